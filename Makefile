@@ -1,0 +1,80 @@
+# `make` alone lists the targets: the words after ## are the list.
+#
+# Settings, on the command line:
+#   PYTHON=python3.12   the Python that .venv is made from (3.10 or newer)
+#   TORCH=cpu           the small torch build without CUDA. For a new .venv: one that
+#                       has torch already keeps it (`make clean` first)
+
+PYTHON ?= python3
+TORCH ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL = $(BIN)/uv pip install --python $(BIN)/python -c constraints.txt \
+    $(if $(TORCH),--torch-backend=$(TORCH))
+
+# Each install leaves a stamp, so the second time costs nothing until one of these
+# changes. The name holds TORCH: another choice is another install.
+SPEC := pyproject.toml constraints.txt
+stamp = $(VENV)/.installed-$(1)$(if $(TORCH),-torch-$(TORCH))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup workshop lab test lint bench figures clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' \
+	    $(firstword $(MAKEFILE_LIST))
+	@echo "  add TORCH=cpu for the small torch build, PYTHON=python3.12 for another Python"
+
+setup: $(call stamp,base) ## make .venv and install the library in it
+
+workshop: setup ## the main job: what are unlabelled images worth? (5 minutes)
+	$(BIN)/workshop quickstart
+
+lab: $(call stamp,dev) ## open JupyterLab (at notebook 01, where there is one)
+	$(BIN)/jupyter lab $(firstword $(wildcard notebooks/01_*.ipynb))
+
+lint: $(call stamp,test) ## style and types: ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# Exit code 5 means "no test has this mark", which is no failure of the slow ones.
+test: lint ## every check: style, types, fast tests, then slow tests
+	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m slow || test $$? -eq 5
+
+bench: setup ## five seeds of the main job's comparison, into runs/bench (long)
+	$(BIN)/python -m benchmarks.mini_eo
+
+figures: setup ## draw the pictures of docs/ from the benchmark's results
+	$(BIN)/python -m benchmarks.pictures
+
+clean: ## remove .venv and the tools' caches; runs/ and data/ stay
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# uv brings torch in under a minute; pip, which every Python has, brings uv.
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { \
+	    echo "Python 3.10 or newer is needed, and '$(PYTHON)' is not that." >&2; \
+	    echo "Install one, or name it: make workshop PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	    echo "'$(PYTHON)' cannot make virtual environments: it lacks ensurepip." >&2; \
+	    echo "On Debian or Ubuntu: sudo apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	    -c constraints.txt uv
+	@touch $@
+
+$(call stamp,base): $(VENV)/.made $(SPEC)
+	$(INSTALL) -e .
+	@touch $@
+
+$(call stamp,test): $(VENV)/.made $(SPEC)
+	$(INSTALL) -e '.[test]'
+	@touch $@
+
+$(call stamp,dev): $(VENV)/.made $(SPEC)
+	$(INSTALL) -e '.[dev]'
+	@touch $@

@@ -1,0 +1,214 @@
+"""The doctor sees what is wrong and says what to do, and survives a broken machine."""
+
+import importlib
+import shutil
+import sys
+from collections import namedtuple
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import psutil
+import pytest
+
+from workshop_lib import doctor
+from workshop_lib.doctor import Check, diagnose, exit_code, table
+
+
+def found(checks: list[Check], name: str) -> Check:
+    return next(check for check in checks if check.name == name)
+
+
+def fake_import(monkeypatch: pytest.MonkeyPatch, **modules: Any) -> None:
+    """Let the doctor's imports give these; an exception is raised instead."""
+    real = importlib.import_module
+
+    def give(name: str) -> Any:
+        module = modules.get(name)
+        if isinstance(module, Exception):
+            raise module
+        return real(name) if module is None else module
+
+    monkeypatch.setattr(importlib, "import_module", give)
+
+
+def fake_torch(gpus: int = 0, major: int = 8, cuda: str | None = "13.2") -> Any:
+    properties = SimpleNamespace(
+        name="Some GPU", major=major, total_memory=16_000_000_000
+    )
+    return SimpleNamespace(
+        __version__="2.9.1+cu130",
+        version=SimpleNamespace(cuda=cuda),
+        cuda=SimpleNamespace(
+            is_available=lambda: gpus > 0,
+            device_count=lambda: gpus,
+            get_device_properties=lambda index: properties,
+        ),
+    )
+
+
+def test_advice_where_and_only_where_something_falls_short(tmp_path: Path):
+    checks = diagnose(tmp_path / "runs")
+    names = [check.name for check in checks]
+    assert len(set(names)) == len(names) == 7
+    for check in checks:
+        assert check.found
+        assert bool(check.advice) != check.ok
+    assert not (tmp_path / "runs").exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_old_python(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys, "version_info", (3, 9, 18))
+    check = doctor._check_python()
+    assert not check.ok and check.essential and "3.10" in check.advice
+
+
+@pytest.mark.parametrize(
+    ("version", "ok"),
+    [("2.4.0", True), ("2.15.0+cpu", True), ("2.3.1+cu118", False), ("1.13.1", False)],
+)
+def test_torch_version(monkeypatch: pytest.MonkeyPatch, version: str, ok: bool):
+    fake_import(monkeypatch, torch=SimpleNamespace(__version__=version))
+    assert doctor._check_torch().ok is ok
+
+
+@pytest.mark.parametrize("name", ["torch", "torchvision"])
+def test_package_that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch, name: str):
+    fake_import(monkeypatch, **{name: RuntimeError("operator nms\ndoes not exist")})
+    checks = diagnose()
+    check = found(checks, name)
+    assert check.found == "RuntimeError: operator nms"
+    assert "make setup" in check.advice
+    assert exit_code(checks) == 1
+
+
+def test_full_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    usage = namedtuple("usage", "total used free")(10**12, 10**12, 10**8)
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: usage)
+    check = doctor._check_disk(tmp_path)
+    assert not check.ok and check.found == "0.1 GB free"
+
+
+def test_folder_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    def refuse(dir: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    # Not by permission bits: whoever runs the tests as root may write anywhere.
+    monkeypatch.setattr(doctor.tempfile, "TemporaryFile", refuse)
+    check = doctor._check_writing(tmp_path / "deep" / "runs")
+    assert not check.ok and check.essential
+    assert str(tmp_path) in check.advice and "Permission denied" in check.found
+
+
+def test_file_where_the_folder_should_be(tmp_path: Path):
+    (tmp_path / "runs").write_text("a note")
+    check = doctor._check_writing(tmp_path / "runs")
+    assert not check.ok and "move" in check.advice
+
+
+@pytest.mark.parametrize(
+    ("free", "limit", "ok", "text"),
+    [
+        (8e9, None, True, "8.0 GB available"),
+        (1e9, None, False, "1.0 GB available"),
+        (64e9, 1.5, False, "1.5 GB left within this container's limit"),
+        (8e9, 32.0, True, "8.0 GB available"),
+    ],
+)
+def test_memory(
+    monkeypatch: pytest.MonkeyPatch,
+    free: float,
+    limit: float | None,
+    ok: bool,
+    text: str,
+):
+    monkeypatch.setattr(
+        psutil, "virtual_memory", lambda: SimpleNamespace(available=free)
+    )
+    monkeypatch.setattr(doctor, "_container_limit_gb", lambda: limit)
+    check = doctor._check_memory()
+    assert (check.ok, check.found) == (ok, text)
+
+
+@pytest.mark.parametrize(
+    ("maximum", "expected"), [("3000000000", 2.0), ("max", None), (None, None)]
+)
+def test_container_limit(
+    monkeypatch: pytest.MonkeyPatch, maximum: str | None, expected: float | None
+):
+    def read(path: Path) -> str:
+        if maximum is None:
+            raise FileNotFoundError(path)
+        return {"memory.max": f"{maximum}\n", "memory.current": "1000000000\n"}[
+            path.name
+        ]
+
+    monkeypatch.setattr(Path, "read_text", read)
+    assert doctor._container_limit_gb() == expected
+
+
+@pytest.mark.parametrize(
+    ("major", "precision"), [(7, "fp16"), (8, "bf16"), (9, "bf16")]
+)
+def test_gpu_is_described(monkeypatch: pytest.MonkeyPatch, major: int, precision: str):
+    fake_import(monkeypatch, torch=fake_torch(gpus=2, major=major))
+    check = doctor._check_device()
+    assert check.ok
+    assert check.found == f"Some GPU, 16.0 GB, {precision} (first of 2)"
+
+
+@pytest.mark.parametrize(
+    ("colab", "driver", "cuda", "advice"),
+    [
+        (True, False, "13.2", "Change runtime type"),
+        (False, True, None, "without TORCH=cpu"),
+        (False, True, "13.2", "nvidia-smi"),
+        (False, False, "13.2", ""),
+    ],
+)
+def test_gpu_that_is_not_seen(
+    monkeypatch: pytest.MonkeyPatch,
+    colab: bool,
+    driver: bool,
+    cuda: str | None,
+    advice: str,
+):
+    monkeypatch.delenv("COLAB_RELEASE_TAG", raising=False)
+    if colab:
+        monkeypatch.setenv("COLAB_RELEASE_TAG", "release")
+    monkeypatch.setattr(shutil, "which", lambda name: "/bin/smi" if driver else None)
+    monkeypatch.setattr(doctor, "_cores", lambda: 2)
+    fake_import(monkeypatch, torch=fake_torch(cuda=cuda))
+    check = doctor._check_device()
+    assert advice in check.advice
+    assert check.ok is (advice == "")
+    assert exit_code([check]) == 0, "a CPU is enough"
+
+
+def test_single_core(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("COLAB_RELEASE_TAG", raising=False)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setattr(doctor, "_cores", lambda: 1)
+    fake_import(monkeypatch, torch=fake_torch())
+    check = doctor._check_device()
+    assert check.found == "CPU, 1 core" and "twice" in check.advice
+
+
+def test_table_shows_marks_advice_and_next_step():
+    well = Check("Python", True, "3.12")
+    ill = Check("disk", False, "0.1 GB free", "free some space " * 10)
+    hint = Check("device", False, "CPU, 2 cores", "take a GPU", essential=False)
+    lines = table([well, ill, hint], width=60).splitlines()
+    assert lines[0].split() == ["ok", "Python", "3.12"]
+    assert lines[1].startswith("FAIL") and lines[2].strip().startswith("-> free")
+    assert max(map(len, lines[:-1])) <= 60
+    assert any(line.startswith("note") for line in lines)
+    assert "essential" in lines[-1]
+    assert table([well, hint]).splitlines()[-1] == "Ready. Next: workshop quickstart"
+
+
+@pytest.mark.gpu
+def test_real_gpu_is_seen():
+    check = doctor._check_device()
+    assert check.ok and "GB" in check.found

@@ -1,0 +1,244 @@
+"""Is this machine ready for the workshop, and if not, what is to be done?
+
+`workshop doctor` prints what `diagnose` finds. Nothing here imports torch at the top:
+a missing or broken torch is the most frequent illness, and the doctor must survive it.
+"""
+
+__all__ = ["Check", "diagnose", "exit_code", "table"]
+
+import importlib
+import os
+import platform
+import re
+import shutil
+import sys
+import tempfile
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+PYTHON = (3, 10)  # as in pyproject.toml; a test keeps the two in step
+TORCH = (2, 4)
+DISK_GB = 2.0  # generated data, runs and reports of the whole workshop
+MEMORY_GB = 2.0  # the quickstart's peak, with room for a notebook beside it
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at.
+
+    `found` is what the machine has; `advice` is what to do, empty where all is well.
+    `essential` tells whether the workshop cannot run at all without it.
+    """
+
+    name: str
+    ok: bool
+    found: str
+    advice: str = ""
+    essential: bool = True
+
+
+def diagnose(folder: Path | str = "runs") -> list[Check]:
+    """Look at Python, packages, disk, memory and device; download nothing.
+
+    Args:
+        folder: where runs will be written; it is not created.
+    """
+    folder = Path(folder)
+    return [
+        _check_python(),
+        _check_torch(),
+        _check_torchvision(),
+        _check_disk(folder),
+        _check_writing(folder),
+        _check_memory(),
+        _check_device(),
+    ]
+
+
+def exit_code(checks: list[Check]) -> int:
+    """Return 0 where everything essential is well, otherwise 1 (2 means wrong use)."""
+    return int(any(check.essential and not check.ok for check in checks))
+
+
+def table(checks: list[Check], width: int = 88) -> str:
+    """Lay the checks out as lines: a mark, the name, what was found, and the advice.
+
+    The marks are words, not colours, so that they survive a pipe and a screen reader.
+    """
+    margin = max(len(check.name) for check in checks) + 8
+    lines = []
+    for check in checks:
+        mark = "ok" if check.ok else ("FAIL" if check.essential else "note")
+        lines.append(f"{mark:<6}{check.name:<{margin - 6}}{check.found}")
+        if check.advice:
+            indent = " " * margin + "-> "
+            lines += textwrap.wrap(
+                check.advice,
+                width,
+                initial_indent=indent,
+                subsequent_indent=" " * len(indent),
+                break_on_hyphens=False,
+            )
+    if exit_code(checks):
+        lines.append("Something essential is missing: follow the arrows (->) above.")
+    else:
+        lines.append("Ready. Next: workshop quickstart")
+    return "\n".join(lines)
+
+
+def _check_python() -> Check:
+    ok = sys.version_info >= PYTHON
+    advice = f"install Python {_dotted(PYTHON)} or newer, then make .venv anew"
+    found = f"{platform.python_version()} at {sys.executable}"
+    return Check("Python", ok, found, "" if ok else advice)
+
+
+def _check_torch() -> Check:
+    try:
+        version: str = importlib.import_module("torch").__version__
+    except Exception as error:  # a broken build raises whatever it likes
+        return Check("torch", False, _oneline(error), _reinstall())
+    ok = _numbers(version) >= TORCH
+    return Check("torch", ok, version, "" if ok else _reinstall())
+
+
+def _check_torchvision() -> Check:
+    try:
+        version: str = importlib.import_module("torchvision").__version__
+    except Exception as error:  # its operators fail to register beside another torch
+        advice = "torch and torchvision must be of one release: " + _reinstall()
+        return Check("torchvision", False, _oneline(error), advice)
+    return Check("torchvision", True, version)
+
+
+def _check_disk(folder: Path) -> Check:
+    free = shutil.disk_usage(_nearest(folder)).free / 1e9
+    ok = free >= DISK_GB
+    advice = f"free some space: {DISK_GB:.0f} GB are needed for data and runs"
+    return Check("disk", ok, f"{free:.1f} GB free", "" if ok else advice)
+
+
+def _check_writing(folder: Path) -> Check:
+    place = _nearest(folder)
+    name = f"writing {folder.name}/"
+    if os.path.isfile(folder):
+        advice = f"move {folder} away: a folder of this name is needed"
+        return Check(name, False, "there is a file of this name", advice)
+    try:
+        # A real file: permission bits say nothing on network drives and full disks.
+        with tempfile.TemporaryFile(dir=place) as file:
+            file.write(b"workshop")
+    except OSError as error:
+        advice = f"change the rights of {place}, or work in a folder of your own"
+        return Check(name, False, _oneline(error), advice)
+    return Check(name, True, f"can write in {place}")
+
+
+def _check_memory() -> Check:
+    available = psutil.virtual_memory().available / 1e9
+    limit = _container_limit_gb()
+    found = f"{available:.1f} GB available"
+    if limit is not None and limit < available:
+        available = limit
+        found = f"{limit:.1f} GB left within this container's limit"
+    ok = available >= MEMORY_GB
+    advice = (
+        f"{MEMORY_GB:.0f} GB are needed: close other programs and notebooks"
+        " (Jupyter: Kernel > Shut Down All Kernels)"
+    )
+    return Check("memory", ok, found, "" if ok else advice)
+
+
+def _container_limit_gb() -> float | None:
+    """Read what a container may still use: the machine's free memory says too much.
+
+    Linux, control groups version 2; None where there is no limit or no such file.
+    """
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+        used = Path("/sys/fs/cgroup/memory.current").read_text().strip()
+    except OSError:
+        return None
+    if not (limit.isdigit() and used.isdigit()):  # "max" means no limit
+        return None
+    return max(0, int(limit) - int(used)) / 1e9
+
+
+def _check_device() -> Check:
+    """Describe what trainings will run on; never essential, as a CPU is enough."""
+    cores = _cores()
+    on_cpu = f"CPU, {cores} core{'s' * (cores != 1)}"
+    try:
+        torch = importlib.import_module("torch")
+        if torch.cuda.is_available():
+            return Check("device", True, _describe_gpu(torch), essential=False)
+        built_with_cuda = torch.version.cuda is not None
+    except Exception as error:  # a driver that is half installed raises here
+        found = f"{on_cpu}; GPU: {_oneline(error)}"
+        return Check("device", False, found, _reinstall(), essential=False)
+    advice = _gpu_advice(built_with_cuda)
+    if not advice and cores < 2:
+        advice = "with one core the quickstart takes about twice as long"
+    return Check("device", not advice, on_cpu, advice, essential=False)
+
+
+def _describe_gpu(torch: object) -> str:
+    cuda = torch.cuda  # type: ignore[attr-defined]
+    properties = cuda.get_device_properties(0)
+    # Compute capability 8 (Ampere) brought bf16; older ones only imitate it, slowly.
+    precision = "bf16" if properties.major >= 8 else "fp16"
+    more = f" (first of {cuda.device_count()})" if cuda.device_count() > 1 else ""
+    memory = properties.total_memory / 1e9
+    return f"{properties.name}, {memory:.1f} GB, {precision}{more}"
+
+
+def _gpu_advice(built_with_cuda: bool) -> str:
+    """Say how to get at a GPU that is there but not seen; nothing where none is."""
+    if "COLAB_RELEASE_TAG" in os.environ:
+        return "for a GPU: Runtime > Change runtime type > T4 GPU, then run all again"
+    if shutil.which("nvidia-smi") is None:
+        return ""
+    if built_with_cuda:
+        return (
+            "there is an NVIDIA driver but torch sees no GPU: run nvidia-smi; an old"
+            " driver needs an update, or a torch built for it"
+        )
+    return (
+        "this torch is built for CPUs only, but there is an NVIDIA driver: make clean,"
+        " then make workshop without TORCH=cpu"
+    )
+
+
+def _cores() -> int:
+    """Count the cores this process may use: on shared machines fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _nearest(folder: Path) -> Path:
+    """Climb to the closest folder that exists: the one where `folder` would be made."""
+    folder = folder.absolute()
+    return next(place for place in (folder, *folder.parents) if os.path.isdir(place))
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
+
+
+def _oneline(error: Exception) -> str:
+    first = (str(error).splitlines() or [""])[0]
+    return f"{type(error).__name__}: {first}"
+
+
+def _reinstall() -> str:
+    if "COLAB_RELEASE_TAG" in os.environ:
+        return "Runtime > Disconnect and delete runtime gives a fresh Colab machine"
+    return f"make clean, then make setup: torch {_dotted(TORCH)} or newer comes with it"

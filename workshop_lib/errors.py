@@ -1,0 +1,31 @@
+"""The one exception that means: the user can mend this."""
+
+__all__ = ["WorkshopError", "unknown_name"]
+
+import difflib
+from collections.abc import Iterable
+
+
+class WorkshopError(ValueError):
+    """A mistake or a lack that the user can mend, told in one message.
+
+    The message says what was given, what was expected and what to do. The command
+    line prints it without a traceback and exits with code 2; in a notebook it is an
+    ordinary `ValueError`.
+    """
+
+
+def unknown_name(kind: str, given: str, known: Iterable[str]) -> WorkshopError:
+    """Build the error for a name that is not in a list: show the list and the nearest.
+
+    Args:
+        kind: what the name stands for, e.g. "method".
+        given: what the user wrote.
+        known: every name that would have been accepted.
+    """
+    names = sorted(known)
+    nearest = difflib.get_close_matches(given, names, n=1, cutoff=0.4)
+    hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+    return WorkshopError(
+        f"unknown {kind} {given!r}: known are {', '.join(names)}.{hint}"
+    )

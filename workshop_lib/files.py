@@ -1,0 +1,71 @@
+"""Files that are whole or not there at all, and plain words when they cannot be."""
+
+__all__ = ["write_or_explain", "write_text", "write_whole"]
+
+import errno
+import os
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from workshop_lib.errors import WorkshopError
+
+_ADVICE = {
+    errno.ENOSPC: "the disk is full: free some space, or write to another disk",
+    errno.EACCES: "no permission to write there: choose another folder",
+    errno.EPERM: "no permission to write there: choose another folder",
+    errno.EROFS: "that disk is read-only: choose another folder",
+    errno.EISDIR: "that is a folder: give the name of a file",
+    errno.ENOTDIR: "part of that path is a file, not a folder: choose another folder",
+    errno.EEXIST: "part of that path is a file, not a folder: choose another folder",
+}
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file in one piece: a reader sees the old file or the new one, never half.
+
+    Args:
+        path: the file; its folder is made if need be.
+        write: writes the content to the temporary path that it is given.
+
+    Raises:
+        OSError, RuntimeError: whatever `write` raises (torch.save tells of a full disk
+            by a RuntimeError); the temporary file is gone, an old `path` untouched.
+    """
+    if path.is_dir():  # asked before, or Windows calls it a lack of permission
+        raise IsADirectoryError(errno.EISDIR, "is a directory")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex}.tmp")
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    finally:
+        # Also after Ctrl-C; after a good end there is nothing left to remove.
+        temporary.unlink(missing_ok=True)
+
+
+def write_or_explain(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file in one piece; a failure is told in the user's words.
+
+    Raises:
+        WorkshopError: no space or no permission; an existing file is left as it was.
+    """
+    try:
+        write_whole(path, write)
+    except (OSError, RuntimeError) as error:
+        number = error.errno if isinstance(error, OSError) else None
+        other = f"{error}: free some space, or choose another folder"
+        advice = _ADVICE.get(number or 0, other)
+        raise WorkshopError(
+            f"cannot write {path}: {advice}. What was there before is untouched."
+        ) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in one piece, with the same line ends on every system.
+
+    Raises:
+        WorkshopError: no space or no permission; an existing file is left as it was.
+    """
+    content = text.encode("utf-8")
+    write_or_explain(path, lambda temporary: temporary.write_bytes(content))
