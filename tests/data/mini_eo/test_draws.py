@@ -1,0 +1,117 @@
+"""The random numbers of MiniEO: even, independent, the same everywhere."""
+
+import hashlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workshop_lib.data.mini_eo.draws import Draws, wave
+
+
+def draws(seed: int = 5, count: int = 64) -> Draws:
+    return Draws(seed, np.arange(count))
+
+
+def test_numbers_of_today_are_those_of_tomorrow():
+    d = draws(2026, 8)
+    parts = [
+        d.uniform("a"),
+        d.normal("b", (3, 4)),
+        d.pixels("c", (5,)),
+        d.noise("d", 4, 32),
+        *d.frame("e", 16),
+        d.cell("f", d.frame("e", 16)[0] // 3, d.frame("e", 16)[1] // 3),
+    ]
+    digest = hashlib.sha256(b"".join(np.ascontiguousarray(p).tobytes() for p in parts))
+    assert digest.hexdigest()[:16] == "5e09ae6c8735fea0"
+
+
+def test_a_patch_does_not_depend_on_its_neighbours():
+    some = Draws(5, np.array([3, 40, 17]))
+    for name in ("uniform", "chance"):
+        args = (0.5,) if name == "chance" else ()
+        every = getattr(draws(), name)("x", *args)
+        np.testing.assert_array_equal(
+            getattr(some, name)("x", *args), every[[3, 40, 17]]
+        )
+    np.testing.assert_array_equal(
+        some.noise("n", 5, 20), draws().noise("n", 5, 20)[[3, 40, 17]]
+    )
+
+
+def test_names_and_seeds_give_unrelated_numbers():
+    n = 4000
+    a = draws(1, n).uniform("a").ravel()
+    for other in (draws(1, n).uniform("b"), draws(2, n).uniform("a")):
+        assert abs(np.corrcoef(a, other.ravel())[0, 1]) < 0.06
+
+
+@given(st.integers(0, 2**31 - 1), st.floats(-5, 5), st.floats(0.1, 9))
+def test_uniform_stays_between_its_bounds(seed, low, width):
+    u = draws(seed, 200).uniform("x", low, low + width)
+    assert u.shape == (200, 1, 1)
+    assert u.dtype == np.float32
+    slack = 1e-5 * (1 + abs(low) + width)
+    assert u.min() >= low - slack
+    assert u.max() <= low + width + slack
+
+
+def test_uniform_is_even_and_normal_is_normal():
+    u = draws(3, 20_000).uniform("x").ravel()
+    counts, _ = np.histogram(u, bins=10, range=(0, 1))
+    assert abs(counts - 2000).max() < 200
+    z = draws(3, 200).normal("z", (10, 10))
+    assert z.mean() == pytest.approx(0, abs=0.03)
+    assert z.std() == pytest.approx(1, abs=0.03)
+
+
+def test_noise_is_smooth_and_of_unit_variance():
+    surface = draws(7, 200).noise("s", 6, 48)
+    assert surface.std() == pytest.approx(1, abs=0.12)
+    assert np.abs(np.diff(surface, axis=2)).mean() < 0.25
+
+
+def test_noise_equals_a_loop_over_the_lattice():
+    d, cells, size = draws(9, 2), 3, 7
+    lattice = 2 * d.pixels("s", (cells + 3, cells + 3)) - 1
+
+    def spline(f: float) -> list[float]:
+        return [
+            (1 - f) ** 3 / 6,
+            (3 * f**3 - 6 * f**2 + 4) / 6,
+            (-3 * f**3 + 3 * f**2 + 3 * f + 1) / 6,
+            f**3 / 6,
+        ]
+
+    expected = np.zeros((2, size, size))
+    for n in range(2):
+        for y in range(size):
+            for x in range(size):
+                ty, tx = (y + 0.5) * cells / size, (x + 0.5) * cells / size
+                for a, wy in enumerate(spline(ty % 1)):
+                    for b, wx in enumerate(spline(tx % 1)):
+                        expected[n, y, x] += (
+                            wy * wx * lattice[n, int(ty) + a, int(tx) + b]
+                        )
+    np.testing.assert_allclose(d.noise("s", cells, size), 3.6 * expected, atol=1e-5)
+
+
+def test_frame_is_a_rotation():
+    u, v = draws(4, 30).frame("f", 9)
+    x = np.arange(9) - 4.0
+    np.testing.assert_allclose(
+        u**2 + v**2,
+        np.broadcast_to(x**2 + x[:, None] ** 2, u.shape),
+        rtol=1e-3,
+        atol=1e-3,
+    )
+
+
+def test_wave_swings_between_minus_one_and_one():
+    t = np.linspace(-3, 3, 601, dtype=np.float32)
+    w = wave(t)
+    assert w.min() == -1
+    assert w.max() == 1
+    np.testing.assert_allclose(w[:-100], wave(t[:-100] + 1), atol=1e-4)

@@ -1,0 +1,199 @@
+"""The embedded data set: the same everywhere, right in its physics, quick."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from workshop_lib.data.mini_eo import BANDS, CLASSES, COVERS, mini_eo
+from workshop_lib.data.mini_eo.generate import FACTS, generate
+from workshop_lib.data.mini_eo.places import REGIONS
+from workshop_lib.errors import WorkshopError
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "mini_eo.npz"
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKSHOP_CACHE", str(tmp_path))
+
+
+@pytest.fixture(scope="module")
+def many():
+    return generate(400, seed=7)
+
+
+def of_class(arrays, name):
+    return arrays["label"] == CLASSES.index(name)
+
+
+def test_labels_maps_and_facts_are_the_same_on_every_machine():
+    arrays = generate(60, seed=2026)
+    digest = hashlib.sha256()
+    for name in ("label", "mask", *FACTS):
+        digest.update(np.ascontiguousarray(arrays[name]).tobytes())
+    assert digest.hexdigest()[:16] == "d4813c5287508958"
+
+
+def test_pixels_are_the_same_within_one_grey_level():
+    arrays, kept = generate(10, seed=2026), np.load(GOLDEN)
+    for name in ("s2", "s1", "dem"):
+        difference = np.abs(arrays[name].astype(int) - kept[name].astype(int))
+        assert difference.max() <= 1, name
+
+
+def test_a_patch_is_the_same_in_a_smaller_set_and_on_one_thread():
+    small, large = generate(20, seed=3, threads=1), generate(170, seed=3)
+    for name, array in small.items():
+        np.testing.assert_array_equal(array, large[name][:20], err_msg=name)
+
+
+def test_another_process_makes_the_same_set():
+    code = (
+        "from workshop_lib.data.mini_eo.generate import generate; import hashlib;"
+        "print(hashlib.sha256(generate(20, seed=1)['mask'].tobytes()).hexdigest())"
+    )
+    environment = {**os.environ, "PYTHONHASHSEED": "5", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", code]
+    found = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=True
+    )
+    mine = hashlib.sha256(generate(20, seed=1)["mask"].tobytes()).hexdigest()
+    assert found.stdout.strip() == mine
+
+
+def test_both_sizes_show_the_same_landscapes(many):
+    fine = generate(40, seed=7, size=64)
+    assert fine["s2"].shape == (40, 12, 64, 64)
+    coarse = fine["s2"].reshape(40, 12, 32, 2, 32, 2).mean(axis=(3, 5))
+    for k in range(0, 40, 7):
+        a, b = coarse[k, 2].ravel(), many["s2"][k, 2].astype(float).ravel()
+        assert np.corrcoef(a, b)[0, 1] > 0.9
+    for name in FACTS:
+        np.testing.assert_array_equal(fine[name], many[name][:40])
+
+
+def test_every_class_is_equally_frequent(many):
+    assert (np.bincount(many["label"]) == 40).all()
+
+
+@pytest.mark.parametrize(
+    ("scene", "cover"),
+    [
+        ("AnnualCrop", "cropland"),
+        ("Forest", "trees"),
+        ("Pasture", "grassland"),
+        ("Lake", "water"),
+        ("Residential", "building"),
+        ("Industrial", "sealed"),
+        ("Quarry", "bare"),
+    ],
+)
+def test_scenes_hold_more_of_their_own_cover_than_others_do(many, scene, cover):
+    share = (many["mask"] == COVERS.index(cover)).mean(axis=(1, 2))
+    mine = of_class(many, scene)
+    assert share[mine].mean() > 1.5 * share[~mine].mean()
+
+
+def test_masks_hold_every_cover_and_nothing_else(many):
+    assert set(np.unique(many["mask"])) == set(range(len(COVERS)))
+
+
+def median_spectrum(arrays, cover, when=slice(None)):
+    """Median reflectance of the pixels of one cover, by band name."""
+    s2 = np.moveaxis(arrays["s2"][when], 1, -1) / 10_000
+    pixels = s2[arrays["mask"][when] == COVERS.index(cover)]
+    return dict(zip(BANDS, np.median(pixels, axis=0), strict=True))
+
+
+def test_spectra_have_the_shapes_that_remote_sensing_knows(many):
+    water, trees = median_spectrum(many, "water"), median_spectrum(many, "trees")
+    soil = median_spectrum(many, "bare")
+    assert water["B08"] < 0.7 * water["B03"]  # water swallows near infrared
+    assert trees["B08"] > 3 * trees["B04"]  # the red edge of leaves
+    assert soil["B11"] > soil["B08"] > soil["B04"] > soil["B02"]  # soil rises steadily
+
+
+def test_grass_is_greener_in_its_season(many):
+    north = many["lat"] > 45
+    spring = north & (np.abs(many["day_of_year"] - 155) < 35)
+    winter = north & ((many["day_of_year"] < 60) | (many["day_of_year"] > 310))
+
+    def ndvi(when):
+        s = median_spectrum(many, "grassland", when)
+        return (s["B08"] - s["B04"]) / (s["B08"] + s["B04"])
+
+    assert ndvi(spring) > ndvi(winter) + 0.15
+
+
+def test_radar_tells_water_woods_and_buildings_apart(many):
+    def level(cover, band):
+        return np.median(many["s1"][:, band][many["mask"] == COVERS.index(cover)]) / 100
+
+    assert level("water", 0) < level("grassland", 0) < level("building", 0)
+    assert level("trees", 1) > level("grassland", 1) + 3  # volume sends back VH
+    lake = many["s1"][of_class(many, "Forest")][:, 0].astype(float) / 100
+    power = 10 ** (lake / 10)
+    looks = (power.mean(axis=(1, 2)) / power.std(axis=(1, 2))) ** 2
+    assert 1.5 < np.median(looks) < 5  # speckle of four looks, and some texture
+
+
+def test_water_is_level_and_lower_than_the_land_around(many):
+    for k in np.flatnonzero(of_class(many, "Lake")):
+        water = many["mask"][k] == COVERS.index("water")
+        heights = many["dem"][k, 0]
+        assert np.ptp(heights[water]) == 0
+        assert heights[~water].min(initial=9999) >= heights[water].max(initial=-9999)
+
+
+def test_facts_depend_on_each_other_as_documented():
+    arrays = generate(2000, seed=9)
+    home = arrays["region"][of_class(arrays, "Orchard")]
+    share = (home == REGIONS.index("mediterranean")).mean()
+    assert 0.3 < share < 0.6  # three of seven shares
+    day = arrays["day_of_year"]
+    distance = np.minimum(np.abs(day - 172), 365 - np.abs(day - 172))
+    np.testing.assert_allclose(arrays["season"], 1 - distance / 182.5, atol=1e-5)
+    assert np.corrcoef(arrays["temperature"], arrays["season"])[0, 1] > 0.4
+    people = np.isin(arrays["label"], [0, 5, 6, 7, 8, 9])
+
+    def eastward(region):
+        here = arrays["region"] == region
+        lon = arrays["lon"]
+        return lon[here & people].mean() - lon[here & ~people].mean()
+
+    assert all(eastward(region) < 0 for region in range(4))
+    assert eastward(4) > 0  # longitude misleads in a region never seen
+
+
+def test_scenes_carry_everything_that_was_generated():
+    scenes = mini_eo(count=30, bands=("B08", "B04"))
+    assert scenes.images.shape == (30, 2, 32, 32)
+    assert scenes.bands == ("B08", "B04")
+    raw = generate(30)["s2"][:, [BANDS.index("B08"), BANDS.index("B04")]]
+    np.testing.assert_allclose(scenes.images.numpy(), raw / 10_000, atol=1e-6)
+    assert scenes.modalities["s1"].shape == (30, 2, 32, 32)
+    assert scenes.masks.shape == (30, 32, 32)
+    assert set(scenes.metadata) == set(FACTS)
+
+
+def test_the_second_call_loads_what_the_first_made(monkeypatch):
+    first = mini_eo(count=20, seed=4)
+
+    def never(*args, **kwargs):
+        raise AssertionError("made again although it was cached")
+
+    monkeypatch.setattr("workshop_lib.data.mini_eo.generate", never)
+    assert mini_eo(count=20, seed=4).images.equal(first.images)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"size": 48}, {"count": 3}, {"bands": ("B02", "B99")}]
+)
+def test_wrong_wishes_are_refused_with_what_there_is(wrong):
+    with pytest.raises(WorkshopError, match="32|at least one|known are"):
+        mini_eo(**wrong)

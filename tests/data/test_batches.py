@@ -1,0 +1,106 @@
+"""Index streams: endless, fair, and a pure function of the step."""
+
+from collections import Counter
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workshop_lib.data.batches import IndexStream
+from workshop_lib.errors import WorkshopError
+
+sizes = st.integers(1, 40)
+batches = st.integers(1, 50)
+seeds = st.integers(0, 2**31)
+
+
+def positions(n: int) -> torch.Tensor:
+    return torch.arange(n) * 3 + 7  # not 0..n-1, so that positions cannot be mistaken
+
+
+@given(sizes, batches, seeds)
+def test_every_index_comes_once_per_pass(n, batch, seed):
+    stream = IndexStream(positions(n), batch, seed)
+    steps = -(-3 * n // batch)  # covers three passes
+    flat = torch.cat([stream.at(s) for s in range(steps)])
+    assert len(flat) == steps * batch
+    for e in range(3):
+        assert sorted(flat[e * n : (e + 1) * n].tolist()) == positions(n).tolist()
+
+
+@given(sizes, batches, seeds, st.lists(st.integers(0, 60), min_size=1, max_size=8))
+def test_a_step_is_the_same_whatever_came_before(n, batch, seed, steps):
+    used = IndexStream(positions(n), batch, seed)
+    for step in steps:
+        fresh = IndexStream(positions(n), batch, seed)
+        assert torch.equal(used.at(step), fresh.at(step))
+
+
+@given(sizes, st.integers(1, 6), st.integers(1, 6), seeds, st.integers(0, 30))
+def test_ranks_share_the_batch_of_one(n, world, each, seed, step):
+    whole = IndexStream(positions(n), world * each, seed).at(step)
+    parts = [
+        IndexStream(positions(n), world * each, seed, rank, world).at(step)
+        for rank in range(world)
+    ]
+    assert all(len(part) == each for part in parts)
+    assert torch.equal(torch.stack(parts, dim=1).flatten(), whole)
+
+
+def test_never_ends():
+    stream = IndexStream(positions(10), 4, seed=0)
+    assert stream.at(10**12).shape == (4,)
+
+
+def test_far_more_than_the_set_in_one_batch_is_fair():
+    counts = Counter(IndexStream(positions(4), 30, seed=1).at(5).tolist())
+    assert sorted(counts) == positions(4).tolist()
+    assert max(counts.values()) - min(counts.values()) <= 1 + 1  # both ends may be cut
+
+
+def test_passes_and_seeds_differ():
+    stream = IndexStream(positions(50), 50, seed=0)
+    assert not torch.equal(stream.at(0), stream.at(1))
+    assert not torch.equal(stream.at(0), IndexStream(positions(50), 50, seed=1).at(0))
+
+
+def test_first_places_are_drawn_evenly():
+    firsts = Counter(
+        int(IndexStream(torch.arange(4), 1, seed).at(0)) for seed in range(400)
+    )
+    assert all(60 <= firsts[i] <= 140 for i in range(4))  # 100 expected, 4.6 sigma
+
+
+def test_device_is_where_the_batches_live():
+    assert IndexStream(positions(3), 2, seed=0, device="cpu").at(0).device.type == "cpu"
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_gpu_gives_the_same_indices():
+    here = IndexStream(positions(30), 8, seed=4)
+    there = IndexStream(positions(30), 8, seed=4, device="cuda")
+    assert there.at(9).device.type == "cuda"
+    assert torch.equal(here.at(9), there.at(9).cpu())
+
+
+@pytest.mark.parametrize(
+    ("indices", "given_", "words"),
+    [
+        (torch.zeros(0, dtype=torch.int64), {"batch_size": 2}, "n at least 1"),
+        (torch.zeros(2, 2, dtype=torch.int64), {"batch_size": 2}, r"\(2, 2\)"),
+        (torch.zeros(2), {"batch_size": 2}, "float32"),
+        (positions(3), {"batch_size": 0}, "batch_size=0"),
+        (positions(3), {"batch_size": 5, "world_size": 2}, "multiple of 2"),
+        (positions(3), {"batch_size": 4, "rank": 2, "world_size": 2}, "rank 2 of 2"),
+    ],
+)
+def test_wrong_use_is_refused(indices, given_, words):
+    with pytest.raises(WorkshopError, match=words):
+        IndexStream(indices, seed=0, **given_)
+
+
+def test_negative_step_is_refused():
+    with pytest.raises(WorkshopError, match="count from 0"):
+        IndexStream(positions(3), 1, seed=0).at(-1)

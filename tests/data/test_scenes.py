@@ -1,0 +1,187 @@
+"""Scenes: what fits together is kept, what does not is refused with a reason."""
+
+import numpy as np
+import pytest
+import torch
+
+from workshop_lib.data.scenes import Scenes
+from workshop_lib.errors import WorkshopError
+
+
+def reflectances(n: int = 4) -> Scenes:
+    generator = torch.Generator().manual_seed(0)
+    return Scenes(
+        images=torch.rand(n, 4, 6, 5, generator=generator),
+        labels=torch.arange(n) % 2,
+        class_names=("Forest", "River"),
+        names=tuple(f"{i}.tif" for i in range(n)),
+        bands=("B02", "B03", "B04", "B08"),
+        masks=torch.zeros(n, 6, 5, dtype=torch.uint8),
+        modalities={"s1": torch.randn(n, 2, 6, 5, generator=generator)},
+        metadata={"lat": torch.arange(n).float(), "wind": torch.zeros(n, 2)},
+    )
+
+
+def rgb(**changes):
+    given = {
+        "images": torch.zeros(2, 3, 4, 4, dtype=torch.uint8),
+        "labels": torch.tensor([0, 1]),
+        "class_names": ("a", "b"),
+        "names": ("x", "y"),
+    }
+    return Scenes(**{**given, **changes})
+
+
+def test_facts():
+    scenes = reflectances()
+    assert (len(scenes), scenes.num_classes, scenes.is_rgb) == (4, 2, False)
+    assert rgb().is_rgb
+    assert repr(scenes) == "Scenes(4 images of 6x5 px, 4 bands, 2 classes)"
+
+
+def test_subset_takes_everything_along_in_order():
+    scenes = reflectances()
+    part = scenes.subset([3, 1])
+    assert part.names == ("3.tif", "1.tif")
+    assert part.labels.tolist() == [1, 1]
+    assert torch.equal(part.images, scenes.images[[3, 1]])
+    assert torch.equal(part.modalities["s1"], scenes.modalities["s1"][[3, 1]])
+    assert part.metadata["lat"].tolist() == [3, 1]
+    assert part.masks.shape == (2, 6, 5)
+    assert part.class_names == scenes.class_names
+
+
+def test_subset_of_none():
+    assert len(reflectances().subset([])) == 0
+
+
+@pytest.mark.parametrize(
+    ("indices", "word"),
+    [([4], "0 to 3"), ([-1], "0 to 3"), ([1, 1], "more than once"), ([True], "int64")],
+)
+def test_subset_refuses(indices, word):
+    with pytest.raises(WorkshopError, match=word):
+        reflectances().subset(indices)
+
+
+def test_to_where_it_is_already_copies_nothing():
+    scenes = reflectances()
+    moved = scenes.to("cpu")
+    assert moved.images.data_ptr() == scenes.images.data_ptr()
+    assert moved.modalities["s1"].data_ptr() == scenes.modalities["s1"].data_ptr()
+    assert (moved.names, moved.bands) == (scenes.names, scenes.bands)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_to_gpu_and_subset_there():
+    scenes = reflectances().to("cuda")
+    part = scenes.subset(torch.tensor([2]))
+    assert part.images.device.type == "cuda"
+    assert part.metadata["lat"].tolist() == [2]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"images": torch.zeros(2, 3, 4, 4, dtype=torch.float64)}, "float64"),
+        ({"images": torch.zeros(2, 4, 4, dtype=torch.uint8)}, r"\(N, C, H, W\)"),
+        ({"images": torch.zeros(2, 4, 4, 4, dtype=torch.uint8)}, "4 channels"),
+        (
+            {
+                "images": torch.zeros(2, 4, 4, 4, dtype=torch.uint8),
+                "bands": ("B02", "B03", "B04", "B08"),
+            },
+            "RGB",
+        ),
+        ({"images": torch.zeros(2, 3, 0, 4, dtype=torch.uint8)}, "1x1"),
+        ({"bands": ("red", "red", "blue")}, "all different"),
+        ({"labels": torch.tensor([0, 1, 1])}, r"\(3,\)"),
+        ({"labels": torch.tensor([0.0, 1.0])}, "float32"),
+        ({"labels": torch.tensor([0, 2])}, "outside 0 to 1.*is 2, of image 1"),
+        ({"labels": torch.tensor([-1, 0])}, "is -1, of image 0"),
+        ({"class_names": ("a", "a")}, "all different"),
+        ({"class_names": ()}, "at least one"),
+        ({"names": ("x",)}, "1 names for 2 images"),
+        ({"names": ("x", "x")}, r"more than once \(x\)"),
+        ({"names": ("x", "a\nb")}, "line breaks"),
+        ({"names": ("x", "\udc80")}, "UTF-8"),
+        ({"masks": torch.zeros(2, 4, 5, dtype=torch.uint8)}, "masks"),
+        ({"modalities": {"s1": torch.zeros(3, 2, 4, 4)}}, "'s1'"),
+        ({"metadata": {"lat": torch.zeros(3)}}, "'lat'"),
+    ],
+)
+def test_what_does_not_fit_is_refused(changes, words):
+    with pytest.raises(WorkshopError, match=words):
+        rgb(**changes)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_bad_pixels_name_images_and_bands(value):
+    scenes = reflectances()
+    images = scenes.images.clone()
+    images[2, 3, 0, 0] = value
+    with pytest.raises(WorkshopError, match=r"1 of 4 images \(2.tif\), bands B08\."):
+        Scenes(images, scenes.labels, scenes.class_names, scenes.names, scenes.bands)
+
+
+def test_nan_in_a_modality_is_refused_but_not_in_metadata():
+    with pytest.raises(WorkshopError, match=r"modality 'dem'.*\(y\), bands channel 0"):
+        dem = torch.zeros(2, 1, 4, 4)
+        dem[1] = float("nan")
+        rgb(modalities={"dem": dem})
+    scenes = rgb(metadata={"lat": torch.tensor([1.0, float("nan")])})
+    assert scenes.metadata["lat"].isnan().tolist() == [False, True]
+
+
+def test_from_arrays_reads_both_layouts():
+    array = np.random.default_rng(0).integers(0, 256, (5, 7, 6, 3), dtype=np.uint8)
+    last = Scenes.from_arrays(array, ["b", "a", "b", "a", "c"])
+    first = Scenes.from_arrays(
+        torch.from_numpy(array.transpose(0, 3, 1, 2).copy()), [0] * 5
+    )
+    assert last.images.shape == (5, 3, 7, 6)
+    assert torch.equal(last.images, first.images)
+    assert last.class_names == ("a", "b", "c")
+    assert last.labels.tolist() == [1, 0, 1, 0, 2]
+    assert last.names[4] == "image_000004"
+    assert first.class_names == ("0",)
+
+
+def test_from_arrays_takes_reflectances_in_float64():
+    array = np.full((2, 8, 8, 12), 0.25)
+    bands = [f"B{k:02d}" for k in range(12)]
+    scenes = Scenes.from_arrays(array, np.array([0, 1]), bands=bands, names=["p", "q"])
+    assert scenes.images.dtype == torch.float32
+    assert scenes.images.shape == (2, 12, 8, 8)
+    assert scenes.bands == tuple(bands)
+
+
+def test_from_arrays_does_not_follow_later_changes():
+    array = np.zeros((1, 4, 4, 3), dtype=np.uint8)
+    scenes = Scenes.from_arrays(array, [0])
+    array += 9
+    assert int(scenes.images.max()) == 0
+
+
+U8 = np.zeros((2, 4, 5, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "more", "words"),
+    [
+        (U8.astype(np.uint16), [0, 1], {}, "divide by 10,000"),
+        (U8 + 3000.0, [0, 1], {}, "up to 3000"),
+        (np.zeros((2, 4, 5, 7)), [0, 1], {}, "one name per channel"),
+        (np.zeros((2, 3, 5, 3)), [0, 1], {}, "either side"),
+        ([np.zeros((4, 4, 3)), np.zeros((4, 5, 3))], [0, 1], {}, "same size"),
+        (U8, ["a", "rivr"], {"class_names": ["a", "river"]}, "mean 'river'"),
+        (U8, [0.5, 1.0], {}, "type float"),
+        (U8, [0, "a"], {}, "type int, str"),
+        (U8, [3, 7], {}, "3, 7 without class_names"),
+        (U8, [0, 1, 1], {}, "for 2 images"),
+    ],
+)
+def test_from_arrays_refuses(images, labels, more, words):
+    with pytest.raises(WorkshopError, match=words):
+        Scenes.from_arrays(images, labels, **more)

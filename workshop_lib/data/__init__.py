@@ -1,0 +1,3 @@
+"""From images on disk or generated, to tensors, to a split, to endless batches."""
+
+__all__: list[str] = []

@@ -1,0 +1,146 @@
+"""What can be wrong with images and labels, refused before they are built upon."""
+
+__all__ = ["check_scenes", "listed"]
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from workshop_lib.errors import WorkshopError
+
+if TYPE_CHECKING:
+    from workshop_lib.data.scenes import Scenes
+
+# Names are written one a line, as UTF-8, which has no surrogates.
+_UNWRITABLE = re.compile("[\n\r\ud800-\udfff]")
+
+
+def check_scenes(scenes: "Scenes") -> None:
+    """Refuse scenes whose parts do not fit together.
+
+    Raises:
+        WorkshopError: the first thing that is wrong; see `Scenes`.
+    """
+    _check_images(scenes.images, scenes.bands)
+    _check_labels(scenes.labels, len(scenes.images), scenes.class_names)
+    _check_names(scenes.names, len(scenes.images))
+    _check_extras(scenes)
+    _check_finite("images", scenes.images, scenes.bands, scenes.names)
+    for name, values in scenes.modalities.items():
+        channels = tuple(f"channel {c}" for c in range(values.shape[1]))
+        _check_finite(f"modality {name!r}", values, channels, scenes.names)
+
+
+def listed(items: Sequence[str], most: int = 8) -> str:
+    """Join the first few items, and tell how many more there are."""
+    more = f", ... and {len(items) - most} more" if len(items) > most else ""
+    return ", ".join(items[:most]) + more
+
+
+def _check_images(images: Tensor, bands: tuple[str, ...]) -> None:
+    if images.ndim != 4 or images.dtype not in (torch.uint8, torch.float32):
+        raise WorkshopError(
+            f"images of shape {tuple(images.shape)} and type {images.dtype}: give"
+            " (N, C, H, W), uint8 for RGB or float32 for reflectances."
+        )
+    if images.shape[1] != len(bands) or len(set(bands)) != len(bands):
+        raise WorkshopError(
+            f"images with {images.shape[1]} channels and the bands {', '.join(bands)}:"
+            " give one name per channel, all different."
+        )
+    if images.dtype == torch.uint8 and images.shape[1] != 3:
+        raise WorkshopError(
+            f"uint8 images with {images.shape[1]} channels: 8-bit images are RGB, three"
+            " channels. Give other bands as float32 reflectances."
+        )
+    if 0 in images.shape[2:]:
+        raise WorkshopError(
+            f"images of shape {tuple(images.shape)}: give at least 1x1 pixels."
+        )
+
+
+def _check_labels(labels: Tensor, count: int, class_names: tuple[str, ...]) -> None:
+    if labels.shape != (count,) or labels.dtype != torch.int64:
+        raise WorkshopError(
+            f"labels of shape {tuple(labels.shape)} and type {labels.dtype} for {count}"
+            f" images: give ({count},) int64, one class number per image."
+        )
+    twice = [name for name, n in Counter(class_names).items() if n > 1]
+    if twice or not class_names:
+        raise WorkshopError(
+            f"class names {', '.join(map(repr, class_names)) or '(none)'}: give at"
+            " least one, all different."
+        )
+    outside = ((labels < 0) | (labels >= len(class_names))).nonzero().flatten()
+    if len(outside):
+        i = int(outside[0])
+        raise WorkshopError(
+            f"{len(outside)} labels lie outside 0 to {len(class_names) - 1}, the"
+            f" {len(class_names)} classes; the first is {int(labels[i])}, of image {i}."
+        )
+
+
+def _check_names(names: tuple[str, ...], count: int) -> None:
+    if len(names) != count:
+        raise WorkshopError(
+            f"{len(names)} names for {count} images: give one per image."
+        )
+    if len(set(names)) != count:
+        twice = [name for name, n in Counter(names).items() if n > 1]
+        raise WorkshopError(
+            f"{len(twice)} names occur more than once ({listed(twice)}): splits go by"
+            " names, so give every image its own."
+        )
+    bad = [n for n in names if not n or _UNWRITABLE.search(n)]
+    if bad:
+        raise WorkshopError(
+            f"{len(bad)} names are empty, hold line breaks or cannot be written as"
+            f" UTF-8 ({listed([repr(n) for n in bad])}): rename these images."
+        )
+
+
+def _check_extras(scenes: "Scenes") -> None:
+    n, _, height, width = scenes.images.shape
+    masks = scenes.masks
+    if masks is not None and (
+        masks.shape != (n, height, width) or masks.dtype != torch.uint8
+    ):
+        raise WorkshopError(
+            f"masks of shape {tuple(masks.shape)} and type {masks.dtype}: give"
+            f" ({n}, {height}, {width}) uint8, one cover number per pixel."
+        )
+    for name, values in scenes.modalities.items():
+        if values.ndim != 4 or len(values) != n or values.dtype != torch.float32:
+            raise WorkshopError(
+                f"modality {name!r} of shape {tuple(values.shape)} and type"
+                f" {values.dtype}: give ({n}, channels, height, width) float32."
+            )
+    for name, values in scenes.metadata.items():
+        if values.ndim not in (1, 2) or len(values) != n:
+            raise WorkshopError(
+                f"metadata {name!r} of shape {tuple(values.shape)}: give ({n},) or"
+                f" ({n}, k), one row per image."
+            )
+
+
+def _check_finite(
+    what: str, values: Tensor, channels: tuple[str, ...], names: tuple[str, ...]
+) -> None:
+    """Refuse NaN and infinity: a single one turns a whole network into NaN."""
+    if not values.is_floating_point() or values.numel() == 0:
+        return
+    low, high = torch.aminmax(values)  # one pass without a copy; NaN shows in both
+    if bool(torch.isfinite(low)) and bool(torch.isfinite(high)):
+        return
+    bad = ~torch.isfinite(values).flatten(2).all(dim=2)  # (N, C)
+    images = bad.any(dim=1).nonzero().flatten().tolist()
+    bands = [channels[c] for c in bad.any(dim=0).nonzero().flatten().tolist()]
+    raise WorkshopError(
+        f"NaN or infinite values in {what}: {len(images)} of {len(names)} images"
+        f" ({listed([names[i] for i in images])}), bands {listed(bands)}. Leave these"
+        " images out, or fill the gaps (torch.nan_to_num) if you know what they mean."
+    )
