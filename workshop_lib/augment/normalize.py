@@ -1,0 +1,133 @@
+"""The last step before the network, in one place: zero mean, unit spread per band."""
+
+__all__ = ["Normalize", "to_float"]
+
+import torch
+from torch import Tensor, nn
+
+from workshop_lib.errors import WorkshopError
+
+_CHUNK = 1024  # images at a time: 25,000 uint8 images as float64 would not fit
+
+
+def to_float(images: Tensor) -> Tensor:
+    """Convert uint8 images to float32 in [0, 1]; floating point passes through.
+
+    Images are stored as they come (a quarter of the memory) and converted per batch.
+
+    Raises:
+        WorkshopError: another integer type, whose range nobody can guess.
+    """
+    if images.dtype == torch.uint8:
+        return images.float() / 255
+    if images.is_floating_point():
+        return images
+    raise WorkshopError(
+        f"images of type {images.dtype}: expected uint8 (0..255) or floating point."
+        " Divide by the largest possible value first, e.g. images.float() / 10000."
+    )
+
+
+class Normalize(nn.Module):
+    """Subtract each band's mean and divide by its standard deviation.
+
+    It belongs to the model rather than to the augmentation: whoever predicts later
+    needs the very numbers of the training images, so they are buffers and travel in
+    the checkpoint.
+
+    Args:
+        mean: per band, in the unit of the float images.
+        std: per band, same unit, above 0.
+
+    Raises:
+        WorkshopError: different lengths, or a std that is not above 0.
+
+    >>> Normalize.fit(torch.tensor([[0, 255]], dtype=torch.uint8).view(2, 1, 1, 1)).mean
+    tensor([0.5000])
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: Tensor, std: Tensor) -> None:
+        super().__init__()
+        if mean.ndim != 1 or mean.shape != std.shape:
+            raise WorkshopError(
+                f"mean of shape {tuple(mean.shape)} and std of shape"
+                f" {tuple(std.shape)}: both must be (C,), one number per band."
+            )
+        if not bool((std > 0).all()):
+            raise WorkshopError(
+                f"std={std.tolist()}: every band needs a standard deviation above 0;"
+                " use 1 for a band that is constant."
+            )
+        self.register_buffer("mean", mean.float())
+        self.register_buffer("std", std.float())
+
+    @classmethod
+    def fit(cls, images: Tensor) -> "Normalize":
+        """Measure mean and standard deviation over all pixels of the training images.
+
+        Never give it validation or test images: their statistics are part of what the
+        test has to keep from us. A constant band gets std 1.
+
+        Shape: `images` (N, C, H, W), uint8 or floating point; the statistics are those
+        of `to_float(images)`.
+
+        Raises:
+            WorkshopError: no images, another shape, or NaN or infinite values.
+        """
+        if images.ndim != 4 or images.numel() == 0:
+            raise WorkshopError(
+                f"images of shape {tuple(images.shape)}: expected (N, C, H, W) with at"
+                " least one image."
+            )
+        mean, variance = _moments(images)
+        broken = (~torch.isfinite(variance)).nonzero().flatten().tolist()
+        if broken:
+            raise WorkshopError(
+                f"bands {broken} of the training images hold NaN or infinite values:"
+                " replace them (e.g. torch.nan_to_num) or leave those images out."
+            )
+        std = variance.sqrt()
+        # Rounding alone gives a constant band a spread of about 1e-16 of its mean.
+        constant = std <= 1e-6 * mean.abs()
+        return cls(mean, torch.where(constant, torch.ones_like(std), std))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return normalised images.
+
+        Shape: (B, C, H, W) floating point -> the same.
+
+        Raises:
+            WorkshopError: integers (see `to_float`), or another number of bands.
+        """
+        if not images.is_floating_point():
+            raise WorkshopError(
+                f"images of type {images.dtype}: Normalize expects floating point;"
+                " convert with to_float(images) first."
+            )
+        if images.ndim != 4 or images.shape[1] != len(self.mean):
+            raise WorkshopError(
+                f"images of shape {tuple(images.shape)}: the statistics are those of"
+                f" {len(self.mean)} bands, so (B, {len(self.mean)}, H, W) is expected."
+            )
+        mean = self.mean.to(images.dtype).view(1, -1, 1, 1)
+        std = self.std.to(images.dtype).view(1, -1, 1, 1)
+        return (images - mean) / std
+
+
+def _moments(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Return mean and variance per band, chunk by chunk. (N, C, H, W) -> (C,), (C,)"""
+    # Wide enough that adding up a billion pixels loses nothing; MPS has no float64.
+    wide = torch.float32 if images.device.type == "mps" else torch.float64
+    count = images.numel() // images.shape[1]
+    total = images.new_zeros(images.shape[1], dtype=wide)  # (C,)
+    for chunk in images.split(_CHUNK):
+        total += to_float(chunk).to(wide).sum((0, 2, 3))
+    mean = total / count
+    squares = torch.zeros_like(total)
+    for chunk in images.split(_CHUNK):  # a second pass: exact for tiny spreads too
+        centred = to_float(chunk).to(wide) - mean.view(1, -1, 1, 1)
+        squares += centred.square().sum((0, 2, 3))
+    return mean, squares / count

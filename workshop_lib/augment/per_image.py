@@ -1,0 +1,74 @@
+"""What every augmentation shares: its own number for each image of a batch."""
+
+__all__ = ["check_images", "coin", "per_image", "uniform"]
+
+import torch
+from torch import Tensor
+
+from workshop_lib.errors import WorkshopError
+
+
+def check_images(images: Tensor, channels: int | None = None) -> None:
+    """Refuse what no operation could treat sensibly, before it fails obscurely.
+
+    Args:
+        images: should be floating point (B, C, H, W).
+        channels: the C an operation depends on; None accepts any.
+
+    Raises:
+        WorkshopError: wrong number of dimensions, integers, or wrong C.
+    """
+    if images.ndim != 4:
+        raise WorkshopError(
+            f"images of shape {tuple(images.shape)}: augmentation works on batches"
+            " (B, C, H, W); for a single image write image[None]."
+        )
+    if not images.is_floating_point():
+        raise WorkshopError(
+            f"images of type {images.dtype}: augmentation works on floating point;"
+            " convert with to_float(images) first."
+        )
+    if channels is not None and images.shape[1] != channels:
+        raise WorkshopError(
+            f"images with {images.shape[1]} channels: this operation is defined for"
+            f" {channels}; for multispectral images use workshop_lib.augment.spectral."
+        )
+
+
+def per_image(values: Tensor, images: Tensor) -> Tensor:
+    """Bring one value per image (or per image and band) into a shape that broadcasts.
+
+    The values take the images' type, so that half precision stays half precision.
+
+    Shape: `values` (B,) -> (B, 1, 1, 1); (B, C) -> (B, C, 1, 1).
+
+    Raises:
+        WorkshopError: other shapes.
+    """
+    B, C = images.shape[:2]
+    if values.shape not in ((B,), (B, C)):
+        raise WorkshopError(
+            f"strengths of shape {tuple(values.shape)} for images of shape"
+            f" {tuple(images.shape)}: give one per image ({B},), or, where an operation"
+            f" treats bands apart, one per image and band ({B}, {C})."
+        )
+    return values.to(images.dtype).view(B, -1, 1, 1)
+
+
+def uniform(
+    shape: tuple[int, ...], low: float, high: float, generator: torch.Generator
+) -> Tensor:
+    """Draw float32 numbers from [low, high), on the generator's device."""
+    draws = torch.rand(shape, generator=generator, device=generator.device)
+    return low + (high - low) * draws
+
+
+def coin(
+    shape: tuple[int, ...], probability: float, generator: torch.Generator
+) -> Tensor:
+    """Draw 1.0 with the given probability, else 0.0, on the generator's device.
+
+    As a factor of a strength it leaves an image out: strength 0 changes nothing.
+    """
+    draws = torch.rand(shape, generator=generator, device=generator.device)
+    return (draws < probability).float()

@@ -1,0 +1,196 @@
+"""What photographs may change in: light, colour, sharpness, tone.
+
+Each function takes a whole batch with values in [0, 1] and one strength per image,
+returns the same shape and range, and changes nothing, bit for bit, where the strength
+is 0. Except for colour, hue and greyscale any number of channels will do.
+
+The names are those of RandAugment (Cubuk et al. 2020) and of Pillow, whose `factor`
+is 1 + strength. Reflectances have their own operations in `augment.spectral`.
+"""
+
+__all__ = [
+    "autocontrast",
+    "brightness",
+    "colour",
+    "contrast",
+    "equalize",
+    "equalize_tables",
+    "greyscale",
+    "hue",
+    "luma",
+    "posterize",
+    "sharpness",
+    "solarize",
+]
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from workshop_lib.augment.per_image import check_images, per_image
+
+
+def luma(images: Tensor) -> Tensor:
+    """Return how bright each pixel looks: Rec. 601 for RGB, else the mean over bands.
+
+    Shape: (B, C, H, W) -> (B, 1, H, W).
+    """
+    check_images(images)
+    if images.shape[1] != 3:
+        return images.mean(1, keepdim=True)
+    red, green, blue = images.split(1, dim=1)
+    return 0.299 * red + 0.587 * green + 0.114 * blue
+
+
+def brightness(images: Tensor, strength: Tensor) -> Tensor:
+    """Multiply by 1 + strength; -1 is black. Shape: (B, C, H, W), (B,)."""
+    check_images(images)
+    return (images * (1 + per_image(strength, images))).clamp_(0, 1)
+
+
+def contrast(images: Tensor, strength: Tensor) -> Tensor:
+    """Stretch distances from the mean luma by 1 + strength; -1 is flat grey.
+
+    Shape: (B, C, H, W), (B,).
+    """
+    mean = luma(images).mean((2, 3), keepdim=True)  # (B, 1, 1, 1)
+    return _away_from(mean, images, strength)
+
+
+def colour(images: Tensor, strength: Tensor) -> Tensor:
+    """Stretch distances from the pixel's own grey by 1 + strength; -1 is greyscale.
+
+    Shape: (B, 3, H, W), (B,).
+    """
+    check_images(images, channels=3)
+    return _away_from(luma(images), images, strength)
+
+
+def greyscale(images: Tensor, strength: Tensor) -> Tensor:
+    """Blend towards the pixel's own grey: 0 keeps the colours, 1 leaves none.
+
+    Shape: (B, 3, H, W), (B,).
+    """
+    return colour(images, -strength)
+
+
+def hue(images: Tensor, strength: Tensor) -> Tensor:
+    """Turn the colours about the grey axis by `strength` whole turns.
+
+    One small matrix per image instead of the way to HSV and back, so saturated colours
+    come out a little different from Pillow's; greys stay grey in both.
+
+    Shape: (B, 3, H, W), (B,).
+    """
+    check_images(images, channels=3)
+    B, _, H, W = images.shape
+    angle = 2 * math.pi * strength.to(images.dtype).view(B, 1, 1)
+    # Rodrigues' rotation about (1, 1, 1), minus the identity: exactly 0 at angle 0.
+    eye = torch.eye(3, dtype=images.dtype, device=images.device)
+    cross = eye.roll(1, dims=0) - eye.roll(1, dims=1)  # the cross product's matrix
+    turn = (torch.cos(angle) - 1) * (eye - 1 / 3) + torch.sin(angle) * cross / 3**0.5
+    change = turn @ images.reshape(B, 3, H * W)  # (B, 3, H*W)
+    return (images + change.view(B, 3, H, W)).clamp_(0, 1)
+
+
+def sharpness(images: Tensor, strength: Tensor) -> Tensor:
+    """Stretch distances from a smoothed image by 1 + strength; -1 blurs, 1 sharpens.
+
+    The smoothing is Pillow's: 3 x 3 weights of 1 with 5 in the middle; the outermost
+    row and column stay as they are.
+
+    Shape: (B, C, H, W), (B,).
+    """
+    check_images(images)
+    if min(images.shape[2:]) < 3:
+        return images.clone()  # nothing but border
+    inner = images[:, :, 1:-1, 1:-1]
+    three = images[:, :, :-2] + images[:, :, 1:-1] + images[:, :, 2:]  # (B, C, H-2, W)
+    around = three[..., :-2] + three[..., 1:-1] + three[..., 2:]  # (B, C, H-2, W-2)
+    detail = inner - (around + 4 * inner) / 13
+    detail = F.pad(detail, (1, 1, 1, 1))  # (B, C, H, W), zero on the border
+    return torch.addcmul(images, per_image(strength, images), detail).clamp_(0, 1)
+
+
+def posterize(images: Tensor, strength: Tensor) -> Tensor:
+    """Round each value down to fewer levels: `strength` bits of the eight are lost.
+
+    Shape: (B, C, H, W), (B,) whole numbers from 0 to 8.
+    """
+    check_images(images)
+    bits = per_image(strength, images).round()
+    step = torch.exp2(bits)  # width of a level, in units of 1/255
+    # The small term keeps 255 * (k / 255) from falling just below k.
+    coarse = ((images * 255 + 1e-3) / step).floor_() * step / 255
+    return torch.where(bits == 0, images, coarse.clamp_(0, 1))
+
+
+def solarize(images: Tensor, strength: Tensor) -> Tensor:
+    """Invert what is brighter than 1 - strength; 1 inverts all but black.
+
+    Shape: (B, C, H, W), (B,).
+    """
+    check_images(images)
+    bright = images > 1 - per_image(strength, images)
+    # |1 - x| inverts and |0 - x| keeps: quicker than a choice per pixel on a CPU.
+    return (bright.to(images.dtype) - images).abs_()
+
+
+def autocontrast(images: Tensor, strength: Tensor) -> Tensor:
+    """Stretch each channel to the full range; strength 1 entirely, 0 not at all.
+
+    A channel of one single value stays as it is. Shape: (B, C, H, W), (B,).
+    """
+    check_images(images)
+    low = images.amin((2, 3), keepdim=True)  # (B, C, 1, 1)
+    span = images.amax((2, 3), keepdim=True) - low
+    flat = span <= 0
+    stretched = (images - low) / span.masked_fill(flat, 1)
+    stretched = torch.where(flat, images, stretched)
+    return _blend(images, stretched, strength)
+
+
+def equalize(images: Tensor, strength: Tensor) -> Tensor:
+    """Flatten each channel's histogram of 256 levels; strength 1 entirely, 0 not.
+
+    Shape: (B, C, H, W), (B,).
+    """
+    check_images(images)
+    levels = (images * 255).round().long().clamp_(0, 255).flatten(2)  # (B, C, H*W)
+    tables = equalize_tables(levels)
+    flattened = tables.gather(2, levels).view(images.shape).to(images.dtype) / 255
+    return _blend(images, flattened, strength)
+
+
+def equalize_tables(levels: Tensor) -> Tensor:
+    """Compute the level that each of the 256 levels becomes by equalising.
+
+    Integer arithmetic as in Pillow's `ImageOps.equalize`, so that both agree exactly:
+    with n pixels, of which `last` have the highest level that occurs, a level becomes
+    (step // 2 + number of darker pixels) // step where step = (n - last) // 255.
+
+    Shape: `levels` (B, C, n) int64 in 0..255 -> (B, C, 256) int64 in 0..255. Channels
+    whose step is 0 (nearly one single value) get the identity.
+    """
+    B, C, n = levels.shape
+    counts = levels.new_zeros(B, C, 256)
+    counts.scatter_add_(2, levels, torch.ones_like(levels))
+    last = counts.gather(2, levels.amax(2, keepdim=True))  # (B, C, 1)
+    step = torch.div(n - last, 255, rounding_mode="floor")
+    darker = counts.cumsum(2) - counts  # (B, C, 256)
+    half = torch.div(step, 2, rounding_mode="floor")
+    table = torch.div(darker + half, step.clamp(min=1), rounding_mode="floor")
+    identity = torch.arange(256, device=levels.device).expand_as(table)
+    return torch.where(step == 0, identity, table.clamp_(max=255))
+
+
+def _away_from(origin: Tensor, images: Tensor, strength: Tensor) -> Tensor:
+    """Return origin + (1 + strength) (images - origin): exactly `images` at 0."""
+    return torch.lerp(origin, images, 1 + per_image(strength, images)).clamp_(0, 1)
+
+
+def _blend(images: Tensor, changed: Tensor, strength: Tensor) -> Tensor:
+    """Return `images` at strength 0, `changed` at 1, and the mixture between."""
+    return torch.lerp(images, changed, per_image(strength, images)).clamp_(0, 1)
