@@ -1,0 +1,89 @@
+"""Distribution alignment against a loop, and what it promises."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from workshop_lib.errors import WorkshopError
+from workshop_lib.losses import DistributionAlignment
+
+
+def probabilities(N: int, K: int, seed: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(N, K, generator=generator, dtype=torch.float64).softmax(1)
+
+
+@pytest.mark.parametrize(("N", "K"), [(1, 2), (6, 3), (13, 10)])
+def test_three_steps_equal_their_loop(N: int, K: int) -> None:
+    align = DistributionAlignment(K, momentum=0.9).double()
+    average = [1 / K] * K
+    for step in range(3):
+        probs = probabilities(N, K, seed=step)
+        aligned = align(probs)
+        for c in range(K):
+            mean = sum(probs[i, c].item() for i in range(N)) / N
+            average[c] = 0.9 * average[c] + 0.1 * mean
+        for i in range(N):
+            row = [probs[i, c].item() / average[c] for c in range(K)]
+            expected = [v / sum(row) for v in row]
+            # 1/K enters as float32
+            assert aligned[i].tolist() == pytest.approx(expected, rel=1e-6)
+    assert align.average.tolist() == pytest.approx(average, rel=1e-6)
+
+
+def test_a_uniform_average_changes_nothing() -> None:
+    probs = probabilities(5, 4, seed=0)
+    torch.testing.assert_close(DistributionAlignment(4).eval()(probs), probs)
+
+
+def test_a_class_that_swallows_all_is_pushed_back() -> None:
+    align = DistributionAlignment(2, momentum=0.5)
+    greedy = torch.tensor([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3]])
+    for _ in range(30):
+        align(greedy)
+    aligned = align(greedy)
+    # the average is (0.8, 0.2): who leans less than that to the first class changes
+    assert greedy.argmax(1).tolist() == [0, 0, 0]
+    assert aligned[0, 0] > 0.5
+    assert aligned[1, 0].item() == pytest.approx(0.5, abs=1e-4)
+    assert aligned[2, 1] > 0.5
+    torch.testing.assert_close(aligned.sum(1), torch.ones(3))
+
+
+def test_the_average_moves_in_training_only() -> None:
+    align = DistributionAlignment(3)
+    start = align.average.clone()
+    align.eval()(probabilities(4, 3, seed=0))
+    assert torch.equal(align.average, start)
+    align.train()(probabilities(4, 3, seed=0))
+    assert not torch.equal(align.average, start)
+
+
+def test_never_predicted_class_gives_no_nan() -> None:
+    align = DistributionAlignment(3, momentum=0.0)
+    aligned = align(torch.tensor([[1.0, 0.0, 0.0], [1.0, 0.0, 0.0]]))
+    assert aligned.isfinite().all()
+    assert aligned[:, 0].tolist() == [1, 1]
+
+
+def test_the_average_is_saved_and_moved() -> None:
+    align = DistributionAlignment(3)
+    align(probabilities(4, 3, seed=0).float())
+    other = DistributionAlignment(3)
+    other.load_state_dict(align.state_dict())
+    assert torch.equal(other.average, align.average)
+    assert align.to("meta").average.device.type == "meta"
+    assert not list(align.parameters())
+
+
+@pytest.mark.parametrize("momentum", [-0.1, 1.0])
+def test_momentum_out_of_range(momentum: float) -> None:
+    with pytest.raises(WorkshopError, match="0.99 is usual"):
+        DistributionAlignment(3, momentum)
+
+
+def test_wrong_number_of_classes() -> None:
+    with pytest.raises(WorkshopError, match="built for 3 classes"):
+        DistributionAlignment(3)(probabilities(4, 5, seed=0))
+    with pytest.raises(WorkshopError, match="num_classes=0"):
+        DistributionAlignment(0)

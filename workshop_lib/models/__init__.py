@@ -1,0 +1,79 @@
+"""Networks by name."""
+
+__all__ = [
+    "MODEL_NAMES",
+    "Classifier",
+    "Output",
+    "ProjectionHead",
+    "ResNet",
+    "SmallCNN",
+    "WideResNet",
+    "build_model",
+]
+
+import re
+
+import torch
+from torch import nn
+
+from workshop_lib.errors import WorkshopError, unknown_name
+from workshop_lib.models.heads import Classifier, ProjectionHead
+from workshop_lib.models.output import Output
+from workshop_lib.models.resnet import RESNETS, ResNet
+from workshop_lib.models.small_cnn import SmallCNN
+from workshop_lib.models.wide_resnet import WideResNet
+
+# Wide ResNets go by pattern, wrn-DEPTH-WIDTH; two stand here for all.
+MODEL_NAMES: tuple[str, ...] = ("small_cnn", "wrn-28-2", "wrn-28-8", *RESNETS)
+
+_WRN = re.compile(r"wrn-(\d+)-(\d+)")
+
+
+def build_model(
+    name: str, *, in_channels: int, num_classes: int, projection_dim: int = 0
+) -> nn.Module:
+    """Build a network from its name, with random weights.
+
+    The weights are drawn from torch's global generator (`torch.manual_seed`) and laid
+    out channels-last, which convolutions on CPUs and tensor cores read fastest; results
+    are the same. Wide ResNets get a batch-normalisation momentum of 0.1, not the
+    paper's 0.001: in a run of a few thousand steps that would keep part of the initial
+    statistics to the end.
+
+    Args:
+        name: "small_cnn", "wrn-DEPTH-WIDTH" (such as "wrn-28-2"), "resnet18", 34, 50,
+            101 or 152.
+        in_channels: bands of the images, C.
+        num_classes: K.
+        projection_dim: width of the projection head; 0 leaves it out.
+
+    Returns:
+        A module whose forward maps normalised images (B, C, H, W) to an `Output`.
+
+    Raises:
+        WorkshopError: unknown name, impossible depth, or a size below its minimum.
+    """
+    if in_channels < 1 or num_classes < 1 or projection_dim < 0:
+        raise WorkshopError(
+            f"in_channels={in_channels}, num_classes={num_classes},"
+            f" projection_dim={projection_dim}: expected at least 1, 1 and 0."
+        )
+    model = _build(name, in_channels, num_classes, projection_dim)
+    return model.to(memory_format=torch.channels_last)
+
+
+def _build(name: str, C: int, K: int, projection_dim: int) -> nn.Module:
+    if name == "small_cnn":
+        return SmallCNN(in_channels=C, num_classes=K, projection_dim=projection_dim)
+    if name in RESNETS:
+        return ResNet(name, in_channels=C, num_classes=K, projection_dim=projection_dim)
+    if wrn := _WRN.fullmatch(name):
+        return WideResNet(
+            depth=int(wrn[1]),
+            width=int(wrn[2]),
+            in_channels=C,
+            num_classes=K,
+            projection_dim=projection_dim,
+            bn_momentum=0.1,
+        )
+    raise unknown_name("model", name, MODEL_NAMES)
