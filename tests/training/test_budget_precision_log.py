@@ -1,0 +1,128 @@
+"""Budget, precision and log: estimates that hold, choices that are told."""
+
+import math
+import time
+
+import pytest
+import torch
+
+from workshop_lib.errors import WorkshopError
+from workshop_lib.recipe import PRESETS, Recipe, preset
+from workshop_lib.training import log
+from workshop_lib.training.budget import estimate
+from workshop_lib.training.log import RunningMeans
+from workshop_lib.training.precision import choose_precision
+
+CPU = torch.device("cpu")
+TINY = Recipe(size=16, batch_size=4, mu=2, steps=40, precision="fp32")
+
+
+def test_budget_counts_weights_images_and_activations():
+    small = estimate(TINY, num_images=100)
+    parameters = 163_210
+    assert (
+        small.weights == 5 * 4 * parameters
+    )  # weights, gradient, average, two moments
+    assert small.data == 100 * 4 * 16 * 16 * 4
+    assert small.memory == small.weights + small.data + small.activations
+    assert str(small.steps) in str(small)
+    sgd = estimate(TINY.with_(optimizer="sgd", lr=0.03), num_images=100)
+    assert sgd.weights == 4 * 4 * parameters
+
+
+def test_budget_grows_with_the_batch_and_shrinks_without_joint_forward():
+    small, large = estimate(TINY), estimate(TINY.with_(batch_size=8))
+    assert 1.7 < large.activations / small.activations < 2.1
+    joint = estimate(TINY.with_(joint_forward=True))
+    assert joint.activations > 1.3 * small.activations
+
+
+@pytest.mark.slow
+def test_budget_tells_the_time_of_a_run(tmp_path):
+    from workshop_lib.data.mini_eo import mini_eo
+    from workshop_lib.data.splits import Split
+    from workshop_lib.training.loop import train
+
+    recipe = TINY.with_(size=32, batch_size=16, mu=4, steps=60, eval_every=60)
+    scenes = mini_eo(count=200)
+    split = Split.make(scenes, labels_per_class=4)
+    ratios = []
+    for k in range(3):
+        told = estimate(recipe).seconds
+        run = train(recipe, scenes, split, folder=tmp_path / str(k), verbose=False)
+        ratios.append(told / run.facts["seconds"])
+    # Generous on purpose: machines are shared. The order of size is what one plans by.
+    assert any(0.4 < ratio < 2.5 for ratio in ratios), ratios
+
+
+def test_precision_auto_is_what_measures_faster(monkeypatch):
+    choice = choose_precision("auto", CPU)
+    assert choice.name in ("fp32", "bf16")
+    monkeypatch.setattr(
+        "workshop_lib.training.precision._cpu_is_faster_in_bf16", lambda: True
+    )
+    assert choose_precision("auto", CPU).name == "bf16"
+    assert choose_precision("fp32", CPU).name == "fp32"
+    with pytest.raises(WorkshopError, match="Did you mean 'fp16'"):
+        choose_precision("fp17", CPU)
+
+
+def test_bf16_runs_and_keeps_losses_in_float32():
+    from workshop_lib.methods import Batch, FixMatch
+    from workshop_lib.models import build_model
+
+    torch.manual_seed(0)
+    model = build_model("small_cnn", in_channels=4, num_classes=3)
+    method = FixMatch(num_classes=3, threshold=0.0)
+    views = tuple(torch.rand(6, 4, 16, 16) for _ in range(2))
+    batch = Batch((torch.rand(3, 4, 16, 16),), torch.tensor([0, 1, 2]), views)
+    with choose_precision("bf16", CPU).autocast():
+        terms = method(model, batch)
+    assert terms.total.dtype == torch.float32
+    terms.total.backward()
+    assert all(p.grad is not None for p in model.parameters())
+
+
+def test_running_means_average_losses_and_count_pseudo_labels():
+    means = RunningMeans()
+    for loss, used, right in ((1.0, 4.0, 1.0), (3.0, 12.0, 9.0)):
+        values = {"loss": loss, "pseudo_used": used, "pseudo_correct": right}
+        means.add({k: torch.tensor(v) for k, v in values.items()})
+    assert means.flush() == {"loss": 2.0, "pseudo_accuracy": 10 / 16}
+    nothing = {"loss": 1.0, "pseudo_used": 0.0, "pseudo_correct": 0.0}
+    means.add({k: torch.tensor(v) for k, v in nothing.items()})
+    assert math.isnan(means.flush()["pseudo_accuracy"])
+
+
+def test_a_bar_only_where_somebody_watches(monkeypatch, capsys):
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setattr(log.sys.stderr, "isatty", lambda: True, raising=False)
+    assert log.someone_watches()
+    bar = log.ProgressLog(total=10, start=0, label="fixmatch", verbose=True)
+    for _ in range(10):
+        bar.tick()
+        time.sleep(0.06)
+    bar.close()
+    assert "fixmatch" in capsys.readouterr().err
+    monkeypatch.setenv("CI", "true")
+    assert not log.someone_watches()
+
+
+def test_presets_come_from_one_variable(monkeypatch):
+    monkeypatch.delenv("WORKSHOP_PRESET", raising=False)
+    assert preset() == Recipe()
+    monkeypatch.setenv("WORKSHOP_PRESET", "ci")
+    assert preset().steps == PRESETS["ci"]["steps"]
+    assert preset("home").model == "wrn-28-2"
+    with pytest.raises(WorkshopError, match="known are ci, class, home"):
+        preset("weekend")
+
+
+def test_recipes_survive_json_and_refuse_unknown_knobs():
+    recipe = Recipe(lr=0.1, method="supervised")
+    assert Recipe.from_json(recipe.to_json()) == recipe
+    with pytest.raises(WorkshopError, match="Did you mean 'threshold'"):
+        recipe.with_(treshold=0.9)
+    for wrong in ({"steps": 0}, {"threshold": 1.2}, {"labels_per_class": -1}):
+        with pytest.raises(WorkshopError):
+            recipe.with_(**wrong)

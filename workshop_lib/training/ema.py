@@ -1,0 +1,90 @@
+"""A slowly moving average of the weights: the model that is evaluated and shipped."""
+
+__all__ = ["Ema"]
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from workshop_lib.errors import WorkshopError
+
+
+class Ema:
+    """Exponential moving average of a model's weights.
+
+    The last steps of training jump about a good solution; their average lies nearer to
+    it than any of them, and its validation curve is smooth enough to choose a
+    checkpoint by. It is only looked at: pseudo-labels come from the model in training.
+
+        theta_ema <- d theta_ema + (1 - d) theta      (Tarvainen and Valpola 2017)
+
+    Args:
+        model: is copied; the copy is in evaluation mode and takes no gradient.
+        decay: d. 1/(1-d) is about the number of steps that are averaged: 0.999 in
+            FixMatch, 0.99 for runs of a few thousand steps. Too high for a short run:
+            the average is still at the initial weights when training ends.
+        warmup: start with min(d, (1+t)/(10+t)) at update t = 0, 1, ..., so that the
+            random initial weights are forgotten within tens of steps.
+        average_buffers: average floating-point buffers (the running statistics of
+            batch normalisation) as well, instead of copying the latest, as the FixMatch
+            implementations do.
+
+    Raises:
+        WorkshopError: decay outside [0, 1).
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        decay: float = 0.999,
+        *,
+        warmup: bool = True,
+        average_buffers: bool = False,
+    ) -> None:
+        if not 0 <= decay < 1:
+            raise WorkshopError(
+                f"ema_decay={decay}: it must lie in [0, 1). 0 follows the model, 0.99"
+                " averages about 100 steps; 1 would keep the initial weights for ever."
+            )
+        self.model = copy.deepcopy(model).eval().requires_grad_(False)
+        self.decay = decay
+        self.warmup = warmup
+        self.average_buffers = average_buffers
+        self.updates = 0
+
+    def current_decay(self) -> float:
+        """Return the decay that the next update will use."""
+        if not self.warmup:
+            return self.decay
+        return min(self.decay, (1 + self.updates) / (10 + self.updates))
+
+    @torch.no_grad()
+    def update(self, model: nn.Module) -> None:
+        """Take the weights of `model` into the average; call it after every step."""
+        averaged: list[Tensor] = list(self.model.parameters())
+        latest: list[Tensor] = list(model.parameters())
+        copied: list[tuple[Tensor, Tensor]] = []
+        for mine, theirs in zip(self.model.buffers(), model.buffers(), strict=True):
+            if self.average_buffers and mine.is_floating_point():
+                averaged.append(mine)
+                latest.append(theirs)
+            else:
+                copied.append((mine, theirs))
+        # One call for all tensors: a loop over them costs more than the arithmetic.
+        average = get_ema_multi_avg_fn(self.current_decay())
+        average(averaged, latest, self.updates)
+        for mine, theirs in copied:
+            mine.copy_(theirs)
+        self.updates += 1
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return tensors and numbers from which `load_state_dict` goes on."""
+        return {"model": self.model.state_dict(), "updates": self.updates}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        self.model.load_state_dict(state["model"])
+        self.updates = int(state["updates"])

@@ -1,0 +1,251 @@
+"""From a recipe to a trained run: `train`."""
+
+__all__ = ["train"]
+
+import hashlib
+import json
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.splits import Split
+from workshop_lib.errors import WorkshopError
+from workshop_lib.files import write_text
+from workshop_lib.recipe import Recipe
+from workshop_lib.session import pick_device, tune_allocator, versions
+from workshop_lib.training.checkpoint import load_checkpoint, save_checkpoint
+from workshop_lib.training.log import ProgressLog, Row
+from workshop_lib.training.run import Run
+from workshop_lib.training.trainer import Trainer
+
+
+@dataclass
+class _Progress:
+    """What a resumed run must remember besides the trainer's state."""
+
+    rows: list[Row] = field(default_factory=list)
+    seconds: float = 0.0
+    best: float = -1.0  # validation accuracy of the weights in best.pt
+
+
+def train(
+    recipe: Recipe,
+    scenes: Scenes,
+    split: Split,
+    *,
+    folder: Path | str | None = None,
+    resume: bool = True,
+    verbose: bool = True,
+    on_log: Callable[[Row], None] | None = None,
+    device: torch.device | None = None,
+) -> Run:
+    """Train a model by a recipe; keep the best by validation and the last.
+
+    A finished run of the same recipe and split in `folder` is loaded instead, and an
+    interrupted one goes on where its last checkpoint was written: on a CPU the result
+    is the same to the last bit. The test images are not touched.
+
+    Args:
+        recipe: every knob.
+        scenes, split: images, and which of them are labeled, unlabeled, validation.
+        folder: where to keep the run; default `runs/<method>-<hash>`.
+        resume: False starts anew and overwrites what the folder holds.
+        verbose: False prints nothing.
+        on_log: called with each row of the log (numbers by name), for live plots.
+        device: default the GPU if there is one, else the CPU.
+
+    Raises:
+        WorkshopError: the folder holds a run of another recipe or split, cannot be
+            written, or the loss stopped being a number; images do not fit into memory.
+    """
+    device = device or pick_device()
+    if device.type == "cpu":
+        tune_allocator()
+    folder = Path(folder) if folder else _default_folder(recipe, scenes, split)
+    if resume and (folder / "recipe.json").exists():
+        _check_same(folder, recipe, split.digest(scenes))
+        if (folder / "run.json").exists():
+            if verbose:
+                print(f"found a finished run of this recipe in {folder}: loaded")
+            return Run.load(folder)
+    else:
+        _start_folder(folder, recipe, scenes, split)
+    try:
+        trainer = Trainer(recipe, scenes, split, device)
+        progress = _resume(folder, trainer, verbose) if resume else _Progress()
+        _run(trainer, progress, folder, verbose, on_log)
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise WorkshopError(
+            f"out of memory with batch_size={recipe.batch_size}, mu={recipe.mu},"
+            f" size={recipe.size}: halve the batch size or the image size;"
+            " `workshop budget` tells what a recipe needs."
+        ) from error
+    facts = _facts(trainer, progress, scenes, split)
+    write_text(folder / "run.json", json.dumps(facts, indent=1))
+    return Run.load(folder)
+
+
+def _run(
+    trainer: Trainer,
+    progress: _Progress,
+    folder: Path,
+    verbose: bool,
+    on_log: Callable[[Row], None] | None,
+) -> None:
+    """Step until the recipe's last step; validate, log and save on the way."""
+    recipe = trainer.recipe
+    bar = ProgressLog(recipe.steps, trainer.steps_done, recipe.method, verbose)
+    since = time.perf_counter() - progress.seconds
+    with _ctrl_c_between_steps() as stop:
+        while trainer.steps_done < recipe.steps:
+            trainer.step()
+            bar.tick()
+            last = trainer.steps_done == recipe.steps
+            if last or trainer.steps_done % recipe.eval_every == 0:
+                row = trainer.validate()
+                progress.seconds = row["seconds"] = time.perf_counter() - since
+                _save(trainer, progress, row, folder, bar, must=last)
+                bar.line(row)
+                if on_log:
+                    on_log(row)
+            if stop.is_set():
+                progress.seconds = time.perf_counter() - since
+                save_checkpoint(folder / "last.pt", _last_state(trainer, progress))
+                bar.close()
+                raise KeyboardInterrupt(
+                    f"stopped at step {trainer.steps_done} of {recipe.steps}; the same"
+                    f" command goes on from there ({folder})"
+                )
+    bar.close()
+
+
+def _save(
+    trainer: Trainer,
+    progress: _Progress,
+    row: Row,
+    folder: Path,
+    bar: ProgressLog,
+    must: bool,
+) -> None:
+    """Write log and checkpoints; a full disk does not end a training before its end."""
+    progress.rows.append(row)
+    try:
+        if row["val_accuracy"] >= progress.best:
+            save_checkpoint(folder / "best.pt", trainer.weights())
+            progress.best = row["val_accuracy"]
+        save_checkpoint(folder / "last.pt", _last_state(trainer, progress))
+        write_text(folder / "log.csv", pd.DataFrame(progress.rows).to_csv(index=False))
+    except WorkshopError as error:
+        if must:
+            raise
+        bar.say(f"warning: {error} The training goes on without this checkpoint.")
+
+
+def _last_state(trainer: Trainer, progress: _Progress) -> dict[str, Any]:
+    return {**trainer.state_dict(), **vars(progress)}
+
+
+def _resume(folder: Path, trainer: Trainer, verbose: bool) -> _Progress:
+    """Load the last checkpoint, if there is one, into a new trainer."""
+    if not (folder / "last.pt").exists():
+        return _Progress()
+    state = load_checkpoint(
+        folder / "last.pt", needs=("model", "optimizer", "rows", "step")
+    )
+    trainer.load_state_dict(state)
+    if verbose:
+        print(
+            f"going on from step {trainer.steps_done} of {trainer.recipe.steps}"
+            f" in {folder}"
+        )
+    return _Progress(state["rows"], state["seconds"], state["best"])
+
+
+@contextmanager
+def _ctrl_c_between_steps() -> Iterator[threading.Event]:
+    """Hold Ctrl-C back until a step is complete: half a step cannot be saved.
+
+    A second Ctrl-C ends the program at once.
+    """
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop  # signals reach the main thread only
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def remember(signum: int, frame: object) -> None:
+        signal.signal(signal.SIGINT, before)
+        stop.set()
+
+    signal.signal(signal.SIGINT, remember)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _default_folder(recipe: Recipe, scenes: Scenes, split: Split) -> Path:
+    """Name a run after its method and a hash of all that it depends on."""
+    text = recipe.to_json() + split.digest(scenes)
+    return (
+        Path("runs")
+        / f"{recipe.method}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
+    )
+
+
+def _start_folder(folder: Path, recipe: Recipe, scenes: Scenes, split: Split) -> None:
+    """Write what does not change: the recipe and the names of the images."""
+    identity = {"split": split.digest(scenes)}
+    write_text(folder / "identity.json", json.dumps(identity))
+    for name in ("recipe.json", "run.json", "last.pt", "best.pt", "log.csv"):
+        (folder / name).unlink(missing_ok=True)
+    (folder / "evaluation.json").unlink(missing_ok=True)
+    split.save(folder / "split", scenes)
+    write_text(folder / "recipe.json", recipe.to_json())  # last: a run has begun
+
+
+def _check_same(folder: Path, recipe: Recipe, digest: str) -> None:
+    """Refuse to go on with a run that was something else."""
+    found = Recipe.from_json((folder / "recipe.json").read_text(encoding="utf-8"))
+    if found != recipe:
+        mine, theirs = vars(recipe), vars(found)
+        changed = ", ".join(
+            f"{k}: {theirs[k]} -> {mine[k]}" for k in mine if mine[k] != theirs[k]
+        )
+        raise WorkshopError(
+            f"{folder} holds a run of another recipe ({changed}): choose another"
+            " folder, or start anew with resume=False (--fresh)."
+        )
+    identity = json.loads((folder / "identity.json").read_text(encoding="utf-8"))
+    if identity["split"] != digest:
+        raise WorkshopError(
+            f"{folder} holds a run on another split of the images: choose another"
+            " folder, or start anew with resume=False (--fresh)."
+        )
+
+
+def _facts(
+    trainer: Trainer, progress: _Progress, scenes: Scenes, split: Split
+) -> dict[str, Any]:
+    """Collect what a table of results has to state about this run."""
+    return {
+        "seconds": progress.seconds,
+        "steps": trainer.steps_done,
+        "parameters": sum(p.numel() for p in trainer.model.parameters()),
+        "labels": len(split.labeled),
+        "counts": split.counts(),
+        "precision": trainer.precision.name,
+        "class_names": list(scenes.class_names),
+        "bands": list(scenes.bands),
+        "is_rgb": scenes.is_rgb,
+        **versions(),
+    }
