@@ -1,0 +1,170 @@
+"""Scores against published matrices, scikit-learn on single images, and loops."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics
+
+from workshop_lib.errors import WorkshopError
+from workshop_lib.evaluation.metrics import Scores, score, scores_from_confusion
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+VAIHINGEN = sorted(p.stem for p in GOLDEN.glob("metrics_vaihingen_*.npz"))
+LABELS = sorted(p.stem for p in GOLDEN.glob("metrics_labels_*.npz"))
+
+
+def golden(name: str) -> dict[str, np.ndarray]:
+    with np.load(GOLDEN / f"{name}.npz", allow_pickle=False) as file:
+        return dict(file)
+
+
+def one_hot(predicted: np.ndarray, K: int) -> torch.Tensor:
+    """Probabilities that choose the given classes."""
+    return torch.nn.functional.one_hot(torch.as_tensor(predicted), K).float()
+
+
+def check_against(scores: Scores, g: dict[str, np.ndarray]) -> None:
+    for ours, theirs in (
+        (scores.accuracy, "overall_accuracy"),
+        (scores.recall, "per_class_accuracy"),
+        (scores.precision, "precision"),
+        (scores.f1, "f1"),
+        (scores.iou, "iou"),
+        (scores.kappa, "kappa"),
+        (scores.macro_recall, "mean_accuracy_nanmean"),
+        (scores.macro_f1, "mean_f1_nanmean"),
+        (scores.mean_iou, "mean_iou_nanmean"),
+    ):
+        np.testing.assert_allclose(ours, g[theirs], rtol=1e-10, err_msg=theirs)
+
+
+def test_golden_files_are_there() -> None:
+    assert len(VAIHINGEN) == 4 and len(LABELS) == 4
+
+
+@pytest.mark.parametrize("name", VAIHINGEN)
+def test_published_matrices(name: str) -> None:
+    g = golden(name)
+    scores = scores_from_confusion(g["confusion"], g["classes"].tolist())
+    check_against(scores, g)
+    assert round(100 * scores.accuracy, 2) == float(g["printed_oa_percent"])
+    assert scores.support.tolist() == g["printed_pixels"].tolist()
+    assert scores.top_k is None
+
+
+@pytest.mark.parametrize("name", LABELS)
+def test_from_labels(name: str) -> None:
+    g = golden(name)
+    K, true, predicted = int(g["num_classes"]), g["y_true"], g["y_pred"]
+    if g["has_ignore"]:  # our labels have no "ignore": who calls leaves them out
+        keep = true != g["ignore"]
+        true, predicted = true[keep], predicted[keep]
+    names = [f"class {k}" for k in range(K)]
+    scores = score(one_hot(predicted, K), torch.as_tensor(true), names, k=1)
+    assert np.array_equal(scores.confusion, g["confusion"])
+    assert scores.top_k == scores.accuracy
+    check_against(scores, g)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 10**6), st.integers(2, 7), st.integers(1, 60))
+def test_equals_scikit_learn_on_single_images(seed: int, K: int, N: int) -> None:
+    rng = np.random.default_rng(seed)
+    true, predicted = rng.integers(0, K, N), rng.integers(0, K, N)
+    scores = score(one_hot(predicted, K), torch.as_tensor(true), "abcdefg"[:K], k=1)
+    classes = np.arange(K)
+    matrix = metrics.confusion_matrix(true, predicted, labels=classes)
+    assert np.array_equal(scores.confusion, matrix)
+    assert scores.accuracy == pytest.approx(metrics.accuracy_score(true, predicted))
+    if len(set(true) | set(predicted)) > 1:
+        kappa = metrics.cohen_kappa_score(true, predicted, labels=classes)
+        assert scores.kappa == pytest.approx(kappa)
+    else:
+        assert math.isnan(scores.kappa)
+    iou = metrics.jaccard_score(
+        true, predicted, labels=classes, average=None, zero_division=0
+    )
+    np.testing.assert_allclose(np.nan_to_num(scores.iou), iou)
+    for k in range(K):
+        present = (true == k).any()
+        assert math.isnan(scores.recall[k]) != present
+        assert math.isnan(scores.precision[k]) != (predicted == k).any()
+
+
+def test_top_k_equals_a_loop() -> None:
+    generator = torch.Generator().manual_seed(0)
+    probs = torch.rand(50, 6, generator=generator).softmax(1)
+    labels = torch.randint(0, 6, (50,), generator=generator)
+    for k in range(1, 9):  # more guesses than classes are all classes
+        hits = 0
+        for row, label in zip(probs, labels, strict=True):
+            hits += sum(float(p) > float(row[label]) for p in row) < k
+        scores = score(probs, labels, "abcdef", k=k)
+        assert scores.top_k == pytest.approx(hits / 50)
+        assert scores.k == min(k, 6)
+
+
+def test_json_there_and_back() -> None:
+    scores = score(one_hot(np.array([0, 0, 1]), 3), torch.tensor([0, 1, 1]), "abc")
+    assert math.isnan(scores.recall[2])
+    text = json.dumps(scores.to_dict(), allow_nan=False)  # NaN is not JSON
+    again = Scores.from_dict(json.loads(text))
+    assert again.to_dict() == scores.to_dict()
+    assert again.class_names == ("a", "b", "c")
+    np.testing.assert_array_equal(again.recall, scores.recall)
+
+
+def test_foreign_json_is_told() -> None:
+    with pytest.raises(WorkshopError, match="confusion"):
+        Scores.from_dict({"accuracy": 0.5})
+
+
+def test_interval_covers_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(0)
+    covered = 0
+    values, times = np.unique(rng.binomial(200, 0.9, size=2000), return_counts=True)
+    for right, count in zip(values, times, strict=True):
+        scores = scores_from_confusion([[right, 200 - right], [0, 0]], "ab")
+        low, high = scores.interval()
+        covered += count * (low <= 0.9 <= high)
+    assert 0.93 <= covered / 2000 <= 0.97
+
+
+def test_interval_of_a_perfect_score_is_not_empty() -> None:
+    low, high = scores_from_confusion([[10, 0], [0, 10]], "ab").interval()
+    assert 0.8 < low < 1 and high == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("probs", "labels", "names", "message"),
+    [
+        (torch.rand(3, 2), torch.zeros(3).long(), "abc", "expected"),
+        (torch.rand(3, 2), torch.zeros(4).long(), "ab", "expected"),
+        (torch.rand(0, 2), torch.zeros(0).long(), "ab", "empty"),
+        (torch.rand(2, 2), torch.tensor([0, 2]), "ab", "0..1"),
+        (torch.rand(2, 2), torch.tensor([-1, 0]), "ab", "-1"),
+        (torch.tensor([[math.nan, 1.0]]), torch.tensor([0]), "ab", "diverged"),
+    ],
+)
+def test_wrong_input_is_told(
+    probs: torch.Tensor, labels: torch.Tensor, names: str, message: str
+) -> None:
+    with pytest.raises(WorkshopError, match=message):
+        score(probs, labels, names)
+
+
+def test_top_zero_is_told() -> None:
+    with pytest.raises(WorkshopError, match="k=0"):
+        score(torch.rand(2, 2), torch.tensor([0, 1]), "ab", k=0)
+
+
+@pytest.mark.parametrize("matrix", [[[1, 2, 3]], [[1, -1], [0, 2]], [[0, 0], [0, 0]]])
+def test_wrong_matrices_are_told(matrix: list[list[int]]) -> None:
+    with pytest.raises(WorkshopError, match="confusion matrix"):
+        scores_from_confusion(matrix, "ab")

@@ -1,0 +1,386 @@
+"""The report: whole, self-contained, readable by everyone, and never half-written."""
+
+import dataclasses
+import errno
+import math
+import os
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from workshop_lib.errors import WorkshopError
+from workshop_lib.evaluation import report
+from workshop_lib.evaluation.metrics import score
+from workshop_lib.evaluation.report import MethodResult, ReportData, write_report
+from workshop_lib.evaluation.report_pictures import galleries
+from workshop_lib.evaluation.report_tables import recall_table, settings_table
+from workshop_lib.evaluation.report_text import headline, rungs
+from workshop_lib.recipe import Recipe
+
+NASTY = '<script>alert("x")</script> & co'
+CLASSES = ("Forest", NASTY, "River/lake", "Empty")  # no test image is "Empty"
+SECTIONS = [
+    "done",
+    "idea",
+    "ladder",
+    "curves",
+    "pseudo",
+    "confusion",
+    "gallery",
+    "recall",
+    "costs",
+    "settings",
+    "next",
+    "made",
+]
+
+
+class Page(HTMLParser):
+    """What a browser would make of the page, as far as the tests ask."""
+
+    VOID = ("meta", "img", "br", "link", "input", "hr")
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.words = ""
+        self.feed(text)
+        self.close()
+        assert not self.open, f"left open: {self.open}"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open and self.open[-1] == tag, f"</{tag}> closes {self.open[-1:]}"
+        self.open.pop()
+
+    def handle_data(self, data: str) -> None:
+        if not self.open or self.open[-1] != "style":
+            self.words += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attrs for name, attrs in self.tags if name == tag]
+
+
+def result(name: str, title: str, skill: float, **changes: Any) -> MethodResult:
+    recipe = Recipe().with_(**changes)
+    labels = truth()
+    generator = torch.Generator().manual_seed(len(name))
+    noise = torch.randn(len(labels), len(CLASSES), generator=generator)
+    target = torch.nn.functional.one_hot(labels, len(CLASSES))
+    probs = (noise + skill * target).softmax(1)
+    steps = np.arange(100, 501, 100)
+    log = {"step": steps, "loss": 1 / steps, "val_accuracy": steps / 600}
+    if recipe.method == "fixmatch":
+        log |= {"mask_rate": steps / 700, "pseudo_accuracy": 1 - 10 / steps}
+        log["pseudo_accuracy"][0] = math.nan  # no image was confident yet
+    return MethodResult(
+        name=name,
+        title=title,
+        recipe=dataclasses.asdict(recipe),
+        log=pd.DataFrame(log),
+        scores=score(probs, labels, CLASSES),
+        probs=probs,
+        seconds=12.3,
+        steps=500,
+        parameters=1234567,
+        labels=16 if recipe.labels_per_class else 300,
+        seed=0,
+    )
+
+
+def truth() -> torch.Tensor:
+    return torch.arange(60) % 3
+
+
+@pytest.fixture(scope="module")
+def data() -> ReportData:
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (60, 3, 16, 16), generator=generator)
+    return ReportData(
+        title=f"Report {NASTY}",
+        data="made-up images",
+        class_names=CLASSES,
+        bands=("red", "green", "blue"),
+        test_images=images.to(torch.uint8),
+        test_labels=truth(),
+        results=[
+            result("supervised", "Supervised, weak", 1.0, method="supervised"),
+            result(
+                "supervised_strong",
+                "Supervised, strong",
+                2.0,
+                method="supervised",
+                labeled_view="strong",
+            ),
+            result("fixmatch", "FixMatch", 5.0),
+            result("all", "All labels", 6.0, method="supervised", labels_per_class=0),
+        ],
+        split_counts={"labeled": 16, "unlabeled": 300, "val": 40, "test": 60},
+        command="workshop quickstart",
+        versions={"torch": "2.4", "python": "3.10"},
+        facts=["Device: a CPU."],
+        audit="no overlap",
+        labeled_images=images[:16].to(torch.uint8),
+        labeled_labels=torch.arange(16) % 4,
+    )
+
+
+@pytest.fixture(scope="module")
+def text(data: ReportData, tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("report") / "new" / "report.html"
+    assert write_report(path, data) == path
+    assert os.listdir(path.parent) == ["report.html"]
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def page(text: str) -> Page:
+    return Page(text)
+
+
+def test_every_section_is_there_and_linked(page: Page) -> None:
+    assert [a["id"] for a in page.all("section")] == SECTIONS
+    links = [a["href"] for a in page.all("a")]
+    assert links == ["#content", *(f"#{name}" for name in SECTIONS)]
+    for words in (
+        "workshop train --data FOLDER --labels-per-class 4 --method fixmatch",
+        "workshop quickstart",
+        "Device: a CPU.",
+        "no overlap",
+        "torch 2.4",
+        "1,234,567",
+        "0.95",
+    ):
+        assert words in page.words
+
+
+def test_nothing_is_loaded_from_elsewhere(text: str, page: Page) -> None:
+    for tag, attrs in page.tags:
+        for key in ("src", "href", "srcset", "data", "action", "poster"):
+            value = attrs.get(key)
+            assert value is None or value.startswith(("data:", "#")), (tag, value)
+    assert not page.all("script") and not page.all("link") and not page.all("iframe")
+    assert "http:" not in text and "https:" not in text
+    assert "@import" not in text and "url(" not in text
+
+
+def test_every_picture_has_words(page: Page) -> None:
+    pictures = page.all("img")
+    assert len(pictures) > 20
+    for picture in pictures:
+        assert len(picture["alt"] or "") > 10
+    assert any("FixMatch" in (p["alt"] or "") for p in pictures)
+
+
+def test_structure_for_screen_readers(page: Page) -> None:
+    assert page.all("html")[0]["lang"] == "en"
+    levels = [int(tag[1]) for tag, _ in page.tags if tag in ("h1", "h2", "h3", "h4")]
+    assert levels.count(1) == 1 and levels[0] == 1
+    assert all(b <= a + 1 for a, b in zip(levels, levels[1:], strict=False))
+    assert {cell["scope"] for cell in page.all("th")} == {"col", "row"}
+    assert len(page.all("caption")) == len(page.all("table"))
+    ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
+
+
+def test_phone_dark_and_paper(text: str, page: Page) -> None:
+    assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in (
+        page.all("meta")
+    )
+    assert "prefers-color-scheme: dark" in text and "@media print" in text
+
+
+def test_names_are_escaped(text: str, page: Page) -> None:
+    assert NASTY not in text
+    assert NASTY in page.words  # and yet read as they are
+
+
+def test_equal_data_give_equal_bytes(
+    data: ReportData, text: str, tmp_path: Path
+) -> None:
+    again = write_report(tmp_path / "again.html", data)
+    assert again.read_text(encoding="utf-8") == text
+
+
+def test_numbers_on_the_page_are_the_scores(data: ReportData, page: Page) -> None:
+    for item in data.results:
+        assert f"{100 * item.scores.accuracy:.1f}\N{NO-BREAK SPACE}%" in page.words
+    gain = data.main.scores.accuracy - data.results[1].scores.accuracy
+    assert f"worth {100 * gain:.1f} points" in page.words
+
+
+def test_better_baseline_counts(data: ReportData) -> None:
+    assert data.baseline is data.results[1] and data.main is data.results[2]
+    weak_wins = dataclasses.replace(
+        data,
+        results=[
+            dataclasses.replace(data.results[0], scores=data.results[3].scores),
+            *data.results[1:],
+        ],
+    )
+    assert weak_wins.baseline is weak_wins.results[0]
+    assert any("did not pay" in line for line in headline(weak_wins))
+
+
+def test_small_difference_is_called_chance(data: ReportData) -> None:
+    strong = data.results[1]
+    same = dataclasses.replace(
+        data.results[2], probs=strong.probs, scores=strong.scores
+    )
+    lines = headline(dataclasses.replace(data, results=[strong, same]))
+    assert any("chance" in line for line in lines)
+    assert not any("chance" in line for line in headline(data))
+
+
+def test_rungs_say_what_each_step_tells(data: ReportData) -> None:
+    worth = [rung.worth for rung in rungs(data)]
+    assert worth[0] == ""
+    assert worth[1] == "what strong augmentation was worth"
+    assert worth[2] == "what the unlabelled images were worth"
+    control = result("control", "Control", 3.0, pool="labeled")
+    found = rungs(dataclasses.replace(data, results=[data.results[0], control]))
+    assert "without unlabelled images" in found[1].worth
+
+
+def test_galleries_show_what_they_say(data: ReportData) -> None:
+    mended, right, wrong = galleries(data)
+    assert {p.mark for p in mended.pictures + right.pictures} == {"right"}
+    assert len(right.pictures) == 3  # one for each class that has images
+    weakest = dataclasses.replace(data, results=data.results[:1])
+    wrong = galleries(weakest)[-1]
+    assert {p.mark for p in wrong.pictures} == {"wrong"}
+    shares = [
+        float(p.alt.split("\N{NO-BREAK SPACE}%")[0].split()[-1]) for p in wrong.pictures
+    ]
+    assert len(shares) > 3 and shares == sorted(shares, reverse=True)
+
+
+def test_absent_class_is_a_dash(data: ReportData) -> None:
+    rows = {row[0]: row[1:] for row in recall_table(data).rows}
+    assert rows["Empty"] == ["0", "–", "–", "–", "–", "–"]
+    assert rows["Forest"][0] == "20"
+
+
+def test_settings_stand_beside_the_papers(data: ReportData) -> None:
+    table = settings_table(data.main)
+    assert table is not None
+    rows = {row[0]: row[2:] for row in table.rows}
+    assert rows["threshold"] == ["0.8", "0.95", "differs"]
+    assert rows["alignment"] == ["yes", "no", "differs"]
+    assert rows["lambda_u"] == ["1.0", "1.0", ""]
+    assert set(rows) <= {f.name for f in dataclasses.fields(Recipe)}
+    assert settings_table(data.results[0]) is None
+
+
+@pytest.mark.parametrize("position", [0, 2, 3])
+def test_one_result_is_enough(data: ReportData, tmp_path: Path, position: int) -> None:
+    only = data.results[position]
+    short = only.log.drop(columns=["val_accuracy"])  # stopped before a validation
+    alone = dataclasses.replace(
+        data,
+        results=[dataclasses.replace(only, log=short)],
+        labeled_images=None,
+        audit="",
+    )
+    page = Page(write_report(tmp_path / "r.html", alone).read_text(encoding="utf-8"))
+    sections = [name for name in SECTIONS if name != "idea" or position == 2]
+    assert [a["id"] for a in page.all("section")] == sections
+    assert "holds no validation accuracy" in page.words
+    assert "unlabelled images were worth" not in page.words  # nothing to compare
+    assert "Mended" not in page.words
+
+
+def test_reflectances_are_shown(data: ReportData, tmp_path: Path) -> None:
+    bands = ("B02", "B03", "B04", "B08")
+    images = torch.rand(60, 4, 8, 8) * 0.3
+    spectral = dataclasses.replace(
+        data, bands=bands, test_images=images, labeled_images=None
+    )
+    Page(write_report(tmp_path / "r.html", spectral).read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the drawing, where only the writing is tested."""
+    monkeypatch.setattr(report, "_render", lambda data: "new")
+
+
+def failing(code: int) -> Any:
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError(code, os.strerror(code))
+
+    return fail
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (errno.ENOSPC, "disk is full"),
+        (errno.EACCES, "permission"),
+        (errno.EIO, "error"),
+    ],
+)
+def test_failed_write_leaves_the_old_report(
+    data: ReportData,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    code: int,
+    words: str,
+) -> None:
+    path = tmp_path / "report.html"
+    path.write_text("old", encoding="utf-8")
+    monkeypatch.setattr(os, "replace", failing(code))
+    with pytest.raises(WorkshopError, match=words):
+        write_report(path, data)
+    assert path.read_text(encoding="utf-8") == "old"
+    assert os.listdir(tmp_path) == ["report.html"]
+
+
+@pytest.mark.usefixtures("quick")
+def test_interrupted_write_leaves_nothing(
+    data: ReportData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write_report(tmp_path / "report.html", data)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.usefixtures("quick")
+def test_folder_in_place_of_the_file(data: ReportData, tmp_path: Path) -> None:
+    with pytest.raises(WorkshopError, match="is a folder"):
+        write_report(tmp_path, data)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WorkshopError, match="not a folder"):
+        write_report(tmp_path / "file" / "report.html", data)
+    assert os.listdir(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"results": []}, "without results"),
+        ({"test_labels": torch.zeros(3).long()}, "60 test images and 3"),
+        ({"class_names": ("a", "b")}, r"expected \(60, 2\)"),
+        ({"split_counts": {"labeled": 1}}, "unlabeled"),
+    ],
+)
+def test_wrong_data_are_told(
+    data: ReportData, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(WorkshopError, match=message):
+        dataclasses.replace(data, **changes)

@@ -1,0 +1,235 @@
+"""How good predictions are: all read off one confusion matrix."""
+
+__all__ = ["Scores", "score", "scores_from_confusion"]
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+from torch import Tensor
+
+from workshop_lib.errors import WorkshopError
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """What one model reached on one set of images.
+
+    All values lie in 0..1, kappa in -1..1. Per-class values have shape (K,). A value
+    that the images cannot tell is NaN: the recall of a class that has no image, the
+    precision of one that is never predicted. The macro averages leave NaN out.
+
+    - `accuracy`: share of images that are right.
+    - `top_k`: share whose true class is among the `k` most probable; None if only a
+      confusion matrix was known.
+    - `kappa`: agreement beyond what chance would give (Cohen 1960).
+    - `recall`: of the images of a class, the share that was found (also called
+      producer's accuracy).
+    - `precision`: of the images given to a class, the share that belongs to it (also
+      called user's accuracy).
+    - `f1`: harmonic mean of the two.
+    - `iou`: intersection over union, TP / (TP + FP + FN).
+    """
+
+    class_names: tuple[str, ...]
+    confusion: NDArray[np.int64]  # (K, K), rows are the truth, columns the prediction
+    accuracy: float
+    kappa: float
+    recall: Floats
+    precision: Floats
+    f1: Floats
+    iou: Floats
+    top_k: float | None = None
+    k: int = 1
+
+    @property
+    def support(self) -> NDArray[np.int64]:
+        """Number of images of each class, (K,)."""
+        return self.confusion.sum(axis=1)
+
+    @property
+    def macro_recall(self) -> float:
+        """Mean of the classes' recalls; each class counts the same, rare or common."""
+        return _mean(self.recall)
+
+    @property
+    def macro_precision(self) -> float:
+        """Mean of the classes' precisions."""
+        return _mean(self.precision)
+
+    @property
+    def macro_f1(self) -> float:
+        """Mean of the classes' F1."""
+        return _mean(self.f1)
+
+    @property
+    def mean_iou(self) -> float:
+        """Mean of the classes' intersection over union (mIoU)."""
+        return _mean(self.iou)
+
+    def interval(self) -> tuple[float, float]:
+        """95 % interval of the accuracy, for the finite number of test images only.
+
+        Wilson (1927). It does not hold what another draw of the labels would change,
+        which with few labels is more: repeat with other split seeds to see that.
+        """
+        n, p, z = int(self.confusion.sum()), self.accuracy, 1.959964
+        centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+        half = z / (1 + z**2 / n) * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+        return max(0.0, centre - half), min(1.0, centre + half)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain numbers and lists for JSON; NaN, which JSON lacks, becomes None.
+
+        The averages are included for readers; `from_dict` computes them again.
+        """
+        return {
+            "class_names": list(self.class_names),
+            "accuracy": self.accuracy,
+            "top_k": self.top_k,
+            "k": self.k,
+            "kappa": _plain(self.kappa),
+            "macro_recall": _plain(self.macro_recall),
+            "macro_f1": _plain(self.macro_f1),
+            "mean_iou": _plain(self.mean_iou),
+            "recall": [_plain(v) for v in self.recall],
+            "precision": [_plain(v) for v in self.precision],
+            "f1": [_plain(v) for v in self.f1],
+            "iou": [_plain(v) for v in self.iou],
+            "confusion": self.confusion.tolist(),
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Scores":
+        """Read what `to_dict` gave; the confusion matrix and `top_k` carry it all."""
+        try:
+            matrix, names = values["confusion"], values["class_names"]
+            top_k, k = values["top_k"], values["k"]
+        except KeyError as error:
+            raise WorkshopError(
+                f"these are not saved scores: {error} is missing. Evaluate again."
+            ) from error
+        return scores_from_confusion(matrix, names, top_k=top_k, k=k)
+
+
+def score(
+    probs: Tensor, labels: Tensor, class_names: Sequence[str], k: int = 3
+) -> Scores:
+    """Compare predicted probabilities with the truth.
+
+    Args:
+        probs: (N, K) probabilities, as `predict` returns.
+        labels: (N,) true classes, 0..K-1.
+        class_names: K names.
+        k: how many guesses count for `top_k`; at most K are used.
+
+    Raises:
+        WorkshopError: shapes do not fit, a label is out of range, or probabilities
+            are NaN.
+    """
+    _check(probs, labels, class_names, k)
+    K = probs.shape[1]
+    k = min(k, K)
+    probs, labels = probs.cpu(), labels.cpu()
+    hits = (probs.topk(k, dim=1).indices == labels[:, None]).any(dim=1)  # (N,)
+    matrix = confusion_matrix(
+        labels.numpy(), probs.argmax(dim=1).numpy(), labels=np.arange(K)
+    )
+    return scores_from_confusion(
+        matrix, class_names, top_k=float(hits.double().mean()), k=k
+    )
+
+
+def scores_from_confusion(
+    matrix: ArrayLike,
+    class_names: Sequence[str],
+    *,
+    top_k: float | None = None,
+    k: int = 1,
+) -> Scores:
+    """Compute every score from a (K, K) confusion matrix of counts, rows = truth.
+
+    Good for published matrices too, of pixels as well as of images.
+
+    Raises:
+        WorkshopError: the matrix is not (K, K), holds negative numbers, or is empty.
+    """
+    counts = np.asarray(matrix, dtype=np.int64)
+    K = len(class_names)
+    if counts.shape != (K, K) or (counts < 0).any() or counts.sum() == 0:
+        raise WorkshopError(
+            f"a confusion matrix of shape {counts.shape} with {counts.sum()} counts for"
+            f" {K} class names: it must be ({K}, {K}), without negative counts, and"
+            " hold at least one."
+        )
+    true, predicted = np.indices((K, K)).reshape(2, -1)
+    # Each cell is one sample that weighs as much as its count: scikit-learn then gives
+    # the same as from the single images, without a list of millions of pixels
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        true,
+        predicted,
+        sample_weight=counts.ravel(),
+        labels=np.arange(K),
+        zero_division=np.nan,
+    )
+    found = np.diag(counts).astype(np.float64)
+    union = counts.sum(axis=0) + counts.sum(axis=1) - found
+    iou = np.divide(found, union, out=np.full(K, np.nan), where=union > 0)
+    names = tuple(str(name) for name in class_names)
+    accuracy = float(found.sum() / counts.sum())
+    return Scores(
+        names, counts, accuracy, _kappa(counts), recall, precision, f1, iou, top_k, k
+    )
+
+
+def _kappa(counts: NDArray[np.int64]) -> float:
+    """Compute (observed - expected) / (1 - expected) agreement.
+
+    NaN if chance alone is always right, with one class only. Not scikit-learn's:
+    whether that warns, fails or answers then differs between its versions.
+    """
+    shares = counts / counts.sum()
+    expected = float(shares.sum(axis=0) @ shares.sum(axis=1))
+    if expected == 1:
+        return math.nan
+    return (float(np.trace(shares)) - expected) / (1 - expected)
+
+
+def _check(probs: Tensor, labels: Tensor, class_names: Sequence[str], k: int) -> None:
+    K = len(class_names)
+    if probs.ndim != 2 or probs.shape[1] != K or labels.shape != probs.shape[:1]:
+        raise WorkshopError(
+            f"probabilities of shape {tuple(probs.shape)}, labels of shape"
+            f" {tuple(labels.shape)}, {K} class names: expected (N, {K}) and (N,)."
+        )
+    if len(labels) == 0:
+        raise WorkshopError("no images to score: the test part is empty; split again.")
+    if k < 1:
+        raise WorkshopError(f"k={k}: top-k needs at least one guess; usual are 3 or 5.")
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= K:
+        raise WorkshopError(
+            f"labels from {low} to {high} with {K} classes: labels must lie in"
+            f" 0..{K - 1}; leave out images without a label."
+        )
+    bad = int(probs.isnan().any(dim=1).sum())
+    if bad:
+        raise WorkshopError(
+            f"{bad} of {len(probs)} predictions are NaN: the training diverged. Lower"
+            " the learning rate, or use precision='fp32'."
+        )
+
+
+def _mean(values: Floats) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else math.nan
+
+
+def _plain(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)

@@ -1,0 +1,126 @@
+"""How every figure looks, and how it is described to someone who cannot see it."""
+
+__all__ = [
+    "GREY",
+    "INK",
+    "PALETTE",
+    "Drawing",
+    "describe",
+    "house_style",
+    "line_style",
+    "new_axes",
+    "svg",
+]
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib
+import matplotlib.style
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+INK = "#1a1a1a"
+GREY = "#b8bec6"
+
+# Okabe & Ito (2008), "Color Universal Design": told apart with any colour vision.
+# Their yellow is left out: on a white face a projector swallows it.
+PALETTE = {
+    "blue": "#0072b2",
+    "vermilion": "#d55e00",
+    "green": "#009e73",
+    "purple": "#cc79a7",
+    "orange": "#e69f00",
+    "sky": "#56b4e9",
+    "black": "#000000",
+}
+_DASHES = ("-", "--", "-.", ":")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+_HOUSE: dict[str, Any] = {
+    "font.size": 13,  # readable from the last row at the usual 8 inches of width
+    "axes.titlesize": 15,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "lines.linewidth": 2.2,
+    "legend.frameon": False,
+}
+
+
+class Drawing(Figure):
+    """A matplotlib Figure that carries its own alt text.
+
+    It also knows how to show itself in a notebook: a Figure made without pyplot is
+    otherwise printed as a line of text when nothing has imported pyplot.
+    """
+
+    alt: str = ""
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", dpi=100, facecolor="white")
+        return buffer.getvalue(), {"alt": self.alt}
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """Draw in the house's style, whatever style the user's session has chosen.
+
+    Use as a decorator, `@house_style()`. A dark style in the session would otherwise
+    give white text on our white face.
+    """
+    with matplotlib.style.context(["default", _HOUSE]):
+        yield
+
+
+def new_axes(width: float = 8.0, height: float = 4.5) -> tuple[Drawing, Axes]:
+    """Make a white figure with one pair of axes; width and height in inches."""
+    figure = Drawing(figsize=(width, height), layout="constrained", facecolor="white")
+    axes = figure.add_subplot()
+    # Ticks are made when the figure is drawn, long after `house_style` has ended
+    axes.tick_params(colors=INK, labelsize=12)
+    return figure, axes
+
+
+def line_style(index: int) -> dict[str, Any]:
+    """Give the colour, dash and marker of the line at a position in a figure.
+
+    Colour is never alone: dash and marker tell lines apart in print and for any eye.
+    """
+    colours = list(PALETTE.values())
+    return {
+        "color": colours[index % len(colours)],
+        "linestyle": _DASHES[index % len(_DASHES)],
+        "marker": _MARKERS[index % len(_MARKERS)],
+        "markersize": 6,
+    }
+
+
+def describe(figure: Figure) -> str:
+    """Return a figure's alt text: what it shows, in words and numbers.
+
+    Every function of `workshop_lib.figures` attaches one. For another figure the titles
+    of its axes are all there is to tell.
+    """
+    if isinstance(figure, Drawing) and figure.alt:
+        return figure.alt
+    titles = [
+        t for axes in figure.axes for t in (axes.get_title(), axes.get_title("left"))
+    ]
+    return "; ".join(t for t in titles if t) or "Figure without a description."
+
+
+def svg(figure: Figure) -> bytes:
+    """Draw a figure as SVG: sharp at any size; the same figure gives the same bytes."""
+    buffer = io.BytesIO()
+    # Without a fixed salt and date, two equal reports would differ
+    with matplotlib.rc_context({"svg.hashsalt": "workshop"}):
+        figure.savefig(buffer, format="svg", facecolor="white", metadata={"Date": None})
+    return buffer.getvalue()
