@@ -1,0 +1,72 @@
+"""The pictures of the README, drawn from what was really run: `make figures`.
+
+    python -m benchmarks.pictures
+
+Reads runs/bench/mini_eo.json (from `make bench`), writes docs/ladder.svg, and draws
+MiniEO itself: docs/mini_eo.png in true colour, docs/mini_eo_modalities.png as the
+other sensors and maps see it.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from workshop_lib.data.mini_eo import CLASSES, COVERS, mini_eo
+from workshop_lib.errors import WorkshopError
+from workshop_lib.figures import Rung, class_samples, ladder, modality_samples
+from workshop_lib.files import write_or_explain
+from workshop_lib.ladder import LADDER
+
+DOCS = Path("docs")
+BENCH = Path("runs/bench/mini_eo.json")
+WORTH = {
+    "supervised_strong": "what strong augmentation was worth",
+    "fixmatch": "what the unlabelled images were worth",
+    "supervised_all": "what all the other labels would add",
+}
+
+
+def ladder_of_seeds(path: Path = BENCH) -> Figure:
+    """Draw the ladder with the mean and the range over the split seeds."""
+    if not path.exists():
+        raise WorkshopError(f"{path} is missing: run `make bench` first.")
+    table = pd.read_json(path)
+    rungs = []
+    for name, (title, changes) in LADDER.items():
+        accuracy = table.loc[table["method"] == name, "accuracy"]
+        few = changes.get("labels_per_class", 4)
+        rungs.append(
+            Rung(
+                title,
+                accuracy.mean(),
+                note="40 labels" if few else "2,400 labels",
+                worth=WORTH.get(name, ""),
+                low=accuracy.min(),
+                high=accuracy.max(),
+            )
+        )
+    return ladder(rungs, chance=1 / len(CLASSES))
+
+
+def main() -> None:
+    """Write the three pictures."""
+    scenes = mini_eo()
+    drawn = {
+        "mini_eo.png": class_samples(
+            scenes.images, scenes.labels, scenes.class_names, scenes.bands
+        ),
+        "mini_eo_modalities.png": modality_samples(scenes, COVERS),
+        "ladder.svg": ladder_of_seeds(),
+    }
+    for name, figure in drawn.items():
+        kind = name.rsplit(".", 1)[1]
+        write_or_explain(
+            DOCS / name,
+            lambda path, f=figure, k=kind: f.savefig(path, format=k, dpi=100),
+        )
+        print(f"written: {DOCS / name}")
+
+
+if __name__ == "__main__":
+    main()

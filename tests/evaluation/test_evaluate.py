@@ -1,0 +1,90 @@
+"""The test images: touched once, never for a run that was trained on them."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.splits import Split
+from workshop_lib.errors import WorkshopError
+from workshop_lib.evaluation.evaluate import evaluate
+from workshop_lib.evaluation.predict import predict
+from workshop_lib.ladder import CONTROLS, LADDER, ladder_recipe
+from workshop_lib.recipe import Recipe
+from workshop_lib.training.loop import train
+
+SMALL = Recipe(size=8, steps=8, eval_every=4, batch_size=4, mu=2, precision="fp32")
+
+
+@pytest.fixture
+def scenes() -> Scenes:
+    g = torch.Generator().manual_seed(0)
+    labels = torch.arange(60) % 3
+    images = (
+        torch.rand(60, 4, 8, 8, generator=g) * 0.2 + labels[:, None, None, None] * 0.2
+    )
+    return Scenes(
+        images=images,
+        labels=labels,
+        class_names=("dark", "middle", "bright"),
+        names=tuple(f"{k:02d}" for k in range(60)),
+        bands=("B02", "B03", "B04", "B08"),
+    )
+
+
+@pytest.fixture
+def split(scenes) -> Split:
+    return Split.make(scenes, labels_per_class=3)
+
+
+@pytest.fixture
+def run(scenes, split, tmp_path):
+    return train(SMALL, scenes, split, folder=tmp_path / "run", verbose=False)
+
+
+def test_the_figure_is_that_of_the_best_averaged_weights(run, scenes, split):
+    result = evaluate(run, scenes, split)
+    model, normalize = run.load_model("best", "ema")
+    probs = predict(model, normalize, scenes.images[split.test])
+    right = (probs.argmax(1) == scenes.labels[split.test]).double().mean()
+    assert result.scores.accuracy == pytest.approx(float(right))
+    torch.testing.assert_close(result.probs, probs)
+    saved = json.loads((run.folder / "evaluation.json").read_text())
+    assert saved["scores"]["accuracy"] == result.scores.accuracy
+    assert int(result.scores.support.sum()) == len(split.test)
+
+
+def test_a_second_look_gives_the_same_or_complains(run, scenes, split):
+    first = evaluate(run, scenes, split)
+    assert evaluate(run, scenes, split).scores.accuracy == first.scores.accuracy
+    images = scenes.images.clone()
+    images[split.test] = images[split.test].flip(0)
+    with pytest.raises(WorkshopError, match="have changed since"):
+        evaluate(run, replace(scenes, images=images), split)
+
+
+def test_another_split_other_bands_or_classes_are_refused(run, scenes, split):
+    with pytest.raises(WorkshopError, match="another split"):
+        evaluate(run, scenes, Split.make(scenes, labels_per_class=3, seed=9))
+    with pytest.raises(WorkshopError, match="bands"):
+        evaluate(run, replace(scenes, bands=("a", "b", "c", "d")), split)
+    with pytest.raises(WorkshopError, match="class_names"):
+        evaluate(run, replace(scenes, class_names=("x", "y", "z")), split)
+    assert not (run.folder / "evaluation.json").exists()
+
+
+def test_every_rung_takes_the_same_number_of_steps_on_the_same_split():
+    base = Recipe(steps=123, split_seed=4)
+    for name in (*LADDER, *CONTROLS):
+        recipe = ladder_recipe(name, base)
+        assert recipe.steps == 123
+        assert recipe.split_seed == 4
+    few = [n for n in (*LADDER, *CONTROLS) if n != "supervised_all"]
+    assert all(ladder_recipe(name, base).labels_per_class == 4 for name in few)
+    assert ladder_recipe("fixmatch_labelled_only", base).pool == "labeled"
+    paper = ladder_recipe("fixmatch_paper", base)
+    assert (paper.threshold, paper.alignment) == (0.95, False)
+    with pytest.raises(WorkshopError, match="Did you mean 'fixmatch'"):
+        ladder_recipe("fixmach", base)

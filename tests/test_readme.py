@@ -1,0 +1,89 @@
+"""The README keeps its word: every command in it runs, every link leads somewhere."""
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from workshop_lib import cli
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```(bash|python)\n(.*?)```", README, re.DOTALL)
+COMMANDS = [
+    line
+    for language, text in BLOCKS
+    for line in text.splitlines()
+    if language == "bash" and line
+]
+WORKSHOP = [line for line in COMMANDS if line.startswith("workshop ")]
+MAKE = [line for line in COMMANDS if line.startswith("make")]
+OTHER = [line for line in COMMANDS if line not in WORKSHOP + MAKE]
+
+
+def test_no_command_escapes_these_tests():
+    assert {line.split()[0] for line in OTHER} == {"git", "cd", "pip"}
+    assert len(WORKSHOP) >= 8
+
+
+@pytest.mark.parametrize("line", MAKE)
+def test_make_targets_exist(line):
+    plan = subprocess.run(
+        [*shlex.split(line), "-n"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert plan.returncode == 0, plan.stderr
+    wanted = {"make workshop": "workshop quickstart", "make test": "pytest"}[line]
+    assert wanted in plan.stdout
+
+
+def test_addresses_are_those_of_pyproject():
+    spec = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    address = re.search(r'^Repository = "(.*)"', spec, re.MULTILINE).group(1)
+    found = set(re.findall(r"https?://[^\s)]+", README))
+    assert found == {address}
+    assert f"cd {address.rsplit('/', 1)[1]}" in README
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A folder where FOLDER holds two classes of pictures, and runs take seconds."""
+    rng = np.random.default_rng(0)
+    for name, level in (("harbor", 180), ("forest", 40)):
+        (tmp_path / "FOLDER" / name).mkdir(parents=True)
+        for k in range(20):
+            pixels = rng.normal(level, 20, (64, 64, 3)).clip(0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "FOLDER" / name / f"{k:04d}.jpg")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WORKSHOP_PRESET", "ci")
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_every_workshop_command_runs_in_the_order_of_the_page(place, capsys):
+    for line in WORKSHOP:
+        code = cli.main(shlex.split(line)[1:])
+        assert code == 0, f"{line}\n{capsys.readouterr().err}"
+    for written in ("runs/quickstart/report.html", "predictions.csv", "splits/mine"):
+        assert (place / written).exists()
+
+
+@pytest.mark.slow
+def test_the_python_example_runs(place):
+    (code,) = [text for language, text in BLOCKS if language == "python"]
+    exec(compile(code, "README.md", "exec"), {})
+    assert (place / "runs" / "from-python" / "evaluation.json").exists()
+
+
+def test_links_and_pictures_exist():
+    for target in re.findall(r"\]\(([^)]+)\)", README):
+        if not target.startswith("http"):
+            assert (ROOT / target).exists(), target
+
+
+def test_files_that_the_table_names_exist():
+    for name in re.findall(r"^\| `([^`]+)` \|", README, re.MULTILINE):
+        assert (ROOT / name).is_dir(), name
