@@ -3,19 +3,23 @@
     python -m benchmarks.mini_eo                    about 25 minutes on two CPU cores
     python -m benchmarks.mini_eo --seeds 0 --steps 200
 
-Stops and resumes: finished runs in runs/bench/mini_eo/ are loaded. Writes
+Stops and resumes: finished runs in runs/bench/ are loaded. Writes
 runs/bench/mini_eo.json, a list of {seed, method, accuracy, seconds}, and prints the
 table with means, deviations and, seed by seed, FixMatch's distance from the better
-supervised baseline.
+supervised baseline. Runs of other --steps or other --data go into a folder and a list
+of their own (runs/bench/mini_eo-200.json).
 """
 
 import argparse
 import json
+import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from workshop_lib.data.open import open_scenes
+from workshop_lib.errors import WorkshopError
 from workshop_lib.files import write_text
 from workshop_lib.ladder import CONTROLS, LADDER
 from workshop_lib.quickstart import results_row, train_rung
@@ -30,24 +34,42 @@ def run(
 ) -> pd.DataFrame:
     """Train every method on every split seed; returns a row per training."""
     base = preset().with_(data=data)
+    name = data.replace(":", "-")
     if steps:
         base = base.with_(steps=steps, eval_every=min(steps, base.eval_every))
+        name += f"-{steps}"
     scenes = open_scenes(base)
-    rows = []
+    path = folder / f"{name}.json"
+    rows = _read_rows(path)
     for seed in seeds:
         for method in methods:
-            place = folder / "mini_eo" / f"{method}-{seed}"
+            place = folder / name / f"{method}-{seed}"
             seeded = base.with_(split_seed=seed, seed=seed)
             result = train_rung(method, seeded, scenes, place, verbose=False)
             row = results_row(result)
-            rows.append({k: row[k] for k in ("seed", "method", "accuracy", "seconds")})
+            rows[seed, method] = {
+                k: row[k] for k in ("seed", "method", "accuracy", "seconds")
+            }
             print(
                 f"seed {seed}  {method:24s} {row['accuracy']:.3f}"
                 f"  {row['seconds']:5.0f} s",
                 flush=True,
             )
-            write_text(folder / "mini_eo.json", json.dumps(rows, indent=1))
-    return pd.DataFrame(rows)
+            ordered = sorted(rows.values(), key=lambda r: (r["seed"], _rank(r)))
+            write_text(path, json.dumps(ordered, indent=1))
+    return pd.DataFrame(ordered)
+
+
+def _rank(row: dict[str, Any]) -> int:
+    return METHODS.index(row["method"])
+
+
+def _read_rows(path: Path) -> dict[tuple[int, str], dict[str, Any]]:
+    """Read what earlier calls found, so that a call for one seed loses no other."""
+    if not path.exists():
+        return {}
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return {(row["seed"], row["method"]): row for row in found}
 
 
 def summary(table: pd.DataFrame) -> str:
@@ -81,7 +103,10 @@ def main() -> None:
     parser.add_argument("--data", default="mini_eo", help="mini_eo or mini_eo:SEED")
     flags = parser.parse_args()
     setup()
-    table = run(flags.seeds, flags.methods, flags.folder, flags.steps, flags.data)
+    try:
+        table = run(flags.seeds, flags.methods, flags.folder, flags.steps, flags.data)
+    except WorkshopError as error:
+        sys.exit(f"benchmark: {error}")
     print("\n" + summary(table))
 
 

@@ -1,7 +1,11 @@
 """The command line: help with defaults and an example, plain words for mistakes."""
 
+import contextlib
+import dataclasses
+import io
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -11,6 +15,7 @@ import pytest
 from PIL import Image
 
 from workshop_lib import cli
+from workshop_lib.recipe import Recipe
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +55,56 @@ def test_help_shows_an_example_and_defaults(command, capsys):
         assert "(default:" in text
 
 
+def test_every_knob_says_what_it_is():
+    text = " ".join(tyro_help("train").split())
+    for knob in dataclasses.fields(Recipe):
+        flag = "--" + knob.name.replace("_", "-")
+        after = text[
+            text.index(flag + " ") if flag + " " in text else text.index(flag) :
+        ]
+        assert re.match(r"--[\w-]+,? .*?[a-z]{3,}.*?\(default:", after), flag
+        words = after[: after.index("(default:")]
+        assert len(words.split()) > 3, f"{flag} has no help: {words}"
+
+
+def tyro_help(command):
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        assert run(command, "--help") == 0
+    return out.getvalue().replace("│", " ")
+
+
+def test_the_doctor_survives_a_broken_torch(tmp_path):
+    (tmp_path / "torch.py").write_text("raise OSError('libtorch is broken')")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "-m", "workshop_lib.cli", "doctor"]
+    found = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert found.returncode == 1, found.stderr
+    assert "libtorch is broken" in found.stdout
+    assert "Traceback" not in found.stderr
+
+
+def test_runs_on_different_test_images_are_not_compared(photos, capsys):
+    train = ("train", "--data", photos, *FAST, "--labels-per-class", 2)
+    assert run(*train, "--folder", "a") == 0
+    assert run(*train, "--folder", "b", "--split-seed", 1) == 0
+    assert run("report", "a", "b") == 2
+    assert "not tested on the same images" in capsys.readouterr().err
+
+
+def test_a_saved_split_is_what_is_trained_on(photos, capsys):
+    saved = ("--labels-per-class", 3, "--seed", 7, "--size", 16, "--save", "parts")
+    assert run("split", photos, *saved) == 0
+    train = ("train", "--data", photos, *FAST, "--split", "parts", "--folder", "a")
+    assert run(*train) == 0
+    assert "6 labels" in capsys.readouterr().out
+
+
+def test_the_budget_is_that_of_the_folder(photos, capsys):
+    assert run("budget", "--data", photos, "--size", 16) == 0
+    images = 24 * 3 * 16 * 16 / 2**20
+    assert f"{images:9.1f} MiB" in capsys.readouterr().out
+
+
 def test_the_list_of_commands_is_in_the_help(capsys):
     assert run("--help") == 0
     text = capsys.readouterr().out
@@ -73,6 +128,11 @@ def test_the_list_of_commands_is_in_the_help(capsys):
         ("predict", "no/such/run", "."),
         ("report", "no/such/run"),
         ("budget", "--lr", "-1"),
+        ("budget", "--num-classes", "0"),
+        ("report",),
+        ("data", "mini_eo:99999999999"),
+        ("train", "--seed", "100000000000000000000"),
+        ("data", "mini_eo", "--picture", "no-ending"),
     ],
 )
 def test_wrong_use_ends_with_2_and_words_not_a_traceback(args, capsys):

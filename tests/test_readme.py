@@ -25,6 +25,18 @@ MAKE = [line for line in COMMANDS if line.startswith("make")]
 OTHER = [line for line in COMMANDS if line not in WORKSHOP + MAKE]
 
 
+def test_nothing_is_left_to_be_filled_in():
+    assert not re.search(r"\b(FIGURES|FIGURE_NOTE|MINUTES|EXPECTED|TODO)\b", README)
+
+
+def test_commands_in_the_prose_exist():
+    targets = set(re.findall(r"`make (\w+)", README))
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert targets
+    assert all(f"\n{target}:" in makefile for target in targets)
+    assert set(re.findall(r"`workshop (\w+)", README)) <= set(cli.COMMANDS)
+
+
 def test_no_command_escapes_these_tests():
     assert {line.split()[0] for line in OTHER} == {"git", "cd", "pip"}
     assert len(WORKSHOP) >= 8

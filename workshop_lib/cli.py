@@ -1,6 +1,6 @@
 """`workshop ...`: the library from a shell."""
 
-__all__ = ["main"]
+__all__ = ["COMMANDS", "main"]
 
 import sys
 
@@ -28,6 +28,10 @@ def main(args: list[str] | None = None) -> int:
         The exit code: 0 done, 1 the doctor found something essential missing, 2 wrong
         use or a mistake the user can mend, 130 stopped with Ctrl-C.
     """
+    if (sys.argv[1:] if args is None else args) == ["doctor"]:
+        from workshop_lib.doctor import main as doctor
+
+        return doctor()  # before anything needs torch, which may be what is ill
     try:
         from workshop_lib import commands  # reads the preset, whose name may be wrong
 
@@ -42,9 +46,25 @@ def main(args: list[str] | None = None) -> int:
         print(f"workshop: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stopped:
-        print(f"\nworkshop: {stopped or 'stopped'}", file=sys.stderr)
+        print(f"\nworkshop: {str(stopped) or 'stopped'}", file=sys.stderr)
         return 130
+    except (OSError, RuntimeError, MemoryError) as error:
+        return _explain(error)
     return int(code or 0)
+
+
+def _explain(error: Exception) -> int:
+    """Tell of a full disk, a lost file or memory that ran out; raise anything else."""
+    from workshop_lib.session import is_out_of_memory
+
+    if is_out_of_memory(error):
+        advice = "out of memory: use smaller images (--size) or a smaller --batch-size"
+        print(f"workshop: {advice}", file=sys.stderr)
+        return 2
+    if isinstance(error, OSError):
+        print(f"workshop: {error}", file=sys.stderr)
+        return 2
+    raise error
 
 
 if __name__ == "__main__":

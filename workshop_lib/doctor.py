@@ -4,7 +4,7 @@
 a missing or broken torch is the most frequent illness, and the doctor must survive it.
 """
 
-__all__ = ["Check", "diagnose", "exit_code", "table"]
+__all__ = ["Check", "diagnose", "exit_code", "main", "table"]
 
 import importlib
 import os
@@ -56,6 +56,13 @@ def diagnose(folder: Path | str = "runs") -> list[Check]:
         _check_memory(),
         _check_device(),
     ]
+
+
+def main() -> int:
+    """Print the table of checks; return the exit code."""
+    checks = diagnose()
+    print(table(checks))
+    return exit_code(checks)
 
 
 def exit_code(checks: list[Check]) -> int:

@@ -1,12 +1,16 @@
 """Files that are whole or not there at all, and plain words when they cannot be."""
 
-__all__ = ["write_or_explain", "write_text", "write_whole"]
+__all__ = ["UNREADABLE", "read_json", "write_or_explain", "write_text", "write_whole"]
 
 import errno
+import json
 import os
+import pickle
 import uuid
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from workshop_lib.errors import WorkshopError
 
@@ -19,6 +23,20 @@ _ADVICE = {
     errno.ENOTDIR: "part of that path is a file, not a folder: choose another folder",
     errno.EEXIST: "part of that path is a file, not a folder: choose another folder",
 }
+
+# What torch.load raises for files that are cut off, damaged or no torch files at all.
+UNREADABLE = (
+    OSError,
+    RuntimeError,
+    ValueError,
+    KeyError,
+    AttributeError,
+    IndexError,
+    TypeError,
+    EOFError,
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+)
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
@@ -69,3 +87,20 @@ def write_text(path: Path, text: str) -> None:
     """
     content = text.encode("utf-8")
     write_or_explain(path, lambda temporary: temporary.write_bytes(content))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON file that holds one object.
+
+    Raises:
+        WorkshopError: it is missing, cut off, or something else.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise WorkshopError(
+            f"cannot read {path}: {error}. Restore the file, or make it anew."
+        ) from error
+    if not isinstance(found, dict):
+        raise WorkshopError(f"{path} holds no JSON object: make it anew.")
+    return found

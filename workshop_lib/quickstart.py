@@ -8,9 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from workshop_lib.data.open import open_scenes
+from workshop_lib.data.open import open_scenes, open_split
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.splits import Split
+from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.evaluate import Evaluation, evaluate
 from workshop_lib.evaluation.report import MethodResult, ReportData, write_report
 from workshop_lib.files import write_text
@@ -22,7 +23,11 @@ from workshop_lib.training.run import Run
 
 
 def quickstart(
-    base: Recipe, folder: Path, *, fresh: bool = False
+    base: Recipe,
+    folder: Path,
+    *,
+    fresh: bool = False,
+    command: str = "workshop quickstart",
 ) -> list[MethodResult]:
     """Train every rung of the ladder on one split; write results.json and report.html.
 
@@ -31,6 +36,8 @@ def quickstart(
     Args:
         base: the recipe of the FixMatch rung; the others change what `LADDER` says.
         folder: one folder per rung is made in it.
+        fresh: train anew, also what is finished.
+        command: what the page says it was made with.
 
     Returns:
         The results, in the order of the ladder.
@@ -43,8 +50,8 @@ def quickstart(
         print(f"test accuracy {results[-1].scores.accuracy:.3f}")
     rows = [results_row(result) for result in results]
     write_text(folder / "results.json", json.dumps(rows, indent=1))
-    split = _split(base, scenes)
-    page = _page(base, scenes, split, results, command="workshop quickstart")
+    split = open_split(base, scenes)
+    page = _page(base, scenes, split, results, command)
     write_report(folder / "report.html", page)
     return results
 
@@ -60,7 +67,7 @@ def train_rung(
 ) -> MethodResult:
     """Train one rung of the ladder, or one control, and score it on the test images."""
     recipe = ladder_recipe(name, base)
-    split = _split(recipe, scenes)
+    split = open_split(recipe, scenes)
     run = train(recipe, scenes, split, folder=folder, resume=not fresh, verbose=verbose)
     title = {**LADDER, **CONTROLS}[name][0]
     return _result(name, title, run, evaluate(run, scenes, split))
@@ -73,16 +80,23 @@ def report_runs(folders: Sequence[Path], path: Path) -> None:
         WorkshopError: a folder holds no finished run, or the runs' test images differ.
     """
     runs = [Run.load(folder) for folder in folders]
-    scenes = open_scenes(runs[0].recipe)
-    results, split = [], None
-    for run in runs:
-        own = Split.load(run.folder / "split", scenes)
-        result = _result(run.folder.name, _title(run), run, evaluate(run, scenes, own))
-        results.append(result)
-        split = split or own
-    assert split is not None  # the command line asks for at least one folder
+    first = runs[0].recipe
+    scenes = open_scenes(first)
+    splits = [Split.load(run.folder / "split", scenes) for run in runs]
+    for run, split in zip(runs, splits, strict=True):
+        same_images = (run.recipe.data, run.recipe.size) == (first.data, first.size)
+        if not same_images or not split.test.equal(splits[0].test):
+            raise WorkshopError(
+                f"{run.folder} and {runs[0].folder} were not tested on the same images:"
+                " compare runs of one data set, image size and split seed."
+            )
+    titles = [_title(run) for run in runs]
+    results = []
+    for run, split, title in zip(runs, splits, titles, strict=True):
+        own = title if titles.count(title) == 1 else f"{title} ({run.folder.name})"
+        results.append(_result(run.folder.name, own, run, evaluate(run, scenes, split)))
     command = "workshop report " + " ".join(str(folder) for folder in folders)
-    write_report(path, _page(runs[0].recipe, scenes, split, results, command))
+    write_report(path, _page(first, scenes, splits[0], results, command))
 
 
 def results_row(result: MethodResult) -> dict[str, Any]:
@@ -127,12 +141,6 @@ def _settings(recipe: Mapping[str, Any]) -> str:
     return (
         f"FixMatch here: threshold {recipe['threshold']} {aligned} distribution"
         f" alignment, {recipe['optimizer']}; the paper: 0.95 without, sgd"
-    )
-
-
-def _split(recipe: Recipe, scenes: Scenes) -> Split:
-    return Split.make(
-        scenes, labels_per_class=recipe.labels_per_class, seed=recipe.split_seed
     )
 
 

@@ -1,6 +1,13 @@
 """The machine: which device, and the settings that make a CPU quick."""
 
-__all__ = ["in_notebook", "pick_device", "setup", "tune_allocator", "versions"]
+__all__ = [
+    "in_notebook",
+    "is_out_of_memory",
+    "pick_device",
+    "setup",
+    "tune_allocator",
+    "versions",
+]
 
 import ctypes
 import os
@@ -35,12 +42,22 @@ def tune_allocator() -> bool:
         return False
     mallopt = ctypes.CDLL("libc.so.6").mallopt
     trim_threshold, top_pad, mmap_threshold = -1, -2, -3
-    settings = {
-        mmap_threshold: 1 << 30,
-        trim_threshold: (1 << 31) - 1,
-        top_pad: 1 << 27,
-    }
-    return all(mallopt(option, value) == 1 for option, value in settings.items())
+    # Older versions of glibc refuse a threshold above 32 MiB.
+    kept = mallopt(mmap_threshold, 1 << 30) or mallopt(mmap_threshold, 1 << 25)
+    trimmed = mallopt(trim_threshold, (1 << 31) - 1)
+    padded = mallopt(top_pad, 1 << 27)
+    return bool(kept and trimmed and padded)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error says that memory ran out, of a GPU or of the machine.
+
+    On a CPU torch raises a plain RuntimeError; only its text tells.
+    """
+    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
+        return True
+    texts = ("can't allocate memory", "not enough memory")
+    return isinstance(error, RuntimeError) and any(t in str(error) for t in texts)
 
 
 def in_notebook() -> bool:

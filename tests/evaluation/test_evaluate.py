@@ -10,8 +10,8 @@ from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.splits import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.evaluate import evaluate
-from workshop_lib.evaluation.predict import predict
 from workshop_lib.ladder import CONTROLS, LADDER, ladder_recipe
+from workshop_lib.models.predict import predict
 from workshop_lib.recipe import Recipe
 from workshop_lib.training.loop import train
 
@@ -59,10 +59,13 @@ def test_the_figure_is_that_of_the_best_averaged_weights(run, scenes, split):
 def test_a_second_look_gives_the_same_or_complains(run, scenes, split):
     first = evaluate(run, scenes, split)
     assert evaluate(run, scenes, split).scores.accuracy == first.scores.accuracy
-    images = scenes.images.clone()
-    images[split.test] = images[split.test].flip(0)
+    path = run.folder / "evaluation.json"
+    path.write_text(path.read_text().replace(f"{first.scores.accuracy}", "0.123"))
     with pytest.raises(WorkshopError, match="have changed since"):
-        evaluate(run, replace(scenes, images=images), split)
+        evaluate(run, scenes, split)
+    other = replace(scenes, images=scenes.images.flip(0))
+    with pytest.raises(WorkshopError, match="other images"):
+        evaluate(run, other, split)
 
 
 def test_another_split_other_bands_or_classes_are_refused(run, scenes, split):

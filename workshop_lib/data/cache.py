@@ -8,33 +8,17 @@ __all__ = ["cache_folder", "cached"]
 
 import hashlib
 import os
-import pickle
 import re
 import sys
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from workshop_lib.files import write_whole
+from workshop_lib.files import UNREADABLE, write_whole
 
 FORMAT = 1  # of the cache files; another number makes every file anew
-
-# What torch.load raises for files that are cut off, damaged or no torch files at all.
-_UNREADABLE = (
-    OSError,
-    RuntimeError,
-    ValueError,
-    KeyError,
-    AttributeError,
-    IndexError,
-    TypeError,
-    EOFError,
-    pickle.UnpicklingError,
-    zipfile.BadZipFile,
-)
 
 
 def cache_folder() -> Path:
@@ -92,7 +76,7 @@ def _load(path: Path, key: str) -> dict[str, Any] | None:
     try:
         # weights_only: a file from elsewhere can hold data, never code that runs.
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         _say(f"{path} is damaged ({type(error).__name__}): making it anew.")
         return None
     if (

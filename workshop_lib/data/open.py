@@ -1,13 +1,17 @@
 """From the `data` knob of a recipe to images: the embedded set, or a folder."""
 
-__all__ = ["open_scenes"]
+__all__ = ["describe_data", "open_scenes", "open_split"]
 
 from pathlib import Path
 
-from workshop_lib.data.mini_eo import DEFAULT_SEED, mini_eo
+from workshop_lib.data.listing import list_classes
+from workshop_lib.data.mini_eo import CLASSES, DEFAULT_BANDS, DEFAULT_SEED, mini_eo
 from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.splits import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.recipe import Recipe
+
+MINI_EO_COUNT = 4000  # patches of the embedded set in every training
 
 
 def open_scenes(recipe: Recipe) -> Scenes:
@@ -25,10 +29,34 @@ def open_scenes(recipe: Recipe) -> Scenes:
             raise WorkshopError(
                 f"data={recipe.data!r}: write mini_eo:SEED with a whole number."
             )
-        return mini_eo(seed=int(seed) if seed else DEFAULT_SEED, size=recipe.size)
+        number = int(seed) if seed else DEFAULT_SEED
+        return mini_eo(MINI_EO_COUNT, seed=number, size=recipe.size)
     if not Path(recipe.data).is_dir():
         raise WorkshopError(
             f"data={recipe.data!r} is neither 'mini_eo' nor a folder: give the folder"
             " that holds one folder of images per class."
         )
     return Scenes.from_folder(recipe.data, size=recipe.size)
+
+
+def describe_data(recipe: Recipe) -> tuple[int, int, int]:
+    """Count images, bands and classes of a recipe's data without reading any image.
+
+    Raises:
+        WorkshopError: no such folder, or one without a folder of images per class.
+    """
+    if recipe.data.partition(":")[0] == "mini_eo":
+        return MINI_EO_COUNT, len(DEFAULT_BANDS), len(CLASSES)
+    classes, _ = list_classes(Path(recipe.data))
+    return sum(len(images) for images in classes.values()), 3, len(classes)
+
+
+def open_split(recipe: Recipe, scenes: Scenes) -> Split:
+    """Draw the split that a recipe names.
+
+    Raises:
+        WorkshopError: a class has too few images.
+    """
+    return Split.make(
+        scenes, labels_per_class=recipe.labels_per_class, seed=recipe.split_seed
+    )

@@ -2,6 +2,7 @@
 
 __all__ = ["Scenes"]
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -86,6 +87,17 @@ class Scenes:
     def is_rgb(self) -> bool:
         """Whether the images are 8-bit pictures rather than reflectances."""
         return self.images.dtype == torch.uint8
+
+    def digest(self) -> str:
+        """Hash what tells these images from others: bands, shape, some of the pixels.
+
+        Only some 64 images spread over the set are read, so it takes no time.
+        """
+        step = max(1, len(self) // 64)
+        some = self.images[::step].contiguous().cpu()
+        about = f"{self.bands} {tuple(self.images.shape)} {self.images.dtype} "
+        content = about.encode() + some.numpy().tobytes()
+        return hashlib.sha256(content).hexdigest()
 
     def subset(self, indices: Tensor | Sequence[int]) -> "Scenes":
         """Keep some of the images, in the order of `indices`; the classes stay.

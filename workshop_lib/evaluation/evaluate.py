@@ -12,10 +12,10 @@ from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.splits import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.metrics import Scores, score
-from workshop_lib.evaluation.predict import predict
-from workshop_lib.files import write_text
+from workshop_lib.files import read_json, write_text
+from workshop_lib.models.predict import predict
 from workshop_lib.session import pick_device
-from workshop_lib.training.run import Run
+from workshop_lib.training.run import Run, run_identity
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def evaluate(run: Run, scenes: Scenes, split: Split) -> Evaluation:
     last = float((probs["last"].argmax(1) == truth).double().mean())
     path = run.folder / "evaluation.json"
     if path.exists():
-        before = json.loads(path.read_text(encoding="utf-8"))["scores"]["accuracy"]
+        before = read_json(path)["scores"]["accuracy"]
         if abs(before - scores.accuracy) > 0.005:
             raise WorkshopError(
                 f"{path} says {before:.4f}, now it is {scores.accuracy:.4f}: the images"
@@ -72,11 +72,16 @@ def _check_fits(run: Run, scenes: Scenes, split: Split) -> None:
                 f"{run.folder} was trained with {name} {trained}, these images have"
                 f" {given}: give the data that the run was trained on."
             )
-    identity = json.loads((run.folder / "identity.json").read_text(encoding="utf-8"))
-    if identity["split"] != split.digest(scenes):
+    then, now = read_json(run.folder / "identity.json"), run_identity(scenes, split)
+    if then.get("split") != now["split"]:
         raise WorkshopError(
             f"{run.folder} was trained on another split: what is test here may have"
             " been training there. Use the split saved in its folder (Split.load)."
+        )
+    if then.get("images") != now["images"]:
+        raise WorkshopError(
+            f"{run.folder} was trained on other images: give the data, bands and size"
+            " that it was trained on."
         )
     if torch.isin(split.test, split.unlabeled).any():
         raise WorkshopError("test images are among the training images: split again.")

@@ -125,12 +125,18 @@ class ReportData:
 
     @property
     def baseline(self) -> MethodResult | None:
-        """The better supervised method with few labels: the one that counts."""
-        found = [r for r in self.results if r.role == "baseline"]
+        """The better supervised method with the same labels: the one that counts."""
+        few = self.main.labels
+        found = [r for r in self.results if r.role == "baseline" and r.labels == few]
         return max(found, key=lambda r: r.scores.accuracy, default=None)
 
     @property
     def main(self) -> MethodResult:
         """The method the page is about: the first semi-supervised one, if any."""
-        found = [r for r in self.results if r.role == "semi-supervised"]
-        return found[0] if found else self.baseline or self.results[0]
+        for role in ("semi-supervised", "baseline"):
+            found = [r for r in self.results if r.role == role]
+            if role == "semi-supervised" and found:
+                return found[0]
+            if found:
+                return max(found, key=lambda r: r.scores.accuracy)
+        return self.results[0]

@@ -24,7 +24,12 @@ def headline(data: ReportData) -> list[str]:
         "The best supervised training with the same labels"
         f" (“{baseline.title}”) reached {per_cent(baseline.scores.accuracy)}."
     )
-    if gain > 0:
+    if main.recipe.get("pool") == "labeled":
+        lines.append(
+            f"That is {gain:+.1f} points, without any unlabelled image: this run is a"
+            " control that saw the labelled images only."
+        )
+    elif gain > 0:
         lines.append(f"So the unlabelled images were worth {gain:.1f} points.")
     else:
         lines.append(

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.splits import Split
+from workshop_lib.errors import WorkshopError
 from workshop_lib.recipe import Recipe
 from workshop_lib.session import pick_device, tune_allocator
 from workshop_lib.training.trainer import Trainer
@@ -66,7 +67,15 @@ def estimate(
     Args:
         num_images, channels, num_classes: of the data that the recipe will meet;
             3 channels are taken as 8-bit RGB, others as 32-bit reflectance.
+
+    Raises:
+        WorkshopError: a number below 1, or a recipe that cannot be built.
     """
+    if min(num_images, channels, num_classes) < 1:
+        raise WorkshopError(
+            f"num_images={num_images}, channels={channels}, num_classes={num_classes}:"
+            " each must be at least 1."
+        )
     device = device or pick_device()
     tune_allocator()
     scenes = _random_scenes(recipe, channels, num_classes)

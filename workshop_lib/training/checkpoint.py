@@ -2,15 +2,13 @@
 
 __all__ = ["load_checkpoint", "save_checkpoint"]
 
-import pickle
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.files import write_or_explain
+from workshop_lib.files import UNREADABLE, write_or_explain
 
 FORMAT = 1
 
@@ -41,12 +39,7 @@ def load_checkpoint(path: Path, needs: tuple[str, ...] = ()) -> dict[str, Any]:
         )
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        RuntimeError,
-        EOFError,
-        pickle.UnpicklingError,
-        zipfile.BadZipFile,
-    ) as error:
+    except UNREADABLE as error:
         first_line = (str(error).splitlines() or [type(error).__name__])[0]
         raise WorkshopError(
             f"{path} cannot be read as a checkpoint ({first_line}). It is damaged or"

@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from workshop_lib.errors import WorkshopError
@@ -21,6 +21,9 @@ class Ema:
 
         theta_ema <- d theta_ema + (1 - d) theta      (Tarvainen and Valpola 2017)
 
+    Buffers (the running statistics of batch normalisation) are copied, not averaged, as
+    the FixMatch implementations do.
+
     Args:
         model: is copied; the copy is in evaluation mode and takes no gradient.
         decay: d. 1/(1-d) is about the number of steps that are averaged: 0.999 in
@@ -28,21 +31,13 @@ class Ema:
             the average is still at the initial weights when training ends.
         warmup: start with min(d, (1+t)/(10+t)) at update t = 0, 1, ..., so that the
             random initial weights are forgotten within tens of steps.
-        average_buffers: average floating-point buffers (the running statistics of
-            batch normalisation) as well, instead of copying the latest, as the FixMatch
-            implementations do.
 
     Raises:
         WorkshopError: decay outside [0, 1).
     """
 
     def __init__(
-        self,
-        model: nn.Module,
-        decay: float = 0.999,
-        *,
-        warmup: bool = True,
-        average_buffers: bool = False,
+        self, model: nn.Module, decay: float = 0.999, *, warmup: bool = True
     ) -> None:
         if not 0 <= decay < 1:
             raise WorkshopError(
@@ -52,7 +47,6 @@ class Ema:
         self.model = copy.deepcopy(model).eval().requires_grad_(False)
         self.decay = decay
         self.warmup = warmup
-        self.average_buffers = average_buffers
         self.updates = 0
 
     def current_decay(self) -> float:
@@ -64,20 +58,11 @@ class Ema:
     @torch.no_grad()
     def update(self, model: nn.Module) -> None:
         """Take the weights of `model` into the average; call it after every step."""
-        averaged: list[Tensor] = list(self.model.parameters())
-        latest: list[Tensor] = list(model.parameters())
-        copied: list[tuple[Tensor, Tensor]] = []
-        for mine, theirs in zip(self.model.buffers(), model.buffers(), strict=True):
-            if self.average_buffers and mine.is_floating_point():
-                averaged.append(mine)
-                latest.append(theirs)
-            else:
-                copied.append((mine, theirs))
         # One call for all tensors: a loop over them costs more than the arithmetic.
         average = get_ema_multi_avg_fn(self.current_decay())
-        average(averaged, latest, self.updates)
-        for mine, theirs in copied:
-            mine.copy_(theirs)
+        average(list(self.model.parameters()), list(model.parameters()), self.updates)
+        for mine, latest in zip(self.model.buffers(), model.buffers(), strict=True):
+            mine.copy_(latest)
         self.updates += 1
 
     def state_dict(self) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What a training says while it runs, and keeps as a table."""
 
-__all__ = ["ProgressLog", "RunningMeans"]
+__all__ = ["ProgressLog", "Row", "RunningMeans", "someone_watches"]
 
 import os
 import sys
@@ -64,6 +64,7 @@ class RunningMeans:
 
 def someone_watches() -> bool:
     """Tell whether a bar redrawn in place makes sense: a terminal, a live notebook."""
+    # A notebook that a program runs has a kernel too: such programs set CI=1.
     if "CI" in os.environ:
         return False
     return in_notebook() or sys.stderr.isatty()

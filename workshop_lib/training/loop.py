@@ -19,12 +19,17 @@ import torch
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.splits import Split
 from workshop_lib.errors import WorkshopError
-from workshop_lib.files import write_text
+from workshop_lib.files import read_json, write_text
 from workshop_lib.recipe import Recipe
-from workshop_lib.session import pick_device, tune_allocator, versions
+from workshop_lib.session import (
+    is_out_of_memory,
+    pick_device,
+    tune_allocator,
+    versions,
+)
 from workshop_lib.training.checkpoint import load_checkpoint, save_checkpoint
 from workshop_lib.training.log import ProgressLog, Row
-from workshop_lib.training.run import Run
+from workshop_lib.training.run import Run, run_identity
 from workshop_lib.training.trainer import Trainer
 
 
@@ -72,7 +77,7 @@ def train(
         tune_allocator()
     folder = Path(folder) if folder else _default_folder(recipe, scenes, split)
     if resume and (folder / "recipe.json").exists():
-        _check_same(folder, recipe, split.digest(scenes))
+        _check_same(folder, recipe, run_identity(scenes, split))
         if (folder / "run.json").exists():
             if verbose:
                 print(f"found a finished run of this recipe in {folder}: loaded")
@@ -83,7 +88,9 @@ def train(
         trainer = Trainer(recipe, scenes, split, device)
         progress = _resume(folder, trainer, verbose) if resume else _Progress()
         _run(trainer, progress, folder, verbose, on_log)
-    except (torch.OutOfMemoryError, MemoryError) as error:
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
         raise WorkshopError(
             f"out of memory with batch_size={recipe.batch_size}, mu={recipe.mu},"
             f" size={recipe.size}: halve the batch size or the image size;"
@@ -158,10 +165,15 @@ def _resume(folder: Path, trainer: Trainer, verbose: bool) -> _Progress:
     """Load the last checkpoint, if there is one, into a new trainer."""
     if not (folder / "last.pt").exists():
         return _Progress()
-    state = load_checkpoint(
-        folder / "last.pt", needs=("model", "optimizer", "rows", "step")
-    )
-    trainer.load_state_dict(state)
+    path = folder / "last.pt"
+    state = load_checkpoint(path, needs=("model", "optimizer", "rows", "step"))
+    try:
+        trainer.load_state_dict(state)
+    except (KeyError, RuntimeError, ValueError, TypeError) as error:
+        raise WorkshopError(
+            f"{path} does not fit this recipe: {str(error).splitlines()[0]}. Start anew"
+            " with resume=False (--fresh), or choose another folder."
+        ) from error
     if verbose:
         print(
             f"going on from step {trainer.steps_done} of {trainer.recipe.steps}"
@@ -195,7 +207,7 @@ def _ctrl_c_between_steps() -> Iterator[threading.Event]:
 
 def _default_folder(recipe: Recipe, scenes: Scenes, split: Split) -> Path:
     """Name a run after its method and a hash of all that it depends on."""
-    text = recipe.to_json() + split.digest(scenes)
+    text = recipe.to_json() + json.dumps(run_identity(scenes, split))
     return (
         Path("runs")
         / f"{recipe.method}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
@@ -204,7 +216,7 @@ def _default_folder(recipe: Recipe, scenes: Scenes, split: Split) -> Path:
 
 def _start_folder(folder: Path, recipe: Recipe, scenes: Scenes, split: Split) -> None:
     """Write what does not change: the recipe and the names of the images."""
-    identity = {"split": split.digest(scenes)}
+    identity = run_identity(scenes, split)
     write_text(folder / "identity.json", json.dumps(identity))
     for name in ("recipe.json", "run.json", "last.pt", "best.pt", "log.csv"):
         (folder / name).unlink(missing_ok=True)
@@ -213,7 +225,7 @@ def _start_folder(folder: Path, recipe: Recipe, scenes: Scenes, split: Split) ->
     write_text(folder / "recipe.json", recipe.to_json())  # last: a run has begun
 
 
-def _check_same(folder: Path, recipe: Recipe, digest: str) -> None:
+def _check_same(folder: Path, recipe: Recipe, identity: dict[str, str]) -> None:
     """Refuse to go on with a run that was something else."""
     found = Recipe.from_json((folder / "recipe.json").read_text(encoding="utf-8"))
     if found != recipe:
@@ -225,11 +237,10 @@ def _check_same(folder: Path, recipe: Recipe, digest: str) -> None:
             f"{folder} holds a run of another recipe ({changed}): choose another"
             " folder, or start anew with resume=False (--fresh)."
         )
-    identity = json.loads((folder / "identity.json").read_text(encoding="utf-8"))
-    if identity["split"] != digest:
+    if read_json(folder / "identity.json") != identity:
         raise WorkshopError(
-            f"{folder} holds a run on another split of the images: choose another"
-            " folder, or start anew with resume=False (--fresh)."
+            f"{folder} holds a run on other images or another split of them: choose"
+            " another folder, or start anew with resume=False (--fresh)."
         )
 
 

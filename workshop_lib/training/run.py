@@ -1,8 +1,7 @@
 """A finished (or interrupted) training as a folder, and how to open it again."""
 
-__all__ = ["Run"]
+__all__ = ["Run", "run_identity"]
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -12,10 +11,18 @@ import torch
 from torch import nn
 
 from workshop_lib.augment.normalize import Normalize
+from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.splits import Split
 from workshop_lib.errors import WorkshopError, unknown_name
+from workshop_lib.files import read_json
 from workshop_lib.models import build_model
 from workshop_lib.recipe import Recipe
 from workshop_lib.training.checkpoint import load_checkpoint
+
+
+def run_identity(scenes: Scenes, split: Split) -> dict[str, str]:
+    """Say in two hashes which images a run is about, and how they were split."""
+    return {"images": scenes.digest(), "split": split.digest(scenes)}
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,7 @@ class Run:
                     " that `workshop train` printed, or train again to finish it."
                 )
         recipe = Recipe.from_json((folder / "recipe.json").read_text(encoding="utf-8"))
-        facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        facts = read_json(folder / "run.json")
         return cls(folder, recipe, facts, pd.read_csv(folder / "log.csv"))
 
     def load_model(

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from workshop_lib.augment.normalize import Normalize, to_float
-from workshop_lib.augment.policies import policies_for
+from workshop_lib.augment.policies import get_policy
 from workshop_lib.data.batches import IndexStream
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.splits import Split
 from workshop_lib.errors import WorkshopError
-from workshop_lib.evaluation.predict import predict
 from workshop_lib.methods import Batch, build_method
 from workshop_lib.models import build_model
+from workshop_lib.models.predict import predict
 from workshop_lib.recipe import Recipe
 from workshop_lib.training.ema import Ema
 from workshop_lib.training.log import Row, RunningMeans
@@ -43,24 +43,26 @@ class Trainer:
     def __init__(
         self, recipe: Recipe, scenes: Scenes, split: Split, device: torch.device
     ) -> None:
-        torch.manual_seed(recipe.seed)  # initial weights; all else has own generators
         self.recipe, self.device = recipe, device
         if recipe.pool == "labeled":
             split = split.with_pool("labeled")
         self.images, self.labels = scenes.images.to(device), scenes.labels.to(device)
         self.val = split.val.to(device)
         classes = len(scenes.class_names)
-        model = build_model(
-            recipe.model,
-            in_channels=scenes.images.shape[1],
-            num_classes=classes,
-            projection_dim=recipe.projection_dim,
-        )
+        with torch.random.fork_rng(devices=[]):  # the caller's numbers stay as they are
+            torch.manual_seed(recipe.seed)  # initial weights; all else has generators
+            model = build_model(
+                recipe.model,
+                in_channels=scenes.images.shape[1],
+                num_classes=classes,
+                projection_dim=recipe.projection_dim,
+            )
         self.model = model.to(device)
         self.ema = Ema(self.model, recipe.ema_decay)
         self.method = build_method(recipe, classes).to(device)
         self.normalize = Normalize.fit(scenes.images[split.unlabeled]).to(device)
-        self.policies = policies_for(scenes.is_rgb)
+        views = {*self.method.labeled_views, *self.method.views}
+        self.policies = {name: get_policy(name, scenes.is_rgb) for name in views}
         self.optimizer = build_optimizer(self.model, recipe)
         self.precision = choose_precision(recipe.precision, device)
         self.scaler = self.precision.scaler()
@@ -159,21 +161,27 @@ class Trainer:
             "scaler": self.scaler.state_dict(),
             "means": self.means.state_dict(),
             "generator": self.generator.get_state(),
-            "torch_rng": torch.get_rng_state(),
             "precision": self.precision.name,
+            "device": self.device.type,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what `state_dict` returned."""
+        """Go on from what `state_dict` returned.
+
+        On another kind of device (a GPU session that became a CPU one) the training
+        goes on with other random numbers and the number format of that device.
+        """
         self.model.load_state_dict(state["model"])
         self.ema.load_state_dict(state["ema"])
         self.normalize.load_state_dict(state["normalize"])
         self.method.load_state_dict(state["method"])
         self.optimizer.load_state_dict(state["optimizer"])
+        self.means.load_state_dict(state["means"], self.device)
+        self.steps_done = int(state["step"])
+        if state["device"] != self.device.type:
+            self.generator.manual_seed(self.recipe.seed + 7919 * self.steps_done)
+            return
+        self.generator.set_state(state["generator"])
         self.precision = choose_precision(state["precision"], self.device)
         self.scaler = self.precision.scaler()
         self.scaler.load_state_dict(state["scaler"])
-        self.means.load_state_dict(state["means"], self.device)
-        self.generator.set_state(state["generator"])
-        torch.set_rng_state(state["torch_rng"])
-        self.steps_done = int(state["step"])

@@ -5,7 +5,16 @@ seed. A land-cover map is drawn first; reflectance, radar and elevation follow f
 from the place and from the date. See `places` for what generates what.
 """
 
-__all__ = ["BANDS", "CLASSES", "COVERS", "DEFAULT_BANDS", "DEFAULT_SEED", "mini_eo"]
+__all__ = [
+    "BANDS",
+    "CLASSES",
+    "CLIMATE_ZONES",
+    "COVERS",
+    "DEFAULT_BANDS",
+    "DEFAULT_SEED",
+    "REGIONS",
+    "mini_eo",
+]
 
 from collections.abc import Sequence
 
@@ -16,6 +25,7 @@ from workshop_lib.data.cache import cached
 from workshop_lib.data.mini_eo.canvas import COVERS
 from workshop_lib.data.mini_eo.generate import DEFAULT_SEED, FACTS, VERSION, generate
 from workshop_lib.data.mini_eo.landscape import CLASSES
+from workshop_lib.data.mini_eo.places import CLIMATE_ZONES, REGIONS
 from workshop_lib.data.mini_eo.spectra import BANDS
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError, unknown_name
@@ -43,11 +53,13 @@ def mini_eo(
 
     Returns:
         Scenes with reflectance as images, land-cover `masks` (`COVERS`), modalities
-        `s1` (VV, VH in dB) and `dem` (m), and metadata: region, lat, lon, day_of_year,
+        `s1` (VV, VH in dB) and `dem` (m), and metadata: region (its name is
+        `REGIONS[region]`, its climate `CLIMATE_ZONES[region]`), lat, lon, day_of_year,
         season, altitude, temperature, rain, wind (units in `places.Place`).
 
     Raises:
-        WorkshopError: another size, an unknown band, fewer than one patch per class.
+        WorkshopError: another size, an unknown band, fewer than one patch per class,
+            a seed out of range.
     """
     if size not in (32, 64):
         raise WorkshopError(f"size={size}: MiniEO comes with 32 or 64 pixels a side.")
@@ -56,6 +68,8 @@ def mini_eo(
             f"count={count}: MiniEO has {len(CLASSES)} classes, ask for at least one"
             " patch of each."
         )
+    if not 0 <= seed < 2**32:
+        raise WorkshopError(f"seed={seed}: give a whole number from 0 to {2**32 - 1}.")
     for band in bands:
         if band not in BANDS:
             raise unknown_name("band", band, BANDS)

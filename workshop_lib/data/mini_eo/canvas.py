@@ -1,6 +1,14 @@
 """The sheet that a landscape is painted on, and the countryside under every scene."""
 
-__all__ = ["COVERS", "Canvas", "countryside"]
+__all__ = [
+    "COVERS",
+    "Canvas",
+    "countryside",
+    "growing_season",
+    "leaves_out",
+    "paint_grass",
+    "paint_trees",
+]
 
 from dataclasses import dataclass
 

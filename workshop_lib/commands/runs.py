@@ -1,28 +1,19 @@
-"""The commands behind `workshop ...`: each calls the library and prints."""
+"""Commands about trainings: each reads its flags, calls the library, prints."""
 
-__all__ = [
-    "budget",
-    "data",
-    "doctor",
-    "evaluate",
-    "predict",
-    "quickstart",
-    "report",
-    "split",
-    "train",
-]
+__all__ = ["budget", "evaluate", "predict", "quickstart", "report", "train"]
 
 from pathlib import Path
 
 import pandas as pd
 import tyro
 
-from workshop_lib.data.open import open_scenes
+from workshop_lib.data.open import describe_data, open_scenes, open_split
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.splits import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.recipe import Recipe, preset
-from workshop_lib.session import setup
+from workshop_lib.session import pick_device, setup
+from workshop_lib.training.run import Run
 
 _PRESET = preset()
 
@@ -41,7 +32,8 @@ def quickstart(
 
     Args:
         folder: where results.json, report.html and one run per method go.
-        split_seed: which images are labelled, unlabelled, validation, test.
+        split_seed: which images are labelled, unlabelled, validation, test; and the
+            seed of the trainings.
         data: "mini_eo", "mini_eo:SEED", or a folder with one folder per class.
         fresh: train anew, also what is finished.
     """
@@ -49,8 +41,9 @@ def quickstart(
     from workshop_lib.quickstart import quickstart as run_quickstart
 
     setup()
-    base = preset().with_(data=data, split_seed=split_seed)
-    results = run_quickstart(base, folder, fresh=fresh)
+    base = preset().with_(data=data, split_seed=split_seed, seed=split_seed)
+    command = f"workshop quickstart --split-seed {split_seed} --data {data}"
+    results = run_quickstart(base, folder, fresh=fresh, command=command)
     print("\n" + ladder_table(results))
     print(f"\nThe whole story with pictures: {folder / 'report.html'}")
     print(
@@ -62,6 +55,7 @@ def quickstart(
 def train(
     recipe: tyro.conf.OmitArgPrefixes[Recipe] = _PRESET,
     folder: Path | None = None,
+    split: Path | None = None,
     fresh: bool = False,
 ) -> None:
     """Train one model by a recipe, and score it once on the test images.
@@ -71,6 +65,7 @@ def train(
     Args:
         recipe: the knobs.
         folder: where the run goes; default runs/METHOD-HASH.
+        split: folder that `workshop split --save` wrote; default: drawn by split_seed.
         fresh: start anew instead of going on with what the folder holds.
     """
     from workshop_lib.evaluation.evaluate import evaluate as evaluate_run
@@ -83,7 +78,10 @@ def train(
     build_model(recipe.model, in_channels=3, num_classes=2)
     setup()
     scenes = open_scenes(recipe)
-    parts = _make_split(scenes, recipe)
+    parts = Split.load(split, scenes) if split else open_split(recipe, scenes)
+    audit = parts.audit(scenes)
+    if not audit.ok:
+        print(f"warning: {audit}")
     run = run_train(recipe, scenes, parts, folder=folder, resume=not fresh)
     scores = evaluate_run(run, scenes, parts).scores
     low, high = scores.interval()
@@ -141,9 +139,8 @@ def predict(
     """
     from workshop_lib.data.folder import decode_images
     from workshop_lib.data.listing import find_images
-    from workshop_lib.evaluation.predict import predict as predict_images
     from workshop_lib.files import write_text
-    from workshop_lib.training.run import Run
+    from workshop_lib.models.predict import predict as predict_images
 
     opened = Run.load(run)
     if not opened.facts["is_rgb"]:
@@ -155,6 +152,7 @@ def predict(
     tensor = decode_images(paths, size=opened.recipe.size)
     names = [path.relative_to(images).as_posix() for path in paths]
     model, normalize = opened.load_model()
+    model = model.to(pick_device())
     confidence, index = predict_images(model, normalize, tensor).max(dim=1)
     classes = [opened.facts["class_names"][k] for k in index.tolist()]
     table = pd.DataFrame(
@@ -176,6 +174,8 @@ def report(runs: tyro.conf.Positional[list[Path]], out: Path | None = None) -> N
     """
     from workshop_lib.quickstart import report_runs
 
+    if not runs:
+        raise WorkshopError("give the folder of at least one finished run.")
     path = out or runs[0] / "report.html"
     report_runs(runs, path)
     print(f"written: {path}")
@@ -183,9 +183,9 @@ def report(runs: tyro.conf.Positional[list[Path]], out: Path | None = None) -> N
 
 def budget(
     recipe: tyro.conf.OmitArgPrefixes[Recipe] = _PRESET,
-    num_images: int = 4000,
-    channels: int = 4,
-    num_classes: int = 10,
+    num_images: int | None = None,
+    channels: int | None = None,
+    num_classes: int | None = None,
 ) -> None:
     """Estimate memory and time of a recipe from a few steps on random images.
 
@@ -193,102 +193,23 @@ def budget(
 
     Args:
         recipe: the knobs.
-        num_images: images in the data set, which stay in memory.
-        channels: 3 for RGB, 4 for MiniEO's default bands.
-        num_classes: number of classes.
+        num_images: images, which stay in memory; default: as in the data.
+        channels: bands; default: as in the data (3 in a folder, 4 of MiniEO).
+        num_classes: number of classes; default: as in the data.
     """
     from workshop_lib.training.budget import estimate
 
-    print(
-        estimate(
-            recipe, num_images=num_images, channels=channels, num_classes=num_classes
-        )
+    images, bands, classes = describe_data(recipe)
+    asked = estimate(
+        recipe,
+        num_images=images if num_images is None else num_images,
+        channels=bands if channels is None else channels,
+        num_classes=classes if num_classes is None else num_classes,
     )
+    print(asked)
 
 
-def data(
-    data: tyro.conf.Positional[str] = "mini_eo",
-    size: int = 32,
-    picture: Path | None = None,
-) -> None:
-    """Say what is in a data set; optionally draw examples of every class.
-
-    Example: workshop data mini_eo --picture classes.png
-
-    Args:
-        data: "mini_eo", "mini_eo:SEED", or a folder with one folder per class.
-        size: side of the images in pixels.
-        picture: write a picture with examples of every class.
-    """
-    scenes = open_scenes(Recipe(data=data, size=size))
-    counts = scenes.labels.bincount(minlength=scenes.num_classes).tolist()
-    print(pd.Series(counts, index=scenes.class_names, name="images").to_string())
-    n, c, h, w = scenes.images.shape
-    print(f"\n{n} images, {c} bands ({', '.join(scenes.bands)}), {h} x {w} pixels")
-    for name, modality in scenes.modalities.items():
-        print(f"also {name}: {tuple(modality.shape[1:])} per image")
-    if scenes.metadata:
-        print(f"facts of each image: {', '.join(scenes.metadata)}")
-    if picture:
-        from workshop_lib.figures import class_samples
-
-        class_samples(
-            scenes.images, scenes.labels, scenes.class_names, scenes.bands
-        ).savefig(picture)
-        print(f"written: {picture}")
-
-
-def split(
-    data: tyro.conf.Positional[str] = "mini_eo",
-    labels_per_class: int = 4,
-    seed: int = 0,
-    size: int = 32,
-    save: Path | None = None,
-) -> None:
-    """Split a data set, audit the split, and optionally save it as lists of names.
-
-    Example: workshop split FOLDER --labels-per-class 25 --seed 1 --save splits/seed1
-
-    Args:
-        data: "mini_eo", "mini_eo:SEED", or a folder with one folder per class.
-        labels_per_class: labelled images of each class; 0 for all.
-        seed: another seed draws another split, the same on every machine.
-        size: side of the images in pixels.
-        save: folder for labeled.txt, unlabeled.txt, val.txt, test.txt.
-    """
-    recipe = Recipe(
-        data=data, size=size, labels_per_class=labels_per_class, split_seed=seed
-    )
-    scenes = open_scenes(recipe)
-    parts = _make_split(scenes, recipe)
-    print(", ".join(f"{k} {v}" for k, v in parts.counts().items()))
-    print(parts.audit(scenes))
-    if save:
-        parts.save(save, scenes)
-        print(f"written: {save}")
-
-
-def doctor() -> int:
-    """Check Python, disk, memory and device, and say what to do where one falls short.
-
-    Example: workshop doctor
-    """
-    from workshop_lib.doctor import diagnose, exit_code, table
-
-    checks = diagnose()
-    print(table(checks))
-    return exit_code(checks)
-
-
-def _make_split(scenes: Scenes, recipe: Recipe) -> Split:
-    return Split.make(
-        scenes, labels_per_class=recipe.labels_per_class, seed=recipe.split_seed
-    )
-
-
-def _open_run(folder: Path):  # type: ignore[no-untyped-def]
-    from workshop_lib.training.run import Run
-
+def _open_run(folder: Path) -> tuple[Run, Scenes, Split]:
     run = Run.load(folder)
     scenes = open_scenes(run.recipe)
     return run, scenes, Split.load(run.folder / "split", scenes)

@@ -6,8 +6,8 @@ from torch import Tensor, nn
 
 from workshop_lib.augment.normalize import Normalize
 from workshop_lib.errors import WorkshopError
-from workshop_lib.evaluation.predict import predict
 from workshop_lib.models.output import Output
+from workshop_lib.models.predict import predict
 
 
 class Net(nn.Module):
