@@ -195,7 +195,7 @@ def test_rgb_passes_unchanged() -> None:
 def test_reflectance_is_stretched_by_one_fixed_rule() -> None:
     bands = ("B02", "B03", "B04", "B08")
     images = torch.zeros(2, 4, 3, 5)
-    images[0] = torch.tensor([0.05, 0.1, 0.3, 0.6]).view(4, 1, 1)
+    images[0] = torch.tensor([0.05, 0.1, 0.3, 0.25]).view(4, 1, 1)
     shown = figures.to_display(images, bands)
     assert shown.shape == (2, 3, 5, 3)
     expected = [round(255 * (v / 0.3) ** (1 / 1.4)) for v in (0.3, 0.1, 0.05)]
@@ -205,7 +205,8 @@ def test_reflectance_is_stretched_by_one_fixed_rule() -> None:
     alone = figures.to_display(images[:1], bands)
     np.testing.assert_array_equal(alone, shown[:1])
     false = figures.to_display(images, bands, "false colour")
-    assert false[0, 0, 0].tolist() == [255, 255, expected[1]]
+    infrared = round(255 * (0.25 / 0.5) ** (1 / 1.4))
+    assert false[0, 0, 0].tolist() == [infrared, 255, expected[1]]
 
 
 @pytest.mark.parametrize("channels", [1, 2, 5])

@@ -18,7 +18,10 @@ _LOOKS = {
     # near infrared, red, green: healthy plants reflect infrared and turn bright red
     "false colour": ("B08", "B04", "B03"),
 }
-_BRIGHTEST = 0.3  # reflectance shown as white: land is darker, only snow and cloud clip
+# Reflectance shown as white: land is darker, only snow and cloud clip. Plants send back
+# more than half of the near infrared.
+_BRIGHTEST = {"B08": 0.5}
+_BRIGHTEST_ELSE = 0.3
 _GAMMA = 1 / 1.4  # lifts forest and water out of the black
 _SAR_RANGES = ((-22.0, 0.0), (-28.0, -6.0), (2.0, 14.0))  # dB: VV, VH, VV - VH
 
@@ -31,10 +34,10 @@ def to_display(
     """Turn images into red, green and blue as a screen shows them.
 
     RGB photographs (uint8) pass unchanged. Reflectances are stretched by one fixed rule
-    (0 to 0.3 onto black to white, gamma 1.4), the same for every image: a stretch per
-    image would hide the differences of light that a model has to live with. Without
-    the bands of the look, the first three channels (or the first one as grey) are
-    stretched between their 2nd and 98th percentile.
+    (0 to 0.3, near infrared to 0.5, onto black to white; gamma 1.4), the same for every
+    image: a stretch per image would hide the differences of light that a model has to
+    live with. Without the bands of the look, the first three channels (or the first one
+    as grey) are stretched between their 2nd and 98th percentile.
 
     Args:
         images: (N, C, H, W) uint8 RGB, or float reflectance.
@@ -59,7 +62,9 @@ def to_display(
         return _channels_last(images)
     channels = [list(bands).index(b) for b in _LOOKS[look] if b in bands]
     if len(channels) == 3:
-        bright = (images[:, channels].float() / _BRIGHTEST).clamp(0, 1) ** _GAMMA
+        white = [_BRIGHTEST.get(band, _BRIGHTEST_ELSE) for band in _LOOKS[look]]
+        scaled = images[:, channels].float() / torch.tensor(white).view(1, 3, 1, 1)
+        bright = scaled.clamp(0, 1) ** _GAMMA
     else:
         bright = _stretch(images[:, : 3 if len(bands) >= 3 else 1].float())
     return _channels_last((255 * bright).round().to(torch.uint8))

@@ -6,11 +6,24 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from matplotlib.colors import ListedColormap
+from matplotlib.patches import Patch
 
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError
 from workshop_lib.figures.display import sar_to_display, to_display
 from workshop_lib.figures.style import Drawing, house_style
+
+# Colours that land cover has on maps; the legend names them for those who cannot tell.
+COVER_COLOURS = {
+    "cropland": "#E8C872",
+    "grassland": "#9BD17B",
+    "trees": "#1F6B3A",
+    "water": "#2F6FC4",
+    "sealed": "#8C8C8C",
+    "building": "#C0392B",
+    "bare": "#B08A5B",
+}
 
 
 @house_style()
@@ -44,20 +57,23 @@ def modality_samples(
         "elevation": scenes.modalities["dem"][chosen, 0].numpy(),
         "land cover": scenes.masks[chosen].numpy(),
     }
+    colours = [COVER_COLOURS.get(name, "white") for name in cover_names]
+    covers: dict[str, Any] = {
+        "cmap": ListedColormap(colours),
+        "vmin": -0.5,
+        "vmax": len(colours) - 0.5,
+    }
     figure = Drawing(figsize=(8.4, 1.55 * K + 1), layout="constrained")
     grid = figure.subplots(K, len(columns), squeeze=False)
     for row, name in enumerate(scenes.class_names):
         for axes, (title, pictures) in zip(grid[row], columns.items(), strict=True):
-            cover = {"cmap": "tab10", "vmin": 0, "vmax": 9}
-            look: dict[str, Any] = (
-                cover if title == "land cover" else {"cmap": "cividis"}
-            )
+            look = covers if title == "land cover" else {"cmap": "cividis"}
             axes.imshow(pictures[row], interpolation="nearest", **look)
             axes.set(xticks=[], yticks=[])
             if row == 0:
                 axes.set_title(title, fontsize=12)
         grid[row][0].set_ylabel(name, fontsize=11)
-    handles = [_patch(k) for k in range(len(cover_names))]
+    handles = [Patch(facecolor=c, edgecolor="black") for c in colours]
     figure.legend(
         handles, cover_names, loc="outside lower center", ncols=4, fontsize=11
     )
@@ -66,10 +82,3 @@ def modality_samples(
         f"{', '.join(scenes.class_names)}; columns: {', '.join(columns)}."
     )
     return figure
-
-
-def _patch(number: int) -> Any:
-    from matplotlib import colormaps
-    from matplotlib.patches import Patch
-
-    return Patch(facecolor=colormaps["tab10"](number), edgecolor="black")

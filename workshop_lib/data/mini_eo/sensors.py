@@ -155,7 +155,5 @@ def elevation(canvas: Canvas, cover: npt.NDArray[np.uint8], size: int) -> Array:
     relief = draw.noise("relief", 3, size)
     height = place.altitude + relief * (4 + 40 * draw.uniform("relief/steep") ** 2)
     water = cover == COVERS.index("water")
-    surface = place.altitude - 6
-    return np.where(water, surface, np.maximum(height, surface + 1))[:, None].astype(
-        np.float32
-    )
+    surface = height.min(axis=(1, 2), keepdims=True) - 2
+    return np.where(water, surface, height)[:, None].astype(np.float32)
