@@ -130,12 +130,7 @@ def test_training_leaves_the_callers_random_numbers_alone(scenes, split, tmp_pat
 
 
 def test_a_run_begun_on_a_gpu_goes_on_without_one(scenes, split, tmp_path, monkeypatch):
-    folder = tmp_path / "run"
-    with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "step", _stop_after(8))
-        with pytest.raises(KeyboardInterrupt):
-            train(SMALL, scenes, split, folder=folder, verbose=False)
-    state = load_checkpoint(folder / "last.pt")
+    folder, state = _interrupted(scenes, split, tmp_path, monkeypatch)
     state |= {"device": "cuda", "generator": torch.zeros(16, dtype=torch.uint8)}
     save_checkpoint(folder / "last.pt", {**state, "precision": "fp16"})
     run = train(SMALL, scenes, split, folder=folder, verbose=False)
@@ -146,16 +141,21 @@ def test_a_run_begun_on_a_gpu_goes_on_without_one(scenes, split, tmp_path, monke
 def test_a_checkpoint_that_does_not_fit_is_refused(
     scenes, split, tmp_path, monkeypatch
 ):
+    folder, state = _interrupted(scenes, split, tmp_path, monkeypatch)
+    del state["means"]
+    save_checkpoint(folder / "last.pt", state)
+    with pytest.raises(WorkshopError, match="does not fit this recipe"):
+        train(SMALL, scenes, split, folder=folder, verbose=False)
+
+
+def _interrupted(scenes, split, tmp_path, monkeypatch):
+    """Train eight of twelve steps; return the folder and the checkpoint in it."""
     folder = tmp_path / "run"
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "step", _stop_after(8))
         with pytest.raises(KeyboardInterrupt):
             train(SMALL, scenes, split, folder=folder, verbose=False)
-    state = load_checkpoint(folder / "last.pt")
-    del state["means"]
-    save_checkpoint(folder / "last.pt", state)
-    with pytest.raises(WorkshopError, match="does not fit this recipe"):
-        train(SMALL, scenes, split, folder=folder, verbose=False)
+    return folder, load_checkpoint(folder / "last.pt")
 
 
 def _stop_after(steps):

@@ -1,0 +1,64 @@
+"""Real archives, where a folder `../shared` beside the checkout holds them."""
+
+import io
+import zipfile
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.splits import Split
+from workshop_lib.evaluation.evaluate import evaluate
+from workshop_lib.recipe import Recipe
+from workshop_lib.training.loop import train
+
+DATA = Path(__file__).parents[2] / "shared" / "data"
+FAST = Recipe(steps=20, eval_every=10, batch_size=8, mu=2)
+
+
+def unpack_some(archive: str, folder: Path, per_class: int) -> Path:
+    """Unpack the first images of every class of an archive of class folders."""
+    path = DATA / archive
+    if not path.exists():
+        pytest.skip(f"{archive} is not beside the checkout")
+    count: dict[str, int] = defaultdict(int)
+    with zipfile.ZipFile(path) as file:
+        for name in sorted(n for n in file.namelist() if n.endswith(".jpg")):
+            scene = name.split("/")[-2]
+            if count[scene] < per_class:
+                count[scene] += 1
+                target = folder / scene / name.split("/")[-1]
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(file.read(name))
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("archive", "classes", "size"),
+    [("EuroSAT_RGB.zip", 10, 32), ("UCMerced_LandUse.zip", 21, 48)],
+)
+def test_a_folder_of_real_images_trains(archive, classes, size, tmp_path):
+    folder = unpack_some(archive, tmp_path / "images", per_class=14)
+    scenes = Scenes.from_folder(folder, size=size)
+    assert scenes.images.shape == (14 * classes, 3, size, size)
+    split = Split.make(scenes, labels_per_class=4)
+    recipe = FAST.with_(size=size)
+    run = train(recipe, scenes, split, folder=tmp_path / "run", verbose=False)
+    assert run.facts["labels"] == 4 * classes
+    scores = evaluate(run, scenes, split).scores
+    assert scores.accuracy > 1 / classes
+
+
+@pytest.mark.slow
+def test_unequal_sizes_are_brought_to_one_and_told(tmp_path, capsys):
+    folder = unpack_some("UCMerced_LandUse.zip", tmp_path, per_class=100)
+    odd = 0
+    for path in folder.glob("*/*.jpg"):
+        odd += Image.open(io.BytesIO(path.read_bytes())).size != (256, 256)
+    scenes = Scenes.from_folder(folder)
+    assert odd == 44
+    assert scenes.images.shape == (2100, 3, 256, 256)
+    assert "44 of 2100" in capsys.readouterr().out
