@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from workshop_lib.models import ResNet, WideResNet, build_model
+from workshop_lib.models import WideResNet, build_model
+from workshop_lib.models.resnet import ResNet
 from workshop_lib.models.wide_resnet import WideBlock
 
 GOLDEN = Path(__file__).parents[1] / "golden"

@@ -181,3 +181,10 @@ def test_wrong_images_are_told_in_words(x: torch.Tensor, told: str) -> None:
     model = build_model("small_cnn", in_channels=4, num_classes=2)
     with pytest.raises(WorkshopError, match=told):
         model(x)
+
+
+def test_the_listed_resnets_are_those_that_can_be_built() -> None:
+    from workshop_lib.models import RESNETS
+    from workshop_lib.models.resnet import RESNETS as BUILDABLE
+
+    assert set(RESNETS) == set(BUILDABLE)

@@ -5,7 +5,6 @@ __all__ = [
     "Classifier",
     "Output",
     "ProjectionHead",
-    "ResNet",
     "SmallCNN",
     "WideResNet",
     "build_model",
@@ -19,11 +18,11 @@ from torch import nn
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.models.heads import Classifier, ProjectionHead
 from workshop_lib.models.output import Output
-from workshop_lib.models.resnet import RESNETS, ResNet
 from workshop_lib.models.small_cnn import SmallCNN
 from workshop_lib.models.wide_resnet import WideResNet
 
 # Wide ResNets go by pattern, wrn-DEPTH-WIDTH; two stand here for all.
+RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 MODEL_NAMES: tuple[str, ...] = ("small_cnn", "wrn-28-2", "wrn-28-8", *RESNETS)
 
 _WRN = re.compile(r"wrn-(\d+)-(\d+)")
@@ -66,6 +65,9 @@ def _build(name: str, C: int, K: int, projection_dim: int) -> nn.Module:
     if name == "small_cnn":
         return SmallCNN(in_channels=C, num_classes=K, projection_dim=projection_dim)
     if name in RESNETS:
+        # Here, not above: torchvision takes seconds to import, and few runs need it.
+        from workshop_lib.models.resnet import ResNet
+
         return ResNet(name, in_channels=C, num_classes=K, projection_dim=projection_dim)
     if wrn := _WRN.fullmatch(name):
         return WideResNet(
