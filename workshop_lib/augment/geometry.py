@@ -227,13 +227,15 @@ def _sample(images: Tensor, x: Tensor, y: Tensor, unchanged: Tensor) -> Tensor:
     """Read images at coordinates that broadcast to (B, H, W); keep the unchanged."""
     B, _, H, W = images.shape
     grid = torch.stack([x.expand(B, H, W), y.expand(B, H, W)], dim=3)
+    # Half precision is too coarse for coordinates, and older torch lacks it on CPUs.
+    wide = torch.promote_types(images.dtype, torch.float32)
     sampled = F.grid_sample(
-        images,
-        grid.to(images.dtype),
+        images.to(wide),
+        grid.to(wide),
         mode="bilinear",
         padding_mode="reflection",
         align_corners=False,
-    )
+    ).to(images.dtype)
     return torch.where(unchanged.view(B, 1, 1, 1), images, sampled)
 
 
