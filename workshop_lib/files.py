@@ -18,6 +18,7 @@ _ADVICE = {
     errno.ENOSPC: "the disk is full: free some space, or write to another disk",
     errno.EACCES: "no permission to write there: choose another folder",
     errno.EPERM: "no permission to write there: choose another folder",
+    errno.ENOENT: "that folder cannot be made: choose another folder",
     errno.EROFS: "that disk is read-only: choose another folder",
     errno.EISDIR: "that is a folder: give the name of a file",
     errno.ENOTDIR: "part of that path is a file, not a folder: choose another folder",

@@ -306,7 +306,13 @@ def test_reflectances_are_shown(data: ReportData, tmp_path: Path) -> None:
     spectral = dataclasses.replace(
         data, bands=bands, test_images=images, labeled_images=None
     )
-    Page(write_report(tmp_path / "r.html", spectral).read_text(encoding="utf-8"))
+    page = Page(write_report(tmp_path / "r.html", spectral).read_text(encoding="utf-8"))
+    sources = [image["src"] for image in page.all("img")]
+    dark = dataclasses.replace(spectral, test_images=0.5 * images)
+    other = Page(write_report(tmp_path / "d.html", dark).read_text(encoding="utf-8"))
+    changed = [image["src"] for image in other.all("img")]
+    assert len(sources) == len(changed)
+    assert sum(a != b for a, b in zip(sources, changed, strict=True)) >= 6  # galleries
 
 
 @pytest.fixture

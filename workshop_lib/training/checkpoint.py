@@ -40,10 +40,11 @@ def load_checkpoint(path: Path, needs: tuple[str, ...] = ()) -> dict[str, Any]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except UNREADABLE as error:
-        first_line = (str(error).splitlines() or [type(error).__name__])[0]
+        # torch's own words advise to load the file with code in it: not repeated here.
         raise WorkshopError(
-            f"{path} cannot be read as a checkpoint ({first_line}). It is damaged or"
-            " was made by another program: delete it and train again, or use another."
+            f"{path} cannot be read as a checkpoint ({type(error).__name__}). It is"
+            " damaged or was made by another program: delete it and train again, or use"
+            " another."
         ) from error
     missing = [
         k for k in ("format", *needs) if not isinstance(state, dict) or k not in state
