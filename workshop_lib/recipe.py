@@ -98,8 +98,18 @@ class Recipe:
 
     @classmethod
     def from_json(cls, text: str) -> "Recipe":
-        """Read what `to_json` wrote."""
-        return cls().with_(**json.loads(text))
+        """Read what `to_json` wrote.
+
+        Raises:
+            WorkshopError: the text is damaged, or holds a knob that is not known.
+        """
+        try:
+            knobs = json.loads(text)
+        except ValueError as error:
+            raise WorkshopError(
+                f"this is no recipe ({error}): restore recipe.json, or train anew."
+            ) from error
+        return cls().with_(**knobs)
 
 
 # What to change for the time at hand; "class" is the recipe as it stands above.

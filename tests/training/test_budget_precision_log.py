@@ -85,12 +85,15 @@ def test_bf16_runs_and_keeps_losses_in_float32():
 
 def test_running_means_average_losses_and_count_pseudo_labels():
     means = RunningMeans()
-    for loss, used, right in ((1.0, 4.0, 1.0), (3.0, 12.0, 9.0)):
-        values = {"loss": loss, "pseudo_used": used, "pseudo_correct": right}
-        means.add({k: torch.tensor(v) for k, v in values.items()})
+    truth = torch.arange(16)
+    for loss, used, right in ((1.0, 4, 1), (3.0, 12, 9)):
+        means.add({"loss": torch.tensor(loss)})
+        mask = (truth < used).float()
+        pseudo = torch.where(truth < right, truth, truth + 1)
+        means.add_pseudo_labels(pseudo, mask, truth)
     assert means.flush() == {"loss": 2.0, "pseudo_accuracy": 10 / 16}
-    nothing = {"loss": 1.0, "pseudo_used": 0.0, "pseudo_correct": 0.0}
-    means.add({k: torch.tensor(v) for k, v in nothing.items()})
+    means.add({"loss": torch.tensor(1.0)})
+    means.add_pseudo_labels(truth, torch.zeros(16), truth)
     assert math.isnan(means.flush()["pseudo_accuracy"])
 
 

@@ -374,6 +374,25 @@ def test_wrong_checkpoints_are_refused_with_the_reason(damage, tmp_path):
     assert "weights_only" not in str(found.value)  # torch would advise to trust it
 
 
+def test_killed_after_the_last_checkpoint_the_log_is_still_whole(
+    scenes, split, tmp_path
+):
+    run = train(SMALL, scenes, split, folder=tmp_path / "run", verbose=False)
+    (run.folder / "run.json").unlink()
+    path = run.folder / "log.csv"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    again = train(SMALL, scenes, split, folder=run.folder, verbose=False)
+    pd.testing.assert_frame_equal(again.log, run.log)
+
+
+@pytest.mark.parametrize("name", ["recipe.json", "run.json", "log.csv"])
+def test_damaged_files_of_a_run_are_named(name, scenes, split, tmp_path):
+    run = train(SMALL, scenes, split, folder=tmp_path / "run", verbose=False)
+    (run.folder / name).write_text("" if name == "log.csv" else '{"cut')
+    with pytest.raises(WorkshopError, match="restore|Restore"):
+        Run.load(run.folder)
+
+
 def test_unfinished_folders_are_no_runs(tmp_path):
     with pytest.raises(WorkshopError, match="recipe.json"):
         Run.load(tmp_path)

@@ -28,11 +28,22 @@ class RunningMeans:
         self.steps = 0
 
     def add(self, values: dict[str, Tensor]) -> None:
-        """Take in the detached scalars of one step."""
+        """Take in the scalars of one step."""
         for name, value in values.items():
-            value = value.detach().to(torch.float64)
-            self.sums[name] = self.sums[name] + value if name in self.sums else value
+            self._sum(name, value)
         self.steps += 1
+
+    def add_pseudo_labels(self, pseudo: Tensor, mask: Tensor, truth: Tensor) -> None:
+        """Count the pseudo-labels that one step used, and those that were right.
+
+        Shape: all (mu*B,).
+        """
+        self._sum("pseudo_used", mask.sum())
+        self._sum("pseudo_correct", (mask * (pseudo == truth)).sum())
+
+    def _sum(self, name: str, value: Tensor) -> None:
+        value = value.detach().to(torch.float64)
+        self.sums[name] = self.sums[name] + value if name in self.sums else value
 
     def flush(self) -> Row:
         """Return the means and start again.

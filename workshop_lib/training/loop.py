@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -96,6 +96,7 @@ def train(
             f" size={recipe.size}: halve the batch size or the image size;"
             " `workshop budget` tells what a recipe needs."
         ) from error
+    _write_log(folder, progress)  # again: a kill may have come between the two files
     facts = _facts(trainer, progress, scenes, split)
     write_text(folder / "run.json", json.dumps(facts, indent=1))
     return Run.load(folder)
@@ -110,9 +111,9 @@ def _run(
 ) -> None:
     """Step until the recipe's last step; validate, log and save on the way."""
     recipe = trainer.recipe
-    bar = ProgressLog(recipe.steps, trainer.steps_done, recipe.method, verbose)
     since = time.perf_counter() - progress.seconds
-    with _ctrl_c_between_steps() as stop:
+    bar = ProgressLog(recipe.steps, trainer.steps_done, recipe.method, verbose)
+    with closing(bar), _ctrl_c_between_steps() as stop:
         while trainer.steps_done < recipe.steps:
             trainer.step()
             bar.tick()
@@ -127,12 +128,10 @@ def _run(
             if stop.is_set():
                 progress.seconds = time.perf_counter() - since
                 save_checkpoint(folder / "last.pt", _last_state(trainer, progress))
-                bar.close()
                 raise KeyboardInterrupt(
                     f"stopped at step {trainer.steps_done} of {recipe.steps}; the same"
                     f" command goes on from there ({folder})"
                 )
-    bar.close()
 
 
 def _save(
@@ -150,11 +149,15 @@ def _save(
             save_checkpoint(folder / "best.pt", trainer.weights())
             progress.best = row["val_accuracy"]
         save_checkpoint(folder / "last.pt", _last_state(trainer, progress))
-        write_text(folder / "log.csv", pd.DataFrame(progress.rows).to_csv(index=False))
+        _write_log(folder, progress)
     except WorkshopError as error:
         if must:
             raise
         bar.say(f"warning: {error} The training goes on without this checkpoint.")
+
+
+def _write_log(folder: Path, progress: _Progress) -> None:
+    write_text(folder / "log.csv", pd.DataFrame(progress.rows).to_csv(index=False))
 
 
 def _last_state(trainer: Trainer, progress: _Progress) -> dict[str, Any]:

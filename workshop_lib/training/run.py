@@ -56,7 +56,13 @@ class Run:
                 )
         recipe = Recipe.from_json((folder / "recipe.json").read_text(encoding="utf-8"))
         facts = read_json(folder / "run.json")
-        return cls(folder, recipe, facts, pd.read_csv(folder / "log.csv"))
+        try:
+            log = pd.read_csv(folder / "log.csv")
+        except ValueError as error:
+            raise WorkshopError(
+                f"{folder / 'log.csv'} is damaged ({error}): restore it, or train anew."
+            ) from error
+        return cls(folder, recipe, facts, log)
 
     def load_model(
         self,

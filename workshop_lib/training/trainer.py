@@ -81,17 +81,16 @@ class Trainer:
         images = self.normalize(self.policies[policy](images, self.generator))
         return images.contiguous(memory_format=torch.channels_last)
 
-    def draw_batch(self) -> tuple[Batch, Tensor]:
-        """Draw the next images, as views; and where the unlabeled ones are from."""
+    def draw_batch(self) -> Batch:
+        """Draw the next images, in the views that the method asks for."""
         lab = self.labeled.at(self.steps_done)  # (B,)
         unl = self.unlabeled.at(self.steps_done)  # (mu*B,)
-        batch = Batch(
+        return Batch(
             x_lab=tuple(self._view(lab, name) for name in self.method.labeled_views),
             y_lab=self.labels[lab],
             x_unl=tuple(self._view(unl, name) for name in self.method.views),
             unlabeled_index=unl,
         )
-        return batch, unl
 
     def step(self) -> None:
         """Take one optimisation step."""
@@ -102,7 +101,7 @@ class Trainer:
         )
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.lr * factor
-        batch, unl = self.draw_batch()
+        batch = self.draw_batch()
         with self.precision.autocast():
             terms = self.method(self.model, batch)
         self.optimizer.zero_grad(set_to_none=True)
@@ -110,13 +109,11 @@ class Trainer:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.ema.update(self.model)
-        values = {"loss": terms.total, **terms.parts}
+        self.means.add({"loss": terms.total, **terms.parts})
         if terms.pseudo_labels is not None and terms.mask is not None:
             # For the log alone: the truth that the method itself never sees.
-            right = (terms.pseudo_labels == self.labels[unl]).float()
-            values["pseudo_used"] = terms.mask.sum()
-            values["pseudo_correct"] = (terms.mask * right).sum()
-        self.means.add(values)
+            truth = self.labels[batch.unlabeled_index]
+            self.means.add_pseudo_labels(terms.pseudo_labels, terms.mask, truth)
         self.steps_done += 1
 
     def validate(self) -> Row:
