@@ -53,6 +53,17 @@ class Method(nn.Module):
     labeled_views: tuple[str, ...] = ("weak",)
     views: tuple[str, ...] = ()
 
+    def attach(self, model: nn.Module, num_images: int) -> None:
+        """Get ready for a training; called once, before a checkpoint is loaded.
+
+        The place for what depends on the network (a teacher is a copy of it) or on the
+        number of images in the data set (a memory of one entry per image). Most methods
+        need nothing.
+        """
+
+    def after_step(self, model: nn.Module) -> None:
+        """Follow the network after the optimiser has moved it; most methods do not."""
+
     def forward(self, model: nn.Module, batch: Batch) -> LossTerms:
         """Compute the loss of one step."""
         raise TypeError(f"{type(self).__name__} does not define forward(model, batch)")

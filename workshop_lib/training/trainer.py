@@ -59,7 +59,9 @@ class Trainer:
             )
         self.model = model.to(device)
         self.ema = Ema(self.model, recipe.ema_decay)
-        self.method = build_method(recipe, classes).to(device)
+        self.method = build_method(recipe, classes)
+        self.method.attach(self.model, len(scenes))
+        self.method.to(device)
         self.normalize = Normalize.fit(scenes.images[split.unlabeled]).to(device)
         views = {*self.method.labeled_views, *self.method.views}
         self.policies = {name: get_policy(name, scenes.is_rgb) for name in views}
@@ -109,6 +111,7 @@ class Trainer:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.ema.update(self.model)
+        self.method.after_step(self.model)
         self.means.add({"loss": terms.total, **terms.parts})
         if terms.pseudo_labels is not None and terms.mask is not None:
             # For the log alone: the truth that the method itself never sees.
