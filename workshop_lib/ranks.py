@@ -1,15 +1,26 @@
 """Several processes that train one network: what they must share.
 
-In a distributed training each rank sees its part of the global batch. Whatever a method
-learns from a whole batch (running averages, thresholds, queues) must come from all the
-parts, or the ranks drift apart and the figures depend on their number. Without a process
-group these functions return their argument.
+In a distributed training each rank sees its part of the global batch. Whatever a
+method learns from a whole batch (running averages, thresholds, queues) must come from
+all the parts, or the ranks drift apart and the figures depend on their number. Without
+a process group these functions return their argument.
 """
 
-__all__ = ["gather_rows", "mean_over_ranks", "rank", "world_size"]
+__all__ = [
+    "gather_rows",
+    "gather_rows_with_gradient",
+    "mean_over_ranks",
+    "own_rows",
+    "rank",
+    "world_size",
+]
+
+from typing import Any
 
 import torch
 from torch import Tensor, distributed
+
+from workshop_lib.errors import WorkshopError
 
 
 def world_size() -> int:
@@ -20,6 +31,23 @@ def world_size() -> int:
 def rank() -> int:
     """Return the number of this process, from 0; 0 without a group."""
     return distributed.get_rank() if _together() else 0
+
+
+def own_rows(values: Tensor) -> Tensor:
+    """Return this rank's rows of a global batch: rank, rank + world_size, ...
+
+    Shape: (world_size * n, ...) -> (n, ...); without a group all of them.
+
+    Raises:
+        WorkshopError: the batch does not divide evenly among the ranks.
+    """
+    ranks = world_size()
+    if len(values) % ranks:
+        raise WorkshopError(
+            f"a batch of {len(values)} images for {ranks} processes: it must divide"
+            f" evenly among them. Choose a batch_size that is a multiple of {ranks}."
+        )
+    return values[rank() :: ranks] if ranks > 1 else values
 
 
 def mean_over_ranks(values: Tensor) -> Tensor:
@@ -47,6 +75,31 @@ def gather_rows(values: Tensor) -> Tensor:
     parts = [torch.empty_like(values) for _ in range(world_size())]
     distributed.all_gather(parts, values.detach().contiguous())
     return torch.stack(parts, dim=1).flatten(0, 1)  # row i*world_size + r
+
+
+def gather_rows_with_gradient(values: Tensor) -> Tensor:
+    """Collect the rows of all ranks like `gather_rows`, and let gradient flow back.
+
+    For losses that compare all images of the global batch with each other. Every rank
+    computes the same loss, and each row gets the sum of the gradients of all ranks:
+    the average over ranks, which distributed training takes, is the gradient of one
+    process with the whole batch.
+
+    Shape: (n, ...) -> (world_size * n, ...).
+    """
+    return values if world_size() == 1 else _Gather.apply(values)
+
+
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(_: Any, values: Tensor) -> Tensor:
+        return gather_rows(values)
+
+    @staticmethod
+    def backward(_: Any, gradient: Tensor) -> Tensor:
+        gradient = gradient.clone(memory_format=torch.contiguous_format)
+        distributed.all_reduce(gradient)
+        return gradient[rank() :: world_size()]
 
 
 def _together() -> bool:

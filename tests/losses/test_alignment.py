@@ -24,7 +24,7 @@ def test_three_steps_equal_their_loop(N: int, K: int) -> None:
             mean = sum(probs[i, c].item() for i in range(N)) / N
             average[c] = 0.9 * average[c] + 0.1 * mean
         for i in range(N):
-            row = [probs[i, c].item() / average[c] for c in range(K)]
+            row = [probs[i, c].item() / (average[c] + 1e-6) for c in range(K)]
             expected = [v / sum(row) for v in row]
             # 1/K enters as float32
             assert aligned[i].tolist() == pytest.approx(expected, rel=1e-6)
@@ -87,3 +87,29 @@ def test_wrong_number_of_classes() -> None:
         DistributionAlignment(3)(probabilities(4, 5, seed=0))
     with pytest.raises(WorkshopError, match="num_classes=0"):
         DistributionAlignment(0)
+
+
+def test_a_first_batch_start_aligns_the_first_batch_fully() -> None:
+    probs = probabilities(6, 3, seed=0)
+    align = DistributionAlignment(3, 0.9, start="first batch").double()
+    align(probs)
+    assert torch.equal(align.average, probs.mean(0))
+    align(probabilities(6, 3, seed=1))
+    expected = 0.9 * probs.mean(0) + 0.1 * probabilities(6, 3, seed=1).mean(0)
+    torch.testing.assert_close(align.average, expected)
+
+
+def test_dividing_leaves_the_average() -> None:
+    align = DistributionAlignment(3).double()
+    align(probabilities(6, 3, seed=0))
+    before = align.average.clone()
+    aligned = align.divide(probabilities(2, 3, seed=1))
+    assert torch.equal(align.average, before)
+    torch.testing.assert_close(aligned.sum(1), torch.ones(2).double())
+
+
+def test_unknown_target_or_start() -> None:
+    with pytest.raises(WorkshopError, match="Did you mean 'labeled'"):
+        DistributionAlignment(3, target="labelled")
+    with pytest.raises(WorkshopError, match="'first batch'"):
+        DistributionAlignment(3, start="first")

@@ -1,11 +1,21 @@
 """The baseline, and the way from a recipe to a method."""
 
+import dataclasses
+import inspect
+
 import pytest
 import torch
 from torch.nn import functional as F
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.methods import METHODS, Batch, FixMatch, Supervised, build_method
+from workshop_lib.methods import (
+    METHODS,
+    Batch,
+    FixMatch,
+    Method,
+    Supervised,
+    build_method,
+)
 from workshop_lib.models import build_model
 from workshop_lib.recipe import Recipe
 
@@ -47,7 +57,33 @@ def test_supervised_needs_no_unlabeled_view() -> None:
 def test_every_method_is_built_from_a_recipe(name: str) -> None:
     method = build_method(Recipe(method=name, labeled_view="strong"), num_classes=7)
     assert type(method) is METHODS[name]
-    assert method.labeled_views == ("strong",)
+    if "labeled_view" in METHODS[name].knobs:
+        assert method.labeled_views == ("strong",)
+    else:
+        assert method.labeled_views == ("weak", "strong")  # DeFixMatch needs both
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_every_knob_is_an_argument_and_a_recipe_field(name: str) -> None:
+    arguments = {  # also of the classes it hands knobs on to
+        argument
+        for cls in METHODS[name].__mro__
+        if issubclass(cls, Method)
+        for argument in inspect.signature(cls.__init__).parameters
+    }
+    fields = {field.name for field in dataclasses.fields(Recipe)}
+    for knob in METHODS[name].knobs:
+        assert knob in arguments
+        assert knob == "num_classes" or knob in fields
+
+
+def test_none_leaves_a_method_its_own_value() -> None:
+    assert Recipe().lambda_u is None and Recipe().temperature is None
+    for name, weight in (("fixmatch", 1), ("defixmatch", 0.5), ("mean_teacher", 50)):
+        assert build_method(Recipe(method=name), 3).lambda_u == weight
+        assert build_method(Recipe(method=name, lambda_u=2.0), 3).lambda_u == 2
+    assert build_method(Recipe(method="uda"), 3).temperature == 0.4
+    assert build_method(Recipe(method="uda", temperature=1.0), 3).temperature == 1
 
 
 def test_the_knobs_of_fixmatch_arrive() -> None:

@@ -5,13 +5,20 @@ finer, also where mixed precision hands over half-precision logits: a confidence
 the threshold must not be decided by rounding.
 """
 
-__all__ = ["confidence_mask", "consistency_loss", "pseudo_label", "supervised_loss"]
+__all__ = [
+    "confidence_mask",
+    "consistency_loss",
+    "pseudo_label",
+    "sharpen",
+    "supervised_loss",
+]
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from workshop_lib.errors import WorkshopError
+from workshop_lib.losses.precise import at_least_float32
 
 
 def supervised_loss(logits: Tensor, labels: Tensor) -> Tensor:
@@ -19,7 +26,7 @@ def supervised_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
     Shape: `logits` (B, K), `labels` (B,) int64 in 0..K-1 -> scalar.
     """
-    return F.cross_entropy(_at_least_float32(logits), labels)
+    return F.cross_entropy(at_least_float32(logits), labels)
 
 
 def pseudo_label(logits: Tensor, temperature: float = 1.0) -> Tensor:
@@ -39,12 +46,23 @@ def pseudo_label(logits: Tensor, temperature: float = 1.0) -> Tensor:
     Raises:
         WorkshopError: temperature is not positive.
     """
-    if temperature <= 0:
-        raise WorkshopError(
-            f"temperature={temperature}: it must be above 0; 1 leaves the softmax as it"
-            " is, 0.5 sharpens it."
-        )
-    return torch.softmax(_at_least_float32(logits.detach()) / temperature, dim=-1)
+    _check_temperature(temperature)
+    return torch.softmax(at_least_float32(logits.detach()) / temperature, dim=-1)
+
+
+def sharpen(probs: Tensor, temperature: float) -> Tensor:
+    """Raise probabilities to the power 1/temperature and make them sum to 1 again.
+
+    Of a softmax it gives the softmax of the logits divided by the temperature; it is
+    for probabilities that have been changed since (aligned, smoothed).
+
+    Shape: (N, K) -> (N, K), rows sum to 1.
+
+    Raises:
+        WorkshopError: temperature is not positive.
+    """
+    _check_temperature(temperature)
+    return torch.softmax(probs.log() / temperature, dim=-1)  # a power, by its logarithm
 
 
 def confidence_mask(probs: Tensor, threshold: float) -> Tensor:
@@ -83,10 +101,14 @@ def consistency_loss(logits_strong: Tensor, pseudo: Tensor, mask: Tensor) -> Ten
             f" {tuple(mask.shape)} do not fit: expected pseudo-labels {(N,)} or"
             f" {(N, K)} and a mask {(N,)}."
         )
-    logits = _at_least_float32(logits_strong)
+    logits = at_least_float32(logits_strong)
     per_image = F.cross_entropy(logits, pseudo.detach(), reduction="none")  # (N,)
     return (per_image * mask.detach()).mean()
 
 
-def _at_least_float32(values: Tensor) -> Tensor:
-    return values.to(torch.promote_types(values.dtype, torch.float32))
+def _check_temperature(temperature: float) -> None:
+    if temperature <= 0:
+        raise WorkshopError(
+            f"temperature={temperature}: it must be above 0; 1 leaves the softmax as it"
+            " is, 0.5 sharpens it."
+        )

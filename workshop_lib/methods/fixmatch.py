@@ -4,10 +4,8 @@ __all__ = ["FixMatch", "fixmatch_loss"]
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor, nn
 
-from workshop_lib.errors import WorkshopError
 from workshop_lib.losses.alignment import DistributionAlignment
 from workshop_lib.losses.consistency import (
     confidence_mask,
@@ -15,7 +13,8 @@ from workshop_lib.losses.consistency import (
     pseudo_label,
     supervised_loss,
 )
-from workshop_lib.methods.protocol import Batch, LossTerms, Method
+from workshop_lib.methods.protocol import Batch, LossTerms
+from workshop_lib.methods.weak_strong import WeakStrong
 
 
 def fixmatch_loss(
@@ -57,7 +56,7 @@ def fixmatch_loss(
     )
 
 
-class FixMatch(Method):
+class FixMatch(WeakStrong):
     """Learn from unlabeled images by trusting the model's own confident answers.
 
     An unlabeled image is shown twice. The weakly augmented view gets a pseudo-label if
@@ -77,8 +76,7 @@ class FixMatch(Method):
 
     Args:
         num_classes: K, for the alignment's average.
-        labeled_view: augmentation of labeled images; "weak" in the paper. "strong" can
-            overwhelm a small network that has only a handful of labels.
+        labeled_view, joint_forward: see `WeakStrong`; "weak" and True in the paper.
         threshold: confidence from which a pseudo-label counts; 0.95 in the paper, 0.8
             where only a few thousand steps are to be had. Too high: `mask_rate` stays
             near 0 and it is supervised training; too low: early mistakes are learnt as
@@ -86,21 +84,22 @@ class FixMatch(Method):
         alignment: align pseudo-labels with equally frequent classes (the paper does
             not). Without it and with few labels one class may swallow the others;
             with it and very unequal classes, rare ones get labels they do not deserve.
+        running_momentum: of the alignment's average; 0.99 remembers 100 batches.
         temperature: of the pseudo-label's softmax; 1 as a rule. Below 1 it lets more
             images over the threshold: the same as a lower threshold, less openly.
         lambda_u: weight of the unlabeled part; 1 in the paper. Much above, wrong
             pseudo-labels outvote the labels; much below, it is supervised training.
-        joint_forward: False runs the weak view by itself without gradient, which saves
-            a third of the arithmetic and half of the memory. True is the paper's single
-            forward over all views. What differs is batch normalisation: jointly,
-            all views share one set of batch statistics; apart, the weak view has its
-            own and labeled and strong views share theirs. Either way the model is in
-            training mode and the weak view enters the running statistics (apart: as an
-            update of its own), on purpose: at evaluation images look like the weak
-            view, not like the strong one.
     """
 
-    views = ("weak", "strong")
+    knobs = (
+        *WeakStrong.knobs,
+        "num_classes",
+        "threshold",
+        "alignment",
+        "running_momentum",
+        "temperature",
+        "lambda_u",
+    )
 
     def __init__(
         self,
@@ -109,36 +108,22 @@ class FixMatch(Method):
         labeled_view: str = "weak",
         threshold: float = 0.95,
         alignment: bool = False,
+        running_momentum: float = 0.99,
         temperature: float = 1.0,
         lambda_u: float = 1.0,
         joint_forward: bool = False,
     ) -> None:
-        super().__init__()
-        self.labeled_views = (labeled_view,)
+        super().__init__(labeled_view=labeled_view, joint_forward=joint_forward)
         self.threshold = threshold
         self.temperature = temperature
         self.lambda_u = lambda_u
-        self.joint_forward = joint_forward
-        self.align = DistributionAlignment(num_classes) if alignment else None
+        self.align = (
+            DistributionAlignment(num_classes, running_momentum) if alignment else None
+        )
 
     def forward(self, model: nn.Module, batch: Batch) -> LossTerms:
-        """Return the loss of one step; see `fixmatch_loss` for its parts.
-
-        Shape: `batch.x_lab[0]` (B, C, H, W), `batch.x_unl` weak and strong, each
-        (mu*B, C, H, W).
-
-        Raises:
-            WorkshopError: other than two unlabeled views.
-        """
-        if len(batch.x_unl) != 2:
-            raise WorkshopError(
-                f"{len(batch.x_unl)} unlabeled view(s) given: FixMatch needs two,"
-                " x_unl=(weak, strong)."
-            )
-        forward = self._joint_logits if self.joint_forward else self._separate_logits
-        logits_x, logits_u_w, logits_u_s = forward(
-            model, batch.x_lab[0], batch.x_unl[0], batch.x_unl[1]
-        )
+        """Return the loss of one step; see `fixmatch_loss` and `WeakStrong.logits`."""
+        logits_x, logits_u_w, logits_u_s = self.logits(model, batch)
         return fixmatch_loss(
             logits_x,
             batch.y_lab,
@@ -149,24 +134,3 @@ class FixMatch(Method):
             lambda_u=self.lambda_u,
             align=self.align,
         )
-
-    @staticmethod
-    def _joint_logits(
-        model: nn.Module, x: Tensor, u_w: Tensor, u_s: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        logits = model(torch.cat([x, u_w, u_s])).logits  # ((1 + 2 mu) B, K)
-        logits_x, logits_u_w, logits_u_s = logits.split([len(x), len(u_w), len(u_s)])
-        return logits_x, logits_u_w, logits_u_s
-
-    @staticmethod
-    def _separate_logits(
-        model: nn.Module, x: Tensor, u_w: Tensor, u_s: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        with torch.no_grad():
-            logits_u_w = model(u_w).logits  # (mu*B, K)
-        # Mixed precision keeps the half-precision weights it has just made. Older torch
-        # makes them without gradient here: used again below, they would learn nothing.
-        torch.clear_autocast_cache()
-        logits = model(torch.cat([x, u_s])).logits  # ((1 + mu) B, K)
-        logits_x, logits_u_s = logits.split([len(x), len(u_s)])
-        return logits_x, logits_u_w, logits_u_s

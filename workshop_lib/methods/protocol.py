@@ -7,8 +7,14 @@ it returns. It never knows which method it runs; a method never knows which data
 __all__ = ["Batch", "LossTerms", "Method"]
 
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from torch import Tensor, nn
+
+from workshop_lib.errors import WorkshopError
+from workshop_lib.recipe import Recipe
+
+AnyMethod = TypeVar("AnyMethod", bound="Method")
 
 
 @dataclass(frozen=True)
@@ -45,24 +51,56 @@ class LossTerms:
 class Method(nn.Module):
     """A training algorithm: from a model and a batch of views to a loss.
 
-    Subclasses state the views they need and implement `forward`. Whatever a method
-    remembers between steps (running averages, thresholds, queues) is a registered
-    buffer, so that checkpoints and devices come for free.
+    Subclasses state the views they need, the knobs they read, and implement `forward`.
+    Whatever a method remembers between steps (running averages, thresholds, queues) is
+    a registered buffer, so that checkpoints and devices come for free.
+
+    `knobs` are the constructor's arguments that a recipe sets: names of its fields, or
+    "num_classes". An argument that is not among them keeps its default.
     """
 
     labeled_views: tuple[str, ...] = ("weak",)
     views: tuple[str, ...] = ()
+    knobs: tuple[str, ...] = ()
+    projection_dim: int = 0  # of the head it needs; 0 for none
 
-    def attach(self, model: nn.Module, num_images: int) -> None:
+    @classmethod
+    def from_recipe(
+        cls: type[AnyMethod], recipe: Recipe, num_classes: int
+    ) -> AnyMethod:
+        """Build the method with the recipe's knobs; None leaves its own default."""
+        known = {"num_classes": num_classes, **vars(recipe)}
+        given = {name: known[name] for name in cls.knobs}
+        return cls(**{k: value for k, value in given.items() if value is not None})
+
+    def attach(self, model: nn.Module, num_images: int, num_unlabeled: int) -> None:
         """Get ready for a training; called once, before a checkpoint is loaded.
 
         The place for what depends on the network (a teacher is a copy of it) or on the
-        number of images in the data set (a memory of one entry per image). Most methods
-        need nothing.
+        data: `num_images` in the data set (a memory of one entry per image) and how
+        many of them are drawn as unlabeled ones. Most methods need nothing.
         """
 
     def after_step(self, model: nn.Module) -> None:
         """Follow the network after the optimiser has moved it; most methods do not."""
+
+    def views_of(self, batch: Batch) -> tuple[Tensor, ...]:
+        """Return the labeled, then the unlabeled views, after counting them.
+
+        Raises:
+            WorkshopError: other views than `labeled_views` and `views` ask for.
+        """
+        for kind, given, names in (
+            ("labeled", batch.x_lab, self.labeled_views),
+            ("unlabeled", batch.x_unl, self.views),
+        ):
+            if len(given) != len(names):
+                raise WorkshopError(
+                    f"{len(given)} {kind} view(s) given: {type(self).__name__} needs"
+                    f" {('none', 'one', 'two', 'three')[len(names)]},"
+                    f" x_{kind[:3]}=({', '.join(names)})."
+                )
+        return (*batch.x_lab, *batch.x_unl)
 
     def forward(self, model: nn.Module, batch: Batch) -> LossTerms:
         """Compute the loss of one step."""

@@ -25,6 +25,8 @@ class Supervised(Method):
             "weak" alone flatters it: part of its gain is then only augmentation.
     """
 
+    knobs = ("labeled_view",)
+
     def __init__(self, *, labeled_view: str = "weak") -> None:
         super().__init__()
         self.labeled_views = (labeled_view,)
@@ -33,7 +35,11 @@ class Supervised(Method):
         """Return the loss of `batch.x_lab[0]` (B, C, H, W) against `batch.y_lab` (B,).
 
         The only part is `loss_x`.
+
+        Raises:
+            WorkshopError: other views than one labeled.
         """
-        logits = model(batch.x_lab[0]).logits  # (B, K)
+        (x,) = self.views_of(batch)
+        logits = model(x).logits  # (B, K)
         loss_x = supervised_loss(logits, batch.y_lab)
         return LossTerms(total=loss_x, parts={"loss_x": loss_x.detach()})
