@@ -35,11 +35,25 @@ def test_uint8_equals_float_and_chunks_add_up(monkeypatch: pytest.MonkeyPatch) -
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (23, 3, 8, 8), generator=generator).to(torch.uint8)
     whole = Normalize.fit(images)
-    monkeypatch.setattr(module, "_CHUNK", 5)
+    monkeypatch.setattr(module, "_CHUNK", 5 * images[0].numel())
     chunked = Normalize.fit(to_float(images))
     torch.testing.assert_close(whole.mean, chunked.mean)
     torch.testing.assert_close(whole.std, chunked.std)
     assert whole.mean.max() < 1  # statistics of images in [0, 1]
+
+
+def test_an_index_chooses_images_without_copying_them_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    images = torch.rand(11, 2, 3, 4, generator=torch.Generator().manual_seed(0))
+    index = torch.tensor([9, 0, 4, 2, 7])
+    monkeypatch.setattr(module, "_CHUNK", 2 * images[0].numel())
+    some, copied = Normalize.fit(images, index), Normalize.fit(images[index])
+    assert torch.equal(some.mean, copied.mean) and torch.equal(some.std, copied.std)
+    sizes = [len(chunk) for chunk in module.image_chunks(images, index, 2)]
+    assert sizes == [2, 2, 1]
+    with pytest.raises(WorkshopError, match="at least one image"):
+        Normalize.fit(images, index[:0])
 
 
 def test_to_float() -> None:

@@ -136,6 +136,102 @@ def test_one_different_byte_is_a_different_picture(scenes):
     assert split.audit(copied).findings == ()
 
 
+@pytest.fixture
+def landscapes() -> Scenes:
+    """Thirty smooth landscapes of 32 x 32, large enough to be told apart."""
+    generator = torch.Generator().manual_seed(0)
+    coarse = torch.rand(30, 3, 12, 12, generator=generator)
+    smooth = torch.nn.functional.interpolate(coarse, size=32, mode="bilinear")
+    return Scenes(
+        (255 * smooth).to(torch.uint8),
+        torch.arange(30) // 10,
+        ("Forest", "River", "Port"),
+        tuple(f"{i}.png" for i in range(30)),
+    )
+
+
+def near_copy(scenes: Scenes, source: int, target: int) -> Scenes:
+    images = scenes.images.clone()
+    images[target] = (0.8 * images[source].float() + 20).to(torch.uint8)
+    return replace(scenes, images=images)
+
+
+def test_the_same_ground_across_parts_is_a_leak(landscapes):
+    split = Split.make(landscapes, 1)
+    assert split.audit(landscapes).findings == ()
+    a = int(split.unlabeled[landscapes.labels[split.unlabeled] == 1][0])
+    b = int(split.test[landscapes.labels[split.test] == 1][0])
+    copied = near_copy(landscapes, a, b)
+    (found,) = split.audit(copied).findings
+    assert (found.kind, found.severity) == ("near_duplicate", "error")
+    assert set(found.indices) == {a, b}
+    assert split.audit(copied, near_duplicates=False).findings == ()
+
+
+def test_the_same_ground_in_one_part_is_no_fault_unless_labels_differ(landscapes):
+    split = Split.make(landscapes, 1)
+    of = [split.unlabeled[landscapes.labels[split.unlabeled] == k] for k in range(2)]
+    assert split.audit(near_copy(landscapes, int(of[0][0]), int(of[0][1]))).ok
+    audit = split.audit(near_copy(landscapes, int(of[0][0]), int(of[1][0])))
+    assert [f.kind for f in audit.findings] == ["contradicting_labels"]
+    assert "the same ground, two labels" in audit.findings[0].message and audit.ok
+
+
+def test_the_same_ground_outside_the_split_does_not_matter(landscapes):
+    split = Split.make(landscapes, 1)
+    a, b = int(split.val[0]), int(split.test[0])
+    smaller = replace(split, test=split.test[1:])
+    kinds_found = kinds(smaller, near_copy(landscapes, a, b))
+    assert "near_duplicate" not in kinds_found
+
+
+def test_an_unknown_label_contradicts_nothing(landscapes):
+    split = Split.make(landscapes, 1)
+    a, b = split.unlabeled[:2].tolist()
+    labels = landscapes.labels.clone()
+    labels[b] = -1
+    split = replace(split, labeled=split.labeled[split.labeled != b])
+    copied = replace(near_copy(landscapes, a, b), labels=labels)
+    assert "contradicting_labels" not in kinds(split, copied)
+
+
+def test_places_that_are_too_close(landscapes):
+    split = Split.make(landscapes, 1)
+    lat = torch.linspace(40, 49, 30)  # 35 km apart
+    lat[split.test[0]] = lat[split.unlabeled[0]] + 0.005  # 0.56 km
+    metadata = {"lat": lat, "lon": torch.full((30,), 8.0)}
+    scenes = replace(landscapes, metadata=metadata)
+    (found,) = split.audit(scenes).findings
+    assert (found.kind, found.severity) == ("close_places", "warning")
+    assert found.indices == (int(split.test[0]),)
+    assert "1 of 9 images of test lie within 1 km" in found.message
+    assert split.audit(scenes, close_km=0.5).findings == ()
+    assert split.audit(scenes, close_km=0).findings == ()
+    assert len(split.audit(scenes, close_km=400).findings) == 2
+
+
+def test_coordinates_that_are_not_all_known_are_told(landscapes):
+    lat = torch.linspace(40, 49, 30)
+    lat[3] = float("nan")
+    scenes = replace(landscapes, metadata={"lat": lat, "lon": torch.zeros(30)})
+    (found,) = Split.make(scenes, 1).audit(scenes).findings
+    assert (found.kind, found.severity) == ("unknown_places", "warning")
+    assert "1 of 30 images" in found.message
+
+
+def test_several_labels_are_counted_each():
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.tensor([[1, 1, 0], [1, 0, 1]] * 12)
+    scenes = Scenes(
+        torch.randint(0, 256, (24, 3, 4, 4), generator=generator, dtype=torch.uint8),
+        labels, ("a", "b", "c"), tuple(f"{i}.png" for i in range(24)),
+    )  # fmt: skip
+    split = Split.make(scenes, 2)
+    assert {f.kind for f in split.audit(scenes).findings} <= {"imbalance"}
+    no_c = split.test[labels[split.test][:, 2] == 0]
+    assert "missing_class" in kinds(replace(split, test=no_c), scenes)
+
+
 def test_table_shows_errors_first(scenes):
     split = Split.make(scenes)
     a, b = split.val[scenes.labels[split.val] == 0][:2].tolist()

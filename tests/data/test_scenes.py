@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from workshop_lib.data import checks
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError
 
@@ -99,7 +100,7 @@ def test_to_gpu_and_subset_there():
         ({"labels": torch.tensor([0, 1, 1])}, r"\(3,\)"),
         ({"labels": torch.tensor([0.0, 1.0])}, "float32"),
         ({"labels": torch.tensor([0, 2])}, "outside 0 to 1.*is 2, of image 1"),
-        ({"labels": torch.tensor([-1, 0])}, "is -1, of image 0"),
+        ({"labels": torch.tensor([-2, 0])}, "is -2, of image 0"),
         ({"class_names": ("a", "a")}, "all different"),
         ({"class_names": ()}, "at least one"),
         ({"names": ("x",)}, "1 names for 2 images"),
@@ -185,3 +186,56 @@ U8 = np.zeros((2, 4, 5, 3), dtype=np.uint8)
 def test_from_arrays_refuses(images, labels, more, words):
     with pytest.raises(WorkshopError, match=words):
         Scenes.from_arrays(images, labels, **more)
+
+
+def test_labels_that_nobody_knows():
+    scenes = rgb(labels=torch.tensor([-1, 1]))
+    assert scenes.class_counts().tolist() == [0, 1]
+    assert scenes.subset([0]).labels.tolist() == [-1]
+    assert not scenes.multi_label
+
+
+def test_several_labels_per_image():
+    scenes = rgb(labels=torch.tensor([[1, 1], [0, 1]]))
+    assert scenes.multi_label and scenes.num_classes == 2
+    assert scenes.class_counts().tolist() == [1, 2]
+    assert scenes.subset([1]).labels.tolist() == [[0, 1]]
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (torch.tensor([[1, 0, 0], [0, 1, 0]]), r"\(2, 2\) int64"),
+        (torch.tensor([[1, 0]]), r"\(2, 2\) int64"),
+        (torch.tensor([[1.0, 0.0], [0.0, 1.0]]), "float32"),
+        (
+            torch.tensor([[1, 0], [2, 0]]),
+            "0 to 1, no and yes; the first is 2, of image 1",
+        ),
+        (torch.tensor([[1, -1], [1, 0]]), "is -1, of image 0"),
+    ],
+)
+def test_multi_hot_labels_that_do_not_fit(labels, words):
+    with pytest.raises(WorkshopError, match=words):
+        rgb(labels=labels)
+
+
+def test_arrays_with_unknown_and_several_labels():
+    images = np.zeros((3, 4, 5, 3), dtype=np.uint8)
+    unknown = Scenes.from_arrays(images, [0, -1, 1])
+    assert unknown.class_names == ("0", "1") and unknown.labels.tolist() == [0, -1, 1]
+    table = np.array([[1, 0], [1, 1], [0, 0]], dtype=np.float32)
+    several = Scenes.from_arrays(images, table, class_names=("a", "b"))
+    assert several.labels.tolist() == table.tolist()
+    assert Scenes.from_arrays(images, table).class_names == ("0", "1")
+    with pytest.raises(WorkshopError, match="fractions"):
+        Scenes.from_arrays(images, table / 2)
+
+
+def test_broken_pixels_are_found_in_whatever_chunk_they_lie(monkeypatch):
+    monkeypatch.setattr(checks, "_CHUNK", 2)
+    images = torch.zeros(5, 3, 4, 4)
+    images[4, 1, 2, 3] = float("nan")
+    names = tuple("abcde")
+    with pytest.raises(WorkshopError, match=r"1 of 5 images \(e\), bands green"):
+        rgb(images=images, labels=torch.tensor([0, 1, 0, 1, 0]), names=names)

@@ -1,13 +1,15 @@
 """The last step before the network, in one place: zero mean, unit spread per band."""
 
-__all__ = ["Normalize", "to_float"]
+__all__ = ["Normalize", "image_chunks", "to_float"]
+
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 
 from workshop_lib.errors import WorkshopError
 
-_CHUNK = 1024  # images at a time: 25,000 uint8 images as float64 would not fit
+_CHUNK = 2**21  # pixel values at a time: as float64 all of them would not fit
 
 
 def to_float(images: Tensor) -> Tensor:
@@ -26,6 +28,20 @@ def to_float(images: Tensor) -> Tensor:
         f"images of type {images.dtype}: expected uint8 (0..255) or floating point."
         " Divide by the largest possible value first, e.g. images.float() / 10000."
     )
+
+
+def image_chunks(images: Tensor, index: Tensor | None, size: int) -> Iterator[Tensor]:
+    """Go through images, or those of an index, a few at a time.
+
+    `images[index]` would copy them all at once, and a set may be larger than memory.
+
+    Shape: images (N, C, H, W), index (n,) -> each (at most `size`, C, H, W).
+    """
+    if index is None:
+        yield from images.split(size)
+        return
+    for part in index.to(images.device).split(size):
+        yield images[part]
 
 
 class Normalize(nn.Module):
@@ -65,24 +81,28 @@ class Normalize(nn.Module):
         self.register_buffer("std", std.float())
 
     @classmethod
-    def fit(cls, images: Tensor) -> "Normalize":
+    def fit(cls, images: Tensor, index: Tensor | None = None) -> "Normalize":
         """Measure mean and standard deviation over all pixels of the training images.
 
         Never give it validation or test images: their statistics are part of what the
         test has to keep from us. A constant band gets std 1.
 
-        Shape: `images` (N, C, H, W), uint8 or floating point; the statistics are those
-        of `to_float(images)`.
+        Args:
+            images: uint8 or floating point; the statistics are those of `to_float`.
+            index: positions of the training images; None for all.
+
+        Shape: images (N, C, H, W), index (n,) int64.
 
         Raises:
             WorkshopError: no images, another shape, or NaN or infinite values.
         """
-        if images.ndim != 4 or images.numel() == 0:
+        none = images.numel() == 0 or (index is not None and len(index) == 0)
+        if images.ndim != 4 or none:
             raise WorkshopError(
                 f"images of shape {tuple(images.shape)}: expected (N, C, H, W) with at"
                 " least one image."
             )
-        mean, variance = _moments(images)
+        mean, variance = _moments(images, index)
         broken = (~torch.isfinite(variance)).nonzero().flatten().tolist()
         if broken:
             raise WorkshopError(
@@ -117,17 +137,20 @@ class Normalize(nn.Module):
         return (images - mean) / std
 
 
-def _moments(images: Tensor) -> tuple[Tensor, Tensor]:
+def _moments(images: Tensor, index: Tensor | None) -> tuple[Tensor, Tensor]:
     """Return mean and variance per band, chunk by chunk. (N, C, H, W) -> (C,), (C,)"""
     # Wide enough that adding up a billion pixels loses nothing; MPS has no float64.
     wide = torch.float32 if images.device.type == "mps" else torch.float64
-    count = images.numel() // images.shape[1]
+    n = len(images) if index is None else len(index)
+    count = n * images.shape[2] * images.shape[3]
+    size = max(1, _CHUNK // images[0].numel())
     total = images.new_zeros(images.shape[1], dtype=wide)  # (C,)
-    for chunk in images.split(_CHUNK):
+    for chunk in image_chunks(images, index, size):
         total += to_float(chunk).to(wide).sum((0, 2, 3))
     mean = total / count
     squares = torch.zeros_like(total)
-    for chunk in images.split(_CHUNK):  # a second pass: exact for tiny spreads too
+    # A second pass: exact for tiny spreads too
+    for chunk in image_chunks(images, index, size):
         centred = to_float(chunk).to(wide) - mean.view(1, -1, 1, 1)
         squares += centred.square().sum((0, 2, 3))
     return mean, squares / count

@@ -3,12 +3,18 @@
 __all__ = ["data", "doctor", "split"]
 
 from pathlib import Path
+from typing import Annotated, Literal
 
 import pandas as pd
 import tyro
 
+from workshop_lib.data.catalogue import SOURCES, find_source
+from workshop_lib.data.catalogue.kinds import Source
+from workshop_lib.data.contents import check
 from workshop_lib.data.open import open_scenes, open_split
+from workshop_lib.data.outline import split_source
 from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.sources import data_folder, describe, get, resolve
 from workshop_lib.errors import WorkshopError
 from workshop_lib.recipe import Recipe
 
@@ -17,25 +23,72 @@ _PICTURES = ("png", "svg", "pdf", "jpg")
 
 def data(
     data: tyro.conf.Positional[str] = "mini_eo",
+    action: tyro.conf.Positional[Literal["info", "get", "check", "split"]] = "info",
     size: int = 32,
     picture: Path | None = None,
-) -> None:
-    """Say what is in a data set; optionally draw examples of every class.
+    root: Path | None = None,
+    given: Annotated[tuple[Path, ...], tyro.conf.arg(name="from")] = (),
+    any_version: bool = False,
+    keep: bool = False,
+    labels_per_class: int = 4,
+    seed: int = 0,
+    save: Path | None = None,
+) -> int:
+    """Say what is in a data set; get, check or split one that is known by name.
 
-    Example: workshop data mini_eo --picture classes.png
+    Example: workshop data ucm get
+
+    Known: ucm, eurosat, eurosat:bands, eurosat:100, ben_ge, bigearthnet,
+    bigearthnet:v1, vaihingen, mini_eo. `info` draws a picture, too:
+    `workshop data mini_eo --picture classes.png`.
 
     Args:
-        data: "mini_eo", "mini_eo:SEED", or a folder with one folder per class.
-        size: side of the images in pixels.
-        picture: write a picture with examples of every class.
+        data: one of these names, "mini_eo:SEED", or a folder with one folder per class.
+        action: info says what it is; get downloads it; check compares what is there
+            with what should be; split writes lists of names.
+        size: side of the images in pixels, for info.
+        picture: write a picture with examples of every class, for info.
+        root: folder of this data set; default data/NAME, or $WORKSHOP_DATA/NAME.
+        given: files that you have already, instead of a download.
+        any_version: take these files even if their checksum is not the known one.
+        keep: keep the downloaded archive after it is unpacked.
+        labels_per_class: labelled images of each class, for split; 0 for all.
+        seed: another seed draws another split.
+        save: folder for the lists of names; default splits/NAME-LABELS-seedSEED.
     """
+    source = SOURCES.get(data)
+    if source is None and data.partition(":")[0] == "mini_eo":
+        source = SOURCES["mini_eo"]
+    if given and action != "get":
+        raise WorkshopError("--from goes with get: workshop data NAME get --from FILE")
+    if action == "get":
+        get(find_source(data).name, root, given, any_version, keep)
+        print(f"next: workshop data {data} check")
+    elif action == "check":
+        return _check(data, source, root)
+    elif action == "split":
+        _split_known(data, source, root, labels_per_class, seed, save)
+    else:
+        _show(data, source, root, size, picture)
+    return 0
+
+
+def _show(
+    name: str, source: Source | None, root: Path | None, size: int, picture: Path | None
+) -> None:
     kind = picture.suffix.lstrip(".").lower() if picture else ""
     if picture and kind not in _PICTURES:
         raise WorkshopError(
             f"picture {picture}: its name must end in .{', .'.join(_PICTURES)}."
         )
-    scenes = open_scenes(Recipe(data=data, size=size))
-    counts = scenes.labels.bincount(minlength=scenes.num_classes).tolist()
+    if source:
+        print(describe(source, data_folder(name, root)))
+    if source and source.layout != "made":
+        if not picture:
+            return
+        name = str(resolve(name, root))
+    scenes = open_scenes(Recipe(data=name, size=size))
+    counts = scenes.class_counts().tolist()
     print(pd.Series(counts, index=scenes.class_names, name="images").to_string())
     n, c, h, w = scenes.images.shape
     print(f"\n{n} images, {c} bands ({', '.join(scenes.bands)}), {h} x {w} pixels")
@@ -46,6 +99,39 @@ def data(
     if picture:
         _draw_samples(scenes, picture, kind)
         print(f"written: {picture}")
+
+
+def _check(name: str, source: Source | None, root: Path | None) -> int:
+    """Print what is there and what is wrong; return 1 where something is."""
+    if source and source.layout == "made":
+        scenes = open_scenes(Recipe(data=name))  # whose parts are checked as it is made
+        print(f"{len(scenes):,} images in {scenes.num_classes} classes\ncomplete")
+        return 0
+    folder = data_folder(name, root) if source else Path(name)
+    found = check(folder, source)
+    print(found)
+    return int(bool(found.faults))
+
+
+def _split_known(
+    name: str,
+    source: Source | None,
+    root: Path | None,
+    labels_per_class: int,
+    seed: int,
+    save: Path | None,
+) -> None:
+    folder = Path(name).name if source is None else name.replace(":", "-")
+    save = save or Path("splits") / f"{folder}-{labels_per_class}-seed{seed}"
+    if source is None or source.layout == "made":
+        split(name, labels_per_class=labels_per_class, seed=seed, save=save)
+        return
+    parts, scenes = split_source(source, root, labels_per_class, seed)
+    print(", ".join(f"{part} {n}" for part, n in parts.counts().items()))
+    parts.save(save, scenes)
+    print(f"written: {save}")
+    if source.layout == "classes":
+        print(f"next: workshop train --data {name} --split {save}")
 
 
 def split(

@@ -6,63 +6,41 @@ shows as a good result. `Split.audit` looks for the faults that nothing else rev
 
 __all__ = ["Audit", "Finding", "audit_parts"]
 
-import hashlib
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor
 
 from workshop_lib.data.checks import listed
+from workshop_lib.data.findings import Audit, Finding
+from workshop_lib.data.meetings import (
+    find_close_places,
+    find_near_copies,
+    find_same_pixels,
+)
 from workshop_lib.data.scenes import Scenes
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One fault: its kind, how bad it is, the story in words, and the images concerned.
-
-    An "error" makes results wrong (a leak, a class that cannot be learned or measured);
-    a "warning" makes them harder to read.
-    """
-
-    kind: str
-    severity: Literal["error", "warning"]
-    message: str
-    indices: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class Audit:
-    """Everything found in a split, worst first; `print` shows it as a table."""
-
-    findings: tuple[Finding, ...]
-    counts: dict[str, int]
-
-    @property
-    def ok(self) -> bool:
-        """Whether there is no error; warnings may be there."""
-        return all(finding.severity != "error" for finding in self.findings)
-
-    def __str__(self) -> str:
-        parts = ", ".join(f"{name} {n}" for name, n in self.counts.items())
-        if not self.findings:
-            return f"split ({parts}): nothing found"
-        rows = [f"{f.severity:<9}{f.kind:<22}{f.message}" for f in self.findings]
-        return "\n".join([f"split ({parts}), findings: {len(rows)}", *rows])
-
-
-def audit_parts(scenes: Scenes, parts: Mapping[str, Tensor]) -> Audit:
+def audit_parts(
+    scenes: Scenes,
+    parts: Mapping[str, Tensor],
+    near_duplicates: bool = True,
+    close_km: float = 1.0,
+) -> Audit:
     """Look for leaks and other faults in the parts of a split.
 
     Kinds: `out_of_range`, `duplicate_index`, `overlap` (one image in two parts),
     `outside_pool` (labeled but not unlabeled), `missing_class`, `same_pixels` (one
-    picture under two names), `contradicting_labels`, `imbalance`.
+    picture under two names), `near_duplicate` (the same ground in two parts),
+    `contradicting_labels` (of one picture, or of the same ground), `close_places`
+    (where there are coordinates), `imbalance`.
 
     Args:
-        scenes: the images.
+        scenes: the images; read in chunks, so they may be a file larger than memory.
         parts: "labeled", "unlabeled", "val", "test", each (n,) int64.
+        near_duplicates: whether to look for them, which takes most of the time.
+        close_km: distance in km from which on places count as different; 0 asks for
+            nothing. 1 km is more than the width of most patches.
     """
     parts = {name: index.cpu() for name, index in parts.items()}
     counts = {name: len(index) for name, index in parts.items()}
@@ -71,8 +49,12 @@ def audit_parts(scenes: Scenes, parts: Mapping[str, Tensor]) -> Audit:
         found = [
             *_repeats_and_overlaps(scenes, parts),
             *_classes(scenes, parts),
-            *_same_pixels(scenes, parts),
+            *find_same_pixels(scenes, parts),
         ]
+        if near_duplicates:
+            found += find_near_copies(scenes, parts)
+        if close_km and {"lat", "lon"} <= set(scenes.metadata):
+            found += find_close_places(scenes, parts, close_km)
     found.sort(key=lambda finding: finding.severity)  # "error" before "warning"
     return Audit(tuple(found), counts)
 
@@ -113,7 +95,7 @@ def _repeats_and_overlaps(
 def _classes(scenes: Scenes, parts: Mapping[str, Tensor]) -> Iterator[Finding]:
     labels = scenes.labels.cpu()
     for name, index in parts.items():
-        n = torch.bincount(labels[index], minlength=scenes.num_classes)  # (K,)
+        n = _count(labels[index], scenes.num_classes)
         absent = [scenes.class_names[k] for k in (n == 0).nonzero().flatten().tolist()]
         if absent:
             text = f"{name} has no image of {listed(absent, 5)}"
@@ -131,37 +113,8 @@ def _classes(scenes: Scenes, parts: Mapping[str, Tensor]) -> Iterator[Finding]:
             yield Finding("imbalance", "warning", text)
 
 
-def _same_pixels(scenes: Scenes, parts: Mapping[str, Tensor]) -> Iterator[Finding]:
-    """Compare hashes of the pixels, byte by byte: finds copies, not look-alikes."""
-    sides = defaultdict(set)  # image -> which of training, validation, test it is in
-    for name, index in parts.items():
-        for i in index.tolist():
-            sides[i].add("training" if name in ("labeled", "unlabeled") else name)
-    labels = scenes.labels.tolist()
-    leaks: list[list[int]] = []
-    copies: list[list[int]] = []
-    contradictions: list[list[int]] = []
-    for group in _copies(scenes, sorted(sides)):
-        across = len(set().union(*(sides[i] for i in group))) > 1
-        (leaks if across else copies).append(group)
-        if len({labels[i] for i in group}) > 1:
-            contradictions.append(group)
-    stories: list[tuple[str, Literal["error", "warning"], str, list[list[int]]]] = [
-        ("same_pixels", "error", "the same picture in two parts", leaks),
-        ("same_pixels", "warning", "the same picture twice in one part", copies),
-        ("contradicting_labels", "warning", "one picture, two labels", contradictions),
-    ]
-    for kind, severity, text, groups in stories:
-        if groups:
-            examples = [" = ".join(scenes.names[i] for i in group) for group in groups]
-            message = f"{text}, {len(groups)} times: {listed(examples, 3)}"
-            yield Finding(kind, severity, message, tuple(i for g in groups for i in g))
-
-
-def _copies(scenes: Scenes, index: Sequence[int]) -> list[list[int]]:
-    """Group the images that are equal in every pixel; only groups of two or more."""
-    rows = scenes.images.cpu().contiguous().numpy()
-    groups = defaultdict(list)
-    for i in index:
-        groups[hashlib.blake2b(rows[i].tobytes(), digest_size=16).digest()].append(i)
-    return [group for group in groups.values() if len(group) > 1]
+def _count(labels: Tensor, classes: int) -> Tensor:
+    """Count the images of each class, (K,); those of no known class do not count."""
+    if labels.ndim == 2:  # multi-hot
+        return labels.sum(dim=0)
+    return torch.bincount(labels[labels >= 0], minlength=classes)

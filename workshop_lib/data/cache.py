@@ -4,7 +4,7 @@ A cache may only ever save time. So a file that is cut off, or that something el
 wrote, is made anew; and where nothing can be written, the work is simply done again.
 """
 
-__all__ = ["cache_folder", "cached"]
+__all__ = ["cache_folder", "cache_path", "cached"]
 
 import hashlib
 import os
@@ -26,6 +26,17 @@ def cache_folder() -> Path:
     return Path(os.environ.get("WORKSHOP_CACHE") or Path(".cache") / "workshop")
 
 
+def cache_path(key: str, folder: Path | str | None, ending: str) -> Path:
+    """Make a file name that people can read and that no two keys share.
+
+    Args:
+        folder: where the file lies; `cache_folder()` if not given.
+    """
+    readable = re.sub(r"[^A-Za-z0-9._-]+", "-", key)[:60].strip("-.") or "cache"
+    name = f"{readable}-{hashlib.sha256(key.encode()).hexdigest()[:16]}{ending}"
+    return (Path(folder) if folder is not None else cache_folder()) / name
+
+
 def cached(
     key: str,
     build: Callable[[], dict[str, Any]],
@@ -43,7 +54,7 @@ def cached(
         The dictionary. If nothing can be written, it was built and not kept, which one
         line on stderr says.
     """
-    path = _path(key, Path(folder) if folder is not None else cache_folder())
+    path = cache_path(key, folder, ".pt")
     found = _load(path, key)
     if found is not None:
         return found
@@ -61,12 +72,6 @@ def cached(
             " free some space, or set WORKSHOP_CACHE to a folder you may write to."
         )
     return content
-
-
-def _path(key: str, folder: Path) -> Path:
-    """Make a file name that people can read and that no two keys share."""
-    readable = re.sub(r"[^A-Za-z0-9._-]+", "-", key)[:60].strip("-.") or "cache"
-    return folder / f"{readable}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.pt"
 
 
 def _load(path: Path, key: str) -> dict[str, Any] | None:

@@ -15,6 +15,8 @@ from workshop_lib.errors import WorkshopError
 if TYPE_CHECKING:
     from workshop_lib.data.scenes import Scenes
 
+_CHUNK = 256  # images at a time: the whole set may be larger than memory
+
 # Names are written one a line, as UTF-8, which has no surrogates.
 _UNWRITABLE = re.compile("[\n\r\ud800-\udfff]")
 
@@ -64,10 +66,12 @@ def _check_images(images: Tensor, bands: tuple[str, ...]) -> None:
 
 
 def _check_labels(labels: Tensor, count: int, class_names: tuple[str, ...]) -> None:
-    if labels.shape != (count,) or labels.dtype != torch.int64:
+    known = len(class_names)
+    if labels.shape not in ((count,), (count, known)) or labels.dtype != torch.int64:
         raise WorkshopError(
             f"labels of shape {tuple(labels.shape)} and type {labels.dtype} for {count}"
-            f" images: give ({count},) int64, one class number per image."
+            f" images: give ({count},) int64, one class number per image, or"
+            f" ({count}, {known}) int64, 1 for each class that is in the image."
         )
     twice = [name for name, n in Counter(class_names).items() if n > 1]
     if twice or not class_names:
@@ -75,12 +79,15 @@ def _check_labels(labels: Tensor, count: int, class_names: tuple[str, ...]) -> N
             f"class names {', '.join(map(repr, class_names)) or '(none)'}: give at"
             " least one, all different."
         )
-    outside = ((labels < 0) | (labels >= len(class_names))).nonzero().flatten()
+    single = labels.ndim == 1
+    least, most = (-1, known - 1) if single else (0, 1)
+    outside = ((labels < least) | (labels > most)).nonzero()
     if len(outside):
-        i = int(outside[0])
+        first = tuple(outside[0].tolist())
+        meaning = f"the {known} classes (-1: not known)" if single else "no and yes"
         raise WorkshopError(
-            f"{len(outside)} labels lie outside 0 to {len(class_names) - 1}, the"
-            f" {len(class_names)} classes; the first is {int(labels[i])}, of image {i}."
+            f"{len(outside)} labels lie outside 0 to {most}, {meaning}; the first is"
+            f" {int(labels[first])}, of image {first[0]}."
         )
 
 
@@ -133,10 +140,9 @@ def _check_finite(
     """Refuse NaN and infinity: a single one turns a whole network into NaN."""
     if not values.is_floating_point() or values.numel() == 0:
         return
-    low, high = torch.aminmax(values)  # one pass without a copy; NaN shows in both
-    if bool(torch.isfinite(low)) and bool(torch.isfinite(high)):
+    bad = torch.cat([_not_finite(chunk) for chunk in values.split(_CHUNK)])  # (N, C)
+    if not bool(bad.any()):
         return
-    bad = ~torch.isfinite(values).flatten(2).all(dim=2)  # (N, C)
     images = bad.any(dim=1).nonzero().flatten().tolist()
     bands = [channels[c] for c in bad.any(dim=0).nonzero().flatten().tolist()]
     raise WorkshopError(
@@ -144,3 +150,11 @@ def _check_finite(
         f" ({listed([names[i] for i in images])}), bands {listed(bands)}. Leave these"
         " images out, or fill the gaps (torch.nan_to_num) if you know what they mean."
     )
+
+
+def _not_finite(chunk: Tensor) -> Tensor:
+    """Mark the bands that hold NaN or infinity. (n, C, H, W) -> (n, C)"""
+    low, high = torch.aminmax(chunk)  # one pass without a copy; NaN shows in both
+    if bool(torch.isfinite(low)) and bool(torch.isfinite(high)):
+        return torch.zeros(chunk.shape[:2], dtype=torch.bool, device=chunk.device)
+    return ~torch.isfinite(chunk).flatten(2).all(dim=2)

@@ -1,13 +1,18 @@
-"""From the `data` knob of a recipe to images: the embedded set, or a folder."""
+"""From the `data` knob of a recipe to images: the embedded set, or one's own files."""
 
 __all__ = ["describe_data", "open_scenes", "open_split"]
 
 from pathlib import Path
 
-from workshop_lib.data.listing import list_classes
+from workshop_lib.data.catalogue import SOURCES
+from workshop_lib.data.geotiff import GeoTiffs, geotiffs, is_multiband
+from workshop_lib.data.listing import Listing, list_folder
 from workshop_lib.data.mini_eo import CLASSES, DEFAULT_BANDS, DEFAULT_SEED, mini_eo
+from workshop_lib.data.names_file import list_names
 from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.sources import resolve
 from workshop_lib.data.splits import Split
+from workshop_lib.data.zip_listing import list_zip
 from workshop_lib.errors import WorkshopError
 from workshop_lib.recipe import Recipe
 
@@ -18,10 +23,13 @@ def open_scenes(recipe: Recipe) -> Scenes:
     """Load the images that a recipe names.
 
     `data="mini_eo"` is the embedded data set, `"mini_eo:7"` the same from generator
-    seed 7; anything else is a folder that holds one folder of images per class.
+    seed 7. Anything else is a folder that holds one folder of images per class, a
+    `.zip` of such a folder, or a `.txt` with `path label` on each line. `"ucm"` and
+    `"eurosat"` are found where `workshop data ucm get` puts them. GeoTIFFs of many
+    bands are read as reflectance.
 
     Raises:
-        WorkshopError: no such folder, or what `Scenes.from_folder` finds wrong with it.
+        WorkshopError: no such data, or what is wrong with them.
     """
     name, _, seed = recipe.data.partition(":")
     if name == "mini_eo":
@@ -30,25 +38,33 @@ def open_scenes(recipe: Recipe) -> Scenes:
                 f"data={recipe.data!r}: write mini_eo:SEED with a whole number."
             )
         number = int(seed) if seed else DEFAULT_SEED
-        return mini_eo(MINI_EO_COUNT, seed=number, size=recipe.size)
-    if not Path(recipe.data).is_dir():
+        bands = _bands(recipe) or DEFAULT_BANDS
+        return mini_eo(MINI_EO_COUNT, seed=number, size=recipe.size, bands=bands)
+    listing = _list(recipe.data)
+    if is_multiband(listing):
+        return geotiffs(listing, _bands(recipe), size=recipe.size)
+    if recipe.bands:
         raise WorkshopError(
-            f"data={recipe.data!r} is neither 'mini_eo' nor a folder: give the folder"
-            " that holds one folder of images per class."
+            f"bands={recipe.bands!r} but {recipe.data} holds pictures, which are red,"
+            " green and blue: leave bands out."
         )
-    return Scenes.from_folder(recipe.data, size=recipe.size)
+    return Scenes.from_listing(listing, size=recipe.size)
 
 
 def describe_data(recipe: Recipe) -> tuple[int, int, int]:
     """Count images, bands and classes of a recipe's data without reading any image.
 
     Raises:
-        WorkshopError: no such folder, or one without a folder of images per class.
+        WorkshopError: no such data, or no images of at least two classes.
     """
+    bands = _bands(recipe)
     if recipe.data.partition(":")[0] == "mini_eo":
-        return MINI_EO_COUNT, len(DEFAULT_BANDS), len(CLASSES)
-    classes, _ = list_classes(Path(recipe.data))
-    return sum(len(images) for images in classes.values()), 3, len(classes)
+        return MINI_EO_COUNT, len(bands or DEFAULT_BANDS), len(CLASSES)
+    listing = _list(recipe.data)
+    channels = 3
+    if is_multiband(listing):
+        channels = len(GeoTiffs(listing, bands).bands)
+    return len(listing.files), channels, len(listing.class_names)
 
 
 def open_split(recipe: Recipe, scenes: Scenes) -> Split:
@@ -59,4 +75,32 @@ def open_split(recipe: Recipe, scenes: Scenes) -> Split:
     """
     return Split.make(
         scenes, labels_per_class=recipe.labels_per_class, seed=recipe.split_seed
+    )
+
+
+def _bands(recipe: Recipe) -> tuple[str, ...] | None:
+    if not recipe.bands:
+        return None
+    return tuple(band.strip() for band in recipe.bands.split(","))
+
+
+def _list(data: str) -> Listing:
+    path = Path(data)
+    if data in SOURCES and not path.exists():
+        if SOURCES[data].layout != "classes":
+            raise WorkshopError(
+                f"data={data!r}: {SOURCES[data].title} has no single class per image,"
+                " which trainings need; see `workshop data` for what has."
+            )
+        path = resolve(data)
+    if path.is_dir():
+        return list_folder(path)
+    if path.is_file() and path.suffix.lower() == ".zip":
+        return list_zip(path)
+    if path.is_file() and path.suffix.lower() == ".txt":
+        return list_names(path)
+    raise WorkshopError(
+        f"data={data!r} is neither 'mini_eo' nor a folder with one folder of images per"
+        " class, nor a .zip of such a folder, nor a .txt with 'path label' on each"
+        " line: give one of these."
     )

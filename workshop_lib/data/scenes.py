@@ -8,28 +8,34 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from workshop_lib.data.arrays import images_from, labels_from
 from workshop_lib.data.checks import check_scenes
-from workshop_lib.data.folder import read_folder
-from workshop_lib.errors import WorkshopError, unknown_name
+from workshop_lib.data.decode import Pictures
+from workshop_lib.data.listing import Listing, list_folder
+from workshop_lib.data.names_file import list_names
+from workshop_lib.data.reading import OnError, ReadImages, read_images
+from workshop_lib.data.zip_listing import list_zip
+from workshop_lib.errors import WorkshopError
 
 RGB = ("red", "green", "blue")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Scenes:
-    """A data set in memory: image i, its label, its name, and what else is known of it.
+    """A data set as tensors: image i, its label, its name, and what else is known.
 
     Small satellite images are best decoded once and kept as tensors: every batch is
-    then one indexing operation, without files, workers or waiting. Checked when made,
-    so whatever comes later can rely on it.
+    then one indexing operation, without files, workers or waiting. Tensors read from
+    files are mapped, not loaded: they may be larger than memory. Index them; to change
+    them, make a copy. Checked when made, so whatever comes later can rely on it.
 
     Args:
         images: (N, C, H, W), uint8 for RGB (C = 3), or float32 reflectance (0 to ~1.5).
-        labels: (N,) int64, 0 to K-1.
+        labels: (N,) int64, 0 to K-1, or -1 where nobody knows the class; or (N, K)
+            int64 multi-hot, 1 for each class that is in the image.
         class_names: K names, in the order of the labels.
         names: N names, all different, e.g. "Forest/Forest_12.jpg"; splits go by them.
         bands: C names of the channels, e.g. ("B02", "B03", "B04", "B08").
@@ -82,6 +88,17 @@ class Scenes:
     def num_classes(self) -> int:
         """Number of classes, K."""
         return len(self.class_names)
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether an image may belong to several classes: labels are (N, K)."""
+        return self.labels.ndim == 2
+
+    def class_counts(self) -> Tensor:
+        """Count the images of each class, (K,) int64; those of unknown class do not."""
+        if self.multi_label:
+            return self.labels.sum(dim=0)
+        return self.labels[self.labels >= 0].bincount(minlength=self.num_classes)
 
     @property
     def is_rgb(self) -> bool:
@@ -137,26 +154,101 @@ class Scenes:
 
     @classmethod
     def from_folder(
-        cls, path: Path | str, size: int | None = None, cache: bool = True
+        cls,
+        path: Path | str,
+        size: int | None = None,
+        cache: bool = True,
+        on_error: OnError = "raise",
     ) -> "Scenes":
         """Read a folder that holds one folder of RGB images per class.
 
-        Decoded once, then loaded from a cache until a file changes; see
-        `workshop_lib.data.folder` for the rules about sizes, hidden files and formats.
+        Decoded once, then mapped from one file until an image changes; see
+        `workshop_lib.data.listing` for what is an image (and for images without a
+        class), `workshop_lib.data.decode` for formats and unequal sizes.
 
         Args:
             path: the folder; its folders' names are the class names.
             size: side of the images in pixels; None keeps their own size if they share
                 one, else the most common size is taken.
             cache: whether to keep the decoded images.
+            on_error: "raise", or "skip" to leave out what cannot be read, and say so.
 
         Raises:
             WorkshopError: one message that lists everything wrong with the folder.
         """
-        found = read_folder(path, size=size, cache=cache)
+        return cls.from_listing(list_folder(path), size, cache, on_error)
+
+    @classmethod
+    def from_zip(
+        cls,
+        path: Path | str,
+        size: int | None = None,
+        cache: bool = True,
+        on_error: OnError = "raise",
+        inside: str | None = None,
+    ) -> "Scenes":
+        """Read a zip archive of class folders without unpacking it.
+
+        The class folders may be wrapped in others (`UCMerced_LandUse/Images/...`);
+        names and everything else are as if it had been unpacked.
+
+        Args:
+            inside: the folder in the archive that holds the class folders, should
+                there be several.
+            path, size, cache, on_error: as in `from_folder`.
+
+        Raises:
+            WorkshopError: one message that lists everything wrong with the archive.
+        """
+        return cls.from_listing(list_zip(path, inside), size, cache, on_error)
+
+    @classmethod
+    def from_names(
+        cls,
+        path: Path | str,
+        size: int | None = None,
+        cache: bool = True,
+        on_error: OnError = "raise",
+    ) -> "Scenes":
+        """Read the images that a names file lists: `path label` on each line.
+
+        Args:
+            path: a text file; the paths in it start at its folder and may hold spaces,
+                the last word of a line is the label, -1 if it is not known.
+            size, cache, on_error: as in `from_folder`.
+
+        Raises:
+            WorkshopError: one message that lists everything wrong.
+        """
+        return cls.from_listing(list_names(path), size, cache, on_error)
+
+    @classmethod
+    def from_listing(
+        cls,
+        listing: Listing,
+        size: int | None = None,
+        cache: bool = True,
+        on_error: OnError = "raise",
+    ) -> "Scenes":
+        """Read the RGB images of a listing; see `from_folder`."""
+        found = read_images(Pictures(listing), size, cache, on_error)
+        return cls.from_read(found, RGB)
+
+    @classmethod
+    def from_read(cls, found: ReadImages, bands: Sequence[str]) -> "Scenes":
+        """Take images that `read_images` read; prints what it resized or left out."""
         if found.note:
             print(found.note)
-        return cls(found.images, found.labels, found.class_names, found.names)
+        labels = torch.tensor(found.labels, dtype=torch.int64)
+        numbers = {k: torch.tensor(v) for k, v in found.facts.items()}
+        return cls(
+            found.images,
+            labels,
+            found.class_names,
+            found.names,
+            tuple(bands),
+            metadata=numbers,
+        )
 
     @classmethod
     def from_arrays(
@@ -182,90 +274,8 @@ class Scenes:
             WorkshopError: what cannot be read as images or labels, or does not fit.
         """
         bands = tuple(bands) if bands is not None else RGB
-        tensor = _images_from(images, bands)
-        codes, class_names = _labels_from(labels, class_names)
+        tensor = images_from(images, bands)
+        codes, class_names = labels_from(labels, class_names)
         if names is None:
             names = [f"image_{i:06d}" for i in range(len(tensor))]
         return cls(tensor, codes, tuple(class_names), tuple(names), bands)
-
-
-def _images_from(images: Any, bands: tuple[str, ...]) -> Tensor:
-    """Convert images of either layout to (N, C, H, W), uint8 or float32."""
-    if isinstance(images, Tensor):
-        tensor = images
-    else:
-        try:
-            # A copy, so that later changes of the array do not change the scenes.
-            tensor = torch.from_numpy(np.array(images))
-        except (TypeError, ValueError) as error:
-            raise WorkshopError(
-                f"images that do not make one array ({error}): all images must have the"
-                " same size and hold numbers."
-            ) from error
-    if tensor.dtype != torch.uint8 and not tensor.is_floating_point():
-        raise WorkshopError(
-            f"images of type {tensor.dtype}: give uint8 for RGB, or float reflectances"
-            " (Sentinel-2 stores reflectance times 10,000: divide by 10,000)."
-        )
-    if tensor.ndim != 4 or len(bands) not in (tensor.shape[1], tensor.shape[3]):
-        raise WorkshopError(
-            f"images of shape {tuple(tensor.shape)} with the {len(bands)} bands"
-            f" {', '.join(bands)}: give (N, H, W, C) or (N, C, H, W), and bands=[...]"
-            " with one name per channel."
-        )
-    if tensor.shape[1] == tensor.shape[3]:
-        raise WorkshopError(
-            f"images of shape {tuple(tensor.shape)}: either side could be the channels."
-            " Make Scenes(images=...) directly, with (N, C, H, W)."
-        )
-    if tensor.shape[3] == len(bands):
-        tensor = tensor.permute(0, 3, 1, 2)  # (N, C, H, W)
-    if tensor.is_floating_point():
-        tensor = tensor.float()
-        if tensor.numel() and float(tensor.max()) > 20:
-            raise WorkshopError(
-                f"float images with values up to {float(tensor.max()):g}: reflectances"
-                " reach about 1.5. Divide by 10,000 (Sentinel-2), or give 0 to 255 as"
-                " uint8."
-            )
-    return tensor.contiguous()
-
-
-def _labels_from(
-    labels: Any, class_names: Sequence[str] | None
-) -> tuple[Tensor, tuple[str, ...]]:
-    """Convert numbers or class names to (N,) int64 and the names of the classes."""
-    values = (
-        labels.tolist() if isinstance(labels, (Tensor, np.ndarray)) else list(labels)
-    )
-    if all(isinstance(value, str) for value in values):
-        known = (
-            tuple(class_names)
-            if class_names is not None
-            else tuple(sorted(set(values)))
-        )
-        number = {name: k for k, name in enumerate(known)}
-        for value in values:
-            if value not in number:
-                raise unknown_name("class", value, known)
-        return torch.tensor([number[v] for v in values], dtype=torch.int64), known
-    if not all(isinstance(v, (int, np.integer)) for v in values):
-        kinds = ", ".join(sorted({type(value).__name__ for value in values}))
-        raise WorkshopError(
-            f"labels of type {kinds}: give one whole number from 0, or one class name,"
-            " per image."
-        )
-    codes = torch.tensor([int(v) for v in values], dtype=torch.int64)
-    if class_names is not None:
-        return codes, tuple(class_names)
-    found = codes.unique().tolist()
-    if found != list(range(len(found))):
-        raise WorkshopError(
-            f"labels {_few(found)} without class_names: number the classes from 0"
-            " without gaps, or give class_names for all numbers."
-        )
-    return codes, tuple(str(k) for k in found)
-
-
-def _few(numbers: list[int]) -> str:
-    return ", ".join(map(str, numbers[:8])) + (", ..." if len(numbers) > 8 else "")

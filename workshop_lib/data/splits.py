@@ -2,23 +2,35 @@
 
 __all__ = ["PARTS", "Split"]
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from workshop_lib.data.audit import Audit, audit_parts
-from workshop_lib.data.checks import listed
+from workshop_lib.data.drawing import (
+    TEST,
+    VAL,
+    Wishes,
+    in_order,
+    parts_of,
+    sides_by_image,
+    strata_of,
+)
+from workshop_lib.data.geography import block_numbers, positions
+from workshop_lib.data.grouping import leave_gap, sides_by_group, sides_by_region
+from workshop_lib.data.ready import ready_parts
 from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.split_files import (
+    PARTS,
+    digest_of,
+    read_split,
+    rows_of,
+    write_split,
+)
 from workshop_lib.errors import WorkshopError, unknown_name
-from workshop_lib.files import write_text
-
-PARTS = ("labeled", "unlabeled", "val", "test")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -29,6 +41,9 @@ class Split:
     2020); their labels are not used there. Validation and test share no image with
     these or with each other: validation chooses the checkpoint, the test is looked at
     once.
+
+    Images of no known class (label -1) can only be in the unlabeled part. One with
+    several labels (multi-hot) is drawn as an image of the rarest of them.
 
     Args:
         labeled, unlabeled, val, test: (n,) int64 positions in the scenes.
@@ -64,6 +79,8 @@ class Split:
         val: float = 0.15,
         test: float = 0.25,
         seed: int = 0,
+        label_share: float | None = None,
+        groups: Sequence[int] | Tensor | None = None,
     ) -> "Split":
         """Draw a split, each class by itself.
 
@@ -77,35 +94,110 @@ class Split:
             labels_per_class: labeled images per class; 0 uses every training label.
             val, test: shares of each class (0 to 1), at least one image of each class.
             seed: another seed, another split.
+            label_share: labeled share of each class' training images (0.1 for 10 %,
+                at least one image), in place of `labels_per_class`. Rare classes then
+                have fewer labels, as they would in the field.
+            groups: (N,) numbers, equal for images that must stay on one side: one
+                flight, or the same ground (`near_duplicates.alike_groups`). The classes
+                come as near to their shares as whole groups allow.
 
         Raises:
-            WorkshopError: shares outside 0 to 1, or a class with too few images.
+            WorkshopError: shares outside 0 to 1; a class with too few images or groups.
         """
-        _check_wishes(labels_per_class, val, test)
-        rank = [
-            hashlib.sha256(f"{seed}/{name}".encode()).digest() for name in scenes.names
-        ]
-        classes: list[list[int]] = [[] for _ in scenes.class_names]
-        for i, label in enumerate(scenes.labels.tolist()):
-            classes[label].append(i)
-        parts: dict[str, list[int]] = {name: [] for name in PARTS}
-        rooms: dict[str, int] = {}  # class name -> number of training images
-        for name, members in zip(scenes.class_names, classes, strict=True):
-            members.sort(key=lambda i: rank[i])
-            first = _share(test, len(members))
-            second = first + _share(val, len(members))
-            parts["test"] += members[:first]
-            parts["val"] += members[first:second]
-            parts["unlabeled"] += members[second:]
-            parts["labeled"] += members[second:][: labels_per_class or None]
-            rooms[name] = len(members) - second
-        _check_room(rooms, labels_per_class)
-        # Each part in this order too: its beginning is then a mixed sample.
-        tensors = {
-            name: torch.tensor(sorted(index, key=lambda i: rank[i]), dtype=torch.int64)
-            for name, index in parts.items()
-        }
-        return cls(**tensors, seed=seed)
+        wishes = Wishes(labels_per_class, label_share, val, test, seed)
+        order, strata = in_order(scenes.names, seed), strata_of(scenes.labels)
+        if groups is None:
+            sides = sides_by_image(order, strata, {TEST: test, VAL: val})
+        else:
+            sides = sides_by_group(order, strata, groups, wishes)
+        return cls._of(scenes, sides, order, strata, wishes)
+
+    @classmethod
+    def by_block(
+        cls,
+        scenes: Scenes,
+        block_km: float = 50.0,
+        gap_km: float = 0.0,
+        labels_per_class: int = 4,
+        val: float = 0.15,
+        test: float = 0.25,
+        seed: int = 0,
+        label_share: float | None = None,
+    ) -> "Split":
+        """Draw a split that keeps the images in a block of the map on one side.
+
+        Tells how well a model does in places it has not seen, rather than beside those
+        it has. Images on two sides of a border may still be neighbours: a gap leaves
+        them out.
+
+        Args:
+            scenes: with the metadata "lat" and "lon" in degrees.
+            block_km: side of the blocks: some tens of kilometres, as far as weather,
+                soil and the shape of fields stay alike.
+            gap_km: training images nearer than this to validation or test are left
+                out, and so are validation images near the test.
+            labels_per_class, val, test, seed, label_share: as in `make`.
+
+        Raises:
+            WorkshopError: no coordinates; a class lies in too few blocks.
+        """
+        wishes = Wishes(labels_per_class, label_share, val, test, seed)
+        places = positions(scenes.metadata)
+        order, strata = in_order(scenes.names, seed), strata_of(scenes.labels)
+        blocks = block_numbers(places, block_km)
+        sides = sides_by_group(order, strata, blocks, wishes)
+        sides = leave_gap(sides, places, gap_km)
+        return cls._of(scenes, sides, order, strata, wishes)
+
+    @classmethod
+    def by_region(
+        cls,
+        scenes: Scenes,
+        test: Sequence[int],
+        val: Sequence[int] | float = 0.15,
+        key: str = "region",
+        labels_per_class: int = 4,
+        seed: int = 0,
+        label_share: float | None = None,
+    ) -> "Split":
+        """Test in regions of which training sees nothing.
+
+        Args:
+            scenes: with the number of each image's region in their metadata.
+            test: numbers of the regions for the test.
+            val: numbers of those for validation; or a share of each class, drawn from
+                the regions of training: the choice of weights then knows nothing of
+                other regions, as it would for someone who has only these.
+            key: name of the metadata.
+            labels_per_class, seed, label_share: as in `make`.
+
+        Raises:
+            WorkshopError: no such metadata or region; a class is missing on a side.
+        """
+        share = val if isinstance(val, (int, float)) else 0.15
+        wishes = Wishes(labels_per_class, label_share, share, seed=seed)
+        order, strata = in_order(scenes.names, seed), strata_of(scenes.labels)
+        sides = sides_by_region(order, strata, scenes.metadata, key, test, val)
+        return cls._of(scenes, sides, order, strata, wishes)
+
+    @classmethod
+    def ready(
+        cls, name: str, scenes: Scenes, labels_per_class: int = 4, seed: int = 0
+    ) -> "Split":
+        """Take one of the splits that come with the library; see `data.ready`.
+
+        Args:
+            name: "ucm" (2, 4, 25 or 40 labels per class; 1,050 images for the test) or
+                "eurosat" (the same; 5,400 images for the test).
+            scenes: that data set, whole; images are found by class and number, whether
+                they are .tif or .jpg.
+            labels_per_class: one of those numbers, or 0 for every training label.
+            seed: 0 to 4.
+
+        Raises:
+            WorkshopError: no such split, or an image is missing from the scenes.
+        """
+        return cls(**ready_parts(name, scenes, labels_per_class, seed), seed=seed)
 
     def with_pool(self, pool: str) -> "Split":
         """Choose the unlabeled images: "all" of them, or the "labeled" ones alone.
@@ -124,9 +216,11 @@ class Split:
         """Count the images of each part."""
         return {name: len(index) for name, index in self._parts().items()}
 
-    def audit(self, scenes: Scenes) -> Audit:
+    def audit(
+        self, scenes: Scenes, near_duplicates: bool = True, close_km: float = 1.0
+    ) -> Audit:
         """Look for leaks and other faults; see `workshop_lib.data.audit`."""
-        return audit_parts(scenes, self._parts())
+        return audit_parts(scenes, self._parts(), near_duplicates, close_km)
 
     def digest(self, scenes: Scenes) -> str:
         """Hash the names and labels in each part, in order: equal splits, equal digest.
@@ -134,7 +228,7 @@ class Split:
         Raises:
             WorkshopError: the split points outside the scenes.
         """
-        return _digest(self._rows(scenes), scenes.class_names)
+        return digest_of(rows_of(self._parts(), scenes), scenes.class_names)
 
     def save(self, folder: Path | str, scenes: Scenes) -> None:
         """Write one names file per part (`name label` a line), and `split.json`.
@@ -145,19 +239,8 @@ class Split:
             WorkshopError: the split points outside the scenes, or nothing can be
                 written.
         """
-        folder = Path(folder)
-        rows = self._rows(scenes)
-        facts = {
-            "seed": self.seed,
-            "counts": self.counts(),
-            "class_names": list(scenes.class_names),
-            "sha256": _digest(rows, scenes.class_names),
-        }
-        texts = {f"{name}.txt": "".join(f"{r}\n" for r in rows[name]) for name in PARTS}
-        # Last, as it vouches for the others: a half-written split does not load.
-        texts["split.json"] = json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
-        for file, text in texts.items():
-            write_text(folder / file, text)
+        rows = rows_of(self._parts(), scenes)
+        write_split(Path(folder), rows, scenes.class_names, self.seed)
 
     @classmethod
     def load(cls, folder: Path | str, scenes: Scenes) -> "Split":
@@ -167,123 +250,31 @@ class Split:
             WorkshopError: a file is missing or was changed, an image is not in the
                 scenes, or the classes differ.
         """
-        folder = Path(folder)
-        facts = _read_facts(folder)
-        if facts["class_names"] != list(scenes.class_names):
-            raise WorkshopError(
-                f"{folder} is a split of the classes {listed(facts['class_names'])},"
-                f" but these scenes have {listed(scenes.class_names)}."
-            )
-        where = {name: i for i, name in enumerate(scenes.names)}
-        parts = {name: _read_part(folder / f"{name}.txt", where) for name in PARTS}
-        rows = {name: [row for row, _ in part] for name, part in parts.items()}
-        if _digest(rows, scenes.class_names) != facts["sha256"]:
-            raise WorkshopError(
-                f"the names files in {folder} are not those that split.json vouches"
-                " for: they were changed, or only half written. Restore them or make"
-                " the split again."
-            )
-        tensors = {
-            name: torch.tensor([i for _, i in part], dtype=torch.int64)
-            for name, part in parts.items()
-        }
-        split = cls(**tensors, seed=facts["seed"])
-        if split.digest(scenes) != facts["sha256"]:
+        index, seed, digest = read_split(Path(folder), scenes)
+        parts = {k: torch.tensor(v, dtype=torch.int64) for k, v in index.items()}
+        split = cls(**parts, seed=seed)
+        if split.digest(scenes) != digest:
             raise WorkshopError(
                 f"the labels in {folder} differ from those of the scenes: some images"
                 " have moved to another class since the split was made."
             )
         return split
 
+    @classmethod
+    def _of(
+        cls,
+        scenes: Scenes,
+        sides: Sequence[int],
+        order: Sequence[int],
+        strata: Sequence[int],
+        wishes: Wishes,
+    ) -> "Split":
+        # With several labels an image, a common class may always come with a rarer one.
+        several = scenes.labels.ndim == 2
+        absent = set(range(scenes.num_classes)) - set(strata) if several else set()
+        names = scenes.class_names
+        parts = parts_of(sides, order, strata, names, wishes, sorted(absent))
+        return cls(**parts, seed=wishes.seed)
+
     def _parts(self) -> dict[str, Tensor]:
         return {name: getattr(self, name) for name in PARTS}
-
-    def _rows(self, scenes: Scenes) -> dict[str, list[str]]:
-        """List each part as the lines of its names file."""
-        labels, n = scenes.labels.tolist(), len(scenes)
-        rows = {}
-        for part, index in self._parts().items():
-            positions = index.tolist()
-            if any(not 0 <= i < n for i in positions):
-                raise WorkshopError(
-                    f"{part} points outside the {n} images: this split was made for"
-                    " other scenes."
-                )
-            rows[part] = [f"{scenes.names[i]} {labels[i]}" for i in positions]
-        return rows
-
-
-def _check_wishes(labels_per_class: int, val: float, test: float) -> None:
-    if not (0 < val < 1 and 0 < test < 1 and val + test < 1):
-        raise WorkshopError(
-            f"val={val}, test={test}: give shares between 0 and 1 that leave some"
-            " images for training, e.g. 0.15 and 0.25."
-        )
-    if labels_per_class < 0:
-        raise WorkshopError(
-            f"labels_per_class={labels_per_class}: use 0 for all labels, or a number of"
-            " labels per class."
-        )
-
-
-def _share(share: float, count: int) -> int:
-    """Round a share of a class to whole images, at least one."""
-    return max(1, int(share * count + 0.5))
-
-
-def _check_room(rooms: dict[str, int], labels_per_class: int) -> None:
-    need = max(labels_per_class, 1)
-    short = {name: room for name, room in rooms.items() if room < need}
-    if not short:
-        return
-    name, room = min(short.items(), key=lambda item: item[1])
-    others = (
-        f" ({len(short) - 1} other classes have too few as well)"
-        if len(short) > 1
-        else ""
-    )
-    if room < 1:
-        raise WorkshopError(
-            f"class {name!r} has too few images to be split: give each class at least"
-            f" one for training, one for validation and one for the test{others}."
-        )
-    raise WorkshopError(
-        f"labels_per_class={labels_per_class} but class {name!r} has only {room}"
-        f" training images: use at most {room}{others}."
-    )
-
-
-def _digest(rows: dict[str, list[str]], class_names: Sequence[str]) -> str:
-    content = [list(class_names), [rows[name] for name in PARTS]]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
-
-
-def _read_facts(folder: Path) -> dict[str, Any]:
-    path = folder / "split.json"
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-        return {key: facts[key] for key in ("seed", "class_names", "sha256")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WorkshopError(
-            f"no split in {folder}: {path.name} is missing or cannot be read"
-            f" ({type(error).__name__}). Give the folder that Split.save wrote."
-        ) from error
-
-
-def _read_part(path: Path, where: dict[str, int]) -> list[tuple[str, int]]:
-    """Read a names file: each line, and the position of its image in the scenes."""
-    try:
-        # Not splitlines(): a name may hold what that takes for the end of a line.
-        lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-    except (OSError, UnicodeDecodeError) as error:
-        raise WorkshopError(
-            f"cannot read {path}: {error}. Restore this file."
-        ) from error
-    names = [line.rpartition(" ")[0] for line in lines]
-    missing = [name for name in names if name not in where]
-    if missing:
-        raise WorkshopError(
-            f"{len(missing)} of the {len(names)} images in {path} are not in these"
-            f" scenes ({listed(missing, 5)}): is it the data set of this split?"
-        )
-    return [(line, where[name]) for line, name in zip(lines, names, strict=True)]

@@ -1,0 +1,140 @@
+"""Draw the splits that come with the library, and pack them.
+
+    python -m benchmarks.ready_splits ../shared/data
+
+Takes the names of the images from the archives of UC Merced and EuroSAT (only names are
+read) and writes workshop_lib/data/ready_splits/{ucm,eurosat}.zip. Prints the checksums
+that `workshop_lib/data/ready.py` must hold. Everybody gets the same: the draw depends
+on names and seeds alone.
+"""
+
+import argparse
+import io
+import sys
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from workshop_lib.data.near_duplicates import NearDuplicate, alike_groups
+from workshop_lib.data.ready import FOLDER, LABELS, SEEDS, checksum, stem
+from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.split_files import rows_of
+from workshop_lib.data.splits import Split
+from workshop_lib.files import write_or_explain
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the splits of one data set are drawn."""
+
+    archive: str
+    val: float  # shares of each class
+    test: float
+    together: tuple[
+        tuple[str, str], ...
+    ]  # the same ground, by benchmarks.near_duplicates
+
+
+PLANS = {
+    "ucm": Plan(
+        "UCMerced_LandUse.zip",
+        val=0.1,
+        test=0.5,
+        together=(
+            ("airplane/airplane01", "airplane/airplane02"),
+            ("sparseresidential/sparseresidential52",
+             "sparseresidential/sparseresidential55"),
+            ("tenniscourt/tenniscourt37", "tenniscourt/tenniscourt44"),
+        ),
+    ),
+    "eurosat": Plan(
+        "EuroSAT_RGB.zip",
+        val=0.2,
+        test=0.2,
+        together=(
+            ("Highway/Highway_1931", "Highway/Highway_1979"),
+            ("Highway/Highway_291", "Highway/Highway_513"),
+            ("River/River_111", "River/River_1680"),
+            ("River/River_1113", "River/River_1779"),
+            ("River/River_2330", "River/River_676"),
+            ("River/River_322", "River/River_815"),
+            ("River/River_492", "River/River_597"),
+        ),
+    ),
+}  # fmt: skip
+
+
+def names_in(archive: Path) -> list[str]:
+    """List the images of an archive of class folders, as `stem` writes them, sorted."""
+    with zipfile.ZipFile(archive) as file:
+        found = [name for name in file.namelist() if not name.endswith("/")]
+    return sorted(
+        stem(name) for name in found if name.lower().endswith((".jpg", ".tif"))
+    )
+
+
+def draw(names: Sequence[str], plan: Plan) -> dict[str, str]:
+    """Draw every seed: the content of each names file, by its path in the zip."""
+    scenes = _without_pixels(names)
+    where = {name: i for i, name in enumerate(names)}
+    pairs = [NearDuplicate(where[a], where[b], 0, 1.0, 1.0) for a, b in plan.together]
+    groups = alike_groups(pairs, len(names))
+    texts = {}
+    for seed in SEEDS:
+        for labels in LABELS:
+            split = Split.make(scenes, labels, plan.val, plan.test, seed, groups=groups)
+            parts = {
+                f"labeled_{labels}": split.labeled,
+                "train": split.unlabeled,
+                "val": split.val,
+                "test": split.test,
+            }
+            for part, rows in rows_of(parts, scenes).items():
+                text = "".join(f"{row}\n" for row in sorted(rows))
+                texts[f"seed{seed}/{part}.txt"] = text
+    return texts
+
+
+def pack(texts: Mapping[str, str]) -> bytes:
+    """Zip text files; with the same zlib, the same bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        for name in sorted(texts):
+            info = zipfile.ZipInfo(name)  # dated 1980
+            info.create_system = 3  # the same from Windows, too
+            info.external_attr = 0o644 << 16
+            info.compress_type = zipfile.ZIP_DEFLATED
+            file.writestr(info, texts[name], compresslevel=9)
+    return buffer.getvalue()
+
+
+def _without_pixels(names: Sequence[str]) -> Scenes:
+    """Make scenes of one black pixel: a split looks at names and labels only."""
+    classes = sorted({name.split("/")[0] for name in names})
+    labels = torch.tensor([classes.index(name.split("/")[0]) for name in names])
+    pixels = torch.zeros(1, 3, 1, 1, dtype=torch.uint8).expand(len(names), -1, -1, -1)
+    return Scenes(pixels, labels, tuple(classes), tuple(names))
+
+
+def main() -> None:
+    """Write both zips."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path, help="holds the two archives")
+    folder = parser.parse_args().folder
+    for name, plan in PLANS.items():
+        if not (folder / plan.archive).exists():
+            sys.exit(f"{folder / plan.archive} is missing: see `workshop data {name}`.")
+        texts = draw(names_in(folder / plan.archive), plan)
+        content = pack(texts)
+        path = FOLDER / f"{name}.zip"
+        write_or_explain(path, lambda temporary, c=content: temporary.write_bytes(c))
+        print(f'    "{name}": "{checksum(texts)}",  # {len(content) / 1000:.0f} kB')
+
+
+if __name__ == "__main__":
+    main()

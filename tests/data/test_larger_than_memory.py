@@ -1,0 +1,104 @@
+"""A data set that does not fit into memory: decoded, split, audited, trained on.
+
+In a process that may map the file of the images, but not also hold a copy of them.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+resource = pytest.importorskip("resource", reason="address space is limited on Unix")
+
+PER_CLASS, SIDE, CLASSES = 1600, 160, ("Forest", "River")
+BYTES = PER_CLASS * len(CLASSES) * SIDE * SIDE * 3  # 246 MB
+HEADROOM = BYTES // 2  # less than a copy of the unlabeled images takes
+
+SCRIPT = """
+import os, resource, sys
+import numpy as np
+import torch
+torch.set_num_threads(1)
+from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.splits import Split
+from workshop_lib.recipe import Recipe
+from workshop_lib.training.trainer import Trainer
+from workshop_lib.models.predict import predict
+
+def mapped():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+
+folder, file_bytes, headroom = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+# Once with a few images, so that libraries are loaded and threads have started.
+small = Scenes.from_arrays(np.random.default_rng(0).integers(
+    0, 256, (40, 8, 8, 3)).astype(np.uint8), [0, 1] * 20)
+recipe = Recipe(steps=1, eval_every=1, batch_size=4, mu=1, model="small_cnn",
+                labels_per_class=4, precision="fp32", size=8)
+device = torch.device("cpu")
+trainer = Trainer(recipe, small, Split.make(small), device)
+trainer.step(); trainer.validate()
+Split.make(small).audit(small)
+
+limit = mapped() + file_bytes + headroom
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+scenes = Scenes.from_folder(folder)
+assert scenes.images.numel() == file_bytes, scenes
+try:
+    scenes.images.clone()
+except RuntimeError as error:
+    print("a copy fails:", str(error).splitlines()[0])
+else:
+    sys.exit("the limit does not limit: a copy of all images was made")
+# Few for validation: what a network needs for a batch is another matter.
+split = Split.make(scenes, val=0.005, test=0.005)
+print(split.audit(scenes).counts)
+trainer = Trainer(recipe.with_(size=scenes.images.shape[-1]), scenes, split, device)
+stream = trainer.unlabeled
+steps = -(-len(split.unlabeled) // stream.batch_size)
+seen = torch.cat([stream.at(step) for step in range(steps)]).unique()
+assert len(seen) == len(split.unlabeled)
+total = sum(int(scenes.images[stream.at(step)].sum()) for step in range(steps))
+assert total > 0  # one epoch of batches was read
+trainer.step()
+row = trainer.validate()
+probs = predict(trainer.model, trainer.normalize, scenes.images, index=split.test)
+assert probs.shape == (len(split.test), 2)
+print("trained", row["val_accuracy"])
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("large") / "images"
+    draw = np.random.default_rng(0)
+    for scene in CLASSES:
+        (root / scene).mkdir(parents=True)
+        for i in range(PER_CLASS):
+            coarse = draw.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+            picture = Image.fromarray(coarse).resize((SIDE, SIDE), Image.Resampling.BOX)
+            picture.save(root / scene / f"{i}.png", compress_level=1)
+    return root
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux what is mapped")
+def test_more_images_than_memory(folder, tmp_path):
+    command = [sys.executable, "-c", SCRIPT, str(folder), str(BYTES), str(HEADROOM)]
+    env = {
+        **os.environ,
+        "WORKSHOP_CACHE": str(tmp_path / "cache"),
+        "OMP_NUM_THREADS": "1",
+        # What was freed goes back: address space is to measure what is in use.
+        "MALLOC_ARENA_MAX": "1",
+        "MALLOC_MMAP_THRESHOLD_": str(2**18),
+    }
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    assert "a copy fails" in done.stdout and "trained" in done.stdout
+    (file,) = (tmp_path / "cache").iterdir()
+    assert file.stat().st_size >= BYTES

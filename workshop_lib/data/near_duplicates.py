@@ -1,0 +1,254 @@
+"""Images that show the same ground, though not one pixel need be equal.
+
+Two steps. A perceptual hash is cheap enough for every pair of a set, and finds those
+that may be alike. The hash alone would accuse wrongly: a lake with one bright corner
+has the same 64 bits as a forest with one. So of these few, two closer looks decide,
+either of which suffices:
+
+- Phase correlation knows the same ground again when it is shifted, and is not deceived
+  by what merely looks alike.
+- Plain correlation of tiny thumbnails finds copies that were compressed or blurred so
+  much that the fine detail, on which the first relies, is gone.
+
+What this does not find: ground that is turned, mirrored, seen at another scale, or
+shifted by more than a few hundredths of the width; copies of images that have hardly
+any texture.
+"""
+
+__all__ = [
+    "COPY_DISTANCE",
+    "COPY_LIKENESS",
+    "MAX_DISTANCE",
+    "MIN_MATCH",
+    "NearDuplicate",
+    "alike_groups",
+    "find_near_duplicates",
+    "hamming_pairs",
+    "likeness",
+    "perceptual_hash",
+    "phase_match",
+]
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
+
+# Bits in which the hashes of two images may differ. Unrelated images differ in 32 of 64
+# on average; docs/near_duplicates.md shows pairs at several distances.
+MAX_DISTANCE = 16
+# Height of the peak of phase correlation, 0 to 1. In UC Merced and EuroSAT the same
+# ground reached 0.57 to 1.00; runways and crossroads that only look alike, 0.51.
+MIN_MATCH = 0.55
+# Copies: so few bits, and so high a correlation. Compressed, blurred or noisy copies
+# had a median above 0.98; the most alike of different places, 0.92.
+COPY_DISTANCE = 8
+COPY_LIKENESS = 0.96
+
+_HASH_SIDE = 32  # of the thumbnail that is hashed, as in pHash
+_MATCH_SIDE = 64  # of the thumbnails that are correlated
+_LIKENESS_SIDE = 16  # of those for copies
+_SMALLEST = 16  # fewer pixels a side: the peak of chance comes near that of a match
+_CHUNK = 256  # images at a time: the set may be a file larger than memory
+_VALUES = 2**22  # of pixels that are floats at a time: 256 large images would be a GB
+_ROWS = 1024  # of the matrix of distances at a time
+
+
+@dataclass(frozen=True)
+class NearDuplicate:
+    """Two images of the same ground."""
+
+    first: int  # positions of the images, first < second
+    second: int
+    distance: int  # bits in which their hashes differ, 0 to 64
+    match: float  # height of the peak of phase correlation, 0 to 1
+    likeness: float  # correlation of the thumbnails, -1 to 1
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether they are alike without any shift."""
+        return self.distance <= COPY_DISTANCE and self.likeness >= COPY_LIKENESS
+
+
+def find_near_duplicates(
+    images: Tensor,
+    max_distance: int = MAX_DISTANCE,
+    min_match: float = MIN_MATCH,
+) -> list[NearDuplicate]:
+    """Find the pairs of images that show the same ground, best match first.
+
+    Images without texture (a lake, one field) are never paired: nothing in them could
+    tell one place from another. Images of fewer than 16 pixels a side are not looked
+    at. Images are read in chunks.
+
+    Args:
+        images: (N, C, H, W), as `Scenes.images`.
+        max_distance: bits in which the hashes may differ, 0 to 64. More find larger
+            shifts, and take longer: two bits more are five times as many pairs. 64 looks
+            at every pair, a class at a time the thing to do for some hundred images.
+        min_match: least height of the peak of phase correlation, 0 to 1.
+    """
+    if min(images.shape[-2:]) < _SMALLEST:
+        return []
+    first, second, distance = hamming_pairs(perceptual_hash(images), max_distance)
+    match, alike = _look_closer(images, first, second)
+    columns = (first, second, distance, match, alike)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    found = [NearDuplicate(*row) for row in rows]
+    found = [pair for pair in found if pair.match >= min_match or pair.is_copy]
+    return sorted(found, key=lambda pair: (-pair.match, pair.first, pair.second))
+
+
+def alike_groups(pairs: list[NearDuplicate], count: int) -> Tensor:
+    """Number the images so that those of the same ground share a number.
+
+    For `Split.by_group`, which keeps them on one side.
+
+    Shape: (count,) int64.
+    """
+    leader = list(range(count))
+
+    def find(i: int) -> int:
+        while leader[i] != i:
+            i = leader[i]
+        return i
+
+    for pair in pairs:
+        a, b = find(pair.first), find(pair.second)
+        leader[max(a, b)] = min(a, b)
+    return torch.tensor([find(i) for i in range(count)], dtype=torch.int64)
+
+
+def perceptual_hash(images: Tensor) -> Tensor:
+    """Describe each image by 64 bits that survive compression, light and small noise.
+
+    The signs of 64 low frequencies about their median, as in pHash (Zauner 2010,
+    "Implementation and benchmarking of perceptual image hash functions"): the image is
+    made grey and 32 x 32, and of its cosine transform the frequencies 1 to 8 in either
+    direction are kept. Frequency 0, the brightness, says nothing of the place.
+
+    Shape: (N, C, H, W) -> (N, 64) bool.
+    """
+    basis = _cosines(_HASH_SIDE)  # (8, 32)
+
+    def bits(chunk: Tensor) -> Tensor:
+        small = _thumbnails(chunk, (_HASH_SIDE, _HASH_SIDE))  # (n, 32, 32)
+        waves = (basis @ small @ basis.T).flatten(1)  # (n, 64)
+        return waves > waves.median(dim=1, keepdim=True).values
+
+    return _in_chunks(images, bits)
+
+
+def hamming_pairs(hashes: Tensor, max_distance: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Find all pairs of hashes that differ in at most `max_distance` bits.
+
+    With bits written as -1 and 1, the product of two hashes is 64 minus twice their
+    distance: all distances are one product of matrices, made a strip at a time.
+
+    Shape: (N, 64) bool -> first, second, distance: (P,) int64 each, first < second.
+    """
+    width = hashes.shape[1]
+    signs = hashes.float() * 2 - 1  # (N, 64)
+    found = []
+    for top in range(0, len(signs), _ROWS):
+        product = signs[top : top + _ROWS] @ signs[top:].T  # (rows, N - top)
+        row, column = (product >= width - 2 * max_distance).nonzero(as_tuple=True)
+        row, column = row[row < column], column[row < column]
+        distance = ((width - product[row, column]) / 2).long()
+        found.append(torch.stack([row + top, column + top, distance]))
+    if not found:
+        return tuple(torch.zeros(3, 0, dtype=torch.int64).unbind())  # type: ignore
+    return tuple(torch.cat(found, dim=1).unbind())  # type: ignore[return-value]
+
+
+def phase_match(first: Tensor, second: Tensor) -> Tensor:
+    """Tell how well the images of each pair fit, wherever one is shifted to.
+
+    Phase correlation (Kuglin and Hines 1975): of the product of the two spectra only
+    the phases are kept, so that every frequency has one vote on the shift. The same
+    ground gives one sharp peak at the shift, near 1; chance spreads thinly over all
+    shifts. Brightness and contrast do not matter.
+
+    Shape: (P, H, W) float each -> (P,), 0 to 1.
+    """
+    spectrum = _phases(first) * _phases(second).conj()  # (P, H, W // 2 + 1)
+    surface = torch.fft.irfft2(spectrum, s=first.shape[-2:])  # (P, H, W)
+    return surface.flatten(1).amax(dim=1).clamp(0, 1)
+
+
+def likeness(first: Tensor, second: Tensor) -> Tensor:
+    """Correlate the images of each pair, pixel on pixel.
+
+    Values are cut at two standard deviations: one bright corner shall not decide.
+
+    Shape: (P, H, W) float each -> (P,), -1 to 1; 0 for a constant image.
+    """
+    return (_standard(first) * _standard(second)).sum(dim=1)
+
+
+def _standard(images: Tensor) -> Tensor:
+    """Centre, cut and scale to length 1: (P, H, W) -> (P, H * W)."""
+    values = images.flatten(1)
+    nothing = 1e-5 * values.abs().amax(dim=1, keepdim=True) + 1e-12
+    values = values - values.mean(dim=1, keepdim=True)
+    deviation = values.square().mean(dim=1, keepdim=True).sqrt()
+    values = (values / deviation.clamp(min=1e-12)).clamp(-2, 2)
+    values = values - values.mean(dim=1, keepdim=True)
+    values = values * (deviation > nothing)  # rounding errors are no texture
+    return values / values.norm(dim=1, keepdim=True).clamp(min=1e-12)
+
+
+def _look_closer(
+    images: Tensor, first: Tensor, second: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Compute phase match and likeness of pairs of images: (P,) each."""
+    fine = (min(_MATCH_SIDE, images.shape[-2]), min(_MATCH_SIDE, images.shape[-1]))
+    match, alike = [torch.zeros(0)], [torch.zeros(0)]
+    for a, b in zip(first.split(_CHUNK), second.split(_CHUNK), strict=True):
+        # Each image is read once per chunk, however many pairs it is in.
+        index, place = torch.cat([a, b]).unique(return_inverse=True)
+        small = _thumbnails(images[index.to(images.device)], fine)
+        tiny = adaptive_avg_pool2d(small[:, None], _LIKENESS_SIDE)[:, 0]
+        i, j = place[: len(a)], place[len(a) :]
+        match.append(phase_match(small[i], small[j]))
+        alike.append(likeness(tiny[i], tiny[j]))
+    return torch.cat(match), torch.cat(alike)
+
+
+def _phases(images: Tensor) -> Tensor:
+    """Take the spectrum with all amplitudes 1; where there is nothing, it stays 0."""
+    height, width = images.shape[-2:]
+    # A window, as the transform takes the left edge for the right one's neighbour.
+    window = (
+        torch.hann_window(height, periodic=False)[:, None]
+        * torch.hann_window(width, periodic=False)
+    )  # fmt: skip
+    centred = images - images.mean(dim=(-2, -1), keepdim=True)
+    spectrum = torch.fft.rfft2(centred * window)
+    amplitude = spectrum.abs()
+    # Rounding errors of a constant image have phases, too: they count for nothing.
+    nothing = 1e-3 * images.abs().amax(dim=(-2, -1), keepdim=True) + 1e-12
+    return spectrum / (amplitude + nothing)
+
+
+def _thumbnails(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Shrink to grey by averaging, (n, C, H, W) -> (n, *size)."""
+    few = max(1, _VALUES // max(1, images.shape[1:].numel()))
+    parts = []
+    for some in images.split(few):
+        grey = some.cpu().float().mean(dim=1, keepdim=True)  # (few, 1, H, W)
+        parts.append(adaptive_avg_pool2d(grey, size)[:, 0])
+    return torch.cat(parts)
+
+
+def _cosines(side: int, count: int = 8) -> Tensor:
+    """Rows of the cosine transform (DCT-II) for the frequencies 1 to `count`."""
+    place = (torch.arange(side) + 0.5) * math.pi / side
+    return torch.cos(torch.arange(1, count + 1)[:, None] * place)  # (count, side)
+
+
+def _in_chunks(images: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
+    return torch.cat([function(chunk) for chunk in images.split(_CHUNK)])
