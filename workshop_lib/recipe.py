@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from workshop_lib.errors import WorkshopError, unknown_name
 
+_AT_LEAST_ONE = ("size", "feature_views", "steps", "batch_size", "mu", "eval_every")
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -19,7 +21,10 @@ class Recipe:
     """
 
     # --- data
-    data: str = "mini_eo"  # "mini_eo" (or "mini_eo:SEED"), or a folder per class
+    # "mini_eo" (or "mini_eo:SEED"), a folder per class, a .zip of such a folder, or a
+    # .txt with "path label" on each line
+    data: str = "mini_eo"
+    bands: str = ""  # of multispectral images, by name: "B04,B03,B02"; empty for all
     size: int = 32  # side of the images in pixels; others are resized to it
     labels_per_class: int = 4  # 0 uses every label of the training part
     split_seed: int = 0  # which images are labelled, unlabelled, validation, test
@@ -27,17 +32,44 @@ class Recipe:
     pool: Literal["all", "labeled"] = "all"
 
     # --- model
-    model: str = "small_cnn"  # small_cnn, wrn-28-2 (any depth and width), resnet18, ...
-    projection_dim: int = 0  # width of the projection head; 0 leaves it out
+    # small_cnn, wrn-28-2 (any depth and width), resnet18; on features linear, mlp-256
+    model: str = "small_cnn"
+    # frozen backbone whose features are learnt from, computed once: efficientnet_lite0,
+    # or with a network resnet18, resnet50, efficientnet_b0, vit_b_16; none: from pixels
+    features: str = ""
+    feature_size: int = 224  # side in pixels of the images that the backbone sees
+    feature_views: int = 4  # stored views of each augmentation, per image
+    # first steps, that learn labels which have flowed to similar images (on features)
+    propagation_steps: int = 0
+    # width of the projection head, 0 for none; None: what the method needs
+    projection_dim: int | None = None
 
     # --- method
-    method: str = "fixmatch"  # supervised, fixmatch
+    # supervised, pseudo_label, mean_teacher, uda, fixmatch, flexmatch, freematch,
+    # softmatch, adamatch, defixmatch, comatch, ccssl or ccssl_comatch; its class says
+    # which of these knobs it reads
+    method: str = "fixmatch"
     labeled_view: Literal["weak", "strong"] = "weak"  # augmentation of labelled images
     threshold: float = 0.8  # least confidence of a pseudo-label (paper: 0.95)
     alignment: bool = True  # distribution alignment of pseudo-labels (paper: no)
-    temperature: float = 1.0  # of the pseudo-label softmax; below 1 sharpens
-    lambda_u: float = 1.0  # weight of the loss on unlabelled images
+    # of the pseudo-label softmax, below 1 sharpens; None: the method's own (1; uda 0.4)
+    temperature: float | None = None
+    # weight of the loss on unlabelled images; None: the method's own (1; defixmatch
+    # 0.5; mean_teacher 50, on a squared error)
+    lambda_u: float | None = None
+    # share of the steps in which lambda_u rises from 0 (pseudo_label, mean_teacher)
+    ramp_up: float = 0.4
+    # of running averages of predictions: thresholds, alignment (papers: 0.999)
+    running_momentum: float = 0.99
     joint_forward: bool = False  # True: one forward for all views, as in the paper
+    # --- method: contrast of embeddings (comatch, ccssl and ccssl_comatch)
+    lambda_c: float = 1.0  # weight of the contrastive loss
+    queue_batches: int = 5  # comatch: steps that its memory of images reaches back
+    smoothing: float = 0.9  # comatch: own opinion against the memory's; 1 is all own
+    graph_threshold: float = 0.8  # comatch: agreement that makes images neighbours
+    graph_temperature: float = 0.2  # comatch: of its comparisons of embeddings
+    contrast_temperature: float = 0.07  # ccssl: of its comparisons of embeddings
+    push_threshold: float = 0.0  # ccssl: less sure images get no class (paper: 0.9)
 
     # --- optimisation
     steps: int = 2000  # optimiser steps (paper: 2**20)
@@ -57,7 +89,7 @@ class Recipe:
     eval_every: int = 200  # steps between validations (and checkpoints)
 
     def __post_init__(self) -> None:
-        for name in ("size", "steps", "batch_size", "mu", "eval_every"):
+        for name in _AT_LEAST_ONE:
             if getattr(self, name) < 1:
                 raise WorkshopError(
                     f"{name}={getattr(self, name)} in the recipe: it must be at least"
@@ -73,6 +105,22 @@ class Recipe:
             raise WorkshopError(
                 f"labels_per_class={self.labels_per_class}: use 0 for all labels, or a"
                 " number of labels per class."
+            )
+        if self.features and self.feature_size < 32:
+            raise WorkshopError(
+                f"feature_size={self.feature_size}: a backbone sees images of at least"
+                " 32 pixels; 224 is what most were trained on."
+            )
+        if bool(self.features) != (self.model.split("-")[0] in ("linear", "mlp")):
+            raise WorkshopError(
+                f"model={self.model!r} with features={self.features!r}: on features"
+                " train model='linear' or 'mlp-256', on pixels any other."
+            )
+        if self.propagation_steps and not self.features:
+            raise WorkshopError(
+                f"propagation_steps={self.propagation_steps} without features: labels"
+                " flow between images whose pretrained features are alike; name a"
+                " backbone, or use 0."
             )
         if not 0 <= self.threshold <= 1:
             raise WorkshopError(
@@ -118,6 +166,24 @@ PRESETS: dict[str, dict[str, Any]] = {
     "ci": {"steps": 60, "eval_every": 30},
     # MiniEO on two CPU cores: FixMatch 75 s, 88 to 93 %; supervised 25 s, 66 to 79 %.
     "class": {},
+    # Real photographs on two CPU cores, on the features of a frozen network (extra
+    # `pretrained`): minutes for the features of 2,000 images, then seconds.
+    "features": {
+        "size": 160,
+        "features": "efficientnet_lite0",
+        "feature_size": 160,
+        "feature_views": 6,
+        "propagation_steps": 300,
+        "model": "mlp-256",
+        "labeled_view": "strong",
+        "threshold": 0.9,
+        "steps": 1000,
+        "batch_size": 32,
+        "mu": 7,
+        "lr": 0.001,
+        "weight_decay": 0.2,
+        "eval_every": 250,
+    },
     # Near the paper's setting (which has eight times the steps), for a GPU and a day.
     # Not run to the end by us: no figures to promise.
     "home": {
@@ -125,6 +191,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "model": "wrn-28-2",
         "threshold": 0.95,
         "alignment": False,
+        "running_momentum": 0.999,
         "batch_size": 64,
         "mu": 7,
         "steps": 2**17,
@@ -142,7 +209,7 @@ def preset(name: str | None = None) -> Recipe:
     """Return the recipe for the time at hand.
 
     Args:
-        name: "ci", "class" or "home"; default the environment variable WORKSHOP_PRESET,
+        name: "ci", "class", "features" or "home"; default the environment variable WORKSHOP_PRESET,
             or "class" where that is not set.
 
     Raises:

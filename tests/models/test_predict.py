@@ -6,8 +6,9 @@ from torch import Tensor, nn
 
 from workshop_lib.augment.normalize import Normalize
 from workshop_lib.errors import WorkshopError
+from workshop_lib.models import build_model
 from workshop_lib.models.output import Output
-from workshop_lib.models.predict import predict
+from workshop_lib.models.predict import embed, predict
 
 
 class Net(nn.Module):
@@ -105,6 +106,49 @@ def test_batch_size_must_be_positive(
 ) -> None:
     with pytest.raises(WorkshopError, match="batch_size=0"):
         predict(net, normalize, images, batch_size=0)
+
+
+def small_cnn(projection_dim: int) -> nn.Module:
+    torch.manual_seed(0)
+    return build_model(
+        "small_cnn", in_channels=3, num_classes=4, projection_dim=projection_dim
+    )
+
+
+@pytest.mark.parametrize("projection_dim", [0, 5])
+def test_features_are_what_the_classifier_reads(
+    normalize: Normalize, images: Tensor, projection_dim: int
+) -> None:
+    model = small_cnn(projection_dim)
+    features = embed(model, normalize, images, batch_size=3)  # (7, 96)
+    assert features.dtype == torch.float32 and not features.requires_grad
+    with torch.no_grad():
+        logits = model.classifier(features)
+    expected = predict(model, normalize, images)
+    torch.testing.assert_close(logits.softmax(1), expected, rtol=1e-4, atol=1e-5)
+    assert model.training  # given back as it was
+
+
+def test_projections_are_unit_vectors_from_the_head(
+    normalize: Normalize, images: Tensor
+) -> None:
+    model = small_cnn(5)
+    found = embed(model, normalize, images, "projection", batch_size=4)  # (7, 5)
+    torch.testing.assert_close(found.norm(dim=1), torch.ones(7))
+    with torch.no_grad():
+        expected = model.projection(embed(model, normalize, images))
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_embeddings_that_a_model_does_not_have_are_told(
+    net: Net, normalize: Normalize, images: Tensor
+) -> None:
+    with pytest.raises(WorkshopError, match="--projection-dim"):
+        embed(small_cnn(0), normalize, images, "projection")
+    with pytest.raises(WorkshopError, match="Did you mean 'features'"):
+        embed(small_cnn(0), normalize, images, "feature")  # type: ignore[arg-type]
+    with pytest.raises(WorkshopError, match="Net has no one vector"):
+        embed(net, normalize, images)
 
 
 @pytest.mark.gpu

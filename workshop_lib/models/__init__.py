@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from workshop_lib.errors import WorkshopError, unknown_name
+from workshop_lib.models.feature_head import FEATURE_HEADS, feature_head
 from workshop_lib.models.heads import Classifier, ProjectionHead
 from workshop_lib.models.output import Output
 from workshop_lib.models.small_cnn import SmallCNN
@@ -23,7 +24,13 @@ from workshop_lib.models.wide_resnet import WideResNet
 
 # Wide ResNets go by pattern, wrn-DEPTH-WIDTH; two stand here for all.
 RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
-MODEL_NAMES: tuple[str, ...] = ("small_cnn", "wrn-28-2", "wrn-28-8", *RESNETS)
+MODEL_NAMES: tuple[str, ...] = (
+    "small_cnn",
+    "wrn-28-2",
+    "wrn-28-8",
+    *RESNETS,
+    *FEATURE_HEADS,
+)
 
 _WRN = re.compile(r"wrn-(\d+)-(\d+)")
 
@@ -41,7 +48,7 @@ def build_model(
 
     Args:
         name: "small_cnn", "wrn-DEPTH-WIDTH" (such as "wrn-28-2"), "resnet18", 34, 50,
-            101 or 152.
+            101 or 152; for features of a frozen backbone "linear" or "mlp-WIDTH".
         in_channels: bands of the images, C.
         num_classes: K.
         projection_dim: width of the projection head; 0 leaves it out.
@@ -78,4 +85,9 @@ def _build(name: str, C: int, K: int, projection_dim: int) -> nn.Module:
             projection_dim=projection_dim,
             bn_momentum=0.1,
         )
+    head = feature_head(
+        name, in_channels=C, num_classes=K, projection_dim=projection_dim
+    )
+    if head is not None:
+        return head
     raise unknown_name("model", name, MODEL_NAMES)

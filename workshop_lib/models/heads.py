@@ -96,11 +96,20 @@ class Classifier(nn.Module):
             WorkshopError: not a float batch of images, or with other channels than the
                 model was built for.
         """
-        self._check(images)
-        feature = self.trunk(images)  # (B, D)
+        feature = self.features(images)  # (B, D)
         logits = self.classifier(feature)  # (B, K)
         embedding = feature if self.projection is None else self.projection(feature)
         return Output(logits, embedding)
+
+    def features(self, images: Tensor) -> Tensor:
+        """Return what the classifier reads (B, D), also where there is a projection.
+
+        Raises:
+            WorkshopError: as `forward`.
+        """
+        self._check(images)
+        feature: Tensor = self.trunk(images)  # (B, D)
+        return feature
 
     def _check(self, images: Tensor) -> None:
         if images.ndim != 4 or images.shape[1] != self.in_channels:

@@ -1,20 +1,28 @@
-"""From images to class probabilities."""
+"""From images to class probabilities, or to the vectors they are read from."""
 
-__all__ = ["predict"]
+__all__ = ["EMBEDDINGS", "embed", "predict", "predict_mean"]
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from workshop_lib.augment.normalize import to_float
-from workshop_lib.errors import WorkshopError
+from workshop_lib.augment.normalize import image_chunks, to_float
+from workshop_lib.errors import WorkshopError, unknown_name
+from workshop_lib.models.heads import Classifier
+
+EMBEDDINGS = ("features", "projection")
 
 
 def predict(
-    model: nn.Module, normalize: nn.Module, images: Tensor, batch_size: int = 256
+    model: nn.Module,
+    normalize: nn.Module,
+    images: Tensor,
+    batch_size: int = 256,
+    index: Tensor | None = None,
 ) -> Tensor:
     """Compute class probabilities, batch by batch, on the model's device.
 
@@ -27,16 +35,104 @@ def predict(
         normalize: the `Normalize` that was fitted on the training images.
         images: (N, C, H, W) uint8, or float as in `Scenes.images`; on any device.
         batch_size: images per forward pass; lower it if memory runs out.
+        index: (n,) positions of the images to look at; None for all. Unlike
+            `images[index]`, never copies more than a batch.
+
+    Returns:
+        (N, K) or (n, K) float32 probabilities on the CPU; each row sums to 1.
+
+    Raises:
+        WorkshopError: there are no images, or they are not (N, C, H, W).
+    """
+
+    def probabilities(x: Tensor) -> Tensor:
+        logits: Tensor = model(x).logits  # (B, K)
+        return logits.float().softmax(dim=1)
+
+    return _in_batches(probabilities, model, normalize, images, batch_size, index)
+
+
+def predict_mean(
+    model: nn.Module,
+    normalize: nn.Module,
+    views: Sequence[Tensor],
+    batch_size: int = 256,
+    index: Tensor | None = None,
+) -> Tensor:
+    """Average the probabilities of `predict` over several views of the same images.
+
+    Args:
+        views: at least one, each (N, C, H, W).
+        model, normalize, batch_size, index: as of `predict`.
 
     Returns:
         (N, K) float32 probabilities on the CPU; each row sums to 1.
 
     Raises:
-        WorkshopError: there are no images, or they are not (N, C, H, W).
+        WorkshopError: as `predict`.
     """
-    if images.ndim != 4 or len(images) == 0:
+    probs = [predict(model, normalize, view, batch_size, index) for view in views]
+    return torch.stack(probs).mean(dim=0)  # (N, K)
+
+
+def embed(
+    model: nn.Module,
+    normalize: nn.Module,
+    images: Tensor,
+    which: Literal["features", "projection"] = "features",
+    batch_size: int = 256,
+    index: Tensor | None = None,
+) -> Tensor:
+    """Compute one vector per image, batch by batch, under the conditions of `predict`.
+
+    Args:
+        model: a `Classifier`, such as `build_model` returns.
+        normalize: the `Normalize` that was fitted on the training images.
+        images: (N, C, H, W) uint8, or float as in `Scenes.images`; on any device.
+        which: "features" are what the classifier reads; "projection" the unit vectors
+            that contrastive losses compare, where the model has such a head.
+        batch_size: images per forward pass; lower it if memory runs out.
+        index: (n,) positions of the images to look at; None for all.
+
+    Returns:
+        (N, D) or (n, D) float32 on the CPU.
+
+    Raises:
+        WorkshopError: there are no images, another name, a model without a projection
+            head, or one that is no `Classifier`.
+    """
+    if which not in EMBEDDINGS:
+        raise unknown_name("embedding", which, EMBEDDINGS)
+    if not isinstance(model, Classifier):
         raise WorkshopError(
-            f"images of shape {tuple(images.shape)}: predict needs (N, C, H, W) with at"
+            f"a model of type {type(model).__name__} has no one vector per image: give"
+            " a Classifier, as build_model returns."
+        )
+    if which == "projection" and model.projection is None:
+        raise WorkshopError(
+            "this model has no projection head: train with --projection-dim 64, or"
+            " look at its features instead."
+        )
+
+    def vectors(x: Tensor) -> Tensor:
+        found: Tensor = model.features(x) if which == "features" else model(x).embedding
+        return found.float()  # (B, D)
+
+    return _in_batches(vectors, model, normalize, images, batch_size, index)
+
+
+def _in_batches(
+    compute: Callable[[Tensor], Tensor],
+    model: nn.Module,
+    normalize: nn.Module,
+    images: Tensor,
+    batch_size: int,
+    index: Tensor | None,
+) -> Tensor:
+    """Apply `compute`, which calls the model, to normalised images; join the rows."""
+    if images.ndim != 4 or len(images if index is None else index) == 0:
+        raise WorkshopError(
+            f"images of shape {tuple(images.shape)}: a model reads (N, C, H, W) with at"
             " least one image; add a dimension with images[None] for a single one."
         )
     if batch_size < 1:
@@ -46,12 +142,11 @@ def predict(
     normalize = copy.deepcopy(normalize).to(device)  # the caller's stays where it is
     parts = []
     with _evaluating(model), torch.inference_mode():
-        for batch in images.split(batch_size):
+        for batch in image_chunks(images, index, batch_size):
             x = normalize(to_float(batch.to(device, non_blocking=True)))
             x = x.contiguous(memory_format=torch.channels_last)  # faster convolutions
-            logits = model(x).logits  # (B, K)
-            parts.append(logits.float().softmax(dim=1))
-        return torch.cat(parts).cpu()  # (N, K)
+            parts.append(compute(x))
+        return torch.cat(parts).cpu()  # (N, K) or (N, D)
 
 
 @contextmanager

@@ -5,11 +5,10 @@ __all__ = ["Ema"]
 import copy
 from typing import Any
 
-import torch
 from torch import nn
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from workshop_lib.errors import WorkshopError
+from workshop_lib.models.average import follow_weights
 
 
 class Ema:
@@ -55,14 +54,9 @@ class Ema:
             return self.decay
         return min(self.decay, (1 + self.updates) / (10 + self.updates))
 
-    @torch.no_grad()
     def update(self, model: nn.Module) -> None:
         """Take the weights of `model` into the average; call it after every step."""
-        # One call for all tensors: a loop over them costs more than the arithmetic.
-        average = get_ema_multi_avg_fn(self.current_decay())
-        average(list(self.model.parameters()), list(model.parameters()), self.updates)
-        for mine, latest in zip(self.model.buffers(), model.buffers(), strict=True):
-            mine.copy_(latest)
+        follow_weights(self.model, model, self.current_decay())
         self.updates += 1
 
     def state_dict(self) -> dict[str, Any]:

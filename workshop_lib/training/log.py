@@ -2,6 +2,7 @@
 
 __all__ = ["ProgressLog", "Row", "RunningMeans", "someone_watches"]
 
+import math
 import os
 import sys
 import time
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from workshop_lib.ranks import mean_over_ranks
 from workshop_lib.session import in_notebook
 
 Row = dict[str, float]
@@ -30,42 +32,23 @@ class RunningMeans:
     def add(self, values: dict[str, Tensor]) -> None:
         """Take in the scalars of one step."""
         for name, value in values.items():
-            self._sum(name, value)
+            value = value.detach().to(torch.float64)
+            self.sums[name] = self.sums[name] + value if name in self.sums else value
         self.steps += 1
 
-    def add_pseudo_labels(self, pseudo: Tensor, mask: Tensor, truth: Tensor) -> None:
-        """Count the pseudo-labels that one step used, and those that were right.
-
-        Shape: all (mu*B,).
-        """
-        self._sum("pseudo_used", mask.sum())
-        self._sum("pseudo_correct", (mask * (pseudo == truth)).sum())
-
-    def _sum(self, name: str, value: Tensor) -> None:
-        value = value.detach().to(torch.float64)
-        self.sums[name] = self.sums[name] + value if name in self.sums else value
-
     def flush(self) -> Row:
-        """Return the means and start again.
-
-        Pseudo-labels are counted, not averaged per step: `pseudo_correct` over
-        `pseudo_used` is their accuracy (nan while no image was confident).
-        """
-        sums = {k: float(v) for k, v in self.sums.items()}
-        row = {
-            k: v / self.steps for k, v in sums.items() if not k.startswith("pseudo_")
-        }
-        if "pseudo_used" in sums:
-            used = sums["pseudo_used"]
-            row["pseudo_accuracy"] = (
-                sums["pseudo_correct"] / used if used else float("nan")
-            )
+        """Return the means and start again."""
+        row = {k: float(v) / self.steps for k, v in self._of_all_ranks().items()}
         self.sums, self.steps = {}, 0
         return row
 
+    def _of_all_ranks(self) -> dict[str, Tensor]:
+        """Return the sums over steps of what is the mean over the global batch."""
+        return {name: mean_over_ranks(value) for name, value in self.sums.items()}
+
     def state_dict(self) -> dict[str, Any]:
         """Return what `load_state_dict` takes."""
-        return {"sums": dict(self.sums), "steps": self.steps}
+        return {"sums": self._of_all_ranks(), "steps": self.steps}
 
     def load_state_dict(self, state: dict[str, Any], device: torch.device) -> None:
         """Go on from a saved state."""
@@ -112,6 +95,7 @@ class ProgressLog:
         text = f"step {int(row['step']):5d}/{self.total}  loss {row['loss']:.3f}"
         if "mask_rate" in row:
             text += f"  mask {row['mask_rate']:.2f}"
+        if not math.isnan(row.get("pseudo_accuracy", math.nan)):
             text += f"  pseudo-labels right {row['pseudo_accuracy']:.2f}"
         text += f"  val {row['val_accuracy']:.3f}  {row['seconds']:.1f} s"
         self.say(text)

@@ -20,14 +20,21 @@ from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.splits import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.files import read_json, write_text
+from workshop_lib.ranks import rank
 from workshop_lib.recipe import Recipe
 from workshop_lib.session import (
     is_out_of_memory,
+    peak_memory,
     pick_device,
     tune_allocator,
     versions,
 )
 from workshop_lib.training.checkpoint import load_checkpoint, save_checkpoint
+from workshop_lib.training.distributed import (
+    rank_zero_first,
+    stop_together,
+    wait_for_all,
+)
 from workshop_lib.training.log import ProgressLog, Row
 from workshop_lib.training.run import Run, run_identity
 from workshop_lib.training.trainer import Trainer
@@ -75,15 +82,17 @@ def train(
     device = device or pick_device()
     if device.type == "cpu":
         tune_allocator()
+    verbose = verbose and rank() == 0
     folder = Path(folder) if folder else _default_folder(recipe, scenes, split)
-    if resume and (folder / "recipe.json").exists():
-        _check_same(folder, recipe, run_identity(scenes, split))
-        if (folder / "run.json").exists():
-            if verbose:
-                print(f"found a finished run of this recipe in {folder}: loaded")
-            return Run.load(folder)
-    else:
-        _start_folder(folder, recipe, scenes, split)
+    with rank_zero_first():  # the others find the folder made
+        if resume and (folder / "recipe.json").exists():
+            _check_same(folder, recipe, run_identity(scenes, split))
+            if (folder / "run.json").exists():
+                if verbose:
+                    print(f"found a finished run of this recipe in {folder}: loaded")
+                return Run.load(folder)
+        elif rank() == 0:
+            _start_folder(folder, recipe, scenes, split)
     try:
         trainer = Trainer(recipe, scenes, split, device)
         progress = _resume(folder, trainer, verbose) if resume else _Progress()
@@ -96,9 +105,12 @@ def train(
             f" size={recipe.size}: halve the batch size or the image size;"
             " `workshop budget` tells what a recipe needs."
         ) from error
-    _write_log(folder, progress)  # again: a kill may have come between the two files
-    facts = _facts(trainer, progress, scenes, split)
-    write_text(folder / "run.json", json.dumps(facts, indent=1))
+    if rank() == 0:
+        # The log again: a kill may have come between it and the last checkpoint
+        _write_log(folder, progress, trainer)
+        facts = _facts(trainer, progress, scenes, split)
+        write_text(folder / "run.json", json.dumps(facts, indent=1))
+    wait_for_all()
     return Run.load(folder)
 
 
@@ -113,7 +125,7 @@ def _run(
     recipe = trainer.recipe
     since = time.perf_counter() - progress.seconds
     bar = ProgressLog(recipe.steps, trainer.steps_done, recipe.method, verbose)
-    with closing(bar), _ctrl_c_between_steps() as stop:
+    with closing(bar), _signals_between_steps() as stop:
         while trainer.steps_done < recipe.steps:
             trainer.step()
             bar.tick()
@@ -125,9 +137,12 @@ def _run(
                 bar.line(row)
                 if on_log:
                     on_log(row)
-            if stop.is_set():
+            if stop_together(stop.is_set(), trainer.steps_done):
                 progress.seconds = time.perf_counter() - since
-                save_checkpoint(folder / "last.pt", _last_state(trainer, progress))
+                state = {**trainer.state_dict(), **vars(progress)}
+                if rank() == 0:
+                    save_checkpoint(folder / "last.pt", state)
+                wait_for_all()  # one that ends sooner would have the others killed
                 raise KeyboardInterrupt(
                     f"stopped at step {trainer.steps_done} of {recipe.steps}; the same"
                     f" command goes on from there ({folder})"
@@ -144,24 +159,27 @@ def _save(
 ) -> None:
     """Write log and checkpoints; a full disk does not end a training before its end."""
     progress.rows.append(row)
+    state = trainer.state_dict()  # which all ranks make together
+    if rank() != 0:
+        return
     try:
         if row["val_accuracy"] >= progress.best:
             save_checkpoint(folder / "best.pt", trainer.weights())
             progress.best = row["val_accuracy"]
-        save_checkpoint(folder / "last.pt", _last_state(trainer, progress))
-        _write_log(folder, progress)
+        save_checkpoint(folder / "last.pt", {**state, **vars(progress)})
+        _write_log(folder, progress, trainer)
     except WorkshopError as error:
         if must:
             raise
         bar.say(f"warning: {error} The training goes on without this checkpoint.")
 
 
-def _write_log(folder: Path, progress: _Progress) -> None:
+def _write_log(folder: Path, progress: _Progress, trainer: Trainer) -> None:
     write_text(folder / "log.csv", pd.DataFrame(progress.rows).to_csv(index=False))
-
-
-def _last_state(trainer: Trainer, progress: _Progress) -> dict[str, Any]:
-    return {**trainer.state_dict(), **vars(progress)}
+    classes = trainer.pseudo_labels.table()
+    if len(classes):  # none for a method without pseudo-labels
+        text = classes.to_csv(index=False, float_format="%.10g")
+        write_text(folder / "pseudo_labels.csv", text)
 
 
 def _resume(folder: Path, trainer: Trainer, verbose: bool) -> _Progress:
@@ -186,26 +204,30 @@ def _resume(folder: Path, trainer: Trainer, verbose: bool) -> _Progress:
 
 
 @contextmanager
-def _ctrl_c_between_steps() -> Iterator[threading.Event]:
-    """Hold Ctrl-C back until a step is complete: half a step cannot be saved.
+def _signals_between_steps() -> Iterator[threading.Event]:
+    """Hold signals back until a step is complete: half a step cannot be saved.
 
-    A second Ctrl-C ends the program at once.
+    Ctrl-C, and what a cluster sends to a job whose time is nearly over (SIGTERM,
+    SIGUSR1). A second Ctrl-C ends the program at once.
     """
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stop  # signals reach the main thread only
         return
-    before = signal.getsignal(signal.SIGINT)
+    names = ("SIGINT", "SIGTERM", "SIGUSR1")  # not all of them on Windows
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
 
     def remember(signum: int, frame: object) -> None:
-        signal.signal(signal.SIGINT, before)
+        if signum == signal.SIGINT:
+            signal.signal(signum, before[signum] or signal.SIG_DFL)
         stop.set()
 
-    signal.signal(signal.SIGINT, remember)
+    before = {number: signal.signal(number, remember) for number in numbers}
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
 
 
 def _default_folder(recipe: Recipe, scenes: Scenes, split: Split) -> Path:
@@ -223,7 +245,8 @@ def _start_folder(folder: Path, recipe: Recipe, scenes: Scenes, split: Split) ->
     write_text(folder / "identity.json", json.dumps(identity))
     for name in ("recipe.json", "run.json", "last.pt", "best.pt", "log.csv"):
         (folder / name).unlink(missing_ok=True)
-    (folder / "evaluation.json").unlink(missing_ok=True)
+    for name in ("pseudo_labels.csv", "evaluation.json", "predictions.npz"):
+        (folder / name).unlink(missing_ok=True)
     split.save(folder / "split", scenes)
     write_text(folder / "recipe.json", recipe.to_json())  # last: a run has begun
 
@@ -258,8 +281,10 @@ def _facts(
         "labels": len(split.labeled),
         "counts": split.counts(),
         "precision": trainer.precision.name,
+        "peak_memory": peak_memory(trainer.device),  # bytes
         "class_names": list(scenes.class_names),
         "bands": list(scenes.bands),
+        "in_channels": trainer.views.inputs[0].shape[1],
         "is_rgb": scenes.is_rgb,
         **versions(),
     }

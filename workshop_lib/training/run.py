@@ -1,6 +1,6 @@
 """A finished (or interrupted) training as a folder, and how to open it again."""
 
-__all__ = ["Run", "run_identity"]
+__all__ = ["CHECKPOINTS", "Run", "run_identity"]
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,9 +15,11 @@ from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.splits import Split
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.files import read_json
-from workshop_lib.models import build_model
 from workshop_lib.recipe import Recipe
 from workshop_lib.training.checkpoint import load_checkpoint
+from workshop_lib.training.initial import initial_model
+
+CHECKPOINTS = ("best", "last", "initial")
 
 
 def run_identity(scenes: Scenes, split: Split) -> dict[str, str]:
@@ -31,8 +33,9 @@ class Run:
 
     `recipe.json` the settings, `log.csv` the table of validations, `best.pt` the
     checkpoint with the best validation accuracy, `last.pt` the one a killed training
-    goes on from, `run.json` the facts (seconds, parameters, labels counted, versions),
-    `split/` the names of the images in each part.
+    goes on from, `pseudo_labels.csv` the counts of `PseudoLabelCounts` if the method
+    makes pseudo-labels, `run.json` the facts (seconds, parameters, labels counted,
+    versions), `split/` the names of the images in each part.
     """
 
     folder: Path
@@ -64,39 +67,59 @@ class Run:
             ) from error
         return cls(folder, recipe, facts, log)
 
+    def pseudo_labels(self) -> pd.DataFrame | None:
+        """Read how pseudo-labels fared per class: step, class, used, correct, true.
+
+        None for a method without pseudo-labels. The columns are explained in
+        `PseudoLabelCounts`.
+
+        Raises:
+            WorkshopError: the table is damaged.
+        """
+        path = self.folder / "pseudo_labels.csv"
+        if not path.exists():
+            return None
+        try:  # a class may be called "NA"
+            return pd.read_csv(path, dtype={"class": str}, keep_default_na=False)
+        except ValueError as error:
+            raise WorkshopError(
+                f"{path} is damaged ({error}): restore it, or train anew."
+            ) from error
+
     def load_model(
         self,
-        which: Literal["best", "last"] = "best",
+        which: Literal["best", "last", "initial"] = "best",
         weights: Literal["ema", "online"] = "ema",
     ) -> tuple[nn.Module, Normalize]:
-        """Build the network with trained weights, ready for `predict`.
+        """Build the network with trained weights, ready for `predict` and `embed`.
 
         Args:
-            which: the checkpoint with the best validation accuracy, or the last one.
+            which: the checkpoint with the best validation accuracy, the last one, or
+                the network as it was before the first step.
             weights: "ema" the averaged weights, which every figure of this library is
-                about; "online" those that the optimiser moved.
+                about; "online" those that the optimiser moved. At the start they are
+                the same.
 
         Returns:
             The model in evaluation mode, and the normalisation fitted to its training
-            images.
+            images. Both read what `model_inputs` makes of images: the images, or what
+            a frozen backbone sees in them.
         """
-        if which not in ("best", "last"):
-            raise unknown_name("checkpoint", which, ("best", "last"))
+        if which not in CHECKPOINTS:
+            raise unknown_name("checkpoint", which, CHECKPOINTS)
         if weights not in ("ema", "online"):
             raise unknown_name("weights", weights, ("ema", "online"))
+        # Every checkpoint holds the normalisation, which training does not change.
+        file = "best" if which == "initial" else which
         state = load_checkpoint(
-            self.folder / f"{which}.pt", needs=("model", "ema", "normalize")
+            self.folder / f"{file}.pt", needs=("model", "ema", "normalize")
         )
-        model = build_model(
-            self.recipe.model,
-            in_channels=len(self.facts["bands"]),
-            num_classes=len(self.facts["class_names"]),
-            projection_dim=self.recipe.projection_dim,
-        )
-        model.load_state_dict(
-            state["ema"]["model"] if weights == "ema" else state["model"]
-        )
-        bands = len(self.facts["bands"])
-        normalize = Normalize(torch.zeros(bands), torch.ones(bands))
+        channels, classes = self.facts["in_channels"], len(self.facts["class_names"])
+        model = initial_model(self.recipe, channels, classes)
+        if which != "initial":
+            model.load_state_dict(
+                state["ema"]["model"] if weights == "ema" else state["model"]
+            )
+        normalize = Normalize(torch.zeros(channels), torch.ones(channels))
         normalize.load_state_dict(state["normalize"])
         return model.eval(), normalize

@@ -8,21 +8,30 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from workshop_lib.augment.normalize import Normalize, to_float
-from workshop_lib.augment.policies import get_policy
+from workshop_lib.augment.normalize import Normalize
 from workshop_lib.data.batches import IndexStream
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.splits import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.methods import Batch, build_method
-from workshop_lib.models import build_model
-from workshop_lib.models.predict import predict
+from workshop_lib.methods.propagation import PropagatedStart, propagate_labels
+from workshop_lib.models.predict import predict_mean
+from workshop_lib.ranks import own_rows
 from workshop_lib.recipe import Recipe
+from workshop_lib.training.distributed import (
+    average_gradients,
+    from_rank_zero,
+    rank_zero_first,
+)
 from workshop_lib.training.ema import Ema
+from workshop_lib.training.initial import initial_model
 from workshop_lib.training.log import Row, RunningMeans
 from workshop_lib.training.optimizer import build_optimizer
 from workshop_lib.training.precision import choose_precision
+from workshop_lib.training.pseudo_labels import PseudoLabelCounts
 from workshop_lib.training.schedule import cosine_7_16
+from workshop_lib.training.synced_batch_norm import synchronize_batch_norm
+from workshop_lib.training.views import open_views
 
 
 class Trainer:
@@ -44,29 +53,28 @@ class Trainer:
         self, recipe: Recipe, scenes: Scenes, split: Split, device: torch.device
     ) -> None:
         self.recipe, self.device = recipe, device
+        if scenes.multi_label:
+            raise WorkshopError(
+                "images with several labels each cannot be trained on: the methods here"
+                " choose one class per image. Keep the images of one label."
+            )
         if recipe.pool == "labeled":
             split = split.with_pool("labeled")
-        self.images, self.labels = scenes.images.to(device), scenes.labels.to(device)
-        self.val = split.val.to(device)
-        classes = len(scenes.class_names)
-        with torch.random.fork_rng(devices=[]):  # the caller's numbers stay as they are
-            torch.manual_seed(recipe.seed)  # initial weights; all else has generators
-            model = build_model(
-                recipe.model,
-                in_channels=scenes.images.shape[1],
-                num_classes=classes,
-                projection_dim=recipe.projection_dim,
-            )
-        self.model = model.to(device)
-        self.ema = Ema(self.model, recipe.ema_decay)
+        self.labels, self.val = scenes.labels.to(device), split.val.to(device)
+        self.num_classes = classes = scenes.num_classes
         self.method = build_method(recipe, classes)
-        self.method.attach(self.model, len(scenes))
+        names = {*self.method.labeled_views, *self.method.views}
+        with rank_zero_first():  # features are computed once, then found in the cache
+            self.views = open_views(recipe, scenes, names, device)
+        model = initial_model(recipe, self.views.inputs[0].shape[1], classes)
+        self.model = synchronize_batch_norm(model.to(device))
+        self.ema = Ema(self.model, recipe.ema_decay)
+        self.method.attach(self.model, len(scenes), len(split.unlabeled))
         self.method.to(device)
-        self.normalize = Normalize.fit(scenes.images[split.unlabeled]).to(device)
-        views = {*self.method.labeled_views, *self.method.views}
-        self.policies = {name: get_policy(name, scenes.is_rgb) for name in views}
+        self.normalize = Normalize.fit(self.views.inputs[0], split.unlabeled).to(device)
+        self.start = self._start(split) if recipe.propagation_steps else None
         self.optimizer = build_optimizer(self.model, recipe)
-        self.precision = choose_precision(recipe.precision, device)
+        self.precision = from_rank_zero(choose_precision(recipe.precision, device))
         self.scaler = self.precision.scaler()
         B = recipe.batch_size
         self.labeled = IndexStream(split.labeled, B, seed=recipe.seed, device=device)
@@ -75,13 +83,27 @@ class Trainer:
         )
         self.generator = torch.Generator(device).manual_seed(recipe.seed)
         self.means = RunningMeans()
+        self.pseudo_labels = PseudoLabelCounts(scenes.class_names)
         self.steps_done = 0
 
+    def _start(self, split: Split) -> PropagatedStart:
+        """Let the labels flow to the unlabeled images, for the first steps."""
+        pool = split.unlabeled.to(self.device)
+        known = torch.full_like(self.labels, -1)
+        known[split.labeled] = self.labels[split.labeled]
+        views = [self.normalize(view[pool]).flatten(1) for view in self.views.inputs]
+        features = torch.stack(views).mean(dim=0)  # (n, D)
+        guess, sure = propagate_labels(features, known[pool], self.num_classes)
+        weights = torch.zeros(len(known), device=self.device)
+        weights[pool], known[pool] = sure, guess
+        return PropagatedStart(self.method, known, weights).to(self.device)
+
     def _view(self, index: Tensor, policy: str) -> Tensor:
-        """Augment the images of `index`; normalise last, here and nowhere else."""
-        images = to_float(self.images[index])  # (B, C, H, W)
-        images = self.normalize(self.policies[policy](images, self.generator))
-        return images.contiguous(memory_format=torch.channels_last)
+        """Make a view of the images of `index`; normalise last, here and only here."""
+        # Drawn for all ranks: the random numbers must not depend on how many there are
+        drawn = own_rows(self.views.draw(index, policy, self.generator))
+        images = self.normalize(drawn)
+        return images.contiguous(memory_format=torch.channels_last)  # (B, C, H, W)
 
     def draw_batch(self) -> Batch:
         """Draw the next images, in the views that the method asks for."""
@@ -89,9 +111,9 @@ class Trainer:
         unl = self.unlabeled.at(self.steps_done)  # (mu*B,)
         return Batch(
             x_lab=tuple(self._view(lab, name) for name in self.method.labeled_views),
-            y_lab=self.labels[lab],
+            y_lab=self.labels[own_rows(lab)],
             x_unl=tuple(self._view(unl, name) for name in self.method.views),
-            unlabeled_index=unl,
+            unlabeled_index=own_rows(unl),
         )
 
     def step(self) -> None:
@@ -104,10 +126,13 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.lr * factor
         batch = self.draw_batch()
+        early = self.steps_done < self.recipe.propagation_steps
+        method = self.start if early and self.start is not None else self.method
         with self.precision.autocast():
-            terms = self.method(self.model, batch)
+            terms = method(self.model, batch)
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(terms.total).backward()
+        average_gradients(self.model)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.ema.update(self.model)
@@ -116,7 +141,7 @@ class Trainer:
         if terms.pseudo_labels is not None and terms.mask is not None:
             # For the log alone: the truth that the method itself never sees.
             truth = self.labels[batch.unlabeled_index]
-            self.means.add_pseudo_labels(terms.pseudo_labels, terms.mask, truth)
+            self.pseudo_labels.add(terms.pseudo_labels, terms.mask, truth)
         self.steps_done += 1
 
     def validate(self) -> Row:
@@ -126,6 +151,7 @@ class Trainer:
             WorkshopError: the loss is no longer a number.
         """
         row = {"step": float(self.steps_done), **self.means.flush()}
+        row |= self.pseudo_labels.flush(self.steps_done)
         if not math.isfinite(row["loss"]):
             raise WorkshopError(
                 f"the loss became {row['loss']} before step {self.steps_done}. The last"
@@ -133,9 +159,9 @@ class Trainer:
                 f" {self.recipe.lr}) or precision='fp32', and look for broken images."
             )
         truth = self.labels[self.val].cpu()
-        images = self.images[self.val]
-        probs = predict(self.ema.model, self.normalize, images)
-        online = predict(self.model, self.normalize, images)
+        views = self.views.inputs
+        probs = predict_mean(self.ema.model, self.normalize, views, index=self.val)
+        online = predict_mean(self.model, self.normalize, views, index=self.val)
         row["val_accuracy"] = float((probs.argmax(1) == truth).double().mean())
         row["val_accuracy_online"] = float((online.argmax(1) == truth).double().mean())
         picked = probs[torch.arange(len(truth)), truth]
@@ -153,13 +179,17 @@ class Trainer:
         }
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what is needed to go on as if nothing had happened."""
+        """Return what is needed to go on as if nothing had happened.
+
+        Of several ranks all must ask: what they have counted apart is put together.
+        """
         return {
             **self.weights(),
             "method": self.method.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
             "means": self.means.state_dict(),
+            "pseudo_labels": self.pseudo_labels.state_dict(),
             "generator": self.generator.get_state(),
             "precision": self.precision.name,
             "device": self.device.type,
@@ -177,6 +207,7 @@ class Trainer:
         self.method.load_state_dict(state["method"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.means.load_state_dict(state["means"], self.device)
+        self.pseudo_labels.load_state_dict(state["pseudo_labels"], self.device)
         self.steps_done = int(state["step"])
         if state["device"] != self.device.type:
             self.generator.manual_seed(self.recipe.seed + 7919 * self.steps_done)

@@ -1,0 +1,332 @@
+"""Two processes train what one trains; they stop together and none waits for ever."""
+
+import os
+import re
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from torch import distributed, nn
+
+from workshop_lib.data.splits import Split
+from workshop_lib.errors import WorkshopError
+from workshop_lib.methods import METHODS
+from workshop_lib.ranks import own_rows
+from workshop_lib.recipe import Recipe
+from workshop_lib.training.checkpoint import load_checkpoint
+from workshop_lib.training.distributed import (
+    average_gradients,
+    from_rank_zero,
+    process_group,
+    rank_zero_first,
+    stop_together,
+    wait_for_all,
+)
+from workshop_lib.training.synced_batch_norm import (
+    SyncedBatchNorm,
+    synchronize_batch_norm,
+)
+from workshop_lib.training.trainer import Trainer
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+SCRIPT = HERE / "rank_train.py"
+RANK_TRAIN = runpy.run_path(str(SCRIPT))  # what it defines
+needs_gloo = pytest.mark.skipif(
+    not (distributed.is_available() and distributed.is_gloo_available()),
+    reason="this torch has no gloo",
+)
+Start = Callable[..., list[subprocess.Popen[str]]]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Start as many processes as asked for; none outlives the test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def begin(ranks: int, *command: object, **more: str) -> list[subprocess.Popen[str]]:
+        own = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+        own |= {"WORLD_SIZE": str(ranks), "OMP_NUM_THREADS": "1", **more}
+        if os.environ.get("CUDA_VISIBLE_DEVICES") is None:
+            own["CUDA_VISIBLE_DEVICES"] = ""  # these tests are about CPUs
+        new = [
+            subprocess.Popen(
+                [sys.executable, *map(str, command)],
+                env={**os.environ, **own, "RANK": str(rank)},
+                cwd=ROOT,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for rank in range(ranks)
+        ]
+        started.extend(new)
+        return new
+
+    yield begin
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def double() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+    torch.set_num_threads(threads)
+
+
+def wait_until(ready: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 300
+    while not ready():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def numbers(state: object, name: str = "") -> dict[str, torch.Tensor]:
+    """Flatten a checkpoint to its tensors by name; random numbers left out."""
+    if isinstance(state, torch.Tensor):
+        return {name: state}
+    if isinstance(state, list):
+        state = dict(enumerate(state))
+    if not isinstance(state, dict):
+        return {}
+    found: dict[str, torch.Tensor] = {}
+    for key, value in state.items():
+        found |= numbers(value, f"{name}.{key}")
+    return found
+
+
+def same(one: Path, many: Path, rtol: float = 1e-9) -> None:
+    """Compare weights, averages, memories, optimiser and log of two runs."""
+    a, b = (numbers(load_checkpoint(path / "last.pt")) for path in (one, many))
+    assert a.keys() == b.keys()
+    for name, value in a.items():
+        torch.testing.assert_close(
+            b[name], value, rtol=rtol, atol=1e-9, msg=f"{one.name}{name}"
+        )
+    logs = [pd.read_csv(path / "log.csv") for path in (one, many)]
+    logs = [log.drop(columns=["seconds"]) for log in logs]
+    # Validation is predicted in single precision, as everywhere
+    pd.testing.assert_frame_equal(logs[0], logs[1], rtol=1e-5, atol=1e-6)
+    exact = [c for c in logs[0] if c.startswith(("loss", "mask", "pseudo"))]
+    pd.testing.assert_frame_equal(logs[0][exact], logs[1][exact], rtol=1e-9, atol=1e-9)
+    counts = [path / "pseudo_labels.csv" for path in (one, many)]
+    assert counts[0].exists() == counts[1].exists()
+    if counts[0].exists():
+        tables = [pd.read_csv(path) for path in counts]
+        pd.testing.assert_frame_equal(*tables, rtol=1e-9, atol=1e-9)
+
+
+@needs_gloo
+@pytest.mark.slow
+def test_two_ranks_train_what_one_trains_with_every_method(tmp_path, start, double):
+    ranks = start(2, SCRIPT, tmp_path / "two", *METHODS)
+    for method in METHODS:
+        recipe = RANK_TRAIN["RECIPE"].with_(method=method)
+        RANK_TRAIN["run"](recipe, tmp_path / "one" / method)
+    outputs = [process.communicate(timeout=500) for process in ranks]
+    for process, (_, errors) in zip(ranks, outputs, strict=True):
+        assert process.returncode == 0, errors
+    for method in METHODS:
+        same(tmp_path / "one" / method, tmp_path / "two" / method)
+    assert outputs[0][0].count("step     6/6") == len(METHODS)
+    assert outputs[1][0] == ""  # rank 0 alone prints
+
+
+@needs_gloo
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="signals of this kind are not for Windows")
+def test_a_signal_to_one_rank_stops_all_and_two_go_on_as_one(tmp_path, start, double):
+    """Stopped by SIGUSR1, as before a time limit; compared with one process."""
+    folder = tmp_path / "run"
+    ranks = start(2, SCRIPT, folder)
+    wait_until((folder / "last.pt").exists, ranks[0])
+    ranks[1].send_signal(signal.SIGUSR1)
+    for process in ranks:
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode != 0
+        assert "the same command goes on from there" in errors
+    reached = load_checkpoint(folder / "last.pt")["step"]
+    assert reached % 10 == 0
+
+    trainer = trainer_at(RANK_TRAIN["LONG"], reached)
+    state = load_checkpoint(folder / "last.pt")
+    mine, theirs = numbers(trainer.state_dict()), numbers(state)
+    for name, value in mine.items():
+        if name.startswith((".model", ".method", ".means", ".pseudo_labels.now")):
+            # Rounding grows with the steps, and thresholds make it jump
+            torch.testing.assert_close(theirs[name], value, rtol=1e-5, atol=1e-7)
+    ranks = start(2, SCRIPT, folder)  # goes on from there
+    wait_until(lambda: steps_in(folder) > reached, ranks[0])
+    ranks[0].send_signal(signal.SIGTERM)
+    said, _ = ranks[0].communicate(timeout=120)
+    assert f"going on from step {reached}" in said
+    ranks[1].communicate(timeout=120)
+
+
+def trainer_at(recipe: Recipe, steps: int) -> Trainer:
+    """One process's training, so many steps on."""
+    images = RANK_TRAIN["scenes"]()
+    split = Split.make(images, labels_per_class=2, seed=0)
+    trainer = Trainer(recipe, images, split, torch.device("cpu"))
+    while trainer.steps_done < steps:
+        trainer.step()
+        if trainer.steps_done % recipe.eval_every == 0:
+            trainer.validate()
+    return trainer
+
+
+def steps_in(folder: Path) -> int:
+    return int(load_checkpoint(folder / "last.pt")["step"])
+
+
+@needs_gloo
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_dead_rank_ends_the_others_with_a_message(tmp_path, start, victim):
+    ranks = start(2, SCRIPT, tmp_path)
+    wait_until((tmp_path / "last.pt").exists, ranks[0])
+    ranks[victim].kill()
+    _, errors = ranks[1 - victim].communicate(timeout=120)
+    assert ranks[1 - victim].returncode not in (0, None)
+    assert "another process of this training has ended" in errors
+    assert load_checkpoint(tmp_path / "last.pt")["step"] > 0
+
+
+@needs_gloo
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGSTOP")
+def test_a_rank_that_hangs_is_not_waited_for_for_ever(tmp_path, start):
+    ranks = start(2, SCRIPT, tmp_path, WORKSHOP_RANK_TIMEOUT="5")
+    wait_until((tmp_path / "last.pt").exists, ranks[0])
+    ranks[1].send_signal(signal.SIGSTOP)
+    _, errors = ranks[0].communicate(timeout=120)
+    assert "did not answer within 5 s" in errors
+
+
+@needs_gloo
+@pytest.mark.slow
+def test_torchrun_starts_it_from_a_shell(tmp_path):
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    command += ["--master-port", str(free_port()), "-m", "workshop_lib.cli", "train"]
+    command += ["--steps", "4", "--eval-every", "2", "--precision", "fp32"]
+    command += ["--batch-size", "4", "--mu", "2", "--folder", str(tmp_path / "run")]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=500
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("test accuracy") == 1
+    assert len(re.findall("^step ", done.stdout, re.MULTILINE)) == 2
+    assert (tmp_path / "run" / "evaluation.json").exists()
+
+
+def test_alone_everything_is_as_it_was():
+    model = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2))
+    with process_group(), rank_zero_first():
+        assert synchronize_batch_norm(model) is model
+        assert type(model[1]) is nn.BatchNorm2d
+        average_gradients(model)
+        wait_for_all()
+        assert from_rank_zero("x") == "x"
+        assert stop_together(True, step=3) and not stop_together(False, step=10)
+        rows = torch.arange(3)
+        assert own_rows(rows) is rows
+
+
+def test_without_an_address_it_says_how_to_start(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for name in ("RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    with (
+        pytest.raises(WorkshopError, match=r"RANK, MASTER_ADDR.*torchrun --nproc"),
+        process_group(),
+    ):
+        pytest.fail("went on without the others")
+
+
+@pytest.fixture
+def as_rank(monkeypatch):
+    """Pretend to be one of two ranks, where nothing is sent."""
+    import workshop_lib.ranks as ranks
+
+    def pretend(rank: int, size: int = 2) -> None:
+        monkeypatch.setattr(ranks, "world_size", lambda: size)
+        monkeypatch.setattr(ranks, "rank", lambda: rank)
+
+    return pretend
+
+
+def test_each_rank_has_its_rows_and_all_together_have_all(as_rank):
+    batch = torch.arange(12).view(6, 2)
+    parts = []
+    for rank in range(3):
+        as_rank(rank, 3)
+        parts.append(own_rows(batch))
+    assert torch.equal(torch.stack(parts, dim=1).flatten(0, 1), batch)
+    as_rank(0, 4)
+    with pytest.raises(WorkshopError, match="multiple of 4"):
+        own_rows(batch)
+
+
+@pytest.mark.parametrize("momentum", [0.1, None])
+@pytest.mark.parametrize("dims", [(6,), (6, 5), (6, 5, 4, 3)][1:])
+def test_synchronised_statistics_are_those_of_the_whole_batch(
+    dims, momentum, monkeypatch
+):
+    """Both ranks in one process: what is gathered is handed to them by the test."""
+    from workshop_lib.training import synced_batch_norm as module
+
+    torch.manual_seed(0)
+    plain_type = nn.BatchNorm1d if len(dims) == 2 else nn.BatchNorm2d
+    plain = plain_type(5, momentum=momentum).double()
+    nn.init.normal_(plain.weight)
+    nn.init.normal_(plain.bias)
+    monkeypatch.setattr(module, "world_size", lambda: 2)
+    layers = []
+    for _ in range(2):
+        copy = plain_type(5, momentum=momentum).double()
+        copy.load_state_dict(plain.state_dict())
+        layers.append(synchronize_batch_norm(copy))
+    assert all(type(layer) is SyncedBatchNorm for layer in layers)
+
+    x = 3 + torch.randn(*dims, dtype=torch.float64)
+    x.requires_grad_()
+    parts = [x[0::2], x[1::2]]
+    over = [d for d in range(x.ndim) if d != 1]
+    told = torch.cat(
+        [torch.stack(torch.var_mean(p, over, correction=0)[::-1])[None] for p in parts]
+    )
+    monkeypatch.setattr(module, "gather_rows_with_gradient", lambda _: told)
+    out = torch.stack([f(p) for f, p in zip(layers, parts, strict=True)], dim=1)
+    expected = plain(x)
+    torch.testing.assert_close(out.flatten(0, 1), expected, rtol=1e-12, atol=1e-12)
+    weights = torch.randn_like(expected)
+    (ours,) = torch.autograd.grad((out.flatten(0, 1) * weights).sum(), x)
+    (theirs,) = torch.autograd.grad((expected * weights).sum(), x)
+    torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)
+    for layer in layers:
+        for name, value in plain.state_dict().items():
+            torch.testing.assert_close(layer.state_dict()[name], value)
+        layer.eval()
+        torch.testing.assert_close(layer(parts[0]), plain.eval()(parts[0]))

@@ -1,0 +1,157 @@
+"""Several processes, on one machine or more, that train one network together.
+
+    torchrun --nproc-per-node 2 -m workshop_lib.cli train --method fixmatch
+
+Every rank holds the whole network and all images. It makes the views of the whole
+global batch and keeps its own rows: so the random numbers, and with them the result,
+are those of one process, however many there are. The price is that augmentation does
+not get quicker with more ranks: where it takes 5 % of a step of one process, eight
+ranks are at most 5.9 times as fast, not 8. Ranks agree on what they normalise by
+(`synced_batch_norm`), on what methods remember (`ranks`) and on the gradient. Rank 0
+alone writes and prints; the folder of the run must be one that all ranks can read.
+"""
+
+__all__ = [
+    "TIMEOUT",
+    "average_gradients",
+    "from_rank_zero",
+    "process_group",
+    "rank_zero_first",
+    "stop_together",
+    "wait_for_all",
+]
+
+import contextlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TypeVar
+
+import torch
+from torch import distributed, nn
+
+from workshop_lib.errors import WorkshopError
+from workshop_lib.ranks import mean_over_ranks, rank, world_size
+from workshop_lib.session import pick_device
+
+T = TypeVar("T")
+
+TIMEOUT = 1800.0  # seconds that ranks wait for one another; WORKSHOP_RANK_TIMEOUT
+_ADDRESS = ("RANK", "MASTER_ADDR", "MASTER_PORT")  # what torchrun tells each process
+_AGREE_EVERY = 10  # steps between two questions whether somebody wants to stop
+
+
+@contextmanager
+def process_group() -> Iterator[None]:
+    """Join the processes that torchrun or a job script has started; alone, do nothing.
+
+    They are known by the environment variables WORLD_SIZE, RANK, LOCAL_RANK,
+    MASTER_ADDR and MASTER_PORT. GPUs talk through NCCL, one to a process; CPUs, and
+    processes that have to share a GPU, through Gloo. Ranks other than 0 print nothing.
+
+    Raises:
+        WorkshopError: the variables are incomplete, or another process has ended or
+            has not answered for `TIMEOUT` seconds.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield
+        return
+    missing = [name for name in _ADDRESS if name not in os.environ]
+    if missing:
+        raise WorkshopError(
+            f"WORLD_SIZE={os.environ['WORLD_SIZE']} but {', '.join(missing)} not set:"
+            " start with `torchrun --nproc-per-node N -m workshop_lib.cli train ...`,"
+            " or unset WORLD_SIZE to train with one process."
+        )
+    seconds = float(os.environ.get("WORKSHOP_RANK_TIMEOUT", TIMEOUT))
+    try:
+        distributed.init_process_group(_backend(), timeout=timedelta(seconds=seconds))
+        with contextlib.ExitStack() as quiet:
+            if rank() != 0:
+                nowhere = quiet.enter_context(open(os.devnull, "w"))
+                quiet.enter_context(contextlib.redirect_stdout(nowhere))
+            yield
+    except RuntimeError as error:
+        if not _says_that_others_are_gone(error):
+            raise
+        raise WorkshopError(
+            "another process of this training has ended or did not answer within"
+            f" {seconds:.0f} s; its own message says why. The same command goes on"
+            " from the last checkpoint."
+        ) from error
+    finally:
+        if distributed.is_initialized():
+            distributed.destroy_process_group()
+
+
+@contextmanager
+def rank_zero_first() -> Iterator[None]:
+    """Let rank 0 do some work that leaves a file, then the others, who will find it."""
+    if rank() != 0:
+        wait_for_all()
+    try:
+        yield
+    finally:  # also after a mistake: the others are to find it, not to wait for ever
+        if rank() == 0:
+            wait_for_all()
+
+
+def wait_for_all() -> None:
+    """Wait until every rank has come to this point."""
+    if world_size() > 1:
+        distributed.barrier()
+
+
+def from_rank_zero(value: T) -> T:
+    """Return what rank 0 has here, where a measurement could make ranks disagree."""
+    if world_size() == 1:
+        return value
+    told = [value]
+    distributed.broadcast_object_list(told, src=0)
+    return told[0]
+
+
+def average_gradients(model: nn.Module) -> None:
+    """Give all ranks the gradient of the global batch: the mean of their own.
+
+    One message for all weights, sent when the backward pass is over.
+    """
+    if world_size() == 1:
+        return
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    mean = mean_over_ranks(torch.cat([g.flatten() for g in gradients]))
+    parts = mean.split([g.numel() for g in gradients])
+    for gradient, part in zip(gradients, parts, strict=True):
+        gradient.copy_(part.view_as(gradient))
+
+
+def stop_together(wanted: bool, step: int) -> bool:
+    """Tell whether any rank wants to stop; all get the same answer at the same step.
+
+    Signals reach the ranks at different moments, and one that stops alone would leave
+    the others waiting. Asked every tenth step only: reading the answer makes a GPU
+    wait.
+    """
+    if world_size() == 1:
+        return wanted
+    if step % _AGREE_EVERY:
+        return False
+    votes = torch.tensor(float(wanted), device=pick_device())
+    distributed.all_reduce(votes)
+    return bool(votes > 0)
+
+
+def _backend() -> str:
+    """Choose how ranks talk, and give each its GPU."""
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if not gpus:
+        return "gloo"
+    local = int(os.environ.get("LOCAL_RANK", "0"))
+    torch.cuda.set_device(local % gpus)  # a job may show each process its GPU alone
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return "nccl" if here <= gpus else "gloo"
+
+
+def _says_that_others_are_gone(error: RuntimeError) -> bool:
+    return isinstance(error, distributed.DistError) or "gloo" in str(error).lower()

@@ -1,0 +1,120 @@
+"""Where a training's views come from: made anew for each batch, or computed once."""
+
+__all__ = ["CachedViews", "ImageViews", "Views", "model_inputs", "open_views"]
+
+from collections.abc import Iterable
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from workshop_lib.augment.normalize import to_float
+from workshop_lib.augment.policies import get_policy
+from workshop_lib.data.scenes import Scenes
+from workshop_lib.errors import unknown_name
+from workshop_lib.recipe import Recipe
+from workshop_lib.training.features import feature_views
+
+
+class Views(Protocol):
+    """What a trainer needs: the images as they are, and views of some of them.
+
+    `inputs` are the images as validation looks at them, (N, C, H, W) each: one, or
+    several views whose predictions are averaged; the first is plain. `draw` gives views
+    (B, C, H, W) of the images of `index`, floating point and not yet normalised.
+    """
+
+    inputs: list[Tensor]
+
+    def draw(self, index: Tensor, policy: str, generator: torch.Generator) -> Tensor:
+        """Return a view of each image of `index` (B,)."""
+        ...
+
+
+class ImageViews:
+    """Augment whole batches on the device, every time anew.
+
+    Args:
+        scenes: the images; moved to the device once.
+        policies: names of the policies that will be asked for.
+        device: where they are augmented.
+    """
+
+    def __init__(
+        self, scenes: Scenes, policies: Iterable[str], device: torch.device
+    ) -> None:
+        self.inputs = [scenes.images.to(device)]
+        self.policies = {name: get_policy(name, scenes.is_rgb) for name in policies}
+
+    def draw(self, index: Tensor, policy: str, generator: torch.Generator) -> Tensor:
+        """Return a view of each image of `index` (B,): (B, C, H, W)."""
+        return self.policies[policy](to_float(self.inputs[0][index]), generator)
+
+
+class CachedViews:
+    """Draw among the features that a frozen backbone gave for a few views per image.
+
+    A feature is treated as an image of one pixel with D bands, so that normalisation,
+    prediction and evaluation are those of images.
+
+    Args:
+        recipe: names the backbone and how many views there are.
+        scenes: the images.
+        policies: names of the policies that will be asked for.
+        device: where the features are computed and kept.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        scenes: Scenes,
+        policies: Iterable[str],
+        device: torch.device,
+    ) -> None:
+        wanted = {"none", "weak", *policies}
+        found = feature_views(recipe, scenes.images, sorted(wanted), device)
+        self.inputs = [view.to(device) for view in _inputs(found)]
+        self.features = {name: found[name].to(device) for name in policies}  # (V, N, D)
+
+    def draw(self, index: Tensor, policy: str, generator: torch.Generator) -> Tensor:
+        """Return the features of one stored view of each image: (B, D, 1, 1)."""
+        if policy not in self.features:
+            raise unknown_name("cached view", policy, self.features)
+        views = self.features[policy]
+        which = torch.randint(
+            len(views), index.shape, generator=generator, device=generator.device
+        )
+        return _as_images(views[which, index])
+
+
+def open_views(
+    recipe: Recipe, scenes: Scenes, policies: Iterable[str], device: torch.device
+) -> Views:
+    """Return the views that a recipe trains on: of images, or of their features."""
+    names = sorted(set(policies))
+    if recipe.features:
+        return CachedViews(recipe, scenes, names, device)
+    return ImageViews(scenes, names, device)
+
+
+def model_inputs(recipe: Recipe, images: Tensor, device: torch.device) -> list[Tensor]:
+    """Return what a recipe's model reads in place of images, to evaluate it.
+
+    From pixels: the images themselves. With a frozen backbone: the features of the
+    plain images and of the stored weak views, computed on `device` and kept for the
+    next time; predictions are averaged over them (`predict_mean`), which costs nothing
+    more than they have cost already and is right more often than any single one.
+
+    Shape: (N, C, H, W) -> [the same], or 1 + `feature_views` of (N, D, 1, 1).
+    """
+    if not recipe.features:
+        return [images]
+    return _inputs(feature_views(recipe, images, ["none", "weak"], device))
+
+
+def _inputs(found: dict[str, Tensor]) -> list[Tensor]:
+    return [_as_images(view) for view in (*found["none"], *found["weak"])]
+
+
+def _as_images(features: Tensor) -> Tensor:
+    return features.float()[..., None, None]  # (B, D) -> (B, D, 1, 1)
