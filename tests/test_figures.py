@@ -34,6 +34,19 @@ IMAGES = torch.randint(
 ).to(torch.uint8)
 LABELS = torch.tensor([0, 1, 2, 0, 0])
 PROBS = torch.tensor([[0.9, 0.1, 0, 0]] * 5)
+COUNTS = pd.DataFrame(
+    [(s, name, 6 * s, 3 * s, 5 * s) for s in STEPS for name in ("Forest", "Lake")],
+    columns=["step", "class", "used", "correct", "true"],
+)
+BINS = pd.DataFrame(
+    {
+        "low": [0.0, 0.5],
+        "high": [0.5, 1.0],
+        "count": [10, 30],
+        "confidence": [0.4, 0.9],
+        "accuracy": [0.5, 0.6],
+    }
+)
 NAMES = ("Forest", "River", "Lake", "Town")
 RGB = ("red", "green", "blue")
 
@@ -41,6 +54,8 @@ DRAW: dict[str, Callable[[], Figure]] = {
     "ladder": lambda: figures.ladder(RUNGS, chance=0.1),
     "learning_curves": lambda: figures.learning_curves({"A": LOG, "B": LOG}),
     "pseudo_labels": lambda: figures.pseudo_labels(LOG),
+    "pseudo_label_bias": lambda: figures.pseudo_label_bias(COUNTS),
+    "reliability": lambda: figures.reliability({"A": BINS, "B": BINS}),
     "confusion": lambda: figures.confusion(np.arange(16).reshape(4, 4), NAMES),
     "gallery": lambda: figures.gallery(IMAGES, RGB, LABELS, PROBS, NAMES),
     "class_samples": lambda: figures.class_samples(IMAGES, LABELS, NAMES, RGB),
@@ -66,7 +81,10 @@ def test_white_titled_described_and_drawable(name: str) -> None:
     assert svg(DRAW[name]()) == drawn
 
 
-@pytest.mark.parametrize("name", ["ladder", "learning_curves", "pseudo_labels"])
+@pytest.mark.parametrize(
+    "name",
+    ["ladder", "learning_curves", "pseudo_labels", "pseudo_label_bias", "reliability"],
+)
 def test_ink_is_dark_in_a_dark_session(name: str) -> None:
     with matplotlib.style.context("dark_background"):
         figure = DRAW[name]()

@@ -1,6 +1,13 @@
 """How good predictions are: all read off one confusion matrix."""
 
-__all__ = ["Scores", "score", "scores_from_confusion"]
+__all__ = [
+    "Scores",
+    "check_predictions",
+    "mean_of_known",
+    "plain",
+    "score",
+    "scores_from_confusion",
+]
 
 import math
 from collections.abc import Sequence
@@ -9,6 +16,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 from torch import Tensor
 
@@ -56,22 +64,22 @@ class Scores:
     @property
     def macro_recall(self) -> float:
         """Mean of the classes' recalls; each class counts the same, rare or common."""
-        return _mean(self.recall)
+        return mean_of_known(self.recall)
 
     @property
     def macro_precision(self) -> float:
         """Mean of the classes' precisions."""
-        return _mean(self.precision)
+        return mean_of_known(self.precision)
 
     @property
     def macro_f1(self) -> float:
         """Mean of the classes' F1."""
-        return _mean(self.f1)
+        return mean_of_known(self.f1)
 
     @property
     def mean_iou(self) -> float:
         """Mean of the classes' intersection over union (mIoU)."""
-        return _mean(self.iou)
+        return mean_of_known(self.iou)
 
     def interval(self) -> tuple[float, float]:
         """95 % interval of the accuracy, for the finite number of test images only.
@@ -79,10 +87,9 @@ class Scores:
         Wilson (1927). It does not hold what another draw of the labels would change,
         which with few labels is more: repeat with other split seeds to see that.
         """
-        n, p, z = int(self.confusion.sum()), self.accuracy, 1.959964
-        centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
-        half = z / (1 + z**2 / n) * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-        return max(0.0, centre - half), min(1.0, centre + half)
+        right, total = int(np.trace(self.confusion)), int(self.confusion.sum())
+        found = binomtest(right, total).proportion_ci(0.95, method="wilson")
+        return float(found.low), float(found.high)
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain numbers and lists for JSON; NaN, which JSON lacks, becomes None.
@@ -94,14 +101,14 @@ class Scores:
             "accuracy": self.accuracy,
             "top_k": self.top_k,
             "k": self.k,
-            "kappa": _plain(self.kappa),
-            "macro_recall": _plain(self.macro_recall),
-            "macro_f1": _plain(self.macro_f1),
-            "mean_iou": _plain(self.mean_iou),
-            "recall": [_plain(v) for v in self.recall],
-            "precision": [_plain(v) for v in self.precision],
-            "f1": [_plain(v) for v in self.f1],
-            "iou": [_plain(v) for v in self.iou],
+            "kappa": plain(self.kappa),
+            "macro_recall": plain(self.macro_recall),
+            "macro_f1": plain(self.macro_f1),
+            "mean_iou": plain(self.mean_iou),
+            "recall": [plain(v) for v in self.recall],
+            "precision": [plain(v) for v in self.precision],
+            "f1": [plain(v) for v in self.f1],
+            "iou": [plain(v) for v in self.iou],
             "confusion": self.confusion.tolist(),
         }
 
@@ -119,7 +126,7 @@ class Scores:
 
 
 def score(
-    probs: Tensor, labels: Tensor, class_names: Sequence[str], k: int = 3
+    probs: Tensor, labels: Tensor, class_names: Sequence[str], k: int = 5
 ) -> Scores:
     """Compare predicted probabilities with the truth.
 
@@ -127,14 +134,16 @@ def score(
         probs: (N, K) probabilities, as `predict` returns.
         labels: (N,) true classes, 0..K-1.
         class_names: K names.
-        k: how many guesses count for `top_k`; at most K are used.
+        k: how many guesses count for `top_k`, usually 1 or 5; at most K are used.
 
     Raises:
         WorkshopError: shapes do not fit, a label is out of range, or probabilities
             are NaN.
     """
-    _check(probs, labels, class_names, k)
-    K = probs.shape[1]
+    K = len(class_names)
+    check_predictions(probs, labels, K)
+    if k < 1:
+        raise WorkshopError(f"k={k}: top-k needs at least one guess; usual are 1 or 5.")
     k = min(k, K)
     probs, labels = probs.cpu(), labels.cpu()
     hits = (probs.topk(k, dim=1).indices == labels[:, None]).any(dim=1)  # (N,)
@@ -201,17 +210,25 @@ def _kappa(counts: NDArray[np.int64]) -> float:
     return (float(np.trace(shares)) - expected) / (1 - expected)
 
 
-def _check(probs: Tensor, labels: Tensor, class_names: Sequence[str], k: int) -> None:
-    K = len(class_names)
+def check_predictions(probs: Tensor, labels: Tensor, num_classes: int) -> None:
+    """Refuse predictions that cannot be compared with a truth.
+
+    Args:
+        probs: (N, K) probabilities.
+        labels: (N,) true classes, 0..K-1.
+        num_classes: K.
+
+    Raises:
+        WorkshopError: shapes do not fit, no images, a label out of range, or NaN.
+    """
+    K = num_classes
     if probs.ndim != 2 or probs.shape[1] != K or labels.shape != probs.shape[:1]:
         raise WorkshopError(
             f"probabilities of shape {tuple(probs.shape)}, labels of shape"
-            f" {tuple(labels.shape)}, {K} class names: expected (N, {K}) and (N,)."
+            f" {tuple(labels.shape)}, {K} classes: expected (N, {K}) and (N,)."
         )
     if len(labels) == 0:
         raise WorkshopError("no images to score: the test part is empty; split again.")
-    if k < 1:
-        raise WorkshopError(f"k={k}: top-k needs at least one guess; usual are 3 or 5.")
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= K:
         raise WorkshopError(
@@ -226,10 +243,12 @@ def _check(probs: Tensor, labels: Tensor, class_names: Sequence[str], k: int) ->
         )
 
 
-def _mean(values: Floats) -> float:
+def mean_of_known(values: Floats) -> float:
+    """Mean of the values that are not NaN; NaN if there is none."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else math.nan
 
 
-def _plain(value: float) -> float | None:
+def plain(value: float) -> float | None:
+    """Give None for NaN, which JSON lacks."""
     return None if math.isnan(value) else float(value)

@@ -1,6 +1,6 @@
 """Images of the data: what the classes look like, what a model got right and wrong."""
 
-__all__ = ["class_samples", "gallery"]
+__all__ = ["class_samples", "frame", "gallery", "picture_grid", "short"]
 
 from collections.abc import Sequence
 from typing import Any
@@ -50,13 +50,13 @@ def gallery(
     captions, colours = _captions(labels, probs, class_names)
     shown = to_display(images, bands)
     columns = min(columns, len(images))
-    figure, grid = _grid(-(-len(images) // columns), columns, caption=0.7)
+    figure, grid = picture_grid(-(-len(images) // columns), columns, caption=0.7)
     for axes in grid.flat[len(images) :]:
         axes.set_visible(False)
     for axes, picture, text, colour in zip(
         grid.flat, shown, captions, colours, strict=False
     ):
-        _show(axes, picture, colour)
+        frame(axes, picture, colour)
         axes.set_xlabel(text, fontsize=10, color=INK)
     figure.suptitle(title, fontsize=15, fontweight="bold")
     spoken = "; ".join(caption.replace("\n", ", ") for caption in captions)
@@ -96,13 +96,13 @@ def class_samples(
         (labels == k).nonzero().flatten()[:per_class] for k in range(len(class_names))
     ]
     columns = max(len(row) for row in rows)
-    figure, grid = _grid(len(rows), columns, caption=0.05, left=1.8)
+    figure, grid = picture_grid(len(rows), columns, caption=0.05, left=1.8)
     for k, (row, name) in enumerate(zip(rows, class_names, strict=True)):
         shown = to_display(images[row], bands) if len(row) else ()
         for axes in grid[k, len(row) :]:
             axes.axis("off")
         for axes, picture in zip(grid[k], shown, strict=False):
-            _show(axes, picture, INK)
+            frame(axes, picture, INK)
         # Text, not the axis' label: a class without images has its axes switched off
         grid[k, 0].text(
             -0.08, 0.5, name, transform=grid[k, 0].transAxes,
@@ -128,13 +128,13 @@ def _captions(
         right = true == guess
         # A sign as well as a colour, for whoever cannot tell the two colours apart
         sign = "\N{CHECK MARK}" if right else "\N{BALLOT X}"
-        said = f"{sign} {_short(class_names[guess])}\n{100 * share:.0f} %"
-        captions.append(said if right else f"{said}\ntrue: {_short(class_names[true])}")
+        said = f"{sign} {short(class_names[guess])}\n{100 * share:.0f} %"
+        captions.append(said if right else f"{said}\ntrue: {short(class_names[true])}")
         colours.append(PALETTE["green"] if right else PALETTE["vermilion"])
     return captions, colours
 
 
-def _grid(
+def picture_grid(
     rows: int, columns: int, caption: float, left: float = 0.0
 ) -> tuple[Drawing, NDArray[Any]]:
     """Lay out square pictures; inches of text below each, and left of each row."""
@@ -143,7 +143,8 @@ def _grid(
     return figure, figure.subplots(rows, columns, squeeze=False)
 
 
-def _show(axes: Axes, picture: NDArray[np.uint8], colour: str) -> None:
+def frame(axes: Axes, picture: NDArray[np.uint8], colour: str) -> None:
+    """Show a picture (H, W, 3) in a coloured frame, without ticks."""
     axes.imshow(picture, interpolation="nearest")
     axes.set_xticks([])
     axes.set_yticks([])
@@ -151,6 +152,6 @@ def _show(axes: Axes, picture: NDArray[np.uint8], colour: str) -> None:
         spine.set(visible=True, color=colour, linewidth=2)
 
 
-def _short(name: str, most: int = 17) -> str:
+def short(name: str, most: int = 17) -> str:
     """Cut a name that would run into the next picture's."""
     return name if len(name) <= most else name[: most - 1] + "…"

@@ -9,6 +9,7 @@ __all__ = [
     "house_style",
     "line_style",
     "new_axes",
+    "point_style",
     "svg",
 ]
 
@@ -100,6 +101,27 @@ def line_style(index: int) -> dict[str, Any]:
         "linestyle": _DASHES[index % len(_DASHES)],
         "marker": _MARKERS[index % len(_MARKERS)],
         "markersize": 6,
+    }
+
+
+def point_style(index: int) -> dict[str, Any]:
+    """Give the colour, marker and filling of the class at a position in a scatter plot.
+
+    For `Axes.plot` with `linestyle=""`. Colour is never alone: the first seven differ
+    in colour and marker, the next seven are hollow and each has another marker than the
+    class before of its colour, and so on: 49 classes are all different.
+    """
+    colours = list(PALETTE.values())
+    colour = colours[index % len(colours)]
+    rounds = index // len(colours)
+    solid = rounds % 2 == 0
+    return {
+        "linestyle": "",
+        "marker": _MARKERS[(index + rounds) % len(_MARKERS)],
+        "markerfacecolor": colour if solid else "white",
+        "markeredgecolor": "white" if solid else colour,
+        # The thin rim parts solid points that overlap
+        "markeredgewidth": 0.4 if solid else 1.2,
     }
 
 

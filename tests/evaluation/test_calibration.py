@@ -1,0 +1,156 @@
+"""Confidence: bins against loops and scikit-learn, temperatures that are known."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import log_loss
+
+from workshop_lib.errors import WorkshopError
+from workshop_lib.evaluation.calibration import (
+    COLDEST,
+    calibrate,
+    fit_temperature,
+    nll,
+    reliability,
+    soften,
+)
+
+
+def draw(seed: int, N: int, K: int, hot: float = 1.0) -> tuple[torch.Tensor, ...]:
+    """Labels drawn from the true probabilities; a model that says them `hot` times."""
+    g = torch.Generator().manual_seed(seed)
+    logits = 2 * torch.randn(N, K, generator=g, dtype=torch.float64)
+    labels = torch.multinomial(logits.softmax(1), 1, generator=g)[:, 0]
+    return (hot * logits).softmax(1), labels
+
+
+def ece_by_loop(probs: torch.Tensor, labels: torch.Tensor, bins: int) -> float:
+    total = 0.0
+    for b in range(bins):
+        sure, right = [], []
+        for row, label in zip(probs.tolist(), labels.tolist(), strict=True):
+            top = max(row)
+            if b / bins < top <= (b + 1) / bins:
+                sure.append(top)
+                right.append(row.index(top) == label)
+        if sure:
+            total += len(sure) * abs(np.mean(right) - np.mean(sure))
+    return total / len(probs)
+
+
+@given(st.integers(0, 10**6), st.integers(1, 50), st.integers(2, 6), st.integers(1, 20))
+def test_ece_equals_a_loop(seed: int, N: int, K: int, bins: int) -> None:
+    probs, labels = draw(seed, N, K, hot=3.0)
+    found = reliability(probs, labels, bins)
+    assert found.ece == pytest.approx(ece_by_loop(probs, labels, bins), abs=1e-12)
+    assert 0 <= found.ece <= 1
+    assert found.count.sum() == N
+    assert np.array_equal(np.isnan(found.accuracy), found.count == 0)
+
+
+def test_bins_are_those_of_scikit_learn() -> None:
+    probs, labels = draw(0, 400, 4)
+    found = reliability(probs, labels)
+    top, predicted = probs.max(1)
+    accuracy, confidence = calibration_curve(
+        (predicted == labels).numpy(), top.numpy(), n_bins=15, strategy="uniform"
+    )
+    full = found.count > 0
+    np.testing.assert_allclose(found.accuracy[full], accuracy)
+    np.testing.assert_allclose(found.confidence[full], confidence)
+    assert len(found.table()) == 15
+    assert found.table()["count"].sum() == 400
+
+
+def test_ece_by_hand() -> None:
+    probs = torch.tensor([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6], [1.0, 0.0]])
+    labels = torch.tensor([0, 1, 1, 0])
+    # bin of 0.9: sure 0.9, right 0.5; of 0.6: 0.6 and 1; of 1.0: 1 and 1
+    assert reliability(probs, labels).ece == pytest.approx((2 * 0.4 + 0.4 + 0) / 4)
+
+
+def test_rounding_above_one_stays_in_the_last_bin() -> None:
+    probs = torch.tensor([[1.0 + 1e-6, 0.0]])
+    assert reliability(probs, torch.tensor([0])).count[-1] == 1
+
+
+@pytest.mark.parametrize("hot", [0.5, 1.0, 2.5])
+def test_the_temperature_undoes_what_was_done(hot: float) -> None:
+    val, val_labels = draw(1, 4000, 5, hot)
+    test, test_labels = draw(2, 4000, 5, hot)
+    found = calibrate(val, val_labels, test, test_labels)
+    assert found.temperature == pytest.approx(hot, rel=0.06)
+    assert found.after.ece < 0.03
+    if hot != 1:
+        assert found.before.ece > 2 * found.after.ece
+        assert found.nll_after < found.nll_before
+    assert set(found.to_dict()) >= {"temperature", "ece", "calibrated_ece"}
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 10**6), st.integers(2, 40), st.integers(2, 6))
+def test_no_temperature_on_a_grid_is_better(seed: int, N: int, K: int) -> None:
+    probs, labels = draw(seed, N, K, hot=2.0)
+    best = nll(soften(probs, fit_temperature(probs, labels)), labels)
+    # The ends themselves are approached, to a millionth, and never tried
+    for t in np.geomspace(0.1, 10, 41)[1:-1]:
+        assert best <= nll(soften(probs, float(t)), labels) + 1e-9
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 10**6), st.floats(0.2, 5))
+def test_softening_keeps_the_order_and_sums_to_one(seed: int, t: float) -> None:
+    g = torch.Generator().manual_seed(seed)
+    logits = 3 * torch.randn(7, 5, generator=g, dtype=torch.float64)
+    softened = soften(logits.softmax(1), t)
+    np.testing.assert_allclose(softened, (logits / t).softmax(1), rtol=1e-9)
+    assert torch.equal(softened.argsort(1), logits.argsort(1))
+
+
+def test_nll_is_that_of_scikit_learn() -> None:
+    probs, labels = draw(3, 100, 4)
+    expected = log_loss(labels.numpy(), probs.numpy(), labels=range(4))
+    assert nll(probs, labels) == pytest.approx(expected)
+
+
+def test_where_all_are_right_certainty_is_best() -> None:
+    probs = torch.tensor([[0.8, 0.2], [0.3, 0.7]])
+    assert fit_temperature(probs, torch.tensor([0, 1])) == pytest.approx(COLDEST, 1e-3)
+
+
+def test_certain_and_wrong_is_no_infinity() -> None:
+    probs = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    labels = torch.tensor([0, 1, 1])
+    assert math.isfinite(nll(probs, labels))
+    assert 1 < fit_temperature(probs, labels) <= 10
+
+
+@pytest.mark.parametrize(
+    ("probs", "labels", "message"),
+    [
+        (torch.rand(3), torch.zeros(3).long(), "expected"),
+        (torch.rand(0, 2), torch.zeros(0).long(), "empty"),
+        (torch.tensor([[math.nan, 1.0]]), torch.tensor([0]), "diverged"),
+        (torch.rand(2, 2), torch.tensor([0, 2]), "0..1"),
+    ],
+)
+def test_wrong_input_is_told(
+    probs: torch.Tensor, labels: torch.Tensor, message: str
+) -> None:
+    for function in (reliability, fit_temperature):
+        with pytest.raises(WorkshopError, match=message):
+            function(probs, labels)
+
+
+def test_no_bins_and_no_temperature_are_told() -> None:
+    probs, labels = draw(0, 5, 3)
+    with pytest.raises(WorkshopError, match="bins=0"):
+        reliability(probs, labels, bins=0)
+    for wrong in (0.0, -1.0, math.nan):
+        with pytest.raises(WorkshopError, match="above 0"):
+            soften(probs, wrong)

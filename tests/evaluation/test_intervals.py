@@ -1,0 +1,158 @@
+"""Intervals: against scipy and loops, and covering as often as they say."""
+
+import math
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from sklearn.metrics import f1_score
+
+from workshop_lib.errors import WorkshopError
+from workshop_lib.evaluation.intervals import (
+    _figures,
+    bootstrap_interval,
+    score_intervals,
+    seed_interval,
+)
+from workshop_lib.evaluation.metrics import score, scores_from_confusion
+
+RIGHT = (np.random.default_rng(0).random(300) < 0.8).astype(float)
+
+
+def test_the_bootstrap_is_that_of_scipy() -> None:
+    ours = bootstrap_interval(np.mean, RIGHT, resamples=4000)
+    theirs = stats.bootstrap(
+        (RIGHT,), np.mean, n_resamples=4000, method="percentile", vectorized=True
+    )
+    assert ours.value == RIGHT.mean()
+    assert ours.low == pytest.approx(theirs.confidence_interval.low, abs=0.008)
+    assert ours.high == pytest.approx(theirs.confidence_interval.high, abs=0.008)
+    assert ours.deviation == pytest.approx(theirs.standard_error, rel=0.1)
+
+
+def test_the_same_seed_gives_the_same_interval_vectorised_or_not() -> None:
+    one = bootstrap_interval(np.mean, RIGHT, seed=3, resamples=500)
+    many = bootstrap_interval(
+        lambda a: a.mean(axis=1), RIGHT, seed=3, resamples=500, vectorized=True
+    )
+    assert (one.low, one.high) == pytest.approx((many.low, many.high))
+    again = bootstrap_interval(np.mean, RIGHT, seed=3, resamples=500)
+    other = bootstrap_interval(np.mean, RIGHT, seed=4, resamples=500)
+    assert again == one and other != one
+
+
+def test_any_metric_of_several_arrays_drawn_together() -> None:
+    rng = np.random.default_rng(1)
+    truth = rng.integers(0, 3, 80)
+    guess = np.where(rng.random(80) < 0.7, truth, rng.integers(0, 3, 80))
+
+    def macro_f1(y: np.ndarray, p: np.ndarray) -> float:
+        return float(f1_score(y, p, average="macro", zero_division=0))
+
+    found = bootstrap_interval(macro_f1, truth, guess, resamples=150)
+    assert found.value == macro_f1(truth, guess)
+    assert 0.4 < found.low < found.value < found.high < 0.95
+    agree = bootstrap_interval(lambda y, p: np.mean(y == p), truth, truth, resamples=50)
+    assert (agree.low, agree.high) == (1, 1)  # rows stay together
+
+
+def test_intervals_cover_as_often_as_they_say() -> None:
+    rng = np.random.default_rng(0)
+    covered = {"image": 0, "seed": 0}
+    for k in range(400):
+        right = (rng.random(200) < 0.8).astype(float)
+        found = bootstrap_interval(
+            lambda a: a.mean(axis=1), right, seed=k, resamples=400, vectorized=True
+        )
+        covered["image"] += found.low <= 0.8 <= found.high
+        few = seed_interval(rng.normal(0.8, 0.05, 4).tolist())
+        covered["seed"] += few.low <= 0.8 <= few.high
+    assert all(0.92 <= count / 400 <= 0.98 for count in covered.values()), covered
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 10**6), st.integers(1, 6), st.integers(1, 40))
+def test_many_matrices_at_once_equal_one_by_one(seed: int, K: int, N: int) -> None:
+    rng = np.random.default_rng(seed)
+    counts = rng.multinomial(N, rng.dirichlet(np.ones(K * K)), 5).reshape(5, K, K)
+    many = _figures(counts)
+    for r, matrix in enumerate(counts):
+        scores = scores_from_confusion(matrix, "abcdef"[:K])
+        for name, values in many.items():
+            expected = getattr(scores, name)
+            np.testing.assert_allclose(values[r], expected, atol=1e-12, err_msg=name)
+
+
+def test_score_intervals_are_those_of_drawing_images() -> None:
+    rng = np.random.default_rng(2)
+    truth = rng.integers(0, 4, 150)
+    guess = np.where(rng.random(150) < 0.6, truth, rng.integers(0, 4, 150))
+    probs = torch.nn.functional.one_hot(torch.as_tensor(guess), 4).float()
+    scores = score(probs, torch.as_tensor(truth), "abcd")
+    found = score_intervals(scores, resamples=4000)
+    for name in ("macro_f1", "kappa"):  # one by one: slow
+
+        def metric(y: np.ndarray, p: np.ndarray, name: str = name) -> float:
+            matrix = np.bincount(4 * y + p, minlength=16).reshape(4, 4)
+            return float(getattr(scores_from_confusion(matrix, "abcd"), name))
+
+        slow = bootstrap_interval(metric, truth, guess, resamples=150)
+        assert found[name].value == slow.value
+        assert found[name].low == pytest.approx(slow.low, abs=0.03)
+        assert found[name].high == pytest.approx(slow.high, abs=0.03)
+    low, high = scores.interval()
+    assert (found["accuracy"].low, found["accuracy"].high) == pytest.approx(
+        (low, high), abs=0.02
+    )
+
+
+def test_absent_classes_make_no_noise() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = score_intervals(scores_from_confusion([[3, 0], [0, 0]], "ab"))
+    assert found["accuracy"].low == 1
+    assert math.isnan(found["kappa"].value) and math.isnan(found["kappa"].low)
+
+
+def test_seeds_by_hand() -> None:
+    found = seed_interval([0.90, 0.92, 0.94])
+    assert found.value == pytest.approx(0.92)
+    assert found.deviation == pytest.approx(0.02)
+    half = 4.302653 * 0.02 / math.sqrt(3)  # t with 2 degrees of freedom, 97.5 %
+    assert found.high - found.value == pytest.approx(half, rel=1e-6)
+    assert str(found) == "0.920 (0.870 to 0.970)"
+    theirs = stats.ttest_1samp([0.90, 0.92, 0.94], 0).confidence_interval()
+    assert (found.low, found.high) == pytest.approx((theirs.low, theirs.high))
+
+
+def test_one_seed_tells_nothing() -> None:
+    found = seed_interval([0.9])
+    assert found.value == 0.9
+    assert math.isnan(found.low) and math.isnan(found.deviation)
+
+
+def test_wrong_input_is_told() -> None:
+    scores = scores_from_confusion([[3, 0], [0, 2]], "ab")
+    with pytest.raises(WorkshopError, match="same number of rows"):
+        bootstrap_interval(np.mean, [1, 2], [1])
+    with pytest.raises(WorkshopError, match="same number of rows"):
+        bootstrap_interval(np.mean)
+    with pytest.raises(WorkshopError, match="at least one"):
+        seed_interval([])
+    for call in (
+        lambda: bootstrap_interval(np.mean, [1, 2], level=95),
+        lambda: score_intervals(scores, level=0),
+        lambda: seed_interval([1, 2], level=1),
+    ):
+        with pytest.raises(WorkshopError, match="between 0 and 1"):
+            call()
+    for call in (
+        lambda: bootstrap_interval(np.mean, [1, 2], resamples=0),
+        lambda: score_intervals(scores, resamples=0),
+    ):
+        with pytest.raises(WorkshopError, match="resamples=0"):
+            call()

@@ -1,0 +1,153 @@
+"""Maps of embeddings: every class can be told, nothing is covered, words beside."""
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+from matplotlib.colors import to_hex
+
+from workshop_lib import figures
+from workshop_lib.errors import WorkshopError
+from workshop_lib.figures import Panel, describe, embedding_grid, neighbours
+from workshop_lib.figures.style import point_style, svg
+
+
+def panel(classes: int = 4, dims: int = 2, title: str = "t-SNE", **more) -> Panel:
+    labels = np.repeat(np.arange(classes), 6)
+    noise = np.random.default_rng(0).normal(size=(len(labels), dims))
+    centres = np.stack([labels % 5, labels // 5, labels % 3][:dims], axis=1)
+    return Panel(title, (10 * centres + noise).astype(np.float32), labels, **more)
+
+
+def names(classes: int) -> tuple[str, ...]:
+    return tuple(f"MediumResidential{k}" for k in range(classes))
+
+
+def test_forty_nine_classes_look_different():
+    looks = {tuple(sorted(point_style(k).items())) for k in range(49)}
+    assert len(looks) == 49
+    first = [point_style(k) for k in range(7)]
+    assert len({s["markerfacecolor"] for s in first}) == 7
+    assert len({s["marker"] for s in first}) == 7
+    # In grey, and for any eye: marker and filling differ where the colour is the same
+    for k in range(42):
+        one, next_of_colour = point_style(k), point_style(k + 7)
+        assert one["marker"] != next_of_colour["marker"]
+
+
+@pytest.mark.parametrize(
+    ("classes", "dims", "panels"),
+    [(2, 2, 1), (10, 2, 1), (21, 2, 2), (30, 2, 2), (45, 2, 1), (10, 3, 1), (30, 3, 2)],
+)
+def test_the_legend_covers_no_map_and_stays_in_the_figure(classes, dims, panels):
+    figure = embedding_grid([panel(classes, dims)] * panels, names(classes))
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    box = legend.get_window_extent()
+    for axes in figure.axes:
+        assert not box.overlaps(axes.get_window_extent())
+    inside = figure.bbox.padded(1)
+    assert inside.x0 <= box.x0 and box.x1 <= inside.x1
+    assert inside.y0 <= box.y0 and box.y1 <= inside.y1
+    assert len(legend.get_texts()) == classes
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_points_are_drawn_where_they_are_in_the_look_of_their_class(dims):
+    one = panel(9, dims)
+    (axes,) = embedding_grid([one], names(9)).axes
+    assert len(axes.lines) == 9
+    for k, line in enumerate(axes.lines):
+        drawn = line.get_data_3d() if dims == 3 else line.get_data()
+        np.testing.assert_allclose(np.stack(drawn, 1), one.points[one.labels == k])
+        assert line.get_marker() == point_style(k)["marker"]
+
+
+def test_a_class_keeps_its_look_where_others_are_missing():
+    full = panel(4)
+    kept = full.labels >= 2
+    part = Panel("part", full.points[kept], full.labels[kept])
+    figure = embedding_grid([part], names(4))
+    assert [line.get_marker() for line in figure.axes[0].lines] == ["^", "D"]
+    labels = [text.get_text().split() for text in figure.legends[0].get_texts()]
+    assert labels == [["3", "MediumResidential2"], ["4", "MediumResidential3"]]
+
+
+def test_the_number_stands_beside_a_point_of_its_class():
+    figure = embedding_grid([panel(4)], names(4))
+    one = panel(4)
+    for k, text in enumerate(figure.axes[0].texts):
+        assert text.get_text() == str(k + 1)
+        own = one.points[one.labels == k]
+        assert np.isclose(own, text.xy).all(axis=1).any()
+
+
+@pytest.mark.parametrize(
+    ("count", "columns", "shape"),
+    [(1, 3, (1, 1)), (3, 3, (1, 3)), (4, 3, (2, 2)), (5, 3, (2, 3)), (2, 1, (2, 1))],
+)
+def test_maps_fill_their_rows(count, columns, shape):
+    figure = embedding_grid([panel()] * count, names(4), columns=columns)
+    grid = figure.axes[0].get_subplotspec().get_gridspec()
+    assert (grid.nrows, grid.ncols) == shape
+    assert len(figure.axes) == count
+
+
+def test_white_described_and_the_same_each_time():
+    before = dict(matplotlib.rcParams)
+    panels = [panel(note="kNN 83 %"), panel(dims=3, title="3-D", azimuth=30.0)]
+    with matplotlib.style.context("dark_background"):
+        figure = embedding_grid(panels, names(4), title="After training")
+    assert dict(matplotlib.rcParams) == before
+    assert to_hex(figure.get_facecolor()) == "#ffffff"
+    words = describe(figure)
+    assert "After training" in words and "t-SNE: 24 points in 2-D" in words
+    assert "100 % lie next to one of their class (kNN 83 %)" in words
+    assert svg(figure) == svg(embedding_grid(panels, names(4), title="After training"))
+
+
+def test_the_words_name_the_classes_that_are_mixed():
+    points = np.array([[0, 0], [0, 1], [9, 0], [9, 0.5], [5, 5], [5, 5.5]], "f4")
+    one = Panel("PCA", points, np.array([0, 0, 1, 2, 3, 3]), ("PC 1", "PC 2"))
+    figure = embedding_grid([one], ("Forest", "River", "Lake", "Town"))
+    assert "67 % lie next to" in describe(figure)
+    assert "most mixed: River and Lake" in describe(figure)
+    assert figure.axes[0].get_xlabel() == "PC 1"
+
+
+@pytest.mark.parametrize(
+    ("panels", "words"),
+    [
+        ([], "at least one Panel"),
+        ([Panel("x", np.zeros((3, 4)), np.zeros(3, int))], r"\(3, 4\)"),
+        ([Panel("x", np.zeros((3, 2)), np.zeros(2, int))], "one label per point"),
+        ([Panel("x", np.zeros((3, 2)), np.full(3, 4))], "4 class names"),
+        ([panel(dims=3, axis_names=("a", "b"))], "2-D map"),
+        ([panel(axis_names=("a",))], "both axes"),
+    ],
+)
+def test_what_does_not_fit_is_told(panels, words):
+    with pytest.raises(WorkshopError, match=words):
+        embedding_grid(panels, names(4))
+
+
+def test_neighbours_are_marked_right_or_wrong_in_colour_and_sign():
+    images = torch.randint(0, 256, (4, 3, 8, 8), dtype=torch.uint8)
+    labels, classes = np.array([0, 0, 1, 1]), ("Forest", "River")
+    given = (np.array([0, 3]), np.array([[1, 2], [2, 0]]), np.full((2, 2), 0.875))
+    figure = neighbours(images, ("red", "green", "blue"), labels, classes, *given)
+    texts = [axes.get_xlabel() for axes in figure.axes]
+    assert texts[0] == "Forest\nasked"
+    assert texts[1] == "\N{CHECK MARK} Forest\n0.88"
+    assert texts[2] == "\N{BALLOT X} River\n0.88"
+    np.testing.assert_array_equal(
+        figure.axes[1].images[0].get_array(), images[1].permute(1, 2, 0).numpy()
+    )
+    assert "Forest: 1 of 2; River: 1 of 2" in describe(figure)
+    with pytest.raises(WorkshopError, match="`nearest` makes them"):
+        neighbours(
+            images, ("red", "green", "blue"), labels, classes,
+            given[0][:1], given[1], given[2],
+        )  # fmt: skip
+    with pytest.raises(WorkshopError, match="3 labels"):
+        figures.neighbours(images, ("r", "g", "b"), labels[:3], classes, *given)

@@ -1,0 +1,209 @@
+"""May one believe the confidence? Bins, their error, and a temperature to mend it."""
+
+__all__ = [
+    "Calibration",
+    "Reliability",
+    "calibrate",
+    "fit_temperature",
+    "nll",
+    "reliability",
+    "soften",
+]
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from torch import Tensor
+
+from workshop_lib.errors import WorkshopError
+from workshop_lib.evaluation.metrics import check_predictions
+
+Floats = NDArray[np.float64]
+
+COLDEST, HOTTEST = 0.1, 10.0  # beyond these all is certain, or all is a guess
+
+
+@dataclass(frozen=True, eq=False)
+class Reliability:
+    """Images sorted into bins by the confidence in their predicted class.
+
+    All of shape (bins,); NaN where a bin holds no image. A bin includes its upper edge.
+
+    - `edges` (bins + 1,): where the bins begin and end, 0 to 1.
+    - `count`: images in the bin.
+    - `confidence`: their mean confidence, what the model says of itself.
+    - `accuracy`: the share of them that is right, what is true of it.
+    """
+
+    edges: Floats
+    count: NDArray[np.int64]
+    confidence: Floats
+    accuracy: Floats
+
+    @property
+    def ece(self) -> float:
+        """Expected calibration error: mean |accuracy - confidence|, by images.
+
+        Guo et al. 2017, "On Calibration of Modern Neural Networks", eq. 3. It is above
+        0 by chance alone, the more so the fewer the images: compare models on the same
+        images and with the same number of bins only.
+        """
+        gap = np.abs(np.nan_to_num(self.accuracy) - np.nan_to_num(self.confidence))
+        return float((self.count * gap).sum() / self.count.sum())
+
+    def table(self) -> pd.DataFrame:
+        """Give a row per bin: low, high, count, confidence, accuracy."""
+        return pd.DataFrame(
+            {
+                "low": self.edges[:-1],
+                "high": self.edges[1:],
+                "count": self.count,
+                "confidence": self.confidence,
+                "accuracy": self.accuracy,
+            }
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """How far to believe a model's confidence, as it is and at a better temperature.
+
+    `temperature` was fitted on validation images; all else is about the test images.
+    Above 1 the model was too sure of itself, below 1 too modest. `nll` is the mean
+    negative log-likelihood of the true class.
+    """
+
+    temperature: float
+    before: Reliability
+    after: Reliability
+    nll_before: float
+    nll_after: float
+
+    def to_dict(self) -> dict[str, float]:
+        """Give the figures, for JSON."""
+        return {
+            "temperature": self.temperature,
+            "bins": len(self.before.count),
+            "ece": self.before.ece,
+            "calibrated_ece": self.after.ece,
+            "nll": self.nll_before,
+            "calibrated_nll": self.nll_after,
+        }
+
+
+def calibrate(
+    val_probs: Tensor,
+    val_labels: Tensor,
+    test_probs: Tensor,
+    test_labels: Tensor,
+    bins: int = 15,
+) -> Calibration:
+    """Fit a temperature on validation images and see what it does on the test images.
+
+    Shape: probs (N, K), labels (N,).
+
+    Raises:
+        WorkshopError: shapes do not fit, no images, NaN.
+    """
+    temperature = fit_temperature(val_probs, val_labels)
+    softened = soften(test_probs, temperature)
+    return Calibration(
+        temperature,
+        reliability(test_probs, test_labels, bins),
+        reliability(softened, test_labels, bins),
+        nll(test_probs, test_labels),
+        nll(softened, test_labels),
+    )
+
+
+def reliability(probs: Tensor, labels: Tensor, bins: int = 15) -> Reliability:
+    """Compare confidence and accuracy, bin by bin.
+
+    Args:
+        probs: (N, K) probabilities.
+        labels: (N,) true classes.
+        bins: number of bins of equal width between 0 and 1, usually 15.
+
+    Raises:
+        WorkshopError: shapes do not fit, no images, NaN, or no bin.
+    """
+    check_predictions(probs, labels, probs.shape[-1])
+    if bins < 1:
+        raise WorkshopError(f"bins={bins}: use at least 1, usually 15.")
+    sure, predicted = probs.double().max(dim=1)  # (N,) each
+    confidence = sure.cpu().numpy()
+    right = (predicted == labels).cpu().numpy().astype(np.float64)
+    edges = np.linspace(0, 1, bins + 1)
+    # The inner edges alone: rounding may lift a probability a little above 1
+    bin_of = np.searchsorted(edges[1:-1], confidence, side="left")  # (N,)
+    count = np.bincount(bin_of, minlength=bins)
+
+    def mean(values: Floats) -> Floats:
+        total = np.bincount(bin_of, weights=values, minlength=bins)
+        return np.divide(total, count, out=np.full(bins, np.nan), where=count > 0)
+
+    return Reliability(edges, count, mean(confidence), mean(right))
+
+
+def fit_temperature(probs: Tensor, labels: Tensor) -> float:
+    """Find the temperature at which the true classes are most probable.
+
+    The logits are divided by it before the softmax (Guo et al. 2017, section 4.2): one
+    number for all images, so the predicted classes stay as they are. Fit it on images
+    that took no part in training and are not those the figures are reported on.
+
+    Args:
+        probs: (N, K) probabilities of the validation images.
+        labels: (N,) their classes.
+
+    Returns:
+        The temperature, 0.1 to 10. Where every image is right it sinks towards 0.1:
+        nothing then speaks against being surer.
+
+    Raises:
+        WorkshopError: shapes do not fit, no images, NaN.
+    """
+    check_predictions(probs, labels, probs.shape[-1])
+    # In log T the loss has one valley: it is convex in 1/T
+    found = minimize_scalar(
+        lambda log_t: nll(soften(probs, math.exp(log_t)), labels),
+        bounds=(math.log(COLDEST), math.log(HOTTEST)),
+        method="bounded",
+        options={"xatol": 1e-6},
+    )
+    return math.exp(float(found.x))
+
+
+def soften(probs: Tensor, temperature: float) -> Tensor:
+    """Give the probabilities that logits divided by a temperature would have given.
+
+    The logarithm of a probability is its logit less a number that is the same for all
+    classes, which the softmax takes out again.
+
+    Shape: (N, K) -> (N, K), float64.
+
+    Raises:
+        WorkshopError: the temperature is not above 0.
+    """
+    if not temperature > 0:
+        raise WorkshopError(f"temperature={temperature}: it must be above 0.")
+    return (_log(probs) / temperature).softmax(dim=1)
+
+
+def nll(probs: Tensor, labels: Tensor) -> float:
+    """Mean negative log-likelihood of the true classes, in nats.
+
+    Shape: (N, K), (N,).
+    """
+    return float(-_log(probs).gather(1, labels[:, None]).mean())
+
+
+def _log(probs: Tensor) -> Tensor:
+    # A softmax in float32 rounds to 0 what lies some 100 below the largest logit
+    smallest = float(torch.finfo(torch.float32).tiny)
+    return probs.double().clamp_min(smallest).log()
