@@ -11,6 +11,7 @@ from workshop_lib.models import (
     WideResNet,
     build_model,
 )
+from workshop_lib.models.feature_head import FEATURE_HEADS
 
 SMALL = ["small_cnn", "wrn-10-1", "resnet18"]
 
@@ -186,7 +187,6 @@ def test_wrong_images_are_told_in_words(x: torch.Tensor, told: str) -> None:
 
 def test_the_listed_resnets_are_those_that_can_be_built() -> None:
     from workshop_lib.models import RESNETS
-    from workshop_lib.models.feature_head import FEATURE_HEADS
-from workshop_lib.models.resnet import RESNETS as BUILDABLE
+    from workshop_lib.models.resnet import RESNETS as BUILDABLE
 
     assert set(RESNETS) == set(BUILDABLE)
