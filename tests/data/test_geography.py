@@ -29,7 +29,7 @@ def haversine(a, b):
     return 2 * EARTH_KM * math.asin(min(1.0, math.sqrt(h)))
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)  # the first imports scikit-learn
 @given(st.lists(place, max_size=6), st.lists(place, min_size=1, max_size=6))
 def test_nearest_is_the_least_distance_by_the_formula(some, others):
     found = nearest_km(np.array(some).reshape(-1, 2), np.array(others))

@@ -54,7 +54,7 @@ def is_honest(split: Split) -> bool:
     )
 
 
-@settings(max_examples=60)
+@settings(max_examples=25, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 2), st.integers(0, 9)), min_size=60, max_size=90),
     st.integers(0, 1000),
@@ -76,6 +76,7 @@ def test_groups_stay_whole(images, seed):
         assert {labels[i] for i in part[s]} == {0, 1, 2}
 
 
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.integers(10, 40), min_size=1, max_size=4), st.integers(0, 1000))
 def test_images_that_are_their_own_groups_meet_the_shares_exactly(sizes, seed):
     scenes = scenes_of([k for k, n in enumerate(sizes) for _ in range(n)])
@@ -118,7 +119,7 @@ def test_a_class_in_too_few_groups_is_named():
         Split.make(scenes_of(labels), groups=groups[:-1])
 
 
-@settings(max_examples=15)
+@settings(max_examples=15, deadline=None)
 @given(st.integers(0, 1000), st.floats(20, 80))
 def test_blocks_stay_whole(seed, km):
     scenes = somewhere(300, seed)
@@ -195,6 +196,7 @@ def test_impossible_regions(wish, words):
         Split.by_region(somewhere(200), **wish)
 
 
+@settings(max_examples=40)
 @given(
     st.lists(st.integers(10, 60), min_size=1, max_size=4),
     st.floats(0.01, 1.0),
@@ -215,6 +217,7 @@ def test_impossible_label_shares(share):
         Split.make(scenes_of([0, 1] * 20), label_share=share)
 
 
+@settings(max_examples=40)
 @given(st.integers(0, 30), st.integers(0, 1000))
 def test_images_without_a_class_only_join_the_unlabeled(unknown, seed):
     scenes = scenes_of([0, 1] * 15 + [-1] * unknown, classes=2)
@@ -234,7 +237,7 @@ def test_images_without_a_class_stay_out_of_the_held_out_groups():
     assert len(split.unlabeled) == 3 * 12
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.integers(0, 10**6))
 def test_several_labels_go_by_the_rarest(seed):
     rng = np.random.default_rng(seed)

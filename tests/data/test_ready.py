@@ -1,4 +1,4 @@
-"""The splits that come with the library: whole, honest, and drawn by the stated rule."""
+"""The splits that come with the library: whole, honest, drawn by the stated rule."""
 
 import functools
 import zipfile

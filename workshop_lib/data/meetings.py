@@ -79,8 +79,8 @@ def find_close_places(
         if len(near):
             text = (
                 f"{len(near)} of {len(index)} images of {part} lie within"
-                f" {close_km:g} km of a training image: scores tell of known places"
-                " (Split.by_block keeps places apart)"
+                f" {close_km:g} km of a training image: of these, scores tell how well"
+                " known places are known (Split.by_block keeps places apart)"
             )
             found = tuple(np.unique(near).tolist())
             yield Finding("close_places", "warning", text, found)

@@ -6,19 +6,21 @@ has the same 64 bits as a forest with one. So of these few, two closer looks dec
 either of which suffices:
 
 - Phase correlation knows the same ground again when it is shifted, and is not deceived
-  by what merely looks alike.
-- Plain correlation of tiny thumbnails finds copies that were compressed or blurred so
+  by what merely looks alike. (One bright spot on a dark sea fits any other, though: so
+  tiny thumbnails must not differ much, either.)
+- Plain correlation of these thumbnails finds copies that were compressed or blurred so
   much that the fine detail, on which the first relies, is gone.
 
-What this does not find: ground that is turned, mirrored, seen at another scale, or
-shifted by more than a few hundredths of the width; copies of images that have hardly
-any texture.
+What this does not find: ground that is turned, mirrored, seen at another scale, partly
+under clouds, or shifted by more than a few hundredths of the width; copies of images
+that have hardly any texture.
 """
 
 __all__ = [
     "COPY_DISTANCE",
     "COPY_LIKENESS",
     "MAX_DISTANCE",
+    "MIN_LIKENESS",
     "MIN_MATCH",
     "NearDuplicate",
     "alike_groups",
@@ -43,6 +45,10 @@ MAX_DISTANCE = 16
 # Height of the peak of phase correlation, 0 to 1. In UC Merced and EuroSAT the same
 # ground reached 0.57 to 1.00; runways and crossroads that only look alike, 0.51.
 MIN_MATCH = 0.55
+# And their thumbnails correlate at least so much: 0.77 and more where the ground is the
+# same; 0.61 where images of 32 pixels have one bright spot each, which phases alone
+# take for a match.
+MIN_LIKENESS = 0.7
 # Copies: so few bits, and so high a correlation. Compressed, blurred or noisy copies
 # had a median above 0.98; the most alike of different places, 0.92.
 COPY_DISTANCE = 8
@@ -77,6 +83,7 @@ def find_near_duplicates(
     images: Tensor,
     max_distance: int = MAX_DISTANCE,
     min_match: float = MIN_MATCH,
+    min_likeness: float = MIN_LIKENESS,
 ) -> list[NearDuplicate]:
     """Find the pairs of images that show the same ground, best match first.
 
@@ -87,9 +94,11 @@ def find_near_duplicates(
     Args:
         images: (N, C, H, W), as `Scenes.images`.
         max_distance: bits in which the hashes may differ, 0 to 64. More find larger
-            shifts, and take longer: two bits more are five times as many pairs. 64 looks
-            at every pair, a class at a time the thing to do for some hundred images.
+            shifts, and take longer: two bits more are five times as many pairs. 64
+            looks at every pair: the thing to do for some hundred images of a class.
         min_match: least height of the peak of phase correlation, 0 to 1.
+        min_likeness: least correlation of the thumbnails, -1 to 1. It sinks with the
+            shift: take -1 to find large ones.
     """
     if min(images.shape[-2:]) < _SMALLEST:
         return []
@@ -98,7 +107,11 @@ def find_near_duplicates(
     columns = (first, second, distance, match, alike)
     rows = zip(*(column.tolist() for column in columns), strict=True)
     found = [NearDuplicate(*row) for row in rows]
-    found = [pair for pair in found if pair.match >= min_match or pair.is_copy]
+    found = [
+        pair
+        for pair in found
+        if pair.is_copy or (pair.match >= min_match and pair.likeness >= min_likeness)
+    ]
     return sorted(found, key=lambda pair: (-pair.match, pair.first, pair.second))
 
 

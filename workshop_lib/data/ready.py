@@ -130,11 +130,8 @@ def _check_found(
             f"{len(missing)} images of the ready split {name!r} are not in these scenes"
             f" ({listed(missing, 3)}): is it the whole data set, a folder per class?"
         )
-    wrong = [
-        image
-        for image, k in labels.items()
-        if scenes.labels[where[image]].tolist() != k
-    ]
+    known = scenes.labels.tolist()
+    wrong = [image for image, k in labels.items() if known[where[image]] != k]
     if wrong:
         raise WorkshopError(
             f"{len(wrong)} images have another class number than in the ready split"

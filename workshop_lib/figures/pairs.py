@@ -52,8 +52,10 @@ def image_pairs(
             0.0, -0.06, text, transform=left.transAxes,
             ha="left", va="top", fontsize=10, color=INK,
         )  # fmt: skip
-        # It runs below both pictures: the layout must not push them apart for it
+        # It runs below both pictures: the layout must not push them apart for it,
+        # only leave room for its lines
         caption.set_in_layout(False)
+        left.set_xlabel("\n" * text.count("\n") + " ", fontsize=10, labelpad=10)
     figure.suptitle(title, fontsize=15, fontweight="bold")
     spoken = "; ".join(text.replace("\n", ", ") for text in captions)
     figure.alt = f"{title}. {len(first)} pairs of satellite images: {spoken}."
