@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from workshop_lib import cli
+from workshop_lib.data.catalogue import SOURCES
 from workshop_lib.recipe import Recipe
 
 
@@ -89,6 +90,23 @@ def test_runs_on_different_test_images_are_not_compared(photos, capsys):
     assert run(*train, "--folder", "b", "--split-seed", 1) == 0
     assert run("report", "a", "b") == 2
     assert "not tested on the same images" in capsys.readouterr().err
+    assert run("evaluate", "a", "--against", "b") == 2
+    assert "needs the same test images" in capsys.readouterr().err
+
+
+def test_whether_one_run_is_really_better_is_told_in_words(photos, tmp_path, capsys):
+    train = ("train", "--data", photos, *FAST, "--labels-per-class", 2)
+    assert run(*train, "--folder", "a") == 0
+    assert run(*train, "--folder", "b", "--method", "supervised") == 0
+    (tmp_path / "b" / "predictions.npz").unlink()  # as a run of an older version
+    capsys.readouterr()
+    assert run("evaluate", "a", "--against", "b") == 0
+    out = capsys.readouterr().out
+    assert "calibration error" in out and "95 % interval" in out
+    assert "of the same 6 test images" in out
+    assert "McNemar" in out and "Is the difference real?" in out
+    assert run("evaluate", "a", "--against", "nowhere") == 2
+    assert "not a finished run" in capsys.readouterr().err
 
 
 def test_a_saved_split_is_what_is_trained_on(photos, capsys):
@@ -103,6 +121,22 @@ def test_the_budget_is_that_of_the_folder(photos, capsys):
     assert run("budget", "--data", photos, "--size", 16) == 0
     images = 24 * 3 * 16 * 16 / 2**20
     assert f"{images:9.1f} MiB" in capsys.readouterr().out
+
+
+def test_ones_own_folder_is_checked_and_split(photos, capsys):
+    assert run("data", photos, "check") == 0
+    assert "24 images in 2 classes: 24 .png\ncomplete" in capsys.readouterr().out
+    assert run("data", photos, "split", "--labels-per-class", 3) == 0
+    assert "written: splits/photos-3-seed0" in capsys.readouterr().out
+    next(photos.glob("dark/*")).write_bytes(b"")
+    assert run("data", photos, "check") == 1
+    assert "FAULT: 1 images cannot be read" in capsys.readouterr().out
+
+
+def test_the_help_of_data_names_every_data_set():
+    text = " ".join(tyro_help("data").split())
+    assert all(name in text for name in SOURCES)
+    assert "--from" in text and "--given" not in text
 
 
 def test_the_list_of_commands_is_in_the_help(capsys):
@@ -133,6 +167,14 @@ def test_the_list_of_commands_is_in_the_help(capsys):
         ("data", "mini_eo:99999999999"),
         ("train", "--seed", "100000000000000000000"),
         ("data", "mini_eo", "--picture", "no-ending"),
+        ("data", "ucm", "grab"),
+        ("data", "ucm", "get", "--from", "no/such.zip"),
+        ("data", "ucm", "check", "--from", "some.zip"),
+        ("data", "ucm", "--picture", "p.png"),
+        ("data", "vaihingen", "get"),
+        ("data", "no/such/folder", "check"),
+        ("data", "no/such/folder", "get"),
+        ("train", "--data", "ucm"),
     ],
 )
 def test_wrong_use_ends_with_2_and_words_not_a_traceback(args, capsys):

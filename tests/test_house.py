@@ -39,7 +39,7 @@ ABOVE = {
     "figures": ("training", "evaluation", "methods"),
 }
 # What only the top knows of: nothing below imports it.
-TOP = ("cli", "commands", "quickstart", "ladder", "teaching")
+TOP = ("cli", "commands", "compare", "quickstart", "ladder", "slurm", "teaching")
 
 
 def core() -> list[Requirement]:

@@ -2,7 +2,12 @@
 
 __all__ = ["COMMANDS", "main"]
 
+import argparse
+import functools
+import inspect
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import tyro
 
@@ -11,10 +16,14 @@ from workshop_lib.errors import WorkshopError
 COMMANDS = (
     "quickstart",
     "train",
+    "compare",
+    "results",
     "evaluate",
     "predict",
+    "embed",
     "report",
     "budget",
+    "slurm",
     "data",
     "split",
     "doctor",
@@ -25,18 +34,21 @@ def main(args: list[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        The exit code: 0 done, 1 the doctor found something essential missing, 2 wrong
-        use or a mistake the user can mend, 130 stopped with Ctrl-C.
+        The exit code: 0 done, 1 the doctor or a check of data found something missing,
+        2 wrong use or a mistake the user can mend, 130 stopped with Ctrl-C.
     """
-    if (sys.argv[1:] if args is None else args) == ["doctor"]:
+    args = sys.argv[1:] if args is None else args
+    if args == ["doctor"]:
         from workshop_lib.doctor import main as doctor
 
         return doctor()  # before anything needs torch, which may be what is ill
     try:
         from workshop_lib import commands  # reads the preset, whose name may be wrong
 
+        known = {name: getattr(commands, name) for name in COMMANDS}
+        known, args = _take_preset(known, args)
         code = tyro.extras.subcommand_cli_from_dict(
-            {name: getattr(commands, name) for name in COMMANDS},
+            known,
             prog="workshop",
             description="Learning from few labels in remote sensing.",
             args=args,
@@ -51,6 +63,30 @@ def main(args: list[str] | None = None) -> int:
     except (OSError, RuntimeError, MemoryError) as error:
         return _explain(error)
     return int(code or 0)
+
+
+def _take_preset(
+    known: dict[str, Callable[..., Any]], args: list[str]
+) -> tuple[dict[str, Callable[..., Any]], list[str]]:
+    """Let `--preset NAME` decide the defaults of a command's knobs; take it away.
+
+    The other flags are read, and explained by --help, against these defaults: so it
+    has to be known before them.
+    """
+    name = args[0] if args else ""
+    if name not in known or "recipe" not in inspect.signature(known[name]).parameters:
+        return known, args
+    parser = argparse.ArgumentParser(
+        f"workshop {name}", add_help=False, allow_abbrev=False
+    )
+    parser.add_argument("--preset")
+    found, others = parser.parse_known_args(args)
+    if found.preset is None:
+        return known, args
+    from workshop_lib.recipe import preset
+
+    start = functools.partial(known[name], recipe=preset(found.preset))
+    return {**known, name: start}, others
 
 
 def _explain(error: Exception) -> int:

@@ -5,6 +5,7 @@ __all__ = ["CONTROLS", "LADDER", "ladder_recipe"]
 from typing import Any
 
 from workshop_lib.errors import unknown_name
+from workshop_lib.methods import METHODS
 from workshop_lib.recipe import Recipe
 
 # What each rung changes in the recipe, and its title.
@@ -48,12 +49,13 @@ CONTROLS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def ladder_recipe(name: str, base: Recipe) -> Recipe:
-    """Turn a recipe into that of one rung of the ladder, or of a control.
+    """Turn a recipe into that of one rung of the ladder, a control, or any method.
 
     Raises:
         WorkshopError: an unknown name; lists the known ones.
     """
-    rungs = {**LADDER, **CONTROLS}
-    if name not in rungs:
-        raise unknown_name("rung", name, rungs)
-    return base.with_(**rungs[name][1])
+    changes = {method: {"method": method} for method in METHODS}
+    changes |= {rung: change for rung, (_, change) in {**LADDER, **CONTROLS}.items()}
+    if name not in changes:
+        raise unknown_name("method", name, changes)
+    return base.with_(**changes[name])

@@ -209,8 +209,8 @@ def preset(name: str | None = None) -> Recipe:
     """Return the recipe for the time at hand.
 
     Args:
-        name: "ci", "class", "features" or "home"; default the environment variable WORKSHOP_PRESET,
-            or "class" where that is not set.
+        name: "ci", "class", "features" or "home"; default the environment variable
+            WORKSHOP_PRESET, or "class" where that is not set.
 
     Raises:
         WorkshopError: an unknown name; lists the known ones.

@@ -3,6 +3,7 @@
 __all__ = [
     "in_notebook",
     "is_out_of_memory",
+    "peak_memory",
     "pick_device",
     "setup",
     "tune_allocator",
@@ -58,6 +59,24 @@ def is_out_of_memory(error: BaseException) -> bool:
         return True
     texts = ("can't allocate memory", "not enough memory")
     return isinstance(error, RuntimeError) and any(t in str(error) for t in texts)
+
+
+def peak_memory(device: torch.device) -> int:
+    """Return the most memory taken so far, in bytes.
+
+    On a GPU by tensors; on a CPU by the whole program, with torch itself and the images
+    (a program that trains twice cannot tell the second peak from a higher first one).
+    """
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    if sys.platform == "win32":
+        import psutil
+
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource  # which Windows does not have
+
+    unit = 1 if sys.platform == "darwin" else 1024  # Linux counts KiB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def in_notebook() -> bool:

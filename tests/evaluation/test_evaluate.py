@@ -9,7 +9,10 @@ import torch
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.splits import Split
 from workshop_lib.errors import WorkshopError
+from workshop_lib.evaluation.calibration import fit_temperature
 from workshop_lib.evaluation.evaluate import evaluate
+from workshop_lib.evaluation.predictions import Predictions
+from workshop_lib.evaluation.summary import summary
 from workshop_lib.ladder import CONTROLS, LADDER, ladder_recipe
 from workshop_lib.models.predict import predict
 from workshop_lib.recipe import Recipe
@@ -63,9 +66,82 @@ def test_a_second_look_gives_the_same_or_complains(run, scenes, split):
     path.write_text(path.read_text().replace(f"{first.scores.accuracy}", "0.123"))
     with pytest.raises(WorkshopError, match="have changed since"):
         evaluate(run, scenes, split)
+    path.write_text('{"accuracy": 0.5}')
+    with pytest.raises(WorkshopError, match="holds no scores"):
+        evaluate(run, scenes, split)
     other = replace(scenes, images=scenes.images.flip(0))
     with pytest.raises(WorkshopError, match="other images"):
         evaluate(run, other, split)
+
+
+def test_all_four_sets_of_weights_are_shown(run, scenes, split):
+    result = evaluate(run, scenes, split)
+    truth = scenes.labels[split.test]
+    found = {(one.which, one.weights): one for one in result.reached}
+    assert len(found) == 4
+    log = run.log.set_index("step")
+    for (which, weights), one in found.items():
+        model, normalize = run.load_model(which, weights)
+        probs = predict(model, normalize, scenes.images[split.test])
+        right = (probs.argmax(1) == truth).double().mean()
+        assert one.test_accuracy == pytest.approx(float(right))
+        column = "val_accuracy" if weights == "ema" else "val_accuracy_online"
+        assert one.val_accuracy == log.loc[one.step, column]
+    assert found["last", "ema"].step == 8
+    assert found["best", "ema"].val_accuracy == run.log["val_accuracy"].max()
+    assert found["best", "ema"].test_accuracy == result.scores.accuracy
+
+
+def test_the_temperature_comes_from_validation_alone(run, scenes, split):
+    result = evaluate(run, scenes, split)
+    model, normalize = run.load_model()
+    val = predict(model, normalize, scenes.images[split.val])
+    expected = fit_temperature(val, scenes.labels[split.val])
+    assert result.calibration.temperature == pytest.approx(expected)
+    assert result.calibration.before.count.sum() == len(split.test)
+    saved = json.loads((run.folder / "evaluation.json").read_text())
+    assert saved == json.loads(json.dumps(result.to_dict()))
+    assert saved["calibration"]["ece"] == result.calibration.before.ece
+    assert saved["intervals"]["accuracy"] == list(result.scores.interval())
+    assert len(saved["reached"]) == 4
+
+
+def test_what_was_predicted_is_kept_image_by_image(run, scenes, split):
+    result = evaluate(run, scenes, split)
+    kept = Predictions.load(run.folder / "predictions.npz")
+    assert kept.names == tuple(scenes.names[i] for i in split.test.tolist())
+    assert torch.equal(kept.probs, result.probs)
+    assert torch.equal(kept.truth, scenes.labels[split.test])
+    assert kept.class_names == scenes.class_names
+    assert float(kept.right.double().mean()) == result.scores.accuracy
+    assert not list(run.folder.glob("*.tmp"))
+
+
+def test_an_evaluation_of_an_older_version_is_completed(run, scenes, split):
+    now = evaluate(run, scenes, split).to_dict()
+    path = run.folder / "evaluation.json"
+    old = {"weights": now["weights"], "last_accuracy": 0.5, "scores": now["scores"]}
+    path.write_text(json.dumps(old))
+    (run.folder / "predictions.npz").unlink()
+    evaluate(run, scenes, split)
+    assert json.loads(path.read_text()) == json.loads(json.dumps(now))
+    assert (run.folder / "predictions.npz").exists()
+
+
+def test_training_anew_forgets_the_old_evaluation(run, scenes, split):
+    evaluate(run, scenes, split)
+    train(SMALL, scenes, split, folder=run.folder, resume=False, verbose=False)
+    assert not (run.folder / "evaluation.json").exists()
+    assert not (run.folder / "predictions.npz").exists()
+
+
+def test_the_summary_says_it_all(run, scenes, split):
+    text = summary(evaluate(run, scenes, split))
+    for words in ("recall", "middle", "95 % interval", "kappa", "top-3", "ECE"):
+        assert words in text
+    for row in ("best, averaged", "best, online", "last, averaged", "last, online"):
+        assert text.count(row) == 1
+    assert "temperature" in text
 
 
 def test_another_split_other_bands_or_classes_are_refused(run, scenes, split):

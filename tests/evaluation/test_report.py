@@ -13,12 +13,24 @@ import pandas as pd
 import pytest
 import torch
 
+from workshop_lib.data.findings import Audit, Finding
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation import report
+from workshop_lib.evaluation.calibration import calibrate
+from workshop_lib.evaluation.embeddings import Embeddings
+from workshop_lib.evaluation.evaluate import Reached
+from workshop_lib.evaluation.mcnemar import mcnemar
 from workshop_lib.evaluation.metrics import score
 from workshop_lib.evaluation.report import MethodResult, ReportData, write_report
+from workshop_lib.evaluation.report_data import Embedded
 from workshop_lib.evaluation.report_pictures import galleries
-from workshop_lib.evaluation.report_tables import recall_table, settings_table
+from workshop_lib.evaluation.report_sure import difference_table, is_it_real
+from workshop_lib.evaluation.report_tables import (
+    cost_table,
+    mistake_table,
+    recall_table,
+    settings_table,
+)
 from workshop_lib.evaluation.report_text import headline, rungs
 from workshop_lib.recipe import Recipe
 
@@ -26,13 +38,17 @@ NASTY = '<script>alert("x")</script> & co'
 CLASSES = ("Forest", NASTY, "River/lake", "Empty")  # no test image is "Empty"
 SECTIONS = [
     "done",
+    "split",
     "idea",
     "ladder",
+    "sure",
     "curves",
     "pseudo",
     "confusion",
     "gallery",
     "recall",
+    "calibration",
+    "embedding",
     "costs",
     "settings",
     "next",
@@ -80,7 +96,9 @@ def result(name: str, title: str, skill: float, **changes: Any) -> MethodResult:
     probs = (noise + skill * target).softmax(1)
     steps = np.arange(100, 501, 100)
     log = {"step": steps, "loss": 1 / steps, "val_accuracy": steps / 600}
+    counts = None
     if recipe.method == "fixmatch":
+        counts = pseudo_label_counts()
         log |= {"mask_rate": steps / 700, "pseudo_accuracy": 1 - 10 / steps}
         log["pseudo_accuracy"][0] = math.nan  # no image was confident yet
     return MethodResult(
@@ -95,7 +113,32 @@ def result(name: str, title: str, skill: float, **changes: Any) -> MethodResult:
         parameters=1234567,
         labels=16 if recipe.labels_per_class else 300,
         seed=0,
+        peak_memory=300 * 2**20,
+        calibration=calibrate(probs, labels, probs, labels),
+        reached=(
+            Reached("best", "ema", 400, 0.7, 0.6),
+            Reached("last", "online", 500, math.nan, 0.5),
+        ),
+        pseudo_labels=counts,
+        embedded=embedded(),
     )
+
+
+def pseudo_label_counts() -> pd.DataFrame:
+    rows = [
+        (step, name, 10 * k, 5 * k, 20)
+        for step in (100, 200)
+        for k, name in enumerate(CLASSES)
+    ]
+    return pd.DataFrame(rows, columns=["step", "class", "used", "correct", "true"])
+
+
+def embedded() -> Embedded:
+    generator = np.random.default_rng(0)
+    vectors = generator.normal(size=(30, 5)).astype(np.float32)
+    names = tuple(f"{i}.png" for i in range(30))
+    drawn = Embeddings(vectors, np.arange(30) % 3, names, CLASSES)
+    return Embedded(drawn, knn=0.625, silhouette=-0.25)
 
 
 def truth() -> torch.Tensor:
@@ -129,7 +172,15 @@ def data() -> ReportData:
         command="workshop quickstart",
         versions={"torch": "2.4", "python": "3.10"},
         facts=["Device: a CPU."],
-        audit="no overlap",
+        audit=Audit(
+            (Finding("overlap", "error", "1 image in val and test: a.png"),), {}
+        ),
+        class_counts={
+            "labeled": [4, 4, 4, 4],
+            "unlabeled": [75, 75, 75, 75],
+            "val": [10, 10, 10, 10],
+            "test": [20, 20, 20, 0],
+        },
         labeled_images=images[:16].to(torch.uint8),
         labeled_labels=torch.arange(16) % 4,
     )
@@ -156,7 +207,10 @@ def test_every_section_is_there_and_linked(page: Page) -> None:
         "workshop train --data FOLDER --labels-per-class 4 --method fixmatch",
         "workshop quickstart",
         "Device: a CPU.",
-        "no overlap",
+        "1 image in val and test: a.png",
+        "a fault that makes the figures on this page wrong",
+        "62.5",
+        "best, averaged",
         "torch 2.4",
         "1,234,567",
         "0.95",
@@ -172,6 +226,19 @@ def test_nothing_is_loaded_from_elsewhere(text: str, page: Page) -> None:
     assert not page.all("script") and not page.all("link") and not page.all("iframe")
     assert "http:" not in text and "https:" not in text
     assert "@import" not in text and "url(" not in text
+
+
+def test_page_forbids_itself_to_load_anything(page: Page) -> None:
+    (policy,) = [m for m in page.all("meta") if "http-equiv" in m]
+    assert policy["http-equiv"] == "Content-Security-Policy"
+    assert "default-src 'none'" in (policy["content"] or "")
+
+
+def test_page_stays_light(text: str, data: ReportData, tmp_path: Path) -> None:
+    noise = torch.randint(0, 256, (60, 3, 256, 256), dtype=torch.uint8)
+    photos = dataclasses.replace(data, test_images=noise, labeled_images=noise[:16])
+    page = write_report(tmp_path / "r.html", photos)
+    assert len(text) < 3_000_000 and page.stat().st_size < 3_000_000
 
 
 def test_every_picture_has_words(page: Page) -> None:
@@ -271,6 +338,99 @@ def test_absent_class_is_a_dash(data: ReportData) -> None:
     assert rows["Forest"][0] == "20"
 
 
+def test_each_class_has_recall_precision_and_f1_where_one_method_stands_alone(
+    data: ReportData,
+) -> None:
+    alone = dataclasses.replace(data, results=data.results[2:3])
+    table = recall_table(alone)
+    scores = alone.main.scores
+    assert table.header[2:] == ["recall", "precision", "F1"]
+    shown = [float(cell.split("\N{NO-BREAK SPACE}")[0]) for cell in table.rows[0][2:]]
+    values = (scores.recall[0], scores.precision[0], scores.f1[0])
+    assert shown == [round(100 * v) for v in values]
+
+
+def test_differences_are_mcnemars(data: ReportData) -> None:
+    table = difference_table(data)
+    assert table is not None and len(table.rows) == 3  # all but the main method
+    main, weak = (r.probs.argmax(1) == truth() for r in (data.main, data.results[0]))
+    only_here, only_there = int((main & ~weak).sum()), int((weak & ~main).sum())
+    row = dict(zip(table.header, table.rows[0], strict=True))
+    assert row["right here only"] == str(only_here)
+    assert row["right there only"] == str(only_there)
+    assert row["difference (points)"] == f"{100 * (only_here - only_there) / 60:+.1f}"
+    real = mcnemar(main.numpy(), weak.numpy()).real
+    assert row["real?"] == ("yes" if real else "cannot tell")
+    assert "Is the difference real?" in is_it_real(data)[0]
+    alone = dataclasses.replace(data, results=data.results[:1])
+    assert difference_table(alone) is None and is_it_real(alone) == []
+
+
+def test_most_frequent_mistakes_are_counted_and_none_is_no_table(
+    data: ReportData,
+) -> None:
+    weakest = data.results[0]
+    table = mistake_table(weakest, most=100)
+    assert table is not None
+    images = [int(row[2]) for row in table.rows]
+    assert images == sorted(images, reverse=True)
+    assert sum(images) == int((weakest.probs.argmax(1) != truth()).sum())
+    perfect = torch.nn.functional.one_hot(truth(), len(CLASSES)).float()
+    scores = score(perfect, truth(), CLASSES)
+    assert mistake_table(dataclasses.replace(weakest, scores=scores)) is None
+
+
+def test_costs_tell_minutes_and_memory_and_a_dash_where_unknown(
+    data: ReportData,
+) -> None:
+    old = dataclasses.replace(data.results[0], peak_memory=None, seconds=150.0)
+    quick = dataclasses.replace(data.results[1], seconds=12.0)
+    others = [quick, *data.results[2:]]
+    table = cost_table(dataclasses.replace(data, results=[old, *others]))
+    column = table.header.index("peak memory (MiB)")
+    assert [row[column] for row in table.rows] == ["–", "300", "300", "300"]
+    minutes = table.header.index("minutes")
+    assert [row[minutes] for row in table.rows[:2]] == ["2.5", "0.20"]
+
+
+def test_page_without_the_rest_leaves_it_out_cleanly(
+    data: ReportData, tmp_path: Path
+) -> None:
+    bare = dataclasses.replace(
+        data.results[0], calibration=None, reached=(), embedded=None, peak_memory=None
+    )
+    only = dataclasses.replace(data, results=[bare])
+    page = Page(write_report(tmp_path / "r.html", only).read_text(encoding="utf-8"))
+    left_out = ("idea", "calibration", "embedding")
+    sections = [name for name in SECTIONS if name not in left_out]
+    assert [a["id"] for a in page.all("section")] == sections
+    assert [a["href"] for a in page.all("a")][1:] == [f"#{name}" for name in sections]
+
+
+def test_collapsed_network_is_told_in_place_of_a_map(
+    data: ReportData, tmp_path: Path
+) -> None:
+    found = embedded()
+    same = dataclasses.replace(found.drawn, vectors=np.ones_like(found.drawn.vectors))
+    flat = Embedded(same, knn=0.25, silhouette=math.nan)
+    only = dataclasses.replace(
+        data, results=[dataclasses.replace(data.results[0], embedded=flat)]
+    )
+    page = Page(write_report(tmp_path / "r.html", only).read_text(encoding="utf-8"))
+    assert "No map: all 30 vectors point the same way" in page.words
+
+
+def test_clean_audit_says_what_was_not_looked_for(
+    data: ReportData, tmp_path: Path
+) -> None:
+    clean = dataclasses.replace(
+        data, results=data.results[:1], audit=Audit((), {}), near_duplicates=False
+    )
+    page = Page(write_report(tmp_path / "r.html", clean).read_text(encoding="utf-8"))
+    assert "The audit has found nothing: no image in two parts" in page.words
+    assert "Not looked for" in page.words
+
+
 def test_settings_stand_beside_the_papers(data: ReportData) -> None:
     table = settings_table(data.main)
     assert table is not None
@@ -290,10 +450,12 @@ def test_one_result_is_enough(data: ReportData, tmp_path: Path, position: int) -
         data,
         results=[dataclasses.replace(only, log=short)],
         labeled_images=None,
-        audit="",
+        audit=None,
+        class_counts={},
     )
     page = Page(write_report(tmp_path / "r.html", alone).read_text(encoding="utf-8"))
     sections = [name for name in SECTIONS if name != "idea" or position == 2]
+    assert "was not audited" in page.words
     assert [a["id"] for a in page.all("section")] == sections
     assert "holds no validation accuracy" in page.words
     assert "unlabelled images were worth" not in page.words  # nothing to compare

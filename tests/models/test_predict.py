@@ -160,3 +160,11 @@ def test_images_and_statistics_follow_the_model(
     probs = predict(net.cuda(), normalize, images)
     torch.testing.assert_close(probs, expected, rtol=1e-3, atol=1e-4)
     assert normalize.mean.device.type == "cpu"
+
+
+def test_an_index_gives_what_a_copy_of_these_images_gives(net, images, normalize):
+    index = torch.tensor([5, 0, 6])
+    some = predict(net, normalize, images, batch_size=2, index=index)
+    assert torch.equal(some, predict(net, normalize, images[index], batch_size=2))
+    with pytest.raises(WorkshopError, match="at least one image"):
+        predict(net, normalize, images, index=index[:0])

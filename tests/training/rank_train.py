@@ -1,11 +1,14 @@
 """One of several processes that train together; run by test_distributed.py.
 
-    python rank_train.py FOLDER METHOD [METHOD ...]
+    python rank_train.py FOLDER STEPS METHOD [METHOD ...]
 
 Trains each method in double precision on a few small images. RANK, WORLD_SIZE,
-MASTER_ADDR and MASTER_PORT say which process this is, as torchrun would.
+MASTER_ADDR and MASTER_PORT say which process this is, as torchrun would; with
+SIGNAL_AT set, the process sends itself SIGUSR1 in that step.
 """
 
+import os
+import signal
 import sys
 from pathlib import Path
 
@@ -13,14 +16,16 @@ import torch
 
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.splits import Split
+from workshop_lib.models import predict
 from workshop_lib.recipe import Recipe
+from workshop_lib.training import views
 from workshop_lib.training.distributed import process_group
 from workshop_lib.training.loop import train
+from workshop_lib.training.trainer import Trainer
 
 RECIPE = Recipe(
     size=8,
-    steps=6,
-    eval_every=3,
+    eval_every=20,
     batch_size=4,
     mu=2,
     warmup_steps=1,
@@ -28,15 +33,13 @@ RECIPE = Recipe(
     projection_dim=4,
     precision="fp32",
 )
-# The endless one, for tests that interrupt it.
-LONG = RECIPE.with_(steps=100_000, eval_every=20)
 
 
 def scenes() -> Scenes:
-    """Three classes of bright, dark and striped noise, in double precision."""
+    """Three classes of bright, dark and striped noise."""
     generator = torch.Generator().manual_seed(0)
     labels = torch.arange(45) % 3
-    images = torch.rand(45, 4, 8, 8, generator=generator, dtype=torch.float64) / 2
+    images = torch.rand(45, 4, 8, 8, generator=generator, dtype=torch.float32) / 2
     images += 0.3 * (labels == 1).view(-1, 1, 1, 1)
     images[labels == 2, :, ::2] += 0.4
     return Scenes(
@@ -48,23 +51,39 @@ def scenes() -> Scenes:
     )
 
 
-def run(recipe: Recipe, folder: Path) -> None:
-    """Train on the one split of these tests."""
+def in_double_precision() -> None:
+    """Let network and views have so many digits that rounding cannot hide a mistake."""
+    torch.set_default_dtype(torch.float64)
+    for module in (views, predict):
+        module.to_float = lambda images: images.double()
+
+
+def signal_at(step: int) -> None:
+    """Send this process SIGUSR1 in the middle of a step."""
+    real = Trainer.step
+
+    def stepping(self: Trainer) -> None:
+        if self.steps_done == step - 1:
+            os.kill(os.getpid(), signal.SIGUSR1)
+        real(self)
+
+    Trainer.step = stepping  # type: ignore[method-assign]
+
+
+def main(folder: Path, steps: int, methods: list[str]) -> None:
+    """Train one method after the other, on one split."""
+    torch.set_num_threads(1)
+    in_double_precision()
+    if "SIGNAL_AT" in os.environ:
+        signal_at(int(os.environ["SIGNAL_AT"]))
     images = scenes()
     split = Split.make(images, labels_per_class=2, seed=0)
-    train(recipe, images, split, folder=folder, device=torch.device("cpu"))
-
-
-def main(folder: Path, methods: list[str]) -> None:
-    """Train one method after the other, or the long run where none is named."""
-    torch.set_num_threads(1)
-    torch.set_default_dtype(torch.float64)
     with process_group():
         for method in methods:
-            run(RECIPE.with_(method=method), folder / method)
-        if not methods:
-            run(LONG, folder)
+            recipe = RECIPE.with_(method=method, steps=steps)
+            place = folder / method
+            train(recipe, images, split, folder=place, device=torch.device("cpu"))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:])
+    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])

@@ -54,18 +54,6 @@ def test_budget_tells_the_time_of_a_run(tmp_path):
     assert any(0.4 < ratio < 2.5 for ratio in ratios), ratios
 
 
-def test_precision_auto_is_what_measures_faster(monkeypatch):
-    choice = choose_precision("auto", CPU)
-    assert choice.name in ("fp32", "bf16")
-    monkeypatch.setattr(
-        "workshop_lib.training.precision._cpu_is_faster_in_bf16", lambda: True
-    )
-    assert choose_precision("auto", CPU).name == "bf16"
-    assert choose_precision("fp32", CPU).name == "fp32"
-    with pytest.raises(WorkshopError, match="Did you mean 'fp16'"):
-        choose_precision("fp17", CPU)
-
-
 def test_bf16_runs_and_keeps_losses_in_float32():
     from workshop_lib.methods import Batch, FixMatch
     from workshop_lib.models import build_model

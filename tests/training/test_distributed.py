@@ -2,7 +2,6 @@
 
 import os
 import re
-import runpy
 import signal
 import socket
 import subprocess
@@ -16,11 +15,9 @@ import pytest
 import torch
 from torch import distributed, nn
 
-from workshop_lib.data.splits import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.methods import METHODS
 from workshop_lib.ranks import own_rows
-from workshop_lib.recipe import Recipe
 from workshop_lib.training.checkpoint import load_checkpoint
 from workshop_lib.training.distributed import (
     average_gradients,
@@ -34,12 +31,10 @@ from workshop_lib.training.synced_batch_norm import (
     SyncedBatchNorm,
     synchronize_batch_norm,
 )
-from workshop_lib.training.trainer import Trainer
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 SCRIPT = HERE / "rank_train.py"
-RANK_TRAIN = runpy.run_path(str(SCRIPT))  # what it defines
 needs_gloo = pytest.mark.skipif(
     not (distributed.is_available() and distributed.is_gloo_available()),
     reason="this torch has no gloo",
@@ -58,15 +53,22 @@ def start() -> Iterator[Start]:
     """Start as many processes as asked for; none outlives the test."""
     started: list[subprocess.Popen[str]] = []
 
-    def begin(ranks: int, *command: object, **more: str) -> list[subprocess.Popen[str]]:
+    def begin(
+        ranks: int, *command: object, only_rank: int | None = None, **more: str
+    ) -> list[subprocess.Popen[str]]:
         own = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
-        own |= {"WORLD_SIZE": str(ranks), "OMP_NUM_THREADS": "1", **more}
+        own |= {"WORLD_SIZE": str(ranks), "OMP_NUM_THREADS": "1"}
         if os.environ.get("CUDA_VISIBLE_DEVICES") is None:
             own["CUDA_VISIBLE_DEVICES"] = ""  # these tests are about CPUs
         new = [
             subprocess.Popen(
                 [sys.executable, *map(str, command)],
-                env={**os.environ, **own, "RANK": str(rank)},
+                env={
+                    **os.environ,
+                    **own,
+                    **(more if only_rank in (None, rank) else {}),
+                    "RANK": str(rank),
+                },
                 cwd=ROOT,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -82,16 +84,6 @@ def start() -> Iterator[Start]:
         if process.poll() is None:
             process.kill()
         process.communicate()
-
-
-@pytest.fixture
-def double() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-    torch.set_num_threads(threads)
 
 
 def wait_until(ready: Callable[[], bool], process: subprocess.Popen[str]) -> None:
@@ -137,63 +129,44 @@ def same(one: Path, many: Path, rtol: float = 1e-9) -> None:
         pd.testing.assert_frame_equal(*tables, rtol=1e-9, atol=1e-9)
 
 
+def finish(processes: list[subprocess.Popen[str]]) -> list[str]:
+    """Wait for all, which must end well; return what they have printed."""
+    outputs = [process.communicate(timeout=500) for process in processes]
+    for process, (_, errors) in zip(processes, outputs, strict=True):
+        assert process.returncode == 0, errors
+    return [said for said, _ in outputs]
+
+
 @needs_gloo
 @pytest.mark.slow
-def test_two_ranks_train_what_one_trains_with_every_method(tmp_path, start, double):
-    ranks = start(2, SCRIPT, tmp_path / "two", *METHODS)
-    for method in METHODS:
-        recipe = RANK_TRAIN["RECIPE"].with_(method=method)
-        RANK_TRAIN["run"](recipe, tmp_path / "one" / method)
-    outputs = [process.communicate(timeout=500) for process in ranks]
-    for process, (_, errors) in zip(ranks, outputs, strict=True):
-        assert process.returncode == 0, errors
+def test_two_ranks_train_what_one_trains_with_every_method(tmp_path, start):
+    alone = start(1, SCRIPT, tmp_path / "one", 6, *METHODS)
+    said = finish(start(2, SCRIPT, tmp_path / "two", 6, *METHODS))
+    finish(alone)
     for method in METHODS:
         same(tmp_path / "one" / method, tmp_path / "two" / method)
-    assert outputs[0][0].count("step     6/6") == len(METHODS)
-    assert outputs[1][0] == ""  # rank 0 alone prints
+    assert said[0].count("/6  loss") == len(METHODS)
+    assert said[1] == ""  # rank 0 alone prints
 
 
 @needs_gloo
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals of this kind are not for Windows")
-def test_a_signal_to_one_rank_stops_all_and_two_go_on_as_one(tmp_path, start, double):
-    """Stopped by SIGUSR1, as before a time limit; compared with one process."""
-    folder = tmp_path / "run"
-    ranks = start(2, SCRIPT, folder)
-    wait_until((folder / "last.pt").exists, ranks[0])
-    ranks[1].send_signal(signal.SIGUSR1)
-    for process in ranks:
-        _, errors = process.communicate(timeout=120)
+def test_a_signal_to_one_rank_stops_all_and_they_go_on_as_if_nothing_was(
+    tmp_path, start
+):
+    """SIGUSR1, as before a time limit; the whole is compared with one process."""
+    command = (SCRIPT, tmp_path / "cut", 40, "fixmatch")
+    alone = start(1, SCRIPT, tmp_path / "whole", 40, "fixmatch")
+    for process in start(2, *command, only_rank=1, SIGNAL_AT="23"):
+        _, errors = process.communicate(timeout=500)
         assert process.returncode != 0
-        assert "the same command goes on from there" in errors
-    reached = load_checkpoint(folder / "last.pt")["step"]
-    assert reached % 10 == 0
-
-    trainer = trainer_at(RANK_TRAIN["LONG"], reached)
-    state = load_checkpoint(folder / "last.pt")
-    mine, theirs = numbers(trainer.state_dict()), numbers(state)
-    for name, value in mine.items():
-        if name.startswith((".model", ".method", ".means", ".pseudo_labels.now")):
-            # Rounding grows with the steps, and thresholds make it jump
-            torch.testing.assert_close(theirs[name], value, rtol=1e-5, atol=1e-7)
-    ranks = start(2, SCRIPT, folder)  # goes on from there
-    wait_until(lambda: steps_in(folder) > reached, ranks[0])
-    ranks[0].send_signal(signal.SIGTERM)
-    said, _ = ranks[0].communicate(timeout=120)
-    assert f"going on from step {reached}" in said
-    ranks[1].communicate(timeout=120)
-
-
-def trainer_at(recipe: Recipe, steps: int) -> Trainer:
-    """One process's training, so many steps on."""
-    images = RANK_TRAIN["scenes"]()
-    split = Split.make(images, labels_per_class=2, seed=0)
-    trainer = Trainer(recipe, images, split, torch.device("cpu"))
-    while trainer.steps_done < steps:
-        trainer.step()
-        if trainer.steps_done % recipe.eval_every == 0:
-            trainer.validate()
-    return trainer
+        assert "stopped at step 30 of 40; the same command goes on" in errors
+    assert steps_in(tmp_path / "cut" / "fixmatch") == 30  # between two validations
+    said, _ = finish(start(2, *command))
+    assert "going on from step 30" in said
+    finish(alone)
+    same(tmp_path / "whole" / "fixmatch", tmp_path / "cut" / "fixmatch")
 
 
 def steps_in(folder: Path) -> int:
@@ -205,21 +178,21 @@ def steps_in(folder: Path) -> int:
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_dead_rank_ends_the_others_with_a_message(tmp_path, start, victim):
-    ranks = start(2, SCRIPT, tmp_path)
-    wait_until((tmp_path / "last.pt").exists, ranks[0])
+    ranks = start(2, SCRIPT, tmp_path, 10**6, "fixmatch")
+    wait_until((tmp_path / "fixmatch" / "last.pt").exists, ranks[0])
     ranks[victim].kill()
     _, errors = ranks[1 - victim].communicate(timeout=120)
     assert ranks[1 - victim].returncode not in (0, None)
     assert "another process of this training has ended" in errors
-    assert load_checkpoint(tmp_path / "last.pt")["step"] > 0
+    assert steps_in(tmp_path / "fixmatch") > 0
 
 
 @needs_gloo
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGSTOP")
 def test_a_rank_that_hangs_is_not_waited_for_for_ever(tmp_path, start):
-    ranks = start(2, SCRIPT, tmp_path, WORKSHOP_RANK_TIMEOUT="5")
-    wait_until((tmp_path / "last.pt").exists, ranks[0])
+    ranks = start(2, SCRIPT, tmp_path, 10**6, "fixmatch", WORKSHOP_RANK_TIMEOUT="5")
+    wait_until((tmp_path / "fixmatch" / "last.pt").exists, ranks[0])
     ranks[1].send_signal(signal.SIGSTOP)
     _, errors = ranks[0].communicate(timeout=120)
     assert "did not answer within 5 s" in errors
@@ -290,7 +263,7 @@ def test_each_rank_has_its_rows_and_all_together_have_all(as_rank):
 
 
 @pytest.mark.parametrize("momentum", [0.1, None])
-@pytest.mark.parametrize("dims", [(6,), (6, 5), (6, 5, 4, 3)][1:])
+@pytest.mark.parametrize("dims", [(6, 5), (6, 5, 4, 3)])
 def test_synchronised_statistics_are_those_of_the_whole_batch(
     dims, momentum, monkeypatch
 ):

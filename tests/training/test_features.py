@@ -15,6 +15,7 @@ from workshop_lib.models.pretrained import Backbone
 from workshop_lib.recipe import Recipe
 from workshop_lib.training import features
 from workshop_lib.training.loop import train
+from workshop_lib.training.precision import Precision
 from workshop_lib.training.views import CachedViews, ImageViews, model_inputs
 
 CPU = torch.device("cpu")
@@ -67,6 +68,19 @@ RECIPE = Recipe(
     lr=0.05,
     precision="fp32",
 )
+
+
+def test_the_same_images_give_the_same_features_whatever_format_is_faster_today(
+    scenes, looks, monkeypatch
+):
+    auto = RECIPE.with_(precision="auto")
+    found = []
+    for name in ("bf16", "fp32"):
+        faster = Precision(name, "cpu")
+        monkeypatch.setattr(features, "choose_precision", lambda *_, f=faster: f)
+        views = features.feature_views(auto, scenes.images, ["weak"], CPU)
+        found.append(views["weak"])
+    assert found[0].equal(found[1]) and len(looks) == 1
 
 
 def test_views_are_computed_once_and_a_policy_more_costs_only_itself(scenes, looks):

@@ -1,23 +1,30 @@
 """The commands behind `workshop ...`."""
 
+from workshop_lib.commands.compare import compare, results
 from workshop_lib.commands.data import data, doctor, split
+from workshop_lib.commands.embed import embed
+from workshop_lib.commands.predict import predict
 from workshop_lib.commands.runs import (
     budget,
     evaluate,
-    predict,
     quickstart,
     report,
     train,
 )
+from workshop_lib.commands.slurm import slurm
 
 __all__ = [
     "budget",
+    "compare",
     "data",
     "doctor",
+    "embed",
     "evaluate",
     "predict",
     "quickstart",
     "report",
+    "results",
+    "slurm",
     "split",
     "train",
 ]

@@ -1,18 +1,18 @@
 """Commands about trainings: each reads its flags, calls the library, prints."""
 
-__all__ = ["budget", "evaluate", "predict", "quickstart", "report", "train"]
+__all__ = ["budget", "evaluate", "quickstart", "report", "train"]
 
 from pathlib import Path
 
-import pandas as pd
 import tyro
 
 from workshop_lib.data.open import describe_data, open_scenes, open_split
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.splits import Split
 from workshop_lib.errors import WorkshopError
+from workshop_lib.ranks import rank
 from workshop_lib.recipe import Recipe, preset
-from workshop_lib.session import pick_device, setup
+from workshop_lib.session import setup
 from workshop_lib.training.run import Run
 
 _PRESET = preset()
@@ -62,6 +62,12 @@ def train(
 
     Example: workshop train --data FOLDER --labels-per-class 4 --method fixmatch
 
+    `--preset features` is meant for real photographs: it changes the defaults below, to
+    learn on the features of a pretrained network. Other presets: ci, class, home.
+
+    On several GPUs or processes, with the same result as on one:
+    `torchrun --nproc-per-node 2 -m workshop_lib.cli train ...`
+
     Args:
         recipe: the knobs.
         folder: where the run goes; default runs/METHOD-HASH.
@@ -71,18 +77,23 @@ def train(
     from workshop_lib.evaluation.evaluate import evaluate as evaluate_run
     from workshop_lib.methods import build_method
     from workshop_lib.models import build_model
+    from workshop_lib.training.distributed import process_group, rank_zero_first
     from workshop_lib.training.loop import train as run_train
 
     # Looked up before anything is read: a misspelt name should not cost a minute.
     build_method(recipe, num_classes=2)
     build_model(recipe.model, in_channels=3, num_classes=2)
-    setup()
-    scenes = open_scenes(recipe)
-    parts = Split.load(split, scenes) if split else open_split(recipe, scenes)
-    audit = parts.audit(scenes)
-    if not audit.ok:
-        print(f"warning: {audit}")
-    run = run_train(recipe, scenes, parts, folder=folder, resume=not fresh)
+    with process_group():
+        setup()
+        with rank_zero_first():  # images are decoded once, then found in the cache
+            scenes = open_scenes(recipe)
+        parts = Split.load(split, scenes) if split else open_split(recipe, scenes)
+        audit = parts.audit(scenes)
+        if not audit.ok:
+            print(f"warning: {audit}")
+        run = run_train(recipe, scenes, parts, folder=folder, resume=not fresh)
+        if rank() != 0:
+            return
     scores = evaluate_run(run, scenes, parts).scores
     low, high = scores.interval()
     print(
@@ -93,74 +104,29 @@ def train(
     print(f"next: workshop report {run.folder}")
 
 
-def evaluate(run: tyro.conf.Positional[Path]) -> None:
-    """Print the test scores of a finished run, class by class.
+def evaluate(run: tyro.conf.Positional[Path], against: Path | None = None) -> None:
+    """Print the test scores of a finished run, and whether another is really worse.
 
-    Example: workshop evaluate runs/quickstart/fixmatch
+    Example: workshop evaluate runs/fixmatch --against runs/supervised
 
     Args:
         run: the folder that `workshop train` printed.
+        against: folder of another run, tested on the same images, to compare with.
     """
-    opened, scenes, parts = _open_run(run)
     from workshop_lib.evaluation.evaluate import evaluate as evaluate_run
+    from workshop_lib.evaluation.mcnemar import mcnemar
+    from workshop_lib.evaluation.predictions import Predictions
+    from workshop_lib.evaluation.summary import summary
 
-    result = evaluate_run(opened, scenes, parts)
-    scores = result.scores
-    table = pd.DataFrame(
-        {
-            "images": scores.support,
-            "recall": scores.recall,
-            "precision": scores.precision,
-            "F1": scores.f1,
-        },
-        index=pd.Index(scores.class_names, name="class"),
-    )
-    print(table.round(3).to_string(na_rep="-"))
-    print(
-        f"\naccuracy {scores.accuracy:.3f}, top-{scores.k} {scores.top_k:.3f}, kappa"
-        f" {scores.kappa:.3f} (best by validation); last step"
-        f" {result.last_accuracy:.3f}"
-    )
-
-
-def predict(
-    run: tyro.conf.Positional[Path],
-    images: tyro.conf.Positional[Path],
-    out: Path = Path("predictions.csv"),
-) -> None:
-    """Let a trained model name the class of every image in a folder; writes a CSV.
-
-    Example: workshop predict runs/fixmatch-1a2b3c FOLDER --out predictions.csv
-
-    Args:
-        run: the folder that `workshop train` printed.
-        images: a folder of RGB images (folders within it are searched too).
-        out: table with the columns image, class, confidence.
-    """
-    from workshop_lib.data.folder import decode_images
-    from workshop_lib.data.listing import find_images
-    from workshop_lib.files import write_text
-    from workshop_lib.models.predict import predict as predict_images
-
-    opened = Run.load(run)
-    if not opened.facts["is_rgb"]:
-        raise WorkshopError(
-            f"{run} was trained on the bands {', '.join(opened.facts['bands'])}: image"
-            " files have red, green and blue only. Train on a folder of images first."
-        )
-    paths = find_images(images)
-    tensor = decode_images(paths, size=opened.recipe.size)
-    names = [path.relative_to(images).as_posix() for path in paths]
-    model, normalize = opened.load_model()
-    model = model.to(pick_device())
-    confidence, index = predict_images(model, normalize, tensor).max(dim=1)
-    classes = [opened.facts["class_names"][k] for k in index.tolist()]
-    table = pd.DataFrame(
-        {"image": names, "class": classes, "confidence": confidence.numpy().round(4)}
-    )
-    write_text(out, table.to_csv(index=False))
-    print(table["class"].value_counts().to_string())
-    print(f"\n{len(table)} predictions in {out}")
+    print(summary(evaluate_run(*_open_run(run))))
+    if against is None:
+        return
+    if not (against / "predictions.npz").exists():
+        evaluate_run(*_open_run(against))
+    ours = Predictions.load(run / "predictions.npz")
+    theirs = Predictions.load(against / "predictions.npz").in_order_of(ours)
+    test = mcnemar(ours.right.numpy(), theirs.right.numpy())
+    print("\n" + test.in_words(str(run), str(against)))
 
 
 def report(runs: tyro.conf.Positional[list[Path]], out: Path | None = None) -> None:
@@ -172,7 +138,7 @@ def report(runs: tyro.conf.Positional[list[Path]], out: Path | None = None) -> N
         runs: folders of finished runs.
         out: the HTML file; default report.html in the first run's folder.
     """
-    from workshop_lib.quickstart import report_runs
+    from workshop_lib.evaluation.report_runs import report_runs
 
     if not runs:
         raise WorkshopError("give the folder of at least one finished run.")

@@ -10,19 +10,36 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from workshop_lib import figures
+from workshop_lib.errors import WorkshopError
+from workshop_lib.evaluation.maps import maps_2d
 from workshop_lib.evaluation.report_data import MethodResult, ReportData
 from workshop_lib.evaluation.report_pictures import (
     data_uri,
     galleries,
     labeled_gallery,
 )
+from workshop_lib.evaluation.report_sure import (
+    calibration_table,
+    difference_table,
+    is_it_real,
+    weights_table,
+)
 from workshop_lib.evaluation.report_tables import (
+    audit_table,
     cost_table,
+    embedding_table,
+    mistake_table,
     recall_table,
     score_table,
     settings_table,
+    split_table,
 )
-from workshop_lib.evaluation.report_text import headline, rungs, what_was_done
+from workshop_lib.evaluation.report_text import (
+    headline,
+    rungs,
+    train_command,
+    what_was_done,
+)
 from workshop_lib.figures.style import svg
 from workshop_lib.files import write_text
 
@@ -59,6 +76,7 @@ def write_report(path: Path | str, data: ReportData) -> Path:
 
 
 def _render(data: ReportData) -> str:
+    results = data.results
     environment = Environment(
         loader=PackageLoader("workshop_lib.evaluation", "templates"),
         autoescape=True,  # class and file names come from the user's folders
@@ -78,14 +96,25 @@ def _render(data: ReportData) -> str:
         curves=_curves(data),
         pseudo=_pseudo(data),
         confusions=_confusions(data),
+        mistakes=mistake_table(data.main),
         labeled=labeled_gallery(data),
         galleries=galleries(data),
+        parts=split_table(data),
+        audit=audit_table(data),
         recalls=recall_table(data),
         reached=score_table(data),
+        real=is_it_real(data),
+        differences=difference_table(data),
+        weights=weights_table(data),
+        calibration=calibration_table(data),
+        reliability=_reliability(data.main),
+        embedded=embedding_table(data),
+        map=_map(data.main),
         costs=cost_table(data),
         settings=settings_table(data.main),
         recipes=_recipes(data),
-        seeds=sorted({r.seed for r in data.results}),
+        commands=[(r.title, train_command(r.recipe, r.split_folder)) for r in results],
+        seeds=sorted({r.seed for r in results}),
     )
 
 
@@ -100,12 +129,45 @@ def _curves(data: ReportData) -> _Image | None:
     return _image(figures.learning_curves(logs)) if logs else None
 
 
-def _pseudo(data: ReportData) -> list[_Image]:
-    return [
-        _image(figures.pseudo_labels(r.log, title=f"Pseudo-labels of {r.title}"))
-        for r in data.results
-        if _holds(r, "mask_rate")
-    ]
+def _pseudo(data: ReportData) -> list[tuple[_Image, _Image | None]]:
+    """Draw for each method its pseudo-labels over time, and which classes they favour.
+
+    A method that counts no classes (one without hard pseudo-labels) has the first only.
+    """
+    found = []
+    for r in data.results:
+        if not _holds(r, "mask_rate"):
+            continue
+        over_time = figures.pseudo_labels(r.log, title=f"Pseudo-labels of {r.title}")
+        bias = None
+        if r.pseudo_labels is not None and len(r.pseudo_labels):
+            title = f"Classes that {r.title} favours"
+            bias = _image(figures.pseudo_label_bias(r.pseudo_labels, title=title))
+        found.append((_image(over_time), bias))
+    return found
+
+
+def _reliability(main: MethodResult) -> _Image | None:
+    found = main.calibration
+    if found is None:
+        return None
+    tables = {
+        "as it is": found.before.table(),
+        f"at temperature {found.temperature:.2f}": found.after.table(),
+    }
+    return _image(figures.reliability(tables))
+
+
+def _map(main: MethodResult) -> _Image | str:
+    """Draw where the network puts the test images; or say why that cannot be drawn."""
+    if main.embedded is None:
+        return ""
+    drawn = main.embedded.drawn
+    title = f"{len(drawn):,} test images in the features of {main.title}"
+    try:
+        return _image(maps_2d(drawn, title=title)[0])
+    except WorkshopError as error:  # too few images, or a network that has collapsed
+        return str(error)
 
 
 def _confusions(data: ReportData) -> list[_Image]:

@@ -1,15 +1,19 @@
 """What a report is made from."""
 
-__all__ = ["MethodResult", "ReportData"]
+__all__ = ["Embedded", "MethodResult", "ReportData", "choose_main"]
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import pandas as pd
 from torch import Tensor
 
+from workshop_lib.data.findings import Audit
 from workshop_lib.errors import WorkshopError
+from workshop_lib.evaluation.calibration import Calibration
+from workshop_lib.evaluation.embeddings import Embeddings
+from workshop_lib.evaluation.evaluate import Reached
 from workshop_lib.evaluation.metrics import Scores
 
 Role = Literal["baseline", "semi-supervised", "ceiling"]
@@ -29,12 +33,27 @@ _NEXT_STEPS = (
 
 
 @dataclass(frozen=True, eq=False)
+class Embedded:
+    """Where a network puts test images, and how far its neighbours can be trusted.
+
+    `drawn` are the embeddings of some test images, enough for a map; `knn` is the
+    `knn_accuracy` of all test images among the labelled ones, `silhouette` that of the
+    drawn images.
+    """
+
+    drawn: Embeddings
+    knn: float
+    silhouette: float
+
+
+@dataclass(frozen=True, eq=False)
 class MethodResult:
     """One trained method: how it was trained and what it predicts on the test images.
 
     `log` is `Run.log`; `probs` (N, K) are its predictions on `ReportData.test_images`;
     `labels` is the number of labelled images it trained with; `seconds` and `steps` are
-    those of the training; `seed` is the split's.
+    those of the training; `seed` is the split's. What follows may be missing; the page
+    then does without.
     """
 
     name: str  # short, as in results.json: "supervised_strong"
@@ -48,6 +67,12 @@ class MethodResult:
     parameters: int
     labels: int
     seed: int
+    peak_memory: int | None = None  # bytes, see session.peak_memory
+    calibration: Calibration | None = None
+    reached: Sequence[Reached] = ()  # the four sets of weights
+    pseudo_labels: pd.DataFrame | None = None  # Run.pseudo_labels()
+    embedded: Embedded | None = None
+    split_folder: str = ""  # where the recipe alone does not give the split
 
     @property
     def role(self) -> Role:
@@ -55,6 +80,17 @@ class MethodResult:
         if self.recipe.get("method") != "supervised":
             return "semi-supervised"
         return "ceiling" if self.recipe.get("labels_per_class") == 0 else "baseline"
+
+
+def choose_main(results: Sequence[MethodResult]) -> MethodResult:
+    """Take the first semi-supervised method; without one, the best baseline."""
+    for role in ("semi-supervised", "baseline"):
+        found = [r for r in results if r.role == role]
+        if role == "semi-supervised" and found:
+            return found[0]
+        if found:
+            return max(found, key=lambda r: r.scores.accuracy)
+    return results[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +109,10 @@ class ReportData:
         command: what was typed to make this.
         versions: version by name of program.
         facts: sentences to add to what was done (device, precision, a note).
-        audit: what the audit of the split found, as text.
+        audit: what the audit of the split found.
+        near_duplicates: whether the audit looked for images of the same ground.
+        class_counts: for each part of the split, the K numbers of images of a class
+            whose class is known.
         labeled_images, labeled_labels: the few labelled images, shown if given.
 
     Raises:
@@ -91,7 +130,9 @@ class ReportData:
     command: str
     versions: Mapping[str, str]
     facts: Sequence[str] = ()
-    audit: str = ""
+    audit: Audit | None = None
+    near_duplicates: bool = True
+    class_counts: Mapping[str, Sequence[int]] = field(default_factory=dict)
     labeled_images: Tensor | None = None
     labeled_labels: Tensor | None = None
     next_steps: Sequence[tuple[str, str]] = _NEXT_STEPS
@@ -132,11 +173,5 @@ class ReportData:
 
     @property
     def main(self) -> MethodResult:
-        """The method the page is about: the first semi-supervised one, if any."""
-        for role in ("semi-supervised", "baseline"):
-            found = [r for r in self.results if r.role == role]
-            if role == "semi-supervised" and found:
-                return found[0]
-            if found:
-                return max(found, key=lambda r: r.scores.accuracy)
-        return self.results[0]
+        """The method the page is about."""
+        return choose_main(self.results)

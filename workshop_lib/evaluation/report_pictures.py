@@ -19,6 +19,7 @@ from workshop_lib.figures.display import to_display
 
 _MOST = 18  # pictures in a gallery
 _SIDE = 128  # larger images are made smaller: the page stays light
+_TINY = 64  # up to here each pixel is shown as it is; a photo takes less as JPEG
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def labeled_gallery(data: ReportData) -> list[Picture]:
     labels = data.labeled_labels[order].tolist()
     shown = to_display(data.labeled_images[order], data.bands)
     return [
-        Picture(_png(pixels), f"Labelled image: {name}", [_breakable(name)])
+        Picture(_small(pixels), f"Labelled image: {name}", [_breakable(name)])
         for pixels, name in zip(
             shown, (data.class_names[k] for k in labels), strict=True
         )
@@ -144,7 +145,7 @@ def _pictures(
             alt += f", {lines[-1]}"
         lines = [_breakable(line) for line in lines]
         pictures.append(
-            Picture(_png(pixels), alt, lines, "right" if right else "wrong")
+            Picture(_small(pixels), alt, lines, "right" if right else "wrong")
         )
     return pictures
 
@@ -159,9 +160,13 @@ def _breakable(text: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[_/-])", "\N{ZERO WIDTH SPACE}", text)
 
 
-def _png(pixels: NDArray[np.uint8]) -> str:
+def _small(pixels: NDArray[np.uint8]) -> str:
     image = Image.fromarray(pixels)
+    photo = max(image.size) > _TINY
     image.thumbnail((_SIDE, _SIDE))  # only ever makes smaller
     buffer = io.BytesIO()
-    image.save(buffer, format="png")
-    return data_uri(buffer.getvalue(), "png")
+    if photo:
+        image.save(buffer, format="jpeg", quality=85)
+    else:
+        image.save(buffer, format="png")
+    return data_uri(buffer.getvalue(), "jpeg" if photo else "png")

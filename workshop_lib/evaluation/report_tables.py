@@ -2,11 +2,15 @@
 
 __all__ = [
     "Table",
+    "audit_table",
     "cost_table",
+    "embedding_table",
+    "mistake_table",
     "per_cent",
     "recall_table",
     "score_table",
     "settings_table",
+    "split_table",
 ]
 
 import math
@@ -15,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from workshop_lib.evaluation.intervals import score_intervals
 from workshop_lib.evaluation.report_data import MethodResult, ReportData
 
 # Sohn et al. 2020, arXiv 2001.07685, section 4 and appendix B (CIFAR-10)
@@ -68,47 +73,112 @@ def per_cent(value: float, digits: int = 1) -> str:
 def score_table(data: ReportData) -> Table:
     """What each method reached on the test images."""
     header = ["method", "accuracy", "95 % interval", f"top-{data.main.scores.k}"]
-    header += ["mean F1", "kappa"]
+    header += ["mean F1", "95 % interval", "kappa"]
     rows = []
     for result in data.results:
         scores = result.scores
         low, high = scores.interval()
+        f1 = score_intervals(scores)["macro_f1"]
         rows.append(
             [
                 result.title,
                 per_cent(scores.accuracy),
                 f"{100 * low:.1f}–{per_cent(high)}",
                 per_cent(math.nan if scores.top_k is None else scores.top_k),
-                per_cent(scores.macro_f1),
+                per_cent(f1.value),
+                f"{100 * f1.low:.1f}–{per_cent(f1.high)}",
                 "–" if math.isnan(scores.kappa) else f"{scores.kappa:.3f}",
             ]
         )
     return Table("What each method reached on the test images", header, rows)
 
 
+def split_table(data: ReportData) -> Table | None:
+    """How many images of each class are in each part of the split."""
+    parts = list(data.class_counts)
+    if not parts:
+        return None
+    rows = [
+        [name, *(f"{data.class_counts[part][k]:,}" for part in parts)]
+        for k, name in enumerate(data.class_names)
+    ]
+    rows.append(["all images", *(f"{data.split_counts[part]:,}" for part in parts)])
+    return Table("Images of each class in the parts", ["class", *parts], rows)
+
+
+def audit_table(data: ReportData) -> Table | None:
+    """What the audit of the split found, worst first; None if nothing."""
+    if data.audit is None or not data.audit.findings:
+        return None
+    rows = [
+        [f.severity, f.kind.replace("_", " "), f.message] for f in data.audit.findings
+    ]
+    return Table("What the audit found", ["how bad", "what", "where"], rows)
+
+
 def cost_table(data: ReportData) -> Table:
-    """What each training cost: labels, steps, time, size."""
-    header = ["method", "labels", "steps", "seconds", "parameters", "B", "mu"]
+    """What each training cost: labels, steps, time, memory, size."""
+    header = ["method", "labels", "mu", "batch", "steps", "minutes"]
+    header += ["peak memory (MiB)", "parameters"]
     rows = []
     for result in data.results:
-        recipe = result.recipe
+        recipe, peak = result.recipe, result.peak_memory
         semi = result.role == "semi-supervised"
         rows.append(
             [
                 result.title,
                 f"{result.labels:,}",
-                f"{result.steps:,}",
-                f"{result.seconds:.0f}",
-                f"{result.parameters:,}",
-                str(recipe.get("batch_size", "–")),
                 str(recipe.get("mu", "–")) if semi else "–",
+                str(recipe.get("batch_size", "–")),
+                f"{result.steps:,}",
+                _minutes(result.seconds),
+                "–" if peak is None else f"{peak / 2**20:,.0f}",
+                f"{result.parameters:,}",
             ]
         )
     return Table("What each training cost", header, rows)
 
 
+def mistake_table(result: MethodResult, most: int = 8) -> Table | None:
+    """The most frequent mistakes of a method; None if it made none."""
+    counts, names = result.scores.confusion, result.scores.class_names
+    wrong = counts - np.diag(np.diag(counts))  # (K, K)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:most]
+    rows = []
+    for true, predicted in zip(*np.unravel_index(order, wrong.shape), strict=True):
+        found = int(wrong[true, predicted])
+        if found:
+            share = found / int(result.scores.support[true])
+            row = [names[true], names[predicted], f"{found:,}", per_cent(share, 0)]
+            rows.append(row)
+    header = ["true class", "predicted", "images", "of that class"]
+    caption = f"Most frequent mistakes of {result.title}"
+    return Table(caption, header, rows) if rows else None
+
+
+def embedding_table(data: ReportData) -> Table | None:
+    """How well the classes lie apart in each network's features."""
+    rows = [
+        [
+            result.title,
+            f"{result.embedded.drawn.vectors.shape[1]:,}",
+            per_cent(result.embedded.knn),
+            _number(result.embedded.silhouette),
+        ]
+        for result in data.results
+        if result.embedded is not None
+    ]
+    header = ["method", "numbers per image", "kNN accuracy", "silhouette"]
+    return Table("How well the classes lie apart", header, rows) if rows else None
+
+
 def recall_table(data: ReportData) -> Table:
-    """The recall of each class with each method, and the gain over the baseline."""
+    """The recall of each class with each method, and the gain over the baseline.
+
+    Where there is one method only, its precision and F1 too.
+    """
+    if len(data.results) == 1:
+        return _class_table(data)
     compare = data.baseline if data.baseline is not data.main else None
     header = ["class", "test images", *(r.title for r in data.results)]
     if compare:
@@ -130,6 +200,24 @@ def recall_table(data: ReportData) -> Table:
     return Table("Recall: of the images of a class, how many were found", header, rows)
 
 
+def _class_table(data: ReportData) -> Table:
+    scores = data.main.scores
+    rows = [
+        [
+            name,
+            f"{int(scores.support[k]):,}",
+            *(per_cent(float(v[k]), 0) for v in (scores.recall, scores.precision)),
+            per_cent(float(scores.f1[k]), 0),
+        ]
+        for k, name in enumerate(data.class_names)
+    ]
+    means = (scores.macro_recall, scores.macro_precision, scores.macro_f1)
+    total = f"{int(np.sum(scores.support)):,}"
+    rows.append(["mean of the classes", total, *(per_cent(v, 0) for v in means)])
+    header = ["class", "test images", "recall", "precision", "F1"]
+    return Table(f"Class by class: {data.main.title}", header, rows)
+
+
 def settings_table(result: MethodResult) -> Table | None:
     """FixMatch's settings beside the paper's; None for another method."""
     if result.recipe.get("method") != "fixmatch":
@@ -137,6 +225,8 @@ def settings_table(result: MethodResult) -> Table | None:
     rows = []
     for knob, paper in _PAPER.items():
         here = result.recipe.get(knob, "–")
+        if here is None:  # left at the method's own value, which is the paper's
+            here = paper
         mark = "" if here == paper else "differs"
         rows.append([knob, _MEANING[knob], _plain(here), _plain(paper), mark])
     header = ["knob", "meaning", "here", "paper", "note"]
@@ -147,6 +237,14 @@ def _points(gain: float) -> str:
     if math.isnan(gain):
         return "–"
     return f"{100 * gain:+.0f}".replace("-", "\N{MINUS SIGN}")
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.2f}" if seconds < 60 else f"{seconds / 60:.1f}"
+
+
+def _number(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _plain(value: Any) -> str:

@@ -1,12 +1,17 @@
 """The sentences of the report that depend on the numbers."""
 
-__all__ = ["headline", "rungs", "what_was_done"]
+__all__ = ["headline", "rungs", "train_command", "what_was_done"]
 
-import math
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
 
+from workshop_lib.evaluation.mcnemar import mcnemar
 from workshop_lib.evaluation.report_data import MethodResult, ReportData
 from workshop_lib.evaluation.report_tables import per_cent
 from workshop_lib.figures.ladder import Rung
+from workshop_lib.recipe import preset
 
 
 def headline(data: ReportData) -> list[str]:
@@ -78,6 +83,28 @@ def rungs(data: ReportData) -> list[Rung]:
     return found
 
 
+def train_command(recipe: Mapping[str, Any], split_folder: str = "") -> str:
+    """Write what to type to train by a recipe: all that differs from the defaults.
+
+    Args:
+        recipe: `dataclasses.asdict` of a Recipe.
+        split_folder: names files to take, where the recipe does not make the split.
+    """
+    words = ["workshop", "train"]
+    for knob, default in asdict(preset("class")).items():
+        value = recipe.get(knob, default)
+        if value == default:
+            continue
+        flag = knob.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            words += [f"--{flag}", str(value)]
+    if split_folder:
+        words += ["--split", split_folder]
+    return shlex.join(words)
+
+
 def _worth(result: MethodResult) -> str:
     """Say what the step up to this method tells."""
     if result.role == "ceiling":
@@ -96,7 +123,7 @@ def _steps(data: ReportData) -> str:
         return f"The training took {steps[0]:,} optimiser steps."
     if len(steps) == 1:
         return (
-            f"All {len(data.results)} trainings had the same split of the images and"
+            f"{_all(len(data.results))} trainings had the same split of the images and"
             f" the same {steps[0]:,} optimiser steps, so that they can be compared."
         )
     return (
@@ -105,14 +132,14 @@ def _steps(data: ReportData) -> str:
     )
 
 
+def _all(number: int) -> str:
+    return "Both" if number == 2 else f"All {number}"
+
+
 def _could_be_chance(
     data: ReportData, main: MethodResult, baseline: MethodResult
 ) -> bool:
-    """Compare both on the same images: does one win clearly more often? (McNemar 1947)
-
-    Images that both get right, or both wrong, say nothing about which is better.
-    """
+    """Compare both on the same images: does one win clearly more often?"""
     now = main.probs.argmax(dim=1) == data.test_labels
     before = baseline.probs.argmax(dim=1) == data.test_labels
-    mended, spoilt = int((now & ~before).sum()), int((before & ~now).sum())
-    return abs(mended - spoilt) <= 1.96 * math.sqrt(mended + spoilt)
+    return not mcnemar(now.numpy(), before.numpy()).real

@@ -59,8 +59,9 @@ def feature_views(
             f" {images.dtype}: the backbones have learnt on photographs, (N, 3, H, W)"
             " uint8. Give RGB images, or train from pixels (features='')."
         )
-    precision = choose_precision(recipe.precision, device)
-    about = [_RULES, recipe.features, recipe.feature_size, precision.name]
+    # What was asked for, not what "auto" comes to: that is measured, and may come out
+    # otherwise the next time, when the same images must give the same features.
+    about = [_RULES, recipe.features, recipe.feature_size, recipe.precision]
     content = _digest(images)
     backbone: list[Backbone] = []  # loaded when the first view is missing
 
@@ -82,6 +83,7 @@ def feature_views(
         seed = int.from_bytes(hashlib.sha256(text).digest()[:6], "big")
         generator = torch.Generator(device).manual_seed(seed)
         size = recipe.feature_size
+        precision = choose_precision(recipe.precision, device)  # measured once
         return _through(network, images, change, generator, size, precision, label)
 
     counts = {name: 1 if name == "none" else recipe.feature_views for name in policies}

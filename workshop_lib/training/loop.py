@@ -20,7 +20,7 @@ from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.splits import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.files import read_json, write_text
-from workshop_lib.ranks import rank
+from workshop_lib.ranks import rank, world_size
 from workshop_lib.recipe import Recipe
 from workshop_lib.session import (
     is_out_of_memory,
@@ -96,6 +96,8 @@ def train(
     try:
         trainer = Trainer(recipe, scenes, split, device)
         progress = _resume(folder, trainer, verbose) if resume else _Progress()
+        if verbose and trainer.precision.reason:
+            print(f"number format {trainer.precision}")
         _run(trainer, progress, folder, verbose, on_log)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
@@ -281,6 +283,7 @@ def _facts(
         "labels": len(split.labeled),
         "counts": split.counts(),
         "precision": trainer.precision.name,
+        "processes": world_size(),
         "peak_memory": peak_memory(trainer.device),  # bytes
         "class_names": list(scenes.class_names),
         "bands": list(scenes.bands),

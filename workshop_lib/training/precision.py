@@ -1,18 +1,28 @@
 """Number formats: half precision where it is faster, single precision elsewhere."""
 
-__all__ = ["Precision", "choose_precision"]
+__all__ = ["Precision", "Trial", "choose_precision", "trial_step"]
 
+import copy
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cache
 
 import torch
-from torch.nn import functional as F
+from torch import nn
 
 from workshop_lib.errors import unknown_name
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+_CLEARLY = 0.75  # bf16 must take less than this share of fp32's time to be worth it
+_HOPELESS = 3.0  # after one slow try: where bf16 is emulated it takes 25 times as long
+_ROUNDS, _SECONDS = (3, 40), 1.0  # fewest and most; between them, time decides
+_PIXELS = 2**16  # of all images of a trial: the whole batch at 32 px, one image at 224
+
+# What was measured in this process, by network, shape of its batch and threads: the
+# same training must not get another format because the machine was busy for a moment.
+_MEASURED: dict[tuple[object, ...], float] = {}
 
 
 @dataclass(frozen=True)
@@ -21,6 +31,10 @@ class Precision:
 
     name: str  # fp32, bf16 or fp16
     device_type: str  # cpu or cuda
+    reason: str = ""  # how "auto" came to it, for people; empty if it was asked for
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.reason}" if self.reason else self.name
 
     def autocast(self) -> AbstractContextManager[None]:
         """Return the context in which the forward passes run."""
@@ -32,12 +46,54 @@ class Precision:
         return torch.amp.GradScaler(self.device_type, enabled=self.name == "fp16")
 
 
-def choose_precision(wanted: str, device: torch.device) -> Precision:
+@dataclass(frozen=True)
+class Trial:
+    """Some work that stands for a training: `run` does it once, `key` names it."""
+
+    run: Callable[[], object]
+    key: tuple[object, ...]
+
+
+def trial_step(model: nn.Module, shape: tuple[int, ...]) -> Trial:
+    """Make a trial of a network: forward and backward through a copy of it.
+
+    The network itself, its batch statistics and the caller's random numbers stay as
+    they are. Large images are tried a few at a time: what counts is the ratio of two
+    formats, and it hardly depends on how many there are.
+
+    Args:
+        model: on the device it will be trained on.
+        shape: of a step's batch with gradient, (B, C, H, W).
+    """
+    B, C, H, W = shape
+    # Two at least: batch normalisation cannot tell the spread of a single value.
+    n = max(2, min(B, _PIXELS // (H * W)))
+    twin = copy.deepcopy(model).train()
+    device = next(twin.parameters()).device
+    images = torch.linspace(-1, 1, n * C * H * W, device=device).view(n, C, H, W)
+    images = images.contiguous(memory_format=torch.channels_last)
+
+    def run() -> None:
+        with torch.random.fork_rng(devices=[]):  # dropout draws
+            twin(images).logits.float().square().mean().backward()
+
+    return Trial(run, (str(model), n, C, H, W, torch.get_num_threads()))
+
+
+def choose_precision(
+    wanted: str, device: torch.device, trial: Trial | None = None
+) -> Precision:
     """Turn a recipe's `precision` into a number format.
 
     "auto" takes bf16 on GPUs that have it, fp16 on those that have not (T4), and on a
-    CPU whichever a short measurement shows faster: with AVX-512-BF16 bf16 is 2 to 3
-    times faster, without it 25 times slower.
+    CPU whichever a short trial of the network shows faster: with AVX-512-BF16 bf16
+    makes a Wide ResNet 2 to 3 times faster and a tiny head slower, without it
+    everything 25 times slower. One knows only after measuring.
+
+    Args:
+        wanted: "auto", "fp32", "bf16" or "fp16".
+        device: where the training will run.
+        trial: what "auto" measures on a CPU (`trial_step`); None: a small convolution.
 
     Raises:
         WorkshopError: an unknown name.
@@ -49,23 +105,48 @@ def choose_precision(wanted: str, device: torch.device) -> Precision:
     if device.type == "cuda":
         # Emulated bf16 (before Ampere) counts as supported but is slow.
         native = torch.cuda.get_device_capability(device)[0] >= 8
-        return Precision("bf16" if native else "fp16", device.type)
-    return Precision("bf16" if _cpu_is_faster_in_bf16() else "fp32", device.type)
+        why = "this GPU has it" if native else "this GPU has no bf16"
+        return Precision("bf16" if native else "fp16", device.type, why)
+    trial = trial or _small_convolution()
+    if trial.key not in _MEASURED:
+        _MEASURED[trial.key] = _share_of_time(trial.run)
+    share = _MEASURED[trial.key]
+    if share < _CLEARLY:
+        why = f"{1 / share:.1f} times as fast as fp32 here, measured"
+        return Precision("bf16", device.type, why)
+    why = f"bf16 would take {share:.1f} times as long here, measured"
+    return Precision("fp32", device.type, why)
 
 
-@cache
-def _cpu_is_faster_in_bf16() -> bool:
-    """Time a convolution in both formats; bf16 must be clearly faster to be chosen."""
-    seconds = {}
-    for dtype in (torch.float32, torch.bfloat16):
-        images = torch.ones(16, 32, 16, 16, dtype=dtype).to(
-            memory_format=torch.channels_last
-        )
-        weight = torch.ones(32, 32, 3, 3, dtype=dtype)
-        times = []
-        for _ in range(4):
-            start = time.perf_counter()
-            F.conv2d(images, weight, padding=1)
-            times.append(time.perf_counter() - start)
-        seconds[dtype] = min(times[1:])
-    return seconds[torch.bfloat16] < 0.75 * seconds[torch.float32]
+def _share_of_time(run: Callable[[], object]) -> float:
+    """Return the time that bf16 takes as a share of fp32's: the best of each.
+
+    The two take turns, so that a busy moment of the machine meets both.
+    """
+    formats = (Precision("fp32", "cpu"), Precision("bf16", "cpu"))
+    single, half = (_seconds(run, each) for each in formats)  # the first is a warm-up
+    if half > _HOPELESS * single and half > _SECONDS / 2:
+        return half / single
+    best = dict.fromkeys(formats, float("inf"))
+    end = time.perf_counter() + _SECONDS
+    fewest, most = _ROUNDS
+    for done in range(most):
+        if done >= fewest and time.perf_counter() > end:
+            break
+        for each in formats:
+            best[each] = min(best[each], _seconds(run, each))
+    return best[formats[1]] / best[formats[0]]
+
+
+def _seconds(run: Callable[[], object], precision: Precision) -> float:
+    start = time.perf_counter()
+    with precision.autocast():
+        run()
+    return time.perf_counter() - start
+
+
+def _small_convolution() -> Trial:
+    """Make a trial where there is no network to try: one layer of a Wide ResNet."""
+    layer = nn.Conv2d(32, 32, 3, padding=1, bias=False)
+    images = torch.ones(16, 32, 16, 16).contiguous(memory_format=torch.channels_last)
+    return Trial(lambda: layer(images), ("convolution", torch.get_num_threads()))

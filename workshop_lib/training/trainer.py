@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from workshop_lib.augment.normalize import Normalize
 from workshop_lib.data.batches import IndexStream
@@ -27,7 +27,7 @@ from workshop_lib.training.ema import Ema
 from workshop_lib.training.initial import initial_model
 from workshop_lib.training.log import Row, RunningMeans
 from workshop_lib.training.optimizer import build_optimizer
-from workshop_lib.training.precision import choose_precision
+from workshop_lib.training.precision import Precision, choose_precision, trial_step
 from workshop_lib.training.pseudo_labels import PseudoLabelCounts
 from workshop_lib.training.schedule import cosine_7_16
 from workshop_lib.training.synced_batch_norm import synchronize_batch_norm
@@ -66,16 +66,16 @@ class Trainer:
         names = {*self.method.labeled_views, *self.method.views}
         with rank_zero_first():  # features are computed once, then found in the cache
             self.views = open_views(recipe, scenes, names, device)
-        model = initial_model(recipe, self.views.inputs[0].shape[1], classes)
-        self.model = synchronize_batch_norm(model.to(device))
+        model = initial_model(recipe, self.views.inputs[0].shape[1], classes).to(device)
+        self.precision = from_rank_zero(self._choose_precision(model))
+        self.scaler = self.precision.scaler()
+        self.model = synchronize_batch_norm(model)
         self.ema = Ema(self.model, recipe.ema_decay)
         self.method.attach(self.model, len(scenes), len(split.unlabeled))
         self.method.to(device)
         self.normalize = Normalize.fit(self.views.inputs[0], split.unlabeled).to(device)
         self.start = self._start(split) if recipe.propagation_steps else None
         self.optimizer = build_optimizer(self.model, recipe)
-        self.precision = from_rank_zero(choose_precision(recipe.precision, device))
-        self.scaler = self.precision.scaler()
         B = recipe.batch_size
         self.labeled = IndexStream(split.labeled, B, seed=recipe.seed, device=device)
         self.unlabeled = IndexStream(
@@ -85,6 +85,16 @@ class Trainer:
         self.means = RunningMeans()
         self.pseudo_labels = PseudoLabelCounts(scenes.class_names)
         self.steps_done = 0
+
+    def _choose_precision(self, model: nn.Module) -> Precision:
+        """Choose the number format; "auto" tries the network on a batch of its size."""
+        wanted = self.recipe.precision
+        if wanted != "auto":
+            return choose_precision(wanted, self.device)
+        unlabeled = self.recipe.mu if self.method.views else 0
+        batch = self.recipe.batch_size * (1 + unlabeled)
+        trial = trial_step(model, (batch, *self.views.inputs[0].shape[1:]))
+        return choose_precision(wanted, self.device, trial)
 
     def _start(self, split: Split) -> PropagatedStart:
         """Let the labels flow to the unlabeled images, for the first steps."""
