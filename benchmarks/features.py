@@ -51,10 +51,8 @@ METHODS: dict[str, dict[str, Any]] = {
 def base_recipe(name: str, data: str) -> Recipe:
     """Return the recipe of FixMatch after propagation for one data set."""
     size, feature_size = SIZES[name]
-    return Recipe().with_(
-        **{**PRESETS["features"], "data": data, "size": size},
-        feature_size=feature_size,
-    )
+    knobs = {**PRESETS["features"], "size": size, "feature_size": feature_size}
+    return Recipe().with_(data=data, **knobs)
 
 
 def compute_features(recipe: Recipe, scenes: Scenes) -> float:

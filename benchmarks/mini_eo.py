@@ -18,15 +18,15 @@ from typing import Any
 
 import pandas as pd
 
-from workshop_lib.data.open import open_scenes
+from workshop_lib.compare import compare
 from workshop_lib.errors import WorkshopError
 from workshop_lib.files import write_text
 from workshop_lib.ladder import CONTROLS, LADDER
-from workshop_lib.quickstart import results_row, train_rung
 from workshop_lib.recipe import preset
 from workshop_lib.session import setup
 
 METHODS = (*LADDER, *CONTROLS)
+_COLUMNS = ["seed", "method", "accuracy", "seconds"]
 
 
 def run(
@@ -38,38 +38,15 @@ def run(
     if steps:
         base = base.with_(steps=steps, eval_every=min(steps, base.eval_every))
         name += f"-{steps}"
-    scenes = open_scenes(base)
-    path = folder / f"{name}.json"
-    rows = _read_rows(path)
-    for seed in seeds:
-        for method in methods:
-            place = folder / name / f"{method}-{seed}"
-            seeded = base.with_(split_seed=seed, seed=seed)
-            result = train_rung(method, seeded, scenes, place, verbose=False)
-            row = results_row(result)
-            rows[seed, method] = {
-                k: row[k] for k in ("seed", "method", "accuracy", "seconds")
-            }
-            print(
-                f"seed {seed}  {method:24s} {row['accuracy']:.3f}"
-                f"  {row['seconds']:5.0f} s",
-                flush=True,
-            )
-            ordered = sorted(rows.values(), key=lambda r: (r["seed"], _rank(r)))
-            write_text(path, json.dumps(ordered, indent=1))
-    return pd.DataFrame(ordered)
+    compare(base, methods, [base.labels_per_class], seeds, folder / name)
+    lines = pd.read_csv(folder / name / "runs.csv")[_COLUMNS]
+    rows = sorted(lines.to_dict("records"), key=lambda r: (r["seed"], _rank(r)))
+    write_text(folder / f"{name}.json", json.dumps(rows, indent=1))
+    return pd.DataFrame(rows)
 
 
-def _rank(row: dict[str, Any]) -> int:
+def _rank(row: dict[Any, Any]) -> int:
     return METHODS.index(row["method"])
-
-
-def _read_rows(path: Path) -> dict[tuple[int, str], dict[str, Any]]:
-    """Read what earlier calls found, so that a call for one seed loses no other."""
-    if not path.exists():
-        return {}
-    found = json.loads(path.read_text(encoding="utf-8"))
-    return {(row["seed"], row["method"]): row for row in found}
 
 
 def summary(table: pd.DataFrame) -> str:

@@ -225,7 +225,7 @@ def test_a_copied_run_counts_once_and_other_splits_are_named():
 def test_what_all_rows_share_stands_once_below_the_page():
     page = as_markdown(summarize(pd.concat([lines(), lines(method="ab|c")])))
     assert page.endswith("|\n\nMachine: cpu.\n") and "recipe" not in page
-    assert "| d | 40 | uda | 60.0 ± 14.1 (50.0 to 70.0) | 1.5 | 0, 1 |" in page
+    assert "| d | 40 | uda | 60.0 ± 14.1 (50.0 to 70.0) | 1.5 min | 0, 1 |" in page
     assert r"ab\|c" in page
     table = summarize(lines(recipe=["mu=2, steps=9", "steps=9"], machine=["a", "b"]))
     assert "| 0 | mu=2 | a |" in as_markdown(table)

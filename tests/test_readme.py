@@ -63,13 +63,16 @@ def test_addresses_are_those_of_pyproject():
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    """A folder where FOLDER holds two classes of pictures, and runs take seconds."""
+    """FOLDER holds two classes of pictures, NEW two without one; runs take seconds."""
     rng = np.random.default_rng(0)
     for name, level in (("harbor", 180), ("forest", 40)):
         (tmp_path / "FOLDER" / name).mkdir(parents=True)
         for k in range(20):
             pixels = rng.normal(level, 20, (64, 64, 3)).clip(0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(tmp_path / "FOLDER" / name / f"{k:04d}.jpg")
+    (tmp_path / "NEW").mkdir()
+    for image in (tmp_path / "FOLDER" / "harbor").glob("*5.jpg"):
+        image.rename(tmp_path / "NEW" / image.name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WORKSHOP_PRESET", "ci")
     return tmp_path
@@ -80,9 +83,12 @@ def test_every_workshop_command_runs_in_the_order_of_the_page(place):
     for line in WORKSHOP:
         # A process of its own, as for a reader: the preset is read when it starts.
         command = [sys.executable, "-m", "workshop_lib.cli", *shlex.split(line)[1:]]
+        if "--preset" in command:  # which says how long to train, as "ci" would
+            command += ["--steps", "60", "--eval-every", "30", "--feature-views", "2"]
         done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode == 0, f"{line}\n{done.stderr}"
-    for written in ("runs/quickstart/report.html", "predictions.csv", "splits/mine"):
+    pages = ("runs/quickstart/report.html", "runs/baseline/report.html")
+    for written in (*pages, "splits/mine", "predictions.csv", "predictions.html"):
         assert (place / written).exists()
 
 

@@ -167,7 +167,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # MiniEO on two CPU cores: FixMatch 75 s, 88 to 93 %; supervised 25 s, 66 to 79 %.
     "class": {},
     # Real photographs on two CPU cores, on the features of a frozen network (extra
-    # `pretrained`): minutes for the features of 2,000 images, then seconds.
+    # `pretrained`): a minute for the features of 500 images, then seconds.
     "features": {
         "size": 160,
         "features": "efficientnet_lite0",

@@ -99,7 +99,7 @@ def test_presets_come_from_one_variable(monkeypatch):
     monkeypatch.setenv("WORKSHOP_PRESET", "ci")
     assert preset().steps == PRESETS["ci"]["steps"]
     assert preset("home").model == "wrn-28-2"
-    with pytest.raises(WorkshopError, match="known are ci, class, home"):
+    with pytest.raises(WorkshopError, match="known are ci, class, features, home"):
         preset("weekend")
 
 

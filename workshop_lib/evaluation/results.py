@@ -182,6 +182,10 @@ def _words(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     return words, shared
 
 
+def _time(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.1f} min"
+
+
 def _row_in_words(row: dict[Any, Any]) -> dict[str, Any]:
     accuracy = f"{100 * row['accuracy']:.1f}"
     if pd.notna(row["deviation"]):
@@ -192,7 +196,7 @@ def _row_in_words(row: dict[Any, Any]) -> dict[str, Any]:
         "labels": row["labels"] if row["labels_per_class"] else f"all {row['labels']}",
         "method": row["method"],
         "accuracy, %": accuracy,
-        "minutes": f"{row['seconds'] / 60:.1f}",
+        "time": _time(row["seconds"]),
         "seeds": row["seeds"],
         "recipe": row["recipe"],
     }
