@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from workshop_lib import cli
+from workshop_lib.methods import METHODS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -106,5 +107,14 @@ def test_links_and_pictures_exist():
 
 
 def test_files_that_the_table_names_exist():
-    for name in re.findall(r"^\| `([^`]+)` \|", README, re.MULTILINE):
+    names = re.findall(r"^\| `([^`]+/)` \|", README, re.MULTILINE)
+    assert len(names) >= 5
+    for name in names:
         assert (ROOT / name).is_dir(), name
+
+
+def test_commands_and_methods_that_the_table_names_exist():
+    rows = re.findall(r"^\| `workshop (.+)` \|.*$", README, re.MULTILINE)
+    named = {word for row in rows for word in re.findall(r"[a-z]+", row)}
+    assert named == set(cli.COMMANDS) - {"quickstart", "split"}
+    assert all(method in README for method in METHODS)

@@ -30,7 +30,7 @@ def groups(n: int, K: int, spread: float, seed: int = 0):
 
 
 def dense_twin(features, labels, K):
-    """The closed form (I - alpha S)^-1 Y, image by image and without sparse matrices."""
+    """The closed form (I - alpha S)^-1 Y, image by image, no sparse matrices."""
     n = len(features)
     W = torch.zeros(n, n, dtype=torch.float64)
     for i in range(n):
