@@ -44,8 +44,9 @@ test: lint ## every check: style, types, fast tests, then slow tests
 	$(BIN)/python -m pytest -m "not slow"
 	$(BIN)/python -m pytest -m slow || test $$? -eq 5
 
-bench: setup ## five seeds of the main job's comparison, into runs/bench (long)
+bench: setup ## five seeds of the main job's comparison, then speed, into runs/bench (long)
 	$(BIN)/python -m benchmarks.mini_eo
+	$(BIN)/python -m benchmarks.speed
 
 figures: setup ## draw the pictures of docs/ from the benchmark's results
 	$(BIN)/python -m benchmarks.pictures

@@ -188,3 +188,30 @@ def test_names_and_errors() -> None:
         RandAugment(n=15)
     with pytest.raises(WorkshopError, match="area="):
         Contrastive(area=(0.5, 0.2))
+
+
+def test_pieces_of_a_batch_give_what_the_whole_batch_gives(monkeypatch) -> None:
+    images = images_for(True, 12, 33, 33)
+
+    def views(piece: int) -> dict[str, Tensor]:
+        monkeypatch.setattr("workshop_lib.augment.per_image._PIECE", piece)
+        policies = policies_for(is_rgb=True).items()
+        return {n: p(images, torch.Generator().manual_seed(3)) for n, p in policies}
+
+    whole, pieces = views(2**30), views(5 * images[0].numel())
+    torch.testing.assert_close(pieces, whole, rtol=0, atol=1e-6)
+
+
+def test_images_that_drew_nothing_pass_by_and_the_others_do_not() -> None:
+    """On a CPU only the drawn images go through an operation; as if all had."""
+    images = images_for(True, 9, 20, 20)
+    before = images.clone()
+    strengths = RandAugment(n=3).draw_strengths(9, torch.Generator().manual_seed(0))
+    strengths[4] = 0
+    together = apply_operations(images, strengths)
+    assert torch.equal(images, before)
+    assert torch.equal(together[4], images[4])
+    for i in range(9):
+        alone = apply_operations(images[i : i + 1], strengths[i : i + 1])[0]
+        torch.testing.assert_close(together[i], alone, rtol=0, atol=1e-6)
+        assert i == 4 or not torch.equal(alone, images[i])

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from workshop_lib.augment.geometry import random_resized_crop
-from workshop_lib.augment.per_image import check_images, coin, uniform
+from workshop_lib.augment.per_image import check_images, coin, in_pieces, uniform
 from workshop_lib.augment.photometric import (
     brightness,
     colour,
@@ -81,8 +81,19 @@ class Contrastive:
         def draw(reach: float) -> Tensor:
             return uniform((B,), -reach, reach, generator) * jittered
 
-        images = brightness(images, draw(self.brightness))
-        images = contrast(images, draw(self.contrast))
-        images = colour(images, draw(self.colour))
-        images = hue(images, draw(self.hue))
-        return greyscale(images, coin((B,), self.grey_probability, generator))
+        reaches = (self.brightness, self.contrast, self.colour, self.hue)
+        strengths = [draw(reach) for reach in reaches]
+        strengths.append(coin((B,), self.grey_probability, generator))
+        return in_pieces(_change_colours, images, *strengths)
+
+
+def _change_colours(
+    images: Tensor,
+    bright: Tensor,
+    flat: Tensor,
+    pale: Tensor,
+    turn: Tensor,
+    grey: Tensor,
+) -> Tensor:
+    images = contrast(brightness(images, bright), flat)
+    return greyscale(hue(colour(images, pale), turn), grey)

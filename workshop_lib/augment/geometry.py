@@ -20,7 +20,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from workshop_lib.augment.per_image import check_images, per_image, uniform
+from workshop_lib.augment.per_image import (
+    check_images,
+    in_pieces,
+    per_image,
+    uniform,
+)
 from workshop_lib.errors import WorkshopError
 
 
@@ -75,10 +80,19 @@ def move(images: Tensor, which: Tensor | None, shift: Tensor | None) -> Tensor:
     if shift is not None:
         rows = _mirror(rows - shift[:, :1], H)
         columns = _mirror(columns - shift[:, 1:], W)
-    source = rows[:, :, None] * W + columns[:, None, :]  # (B, H, W) flat positions
+    swap = torch.zeros(B, dtype=torch.bool, device=images.device)
     if which is not None and H == W:
-        swap = (which & 4).bool()[:, None, None]
-        source = torch.where(swap, source.transpose(1, 2), source)
+        swap = (which & 4).bool()
+    return in_pieces(_pick, images, rows, columns, swap)
+
+
+def _pick(images: Tensor, rows: Tensor, columns: Tensor, swap: Tensor) -> Tensor:
+    """Read rows (B, H) and columns (B, W); where `swap` (B,), exchange the two."""
+    B, C, H, W = images.shape
+    source = rows[:, :, None] * W + columns[:, None, :]  # (B, H, W) flat positions
+    if H == W:
+        swapped = source.transpose(1, 2)
+        source = torch.where(swap[:, None, None], swapped, source)
     source = source.reshape(B, 1, H * W).expand(B, C, H * W)
     return images.reshape(B, C, H * W).gather(2, source).view(B, C, H, W)
 
@@ -163,7 +177,7 @@ def random_resized_crop(
     ratio = torch.exp(uniform((B,), -0.2877, 0.2877, generator))  # log(4/3) = 0.2877
     size = torch.stack([share / ratio, share * ratio], 1).sqrt().clamp(max=1)  # (B, 2)
     corner = uniform((B, 2), 0, 1, generator) * (1 - size)
-    return resized_crop(images, corner, size)
+    return in_pieces(resized_crop, images, corner, size)
 
 
 def cutout(

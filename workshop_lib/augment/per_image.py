@@ -1,11 +1,16 @@
 """What every augmentation shares: its own number for each image of a batch."""
 
-__all__ = ["check_images", "coin", "per_image", "uniform"]
+__all__ = ["check_images", "coin", "in_pieces", "per_image", "uniform"]
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from workshop_lib.errors import WorkshopError
+
+# Values of a piece: with what is made of them on the way they fit into a core's cache.
+_PIECE = 2**18
 
 
 def check_images(images: Tensor, channels: int | None = None) -> None:
@@ -53,6 +58,28 @@ def per_image(values: Tensor, images: Tensor) -> Tensor:
             f" treats bands apart, one per image and band ({B}, {C})."
         )
     return values.to(images.dtype).view(B, -1, 1, 1)
+
+
+def in_pieces(
+    change: Callable[..., Tensor], images: Tensor, *parameters: Tensor
+) -> Tensor:
+    """Apply a change that treats each image by itself, on a CPU a few images at a time.
+
+    An augmentation goes over the pixels many times and computes little. A batch of
+    large images has to come from memory each time, a few of them stay in the cache. A
+    GPU gets the whole batch.
+
+    Args:
+        change: of images and parameters; its result must not depend on the other images
+            of the batch, and it draws no random numbers.
+        images: (B, C, H, W).
+        parameters: each (B, ...).
+    """
+    few = max(1, _PIECE // max(1, images[:1].numel()))
+    if images.device.type != "cpu" or len(images) <= few:
+        return change(images, *parameters)
+    pieces = zip(*(each.split(few) for each in (images, *parameters)), strict=True)
+    return torch.cat([change(*piece) for piece in pieces])
 
 
 def uniform(

@@ -2,6 +2,7 @@
 
 __all__ = ["OPERATIONS", "RandAugment"]
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from workshop_lib.augment import photometric
 from workshop_lib.augment.geometry import affine, cutout
-from workshop_lib.augment.per_image import check_images, uniform
+from workshop_lib.augment.per_image import check_images, in_pieces, uniform
 from workshop_lib.augment.weak import Weak
 from workshop_lib.errors import WorkshopError
 
@@ -33,16 +34,18 @@ OPERATIONS: dict[str, tuple[float, float]] = {
 }
 _SWITCHES = ("autocontrast", "equalize")  # magnitude must not water these down
 _COLUMN = {name: k for k, name in enumerate(OPERATIONS)}
+_GEOMETRY = slice(_COLUMN["rotate"], _COLUMN["translate_y"] + 1)
 
 
 @dataclass(frozen=True)
 class RandAugment:
     """The strong view of FixMatch for RGB: weak view, `n` random operations, a hole.
 
-    Every image draws `n` different operations and a strength for each, uniformly. The
-    operations run on the whole batch with strength 0 where they were not drawn: a dozen
-    large steps instead of a loop over images, and no waiting for a GPU to say which
-    image drew what.
+    Every image draws `n` different operations and a strength for each, uniformly. On a
+    GPU the operations run on the whole batch with strength 0 where they were not drawn:
+    a dozen large steps instead of a loop over images, and no waiting for the GPU to say
+    which image drew what. On a CPU only the images that drew one go through it; the
+    result is the same.
 
     Source: Cubuk et al. 2020, with the pool of FixMatch (Sohn et al. 2020, appendix E).
     Ours differs: an image's operations are all different and run in a fixed order
@@ -90,10 +93,10 @@ class RandAugment:
         check_images(images, channels=3)
         B = images.shape[0]
         images = self.weak(images, generator)
-        images = apply_operations(images, self.draw_strengths(B, generator))
+        strengths = self.draw_strengths(B, generator)
         centre = uniform((B, 2), 0, 1, generator)
         side = uniform((B,), 0, self.cutout, generator)
-        return cutout(images, centre, side)
+        return in_pieces(_change, images, strengths, centre, side)
 
     def draw_strengths(self, batch: int, generator: torch.Generator) -> Tensor:
         """Draw which operations each image gets, and how strong; 0 where not drawn.
@@ -119,20 +122,41 @@ def apply_operations(images: Tensor, strengths: Tensor) -> Tensor:
     `images`. A row of zeros returns its image bit for bit.
     """
 
-    def column(name: str) -> Tensor:
-        return strengths[:, _COLUMN[name]]  # (B,)
+    images = _where_drawn(_turn_and_shift, images, strengths[:, _GEOMETRY])
+    for name, operation in _TONE.items():
+        images = _where_drawn(operation, images, strengths[:, _COLUMN[name]])
+    return images
 
-    images = affine(
-        images,
-        degrees=column("rotate"),
-        shear=torch.stack([column("shear_x"), column("shear_y")], dim=1),
-        shift=torch.stack([column("translate_x"), column("translate_y")], dim=1),
-    )
-    images = photometric.brightness(images, column("brightness"))
-    images = photometric.colour(images, column("colour"))
-    images = photometric.contrast(images, column("contrast"))
-    images = photometric.sharpness(images, column("sharpness"))
-    images = photometric.posterize(images, column("posterize").clamp(0, 8))
-    images = photometric.solarize(images, column("solarize").clamp(0, 1))
-    images = photometric.autocontrast(images, column("autocontrast"))
-    return photometric.equalize(images, column("equalize"))
+
+def _change(images: Tensor, strengths: Tensor, centre: Tensor, side: Tensor) -> Tensor:
+    return cutout(apply_operations(images, strengths), centre, side)
+
+
+def _where_drawn(
+    operation: Callable[[Tensor, Tensor], Tensor], images: Tensor, strength: Tensor
+) -> Tensor:
+    """Apply an operation; on a CPU to the images of some strength only."""
+    if images.device.type != "cpu":
+        return operation(images, strength)
+    drawn = strength.reshape(len(images), -1).any(1).nonzero().flatten()  # (b,)
+    if len(drawn) == 0:
+        return images
+    return images.index_copy(0, drawn, operation(images[drawn], strength[drawn]))
+
+
+def _turn_and_shift(images: Tensor, strengths: Tensor) -> Tensor:
+    degrees, shear, shift = strengths.split([1, 2, 2], dim=1)
+    return affine(images, degrees=degrees[:, 0], shear=shear, shift=shift)
+
+
+# The order is that of OPERATIONS, as far as these are of tone
+_TONE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "brightness": photometric.brightness,
+    "colour": photometric.colour,
+    "contrast": photometric.contrast,
+    "sharpness": photometric.sharpness,
+    "posterize": lambda images, lost: photometric.posterize(images, lost.clamp(0, 8)),
+    "solarize": lambda images, below: photometric.solarize(images, below.clamp(0, 1)),
+    "autocontrast": photometric.autocontrast,
+    "equalize": photometric.equalize,
+}

@@ -1,0 +1,196 @@
+"""The speed benchmark: a reference that does the real work, and honest book-keeping."""
+
+import copy
+import itertools
+import json
+import random
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from benchmarks import speed, speed_page, step_profile, usual_pipeline
+from benchmarks.usual_pipeline import POLICIES, UsualTraining, usual_loader
+from workshop_lib.augment.randaugment_mc import apply_operation
+from workshop_lib.methods.fixmatch import fixmatch_loss
+from workshop_lib.models import build_model
+from workshop_lib.models.average import follow_weights
+from workshop_lib.training.precision import Precision
+from workshop_lib.training.trainer import Trainer
+
+TINY = speed.RECIPE.with_(
+    model="wrn-10-1", size=16, batch_size=2, mu=2, precision="fp32", warmup_steps=0
+)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("autocontrast", "AutoContrast"),
+        ("brightness", "Brightness"),
+        ("color", "Color"),
+        ("contrast", "Contrast"),
+        ("equalize", "Equalize"),
+        ("identity", "Identity"),
+        ("posterize", "Posterize"),
+        ("sharpness", "Sharpness"),
+        ("solarize", "Solarize"),
+    ],
+)
+@pytest.mark.parametrize("level", [1, 5, 9])
+def test_the_reference_changes_images_as_the_published_pool(theirs, ours, level):
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 24, 3), dtype=np.uint8)
+    changed = usual_pipeline.POOL[theirs](Image.fromarray(pixels), level / 10)
+    batch = torch.from_numpy(pixels).permute(2, 0, 1)[None]
+    expected = apply_operation(ours, batch, torch.tensor([level]), torch.tensor([1]))
+    assert np.array_equal(np.asarray(changed), expected[0].permute(1, 2, 0).numpy())
+
+
+def test_every_operation_of_the_reference_keeps_the_size():
+    random.seed(0)
+    pixels = np.random.default_rng(1).integers(0, 256, (20, 24, 3), dtype=np.uint8)
+    image = Image.fromarray(pixels)
+    for name, operation in usual_pipeline.POOL.items():
+        changed = operation(image, 0.7)
+        assert (changed.size, changed.mode) == (image.size, "RGB")
+        assert name == "identity" or not np.array_equal(np.asarray(changed), pixels)
+    assert np.array_equal(np.asarray(image), pixels)
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_the_reference_makes_normalised_views_without_end(name):
+    scenes, _ = speed.random_scenes(16, count=5)
+    loader = usual_loader(scenes.images, scenes.labels, (name, name), 2)
+    batches = list(itertools.islice(loader, 4))  # of an epoch of two
+    for views, labels in batches:
+        assert labels.shape == (2,)
+        assert [view.shape for view in views] == [(2, 3, 16, 16)] * 2
+        assert all(view.isfinite().all() for view in views)
+    assert not torch.equal(*batches[0][0])
+    assert min(float(views[0].min()) for views, _ in batches) < 0
+
+
+def test_a_step_of_the_reference_is_a_step_of_fixmatch(monkeypatch):
+    torch.manual_seed(0)
+    scenes, _ = speed.random_scenes(16, count=8)
+    model = build_model("wrn-10-1", in_channels=3, num_classes=10)
+    usual = UsualTraining(model, scenes.images, scenes.labels, 2, 2)
+    (x,), y = next(usual.labeled)
+    (weak, strong), truth = next(usual.unlabeled)
+    usual.labeled = iter([([x], y)])
+    usual.unlabeled = iter([([weak, strong], truth)])
+    with torch.no_grad():  # one forward over all views, as in the paper
+        twin = copy.deepcopy(model)
+        logits = twin(torch.cat([x, weak, strong])).logits
+    expected = fixmatch_loss(logits[:2], y, logits[2:6], logits[6:], threshold=0.95)
+    average, start = copy.deepcopy(usual.average), copy.deepcopy(model)
+    usual.step()
+    assert usual.meters["loss"] == pytest.approx(float(expected.total), rel=1e-5)
+    assert any(
+        not torch.equal(old, new)
+        for old, new in zip(start.parameters(), model.parameters(), strict=True)
+    )
+    follow_weights(average, model, 0.999)
+    torch.testing.assert_close(usual.average.state_dict(), average.state_dict())
+
+
+def test_competitors_take_turns_and_the_first_turn_does_not_count():
+    turns: list[str] = []
+    now = [0.0]
+
+    def work(name: str, seconds: list[float]):
+        left = iter(seconds)
+
+        def run() -> None:
+            turns.append(name)
+            now[0] += next(left)
+
+        return run
+
+    found = speed.compare(
+        {"a": work("a", [100, 3, 1, 8]), "b": work("b", [100, 5, 6, 7])},
+        seconds=0,
+        clock=lambda: now[0],
+    )
+    assert turns == ["a", "b"] * 4
+    assert found == {"a": speed.Turn(3, 1), "b": speed.Turn(6, 5)}
+
+
+def test_rows_of_steps_name_format_and_ratio():
+    rows, trainer = speed.step_rows(TINY, seconds=0)
+    assert [row["name"] for row in rows] == ["fixmatch_step", "fixmatch_step_fp32"]
+    assert trainer.steps_done >= 4
+    for row in rows:
+        assert {"name", "size", "ours_s", "reference_s", "ratio"} <= set(row)
+        assert row["size"] == 16 and row["precision"] == "fp32"
+        assert row["ratio"] == row["reference_s"] / row["ours_s"]
+        assert 0 < row["ours_min_s"] <= row["ours_s"]
+
+
+def test_shares_of_a_step_add_up_and_the_clocks_are_taken_away():
+    scenes, split = speed.random_scenes(16, count=8)
+    trainer = Trainer(TINY, scenes, split, speed.CPU)
+    shares = step_profile.shares_of_step(trainer, steps=2)
+    parts = vars(shares)
+    assert sum(parts.values()) == pytest.approx(1)
+    assert all(0 < part < 1 for part in parts.values())
+    assert trainer.steps_done == 3
+    assert "draw_batch" not in vars(trainer)
+    assert torch.Tensor.backward.__name__ == "backward"
+
+
+def test_operations_of_a_step_are_those_of_its_convolutions():
+    """By hand, layer by layer: weak images forward, the others back as well."""
+    scenes, split = speed.random_scenes(16, count=8)
+    trainer = Trainer(TINY, scenes, split, speed.CPU)
+    per_image, first = [], []
+
+    def count(layer, inputs, output):
+        weights = layer.weight.numel()
+        places = output.shape[2:].numel() if output.ndim == 4 else 1
+        one = 2 * weights * places
+        if isinstance(layer, nn.Conv2d) and not first:
+            first.append(one)  # nobody needs the gradient of the images
+        per_image.append(one)
+
+    model = build_model(TINY.model, in_channels=3, num_classes=10)
+    for layer in model.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            layer.register_forward_hook(count)
+    model(torch.rand(2, 3, 16, 16))
+    weak, learning = 4, 2 + 4
+    expected = weak * sum(per_image) + learning * (3 * sum(per_image) - first[0])
+    assert step_profile.step_flops(trainer) == pytest.approx(expected, rel=1e-3)
+
+
+def test_the_peak_is_measured_in_the_format_asked_for():
+    peak = step_profile.peak_flops(Precision("fp32", "cpu"), seconds=0)
+    assert set(peak) == {"matmul", "conv"}
+    assert all(1e6 < value < 1e15 for value in peak.values())
+
+
+def test_the_command_writes_results_and_page(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(speed, "RECIPE", TINY)
+    monkeypatch.setattr(speed, "DOCS", tmp_path / "speed.md")
+    threads = torch.get_num_threads()
+    flags = ["--seconds", "0", "--sizes", "16", "--view-sizes", "16", "--write-docs"]
+    flags += ["--cpu-time", "--folder", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", ["speed", *flags])
+    try:
+        speed.main()
+    finally:
+        torch.set_num_threads(threads)
+    rows = json.loads((tmp_path / "results.json").read_text())
+    assert [row["name"] for row in rows] == [
+        "fixmatch_step", "fixmatch_step_fp32",
+        "augment_weak", "augment_strong", "augment_contrastive",
+    ]  # fmt: skip
+    assert {row["clock"] for row in rows} == {"processor, one thread"}
+    printed = capsys.readouterr().out
+    text = (tmp_path / "speed.md").read_text(encoding="utf-8")
+    assert "| augment_strong | 16 |" in text and "| augment_strong | 16 |" in printed
+    assert "one thread" in text and "one thread" in printed
+    assert max(map(len, speed_page._PAGE.splitlines())) <= 88
