@@ -21,8 +21,8 @@ class Recipe:
     """
 
     # --- data
-    # "mini_eo" (or "mini_eo:SEED"), "ucm", "eurosat", a folder per class, a .zip of such
-    # a folder, or a .txt with "path label" on each line
+    # "mini_eo" (or "mini_eo:SEED"), "ucm", "eurosat", a folder per class, a .zip of
+    # such a folder, or a .txt with "path label" on each line
     data: str = "mini_eo"
     bands: str = ""  # of multispectral images, by name: "B04,B03,B02"; empty for all
     size: int = 32  # side of the images in pixels; others are resized to it
