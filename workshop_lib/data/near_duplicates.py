@@ -223,7 +223,7 @@ def _look_closer(
     for a, b in zip(first.split(_CHUNK), second.split(_CHUNK), strict=True):
         # Each image is read once per chunk, however many pairs it is in.
         index, place = torch.cat([a, b]).unique(return_inverse=True)
-        small = _thumbnails(images[index.to(images.device)], fine)
+        small = _thumbnails(images, fine, index.to(images.device))
         tiny = adaptive_avg_pool2d(small[:, None], _LIKENESS_SIDE)[:, 0]
         i, j = place[: len(a)], place[len(a) :]
         match.append(phase_match(small[i], small[j]))
@@ -247,12 +247,19 @@ def _phases(images: Tensor) -> Tensor:
     return spectrum / (amplitude + nothing)
 
 
-def _thumbnails(images: Tensor, size: tuple[int, int]) -> Tensor:
-    """Shrink to grey by averaging, (n, C, H, W) -> (n, *size)."""
+def _thumbnails(
+    images: Tensor, size: tuple[int, int], index: Tensor | None = None
+) -> Tensor:
+    """Shrink all images, or those of `index`, to grey by averaging: (n, *size).
+
+    A few at a time are copied: the images may be a file larger than memory.
+    """
     few = max(1, _VALUES // max(1, images.shape[1:].numel()))
+    if index is None:
+        index = torch.arange(len(images), device=images.device)
     parts = []
-    for some in images.split(few):
-        grey = some.cpu().float().mean(dim=1, keepdim=True)  # (few, 1, H, W)
+    for few_of in index.split(few):
+        grey = images[few_of].cpu().float().mean(dim=1, keepdim=True)  # (few, 1, H, W)
         parts.append(adaptive_avg_pool2d(grey, size)[:, 0])
     return torch.cat(parts)
 
