@@ -81,7 +81,7 @@ def test_without_a_network_the_error_names_the_way_out(monkeypatch, tmp_path):
         pretrained_backbone("resnet18")
 
 
-@pytest.mark.parametrize("name", ["resnet18", "efficientnet_b0"])
+@pytest.mark.parametrize("name", ["resnet18", "efficientnet_b0", "vit_b_16"])
 def test_torchvision_networks_come_through_the_same_door(name, monkeypatch):
     from torchvision import models
 
@@ -90,4 +90,4 @@ def test_torchvision_networks_come_through_the_same_door(name, monkeypatch):
     backbone = pretrained_backbone(name)
     features = backbone(torch.rand(2, 3, 64, 64))
     assert features.shape == (2, backbone.feature_dim)
-    assert backbone.feature_dim in (512, 1280)
+    assert backbone.feature_dim in (512, 768, 1280)
