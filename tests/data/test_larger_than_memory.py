@@ -14,9 +14,9 @@ from PIL import Image
 
 resource = pytest.importorskip("resource", reason="address space is limited on Unix")
 
-PER_CLASS, SIDE, CLASSES = 1600, 160, ("Forest", "River")
-BYTES = PER_CLASS * len(CLASSES) * SIDE * SIDE * 3  # 246 MB
-HEADROOM = BYTES // 2  # less than a copy of the unlabeled images takes
+PER_CLASS, SIDE, CLASSES = 1600, 224, ("Forest", "River")
+BYTES = PER_CLASS * len(CLASSES) * SIDE * SIDE * 3  # 482 MB
+HEADROOM = 2 * BYTES // 3  # less than a copy of the unlabeled images takes
 
 SCRIPT = """
 import os, resource, sys
