@@ -11,8 +11,8 @@ from workshop_lib.augment.geometry import (
     affine,
     crop,
     cutout,
+    draw_crop,
     move,
-    random_resized_crop,
     resized_crop,
     symmetry,
 )
@@ -214,9 +214,22 @@ def test_results_depend_on_no_neighbour_and_stay_in_range(
         torch.testing.assert_close(alone, together[o], rtol=0, atol=1e-6)
 
 
-def test_random_resized_crop_lies_inside() -> None:
+@shapes
+def test_a_crop_is_turned_in_the_same_interpolation(shape: tuple[int, ...]) -> None:
+    B, _, H, W = shape
+    images = rand(*shape)
+    corner, size = draw_crop(B, (0.2, 1.0), torch.Generator().manual_seed(1))
+    for which in range(8 if H == W else 4):
+        turns = torch.full((B,), which)
+        at_once = resized_crop(images, corner, size, turns)
+        in_turn = symmetry(resized_crop(images, corner, size), turns)
+        torch.testing.assert_close(at_once, in_turn, rtol=0, atol=1e-5)
+
+
+def test_drawn_crops_lie_inside() -> None:
     ramp = torch.linspace(0, 1, 64).expand(300, 1, 64, 64)
-    result = random_resized_crop(ramp, (0.2, 1.0), torch.Generator().manual_seed(0))
+    box = draw_crop(300, (0.2, 1.0), torch.Generator().manual_seed(0))
+    result = resized_crop(ramp, *box)
     spread = result.amax((1, 2, 3)) - result.amin((1, 2, 3))
     assert (spread.diff().abs() > 0).any()  # different widths
     assert spread.min() > 0.3 and spread.max() <= 1
@@ -234,5 +247,5 @@ def test_bad_arguments_are_told() -> None:
         crop(images[0], torch.zeros(3, 2, dtype=torch.long))
     with pytest.raises(WorkshopError, match="to_float"):
         cutout(images.byte(), torch.zeros(3, 2), torch.zeros(3))
-    with pytest.raises(WorkshopError, match="strengths of shape"):
+    with pytest.raises(WorkshopError, match="size of shape"):
         cutout(images, torch.zeros(3, 2), torch.zeros(4))

@@ -14,6 +14,7 @@ from workshop_lib.augment.randaugment_mc import (
     RandAugmentMC,
     _value,
     apply_operation,
+    draw_operations,
     randaugment_mc,
 )
 from workshop_lib.errors import WorkshopError
@@ -120,10 +121,15 @@ def test_batch_equals_one_by_one(name: str) -> None:
         assert torch.equal(together[one], alone)
 
 
+def change(images: Tensor, seed: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return randaugment_mc(images, *draw_operations(images.shape, generator))
+
+
 def test_policy_mixes_operations_per_image() -> None:
     images = torch.full((200, 3, 16, 16), 200, dtype=torch.uint8)
     images[:, :, ::2] = 40
-    result = randaugment_mc(images, torch.Generator().manual_seed(0))
+    result = change(images, seed=0)
     hidden = (result == 127).all(dim=1)  # (B, H, W)
     assert hidden.flatten(1).any(dim=1).all()  # each image gets a hole
     visible = torch.where(hidden[:, None], images, result)
@@ -131,8 +137,8 @@ def test_policy_mixes_operations_per_image() -> None:
     # A quarter gets no operation; more here, as identity, and equalising two even
     # halves, change nothing, while posterising 40 and 200 keeps both.
     assert 0.2 < unchanged < 0.7
-    assert torch.equal(result, randaugment_mc(images, torch.Generator().manual_seed(0)))
-    other = randaugment_mc(images, torch.Generator().manual_seed(1))
+    assert torch.equal(result, change(images, seed=0))
+    other = change(images, seed=1)
     assert not torch.equal(result, other)
 
 
@@ -152,7 +158,9 @@ def test_bad_arguments_are_told() -> None:
     with pytest.raises(WorkshopError, match="n=-1"):
         RandAugmentMC(n=-1)
     with pytest.raises(WorkshopError, match="uint8 RGB"):
-        randaugment_mc(torch.rand(2, 3, 8, 8), generator)
+        randaugment_mc(
+            torch.rand(2, 3, 8, 8), *draw_operations((2, 3, 8, 8), generator)
+        )
     with pytest.raises(WorkshopError, match="Rotate"):
         one = torch.ones(1, dtype=torch.long)
         apply_operation("Rotat", torch.zeros(1, 3, 8, 8), one, one)

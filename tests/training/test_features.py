@@ -7,6 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from workshop_lib.augment.normalize import Normalize, to_float
+from workshop_lib.augment.policies import get_policy
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.splits import Split
 from workshop_lib.errors import WorkshopError
@@ -119,23 +121,47 @@ def test_stored_features_are_those_of_the_plain_images(scenes, looks):
     torch.testing.assert_close(plain[:, :, 0, 0], Means()(x), atol=2e-3, rtol=2e-3)
 
 
+def plain(channels: int) -> Normalize:
+    return Normalize(torch.zeros(channels), torch.ones(channels))
+
+
 def test_a_draw_gives_each_image_one_of_its_own_stored_views(scenes, looks):
     views = CachedViews(RECIPE, scenes, ["weak"], CPU)
     index = torch.tensor([3, 3, 50, 7] * 10)
-    drawn = views.draw(index, "weak", torch.Generator().manual_seed(0))[:, :, 0, 0]
+    generator = torch.Generator().manual_seed(0)
+    as_it_is = plain(len(views.inputs[0][0]))
+    drawn = views.draw(index, "weak", generator, as_it_is)[:, :, 0, 0]
     stored = views.features["weak"].float()  # (2, N, D)
     which = (drawn == stored[:, index]).all(dim=2)  # (2, 40)
     assert which.any(dim=0).all() and which.any(dim=1).all()
     with pytest.raises(WorkshopError, match="cached view"):
-        views.draw(index, "strong", torch.Generator())
+        views.draw(index, "strong", torch.Generator(), as_it_is)
 
 
 def test_without_features_the_images_themselves_are_read(scenes):
     recipe = Recipe()
     assert model_inputs(recipe, scenes.images, CPU)[0] is scenes.images
     views = ImageViews(scenes, ["none"], CPU)
-    drawn = views.draw(torch.tensor([4, 2]), "none", torch.Generator())
+    drawn = views.draw(torch.tensor([4, 2]), "none", torch.Generator(), plain(3))
     torch.testing.assert_close(drawn, scenes.images[[4, 2]].float() / 255)
+
+
+@pytest.mark.parametrize("is_rgb", [True, False])
+@pytest.mark.parametrize("policy", ["weak", "strong", "contrastive", "none"])
+def test_a_view_is_the_policy_s_normalised(scenes, monkeypatch, is_rgb, policy):
+    """From the stored images piece by piece, as if in one go and step by step."""
+    monkeypatch.setattr("workshop_lib.augment.per_image._PIECE", 3000)
+    if not is_rgb:
+        scenes = replace(scenes, images=scenes.images.float(), bands=("a", "b", "c"))
+    index = torch.tensor([7, 3, 3, 50, 21])
+    normalize = Normalize.fit(scenes.images)
+    views = ImageViews(scenes, [policy], CPU)
+    drawn = views.draw(index, policy, torch.Generator().manual_seed(2), normalize)
+    images = to_float(scenes.images[index])
+    change = get_policy(policy, scenes.is_rgb)
+    expected = normalize(change(images, torch.Generator().manual_seed(2)))
+    torch.testing.assert_close(drawn, expected, rtol=0, atol=1e-5)
+    assert drawn.is_contiguous(memory_format=torch.channels_last)
 
 
 @pytest.mark.parametrize("method", ["supervised", "fixmatch"])

@@ -27,8 +27,9 @@ __all__ = [
 
 from workshop_lib.augment.contrastive import Contrastive
 from workshop_lib.augment.normalize import Normalize, to_float
-from workshop_lib.augment.policies import Policy, get_policy, policies_for
+from workshop_lib.augment.policies import get_policy, policies_for
+from workshop_lib.augment.policy import NoAugment, Policy
 from workshop_lib.augment.randaugment import RandAugment
 from workshop_lib.augment.randaugment_mc import RandAugmentMC
 from workshop_lib.augment.spectral import SpectralContrastive, SpectralStrong
-from workshop_lib.augment.weak import NoAugment, Weak
+from workshop_lib.augment.weak import Weak

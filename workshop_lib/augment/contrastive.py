@@ -2,26 +2,21 @@
 
 __all__ = ["Contrastive"]
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from workshop_lib.augment.geometry import random_resized_crop
-from workshop_lib.augment.per_image import check_images, coin, in_pieces, uniform
-from workshop_lib.augment.photometric import (
-    brightness,
-    colour,
-    contrast,
-    greyscale,
-    hue,
-)
-from workshop_lib.augment.weak import Weak
+from workshop_lib.augment.geometry import draw_crop, resized_crop
+from workshop_lib.augment.per_image import coin, uniform
+from workshop_lib.augment.photometric import recolour
+from workshop_lib.augment.policy import Policy, Shape
+from workshop_lib.augment.weak import Symmetries, check_symmetries, draw_symmetry
 from workshop_lib.errors import WorkshopError
 
 
 @dataclass(frozen=True)
-class Contrastive:
+class Contrastive(Policy):
     """SimCLR's view for RGB: random resized crop, symmetries, jitter, sometimes grey.
 
     Two such views of one image are to be embedded alike, so the network cannot live on
@@ -47,7 +42,8 @@ class Contrastive:
     hue: float = 0.1  # turns
     jitter_probability: float = 0.8
     grey_probability: float = 0.2
-    weak: Weak = field(default_factory=lambda: Weak(shift=0.0))
+    symmetries: Symmetries = "eight"  # as in `Weak`
+    channels = 3
 
     def __post_init__(self) -> None:
         if self.magnitude < 0:
@@ -65,35 +61,24 @@ class Contrastive:
                 raise WorkshopError(
                     f"{name}={getattr(self, name)}: give a number from 0 to 1."
                 )
+        check_symmetries(self.symmetries)
 
-    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Return a new view of each image. Shape: (B, 3, H, W) in [0, 1] -> the same.
-
-        Raises:
-            WorkshopError: not three channels.
-        """
-        check_images(images, channels=3)
-        images = random_resized_crop(images, self.area, generator)
-        images = self.weak(images, generator)
-        B = images.shape[0]
+    def draw(self, shape: Shape, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """Draw crop, symmetry and five strengths for each image."""
+        B = shape[0]
+        crop = draw_crop(B, self.area, generator)
+        which = draw_symmetry(shape, self.symmetries, generator)
         jittered = coin((B,), self.jitter_probability, generator) * self.magnitude
 
-        def draw(reach: float) -> Tensor:
+        def strength(reach: float) -> Tensor:
             return uniform((B,), -reach, reach, generator) * jittered
 
         reaches = (self.brightness, self.contrast, self.colour, self.hue)
-        strengths = [draw(reach) for reach in reaches]
-        strengths.append(coin((B,), self.grey_probability, generator))
-        return in_pieces(_change_colours, images, *strengths)
+        strengths = [strength(reach) for reach in reaches]
+        grey = coin((B,), self.grey_probability, generator)
+        return *crop, which, *strengths, grey
 
-
-def _change_colours(
-    images: Tensor,
-    bright: Tensor,
-    flat: Tensor,
-    pale: Tensor,
-    turn: Tensor,
-    grey: Tensor,
-) -> Tensor:
-    images = contrast(brightness(images, bright), flat)
-    return greyscale(hue(colour(images, pale), turn), grey)
+    def apply(self, images: Tensor, *drawn: Tensor) -> Tensor:
+        """Crop, turn, recolour. Shape: (B, 3, H, W) in [0, 1] -> the same."""
+        corner, size, which, *strengths = drawn
+        return recolour(resized_crop(images, corner, size, which), *strengths)

@@ -7,11 +7,10 @@ number of bands; values are only moved or averaged, so their range is kept.
 
 __all__ = [
     "affine",
-    "count_symmetries",
     "crop",
     "cutout",
+    "draw_crop",
     "move",
-    "random_resized_crop",
     "resized_crop",
     "symmetry",
 ]
@@ -23,15 +22,10 @@ from torch import Tensor
 from workshop_lib.augment.per_image import (
     check_images,
     in_pieces,
-    per_image,
+    or_unchanged,
     uniform,
 )
 from workshop_lib.errors import WorkshopError
-
-
-def count_symmetries(images: Tensor) -> int:
-    """Count the symmetries that keep the shape: 8 for squares, else 4."""
-    return 8 if images.shape[2] == images.shape[3] else 4
 
 
 def symmetry(images: Tensor, which: Tensor) -> Tensor:
@@ -80,20 +74,18 @@ def move(images: Tensor, which: Tensor | None, shift: Tensor | None) -> Tensor:
     if shift is not None:
         rows = _mirror(rows - shift[:, :1], H)
         columns = _mirror(columns - shift[:, 1:], W)
-    swap = torch.zeros(B, dtype=torch.bool, device=images.device)
+    down, right = rows * W, columns  # what a step down or right adds to the position
     if which is not None and H == W:
-        swap = (which & 4).bool()
-    return in_pieces(_pick, images, rows, columns, swap)
+        swap = (which & 4).bool()[:, None]
+        down, right = torch.where(swap, right, down), torch.where(swap, down, right)
+    return in_pieces(_pick, images.shape, images, down, right)
 
 
-def _pick(images: Tensor, rows: Tensor, columns: Tensor, swap: Tensor) -> Tensor:
-    """Read rows (B, H) and columns (B, W); where `swap` (B,), exchange the two."""
+def _pick(images: Tensor, down: Tensor, right: Tensor) -> Tensor:
+    """Read, for each pixel, the position down (B, H) + right (B, W) of its image."""
     B, C, H, W = images.shape
-    source = rows[:, :, None] * W + columns[:, None, :]  # (B, H, W) flat positions
-    if H == W:
-        swapped = source.transpose(1, 2)
-        source = torch.where(swap[:, None, None], swapped, source)
-    source = source.reshape(B, 1, H * W).expand(B, C, H * W)
+    source = down[:, :, None] + right[:, None, :]  # (B, H, W)
+    source = source.view(B, 1, H * W).expand(B, C, H * W)
     return images.reshape(B, C, H * W).gather(2, source).view(B, C, H, W)
 
 
@@ -138,46 +130,68 @@ def affine(
     u = u - 2 * offset[:, 0].view(B, 1, 1)  # (B, 1, W)
     v = v - 2 * offset[:, 1].view(B, 1, 1)  # (B, H, 1)
     # Coordinates run from -1 to 1 along both sides, so unequal sides need the ratio.
-    x = xx * u + xy * (H / W) * v  # (B, H, W)
-    y = yx * (W / H) * u + yy * v
-    return _sample(images, x, y, unchanged=(parameters == 0).all(1))
+    x = (xx * u, xy * (H / W) * v)
+    y = (yx * (W / H) * u, yy * v)
+    return or_unchanged(images, _sample(images, x, y), (parameters == 0).all(1))
 
 
-def resized_crop(images: Tensor, corner: Tensor, size: Tensor) -> Tensor:
-    """Cut a rectangle out of each image and enlarge it to the full size.
+def resized_crop(
+    images: Tensor, corner: Tensor, size: Tensor, which: Tensor | None = None
+) -> Tensor:
+    """Cut a rectangle out of each image, enlarge it to the full size, and turn it.
 
-    Shape: `images` (B, C, H, W); `corner` (B, 2) top and left edge, and `size` (B, 2)
-    height and width, both as fractions of the image's height and width. Corner 0 and
-    size 1 is the whole image, returned bit for bit.
+    Args:
+        images: (B, C, H, W).
+        corner: (B, 2) top and left edge, as fractions of the image's height and width.
+        size: (B, 2) height and width, the same. Corner 0 and size 1 is the whole image,
+            returned bit for bit unless it is turned.
+        which: (B,) the symmetry of the enlarged rectangle, as in `symmetry`; None for
+            no turn. In the same interpolation it costs nothing.
 
     Raises:
         WorkshopError: not (B, C, H, W), or parameters that do not fit the batch.
     """
     check_images(images)
-    B = images.shape[0]
+    B, _, H, W = images.shape
     _check_rows(corner, (B, 2), "corner")
     _check_rows(size, (B, 2), "size")
+    _check_rows(which, (B,), "which")
+    if which is None:
+        which = torch.zeros(B, dtype=torch.long, device=images.device)
+    bits = which.view(B, 1, 1)
     u, v = _coordinates(images)
+    u = torch.where((bits & 2).bool(), -u, u)  # (B, 1, W)
+    v = torch.where((bits & 1).bool(), -v, v)  # (B, H, 1)
     top, left = corner[:, 0].view(B, 1, 1), corner[:, 1].view(B, 1, 1)
     x = 2 * (left + (u + 1) / 2 * size[:, 1].view(B, 1, 1)) - 1  # (B, 1, W)
     y = 2 * (top + (v + 1) / 2 * size[:, 0].view(B, 1, 1)) - 1  # (B, H, 1)
-    whole = (corner == 0).all(1) & (size == 1).all(1)
-    return _sample(images, x, y, unchanged=whole)
+    none = torch.zeros((), device=images.device)
+    along_x, along_y = (x, none), (none, y)
+    if H == W:  # exchange rows and columns: what ran to the right now runs down
+        swap = (bits & 4).bool()
+        along_x = torch.where(swap, none, x), torch.where(swap, x.mT, none)
+        along_y = torch.where(swap, y.mT, none), torch.where(swap, none, y)
+    whole = (corner == 0).all(1) & (size == 1).all(1) & (which == 0)
+    return or_unchanged(images, _sample(images, along_x, along_y), whole)
 
 
-def random_resized_crop(
-    images: Tensor, area: tuple[float, float], generator: torch.Generator
-) -> Tensor:
-    """Draw a crop's area, its aspect ratio (3:4 to 4:3) and its place, and enlarge it.
+def draw_crop(
+    batch: int, area: tuple[float, float], generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Draw a crop's area, its aspect ratio (3:4 to 4:3) and its place.
 
-    Shape: (B, C, H, W) -> the same. `area` lowest and highest share of the image.
+    Args:
+        batch: number of images, B.
+        area: lowest and highest share of the image.
+
+    Returns:
+        Corner and size for `resized_crop`, (B, 2) each.
     """
-    B = images.shape[0]
-    share = uniform((B,), *area, generator)
-    ratio = torch.exp(uniform((B,), -0.2877, 0.2877, generator))  # log(4/3) = 0.2877
+    share = uniform((batch,), *area, generator)
+    ratio = torch.exp(uniform((batch,), -0.2877, 0.2877, generator))  # log(4/3)
     size = torch.stack([share / ratio, share * ratio], 1).sqrt().clamp(max=1)  # (B, 2)
-    corner = uniform((B, 2), 0, 1, generator) * (1 - size)
-    return in_pieces(resized_crop, images, corner, size)
+    corner = uniform((batch, 2), 0, 1, generator) * (1 - size)
+    return corner, size
 
 
 def cutout(
@@ -201,17 +215,34 @@ def cutout(
         WorkshopError: not (B, C, H, W), or parameters that do not fit the batch.
     """
     check_images(images)
-    B = images.shape[0]
+    B, C = images.shape[:2]
     _check_rows(centre, (B, 2), "centre")
+    _check_rows(size, (B,), "size")
     u, v = _coordinates(images)
-    half = per_image(size, images)[:, 0]  # (B, 1, 1): half of the span from -1 to 1
+    half = size.view(B, 1, 1)  # half of the span from -1 to 1
     middle_v, middle_u = (2 * centre - 1).unbind(1)
     inside_u = (u - middle_u.view(B, 1, 1)).abs() < half  # (B, 1, W)
     inside_v = (v - middle_v.view(B, 1, 1)).abs() < half  # (B, H, 1)
-    hole = (inside_u & inside_v)[:, None]  # (B, 1, H, W)
     if fill is None:
-        return torch.where(hole, images.mean((2, 3), keepdim=True), images)
-    return images.masked_fill(hole, fill)
+        value = images.mean((2, 3), keepdim=True)  # (B, C, 1, 1)
+    else:
+        value = images.new_full((B, C, 1, 1), fill)
+    if images.device.type != "cpu":
+        hole = (inside_u & inside_v)[:, None]  # (B, 1, H, W)
+        return torch.where(hole, value, images)
+    result = images.clone()
+    # On a CPU writing a few rectangles is ten times quicker than choosing per pixel
+    edges = [*_first_and_end(inside_v[:, :, 0]), *_first_and_end(inside_u[:, 0])]
+    for image, inside, box in zip(result, value, zip(*edges, strict=True), strict=True):
+        top, bottom, left, right = box
+        image[:, top:bottom, left:right] = inside
+    return result
+
+
+def _first_and_end(inside: Tensor) -> tuple[list[int], list[int]]:
+    """Where each row's single run of True begins and ends. (B, n) -> B numbers each."""
+    first = inside.int().argmax(1)
+    return first.tolist(), (first + inside.sum(1)).tolist()
 
 
 def _matrix(
@@ -237,20 +268,27 @@ def _coordinates(images: Tensor) -> tuple[Tensor, Tensor]:
     return u.view(1, 1, W), v.view(1, H, 1)
 
 
-def _sample(images: Tensor, x: Tensor, y: Tensor, unchanged: Tensor) -> Tensor:
-    """Read images at coordinates that broadcast to (B, H, W); keep the unchanged."""
+def _sample(
+    images: Tensor, x: tuple[Tensor, Tensor], y: tuple[Tensor, Tensor]
+) -> Tensor:
+    """Read each image where x and y say, bilinear; its mirror image lies around it.
+
+    Each coordinate is a sum of two parts, one along the columns (B, 1, W) and one along
+    the rows (B, H, 1): it is written straight to where the sampling reads it.
+    """
     B, _, H, W = images.shape
-    grid = torch.stack([x.expand(B, H, W), y.expand(B, H, W)], dim=3)
     # Half precision is too coarse for coordinates, and older torch lacks it on CPUs.
     wide = torch.promote_types(images.dtype, torch.float32)
-    sampled = F.grid_sample(
+    grid = torch.empty((B, H, W, 2), dtype=wide, device=images.device)
+    for k, (one, other) in enumerate((x, y)):
+        torch.add(one.to(wide).expand(B, H, W), other.to(wide), out=grid[..., k])
+    return F.grid_sample(
         images.to(wide),
-        grid.to(wide),
+        grid,
         mode="bilinear",
         padding_mode="reflection",
         align_corners=False,
     ).to(images.dtype)
-    return torch.where(unchanged.view(B, 1, 1, 1), images, sampled)
 
 
 def _mirror(index: Tensor, length: int) -> Tensor:

@@ -1,8 +1,16 @@
 """What every augmentation shares: its own number for each image of a batch."""
 
-__all__ = ["check_images", "coin", "in_pieces", "per_image", "uniform"]
+__all__ = [
+    "check_images",
+    "coin",
+    "in_pieces",
+    "or_unchanged",
+    "per_image",
+    "uniform",
+]
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -10,7 +18,7 @@ from torch import Tensor
 from workshop_lib.errors import WorkshopError
 
 # Values of a piece: with what is made of them on the way they fit into a core's cache.
-_PIECE = 2**18
+_PIECE = 2**20
 
 
 def check_images(images: Tensor, channels: int | None = None) -> None:
@@ -61,25 +69,47 @@ def per_image(values: Tensor, images: Tensor) -> Tensor:
 
 
 def in_pieces(
-    change: Callable[..., Tensor], images: Tensor, *parameters: Tensor
+    change: Callable[..., Tensor],
+    shape: Sequence[int],
+    *arguments: Tensor,
+    memory_format: torch.memory_format = torch.contiguous_format,
 ) -> Tensor:
-    """Apply a change that treats each image by itself, on a CPU a few images at a time.
+    """Make images by a change that treats each by itself; on a CPU a few at a time.
 
     An augmentation goes over the pixels many times and computes little. A batch of
     large images has to come from memory each time, a few of them stay in the cache. A
     GPU gets the whole batch.
 
     Args:
-        change: of images and parameters; its result must not depend on the other images
-            of the batch, and it draws no random numbers.
-        images: (B, C, H, W).
-        parameters: each (B, ...).
+        change: of the arguments' rows into images; its result must not depend on the
+            other rows, and it draws no random numbers.
+        shape: of the result, (B, C, H, W).
+        arguments: each (B, ...): images, positions of images, parameters.
+        memory_format: of the result; a network's convolutions like channels last.
     """
-    few = max(1, _PIECE // max(1, images[:1].numel()))
-    if images.device.type != "cpu" or len(images) <= few:
-        return change(images, *parameters)
-    pieces = zip(*(each.split(few) for each in (images, *parameters)), strict=True)
-    return torch.cat([change(*piece) for piece in pieces])
+    few = max(1, _PIECE // max(1, math.prod(shape[1:])))
+    if arguments[0].device.type != "cpu" or shape[0] <= few:
+        return change(*arguments).contiguous(memory_format=memory_format)
+    first, *others = zip(*(each.split(few) for each in arguments), strict=True)
+    piece = change(*first)
+    result = piece.new_empty(tuple(shape)).to(memory_format=memory_format)
+    result[:few] = piece
+    for k, rows in enumerate(others, start=1):
+        result[k * few : (k + 1) * few] = change(*rows)
+    return result
+
+
+def or_unchanged(images: Tensor, changed: Tensor, unchanged: Tensor) -> Tensor:
+    """Return `changed`, and bit for bit the image where nothing was to happen.
+
+    A choice per pixel costs a CPU more than most changes, and mostly there is none to
+    make; a GPU chooses for nothing and would have to wait for the answer.
+
+    Shape: (B, C, H, W), the same, and (B,) of bool -> (B, C, H, W).
+    """
+    if images.device.type == "cpu" and not unchanged.any():
+        return changed
+    return torch.where(unchanged.view(-1, 1, 1, 1), images, changed)
 
 
 def uniform(

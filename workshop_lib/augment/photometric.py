@@ -19,6 +19,7 @@ __all__ = [
     "hue",
     "luma",
     "posterize",
+    "recolour",
     "sharpness",
     "solarize",
 ]
@@ -29,7 +30,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from workshop_lib.augment.per_image import check_images, per_image
+from workshop_lib.augment.per_image import check_images, or_unchanged, per_image
+
+_LUMA = (0.299, 0.587, 0.114)  # of red, green, blue: Rec. 601
 
 
 def luma(images: Tensor) -> Tensor:
@@ -41,7 +44,8 @@ def luma(images: Tensor) -> Tensor:
     if images.shape[1] != 3:
         return images.mean(1, keepdim=True)
     red, green, blue = images.split(1, dim=1)
-    return 0.299 * red + 0.587 * green + 0.114 * blue
+    of_red, of_green, of_blue = _LUMA
+    return (of_red * red).add_(green, alpha=of_green).add_(blue, alpha=of_blue)
 
 
 def brightness(images: Tensor, strength: Tensor) -> Tensor:
@@ -85,14 +89,58 @@ def hue(images: Tensor, strength: Tensor) -> Tensor:
     Shape: (B, 3, H, W), (B,).
     """
     check_images(images, channels=3)
-    B, _, H, W = images.shape
-    angle = 2 * math.pi * strength.to(images.dtype).view(B, 1, 1)
-    # Rodrigues' rotation about (1, 1, 1), minus the identity: exactly 0 at angle 0.
+    return _mix(images, _hue_matrix(strength.to(images.dtype)), None)
+
+
+def recolour(
+    images: Tensor,
+    bright: Tensor,
+    flat: Tensor,
+    pale: Tensor,
+    turn: Tensor,
+    grey: Tensor,
+) -> Tensor:
+    """Do `brightness`, `contrast`, `colour`, `hue` and `greyscale` in one pass.
+
+    Each of them mixes the channels of a pixel, and contrast adds a grey; so all of them
+    together are one matrix and one grey per image. What leaves [0, 1] on the way is
+    cut off once, at the end, so strong changes lose less than one after the other.
+
+    Shape: `images` (B, 3, H, W), the strengths (B,) each.
+    """
+    check_images(images, channels=3)
+    B = images.shape[0]
+    bright, flat, pale, turn, grey = (
+        strength.to(images.dtype).view(B, 1, 1)
+        for strength in (bright, flat, pale, turn, grey)
+    )
     eye = torch.eye(3, dtype=images.dtype, device=images.device)
+    luma_of = images.new_tensor(_LUMA).expand(3, 3)  # every row gives the grey
+    paler = eye + pale * (eye - luma_of)  # (B, 3, 3)
+    greyer = eye - grey * (eye - luma_of)
+    light = (1 + bright) * (1 + flat)
+    mixing = light * (greyer @ _hue_matrix(turn.view(B)) @ paler)
+    mean = luma(images).mean((1, 2, 3)).view(B, 1, 1)
+    # Grey stays grey in all that comes after contrast, so its share goes to the end.
+    return _mix(images, mixing, -flat * (1 + bright) * mean)
+
+
+def _hue_matrix(turns: Tensor) -> Tensor:
+    """Return the rotation about (1, 1, 1), by Rodrigues' formula: (B,) -> (B, 3, 3)."""
+    angle = 2 * math.pi * turns.view(-1, 1, 1)
+    eye = torch.eye(3, dtype=turns.dtype, device=turns.device)
     cross = eye.roll(1, dims=0) - eye.roll(1, dims=1)  # the cross product's matrix
-    turn = (torch.cos(angle) - 1) * (eye - 1 / 3) + torch.sin(angle) * cross / 3**0.5
-    change = turn @ images.reshape(B, 3, H * W)  # (B, 3, H*W)
-    return (images + change.view(B, 3, H, W)).clamp_(0, 1)
+    # Written as a change, so that it is exactly the identity at angle 0
+    change = (torch.cos(angle) - 1) * (eye - 1 / 3) + torch.sin(angle) * cross / 3**0.5
+    return eye + change
+
+
+def _mix(images: Tensor, mixing: Tensor, grey: Tensor | None) -> Tensor:
+    """Multiply each pixel by its image's (3, 3) matrix, add its image's grey."""
+    B, _, H, W = images.shape
+    added = images.new_zeros(1) if grey is None else grey
+    mixed = torch.baddbmm(added, mixing, images.reshape(B, 3, H * W))  # (B, 3, H*W)
+    return mixed.view(B, 3, H, W).clamp_(0, 1)
 
 
 def sharpness(images: Tensor, strength: Tensor) -> Tensor:
@@ -123,8 +171,8 @@ def posterize(images: Tensor, strength: Tensor) -> Tensor:
     bits = per_image(strength, images).round()
     step = torch.exp2(bits)  # width of a level, in units of 1/255
     # The small term keeps 255 * (k / 255) from falling just below k.
-    coarse = ((images * 255 + 1e-3) / step).floor_() * step / 255
-    return torch.where(bits == 0, images, coarse.clamp_(0, 1))
+    coarse = (images * 255).add_(1e-3).div_(step).floor_().mul_(step).div_(255)
+    return or_unchanged(images, coarse.clamp_(0, 1), bits.flatten() == 0)
 
 
 def solarize(images: Tensor, strength: Tensor) -> Tensor:
@@ -147,9 +195,8 @@ def autocontrast(images: Tensor, strength: Tensor) -> Tensor:
     low = images.amin((2, 3), keepdim=True)  # (B, C, 1, 1)
     span = images.amax((2, 3), keepdim=True) - low
     flat = span <= 0
-    stretched = (images - low) / span.masked_fill(flat, 1)
-    stretched = torch.where(flat, images, stretched)
-    return _blend(images, stretched, strength)
+    stretched = images - low.masked_fill(flat, 0)
+    return _blend(images, stretched.div_(span.masked_fill(flat, 1)), strength)
 
 
 def equalize(images: Tensor, strength: Tensor) -> Tensor:
@@ -158,10 +205,9 @@ def equalize(images: Tensor, strength: Tensor) -> Tensor:
     Shape: (B, C, H, W), (B,).
     """
     check_images(images)
-    levels = (images * 255).round().long().clamp_(0, 255).flatten(2)  # (B, C, H*W)
-    tables = equalize_tables(levels)
-    flattened = tables.gather(2, levels).view(images.shape).to(images.dtype) / 255
-    return _blend(images, flattened, strength)
+    levels = (images * 255).round_().clamp_(0, 255).long().flatten(2)  # (B, C, H*W)
+    tables = equalize_tables(levels).to(images.dtype) / 255  # (B, C, 256)
+    return _blend(images, tables.gather(2, levels).view(images.shape), strength)
 
 
 def equalize_tables(levels: Tensor) -> Tensor:

@@ -11,13 +11,14 @@ A method asks for views by these names; which policy answers depends on the imag
 Normalisation is no part of a policy: it comes last, in `augment.normalize`.
 """
 
-__all__ = ["Policy", "get_policy", "policies_for"]
+__all__ = ["get_policy", "policies_for"]
 
 from workshop_lib.augment.contrastive import Contrastive
+from workshop_lib.augment.policy import NoAugment, Policy
 from workshop_lib.augment.randaugment import RandAugment
 from workshop_lib.augment.randaugment_mc import RandAugmentMC
 from workshop_lib.augment.spectral import SpectralContrastive, SpectralStrong
-from workshop_lib.augment.weak import NoAugment, Policy, Weak
+from workshop_lib.augment.weak import Weak
 from workshop_lib.errors import unknown_name
 
 

@@ -10,9 +10,12 @@ from torch import Tensor
 
 from workshop_lib.augment import photometric
 from workshop_lib.augment.geometry import affine, cutout
-from workshop_lib.augment.per_image import check_images, in_pieces, uniform
+from workshop_lib.augment.per_image import uniform
+from workshop_lib.augment.policy import Policy, Shape
 from workshop_lib.augment.weak import Weak
 from workshop_lib.errors import WorkshopError
+
+_Operation = Callable[[Tensor, Tensor], Tensor]
 
 # Name -> lowest and highest strength at magnitude 1. Symmetric where it makes sense:
 # an image may become darker or brighter, flatter or richer in contrast.
@@ -38,7 +41,7 @@ _GEOMETRY = slice(_COLUMN["rotate"], _COLUMN["translate_y"] + 1)
 
 
 @dataclass(frozen=True)
-class RandAugment:
+class RandAugment(Policy):
     """The strong view of FixMatch for RGB: weak view, `n` random operations, a hole.
 
     Every image draws `n` different operations and a strength for each, uniformly. On a
@@ -66,6 +69,7 @@ class RandAugment:
     magnitude: float = 1.0  # multiplies the ranges of OPERATIONS; 0 leaves little
     cutout: float = 0.5  # largest side of the hole, as a fraction of the image's side
     weak: Weak = field(default_factory=Weak)
+    channels = 3
 
     def __post_init__(self) -> None:
         if not 0 <= self.n <= len(OPERATIONS):
@@ -84,19 +88,20 @@ class RandAugment:
                 " side, 0 to 1; usual is 0.5."
             )
 
-    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Return a new view of each image. Shape: (B, 3, H, W) in [0, 1] -> the same.
-
-        Raises:
-            WorkshopError: not three channels.
-        """
-        check_images(images, channels=3)
-        B = images.shape[0]
-        images = self.weak(images, generator)
+    def draw(self, shape: Shape, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """Draw symmetry and shift, strengths (B, K), and the hole's centre and side."""
+        B = shape[0]
+        moves = self.weak.draw(shape, generator)
         strengths = self.draw_strengths(B, generator)
         centre = uniform((B, 2), 0, 1, generator)
         side = uniform((B,), 0, self.cutout, generator)
-        return in_pieces(_change, images, strengths, centre, side)
+        return *moves, strengths, centre, side
+
+    def apply(self, images: Tensor, *drawn: Tensor) -> Tensor:
+        """Move, change, and cut a hole. Shape: (B, 3, H, W) in [0, 1] -> the same."""
+        *moves, strengths, centre, side = drawn
+        images = apply_operations(self.weak.apply(images, *moves), strengths)
+        return cutout(images, centre, side)
 
     def draw_strengths(self, batch: int, generator: torch.Generator) -> Tensor:
         """Draw which operations each image gets, and how strong; 0 where not drawn.
@@ -121,27 +126,25 @@ def apply_operations(images: Tensor, strengths: Tensor) -> Tensor:
     Shape: `images` (B, 3, H, W) in [0, 1], `strengths` (B, len(OPERATIONS)) -> like
     `images`. A row of zeros returns its image bit for bit.
     """
-
-    images = _where_drawn(_turn_and_shift, images, strengths[:, _GEOMETRY])
-    for name, operation in _TONE.items():
-        images = _where_drawn(operation, images, strengths[:, _COLUMN[name]])
-    return images
-
-
-def _change(images: Tensor, strengths: Tensor, centre: Tensor, side: Tensor) -> Tensor:
-    return cutout(apply_operations(images, strengths), centre, side)
-
-
-def _where_drawn(
-    operation: Callable[[Tensor, Tensor], Tensor], images: Tensor, strength: Tensor
-) -> Tensor:
-    """Apply an operation; on a CPU to the images of some strength only."""
+    tone = [(do, strengths[:, _COLUMN[name]]) for name, do in _TONE.items()]
+    steps: list[tuple[_Operation, Tensor]]
+    steps = [(_turn_and_shift, strengths[:, _GEOMETRY]), *tone]
     if images.device.type != "cpu":
-        return operation(images, strength)
-    drawn = strength.reshape(len(images), -1).any(1).nonzero().flatten()  # (b,)
-    if len(drawn) == 0:
+        for operation, strength in steps:
+            images = operation(images, strength)
         return images
-    return images.index_copy(0, drawn, operation(images[drawn], strength[drawn]))
+    # On a CPU only the images that drew an operation go through it
+    result = list(images.unbind(0))  # B of (3, H, W)
+    for operation, strength in steps:
+        drawn = strength.reshape(len(images), -1).any(1).nonzero().flatten()  # (b,)
+        if len(drawn) == 0:
+            continue
+        rows = drawn.tolist()
+        before = torch.stack([result[i] for i in rows])
+        after = operation(before, strength[drawn])
+        for i, image in zip(rows, after.unbind(0), strict=True):
+            result[i] = image
+    return torch.stack(result)
 
 
 def _turn_and_shift(images: Tensor, strengths: Tensor) -> Tensor:
@@ -150,7 +153,7 @@ def _turn_and_shift(images: Tensor, strengths: Tensor) -> Tensor:
 
 
 # The order is that of OPERATIONS, as far as these are of tone
-_TONE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+_TONE: dict[str, _Operation] = {
     "brightness": photometric.brightness,
     "colour": photometric.colour,
     "contrast": photometric.contrast,

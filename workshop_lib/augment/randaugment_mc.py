@@ -4,7 +4,13 @@ Its results equal those of the widespread Pillow version image by image, so that
 comparison with published torch numbers compares methods, not augmentations.
 """
 
-__all__ = ["POOL", "RandAugmentMC", "apply_operation", "randaugment_mc"]
+__all__ = [
+    "POOL",
+    "RandAugmentMC",
+    "apply_operation",
+    "draw_operations",
+    "randaugment_mc",
+]
 
 from dataclasses import dataclass, field
 
@@ -12,7 +18,7 @@ import torch
 from torch import Tensor
 
 from workshop_lib.augment import pillow_ops
-from workshop_lib.augment.per_image import check_images
+from workshop_lib.augment.policy import Policy, Shape
 from workshop_lib.augment.weak import Weak
 from workshop_lib.errors import WorkshopError, unknown_name
 
@@ -55,13 +61,39 @@ def apply_operation(name: str, images: Tensor, level: Tensor, sign: Tensor) -> T
     return _photometric(name, images, level)
 
 
-def randaugment_mc(
-    images: Tensor, generator: torch.Generator, n: int = 2, m: int = 10
-) -> Tensor:
-    """Change each image by up to `n` random operations of the pool, then cut a hole.
+def draw_operations(
+    shape: Shape, generator: torch.Generator, n: int = 2, m: int = 10
+) -> tuple[Tensor, Tensor]:
+    """Draw `n` rounds of operation, level, sign and coin, then the hole's place.
 
-    Per image and round: an operation (the same may come twice), a level from 1 to
-    m - 1, and a coin that decides whether it happens at all. The hole always comes.
+    In each round an operation (the same may come twice), a level from 1 to m - 1, a
+    direction, and whether it happens at all. The hole always comes.
+
+    Returns:
+        (B, n, 4) integers, and the hole's centre (B, 2) as (x, y) in pixels.
+
+    Raises:
+        WorkshopError: negative n, or m outside 2..10.
+    """
+    _check(n, m)
+    B, _, H, W = shape
+    device = generator.device
+
+    def integers(low: int, high: int) -> Tensor:
+        return torch.randint(low, high, (B,), generator=generator, device=device)
+
+    rounds = torch.zeros((B, n, 4), dtype=torch.long, device=device)
+    for k in range(n):
+        rounds[:, k, 0] = integers(0, len(POOL))
+        rounds[:, k, 1] = integers(1, m)
+        rounds[:, k, 2] = 1 - 2 * integers(0, 2)
+        rounds[:, k, 3] = integers(0, 2)
+    centre = torch.rand((B, 2), generator=generator, device=device)
+    return rounds, centre * torch.tensor([W, H], device=device)
+
+
+def randaugment_mc(images: Tensor, rounds: Tensor, centre: Tensor) -> Tensor:
+    """Change each image by what `draw_operations` drew, then cut its hole.
 
     Only the images that drew an operation go through it. That is quick on a CPU; a GPU
     has to tell each time which images those are and waits.
@@ -69,40 +101,27 @@ def randaugment_mc(
     Shape: (B, 3, H, W) uint8 -> the same.
 
     Raises:
-        WorkshopError: not uint8 with three channels, negative n, or m outside 2..10.
+        WorkshopError: not uint8 with three channels.
     """
-    _check(n, m)
     if images.ndim != 4 or images.shape[1] != 3 or images.dtype != torch.uint8:
         raise WorkshopError(
             f"images {tuple(images.shape)} of type {images.dtype}: RandAugmentMC is"
             " defined for uint8 RGB, (B, 3, H, W)."
         )
-    B, _, H, W = images.shape
-
-    def integers(low: int, high: int) -> Tensor:
-        device = generator.device
-        return torch.randint(low, high, (B,), generator=generator, device=device)
-
     images = images.clone()
-    for _ in range(n):
-        operation = integers(0, len(POOL))
-        level = integers(1, m)
-        sign = 1 - 2 * integers(0, 2)
-        happens = integers(0, 2) == 1
+    for operation, level, sign, happens in rounds.permute(1, 2, 0):  # each (B,)
         for k, name in enumerate(POOL):
-            chosen = (happens & (operation == k)).nonzero().flatten()  # (b,)
+            chosen = ((happens == 1) & (operation == k)).nonzero().flatten()  # (b,)
             if name == "Identity" or len(chosen) == 0:
                 continue
             images[chosen] = apply_operation(
                 name, images[chosen], level[chosen], sign[chosen]
             )
-    centre = torch.rand((B, 2), generator=generator, device=generator.device)
-    centre = centre * torch.tensor([W, H], device=generator.device)
     return pillow_ops.cutout_pixels(images, centre, _CUTOUT_PIXELS)
 
 
 @dataclass(frozen=True)
-class RandAugmentMC:
+class RandAugmentMC(Policy):
     """Mirror and shift, then `randaugment_mc`: the strong view of the torch ports.
 
     It departs from the paper (Sohn et al. 2020, appendix E) in ways that all its
@@ -128,21 +147,22 @@ class RandAugmentMC:
     n: int = 2  # operations per image
     m: int = 10  # levels are drawn from 1 to m - 1
     weak: Weak = field(default_factory=lambda: Weak(symmetries="mirror"))
+    channels = 3
 
     def __post_init__(self) -> None:
         _check(self.n, self.m)
 
-    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Return a new view of each image. Shape: (B, 3, H, W) in [0, 1] -> the same.
+    def draw(self, shape: Shape, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """Draw mirror and shift, then what `draw_operations` draws."""
+        moves = self.weak.draw(shape, generator)
+        return *moves, *draw_operations(shape, generator, self.n, self.m)
 
-        Raises:
-            WorkshopError: not three channels.
-        """
-        check_images(images, channels=3)
-        moved = self.weak(images, generator)
+    def apply(self, images: Tensor, *drawn: Tensor) -> Tensor:
+        """Move, round to 8 bits, change. Shape: (B, 3, H, W) in [0, 1] -> the same."""
+        *moves, rounds, centre = drawn
+        moved = self.weak.apply(images, *moves)
         pixels = (moved * 255).round().clamp(0, 255).to(torch.uint8)
-        changed = randaugment_mc(pixels, generator, self.n, self.m)
-        return changed.to(images.dtype) / 255
+        return randaugment_mc(pixels, rounds, centre).to(images.dtype) / 255
 
 
 def _value(name: str, level: Tensor, side: int = 0) -> Tensor:

@@ -12,9 +12,15 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from workshop_lib.augment.geometry import affine, cutout, random_resized_crop
+from workshop_lib.augment.geometry import affine, cutout, draw_crop, resized_crop
 from workshop_lib.augment.per_image import check_images, coin, per_image, uniform
-from workshop_lib.augment.weak import Weak
+from workshop_lib.augment.policy import Policy, Shape
+from workshop_lib.augment.weak import (
+    Symmetries,
+    Weak,
+    check_symmetries,
+    draw_symmetry,
+)
 from workshop_lib.errors import WorkshopError
 
 
@@ -63,7 +69,7 @@ def tint(images: Tensor, strength: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class SpectralStrong:
+class SpectralStrong(Policy):
     """The strong view of FixMatch for reflectances, tunable by one number.
 
     The weak view first; then one affine distortion, each spectral change with
@@ -101,50 +107,43 @@ class SpectralStrong:
         _check_magnitude(self.magnitude)
         _check_probability(self.probability, self.haze_probability)
 
-    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Return a new view of each image. Shape: (B, C, H, W) -> the same."""
-        images = self._distort(self.weak(images, generator), generator)
-        images = self._recolour(images, generator)
-        B = images.shape[0]
-        centre = uniform((B, 2), 0, 1, generator)
-        side = min(1.0, self.cutout * self.magnitude)
-        return cutout(images, centre, images.new_full((B,), side))
-
-    def _distort(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        B, m = images.shape[0], self.magnitude
-
-        def draw(shape: tuple[int, ...], reach: float) -> Tensor:
-            return uniform(shape, -m * reach, m * reach, generator)
-
-        return affine(
-            images,
-            degrees=draw((B,), self.degrees),
-            shear=draw((B, 2), self.shear),
-            shift=draw((B, 2), self.shift),
-            zoom=draw((B,), self.zoom),
-        )
-
-    def _recolour(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        B, C = images.shape[:2]
+    def draw(self, shape: Shape, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """Draw the moves, the distortion, the spectral changes and the hole."""
+        B, C = shape[:2]
         m, p = self.magnitude, self.probability
 
-        def draw(shape: tuple[int, ...], reach: float) -> Tensor:
-            return uniform(shape, -m * reach, m * reach, generator)
+        def reach(size: tuple[int, ...], most: float) -> Tensor:
+            return uniform(size, -m * most, m * most, generator)
 
         def some(chance: float) -> Tensor:
             return coin((B,), chance, generator)
 
-        light = draw((B,), self.gain) * some(p)
-        bands = draw((B, C), self.band_gain) * some(p)[:, None]
-        images = gain(images, light[:, None] + bands)  # one pass for both
-        images = contrast(images, draw((B,), self.contrast) * some(p))
-        images = tint(images, draw((B,), self.tint) * some(p))
+        moves = self.weak.draw(shape, generator)
+        degrees, shear = reach((B,), self.degrees), reach((B, 2), self.shear)
+        shift, zoom = reach((B, 2), self.shift), reach((B,), self.zoom)
+        light = reach((B,), self.gain) * some(p)
+        bands = reach((B, C), self.band_gain) * some(p)[:, None]
+        flat = reach((B,), self.contrast) * some(p)
+        pale = reach((B,), self.tint) * some(p)
         amount = uniform((B,), 0, m * self.haze, generator)
-        return haze(images, amount * some(self.haze_probability))
+        amount = amount * some(self.haze_probability)
+        centre = uniform((B, 2), 0, 1, generator)
+        distortion = (degrees, shear, shift, zoom)
+        return *moves, *distortion, light[:, None] + bands, flat, pale, amount, centre
+
+    def apply(self, images: Tensor, *drawn: Tensor) -> Tensor:
+        """Move, distort, recolour, cut a hole. Shape: (B, C, H, W) -> the same."""
+        which, shift_by, degrees, shear, shift, zoom, *rest = drawn
+        light, flat, pale, amount, centre = rest
+        images = self.weak.apply(images, which, shift_by)
+        images = affine(images, degrees=degrees, shear=shear, shift=shift, zoom=zoom)
+        images = tint(contrast(gain(images, light), flat), pale)
+        side = images.new_full(amount.shape, min(1.0, self.cutout * self.magnitude))
+        return cutout(haze(images, amount), centre, side)
 
 
 @dataclass(frozen=True)
-class SpectralContrastive:
+class SpectralContrastive(Policy):
     """Two such views of an image are what contrastive learning calls the same.
 
     The multispectral sister of SimCLR's recipe (Chen et al. 2020): random resized crop,
@@ -162,29 +161,35 @@ class SpectralContrastive:
     tint: float = 0.5  # log
     jitter_probability: float = 0.8
     grey_probability: float = 0.2  # all bands replaced by their mean
-    weak: Weak = field(default_factory=lambda: Weak(shift=0.0))
+    symmetries: Symmetries = "eight"  # as in `Weak`
 
     def __post_init__(self) -> None:
         _check_magnitude(self.magnitude)
         _check_probability(self.jitter_probability, self.grey_probability)
+        check_symmetries(self.symmetries)
 
-    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Return a new view of each image. Shape: (B, C, H, W) -> the same."""
-        check_images(images)
-        images = random_resized_crop(images, self.area, generator)
-        images = self.weak(images, generator)
-        B, C = images.shape[:2]
+    def draw(self, shape: Shape, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """Draw crop, symmetry, spectral jitter, and who loses the spectrum."""
+        B, C = shape[:2]
         m = self.magnitude
+
+        def reach(most: float, size: tuple[int, ...] = (B,)) -> Tensor:
+            return uniform(size, -m * most, m * most, generator)
+
+        crop = draw_crop(B, self.area, generator)
+        which = draw_symmetry(shape, self.symmetries, generator)
         chosen = coin((B,), self.jitter_probability, generator)
+        light = reach(self.gain)[:, None] + reach(self.band_gain, (B, C))
+        flat, pale = reach(self.contrast) * chosen, reach(self.tint) * chosen
+        grey = coin((B,), self.grey_probability, generator)
+        return *crop, which, light * chosen[:, None], flat, pale, grey
 
-        def draw(reach: float, shape: tuple[int, ...] = (B,)) -> Tensor:
-            return uniform(shape, -m * reach, m * reach, generator)
-
-        light = draw(self.gain)[:, None] + draw(self.band_gain, (B, C))
-        images = gain(images, light * chosen[:, None])
-        images = contrast(images, draw(self.contrast) * chosen)
-        images = tint(images, draw(self.tint) * chosen)
-        return _panchromatic(images, coin((B,), self.grey_probability, generator))
+    def apply(self, images: Tensor, *drawn: Tensor) -> Tensor:
+        """Crop, turn, recolour. Shape: (B, C, H, W) -> the same."""
+        corner, size, which, light, flat, pale, grey = drawn
+        images = resized_crop(images, corner, size, which)
+        images = tint(contrast(gain(images, light), flat), pale)
+        return _panchromatic(images, grey)
 
 
 def _panchromatic(images: Tensor, chosen: Tensor) -> Tensor:

@@ -1,34 +1,23 @@
 """The weak view: changes that a person would not even notice."""
 
-__all__ = ["NoAugment", "Policy", "Weak"]
+__all__ = ["Symmetries", "Weak", "check_symmetries", "draw_symmetry"]
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
-from workshop_lib.augment.geometry import count_symmetries, move
-from workshop_lib.augment.per_image import check_images
+from workshop_lib.augment.geometry import move
+from workshop_lib.augment.policy import Policy, Shape
 from workshop_lib.errors import WorkshopError
 
-# Float images (B, C, H, W), RGB in [0, 1] or reflectance >= 0, and a generator on the
-# same device -> new images of the same shape and range, each changed in its own way.
-Policy = Callable[[Tensor, torch.Generator], Tensor]
+# Of the square; "mirror": left and right only
+Symmetries = Literal["eight", "mirror", "none"]
 
 
 @dataclass(frozen=True)
-class NoAugment:
-    """Return the images as they are: for ablations and for looking at the data."""
-
-    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Return `images` itself."""
-        check_images(images)
-        return images
-
-
-@dataclass(frozen=True)
-class Weak:
+class Weak(Policy):
     """Turn or mirror each image and shift it a little; works for any number of bands.
 
     FixMatch takes pseudo-labels from this view, so it must not make recognition harder.
@@ -44,7 +33,7 @@ class Weak:
     """
 
     shift: float = 0.125  # largest shift as a fraction of the side (4 pixels of 32)
-    symmetries: str = "eight"  # "eight", "mirror" (left and right only), or "none"
+    symmetries: Symmetries = "eight"
 
     def __post_init__(self) -> None:
         if not 0 <= self.shift < 1:
@@ -52,25 +41,46 @@ class Weak:
                 f"shift={self.shift}: it is a fraction of the side, 0 to below 1; usual"
                 " is 0.125."
             )
-        if self.symmetries not in ("eight", "mirror", "none"):
-            raise WorkshopError(
-                f"symmetries={self.symmetries!r}: known are 'eight', 'mirror', 'none'."
-            )
+        check_symmetries(self.symmetries)
 
-    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Return a new view of each image. Shape: (B, C, H, W) -> the same."""
-        check_images(images)
-        B, _, H, W = images.shape
+    def draw(self, shape: Shape, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """Draw a symmetry (B,) and a shift (B, 2) in pixels; see `move`."""
+        B, _, *sides = shape
+        which = draw_symmetry(shape, self.symmetries, generator)
+        reach = [int(side * self.shift) for side in sides]  # pixels, down and right
+        shift = [_integers(-r, r + 1, B, generator) for r in reach]
+        return which, torch.stack(shift, dim=1)
 
-        def integers(low: int, high: int) -> Tensor:
-            device = generator.device
-            return torch.randint(low, high, (B,), generator=generator, device=device)
-
-        which: Tensor | None = None
-        if self.symmetries == "eight":
-            which = integers(0, count_symmetries(images))
-        elif self.symmetries == "mirror":
-            which = 2 * integers(0, 2)  # bit 2 of `symmetry`: left and right
-        reach = (int(H * self.shift), int(W * self.shift))  # pixels
-        shift = torch.stack([integers(-r, r + 1) for r in reach], dim=1)  # (B, 2)
+    def apply(self, images: Tensor, *drawn: Tensor) -> Tensor:
+        """Move the pixels. Shape: (B, C, H, W) -> the same."""
+        which, shift = drawn
         return move(images, which, shift)
+
+
+def draw_symmetry(
+    shape: Shape, symmetries: Symmetries, generator: torch.Generator
+) -> Tensor:
+    """Draw for each image one of the symmetries that keep its shape: (B,), 0 to 7."""
+    B, _, H, W = shape
+    if symmetries == "none":
+        return torch.zeros(B, dtype=torch.long, device=generator.device)
+    if symmetries == "mirror":
+        return 2 * _integers(0, 2, B, generator)  # bit 2: left and right
+    return _integers(0, 8 if H == W else 4, B, generator)  # four of a rectangle
+
+
+def check_symmetries(symmetries: str) -> None:
+    """Refuse what is none of `Symmetries`.
+
+    Raises:
+        WorkshopError: names what is known.
+    """
+    if symmetries not in get_args(Symmetries):
+        raise WorkshopError(
+            f"symmetries={symmetries!r}: known are 'eight', 'mirror', 'none'."
+        )
+
+
+def _integers(low: int, high: int, count: int, generator: torch.Generator) -> Tensor:
+    device = generator.device
+    return torch.randint(low, high, (count,), generator=generator, device=device)

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from workshop_lib.augment.normalize import to_float
 from workshop_lib.augment.policies import get_policy
-from workshop_lib.augment.weak import Policy
+from workshop_lib.augment.policy import Policy
 from workshop_lib.data.cache import cached
 from workshop_lib.errors import WorkshopError
 from workshop_lib.models.pretrained import Backbone, pretrained_backbone
@@ -26,7 +26,7 @@ from workshop_lib.recipe import Recipe
 from workshop_lib.training.log import someone_watches
 from workshop_lib.training.precision import Precision, choose_precision
 
-_RULES = 1  # of how features are computed; another number computes them anew
+_RULES = 2  # of how features are computed; another number computes them anew
 _BATCH = 64  # images through the backbone at a time
 
 

@@ -109,11 +109,8 @@ class Trainer:
         return PropagatedStart(self.method, known, weights).to(self.device)
 
     def _view(self, index: Tensor, policy: str) -> Tensor:
-        """Make a view of the images of `index`; normalise last, here and only here."""
-        # Drawn for all ranks: the random numbers must not depend on how many there are
-        drawn = own_rows(self.views.draw(index, policy, self.generator))
-        images = self.normalize(drawn)
-        return images.contiguous(memory_format=torch.channels_last)  # (B, C, H, W)
+        """Make a normalised view of the images of `index`: (B, C, H, W)."""
+        return self.views.draw(index, policy, self.generator, self.normalize)
 
     def draw_batch(self) -> Batch:
         """Draw the next images, in the views that the method asks for."""

@@ -8,10 +8,12 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from workshop_lib.augment.normalize import to_float
+from workshop_lib.augment.normalize import Normalize, to_float
+from workshop_lib.augment.per_image import in_pieces
 from workshop_lib.augment.policies import get_policy
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import unknown_name
+from workshop_lib.ranks import own_rows
 from workshop_lib.recipe import Recipe
 from workshop_lib.training.features import feature_views
 
@@ -21,13 +23,20 @@ class Views(Protocol):
 
     `inputs` are the images as validation looks at them, (N, C, H, W) each: one, or
     several views whose predictions are averaged; the first is plain. `draw` gives views
-    (B, C, H, W) of the images of `index`, floating point and not yet normalised.
+    (B, C, H, W) of the images of `index`, normalised and channels last: what goes into
+    a network. Of several ranks each makes its own share of them.
     """
 
     inputs: list[Tensor]
 
-    def draw(self, index: Tensor, policy: str, generator: torch.Generator) -> Tensor:
-        """Return a view of each image of `index` (B,)."""
+    def draw(
+        self,
+        index: Tensor,
+        policy: str,
+        generator: torch.Generator,
+        normalize: Normalize,
+    ) -> Tensor:
+        """Return a view of each image of `index` (B,), or of this rank's share."""
         ...
 
 
@@ -46,9 +55,35 @@ class ImageViews:
         self.inputs = [scenes.images.to(device)]
         self.policies = {name: get_policy(name, scenes.is_rgb) for name in policies}
 
-    def draw(self, index: Tensor, policy: str, generator: torch.Generator) -> Tensor:
-        """Return a view of each image of `index` (B,): (B, C, H, W)."""
-        return self.policies[policy](to_float(self.inputs[0][index]), generator)
+    def draw(
+        self,
+        index: Tensor,
+        policy: str,
+        generator: torch.Generator,
+        normalize: Normalize,
+    ) -> Tensor:
+        """Return a view of each image of `index` (B,): (B, C, H, W), channels last.
+
+        From the stored bytes to the normalised view a few images at a time, so that
+        they stay in the cache. Normalised last: here and in `CachedViews`, nowhere
+        else.
+        """
+        images, change = self.inputs[0], self.policies[policy]
+        # Drawn for all ranks: the random numbers must not depend on how many there are
+        drawn = change.draw((len(index), *images.shape[1:]), generator)
+
+        def view(positions: Tensor, *drawn: Tensor) -> Tensor:
+            some = to_float(images.index_select(0, positions))
+            return normalize(change.apply(some, *drawn))
+
+        mine = own_rows(index)
+        return in_pieces(
+            view,
+            (len(mine), *images.shape[1:]),
+            mine,
+            *(own_rows(each) for each in drawn),
+            memory_format=torch.channels_last,
+        )
 
 
 class CachedViews:
@@ -76,7 +111,13 @@ class CachedViews:
         self.inputs = [view.to(device) for view in _inputs(found)]
         self.features = {name: found[name].to(device) for name in policies}  # (V, N, D)
 
-    def draw(self, index: Tensor, policy: str, generator: torch.Generator) -> Tensor:
+    def draw(
+        self,
+        index: Tensor,
+        policy: str,
+        generator: torch.Generator,
+        normalize: Normalize,
+    ) -> Tensor:
         """Return the features of one stored view of each image: (B, D, 1, 1)."""
         if policy not in self.features:
             raise unknown_name("cached view", policy, self.features)
@@ -84,7 +125,10 @@ class CachedViews:
         which = torch.randint(
             len(views), index.shape, generator=generator, device=generator.device
         )
-        return _as_images(views[which, index])
+        features = views[own_rows(which), own_rows(index)]
+        return normalize(_as_images(features)).contiguous(
+            memory_format=torch.channels_last
+        )
 
 
 def open_views(
