@@ -6,13 +6,22 @@
                                                 a machine busy with other work
     python -m benchmarks.speed --seconds 5 --sizes 32
 
-Both run in one process and take turns, so that a busy moment of the machine meets
-both. Writes runs/bench/results.json, a list of {name, size, ours_s, reference_s,
-ratio}: seconds per step or per view, medians; the minima stand beside them. Prints the
-table, then where the time of a step goes.
+Both take turns, so that a busy moment of the machine meets both; the usual pipeline
+does so in a process of its own, with the usual allocator. Writes
+runs/bench/results.json, a list of {name, size, ours_s, reference_s, ratio}: seconds per
+step or per view, medians; the minima stand beside them. Prints the table, then where
+the time of a step goes.
 """
 
-__all__ = ["Turn", "augmentation_rows", "compare", "main", "random_scenes", "step_rows"]
+__all__ = [
+    "Turn",
+    "augmentation_rows",
+    "compare",
+    "main",
+    "random_scenes",
+    "step_rows",
+    "timed",
+]
 
 import argparse
 import json
@@ -25,6 +34,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.own_process import CLOCKS, OwnProcess
 from benchmarks.speed_page import page, table
 from benchmarks.step_profile import peak_flops, shares_of_step, step_flops
 from benchmarks.usual_pipeline import POLICIES, UsualTraining, usual_loader
@@ -38,7 +48,8 @@ from workshop_lib.session import tune_allocator
 from workshop_lib.training.trainer import Trainer
 from workshop_lib.training.views import ImageViews
 
-Clock = Callable[[], float]
+# Takes a turn and returns its seconds by a clock of `CLOCKS`
+Competitor = Callable[[str], float]
 
 CPU = torch.device("cpu")
 DOCS = Path("docs/speed.md")
@@ -47,10 +58,6 @@ RECIPE = Recipe(
     model="wrn-28-2", method="fixmatch", batch_size=8, mu=7, optimizer="sgd", lr=0.03,
     weight_decay=5e-4, threshold=0.95, alignment=False, ema_decay=0.999,
 )  # fmt: skip
-_CLOCKS: dict[Clock, str] = {
-    time.perf_counter: "wall",
-    time.process_time: "processor, one thread",
-}
 _FEWEST = 3  # turns of each, however long they take
 
 
@@ -62,24 +69,31 @@ class Turn:
     minimum: float
 
 
+def timed(run: Callable[[], object]) -> Competitor:
+    """Make a competitor of some work in this process."""
+
+    def turn(clock: str) -> float:
+        start = CLOCKS[clock]()
+        run()
+        return CLOCKS[clock]() - start
+
+    return turn
+
+
 def compare(
-    work: Mapping[str, Callable[[], object]],
-    seconds: float,
-    clock: Clock = time.perf_counter,
+    work: Mapping[str, Competitor], seconds: float, clock: str = "wall"
 ) -> dict[str, Turn]:
-    """Let several pieces of work take turns until the time is over.
+    """Let several competitors take turns until the time is over.
 
     Each does one turn before that does not count: memory is fetched, buffers are made.
     """
-    for run in work.values():
-        run()
+    for turn in work.values():
+        turn(clock)
     took: dict[str, list[float]] = {name: [] for name in work}
     end = time.perf_counter() + seconds
     while len(took[next(iter(work))]) < _FEWEST or time.perf_counter() < end:
-        for name, run in work.items():
-            start = clock()
-            run()
-            took[name].append(clock() - start)
+        for name, turn in work.items():
+            took[name].append(turn(clock))
     return {name: Turn(median(each), min(each)) for name, each in took.items()}
 
 
@@ -102,33 +116,55 @@ def random_scenes(size: int, count: int = 128) -> tuple[Scenes, Split]:
     return scenes, Split(labeled=every, unlabeled=every, val=every, test=every[:0])
 
 
+def usual_step(recipe: Recipe) -> Callable[[], object]:
+    """Build the usual pipeline; return what takes a step of it."""
+    scenes, _ = random_scenes(recipe.size)
+    model = build_model(recipe.model, in_channels=3, num_classes=10)
+    training = UsualTraining(
+        model, scenes.images, scenes.labels, recipe.batch_size, recipe.mu
+    )
+    return training.step
+
+
+def usual_views(policy: str, size: int, views: int) -> Callable[[], object]:
+    """Build the usual loader; return what fetches a batch of views from it."""
+    scenes, _ = random_scenes(size, count=views)
+    return usual_loader(scenes.images, scenes.labels, (policy,), views).__next__
+
+
 def step_rows(
-    recipe: Recipe, seconds: float, clock: Clock = time.perf_counter
+    recipe: Recipe, elsewhere: OwnProcess, seconds: float, clock: str = "wall"
 ) -> tuple[list[dict[str, Any]], Trainer]:
     """Measure a FixMatch step of the usual pipeline, of ours, and of ours in fp32.
 
     Returns:
-        Rows `fixmatch_step` (precision as the recipe has it) and `fixmatch_step_fp32`,
+        Rows `fixmatch_step` (precision as the recipe has it), `fixmatch_step_fp32`, and
+        `fixmatch_step_same_memory`, in which the usual pipeline has our allocator, too;
         and our trainer.
     """
     scenes, split = random_scenes(recipe.size)
     ours = Trainer(recipe, scenes, split, CPU)
     single = Trainer(recipe.with_(precision="fp32"), scenes, split, CPU)
-    model = build_model(recipe.model, in_channels=3, num_classes=10)
-    usual = UsualTraining(
-        model, scenes.images, scenes.labels, recipe.batch_size, recipe.mu
-    )
-    work = {"usual": usual.step, "ours": ours.step, "fp32": single.step}
+    work = {
+        "usual": elsewhere.start(usual_step, recipe),
+        "ours": timed(ours.step),
+        "fp32": timed(single.step),
+        "usual, our memory": timed(usual_step(recipe)),
+    }
     took = compare(work, seconds, clock)
+    name, size = "fixmatch_step", recipe.size
     rows = [
-        _row("fixmatch_step", recipe.size, took["ours"], took["usual"], ours),
-        _row("fixmatch_step_fp32", recipe.size, took["fp32"], took["usual"], single),
+        _row(name, size, took["ours"], took["usual"], ours),
+        _row(f"{name}_fp32", size, took["fp32"], took["usual"], single),
+        _row(
+            f"{name}_same_memory", size, took["ours"], took["usual, our memory"], ours
+        ),
     ]
     return rows, ours
 
 
 def augmentation_rows(
-    size: int, views: int, seconds: float, clock: Clock = time.perf_counter
+    size: int, views: int, elsewhere: OwnProcess, seconds: float, clock: str = "wall"
 ) -> list[dict[str, Any]]:
     """Measure each policy, from stored 8-bit images to normalised views; per view."""
     scenes, _ = random_scenes(size, count=views)
@@ -142,8 +178,8 @@ def augmentation_rows(
         def draw(name: str = name) -> torch.Tensor:
             return ours.draw(every, name, generator, normalize)
 
-        loader = usual_loader(scenes.images, scenes.labels, (name,), views)
-        took = compare({"usual": loader.__next__, "ours": draw}, seconds, clock)
+        usual = elsewhere.start(usual_views, name, size, views)
+        took = compare({"usual": usual, "ours": timed(draw)}, seconds, clock)
         each = {
             who: Turn(turn.median / views, turn.minimum / views)
             for who, turn in took.items()
@@ -169,15 +205,15 @@ def _row(
 
 
 def profile(
-    trainer: Trainer, step_seconds: float, clock: Clock = time.perf_counter
+    trainer: Trainer, step_seconds: float, clock: str = "wall"
 ) -> dict[str, Any]:
     """Tell where our step's time goes, and its arithmetic against the peak."""
-    peak = peak_flops(trainer.precision, clock=clock)
+    peak = peak_flops(trainer.precision, clock=CLOCKS[clock])
     flops = step_flops(trainer)
     return {
         "size": trainer.recipe.size,
         "precision": str(trainer.precision),
-        **asdict(shares_of_step(trainer, clock=clock)),
+        **asdict(shares_of_step(trainer, clock=CLOCKS[clock])),
         "gflop_per_step": flops / 1e9,
         "achieved_gflops": flops / step_seconds / 1e9,
         "peak_matmul_gflops": peak["matmul"] / 1e9,
@@ -199,24 +235,27 @@ def main() -> None:
     parser.add_argument("--write-docs", action="store_true", help=f"writes {DOCS}")
     flags = parser.parse_args()
     torch.set_num_threads(1 if flags.cpu_time else flags.threads)
-    clock = time.process_time if flags.cpu_time else time.perf_counter
-    tune_allocator()  # for both: the usual pipeline gains by it, too
+    clock = "processor" if flags.cpu_time else "wall"
+    tune_allocator()
     rows: list[dict[str, Any]] = []
     profiles: list[dict[str, Any]] = []
 
     def keep(found: list[dict[str, Any]]) -> None:
         """Write after each size: a benchmark that is stopped keeps what it has."""
-        rows.extend({**row, "clock": _CLOCKS[clock]} for row in found)
+        rows.extend({**row, "clock": clock} for row in found)
         write_text(flags.folder / "results.json", json.dumps(rows, indent=1))
         write_text(flags.folder / "step_profile.json", json.dumps(profiles, indent=1))
 
-    for size in flags.sizes:
-        found, trainer = step_rows(RECIPE.with_(size=size), flags.seconds, clock)
-        profiles.append(profile(trainer, found[0]["ours_min_s"], clock))
-        keep(found)
-    for size in flags.view_sizes:
-        keep(augmentation_rows(size, 56, flags.seconds / 6, clock))
-    print(f"clock: {_CLOCKS[clock]}\n\n{table(rows, profiles)}")
+    with OwnProcess() as elsewhere:
+        for size in flags.sizes:
+            recipe = RECIPE.with_(size=size)
+            found, trainer = step_rows(recipe, elsewhere, flags.seconds, clock)
+            profiles.append(profile(trainer, found[0]["ours_min_s"], clock))
+            keep(found)
+        for size in flags.view_sizes:
+            each = flags.seconds / 6
+            keep(augmentation_rows(size, 56, elsewhere, each, clock))
+    print(f"clock: {clock}\n\n{table(rows, profiles)}")
     if flags.write_docs:
         write_text(DOCS, page(rows, profiles, flags.cpu_time))
 

@@ -5,6 +5,7 @@ import itertools
 import json
 import random
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from benchmarks import speed, speed_page, step_profile, usual_pipeline
+from benchmarks import own_process, speed, speed_page, step_profile, usual_pipeline
 from benchmarks.usual_pipeline import POLICIES, UsualTraining, usual_loader
 from workshop_lib.augment.randaugment_mc import apply_operation
 from workshop_lib.methods.fixmatch import fixmatch_loss
@@ -97,9 +98,10 @@ def test_a_step_of_the_reference_is_a_step_of_fixmatch(monkeypatch):
     torch.testing.assert_close(usual.average.state_dict(), average.state_dict())
 
 
-def test_competitors_take_turns_and_the_first_turn_does_not_count():
+def test_competitors_take_turns_and_the_first_turn_does_not_count(monkeypatch):
     turns: list[str] = []
     now = [0.0]
+    monkeypatch.setitem(own_process.CLOCKS, "wall", lambda: now[0])
 
     def work(name: str, seconds: list[float]):
         left = iter(seconds)
@@ -108,20 +110,39 @@ def test_competitors_take_turns_and_the_first_turn_does_not_count():
             turns.append(name)
             now[0] += next(left)
 
-        return run
+        return speed.timed(run)
 
     found = speed.compare(
-        {"a": work("a", [100, 3, 1, 8]), "b": work("b", [100, 5, 6, 7])},
-        seconds=0,
-        clock=lambda: now[0],
+        {"a": work("a", [100, 3, 1, 8]), "b": work("b", [100, 5, 6, 7])}, seconds=0
     )
     assert turns == ["a", "b"] * 4
     assert found == {"a": speed.Turn(3, 1), "b": speed.Turn(6, 5)}
 
 
-def test_rows_of_steps_name_format_and_ratio():
-    rows, trainer = speed.step_rows(TINY, seconds=0)
-    assert [row["name"] for row in rows] == ["fixmatch_step", "fixmatch_step_fp32"]
+def _napping(seconds: float):
+    return lambda: time.sleep(seconds)
+
+
+@pytest.fixture(scope="module")
+def elsewhere():
+    with own_process.OwnProcess() as elsewhere:
+        yield elsewhere
+    assert elsewhere._process.exitcode == 0
+
+
+@pytest.mark.slow
+def test_work_in_a_process_of_its_own_is_timed_there(elsewhere):
+    long, short = elsewhere.start(_napping, 0.05), elsewhere.start(_napping, 0.0)
+    assert short("wall") < 0.05 <= long("wall") < 5
+    assert long("processor") < 0.05  # asleep
+
+
+@pytest.mark.slow
+def test_rows_of_steps_name_format_and_ratio(elsewhere):
+    rows, trainer = speed.step_rows(TINY, elsewhere, seconds=0)
+    step = "fixmatch_step"
+    names = [step, f"{step}_fp32", f"{step}_same_memory"]
+    assert [row["name"] for row in rows] == names
     assert trainer.steps_done >= 4
     for row in rows:
         assert {"name", "size", "ours_s", "reference_s", "ratio"} <= set(row)
@@ -172,6 +193,7 @@ def test_the_peak_is_measured_in_the_format_asked_for():
     assert all(1e6 < value < 1e15 for value in peak.values())
 
 
+@pytest.mark.slow
 def test_the_command_writes_results_and_page(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(speed, "RECIPE", TINY)
     monkeypatch.setattr(speed, "DOCS", tmp_path / "speed.md")
@@ -185,12 +207,12 @@ def test_the_command_writes_results_and_page(tmp_path, monkeypatch, capsys):
         torch.set_num_threads(threads)
     rows = json.loads((tmp_path / "results.json").read_text())
     assert [row["name"] for row in rows] == [
-        "fixmatch_step", "fixmatch_step_fp32",
+        "fixmatch_step", "fixmatch_step_fp32", "fixmatch_step_same_memory",
         "augment_weak", "augment_strong", "augment_contrastive",
     ]  # fmt: skip
-    assert {row["clock"] for row in rows} == {"processor, one thread"}
+    assert {row["clock"] for row in rows} == {"processor"}
     printed = capsys.readouterr().out
     text = (tmp_path / "speed.md").read_text(encoding="utf-8")
     assert "| augment_strong | 16 |" in text and "| augment_strong | 16 |" in printed
-    assert "one thread" in text and "one thread" in printed
+    assert "one thread" in text and "clock: processor" in printed
     assert max(map(len, speed_page._PAGE.splitlines())) <= 88
