@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from workshop_lib.augment.cutout import cutout
 from workshop_lib.augment.geometry import (
     affine,
     crop,
-    cutout,
     draw_crop,
     move,
     resized_crop,

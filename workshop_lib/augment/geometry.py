@@ -1,4 +1,4 @@
-"""Where pixels go: symmetries, shifts, turns, shears, zooms and holes.
+"""Where pixels go: symmetries, shifts, turns, shears and zooms.
 
 Each function treats a whole batch at once and takes one parameter per image. A
 parameter of zero returns that image bit for bit. Images may have any height, width and
@@ -8,9 +8,9 @@ number of bands; values are only moved or averaged, so their range is kept.
 __all__ = [
     "affine",
     "crop",
-    "cutout",
     "draw_crop",
     "move",
+    "pixel_coordinates",
     "resized_crop",
     "symmetry",
 ]
@@ -21,11 +21,11 @@ from torch import Tensor
 
 from workshop_lib.augment.per_image import (
     check_images,
+    check_rows,
     in_pieces,
     or_unchanged,
     uniform,
 )
-from workshop_lib.errors import WorkshopError
 
 
 def symmetry(images: Tensor, which: Tensor) -> Tensor:
@@ -64,8 +64,8 @@ def move(images: Tensor, which: Tensor | None, shift: Tensor | None) -> Tensor:
     """
     check_images(images)
     B, C, H, W = images.shape
-    _check_rows(which, (B,), "which")
-    _check_rows(shift, (B, 2), "shift")
+    check_rows(which, (B,), "which")
+    check_rows(shift, (B, 2), "shift")
     rows = torch.arange(H, device=images.device).expand(B, H)  # (B, H) source row
     columns = torch.arange(W, device=images.device).expand(B, W)  # (B, W)
     if which is not None:
@@ -126,7 +126,7 @@ def affine(
     parameters = torch.cat([turn[:, None], slant, offset, log_zoom[:, None]], 1)
 
     xx, xy, yx, yy = _matrix(turn, slant, log_zoom)  # each (B, 1, 1)
-    u, v = _coordinates(images)
+    u, v = pixel_coordinates(images)
     u = u - 2 * offset[:, 0].view(B, 1, 1)  # (B, 1, W)
     v = v - 2 * offset[:, 1].view(B, 1, 1)  # (B, H, 1)
     # Coordinates run from -1 to 1 along both sides, so unequal sides need the ratio.
@@ -153,13 +153,13 @@ def resized_crop(
     """
     check_images(images)
     B, _, H, W = images.shape
-    _check_rows(corner, (B, 2), "corner")
-    _check_rows(size, (B, 2), "size")
-    _check_rows(which, (B,), "which")
+    check_rows(corner, (B, 2), "corner")
+    check_rows(size, (B, 2), "size")
+    check_rows(which, (B,), "which")
     if which is None:
         which = torch.zeros(B, dtype=torch.long, device=images.device)
     bits = which.view(B, 1, 1)
-    u, v = _coordinates(images)
+    u, v = pixel_coordinates(images)
     u = torch.where((bits & 2).bool(), -u, u)  # (B, 1, W)
     v = torch.where((bits & 1).bool(), -v, v)  # (B, H, 1)
     top, left = corner[:, 0].view(B, 1, 1), corner[:, 1].view(B, 1, 1)
@@ -194,57 +194,6 @@ def draw_crop(
     return corner, size
 
 
-def cutout(
-    images: Tensor, centre: Tensor, size: Tensor, fill: float | None = None
-) -> Tensor:
-    """Hide a rectangle of each image, so that no single spot can carry the decision.
-
-    Source: DeVries & Taylor 2017. Ours is a fraction of the sides, never a fixed number
-    of pixels, so that it means the same at every image size.
-
-    Args:
-        images: (B, C, H, W).
-        centre: (B, 2) row and column of the centre, as fractions of height and width.
-            What reaches over the border is cut off there.
-        size: (B,) sides of the rectangle as a fraction of the sides of the image; 0
-            hides nothing.
-        fill: value in the hole; None takes the image's own mean per band, which suits
-            any unit.
-
-    Raises:
-        WorkshopError: not (B, C, H, W), or parameters that do not fit the batch.
-    """
-    check_images(images)
-    B, C = images.shape[:2]
-    _check_rows(centre, (B, 2), "centre")
-    _check_rows(size, (B,), "size")
-    u, v = _coordinates(images)
-    half = size.view(B, 1, 1)  # half of the span from -1 to 1
-    middle_v, middle_u = (2 * centre - 1).unbind(1)
-    inside_u = (u - middle_u.view(B, 1, 1)).abs() < half  # (B, 1, W)
-    inside_v = (v - middle_v.view(B, 1, 1)).abs() < half  # (B, H, 1)
-    if fill is None:
-        value = images.mean((2, 3), keepdim=True)  # (B, C, 1, 1)
-    else:
-        value = images.new_full((B, C, 1, 1), fill)
-    if images.device.type != "cpu":
-        hole = (inside_u & inside_v)[:, None]  # (B, 1, H, W)
-        return torch.where(hole, value, images)
-    result = images.clone()
-    # On a CPU writing a few rectangles is ten times quicker than choosing per pixel
-    edges = [*_first_and_end(inside_v[:, :, 0]), *_first_and_end(inside_u[:, 0])]
-    for image, inside, box in zip(result, value, zip(*edges, strict=True), strict=True):
-        top, bottom, left, right = box
-        image[:, top:bottom, left:right] = inside
-    return result
-
-
-def _first_and_end(inside: Tensor) -> tuple[list[int], list[int]]:
-    """Where each row's single run of True begins and ends. (B, n) -> B numbers each."""
-    first = inside.int().argmax(1)
-    return first.tolist(), (first + inside.sum(1)).tolist()
-
-
 def _matrix(
     turn: Tensor, slant: Tensor, log_zoom: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -260,7 +209,7 @@ def _matrix(
     return xx, xy, yx, yy
 
 
-def _coordinates(images: Tensor) -> tuple[Tensor, Tensor]:
+def pixel_coordinates(images: Tensor) -> tuple[Tensor, Tensor]:
     """Return the pixel centres' coordinates, -1 to 1: (1, 1, W) and (1, H, 1)."""
     H, W = images.shape[2:]
     u = (2 * torch.arange(W, device=images.device) + 1) / W - 1
@@ -301,13 +250,5 @@ def _mirror(index: Tensor, length: int) -> Tensor:
 def _or_zero(
     values: Tensor | None, shape: tuple[int, ...], name: str, images: Tensor
 ) -> Tensor:
-    _check_rows(values, shape, name)
+    check_rows(values, shape, name)
     return torch.zeros(shape, device=images.device) if values is None else values
-
-
-def _check_rows(values: Tensor | None, shape: tuple[int, ...], name: str) -> None:
-    if values is not None and values.shape != shape:
-        raise WorkshopError(
-            f"{name} of shape {tuple(values.shape)}: this batch needs {shape}, one row"
-            " per image."
-        )

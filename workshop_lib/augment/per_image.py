@@ -2,6 +2,7 @@
 
 __all__ = [
     "check_images",
+    "check_rows",
     "coin",
     "in_pieces",
     "or_unchanged",
@@ -45,6 +46,19 @@ def check_images(images: Tensor, channels: int | None = None) -> None:
         raise WorkshopError(
             f"images with {images.shape[1]} channels: this operation is defined for"
             f" {channels}; for multispectral images use workshop_lib.augment.spectral."
+        )
+
+
+def check_rows(values: Tensor | None, shape: tuple[int, ...], name: str) -> None:
+    """Refuse parameters that are not one row per image; None passes.
+
+    Raises:
+        WorkshopError: another shape.
+    """
+    if values is not None and values.shape != shape:
+        raise WorkshopError(
+            f"{name} of shape {tuple(values.shape)}: this batch needs {shape}, one row"
+            " per image."
         )
 
 

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from workshop_lib.augment import photometric
-from workshop_lib.augment.geometry import affine, cutout
+from workshop_lib.augment.cutout import cutout
+from workshop_lib.augment.geometry import affine
 from workshop_lib.augment.per_image import uniform
 from workshop_lib.augment.policy import Policy, Shape
 from workshop_lib.augment.weak import Weak

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from workshop_lib.augment.geometry import affine, cutout, draw_crop, resized_crop
+from workshop_lib.augment.cutout import cutout
+from workshop_lib.augment.geometry import affine, draw_crop, resized_crop
 from workshop_lib.augment.per_image import check_images, coin, per_image, uniform
 from workshop_lib.augment.policy import Policy, Shape
 from workshop_lib.augment.weak import (
