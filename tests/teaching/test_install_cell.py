@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from workshop_lib import __version__
 from workshop_lib.errors import WorkshopError
 from workshop_lib.teaching import install_cell as module
 from workshop_lib.teaching.install_cell import KEPT, install_cell
@@ -50,7 +51,8 @@ def test_installs_dependencies_then_library_and_never_torch(
     kept = [line for line in PROJECT["dependencies"] if line not in needs]
     assert {re.split(r"\W", line)[0] for line in kept} == set(KEPT)
     assert sorted(needs[5:] + kept) == sorted(PROJECT["dependencies"])
-    assert library[5:] == ["--no-deps", "git+" + PROJECT["urls"]["Repository"]]
+    address = f"git+{PROJECT['urls']['Repository']}@v{__version__}"
+    assert library[5:] == ["--no-deps", address]
 
 
 def test_says_what_to_do_where_there_is_no_torch(monkeypatch: pytest.MonkeyPatch):

@@ -1,0 +1,73 @@
+"""The certificate: what was done, whose it is, and that it is self-issued."""
+
+import os
+import re
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from workshop_lib.errors import WorkshopError
+from workshop_lib.teaching import progress
+from workshop_lib.teaching.certificate import certificate
+from workshop_lib.teaching.units import CHECKS, UNITS
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def pass_checks(units: str) -> None:
+    for unit in units.split():
+        for name in CHECKS[unit]:
+            progress.record_check(name, passed=True)
+
+
+def words(path: Path) -> str:
+    page = path.read_text(encoding="utf-8").partition("<body>")[2]
+    return " ".join(re.sub(r"<[^>]+>", " ", page).split())
+
+
+def test_some_units():
+    pass_checks("01 02")
+    progress.record_check("weak_view", passed=False)
+    progress.record_answer("01-filter", right=True)
+    path = certificate("Ada  Example")
+    assert path == Path("runs") / "certificate.html"
+    said, today = words(path), date.today().isoformat()
+    assert "Ada Example has passed 5 of 17 checks, and all checks of 2 of 6" in said
+    assert f"01 Introduction ✓ 2 of 2 1 of 5 3 of 3 {today}" in said
+    assert "03 Augmentation 0 of 2 0 of 5" in said and "weak_view" not in said
+    assert f"draw_split {today}" in said
+    assert "Self-issued on" in said and "Nobody supervised it." in said
+
+
+def test_all_units(tmp_path):
+    pass_checks(" ".join(UNITS))
+    said = words(certificate("Ada", tmp_path / "elsewhere"))
+    assert "has passed every check of all 6 units." in said
+    assert said.count("✓") == 6 + 1  # and one in the caption
+
+
+def test_the_page_is_alone_and_safe():
+    pass_checks("01")
+    page = certificate("<script>alert(1)</script>").read_text(encoding="utf-8")
+    assert "<script" not in page and "&lt;script&gt;" in page
+    assert "http" not in page.replace("http-equiv", "") and os.getcwd() not in page
+
+
+def test_nothing_done_is_no_certificate():
+    progress.record_check("convolve", passed=False)
+    progress.record_answer("01-filter", right=True)
+    with pytest.raises(WorkshopError, match="no check has been passed yet"):
+        certificate("Ada")
+    assert not Path("runs/certificate.html").exists()
+
+
+@pytest.mark.parametrize("name", ["", "  ", "x" * 61])
+def test_names_that_do_not_fit(name):
+    pass_checks("01")
+    with pytest.raises(WorkshopError, match="give 1 to 60"):
+        certificate(name)

@@ -1,0 +1,50 @@
+"""Badges where the host can be opened from, and one set-up cell."""
+
+import pytest
+
+from workshop_lib import __version__
+from workshop_lib.teaching.header import badges, setup_code
+from workshop_lib.teaching.install_cell import install_cell, repository
+
+PATH = "notebooks/01_intro.ipynb"
+
+
+@pytest.mark.parametrize("end", ["", "/", ".git"])
+def test_github_gets_three_badges_at_the_release(end: str):
+    line = badges(PATH, f"https://github.com/some-one/few.labels{end}")
+    page = f"some-one/few.labels/blob/v{__version__}/{PATH}"
+    assert f"(https://colab.research.google.com/github/{page})" in line
+    assert f"(https://kaggle.com/kernels/welcome?src=https://github.com/{page})" in line
+    assert (
+        f"(https://mybinder.org/v2/gh/some-one/few.labels/v{__version__}?labpath={PATH})"
+        in line
+    )
+    assert "\n" not in line
+    assert line.count("[![Open in ") == 2 and line.count("[![Launch Binder]") == 1
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://example.org/few-labels-workshop",
+        "https://gitlab.com/some-one/few-labels",
+        "https://github.com.example.org/some-one/few-labels",
+        "https://github.com/some-one",
+    ],
+)
+def test_other_hosts_get_no_badge_that_would_not_work(address: str):
+    assert badges(PATH, address) == ""
+
+
+def test_address_is_the_one_of_pyproject_unless_told():
+    assert badges(PATH) == badges(PATH, repository())
+
+
+def test_set_up_installs_first_and_makes_what_sources_may_use():
+    code = setup_code()
+    assert code.startswith(install_cell())
+    scope: dict[str, object] = {}
+    exec(compile(code, "cell", "exec"), scope)
+    assert {"device", "session", "todo"} <= set(scope)
+    # Colab folds a cell away whose first line begins so
+    assert code.startswith("# @title ")

@@ -1,0 +1,35 @@
+"""The units by number: what each is called, and which checks it holds."""
+
+__all__ = ["CHECKS", "UNITS", "unit_of_check"]
+
+UNITS = {
+    "01": "Introduction",
+    "02": "Data and splits",
+    "03": "Augmentation",
+    "04": "Training",
+    "05": "Evaluation",
+    "06": "Embeddings",
+}
+
+# In the order in which a learner meets them
+CHECKS = {
+    "01": ("convolve", "majority_accuracy"),
+    "02": ("count_labels", "draw_split", "detective"),
+    "03": ("weak_view", "cutout"),
+    "04": ("predict_memory", "pseudo_labels", "confidence_mask", "fixmatch_loss"),
+    "05": ("top_k_accuracy", "cohens_kappa", "mean_and_interval"),
+    "06": ("l2_normalize", "nearest_neighbours", "knn_accuracy"),
+}
+
+
+def unit_of_check(name: str) -> str:
+    """Return the number of the unit that a check belongs to.
+
+    Raises:
+        KeyError: no unit lists it; a check without a unit would be missing from the
+            table of progress.
+    """
+    for unit, names in CHECKS.items():
+        if name in names:
+            return unit
+    raise KeyError(f"{name!r} is in no unit: add it to CHECKS in units.py")
