@@ -19,7 +19,7 @@ SPEC := pyproject.toml constraints.txt
 stamp = $(VENV)/.installed-$(1)$(if $(TORCH),-torch-$(TORCH))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup workshop lab test lint bench figures clean
+.PHONY: help setup workshop lab test lint notebooks bench figures clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' \
@@ -43,6 +43,9 @@ lint: $(call stamp,test) ## style and types: ruff and mypy
 test: lint ## every check: style, types, fast tests, then slow tests
 	$(BIN)/python -m pytest -m "not slow"
 	$(BIN)/python -m pytest -m slow || test $$? -eq 5
+
+notebooks: $(call stamp,test) ## make notebooks/*.ipynb from notebooks/src
+	$(BIN)/workshop notebooks
 
 bench: setup ## five seeds of the main job's comparison, then speed, into runs/bench (long)
 	$(BIN)/python -m benchmarks.mini_eo

@@ -126,7 +126,7 @@ def test_memory(
     monkeypatch.setattr(
         psutil, "virtual_memory", lambda: SimpleNamespace(available=free)
     )
-    monkeypatch.setattr(doctor, "_container_limit_gb", lambda: limit)
+    monkeypatch.setattr(doctor, "container_limit_gb", lambda: limit)
     check = doctor._check_memory()
     assert (check.ok, check.found) == (ok, text)
 
@@ -145,7 +145,7 @@ def test_container_limit(
         ]
 
     monkeypatch.setattr(Path, "read_text", read)
-    assert doctor._container_limit_gb() == expected
+    assert doctor.container_limit_gb() == expected
 
 
 @pytest.mark.parametrize(

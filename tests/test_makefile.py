@@ -17,6 +17,7 @@ TARGETS = (
     "lab",
     "lint",
     "test",
+    "notebooks",
     "bench",
     "figures",
     "clean",

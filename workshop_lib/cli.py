@@ -26,6 +26,7 @@ COMMANDS = (
     "slurm",
     "data",
     "split",
+    "notebooks",
     "doctor",
 )
 
@@ -34,8 +35,9 @@ def main(args: list[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        The exit code: 0 done, 1 the doctor or a check of data found something missing,
-        2 wrong use or a mistake the user can mend, 130 stopped with Ctrl-C.
+        The exit code: 0 done, 1 the doctor or a check of data or notebooks found
+        something amiss, 2 wrong use or a mistake the user can mend, 130 stopped with
+        Ctrl-C.
     """
     args = sys.argv[1:] if args is None else args
     if args == ["doctor"]:

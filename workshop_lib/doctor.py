@@ -4,7 +4,7 @@
 a missing or broken torch is the most frequent illness, and the doctor must survive it.
 """
 
-__all__ = ["Check", "diagnose", "exit_code", "main", "table"]
+__all__ = ["Check", "container_limit_gb", "diagnose", "exit_code", "main", "table"]
 
 import importlib
 import os
@@ -146,7 +146,7 @@ def _check_writing(folder: Path) -> Check:
 
 def _check_memory() -> Check:
     available = psutil.virtual_memory().available / 1e9
-    limit = _container_limit_gb()
+    limit = container_limit_gb()
     found = f"{available:.1f} GB available"
     if limit is not None and limit < available:
         available = limit
@@ -159,7 +159,7 @@ def _check_memory() -> Check:
     return Check("memory", ok, found, "" if ok else advice)
 
 
-def _container_limit_gb() -> float | None:
+def container_limit_gb() -> float | None:
     """Read what a container may still use: the machine's free memory says too much.
 
     Linux, control groups version 2; None where there is no limit or no such file.

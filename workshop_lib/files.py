@@ -1,6 +1,13 @@
 """Files that are whole or not there at all, and plain words when they cannot be."""
 
-__all__ = ["UNREADABLE", "read_json", "write_or_explain", "write_text", "write_whole"]
+__all__ = [
+    "UNREADABLE",
+    "read_json",
+    "remove_unfinished",
+    "write_or_explain",
+    "write_text",
+    "write_whole",
+]
 
 import errno
 import json
@@ -60,6 +67,12 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         os.replace(temporary, path)
     finally:
         # Also after Ctrl-C; after a good end there is nothing left to remove.
+        temporary.unlink(missing_ok=True)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what a program that was killed while it wrote has left in a folder."""
+    for temporary in folder.glob(".*.tmp"):
         temporary.unlink(missing_ok=True)
 
 

@@ -3,6 +3,7 @@
 __all__ = [
     "in_notebook",
     "is_out_of_memory",
+    "memory",
     "peak_memory",
     "pick_device",
     "setup",
@@ -16,7 +17,12 @@ import platform
 import sys
 from functools import cache
 
+import psutil
 import torch
+
+from workshop_lib import __version__
+from workshop_lib.doctor import container_limit_gb
+from workshop_lib.recipe import preset, preset_name
 
 COLAB_HINT = (
     "No GPU here. In Colab: Runtime > Change runtime type > T4 GPU > Save, then run the"
@@ -57,7 +63,12 @@ def is_out_of_memory(error: BaseException) -> bool:
     """
     if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
         return True
-    texts = ("can't allocate memory", "not enough memory")
+    # The last is oneDNN's word for a workspace that it could not get.
+    texts = (
+        "can't allocate memory",
+        "not enough memory",
+        "could not create a primitive",
+    )
     return isinstance(error, RuntimeError) and any(t in str(error) for t in texts)
 
 
@@ -70,13 +81,26 @@ def peak_memory(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     if sys.platform == "win32":
-        import psutil
-
         return int(psutil.Process().memory_info().peak_wset)
     import resource  # which Windows does not have
 
     unit = 1 if sys.platform == "darwin" else 1024  # Linux counts KiB
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def memory(device: torch.device) -> tuple[float, float]:
+    """Return free and total memory in GiB, of the GPU or of the machine.
+
+    In a container with a limit of its own the free part is what the limit leaves: the
+    machine around it may have much more.
+    """
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(device)
+        return free / 2**30, total / 2**30
+    machine = psutil.virtual_memory()
+    limit = container_limit_gb()
+    free = machine.available if limit is None else min(machine.available, limit * 1e9)
+    return free / 2**30, machine.total / 2**30
 
 
 def in_notebook() -> bool:
@@ -109,11 +133,19 @@ def setup() -> torch.device:
 
     Returns:
         The device that trainings will use.
+
+    Raises:
+        WorkshopError: in a notebook, WORKSHOP_PRESET names no preset.
     """
     tune_allocator()
     device = pick_device()
-    facts = versions()
-    print(", ".join(f"{k} {v}" for k, v in facts.items()))
+    print(", ".join(f"{k} {v}" for k, v in versions().items()))
+    free, total = memory(device)
+    known = f"workshop_lib {__version__}, memory {free:.1f} of {total:.1f} GiB free"
+    if in_notebook():  # a command may have been given another one with --preset
+        preset()  # tells of a misspelt name now, not when the first training starts
+        known += f", preset {preset_name()}"
+    print(known)
     if device.type == "cpu" and "COLAB_RELEASE_TAG" in os.environ:
         print(COLAB_HINT)
     return device

@@ -1,4 +1,4 @@
-"""Budget, precision and log: estimates that hold, choices that are told."""
+"""Precision and log: choices that are told, rows that are means."""
 
 import time
 
@@ -8,50 +8,10 @@ import torch
 from workshop_lib.errors import WorkshopError
 from workshop_lib.recipe import PRESETS, Recipe, preset
 from workshop_lib.training import log
-from workshop_lib.training.budget import estimate
 from workshop_lib.training.log import RunningMeans
 from workshop_lib.training.precision import choose_precision
 
 CPU = torch.device("cpu")
-TINY = Recipe(size=16, batch_size=4, mu=2, steps=40, precision="fp32")
-
-
-def test_budget_counts_weights_images_and_activations():
-    small = estimate(TINY, num_images=100)
-    parameters = 163_210
-    assert (
-        small.weights == 5 * 4 * parameters
-    )  # weights, gradient, average, two moments
-    assert small.data == 100 * 4 * 16 * 16 * 4
-    assert small.memory == small.weights + small.data + small.activations
-    assert str(small.steps) in str(small)
-    sgd = estimate(TINY.with_(optimizer="sgd", lr=0.03), num_images=100)
-    assert sgd.weights == 4 * 4 * parameters
-
-
-def test_budget_grows_with_the_batch_and_shrinks_without_joint_forward():
-    small, large = estimate(TINY), estimate(TINY.with_(batch_size=8))
-    assert 1.7 < large.activations / small.activations < 2.1
-    joint = estimate(TINY.with_(joint_forward=True))
-    assert joint.activations > 1.3 * small.activations
-
-
-@pytest.mark.slow
-def test_budget_tells_the_time_of_a_run(tmp_path):
-    from workshop_lib.data.mini_eo import mini_eo
-    from workshop_lib.data.splits import Split
-    from workshop_lib.training.loop import train
-
-    recipe = TINY.with_(size=32, batch_size=16, mu=4, steps=60, eval_every=60)
-    scenes = mini_eo(count=200)
-    split = Split.make(scenes, labels_per_class=4)
-    ratios = []
-    for k in range(3):
-        told = estimate(recipe).seconds
-        run = train(recipe, scenes, split, folder=tmp_path / str(k), verbose=False)
-        ratios.append(told / run.facts["seconds"])
-    # Generous on purpose: machines are shared. The order of size is what one plans by.
-    assert any(0.4 < ratio < 2.5 for ratio in ratios), ratios
 
 
 def test_bf16_runs_and_keeps_losses_in_float32():

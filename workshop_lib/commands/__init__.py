@@ -3,6 +3,7 @@
 from workshop_lib.commands.compare import compare, results
 from workshop_lib.commands.data import data, doctor, split
 from workshop_lib.commands.embed import embed
+from workshop_lib.commands.notebooks import notebooks
 from workshop_lib.commands.predict import predict
 from workshop_lib.commands.runs import (
     budget,
@@ -20,6 +21,7 @@ __all__ = [
     "doctor",
     "embed",
     "evaluate",
+    "notebooks",
     "predict",
     "quickstart",
     "report",

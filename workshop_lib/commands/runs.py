@@ -3,6 +3,7 @@
 __all__ = ["budget", "evaluate", "quickstart", "report", "train"]
 
 from pathlib import Path
+from typing import Literal
 
 import tyro
 
@@ -57,6 +58,7 @@ def train(
     folder: Path | None = None,
     split: Path | None = None,
     fresh: bool = False,
+    checkpoint: Literal["last", "previous"] = "last",
 ) -> None:
     """Train one model by a recipe, and score it once on the test images.
 
@@ -73,6 +75,7 @@ def train(
         folder: where the run goes; default runs/METHOD-HASH.
         split: folder that `workshop split --save` wrote; default: drawn by split_seed.
         fresh: start anew instead of going on with what the folder holds.
+        checkpoint: which one to go on from; previous is for when the last is damaged.
     """
     from workshop_lib.evaluation.evaluate import evaluate as evaluate_run
     from workshop_lib.methods import build_method
@@ -91,7 +94,14 @@ def train(
         audit = parts.audit(scenes)
         if not audit.ok:
             print(f"warning: {audit}")
-        run = run_train(recipe, scenes, parts, folder=folder, resume=not fresh)
+        run = run_train(
+            recipe,
+            scenes,
+            parts,
+            folder=folder,
+            resume=not fresh,
+            checkpoint=checkpoint,
+        )
         if rank() != 0:
             return
     scores = evaluate_run(run, scenes, parts).scores
@@ -152,25 +162,32 @@ def budget(
     num_images: int | None = None,
     channels: int | None = None,
     num_classes: int | None = None,
+    memory: float | None = None,
 ) -> None:
-    """Estimate memory and time of a recipe from a few steps on random images.
+    """Say whether a recipe fits into memory, how long it takes, what would make it fit.
 
-    Example: workshop budget --model wrn-28-2 --size 64 --steps 10000
+    Nothing is trained: memory is counted without being taken, time measured on a few
+    steps on random images.
+
+    Example: workshop budget --model wrn-28-2 --size 224 --batch-size 8 --memory 15
 
     Args:
         recipe: the knobs.
         num_images: images, which stay in memory; default: as in the data.
         channels: bands; default: as in the data (3 in a folder, 4 of MiniEO).
         num_classes: number of classes; default: as in the data.
+        memory: in GB, of another machine (15 for a T4); default: what is free here.
+            Times are those of this machine all the same.
     """
-    from workshop_lib.training.budget import estimate
+    from workshop_lib.training.budget import budget as budget_of
 
     images, bands, classes = describe_data(recipe)
-    asked = estimate(
+    asked = budget_of(
         recipe,
         num_images=images if num_images is None else num_images,
         channels=bands if channels is None else channels,
         num_classes=classes if num_classes is None else num_classes,
+        room=None if memory is None else memory * 1e9,
     )
     print(asked)
 

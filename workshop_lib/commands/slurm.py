@@ -67,10 +67,16 @@ def _measured(recipe: Recipe) -> float:
     """Time a few steps here; say on what, as the cluster is another machine."""
     from workshop_lib.data.open import describe_data
     from workshop_lib.session import versions
-    from workshop_lib.training.budget import estimate
+    from workshop_lib.training.budget import budget
 
     images, bands, classes = describe_data(recipe)
-    found = estimate(recipe, num_images=images, channels=bands, num_classes=classes)
+    found = budget(
+        recipe,
+        num_images=images,
+        channels=bands,
+        num_classes=classes,
+        alternatives=False,
+    )
     print(
         f"{found.seconds / 3600:.2f} h for {recipe.steps} steps of one process on"
         f" {versions()['device']}; on another machine give --hours."

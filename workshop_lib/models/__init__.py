@@ -13,7 +13,6 @@ __all__ = [
 import re
 
 import torch
-from torch import nn
 
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.models.feature_head import FEATURE_HEADS, feature_head
@@ -37,7 +36,7 @@ _WRN = re.compile(r"wrn-(\d+)-(\d+)")
 
 def build_model(
     name: str, *, in_channels: int, num_classes: int, projection_dim: int = 0
-) -> nn.Module:
+) -> Classifier:
     """Build a network from its name, with random weights.
 
     The weights are drawn from torch's global generator (`torch.manual_seed`) and laid
@@ -68,7 +67,7 @@ def build_model(
     return model.to(memory_format=torch.channels_last)
 
 
-def _build(name: str, C: int, K: int, projection_dim: int) -> nn.Module:
+def _build(name: str, C: int, K: int, projection_dim: int) -> Classifier:
     if name == "small_cnn":
         return SmallCNN(in_channels=C, num_classes=K, projection_dim=projection_dim)
     if name in RESNETS:

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.models.output import Output
+from workshop_lib.models.recompute import Blocks, in_parts
 
 # Below this length a projection counts as zero. Not smaller: the gradient of the
 # division grows with its inverse.
@@ -70,6 +71,10 @@ class Classifier(nn.Module):
 
     Shape: images (B, C, H, W) float, normalised -> `Output` of logits (B, K) and
     embedding (B, D) or (B, projection's out_features).
+
+    `micro_batch` is how many images go through the trunk at a time, 0 for all;
+    `save_memory` sets it. `most_images` remembers the largest batch that went through
+    it with gradient.
     """
 
     def __init__(
@@ -88,6 +93,22 @@ class Classifier(nn.Module):
         self.trunk = trunk
         self.classifier = nn.Linear(feature_dim, num_classes)
         self.projection = projection
+        self.micro_batch = 0
+        self.most_images = 0
+
+    def save_memory(self, *, checkpointing: bool, micro_batch: int) -> None:
+        """Choose how a batch goes through the trunk; weights and loss stay the same.
+
+        Args:
+            checkpointing: keep the borders of blocks for the backward pass, and compute
+                again what is between them (`Blocks`). Changes no number.
+            micro_batch: images at a time, 0 for all (`in_parts`). Batch normalisation
+                in training then takes its statistics from so many.
+        """
+        self.micro_batch = micro_batch
+        for module in self.trunk.modules():
+            if isinstance(module, Blocks):
+                module.checkpointing = checkpointing
 
     def forward(self, images: Tensor) -> Output:
         """Score `images` (B, C, H, W).
@@ -108,8 +129,9 @@ class Classifier(nn.Module):
             WorkshopError: as `forward`.
         """
         self._check(images)
-        feature: Tensor = self.trunk(images)  # (B, D)
-        return feature
+        if torch.is_grad_enabled():
+            self.most_images = max(self.most_images, len(images))
+        return in_parts(self.trunk, images, self.micro_batch)  # (B, D)
 
     def _check(self, images: Tensor) -> None:
         if images.ndim != 4 or images.shape[1] != self.in_channels:

@@ -1,6 +1,6 @@
 """From images to class probabilities, or to the vectors they are read from."""
 
-__all__ = ["EMBEDDINGS", "embed", "predict", "predict_mean"]
+__all__ = ["EMBEDDINGS", "embed", "images_at_a_time", "predict", "predict_mean"]
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
@@ -13,15 +13,18 @@ from torch import Tensor, nn
 from workshop_lib.augment.normalize import image_chunks, to_float
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.models.heads import Classifier
+from workshop_lib.session import is_out_of_memory
 
 EMBEDDINGS = ("features", "projection")
+
+_PIXELS = 256 * 64 * 64  # of all images of one forward pass
 
 
 def predict(
     model: nn.Module,
     normalize: nn.Module,
     images: Tensor,
-    batch_size: int = 256,
+    batch_size: int | None = None,
     index: Tensor | None = None,
 ) -> Tensor:
     """Compute class probabilities, batch by batch, on the model's device.
@@ -34,7 +37,8 @@ def predict(
         model: `model(x)` returns an `Output` with logits (B, K).
         normalize: the `Normalize` that was fitted on the training images.
         images: (N, C, H, W) uint8, or float as in `Scenes.images`; on any device.
-        batch_size: images per forward pass; lower it if memory runs out.
+        batch_size: images per forward pass; None chooses by their size. Should memory
+            run out, half as many are tried, and so on.
         index: (n,) positions of the images to look at; None for all. Unlike
             `images[index]`, never copies more than a batch.
 
@@ -56,7 +60,7 @@ def predict_mean(
     model: nn.Module,
     normalize: nn.Module,
     views: Sequence[Tensor],
-    batch_size: int = 256,
+    batch_size: int | None = None,
     index: Tensor | None = None,
 ) -> Tensor:
     """Average the probabilities of `predict` over several views of the same images.
@@ -80,7 +84,7 @@ def embed(
     normalize: nn.Module,
     images: Tensor,
     which: Literal["features", "projection"] = "features",
-    batch_size: int = 256,
+    batch_size: int | None = None,
     index: Tensor | None = None,
 ) -> Tensor:
     """Compute one vector per image, batch by batch, under the conditions of `predict`.
@@ -91,7 +95,8 @@ def embed(
         images: (N, C, H, W) uint8, or float as in `Scenes.images`; on any device.
         which: "features" are what the classifier reads; "projection" the unit vectors
             that contrastive losses compare, where the model has such a head.
-        batch_size: images per forward pass; lower it if memory runs out.
+        batch_size: images per forward pass; None chooses by their size. Should memory
+            run out, half as many are tried, and so on.
         index: (n,) positions of the images to look at; None for all.
 
     Returns:
@@ -126,7 +131,7 @@ def _in_batches(
     model: nn.Module,
     normalize: nn.Module,
     images: Tensor,
-    batch_size: int,
+    batch_size: int | None,
     index: Tensor | None,
 ) -> Tensor:
     """Apply `compute`, which calls the model, to normalised images; join the rows."""
@@ -135,18 +140,37 @@ def _in_batches(
             f"images of shape {tuple(images.shape)}: a model reads (N, C, H, W) with at"
             " least one image; add a dimension with images[None] for a single one."
         )
-    if batch_size < 1:
-        raise WorkshopError(f"batch_size={batch_size}: use at least 1, usually 256.")
+    size = images_at_a_time(images.shape[1:]) if batch_size is None else batch_size
+    if size < 1:
+        raise WorkshopError(f"batch_size={size}: use at least 1, usually 256.")
     parameter = next(model.parameters(), None)
     device = images.device if parameter is None else parameter.device
     normalize = copy.deepcopy(normalize).to(device)  # the caller's stays where it is
-    parts = []
-    with _evaluating(model), torch.inference_mode():
-        for batch in image_chunks(images, index, batch_size):
+
+    def rows(size: int) -> Tensor:
+        parts = []
+        for batch in image_chunks(images, index, size):
             x = normalize(to_float(batch.to(device, non_blocking=True)))
             x = x.contiguous(memory_format=torch.channels_last)  # faster convolutions
             parts.append(compute(x))
         return torch.cat(parts).cpu()  # (N, K) or (N, D)
+
+    with _evaluating(model), torch.inference_mode():
+        while True:
+            try:
+                return rows(size)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error) or size == 1:
+                    raise
+            size //= 2  # not in the except clause: the error holds what did not fit
+
+
+def images_at_a_time(shape: Sequence[int]) -> int:
+    """Return how many images of (C, H, W) to look at in one forward pass.
+
+    256 up to 64 pixels; of larger ones as many as take the same memory, 20 at 224.
+    """
+    return max(1, min(256, _PIXELS // (shape[-2] * shape[-1])))
 
 
 @contextmanager

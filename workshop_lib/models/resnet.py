@@ -8,6 +8,7 @@ from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from workshop_lib.errors import unknown_name
 from workshop_lib.models.heads import Classifier, ProjectionHead
+from workshop_lib.models.recompute import Blocks
 
 # Kind of block, and how many in each of the four groups (He et al. 2015, table 1)
 RESNETS: dict[str, tuple[type[BasicBlock | Bottleneck], list[int]]] = {
@@ -73,6 +74,8 @@ def _trunk(
 ) -> nn.Module:
     trunk: nn.Module = torchvision.models.ResNet(block, counts, num_classes=1)
     trunk.add_module("fc", nn.Identity())  # the feature itself comes out
+    for name in ("layer1", "layer2", "layer3", "layer4"):
+        trunk.add_module(name, Blocks(*getattr(trunk, name)))
     if in_channels != 3:
         trunk.conv1 = nn.Conv2d(in_channels, 64, 7, stride=2, padding=3, bias=False)
         nn.init.kaiming_normal_(trunk.conv1.weight, mode="fan_out", nonlinearity="relu")

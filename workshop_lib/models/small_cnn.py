@@ -5,6 +5,7 @@ __all__ = ["SmallCNN"]
 from torch import nn
 
 from workshop_lib.models.heads import Classifier, ProjectionHead
+from workshop_lib.models.recompute import Blocks
 
 
 class SmallCNN(Classifier):
@@ -45,7 +46,7 @@ class SmallCNN(Classifier):
         )
 
 
-def _trunk(in_channels: int, widths: tuple[int, ...]) -> nn.Sequential:
+def _trunk(in_channels: int, widths: tuple[int, ...]) -> Blocks:
     layers: list[nn.Module] = []
     channels = in_channels
     last = len(widths) - 1
@@ -56,7 +57,9 @@ def _trunk(in_channels: int, widths: tuple[int, ...]) -> nn.Sequential:
         layers += _conv_bn_act(width, width, stride=1 if i == last else 2)
         channels = width
     layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten()]  # (B, D, 1, 1), (B, D)
-    return nn.Sequential(*layers)
+    trunk = Blocks(*layers)
+    trunk.together = 6  # a pair of convolutions with what follows each
+    return trunk
 
 
 def _conv_bn_act(in_channels: int, out_channels: int, stride: int) -> list[nn.Module]:
@@ -64,5 +67,5 @@ def _conv_bn_act(in_channels: int, out_channels: int, stride: int) -> list[nn.Mo
         # No bias: the normalisation that follows would subtract it again.
         nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False),
         nn.BatchNorm2d(out_channels),
-        nn.LeakyReLU(0.1),
+        nn.LeakyReLU(0.1, inplace=True),  # its input is needed by nobody else
     ]

@@ -4,14 +4,11 @@ __all__ = ["train"]
 
 import hashlib
 import json
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import torch
@@ -19,7 +16,7 @@ import torch
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.splits import Split
 from workshop_lib.errors import WorkshopError
-from workshop_lib.files import read_json, write_text
+from workshop_lib.files import read_json, remove_unfinished, write_text
 from workshop_lib.ranks import rank, world_size
 from workshop_lib.recipe import Recipe
 from workshop_lib.session import (
@@ -29,24 +26,23 @@ from workshop_lib.session import (
     tune_allocator,
     versions,
 )
-from workshop_lib.training.checkpoint import load_checkpoint, save_checkpoint
+from workshop_lib.training.checkpoint import (
+    LAST,
+    PREVIOUS,
+    save_checkpoint,
+    save_last,
+)
 from workshop_lib.training.distributed import (
     rank_zero_first,
     stop_together,
     wait_for_all,
 )
 from workshop_lib.training.log import ProgressLog, Row
+from workshop_lib.training.resume import Progress, kept
+from workshop_lib.training.resume import resume as resume_run
 from workshop_lib.training.run import Run, run_identity
+from workshop_lib.training.signals import signals_between_steps
 from workshop_lib.training.trainer import Trainer
-
-
-@dataclass
-class _Progress:
-    """What a resumed run must remember besides the trainer's state."""
-
-    rows: list[Row] = field(default_factory=list)
-    seconds: float = 0.0
-    best: float = -1.0  # validation accuracy of the weights in best.pt
 
 
 def train(
@@ -56,6 +52,7 @@ def train(
     *,
     folder: Path | str | None = None,
     resume: bool = True,
+    checkpoint: Literal["last", "previous"] = "last",
     verbose: bool = True,
     on_log: Callable[[Row], None] | None = None,
     device: torch.device | None = None,
@@ -71,14 +68,22 @@ def train(
         scenes, split: images, and which of them are labeled, unlabeled, validation.
         folder: where to keep the run; default `runs/<method>-<hash>`.
         resume: False starts anew and overwrites what the folder holds.
+        checkpoint: "previous" goes on from the checkpoint before the last, for when the
+            last is damaged; also in a finished run.
         verbose: False prints nothing.
         on_log: called with each row of the log (numbers by name), for live plots.
         device: default the GPU if there is one, else the CPU.
 
     Raises:
-        WorkshopError: the folder holds a run of another recipe or split, cannot be
-            written, or the loss stopped being a number; images do not fit into memory.
+        WorkshopError: the folder holds a run of another recipe or split, or a damaged
+            checkpoint, or cannot be written; the loss is no number any more, or
+            explodes; images do not fit into memory.
     """
+    if checkpoint != "last" and not resume:
+        raise WorkshopError(
+            f"checkpoint={checkpoint!r} with resume=False (--fresh): starting anew goes"
+            " on from none. Leave one of the two out."
+        )
     device = device or pick_device()
     if device.type == "cpu":
         tune_allocator()
@@ -87,15 +92,18 @@ def train(
     with rank_zero_first():  # the others find the folder made
         if resume and (folder / "recipe.json").exists():
             _check_same(folder, recipe, run_identity(scenes, split))
-            if (folder / "run.json").exists():
+            if (folder / "run.json").exists() and checkpoint == "last":
                 if verbose:
                     print(f"found a finished run of this recipe in {folder}: loaded")
                 return Run.load(folder)
         elif rank() == 0:
             _start_folder(folder, recipe, scenes, split)
+        if rank() == 0:
+            remove_unfinished(folder)
     try:
         trainer = Trainer(recipe, scenes, split, device)
-        progress = _resume(folder, trainer, verbose) if resume else _Progress()
+        progress = resume_run(folder, trainer, checkpoint, verbose)
+        (folder / "run.json").unlink(missing_ok=True)  # not finished any more
         if verbose and trainer.precision.reason:
             print(f"number format {trainer.precision}")
         _run(trainer, progress, folder, verbose, on_log)
@@ -118,7 +126,7 @@ def train(
 
 def _run(
     trainer: Trainer,
-    progress: _Progress,
+    progress: Progress,
     folder: Path,
     verbose: bool,
     on_log: Callable[[Row], None] | None,
@@ -127,12 +135,17 @@ def _run(
     recipe = trainer.recipe
     since = time.perf_counter() - progress.seconds
     bar = ProgressLog(recipe.steps, trainer.steps_done, recipe.method, verbose)
-    with closing(bar), _signals_between_steps() as stop:
+    with closing(bar), signals_between_steps() as stop:
         while trainer.steps_done < recipe.steps:
             trainer.step()
+            for line in trainer.thrift.news():
+                bar.say(line)
             bar.tick()
             last = trainer.steps_done == recipe.steps
+            if trainer.numbers.suspects(trainer.steps_done):
+                _check_numbers(trainer, folder)
             if last or trainer.steps_done % recipe.eval_every == 0:
+                _check_numbers(trainer, folder)
                 row = trainer.validate()
                 progress.seconds = row["seconds"] = time.perf_counter() - since
                 _save(trainer, progress, row, folder, bar, must=last)
@@ -140,10 +153,11 @@ def _run(
                 if on_log:
                     on_log(row)
             if stop_together(stop.is_set(), trainer.steps_done):
+                _check_numbers(trainer, folder)
                 progress.seconds = time.perf_counter() - since
                 state = {**trainer.state_dict(), **vars(progress)}
                 if rank() == 0:
-                    save_checkpoint(folder / "last.pt", state)
+                    save_last(folder, state)
                 wait_for_all()  # one that ends sooner would have the others killed
                 raise KeyboardInterrupt(
                     f"stopped at step {trainer.steps_done} of {recipe.steps}; the same"
@@ -151,9 +165,16 @@ def _run(
                 )
 
 
+def _check_numbers(trainer: Trainer, folder: Path) -> None:
+    """Stop before bad weights are saved over good ones."""
+    why = trainer.bad_numbers()
+    if why is not None:
+        raise WorkshopError(f"{why} {kept(folder)}")
+
+
 def _save(
     trainer: Trainer,
-    progress: _Progress,
+    progress: Progress,
     row: Row,
     folder: Path,
     bar: ProgressLog,
@@ -168,7 +189,7 @@ def _save(
         if row["val_accuracy"] >= progress.best:
             save_checkpoint(folder / "best.pt", trainer.weights())
             progress.best = row["val_accuracy"]
-        save_checkpoint(folder / "last.pt", {**state, **vars(progress)})
+        save_last(folder, {**state, **vars(progress)})
         _write_log(folder, progress, trainer)
     except WorkshopError as error:
         if must:
@@ -176,60 +197,12 @@ def _save(
         bar.say(f"warning: {error} The training goes on without this checkpoint.")
 
 
-def _write_log(folder: Path, progress: _Progress, trainer: Trainer) -> None:
+def _write_log(folder: Path, progress: Progress, trainer: Trainer) -> None:
     write_text(folder / "log.csv", pd.DataFrame(progress.rows).to_csv(index=False))
     classes = trainer.pseudo_labels.table()
     if len(classes):  # none for a method without pseudo-labels
         text = classes.to_csv(index=False, float_format="%.10g")
         write_text(folder / "pseudo_labels.csv", text)
-
-
-def _resume(folder: Path, trainer: Trainer, verbose: bool) -> _Progress:
-    """Load the last checkpoint, if there is one, into a new trainer."""
-    if not (folder / "last.pt").exists():
-        return _Progress()
-    path = folder / "last.pt"
-    state = load_checkpoint(path, needs=("model", "optimizer", "rows", "step"))
-    try:
-        trainer.load_state_dict(state)
-    except (KeyError, RuntimeError, ValueError, TypeError) as error:
-        raise WorkshopError(
-            f"{path} does not fit this recipe: {str(error).splitlines()[0]}. Start anew"
-            " with resume=False (--fresh), or choose another folder."
-        ) from error
-    if verbose:
-        print(
-            f"going on from step {trainer.steps_done} of {trainer.recipe.steps}"
-            f" in {folder}"
-        )
-    return _Progress(state["rows"], state["seconds"], state["best"])
-
-
-@contextmanager
-def _signals_between_steps() -> Iterator[threading.Event]:
-    """Hold signals back until a step is complete: half a step cannot be saved.
-
-    Ctrl-C, and what a cluster sends to a job whose time is nearly over (SIGTERM,
-    SIGUSR1). A second Ctrl-C ends the program at once.
-    """
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop  # signals reach the main thread only
-        return
-    names = ("SIGINT", "SIGTERM", "SIGUSR1")  # not all of them on Windows
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-
-    def remember(signum: int, frame: object) -> None:
-        if signum == signal.SIGINT:
-            signal.signal(signum, before[signum] or signal.SIG_DFL)
-        stop.set()
-
-    before = {number: signal.signal(number, remember) for number in numbers}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler or signal.SIG_DFL)
 
 
 def _default_folder(recipe: Recipe, scenes: Scenes, split: Split) -> Path:
@@ -245,7 +218,7 @@ def _start_folder(folder: Path, recipe: Recipe, scenes: Scenes, split: Split) ->
     """Write what does not change: the recipe and the names of the images."""
     identity = run_identity(scenes, split)
     write_text(folder / "identity.json", json.dumps(identity))
-    for name in ("recipe.json", "run.json", "last.pt", "best.pt", "log.csv"):
+    for name in ("recipe.json", "run.json", LAST, PREVIOUS, "best.pt", "log.csv"):
         (folder / name).unlink(missing_ok=True)
     for name in ("pseudo_labels.csv", "evaluation.json", "predictions.npz"):
         (folder / name).unlink(missing_ok=True)
@@ -273,7 +246,7 @@ def _check_same(folder: Path, recipe: Recipe, identity: dict[str, str]) -> None:
 
 
 def _facts(
-    trainer: Trainer, progress: _Progress, scenes: Scenes, split: Split
+    trainer: Trainer, progress: Progress, scenes: Scenes, split: Split
 ) -> dict[str, Any]:
     """Collect what a table of results has to state about this run."""
     return {
@@ -283,6 +256,7 @@ def _facts(
         "labels": len(split.labeled),
         "counts": split.counts(),
         "precision": trainer.precision.name,
+        **trainer.thrift.facts(),
         "processes": world_size(),
         "peak_memory": peak_memory(trainer.device),  # bytes
         "class_names": list(scenes.class_names),

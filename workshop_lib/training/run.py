@@ -33,9 +33,10 @@ class Run:
 
     `recipe.json` the settings, `log.csv` the table of validations, `best.pt` the
     checkpoint with the best validation accuracy, `last.pt` the one a killed training
-    goes on from, `pseudo_labels.csv` the counts of `PseudoLabelCounts` if the method
-    makes pseudo-labels, `run.json` the facts (seconds, parameters, labels counted,
-    versions), `split/` the names of the images in each part.
+    goes on from, `previous.pt` the one before, in case the last gets damaged,
+    `pseudo_labels.csv` the counts of `PseudoLabelCounts` if the method makes
+    pseudo-labels, `run.json` the facts (seconds, parameters, labels counted, versions),
+    `split/` the names of the images in each part.
     """
 
     folder: Path

@@ -48,7 +48,8 @@ class SyncedBatchNorm(nn.BatchNorm2d):
         mean = means.mean(0)
         variance = variances.mean(0) + means.var(0, correction=0)
         count = world_size() * x.numel() // x.shape[1]
-        self._remember(mean.detach(), variance.detach() * count / (count - 1))
+        if self.num_batches_tracked is not None:  # else the batch is computed again
+            self._remember(mean.detach(), variance.detach() * count / (count - 1))
 
         scale = (variance + self.eps).rsqrt() * self.weight  # (C,)
         shape = [-1 if d == 1 else 1 for d in range(x.ndim)]

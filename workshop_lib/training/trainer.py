@@ -2,7 +2,6 @@
 
 __all__ = ["Trainer"]
 
-import math
 from typing import Any
 
 import torch
@@ -13,11 +12,17 @@ from workshop_lib.data.batches import IndexStream
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.splits import Split
 from workshop_lib.errors import WorkshopError
-from workshop_lib.methods import Batch, build_method
+from workshop_lib.methods import Batch, LossTerms, build_method
 from workshop_lib.methods.propagation import PropagatedStart, propagate_labels
 from workshop_lib.models.predict import predict_mean
 from workshop_lib.ranks import own_rows
 from workshop_lib.recipe import Recipe
+from workshop_lib.training.bad_numbers import (
+    LOWEST_SCALE,
+    NumberWatch,
+    not_finite,
+    why_bad,
+)
 from workshop_lib.training.distributed import (
     average_gradients,
     from_rank_zero,
@@ -27,6 +32,7 @@ from workshop_lib.training.ema import Ema
 from workshop_lib.training.initial import initial_model
 from workshop_lib.training.log import Row, RunningMeans
 from workshop_lib.training.optimizer import build_optimizer
+from workshop_lib.training.out_of_memory import Thrift
 from workshop_lib.training.precision import Precision, choose_precision, trial_step
 from workshop_lib.training.pseudo_labels import PseudoLabelCounts
 from workshop_lib.training.schedule import cosine_7_16
@@ -60,6 +66,7 @@ class Trainer:
             )
         if recipe.pool == "labeled":
             split = split.with_pool("labeled")
+        self.names = scenes.names
         self.labels, self.val = scenes.labels.to(device), split.val.to(device)
         self.num_classes = classes = scenes.num_classes
         self.method = build_method(recipe, classes)
@@ -82,7 +89,11 @@ class Trainer:
             split.unlabeled, B * recipe.mu, seed=recipe.seed + 1, device=device
         )
         self.generator = torch.Generator(device).manual_seed(recipe.seed)
+        networks = [self.model, self.ema.model, self.method]
+        moved = [*self.model.buffers(), *self.method.buffers()]
+        self.thrift = Thrift(recipe, networks, moved, self.generator)
         self.means = RunningMeans()
+        self.numbers = NumberWatch(device)
         self.pseudo_labels = PseudoLabelCounts(scenes.class_names)
         self.steps_done = 0
 
@@ -124,7 +135,7 @@ class Trainer:
         )
 
     def step(self) -> None:
-        """Take one optimisation step."""
+        """Take one optimisation step; out of memory, in a thriftier way (`Thrift`)."""
         self.model.train()
         self.method.train()
         factor = cosine_7_16(
@@ -132,39 +143,36 @@ class Trainer:
         )
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.lr * factor
-        batch = self.draw_batch()
-        early = self.steps_done < self.recipe.propagation_steps
-        method = self.start if early and self.start is not None else self.method
-        with self.precision.autocast():
-            terms = method(self.model, batch)
-        self.optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(terms.total).backward()
+        batch, terms = self.thrift.run(self._gradient, self.steps_done + 1)
         average_gradients(self.model)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.ema.update(self.model)
         self.method.after_step(self.model)
-        self.means.add({"loss": terms.total, **terms.parts})
+        losses = {"loss": terms.total, **terms.parts}
+        self.means.add(losses)
+        self.numbers.add(self.steps_done + 1, losses)
         if terms.pseudo_labels is not None and terms.mask is not None:
             # For the log alone: the truth that the method itself never sees.
             truth = self.labels[batch.unlabeled_index]
             self.pseudo_labels.add(terms.pseudo_labels, terms.mask, truth)
         self.steps_done += 1
 
-    def validate(self) -> Row:
-        """Measure the averaged and the online weights on the validation images.
+    def _gradient(self) -> tuple[Batch, LossTerms]:
+        """Compute the gradient of the next step's loss; returns whose it is."""
+        self.optimizer.zero_grad(set_to_none=True)  # first: room for the forward pass
+        batch = self.draw_batch()
+        early = self.steps_done < self.recipe.propagation_steps
+        method = self.start if early and self.start is not None else self.method
+        with self.precision.autocast():
+            terms = method(self.model, batch)
+        self.scaler.scale(terms.total).backward()
+        return batch, terms
 
-        Raises:
-            WorkshopError: the loss is no longer a number.
-        """
+    def validate(self) -> Row:
+        """Measure the averaged and the online weights on the validation images."""
         row = {"step": float(self.steps_done), **self.means.flush()}
         row |= self.pseudo_labels.flush(self.steps_done)
-        if not math.isfinite(row["loss"]):
-            raise WorkshopError(
-                f"the loss became {row['loss']} before step {self.steps_done}. The last"
-                " checkpoint is from before. Try a lower lr (now"
-                f" {self.recipe.lr}) or precision='fp32', and look for broken images."
-            )
         truth = self.labels[self.val].cpu()
         views = self.views.inputs
         probs = predict_mean(self.ema.model, self.normalize, views, index=self.val)
@@ -175,6 +183,35 @@ class Trainer:
         row["val_loss"] = float(-picked.clamp_min(1e-8).log().mean())
         row["lr"] = self.optimizer.param_groups[0]["lr"]
         return row
+
+    def bad_numbers(self) -> str | None:
+        """Say what is wrong, and what to do, if a loss or a weight is no number.
+
+        For the moment before a checkpoint: it waits for the device. Of several ranks
+        all must ask.
+        """
+        recipe = self.recipe.with_(precision=self.precision.name)
+        bad = self.numbers.find()
+        if bad is not None:
+            return why_bad(bad, recipe, self.views.inputs, self.names)
+        moments = [m for s in self.optimizer.state.values() for m in s.values()]
+        states = (self.model, self.ema.model, self.method)
+        weights = [t for module in states for t in module.state_dict().values()]
+        # Not the optimiser's step counters, which are no use and stay on the CPU
+        weights += [m for m in moments if isinstance(m, Tensor) and m.ndim]
+        if not_finite(weights):
+            return (
+                f"after step {self.steps_done} the weights, or what the optimiser or"
+                " the method remembers, hold NaN or infinity although the loss was"
+                f" sound: a gradient overflowed. Lower lr (now {recipe.lr:g})."
+            )
+        if self.scaler.is_enabled() and self.scaler.get_scale() < LOWEST_SCALE:
+            return (
+                f"before step {self.steps_done} no gradient was finite in fp16 for many"
+                " steps in a row, however small the loss was scaled: use"
+                " precision='fp32', or 'bf16' where the machine has it."
+            )
+        return None
 
     def weights(self) -> dict[str, Any]:
         """Return what is needed to use the model: online and averaged weights."""
@@ -200,6 +237,7 @@ class Trainer:
             "generator": self.generator.get_state(),
             "precision": self.precision.name,
             "device": self.device.type,
+            "thrift": self.thrift.facts(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -216,6 +254,8 @@ class Trainer:
         self.means.load_state_dict(state["means"], self.device)
         self.pseudo_labels.load_state_dict(state["pseudo_labels"], self.device)
         self.steps_done = int(state["step"])
+        if "thrift" in state:  # older checkpoints are of before it
+            self.thrift.load(state["thrift"])
         if state["device"] != self.device.type:
             self.generator.manual_seed(self.recipe.seed + 7919 * self.steps_done)
             return

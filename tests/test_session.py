@@ -1,0 +1,84 @@
+"""The first words of every notebook: device, memory, versions, preset, and the menu."""
+
+import os
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import psutil
+import pytest
+import torch
+
+from workshop_lib import __version__, session
+from workshop_lib.errors import WorkshopError
+
+GIB = 2**30
+
+
+@pytest.fixture(autouse=True)
+def at_a_desk(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("COLAB_RELEASE_TAG", raising=False)
+    monkeypatch.delenv("WORKSHOP_PRESET", raising=False)
+    monkeypatch.setattr(session, "in_notebook", lambda: True)
+
+
+def test_setup_says_what_figures_depend_on(capsys: Any):
+    device = session.setup()
+    said = capsys.readouterr().out
+    assert device == session.pick_device()
+    for part in (torch.__version__, f"device {device.type}", __version__):
+        assert part in said
+    free, total = map(
+        float, re.search(r"memory ([\d.]+) of ([\d.]+) GiB", said).groups()
+    )
+    assert 0 < free <= total
+    assert "preset class" in said
+    assert "Colab" not in said
+    assert str(Path.home()) not in said and os.sep + "tmp" not in said
+
+
+def test_preset_comes_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch, capsys: Any
+):
+    monkeypatch.setenv("WORKSHOP_PRESET", "ci")
+    session.setup()
+    assert "preset ci" in capsys.readouterr().out
+    monkeypatch.setenv("WORKSHOP_PRESET", "clas")
+    with pytest.raises(WorkshopError, match="Did you mean 'class'"):
+        session.setup()
+
+
+def test_a_command_names_no_preset_as_it_may_have_its_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: Any
+):
+    monkeypatch.setattr(session, "in_notebook", lambda: False)
+    session.setup()
+    assert "preset" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_colab_without_a_gpu_is_told_which_menu(
+    monkeypatch: pytest.MonkeyPatch, capsys: Any, device: str
+):
+    monkeypatch.setenv("COLAB_RELEASE_TAG", "release-colab_20990101-000000")
+    monkeypatch.setattr(session, "pick_device", lambda: torch.device(device))
+    monkeypatch.setattr(session, "versions", dict)
+    monkeypatch.setattr(session, "memory", lambda device: (1.0, 2.0))
+    session.setup()
+    told = "Runtime > Change runtime type" in capsys.readouterr().out
+    assert told == (device == "cpu")
+
+
+def test_memory_is_what_a_container_leaves(monkeypatch: pytest.MonkeyPatch):
+    machine = SimpleNamespace(available=8 * GIB, total=16 * GIB)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: machine)
+    for limit, free in ((None, 8.0), (3 * GIB / 1e9, 3.0), (99 * GIB / 1e9, 8.0)):
+        monkeypatch.setattr(session, "container_limit_gb", lambda limit=limit: limit)
+        found = session.memory(torch.device("cpu"))
+        assert found == (pytest.approx(free), 16.0)
+
+
+def test_memory_of_a_gpu_is_its_own(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda d: (10 * GIB, 15 * GIB))
+    assert session.memory(torch.device("cuda")) == (10.0, 15.0)
