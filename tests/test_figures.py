@@ -54,6 +54,7 @@ DRAW: dict[str, Callable[[], Figure]] = {
     "ladder": lambda: figures.ladder(RUNGS, chance=0.1),
     "learning_curves": lambda: figures.learning_curves({"A": LOG, "B": LOG}),
     "pseudo_labels": lambda: figures.pseudo_labels(LOG),
+    "growing_curve": lambda: figures.growing_curve(LOG[:4], steps=1000, title="Now"),
     "pseudo_label_bias": lambda: figures.pseudo_label_bias(COUNTS),
     "reliability": lambda: figures.reliability({"A": BINS, "B": BINS}),
     "confusion": lambda: figures.confusion(np.arange(16).reshape(4, 4), NAMES),
@@ -83,7 +84,7 @@ def test_white_titled_described_and_drawable(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["ladder", "learning_curves", "pseudo_labels", "pseudo_label_bias", "reliability"],
+    [name for name in DRAW if name not in ("confusion", "gallery", "class_samples")],
 )
 def test_ink_is_dark_in_a_dark_session(name: str) -> None:
     with matplotlib.style.context("dark_background"):
@@ -95,7 +96,8 @@ def test_ink_is_dark_in_a_dark_session(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["ladder", "learning_curves", "pseudo_labels", "confusion"]
+    "name",
+    ["ladder", "learning_curves", "pseudo_labels", "growing_curve", "confusion"],
 )
 def test_axes_say_their_unit(name: str) -> None:
     axes = DRAW[name]().axes[0]
@@ -160,6 +162,13 @@ def test_curves_without_a_value_are_told() -> None:
         figures.learning_curves({"A": LOG.drop(columns="val_accuracy")})
     with pytest.raises(WorkshopError, match="fixmatch"):
         figures.pseudo_labels(LOG[["step", "val_accuracy"]])
+
+
+def test_learning_curves_name_what_they_draw() -> None:
+    drawn = figures.learning_curves({"A": LOG}, column="mask_rate")
+    assert drawn.axes[0].get_ylabel() == "unlabelled images used (%)"
+    drawn = figures.learning_curves({"A": LOG.assign(other=0.5)}, column="other")
+    assert drawn.axes[0].get_ylabel() == "other (%)"
 
 
 def test_pseudo_labels_draws_both_lines() -> None:

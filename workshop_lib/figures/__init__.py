@@ -4,36 +4,59 @@ White face, colour-blind safe, readable from the last row. `describe(figure)` gi
 alt text. Nothing here needs pyplot or changes the session's style.
 """
 
+from workshop_lib.figures.bars import bars
 from workshop_lib.figures.confusion import confusion
-from workshop_lib.figures.curves import learning_curves, pseudo_labels
+from workshop_lib.figures.curves import growing_curve, learning_curves, pseudo_labels
 from workshop_lib.figures.display import sar_to_display, to_display
 from workshop_lib.figures.embedding import Panel, embedding_grid
 from workshop_lib.figures.ladder import Rung, ladder
 from workshop_lib.figures.modalities import modality_samples
 from workshop_lib.figures.neighbours import neighbours
 from workshop_lib.figures.pairs import image_pairs
+from workshop_lib.figures.panels import panels
+from workshop_lib.figures.per_class import per_class
 from workshop_lib.figures.pictures import class_samples, gallery
+from workshop_lib.figures.places import places
 from workshop_lib.figures.pseudo_label_bias import pseudo_label_bias
 from workshop_lib.figures.reliability import reliability
+from workshop_lib.figures.seasons import seasons
+from workshop_lib.figures.seeds import seeds
+from workshop_lib.figures.spectra import spectra
+from workshop_lib.figures.split_bars import split_bars
 from workshop_lib.figures.style import Drawing, describe
+from workshop_lib.figures.task_levels import task_levels
+from workshop_lib.figures.unit_circle import unit_circle
+from workshop_lib.figures.views import view_rows
 
 __all__ = [
     "Drawing",
     "Panel",
     "Rung",
+    "bars",
     "class_samples",
     "confusion",
     "describe",
     "embedding_grid",
     "gallery",
+    "growing_curve",
     "image_pairs",
     "ladder",
     "learning_curves",
     "modality_samples",
     "neighbours",
+    "panels",
+    "per_class",
+    "places",
     "pseudo_label_bias",
     "pseudo_labels",
     "reliability",
     "sar_to_display",
+    "seasons",
+    "spectra",
+    "seeds",
+    "split_bars",
+    "task_levels",
     "to_display",
+    "unit_circle",
+    "view_rows",
 ]

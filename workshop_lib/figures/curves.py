@@ -1,6 +1,6 @@
 """How a training went: accuracy against steps, and what became of the pseudo-labels."""
 
-__all__ = ["learning_curves", "pseudo_labels"]
+__all__ = ["growing_curve", "learning_curves", "pseudo_labels"]
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,6 +17,14 @@ from workshop_lib.figures.style import (
     line_style,
     new_axes,
 )
+
+# What the columns of a log are called on an axis
+_WORDS = {
+    "val_accuracy": "accuracy on validation images",
+    "val_accuracy_online": "accuracy on validation images, online weights",
+    "mask_rate": "unlabelled images used",
+    "pseudo_accuracy": "pseudo-labels right, of those used",
+}
 
 
 @house_style()
@@ -53,7 +61,7 @@ def learning_curves(
             f"no log holds a value of {column!r}: was the training shorter than"
             " eval_every steps? Lower eval_every in the recipe."
         )
-    _percent_axes(axes, title, "accuracy on validation images (%)")
+    _percent_axes(axes, title, f"{_WORDS.get(column, column)} (%)")
     axes.legend(loc="lower right")
     figure.alt = f"{title}, in per cent against optimiser steps. " + " ".join(ends)
     return figure
@@ -97,6 +105,47 @@ def pseudo_labels(
     _percent_axes(axes, title, "share (%)")
     axes.legend(loc="lower right")
     figure.alt = f"{title}, in per cent against optimiser steps. " + " ".join(words)
+    return figure
+
+
+@house_style()
+def growing_curve(log: pd.DataFrame, *, steps: int, title: str) -> Drawing:
+    """Draw one training up to where it is, on axes that show all of it.
+
+    For a picture that is drawn again and again: the axes never move, so that the eye
+    sees the lines grow, and the empty part tells how much is still to come.
+
+    Args:
+        log: `Run.log`, or its first rows; see `learning_curves` and `pseudo_labels`.
+        steps: of the whole training.
+        title: heading of the figure.
+
+    Raises:
+        WorkshopError: the log holds no validation accuracy.
+    """
+    figure, axes = new_axes(7.2, 3.4)
+    words = []
+    for column, label, colour, dash, marker in (
+        ("val_accuracy", "validation right", "black", "-", "o"),
+        ("mask_rate", "unlabelled used", "blue", "-.", "^"),
+        ("pseudo_accuracy", "of these right", "vermilion", "--", "s"),
+    ):
+        at, values = _series(log, column)
+        if len(at) == 0:
+            continue
+        style = {"color": PALETTE[colour], "linestyle": dash, "marker": marker}
+        _line(axes, at, values, label=label, **style)
+        words.append(f"{label}: {values[-1]:.1f} %.")
+    if not words or "val_accuracy" not in log.columns:
+        raise WorkshopError(
+            "this log holds no validation accuracy: give the log of a training."
+        )
+    _percent_axes(axes, title, "share (%)")
+    axes.set_xlim(0, steps)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=11)
+    figure.alt = f"{title}. Lines in per cent against optimiser steps. At the end " + (
+        " ".join(words)
+    )
     return figure
 
 

@@ -1,0 +1,638 @@
+# %% [markdown]
+# # 02 Data and splits: who may see what
+#
+# The most expensive mistakes of machine learning are made before the first
+# training: in the split. They raise no error. They give good results.
+#
+# **After this notebook you can**
+#
+# - describe a data set: classes, bands, spectra, places, seasons;
+# - say what training, validation and test images are for, and why three;
+# - count labels: asked for, and really used;
+# - draw a split that every machine draws again, and write it down;
+# - find six faults in a split, and leave an honest one in peace;
+# - bring images of unequal size to one size without distorting them.
+#
+# **You need** notebook 01, and a little torch: `labels[index]`, `bincount`.
+# New words are explained at the end: [Words](#Words).
+#
+# **Time**: 20 minutes. Nothing is trained.
+#
+# | section | minutes |
+# |---|---|
+# | The data | 2 |
+# | Bands, places, seasons | 3 |
+# | Three parts, and why | 3 |
+# | A split that any machine draws again | 5 |
+# | The detective | 5 |
+# | Images of unequal size | 2 |
+
+# %% [markdown]
+# ## The data
+#
+# 2 minutes. **The data knob.** The notebook works on MiniEO, which needs no
+# download. If you have UC Merced or EuroSAT (`workshop data ucm get`),
+# change one word.
+
+# %%
+DATA = "mini_eo"  # or "ucm", "eurosat", or the path of a folder per class
+
+# %%
+from workshop_lib import figures
+from workshop_lib.data.open import open_scenes, open_split
+from workshop_lib.recipe import preset
+
+recipe = preset().with_(data=DATA)
+scenes = open_scenes(recipe)
+split = open_split(recipe, scenes)
+names = scenes.class_names
+print(scenes)
+figures.class_samples(scenes.images, scenes.labels, names, scenes.bands)
+
+# %% [markdown]
+# One row per class. Colour varies within a row, structure stays: that is what
+# makes the task hard for a classifier of colours, and right for a network.
+#
+# How many images has each class, and what are they called? A name is all
+# that a split needs.
+
+# %%
+for name, count in zip(names, scenes.class_counts().tolist(), strict=True):
+    print(f"{name:20}{count:6,}")
+print(f"the first names: {', '.join(scenes.names[:3])}")
+assert len(set(scenes.names)) == len(scenes), "names tell images apart"
+
+# %% [markdown]
+# ## Bands, places, seasons
+#
+# 3 minutes. Photographs know red, green and blue. Satellites see more, and
+# know where and when. This section is about MiniEO whatever `DATA` is: 1,000
+# of its patches with all twelve bands.
+
+# %%
+from workshop_lib.data.mini_eo import BANDS, COVERS, REGIONS, mini_eo
+
+patches = mini_eo(1000, bands=BANDS)
+figures.modality_samples(patches.subset(range(100)), COVERS, which=4)
+
+# %% [markdown]
+# Read a row from left to right. **False colour** shows near infrared as red:
+# plants send back half of it, so what is red is green. **Radar** brings its
+# own light: smooth water mirrors it away and is dark, buildings send it back.
+# **Land cover** is the truth of every pixel, from which all else was made.
+#
+# A **spectrum** is how much light is sent back in each band. Before you look:
+# which class will be darkest in the near infrared?
+
+# %%
+figures.spectra(patches)
+
+# %% [markdown]
+# The blue band holds eight images of ten, the line is their median, grey are
+# the medians of the other classes. Near 850 nm Lake is lowest: water swallows
+# infrared. Near 2,200 nm it is Forest. But every blue band covers most of the
+# grey lines. How far does one get with nothing but mean colours? The next
+# cell asks a simple classifier.
+
+# %%
+from sklearn.linear_model import LogisticRegression
+
+mean_colour = 100 * patches.images.mean(dim=(2, 3)).numpy()  # (N, 12)
+labels = patches.labels.numpy()
+by_colour = LogisticRegression(max_iter=5000)
+by_colour.fit(mean_colour[:700], labels[:700])
+share = by_colour.score(mean_colour[700:], labels[700:])
+print(f"by mean colour, 700 labels: {share:.0%} of 300 new images right")
+assert 0.1 < share < 0.7
+
+# %% [markdown]
+# Far above guessing (10 %), and far from good, with 700 labels. The networks
+# of notebook 01 had 40, and saw structure.
+#
+# **Places.** Each patch has a latitude and a longitude, in one of five
+# regions. Images that lie near each other look alike; a test among the
+# neighbours of the training images is an easy test.
+
+# %%
+where = patches.metadata
+lat, lon = where["lat"].numpy(), where["lon"].numpy()
+figures.places(lat, lon, where["region"].numpy(), REGIONS)
+
+# %% [markdown]
+# **Seasons.** The same class through the year. Look at AnnualCrop: bare soil
+# in winter, green stripes around day 150, pale after the harvest. Forty
+# labelled images cannot show all that; unlabelled ones do.
+
+# %%
+figures.seasons(patches, ["Forest", "AnnualCrop", "Pasture"])
+
+# %% [markdown]
+# ## Three parts, and why
+#
+# 3 minutes.
+#
+# - **Training** images are learnt from: a few with their label, the others
+#   (the *unlabelled pool*) without.
+# - **Validation** images choose: which step, which threshold, which method.
+# - **Test** images report, once, after all choices.
+
+# %%
+print(split)
+figures.split_bars(scenes, split)
+
+# %% [markdown]
+# Why not choose by the test? Because the best of many is lucky as well as
+# good. Take 20 networks that are all right in 80 % of cases. Test each on
+# 300 images, report the best; then do that 1,000 times over.
+
+# %%
+import numpy as np
+
+rng = np.random.default_rng(0)
+right = rng.binomial(300, 0.8, size=(1000, 20)) / 300  # 20 equal networks
+reported = right.max(axis=1).mean()
+print(f"all networks: {right.mean():.1%}; the best of 20: {reported:.1%}")
+assert reported > 0.83
+
+# %% [markdown]
+# More than three points for nothing. Whoever publishes them has not lied,
+# only chosen.
+
+# %% tags=["quiz"]
+from workshop_lib.teaching import checks, quiz
+
+quiz.ask("02-choice")
+
+# %% tags=["quiz"]
+quiz.answer("02-choice", "...")  # a letter in place of the dots
+
+# %% [markdown]
+# ### How many labels
+#
+# Papers say "40 labels" or "4 labels per class"; with ten classes that is the
+# same. UC Merced has 21 classes. Usual are 4, 25 or 40 labels per class.
+
+# %%
+for per_class in (4, 25, 40):
+    print(f"{per_class:2} of each of 21 classes: {21 * per_class:3} labels")
+
+# %% [markdown]
+# An earlier workshop asked for 84 labels. Its log printed 84. Its training
+# used 1,050. So: count what is *used*.
+#
+# **Exercise 1** (easy, very important, 3 minutes). `labels` holds the class
+# of every image, `index` the positions of some. How many of these belong to
+# each class? A class without any counts 0.
+
+# %%
+import torch
+
+
+def count_labels(labels, index, num_classes):
+    """Count the chosen images of each class: (N,), (n,), K -> (K,)."""
+    ### BEGIN SOLUTION the labels of the chosen images, counted per class
+    ### STUB chosen = ...  # (n,)
+    chosen = labels[index]  # (n,)
+    counts = chosen.bincount(minlength=num_classes)  # (K,)
+    ### END SOLUTION
+    return counts
+
+
+# %% [markdown] tags=["hint"]
+# I get fewer numbers than there are classes
+#
+# `bincount` stops at the highest class that occurs. `minlength=num_classes`
+# makes it go on, with zeros.
+
+# %% [markdown] tags=["hint"]
+# I get numbers that are far too large
+#
+# Are all labels counted, or those of `index` only?
+
+# %%
+checks.count_labels(count_labels)
+used = count_labels(scenes.labels, split.labeled, len(names))
+print(f"{used.tolist()}: {used.sum()} labels are used")
+assert (used == recipe.labels_per_class).all()
+
+# %% [markdown]
+# In each step a network sees a **batch**: a few labelled images and `mu`
+# times as many unlabelled ones. The paper's ratio is 1:7; the earlier
+# workshop's batch was 8 labelled and 56 unlabelled images. The two kinds run
+# out at different times, so an *epoch* ("all images once") means nothing
+# here. We count steps.
+
+# %%
+B, mu = 8, 7
+pool = len(split.unlabeled)
+print(f"{B} labelled : {mu * B} unlabelled images in a step")
+few = len(split.labeled)
+print(f"all {few} labelled: {few / B:.1f} steps")
+print(f"all {pool:,} unlabelled: {pool / (mu * B):.1f} steps")
+assert mu * B == 56
+
+# %% tags=["quiz"]
+quiz.ask("02-labels")
+
+# %% tags=["quiz"]
+quiz.answer("02-labels", "...")
+
+# %% [markdown]
+# ## A split that any machine draws again
+#
+# 5 minutes. "We drew the split at random, seed 42." Can you draw it again?
+# Only if the files are listed in the same order as there, and if nothing
+# else draws from the same random numbers.
+#
+# **Exercise 2** (hard, important, 4 minutes). Write the split yourself. For
+# each class by itself:
+#
+# 1. sort its images **by name**, so that the order of the files is forgotten;
+# 2. shuffle them with a generator **of your own**, made from the seed;
+# 3. the first 25 % are test, the next 15 % validation, the rest is the pool;
+# 4. the first `labels_per_class` of the pool are labelled, and stay in it.
+#
+# The loop over classes is there. Write what happens within one class.
+
+
+# %%
+def shares_of(members, labels_per_class):
+    """Cut one class, in shuffled order, into its four parts."""
+    ### BEGIN SOLUTION 25 % test, 15 % val, the rest unlabeled, some labeled
+    ### STUB test, val, rest = ..., ..., ...
+    n = len(members)
+    first, second = round(0.25 * n), round(0.25 * n) + round(0.15 * n)
+    test, val, rest = members[:first], members[first:second], members[second:]
+    ### END SOLUTION
+    labeled = rest[:labels_per_class]
+    return {"labeled": labeled, "unlabeled": rest, "val": val, "test": test}
+
+
+# %%
+def draw_split(labels, names, labels_per_class, seed):
+    """Draw positions for the four parts, each class by itself."""
+    parts = {"labeled": [], "unlabeled": [], "val": [], "test": []}
+    generator = torch.Generator().manual_seed(seed)
+    for k in range(int(labels.max()) + 1):
+        members = (labels == k).nonzero().flatten().tolist()
+        ### BEGIN SOLUTION sort `members` by name, then shuffle by `generator`
+        members.sort(key=lambda i: names[i])
+        order = torch.randperm(len(members), generator=generator).tolist()
+        members = [members[i] for i in order]
+        ### END SOLUTION
+        for part, some in shares_of(members, labels_per_class).items():
+            parts[part] += some
+    return {part: torch.tensor(some) for part, some in parts.items()}
+
+
+# %% [markdown] tags=["hint"]
+# I get "the split depends on the order of the files"
+#
+# `members` are positions, and positions depend on the order. Sort them by
+# `names[i]` *before* shuffling.
+
+# %% [markdown] tags=["hint"]
+# I get "called twice with the same seed, the function gave two splits"
+#
+# `torch.randperm(n)` draws from the random numbers of the whole program. Give
+# it yours: `torch.randperm(n, generator=generator)`.
+
+# %% [markdown] tags=["hint"]
+# I get images in two parts
+#
+# The pieces must not overlap: `members[:a]`, `members[a:b]`, `members[b:]`.
+
+# %%
+checks.draw_split(draw_split)
+
+# %% [markdown]
+# Now the experiment that the words promise: the same files, listed the other
+# way round, as another machine might. Expected: the same names.
+
+# %%
+turned = torch.arange(len(scenes) - 1, -1, -1)
+here = draw_split(scenes.labels, scenes.names, 4, seed=0)
+other = scenes.subset(turned)  # another machine
+there = draw_split(other.labels, other.names, 4, seed=0)
+for part in here:
+    one = {scenes.names[i] for i in here[part].tolist()}
+    assert one == {other.names[i] for i in there[part].tolist()}, part
+    print(f"{part}: {len(one):,} images, the same on both machines")
+
+# %% [markdown]
+# The library draws in the same way, but by a hash of seed and name, which no
+# version of a random generator can change. And whoever wants to be sure
+# publishes the names: a **names file** has `path label` on each line.
+
+# %%
+from pathlib import Path
+
+from workshop_lib.data.splits import Split
+
+folder = Path("runs") / "my-split"
+split.save(folder, scenes)
+print(*sorted(path.name for path in folder.iterdir()))
+print("".join((folder / "labeled.txt").open().readlines()[:5]))
+again = Split.load(folder, scenes)
+assert again.digest(scenes) == split.digest(scenes)
+
+# %% [markdown]
+# What if somebody changes a line? `split.json` holds a hash of all lines.
+
+# %%
+from workshop_lib.errors import WorkshopError
+
+lines = (folder / "test.txt").read_text().splitlines()
+(folder / "test.txt").write_text("\n".join(lines[1:]) + "\n")  # one less
+try:
+    Split.load(folder, scenes)
+except WorkshopError as error:
+    print(str(error).replace(". ", ".\n"))
+else:
+    raise AssertionError("a changed split was loaded")
+split.save(folder, scenes)  # as it was
+
+# %% tags=["quiz"]
+quiz.ask("02-order")
+
+# %% tags=["quiz"]
+quiz.answer("02-order", "...")
+
+# %% [markdown]
+# ## The detective
+#
+# 5 minutes. Seven splits of MiniEO, whatever `DATA` is: nobody knows all
+# faults of real data. Six have a fault, planted by us; one is honest. Most of
+# these faults stood in earlier workshops or in published code. No training
+# would have complained.
+
+# %%
+from workshop_lib.teaching.detective import planted_faults
+
+mini = mini_eo(1000)
+cases = planted_faults(mini, Split.make(mini, labels_per_class=4))
+for case in cases:
+    print(case.name, case.split.counts())
+assert len(cases) == 7
+
+# %% [markdown]
+# The sizes give some away, not all. Write three detectives, each for one kind
+# of fault. Each returns a list of what it found, empty if nothing.
+#
+# **Exercise 3** (medium, very important, 4 minutes in all). The first looks
+# for images that are held back *and* trained on. Labelled images in the
+# unlabelled pool are no fault: FixMatch wants them there.
+
+
+# %%
+def leaks(split):
+    """Name the held-out parts of which training sees an image."""
+    training = torch.cat([split.labeled, split.unlabeled])
+    found = []
+    for part, index in {"val": split.val, "test": split.test}.items():
+        ### BEGIN SOLUTION note `part` if any of `index` is in `training`
+        if torch.isin(index, training).any():
+            found.append(f"{part} images in training")
+        ### END SOLUTION
+    return found
+
+
+# %% [markdown] tags=["hint"]
+# I get every case accused
+#
+# Compare `index` with `training`, not labelled with unlabelled images.
+
+# %%
+for case in cases:
+    print(case.name, leaks(case.split))
+assert sum(bool(leaks(case.split)) for case in cases) == 2
+
+# %% [markdown]
+# Two were caught. The second detective counts labels: accuse a split in which
+# some class has twice as many labels as another one, or where a class has
+# none. `count_labels` is yours.
+
+
+# %%
+def uneven(scenes, split):
+    """Tell of a class with twice as many labels as another, or without."""
+    counts = count_labels(scenes.labels, split.labeled, scenes.num_classes)
+    ### BEGIN SOLUTION compare the largest of `counts` with the smallest
+    low, high = int(counts.min()), int(counts.max())
+    found = [f"{low} to {high} labels per class"] if high >= 2 * low else []
+    ### END SOLUTION
+    return found
+
+
+# %%
+for case in cases:
+    print(case.name, uneven(case.scenes, case.split))
+assert sum(bool(uneven(c.scenes, c.split)) for c in cases) == 2
+
+# %% [markdown]
+# The third looks at pixels. One picture may stand in the folder under two
+# names. That is a fault if one of them is held back and the other one is not,
+# or if they have two labels. Pictures are compared as bytes: equal bytes,
+# equal picture.
+
+
+# %%
+def twins(scenes, split):
+    """Find a picture under two names, on two sides or with two labels."""
+    held = set(torch.cat([split.val, split.test]).tolist())
+    first, found = {}, []  # bytes -> position of the first with these
+    for i, image in enumerate(scenes.images):
+        j = first.setdefault(image.numpy().tobytes(), i)  # i if it is new
+        ### BEGIN SOLUTION note i and j if sides or labels of the two differ
+        two_sides = (i in held) != (j in held)
+        if two_sides or scenes.labels[i] != scenes.labels[j]:
+            found.append(f"{scenes.names[j]} is {scenes.names[i]}")
+        ### END SOLUTION
+    return found
+
+
+# %% [markdown] tags=["hint"]
+# I get nothing found in case G
+#
+# There both pictures are for training. Their sides agree; look at their
+# labels.
+
+# %%
+for case in cases:
+    print(case.name, twins(case.scenes, case.split))
+assert sum(bool(twins(c.scenes, c.split)) for c in cases) == 2
+
+# %% [markdown]
+# All three together, on splits that you have not seen. Expected: six faults
+# found, the honest ones cleared.
+
+
+# %%
+def find_faults(scenes, split):
+    """Everything that the three detectives find."""
+    return leaks(split) + uneven(scenes, split) + twins(scenes, split)
+
+
+checks.detective(find_faults)
+
+# %% [markdown]
+# The stories behind the cases:
+
+# %%
+import textwrap
+
+for case in cases:
+    found = find_faults(case.scenes, case.split)
+    assert bool(found) == bool(case.kind), case.name
+    print(f"{case.name}: {'; '.join(found) or 'honest'}")
+    print(textwrap.indent(textwrap.fill(case.story, 72), "    "))
+
+# %% [markdown]
+# The library has such a detective, too, and calls it an **audit**. Compare
+# its words with yours.
+
+# %%
+for case in cases:
+    audit = case.split.audit(case.scenes, near_duplicates=False, close_km=0)
+    kinds = [finding.kind for finding in audit.findings]
+    assert bool(kinds) == bool(case.kind), case.name
+    print(f"{case.name}: {', '.join(kinds) or 'nothing found'}")
+
+# %% [markdown]
+# It looks further than bytes: at images of nearly the same ground, and at
+# places less than a kilometre apart. Now the split that the knob at the top
+# has drawn, in full:
+
+# %%
+audit = split.audit(scenes)
+for finding in audit.findings:
+    print(textwrap.fill(f"{finding.severity}: {finding.message}", 76))
+if DATA == "mini_eo":
+    assert audit.ok, "no error; warnings may be there"
+print("usable" if audit.ok else "mend it before you train")
+
+# %% [markdown]
+# On MiniEO a handful of test images lie near a training image: a warning,
+# since they are few. Where it says so of many, keep whole places together:
+# `Split.by_block`. UC Merced is a case for the detective, too: two of its
+# airplanes are one picture, and a split may put them on two sides.
+
+# %% tags=["quiz"]
+quiz.ask("02-pool")
+
+# %% tags=["quiz"]
+quiz.answer("02-pool", "...")
+
+# %% [markdown]
+# ## Images of unequal size
+#
+# 2 minutes. A batch is one block of numbers, so all images need one size. In
+# UC Merced 44 of the 2,100 images are not 256 x 256 pixels; code that
+# believes the paper stops there. Here are three images of our own making,
+# one of them too low. The circles are round, remember that.
+
+# %%
+from PIL import Image
+
+
+def rings(height, width):
+    """Draw round rings on a picture of any size."""
+    y, x = np.mgrid[:height, :width]
+    r = np.hypot(y - height / 2, x - width / 2)
+    grey = (127 + 127 * np.cos(r / 4)).astype(np.uint8)
+    return Image.fromarray(grey).convert("RGB")
+
+
+pictures = {"a": rings(96, 96), "b": rings(96, 96), "c": rings(60, 96)}
+
+# %% [markdown]
+# Squeezing turns circles into ellipses: roads and halls would change their
+# shape. The library's rule is **resize until it covers, then crop the
+# centre**: a little is lost at the sides, but what stays is true.
+
+# %%
+from workshop_lib.data.decode import fit
+
+shown = {
+    "as it is": np.asarray(pictures["c"]),
+    "squeezed": np.asarray(pictures["c"].resize((96, 96))),
+    "covered and cropped": np.asarray(fit(pictures["c"], 96, 96)),
+}
+assert shown["covered and cropped"].shape == (96, 96, 3)
+figures.panels(shown, title="Three ways to treat an image of 60 x 96")
+
+# %% [markdown]
+# The same from files. We write the three pictures and a names file, and read
+# them as one set. Expected: a line that says how many were resized. Nothing
+# happens silently.
+
+# %%
+from workshop_lib.data.scenes import Scenes
+
+place = Path("runs") / "rings"
+place.mkdir(parents=True, exist_ok=True)
+lines = []
+for (name, picture), label in zip(pictures.items(), "RSS", strict=True):
+    picture.save(place / f"{name}.png")
+    lines.append(f"{name}.png {label}")
+(place / "names.txt").write_text("\n".join(lines) + "\n")
+read = Scenes.from_names(place / "names.txt", cache=False)
+print(read)
+assert read.images.shape == (3, 3, 96, 96)
+
+# %% tags=["quiz"]
+quiz.ask("02-ratio")
+
+# %% tags=["quiz"]
+quiz.answer("02-ratio", "...")
+
+# %% [markdown]
+# ## Key points
+#
+# - Look at the data first: classes, bands, places, dates.
+# - Training learns, validation chooses, the test reports, once.
+# - Count the labels that are used, not those that were asked for.
+# - Sort by name, shuffle with a generator of your own, publish the names.
+# - Leaks raise no error. Ask an audit, and read what it says.
+# - Resize until it covers, then crop: shapes stay true.
+#
+# ## What to try next
+#
+# - Give the detective a harder case: copy an image, and change one pixel.
+#   Does `twins` see it? Does `split.audit(scenes)`?
+# - Draw a split that keeps places together,
+#   `Split.by_block(scenes, block_km=100)`, and show its parts on the map.
+# - `workshop data FOLDER` counts your own images and names what cannot be
+#   read; `workshop split FOLDER --save splits/mine` writes the names files.
+# - Notebook 03 alters images at random, so that few labels go further.
+
+# %% [markdown]
+# ## Words
+#
+# New to **remote sensing**?
+#
+# - **Band**: one channel, the light of one range of wavelengths.
+# - **Spectrum**: reflectance, band by band.
+# - **Reflectance**: the share of the light that the ground sends back.
+# - **False colour**: bands shown in colours that are not theirs, often near
+#   infrared as red.
+# - **Radar, VV and VH**: microwaves sent and received upright (V) or level
+#   (H); they pass clouds, and work at night.
+# - **Near duplicate**: the same ground on two images.
+#
+# New to **deep learning**?
+#
+# - **Labelled, unlabelled pool**: training images with and without class.
+# - **Validation, test**: images held back, to choose by and to report on.
+# - **Leak**: training has seen what the test asks.
+# - **Batch, step**: the images of one change of the weights, and the change.
+# - **mu**: unlabelled images per labelled one in a batch.
+# - **Seed, generator**: the number that all chance is drawn from, and what
+#   draws.
+# - **Transductive**: the test images take part in training, without labels;
+#   allowed where it is called so.
+
+# %%
+from workshop_lib.teaching import progress
+
+progress.show()

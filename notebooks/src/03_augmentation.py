@@ -1,0 +1,518 @@
+# %% [markdown]
+# # 03 Augmentation: many pictures out of few
+#
+# Forty labelled images are soon known by heart. Change each of them a little
+# every time it is shown, and there is nothing left to learn by heart. But
+# what may be changed? That depends on the sensor.
+#
+# **After this notebook you can**
+#
+# - tell oversampling from data warping;
+# - write the weak view and cutout, for a whole batch at once;
+# - name the pipelines of semi-supervised learning: none, weak, strong-1
+#   (RandAugment and cutout), strong-2 (contrastive), and what each is for;
+# - say which changes are exact for images from straight above, and which are
+#   unphysical for reflectance and for radar;
+# - explain why normalisation comes last, and in one place;
+# - measure what it costs to treat images one by one.
+#
+# **You need** notebook 02: the scenes and their bands. **Time**: 20 minutes.
+
+# %% [markdown]
+# ## The words of two publics
+#
+# | from deep learning | what it is |
+# |---|---|
+# | view | what an image looks like after a random change |
+# | batch | images that are treated together, `(B, C, H, W)` |
+# | generator | where random numbers come from; same seed, same numbers |
+# | normalise | per band: subtract the mean, divide by the spread |
+#
+# | from remote sensing | what it is |
+# |---|---|
+# | nadir | the point straight below the sensor |
+# | reflectance | the share of the light that comes back, 0 to about 1 |
+# | near infrared | light just beyond red; plants send much of it back |
+# | NDVI | (near infrared - red) / (near infrared + red): how green |
+# | backscatter | the radar's own signal that comes back, in decibel (dB) |
+
+# %% [markdown]
+# ## More of few
+#
+# 3 minutes. **The data knob** first, as in the notebooks before.
+
+# %%
+DATA = "mini_eo"  # or "ucm", "eurosat", or the path of a folder per class
+
+# %%
+from workshop_lib.data.open import open_scenes, open_split
+from workshop_lib.recipe import preset
+
+recipe = preset().with_(data=DATA)
+scenes = open_scenes(recipe)
+split = open_split(recipe, scenes)
+print(f"{len(split.labeled)} of {len(scenes):,} images are labelled;"
+      f" bands: {', '.join(scenes.bands)}")  # fmt: skip
+
+# %% [markdown]
+# We work with six labelled images, one of each of six classes. `to_float`
+# makes floating-point numbers of them, whatever they were stored as.
+
+# %%
+from workshop_lib import figures
+from workshop_lib.augment import policies_for, to_float
+
+first = {int(scenes.labels[i]): int(i) for i in split.labeled}
+six = to_float(scenes.images[[first[k] for k in sorted(first)[:6]]])
+names = [scenes.class_names[k] for k in sorted(first)[:6]]
+policies = policies_for(scenes.is_rgb)
+figures.view_rows({"as it is": six}, scenes.bands,
+                  title="Six labelled images", captions=names)  # fmt: skip
+
+# %% [markdown]
+# Two ways to make more of one image:
+#
+# - **oversampling** shows it more often, as it is;
+# - **data warping** shows something new each time, with the same label.
+#
+# **Before**: which of the two rows below holds more information?
+
+# %%
+import torch
+
+generator = torch.Generator().manual_seed(0)
+again = six[:1].repeat(6, 1, 1, 1)  # (6, C, H, W), six times the first
+figures.view_rows(
+    {"oversampled": again, "warped": policies["strong"](again, generator)},
+    scenes.bands,
+    title="Two ways to make six of one",
+)
+
+# %% [markdown]
+# **After**: the upper row is one image that weighs six times as much. That
+# may help a rare class, but teaches nothing new. The lower row asks six
+# questions that have the same answer.
+
+# %%
+from workshop_lib.teaching import quiz
+
+quiz.ask("03-oversampling")
+
+# %% tags=["quiz"]
+quiz.answer("03-oversampling", "...")
+
+# %% [markdown]
+# ## Weak: what a person would not notice
+#
+# 5 minutes, with an exercise. Seen from straight above, a scene has no top
+# and no left. A square can be turned and mirrored in eight ways, and
+# each of them only **moves** pixels: nothing is blurred, nothing is invented.
+
+# %%
+from workshop_lib.augment.geometry import symmetry
+
+eight = symmetry(six[:1].repeat(8, 1, 1, 1), torch.arange(8))
+ways = ["as it is", "up-down", "left-right", "half turn",
+        "diagonal", "quarter turn", "quarter turn", "diagonal"]  # fmt: skip
+figures.view_rows({"one image": eight}, scenes.bands, captions=ways,
+                  title="The eight symmetries of the square")  # fmt: skip
+
+# %% [markdown]
+# The check: all eight hold the same values, and all eight are different.
+
+# %%
+values = eight.flatten(2).sort(dim=2).values  # (8, C, H*W)
+assert all(torch.equal(view, values[0]) for view in values)
+assert len(eight.flatten(1).unique(dim=0)) == 8
+print("eight different images of the same pixels")
+
+# %% [markdown]
+# Four of them are enough to begin with: left and right, top and bottom.
+#
+# **Exercise 1** (medium, important, 4 minutes). Mirror each image left and
+# right with probability 1/2, and by a draw of its own top and bottom. No loop
+# over images: `torch.where` chooses image by image. What you write should
+# give pictures like these:
+
+# %%
+from workshop_lib.augment import Weak
+
+mirrored = Weak(shift=0, symmetries="mirror")
+figures.view_rows(
+    {"as it is": six, "mirrored?": mirrored(six, generator)},
+    scenes.bands, title="Some are mirrored, some are not",
+)  # fmt: skip
+
+
+# %%
+def weak_view(images, generator):
+    """Mirror each image by two draws. Shape: (B, C, H, W) -> the same."""
+    B = len(images)
+    ### BEGIN SOLUTION two draws per image, then flip along dim 3 and dim 2
+    ### STUB sideways = torch.rand(B, 1, 1, 1, generator=generator) < 0.5
+    sideways = torch.rand(B, 1, 1, 1, generator=generator) < 0.5
+    upright = torch.rand(B, 1, 1, 1, generator=generator) < 0.5
+    images = torch.where(sideways, images.flip(3), images)
+    images = torch.where(upright, images.flip(2), images)
+    ### END SOLUTION
+    return images
+
+
+# %% [markdown] tags=["hint"]
+# I get a view that is the same for all images
+#
+# One draw decides for the whole batch. Draw `B` numbers. The shape
+# `(B, 1, 1, 1)` fits beside `(B, C, H, W)`.
+
+# %% [markdown] tags=["hint"]
+# I get `Boolean value of Tensor with more than one value is ambiguous`
+#
+# `if` asks one question, you have `B` of them. Use
+# `torch.where(condition, if_true, if_false)`.
+
+# %%
+from workshop_lib.teaching import checks
+
+checks.weak_view(weak_view)
+rows = {f"draw {k}": weak_view(six, generator) for k in (1, 2, 3)}
+figures.view_rows(rows, scenes.bands, title="Your weak view, three times")
+
+# %% [markdown]
+# FixMatch takes its pseudo-labels from the weak view. The library's `Weak`
+# takes all eight symmetries, and shifts by up to an eighth of the side.
+
+# %%
+quiz.ask("03-weak")
+
+# %% tags=["quiz"]
+quiz.answer("03-weak", "...")
+
+# %%
+quiz.ask("03-nadir")
+
+# %% tags=["quiz"]
+quiz.answer("03-nadir", "...")
+
+# %% [markdown]
+# ## Cutout: a hole in each image
+#
+# 4 minutes, with an exercise. A square is hidden, so that no single spot can
+# carry the decision. How large? A course once used a hole of 16 pixels, made
+# for images of 32, on images of 224. There was no error message.
+
+# %%
+from workshop_lib.augment.cutout import cutout as library_cutout
+
+
+def enlarged(side):
+    """The first image with `side` x `side` pixels."""
+    return torch.nn.functional.interpolate(six[:1], (side, side))
+
+
+middle = torch.tensor([[0.5, 0.5]])
+rows = {}
+for side in (32, 64, 224):
+    share = (16 / side) ** 2
+    hole = library_cutout(enlarged(side), middle, torch.tensor([16 / side]))
+    rows[f"{side} pixels: {share:.1%} hidden"] = hole
+figures.view_rows(rows, scenes.bands, title="A hole of 16 pixels")
+
+# %% [markdown]
+# So a size is a **fraction** of the side, never a number of pixels.
+#
+# **Exercise 2** (hard, important, 5 minutes). For each image draw a place and
+# hide a square around it, of `size` times the side. Fill it with the image's
+# own mean, band by band. It may reach over the border. What is expected:
+
+# %%
+places = torch.rand(6, 2, generator=generator)
+expected = library_cutout(six, places, torch.full((6,), 0.5))
+figures.view_rows({"as it is": six, "cutout, 0.5": expected}, scenes.bands,
+                  title="A hole of half the side")  # fmt: skip
+
+
+# %%
+def cutout(images, size, generator):
+    """Hide a square of each image. Shape: (B, C, H, W) -> the same."""
+    B, C, H, W = images.shape
+    ### BEGIN SOLUTION a place per image, rows and columns near it, the mean
+    ### STUB place = torch.rand(B, 2, generator=generator)
+    place = torch.rand(B, 2, generator=generator)  # in fractions of the side
+    rows = (torch.arange(H) + 0.5) / H - place[:, :1]  # (B, H)
+    columns = (torch.arange(W) + 0.5) / W - place[:, 1:]  # (B, W)
+    in_row, in_column = rows.abs() < size / 2, columns.abs() < size / 2
+    hole = in_row[:, None, :, None] & in_column[:, None, None, :]
+    mean = images.mean((2, 3), keepdim=True)  # (B, C, 1, 1)
+    images = torch.where(hole, mean, images)
+    ### END SOLUTION
+    return images
+
+
+# %% [markdown] tags=["hint"]
+# I get `The size of tensor a (32) must match the size of tensor b (6)`
+#
+# Rows are `(B, H)`, columns `(B, W)`. To combine them give each the missing
+# dimensions: `in_row[:, None, :, None]` is `(B, 1, H, 1)`.
+
+# %% [markdown] tags=["hint"]
+# I get holes that are twice as wide
+#
+# Half of the square lies on either side of its centre: compare with
+# `size / 2`.
+
+# %%
+checks.cutout(cutout)
+rows = {f"size {s}": cutout(six, s, generator) for s in (0.25, 0.5, 0.75)}
+figures.view_rows(rows, scenes.bands, title="Your cutout at three sizes")
+
+# %%
+quiz.ask("03-cutout")
+
+# %% tags=["quiz"]
+quiz.answer("03-cutout", "...")
+
+# %% [markdown]
+# ## The pipelines
+#
+# 4 minutes. Four recipes of change, each of the same six images:
+#
+# | name | what it does | what it is for |
+# |---|---|---|
+# | none | nothing | testing |
+# | weak | symmetries, a small shift | the view that gives the pseudo-label |
+# | strong-1 | random changes, then cutout | the view that has to agree |
+# | strong-2 | random crop, colours, sometimes grey | contrast of embeddings |
+#
+# For photographs strong-1 is **RandAugment**: two changes out of fourteen,
+# at random strength. MiniEO's images are reflectances. For them both strong
+# views are **spectral**: other sunlight, haze, season, another sensor.
+
+# %%
+titles = {"none": "none", "weak": "weak", "strong": "strong-1",
+          "contrastive": "strong-2"}  # fmt: skip
+rows = {title: policies[name](six, generator)
+        for name, title in titles.items()}  # fmt: skip
+assert torch.equal(rows["none"], six)
+assert all(view.min() >= 0 for view in rows.values())
+figures.view_rows(rows, scenes.bands, captions=names,
+                  title="The same six images, four pipelines")  # fmt: skip
+
+# %% [markdown]
+# **Look** down one column. Can you still name the class in the third row?
+# That is how strong it should be: hard, but fair.
+#
+# The same with photographs. Where the data are reflectances, their picture on
+# the screen plays the photograph.
+
+# %%
+RGB = ("red", "green", "blue")
+screen = torch.from_numpy(figures.to_display(six, scenes.bands))
+photos = screen.permute(0, 3, 1, 2).contiguous()  # (6, 3, H, W) bytes
+if scenes.is_rgb:
+    photos = (255 * six).round().to(torch.uint8)
+for_photos = policies_for(is_rgb=True)
+rows = {title: for_photos[name](to_float(photos), generator)
+        for name, title in titles.items()}  # fmt: skip
+figures.view_rows(rows, RGB, captions=names,
+                  title="The pipelines for photographs")  # fmt: skip
+
+# %% [markdown]
+# ### Each change by itself
+#
+# Choose a change and move the slider. At 1 all of them go too far. Where does
+# each one begin to hurt? Without a live kernel you see all changes at five
+# strengths.
+
+# %%
+from workshop_lib.teaching import widgets
+
+widgets.strength_sliders(scenes.images[split.labeled[:6]], scenes.bands)
+
+# %%
+widgets.strength_sliders(photos, RGB)
+
+# %% [markdown]
+# ## What is physical?
+#
+# 2 minutes. A photograph is made for eyes. Reflectance is a measurement, and
+# the relation of its bands *is* the class. NDVI is such a relation. Which
+# change leaves it alone?
+
+# %%
+from workshop_lib.augment import photometric, spectral
+
+eo = scenes if not scenes.is_rgb else open_scenes(preset())
+red, infrared = eo.bands.index("B04"), eo.bands.index("B08")
+
+
+def ndvi(images):
+    """The mean NDVI of all images."""
+    r, n = images[:, red], images[:, infrared]
+    return float(((n - r) / (n + r).clamp(min=1e-6)).mean())
+
+
+# %%
+land = eo.images[:200]
+each = torch.full((200,), 0.5)
+changed = {
+    "more sun (gain)": spectral.gain(land, each),
+    "thin haze": spectral.haze(land, each),
+    "season (tint)": spectral.tint(land, each),
+    "posterise, 2 bits left": photometric.posterize(land, 12 * each),
+    "solarise": photometric.solarize(land, 1.8 * each),
+}
+for name, view in changed.items():
+    print(f"{name:24s} NDVI {ndvi(land):.2f} -> {ndvi(view):.2f}")
+assert abs(ndvi(changed["more sun (gain)"]) - ndvi(land)) < 1e-3
+assert abs(ndvi(changed["posterise, 2 bits left"]) - ndvi(land)) > 0.1
+
+# %%
+shown = {name: view[:6] for name, view in changed.items()}
+figures.view_rows({"as it is": land[:6], **shown}, eo.bands,
+                  title="What the sky does, and what not")  # fmt: skip
+
+# %% [markdown]
+# **After**: more sun multiplies both bands, and NDVI cannot tell. Haze and
+# the season do move it, as they do outside: a network has to bear that. The
+# last two rows no sky has ever made: what is dark falls to 0, and bright land
+# turns into something else.
+#
+# | change | photograph | reflectance | radar (dB) |
+# |---|---|---|---|
+# | eight symmetries | exact | exact | other look direction |
+# | turn by 30 degrees | blurs | blurs | other look direction |
+# | brightness: a factor | fair | fair: the sun | in dB it is a sum |
+# | hue: turn the colours | a little | mixes the bands | no colours |
+# | posterise, solarise | fair | no measurement left | the same |
+# | noise | rarely needed | rarely needed | speckle is a factor |
+#
+# *Exact* means: another satellite pass could have seen just that. A radar
+# looks sideways. Hills lean towards it, and walls that face it shine; a
+# mirrored radar image was taken from the other side. That may be worth it,
+# but it is no free symmetry.
+
+# %% [markdown]
+# ## Normalisation comes last
+#
+# 2 minutes. A network wants numbers around 0, so each band is normalised.
+# The code of a course once did it inside the views, and forgot one of two.
+# **Before**: would an error tell?
+
+# %%
+from workshop_lib.augment import Normalize
+
+normalize = Normalize.fit(scenes.images, split.unlabeled)
+batch = to_float(scenes.images[split.unlabeled[:256]])
+one = normalize(policies["strong"](batch, generator))
+two = policies["strong"](batch, generator)  # forgotten
+print("shapes:", tuple(one.shape), tuple(two.shape))
+print(f"spread: {one.std():.2f} and {two.std():.2f}")
+
+# %%
+of_one, of_two = one.std((1, 2, 3)), two.std((1, 2, 3))  # (256,) each
+between = (of_one.mean() * of_two.mean()).sqrt()
+told = torch.cat([of_one > between, of_two < between]).float().mean()
+figures.bars(
+    {"normalised view": float(of_one.mean()),
+     "forgotten view": float(of_two.mean())},
+    title=f"One number tells the views apart: {told:.0%} right",
+    unit="spread of an image's values",
+)  # fmt: skip
+
+# %%
+assert told > 0.8
+assert abs(float(normalize(batch).mean())) < 0.2
+print("normalised last, all views have the same scale")
+
+# %% [markdown]
+# **After**: no error. The two views differ in scale, and a network can tell
+# them apart without looking at the scene. In this library no view
+# normalises. It is the last step before the network, in one place.
+
+# %%
+quiz.ask("03-normal")
+
+# %% tags=["quiz"]
+quiz.answer("03-normal", "...")
+
+# %% [markdown]
+# ## One by one, or the whole batch?
+#
+# 2 minutes. Most code treats images one after the other. Your `weak_view`
+# takes a batch, and a batch of one as well; so does the library's strong
+# view. Measure all of it here, on this machine. **Before**: how many times
+# faster is the batch?
+
+# %%
+from time import perf_counter
+
+
+def images_per_second(work, count, rounds=5):
+    """Return the rate of the best of a few rounds: others may be at work."""
+    work()  # the first call does not count
+    best = float("inf")
+    for _ in range(rounds):
+        start = perf_counter()
+        work()
+        best = min(best, perf_counter() - start)
+    return count / best
+
+
+# %%
+def both_ways(view):
+    """Images per second, one by one and the whole batch of 256."""
+    alone = batch.split(1)  # 256 batches of one image
+    return (
+        images_per_second(lambda: [view(x, generator) for x in alone], 256),
+        images_per_second(lambda: view(batch, generator), 256),
+    )
+
+
+# %%
+speed, times = {}, {}
+for name, view in (("your weak view", weak_view),
+                   ("strong-1", policies["strong"])):  # fmt: skip
+    alone, together = both_ways(view)
+    speed |= {f"{name}, one by one": alone, f"{name}, batch": together}
+    times[name] = together / alone
+    print(f"{name}: the batch is {times[name]:.1f} times as fast")
+figures.bars(speed, title="One by one, or the whole batch",
+             unit="images per second")  # fmt: skip
+
+# %%
+assert times["strong-1"] > 1.5
+n = len(split.unlabeled)
+print(f"a strong view of each of the {n:,} unlabelled images takes")
+print(f"{n / speed['strong-1, one by one']:.2f} s one by one,")
+print(f"{n / speed['strong-1, batch']:.2f} s in batches")
+
+# %% [markdown]
+# **After**: one by one, most of the time is not spent on pixels but on
+# calling. Every call of torch costs some microseconds, for one image as for
+# 256, and the strong view makes dozens of calls. That is why every view of
+# the library takes the whole batch, and why no data loader with worker
+# processes is needed here.
+
+# %% [markdown]
+# ## Key points
+#
+# - Oversampling repeats, data warping makes new views of the same label.
+# - From nadir the eight symmetries are exact. Radar looks sideways.
+# - Weak gives the pseudo-label, strong has to agree with it.
+# - Sizes are fractions of the side.
+# - Ask of each change: could a sensor have seen this? Reflectance is no
+#   photograph.
+# - Normalise last, in one place.
+#
+# ## What to try next
+#
+# - `policies_for(scenes.is_rgb, magnitude=2)`: at which strength can you no
+#   longer name the class?
+# - Put your own `cutout` after your `weak_view`: a strong view by you.
+# - Set `DATA = "ucm"`: which of the changes are fair now?
+# - Notebook 04 trains with these views. What is the strong one worth?
+
+# %%
+from workshop_lib.teaching import progress
+
+progress.show()

@@ -1,0 +1,724 @@
+# %% [markdown]
+# # 05 Evaluation: what is a result worth?
+#
+# One network is 91 % right, another 74 %. Before you tell anybody, this
+# notebook asks four questions. Was the test touched only once? Which images
+# are wrong? May one believe the confidence? Would the difference be there
+# again tomorrow, with other labels?
+#
+# **After this notebook you can**
+#
+# - read a training log: the curve, the best step, the cost;
+# - choose a model on validation images, and touch the test images once;
+# - compute top-k accuracy and Cohen's kappa, and say what each one hides;
+# - find the mistakes of a network and look at them, one by one;
+# - judge whether a difference is real: seeds, intervals, McNemar's test;
+# - tell which classes the pseudo-labels got wrong, and when.
+#
+# **You need** notebook 04: what FixMatch is, and what a mask rate is. Its
+# trainings are loaded if you did it; otherwise they run here (about five
+# minutes on two cores).
+#
+# **Time**: 20 minutes, and about four more while the seeds train.
+
+# %% [markdown]
+# ## The words of two publics
+#
+# People from deep learning and people from remote sensing say the same
+# things in other words. This notebook uses the left ones.
+#
+# | here | remote sensing says | what it is |
+# |---|---|---|
+# | accuracy | overall accuracy (OA) | share of all images that are right |
+# | recall of a class | producer's accuracy | of its images, the share found |
+# | precision of a class | user's accuracy | of those called so, share right |
+# | confusion matrix | error matrix | truth in rows, prediction in columns |
+# | kappa | kappa | agreement beyond chance |
+# | step | iteration | one update of the weights |
+#
+# | from remote sensing | what it is |
+# |---|---|
+# | scene | one image with one class, as here: 32 x 32 pixels |
+# | band | one channel: blue, green, red, near infrared |
+#
+# | from deep learning | what it is |
+# |---|---|
+# | validation images | held back to choose by: when to stop, which model |
+# | test images | held back to report on, and for nothing else |
+# | seed | the number that all chance is drawn from: labels, weights, order |
+# | confidence | the highest of the probabilities that a network gives |
+
+# %% [markdown]
+# ## The runs
+#
+# 1 minute. **The data knob.** The notebook works on the embedded data set.
+# If you have UC Merced or EuroSAT (`workshop data ucm get`), change one word.
+
+# %%
+DATA = "mini_eo"  # or "ucm", "eurosat", or the path of a folder per class
+
+# %%
+from workshop_lib.data.open import open_scenes, open_split
+from workshop_lib.recipe import preset
+
+recipe = preset().with_(data=DATA)
+scenes = open_scenes(recipe)
+split = open_split(recipe, scenes)
+names = scenes.class_names
+print(f"{len(split.labeled)} labelled, {len(split.unlabeled)} unlabelled,")
+print(f"{len(split.val)} validation, {len(split.test)} test images")
+
+# %% [markdown]
+# Four methods, all with the same labels and the same number of steps. A run
+# that notebook 04 has finished is loaded. Look at the lines: they say which
+# were loaded and which are trained.
+
+# %% tags=["slow"] seconds=50
+from workshop_lib.teaching.runs import class_run
+
+runs = {}
+for name in ("supervised", "supervised_strong"):
+    runs[name] = class_run(name, scenes, split, recipe)
+
+# %% tags=["slow"] seconds=80
+runs["fixmatch"] = class_run("fixmatch", scenes, split, recipe)
+
+# %% tags=["slow"] seconds=120
+runs["comatch"] = class_run("comatch", scenes, split, recipe)
+
+# %% [markdown]
+# ## Reading the log
+#
+# 3 minutes. Every run keeps a log: a row each time the validation images
+# were asked. **Before** you run the cell: which curve will still rise at the
+# end?
+
+# %%
+from workshop_lib import figures
+
+TITLES = {
+    "supervised": "Supervised, weak",
+    "supervised_strong": "Supervised, strong",
+    "fixmatch": "FixMatch",
+    "comatch": "CoMatch",
+}
+logs = {TITLES[name]: run.log for name, run in runs.items()}
+figures.learning_curves(logs)
+
+# %% [markdown]
+# **After**: a curve of few labels is ragged. It goes up and down by some
+# points from one row to the next, although the network hardly changes. So
+# the last row may be a poor choice. The training kept the weights of the
+# best row, by validation, in `best.pt`.
+#
+# **Exercise 1** (easy, useful, 2 minutes). Find that step in the log. Where
+# two rows are equal the later one was kept: it has learnt for longer.
+
+
+# %%
+def best_step(log):
+    """Return the step with the highest `val_accuracy`, the last of equals."""
+    ### BEGIN SOLUTION the step of the row with the highest val_accuracy
+    ### STUB highest = ...
+    highest = log["val_accuracy"].max()
+    rows = log[log["val_accuracy"] == highest]
+    step = int(rows["step"].iloc[-1])
+    ### END SOLUTION
+    return step
+
+
+# %% [markdown] tags=["hint"]
+# I get a small number such as 9
+#
+# That is the position of the row, as `idxmax()` gives it. Ask for its
+# `"step"`: `log.loc[row, "step"]`.
+
+# %% [markdown] tags=["hint"]
+# I get a step that is too early
+#
+# Two rows share the highest value, and `idxmax()` gives the first of them.
+# Keep all rows that equal the maximum, and take the last.
+
+# %%
+from workshop_lib.training.checkpoint import load_checkpoint
+
+for name, run in runs.items():
+    saved = load_checkpoint(run.folder / "best.pt", needs=("step",))["step"]
+    assert best_step(run.log) == saved, (name, best_step(run.log), saved)
+    print(f"{TITLES[name]}: best at step {saved:,} of {run.recipe.steps:,}")
+
+# %% [markdown]
+# ### What did it cost?
+#
+# An accuracy without its cost is half a result. All of this was written down
+# by the training itself: the recipe says what was asked for, the facts say
+# what was really done.
+#
+# In an earlier workshop a run with 840 labels was shown as the result with
+# 84. **Here every table names the folder it was read from.**
+
+# %%
+import pandas as pd
+
+
+def cost(run):
+    facts, r = run.facts, run.recipe
+    unlabelled = 0 if r.method == "supervised" else r.mu * r.batch_size
+    return {"parameters": facts["parameters"], "labels": facts["labels"],
+            "batch": r.batch_size, "unlabelled per step": unlabelled,
+            "steps": facts["steps"], "minutes": facts["seconds"] / 60,
+            "peak memory, GB": facts["peak_memory"] / 1e9,
+            "folder": run.folder.as_posix()}  # fmt: skip
+
+
+table = pd.DataFrame({TITLES[k]: cost(run) for k, run in runs.items()}).T
+table.style.format(precision=2, thousands=",")
+
+# %% [markdown]
+# Look at three things. The labels are the same everywhere: the comparison is
+# fair. $\mu$ (mu) is the number of unlabelled images per labelled one; with
+# a batch of 16 and $\mu = 4$ a step of FixMatch looks at 16 + 64 images, so
+# it takes about three times as long. CoMatch has more parameters: its
+# projection head, which notebook 06 looks at.
+#
+# On a CPU the memory is that of the whole program, so a later training never
+# shows less than an earlier one. On a GPU it is that of the training alone.
+
+# %% [markdown]
+# ## Choose first, then test once
+#
+# 3 minutes. The test images play the part of the future: images that nobody
+# has seen. If you look at them to choose a model, or the best step, or a
+# threshold, they are not the future any more.
+#
+# How much does it matter? A thought experiment, computed: twenty models, all
+# equally good, each right on any image with probability 0.80. Somebody
+# tests all of them and reports the best.
+
+# %%
+import numpy as np
+
+N, rng = len(split.test), np.random.default_rng(0)
+best_of_20 = rng.binomial(N, 0.80, size=(1000, 20)).max(axis=1) / N
+print(f"each of the twenty is right in 80.0 % of {N} test images on average;")
+print(f"the best of twenty says {best_of_20.mean():.1%}")
+assert best_of_20.mean() > 0.80
+
+# %% [markdown]
+# Nobody lied, and yet the figure is too high: it is the luck of the draw. An
+# earlier workshop chose its best epoch of many on the test images.
+#
+# So we choose **now**, on the validation images, and write it down before
+# the test is opened.
+
+# %%
+validation = {
+    name: run.log["val_accuracy"].max() for name, run in runs.items()
+}
+chosen = max(validation, key=validation.get)
+for name, value in validation.items():
+    print(f"{TITLES[name]:20} validation {value:.1%}")
+print("chosen:", TITLES[chosen])
+
+# %% [markdown]
+# Guess a number before you run the next cell: what will the chosen model
+# reach on the test? A little less than on validation is usual, as it was
+# chosen there.
+
+# %% tags=["slow"] seconds=10
+from workshop_lib.evaluation.evaluate import evaluate
+
+results = {name: evaluate(run, scenes, split) for name, run in runs.items()}
+for name, found in results.items():
+    low, high = found.intervals["accuracy"]
+    print(f"{TITLES[name]:20} test {found.scores.accuracy:.1%}"
+          f"  (95 % interval {low:.1%} to {high:.1%})")  # fmt: skip
+assert all(len(found.probs) == len(split.test) for found in results.values())
+
+# %% [markdown]
+# The interval tells what other **test images** would change. What other
+# **labels** would change it does not know: that comes further down.
+#
+# From here on we look at two of them: FixMatch, and the best that can be had
+# from the labels alone, supervised with strong augmentation.
+
+# %% [markdown] tags=["instructor"]
+# Ask who would have chosen another model by the test. With the class preset
+# FixMatch and CoMatch are often within two points of each other: a good
+# moment to leave the question open until the section on seeds.
+
+# %% [markdown]
+# ## One number, and what it hides
+#
+# 6 minutes. `probs` holds a row per test image and a column per class. Top-1
+# accuracy asks: is the likeliest class the true one? Top-5 asks: is the true
+# one among the five likeliest? For an archive in which a person picks from
+# five suggestions, that is the figure that counts.
+#
+# **Exercise 2** (easy, important, 3 minutes). Write top-k accuracy.
+
+
+# %%
+def top_k_accuracy(probs, labels, k):
+    """Share of images whose class is among the k likeliest: (N, K), (N,)."""
+    ### BEGIN SOLUTION the share of rows whose label is among the k likeliest
+    ### STUB guesses = ...  # (N, k)
+    guesses = probs.topk(k, dim=1).indices  # (N, k)
+    hits = (guesses == labels[:, None]).any(dim=1)  # (N,)
+    share = hits.double().mean().item()
+    ### END SOLUTION
+    return share
+
+
+# %% [markdown] tags=["hint"]
+# I get `RuntimeError: The size of tensor a ... must match`
+#
+# `guesses` is (N, k), `labels` is (N,). Make the labels a column,
+# `labels[:, None]`, (N, 1): then each is compared with its own k guesses.
+
+# %% [markdown] tags=["hint"]
+# I get a number above 1
+#
+# You counted hits, or did not ask per image: `.any(dim=1)` gives one True or
+# False for each image, and their mean is the share.
+
+# %%
+from workshop_lib.teaching import checks
+
+checks.top_k_accuracy(top_k_accuracy)
+
+# %% [markdown]
+# Now use it. What should come out: each curve rises with k, and reaches
+# 100 % when k is the number of classes, whatever the network does.
+
+# %%
+from matplotlib import pyplot as plt
+
+truth, both = scenes.labels[split.test], ("supervised_strong", "fixmatch")
+ks = range(1, len(names) + 1)
+fig, axes = plt.subplots(figsize=(7, 3.2), layout="constrained")
+for name, style in zip(both, ("o-", "s--"), strict=True):
+    shares = [top_k_accuracy(results[name].probs, truth, k) for k in ks]
+    assert abs(shares[0] - results[name].scores.accuracy) < 1e-9
+    assert shares == sorted(shares) and shares[-1] == 1
+    axes.plot(ks, [100 * s for s in shares], style, label=TITLES[name])
+axes.set(title=f"Top-k accuracy, {len(truth)} test images", ylim=(0, 102))
+axes.set(xlabel="k (guesses)", ylabel="right (%)")
+axes.legend(loc="lower right")
+plt.show()
+
+# %%
+from workshop_lib.teaching import quiz
+
+quiz.ask("05-top5")
+
+# %%
+quiz.answer("05-top5", "...")
+
+# %% [markdown]
+# ### Class by class
+#
+# Nine classes at 100 % and one at 0 % are 90 % as well. **Before**: which
+# class do you expect at the bottom?
+
+# %%
+recalls = {TITLES[name]: results[name].scores.recall for name in both}
+labels = runs["fixmatch"].facts["labels"]
+shown = f"{labels} labels, seed {recipe.seed}"
+figures.per_class(recalls, names, title=f"Accuracy of each class, {shown}")
+
+# %% [markdown]
+# **After**: look for classes where the two lie far apart. Is there one where
+# FixMatch is the *worse* one? A method may win by ten points and still lose
+# a class.
+
+# %% [markdown]
+# ### Which class is taken for which?
+#
+# A confusion matrix counts pairs: the truth in rows, the prediction in
+# columns. The diagonal is right. Look for the fullest cell off the diagonal.
+
+# %%
+confusion = results["fixmatch"].scores.confusion
+assert confusion.sum() == len(split.test)
+title = f"FixMatch, {shown}: test images"
+figures.confusion(confusion, names, title=title)
+
+# %%
+quiz.ask("05-matrix")
+
+# %%
+quiz.answer("05-matrix", "...")
+
+# %% [markdown]
+# ### Kappa: agreement beyond chance
+#
+# If nine of ten scenes are forest, whoever always says "forest" is 90 %
+# right. Kappa takes off what chance would reach. With $p_o$ the share that
+# is right, and $p_e$ the share that two people would agree on who use the
+# classes as often as truth and prediction do, but blindly:
+#
+# $$\kappa = \frac{p_o - p_e}{1 - p_e}, \qquad
+#   p_e = \sum_k (\text{share of row } k) \cdot (\text{share of column } k)$$
+#
+# **Exercise 3** (medium, important in remote sensing, 3 minutes).
+
+
+# %%
+def cohens_kappa(confusion):
+    """Kappa of a (K, K) array of counts; rows are the truth."""
+    ### BEGIN SOLUTION p_o, then p_e, then (p_o - p_e) / (1 - p_e)
+    ### STUB shares = confusion / confusion.sum()  # (K, K)
+    shares = confusion / confusion.sum()  # (K, K)
+    p_o = np.trace(shares)
+    p_e = (shares.sum(axis=1) * shares.sum(axis=0)).sum()
+    kappa = (p_o - p_e) / (1 - p_e)
+    ### END SOLUTION
+    return float(kappa)
+
+
+# %% [markdown] tags=["hint"]
+# I get the accuracy
+#
+# Then `p_e` is 0. Print it. Rows are summed with `sum(axis=1)`, columns with
+# `sum(axis=0)`: (K,) each; multiply them class by class, then add up.
+
+# %% [markdown] tags=["hint"]
+# I get a number far above 1
+#
+# Counts were used where shares are meant: divide by the sum of all cells
+# first.
+
+# %%
+checks.cohens_kappa(cohens_kappa)
+for name in both:
+    scores = results[name].scores
+    mine = cohens_kappa(scores.confusion)
+    assert abs(mine - scores.kappa) < 1e-9
+    print(
+        f"{TITLES[name]:20} accuracy {scores.accuracy:.3f}  kappa {mine:.3f}"
+    )
+
+# %% [markdown]
+# Where all classes are equally common, as in this data set, kappa is the
+# accuracy on a scale whose 0 is guessing. It tells more where they are not.
+# It is still one number: the matrix says more than both.
+
+# %%
+quiz.ask("05-kappa")
+
+# %%
+quiz.answer("05-kappa", "...")
+
+# %% [markdown]
+# ### The gallery of mistakes
+#
+# Now the images. These are the mistakes that FixMatch is surest of. Below
+# each stands what it said, how sure it was, and the true class. Ask of each:
+# would *you* have known? Is the label right?
+
+# %%
+from workshop_lib.evaluation.predictions import Predictions
+
+said = {
+    name: Predictions.load(run.folder / "predictions.npz")
+    for name, run in runs.items()
+}
+wrong = (~said["fixmatch"].right).nonzero().flatten()
+sure = said["fixmatch"].probs[wrong].amax(dim=1)
+worst = wrong[sure.argsort(descending=True)][:12]
+images = scenes.images[split.test[worst]]
+probs = said["fixmatch"].probs[worst]
+title = f"FixMatch, {shown}: wrong, and sure of it"
+figures.gallery(images, scenes.bands, truth[worst], probs, names, title=title)
+
+# %% [markdown]
+# ### Click through the matrix
+#
+# Pick a true and a predicted class: the images of that cell appear, the
+# surest first. Begin with the fullest cell off the diagonal, then look at
+# the same pair the other way round. (Where no kernel listens, the picture
+# shows the most common mistake.)
+
+# %%
+from workshop_lib.teaching import widgets
+
+widgets.confusion_browser(said["fixmatch"], scenes)
+
+# %% [markdown]
+# Write one sentence for the pair you looked at: what do the images share?
+# Typical answers: the same straight lines, the same colour, two classes in
+# one picture. That sentence is worth more to whoever labels the next forty
+# images than another digit of the accuracy.
+
+# %% [markdown]
+# ## May one believe the confidence?
+#
+# 2 minutes. A network says "95 %". Of a hundred such images, are 95 right?
+# The picture sorts the test images by confidence into bins. On the diagonal
+# the network is right as often as it says; below it, it is too sure. The
+# area of a point is its share of the images: where a small one lies is
+# mostly chance.
+#
+# It matters here more than elsewhere: FixMatch *learns* from predictions
+# above a threshold. **Before**: on which side will a network lie that has
+# seen 40 labels a hundred times each?
+
+# %%
+tables = {
+    TITLES[name]: results[name].calibration.before.table() for name in both
+}
+figures.reliability(tables)
+
+# %% [markdown]
+# One number mends much of it: divide the logits by a temperature $T$, fitted
+# on **validation** images. The order of the classes stays, so not a single
+# prediction changes; only the confidence does.
+
+# %%
+for name in both:
+    found = results[name].calibration
+    print(f"{TITLES[name]:20} T = {found.temperature:.2f}, calibration error"
+          f" {found.before.ece:.3f} -> {found.after.ece:.3f}")  # fmt: skip
+mended = results["fixmatch"].calibration
+figures.reliability(
+    {"as it is": mended.before.table(), "with T": mended.after.table()},
+    title="FixMatch before and after",
+)
+
+# %%
+quiz.ask("05-calibration")
+
+# %%
+quiz.answer("05-calibration", "...")
+
+# %% [markdown]
+# ## Is the difference real?
+#
+# 4 minutes. Three questions hide in this one.
+#
+# 1. Would **other test images** change the order? McNemar's test, bootstrap.
+# 2. Would **another draw of the labels** change it? Several seeds.
+# 3. Is it large enough to matter to you? No test answers that.
+#
+# ### Other test images
+#
+# Both networks were tested on the same images. Those that both get right, or
+# both wrong, say nothing about which is better. McNemar's test counts the
+# others: two equally good networks would win half of them each.
+
+# %%
+from workshop_lib.evaluation import mcnemar
+
+right_fix = said["fixmatch"].right.numpy()
+right_sup = (
+    said["supervised_strong"].in_order_of(said["fixmatch"]).right.numpy()
+)
+test = mcnemar(right_fix, right_sup)
+assert test.total == len(split.test)
+print(test.in_words("FixMatch", "Supervised, strong"))
+
+# %% [markdown]
+# The bootstrap asks the same of any figure you like. It draws as many test
+# images as there are, with replacement, two thousand times, and looks where
+# the difference falls. Compare its interval with the one above: two ways,
+# nearly one answer.
+
+# %%
+from workshop_lib.evaluation import bootstrap_interval
+
+
+def difference(a, b):
+    return a.mean(axis=1) - b.mean(axis=1)
+
+
+found = bootstrap_interval(difference, right_fix, right_sup, vectorized=True)
+print(f"FixMatch less supervised, strong: {found} (shares, 95 % interval)")
+assert found.low <= found.value <= found.high
+assert abs(found.value - test.difference) < 1e-9
+
+# %% [markdown]
+# ### Another draw of the labels
+#
+# With 4 labels per class it matters *which* four. A seed draws them, and the
+# first weights, and the order of the images. So every method is trained on
+# the same seeds, and compared seed by seed.
+#
+# Seed 0 is there already. Two more seeds of two methods take about three and
+# a half minutes on two cores; finished ones are loaded. Read on meanwhile:
+# exercise 4 needs no result.
+
+# %% tags=["slow"] seconds=200
+from workshop_lib.compare import compare
+from workshop_lib.recipe import preset_name
+
+folder = f"runs/{preset_name()}/seeds"
+each = [recipe.labels_per_class]
+table = compare(recipe, both, each, seeds=[1, 2], folder=folder)
+told = ["method", "labels", "accuracy", "deviation", "seeds", "seconds"]
+table[told].style.format(precision=3)
+
+# %% [markdown]
+# The last table averages two seeds. It gives the deviation: how the single
+# runs scatter. What we want to know is how sure the **mean** is.
+#
+# **Exercise 4** (medium, important, 3 minutes). Of n values with mean $m$
+# and deviation $s$ (divided by n - 1), the mean of very many seeds lies, in
+# 95 of 100 such experiments, within
+#
+# $$ m \pm t \cdot \frac{s}{\sqrt{n}} $$
+#
+# where $t$ is the 0.975 quantile of Student's distribution with n - 1
+# degrees of freedom: `stats.t.ppf(0.975, n - 1)`. For five seeds it is 2.8,
+# for three 4.3, for two 12.7: few seeds are punished.
+
+# %%
+from scipy import stats
+
+
+def mean_and_interval(values):
+    """Mean over seeds, and the ends of its 95 % interval."""
+    n = len(values)
+    ### BEGIN SOLUTION mean, deviation (ddof=1), t, then the two ends
+    ### STUB mean = ...
+    mean = float(np.mean(values))
+    deviation = float(np.std(values, ddof=1))
+    t = float(stats.t.ppf(0.975, n - 1))
+    half = t * deviation / n**0.5
+    low, high = mean - half, mean + half
+    ### END SOLUTION
+    return mean, low, high
+
+
+# %% [markdown] tags=["hint"]
+# I get an interval that is a little too narrow
+#
+# `np.std` divides by n unless told otherwise: `np.std(values, ddof=1)`. With
+# three values that makes the deviation a fifth smaller than it is.
+
+# %% [markdown] tags=["hint"]
+# I get an interval that is far too wide
+#
+# The division by the square root of n is missing: without it the interval
+# tells where *one* more run would fall.
+
+# %%
+checks.mean_and_interval(mean_and_interval)
+
+# %% [markdown]
+# Now on the three seeds. **Before**: will the two intervals overlap?
+
+# %%
+rows = pd.read_csv(f"{folder}/runs.csv")
+rows = rows[rows["data"] == DATA].sort_values("seed")
+reached = {}
+for name in both:
+    others = rows[rows["method"] == name]["accuracy"].tolist()
+    reached[TITLES[name]] = [results[name].scores.accuracy, *others]
+intervals = {k: mean_and_interval(values) for k, values in reached.items()}
+title = f"{labels} labels, three draws of them"
+figures.seeds(reached, intervals, title=title)
+
+# %% [markdown]
+# **After**: look at the grey lines first. Each joins the two runs of one
+# seed: the same labels, the same first weights. An unlucky draw of labels is
+# unlucky for both. So the two intervals may overlap, and the difference be
+# real all the same: both hold the luck of the labels, which a difference
+# seed by seed leaves out. Put the interval round the **differences**.
+
+# %%
+a, b = (np.array(reached[TITLES[name]]) for name in both)
+gain = b - a
+mean, low, high = mean_and_interval(gain)
+print(
+    "FixMatch less supervised, seed by seed, in points:", 100 * gain.round(3)
+)
+verdict = "holds 0" if low <= 0 <= high else "does not hold 0"
+ends = f"{100 * low:+.1f} to {100 * high:+.1f}"
+print(f"mean {100 * mean:+.1f}, 95 % interval {ends}: {verdict}")
+assert len(gain) == 3 and low <= mean <= high
+
+# %% [markdown]
+# If the interval holds 0, three seeds are not enough to tell, even where
+# every seed says the same. That is no failure: it is the honest answer, and
+# it says what to do. `make bench` in the repository trains five seeds of six
+# methods (about half an hour on two cores) and writes the table of
+# `docs/results.md`.
+
+# %%
+quiz.ask("05-seeds")
+
+# %%
+quiz.answer("05-seeds", "...")
+
+# %% [markdown]
+# ## How good were the pseudo-labels?
+#
+# 1 minute. While it trained, FixMatch gave labels to unlabelled images. On
+# a data set whose truth is known one can look back. (The method never saw
+# it: with unlabelled images of your own this picture cannot be drawn.)
+
+# %%
+title = f"FixMatch's pseudo-labels, {shown}"
+figures.pseudo_labels(runs["fixmatch"].log, title=title)
+
+# %% [markdown]
+# Two curves that pull at each other: more labels in use, and still right.
+# Over all classes they look well. Class by class the story may differ: a
+# network prefers the classes it finds easy, and its own labels feed the
+# preference. In the picture, orange is favoured too little, purple too much,
+# white is as often as it is there. Look for a row that does not turn white.
+
+# %%
+history = runs["fixmatch"].pseudo_labels()
+figures.pseudo_label_bias(history)
+
+# %% [markdown]
+# And were they right? Of the pseudo-labels in use, the share that was right,
+# per class, at the beginning and at the end. Compare the lowest row with the
+# lowest class of the test further up. A class may have pseudo-labels that
+# are right, and be lost all the same, because there were too few of them:
+# which of the two pictures shows that?
+
+# %%
+counts = history.set_index(["class", "step"])
+share = (counts["correct"] / counts["used"]).unstack(
+    "step"
+)  # (K, rows of log)
+share = share.reindex(list(names))
+first, last = share.columns[0], share.columns[-1]
+figures.per_class(
+    {
+        f"until step {first:,}": share[first],
+        f"until step {last:,}": share[last],
+    },
+    names,
+    title="Pseudo-labels that were right",
+    x_label="of the pseudo-labels of that class, right (%)",
+)
+
+# %% [markdown]
+# ## Key points
+#
+# - Choose on validation, then open the test once. Weights, step, method and
+#   threshold are all choices.
+# - One accuracy hides classes. Look at the matrix, then at the images.
+# - The interval over test images and the interval over seeds answer two
+#   questions. With few labels the second is the larger one.
+# - Compare on the same seeds, and put the interval round the differences.
+# - A confidence is a claim. Check it before you use a threshold on it.
+# - Every figure needs its recipe, its labels, its seed, and the folder it
+#   came from.
+#
+# ## What to try next
+#
+# - Train a third and a fourth seed: `seeds=[1, 2, 3, 4]`. How does the
+#   interval of the gain shrink?
+# - Set `labels_per_class=25` in the recipe. Does the difference stay real?
+# - `workshop report` writes all of this as one page for a run of yours.
+# - Notebook 06 looks inside: where does the network put the images?
+
+# %%
+from workshop_lib.teaching import progress
+
+progress.show()

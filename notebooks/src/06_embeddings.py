@@ -1,0 +1,545 @@
+# %% [markdown]
+# # 06 Embeddings: where does the network put the images?
+#
+# Before a network names a class it turns every image into a list of numbers:
+# a vector. Images that it finds alike get vectors that point the same way.
+# This notebook looks at these vectors: with your own functions, with
+# pictures, and with a number that keeps the pictures honest.
+#
+# **After this notebook you can**
+#
+# - tell features from the output of a projection head, and fetch both;
+# - scale vectors to length 1, and say what that changes and what it keeps;
+# - find the nearest neighbours of an image;
+# - measure an embedding with kNN accuracy, without training anything;
+# - draw t-SNE maps before and after training, and read them;
+# - say what a t-SNE map cannot tell, and show why.
+#
+# **You need** notebook 04; 05 helps. Trainings that were done there are
+# loaded; otherwise they run here (about four minutes on two cores).
+#
+# **Time**: 15 minutes.
+
+# %% [markdown]
+# ## The words of two publics
+#
+# | from deep learning | what it is |
+# |---|---|
+# | vector, embedding | the list of numbers that stands for an image |
+# | features | the vector that the classifier reads |
+# | projection head | two more layers, for a contrastive loss alone |
+# | cosine similarity | of two vectors: 1 same direction, 0 right angle |
+# | kNN | k nearest neighbours: ask the most similar labelled images |
+# | t-SNE | a way to draw many dimensions as two or three |
+#
+# | from remote sensing | what it is |
+# |---|---|
+# | spectral signature | a vector too: one number per band, per pixel |
+# | spectral angle | the angle between two signatures: brightness drops out |
+# | scene | one image with one class |
+#
+# So whoever has used the *spectral angle mapper* knows cosine similarity
+# already. A feature vector is the signature of a whole scene, with bands
+# that the network has invented.
+
+# %% [markdown]
+# ## The runs
+#
+# 1 minute. **The data knob**, as in the notebooks before.
+
+# %%
+DATA = "mini_eo"  # or "ucm", "eurosat", or the path of a folder per class
+
+# %%
+from workshop_lib.data.open import open_scenes, open_split
+from workshop_lib.recipe import preset
+
+recipe = preset().with_(data=DATA)
+scenes = open_scenes(recipe)
+split = open_split(recipe, scenes)
+names = scenes.class_names
+TITLES = {"supervised_strong": "Supervised, strong",
+          "fixmatch": "FixMatch", "comatch": "CoMatch"}  # fmt: skip
+print(f"{len(split.labeled)} labelled and {len(split.test)} test images")
+
+# %% tags=["slow"] seconds=100
+from workshop_lib.teaching.runs import class_run
+
+runs = {}
+for name in ("supervised_strong", "fixmatch"):
+    runs[name] = class_run(name, scenes, split, recipe)
+
+# %% tags=["slow"] seconds=120
+runs["comatch"] = class_run("comatch", scenes, split, recipe)
+
+# %% [markdown]
+# ## Features and projection head
+#
+# 2 minutes. The way of an image through the network:
+#
+# 1. convolutions turn the image into many small maps;
+# 2. each map is averaged to one number: the **features**, one vector;
+# 3. the **classifier** turns the features into one logit per class.
+#
+# CoMatch has one more branch: a **projection head** turns the features into
+# another vector, of length 1, on which its contrastive loss works.
+#
+# `embed_run` fetches either, for one part of the images.
+
+# %%
+from workshop_lib.evaluation.embeddings import embed_run
+
+features = embed_run(runs["comatch"], scenes, split, "test")
+projected = embed_run(
+    runs["comatch"], scenes, split, "test", which="projection"
+)
+print("features  ", features.vectors.shape)
+print("projection", projected.vectors.shape)
+assert len(features) == len(projected) == len(split.test)
+
+# %% [markdown]
+# How long are these vectors? Look at the two histograms: the features have
+# many lengths, the projection has one.
+
+# %%
+import numpy as np
+from matplotlib import pyplot as plt
+
+fig, both = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
+kinds = {"features": features, "projection": projected}
+for axes, (title, one) in zip(both, kinds.items(), strict=True):
+    lengths = np.linalg.norm(one.vectors, axis=1)
+    axes.hist(lengths, bins=np.linspace(0, 1.23 * lengths.max(), 31))
+    axes.set(title=f"CoMatch, {title}: lengths", ylabel="images")
+    axes.set_xlabel("length of the vector (no unit)")
+assert np.allclose(lengths, 1, atol=1e-4)  # those of the projection
+plt.show()
+
+# %%
+from workshop_lib.teaching import quiz
+
+quiz.ask("06-features")
+
+# %%
+quiz.answer("06-features", "...")
+
+# %% [markdown]
+# ## What L2 normalisation does
+#
+# 3 minutes. The length of a feature vector tells how strongly the network
+# responds, often little more than contrast. Its **direction** tells to what.
+# So vectors are divided by their length before they are compared. L2 is the
+# name of the usual length: the root of the sum of the squares.
+#
+# **Exercise 1** (easy, important, 2 minutes). Scale each row to length 1. A
+# row of zeros has no direction: it must stay zeros, not become NaN.
+
+
+# %%
+def l2_normalize(vectors):
+    """Scale each row to length 1; (N, D) -> (N, D)."""
+    ### BEGIN SOLUTION divide each row by its length, but never by 0
+    ### STUB lengths = ...  # (N, 1)
+    lengths = vectors.square().sum(dim=1, keepdim=True).sqrt()  # (N, 1)
+    unit = vectors / lengths.clamp(min=1e-12)
+    ### END SOLUTION
+    return unit
+
+
+# %% [markdown] tags=["hint"]
+# I get `RuntimeError: The size of tensor a ... must match`
+#
+# The lengths are (N,), the vectors (N, D). Keep the second axis:
+# `sum(dim=1, keepdim=True)` gives (N, 1), which divides row by row.
+
+# %% [markdown] tags=["hint"]
+# I get NaN
+#
+# 0 / 0. Divide by at least a tiny number: `lengths.clamp(min=1e-12)`.
+
+# %%
+from workshop_lib.teaching import checks
+
+checks.l2_normalize(l2_normalize)
+
+# %% [markdown]
+# A picture needs two numbers per image, so take two of the features: the two
+# that vary most over images of three classes. **Before**: where will the
+# points be after normalising them?
+
+# %%
+import torch
+from workshop_lib import figures
+
+few = np.flatnonzero(features.labels < 3)[:36]
+classes = features.labels[few]
+pair = features.vectors[few].var(axis=0).argsort()[-2:]  # the most varied two
+raw = torch.from_numpy(features.vectors[few][:, pair])  # (36, 2)
+unit = l2_normalize(raw)
+assert torch.allclose(
+    unit.norm(dim=1)[raw.norm(dim=1) > 0], torch.tensor(1.0)
+)
+title = "CoMatch: two of its features, 36 test images"
+figures.unit_circle(raw, unit, classes, names, title=title)
+
+# %% [markdown]
+# **After**: every line points where it pointed before, and all end on the
+# circle. A long and a short vector of one direction are one point now. With
+# all numbers instead of two it is a sphere that nobody can draw.
+
+# %%
+quiz.ask("06-norm")
+
+# %%
+quiz.answer("06-norm", "...")
+
+# %% [markdown]
+# ## The nearest neighbours of an image
+#
+# 3 minutes. Of unit vectors the dot product is the cosine of the angle
+# between them. The largest one belongs to the most similar image.
+#
+# **Exercise 2** (medium, important, 2 minutes). Use your `l2_normalize`. The
+# image itself is no neighbour: leave it out.
+
+
+# %%
+def nearest_neighbours(vectors, query, k):
+    """Positions of the k nearest to image `query`, nearest first: (k,)."""
+    ### BEGIN SOLUTION the k largest cosines, without the query itself
+    ### STUB unit = l2_normalize(vectors)  # (N, D)
+    ### STUB similarity = ...  # (N,)
+    unit = l2_normalize(vectors)  # (N, D)
+    similarity = unit @ unit[query]  # (N,)
+    similarity[query] = -torch.inf
+    found = similarity.topk(k).indices
+    ### END SOLUTION
+    return found
+
+
+# %% [markdown] tags=["hint"]
+# I get the image itself as the first neighbour
+#
+# Nobody is more similar to it. Set its own similarity to `-torch.inf` before
+# you ask for the largest.
+
+# %% [markdown] tags=["hint"]
+# I get `IndexError` or a shape that is (N, N)
+#
+# `unit @ unit[query]` multiplies (N, D) with (D,): one number per image.
+# `unit @ unit.T` compares everybody with everybody.
+
+# %%
+checks.nearest_neighbours(nearest_neighbours)
+
+# %% [markdown]
+# Five test images, one per row, and to the right what FixMatch finds most
+# alike among all test images. No classifier takes part. Look at the wrong
+# ones: what do they share with the image that was asked about?
+
+# %%
+fix = embed_run(runs["fixmatch"], scenes, split, "test")
+vectors = torch.from_numpy(fix.vectors)
+asked = range(0, len(names), max(1, len(names) // 5))
+queries = np.array([np.flatnonzero(fix.labels == c)[0] for c in asked][:5])
+rows = [nearest_neighbours(vectors, int(q), 6).numpy() for q in queries]
+found = np.stack(rows)  # (Q, 6)
+unit = l2_normalize(vectors).numpy()
+similarity = (unit[queries][:, None] * unit[found]).sum(axis=2)  # (Q, 6)
+images = scenes.images[split.test]
+title = "FixMatch: nearest neighbours"
+told = (images, scenes.bands, fix.labels, names, queries, found, similarity)
+figures.neighbours(*told, title=title)
+
+# %% [markdown]
+# This is a search engine for scenes: "show me more like this one". In an
+# archive without labels it is often the first thing an embedding is used
+# for.
+
+# %%
+quiz.ask("06-collapse")
+
+# %%
+quiz.answer("06-collapse", "...")
+
+# %% [markdown]
+# ## kNN accuracy: the honest number
+#
+# 2 minutes. Pictures persuade. So every picture below has a number beside
+# it: each test image takes the class of its **nearest labelled image**; the
+# share that is right is the kNN accuracy (here with k = 1). Nothing is
+# trained for it, so it measures the embedding itself.
+#
+# **Exercise 3** (medium, important, 2 minutes).
+
+
+# %%
+def knn_accuracy(train_vectors, train_labels, test_vectors, test_labels):
+    """Share of test images whose nearest training image has their class."""
+    ### BEGIN SOLUTION cosines (M, N), their argmax, its label, compared
+    ### STUB similarity = ...  # (M, N): test images down, training across
+    train_unit = l2_normalize(train_vectors)  # (N, D)
+    test_unit = l2_normalize(test_vectors)  # (M, D)
+    similarity = test_unit @ train_unit.T  # (M, N)
+    guess = train_labels[similarity.argmax(dim=1)]  # (M,)
+    share = (guess == test_labels).double().mean().item()
+    ### END SOLUTION
+    return share
+
+
+# %% [markdown] tags=["hint"]
+# I get 1.0
+#
+# The images found themselves: similarities must be between *test* and
+# *training* images, (M, N), not among one of the two.
+
+# %% [markdown] tags=["hint"]
+# I get `IndexError: index ... is out of bounds`
+#
+# The argmax runs over the wrong axis. Similarities are (M, N), test images
+# down: `argmax(dim=1)` gives for each test image a position among the N.
+
+# %%
+checks.knn_accuracy(knn_accuracy)
+
+# %% [markdown]
+# Now six embeddings: three methods, before the first step and at the best
+# one. The network before training is no fantasy: its weights are drawn from
+# the recipe's seed, so they can be drawn again. **Before** you run the cell:
+# will the three "before" differ?
+
+# %%
+stages = {"initial": "before", "best": "after"}
+memory, tested, honest = {}, {}, {}
+for stage in stages:
+    for name, run in runs.items():
+        key = (name, stage)
+        memory[key] = embed_run(
+            run, scenes, split, "labeled", checkpoint=stage
+        )
+        tested[key] = embed_run(run, scenes, split, "test", checkpoint=stage)
+        arrays = (memory[key].vectors, memory[key].labels,
+                  tested[key].vectors, tested[key].labels)  # fmt: skip
+        honest[key] = knn_accuracy(*map(torch.from_numpy, arrays))
+        print(f"{TITLES[name]:20}{stages[stage]:8}kNN {honest[key]:.1%}")
+
+# %% [markdown]
+# They do not: the same seed, the same first weights. So all that differs
+# afterwards was learnt, from the same labels.
+#
+# Two checks of these numbers. The library's own function must agree with
+# yours. And after a whole training (2,000 steps) the embedding must be
+# better than it was before.
+
+# %%
+from workshop_lib.evaluation.neighbours import knn_accuracy as library_knn
+
+first = [tested[name, "initial"].vectors for name in runs]
+assert all(np.allclose(first[0], one, atol=1e-4) for one in first)
+for key, value in honest.items():
+    assert abs(library_knn(memory[key], tested[key]) - value) < 0.01, key
+if recipe.steps >= 2000 and DATA == "mini_eo":
+    for name in runs:
+        assert honest[name, "best"] > honest[name, "initial"] + 0.1, name
+print("✓ the library agrees")
+
+# %% [markdown]
+# Is "before" better than guessing? Guessing is one in as many as there are
+# classes. A network that has learnt nothing still averages colours and
+# edges, and colour alone tells water from forest. That is the level to
+# compare with, not zero.
+
+# %%
+quiz.ask("06-knn")
+
+# %%
+quiz.answer("06-knn", "...")
+
+# %% [markdown]
+# ## t-SNE: six maps
+#
+# 2 minutes. t-SNE arranges points in two dimensions so that whoever is near
+# in many dimensions stays near. It knows no classes: colours and markers are
+# put on afterwards. Each class has its own pair of colour and marker, up to
+# 49 classes, and a number in the middle of its points.
+#
+# **Before** you run the cell: which two classes will lie in one heap?
+
+# %% tags=["slow"] seconds=15
+from workshop_lib.evaluation.reduce import sample_per_class, tsne
+
+chosen = sample_per_class(fix.labels, 300)  # the same images on every map
+marks = fix.labels[chosen]
+panels = []
+for key, one in tested.items():
+    panels.append(figures.Panel(
+        title=f"{TITLES[key[0]]}, {stages[key[1]]}",
+        points=tsne(one.vectors[chosen]), labels=marks,
+        note=f"kNN {honest[key]:.0%}"))  # fmt: skip
+title = f"t-SNE of {len(chosen)} test images, features, seed 0"
+figures.embedding_grid(panels, names, title=title)
+
+# %% [markdown]
+# **After**: read it in this order.
+#
+# 1. The number below each map. It comes from all dimensions and from all
+#    test images; the map shows two dimensions and some of them.
+# 2. The upper row against the lower one: what did training do? (The upper
+#    three are one and the same network.)
+# 3. In the lower row: which classes are still mixed? Go back to the
+#    confusion matrix of notebook 05: is it the same pair?
+#
+# Not to be read: which method has the "nicer" islands.
+
+# %% [markdown]
+# ### Three dimensions
+#
+# t-SNE in 3-D is a map of its own, not the flat one with depth added. On
+# paper it needs two views. Look for two groups that hide each other on the
+# left and part on the right.
+
+# %% tags=["slow"] seconds=10
+points = tsne(tested["fixmatch", "best"].vectors[chosen], dims=3)
+assert points.shape == (len(chosen), 3)
+views = [
+    figures.Panel(f"seen from {angle}°", points, marks, azimuth=angle)
+    for angle in (-60, 30)
+]
+figures.embedding_grid(views, names, title="FixMatch, after: t-SNE in 3-D")
+
+# %% [markdown]
+# ## What t-SNE cannot tell
+#
+# 2 minutes. **Distances between groups and sizes of groups.** A test with
+# known truth: three groups of vectors. B lies close to A, C far away from
+# both; B is ten times as wide as A and C.
+
+# %%
+rng = np.random.default_rng(0)
+centres = np.zeros((3, 16))
+centres[:, 0], centres[:, 1] = (1, 0.9, -1), (0, 0.45, 0.2)
+group = np.repeat(np.arange(3), 80)
+width = np.array([0.01, 0.1, 0.01])[group, None]
+toy = (centres[group] + width * rng.normal(size=(240, 16))).astype(np.float32)
+
+
+def far(points):
+    """How many times as far from A as B is C? From middle to middle."""
+    a, b, c = (points[group == g].mean(axis=0) for g in range(3))
+    return np.linalg.norm(a - c) / np.linalg.norm(a - b)
+
+
+# %% [markdown]
+# On the left PCA, a plain shadow of the data; on the right t-SNE of the same
+# vectors. **Before**: which of your two facts will survive on the right?
+
+# %%
+from workshop_lib.evaluation.reduce import pca
+
+shadow, shares = pca(toy)
+drawn = {"PCA": shadow, "t-SNE": tsne(toy)}
+fig, both = plt.subplots(1, 2, figsize=(9, 4.2), layout="constrained")
+for axes, (name, points) in zip(both, drawn.items(), strict=True):
+    for g, (letter, marker) in enumerate(zip("ABC", "os^", strict=True)):
+        axes.plot(*points[group == g].T, marker, label=letter, markersize=4)
+    axes.set_title(f"{name}: C is {far(points):.1f} x as far from A as B")
+    axes.set(xlabel="first axis (no unit)", ylabel="second axis (no unit)")
+    axes.axis("equal")
+    axes.legend()
+plt.show()
+assert shares.sum() > 0.9 and far(drawn["t-SNE"]) < 0.7 * far(shadow)
+
+# %% [markdown]
+# t-SNE found the three groups: that is what it is good at. But all three look
+# alike in size, although B is ten times as wide, and C has come much nearer
+# than it is. t-SNE evens out densities, by design.
+#
+# ### The perplexity trap
+#
+# Perplexity is the number of neighbours that a point attends to. Move the
+# slider: the **same** features, three perplexities. (Where no kernel
+# listens, all three stand side by side.)
+
+# %% tags=["slow"] seconds=15
+from workshop_lib.teaching import widgets
+
+after = tested["fixmatch", "best"]
+highest = (min(400, len(after)) - 1) // 3
+maps = widgets.perplexity_maps(after, sorted({5, 30, min(100, highest)}))
+widgets.perplexity_slider(maps, names)
+
+# %% [markdown]
+# Follow one class by its number through the three. Does it stay in one
+# piece? Are its neighbours the same? With 5 neighbours classes tend to tear
+# apart; with 100 the islands loosen and drift together. Three stories from
+# one set of vectors, and one kNN accuracy for all of them.
+#
+# The trap shuts where there is nothing at all: pure noise, without any
+# class. What will t-SNE draw at a perplexity of 3? **Guess**, then run.
+
+# %%
+noise = rng.normal(size=(300, 64)).astype(np.float32)
+nobody = np.zeros(300, dtype=np.int64)
+panels = [
+    figures.Panel(f"perplexity {p}", tsne(noise, perplexity=p), nobody)
+    for p in (3, 30)
+]
+figures.embedding_grid(panels, ["noise"], title="t-SNE of pure noise")
+
+# %% [markdown]
+# On the left there are strings and clumps, and none of them exists. So:
+# never show a map of one perplexity alone, and never without a number.
+
+# %%
+quiz.ask("06-tsne")
+
+# %%
+quiz.answer("06-tsne", "...")
+
+# %% [markdown]
+# ### Features or projection, measured
+#
+# One question is left from the beginning. Which of CoMatch's two vectors is
+# worth more? Ask the honest number, not a map.
+
+# %%
+value = {}
+for which in ("features", "projection"):
+    parts = [
+        embed_run(runs["comatch"], scenes, split, part, which)
+        for part in ("labeled", "test")
+    ]
+    arrays = [a for one in parts for a in (one.vectors, one.labels)]
+    value[which] = knn_accuracy(*map(torch.from_numpy, arrays))
+    print(f"CoMatch, {which:11} kNN {value[which]:.1%}")
+assert all(0 <= share <= 1 for share in value.values())
+
+# %% [markdown]
+# With many labels the features usually win: the projection forgets what its
+# loss does not need. CoMatch is a special case, since its loss is about
+# classes. Believe the figures above, and remember that they are one seed.
+
+# %% [markdown]
+# ## Key points
+#
+# - Features are what the classifier reads; a projection head belongs to a
+#   contrastive loss.
+# - L2 normalisation keeps the direction and drops the length; then the dot
+#   product is the cosine.
+# - Nearest neighbours make a search engine, and kNN accuracy a number that
+#   needs no training.
+# - t-SNE tells who is next to whom. It does not tell distances between
+#   groups, nor their sizes, and its islands depend on the perplexity.
+# - A map without a number beside it is an illustration, not a result.
+#
+# ## What to try next
+#
+# - Draw the six maps with another `seed=` of t-SNE. What stays?
+# - `workshop embed runs/class/fixmatch` writes the vectors as files that
+#   TensorBoard's projector opens: turn the 3-D map by hand.
+# - Embed images of your own with `embed_run` and search among them.
+
+# %%
+from workshop_lib.teaching import progress
+
+progress.show()

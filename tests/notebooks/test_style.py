@@ -1,0 +1,87 @@
+"""What a reader of a notebook may count on: short cells, headings in order, words."""
+
+import ast
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "notebooks"
+PATHS = sorted(FOLDER.rglob("[0-9][0-9]_*.ipynb"))
+LONGEST, WIDEST = 15, 78
+
+each = pytest.mark.parametrize(
+    "path", PATHS, ids=lambda path: path.relative_to(FOLDER).as_posix()
+)
+
+
+def cells(path: Path, kind: str) -> list[tuple[str, str]]:
+    """Id and source of the cells of a kind; not those that are put there for all."""
+    found: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return [
+        (cell["id"], "".join(cell["source"]))
+        for cell in found
+        if cell["cell_type"] == kind and "setup" not in cell["metadata"].get("tags", [])
+    ]
+
+
+def headings(text: str) -> list[int]:
+    """The levels of a Markdown text's headings; a # in code is none."""
+    text = re.sub(r"^(`{3,}).*?^\1", "", text, flags=re.MULTILINE | re.DOTALL)
+    return [len(marks) for marks in re.findall(r"^(#{1,6}) ", text, re.MULTILINE)]
+
+
+def test_there_are_notebooks():
+    assert len(PATHS) >= 2
+
+
+@each
+def test_cells_are_short_and_narrow(path: Path):
+    for name, source in cells(path, "code"):
+        lines = source.splitlines()
+        assert len(lines) <= LONGEST, f"{name} has {len(lines)} lines: split it"
+        assert max(map(len, lines), default=0) <= WIDEST, name
+
+
+@each
+def test_code_is_python(path: Path):
+    for name, source in cells(path, "code"):
+        plain = re.sub(r"^[%!].*", "pass", source, flags=re.MULTILINE)
+        ast.parse(plain, filename=name)
+
+
+@each
+def test_headings_go_down_one_step_at_a_time(path: Path):
+    levels = [n for _, text in cells(path, "markdown") for n in headings(text)]
+    assert levels[0] == 1 and levels.count(1) == 1
+    for above, below in zip(levels, levels[1:], strict=False):
+        assert below <= above + 1, levels
+
+
+@each
+def test_pictures_have_words_and_need_no_file(path: Path):
+    for name, text in cells(path, "markdown"):
+        for words, target in re.findall(r"!\[(.*?)\]\((.*?)\)", text):
+            assert words.strip(), f"{name}: {target} without words"
+            assert target.startswith("https://"), f"{name}: Colab has no {target}"
+        for tag in re.findall(r"<img\b[^>]*>", text):
+            assert re.search(r'alt="[^"]+"', tag), f"{name}: {tag}"
+
+
+@each
+def test_links_between_notebooks_lead_somewhere(path: Path):
+    for name, text in cells(path, "markdown"):
+        for target in re.findall(r"(?<!!)\[[^\]]*\]\(([^)]+)\)", text):
+            if not target.startswith(("http", "#")):
+                assert (path.parent / target).exists(), f"{name}: {target}"
+
+
+@each
+def test_the_learner_is_told_minutes(path: Path):
+    assert re.search(r"\d+ minutes", cells(path, "markdown")[0][1])
+
+
+def test_headings_are_found_where_they_are():
+    assert headings("# a\n\ntext # b\n```python\n# c\n```\n\n## d\n#e") == [1, 2]
