@@ -2,6 +2,7 @@
 
 __all__ = ["Planned", "compare", "plan", "time_left"]
 
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ from workshop_lib.ladder import ladder_recipe
 from workshop_lib.methods import build_method
 from workshop_lib.models import build_model
 from workshop_lib.recipe import Recipe
+from workshop_lib.session import in_notebook
 from workshop_lib.training.log import Row, someone_watches
 from workshop_lib.training.loop import train
 
@@ -220,6 +222,7 @@ class _Progress:
             bar_format="{desc} |{bar}| {n:.1f} of {total_fmt} runs{postfix}",
             disable=not (self.verbose and someone_watches()),
             leave=False,
+            file=sys.stdout if in_notebook() else sys.stderr,  # red in a notebook
         )
         return self
 
