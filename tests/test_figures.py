@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from IPython.core.formatters import DisplayFormatter
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from workshop_lib import figures
 from workshop_lib.errors import WorkshopError
 from workshop_lib.figures import Rung
-from workshop_lib.figures.style import line_style, svg
+from workshop_lib.figures.style import carry_alt_text, line_style, svg
 
 STEPS = np.arange(100, 1001, 100)
 LOG = pd.DataFrame(
@@ -110,6 +111,17 @@ def test_figures_show_themselves_in_a_notebook() -> None:
     png, more = figure._repr_png_()
     assert png.startswith(b"\x89PNG")
     assert more["alt"] == figures.describe(figure)
+
+
+def test_the_alt_text_comes_along_where_matplotlib_shows_figures() -> None:
+    shown = DisplayFormatter()
+    shown.formatters["image/png"].for_type(Figure, lambda figure: b"matplotlib's")
+    figure = figures.ladder(RUNGS)
+    assert shown.format(figure)[0]["image/png"] == b"matplotlib's"
+    carry_alt_text(shown.formatters)
+    data, more = shown.format(figure)
+    assert data["image/png"].startswith(b"\x89PNG")
+    assert more["image/png"]["alt"] == figures.describe(figure)
 
 
 def test_ladder_counts_gains_against_the_best_before() -> None:

@@ -5,6 +5,7 @@ __all__ = [
     "INK",
     "PALETTE",
     "Drawing",
+    "carry_alt_text",
     "describe",
     "house_style",
     "line_style",
@@ -14,6 +15,7 @@ __all__ = [
 ]
 
 import io
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,6 +24,8 @@ import matplotlib
 import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from workshop_lib.session import in_notebook
 
 INK = "#1a1a1a"
 GREY = "#b8bec6"
@@ -68,6 +72,22 @@ class Drawing(Figure):
         buffer = io.BytesIO()
         self.savefig(buffer, format="png", dpi=100, facecolor="white")
         return buffer.getvalue(), {"alt": self.alt}
+
+
+def carry_alt_text(formatters: dict[str, Any]) -> None:
+    """Have a notebook show a `Drawing` by its own method, and so with its alt text.
+
+    Matplotlib tells the notebook how to show any Figure, and that comes before a
+    figure's own method; what is told of the exact class comes before both.
+
+    Args:
+        formatters: those of the shell's `display_formatter`, by MIME type.
+    """
+    formatters["image/png"].for_type(Drawing, Drawing._repr_png_)
+
+
+if in_notebook():
+    carry_alt_text(sys.modules["IPython"].get_ipython().display_formatter.formatters)
 
 
 @contextmanager
