@@ -29,6 +29,9 @@ def forward_views(
             mode, and in training mode both kinds enter the running statistics (apart:
             one update each), on purpose: at evaluation images look like the weak view.
 
+    A model that is to spare memory (`Classifier.save_memory`) may take each pass a few
+    images at a time; their outputs, and so the loss, are those of the whole batch.
+
     Shape: each view (n, C, H, W), n may differ from view to view -> one `Output` per
     view, in the order given: `logits` (n, K), `embedding` (n, D). The outputs of
     `without_gradient` are cut from the graph either way.
