@@ -132,9 +132,9 @@ def elsewhere():
 
 @pytest.mark.slow
 def test_work_in_a_process_of_its_own_is_timed_there(elsewhere):
-    long, short = elsewhere.start(_napping, 0.05), elsewhere.start(_napping, 0.0)
-    assert short("wall") < 0.05 <= long("wall") < 5
-    assert long("processor") < 0.05  # asleep
+    long, short = elsewhere.start(_napping, 0.5), elsewhere.start(_napping, 0.0)
+    assert 0.5 <= long("wall") and short("wall") < long("wall")
+    assert long("processor") < 0.5  # asleep
 
 
 @pytest.mark.slow
