@@ -19,8 +19,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, interpolate
 
-from workshop_lib.data.mini_eo import mini_eo
-from workshop_lib.data.near_duplicates import (
+from workshop_lib.data.auditing.near_duplicates import (
     COPY_DISTANCE,
     COPY_LIKENESS,
     MAX_DISTANCE,
@@ -31,9 +30,10 @@ from workshop_lib.data.near_duplicates import (
     hamming_pairs,
     perceptual_hash,
 )
-from workshop_lib.data.ready import stem
+from workshop_lib.data.mini_eo import mini_eo
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.splits import Split
+from workshop_lib.data.splitting.ready import stem
 from workshop_lib.errors import WorkshopError
 from workshop_lib.figures import Drawing, image_pairs
 from workshop_lib.files import write_or_explain, write_text
@@ -238,9 +238,9 @@ def _small(image: Tensor, size: int) -> Tensor:
 _PAGE = """# Pictures of the same ground
 
 Written by `python -m benchmarks.near_duplicates`; how it works is told in
-`workshop_lib/data/near_duplicates.py`. A pair counts if its perceptual hashes (64 bits)
-differ in at most {distance}, its phase correlation peaks at {match} or above and tiny
-thumbnails correlate at {least} or more; or if
+`workshop_lib/data/auditing/near_duplicates.py`. A pair counts if its perceptual hashes
+(64 bits) differ in at most {distance}, its phase correlation peaks at {match} or above
+and tiny thumbnails correlate at {least} or more; or if
 the hashes differ in at most {bits} and the thumbnails correlate at {likeness} or more.
 
 | data set | images | by hash | same ground | lowest | next | torn apart | seconds |
@@ -294,7 +294,10 @@ part of the image. {every}
 The ready splits (`Split.ready`) keep all of these pairs together. For your own images:
 
 ```python
-from workshop_lib.data.near_duplicates import alike_groups, find_near_duplicates
+from workshop_lib.data.auditing.near_duplicates import (
+    alike_groups,
+    find_near_duplicates,
+)
 
 groups = alike_groups(find_near_duplicates(scenes.images), len(scenes))
 split = Split.make(scenes, labels_per_class=4, groups=groups)

@@ -3,9 +3,9 @@
     python -m benchmarks.ready_splits ../shared/data
 
 Takes the names of the images from the archives of UC Merced and EuroSAT (only names are
-read) and writes workshop_lib/data/ready_splits/{ucm,eurosat}.zip. Prints the checksums
-that `workshop_lib/data/ready.py` must hold. Everybody gets the same: the draw depends
-on names and seeds alone.
+read) and writes {ucm,eurosat}.zip in workshop_lib/data/splitting/ready_splits/. Prints
+the checksums that `ready.py` beside that folder must hold. Everybody gets the same: the
+draw depends on names and seeds alone.
 """
 
 import argparse
@@ -18,11 +18,11 @@ from pathlib import Path
 
 import torch
 
-from workshop_lib.data.near_duplicates import NearDuplicate, alike_groups
-from workshop_lib.data.ready import FOLDER, LABELS, SEEDS, checksum, stem
+from workshop_lib.data.auditing.near_duplicates import NearDuplicate, alike_groups
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.split_files import rows_of
 from workshop_lib.data.splits import Split
+from workshop_lib.data.splitting.ready import FOLDER, LABELS, SEEDS, checksum, stem
+from workshop_lib.data.splitting.split_files import rows_of
 from workshop_lib.files import write_or_explain
 
 

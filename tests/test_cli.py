@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from workshop_lib import cli
-from workshop_lib.data.catalogue import SOURCES
+from workshop_lib.data.fetch.catalogue import SOURCES
 from workshop_lib.recipe import Recipe
 
 

@@ -551,7 +551,7 @@ pictures = {"a": rings(96, 96), "b": rings(96, 96), "c": rings(60, 96)}
 # centre**: a little is lost at the sides, but what stays is true.
 
 # %%
-from workshop_lib.data.decode import fit
+from workshop_lib.data.images.decode import fit
 
 shown = {
     "as it is": np.asarray(pictures["c"]),

@@ -8,14 +8,14 @@ from typing import Annotated, Literal
 import pandas as pd
 import tyro
 
-from workshop_lib.data.catalogue import SOURCES, find_source
-from workshop_lib.data.catalogue.kinds import Source
-from workshop_lib.data.contents import check
+from workshop_lib.data.fetch.catalogue import SOURCES, find_source
+from workshop_lib.data.fetch.catalogue.kinds import Source
+from workshop_lib.data.fetch.contents import check
+from workshop_lib.data.fetch.sources import data_folder, describe, get, resolve
 from workshop_lib.data.open import open_scenes
-from workshop_lib.data.outline import split_source
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.sources import data_folder, describe, get, resolve
 from workshop_lib.data.splits import Split
+from workshop_lib.data.splitting.outline import split_source
 from workshop_lib.errors import WorkshopError
 from workshop_lib.recipe import Recipe
 

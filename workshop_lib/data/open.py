@@ -4,15 +4,15 @@ __all__ = ["describe_data", "open_scenes", "open_split"]
 
 from pathlib import Path
 
-from workshop_lib.data.catalogue import SOURCES
-from workshop_lib.data.geotiff import GeoTiffs, geotiffs, is_multiband
-from workshop_lib.data.listing import Listing, list_folder
+from workshop_lib.data.fetch.catalogue import SOURCES
+from workshop_lib.data.fetch.sources import resolve
+from workshop_lib.data.images.geotiff import GeoTiffs, geotiffs, is_multiband
+from workshop_lib.data.images.listing import Listing, list_folder
+from workshop_lib.data.images.names_file import list_names
+from workshop_lib.data.images.zip_listing import list_zip
 from workshop_lib.data.mini_eo import CLASSES, DEFAULT_BANDS, DEFAULT_SEED, mini_eo
-from workshop_lib.data.names_file import list_names
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.sources import resolve
 from workshop_lib.data.splits import Split
-from workshop_lib.data.zip_listing import list_zip
 from workshop_lib.errors import WorkshopError
 from workshop_lib.recipe import Recipe
 

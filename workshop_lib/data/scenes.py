@@ -11,13 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from workshop_lib.data.arrays import images_from, labels_from
 from workshop_lib.data.checks import check_scenes
-from workshop_lib.data.decode import Pictures
-from workshop_lib.data.listing import Listing, list_folder
-from workshop_lib.data.names_file import list_names
-from workshop_lib.data.reading import OnError, ReadImages, read_images
-from workshop_lib.data.zip_listing import list_zip
+from workshop_lib.data.images.arrays import images_from, labels_from
+from workshop_lib.data.images.decode import Pictures
+from workshop_lib.data.images.listing import Listing, list_folder
+from workshop_lib.data.images.names_file import list_names
+from workshop_lib.data.images.reading import OnError, ReadImages, read_images
+from workshop_lib.data.images.zip_listing import list_zip
 from workshop_lib.errors import WorkshopError
 
 RGB = ("red", "green", "blue")
@@ -163,8 +163,8 @@ class Scenes:
         """Read a folder that holds one folder of RGB images per class.
 
         Decoded once, then mapped from one file until an image changes; see
-        `workshop_lib.data.listing` for what is an image (and for images without a
-        class), `workshop_lib.data.decode` for formats and unequal sizes.
+        `workshop_lib.data.images.listing` for what is an image (and for images without
+        a class), `workshop_lib.data.images.decode` for formats and unequal sizes.
 
         Args:
             path: the folder; its folders' names are the class names.

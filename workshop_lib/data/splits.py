@@ -9,8 +9,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from workshop_lib.data.audit import Audit, audit_parts
-from workshop_lib.data.drawing import (
+from workshop_lib.data.auditing.audit import Audit, audit_parts
+from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.splitting.drawing import (
     TEST,
     VAL,
     Wishes,
@@ -19,11 +20,14 @@ from workshop_lib.data.drawing import (
     sides_by_image,
     strata_of,
 )
-from workshop_lib.data.geography import block_numbers, positions
-from workshop_lib.data.grouping import leave_gap, sides_by_group, sides_by_region
-from workshop_lib.data.ready import ready_parts
-from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.split_files import (
+from workshop_lib.data.splitting.geography import block_numbers, positions
+from workshop_lib.data.splitting.grouping import (
+    leave_gap,
+    sides_by_group,
+    sides_by_region,
+)
+from workshop_lib.data.splitting.ready import ready_parts
+from workshop_lib.data.splitting.split_files import (
     PARTS,
     digest_of,
     read_split,
@@ -219,7 +223,7 @@ class Split:
     def audit(
         self, scenes: Scenes, near_duplicates: bool = True, close_km: float = 1.0
     ) -> Audit:
-        """Look for leaks and other faults; see `workshop_lib.data.audit`."""
+        """Look for leaks and other faults; see `workshop_lib.data.auditing.audit`."""
         return audit_parts(scenes, self._parts(), near_duplicates, close_km)
 
     def digest(self, scenes: Scenes) -> str:

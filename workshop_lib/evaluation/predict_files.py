@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from workshop_lib.data.decode import Pictures
-from workshop_lib.data.listing import find_images, list_files
-from workshop_lib.data.reading import OnError, read_images
+from workshop_lib.data.images.decode import Pictures
+from workshop_lib.data.images.listing import find_images, list_files
+from workshop_lib.data.images.reading import OnError, read_images
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.calibration import COLDEST, soften
 from workshop_lib.files import read_json

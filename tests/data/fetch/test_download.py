@@ -1,0 +1,408 @@
+"""Downloads against a server on this machine that behaves as badly as the real ones."""
+
+import hashlib
+import http.server
+import inspect
+import re
+import sys
+import threading
+import time
+import types
+
+import pytest
+
+from workshop_lib.data.fetch import download as module
+from workshop_lib.data.fetch import space
+from workshop_lib.data.fetch.download import download
+from workshop_lib.data.fetch.mirrors import Mirror, mismatch
+from workshop_lib.errors import WorkshopError
+
+CONTENT = bytes(range(256)) * 800  # 204,800 bytes
+MD5 = "md5:" + hashlib.md5(CONTENT).hexdigest()
+PAGE = b"<!DOCTYPE html><html><title>Google Drive - Quota exceeded</title>sorry</html>"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Each path is another way to be difficult; `server.asked` remembers requests."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        asked = self.headers.get("Range")
+        self.server.asked.append((self.path, asked))
+        begin = int(re.match(r"bytes=(\d+)-", asked)[1]) if asked else 0
+        getattr(self, "serve_" + self.path.strip("/").replace("/", "_"))(begin)
+
+    def send(self, body, begin=0, cut=None, kind="application/zip", total=None):
+        total = len(body) if total is None else total
+        self.send_response(206 if begin else 200)
+        if begin:
+            self.send_header("Content-Range", f"bytes {begin}-{total - 1}/{total}")
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(total - begin))
+        self.end_headers()
+        self.wfile.write(body[begin:cut])
+        if cut is not None:
+            self.close_connection = True
+
+    def serve_good(self, begin):
+        if begin >= len(CONTENT):
+            self.send_response(416)
+            self.send_header("Content-Range", f"bytes */{len(CONTENT)}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        self.send(CONTENT, begin)
+
+    def serve_cut(self, begin):  # 50,000 bytes a time, and the line is dead
+        self.send(CONTENT, begin, cut=begin + 50_000)
+
+    def serve_whole_only(self, begin):  # knows no ranges
+        first = len(self.server.asked) == 1
+        self.send(CONTENT, 0, cut=50_000 if first else None)
+
+    def serve_whole_only_always_cut(self, begin):
+        self.send(CONTENT, 0, cut=50_000)
+
+    def serve_wrong(self, begin):
+        self.send(b"x" * len(CONTENT), begin)
+
+    def serve_page(self, begin):
+        self.send(PAGE, 0, kind="text/html; charset=utf-8")
+
+    def serve_disguised_page(self, begin):
+        self.send(b"\n " + PAGE, 0)
+
+    def serve_chunked(self, begin):
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for k in range(0, len(CONTENT), 51_200):
+            part = CONTENT[k : k + 51_200]
+            self.wfile.write(f"{len(part):x}\r\n".encode() + part + b"\r\n")
+        self.wfile.write(b"0\r\n\r\n")
+
+    def serve_silent(self, begin):
+        self.send(CONTENT, begin, cut=max(begin, 1000))
+        self.server.stop.wait(2)
+
+    def serve_trickle(self, begin):
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(CONTENT)))
+        self.end_headers()
+        for k in range(200):
+            if self.server.stop.wait(0.01):
+                return
+            try:
+                self.wfile.write(CONTENT[k * 10 : k * 10 + 10])
+                self.wfile.flush()
+            except OSError:
+                return  # the client has had enough
+
+    def serve_busy(self, begin):  # twice too busy, then ready
+        if len(self.server.asked) > 2:
+            self.send(CONTENT, begin)
+        else:
+            self.send_error(503)
+
+    def serve_moved(self, begin):
+        self.send_response(302)
+        self.send_header("Location", "/good")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def serve_gone(self, begin):
+        self.send_error(404)
+
+    def log_message(self, *args):
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def running():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    server.stop = threading.Event()
+    server.asked = []
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    yield server
+    server.stop.set()
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def server(running, monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    running.asked.clear()
+    return running
+
+
+def mirror(server, path, checksum=MD5, size=0):
+    return Mirror(f"http://127.0.0.1:{server.server_port}/{path}", checksum, size)
+
+
+def fetch(server, folder, *paths, checksum=MD5, timeout=5.0, size=0):
+    mirrors = [mirror(server, path, checksum, size) for path in paths]
+    return download("a.zip", mirrors, folder, timeout=timeout, tries=3, pause=0.001)
+
+
+def test_a_file_arrives_whole_under_its_name(server, tmp_path):
+    path = fetch(server, tmp_path / "new" / "folder", "good")
+    assert path == tmp_path / "new" / "folder" / "a.zip"
+    assert path.read_bytes() == CONTENT
+    assert [p.name for p in path.parent.iterdir()] == ["a.zip"]
+
+
+@pytest.mark.parametrize("path", ["chunked", "moved"])
+def test_unknown_lengths_and_redirections_are_ordinary(server, tmp_path, path):
+    assert fetch(server, tmp_path, path).read_bytes() == CONTENT
+
+
+def test_a_broken_download_goes_on_where_it_broke_off(server, tmp_path):
+    assert fetch(server, tmp_path, "cut").read_bytes() == CONTENT
+    ranges = [asked for _, asked in server.asked]
+    assert ranges == [None] + [f"bytes={k}000-" for k in (50, 100, 150, 200)]
+
+
+def test_a_later_call_goes_on_with_what_an_earlier_one_left(server, tmp_path):
+    with pytest.raises(WorkshopError, match="What has arrived is kept"):
+        fetch(server, tmp_path, "whole_only_always_cut")
+    (part,) = tmp_path.iterdir()
+    assert part.name.endswith(".part") and part.stat().st_size == 50_000
+    server.asked.clear()
+    assert fetch(server, tmp_path, "good").read_bytes() == CONTENT
+    assert server.asked == [("/good", "bytes=50000-")]
+
+
+def test_a_server_without_ranges_starts_over(server, tmp_path):
+    assert fetch(server, tmp_path, "whole_only").read_bytes() == CONTENT
+    assert len(server.asked) == 2
+
+
+def test_a_server_that_never_gets_further_is_left(server, tmp_path):
+    with pytest.raises(WorkshopError, match="broke off, 9 times in a row"):
+        fetch(server, tmp_path, "whole_only_always_cut")
+    assert len(server.asked) == 10  # one that brought something, nine that did not
+
+
+def test_mirrors_are_tried_in_order(server, tmp_path, capsys):
+    path = fetch(server, tmp_path, "gone", "page", "wrong", "good")
+    assert path.read_bytes() == CONTENT
+    assert [path for path, _ in server.asked] == ["/gone", "/page", "/wrong", "/good"]
+    said = capsys.readouterr().out
+    assert "404" in said and "Quota exceeded" in said and "expected" in said
+    assert [p.name for p in tmp_path.iterdir()] == ["a.zip"]
+
+
+def test_a_mirror_goes_on_with_the_part_of_another_one(server, tmp_path):
+    assert fetch(server, tmp_path, "silent", "good", timeout=0.1).exists()
+    assert server.asked[-1][0] == "/good"
+    assert int(server.asked[-1][1][6:-1]) >= 1000
+
+
+def test_mirrors_of_other_bytes_do_not_share_a_part(server, tmp_path):
+    other = "md5:" + "0" * 32
+    mirrors = [mirror(server, "silent", other), mirror(server, "good")]
+    download("a.zip", mirrors, tmp_path, timeout=0.1, tries=1, pause=0)
+    assert server.asked[-1] == ("/good", None)
+
+
+@pytest.mark.parametrize("path", ["page", "disguised_page"])
+@pytest.mark.parametrize("checksum", [MD5, ""])
+def test_a_web_page_is_never_taken_for_the_file(server, tmp_path, path, checksum):
+    with pytest.raises(WorkshopError, match="web page .*Quota exceeded.* instead"):
+        fetch(server, tmp_path, path, checksum=checksum)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_page_instead_of_the_rest_does_not_spoil_what_is_there(server, tmp_path):
+    with pytest.raises(WorkshopError):
+        fetch(server, tmp_path, "whole_only_always_cut")
+    with pytest.raises(WorkshopError, match="web page"):
+        fetch(server, tmp_path, "page")
+    (part,) = tmp_path.iterdir()
+    assert part.read_bytes() == CONTENT[:50_000]
+
+
+def test_a_wrong_file_never_gets_the_name(server, tmp_path):
+    with pytest.raises(WorkshopError, match=r"its md5 is \w{32}, expected"):
+        fetch(server, tmp_path, "wrong")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_spoiled_beginning_costs_one_more_download(server, tmp_path):
+    part = tmp_path / f"a.zip.{MD5[4:12]}.part"
+    part.write_bytes(b"rubbish" * 1000)
+    assert fetch(server, tmp_path, "good").read_bytes() == CONTENT
+    assert server.asked == [("/good", "bytes=7000-"), ("/good", None)]
+
+
+def test_a_part_that_was_complete_only_gets_its_name(server, tmp_path):
+    (tmp_path / f"a.zip.{MD5[4:12]}.part").write_bytes(CONTENT)
+    assert fetch(server, tmp_path, "good").read_bytes() == CONTENT
+    assert len(server.asked) == 1
+
+
+def test_a_part_longer_than_the_file_is_thrown_away(server, tmp_path):
+    (tmp_path / f"a.zip.{MD5[4:12]}.part").write_bytes(CONTENT + b"more")
+    assert fetch(server, tmp_path, "good").read_bytes() == CONTENT
+
+
+def test_without_a_checksum_the_length_must_be_right(server, tmp_path):
+    path = fetch(server, tmp_path, "cut", checksum="")
+    assert path.read_bytes() == CONTENT
+
+
+def test_a_file_of_another_size_is_refused_before_it_is_fetched(server, tmp_path):
+    with pytest.raises(WorkshopError, match="204800 bytes, expected 7"):
+        fetch(server, tmp_path, "good", size=7)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_busy_server_is_asked_again(server, tmp_path):
+    assert fetch(server, tmp_path, "busy").read_bytes() == CONTENT
+
+
+def test_a_silent_server_is_given_up(server, tmp_path):
+    started = time.monotonic()
+    with pytest.raises(WorkshopError, match="fell silent"):
+        fetch(server, tmp_path, "silent", timeout=0.05)
+    assert time.monotonic() - started < 60  # not for ever
+
+
+def test_a_server_that_only_drips_is_left_for_the_next(server, tmp_path, capsys):
+    assert fetch(server, tmp_path, "trickle", "good", timeout=0.2).exists()
+    assert "slower than" in capsys.readouterr().out
+
+
+def test_without_a_network_the_message_says_all_one_needs(tmp_path):
+    nowhere = Mirror("http://127.0.0.1:9/a.zip", MD5)
+    with pytest.raises(WorkshopError) as caught:
+        download("a.zip", [nowhere], tmp_path, tries=2, pause=0)
+    said = str(caught.value)
+    for needed in (nowhere.url, MD5, str(tmp_path / "a.zip"), "--from", "connection"):
+        assert needed in said
+
+
+def test_a_file_that_is_there_is_verified_not_fetched(server, tmp_path):
+    (tmp_path / "a.zip").write_bytes(CONTENT)
+    fetch(server, tmp_path, "good")
+    assert not server.asked
+    (tmp_path / "a.zip").write_bytes(b"another one")
+    with pytest.raises(WorkshopError, match="not the file that was expected"):
+        fetch(server, tmp_path, "good")
+    assert (tmp_path / "a.zip").read_bytes() == b"another one"
+
+
+def test_no_room_is_told_before_anything_is_written(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(space, "RESERVE", 10**18)
+    with pytest.raises(WorkshopError, match="needs 205 kB on the disk.*are free"):
+        fetch(server, tmp_path, "good")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_is_told_in_plain_words(server, tmp_path, monkeypatch):
+    class FullDisk:
+        def __init__(self, file):
+            self.file = file
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            self.file.close()
+
+        def write(self, chunk):
+            raise OSError(28, "No space left on device")
+
+    real = type(tmp_path).open
+    monkeypatch.setattr(
+        type(tmp_path),
+        "open",
+        lambda self, mode="r", *a: (
+            FullDisk(real(self, mode)) if mode in ("wb", "ab") else real(self, mode, *a)
+        ),
+    )
+    with pytest.raises(WorkshopError, match="No space left.*Free some space"):
+        fetch(server, tmp_path, "good")
+
+
+def gdown_that(behaviour):
+    """A stand-in for the package, with its own kind of error."""
+    gdown = types.ModuleType("gdown")
+    gdown.exceptions = types.ModuleType("gdown.exceptions")
+
+    class FileURLRetrievalError(Exception):
+        pass
+
+    gdown.exceptions.FileURLRetrievalError = FileURLRetrievalError
+
+    def download(url, output, quiet):
+        behaviour(output, FileURLRetrievalError)
+
+    gdown.download = download
+    return gdown
+
+
+DRIVE = Mirror("https://drive.google.com/uc?id=abc", MD5)
+
+
+def test_google_drive_is_left_to_gdown(tmp_path, monkeypatch):
+    def deliver(output, error):
+        with open(output, "wb") as file:
+            file.write(CONTENT)
+
+    monkeypatch.setitem(sys.modules, "gdown", gdown_that(deliver))
+    assert download("a.zip", [DRIVE], tmp_path).read_bytes() == CONTENT
+
+
+def test_the_quota_of_google_drive_is_a_reason_not_a_traceback(tmp_path, monkeypatch):
+    def refuse(output, error):
+        raise error("Too many users have viewed or downloaded this file recently")
+
+    monkeypatch.setitem(sys.modules, "gdown", gdown_that(refuse))
+    with pytest.raises(WorkshopError, match="Too many users"):
+        download("a.zip", [DRIVE], tmp_path)
+    monkeypatch.setitem(sys.modules, "gdown", gdown_that(lambda *_: None))
+    with pytest.raises(WorkshopError, match="sent nothing"):
+        download("a.zip", [DRIVE], tmp_path)
+
+
+def test_the_real_gdown_has_the_names_that_are_used():
+    gdown = pytest.importorskip("gdown", reason="extra geo not installed")
+    assert issubclass(gdown.exceptions.FileURLRetrievalError, Exception)
+    assert {"url", "output", "quiet"} <= set(
+        inspect.signature(gdown.download).parameters
+    )
+
+
+def test_without_gdown_the_command_that_installs_it_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "gdown", None)
+    with pytest.raises(WorkshopError, match=r"pip install 'workshop_lib\[geo\]'"):
+        download("a.zip", [DRIVE], tmp_path)
+
+
+def test_a_file_may_match_any_of_the_mirrors(tmp_path):
+    path = tmp_path / "a.zip"
+    path.write_bytes(CONTENT)
+    sha256 = "sha256:" + hashlib.sha256(CONTENT).hexdigest()
+    mirrors = [Mirror("u", "md5:" + "0" * 32), Mirror("v", sha256)]
+    assert mismatch(path, mirrors) == ""
+    assert "expected 000" in mismatch(path, mirrors[:1])
+
+
+def test_it_says_who_it_is(server, tmp_path, monkeypatch):
+    seen = []
+    real = module.urllib.request.urlopen
+    monkeypatch.setattr(
+        module.urllib.request,
+        "urlopen",
+        lambda request, timeout: (seen.append(request), real(request, timeout=timeout))[
+            1
+        ],
+    )
+    fetch(server, tmp_path, "good")
+    assert seen[0].get_header("User-agent").startswith("workshop_lib/")

@@ -1,0 +1,211 @@
+"""BigEarthNet's folders of bands: one grid, several labels, Sentinel-1 beside."""
+
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from workshop_lib.data.images.bigearthnet import S1_BANDS, S2_BANDS, bigearthnet
+from workshop_lib.data.images.bigearthnet_classes import CLASSES_19, CLASSES_43, TO_19
+from workshop_lib.data.splits import Split
+from workshop_lib.errors import WorkshopError
+
+rasterio = pytest.importorskip("rasterio", reason="needs workshop_lib[geo]")
+
+SAMPLE = Path(__file__).parents[4] / "shared" / "data" / "bigearthnet_s1s2_sample"
+SIDES = {"B01": 20, "B09": 20, "B02": 120, "B03": 120, "B04": 120, "B08": 120}
+NAMES = ("S2A_MSIL2A_20170617T113321_36_85", "S2B_MSIL2A_20180204T94160_57_38")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKSHOP_CACHE", str(tmp_path / "cache"))
+
+
+def write_band(folder, band, pixels):
+    h, w = pixels.shape
+    about = {
+        **{"driver": "GTiff", "count": 1, "height": h, "width": w},
+        **{"crs": "EPSG:32629", "dtype": pixels.dtype},
+        "transform": rasterio.Affine(1200 / w, 0, 643_200, 0, -1200 / h, 5_798_040),
+    }
+    with rasterio.open(folder / f"{folder.name}_{band}.tif", "w", **about) as file:
+        file.write(pixels, 1)
+
+
+def write_patch(root, name, pixels, **facts):
+    folder = root / name
+    folder.mkdir(parents=True)
+    for band, values in pixels.items():
+        write_band(folder, band, values)
+    path = folder / f"{name}_labels_metadata.json"
+    path.write_text(json.dumps(facts), encoding="utf-8")
+    return folder
+
+
+def s2_pixels(value=100):
+    return {
+        band: np.full((SIDES.get(band, 60),) * 2, value + k, np.uint16)
+        for k, band in enumerate(S2_BANDS)
+    }
+
+
+def patches(root):
+    for i, name in enumerate(NAMES):
+        write_patch(
+            root / "s2",
+            name,
+            s2_pixels(1000 * i + 100),
+            labels=[["Pastures", "Airports"], ["Sea and ocean", "Rice fields"]][i],
+            acquisition_date=["2017-06-17 11:33:21", "2018-02-04 9:41:06"][i],
+        )
+        level = {"VV": -10.0 - i, "VH": -20.0 - i}
+        write_patch(
+            root / "s1",
+            f"S1A_IW_GRDH_1SDV_2017061{9 - i}T0_29UPU_{i}",  # in the other order
+            {b: np.full((120, 120), v, np.float32) for b, v in level.items()},
+            labels=[],
+            corresponding_s2_patch=name,
+        )
+    return root
+
+
+def test_every_band_on_one_grid_in_the_order_asked_for(tmp_path):
+    root = patches(tmp_path)
+    scenes = bigearthnet(root / "s2")
+    assert scenes.images.shape == (2, 12, 120, 120) and scenes.bands == S2_BANDS
+    expected = (100 + torch.arange(12)) / 10_000
+    torch.testing.assert_close(scenes.images[0, :, 60, 60], expected)
+    some = bigearthnet(root / "s2", bands=("B12", "B02"), size=30)
+    assert some.images.shape == (2, 2, 30, 30)
+    assert some.images[0, :, 0, 0].tolist() == pytest.approx([0.0111, 0.0101])
+
+
+def test_coarse_bands_are_resampled_not_shifted(tmp_path):
+    root = patches(tmp_path)
+    ramp = np.tile(np.arange(20, dtype=np.uint16) * 60 + 30, (20, 1))
+    write_band(root / "s2" / NAMES[0], "B01", ramp)
+    image = bigearthnet(root / "s2", bands=("B01",)).images[0, 0] * 10_000
+    inner = image[60, 3:117]  # within half a coarse pixel of the border it is flat
+    expected = torch.arange(120)[3:117] * 10.0 + 5
+    torch.testing.assert_close(inner, expected, atol=0.01, rtol=0)
+
+
+def test_labels_of_19_and_43_classes(tmp_path):
+    root = patches(tmp_path)
+    few, many = bigearthnet(root / "s2"), bigearthnet(root / "s2", classes=43)
+    assert few.multi_label and few.labels.shape == (2, 19)
+
+    def names(scenes, i):
+        return {scenes.class_names[k] for k in scenes.labels[i].nonzero().flatten()}
+
+    assert [names(few, i) for i in (0, 1)] == [
+        {"Pastures"},
+        {"Marine waters", "Arable land"},
+    ]
+    assert names(many, 0) == {"Pastures", "Airports"}
+    assert int(few.class_counts().sum()) == 3
+
+
+def test_sentinel_1_belongs_to_its_patch(tmp_path):
+    root = patches(tmp_path)
+    scenes = bigearthnet(root / "s2", s1=root / "s1", bands=("B02",))
+    assert scenes.modalities["s1"].shape == (2, len(S1_BANDS), 120, 120)
+    assert scenes.modalities["s1"][:, :, 0, 0].tolist() == [[-10, -20], [-11, -21]]
+    assert scenes.images.shape[1] == 1
+
+
+def test_place_and_day(tmp_path):
+    scenes = bigearthnet(patches(tmp_path) / "s2", bands=("B05",))
+    assert scenes.metadata["day_of_year"].tolist() == [168, 35]
+    (lon,), (lat,) = rasterio.warp.transform(
+        "EPSG:32629", "EPSG:4326", [643_800], [5_797_440]
+    )
+    assert scenes.metadata["lat"].tolist() == pytest.approx([lat] * 2)
+    assert scenes.metadata["lon"].tolist() == pytest.approx([lon] * 2)
+
+
+def test_one_error_lists_every_offender(tmp_path):
+    root = patches(tmp_path)
+    good = json.loads(
+        (root / "s2" / NAMES[0] / f"{NAMES[0]}_labels_metadata.json").read_text()
+    )
+    write_patch(root / "s2", "S2A_no_band", {"B02": s2_pixels()["B02"]}, **good)
+    write_patch(
+        root / "s2", "S2A_odd_label", s2_pixels(), **{**good, "labels": ["Moon"]}
+    )
+    write_patch(root / "s2", "S2A_no_partner", s2_pixels(), **good)
+    (root / "s2" / "S2A_empty").mkdir()
+    with pytest.raises(WorkshopError) as caught:
+        bigearthnet(root / "s2", s1=root / "s1")
+    text = str(caught.value)
+    assert text.startswith("4 problems")
+    assert "S2A_no_band: " in text and "S2A_empty: " in text
+    assert "S2A_odd_label: " in text and "Moon" in text
+    assert "S2A_no_partner: no Sentinel-1 patch belongs to it" in text
+    assert bigearthnet(root / "s2", s1=root / "s1", on_error="skip").names == NAMES
+
+
+def test_a_change_in_one_band_is_noticed(tmp_path):
+    root = patches(tmp_path)
+    bigearthnet(root / "s2", s1=root / "s1")
+    write_band(root / "s2" / NAMES[0], "B02", np.full((120, 120), 7, np.uint16))
+    scenes = bigearthnet(root / "s2", s1=root / "s1")
+    assert float(scenes.images[0, 1, 0, 0]) == pytest.approx(7e-4)
+    write_band(next((root / "s1").iterdir()), "VV", np.full((120, 120), 3, np.float32))
+    again = bigearthnet(root / "s2", s1=root / "s1")
+    assert 3.0 in again.modalities["s1"][:, 0, 0, 0].tolist()
+
+
+def test_wrong_calls(tmp_path):
+    with pytest.raises(WorkshopError, match="is not a folder"):
+        bigearthnet(tmp_path / "no")
+    with pytest.raises(WorkshopError, match="no folders S2"):
+        bigearthnet(tmp_path)
+    with pytest.raises(WorkshopError, match="band 'B10'"):
+        bigearthnet(tmp_path, bands=("B10",))
+    with pytest.raises(WorkshopError, match="19 or 43"):
+        bigearthnet(tmp_path, classes=20)
+
+
+def test_the_nomenclature_adds_up():
+    assert (len(CLASSES_43), len(CLASSES_19)) == (43, 19)
+    assert sum(name is None for name in TO_19.values()) == 11
+
+
+@pytest.mark.skipif(not SAMPLE.exists(), reason="no sample beside the checkout")
+def test_real_patches_come_through_unchanged(tmp_path):
+    facts = pd.read_csv(SAMPLE / "benv1_meta.csv").head(4)
+    arrays = np.load(SAMPLE / "benv1_pairs.npz")
+    for i, row in enumerate(facts.itertuples()):
+        s2 = {band: arrays[f"{row.patch_id}/{band}"] for band in S2_BANDS}
+        s1 = {band: arrays[f"{row.patch_id}/{band}"] for band in S1_BANDS}
+        date = pd.to_datetime(str(row.date)).strftime("%Y-%m-%d 10:10:31")
+        labels = row.labels43.split("|")
+        write_patch(
+            tmp_path / "s2", row.patch_id, s2, labels=labels, acquisition_date=date
+        )
+        write_patch(
+            tmp_path / "s1", f"S1A_{i}", s1, corresponding_s2_patch=row.patch_id
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        scenes = bigearthnet(tmp_path / "s2", s1=tmp_path / "s1")
+    assert set(scenes.names) == set(facts.patch_id)
+    for i, name in enumerate(scenes.names):
+        row = facts[facts.patch_id == name].iloc[0]
+        present = {scenes.class_names[k] for k in scenes.labels[i].nonzero().flatten()}
+        assert present == set(row.labels19.split("|"))
+        fine = arrays[f"{name}/B03"].astype(np.float32) / 10_000
+        assert np.array_equal(scenes.images[i, 2].numpy(), fine)
+        vh = arrays[f"{name}/VH"]
+        assert np.array_equal(scenes.modalities["s1"][i, 1].numpy(), vh)
+        coarse = arrays[f"{name}/B09"] / 10_000  # (20, 20), each 6x6 pixels of 10 m
+        mean = scenes.images[i, 9].reshape(20, 6, 20, 6).mean((1, 3)).numpy()
+        assert np.abs(mean - coarse).mean() < 0.15 * coarse.std() + 1e-4
+    with pytest.raises(WorkshopError):
+        Split.make(scenes, labels_per_class=1)

@@ -1,0 +1,213 @@
+"""GeoTIFFs of many bands: by name, as reflectance, with their place."""
+
+import sys
+import warnings
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+
+from workshop_lib.data.images.geotiff import geotiffs, is_multiband
+from workshop_lib.data.images.listing import list_folder
+from workshop_lib.data.scenes import Scenes
+from workshop_lib.errors import WorkshopError
+
+rasterio = pytest.importorskip("rasterio", reason="needs workshop_lib[geo]")
+
+BANDS = ("B02", "B03", "B04", "B8A")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKSHOP_CACHE", str(tmp_path / "cache"))
+
+
+def write(path, pixels, names=None, **more):
+    """Write (C, H, W) pixels as a GeoTIFF."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    c, h, w = pixels.shape
+    about = {"driver": "GTiff", "count": c, "height": h, "width": w}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with rasterio.open(path, "w", dtype=pixels.dtype, **about, **more) as file:
+            file.write(pixels)
+            if names:
+                file.descriptions = names
+
+
+def levels(*values, dtype=np.uint16, size=6):
+    """Bands of one value each."""
+    return np.stack([np.full((size, size), value, dtype) for value in values])
+
+
+def two_classes(root, names=BANDS, **more):
+    write(root / "Forest" / "a.tif", levels(100, 200, 300, 400), names, **more)
+    write(root / "River" / "b.tif", levels(500, 600, 700, 800), names, **more)
+    return root
+
+
+def test_all_bands_by_the_names_in_the_files(tmp_path):
+    scenes = geotiffs(two_classes(tmp_path / "d"))
+    assert scenes.bands == BANDS and scenes.images.dtype == torch.float32
+    expected = torch.tensor([[0.01, 0.02, 0.03, 0.04], [0.05, 0.06, 0.07, 0.08]])
+    assert torch.equal(scenes.images[:, :, 0, 0], expected)
+    assert (scenes.class_names, scenes.names) == (
+        ("Forest", "River"),
+        ("Forest/a.tif", "River/b.tif"),
+    )
+
+
+def test_some_bands_in_the_order_asked_for(tmp_path):
+    scenes = geotiffs(two_classes(tmp_path / "d"), bands=("B8A", "B03"))
+    assert scenes.bands == ("B8A", "B03")
+    assert scenes.images[1, :, 0, 0].tolist() == pytest.approx([0.08, 0.06])
+
+
+def test_every_file_is_asked_where_its_bands_are(tmp_path):
+    root = two_classes(tmp_path / "d")
+    other_order = ("B8A", "B04", "B03", "B02")
+    write(root / "River" / "c.tif", levels(4, 3, 2, 1), other_order)
+    scenes = geotiffs(root, bands=("B02", "B8A"))
+    assert scenes.images[2, :, 0, 0].tolist() == pytest.approx([1e-4, 4e-4])
+
+
+def test_names_from_the_caller_where_the_files_have_none(tmp_path):
+    root = two_classes(tmp_path / "d", names=None)
+    scenes = geotiffs(root, bands=("B04",), file_bands=BANDS)
+    assert scenes.images[:, 0, 0, 0].tolist() == pytest.approx([0.03, 0.07])
+    assert torch.equal(
+        geotiffs(root, bands=BANDS).images, geotiffs(root, None, BANDS).images
+    )
+    with pytest.raises(
+        WorkshopError, match="4 bands without names.*0 names were given"
+    ):
+        geotiffs(root)
+    with pytest.raises(
+        WorkshopError, match="4 bands without names.*1 names were given"
+    ):
+        geotiffs(root, bands=("B04",))
+    with pytest.raises(WorkshopError, match=r"Forest/a.tif: 4 bands for 3 names"):
+        geotiffs(root, file_bands=BANDS[:3])
+
+
+def test_a_band_that_nobody_has(tmp_path):
+    root = two_classes(tmp_path / "d")
+    with pytest.raises(
+        WorkshopError, match="bands B99 are not in .*B02, B03, B04, B8A"
+    ):
+        geotiffs(root, bands=("B02", "B99"))
+    write(root / "River" / "c.tif", levels(1, 2), ("B02", "B03"))
+    with pytest.raises(WorkshopError, match="River/c.tif: no band is called B04, B8A"):
+        geotiffs(root)
+
+
+def test_another_choice_of_bands_is_another_cache(tmp_path):
+    root = two_classes(tmp_path / "d")
+    assert geotiffs(root, bands=("B02",)).images[0].max() == pytest.approx(0.01)
+    assert geotiffs(root, bands=("B03",)).images[0].max() == pytest.approx(0.02)
+
+
+def test_floating_point_stays_as_it_is(tmp_path):
+    for scene in ("a", "b"):
+        pixels = levels(0.25, 1.5, dtype=np.float32)
+        write(tmp_path / "d" / scene / "x.tif", pixels, ("B02", "B03"))
+    scenes = geotiffs(tmp_path / "d")
+    assert scenes.images[0, :, 0, 0].tolist() == [0.25, 1.5]
+
+
+def test_unequal_sizes_by_the_one_rule(tmp_path, capsys):
+    root = two_classes(tmp_path / "d")
+    wide = np.zeros((4, 6, 18), np.uint16)
+    wide[:, :, 6:12] = 5000  # the centre
+    write(root / "River" / "wide.tif", wide, BANDS)
+    scenes = geotiffs(root)
+    assert "1 of 3 images are not 6x6 px" in capsys.readouterr().out
+    assert scenes.images[2].unique().tolist() == [0.5]
+    assert geotiffs(root, size=3).images.shape == (3, 4, 3, 3)
+
+
+def test_the_place_is_the_centre_of_the_image(tmp_path):
+    place = rasterio.Affine(10, 0, 600_000, 0, -10, 5_000_000)
+    root = two_classes(tmp_path / "d", crs="EPSG:32632", transform=place)
+    scenes = geotiffs(root)
+    (lon,), (lat,) = rasterio.warp.transform(
+        "EPSG:32632", "EPSG:4326", [600_030], [4_999_970]
+    )
+    assert scenes.metadata["lat"].tolist() == pytest.approx([lat] * 2)
+    assert scenes.metadata["lon"].tolist() == pytest.approx([lon] * 2)
+    write(root / "River" / "nowhere.tif", levels(1, 2, 3, 4), BANDS)
+    assert geotiffs(root).metadata == {}  # not known of all
+
+
+def test_a_zip_equals_its_folder(tmp_path):
+    root = two_classes(tmp_path / "d")
+    with zipfile.ZipFile(tmp_path / "d.zip", "w") as file:
+        for path in root.rglob("*.tif"):
+            file.write(path, path.relative_to(tmp_path))
+    folder, zipped = geotiffs(root), geotiffs(tmp_path / "d.zip")
+    assert torch.equal(folder.images, zipped.images) and folder.names == zipped.names
+
+
+def test_one_error_lists_every_offender(tmp_path):
+    root = two_classes(tmp_path / "d")
+    (root / "Forest" / "zero.tif").touch()
+    (root / "Forest" / "text.tif").write_text("no image")
+    whole = (root / "Forest" / "a.tif").read_bytes()
+    (root / "Forest" / "cut.tif").write_bytes(whole[: len(whole) // 2])
+    write(root / "River" / "bytes.tif", levels(1, 2, 3, 4, dtype=np.uint8), BANDS)
+    write(root / "River" / "gaps.tif", levels(1, 2, 3, 0), BANDS, nodata=0)
+    nan = levels(0.1, 0.2, 0.3, np.nan, dtype=np.float32)
+    write(root / "River" / "nan.tif", nan, BANDS)
+    large = levels(1, 2, 3, 4000, dtype=np.float32)
+    write(root / "River" / "large.tif", large, BANDS)
+    (root / "River" / "preview.png").write_bytes(b"\x89PNG is no image of this set")
+    with pytest.raises(WorkshopError) as caught:
+        geotiffs(root)
+    text = str(caught.value)
+    assert text.startswith("7 problems")
+    for line in (
+        "Forest/zero.tif: empty file (0 bytes)",
+        "Forest/text.tif: ",
+        "Forest/cut.tif: ",
+        "River/bytes.tif: pixels of type uint8",
+        "River/gaps.tif: 36 pixels without data",
+        "River/nan.tif: 36 pixels without data",
+        "River/large.tif: values up to 4000",
+    ):
+        assert line in text
+    assert len(geotiffs(root, on_error="skip")) == 2
+
+
+def test_without_rasterio_the_extra_is_named(tmp_path, monkeypatch):
+    root = two_classes(tmp_path / "d")
+    monkeypatch.setitem(sys.modules, "rasterio", None)
+    with pytest.raises(WorkshopError, match=r"pip install 'workshop_lib\[geo\]'"):
+        geotiffs(root, file_bands=BANDS)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "expected"),
+    [
+        (levels(1, 2, 3, dtype=np.uint8), False),
+        (levels(1, 2, 3, 4, dtype=np.uint8), False),
+        (levels(1, dtype=np.uint16), False),
+        (levels(1, 2, 3), True),
+        (levels(*range(13)), True),
+        (levels(1, 2, dtype=np.float32), True),
+    ],
+)
+@pytest.mark.parametrize("bigtiff", ["no", "yes"])
+def test_pictures_and_many_bands_are_told_apart(tmp_path, pixels, expected, bigtiff):
+    (tmp_path / "d" / "a").mkdir(parents=True)
+    (tmp_path / "d" / "a" / "broken.tif").write_text("no image")
+    for scene in ("a", "b"):
+        write(tmp_path / "d" / scene / "x.tif", pixels, BIGTIFF=bigtiff)
+    assert is_multiband(list_folder(tmp_path / "d")) is expected
+
+
+def test_tif_pictures_stay_pictures(tmp_path):
+    for scene in ("a", "b"):
+        pixels = levels(10, 20, 30, dtype=np.uint8)
+        write(tmp_path / "d" / scene / "x.tif", pixels)
+    assert Scenes.from_folder(tmp_path / "d").is_rgb

@@ -1,0 +1,157 @@
+"""The splits that come with the library: whole, honest, drawn by the stated rule."""
+
+import functools
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.ready_splits import PLANS, draw, names_in, pack
+from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.splits import PARTS, Split
+from workshop_lib.data.splitting import ready
+from workshop_lib.errors import WorkshopError
+
+DATA = Path(__file__).parents[4] / "shared" / "data"
+SIZES = {"ucm": (2100, 21, 840, 210, 1050), "eurosat": (27000, 10, 16200, 5400, 5400)}
+
+
+read_once = functools.cache(ready.read_ready)
+
+
+def rows(name: str, path: str) -> list[str]:
+    return read_once(name)[path].splitlines()
+
+
+def scenes_of(name: str, ending: str = ".jpg", wrapped: str = "") -> Scenes:
+    """Build scenes without the images, from the names that the files list."""
+    lines = [r for p in ("train", "val", "test") for r in rows(name, f"seed0/{p}.txt")]
+    pairs = sorted((r.rpartition(" ")[0], int(r.rpartition(" ")[2])) for r in lines)
+    classes = sorted({image.split("/")[0] for image, _ in pairs})
+    pixels = torch.zeros(1, 3, 1, 1, dtype=torch.uint8).expand(len(pairs), -1, -1, -1)
+    return Scenes(
+        pixels,
+        torch.tensor([k for _, k in pairs]),
+        tuple(classes),
+        tuple(f"{wrapped}{image}{ending}" for image, _ in pairs),
+    )
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_files_are_disjoint_balanced_and_complete(name):
+    total, classes, *sizes = SIZES[name]
+    texts = ready.read_ready(name)
+    assert len(texts) == 5 * (3 + len(ready.LABELS))
+    tests = set()
+    for seed in ready.SEEDS:
+        part = {
+            p: set(rows(name, f"seed{seed}/{p}.txt")) for p in ("train", "val", "test")
+        }
+        assert [len(part[p]) for p in ("train", "val", "test")] == sizes
+        assert len(part["train"] | part["val"] | part["test"]) == total
+        before: set[str] = set()
+        for labels in ready.LABELS:
+            labeled = set(rows(name, f"seed{seed}/labeled_{labels}.txt"))
+            assert before < labeled <= part["train"]
+            counts = torch.tensor(
+                [int(r.rpartition(" ")[2]) for r in labeled]
+            ).bincount()
+            assert counts.tolist() == [labels] * classes
+            before = labeled
+        for pair in PLANS[name].together:
+            on = [
+                {p for p in part if any(r.startswith(f"{i} ") for r in part[p])}
+                for i in pair
+            ]
+            assert on[0] == on[1] and len(on[0]) == 1
+        tests.add(frozenset(part["test"]))
+    assert len(tests) == 5
+
+
+def test_test_part_of_every_class_is_as_stated():
+    labels = [int(r.rpartition(" ")[2]) for r in rows("ucm", "seed3/test.txt")]
+    assert torch.tensor(labels).bincount().tolist() == [50] * 21
+
+
+@pytest.mark.parametrize("labels", [0, 2, 4, 25, 40])
+def test_found_in_the_scenes_whatever_ending_and_order(labels):
+    jpg, tif = scenes_of("ucm"), scenes_of("ucm", ".tif", "UCMerced_LandUse/Images/")
+    tif = tif.subset(torch.arange(2099, -1, -1))
+    a, b = (Split.ready("ucm", s, labels, seed=2) for s in (jpg, tif))
+    for part in PARTS:
+        names = [jpg.names[i].removesuffix(".jpg") for i in getattr(a, part).tolist()]
+        others = [tif.names[i] for i in getattr(b, part).tolist()]
+        assert names == [
+            "/".join(n.split("/")[-2:]).removesuffix(".tif") for n in others
+        ]
+    assert a.counts()["labeled"] == 21 * labels or labels == 0
+    assert a.counts()["unlabeled"] == 840 and a.seed == 2
+    assert jpg.labels[a.labeled[:42]].unique().numel() > 10  # mixed, not sorted
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("ucmerced", {}, "unknown ready split 'ucmerced'.*Did you mean 'ucm'"),
+        (
+            "ucm",
+            {"labels_per_class": 5},
+            "labels_per_class=5, seed=0: ucm is ready with",
+        ),
+        ("ucm", {"seed": 5}, "seeds 0 to 4"),
+    ],
+)
+def test_what_is_not_ready(name, options, words):
+    with pytest.raises(WorkshopError, match=words):
+        Split.ready(name, scenes_of("ucm"), **options)
+
+
+def test_scenes_that_do_not_fit():
+    scenes = scenes_of("ucm")
+    with pytest.raises(WorkshopError, match="are not in these scenes"):
+        Split.ready("ucm", scenes.subset(list(range(2099))))
+    with pytest.raises(WorkshopError, match="another class number"):
+        Split.ready(
+            "ucm",
+            Scenes(scenes.images, 20 - scenes.labels, scenes.class_names, scenes.names),
+        )
+    twice = Scenes(
+        torch.zeros(2, 3, 1, 1, dtype=torch.uint8), torch.tensor([0, 0]),
+        scenes.class_names, ("airplane/airplane00.tif", "airplane/airplane00.jpg"),
+    )  # fmt: skip
+    with pytest.raises(WorkshopError, match="name of another"):
+        Split.ready("ucm", twice)
+
+
+def spoil(folder: Path, kind: str) -> None:
+    path = folder / "ucm.zip"
+    content = path.read_bytes()
+    if kind == "cut":
+        path.write_bytes(content[: len(content) // 2])
+    elif kind == "gone":
+        path.unlink()
+    else:
+        with zipfile.ZipFile(path, "w") as file:
+            file.writestr("seed0/test.txt", "airplane/airplane00 1\n")
+
+
+@pytest.mark.parametrize("kind", ["cut", "gone", "changed"])
+def test_damaged_files_are_refused(kind, tmp_path, monkeypatch):
+    (tmp_path / "ucm.zip").write_bytes((ready.FOLDER / "ucm.zip").read_bytes())
+    monkeypatch.setattr(ready, "FOLDER", tmp_path)
+    spoil(tmp_path, kind)
+    with pytest.raises(WorkshopError, match="ucm.zip"):
+        ready.read_ready("ucm")
+
+
+@pytest.mark.parametrize(
+    "name", ["ucm", pytest.param("eurosat", marks=pytest.mark.slow)]
+)
+def test_drawn_again_they_are_the_same(name):
+    archive = DATA / PLANS[name].archive
+    if not archive.exists():
+        pytest.skip(f"{archive.name} is not beside the checkout")
+    texts = draw(names_in(archive), PLANS[name])
+    assert texts == ready.read_ready(name)
+    assert pack(texts) == pack(texts)

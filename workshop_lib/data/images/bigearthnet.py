@@ -1,0 +1,192 @@
+"""BigEarthNet, version 1: a folder per patch, and in it a GeoTIFF per band.
+
+    BigEarthNet-v1.0/S2A_MSIL2A_20170617T113321_36_85/
+        S2A_MSIL2A_20170617T113321_36_85_B02.tif           120 x 120 px of 10 m
+        S2A_MSIL2A_20170617T113321_36_85_B05.tif            60 x 60 px of 20 m
+        S2A_MSIL2A_20170617T113321_36_85_B01.tif            20 x 20 px of 60 m
+        S2A_MSIL2A_20170617T113321_36_85_labels_metadata.json
+
+Sentinel-1 lies in a second folder of such folders, with `_VV.tif` and `_VH.tif` in dB;
+its JSON names the Sentinel-2 patch that it belongs to. Bands of 20 and 60 m are
+resampled (bilinearly) to the grid of 10 m.
+
+Sumbul et al. 2019 (Sentinel-2), 2021 (Sentinel-1 and the 19 classes).
+"""
+
+__all__ = ["S1_BANDS", "S2_BANDS", "bigearthnet"]
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from workshop_lib.data.checks import listed
+from workshop_lib.data.images.bigearthnet_classes import CLASSES_19, CLASSES_43, TO_19
+from workshop_lib.data.images.decode import Decoded
+from workshop_lib.data.images.listing import UNKNOWN, ImageFile, Listing, is_visible
+from workshop_lib.data.images.raster import open_raster, place_of, read_bands
+from workshop_lib.data.images.reading import OnError, read_images
+from workshop_lib.data.scenes import Scenes
+from workshop_lib.errors import WorkshopError, unknown_name
+
+S2_BANDS = (
+    *("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A"),
+    *("B09", "B11", "B12"),
+)
+S1_BANDS = ("VV", "VH")
+SIDE = 120  # pixels of 10 m
+
+
+def bigearthnet(
+    path: Path | str,
+    s1: Path | str | None = None,
+    bands: Sequence[str] = S2_BANDS,
+    classes: Literal[19, 43] = 19,
+    size: int | None = None,
+    cache: bool = True,
+    on_error: OnError = "raise",
+) -> Scenes:
+    """Read patches of BigEarthNet with several labels each.
+
+    Args:
+        path: folder that holds one folder per Sentinel-2 patch.
+        s1: folder that holds one folder per Sentinel-1 patch; becomes the modality
+            "s1" (VV, VH in dB). None leaves it out.
+        bands: which Sentinel-2 bands, in this order.
+        classes: 19 classes, or the 43 that the labels were first given in.
+        size: side of the images in pixels; None for 120.
+        cache, on_error: as in `Scenes.from_folder`.
+
+    Returns:
+        Scenes with multi-hot labels (N, K), reflectance as images, and "lat", "lon" and
+        "day_of_year" as metadata.
+
+    Raises:
+        WorkshopError: one message that lists everything wrong with the patches.
+    """
+    for band in bands:
+        if band not in S2_BANDS:
+            raise unknown_name("band", band, S2_BANDS)
+    if classes not in (19, 43):
+        raise WorkshopError(f"classes={classes}: BigEarthNet has 19 or 43.")
+    reader = _Patches(Path(path), Path(s1) if s1 is not None else None, tuple(bands))
+    found = read_images(reader, size, cache, on_error)
+    if found.note:
+        print(found.note)
+    names = CLASSES_19 if classes == 19 else CLASSES_43
+    labels = torch.zeros(len(found.names), len(names), dtype=torch.int64)  # (N, K)
+    for i, given in enumerate(found.facts.pop("labels")):
+        for label in given:
+            name = TO_19[label] if classes == 19 else label
+            if name is not None:
+                labels[i, names.index(name)] = 1
+    return Scenes(
+        images=found.images[:, : len(bands)],
+        labels=labels,
+        class_names=names,
+        names=found.names,
+        bands=tuple(bands),
+        modalities={"s1": found.images[:, len(bands) :]} if s1 is not None else {},
+        metadata={name: torch.tensor(all_) for name, all_ in found.facts.items()},
+    )
+
+
+class _Patches:
+    """Read the bands of one place from the files of one or two folders."""
+
+    def __init__(self, root: Path, s1: Path | None, bands: tuple[str, ...]) -> None:
+        self.bands = bands
+        files = _list_patches(root, "S2*")
+        self.listing = Listing(str(root.resolve()), files, [UNKNOWN] * len(files), ())
+        self.s1 = _list_patches(s1, "S1*") if s1 is not None else None
+        states = json.dumps([file[::2] for file in self.s1 or []]).encode()
+        self.rules = f"bigearthnet 1, {bands}, {hashlib.sha256(states).hexdigest()}"
+        self.pixel_bytes = 4 * (len(bands) + (len(S1_BANDS) if self.s1 else 0))
+
+    def size(self, file: ImageFile) -> tuple[int, int]:
+        """Return the side of the 10 m bands, which all others are resampled to."""
+        return SIDE, SIDE
+
+    def read(self, file: ImageFile, height: int, width: int) -> Decoded:
+        """Read all bands of one patch, Sentinel-1 behind Sentinel-2."""
+        facts = _facts(_read_json(file.place))
+        pixels = []
+        for band in self.bands:
+            with open_raster(f"{_stem(file.place)}_{band}.tif") as dataset:
+                pixels.append(read_bands(dataset, [1], height, width))
+                if len(pixels) == 1:  # all bands show the same place
+                    facts.update(place_of(dataset))
+        if self.s1 is not None:
+            if file.name not in self._partners:
+                raise ValueError("no Sentinel-1 patch belongs to it")
+            for band in S1_BANDS:
+                path = f"{_stem(self._partners[file.name])}_{band}.tif"
+                with open_raster(path) as dataset:
+                    pixels.append(read_bands(dataset, [1], height, width, math.inf))
+        resized = (height, width) != (SIDE, SIDE)
+        return Decoded(np.concatenate(pixels), resized, facts)
+
+    @cached_property
+    def _partners(self) -> dict[str, str]:
+        """Find the Sentinel-1 patch of each Sentinel-2 patch, by what its JSON says."""
+        found = {}
+        for file in self.s1 or []:
+            with suppress(OSError, ValueError, TypeError):  # its partner stays alone
+                facts = _read_json(file.place)
+                found[str(facts.get("corresponding_s2_patch"))] = file.place
+        return found
+
+
+def _list_patches(root: Path, pattern: str) -> list[ImageFile]:
+    """List the folders of a folder; their state is that of all files in them."""
+    if not root.is_dir():
+        raise WorkshopError(f"{root} is not a folder: give the folder of the patches.")
+    found = []
+    for folder in sorted(root.glob(pattern)):
+        if not is_visible(folder.name) or not folder.is_dir():
+            continue
+        with os.scandir(folder) as entries:
+            stats = [entry.stat() for entry in entries]
+        state = (
+            len(stats) or -1,
+            sum(stat.st_size for stat in stats),
+            max((stat.st_mtime_ns for stat in stats), default=0),
+            max((stat.st_ctime_ns for stat in stats), default=0),
+        )
+        found.append(ImageFile(folder.name, str(folder), state))
+    if not found:
+        raise WorkshopError(
+            f"{root}: no folders {pattern} in it. Give the folder that holds one folder"
+            " per patch, S2A_MSIL2A_... or S1A_IW_GRDH_..."
+        )
+    return found
+
+
+def _stem(folder: str) -> str:
+    return os.path.join(folder, os.path.basename(folder))
+
+
+def _read_json(folder: str) -> dict[str, Any]:
+    """Read a patch's JSON: OSError or ValueError if that fails."""
+    with open(f"{_stem(folder)}_labels_metadata.json", encoding="utf-8") as file:
+        return dict(json.load(file))
+
+
+def _facts(given: dict[str, Any]) -> dict[str, Any]:
+    """Take from a patch's JSON what is kept of it."""
+    if not {"labels", "acquisition_date"} <= set(given):
+        raise ValueError("its JSON lacks labels or acquisition_date")
+    unknown = [str(label) for label in given["labels"] if label not in TO_19]
+    if unknown:
+        raise ValueError(f"labels that BigEarthNet does not have: {listed(unknown)}")
+    day = datetime.strptime(given["acquisition_date"], "%Y-%m-%d %H:%M:%S")
+    return {"labels": given["labels"], "day_of_year": day.timetuple().tm_yday}

@@ -1,0 +1,3 @@
+"""Which image goes where, and where that is written down."""
+
+__all__: list[str] = []

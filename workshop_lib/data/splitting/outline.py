@@ -1,0 +1,194 @@
+"""Split a data set by its names and labels alone: no pixel is read.
+
+What a split depends on is known before any image is decoded, so half a million patches
+are split in a minute, and the names files fit the images when they are read later.
+
+Where the makers of a data set have published which images are for training, validation
+and test, that stands: BigEarthNet's parts lie apart on the map. The seed then chooses
+the labelled ones among the training images (and Vaihingen's validation).
+"""
+
+__all__ = ["Outline", "outline", "split_source"]
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from workshop_lib.data.checks import listed
+from workshop_lib.data.fetch.catalogue.kinds import Source
+from workshop_lib.data.fetch.catalogue.tiles import TEST_TILES, TRAIN_TILES
+from workshop_lib.data.fetch.sources import resolve
+from workshop_lib.data.images.bigearthnet_classes import CLASSES_19, TO_19
+from workshop_lib.data.images.listing import list_folder
+from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.splits import Split
+from workshop_lib.data.splitting.drawing import (
+    TEST,
+    TRAIN,
+    VAL,
+    Wishes,
+    in_order,
+    parts_of,
+    strata_of,
+)
+from workshop_lib.errors import WorkshopError
+from workshop_lib.files import read_json
+
+_VAL_TILES = 4  # of Vaihingen's 16 areas for training
+_SIDES = {"train": TRAIN, "val": VAL, "test": TEST}
+
+
+class Outline(NamedTuple):
+    """Names and labels as scenes of one grey pixel; and the published parts."""
+
+    scenes: Scenes
+    parts: Sequence[str] = ()  # (N,) "train", "val" or "test"; empty: none published
+
+
+def split_source(
+    source: Source,
+    root: Path | str | None = None,
+    labels_per_class: int = 4,
+    seed: int = 0,
+) -> tuple[Split, Scenes]:
+    """Split a data set that `get` has brought.
+
+    Args:
+        root: folder of the data set; by default where `get` puts it.
+        labels_per_class: labelled images of each class (of several labels the rarest
+            counts), 0 for all; of Vaihingen, whose images hold every class, labelled
+            images in all.
+        seed: another seed draws another split.
+
+    Returns:
+        The split, and the scenes without pixels that `Split.save` needs.
+
+    Raises:
+        WorkshopError: the data set is not there, or a class has too few images.
+    """
+    scenes, published = outline(source, root)
+    if published:
+        wishes = Wishes(labels_per_class=labels_per_class, seed=seed)
+        return Split(**_keep(published, scenes, wishes), seed=seed), scenes
+    return Split.make(scenes, labels_per_class=labels_per_class, seed=seed), scenes
+
+
+def _keep(
+    published: Sequence[str], scenes: Scenes, wishes: Wishes
+) -> dict[str, Tensor]:
+    """Choose labelled images, and validation if need be, within the published parts."""
+    order = in_order(scenes.names, wishes.seed)
+    sides = [_SIDES[part] for part in published]
+    if VAL not in sides:
+        training = [i for i in order if sides[i] == TRAIN]
+        for i in training[:_VAL_TILES]:
+            sides[i] = VAL
+    strata = strata_of(scenes.labels)
+    present = set(zip(strata, sides, strict=True))
+    absent = [
+        k
+        for k in range(scenes.num_classes)
+        if any((k, side) not in present for side in _SIDES.values())
+    ]
+    return parts_of(sides, order, strata, scenes.class_names, wishes, absent)
+
+
+def outline(source: Source, root: Path | str | None = None) -> Outline:
+    """List the names and labels of a data set that `get` has brought.
+
+    Raises:
+        WorkshopError: it is not there, or its lists cannot be read.
+    """
+    images = resolve(source.name, root)
+    if source.layout == "classes":
+        listing = list_folder(images)
+        names = [file.name for file in listing.files]
+        return Outline(
+            _without_pixels(names, torch.tensor(listing.labels), listing.class_names)
+        )
+    if source.layout == "tiles":
+        areas = (*TRAIN_TILES, *TEST_TILES)
+        names = [f"top_mosaic_09cm_area{area}.tif" for area in areas]
+        labels = torch.zeros(len(names), dtype=torch.int64)
+        return Outline(
+            _without_pixels(names, labels, ("tile",)),
+            ["train" if area in TRAIN_TILES else "test" for area in areas],
+        )
+    if (images / "metadata.parquet").exists():
+        return _from_parquet(images / "metadata.parquet")
+    if (images / "bigearthnet-train.csv").exists():
+        return _from_lists(images)
+    patches = _patch_labels(images / "sentinel-2")
+    return Outline(_multi_label(list(patches), list(patches.values())))
+
+
+def _from_parquet(path: Path) -> Outline:
+    """Read BigEarthNet v2's table: patch_id, labels, split."""
+    try:
+        table = pd.read_parquet(path, columns=["patch_id", "labels", "split"])
+    except ImportError:
+        raise WorkshopError(
+            f"{path.name} needs pyarrow: pip install 'workshop_lib[geo]'."
+        ) from None
+    except (OSError, ValueError, KeyError) as error:
+        raise WorkshopError(
+            f"cannot read {path}: {error}. Remove it, and get it again."
+        ) from error
+    parts = table["split"].replace({"validation": "val"}).tolist()
+    labels = [list(some) for some in table["labels"]]
+    return Outline(_multi_label(table["patch_id"].tolist(), labels), parts)
+
+
+def _from_lists(folder: Path) -> Outline:
+    """Read BigEarthNet v1's lists of (Sentinel-2 patch, Sentinel-1 patch)."""
+    patches = _patch_labels(folder / "sentinel-2")
+    names, parts = [], []
+    for part in ("train", "val", "test"):
+        path = folder / f"bigearthnet-{part}.csv"
+        rows = path.read_text(encoding="utf-8").split()
+        names += [row.partition(",")[0] for row in rows]
+        parts += [part] * len(rows)
+    missing = [name for name in names if name not in patches]
+    if missing:
+        raise WorkshopError(
+            f"{len(missing)} of the {len(names)} patches of the published lists are not"
+            f" in {folder / 'sentinel-2'} (the first is {missing[0]}): run `check`."
+        )
+    return Outline(_multi_label(names, [patches[name] for name in names]), parts)
+
+
+def _patch_labels(folder: Path) -> dict[str, list[str]]:
+    """Read patch -> class names from the file of labels in each patch's folder."""
+    end = "_labels_metadata.json"
+    paths = sorted(tqdm(folder.rglob(f"*{end}"), desc="labels", disable=None))
+    return {path.name.removesuffix(end): read_json(path)["labels"] for path in paths}
+
+
+def _multi_label(names: Sequence[str], labels: Sequence[Sequence[str]]) -> Scenes:
+    """Name the 19 classes of each patch, whose labels may still be of the old 43."""
+    number = {name: k for k, name in enumerate(CLASSES_19)}
+    meaning = {**TO_19, **dict(zip(CLASSES_19, CLASSES_19, strict=True))}
+    unknown = {one for some in labels for one in some} - set(meaning)
+    if unknown:
+        raise WorkshopError(
+            f"labels that BigEarthNet does not have: {listed(sorted(unknown))}. Is it"
+            " BigEarthNet?"
+        )
+    hot = torch.zeros(len(names), len(CLASSES_19), dtype=torch.int64)  # (N, K)
+    for i, some in enumerate(labels):
+        found = {meaning[one] for one in some}
+        hot[i, [number[name] for name in found if name is not None]] = 1
+    return _without_pixels(names, hot, CLASSES_19)
+
+
+def _without_pixels(
+    names: Sequence[str], labels: Tensor, class_names: Sequence[str]
+) -> Scenes:
+    pixel = torch.zeros(1, 3, 1, 1, dtype=torch.uint8)
+    images = pixel.expand(len(names), -1, -1, -1)  # (N, 3, 1, 1), one byte for all
+    return Scenes(images, labels, tuple(class_names), tuple(names))
