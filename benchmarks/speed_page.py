@@ -77,8 +77,10 @@ _PAGE = """# Speed: ours beside the usual pipeline
 
 Written by `python -m benchmarks.speed --write-docs`, the second part of `make bench`.
 
-{machine}. {clock}. While it was measured, {load}. On a busy machine medians mean
-little: compare the minima (the bold ratios), and measure again when it is quiet.
+{machine}. {clock}.
+While it was measured, {load}.
+On a busy machine medians mean little: compare the minima (the bold ratios), and measure
+again when it is quiet.
 
 {table}
 
@@ -105,7 +107,7 @@ the usual pipeline has our allocator, too: what is left is the other differences
 - Images lie channels last, the order in which the convolutions want them.
 - Half precision where a short measurement of the very network shows it clearly faster
   (`workshop_lib/training/precision.py`).
-- Augmentation treats whole batches, on a CPU in pieces that fit into its cache, and
+- Augmentation treats whole batches, on a CPU in pieces that fit into a cache, and
   only the images that drew an operation go through it. What it saves is the work around
   each image, so the ratio falls as images grow: ours moves 32-bit floats where Pillow
   moves 8 bits.

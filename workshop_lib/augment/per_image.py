@@ -18,7 +18,8 @@ from torch import Tensor
 
 from workshop_lib.errors import WorkshopError
 
-# Values of a piece: with what is made of them on the way they fit into a core's cache.
+# Values of a piece: more of them would come from memory each time, with fewer the calls
+# themselves would cost more than is saved.
 _PIECE = 2**20
 
 
