@@ -29,22 +29,24 @@ def table(rows: Rows, profiles: Rows) -> str:
             f" {_ms(best[0])} | {_ms(best[1])} | **{row['ratio_min']:.1f}** |"
         )
     names = " | ".join(_PARTS)
-    work = "GFLOP per step | per second | peak: conv | matmul"
-    lines += ["", f"| px | {names} | {work} |"]
-    lines.append("|---" * (len(_PARTS) + 5) + "|")
+    work = "GFLOP per step | per second | peak: conv | matmul | most ratio"
+    lines += ["", f"| px | format | {names} | {work} |"]
+    lines.append("|---" * (len(_PARTS) + 7) + "|")
     for each in profiles:
         shares = " | ".join(f"{100 * each[name]:.1f} %" for name in _PARTS)
         lines.append(
-            f"| {each['size']} | {shares} | {each['gflop_per_step']:.0f} |"
+            f"| {each['size']} | {each['precision'].split(':')[0]} | {shares} |"
+            f" {each['gflop_per_step']:.0f} |"
             f" {each['achieved_gflops']:.0f} | {each['peak_conv_gflops']:.0f} |"
-            f" {each['peak_matmul_gflops']:.0f} |"
+            f" {each['peak_matmul_gflops']:.0f} | {each['most_ratio']:.1f} |"
         )
     return "\n".join(lines)
 
 
 def page(rows: Rows, profiles: Rows, cpu_time: bool = False) -> str:
     """Return docs/speed.md; `cpu_time` tells which clock the figures are of."""
-    chosen = "; ".join(f"{each['size']} px: {each['precision']}" for each in profiles)
+    measured = [each for each in profiles if ":" in each["precision"]]
+    chosen = "; ".join(f"{each['size']} px: {each['precision']}" for each in measured)
     return _PAGE.format(
         table=table(rows, profiles),
         chosen=chosen,
@@ -118,9 +120,11 @@ the usual pipeline has our allocator, too: what is left is the other differences
 
 The last columns: operations of convolutions and products in a second, beside the most
 that this machine gave in the same format, for a single wide convolution (forward and
-backward) and for a large matrix product. Profiled once with `torch.profiler` (32 px, a
-CPU with AVX-512-BF16, one thread), convolutions took 80 % of a step in bf16 and 84 % in
-fp32, batch normalisation 8 and 7 %, activations 4 % in both.
+backward) and for a large matrix product. "Most ratio" is what the best ratio would be
+if our step did its convolutions at that peak and nothing else took any time: what
+this network and these batches allow here, whoever programs it. Profiled once with
+`torch.profiler` (32 px, a CPU with AVX-512-BF16, one thread), convolutions took 80 % of
+a step in bf16 and 84 % in fp32, batch normalisation 8 and 7 %, activations 4 % in both.
 
 Two things were not tried. Augmenting the next batch beside the step: all cores are at
 work in the step already, and augmentation has the small share above. `torch.compile`:

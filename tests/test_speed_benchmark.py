@@ -139,11 +139,11 @@ def test_work_in_a_process_of_its_own_is_timed_there(elsewhere):
 
 @pytest.mark.slow
 def test_rows_of_steps_name_format_and_ratio(elsewhere):
-    rows, trainer = speed.step_rows(TINY, elsewhere, seconds=0)
+    rows, (ours, single) = speed.step_rows(TINY, elsewhere, seconds=0)
     step = "fixmatch_step"
     names = [step, f"{step}_fp32", f"{step}_same_memory"]
     assert [row["name"] for row in rows] == names
-    assert trainer.steps_done >= 4
+    assert ours.steps_done >= 4 and single.steps_done >= 4
     for row in rows:
         assert {"name", "size", "ours_s", "reference_s", "ratio"} <= set(row)
         assert row["size"] == 16 and row["precision"] == "fp32"
@@ -191,6 +191,16 @@ def test_the_peak_is_measured_in_the_format_asked_for():
     peak = step_profile.peak_flops(Precision("fp32", "cpu"), seconds=0)
     assert set(peak) == {"matmul", "conv"}
     assert all(1e6 < value < 1e15 for value in peak.values())
+
+
+def test_the_most_ratio_is_that_of_a_step_at_the_peak(monkeypatch):
+    scenes, split = speed.random_scenes(16, count=8)
+    trainer = Trainer(TINY, scenes, split, speed.CPU)
+    monkeypatch.setattr(speed, "peak_flops", lambda *_, **__: dict(conv=2e9, matmul=1))
+    row = {"ours_min_s": 1.0, "reference_min_s": 3.0}
+    found = speed.profile(trainer, row)
+    at_peak = found["gflop_per_step"] / 2
+    assert found["most_ratio"] == pytest.approx(3 / at_peak)
 
 
 @pytest.mark.slow
