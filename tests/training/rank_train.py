@@ -4,9 +4,11 @@
 
 Trains each method in double precision on a few small images. RANK, WORLD_SIZE,
 MASTER_ADDR and MASTER_PORT say which process this is, as torchrun would; with
-SIGNAL_AT set, the process sends itself SIGUSR1 in that step.
+SIGNAL_AT set, the process sends itself SIGUSR1 in that step; KNOBS holds what the
+recipe changes, as JSON.
 """
 
+import json
 import os
 import signal
 import sys
@@ -80,7 +82,8 @@ def main(folder: Path, steps: int, methods: list[str]) -> None:
     split = Split.make(images, labels_per_class=2, seed=0)
     with process_group():
         for method in methods:
-            recipe = RECIPE.with_(method=method, steps=steps)
+            knobs = json.loads(os.environ.get("KNOBS", "{}"))
+            recipe = RECIPE.with_(method=method, steps=steps, **knobs)
             place = folder / method
             train(recipe, images, split, folder=place, device=torch.device("cpu"))
 
