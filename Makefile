@@ -19,7 +19,7 @@ SPEC := pyproject.toml constraints.txt
 stamp = $(VENV)/.installed-$(1)$(if $(TORCH),-torch-$(TORCH))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup workshop lab test lint notebooks bench figures clean
+.PHONY: help setup workshop lab test lint notebooks slides bench figures clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' \
@@ -47,6 +47,9 @@ test: lint ## every check: style, types, fast tests, then slow tests
 notebooks: $(call stamp,test) ## make notebooks/*.ipynb from notebooks/src
 	$(BIN)/workshop notebooks
 
+slides: setup ## build the decks into slides/build, HTML and PDF (needs npm, Chromium)
+	$(BIN)/python -m slides.decks
+
 bench: setup ## five seeds of the main job's comparison, then speed, into runs/bench (long)
 	$(BIN)/python -m benchmarks.mini_eo
 	$(BIN)/python -m benchmarks.speed
@@ -56,6 +59,7 @@ figures: setup ## draw the pictures of docs/ from the benchmark's results
 
 clean: ## remove .venv and the tools' caches; runs/ and data/ stay
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf slides/build slides/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # uv brings torch in under a minute; pip, which every Python has, brings uv.

@@ -18,6 +18,7 @@ TARGETS = (
     "lint",
     "test",
     "notebooks",
+    "slides",
     "bench",
     "figures",
     "clean",

@@ -5,58 +5,82 @@ alt text. Nothing here needs pyplot or changes the session's style.
 """
 
 from workshop_lib.figures.bars import bars
+from workshop_lib.figures.class_marks import class_marks
 from workshop_lib.figures.confusion import confusion
+from workshop_lib.figures.cover_maps import cover_maps
 from workshop_lib.figures.curves import growing_curve, learning_curves, pseudo_labels
 from workshop_lib.figures.display import sar_to_display, to_display
 from workshop_lib.figures.embedding import Panel, embedding_grid
+from workshop_lib.figures.histograms import histograms
 from workshop_lib.figures.ladder import Rung, ladder
+from workshop_lib.figures.lines import lines
+from workshop_lib.figures.mask_grid import cover_colours, mask_grid
 from workshop_lib.figures.modalities import modality_samples
+from workshop_lib.figures.modality_gains import modality_gains
 from workshop_lib.figures.neighbours import neighbours
+from workshop_lib.figures.opinions import Opinion, opinions
 from workshop_lib.figures.pairs import image_pairs
 from workshop_lib.figures.panels import panels
 from workshop_lib.figures.per_class import per_class
+from workshop_lib.figures.picture_rows import picture_rows
 from workshop_lib.figures.pictures import class_samples, gallery
 from workshop_lib.figures.places import places
 from workshop_lib.figures.pseudo_label_bias import pseudo_label_bias
+from workshop_lib.figures.ranges import ranges
 from workshop_lib.figures.reliability import reliability
 from workshop_lib.figures.seasons import seasons
 from workshop_lib.figures.seeds import seeds
+from workshop_lib.figures.side_look import side_look
 from workshop_lib.figures.spectra import spectra
 from workshop_lib.figures.split_bars import split_bars
 from workshop_lib.figures.style import Drawing, describe
 from workshop_lib.figures.task_levels import task_levels
 from workshop_lib.figures.unit_circle import unit_circle
+from workshop_lib.figures.vector_path import vector_path
 from workshop_lib.figures.views import view_rows
 
 __all__ = [
     "Drawing",
+    "Opinion",
     "Panel",
     "Rung",
     "bars",
+    "class_marks",
     "class_samples",
     "confusion",
+    "cover_maps",
+    "cover_colours",
     "describe",
     "embedding_grid",
     "gallery",
     "growing_curve",
+    "histograms",
     "image_pairs",
     "ladder",
     "learning_curves",
+    "lines",
+    "mask_grid",
+    "modality_gains",
     "modality_samples",
     "neighbours",
+    "opinions",
     "panels",
     "per_class",
+    "picture_rows",
     "places",
     "pseudo_label_bias",
     "pseudo_labels",
+    "ranges",
     "reliability",
     "sar_to_display",
     "seasons",
+    "side_look",
     "spectra",
     "seeds",
     "split_bars",
     "task_levels",
     "to_display",
     "unit_circle",
+    "vector_path",
     "view_rows",
 ]

@@ -5,6 +5,8 @@ __all__ = ["bars"]
 import math
 from collections.abc import Mapping
 
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+
 from workshop_lib.errors import WorkshopError
 from workshop_lib.figures.style import (
     INK,
@@ -64,6 +66,9 @@ def bars(
     axes.set_ylim(len(values) - 0.5, -0.95 if limit else -0.6)  # the first on top
     axes.set_xlim(0, 1.15 * most)
     axes.set_xlabel(unit)
+    if most >= 10_000:  # few enough that "150,000" and its neighbours do not touch
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     # Above the names, too: a title over the axes alone would run out of the figure
     figure.suptitle(title, x=0.01, ha="left", fontsize=15, fontweight="bold")
     figure.alt = f"Bars: {title}, in {unit}. " + " ".join(words)

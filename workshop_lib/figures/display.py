@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workshop_lib.channels import groups
 from workshop_lib.errors import WorkshopError, unknown_name
 
 _LOOKS = {
@@ -60,6 +61,8 @@ def to_display(
     images = images.detach().cpu()
     if images.dtype == torch.uint8 and len(bands) == 3:
         return _channels_last(images)
+    if groups(bands):  # several modalities: what is missing is black
+        images, bands = images.nan_to_num(0.0), [b.removeprefix("s2:") for b in bands]
     channels = [list(bands).index(b) for b in _LOOKS[look] if b in bands]
     if len(channels) == 3:
         white = [_BRIGHTEST.get(band, _BRIGHTEST_ELSE) for band in _LOOKS[look]]

@@ -22,18 +22,20 @@ def panels(
     title: str,
     columns: int = 6,
     numbers: bool = False,
+    span: tuple[float, float] | None = None,
 ) -> Drawing:
     """Show pictures in colour, and maps of one number per pixel.
 
     A map with numbers on both sides of 0 is drawn in two colours that meet in white at
     0; another one from dark (lowest) to bright (highest). Each map has a scale of its
-    own, whose ends stand below it.
+    own, whose ends stand below it, unless `span` gives all of them the same.
 
     Args:
         shown: by title: a picture (H, W, 3) uint8, or a map (H, W) of numbers.
         title: heading of the figure.
         columns: at most so many panels in a row.
         numbers: whether to write its number into each pixel of a map of up to 64.
+        span: lowest and highest number of the scale of all maps, for comparing them.
 
     Raises:
         WorkshopError: nothing to show, or neither a picture nor a map.
@@ -47,7 +49,7 @@ def panels(
     grid = figure.subplots(rows, columns, squeeze=False)
     words = []
     for axes, (name, values) in zip(grid.flat, shown.items(), strict=False):
-        note = _draw(axes, name, np.asarray(values), numbers)
+        note = _draw(axes, name, np.asarray(values), numbers, span)
         axes.set_title(name, fontsize=12, loc="center", fontweight="normal")
         axes.set(xticks=[], yticks=[])
         axes.set_xlabel(note, fontsize=10)
@@ -60,7 +62,13 @@ def panels(
     return figure
 
 
-def _draw(axes: Any, name: str, values: NDArray[Any], numbers: bool) -> str:
+def _draw(
+    axes: Any,
+    name: str,
+    values: NDArray[Any],
+    numbers: bool,
+    span: tuple[float, float] | None,
+) -> str:
     """Draw one panel; return its size, and the range of a map, in words."""
     picture = values.ndim == 3 and values.shape[2] == 3 and values.dtype == np.uint8
     if not picture and (values.ndim != 2 or not np.isfinite(values).all()):
@@ -72,7 +80,8 @@ def _draw(axes: Any, name: str, values: NDArray[Any], numbers: bool) -> str:
     if picture:
         axes.imshow(values, interpolation="nearest")
         return size
-    low, high = float(values.min()), float(values.max())
+    own = float(values.min()), float(values.max())
+    low, high = span or own
     most = max(-low, high)
     look = {"cmap": "cividis", "vmin": low, "vmax": high}
     if low < 0 < high:
@@ -89,4 +98,4 @@ def _draw(axes: Any, name: str, values: NDArray[Any], numbers: bool) -> str:
                 column, row, f"{value:g}".replace("-", "\N{MINUS SIGN}"),
                 ha="center", va="center", color=colour, fontsize=12,
             )  # fmt: skip
-    return f"{size}, {low:.2g} to {high:.2g}".replace("-", "\N{MINUS SIGN}")
+    return f"{size}, {own[0]:.2g} to {own[1]:.2g}".replace("-", "\N{MINUS SIGN}")

@@ -1,0 +1,1 @@
+"""What draws the decks' figures: `python -m slides.draw`."""

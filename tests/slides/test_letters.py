@@ -1,0 +1,26 @@
+"""Letters of a figure have the size on the slide that was asked for."""
+
+import pytest
+
+from slides.draw.letters import for_the_room
+from workshop_lib import figures
+from workshop_lib.figures.style import Drawing
+
+
+def drawing() -> Drawing:
+    return figures.bars({"one": 1.0, "two": 2.0}, title="Bars", unit="GB")
+
+
+@pytest.mark.parametrize("width", [500, 1136])
+def test_letters_are_as_large_as_asked_for(width: float):
+    figure = for_the_room(drawing(), points=20, width=width)
+    inches, high = figure.get_size_inches()
+    on_the_slide = min(width / inches, 480 / high) / 72  # of a point of the figure
+    (axes,) = figure.axes
+    for text in (axes.xaxis.label, *axes.texts, *axes.get_yticklabels()):
+        assert text.get_fontsize() * on_the_slide == pytest.approx(20)
+
+
+def test_the_title_goes_unless_it_is_kept():
+    assert for_the_room(drawing()).get_suptitle() == ""
+    assert for_the_room(drawing(), title=True).get_suptitle() == "Bars"

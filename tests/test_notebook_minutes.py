@@ -1,0 +1,80 @@
+"""The README's table of minutes: what is measured, and where it is written."""
+
+import json
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from benchmarks import notebook_minutes as minutes
+from workshop_lib.errors import WorkshopError
+
+ROOT = Path(__file__).parents[1]
+
+
+def row(notebook: str, preset: str, seconds: float, planned: int = 15):
+    return dict(notebook=notebook, preset=preset, seconds=seconds, planned=planned)
+
+
+def notebook_at(path: Path, first: str, code: str) -> Path:
+    cells = [nbformat.v4.new_markdown_cell(first), nbformat.v4.new_code_cell(code)]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    return path
+
+
+def test_the_table_adds_up_and_says_what_is_missing():
+    rows = [row("01 intro", "ci", 20), row("01 intro", "class", 150)]
+    text = minutes.markdown([*rows, row("02 data", "ci", 30.4, planned=20)])
+    assert "| 01 intro | 15 min | 20 s | 2.5 min |" in text
+    assert "| 02 data | 20 min | 30 s | not measured |" in text
+    assert text.splitlines()[-1] == "| all | 35 min | 50 s | not measured |"
+
+
+def test_the_table_takes_the_place_of_the_old_one(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{minutes.BEGIN}\nold\n{minutes.END}\nafter\n")
+    minutes.write_table(page, "| new |")
+    expected = f"before\n{minutes.BEGIN}\n| new |\n{minutes.END}\nafter\n"
+    assert page.read_text() == expected
+
+
+@pytest.mark.parametrize("text", ["", minutes.BEGIN, minutes.END])
+def test_a_page_without_a_place_is_left_as_it_is(tmp_path, text):
+    page = tmp_path / "page.md"
+    page.write_text(text)
+    with pytest.raises(WorkshopError, match="no place for the table"):
+        minutes.write_table(page, "| new |")
+    assert page.read_text() == text
+
+
+def test_every_notebook_states_its_minutes_and_stands_in_the_readme():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = text.partition(minutes.BEGIN)[2].partition(minutes.END)[0]
+    for path in sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb")):
+        planned = minutes.stated_minutes(path)
+        assert f"| {path.stem.replace('_', ' ')} | {planned} min |" in table
+
+
+def test_a_notebook_without_minutes_is_told(tmp_path):
+    path = notebook_at(tmp_path / "01_x.ipynb", "# Title", "1")
+    with pytest.raises(WorkshopError, match="names no"):
+        minutes.stated_minutes(path)
+
+
+@pytest.mark.slow
+def test_a_notebook_runs_in_its_folder_with_its_preset(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("WORKSHOP_PRESET", raising=False)
+    code = "import os\nopen('seen', 'w').write(os.environ['WORKSHOP_PRESET'])"
+    solutions = tmp_path / "solutions"
+    solutions.mkdir()
+    code += "\nassert not os.path.exists('again'); open('again', 'w').close()"
+    notebook_at(solutions / "01_x.ipynb", "# T\n\n**Time**: 7 minutes.", code)
+    monkeypatch.setattr(minutes, "SOLUTIONS", solutions)
+    monkeypatch.setattr(minutes, "RESULTS", tmp_path / "notebooks.json")
+    monkeypatch.setattr("sys.argv", ["notebook_minutes", "--presets", "ci", "class"])
+    minutes.main()
+    assert "| 01 x | 7 min |" in capsys.readouterr().out
+    rows = json.loads((tmp_path / "notebooks.json").read_text())
+    assert [r["preset"] for r in rows] == ["ci", "class"]
+    seconds = minutes.measure(solutions / "01_x.ipynb", "ci", tmp_path)
+    assert (tmp_path / "seen").read_text() == "ci" and seconds > 0

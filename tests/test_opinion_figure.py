@@ -1,0 +1,69 @@
+"""What a network says about an image: what is drawn and what is said."""
+
+import numpy as np
+import pytest
+
+from workshop_lib.errors import WorkshopError
+from workshop_lib.figures import Opinion, describe, opinions, panels
+
+NAMES = ("Forest", "Lake", "River", "Road")
+PICTURE = np.zeros((8, 8, 3), np.uint8)
+
+
+def bars_of(axes: object) -> list[float]:
+    return [bar.get_width() for bar in axes.patches]
+
+
+def test_bars_are_the_probabilities_and_the_likeliest_is_marked():
+    rows = [
+        Opinion("sure", [0.05, 0.9, 0.03, 0.02], PICTURE, note="it counts"),
+        Opinion("unsure", [0.3, 0.2, 0.4, 0.1], PICTURE),
+    ]
+    figure = opinions(rows, NAMES, title="Two", threshold=0.8)
+    assert len(figure.axes) == 4  # a picture and bars, twice
+    assert figure.axes[0].get_images()[0].get_array().shape == (8, 8, 3)
+    sure, unsure = figure.axes[1], figure.axes[3]
+    assert bars_of(sure) == [0.05, 0.9, 0.03, 0.02]
+    assert [bar.get_hatch() for bar in sure.patches] == [None, "//", None, None]
+    assert not any(bar.get_hatch() for bar in unsure.patches)  # below the threshold
+    faces = [bar.get_facecolor() for bar in unsure.patches]
+    assert faces[2] not in (faces[0], faces[1], faces[3])
+    assert sure.lines[0].get_xdata()[0] == 0.8
+    assert sure.get_xlabel() == "it counts"
+    said = describe(figure)
+    assert "sure: Lake 0.90. it counts." in said and "unsure: River 0.40." in said
+    assert "Dotted line: the threshold, 0.80." in said
+
+
+def test_only_the_classes_that_matter_are_shown_and_the_target_always():
+    rows = [Opinion("strong", [0.5, 0.3, 0.2, 0.0], target=3)]
+    figure = opinions(rows, NAMES, title="One", most=2)
+    (axes,) = figure.axes
+    shown = [label.get_text() for label in axes.get_yticklabels()]
+    assert shown == ["Forest", "Road"]
+    assert bars_of(axes) == [0.5, 0.0, 1]  # the last is the frame around the target
+    assert not axes.patches[-1].get_fill()
+    assert "to become Road, which has 0.00" in describe(figure)
+    assert "The 2 classes with the lowest bars are left out" in describe(figure)
+
+
+def test_opinions_that_cannot_be_drawn():
+    with pytest.raises(WorkshopError, match="0 opinions on 4 classes"):
+        opinions([], NAMES, title="None")
+    for probs in ([0.5, 0.5], [1.5, 0, 0, 0], [-0.1, 0.1, 0.5, 0.5]):
+        with pytest.raises(WorkshopError, match="4 probabilities from 0 to 1"):
+            opinions([Opinion("odd", probs)], NAMES, title="Odd")
+    rows = [Opinion("with", [1, 0, 0, 0], PICTURE), Opinion("without", [1, 0, 0, 0])]
+    with pytest.raises(WorkshopError, match="every opinion a picture, or none"):
+        opinions(rows, NAMES, title="Mixed")
+
+
+def test_maps_on_one_scale_can_be_compared():
+    shown = {"low": np.full((2, 2), 0.1), "high": np.full((2, 2), 0.9)}
+    limits = [
+        axes.get_images()[0].get_clim()
+        for axes in panels(shown, title="Maps", span=(-1, 1)).axes
+    ]
+    assert limits == [(-1, 1), (-1, 1)]
+    apart = [axes.get_images()[0].get_clim() for axes in panels(shown, title="M").axes]
+    assert apart[0] != apart[1]
