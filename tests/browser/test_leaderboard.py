@@ -1,0 +1,239 @@
+"""The leaderboard on a projector: one screen, quiet, offline, and always up to date."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+import torch
+
+from workshop_lib.data.scenes import Scenes
+from workshop_lib.teaching.leaderboard.competition import Competition
+from workshop_lib.teaching.leaderboard.judge import Rejected
+from workshop_lib.teaching.leaderboard.page import write_page
+from workshop_lib.teaching.leaderboard.refusal import error
+from workshop_lib.teaching.leaderboard.standing import Row, Standing
+
+playwright = pytest.importorskip(
+    "playwright.sync_api", reason="needs playwright: pip install -e '.[test]'"
+)
+CHROMIUM = next(
+    (
+        found
+        for name in ("chromium", "chromium-browser", "google-chrome")
+        if (found := shutil.which(name))
+    ),
+    None,
+)
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed"),
+    pytest.mark.slow,
+]
+PROJECTOR = {"width": 1280, "height": 720}
+PHONE = {"width": 390, "height": 844}
+GROUPS = (
+    "The Otters",
+    "Grebes & Coots",
+    "<b>Kingfishers</b>",
+    "Marsh Harriers of the Northern Lakes 2025",  # 41, cut off below
+    "Öre",
+    "水鳥",
+    "טיטאן",
+    "Dippers",
+    "WWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWW",
+    "Herons",
+    "Bitterns",
+    "Teal",
+)
+REASONS = (
+    "it learnt with the labels of 12 test images: Forest/00541, Lake/00293,"
+    " Lake/00313, ... and 9 more.",
+    "its recipe uses 8 labels per class; allowed are 4.",
+    "its split (5a8bd56e5fe6) is not that of the competition (b64223639ced): train"
+    " with the same split seed, on the same images.",
+)
+
+
+def standing(groups: int, refused: int) -> Standing:
+    rows = []
+    for i in range(groups):
+        row = Row(
+            group=GROUPS[i % len(GROUPS)][:40],
+            place=i + 1 if i != 4 else 4,
+            score=1.0 - 0.031 * i,  # 100.0 % is as wide as 99.87 %
+            level=i < 2,
+            place_in_time=groups - i,
+            seconds=10.4 * (groups - i) + 31.7,
+            on_front=i in (0, 2, 7, 11),
+            method=("fixmatch", "ccssl_comatch", "supervised", "freematch")[i % 4],
+            labels=40,
+            machine=("cpu, 2 threads", "NVIDIA GeForce RTX 4090 Laptop")[i % 2],
+            tries=1 + i % 3,
+            warnings=("its predictions are those of Teal.",) if i == 1 else (),
+        )
+        rows.append(row)
+    refusals = (
+        Rejected(f"file-{i}.zip", 0, GROUPS[i] if i % 2 else "", reasons(i))
+        for i in range(refused)
+    )
+    return Standing(tuple(rows), tuple(refusals))
+
+
+def reasons(i: int):
+    return tuple(error("x", text) for text in REASONS[i % 3 :])
+
+
+@pytest.fixture(scope="module")
+def rules() -> Competition:
+    labels = torch.arange(400) % 10
+    images = torch.randint(0, 256, (400, 3, 8, 8), dtype=torch.uint8)
+    classes = tuple(f"class {k}" for k in range(10))
+    names = tuple(f"{i}.png" for i in range(400))
+    return Competition("mini_eo", Scenes(images, labels, classes, names))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["playwright.Browser"]:
+    with playwright.sync_playwright() as started:
+        # Root in a container has no sandbox, and little shared memory
+        options = ["--no-sandbox", "--disable-dev-shm-usage"]
+        found = started.chromium.launch(executable_path=CHROMIUM, args=options)
+        yield found
+        found.close()
+
+
+def written(tmp_path: Path, rules: Competition, groups: int, refused: int, refresh=60):
+    path = tmp_path / "leaderboard.html"
+    at = datetime(2025, 3, 14, 9, 26, 53)
+    write_page(path, standing(groups, refused), rules, refresh, at)
+    return path
+
+
+@pytest.mark.parametrize(("groups", "refused"), [(12, 0), (12, 3), (4, 3), (0, 0)])
+def test_page_is_quiet_and_asks_nobody_for_anything(
+    browser, rules, tmp_path, groups, refused
+):
+    address = written(tmp_path, rules, groups, refused).as_uri()
+    page = browser.new_page(viewport=PROJECTOR)
+    said: list[str] = []
+    asked: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda problem: said.append(str(problem)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(address)
+    page.wait_for_load_state("networkidle")
+    assert said == [] and asked == [address]
+    assert page.locator("tbody tr").count() == groups
+    assert page.locator("#refused li").count() == refused
+    page.close()
+
+
+@pytest.mark.parametrize(
+    ("groups", "refused"), [(1, 0), (5, 0), (12, 0), (4, 2), (12, 3)]
+)
+def test_the_table_fits_one_screen_in_type_for_the_last_row(
+    browser, rules, tmp_path, groups, refused
+):
+    page = browser.new_page(viewport=PROJECTOR)
+    page.goto(written(tmp_path, rules, groups, refused).as_uri())
+    size = "document.documentElement.scroll"
+    assert page.evaluate(f"{size}Width") <= PROJECTOR["width"]
+    legend = page.locator(".legend").bounding_box()
+    assert legend["y"] + legend["height"] <= PROJECTOR["height"]
+    if not refused:
+        found = page.evaluate("document.body.scrollHeight")
+        # Warnings are of interest to the instructor: they may lie below
+        warned = page.locator("#warned").count()
+        assert warned or found <= PROJECTOR["height"]
+    for part in ("tbody .group", "tbody .score", "tbody .time"):
+        style = f"getComputedStyle(document.querySelector('{part}'))"
+        pixels = float(page.evaluate(f"{style}.fontSize").removesuffix("px"))
+        assert pixels >= 21.6  # 3 % of the height of the screen
+    page.close()
+
+
+@pytest.mark.parametrize("screen", [PROJECTOR, PHONE])
+@pytest.mark.parametrize("groups", [2, 7, 12, 24])
+def test_no_figure_is_cut_off(browser, rules, tmp_path, groups, screen):
+    page = browser.new_page(viewport=screen)
+    page.goto(written(tmp_path, rules, groups, 0).as_uri())
+    cut = page.evaluate(CUT_OFF)
+    assert cut == []
+    page.close()
+
+
+def test_names_are_shown_as_they_were_written(browser, rules, tmp_path):
+    page = browser.new_page(viewport=PROJECTOR)
+    page.goto(written(tmp_path, rules, 12, 0).as_uri())
+    shown = page.locator("tbody .group").all_inner_texts()
+    assert shown == [name[:40] for name in GROUPS]
+    assert page.locator("tbody .group b").count() == 0
+    page.close()
+
+
+def test_the_page_loads_itself_again_when_the_standing_changes(
+    browser, rules, tmp_path
+):
+    path = written(tmp_path, rules, 2, 0, refresh=1)
+    page = browser.new_page(viewport=PROJECTOR)
+    page.goto(path.as_uri())
+    assert page.locator("tbody tr").count() == 2
+    now = standing(3, 0)
+    first = replace(now.rows[0], group="Newcomers")
+    write_page(path, Standing((first, *now.rows[1:]), ()), rules, refresh=1)
+    page.get_by_text("Newcomers").wait_for(timeout=20_000)
+    assert page.locator("tbody tr").count() == 3
+    page.close()
+
+
+def test_on_a_phone_nothing_is_wider_than_the_screen(browser, rules, tmp_path):
+    page = browser.new_page(viewport=PHONE)
+    page.goto(written(tmp_path, rules, 12, 3).as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    page.close()
+
+
+def test_ink_stands_out_whatever_the_browser_prefers(browser, rules, tmp_path):
+    page = browser.new_page(viewport=PROJECTOR, color_scheme="light")
+    page.goto(written(tmp_path, rules, 4, 2).as_uri())
+    assert page.evaluate(CONTRAST) > 7  # WCAG AAA, of the faintest text
+    page.close()
+
+
+# Cells whose text is wider than the room that they have for it
+CUT_OFF = """() => {
+  const room = e => {
+    const style = getComputedStyle(e);
+    return e.getBoundingClientRect().width
+      - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+  };
+  const text = e => {
+    const range = document.createRange();
+    range.selectNodeContents(e);
+    return range.getBoundingClientRect().width;
+  };
+  return [...document.querySelectorAll('tbody td:not(.words)')]
+    .filter(e => text(e) > room(e))
+    .map(e => `${e.className}: ${e.innerText} ${text(e)} > ${room(e)}`);
+}"""
+# The lowest contrast of any text with the ground it stands on (WCAG 2.1)
+CONTRAST = """() => {
+  const rgb = text => text.match(/[\\d.]+/g).map(Number);
+  const light = c => c.slice(0, 3).map(v => v / 255)
+    .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const ground = e => {
+    for (; e; e = e.parentElement) {
+      const c = rgb(getComputedStyle(e).backgroundColor);
+      if (c.length < 4 || c[3] > 0) return c;
+    }
+    return [255, 255, 255];
+  };
+  const found = [...document.querySelectorAll('body *')]
+    .filter(e => [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()))
+    .map(e => [light(rgb(getComputedStyle(e).color)), light(ground(e))])
+    .map(([a, b]) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05));
+  return Math.min(...found);
+}"""

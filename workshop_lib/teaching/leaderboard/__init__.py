@@ -1,0 +1,1 @@
+"""The competition: what groups hand in, how it is checked, ranked and shown."""
