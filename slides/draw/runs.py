@@ -2,8 +2,8 @@
 
     python -m slides.draw.runs
 
-Trains what is missing (a quarter of an hour on two cores) into runs/class, where the
-notebooks of preset `class` find them too.
+Trains what is missing (a quarter of an hour on two cores) into runs/class. Notebooks
+look beside themselves: copied to notebooks/runs/class, they find these trainings done.
 """
 
 __all__ = ["RUNS", "deck_run", "deck_scenes"]

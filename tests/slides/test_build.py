@@ -86,11 +86,12 @@ def number_of_slides(html: str) -> int:
 
 def pages_of(pdf: bytes) -> int:
     """Count a PDF's pages: its objects may be packed."""
-    packed = re.findall(rb"stream\r?\n(.*?)\r?\nendstream", pdf, re.DOTALL)
+    packed = re.findall(rb"stream\r?\n(.*?)endstream", pdf, re.DOTALL)
     texts = [pdf]
     for one in packed:
         try:
-            texts.append(zlib.decompress(one))
+            # It stops where the packed bytes end, whatever line end follows them
+            texts.append(zlib.decompressobj().decompress(one))
         except zlib.error:  # a font or a picture of another kind
             continue
     return sum(len(re.findall(rb"/Type\s*/Page\b", text)) for text in texts)
