@@ -25,8 +25,8 @@ from workshop_lib.doctor import container_limit_gb
 from workshop_lib.recipe import preset, preset_name
 
 COLAB_HINT = (
-    "No GPU here. In Colab: Runtime > Change runtime type > T4 GPU > Save, then run the"
-    " cells again. Everything also works without."
+    "No GPU here. In Colab: Runtime > Change runtime type > T4 GPU > Save,\n"
+    "then run the cells again. Everything also works without."
 )
 
 

@@ -55,8 +55,9 @@ print(f"{len(split.labeled)} of {len(scenes):,} images are labelled;"
       f" bands: {', '.join(scenes.bands)}")  # fmt: skip
 
 # %% [markdown]
-# We work with six labelled images, one of each of six classes. `to_float`
-# makes floating-point numbers of them, whatever they were stored as.
+# We work with six labelled images, one of each of six classes (fewer, where
+# your data have fewer). `to_float` makes floating-point numbers of them,
+# whatever they were stored as.
 
 # %%
 from workshop_lib import figures
@@ -225,8 +226,8 @@ figures.view_rows(rows, scenes.bands, title="A hole of 16 pixels")
 # own mean, band by band. It may reach over the border. What is expected:
 
 # %%
-places = torch.rand(6, 2, generator=generator)
-expected = library_cutout(six, places, torch.full((6,), 0.5))
+places = torch.rand(len(six), 2, generator=generator)
+expected = library_cutout(six, places, torch.full((len(six),), 0.5))
 figures.view_rows({"as it is": six, "cutout, 0.5": expected}, scenes.bands,
                   title="A hole of half the side")  # fmt: skip
 

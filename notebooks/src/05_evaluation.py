@@ -292,20 +292,18 @@ checks.top_k_accuracy(top_k_accuracy)
 # 100 % when k is the number of classes, whatever the network does.
 
 # %%
-from matplotlib import pyplot as plt
-
 truth, both = scenes.labels[split.test], ("supervised_strong", "fixmatch")
 ks = range(1, len(names) + 1)
-fig, axes = plt.subplots(figsize=(7, 3.2), layout="constrained")
-for name, style in zip(both, ("o-", "s--"), strict=True):
+curves = {}
+for name in both:
     shares = [top_k_accuracy(results[name].probs, truth, k) for k in ks]
     assert abs(shares[0] - results[name].scores.accuracy) < 1e-9
     assert shares == sorted(shares) and shares[-1] == 1
-    axes.plot(ks, [100 * s for s in shares], style, label=TITLES[name])
-axes.set(title=f"Top-k accuracy, {len(truth)} test images", ylim=(0, 102))
-axes.set(xlabel="k (guesses)", ylabel="right (%)")
-axes.legend(loc="lower right")
-plt.show()
+    curves[TITLES[name]] = (ks, [100 * share for share in shares])
+figures.lines(
+    curves, title=f"Top-k accuracy, {len(truth)} test images",
+    x_label="k (guesses)", y_label="right (%)", y_limits=(0, 102),
+)  # fmt: skip
 
 # %%
 from workshop_lib.teaching import quiz
@@ -425,12 +423,17 @@ said = {
     for name, run in runs.items()
 }
 wrong = (~said["fixmatch"].right).nonzero().flatten()
+print(f"FixMatch: {len(wrong)} of {len(split.test):,} test images wrong")
+assert len(wrong) == confusion.sum() - np.trace(confusion)
+
+# %%
 sure = said["fixmatch"].probs[wrong].amax(dim=1)
 worst = wrong[sure.argsort(descending=True)][:12]
 images = scenes.images[split.test[worst]]
 probs = said["fixmatch"].probs[worst]
 title = f"FixMatch, {shown}: wrong, and sure of it"
-figures.gallery(images, scenes.bands, truth[worst], probs, names, title=title)
+told = (images, scenes.bands, truth[worst], probs, names)
+figures.gallery(*told, title=title) if len(wrong) else "no mistake to show"
 
 # %% [markdown]
 # ### Click through the matrix
@@ -508,15 +511,17 @@ quiz.answer("05-calibration", "...")
 # others: two equally good networks would win half of them each.
 
 # %%
+import textwrap
+
 from workshop_lib.evaluation import mcnemar
 
 right_fix = said["fixmatch"].right.numpy()
-right_sup = (
-    said["supervised_strong"].in_order_of(said["fixmatch"]).right.numpy()
-)
+strong = said["supervised_strong"].in_order_of(said["fixmatch"])
+right_sup = strong.right.numpy()
 test = mcnemar(right_fix, right_sup)
 assert test.total == len(split.test)
-print(test.in_words("FixMatch", "Supervised, strong"))
+for line in test.in_words("FixMatch", "Supervised, strong").splitlines():
+    print(textwrap.fill(line, 76))
 
 # %% [markdown]
 # The bootstrap asks the same of any figure you like. It draws as many test
@@ -682,10 +687,8 @@ figures.pseudo_label_bias(history)
 
 # %%
 counts = history.set_index(["class", "step"])
-share = (counts["correct"] / counts["used"]).unstack(
-    "step"
-)  # (K, rows of log)
-share = share.reindex(list(names))
+share = (counts["correct"] / counts["used"]).unstack("step")
+share = share.reindex(list(names))  # (K, rows of log)
 first, last = share.columns[0], share.columns[-1]
 figures.per_class(
     {

@@ -103,17 +103,20 @@ assert len(features) == len(projected) == len(split.test)
 
 # %%
 import numpy as np
-from matplotlib import pyplot as plt
+from workshop_lib import figures
 
-fig, both = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
+picture = figures.Drawing(figsize=(9, 3), layout="constrained")
 kinds = {"features": features, "projection": projected}
-for axes, (title, one) in zip(both, kinds.items(), strict=True):
+for place, (name, one) in enumerate(kinds.items(), 1):
+    axes = picture.add_subplot(1, 2, place)
     lengths = np.linalg.norm(one.vectors, axis=1)
     axes.hist(lengths, bins=np.linspace(0, 1.23 * lengths.max(), 31))
-    axes.set(title=f"CoMatch, {title}: lengths", ylabel="images")
+    axes.set(title=f"CoMatch, {name}: lengths", ylabel="images")
     axes.set_xlabel("length of the vector (no unit)")
+    ends = f"{lengths.min():.2f} to {lengths.max():.2f}"
+    picture.alt += f"Histogram of {name}: lengths from {ends}. "
 assert np.allclose(lengths, 1, atol=1e-4)  # those of the projection
-plt.show()
+picture
 
 # %%
 from workshop_lib.teaching import quiz
@@ -169,7 +172,6 @@ checks.l2_normalize(l2_normalize)
 
 # %%
 import torch
-from workshop_lib import figures
 
 few = np.flatnonzero(features.labels < 3)[:36]
 classes = features.labels[few]
@@ -438,16 +440,21 @@ from workshop_lib.evaluation.reduce import pca
 
 shadow, shares = pca(toy)
 drawn = {"PCA": shadow, "t-SNE": tsne(toy)}
-fig, both = plt.subplots(1, 2, figsize=(9, 4.2), layout="constrained")
-for axes, (name, points) in zip(both, drawn.items(), strict=True):
-    for g, (letter, marker) in enumerate(zip("ABC", "os^", strict=True)):
-        axes.plot(*points[group == g].T, marker, label=letter, markersize=4)
-    axes.set_title(f"{name}: C is {far(points):.1f} x as far from A as B")
-    axes.set(xlabel="first axis (no unit)", ylabel="second axis (no unit)")
+assert shares.sum() > 0.9 and far(drawn["t-SNE"]) < 0.7 * far(shadow)
+
+# %%
+picture = figures.Drawing(figsize=(9, 4.2), layout="constrained")
+for place, (name, points) in enumerate(drawn.items(), 1):
+    axes = picture.add_subplot(1, 2, place)
+    for g, marker in enumerate("os^"):
+        axes.plot(*points[group == g].T, marker, label="ABC"[g], markersize=4)
+    title = f"{name}: C is {far(points):.1f} x as far from A as B"
+    axes.set(title=title, xlabel="first axis (no unit)")
+    axes.set_ylabel("second axis (no unit)")
     axes.axis("equal")
     axes.legend()
-plt.show()
-assert shares.sum() > 0.9 and far(drawn["t-SNE"]) < 0.7 * far(shadow)
+    picture.alt += f"Scatter plot of three groups. {title}. "
+picture
 
 # %% [markdown]
 # t-SNE found the three groups: that is what it is good at. But all three look
@@ -465,7 +472,8 @@ from workshop_lib.teaching import widgets
 
 after = tested["fixmatch", "best"]
 highest = (min(400, len(after)) - 1) // 3
-maps = widgets.perplexity_maps(after, sorted({5, 30, min(100, highest)}))
+several = {min(p, highest) for p in (5, 30, 100)}  # lower, of few images
+maps = widgets.perplexity_maps(after, sorted(several))
 widgets.perplexity_slider(maps, names)
 
 # %% [markdown]

@@ -16,6 +16,7 @@ from workshop_lib import cli
 from workshop_lib.errors import WorkshopError
 from workshop_lib.teaching import notebooks as module
 from workshop_lib.teaching.notebooks import TAGS, build, build_all
+from workshop_lib.teaching.questions import QUESTIONS
 
 ROOT = Path(__file__).parents[2]
 TITLE = "# %% [markdown]\n# # 01 Title\n#\n# Objectives.\n"
@@ -138,6 +139,20 @@ def test_hints_come_before_the_solution(tmp_path: Path):
         "<details>\n<summary>Hint: I get <code>a&lt;b&gt;</code></summary>\n\n"
         "Look *again*.\n\n</details>"
     )
+
+
+def test_answers_of_the_quiz_are_in_the_solutions_only(tmp_path: Path):
+    open_ = 'quiz.answer("01-levels", "...")  # a letter in place of the dots'
+    learner, solutions = make(tmp_path, f'\n# %% tags=["quiz"]\n{open_}\n')
+    assert learner["01-002"]["source"] == open_
+    right = QUESTIONS["01"]["01-levels"].right
+    assert solutions["01-002"]["source"] == f'quiz.answer("01-levels", "{right}")'
+    assert solutions["01-002"]["metadata"] == {"tags": ["quiz"]}
+
+
+def test_a_question_that_nobody_asks_is_an_error_with_its_line(tmp_path: Path):
+    found = complaint(tmp_path, f'{TITLE}# %%\nquiz.answer("01-level", "...")\n')
+    assert "01_topic.py:5: " in found and "01-levels" in found
 
 
 def test_a_solution_with_backticks_stays_in_its_fence(tmp_path: Path):
@@ -293,6 +308,12 @@ def test_slow_cells_say_so_and_tags_reach_the_notebook(tmp_path: Path):
         cell = made["01-002"]
         assert cell["source"] == "# Takes about 75 s on two CPU cores\nx = 1"
         assert cell["metadata"] == {"tags": ["slow", "quiz"]}
+
+
+def test_learners_do_not_see_what_the_formatter_is_told(tmp_path: Path):
+    body = "\n# %%\nf(1,\n  2)  # fmt: skip\ny = '# fmt: skip'\n"
+    for made in make(tmp_path, body):
+        assert made["01-002"]["source"] == "f(1,\n  2)\ny = '# fmt: skip'"
 
 
 def test_every_tag_can_be_used(tmp_path: Path):

@@ -85,3 +85,36 @@ def test_the_learner_is_told_minutes(path: Path):
 
 def test_headings_are_found_where_they_are():
     assert headings("# a\n\ntext # b\n```python\n# c\n```\n\n## d\n#e") == [1, 2]
+
+
+@each
+def test_new_words_are_one_click_away(path: Path):
+    found = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    text = "".join("".join(cell["source"]) for cell in found[:2])
+    link = re.search(r"\[glossary\]\(([^)]+)\)", text)[1]
+    assert link.startswith("https://") or (path.parent / link).exists()
+
+
+GLOSSARY = FOLDER.parent / "docs" / "glossary.md"
+
+
+def test_glossary_is_in_order_and_names_the_notebooks():
+    text = GLOSSARY.read_text(encoding="utf-8")
+    for part in text.split("\n## New to ")[1:]:
+        rows = [line for line in part.splitlines() if line.startswith("| ")][1:]
+        words = [row.split("|")[1].strip().lower() for row in rows]
+        assert len(words) > 10 and words == sorted(words)
+        assert all(re.search(r"\(0[1-6](, 0[1-6])*\) \|$", row) for row in rows)
+
+
+def test_words_that_a_notebook_explains_are_in_the_glossary():
+    glossary = re.sub(r"\W+", " ", GLOSSARY.read_text(encoding="utf-8").lower())
+    for path in FOLDER.glob("[0-9][0-9]_*.ipynb"):
+        text = "\n".join(source for _, source in cells(path, "markdown"))
+        _, heading, words = text.partition("## The words of two publics")
+        tables = words.partition("\n## ")[0] if heading else ""
+        rows = re.findall(r"^\| ([^|]+) \|", tables, re.MULTILINE)
+        for word in ", ".join(rows).lower().split(", "):
+            if not re.match(r"from |here$", word):
+                plain = re.sub(r"\W+", " ", word.removesuffix(" images"))
+                assert plain in glossary, f"{path.name}: {word!r} is not in it"

@@ -1,12 +1,16 @@
 """Badges where the host can be opened from, and one set-up cell."""
 
+import posixpath
+from pathlib import Path
+
 import pytest
 
 from workshop_lib import __version__
-from workshop_lib.teaching.header import badges, setup_code
+from workshop_lib.teaching.header import badges, setup_code, setup_text
 from workshop_lib.teaching.install_cell import install_cell, repository
 
 PATH = "notebooks/01_intro.ipynb"
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("end", ["", "/", ".git"])
@@ -38,6 +42,20 @@ def test_other_hosts_get_no_badge_that_would_not_work(address: str):
 
 def test_address_is_the_one_of_pyproject_unless_told():
     assert badges(PATH) == badges(PATH, repository())
+
+
+@pytest.mark.parametrize("path", [PATH, "notebooks/solutions/01_intro.ipynb"])
+def test_glossary_is_the_file_of_the_checkout(path: str):
+    text = setup_text(path, "https://example.org/few-labels-workshop")
+    link = text.partition("[glossary](")[2].partition(")")[0]
+    found = posixpath.normpath(posixpath.join(posixpath.dirname(path), link))
+    assert (ROOT / found).read_text(encoding="utf-8").startswith("# Glossary")
+
+
+def test_glossary_is_a_page_of_the_release_for_a_notebook_from_github():
+    text = setup_text(PATH, "https://github.com/some-one/few-labels")
+    page = f"some-one/few-labels/blob/v{__version__}/docs/glossary.md"
+    assert f"[glossary](https://github.com/{page})" in text
 
 
 def test_set_up_installs_first_and_makes_what_sources_may_use():

@@ -81,3 +81,27 @@ def test_other_letters_and_names():
         quiz.answer("04-threshold", "d")
     with pytest.raises(WorkshopError, match="Did you mean '04-threshold'"):
         quiz.ask("04-treshold")
+
+
+def test_answered_puts_the_right_letter_in_place_of_the_dots(capsys):
+    source = """from workshop_lib.teaching import quiz
+
+quiz.answer("04-mean", "...")  # a letter in place of the dots"""
+    filled = quiz.answered(source)
+    assert "..." not in filled and "#" not in filled
+    exec(filled, {})
+    assert "✓ Right." in capsys.readouterr().out
+    assert progress.load()["quiz"]["04-mean"].first_try
+
+
+@pytest.mark.parametrize(
+    "source",
+    ['quiz.ask("04-mean")', 'quiz.answer("04-mean", "a")', "x = 1  # ...", ""],
+)
+def test_answered_leaves_the_rest_alone(source):
+    assert quiz.answered(source) == source
+
+
+def test_answered_knows_its_questions():
+    with pytest.raises(WorkshopError, match="04-mean"):
+        quiz.answered('quiz.answer("04-men", "...")')

@@ -9,12 +9,18 @@ for a second forward pass: a step of four thirds of the arithmetic.
 __all__ = ["Blocks", "in_parts", "recomputed"]
 
 import math
+import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
+
+# torch 2.4 computes again by a name of its own that it calls deprecated
+warnings.filterwarnings(
+    "ignore", r"`torch\.cpu\.amp\.autocast", FutureWarning, r"torch\.utils\.checkpoint"
+)
 
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 

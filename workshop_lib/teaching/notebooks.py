@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from workshop_lib.errors import WorkshopError, unknown_name
-from workshop_lib.teaching.header import SETUP_TEXT, badges, setup_code
+from workshop_lib.teaching.header import badges, setup_code, setup_text
+from workshop_lib.teaching.quiz import answered
 
 # Tags of a source: ours, then some that Jupyter's own tools know.
 TAGS = ("hint", "instructor", "slow", "quiz") + (
@@ -141,7 +142,9 @@ def _checked(cell: Any, number: int, path: Path, line: int) -> Cell:
     tags = tuple(dict.fromkeys(map(str, notes.pop("tags", []))))
     seconds = notes.pop("seconds", None)
     kind = cell.cell_type
-    made = Cell(number, kind, cell.source, tags, seconds, path, line)
+    # What the formatter is told in a source would only puzzle a learner
+    source = re.sub(r" *# fmt: skip$", "", cell.source, flags=re.MULTILINE)
+    made = Cell(number, kind, source, tags, seconds, path, line)
     if notes or kind not in ("code", "markdown"):
         raise made.error(
             f"cannot make sense of {' '.join(map(str, notes.values())) or kind!r}: a"
@@ -222,14 +225,18 @@ def _learner(cells: list[Cell]) -> str:
 
 
 def _solutions(cells: list[Cell]) -> str:
-    """Solutions in their places, notes for instructors marked as such."""
+    """Solutions and answers in their places, notes for instructors marked as such."""
     made = []
     for cell in cells:
         if cell.kind == "markdown":
             made.append(_markdown(cell))
         else:
             stubs, solved = _split(cell)
-            made.append(_code(cell, solved, exercise=stubs != solved))
+            try:
+                filled = answered(solved)
+            except WorkshopError as error:
+                raise cell.error(str(error)) from error
+            made.append(_code(cell, filled, exercise=stubs != solved))
     made[0]["source"] += f"\n\n{_SOLUTIONS}"
     return _notebook(cells[0], made, "notebooks/solutions")
 
@@ -276,22 +283,15 @@ def _notebook(title: Cell, cells: list[dict[str, Any]], folder: str) -> str:
     """Add badges and set-up, and write it all as JSON."""
     import nbformat
 
-    name, number = title.path.with_suffix(".ipynb").name, title.path.name[:2]
-    line = badges(f"{folder}/{name}")
-    if line:
+    path, number = f"{folder}/{title.path.stem}.ipynb", title.path.name[:2]
+    if line := badges(path):
         heading, _, rest = cells[0]["source"].partition("\n")
         cells[0]["source"] = f"{heading}\n\n{line}\n{rest}".rstrip()
     setup = _cell("code", f"{number}-setup", setup_code(), ["setup"])
     # Folded in JupyterLab: nobody needs to read it. Colab folds by a first line @title.
     setup["metadata"] |= {"jupyter": {"source_hidden": True}, "cellView": "form"}
-    text = _cell("markdown", f"{number}-setup-text", SETUP_TEXT, ["setup"])
-    made = nbformat.from_dict(
-        {
-            "cells": [cells[0], text, setup, *cells[1:]],
-            "metadata": _METADATA,
-            "nbformat": 4,
-            "nbformat_minor": 5,
-        }
-    )
+    text = _cell("markdown", f"{number}-setup-text", setup_text(path), ["setup"])
+    content = {"cells": [cells[0], text, setup, *cells[1:]], "metadata": _METADATA}
+    made = nbformat.from_dict(content | {"nbformat": 4, "nbformat_minor": 5})
     nbformat.validate(made)
     return nbformat.writes(made).rstrip("\n") + "\n"

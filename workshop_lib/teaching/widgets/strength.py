@@ -80,7 +80,7 @@ def strength_sliders(images: Tensor, bands: Sequence[str]) -> Any:
     )
     strength = ipywidgets.FloatSlider(
         value=0.5, min=0.0, max=1.0, step=0.05, continuous_update=False,
-        description="strength, 0 to 1", style=wide,
+        description="strength, 0 to 1", style=wide, layout={"width": "32rem"},
     )  # fmt: skip
 
     def draw(operation: str, strength: float) -> Drawing:

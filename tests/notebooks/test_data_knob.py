@@ -1,0 +1,104 @@
+"""The data knob: notebooks 02 to 06 on other images than their own.
+
+A learner changes one cell. So do these tests, and nothing else: to a small folder of
+images with few classes of unequal size, and, where a folder `../shared` beside the
+checkout holds them, to the archives of UC Merced and EuroSAT, all of their images.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+RUNNER = Path(__file__).with_name("runner.py")
+SOLUTIONS = ROOT / "notebooks" / "solutions"
+ARCHIVES = {"ucm": "UCMerced_LandUse.zip", "eurosat": "EuroSAT_RGB.zip"}
+KNOB = 'DATA = "mini_eo"  # or "ucm", "eurosat", or the path of a folder per class'
+NAMES = sorted(p.name for p in SOLUTIONS.glob("0[2-6]_*.ipynb"))
+
+
+def turned(name: str, data: Path) -> dict:
+    """Read a notebook, and change the cell of the knob to other images."""
+    notebook = json.loads((SOLUTIONS / name).read_text(encoding="utf-8"))
+    sources = ["".join(cell["source"]) for cell in notebook["cells"]]
+    assert sources.count(KNOB) == 1, f"{name}: one cell, that holds nothing else"
+    knob = notebook["cells"][sources.index(KNOB)]
+    knob["source"] = f"DATA = {data.as_posix()!r}"
+    return notebook
+
+
+def run(name: str, data: Path, place: Path) -> list[dict]:
+    """Run a notebook on other images, and see to it that nothing fails or complains."""
+    place.mkdir(parents=True, exist_ok=True)  # the later find the runs of the earlier
+    changed, out = place.parent / name, place.parent / f"{name}.done"
+    changed.write_text(json.dumps(turned(name, data)))
+    done = subprocess.run(
+        [sys.executable, RUNNER, changed, out],
+        cwd=place,
+        env=os.environ | {"WORKSHOP_PRESET": "ci", "CI": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    cells = json.loads(out.read_text())
+    for cell in cells:
+        assert cell["error"] is None, f"{cell['id']}: {cell['words']}"
+        noise = [o["text"] for o in cell["outputs"] if o.get("name") == "stderr"]
+        assert not noise, f"{cell['id']} writes to stderr: {noise}"
+    codes = [c for c in turned(name, data)["cells"] if c["cell_type"] == "code"]
+    assert len(cells) == len(codes)
+    return cells
+
+
+def printed(cells: list[dict]) -> str:
+    return "".join(o.get("text", "") for cell in cells for o in cell["outputs"])
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("knob")
+
+
+@pytest.fixture(scope="module")
+def own_images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three classes of 24, 30 and 36 images, told apart by colour and grain."""
+    folder = tmp_path_factory.mktemp("own")
+    rng = np.random.default_rng(0)
+    for k, name in enumerate(("forest", "harbor", "parking lot")):
+        (folder / name).mkdir()
+        for i in range(24 + 6 * k):
+            coarse = rng.normal(0, 30, (10 * (k + 1), 12 * (k + 1), 3))
+            grain = np.kron(coarse, np.ones((6 // (k + 1), 6 // (k + 1), 1)))
+            tint = np.roll([60, 100, 140], k) + rng.normal(0, 15, 3)
+            pixels = (tint + grain).clip(0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{i}.png")
+    return folder
+
+
+def test_there_are_five_notebooks_with_a_knob():
+    assert [name[:2] for name in NAMES] == ["02", "03", "04", "05", "06"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_own_folder(name: str, place: Path, own_images: Path):
+    cells = run(name, own_images, place / "own" / "work")
+    words = r"labeled 12,|12 labelled|12 of 90 images are labelled"
+    assert re.search(words, printed(cells))
+
+
+@pytest.mark.parametrize("data", ARCHIVES)
+@pytest.mark.parametrize("name", NAMES)
+def test_archive(name: str, data: str, place: Path):
+    archive = ROOT.parent / "shared" / "data" / ARCHIVES[data]
+    if not archive.exists():
+        pytest.skip(f"{archive.name} is not in ../shared/data beside the checkout")
+    run(name, archive, place / data / "work")
