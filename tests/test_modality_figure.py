@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from workshop_lib.data.mini_eo import CLASSES, COVERS, mini_eo
+from workshop_lib.data.modalities import pack
 from workshop_lib.errors import WorkshopError
-from workshop_lib.figures import describe, modality_samples
+from workshop_lib.figures import describe, modality_samples, to_display
 
 
 @pytest.fixture(scope="module")
@@ -30,3 +31,13 @@ def test_missing_parts_are_named(scenes):
         modality_samples(replace(scenes, modalities={}), COVERS)
     with pytest.raises(WorkshopError, match="fewer images"):
         modality_samples(scenes, COVERS, which=3)
+
+
+def test_a_packed_image_looks_like_its_optical_part(scenes):
+    packed = pack(scenes, ("s1", "season", "s2"))
+    whole = to_display(scenes.images, scenes.bands)
+    assert (to_display(packed.images, packed.bands) == whole).all()
+    lacking = packed.images.clone()
+    lacking[0] = float("nan")
+    shown = to_display(lacking, packed.bands)
+    assert (shown[0] == 0).all() and (shown[1:] == whole[1:]).all()

@@ -67,6 +67,11 @@ def test_the_flags_of_a_recipe_make_that_recipe(name):
     assert read_flags(train_flags(recipe)) == recipe
 
 
+def test_the_flags_of_several_modalities():
+    recipe = Recipe(modalities=("s2", "s1", "season"), fusion="late", steps=7)
+    assert read_flags(train_flags(recipe)) == recipe
+
+
 @settings(max_examples=20)
 @given(
     alignment=st.booleans(),

@@ -8,8 +8,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 from workshop_lib.errors import WorkshopError, unknown_name
-
-_AT_LEAST_ONE = ("size", "feature_views", "steps", "batch_size", "mu", "eval_every")
+from workshop_lib.recipe_checks import check_recipe
 
 
 @dataclass(frozen=True)
@@ -25,15 +24,35 @@ class Recipe:
     # such a folder, or a .txt with "path label" on each line
     data: str = "mini_eo"
     bands: str = ""  # of multispectral images, by name: "B04,B03,B02"; empty for all
+    # sensors and facts that are fused into one image: ("s2", "s1", "season"); see
+    # data/modalities.py. Empty: the images alone
+    modalities: tuple[str, ...] = ()
     size: int = 32  # side of the images in pixels; others are resized to it
     labels_per_class: int = 4  # 0 uses every label of the training part
     split_seed: int = 0  # which images are labelled, unlabelled, validation, test
     # where unlabelled images come from; "labeled" is the control without any
     pool: Literal["all", "labeled"] = "all"
 
+    # --- task
+    # one class per image, or one per pixel (Scenes.masks); labels are then the masks of
+    # the labelled images, and labels_per_class counts tiles per class of scene
+    task: Literal["classify", "segment"] = "classify"
+    # segment: on labelled pixels cross_entropy, focal, dice or cross_entropy+dice
+    mask_loss: str = "cross_entropy"
+    # segment with an fcn: folder of a run that classifies with the same ResNet (such as
+    # runs/resnet18), whose trunk it goes on from; empty for random weights
+    start_from: str = ""
+    rare_classes: float = 0.0  # segment: 0 all pixels count alike, 1 all classes
+    cutmix: float = 0.5  # segment: share of strong views with a box of another tile
+
     # --- model
-    # small_cnn, wrn-28-2 (any depth and width), resnet18; on features linear, mlp-256
+    # small_cnn, wrn-28-2 (any depth and width), resnet18; on features linear, mlp-256;
+    # to segment unet-16 (any width), fcn-resnet18, fcn-resnet18:32 (one stride alone)
     model: str = "small_cnn"
+    # where modalities meet: early, middle, late or shared; see models/fusion.py
+    fusion: Literal["early", "middle", "late", "shared"] = "early"
+    # chance that strong views lack a modality, so that the model can do without
+    modality_dropout: float = 0.0
     # frozen backbone whose features are learnt from, computed once: efficientnet_lite0,
     # or with a network resnet18, resnet50, efficientnet_b0, vit_b_16; none: from pixels
     features: str = ""
@@ -75,7 +94,10 @@ class Recipe:
     steps: int = 2000  # optimiser steps (paper: 2**20)
     batch_size: int = 16  # labelled images per step, B (paper: 64)
     mu: int = 4  # unlabelled images per labelled one (paper: 7)
-    optimizer: Literal["adamw", "sgd"] = "adamw"  # paper: sgd with Nesterov momentum
+    # adamw, or sgd with Nesterov momentum (the paper's); others to compare them with
+    optimizer: Literal[
+        "adamw", "sgd", "plain_sgd", "momentum", "adagrad", "rmsprop", "adam"
+    ] = "adamw"
     lr: float = 0.002  # peak learning rate (paper: 0.03 with sgd)
     weight_decay: float = 0.02  # not on norms and biases (paper: 5e-4 with sgd)
     momentum: float = 0.9  # of sgd
@@ -92,49 +114,8 @@ class Recipe:
     eval_every: int = 200  # steps between validations (and checkpoints)
 
     def __post_init__(self) -> None:
-        for name in _AT_LEAST_ONE:
-            if getattr(self, name) < 1:
-                raise WorkshopError(
-                    f"{name}={getattr(self, name)} in the recipe: it must be at least"
-                    " 1."
-                )
-        for name in ("seed", "split_seed"):
-            if not 0 <= getattr(self, name) < 2**32:
-                raise WorkshopError(
-                    f"{name}={getattr(self, name)}: a seed is a whole number from 0 to"
-                    f" {2**32 - 1}."
-                )
-        if self.labels_per_class < 0:
-            raise WorkshopError(
-                f"labels_per_class={self.labels_per_class}: use 0 for all labels, or a"
-                " number of labels per class."
-            )
-        if self.features and self.feature_size < 32:
-            raise WorkshopError(
-                f"feature_size={self.feature_size}: a backbone sees images of at least"
-                " 32 pixels; 224 is what most were trained on."
-            )
-        if bool(self.features) != (self.model.split("-")[0] in ("linear", "mlp")):
-            raise WorkshopError(
-                f"model={self.model!r} with features={self.features!r}: on features"
-                " train model='linear' or 'mlp-256', on pixels any other."
-            )
-        if self.propagation_steps and not self.features:
-            raise WorkshopError(
-                f"propagation_steps={self.propagation_steps} without features: labels"
-                " flow between images whose pretrained features are alike; name a"
-                " backbone, or use 0."
-            )
-        if self.micro_batch < 0 or self.micro_batch == 1:
-            raise WorkshopError(
-                f"micro_batch={self.micro_batch}: use 0 for the whole batch, or at"
-                " least 2 images, whose spread batch normalisation can tell."
-            )
-        if not 0 <= self.threshold <= 1:
-            raise WorkshopError(
-                f"threshold={self.threshold}: a confidence lies between 0 and 1; usual"
-                " values are 0.8 to 0.95."
-            )
+        object.__setattr__(self, "modalities", tuple(self.modalities))  # JSON has lists
+        check_recipe(self)
 
     def with_(self, **changes: Any) -> "Recipe":
         """Return a copy with some knobs changed.
@@ -174,6 +155,17 @@ PRESETS: dict[str, dict[str, Any]] = {
     "ci": {"steps": 60, "eval_every": 30},
     # MiniEO on two CPU cores: FixMatch 75 s, 88 to 93 %; supervised 25 s, 66 to 79 %.
     "class": {},
+    # Maps from ten tiles of MiniEO, on two CPU cores; see docs/segmentation.md.
+    "segment": {
+        "task": "segment",
+        "model": "unet-16",
+        "labels_per_class": 1,
+        "labeled_view": "strong",
+        "threshold": 0.6,
+        "batch_size": 8,
+        "mu": 2,
+        "eval_every": 250,
+    },
     # Real photographs on two CPU cores, on the features of a frozen network (extra
     # `pretrained`): a minute for the features of 500 images, then seconds.
     "features": {

@@ -2,6 +2,8 @@
 
     python killed.py FOLDER KILLS METHOD [METHOD ...]
 
+A method that is called `segment:fixmatch` makes maps.
+
 Prints a line of JSON per method: how many kills, where they hit, how many trainings
 were brought to their end, and what differed from the training that was never killed.
 
@@ -33,6 +35,7 @@ from workshop_lib.data.splits import Split
 from workshop_lib.recipe import Recipe
 from workshop_lib.training.checkpoint import load_checkpoint
 from workshop_lib.training.loop import train
+from workshop_lib.training.pseudo_maps import PseudoMaps
 
 RECIPE = Recipe(
     size=8,
@@ -65,7 +68,17 @@ def scenes() -> Scenes:
         class_names=("dark", "bright", "striped"),
         names=tuple(f"{k:02d}" for k in range(45)),
         bands=("B02", "B03", "B04", "B08"),
+        masks=(images.mean(1) > 0.6).to(torch.uint8),
+        mask_names=("dim", "light"),
     )
+
+
+def recipe_of(method: str) -> Recipe:
+    """The recipe of a method by its name here."""
+    task, _, name = method.rpartition(":")
+    if task != "segment":
+        return RECIPE.with_(method=name)
+    return RECIPE.with_(method=name, task="segment", model="unet-2")
 
 
 def watch_places(slowly: bool) -> None:
@@ -154,6 +167,10 @@ def compare(whole: Path, killed: Path) -> list[str]:
     tables = [folder / "pseudo_labels.csv" for folder in (whole, killed)]
     texts = [path.read_bytes() if path.exists() else b"" for path in tables]
     found += [] if texts[0] == texts[1] else ["pseudo_labels.csv"]
+    maps = [folder / "pseudo_maps.npz" for folder in (whole, killed)]
+    if maps[0].exists() or maps[1].exists():
+        ours, theirs = (vars(PseudoMaps.load(path)) for path in maps)
+        found += differences(ours, theirs, "pseudo_maps.npz")
     return found + [path.name for path in killed.glob(".*.tmp")]
 
 
@@ -163,7 +180,7 @@ def torment(
     """Kill and resume until there were enough kills and the training has ended."""
     images = scenes()
     split = Split.make(images, labels_per_class=2, seed=0)
-    recipe, cpu = RECIPE.with_(method=method), torch.device("cpu")
+    recipe, cpu = recipe_of(method), torch.device("cpu")
 
     def training(place: str, slowly: bool) -> Callable[[], object]:
         def work() -> None:
@@ -203,7 +220,8 @@ def main(folder: Path, kills: int, methods: list[str]) -> None:
     torch.set_num_threads(1)
     for method in methods:
         draw = random.Random(f"{method}")
-        print(json.dumps(torment(folder / method, method, kills, draw)), flush=True)
+        place = folder / method.replace(":", "-")
+        print(json.dumps(torment(place, method, kills, draw)), flush=True)
 
 
 if __name__ == "__main__":

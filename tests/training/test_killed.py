@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from workshop_lib.data.splits import Split
-from workshop_lib.methods import METHODS
+from workshop_lib.methods import METHODS, PIXEL_METHODS
 from workshop_lib.training.loop import train
 
 TOLD_APART = {"last.pt", "previous.pt", "best.pt", "log.csv", "pseudo_labels.csv"}
 SCRIPT = Path(__file__).parent / "killed.py"
 KILLS = 20
+NAMES = [*METHODS, *(f"segment:{name}" for name in PIXEL_METHODS)]
 
 
 @pytest.mark.slow
@@ -24,7 +25,7 @@ KILLS = 20
 def test_every_method_survives_twenty_kills_to_the_last_bit(tmp_path):
     """Checkpoints, best weights, log and pseudo-labels are those of a quiet run."""
     done = subprocess.run(
-        [sys.executable, SCRIPT, tmp_path, str(KILLS), *METHODS],
+        [sys.executable, SCRIPT, tmp_path, str(KILLS), *NAMES],
         capture_output=True,
         text=True,
         check=False,
@@ -34,7 +35,7 @@ def test_every_method_survives_twenty_kills_to_the_last_bit(tmp_path):
     print(done.stdout)
     assert done.returncode == 0, done.stderr
     told = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [one["method"] for one in told] == list(METHODS)
+    assert [one["method"] for one in told] == NAMES
     for one in told:
         assert one["differences"] == [], one["method"]
         assert sum(one["hits"].values()) == KILLS

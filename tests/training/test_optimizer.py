@@ -1,5 +1,7 @@
 """Which weights decay, and what the recipe asks for."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -7,7 +9,11 @@ from torch import nn
 from workshop_lib.errors import WorkshopError
 from workshop_lib.models import build_model
 from workshop_lib.recipe import Recipe
-from workshop_lib.training.optimizer import build_optimizer, weight_decay_groups
+from workshop_lib.training.optimizer import (
+    OPTIMIZERS,
+    build_optimizer,
+    weight_decay_groups,
+)
 
 
 @pytest.mark.parametrize("name", ["small_cnn", "wrn-10-2", "resnet18", "resnet50"])
@@ -105,7 +111,52 @@ def test_only_decaying_weights_shrink_without_a_gradient() -> None:
 def test_wrong_settings() -> None:
     model = nn.Linear(2, 2)
     with pytest.raises(WorkshopError, match="Did you mean 'adamw'"):
-        build_optimizer(model, Recipe().with_(optimizer="adam"))
+        build_optimizer(model, Recipe().with_(optimizer="adanw"))
     for wrong in ({"lr": 0.0}, {"weight_decay": -1.0}, {"momentum": 1.0}):
         with pytest.raises(WorkshopError, match="expected lr > 0"):
             build_optimizer(model, Recipe().with_(**wrong))
+
+
+def test_the_lectures_list_is_what_torch_calls_it() -> None:
+    model = nn.Linear(3, 2)
+    kinds = {
+        "plain_sgd": (torch.optim.SGD, {"momentum": 0, "nesterov": False}),
+        "momentum": (torch.optim.SGD, {"momentum": 0.8, "nesterov": False}),
+        "sgd": (torch.optim.SGD, {"momentum": 0.8, "nesterov": True}),
+        "adagrad": (torch.optim.Adagrad, {}),
+        "rmsprop": (torch.optim.RMSprop, {}),
+        "adam": (torch.optim.Adam, {}),
+        "adamw": (torch.optim.AdamW, {}),
+    }
+    assert tuple(kinds) == OPTIMIZERS
+    for name, (kind, expected) in kinds.items():
+        recipe = Recipe().with_(optimizer=name, momentum=0.8, weight_decay=0.1)
+        found = build_optimizer(model, recipe)
+        assert type(found) is kind
+        for group, decay in zip(found.param_groups, (0.1, 0.0), strict=True):
+            assert group["weight_decay"] == decay
+            assert {key: group[key] for key in expected} == expected
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_goes_downhill_and_resumes(name: str) -> None:
+    def step(model: nn.Module, optimizer: torch.optim.Optimizer) -> float:
+        loss = model(torch.eye(3)).sub(1).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return float(loss.detach())
+
+    torch.manual_seed(0)
+    model, recipe = nn.Linear(3, 2), Recipe().with_(optimizer=name, lr=0.05)
+    optimizer = build_optimizer(model, recipe)
+    losses = [step(model, optimizer) for _ in range(20)]
+    assert losses[-1] < losses[0]
+    twin = nn.Linear(3, 2)
+    twin.load_state_dict(model.state_dict())
+    resumed = build_optimizer(twin, recipe)
+    # As from a file: loaded as it is, both would move one set of buffers
+    resumed.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    step(model, optimizer)
+    step(twin, resumed)
+    assert torch.equal(model.weight, twin.weight)

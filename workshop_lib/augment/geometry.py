@@ -15,6 +15,8 @@ __all__ = [
     "symmetry",
 ]
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -96,6 +98,7 @@ def affine(
     shear: Tensor | None = None,
     shift: Tensor | None = None,
     zoom: Tensor | None = None,
+    mode: Literal["bilinear", "nearest"] = "bilinear",
 ) -> Tensor:
     """Turn, shear, shift and zoom each image about its centre, in one interpolation.
 
@@ -109,9 +112,10 @@ def affine(
         shift: (B, 2) to the right and down, as a fraction of the width and height.
         zoom: (B,) natural logarithm of the magnification; 0.69 shows things twice as
             large.
+        mode: "nearest" for values that must not be mixed, such as class numbers.
 
     Returns:
-        (B, C, H, W), bilinear. Images whose parameters are all zero come back bit for
+        (B, C, H, W). Images whose parameters are all zero come back bit for
         bit.
 
     Raises:
@@ -132,7 +136,7 @@ def affine(
     # Coordinates run from -1 to 1 along both sides, so unequal sides need the ratio.
     x = (xx * u, xy * (H / W) * v)
     y = (yx * (W / H) * u, yy * v)
-    return or_unchanged(images, _sample(images, x, y), (parameters == 0).all(1))
+    return or_unchanged(images, _sample(images, x, y, mode), (parameters == 0).all(1))
 
 
 def resized_crop(
@@ -218,9 +222,12 @@ def pixel_coordinates(images: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _sample(
-    images: Tensor, x: tuple[Tensor, Tensor], y: tuple[Tensor, Tensor]
+    images: Tensor,
+    x: tuple[Tensor, Tensor],
+    y: tuple[Tensor, Tensor],
+    mode: str = "bilinear",
 ) -> Tensor:
-    """Read each image where x and y say, bilinear; its mirror image lies around it.
+    """Read each image where x and y say; its mirror image lies around it.
 
     Each coordinate is a sum of two parts, one along the columns (B, 1, W) and one along
     the rows (B, H, 1): it is written straight to where the sampling reads it.
@@ -234,7 +241,7 @@ def _sample(
     return F.grid_sample(
         images.to(wide),
         grid,
-        mode="bilinear",
+        mode=mode,
         padding_mode="reflection",
         align_corners=False,
     ).to(images.dtype)

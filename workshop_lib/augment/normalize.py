@@ -2,6 +2,7 @@
 
 __all__ = ["Normalize", "image_chunks", "to_float"]
 
+import math
 from collections.abc import Iterator
 
 import torch
@@ -81,7 +82,9 @@ class Normalize(nn.Module):
         self.register_buffer("std", std.float())
 
     @classmethod
-    def fit(cls, images: Tensor, index: Tensor | None = None) -> "Normalize":
+    def fit(
+        cls, images: Tensor, index: Tensor | None = None, *, gaps: bool = False
+    ) -> "Normalize":
         """Measure mean and standard deviation over all pixels of the training images.
 
         Never give it validation or test images: their statistics are part of what the
@@ -90,6 +93,8 @@ class Normalize(nn.Module):
         Args:
             images: uint8 or floating point; the statistics are those of `to_float`.
             index: positions of the training images; None for all.
+            gaps: NaN is what some images lack (`data.modalities`): left out of the
+                statistics of its band, and passed on by `forward`.
 
         Shape: images (N, C, H, W), index (n,) int64.
 
@@ -102,7 +107,7 @@ class Normalize(nn.Module):
                 f"images of shape {tuple(images.shape)}: expected (N, C, H, W) with at"
                 " least one image."
             )
-        mean, variance = _moments(images, index)
+        mean, variance = _moments(images, index, gaps)
         broken = (~torch.isfinite(variance)).nonzero().flatten().tolist()
         if broken:
             raise WorkshopError(
@@ -137,20 +142,26 @@ class Normalize(nn.Module):
         return (images - mean).div_(std)  # in place: one large copy less
 
 
-def _moments(images: Tensor, index: Tensor | None) -> tuple[Tensor, Tensor]:
+def _moments(images: Tensor, index: Tensor | None, gaps: bool) -> tuple[Tensor, Tensor]:
     """Return mean and variance per band, chunk by chunk. (N, C, H, W) -> (C,), (C,)"""
     # Wide enough that adding up a billion pixels loses nothing; MPS has no float64.
     wide = torch.float32 if images.device.type == "mps" else torch.float64
     n = len(images) if index is None else len(index)
-    count = n * images.shape[2] * images.shape[3]
     size = max(1, _CHUNK // images[0].numel())
     total = images.new_zeros(images.shape[1], dtype=wide)  # (C,)
+    lacking = torch.zeros_like(total)
     for chunk in image_chunks(images, index, size):
-        total += to_float(chunk).to(wide).sum((0, 2, 3))
+        values = to_float(chunk).to(wide)
+        if gaps:
+            lacking += values.isnan().sum((0, 2, 3))
+            values = values.nan_to_num(nan=0.0, posinf=math.inf, neginf=-math.inf)
+        total += values.sum((0, 2, 3))
+    count = (n * images.shape[2] * images.shape[3] - lacking).clamp(min=1)  # (C,)
     mean = total / count
     squares = torch.zeros_like(total)
     # A second pass: exact for tiny spreads too
     for chunk in image_chunks(images, index, size):
         centred = to_float(chunk).to(wide) - mean.view(1, -1, 1, 1)
-        squares += centred.square().sum((0, 2, 3))
+        squared = centred.square()
+        squares += (squared.nansum if gaps else squared.sum)((0, 2, 3))
     return mean, squares / count

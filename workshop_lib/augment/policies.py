@@ -8,17 +8,23 @@ A method asks for views by these names; which policy answers depends on the imag
     "contrastive"   Contrastive              SpectralContrastive
     "none"          NoAugment                NoAugment
 
+Images of several modalities have theirs in `augment.modal`.
+
 Normalisation is no part of a policy: it comes last, in `augment.normalize`.
 """
 
 __all__ = ["get_policy", "policies_for"]
 
+from collections.abc import Sequence
+
 from workshop_lib.augment.contrastive import Contrastive
+from workshop_lib.augment.modal import modal_policies
 from workshop_lib.augment.policy import NoAugment, Policy
 from workshop_lib.augment.randaugment import RandAugment
 from workshop_lib.augment.randaugment_mc import RandAugmentMC
 from workshop_lib.augment.spectral import SpectralContrastive, SpectralStrong
 from workshop_lib.augment.weak import Weak
+from workshop_lib.channels import Group
 from workshop_lib.errors import unknown_name
 
 
@@ -55,13 +61,25 @@ def policies_for(is_rgb: bool, magnitude: float = 1.0) -> dict[str, Policy]:
     }
 
 
-def get_policy(name: str, is_rgb: bool, magnitude: float = 1.0) -> Policy:
+def get_policy(
+    name: str,
+    is_rgb: bool,
+    magnitude: float = 1.0,
+    *,
+    modalities: Sequence[Group] = (),
+    dropout: float = 0.0,
+) -> Policy:
     """Return one policy by name; the arguments are those of `policies_for`.
+
+    With `modalities` it is one of `modal_policies`, which `dropout` belongs to.
 
     Raises:
         WorkshopError: an unknown name; lists the known ones and the nearest.
     """
-    policies = policies_for(is_rgb, magnitude)
+    if modalities:
+        policies = modal_policies(modalities, magnitude, dropout)
+    else:
+        policies = policies_for(is_rgb, magnitude)
     if name not in policies:
         raise unknown_name("augmentation policy", name, policies)
     return policies[name]

@@ -1,6 +1,6 @@
 """RandAugment on whole batches: each image draws its own operations and strengths."""
 
-__all__ = ["OPERATIONS", "RandAugment"]
+__all__ = ["GEOMETRY", "OPERATIONS", "RandAugment"]
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -38,7 +38,8 @@ OPERATIONS: dict[str, tuple[float, float]] = {
 }
 _SWITCHES = ("autocontrast", "equalize")  # magnitude must not water these down
 _COLUMN = {name: k for k, name in enumerate(OPERATIONS)}
-_GEOMETRY = slice(_COLUMN["rotate"], _COLUMN["translate_y"] + 1)
+# Columns of the operations that move pixels: turn, two shears, two shifts
+GEOMETRY = slice(_COLUMN["rotate"], _COLUMN["translate_y"] + 1)
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ def apply_operations(images: Tensor, strengths: Tensor) -> Tensor:
     """
     tone = [(do, strengths[:, _COLUMN[name]]) for name, do in _TONE.items()]
     steps: list[tuple[_Operation, Tensor]]
-    steps = [(_turn_and_shift, strengths[:, _GEOMETRY]), *tone]
+    steps = [(_turn_and_shift, strengths[:, GEOMETRY]), *tone]
     if images.device.type != "cpu":
         for operation, strength in steps:
             images = operation(images, strength)

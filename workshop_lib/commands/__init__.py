@@ -3,6 +3,8 @@
 from workshop_lib.commands.compare import compare, results
 from workshop_lib.commands.data import data, doctor, split
 from workshop_lib.commands.embed import embed
+from workshop_lib.commands.leaderboard import leaderboard, submit
+from workshop_lib.commands.map import map
 from workshop_lib.commands.notebooks import notebooks
 from workshop_lib.commands.predict import predict
 from workshop_lib.commands.runs import (
@@ -21,6 +23,8 @@ __all__ = [
     "doctor",
     "embed",
     "evaluate",
+    "leaderboard",
+    "map",
     "notebooks",
     "predict",
     "quickstart",
@@ -28,5 +32,6 @@ __all__ = [
     "results",
     "slurm",
     "split",
+    "submit",
     "train",
 ]

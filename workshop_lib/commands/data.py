@@ -40,7 +40,7 @@ def data(
     Example: workshop data ucm get
 
     Known: ucm, eurosat, eurosat:bands, eurosat:100, ben_ge, bigearthnet,
-    bigearthnet:v1, vaihingen, mini_eo. `info` draws a picture, too:
+    bigearthnet:v1, vaihingen, landsat, mini_eo. `info` draws a picture, too:
     `workshop data mini_eo --picture classes.png`.
 
     Args:

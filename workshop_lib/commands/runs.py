@@ -7,7 +7,12 @@ from typing import Literal
 
 import tyro
 
-from workshop_lib.data.open import describe_data, open_scenes, open_split
+from workshop_lib.data.open import (
+    describe_bands,
+    describe_data,
+    open_scenes,
+    open_split,
+)
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.splits import Split
 from workshop_lib.errors import WorkshopError
@@ -64,6 +69,9 @@ def train(
 
     Example: workshop train --data FOLDER --labels-per-class 4 --method fixmatch
 
+    Maps instead of classes, from one labelled tile of each class of scene:
+    `workshop train --preset segment`, or `--task segment --model unet-16`.
+
     `--preset features` is meant for real photographs: it changes the defaults below, to
     learn on the features of a pretrained network. Other presets: ci, class, home.
 
@@ -104,6 +112,9 @@ def train(
         )
         if rank() != 0:
             return
+    if recipe.task == "segment":
+        _print_maps(run, scenes, parts)
+        return
     scores = evaluate_run(run, scenes, parts).scores
     low, high = scores.interval()
     print(
@@ -128,7 +139,16 @@ def evaluate(run: tyro.conf.Positional[Path], against: Path | None = None) -> No
     from workshop_lib.evaluation.predictions import Predictions
     from workshop_lib.evaluation.summary import summary
 
-    print(summary(evaluate_run(*_open_run(run))))
+    opened = _open_run(run)
+    if opened[0].recipe.task == "segment":
+        if against is not None:
+            raise WorkshopError(
+                f"--against {against} with maps: two maps are compared by their mIoU"
+                " over several seeds; evaluate each by itself."
+            )
+        _print_maps(*opened)
+        return
+    print(summary(evaluate_run(*opened)))
     if against is None:
         return
     if not (against / "predictions.npz").exists():
@@ -187,9 +207,21 @@ def budget(
         num_images=images if num_images is None else num_images,
         channels=bands if channels is None else channels,
         num_classes=classes if num_classes is None else num_classes,
+        band_names=describe_bands(recipe),
         room=None if memory is None else memory * 1e9,
     )
     print(asked)
+
+
+def _print_maps(run: Run, scenes: Scenes, split: Split) -> None:
+    from workshop_lib.evaluation.segmentation import (
+        evaluate_segmentation,
+        segmentation_summary,
+    )
+
+    print(segmentation_summary(evaluate_segmentation(run, scenes, split)))
+    tiles, seconds = run.facts["labels"], run.facts["seconds"]
+    print(f"{tiles} labelled tiles, {seconds:.0f} s\nrun: {run.folder}")
 
 
 def _open_run(folder: Path) -> tuple[Run, Scenes, Split]:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from workshop_lib.channels import groups
 from workshop_lib.errors import WorkshopError
+from workshop_lib.pixels import IGNORE
 
 if TYPE_CHECKING:
     from workshop_lib.data.scenes import Scenes
@@ -31,7 +33,8 @@ def check_scenes(scenes: "Scenes") -> None:
     _check_labels(scenes.labels, len(scenes.images), scenes.class_names)
     _check_names(scenes.names, len(scenes.images))
     _check_extras(scenes)
-    _check_finite("images", scenes.images, scenes.bands, scenes.names)
+    packed = bool(groups(scenes.bands))
+    _check_finite("images", scenes.images, scenes.bands, scenes.names, gaps=packed)
     for name, values in scenes.modalities.items():
         channels = tuple(f"channel {c}" for c in range(values.shape[1]))
         _check_finite(f"modality {name!r}", values, channels, scenes.names)
@@ -120,6 +123,8 @@ def _check_extras(scenes: "Scenes") -> None:
             f"masks of shape {tuple(masks.shape)} and type {masks.dtype}: give"
             f" ({n}, {height}, {width}) uint8, one cover number per pixel."
         )
+    if masks is not None and scenes.mask_names:
+        _check_mask_classes(masks, scenes.mask_names)
     for name, values in scenes.modalities.items():
         if values.ndim != 4 or len(values) != n or values.dtype != torch.float32:
             raise WorkshopError(
@@ -134,13 +139,37 @@ def _check_extras(scenes: "Scenes") -> None:
             )
 
 
+def _check_mask_classes(masks: Tensor, names: tuple[str, ...]) -> None:
+    known = len(names)
+    for chunk in masks.split(_CHUNK):
+        odd = chunk[(chunk >= known) & (chunk != IGNORE)]
+        if len(odd):
+            raise WorkshopError(
+                f"class {int(odd[0])} in the masks, which have {known} names"
+                f" ({listed(names)}): use 0 to {known - 1}, or {IGNORE} where nobody"
+                " knows."
+            )
+
+
 def _check_finite(
-    what: str, values: Tensor, channels: tuple[str, ...], names: tuple[str, ...]
+    what: str,
+    values: Tensor,
+    channels: tuple[str, ...],
+    names: tuple[str, ...],
+    gaps: bool = False,
 ) -> None:
-    """Refuse NaN and infinity: a single one turns a whole network into NaN."""
+    """Refuse NaN and infinity: a single one turns a whole network into NaN.
+
+    With `gaps` NaN says that a patch lacks a modality, which fusion models understand.
+    """
     if not values.is_floating_point() or values.numel() == 0:
         return
-    bad = torch.cat([_not_finite(chunk) for chunk in values.split(_CHUNK)])  # (N, C)
+    bad = torch.cat(
+        [
+            _not_finite(chunk.masked_fill(chunk.isnan(), 0) if gaps else chunk)
+            for chunk in values.split(_CHUNK)
+        ]
+    )  # (N, C)
     if not bool(bad.any()):
         return
     images = bad.any(dim=1).nonzero().flatten().tolist()

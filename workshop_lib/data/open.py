@@ -1,6 +1,6 @@
 """From the `data` knob of a recipe to images: the embedded set, or one's own files."""
 
-__all__ = ["describe_data", "open_scenes", "open_split"]
+__all__ = ["describe_bands", "describe_data", "open_scenes", "open_split"]
 
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from workshop_lib.data.images.listing import Listing, list_folder
 from workshop_lib.data.images.names_file import list_names
 from workshop_lib.data.images.zip_listing import list_zip
 from workshop_lib.data.mini_eo import CLASSES, DEFAULT_BANDS, DEFAULT_SEED, mini_eo
+from workshop_lib.data.modalities import pack
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.splits import Split
 from workshop_lib.errors import WorkshopError
@@ -20,7 +21,7 @@ MINI_EO_COUNT = 4000  # patches of the embedded set in every training
 
 
 def open_scenes(recipe: Recipe) -> Scenes:
-    """Load the images that a recipe names.
+    """Load the images that a recipe names; several modalities packed into one image.
 
     `data="mini_eo"` is the embedded data set, `"mini_eo:7"` the same from generator
     seed 7. Anything else is a folder that holds one folder of images per class, a
@@ -31,6 +32,11 @@ def open_scenes(recipe: Recipe) -> Scenes:
     Raises:
         WorkshopError: no such data, or what is wrong with them.
     """
+    scenes = _open_images(recipe)
+    return pack(scenes, recipe.modalities) if recipe.modalities else scenes
+
+
+def _open_images(recipe: Recipe, count: int = MINI_EO_COUNT) -> Scenes:
     name, _, seed = recipe.data.partition(":")
     if name == "mini_eo":
         if seed and not seed.isdecimal():
@@ -39,7 +45,7 @@ def open_scenes(recipe: Recipe) -> Scenes:
             )
         number = int(seed) if seed else DEFAULT_SEED
         bands = _bands(recipe) or DEFAULT_BANDS
-        return mini_eo(MINI_EO_COUNT, seed=number, size=recipe.size, bands=bands)
+        return mini_eo(count, seed=number, size=recipe.size, bands=bands)
     listing = _list(recipe.data)
     if is_multiband(listing):
         return geotiffs(listing, _bands(recipe), size=recipe.size)
@@ -59,12 +65,25 @@ def describe_data(recipe: Recipe) -> tuple[int, int, int]:
     """
     bands = _bands(recipe)
     if recipe.data.partition(":")[0] == "mini_eo":
-        return MINI_EO_COUNT, len(bands or DEFAULT_BANDS), len(CLASSES)
+        channels = len(describe_bands(recipe) or bands or DEFAULT_BANDS)
+        return MINI_EO_COUNT, channels, len(CLASSES)
     listing = _list(recipe.data)
     channels = 3
     if is_multiband(listing):
         channels = len(GeoTiffs(listing, bands).bands)
     return len(listing.files), channels, len(listing.class_names)
+
+
+def describe_bands(recipe: Recipe) -> tuple[str, ...]:
+    """Name the channels that the modalities of a recipe are packed into; () if none.
+
+    Raises:
+        WorkshopError: a modality that the data do not have.
+    """
+    if not recipe.modalities:
+        return ()
+    few = _open_images(recipe, count=len(CLASSES))  # of MiniEO a handful tells all
+    return pack(few, recipe.modalities).bands
 
 
 def open_split(recipe: Recipe, scenes: Scenes) -> Split:

@@ -39,11 +39,14 @@ class Scenes:
         class_names: K names, in the order of the labels.
         names: N names, all different, e.g. "Forest/Forest_12.jpg"; splits go by them.
         bands: C names of the channels, e.g. ("B02", "B03", "B04", "B08").
-        masks: (N, H, W) uint8 land cover, if known.
+        masks: (N, H, W) uint8 land cover, if known; 255 where nobody knows.
         modalities: more images by name, each (N, C', H', W') float32: "s1" backscatter
             in dB, "dem" height in m.
         metadata: numbers by name, each (N,) or (N, k): "lat", "lon", "day_of_year", ...
-            Not known may be NaN here, and only here.
+            Not known may be NaN here, and in what `modalities.pack` makes: only there.
+            "has_s1" is 1 for patches that have the modality "s1", 0 for those whose
+            pixels there mean nothing; without it all have it.
+        mask_names: names of the classes 0, 1, ... in the masks.
 
     Raises:
         WorkshopError: shapes, types or lengths that do not fit together; NaN or
@@ -68,9 +71,10 @@ class Scenes:
     masks: Tensor | None = None
     modalities: dict[str, Tensor] = field(default_factory=dict)
     metadata: dict[str, Tensor] = field(default_factory=dict)
+    mask_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("class_names", "names", "bands"):
+        for name in ("class_names", "names", "bands", "mask_names"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         check_scenes(self)
 

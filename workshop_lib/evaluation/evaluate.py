@@ -171,6 +171,7 @@ def check_fits(run: Run, scenes: Scenes, split: Split) -> None:
     Raises:
         WorkshopError: what differs, and what to give instead.
     """
+    run.check_task("classify", "score its maps with `workshop evaluate`")
     for name in ("class_names", "bands"):
         trained, given = tuple(run.facts[name]), tuple(getattr(scenes, name))
         if trained != given:

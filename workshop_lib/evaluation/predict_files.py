@@ -59,6 +59,7 @@ def predict_files(
         WorkshopError: a model of other bands, no such file or folder, no images, or
             files that cannot be read.
     """
+    run.check_task("classify", "make maps with `workshop map`")
     if not run.facts["is_rgb"]:
         raise WorkshopError(
             f"{run.folder} was trained on the bands {', '.join(run.facts['bands'])}:"

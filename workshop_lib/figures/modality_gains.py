@@ -53,9 +53,7 @@ def modality_gains(
             panel.plot(mean[name], place, **_BAR, color=better["color"])
             words.append(f"{title[:-4]} of {name}: {mean[name]:.1f} %.")
         panel.set_title(title)
-        panel.set_xlabel(
-            f"point: one of {count} seeds; bar: mean; grey line: {against}"
-        )
+        panel.set_xlabel(f"a point per seed ({count}); bar: mean; grey line: {against}")
         panel.xaxis.label.set_fontsize(11)
         panel.tick_params(colors=INK)
         panel.grid(axis="both", color="#e4e7eb", linewidth=1)

@@ -2,6 +2,7 @@
 
 __all__ = [
     "METHODS",
+    "PIXEL_METHODS",
     "CCSSL",
     "UDA",
     "AdaMatch",
@@ -15,6 +16,10 @@ __all__ = [
     "LossTerms",
     "MeanTeacher",
     "Method",
+    "PixelFixMatch",
+    "PixelFreeMatch",
+    "PixelMethod",
+    "PixelSupervised",
     "PseudoLabel",
     "SoftMatch",
     "Supervised",
@@ -32,6 +37,9 @@ from workshop_lib.methods.fixmatch import FixMatch
 from workshop_lib.methods.flexmatch import FlexMatch
 from workshop_lib.methods.freematch import FreeMatch
 from workshop_lib.methods.mean_teacher import MeanTeacher
+from workshop_lib.methods.pixel_fixmatch import PixelFixMatch
+from workshop_lib.methods.pixel_freematch import PixelFreeMatch
+from workshop_lib.methods.pixel_supervised import PixelMethod, PixelSupervised
 from workshop_lib.methods.protocol import Batch, LossTerms, Method
 from workshop_lib.methods.pseudo_label import PseudoLabel
 from workshop_lib.methods.softmatch import SoftMatch
@@ -55,6 +63,12 @@ METHODS: dict[str, type[Method]] = {
     "ccssl": CCSSL,
     "ccssl_comatch": CCSSLCoMatch,
 }
+# The same ideas for maps: what these names mean with task="segment".
+PIXEL_METHODS: dict[str, type[PixelMethod]] = {
+    "supervised": PixelSupervised,
+    "fixmatch": PixelFixMatch,
+    "freematch": PixelFreeMatch,
+}
 
 _LABELED_VIEWS = ("weak", "strong")
 
@@ -63,7 +77,8 @@ def build_method(recipe: Recipe, num_classes: int) -> Method:
     """Build the method that a recipe names, with the knobs that it reads.
 
     Args:
-        recipe: `method` picks the class, whose `knobs` say what else it reads.
+        recipe: `task` and `method` pick the class, whose `knobs` say what else it
+            reads.
         num_classes: K, known only once the data are.
 
     Raises:
@@ -71,9 +86,11 @@ def build_method(recipe: Recipe, num_classes: int) -> Method:
     """
     if recipe.labeled_view not in _LABELED_VIEWS:
         raise unknown_name("labeled_view", recipe.labeled_view, _LABELED_VIEWS)
-    if recipe.method not in METHODS:
-        raise unknown_name("method", recipe.method, METHODS)
-    return METHODS[recipe.method].from_recipe(recipe, num_classes)
+    known = PIXEL_METHODS if recipe.task == "segment" else METHODS
+    if recipe.method not in known:
+        kind = "method" if known is METHODS else "method for task='segment'"
+        raise unknown_name(kind, recipe.method, known)
+    return known[recipe.method].from_recipe(recipe, num_classes)
 
 
 def projection_dim(recipe: Recipe) -> int:
@@ -85,8 +102,8 @@ def projection_dim(recipe: Recipe) -> int:
     Raises:
         WorkshopError: unknown method; lists the known ones.
     """
-    if recipe.projection_dim is not None:
-        return recipe.projection_dim
+    if recipe.projection_dim is not None or recipe.task == "segment":
+        return recipe.projection_dim or 0  # maps have no vector per image to project
     if recipe.method not in METHODS:
         raise unknown_name("method", recipe.method, METHODS)
     return METHODS[recipe.method].projection_dim

@@ -25,12 +25,17 @@ class Batch:
     (B,); each of `x_unl` (mu*B, C, H, W), one per name in `Method.views`;
     `unlabeled_index` (mu*B,) the position of each unlabeled image in the data set, for
     methods that remember something per image.
+
+    Of segmentation `y_lab` is (B, H, W) and `source` (mu*B, H, W) int64 tells which
+    pixel of the weak views each pixel of the strong views shows: its position among all
+    mu*B*H*W of them, or -1 where there is none to compare with.
     """
 
     x_lab: tuple[Tensor, ...]
     y_lab: Tensor
     x_unl: tuple[Tensor, ...] = ()
     unlabeled_index: Tensor | None = None
+    source: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,8 @@ class LossTerms:
 
     `total` is a scalar with gradient. `parts` holds detached scalars by name (`loss_x`,
     `loss_u`, `mask_rate`, ...). `pseudo_labels` (mu*B,) and `mask` (mu*B,), if given,
-    let the log compare pseudo-labels with the truth, which the method never sees.
+    let the log compare pseudo-labels with the truth, which the method never sees; of
+    segmentation they are (mu*B*H*W,), pixels of the weak views.
     """
 
     total: Tensor

@@ -4,20 +4,28 @@ __all__ = [
     "MODEL_NAMES",
     "Classifier",
     "Output",
+    "SEGMENTERS",
     "ProjectionHead",
+    "Segmenter",
     "SmallCNN",
     "WideResNet",
     "build_model",
 ]
 
 import re
+from collections.abc import Sequence
 
 import torch
 
+from workshop_lib.channels import Group
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.models.feature_head import FEATURE_HEADS, feature_head
+from workshop_lib.models.fusion import fuse
 from workshop_lib.models.heads import Classifier, ProjectionHead
 from workshop_lib.models.output import Output
+from workshop_lib.models.plain_residual import PlainResidual
+from workshop_lib.models.segmenter import Segmenter
+from workshop_lib.models.segmenters import SEGMENTERS, build_segmenter
 from workshop_lib.models.small_cnn import SmallCNN
 from workshop_lib.models.wide_resnet import WideResNet
 
@@ -28,15 +36,24 @@ MODEL_NAMES: tuple[str, ...] = (
     "wrn-28-2",
     "wrn-28-8",
     *RESNETS,
+    "plain-20",
+    "residual-20",
     *FEATURE_HEADS,
 )
 
 _WRN = re.compile(r"wrn-(\d+)-(\d+)")
+_PLAIN = re.compile(r"(plain|residual)-(\d+)")
 
 
 def build_model(
-    name: str, *, in_channels: int, num_classes: int, projection_dim: int = 0
-) -> Classifier:
+    name: str,
+    *,
+    in_channels: int,
+    num_classes: int,
+    projection_dim: int = 0,
+    modalities: Sequence[Group] = (),
+    fusion: str = "early",
+) -> Classifier | Segmenter:
     """Build a network from its name, with random weights.
 
     The weights are drawn from torch's global generator (`torch.manual_seed`) and laid
@@ -47,10 +64,15 @@ def build_model(
 
     Args:
         name: "small_cnn", "wrn-DEPTH-WIDTH" (such as "wrn-28-2"), "resnet18", 34, 50,
-            101 or 152; for features of a frozen backbone "linear" or "mlp-WIDTH".
+            101 or 152; for features of a frozen backbone "linear" or "mlp-WIDTH"; for
+            a lesson "plain-DEPTH" and "residual-DEPTH"; for maps "unet-WIDTH" or
+            "fcn-RESNET" (`build_segmenter`).
         in_channels: bands of the images, C.
         num_classes: K.
         projection_dim: width of the projection head; 0 leaves it out.
+        modalities: which channels belong together (`channels.groups`); the named
+            network is then the backbone of a fusion model.
+        fusion: where the modalities meet: "early", "middle", "late" or "shared".
 
     Returns:
         A module whose forward maps normalised images (B, C, H, W) to an `Output`.
@@ -63,7 +85,30 @@ def build_model(
             f"in_channels={in_channels}, num_classes={num_classes},"
             f" projection_dim={projection_dim}: expected at least 1, 1 and 0."
         )
-    model = _build(name, in_channels, num_classes, projection_dim)
+    model: Classifier | Segmenter | None
+    model = build_segmenter(
+        name,
+        in_channels=in_channels,
+        num_classes=num_classes,
+        modalities=modalities,
+        fusion=fusion,
+    )
+    if model is not None:
+        if projection_dim:
+            raise WorkshopError(
+                f"projection_dim={projection_dim} with model={name!r}: a network that"
+                " scores pixels has no projection head."
+            )
+    elif modalities:
+        model = fuse(
+            fusion,
+            modalities,
+            lambda channels: _build(name, channels, num_classes, 0),
+            num_classes=num_classes,
+            projection_dim=projection_dim,
+        )
+    else:
+        model = _build(name, in_channels, num_classes, projection_dim)
     return model.to(memory_format=torch.channels_last)
 
 
@@ -84,9 +129,17 @@ def _build(name: str, C: int, K: int, projection_dim: int) -> Classifier:
             projection_dim=projection_dim,
             bn_momentum=0.1,
         )
+    if found := _PLAIN.fullmatch(name):
+        return PlainResidual(
+            int(found[2]),
+            found[1] == "residual",
+            in_channels=C,
+            num_classes=K,
+            projection_dim=projection_dim,
+        )
     head = feature_head(
         name, in_channels=C, num_classes=K, projection_dim=projection_dim
     )
     if head is not None:
         return head
-    raise unknown_name("model", name, MODEL_NAMES)
+    raise unknown_name("model", name, (*MODEL_NAMES, *SEGMENTERS))

@@ -4,12 +4,13 @@ __all__ = ["Budget", "Option", "budget"]
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from workshop_lib.channels import groups
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError
 from workshop_lib.recipe import Recipe
@@ -135,6 +136,7 @@ def budget(
     num_images: int = 4000,
     channels: int = 4,
     num_classes: int = 10,
+    band_names: Sequence[str] = (),
     device: torch.device | None = None,
     room: float | None = None,
     alternatives: bool = True,
@@ -150,6 +152,8 @@ def budget(
         recipe: what is to be trained.
         num_images, channels, num_classes: of the data that the recipe will meet;
             3 channels are taken as 8-bit RGB, others as 32-bit reflectance.
+        band_names: of the channels, for a recipe that fuses modalities
+            (`data.open.describe_bands`).
         device: default the GPU if there is one, else the CPU.
         room: bytes of memory to fit into; None takes what is free on the device.
             Another machine's: times are those of this one all the same.
@@ -159,17 +163,30 @@ def budget(
     Raises:
         WorkshopError: a number below 1, or a recipe that cannot be built.
     """
+    if recipe.task != "classify":
+        raise WorkshopError(
+            f"task={recipe.task!r}: the budget foresees trainings that classify images"
+            " only. Try a few steps (--steps 20) and look at the clock."
+        )
     if min(num_images, channels, num_classes) < 1:
         raise WorkshopError(
             f"num_images={num_images}, channels={channels}, num_classes={num_classes}:"
             " each must be at least 1."
+        )
+    if bool(recipe.modalities) != bool(groups(band_names)) or (
+        recipe.modalities and len(band_names) != channels
+    ):
+        raise WorkshopError(
+            f"modalities={recipe.modalities}, {channels} channels named"
+            f" {', '.join(band_names) or '(not)'}: give band_names as `describe_bands`"
+            " of the recipe returns them."
         )
     if room is not None and room <= 0:
         raise WorkshopError(f"memory of {room / 1e9:g} GB: it must be above 0.")
     device = device or pick_device()
     if device.type == "cpu":
         tune_allocator()
-    scenes = _random_scenes(recipe, channels, num_classes)
+    scenes = _random_scenes(recipe, channels, num_classes, band_names)
     at_hand = memory_of_device(device)[0] * 2**30
     first = first_trainer(recipe, scenes, device)
     bands, *sides = first.views.inputs[0].shape[1:]  # features are images of one pixel
@@ -185,6 +202,7 @@ def budget(
             num_images=num_images,
             image_bytes=round(stored * share**2),
             precision=precision,
+            band_names=band_names,
         )
 
     took = time_steps(recipe, scenes, first, need, at_hand / 2, clock)
@@ -264,11 +282,13 @@ def _time(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
-def _random_scenes(recipe: Recipe, channels: int, num_classes: int) -> Scenes:
+def _random_scenes(
+    recipe: Recipe, channels: int, num_classes: int, band_names: Sequence[str]
+) -> Scenes:
     generator = torch.Generator().manual_seed(0)
     shape = (max(2 * num_classes, 64), channels, recipe.size, recipe.size)
     images = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
-    rgb = channels == 3
+    rgb = channels == 3 and not band_names
     return Scenes(
         images=images if rgb else images.float() / 255,
         labels=torch.arange(shape[0]) % num_classes,
@@ -276,5 +296,5 @@ def _random_scenes(recipe: Recipe, channels: int, num_classes: int) -> Scenes:
         names=tuple(f"{k}" for k in range(shape[0])),
         bands=("red", "green", "blue")
         if rgb
-        else tuple(f"b{k}" for k in range(channels)),
+        else tuple(band_names) or tuple(f"b{k}" for k in range(channels)),
     )

@@ -97,6 +97,8 @@ class ProgressLog:
             text += f"  mask {row['mask_rate']:.2f}"
         if not math.isnan(row.get("pseudo_accuracy", math.nan)):
             text += f"  pseudo-labels right {row['pseudo_accuracy']:.2f}"
+        if "val_miou" in row:
+            text += f"  mIoU {row['val_miou']:.3f}"
         text += f"  val {row['val_accuracy']:.3f}  {row['seconds']:.1f} s"
         self.say(text)
 

@@ -186,9 +186,9 @@ def _save(
     if rank() != 0:
         return
     try:
-        if row["val_accuracy"] >= progress.best:
+        if row[trainer.task.best_by] >= progress.best:
             save_checkpoint(folder / "best.pt", trainer.weights())
-            progress.best = row["val_accuracy"]
+            progress.best = row[trainer.task.best_by]
         save_last(folder, {**state, **vars(progress)})
         _write_log(folder, progress, trainer)
     except WorkshopError as error:
@@ -203,6 +203,7 @@ def _write_log(folder: Path, progress: Progress, trainer: Trainer) -> None:
     if len(classes):  # none for a method without pseudo-labels
         text = classes.to_csv(index=False, float_format="%.10g")
         write_text(folder / "pseudo_labels.csv", text)
+    trainer.task.write(folder)
 
 
 def _default_folder(recipe: Recipe, scenes: Scenes, split: Split) -> Path:
@@ -220,7 +221,12 @@ def _start_folder(folder: Path, recipe: Recipe, scenes: Scenes, split: Split) ->
     write_text(folder / "identity.json", json.dumps(identity))
     for name in ("recipe.json", "run.json", LAST, PREVIOUS, "best.pt", "log.csv"):
         (folder / name).unlink(missing_ok=True)
-    for name in ("pseudo_labels.csv", "evaluation.json", "predictions.npz"):
+    for name in (
+        "pseudo_labels.csv",
+        "pseudo_maps.npz",
+        "evaluation.json",
+        "predictions.npz",
+    ):
         (folder / name).unlink(missing_ok=True)
     split.save(folder / "split", scenes)
     write_text(folder / "recipe.json", recipe.to_json())  # last: a run has begun
@@ -259,7 +265,7 @@ def _facts(
         **trainer.thrift.facts(),
         "processes": world_size(),
         "peak_memory": peak_memory(trainer.device),  # bytes
-        "class_names": list(scenes.class_names),
+        "class_names": list(trainer.class_names),
         "bands": list(scenes.bands),
         "in_channels": trainer.views.inputs[0].shape[1],
         "is_rgb": scenes.is_rgb,

@@ -9,7 +9,7 @@ __all__ = ["VALIDATION", "Ledger", "MemoryNeed", "act_out"]
 
 import math
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
+from workshop_lib.channels import groups
 from workshop_lib.methods import Batch, Method, build_method, projection_dim
 from workshop_lib.models import build_model
 from workshop_lib.models.predict import images_at_a_time
@@ -132,6 +133,7 @@ def act_out(
     num_images: int,
     image_bytes: int,
     precision: str,
+    band_names: Sequence[str] = (),
 ) -> MemoryNeed:
     """Act out two steps and a validation of a recipe; the second step counts.
 
@@ -142,6 +144,7 @@ def act_out(
         num_images: in the data set.
         image_bytes: that one of them takes where it is stored.
         precision: "fp32", "bf16" or "fp16".
+        band_names: of the C channels, for a recipe that fuses modalities.
 
     Raises:
         WorkshopError: a recipe that cannot be built.
@@ -152,6 +155,8 @@ def act_out(
             in_channels=shape[0],
             num_classes=num_classes,
             projection_dim=projection_dim(recipe),
+            modalities=groups(band_names),
+            fusion=recipe.fusion,
         )
         model.save_memory(
             checkpointing=recipe.checkpointing, micro_batch=recipe.micro_batch
@@ -218,11 +223,15 @@ def _batch(recipe: Recipe, shape: tuple[int, int, int], method: Method) -> Batch
         )
 
     B, unlabeled = recipe.batch_size, recipe.batch_size * recipe.mu
+    maps = recipe.task == "segment"  # a label for each pixel
+    of_image = shape[1:] if maps else ()
+    source = torch.zeros(unlabeled, *of_image, dtype=torch.int64)
     return Batch(
         x_lab=views(B, method.labeled_views),
-        y_lab=torch.zeros(B, dtype=torch.int64),
+        y_lab=torch.zeros(B, *of_image, dtype=torch.int64),
         x_unl=views(unlabeled, method.views),
         unlabeled_index=torch.zeros(unlabeled, dtype=torch.int64),
+        source=source if maps and method.views else None,
     )
 
 

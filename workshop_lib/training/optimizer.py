@@ -1,6 +1,6 @@
 """The optimiser, and which weights it lets shrink."""
 
-__all__ = ["build_optimizer", "weight_decay_groups"]
+__all__ = ["OPTIMIZERS", "build_optimizer", "weight_decay_groups"]
 
 from typing import Any
 
@@ -22,6 +22,10 @@ NORM_LAYERS = (
     nn.LayerNorm,
     nn.RMSNorm,
 )
+
+
+# From the oldest to the one that a class takes
+OPTIMIZERS = ("plain_sgd", "momentum", "sgd", "adagrad", "rmsprop", "adam", "adamw")
 
 
 def weight_decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
@@ -57,9 +61,12 @@ def build_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 
     "adamw" reaches its best within a few thousand steps and hardly minds the learning
     rate: the choice for a class. "sgd" with Nesterov momentum is the paper's (Sohn et
-    al. 2020), for long runs. Their weight decays are not comparable: AdamW shrinks
-    weights by lr * weight_decay directly, SGD adds weight_decay * weight to the
-    gradient.
+    al. 2020), for long runs. The others are the steps from one to the other, to be
+    compared in a lesson: "plain_sgd" without momentum, "momentum" without Nesterov's
+    look ahead, "adagrad" (a rate for each weight, that only falls), "rmsprop" (one that
+    forgets), "adam" (with momentum; its decay goes through the gradient).
+    Weight decays are not comparable: AdamW shrinks weights by lr * weight_decay
+    directly, the others add weight_decay * weight to the gradient.
 
     Raises:
         WorkshopError: unknown optimiser, or a learning rate or decay out of range.
@@ -86,5 +93,16 @@ def build_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
                 nesterov=recipe.momentum > 0,
                 fused=fused,
             )
+        case "plain_sgd":
+            return torch.optim.SGD(groups, lr=recipe.lr, fused=fused)
+        case "momentum":
+            momentum = recipe.momentum
+            return torch.optim.SGD(groups, recipe.lr, momentum, fused=fused)
+        case "adagrad":
+            return torch.optim.Adagrad(groups, lr=recipe.lr)
+        case "rmsprop":
+            return torch.optim.RMSprop(groups, lr=recipe.lr)
+        case "adam":
+            return torch.optim.Adam(groups, lr=recipe.lr, fused=fused)
         case _:
-            raise unknown_name("optimizer", recipe.optimizer, ("adamw", "sgd"))
+            raise unknown_name("optimizer", recipe.optimizer, OPTIMIZERS)

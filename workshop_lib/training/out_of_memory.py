@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from workshop_lib.models.heads import Classifier
 from workshop_lib.models.recompute import Blocks
+from workshop_lib.models.segmenter import Segmenter
 from workshop_lib.ranks import world_size
 from workshop_lib.recipe import Recipe
 from workshop_lib.session import is_out_of_memory
@@ -41,7 +42,8 @@ class Thrift:
 
     Args:
         recipe: what to start with.
-        networks: modules that are or hold a `Classifier`: model, average, method.
+        networks: modules that are or hold a `Classifier` or a `Segmenter`: model,
+            average, method.
         buffers: gives all that a step changes in place before the optimiser moves.
         generator: of the augmentation.
 
@@ -58,7 +60,10 @@ class Thrift:
         self.checkpointing, self.micro_batch = recipe.checkpointing, recipe.micro_batch
         self.events: list[dict[str, Any]] = []
         self.classifiers = [
-            m for net in networks for m in net.modules() if isinstance(m, Classifier)
+            m
+            for net in networks
+            for m in net.modules()
+            if isinstance(m, (Classifier, Segmenter))
         ]
         self.generator = generator
         self.buffers = buffers

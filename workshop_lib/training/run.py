@@ -18,6 +18,7 @@ from workshop_lib.files import read_json
 from workshop_lib.recipe import Recipe
 from workshop_lib.training.checkpoint import load_checkpoint
 from workshop_lib.training.initial import initial_model
+from workshop_lib.training.pseudo_maps import PseudoMaps
 
 CHECKPOINTS = ("best", "last", "initial")
 
@@ -35,7 +36,8 @@ class Run:
     checkpoint with the best validation accuracy, `last.pt` the one a killed training
     goes on from, `previous.pt` the one before, in case the last gets damaged,
     `pseudo_labels.csv` the counts of `PseudoLabelCounts` if the method makes
-    pseudo-labels, `run.json` the facts (seconds, parameters, labels counted, versions),
+    pseudo-labels, `pseudo_maps.npz` a few maps over time if it makes maps,
+    `run.json` the facts (seconds, parameters, labels counted, versions),
     `split/` the names of the images in each part.
     """
 
@@ -67,6 +69,31 @@ class Run:
                 f"{folder / 'log.csv'} is damaged ({error}): restore it, or train anew."
             ) from error
         return cls(folder, recipe, facts, log)
+
+    def check_task(self, task: str, instead: str) -> None:
+        """Refuse a run that was trained for another task.
+
+        Args:
+            task: "classify" or "segment", as in `Recipe`.
+            instead: what to do with this run, for the message.
+
+        Raises:
+            WorkshopError: the run's task is another.
+        """
+        if self.recipe.task != task:
+            raise WorkshopError(
+                f"{self.folder} was trained with task={self.recipe.task!r}, this is for"
+                f" task={task!r}: {instead}."
+            )
+
+    def pseudo_maps(self) -> PseudoMaps:
+        """Read what the network made of a few unlabeled tiles over time (segment).
+
+        Raises:
+            WorkshopError: a run that classifies images, or a damaged file.
+        """
+        self.check_task("segment", "look at pseudo_labels() instead")
+        return PseudoMaps.load(self.folder / "pseudo_maps.npz")
 
     def pseudo_labels(self) -> pd.DataFrame | None:
         """Read how pseudo-labels fared per class: step, class, used, correct, true.
@@ -116,7 +143,11 @@ class Run:
             self.folder / f"{file}.pt", needs=("model", "ema", "normalize")
         )
         channels, classes = self.facts["in_channels"], len(self.facts["class_names"])
-        model = initial_model(self.recipe, channels, classes)
+        bands = self.facts.get("bands", ())
+        recipe = self.recipe
+        if which != "initial":  # whose trunk is not needed, and may be gone by now
+            recipe = recipe.with_(start_from="")
+        model = initial_model(recipe, channels, classes, bands)
         if which != "initial":
             model.load_state_dict(
                 state["ema"]["model"] if weights == "ema" else state["model"]

@@ -8,14 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from workshop_lib.augment.normalize import Normalize
+from workshop_lib.channels import groups
 from workshop_lib.data.batches import IndexStream
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.splits import Split
-from workshop_lib.errors import WorkshopError
-from workshop_lib.methods import Batch, LossTerms, build_method
-from workshop_lib.methods.propagation import PropagatedStart, propagate_labels
-from workshop_lib.models.predict import predict_mean
-from workshop_lib.ranks import own_rows
+from workshop_lib.methods import Batch, LossTerms
 from workshop_lib.recipe import Recipe
 from workshop_lib.training.bad_numbers import (
     LOWEST_SCALE,
@@ -26,7 +23,6 @@ from workshop_lib.training.bad_numbers import (
 from workshop_lib.training.distributed import (
     average_gradients,
     from_rank_zero,
-    rank_zero_first,
 )
 from workshop_lib.training.ema import Ema
 from workshop_lib.training.initial import initial_model
@@ -37,7 +33,7 @@ from workshop_lib.training.precision import Precision, choose_precision, trial_s
 from workshop_lib.training.pseudo_labels import PseudoLabelCounts
 from workshop_lib.training.schedule import cosine_7_16
 from workshop_lib.training.synced_batch_norm import synchronize_batch_norm
-from workshop_lib.training.views import open_views
+from workshop_lib.training.tasks import open_task
 
 
 class Trainer:
@@ -59,29 +55,22 @@ class Trainer:
         self, recipe: Recipe, scenes: Scenes, split: Split, device: torch.device
     ) -> None:
         self.recipe, self.device = recipe, device
-        if scenes.multi_label:
-            raise WorkshopError(
-                "images with several labels each cannot be trained on: the methods here"
-                " choose one class per image. Keep the images of one label."
-            )
         if recipe.pool == "labeled":
             split = split.with_pool("labeled")
-        self.names = scenes.names
-        self.labels, self.val = scenes.labels.to(device), split.val.to(device)
-        self.num_classes = classes = scenes.num_classes
-        self.method = build_method(recipe, classes)
-        names = {*self.method.labeled_views, *self.method.views}
-        with rank_zero_first():  # features are computed once, then found in the cache
-            self.views = open_views(recipe, scenes, names, device)
-        model = initial_model(recipe, self.views.inputs[0].shape[1], classes).to(device)
+        self.task = open_task(recipe, scenes, split, device)
+        self.names, self.class_names = scenes.names, self.task.class_names
+        self.method, self.views = self.task.method, self.task.views
+        inputs, classes = self.views.inputs[0], len(self.class_names)
+        model = initial_model(recipe, inputs.shape[1], classes, scenes.bands).to(device)
         self.precision = from_rank_zero(self._choose_precision(model))
         self.scaler = self.precision.scaler()
         self.model = synchronize_batch_norm(model)
         self.ema = Ema(self.model, recipe.ema_decay)
         self.method.attach(self.model, len(scenes), len(split.unlabeled))
         self.method.to(device)
-        self.normalize = Normalize.fit(self.views.inputs[0], split.unlabeled).to(device)
-        self.start = self._start(split) if recipe.propagation_steps else None
+        gaps = bool(groups(scenes.bands))
+        self.normalize = Normalize.fit(inputs, split.unlabeled, gaps=gaps).to(device)
+        self.start = self.task.start(self.normalize)
         self.optimizer = build_optimizer(self.model, recipe)
         B = recipe.batch_size
         self.labeled = IndexStream(split.labeled, B, seed=recipe.seed, device=device)
@@ -94,7 +83,7 @@ class Trainer:
         self.thrift = Thrift(recipe, networks, moved, self.generator)
         self.means = RunningMeans()
         self.numbers = NumberWatch(device)
-        self.pseudo_labels = PseudoLabelCounts(scenes.class_names)
+        self.pseudo_labels = PseudoLabelCounts(self.class_names)
         self.steps_done = 0
 
     def _choose_precision(self, model: nn.Module) -> Precision:
@@ -107,32 +96,11 @@ class Trainer:
         trial = trial_step(model, (batch, *self.views.inputs[0].shape[1:]))
         return choose_precision(wanted, self.device, trial)
 
-    def _start(self, split: Split) -> PropagatedStart:
-        """Let the labels flow to the unlabeled images, for the first steps."""
-        pool = split.unlabeled.to(self.device)
-        known = torch.full_like(self.labels, -1)
-        known[split.labeled] = self.labels[split.labeled]
-        views = [self.normalize(view[pool]).flatten(1) for view in self.views.inputs]
-        features = torch.stack(views).mean(dim=0)  # (n, D)
-        guess, sure = propagate_labels(features, known[pool], self.num_classes)
-        weights = torch.zeros(len(known), device=self.device)
-        weights[pool], known[pool] = sure, guess
-        return PropagatedStart(self.method, known, weights).to(self.device)
-
-    def _view(self, index: Tensor, policy: str) -> Tensor:
-        """Make a normalised view of the images of `index`: (B, C, H, W)."""
-        return self.views.draw(index, policy, self.generator, self.normalize)
-
     def draw_batch(self) -> Batch:
         """Draw the next images, in the views that the method asks for."""
         lab = self.labeled.at(self.steps_done)  # (B,)
         unl = self.unlabeled.at(self.steps_done)  # (mu*B,)
-        return Batch(
-            x_lab=tuple(self._view(lab, name) for name in self.method.labeled_views),
-            y_lab=self.labels[own_rows(lab)],
-            x_unl=tuple(self._view(unl, name) for name in self.method.views),
-            unlabeled_index=own_rows(unl),
-        )
+        return self.task.draw(lab, unl, self.generator, self.normalize)
 
     def step(self) -> None:
         """Take one optimisation step; out of memory, in a thriftier way (`Thrift`)."""
@@ -154,7 +122,7 @@ class Trainer:
         self.numbers.add(self.steps_done + 1, losses)
         if terms.pseudo_labels is not None and terms.mask is not None:
             # For the log alone: the truth that the method itself never sees.
-            truth = self.labels[batch.unlabeled_index]
+            truth = self.task.truth(batch)
             self.pseudo_labels.add(terms.pseudo_labels, terms.mask, truth)
         self.steps_done += 1
 
@@ -173,14 +141,8 @@ class Trainer:
         """Measure the averaged and the online weights on the validation images."""
         row = {"step": float(self.steps_done), **self.means.flush()}
         row |= self.pseudo_labels.flush(self.steps_done)
-        truth = self.labels[self.val].cpu()
-        views = self.views.inputs
-        probs = predict_mean(self.ema.model, self.normalize, views, index=self.val)
-        online = predict_mean(self.model, self.normalize, views, index=self.val)
-        row["val_accuracy"] = float((probs.argmax(1) == truth).double().mean())
-        row["val_accuracy_online"] = float((online.argmax(1) == truth).double().mean())
-        picked = probs[torch.arange(len(truth)), truth]
-        row["val_loss"] = float(-picked.clamp_min(1e-8).log().mean())
+        row |= self.task.measure(self.ema.model, self.model, self.normalize)
+        self.task.after_validation(self.model, self.normalize, self.steps_done)
         row["lr"] = self.optimizer.param_groups[0]["lr"]
         return row
 
@@ -234,6 +196,7 @@ class Trainer:
             "scaler": self.scaler.state_dict(),
             "means": self.means.state_dict(),
             "pseudo_labels": self.pseudo_labels.state_dict(),
+            "task": self.task.state_dict(),
             "generator": self.generator.get_state(),
             "precision": self.precision.name,
             "device": self.device.type,
@@ -253,6 +216,7 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.means.load_state_dict(state["means"], self.device)
         self.pseudo_labels.load_state_dict(state["pseudo_labels"], self.device)
+        self.task.load_state_dict(state.get("task", {}))  # older ones have none
         self.steps_done = int(state["step"])
         if "thrift" in state:  # older checkpoints are of before it
             self.thrift.load(state["thrift"])

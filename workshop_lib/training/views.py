@@ -11,6 +11,7 @@ from torch import Tensor
 from workshop_lib.augment.normalize import Normalize, to_float
 from workshop_lib.augment.per_image import in_pieces
 from workshop_lib.augment.policies import get_policy
+from workshop_lib.channels import groups
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import unknown_name
 from workshop_lib.ranks import own_rows
@@ -47,13 +48,22 @@ class ImageViews:
         scenes: the images; moved to the device once.
         policies: names of the policies that will be asked for.
         device: where they are augmented.
+        dropout: chance of each modality to be missing in a strong view.
     """
 
     def __init__(
-        self, scenes: Scenes, policies: Iterable[str], device: torch.device
+        self,
+        scenes: Scenes,
+        policies: Iterable[str],
+        device: torch.device,
+        dropout: float = 0.0,
     ) -> None:
         self.inputs = [scenes.images.to(device)]
-        self.policies = {name: get_policy(name, scenes.is_rgb) for name in policies}
+        parts = groups(scenes.bands)
+        self.policies = {
+            name: get_policy(name, scenes.is_rgb, modalities=parts, dropout=dropout)
+            for name in policies
+        }
 
     def draw(
         self,
@@ -64,13 +74,35 @@ class ImageViews:
     ) -> Tensor:
         """Return a view of each image of `index` (B,): (B, C, H, W), channels last.
 
+        `numbers`, then `show`, which whoever has masks to move calls apart.
+        """
+        drawn = self.numbers(index, policy, generator)
+        return self.show(index, policy, drawn, normalize)
+
+    def numbers(
+        self, index: Tensor, policy: str, generator: torch.Generator
+    ) -> tuple[Tensor, ...]:
+        """Draw what happens to each image of `index`, for all ranks.
+
+        The random numbers must not depend on how many ranks there are.
+        """
+        shape = (len(index), *self.inputs[0].shape[1:])
+        return self.policies[policy].draw(shape, generator)
+
+    def show(
+        self,
+        index: Tensor,
+        policy: str,
+        drawn: tuple[Tensor, ...],
+        normalize: Normalize,
+    ) -> Tensor:
+        """Do what was drawn: (B, C, H, W), channels last, or this rank's share.
+
         From the stored bytes to the normalised view a few images at a time, so that
         they stay in the cache. Normalised last: here and in `CachedViews`, nowhere
         else.
         """
         images, change = self.inputs[0], self.policies[policy]
-        # Drawn for all ranks: the random numbers must not depend on how many there are
-        drawn = change.draw((len(index), *images.shape[1:]), generator)
 
         def view(positions: Tensor, *drawn: Tensor) -> Tensor:
             some = to_float(images.index_select(0, positions))
@@ -138,7 +170,7 @@ def open_views(
     names = sorted(set(policies))
     if recipe.features:
         return CachedViews(recipe, scenes, names, device)
-    return ImageViews(scenes, names, device)
+    return ImageViews(scenes, names, device, recipe.modality_dropout)
 
 
 def model_inputs(recipe: Recipe, images: Tensor, device: torch.device) -> list[Tensor]:

@@ -96,6 +96,7 @@ def small_ucm(tmp_path, monkeypatch):
 
 def test_the_catalogue_has_what_the_workshop_promises():
     promised = {"ucm", "eurosat", "ben_ge", "bigearthnet", "vaihingen", "mini_eo"}
+    promised.add("landsat")
     assert promised <= set(SOURCES)
     scripts = Path(__file__).parents[3] / "data_scripts"
     assert {path.stem for path in scripts.glob("*.py")} == promised

@@ -11,6 +11,7 @@ import torch
 
 from workshop_lib.data.images.bigearthnet import S1_BANDS, S2_BANDS, bigearthnet
 from workshop_lib.data.images.bigearthnet_classes import CLASSES_19, CLASSES_43, TO_19
+from workshop_lib.data.modalities import pack
 from workshop_lib.data.splits import Split
 from workshop_lib.errors import WorkshopError
 
@@ -148,6 +149,24 @@ def test_one_error_lists_every_offender(tmp_path):
     assert "S2A_odd_label: " in text and "Moon" in text
     assert "S2A_no_partner: no Sentinel-1 patch belongs to it" in text
     assert bigearthnet(root / "s2", s1=root / "s1", on_error="skip").names == NAMES
+
+
+def test_a_patch_without_radar_is_kept_and_marked(tmp_path):
+    root = patches(tmp_path)
+    facts = root / "s2" / NAMES[0] / f"{NAMES[0]}_labels_metadata.json"
+    own = json.loads(facts.read_text(encoding="utf-8"))
+    write_patch(root / "s2", "S2A_no_partner", s2_pixels(), **own)
+    scenes = bigearthnet(root / "s2", s1=root / "s1", without_s1="keep")
+    alone = [name == "S2A_no_partner" for name in scenes.names]
+    assert alone.count(True) == 1 and len(scenes) == 3
+    assert (scenes.metadata["has_s1"] == 0).tolist() == alone
+    lacking = pack(scenes, ("s2", "s1", "place")).images.isnan()
+    assert lacking.flatten(2).all(2).any(1).tolist() == alone
+    assert int(lacking.any(3).any(2).sum()) == 2  # VV and VH of one patch
+    with pytest.raises(WorkshopError, match="no Sentinel-1 patch belongs"):
+        bigearthnet(root / "s2", s1=root / "s1")  # the cache knows the difference
+    with pytest.raises(WorkshopError, match="without_s1"):
+        bigearthnet(root / "s2", s1=root / "s1", without_s1="leave")
 
 
 def test_a_change_in_one_band_is_noticed(tmp_path):

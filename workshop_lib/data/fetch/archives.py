@@ -55,7 +55,7 @@ class _Member(NamedTuple):
 
 
 def unpack(archive: Path | str, folder: Path | str, most: int = 0) -> None:
-    """Unpack .zip, .tar, .tar.gz or .tar.zst into a new folder.
+    """Unpack .zip, .whl, .tar, .tar.gz or .tar.zst into a new folder.
 
     Args:
         archive: the file; its ending tells what it is.
@@ -150,7 +150,7 @@ def _check_room(archive: Path, size: int, most: int, room: int) -> None:
 @contextlib.contextmanager
 def _opened(archive: Path) -> Iterator[Iterator[_Member]]:
     """Open an archive by its ending, and list its members one after the other."""
-    if archive.name.lower().endswith(".zip"):
+    if archive.name.lower().endswith((".zip", ".whl")):  # a Python wheel is a zip
         with zipfile.ZipFile(archive) as file:
             yield _zip_members(file)
         return

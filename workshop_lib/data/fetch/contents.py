@@ -23,6 +23,8 @@ from workshop_lib.data.fetch.catalogue.tiles import (
 from workshop_lib.data.fetch.sources import find_images
 from workshop_lib.data.images.bigearthnet import S1_BANDS, S2_BANDS
 from workshop_lib.data.images.listing import list_folder
+from workshop_lib.data.landsat import LANDSAT_BANDS, LANDSAT_CLASSES, open_landsat
+from workshop_lib.data.tiles.counts import count_pixels
 from workshop_lib.errors import WorkshopError
 
 
@@ -63,6 +65,8 @@ def check(folder: Path, source: Source | None = None) -> Contents:
         found = _check_patches(images, source)
     elif source.layout == "tiles":
         found = _check_tiles(folder)
+    elif source.layout == "scene":
+        found = _check_scene(images)
     else:
         found = _check_classes(images, source.classes, source.side)
     origin = folder / "ORIGIN.txt"
@@ -192,6 +196,26 @@ def _check_tiles(folder: Path) -> Contents:
         else:
             whole += 1
     found.facts.append(f"{whole} of {len(TRAIN_TILES + TEST_TILES)} areas are whole")
+    return found
+
+
+def _check_scene(folder: Path) -> Contents:
+    """See that all bands and the map are there and of one size, and count pixels."""
+    found = Contents()
+    try:
+        scene = open_landsat(folder)
+    except WorkshopError as error:
+        found.faults.append(str(error))
+        return found
+    counts = count_pixels([scene.mask], len(LANDSAT_CLASSES)).tolist()
+    height, width = scene.mask.shape
+    share = 100 * sum(counts) / (height * width)
+    found.facts.append(
+        f"{len(LANDSAT_BANDS)} bands of {height} x {width} pixels, {share:.1f} % of"
+        " them with data and a class"
+    )
+    classes = zip(LANDSAT_CLASSES, counts, strict=True)
+    found.facts.append(", ".join(f"{name} {n:,}" for name, n in classes))
     return found
 
 

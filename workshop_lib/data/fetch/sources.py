@@ -105,8 +105,9 @@ def describe(source: Source, folder: Path) -> str:
     if source.classes:
         lines[-1] += f" in {len(source.classes)} classes"
     lines[-1] += f", {source.side} x {source.side} pixels"
-    if source.layout == "tiles":
-        lines[-1] = f"{source.count} images of about {source.side} pixels a side"
+    if source.layout in ("tiles", "scene"):
+        images = "image" if source.count == 1 else "images"
+        lines[-1] = f"{source.count} {images} of about {source.side} pixels a side"
     if source.odd:
         lines.append(f"known to be odd: {source.odd}")
     lines.append(f"licence: {source.licence}")

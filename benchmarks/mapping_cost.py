@@ -1,0 +1,135 @@
+"""What does a map cost: a window slid over the image, or one pass over all pixels?
+
+    python -m benchmarks.mapping_cost        a minute on one CPU core
+
+Seconds of processor time for the same image, side by side. The same classifier is slid
+with ever smaller strides, then applied as a fully convolutional network: its own
+convolutions over the whole image at once, the pooling as a moving mean, the linear
+layer at every position. Its answers lie on the grid of stride 8, because the network
+halves the image three times. Then come networks that answer for every pixel.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from workshop_lib.augment.normalize import Normalize
+from workshop_lib.data.tiles.reader import ArrayImage
+from workshop_lib.evaluation.tiles.blend import blended_strips
+from workshop_lib.evaluation.tiles.pixels import pixel_predictor
+from workshop_lib.evaluation.tiles.slide import slide_scenes
+from workshop_lib.files import write_text
+from workshop_lib.models import build_model
+from workshop_lib.session import setup
+
+BANDS, CLASSES, WINDOW = 4, 10, 32
+STRIDES = (32, 16, 8, 4)
+DENSE_STRIDE = 8  # three halvings of the small CNN
+CPU = torch.device("cpu")
+
+
+class Dense(nn.Module):
+    """A small CNN's own layers, applied to a whole image at once.
+
+    Shape: (B, C, H, W) -> (B, K, h, w), one answer for each window of `WINDOW` pixels.
+    """
+
+    def __init__(self, classifier: nn.Module) -> None:
+        super().__init__()
+        *layers, _, _ = classifier.trunk  # without pooling to one vector
+        self.layers, self.head = nn.Sequential(*layers), classifier.classifier
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Score every window."""
+        features = F.avg_pool2d(self.layers(x), WINDOW // DENSE_STRIDE, stride=1)
+        return F.conv2d(features, self.head.weight[:, :, None, None], self.head.bias)
+
+
+def seconds(work: Callable[[], object], repeats: int) -> float:
+    """Measure the shortest of some runs, in processor time."""
+    taken = []
+    for _ in range(repeats):
+        start = time.process_time()
+        work()
+        taken.append(time.process_time() - start)
+    return min(taken)
+
+
+def measure(side: int, repeats: int) -> pd.DataFrame:
+    """Map one image in all ways; a row for each."""
+    torch.manual_seed(0)
+    pixels = np.random.default_rng(0).random((BANDS, side, side), dtype=np.float32)
+    normalize = Normalize(torch.full((BANDS,), 0.5), torch.full((BANDS,), 0.3))
+    sizes = {"in_channels": BANDS, "num_classes": CLASSES}
+    classifier = build_model("small_cnn", **sizes).eval()
+    rows = []
+
+    def add(name: str, answers: int, work: Callable[[], object]) -> None:
+        rows.append({"way": name, "answers": answers, "s": seconds(work, repeats)})
+
+    for stride in STRIDES:
+        one_side = (side - WINDOW) // stride + 1
+
+        def slide(stride: int = stride) -> object:
+            return slide_scenes(
+                classifier, normalize, pixels, window=WINDOW, stride=stride
+            )
+
+        add(f"window slid by {stride} px", one_side**2, slide)
+    dense = pixel_predictor(Dense(classifier), normalize, CPU)
+    holes = np.zeros((1, side, side), dtype=bool)
+    one_side = (side - WINDOW) // DENSE_STRIDE + 1
+    whole = "the same network, fully convolutional"
+    add(whole, one_side**2, lambda: dense(pixels[None], holes))
+    for name in ("unet-16", "fcn-resnet18"):
+        model = pixel_predictor(build_model(name, **sizes), normalize, CPU)
+
+        def blend(model=model) -> object:
+            return list(blended_strips(model, ArrayImage(pixels), size=128))
+
+        add(f"{name}, blended patches", side * side, blend)
+    table = pd.DataFrame(rows)
+    table["s per Mpx"] = table["s"] / (side * side / 1e6)
+    table["us per answer"] = 1e6 * table["s"] / table["answers"]
+    table["times the dense one"] = table["s"] / float(table["s"][len(STRIDES)])
+    return table
+
+
+def main() -> None:
+    """Read the flags, measure, print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--side", type=int, default=256, help="of the image in pixels")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--out", type=Path, help="CSV file for the table")
+    flags = parser.parse_args()
+    setup()
+    table = measure(flags.side, flags.repeats)
+    print(table.round(3).to_string(index=False))
+    by_way = table.set_index("way")["s"]
+    slow, fast = by_way[f"window slid by {DENSE_STRIDE} px"], by_way.iloc[len(STRIDES)]
+    print(
+        f"\nThe same answers on the same grid: sliding takes {slow / fast:.1f} times as"
+        f" long as one pass (each pixel is seen {(WINDOW / DENSE_STRIDE) ** 2:.0f}"
+        " times)."
+    )
+    unet = by_way["unet-16, blended patches"]
+    per_pixel = by_way[f"window slid by {STRIDES[-1]} px"] * STRIDES[-1] ** 2
+    print(
+        f"An answer for every pixel: sliding by 1 px would take {per_pixel:.0f} s,"
+        f" {per_pixel / unet:.0f} times as long as the U-Net's {unet:.1f} s."
+    )
+    if flags.out:
+        write_text(flags.out, table.to_csv(index=False))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+"""Patches with masks: of the right places, and apart across the parts of a split."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from workshop_lib.data.splits import Split
+from workshop_lib.data.tiles.counts import class_weights, count_pixels
+from workshop_lib.data.tiles.cut import Tile, cut_scenes
+from workshop_lib.data.tiles.reader import ArrayImage, strips
+from workshop_lib.errors import WorkshopError
+from workshop_lib.pixels import IGNORE
+
+NAMES = ("water", "forest", "field")
+BANDS = ("a", "b")
+
+
+def tile(height=60, width=70, seed=0, number=0, bands=2, name="scene"):
+    draw = np.random.default_rng(seed)
+    mask = draw.integers(0, 3, (height, width), dtype=np.uint8)
+    image = draw.random((bands, height, width), dtype=np.float32)
+    return Tile(name, ArrayImage(image), ArrayImage(mask), number)
+
+
+def test_patches_are_windows_of_image_and_mask():
+    whole = tile()
+    scenes = cut_scenes([whole], NAMES, size=16, bands=BANDS)
+    assert len(scenes) > 30 and scenes.mask_names == NAMES
+    assert scenes.class_names == ("patch",) and set(scenes.labels.tolist()) == {0}
+    for i in range(len(scenes)):
+        row, col = int(scenes.metadata["row"][i]), int(scenes.metadata["col"][i])
+        image = torch.from_numpy(whole.image.read(row, col, 16, 16))
+        mask = torch.from_numpy(whole.mask.read(row, col, 16, 16)[0])
+        assert torch.equal(scenes.images[i], image)
+        assert torch.equal(scenes.masks[i], mask)
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 999), st.sampled_from([0, 3]), st.sampled_from([0.5, 0.6, 1]))
+def test_no_pixel_is_on_two_sides_of_a_split_by_block(seed, gap, factor):
+    scenes = cut_scenes(
+        [tile(96, 96, seed)], NAMES, size=16, overlap_factor=factor, block=24, gap=gap,
+        bands=BANDS,
+    )  # fmt: skip
+    split = Split.make(scenes, 0, seed=seed, groups=scenes.metadata["block"])
+    seen = {}
+    for name in ("labeled", "val", "test"):
+        index = getattr(split, name)
+        assert len(index), "every part has patches"
+        seen[name] = np.zeros((96, 96), bool)
+        for i in index.tolist():
+            row, col = int(scenes.metadata["row"][i]), int(scenes.metadata["col"][i])
+            seen[name][row : row + 16, col : col + 16] = True
+    far = np.stack([grown(seen[name], gap) for name in seen])
+    near = np.stack(list(seen.values()))
+    for k, name in enumerate(seen):
+        others = np.delete(near, k, axis=0).any(axis=0)
+        assert not (far[k] & others).any(), f"{name} shares pixels or is too near"
+
+
+def grown(mask, by):
+    """The pixels less than `by + 1` rows and columns away."""
+    found = mask.copy()
+    for _ in range(by):
+        padded = np.pad(found, 1)
+        found = np.stack(
+            [padded[r : 96 + r, c : 96 + c] for r in range(3) for c in range(3)]
+        ).any(axis=0)
+    return found
+
+
+def test_whole_tiles_can_be_held_out():
+    tiles = [tile(seed=k, number=n, name=f"t{n}") for k, n in enumerate((3, 15, 23))]
+    scenes = cut_scenes(tiles, NAMES, size=16, bands=BANDS)
+    split = Split.by_region(scenes, test=(15, 23), key="tile", labels_per_class=0)
+    assert set(scenes.metadata["tile"][split.test].tolist()) == {15, 23}
+    assert set(scenes.metadata["tile"][split.labeled].tolist()) == {3}
+    assert len(set(scenes.metadata["block"].tolist())) == 3
+
+
+def test_what_is_missing_is_ignored_and_becomes_the_mean():
+    image = np.ones((2, 20, 20), np.float32)
+    image[1] = 5
+    image[0, :, :10] = np.nan
+    mask = np.zeros((20, 20), np.uint8)
+    mask[0, 19] = IGNORE
+    scenes = cut_scenes(
+        [Tile("scene", ArrayImage(image), ArrayImage(mask))],
+        NAMES,
+        size=20,
+        bands=BANDS,
+    )
+    assert scenes.images[0, 0].unique().tolist() == [1]
+    assert scenes.images[0, 1].unique().tolist() == [5]
+    assert (scenes.masks[0] == IGNORE).sum() == 200 + 1
+    assert scenes.labels.tolist() == [0]
+
+
+def test_only_an_image_smaller_than_a_patch_is_padded():
+    pixels = np.full((3, 10, 12), 7, np.uint8)
+    scene = Tile("s", ArrayImage(pixels), ArrayImage(np.ones((10, 12), np.uint8)))
+    scenes = cut_scenes([scene], NAMES, size=16)
+    assert scenes.images.shape == (1, 3, 16, 16) and scenes.images.dtype == torch.uint8
+    assert (scenes.masks[0, :10, :12] == 1).all()
+    assert (scenes.masks[0] == IGNORE).sum() == 256 - 120
+    assert scenes.images[0, :, :10, :12].unique().tolist() == [7]
+
+
+def test_patches_with_too_few_labels_can_be_left_out():
+    mask = np.full((32, 32), IGNORE, np.uint8)
+    mask[:16, :16] = 1
+    scene = Tile("s", ArrayImage(np.zeros((2, 32, 32), np.float32)), ArrayImage(mask))
+    options = {"size": 16, "overlap_factor": 1, "bands": BANDS}
+    assert cut_scenes([scene], NAMES, **options).labels.tolist() == [0, -1, -1, -1]
+    assert len(cut_scenes([scene], NAMES, least_known=0.5, **options)) == 1
+    blank = Tile("s", scene.image, ArrayImage(np.full((32, 32), IGNORE, np.uint8)))
+    with pytest.raises(WorkshopError, match="no patch has 50 %"):
+        cut_scenes([blank], NAMES, least_known=0.5, **options)
+
+
+def test_what_does_not_fit_is_refused():
+    whole = tile()
+    with pytest.raises(WorkshopError, match="hold no patch of 16"):
+        cut_scenes([whole], NAMES, size=16, block=18, gap=4, bands=BANDS)
+    short = ArrayImage(np.zeros((59, 70), np.uint8))
+    with pytest.raises(WorkshopError, match="one band and the image's size"):
+        cut_scenes([Tile("s", whole.image, short)], NAMES, size=16, bands=BANDS)
+    floats = ArrayImage(np.zeros((60, 70), np.float32))
+    with pytest.raises(WorkshopError, match="as uint8"):
+        cut_scenes([Tile("s", whole.image, floats)], NAMES, size=16, bands=BANDS)
+    with pytest.raises(WorkshopError, match="0 to 1, or 255"):
+        cut_scenes([whole], NAMES[:2], size=16, bands=BANDS)
+
+
+def test_pixels_are_counted_in_pieces():
+    draw = np.random.default_rng(1)
+    mask = draw.choice(np.array([0, 1, 2, IGNORE], np.uint8), (53, 41))
+    expected = [int((mask == k).sum()) for k in range(4)]
+    assert count_pixels(strips(ArrayImage(mask), 10), 4).tolist() == expected
+    pieces = torch.from_numpy(mask).split(7)
+    assert count_pixels(pieces, 4).tolist() == expected
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=1, max_size=8), st.floats(0, 1))
+def test_rarer_classes_weigh_more_and_the_mean_weight_is_one(counts, power):
+    counts = np.array(counts)
+    if counts.sum() == 0:
+        with pytest.raises(WorkshopError, match="at least one labelled pixel"):
+            class_weights(counts, power)
+        return
+    weights = class_weights(counts, power).numpy()
+    assert ((weights == 0) == (counts == 0)).all()
+    assert (weights * counts).sum() == pytest.approx(counts.sum(), rel=1e-4)
+    seen = counts > 0
+    order = np.argsort(counts[seen])
+    assert (np.diff(weights[seen][order]) <= 1e-5 * weights.max()).all()
+
+
+def test_weights_by_hand():
+    assert class_weights(np.array([90, 10]), 0).tolist() == [1, 1]
+    all_alike = class_weights(np.array([90, 10]), 1)  # each class counts 50 of 100
+    assert (all_alike * torch.tensor([90, 10])).tolist() == pytest.approx([50, 50])

@@ -1,0 +1,32 @@
+"""A program that maps an image, started by tests that kill it: IMAGE OUT [DELAY]."""
+
+import sys
+import time
+
+import torch
+from torch import nn
+
+from workshop_lib.augment.normalize import Normalize
+from workshop_lib.evaluation.tiles.map_image import map_image
+
+NAMES = ("water", "forest", "field")
+PLAIN = Normalize(torch.zeros(3), torch.ones(3))
+
+
+class Slow(nn.Module):
+    """A convolution that takes its time, so that a kill finds it at work."""
+
+    def __init__(self, delay=0.0):
+        super().__init__()
+        torch.manual_seed(0)
+        self.layer, self.delay = nn.Conv2d(3, 3, 3, padding=1), delay
+
+    def forward(self, x):
+        time.sleep(self.delay)
+        return self.layer(x)
+
+
+if __name__ == "__main__":
+    source, out, delay = sys.argv[1:]
+    torch.set_num_threads(1)
+    map_image(Slow(float(delay)), PLAIN, source, out, NAMES, size=32, verbose=False)

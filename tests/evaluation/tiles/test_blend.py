@@ -1,0 +1,179 @@
+"""Blended patches have no seams: they give what one pass over the image gives."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from workshop_lib.augment.normalize import Normalize
+from workshop_lib.data.tiles.reader import ArrayImage
+from workshop_lib.data.tiles.windows import windows
+from workshop_lib.errors import WorkshopError
+from workshop_lib.evaluation.tiles.blend import blended_strips, taper
+from workshop_lib.evaluation.tiles.pixels import pixel_predictor
+
+CPU = torch.device("cpu")
+PLAIN = Normalize(torch.zeros(3), torch.ones(3))
+
+
+class Convolutions(nn.Module):
+    """Three 3x3 convolutions: a pixel's answer depends on those at most 3 away."""
+
+    reach = 3
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.layers = nn.Sequential(
+            nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(),
+            nn.Conv2d(8, 8, 3, padding=1), nn.ReLU(),
+            nn.Conv2d(8, 4, 3, padding=1),
+        )  # fmt: skip
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+class Constant(nn.Module):
+    """The same logits everywhere."""
+
+    def forward(self, x):
+        logits = torch.tensor([0.3, -1.7, 2.2, 0.1]).view(1, 4, 1, 1)
+        return logits.expand(len(x), 4, *x.shape[2:]).contiguous()
+
+
+def picture(height, width, seed=0):
+    draw = np.random.default_rng(seed)
+    return draw.integers(0, 256, (3, height, width), dtype=np.uint8)
+
+
+def blended(model, pixels, from_row=0, **options):
+    predict = pixel_predictor(model, PLAIN, CPU)
+    found = list(
+        blended_strips(predict, ArrayImage(pixels), from_row=from_row, **options)
+    )
+    rows = [strip.row for strip in found]
+    assert rows == sorted(set(rows))
+    return np.concatenate([strip.probs for strip in found], axis=1)
+
+
+def one_pass(model, pixels):
+    predict = pixel_predictor(model, PLAIN, CPU)
+    return predict(pixels[None], np.zeros((1, *pixels.shape[1:]), bool))[0]
+
+
+@settings(max_examples=25)
+@given(st.integers(5, 60), st.integers(5, 60), st.integers(12, 24))
+def test_with_the_networks_reach_as_margin_it_is_one_pass(height, width, size):
+    model, pixels = Convolutions(), picture(height, width)
+    found = blended(model, pixels, size=size, overlap_factor=0.5, margin=model.reach)
+    assert np.allclose(found, one_pass(model, pixels), atol=1e-6)
+
+
+def test_without_margin_only_pixels_near_edges_of_patches_differ():
+    model, pixels = Convolutions(), picture(50, 64)
+    found = blended(model, pixels, size=20, overlap_factor=0.6)
+    near = np.zeros((50, 64), bool)
+    for row, col, h, w in windows(50, 64, 20, 0.6):
+        inner = np.zeros((50, 64), bool)
+        top, left = row + 3 * (row > 0), col + 3 * (col > 0)
+        below, right = row + h - 3 * (row + h < 50), col + w - 3 * (col + w < 64)
+        inner[top:below, left:right] = True
+        patch = np.zeros_like(inner)
+        patch[row : row + h, col : col + w] = True
+        near |= patch & ~inner
+    off = np.abs(found - one_pass(model, pixels)).max(axis=0)
+    assert near.any() and not near.all()
+    assert off[~near].max() < 1e-6
+    assert off[near].max() > 1e-4, "the edges do differ: the test can see it"
+
+
+def test_blending_makes_less_of_a_seam_than_laying_patches_side_by_side():
+    model, pixels = Convolutions(), picture(60, 60)
+    truth = one_pass(model, pixels)
+    apart = blended(model, pixels, size=20, overlap_factor=1)
+    over = blended(model, pixels, size=20, overlap_factor=0.5)
+    assert np.abs(over - truth).max() < 0.5 * np.abs(apart - truth).max()
+
+
+@settings(max_examples=30)
+@given(
+    st.integers(1, 40), st.integers(1, 40), st.integers(1, 24), st.floats(0.2, 1),
+    st.integers(0, 99),
+)  # fmt: skip
+def test_a_constant_network_gives_constants_exactly(h, w, size, factor, seed):
+    found = blended(Constant(), picture(h, w, seed), size=size, overlap_factor=factor)
+    assert found.shape == (4, h, w)
+    alone = one_pass(Constant(), picture(1, 1))
+    for k in range(4):
+        assert np.unique(found[k]).tolist() == [float(alone[k, 0, 0])]
+
+
+def test_it_is_the_weighted_mean_that_loops_give():
+    model, pixels = Convolutions(), picture(31, 27)
+    total, weights = np.zeros((4, 31, 27)), np.zeros((31, 27))
+    for row, col, h, w in windows(31, 27, 12, 0.6):
+        probs = one_pass(model, pixels[:, row : row + h, col : col + w])
+        for i in range(h):
+            for j in range(w):
+                up = h if row == 0 else i + 1
+                down = h if row + h == 31 else h - i
+                left = w if col == 0 else j + 1
+                right = w if col + w == 27 else w - j
+                weight = min(up, down, h) * min(left, right, w)
+                total[:, row + i, col + j] += weight * probs[:, i, j]
+                weights[row + i, col + j] += weight
+    found = blended(model, pixels, size=12, overlap_factor=0.6)
+    assert np.allclose(found, total / weights, atol=1e-6)
+
+
+@given(st.integers(0, 49))
+@settings(max_examples=10)
+def test_from_any_row_on_it_is_the_same_to_the_last_bit(row):
+    model, pixels = Convolutions(), picture(50, 40)
+    options = {"size": 16, "overlap_factor": 0.6}
+    whole = blended(model, pixels, **options)
+    rest = blended(model, pixels, from_row=row, **options)
+    assert rest.shape[1] >= 50 - row
+    assert np.array_equal(rest, whole[:, -rest.shape[1] :])
+
+
+def test_gaps_are_told_and_seen_as_the_mean():
+    pixels = picture(20, 20).astype(np.float32)
+    hole = pixels.copy()
+    hole[1, 4:7, 5:9] = np.nan
+    filled = pixels.copy()
+    mean = torch.tensor([10.0, 20.0, 30.0])
+    filled[:, 4:7, 5:9] = mean.numpy()[:, None, None]
+    predict = pixel_predictor(Convolutions(), Normalize(mean, torch.ones(3)), CPU)
+    holes, whole = (
+        list(blended_strips(predict, ArrayImage(one), size=20))
+        for one in (hole, filled)
+    )
+    assert np.allclose(holes[0].probs, whole[0].probs, atol=1e-6)
+    assert np.argwhere(holes[0].missing).tolist() == [
+        [i, j] for i in range(4, 7) for j in range(5, 9)
+    ]
+    assert not whole[0].missing.any()
+
+
+def test_margins_that_leave_pixels_out_are_refused():
+    with pytest.raises(WorkshopError, match="at most 0.60"):
+        blended(Constant(), picture(40, 40), size=20, overlap_factor=0.8, margin=4)
+    assert (blended(Constant(), picture(40, 40), size=20, overlap_factor=0.6, margin=4)
+            > 0).all()  # fmt: skip
+    with pytest.raises(WorkshopError, match="margin of -1"):
+        blended(Constant(), picture(40, 40), size=20, margin=-1)
+
+
+@given(st.integers(1, 64), st.booleans(), st.booleans())
+def test_tapers_are_whole_numbers_that_fall_towards_the_edges(n, start, end):
+    weights = taper(n, 0, start, end)
+    assert (weights == weights.round()).all() and weights.min() >= 1
+    assert weights.max() <= n
+    if not start and not end:
+        assert (weights == weights[::-1]).all()
+    if start and end:
+        assert (weights == n).all()

@@ -1,0 +1,214 @@
+"""Maps as files: whole or not there, the same after a kill, and found again."""
+
+import json
+import runpy
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from workshop_lib.augment.normalize import Normalize
+from workshop_lib.data.tiles.reader import ArrayImage
+from workshop_lib.errors import WorkshopError
+from workshop_lib.evaluation.tiles.blend import blended_strips
+from workshop_lib.evaluation.tiles.map_image import map_image
+from workshop_lib.evaluation.tiles.pixels import pixel_predictor
+from workshop_lib.pixels import IGNORE
+
+MAPPER = Path(__file__).with_name("mapper.py")
+NAMES, PLAIN, Slow = (
+    runpy.run_path(str(MAPPER))[name] for name in ("NAMES", "PLAIN", "Slow")
+)
+
+
+def picture(height=150, width=70, seed=0):
+    draw = np.random.default_rng(seed)
+    return draw.integers(0, 256, (3, height, width), dtype=np.uint8)
+
+
+def do(source, out, model=None, **options):
+    options = {"size": 32, "verbose": False, **options}
+    return map_image(model or Slow(), PLAIN, source, out, NAMES, **options)
+
+
+def test_the_map_is_the_most_probable_class(tmp_path):
+    pixels = picture()
+    path = do(pixels, tmp_path / "map.npy")
+    predict = pixel_predictor(Slow(), PLAIN, torch.device("cpu"))
+    strips = blended_strips(predict, ArrayImage(pixels), size=32)
+    expected = np.concatenate([strip.probs.argmax(axis=0) for strip in strips])
+    found = np.load(path)
+    assert found.dtype == np.uint8 and np.array_equal(found, expected)
+    assert len(np.unique(found)) == 3, "a map of one class would prove little"
+    assert not (tmp_path / "map.npy.part").exists()
+
+
+def test_a_geotiff_keeps_its_place_and_its_gaps(tmp_path):
+    rasterio = pytest.importorskip("rasterio", reason="needs workshop_lib[geo]")
+    pixels = picture(40, 50)
+    pixels[:, 3:9, 4:7] = 0
+    where = rasterio.transform.from_origin(630_534, 228_114, 28.5, 28.5)
+    with rasterio.open(
+        tmp_path / "a.tif", "w", driver="GTiff", count=3, height=40, width=50,
+        dtype="uint8", crs="EPSG:32119", transform=where, nodata=0,
+    ) as file:  # fmt: skip
+        file.write(pixels)
+    path = do(tmp_path / "a.tif", tmp_path / "map.tif")
+    with rasterio.open(path) as file:
+        assert (file.crs.to_epsg(), file.transform) == (32119, where)
+        assert file.nodata == IGNORE and file.dtypes == ("uint8",)
+        assert file.tags()["class_1"] == "forest"
+        found = file.read(1)
+    assert (found[3:9, 4:7] == IGNORE).all()
+    assert (found == IGNORE).sum() == 18
+    same = np.load(do(pixels, tmp_path / "map.npy"))
+    far = np.ones((40, 50), bool)
+    far[2:10, 3:8] = False  # a gap is seen as the mean, so its neighbours may differ
+    assert np.array_equal(found[far], same[far])
+
+
+def test_a_finished_map_is_found_again(tmp_path, capsys):
+    path = do(picture(), tmp_path / "map.npy")
+    before = path.stat().st_mtime_ns
+    assert do(picture(), path, verbose=True) == path
+    assert "found a finished map" in capsys.readouterr().out
+    assert path.stat().st_mtime_ns == before
+
+
+def test_another_map_in_the_same_place_is_refused_in_words(tmp_path):
+    path = do(picture(), tmp_path / "map.npy")
+    before = path.read_bytes()
+    torch.manual_seed(1)
+    for words, other in (
+        ("network or its weights", {"model": nn.Conv2d(3, 3, 1)}),
+        ("image", {"source": picture(seed=1)}),
+        ("size of the image", {"source": picture(151)}),
+        ("overlap_factor", {"overlap_factor": 0.5}),
+        ("margin", {"margin": 2}),
+    ):
+        with pytest.raises(WorkshopError, match=words):
+            do(**{"source": picture(), "out": path, **other})
+        assert path.read_bytes() == before
+    do(picture(seed=1), path, fresh=True)
+    assert path.read_bytes() != before
+
+
+def test_starting_anew_keeps_the_old_map_until_the_new_one_is_whole(tmp_path):
+    path = do(picture(), tmp_path / "map.npy")
+    before = path.read_bytes()
+    broken = nn.Conv2d(3, 3, 1)
+    nn.init.constant_(broken.bias, float("nan"))
+    with pytest.raises(WorkshopError, match="diverged"):
+        do(picture(), path, broken, fresh=True)
+    assert path.read_bytes() == before
+    other = do(picture(seed=1), tmp_path / "other.npy").read_bytes()
+    assert do(picture(seed=1), path, fresh=True).read_bytes() == other != before
+
+
+def test_a_file_that_is_no_map_of_ours_is_left_alone(tmp_path):
+    path = tmp_path / "map.npy"
+    path.write_text("a thesis")
+    with pytest.raises(WorkshopError, match="no map that was made here"):
+        do(picture(), path)
+    assert path.read_text() == "a thesis"
+
+
+def test_an_unfinished_map_of_something_else_is_refused(tmp_path):
+    stop_after(tmp_path, rows=20)
+    with pytest.raises(WorkshopError, match="what differs is image"):
+        do(picture(seed=1), tmp_path / "map.npy")
+
+
+class StopError(Exception):
+    pass
+
+
+def stop_after(folder, rows):
+    """Map until so many rows are done, then fail as a program may."""
+
+    class Failing(Slow):
+        def forward(self, x):
+            done = folder / "map.npy.part" / "progress.json"
+            if done.exists() and json.loads(done.read_text())["done"] >= rows:
+                raise StopError
+            return super().forward(x)
+
+    Failing.__name__ = Failing.__qualname__ = "Slow"  # the same network by its digest
+    with pytest.raises(StopError):
+        do(picture(), folder / "map.npy", Failing())
+
+
+@pytest.mark.parametrize("rows", [1, 60, 100])
+def test_one_that_failed_goes_on_and_ends_the_same(tmp_path, rows):
+    expected = do(picture(), tmp_path / "whole.npy").read_bytes()
+    stop_after(tmp_path, rows)
+    seen = []
+
+    class Counting(Slow):
+        def forward(self, x):
+            seen.append(len(x))
+            return super().forward(x)
+
+    Counting.__name__ = Counting.__qualname__ = "Slow"
+    assert do(picture(), tmp_path / "map.npy", Counting()).read_bytes() == expected
+    assert sum(seen) < 8 * 4, "what was done is not done again"  # 8 rows of 4 patches
+
+
+def test_rows_that_were_lost_are_made_again(tmp_path):
+    expected = do(picture(), tmp_path / "whole.npy").read_bytes()
+    stop_after(tmp_path, 60)
+    raw = tmp_path / "map.npy.part" / "map.raw"
+    kept = raw.read_bytes()
+    raw.write_bytes(kept[: len(kept) // 2])  # a disk that lost its end
+    assert do(picture(), tmp_path / "map.npy").read_bytes() == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", [".npy", ".tif"])
+def test_a_killed_program_goes_on_and_ends_the_same(tmp_path, ending):
+    if ending == ".tif":
+        pytest.importorskip("rasterio", reason="needs workshop_lib[geo]")
+    source, out = tmp_path / "a.npy", tmp_path / f"map{ending}"
+    np.save(source, picture(600))
+    expected = do(source, tmp_path / f"whole{ending}").read_bytes()
+    # The delay is part of neither weights nor layers: the network is the same
+    command = [sys.executable, str(MAPPER), str(source), str(out)]
+    program = subprocess.Popen([*command, "0.05"])
+    progress = tmp_path / f"map{ending}.part" / "progress.json"
+    until = time.monotonic() + 120
+    while not progress.exists() and time.monotonic() < until:
+        assert program.poll() is None
+        time.sleep(0.01)
+    program.send_signal(signal.SIGKILL)
+    program.wait()
+    done = json.loads(progress.read_text())["done"]
+    assert 0 < done < 600 and not out.exists()
+    subprocess.run([*command, "0"], check=True)
+    assert out.read_bytes() == expected
+
+
+def test_what_cannot_work_is_refused(tmp_path):
+    with pytest.raises(WorkshopError, match="must end in"):
+        do(picture(), tmp_path / "map.png")
+    with pytest.raises(WorkshopError, match="2 classes apart"):
+        do(picture(), tmp_path / "map.npy", nn.Conv2d(3, 2, 1))
+    with pytest.raises(WorkshopError, match="statistics are those of 3 bands"):
+        do(picture()[:2].astype(np.float32), tmp_path / "b.npy")
+    broken = nn.Conv2d(3, 3, 1)
+    nn.init.constant_(broken.bias, float("nan"))
+    with pytest.raises(WorkshopError, match="diverged"):
+        do(picture(), tmp_path / "c.npy", broken)
+    assert not list(tmp_path.glob("*.npy")), "no half a map"
+
+
+def test_the_callers_network_and_normalisation_stay_as_they_were(tmp_path):
+    model, normalize = Slow().train(), Normalize(torch.ones(3), torch.ones(3))
+    before = normalize.mean
+    map_image(model, normalize, picture(), tmp_path / "m.npy", NAMES, verbose=False)
+    assert model.training and normalize.mean is before

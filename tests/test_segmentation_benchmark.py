@@ -1,0 +1,56 @@
+"""The table of the segmentation page: resumed, summed up, written between its marks."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from benchmarks import segmentation
+from workshop_lib.recipe import PRESETS
+
+
+def rows(methods, seeds, tiles=10):
+    base = {"supervised, weak": 0.40, "supervised, strong": 0.45}
+    return pd.DataFrame(
+        {
+            "tiles": tiles, "method": method, "seed": seed,
+            "miou": base.get(method, 0.52) + 0.01 * seed, "accuracy": 0.7,
+            "rare": 0.2, "process_seconds": 60.0, "seconds": 90.0,
+            "mask_rate": None if method in base else 0.5,
+        }
+        for method in methods for seed in seeds
+    )  # fmt: skip
+
+
+def test_the_gain_is_over_the_better_baseline_seed_by_seed():
+    table = rows(["supervised, weak", "supervised, strong", "fixmatch"], [0, 1])
+    table.loc[(table.seed == 1) & (table.method == "supervised, weak"), "miou"] = 0.50
+    text = segmentation.summary(table)
+    assert "seed by seed: +7.0, +3.0; mean **+5.0** points" in text
+    assert "| 10 | fixmatch | **52.5** ± 0.7 |" in text
+    alone = segmentation.summary(rows(["fixmatch"], [0]))
+    assert "better" not in alone
+
+
+def test_the_page_keeps_what_is_around_the_table(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{segmentation.BEGIN}\nold\n{segmentation.END}\nafter\n")
+    segmentation.write_page("new", page)
+    expected = f"before\n{segmentation.BEGIN}\nnew\n{segmentation.END}\nafter\n"
+    assert page.read_text() == expected
+    assert segmentation.BEGIN in segmentation.PAGE.read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_a_finished_training_is_not_done_again(tmp_path, monkeypatch):
+    monkeypatch.setitem(PRESETS["segment"], "batch_size", 2)
+    monkeypatch.setitem(PRESETS["segment"], "mu", 1)
+    monkeypatch.setitem(PRESETS["segment"], "model", "unet-2")
+    arguments = ([10], ["supervised, weak"], [0], "mini_eo", 2, tmp_path)
+    first = segmentation.run(*arguments)
+    path = tmp_path / "segmentation-2.json"
+    before = path.read_text()
+    assert json.loads(before)[0]["labeled_tiles"] == 10
+    again = segmentation.run(*arguments)
+    assert path.read_text() == before
+    pd.testing.assert_frame_equal(first, again)

@@ -1,0 +1,53 @@
+"""The recipe of the published Vaihingen table: its numbers, and a run in miniature."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks import vaihingen
+from workshop_lib.data.fetch.catalogue.tiles import TRAIN_TILES
+from workshop_lib.data.vaihingen import VAIHINGEN_CLASSES, colours_of
+
+
+def test_the_published_setting():
+    recipe = vaihingen.recipe()
+    assert recipe.steps == 20 * 4166 // 16 == 5207
+    assert (recipe.size, recipe.batch_size, recipe.task) == (256, 16, "segment")
+
+
+def test_the_budget_counts_a_network_that_is_known_by_heart():
+    small = vaihingen.recipe().with_(model="unet-4", size=16, batch_size=2, steps=10)
+    found = vaihingen.budget(small)
+    assert found["steps"] == 10 and found["parameters"] > 1000
+    more = vaihingen.budget(small.with_(batch_size=128))
+    assert more["tflop_per_step"] == pytest.approx(64 * found["tflop_per_step"])
+    assert more["gb"] > found["gb"]
+
+
+def areas(root):
+    """All areas with labels, stripes of two classes that the colour tells."""
+    rng = np.random.default_rng(0)
+    for area in TRAIN_TILES:
+        mask = np.zeros((48, 48), np.uint8)
+        mask[:, rng.integers(10, 30) :] = 3
+        bright = np.where(mask[..., None] == 3, (200, 40, 60), (90, 100, 110))
+        image = (bright + rng.integers(-20, 20, (48, 48, 3))).astype(np.uint8)
+        name = f"top_mosaic_09cm_area{area}.tif"
+        for folder, pixels in (("images/top", image), ("labels", colours_of(mask))):
+            (root / folder).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(root / folder / name)
+    return root
+
+
+@pytest.mark.slow
+def test_a_run_in_miniature_learns_and_scores_the_held_out_areas(tmp_path):
+    small = vaihingen.recipe().with_(
+        model="unet-4", size=16, batch_size=8, steps=60, eval_every=30, lr=0.01
+    )
+    found = vaihingen.run(areas(tmp_path / "data"), small, tmp_path / "run")
+    assert found["area"].tolist() == [15, 23]
+    assert found["published accuracy"].tolist() == [80.68, 78.78]
+    assert (found["accuracy"] > 90).all(), "two stripes of different colours"
+    maps = [np.load(tmp_path / f"run/area{area}.npy") for area in (15, 23)]
+    assert all(one.shape == (48, 48) for one in maps)
+    assert max(one.max() for one in maps) < len(VAIHINGEN_CLASSES)

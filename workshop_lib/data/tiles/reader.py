@@ -1,0 +1,232 @@
+"""One way to read a part of any large image, wherever it lies."""
+
+__all__ = ["ArrayImage", "LargeImage", "RasterImage", "missing", "open_image", "strips"]
+
+import mmap
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from workshop_lib.data.checks import listed
+from workshop_lib.data.images.raster import (
+    SCALE,
+    band_names,
+    open_raster,
+    without_place_warnings,
+)
+from workshop_lib.errors import WorkshopError
+
+Pixels = NDArray[Any]
+
+
+class LargeImage(Protocol):
+    """What everything that works on large images needs to know of one.
+
+    - `shape`: bands, height and width, (C, H, W).
+    - `nodata`: the number that stands for "nobody knows" in images of whole numbers;
+      None if there is none. In floating-point images that is NaN.
+    - `read`: a window of it, (C, height, width).
+    """
+
+    @property
+    def shape(self) -> tuple[int, int, int]: ...
+
+    @property
+    def nodata(self) -> float | None: ...
+
+    def read(self, row: int, col: int, height: int, width: int) -> Pixels: ...
+
+
+def missing(pixels: Pixels, nodata: float | None) -> NDArray[np.bool_]:
+    """Mark the pixels that cannot be looked at.
+
+    Those where any band is NaN or infinite; and of whole numbers, those where every
+    band is `nodata`: a single band of a picture may well be 0.
+
+    Shape: (C, h, w) -> (h, w).
+    """
+    if pixels.dtype.kind == "f":
+        return np.asarray(~np.isfinite(pixels).all(axis=0))
+    if nodata is None:
+        return np.zeros(pixels.shape[1:], dtype=bool)
+    return np.asarray((pixels == nodata).all(axis=0))
+
+
+class ArrayImage:
+    """A numpy array, a memory-mapped one, or a torch tensor.
+
+    Args:
+        array: (C, H, W), or (H, W) for a single band such as a map; uint8 or floating
+            point. For one that is (H, W, C), give `np.moveaxis(array, 2, 0)`: a view
+            costs nothing.
+        nodata: what whole numbers use for gaps.
+
+    Raises:
+        WorkshopError: another shape or type.
+    """
+
+    def __init__(self, array: Pixels | Tensor, nodata: float | None = None) -> None:
+        values = array.numpy() if isinstance(array, Tensor) else array
+        if values.ndim == 2:
+            values = values[None]
+        if values.ndim != 3 or 0 in values.shape:
+            raise WorkshopError(
+                f"an image of shape {tuple(array.shape)}: give (C, H, W), or (H, W) for"
+                " one band."
+            )
+        if values.dtype != np.uint8 and values.dtype.kind != "f":
+            raise WorkshopError(
+                f"an image of type {values.dtype}: give uint8 or floating point;"
+                " reflectances times 10,000 have to be divided first."
+            )
+        self._values, self.nodata = values, nodata
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Bands, height, width."""
+        C, H, W = self._values.shape
+        return C, H, W
+
+    def read(self, row: int, col: int, height: int, width: int) -> Pixels:
+        """Copy a window, (C, height, width)."""
+        _check_window(self.shape, row, col, height, width)
+        part = self._values[:, row : row + height, col : col + width]
+        pixels = np.array(part)  # a copy, no map
+        self._forget()
+        return pixels
+
+    def _forget(self) -> None:
+        """Let go of the pages of a memory-mapped file, which count as memory in use."""
+        # Private changes of a map opened with "c" live in those very pages: keep them
+        if getattr(self._values, "mode", "c") != "c" and hasattr(mmap, "MADV_DONTNEED"):
+            file_map = getattr(self._values, "_mmap", None)
+            if file_map is not None:
+                file_map.madvise(mmap.MADV_DONTNEED)
+
+
+class RasterImage:
+    """A GeoTIFF, of which only the windows asked for are read.
+
+    8-bit files with one or three bands stay uint8. Everything else becomes float32
+    reflectance by the rule of `workshop_lib.data.images.geotiff` (whole numbers are
+    divided by 10,000), with NaN for gaps.
+
+    Needs `pip install 'workshop_lib[geo]'`.
+
+    Args:
+        path: the file.
+        bands: names of the bands to read, in this order; None for all. A file that does
+            not name its bands must have exactly these.
+
+    Attributes:
+        crs, transform: where it lies on the Earth, for the map that is made of it; None
+            and the identity where the file does not tell.
+
+    Raises:
+        WorkshopError: no such file, nothing that rasterio can read, or a band that it
+            does not have.
+    """
+
+    def __init__(self, path: Path | str, bands: Sequence[str] | None = None) -> None:
+        self.path = Path(path)
+        try:
+            with without_place_warnings(), open_raster(str(self.path)) as file:
+                self._numbers = list(range(1, file.count + 1))
+                if bands is not None:
+                    names = band_names(file) or tuple(bands)
+                    self._numbers = _numbers(path, file.count, names, bands)
+                C = len(self._numbers)
+                self._shape = (C, int(file.height), int(file.width))
+                self.crs, self.transform = file.crs, file.transform
+                self._is_picture = set(file.dtypes) == {"uint8"} and C in (1, 3)
+                self._nodata = file.nodata
+        except OSError as error:
+            raise WorkshopError(
+                f"cannot read {self.path} ({error}): give a GeoTIFF."
+            ) from error
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Bands, height, width."""
+        return self._shape
+
+    @property
+    def nodata(self) -> float | None:
+        """The number for gaps in an 8-bit picture; None otherwise (NaN)."""
+        return self._nodata if self._is_picture else None
+
+    def read(self, row: int, col: int, height: int, width: int) -> Pixels:
+        """Read a window, (C, height, width), uint8 or float32."""
+        _check_window(self.shape, row, col, height, width)
+        window = ((row, row + height), (col, col + width))
+        with without_place_warnings(), open_raster(str(self.path)) as file:
+            raw = file.read(self._numbers, window=window)
+        if self._is_picture:
+            return np.asarray(raw)
+        values = raw.astype(np.float32)
+        if raw.dtype.kind in "iu":
+            values /= SCALE
+        if self._nodata is not None:
+            values[raw == self._nodata] = np.nan
+        return np.asarray(values)
+
+
+def open_image(source: "Path | str | Pixels | Tensor | LargeImage") -> LargeImage:
+    """Take a large image in whatever form it is given.
+
+    Args:
+        source: a GeoTIFF's path; the path of a .npy file, which is memory-mapped; an
+            array or tensor (C, H, W); or what has `shape` and `read` already.
+
+    Raises:
+        WorkshopError: no such file, or no image.
+    """
+    if isinstance(source, (np.ndarray, Tensor)):
+        return ArrayImage(source)
+    if not isinstance(source, (str, Path)):
+        return source
+    if not Path(source).is_file():
+        raise WorkshopError(f"there is no image {source}: give a GeoTIFF or a .npy.")
+    if Path(source).suffix.lower() != ".npy":
+        return RasterImage(source)
+    try:
+        return ArrayImage(np.load(source, mmap_mode="r"))
+    except ValueError as error:
+        raise WorkshopError(f"cannot read {source}: {error}.") from error
+
+
+def strips(image: LargeImage, height: int = 512) -> Iterator[Pixels]:
+    """Read an image from top to bottom, so many rows at a time: (C, h, W) each."""
+    _, H, W = image.shape
+    for row in range(0, H, height):
+        yield image.read(row, 0, min(height, H - row), W)
+
+
+def _numbers(
+    path: Path | str, count: int, names: Sequence[str], bands: Sequence[str]
+) -> list[int]:
+    """Find bands by name: their numbers in the file, from 1."""
+    lacking = [band for band in bands if band not in names]
+    if lacking or len(names) != count:
+        known = ", ".join(names) if len(names) == count else f"{count} without names"
+        raise WorkshopError(
+            f"{path} has not the bands {listed(lacking or list(bands))}: its bands are"
+            f" {known}."
+        )
+    return [names.index(band) + 1 for band in bands]
+
+
+def _check_window(
+    shape: tuple[int, int, int], row: int, col: int, height: int, width: int
+) -> None:
+    _, H, W = shape
+    inside = 0 <= row <= row + height <= H and 0 <= col <= col + width <= W
+    if not inside or height < 1 or width < 1:
+        raise WorkshopError(
+            f"a window of {height}x{width} pixels at row {row}, column {col}: the image"
+            f" has {H}x{W} pixels."
+        )

@@ -1,0 +1,172 @@
+"""ISPRS Vaihingen as patches with masks, split by tile as published results are.
+
+The data have to be asked for: `workshop data vaihingen` says how. Two layouts are read:
+that of `workshop data vaihingen get` (whole areas, `top_mosaic_09cm_areaN.tif`, labels
+as colours), and that of pieces cut by others (`img_dir/areaN_X_Y_X_Y.png` beside
+`ann_dir/`, labels as numbers: 0 for borders that do not count, 1 to 6 for the classes).
+"""
+
+__all__ = [
+    "PUBLISHED_TEST",
+    "PUBLISHED_TRAIN",
+    "PUBLISHED_VAL",
+    "VAIHINGEN_BANDS",
+    "VAIHINGEN_CLASSES",
+    "colours_of",
+    "find_tiles",
+    "mask_of",
+    "vaihingen_scenes",
+]
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from workshop_lib.data.checks import listed
+from workshop_lib.data.fetch.catalogue.tiles import TILE_COLOURS, TRAIN_TILES
+from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.tiles.cut import Tile, cut_scenes
+from workshop_lib.data.tiles.reader import ArrayImage
+from workshop_lib.errors import WorkshopError
+from workshop_lib.pixels import IGNORE
+
+VAIHINGEN_CLASSES = tuple(TILE_COLOURS)  # impervious 0, building 1, ... clutter 5
+VAIHINGEN_BANDS = ("nir", "red", "green")
+
+# Of the 16 areas with labels: what the published table was tested on, and, by the
+# program behind it, what chose and what taught.
+PUBLISHED_TEST = (15, 23)
+PUBLISHED_VAL = (30, 32)
+PUBLISHED_TRAIN = tuple(
+    area for area in TRAIN_TILES if area not in PUBLISHED_TEST + PUBLISHED_VAL
+)
+
+_AREA = re.compile(r"(?:top_mosaic_09cm_)?area(\d+)(?:_\d+)*")
+_ENDINGS = (".tif", ".png")
+
+
+class _Files(NamedTuple):
+    image: Path
+    label: Path
+
+
+def mask_of(colours: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Turn a label image into class numbers; other colours are `IGNORE`.
+
+    Some label images have black borders between objects, whose classes do not count.
+
+    Shape: (H, W, 3) -> (H, W).
+    """
+    mask = np.full(colours.shape[:2], IGNORE, dtype=np.uint8)
+    for number, colour in enumerate(TILE_COLOURS.values()):
+        mask[(colours == np.array(colour)).all(axis=2)] = number
+    return mask
+
+
+def colours_of(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Colour class numbers as the label images are; `IGNORE` is black.
+
+    Shape: (H, W) -> (H, W, 3).
+    """
+    table = np.zeros((256, 3), dtype=np.uint8)
+    table[: len(TILE_COLOURS)] = list(TILE_COLOURS.values())
+    return table[mask]
+
+
+def find_tiles(folder: Path | str) -> dict[str, _Files]:
+    """Find images and their labels, by name, at whatever depth.
+
+    Raises:
+        WorkshopError: no such folder, no images, or images without labels.
+    """
+    folder = Path(folder)
+    images, labels = {}, {}
+    for path in sorted(folder.rglob("*area*")):
+        if path.suffix.lower() not in _ENDINGS or not _AREA.fullmatch(path.stem):
+            continue
+        # The images' archive also holds some of the labels, beside the folder top/
+        inside = path.relative_to(folder).parts
+        if "ann_dir" in inside or inside[0] == "labels":
+            labels[path.stem] = path
+        elif "img_dir" in inside or "top" in inside:
+            images[path.stem] = path
+    lacking = [name for name in images if name not in labels]
+    if not images or lacking:
+        what = f"no labels for {listed(lacking)}" if lacking else "no image"
+        raise WorkshopError(
+            f"{folder}: {what}. Expected images/.../top/top_mosaic_09cm_area1.tif with"
+            " labels/.../top_mosaic_09cm_area1.tif (`workshop data vaihingen get` makes"
+            " that), or img_dir/.../area1_0_0_512_512.png with the same in ann_dir/."
+        )
+    return {name: _Files(images[name], labels[name]) for name in images}
+
+
+def vaihingen_scenes(
+    folder: Path | str,
+    areas: Sequence[int] = TRAIN_TILES,
+    *,
+    size: int = 256,
+    overlap_factor: float = 0.6,
+) -> Scenes:
+    """Cut areas into overlapping patches with masks.
+
+    The metadata "tile" is the number of the area; hold out as published with
+    `Split.by_region(scenes, test=PUBLISHED_TEST, val=PUBLISHED_VAL, key="tile")`. The
+    16 areas together are 3.2 thousand patches and 0.9 GB.
+
+    Args:
+        folder: with the data; see `find_tiles`.
+        areas: which of them, by number.
+        size, overlap_factor: of the patches. The published program takes a step of 0.6
+            of a patch, so that neighbours share 40 %, and leaves out what remains at
+            the edges; here the last patches are pulled back to cover that too.
+
+    Raises:
+        WorkshopError: an area is missing, an image cannot be read, or image and labels
+            differ in size.
+    """
+    tiles, found = [], find_tiles(folder)
+    for name, files in found.items():
+        match = _AREA.fullmatch(name)
+        number = int(match[1]) if match else 0
+        if number in areas:
+            image = np.moveaxis(_read(files.image), 2, 0)  # (3, H, W)
+            tiles.append(
+                Tile(name, ArrayImage(image), ArrayImage(_labels(files.label)), number)
+            )
+    missing = sorted(set(areas) - {tile.number for tile in tiles})
+    if missing:
+        raise WorkshopError(
+            f"{folder} lacks the areas {listed([str(m) for m in missing])}: it holds"
+            f" {listed(sorted(found))}. Ask for areas that are there."
+        )
+    return cut_scenes(
+        tiles, VAIHINGEN_CLASSES, size=size, overlap_factor=overlap_factor,
+        bands=VAIHINGEN_BANDS,
+    )  # fmt: skip
+
+
+def _labels(path: Path) -> NDArray[np.uint8]:
+    """Read labels that are colours, or numbers from 1 with 0 for "does not count"."""
+    values = _read(path)
+    if values.ndim == 3:
+        return mask_of(values)
+    if values.max() > len(VAIHINGEN_CLASSES):
+        raise WorkshopError(
+            f"{path} holds the number {values.max()}: labels are 0 (does not count) to"
+            f" {len(VAIHINGEN_CLASSES)}."
+        )
+    return np.where(values == 0, IGNORE, values - 1).astype(np.uint8)
+
+
+def _read(path: Path) -> NDArray[Any]:
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image if image.mode == "L" else image.convert("RGB"))
+    except (OSError, ValueError, SyntaxError) as error:
+        raise WorkshopError(f"cannot read {path}: {error}.") from error
