@@ -1,7 +1,8 @@
 """What can be tested of access: contrast, colour vision, letters, white ground.
 
-Alt text and the order of headings are tested with the notebooks and the decks; that
-widgets work from the keyboard, and the contrast of pages, in a browser.
+Alt text, the order of headings and letters in the decks' figures are tested with the
+notebooks and the decks; that widgets work from the keyboard, and the contrast of pages,
+in a browser.
 """
 
 import itertools
@@ -11,14 +12,11 @@ from pathlib import Path
 import matplotlib.style
 import numpy as np
 import pytest
-from matplotlib.text import Text
 from PIL import Image
 
-from slides.draw.kit import units
 from workshop_lib.figures.style import INK, PALETTE, line_style, new_axes
 
 ROOT = Path(__file__).parents[1]
-DECKS = sorted((ROOT / "slides").glob("[0-9][0-9]_*.md"))
 THEME = (ROOT / "slides" / "theme.css").read_text(encoding="utf-8")
 # From linear RGB to what the eye lacks one kind of cone for: Machado et al. 2009,
 # severity 1.0
@@ -113,27 +111,3 @@ def test_letters_in_the_decks_carry_to_the_back_of_a_room():
     """A slide is 720 px high: 18 px of it are 2.5 % of the screen's height."""
     sizes = [float(s) for s in re.findall(r"font-size:\s*([\d.]+)px", THEME)]
     assert sizes and min(sizes) >= 18
-
-
-def shown_sizes(deck: Path) -> dict[str, tuple[str, float]]:
-    """Which side of each figure a deck gives, "w" or "h", and how many pixels."""
-    pictures = re.findall(r"!\[([^\]]*)\]\(figures/(\S+?)\)", deck.read_text("utf-8"))
-    sides = {name: re.search(r"\b([wh]):(\d+)", alt) for alt, name in pictures}
-    return {name: (side[1], float(side[2])) for name, side in sides.items() if side}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("deck", DECKS, ids=lambda deck: deck.stem)
-def test_letters_in_the_figures_carry_too(deck):
-    shown = shown_sizes(deck)
-    small = []
-    for name, draw in units()[int(deck.stem[:2])].FIGURES.items():
-        if name not in shown:
-            continue
-        figure, (side, pixels) = draw(), shown[name]
-        inches = figure.get_figwidth() if side == "w" else figure.get_figheight()
-        for text in figure.findobj(Text):
-            size = text.get_fontsize() * pixels / (72 * inches)
-            if text.get_visible() and text.get_text().strip() and size < 14:
-                small.append(f"{name}: {text.get_text()!r} at {size:.1f} px")
-    assert not small

@@ -9,6 +9,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.text import Text
 from numpy.typing import NDArray
 from packaging.requirements import Requirement
 from packaging.version import Version
@@ -82,6 +83,7 @@ def same_matplotlib() -> None:
 def test_a_figure_is_what_the_code_draws(unit: int, name: str, pixels: Pixels):
     figure = UNITS[unit].FIGURES[name]()
     _alt_says_what_is_drawn(name, figure.alt)
+    _letters_carry_to_the_back(name, figure)
     same_matplotlib()
     path = kit.FIGURES / name
     assert path.is_file(), f"python -m slides.draw {unit} draws it"
@@ -105,6 +107,19 @@ def _alt_says_what_is_drawn(name: str, drawn: str) -> None:
                 digits = len(number.split(".")[1])
                 known = {f"{v:.{digits}f}" for x in data for v in (x, 100 * x)}
                 assert number in drawn or number in known, f"{number} of {words!r}"
+
+
+def _letters_carry_to_the_back(name: str, figure: figures.Drawing) -> None:
+    """On a slide, which is 720 px high, no letter is lower than 14 px."""
+    words = rf"!\[([^\]]*)\]\(figures/{re.escape(name)}\)"
+    for deck in decks():
+        for alt in re.findall(words, deck.read_text(encoding="utf-8")):
+            side, pixels = re.search(r"\b([wh]):(\d+)", alt).groups()
+            inches = figure.get_figwidth() if side == "w" else figure.get_figheight()
+            for text in figure.findobj(Text):
+                size = text.get_fontsize() * float(pixels) / (72 * inches)
+                seen = text.get_visible() and text.get_text().strip()
+                assert not seen or size >= 14, f"{text.get_text()!r}: {size:.1f} px"
 
 
 def _numbers(found: object) -> Iterator[float]:
