@@ -197,7 +197,7 @@ def test_bars_count_each_image_once(scenes: Scenes) -> None:
     widths = np.array([bar.get_width() for bar in axes.patches]).reshape(4, 10)
     assert (widths.sum(axis=0) == scenes.class_counts().numpy()).all()
     assert (widths[0] == 2).all() and widths[3].sum() == len(split.test)
-    white_and_described(figure, "labelled: 20 images, 2 to 2 of each class")
+    white_and_described(figure, "labelled: 20 images, 2 of each class")
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
     assert sum(int(re.search(r"\((\d+)\)", t)[1]) for t in legend) == len(scenes)
 

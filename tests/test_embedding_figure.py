@@ -106,6 +106,13 @@ def test_white_described_and_the_same_each_time():
     assert svg(figure) == svg(embedding_grid(panels, names(4), title="After training"))
 
 
+def test_of_a_single_class_no_words_tell_that_it_is_among_itself():
+    points = np.arange(20, dtype=np.float32).reshape(10, 2)
+    one = Panel("perplexity 3", points, np.zeros(10, dtype=np.int64))
+    words = describe(embedding_grid([one], ["noise"], title="Pure noise"))
+    assert words == "Scatter plot: Pure noise. perplexity 3: 10 points in 2-D."
+
+
 def test_the_words_name_the_classes_that_are_mixed():
     points = np.array([[0, 0], [0, 1], [9, 0], [9, 0.5], [5, 5], [5, 5.5]], "f4")
     one = Panel("PCA", points, np.array([0, 0, 1, 2, 3, 3]), ("PC 1", "PC 2"))

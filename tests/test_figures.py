@@ -176,6 +176,35 @@ def test_curves_without_a_value_are_told() -> None:
         figures.pseudo_labels(LOG[["step", "val_accuracy"]])
 
 
+@pytest.mark.parametrize("name", ["learning_curves", "pseudo_labels", "growing_curve"])
+def test_the_legend_of_a_training_covers_no_line(name: str) -> None:
+    figure = DRAW[name]()
+    figure.draw_without_rendering()
+    (legend,), axes = figure.legends, figure.axes[0]
+    box = legend.get_window_extent()
+    assert axes.get_legend() is None and len(legend.get_texts()) == len(axes.lines)
+    assert box.y1 <= axes.get_tightbbox().y0  # below the axes and their labels
+    assert box.y0 >= 0 and box.x0 >= 0 and box.x1 <= figure.bbox.width
+
+
+@pytest.mark.parametrize("lines", [1, 2, 4, 5, 6])
+def test_a_legend_of_many_trainings_stays_in_the_figure(lines: int) -> None:
+    logs = {f"Supervised, strong {k}": LOG for k in range(lines)}
+    figure = figures.learning_curves(logs)
+    figure.draw_without_rendering()
+    box = figure.legends[0].get_window_extent()
+    assert box.x0 >= 0 and box.x1 <= figure.bbox.width
+
+
+def test_titles_end_as_sentences_in_the_words() -> None:
+    assert figures.describe(
+        figures.reliability({"A": BINS}, title="Before")
+    ).startswith("Before. Accuracy against confidence.")
+    assert figures.describe(figures.reliability({"A": BINS}, title="Sure?")).startswith(
+        "Sure? Accuracy"
+    )
+
+
 def test_learning_curves_name_what_they_draw() -> None:
     drawn = figures.learning_curves({"A": LOG}, column="mask_rate")
     assert drawn.axes[0].get_ylabel() == "unlabelled images used (%)"

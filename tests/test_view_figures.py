@@ -27,6 +27,7 @@ def test_rows_are_named_and_hold_their_images():
     assert names == list(rows)
     assert figure.axes[4].get_xlabel() == "left"
     assert all(w in describe(figure) for w in ("Views", "as floats", "left, right"))
+    assert "Rows of 2 images" in describe(figure)
     figure.draw_without_rendering()
     assert figure.axes[0].texts[0].get_window_extent().x0 >= 0
 
@@ -34,6 +35,7 @@ def test_rows_are_named_and_hold_their_images():
 def test_a_long_name_is_not_cut_off():
     name = "32 pixels: 25.0 % hidden"
     figure = figures.view_rows({name: torch.zeros(1, 3, 4, 4)}, RGB, title="Views")
+    assert "Rows of one image, from above: 32 pixels" in describe(figure)
     figure.draw_without_rendering()
     assert figure.axes[0].texts[0].get_window_extent().x0 >= 0
 

@@ -33,7 +33,7 @@
 # %% [markdown]
 # ## Three polls
 #
-# Show of hands, or a letter in the chat. Nobody is wrong.
+# 1 minute. Show of hands, or a letter in the chat. Nobody is wrong.
 #
 # 1. You have worked with: (a) images from satellites or aircraft, (b) neural
 #    networks, (c) both, (d) neither.
@@ -165,6 +165,12 @@ quiz.answer("01-levels", "...")
 
 # %% [markdown]
 # ## What a guess is worth
+#
+# 2 minutes, with an exercise. `labels` is a **tensor**: torch's array of
+# numbers, here the number of each image's class. Its methods count and
+# compare: `.bincount()` tells how often 0, 1, 2, ... occur, `.max()` is the
+# largest value and `.argmax()` its place, `.item()` makes a plain number of
+# Python out of one value, and `len(labels)` is how many there are.
 #
 # **Exercise 1** (easy, important, 2 minutes). Somebody always answers with
 # the most frequent class and never looks at an image. What share of the
@@ -335,8 +341,12 @@ def convolve(image, kernel):
 # %% [markdown] tags=["hint"]
 # I get `RuntimeError: The size of tensor a (2) must match`
 #
-# The window is too small: `image[i : i + 2, ...]` holds two rows, as Python
-# leaves out the end. Three rows are `image[i : i + 3, ...]`.
+# A window of two rows or columns, for one of two reasons:
+#
+# - it is too small: `image[i : i + 2, ...]` holds two rows, as Python leaves
+#   out the end. Three rows are `image[i : i + 3, ...]`;
+# - it sticks out at the end: `range(H)` goes on where fewer than three rows
+#   are left. `range(H - 2)` stops in time, `range(W - 2)` for the columns.
 
 # %% [markdown] tags=["hint"]
 # I get a result full of zeros
@@ -490,6 +500,7 @@ quiz.answer("01-taxonomy", "...")
 #
 # New to **deep learning**?
 #
+# - **Tensor**: torch's array of numbers, of one dimension or more.
 # - **Network, model**: a function with many numbers in it, the **weights**.
 # - **Training**: changing the weights, step by step, for better answers.
 # - **Step, batch**: one such change, and the images it is made from.

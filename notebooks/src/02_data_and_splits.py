@@ -180,7 +180,7 @@ for per_class in (4, 25, 40):
 # An earlier workshop asked for 84 labels. Its log printed 84. Its training
 # used 1,050. So: count what is *used*.
 #
-# **Exercise 1** (easy, very important, 3 minutes). `labels` holds the class
+# **Exercise 1** (easy, very important, 2 minutes). `labels` holds the class
 # of every image, `index` the positions of some. How many of these belong to
 # each class? A class without any counts 0.
 
@@ -212,6 +212,7 @@ def count_labels(labels, index, num_classes):
 # %%
 checks.count_labels(count_labels)
 used = count_labels(scenes.labels, split.labeled, len(names))
+used = torch.as_tensor(used)  # a plain list will do, too
 print(f"{used.tolist()}: {used.sum()} labels are used")
 assert (used == recipe.labels_per_class).all()
 
@@ -248,7 +249,8 @@ quiz.answer("02-labels", "...")
 # each class by itself:
 #
 # 1. sort its images **by name**, so that the order of the files is forgotten;
-# 2. shuffle them with a generator **of your own**, made from the seed;
+# 2. shuffle them with a generator **of your own**, made from the seed:
+#    `torch.randperm(n, generator=generator)` gives 0 to n - 1, shuffled;
 # 3. the first 25 % are test, the next 15 % validation, the rest is the pool;
 # 4. the first `labels_per_class` of the pool are labelled, and stay in it.
 #
@@ -298,9 +300,10 @@ def draw_split(labels, names, labels_per_class, seed):
 # it yours: `torch.randperm(n, generator=generator)`.
 
 # %% [markdown] tags=["hint"]
-# I get images in two parts
+# I get images in two parts, or an empty part
 #
 # The pieces must not overlap: `members[:a]`, `members[a:b]`, `members[b:]`.
+# Both `a` and `b` count from the start: 25 %, and 25 % and 15 % together.
 
 # %%
 checks.draw_split(draw_split)
@@ -400,12 +403,14 @@ def leaks(split):
 # %% [markdown] tags=["hint"]
 # I get every case accused
 #
-# Compare `index` with `training`, not labelled with unlabelled images.
+# Compare `index` with `training`, not labelled with unlabelled images. And
+# note a part only if *some* image of it was found.
 
 # %%
 for case in cases:
     print(case.name, leaks(case.split))
-assert sum(bool(leaks(case.split)) for case in cases) == 2
+caught = sum(bool(leaks(case.split)) for case in cases)
+assert caught == 2, f"{caught} accused; two have this fault: see the hint"
 
 # %% [markdown]
 # Two were caught. The second detective counts labels: accuse a split in which
@@ -417,17 +422,29 @@ assert sum(bool(leaks(case.split)) for case in cases) == 2
 def uneven(scenes, split):
     """Tell of a class with twice as many labels as another, or without."""
     counts = count_labels(scenes.labels, split.labeled, scenes.num_classes)
-    ### BEGIN SOLUTION compare the largest of `counts` with the smallest
+    counts = torch.as_tensor(counts)  # (K,)
+    ### BEGIN SOLUTION note in a list: largest of `counts` against smallest
+    ### STUB found = []
     low, high = int(counts.min()), int(counts.max())
     found = [f"{low} to {high} labels per class"] if high >= 2 * low else []
     ### END SOLUTION
     return found
 
 
+# %% [markdown] tags=["hint"]
+# I get one case only, or none
+#
+# A class may have no label at all: then the smallest of `counts` is 0. Accuse
+# *from* twice as many on: the largest against 2 times the smallest. Look at
+# `counts` of each case: print it inside the function.
+
 # %%
 for case in cases:
-    print(case.name, uneven(case.scenes, case.split))
-assert sum(bool(uneven(c.scenes, c.split)) for c in cases) == 2
+    found = uneven(case.scenes, case.split)
+    assert isinstance(found, list), f"give a list, [] if even, not {found!r}"
+    print(case.name, found)
+caught = sum(bool(uneven(c.scenes, c.split)) for c in cases)
+assert caught == 2, f"{caught} accused; two have this fault: see the hint"
 
 # %% [markdown]
 # The third looks at pixels. One picture may stand in the folder under two
@@ -452,15 +469,16 @@ def twins(scenes, split):
 
 
 # %% [markdown] tags=["hint"]
-# I get nothing found in case G
+# I get nothing found in case G, or far too many cases
 #
-# There both pictures are for training. Their sides agree; look at their
-# labels.
+# In G both pictures are for training. Their sides agree; look at their
+# labels. A picture that occurs once has `j == i`, and nothing differs.
 
 # %%
 for case in cases:
     print(case.name, twins(case.scenes, case.split))
-assert sum(bool(twins(c.scenes, c.split)) for c in cases) == 2
+caught = sum(bool(twins(c.scenes, c.split)) for c in cases)
+assert caught == 2, f"{caught} accused; two have this fault: see the hint"
 
 # %% [markdown]
 # All three together, on splits that you have not seen. Expected: six faults
@@ -484,7 +502,7 @@ import textwrap
 for case in cases:
     found = find_faults(case.scenes, case.split)
     assert bool(found) == bool(case.kind), case.name
-    print(f"{case.name}: {'; '.join(found) or 'honest'}")
+    print(f"{case.name}: {'; '.join(map(str, found)) or 'honest'}")
     print(textwrap.indent(textwrap.fill(case.story, 72), "    "))
 
 # %% [markdown]

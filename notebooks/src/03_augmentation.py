@@ -39,7 +39,7 @@
 # %% [markdown]
 # ## More of few
 #
-# 3 minutes. **The data knob** first, as in the notebooks before.
+# 2 minutes. **The data knob** first, as in the notebooks before.
 
 # %%
 DATA = "mini_eo"  # or "ucm", "eurosat", or the path of a folder per class
@@ -197,7 +197,7 @@ quiz.answer("03-nadir", "...")
 # %% [markdown]
 # ## Cutout: a hole in each image
 #
-# 4 minutes, with an exercise. A square is hidden, so that no single spot can
+# 5 minutes, with an exercise. A square is hidden, so that no single spot can
 # carry the decision. How large? A course once used a hole of 16 pixels, made
 # for images of 32, on images of 224. There was no error message.
 
@@ -221,9 +221,11 @@ figures.view_rows(rows, scenes.bands, title="A hole of 16 pixels")
 # %% [markdown]
 # So a size is a **fraction** of the side, never a number of pixels.
 #
-# **Exercise 2** (hard, important, 5 minutes). For each image draw a place and
+# **Exercise 2** (hard, important, 4 minutes). For each image draw a place and
 # hide a square around it, of `size` times the side. Fill it with the image's
-# own mean, band by band. It may reach over the border. What is expected:
+# own mean, band by band. It may reach over the border. A loop over the images
+# is allowed; without one it is faster. Do not change `images` in place:
+# whoever called the function still needs them. What is expected:
 
 # %%
 places = torch.rand(len(six), 2, generator=generator)
@@ -275,7 +277,7 @@ quiz.answer("03-cutout", "...")
 # %% [markdown]
 # ## The pipelines
 #
-# 4 minutes. Four recipes of change, each of the same six images:
+# 3 minutes. Four recipes of change, each of the same six images:
 #
 # | name | what it does | what it is for |
 # |---|---|---|
@@ -439,7 +441,7 @@ quiz.answer("03-normal", "...")
 # %% [markdown]
 # ## One by one, or the whole batch?
 #
-# 2 minutes. Most code treats images one after the other. Your `weak_view`
+# 1 minute. Most code treats images one after the other. Your `weak_view`
 # takes a batch, and a batch of one as well; so does the library's strong
 # view. Measure all of it here, on this machine. **Before**: how many times
 # faster is the batch?
@@ -481,7 +483,8 @@ figures.bars(speed, title="One by one, or the whole batch",
              unit="images per second")  # fmt: skip
 
 # %%
-assert times["strong-1"] > 1.5
+if times["strong-1"] < 1.5:
+    print("Other programs are at work here: run the last cell again.")
 n = len(split.unlabeled)
 print(f"a strong view of each of the {n:,} unlabelled images takes")
 print(f"{n / speed['strong-1, one by one']:.2f} s one by one,")

@@ -113,6 +113,9 @@ figures.learning_curves(logs)
 #
 # **Exercise 1** (easy, useful, 2 minutes). Find that step in the log. Where
 # two rows are equal the later one was kept: it has learnt for longer.
+#
+# `log` is a pandas table: `log["step"]` is a column of it, and `log[keep]`
+# the rows where `keep`, such as `log["step"] > 500`, is true.
 
 
 # %%
@@ -144,7 +147,9 @@ from workshop_lib.training.checkpoint import load_checkpoint
 
 for name, run in runs.items():
     saved = load_checkpoint(run.folder / "best.pt", needs=("step",))["step"]
-    assert best_step(run.log) == saved, (name, best_step(run.log), saved)
+    mine = best_step(run.log)
+    told = f"{name}: you gave {mine}, best.pt holds step {saved}"
+    assert mine == saved, f"{told}: see the hints"
     print(f"{TITLES[name]}: best at step {saved:,} of {run.recipe.steps:,}")
 
 # %% [markdown]
@@ -359,7 +364,8 @@ quiz.answer("05-matrix", "...")
 # $$\kappa = \frac{p_o - p_e}{1 - p_e}, \qquad
 #   p_e = \sum_k (\text{share of row } k) \cdot (\text{share of column } k)$$
 #
-# **Exercise 3** (medium, important in remote sensing, 3 minutes).
+# **Exercise 3** (medium, important in remote sensing, 3 minutes). Write kappa
+# from a matrix of counts.
 
 
 # %%
@@ -559,7 +565,8 @@ from workshop_lib.recipe import preset_name
 
 folder = f"runs/{preset_name()}/seeds"
 each = [recipe.labels_per_class]
-table = compare(recipe, both, each, seeds=[1, 2], folder=folder)
+same = recipe.with_(precision=runs["fixmatch"].recipe.precision)
+table = compare(same, both, each, seeds=[1, 2], folder=folder)
 told = ["method", "labels", "accuracy", "deviation", "seeds", "seconds"]
 table[told].style.format(precision=3)
 

@@ -272,7 +272,8 @@ quiz.answer("06-collapse", "...")
 # share that is right is the kNN accuracy (here with k = 1). Nothing is
 # trained for it, so it measures the embedding itself.
 #
-# **Exercise 3** (medium, important, 2 minutes).
+# **Exercise 3** (medium, important, 2 minutes). Write it, with your
+# `l2_normalize`.
 
 
 # %%

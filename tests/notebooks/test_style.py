@@ -83,6 +83,33 @@ def test_the_learner_is_told_minutes(path: Path):
     assert re.search(r"\d+ minutes", cells(path, "markdown")[0][1])
 
 
+def sections(path: Path) -> list[tuple[str, str]]:
+    """Heading and text of each section; those that ask for no time are left out."""
+    text = "\n\n".join(source for _, source in cells(path, "markdown"))
+    parts = [part.partition("\n") for part in text.split("\n## ")[1:]]
+    free = ("Key points", "What to try next", "Words", "The words of two publics")
+    return [(name, body.strip()) for name, _, body in parts if name not in free]
+
+
+@each
+def test_minutes_of_the_sections_add_up_and_hold_the_exercises(path: Path):
+    planned = re.search(r"\*\*Time\*\*: (\d+) minutes", cells(path, "markdown")[0][1])
+    stated = {n: re.match(r"(\d+) minutes?\b", body) for n, body in sections(path)}
+    assert all(stated.values()), [name for name in stated if not stated[name]]
+    minutes = {name: int(found[1]) for name, found in stated.items()}
+    assert sum(minutes.values()) == int(planned[1]), minutes
+    for name, body in sections(path):
+        tasks = re.findall(r"\*\*Exercise \d+\*\* \([^)]*?(\d+)\s+minutes?", body)
+        assert sum(map(int, tasks)) <= minutes[name], f"{name}: {tasks}"
+
+
+@each
+def test_a_table_of_minutes_says_what_the_sections_say(path: Path):
+    rows = re.findall(r"^\| ([^|]+) \| (\d+) \|$", cells(path, "markdown")[0][1], re.M)
+    said = [(name, body.partition(" ")[0]) for name, body in sections(path)]
+    assert not rows or rows == said
+
+
 def test_headings_are_found_where_they_are():
     assert headings("# a\n\ntext # b\n```python\n# c\n```\n\n## d\n#e") == [1, 2]
 

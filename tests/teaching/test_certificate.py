@@ -25,35 +25,47 @@ def pass_checks(units: str) -> None:
             progress.record_check(name, passed=True)
 
 
-def words(path: Path) -> str:
+PAGE = Path("runs") / "certificate.html"
+
+
+def words(path: Path = PAGE) -> str:
     page = path.read_text(encoding="utf-8").partition("<body>")[2]
     return " ".join(re.sub(r"<[^>]+>", " ", page).split())
 
 
-def test_some_units():
+def test_some_units(capsys, own_folder):
     pass_checks("01 02")
     progress.record_check("weak_view", passed=False)
     progress.record_answer("01-filter", right=True)
-    path = certificate("Ada  Example")
-    assert path == Path("runs") / "certificate.html"
-    said, today = words(path), date.today().isoformat()
+    capsys.readouterr()
+    assert certificate("Ada  Example") is None  # nothing that a notebook would show
+    assert capsys.readouterr().out == (
+        f"Written: runs/certificate.html, in the folder {own_folder.name!r}.\n"
+        "Open it in a browser, and print it.\n"
+    )
+    said, today = words(), date.today().isoformat()
     assert "Ada Example has passed 5 of 17 checks, and all checks of 2 of 6" in said
-    assert f"01 Introduction ✓ 2 of 2 1 of 5 3 of 3 {today}" in said
+    assert f"01 Introduction ✓ 2 of 2 1 of 5 {today}" in said
     assert "03 Augmentation 0 of 2 0 of 5" in said and "weak_view" not in said
     assert f"draw_split {today}" in said
+    assert "first try" not in said.lower()
     assert "Self-issued on" in said and "Nobody supervised it." in said
 
 
-def test_all_units(tmp_path):
+def test_all_units(tmp_path, capsys):
     pass_checks(" ".join(UNITS))
-    said = words(certificate("Ada", tmp_path / "elsewhere"))
+    page = tmp_path / "elsewhere" / "certificate.html"
+    certificate("Ada", page.parent)
+    assert f"Written: {page.as_posix()}.\nOpen it" in capsys.readouterr().out
+    said = words(page)
     assert "has passed every check of all 6 units." in said
     assert said.count("✓") == 6 + 1  # and one in the caption
 
 
 def test_the_page_is_alone_and_safe():
     pass_checks("01")
-    page = certificate("<script>alert(1)</script>").read_text(encoding="utf-8")
+    certificate("<script>alert(1)</script>")
+    page = PAGE.read_text(encoding="utf-8")
     assert "<script" not in page and "&lt;script&gt;" in page
     assert "http" not in page.replace("http-equiv", "") and os.getcwd() not in page
 
@@ -63,7 +75,20 @@ def test_nothing_done_is_no_certificate():
     progress.record_answer("01-filter", right=True)
     with pytest.raises(WorkshopError, match="no check has been passed yet"):
         certificate("Ada")
-    assert not Path("runs/certificate.html").exists()
+    assert not PAGE.exists()
+
+
+def test_elsewhere_it_says_where_to_run_it(tmp_path, monkeypatch):
+    pass_checks("01")
+    other = tmp_path / "other"
+    other.mkdir()
+    monkeypatch.chdir(other)
+    with pytest.raises(WorkshopError) as refused:
+        certificate("Ada")
+    said = str(refused.value)
+    assert "no runs/progress.json in the folder 'other'" in said
+    assert "Run this in the notebooks folder, after" in said
+    assert not any(other.iterdir())
 
 
 @pytest.mark.parametrize("name", ["", "  ", "x" * 61])

@@ -98,22 +98,50 @@ def test_shown_as_a_table(capsys):
     progress.record_answer("01-filter", right=True)
     progress.show()
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == len(UNITS) + 2 and max(map(len, lines)) <= 88
+    assert len(lines) == len(UNITS) + 3 and max(map(len, lines)) <= 88
     assert lines[0].split() == [
         *("unit", "checks", "quiz", "first", "try", "last", "day")
     ]
     assert "########## 2/2" in lines[1] and "##........ 1/5" in lines[1]
     assert "2 of 3" in lines[1] and lines[1].endswith(TODAY)
     assert ".......... 0/3" in lines[2] and lines[2].endswith("-")
-    assert lines[-1] == "Next check: count_labels"
+    assert lines[-2:] == [
+        "First try: right at the first try (checks and quiz).",
+        "Next check: count_labels",
+    ]
 
 
 def test_all_done(capsys):
     for names in CHECKS.values():
         for name in names:
             progress.record_check(name, passed=True)
+    asked = [name for names in QUESTIONS.values() for name in names]
+    for name in asked[2:]:
+        progress.record_answer(name, right=True)
+    progress.record_answer(asked[1], right=False)
+    capsys.readouterr()
     progress.show()
-    assert capsys.readouterr().out.splitlines()[-1] == "All checks passed."
+    said = capsys.readouterr().out
+    assert f"Quiz open: {asked[0]}, {asked[1]}\nAll checks passed." in said
+    for name in asked:
+        progress.record_answer(name, right=True)
+    progress.show()
+    assert "Quiz open" not in capsys.readouterr().out
+
+
+def test_all_done_tells_how_to_get_the_certificate(capsys):
+    for names in CHECKS.values():
+        for name in names:
+            progress.record_check(name, passed=True)
+    progress.show()
+    said = capsys.readouterr().out
+    asked = [name for names in QUESTIONS.values() for name in names]
+    listed = said.partition("Quiz open: ")[2].partition("All checks")[0]
+    assert " ".join(listed.split()) == ", ".join(asked)  # over lines, none cut in two
+    assert max(map(len, said.splitlines())) <= 88
+    command = said.partition("with your name on it:")[2].strip()
+    exec("\n".join(line.strip() for line in command.splitlines()), {})
+    assert Path("runs/certificate.html").exists()
 
 
 def test_names_of_a_later_version_are_kept():

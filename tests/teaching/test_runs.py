@@ -146,10 +146,49 @@ def test_the_default_is_the_preset(scenes, split, monkeypatch):
         raise EnoughError
 
     monkeypatch.setattr(runs, "train", train)
+    monkeypatch.setattr(runs, "pick_device", lambda: torch.device("cpu"))
     with pytest.raises(EnoughError):
         class_run("supervised_strong", scenes, split)
     wanted = preset("ci").with_(method="supervised", labeled_view="strong")
+    wanted = wanted.with_(precision="fp32")  # the one thing that is settled; see below
     assert seen == {"recipe": wanted, "folder": Path("runs/ci/supervised_strong")}
+
+
+@pytest.mark.parametrize(
+    ("device", "changes", "trained_in"),
+    [
+        ("cpu", {}, "fp32"),
+        ("cpu", {"precision": "bf16"}, "bf16"),
+        ("cpu", {"model": "wrn-28-2"}, "auto"),  # clearly faster in one of the two
+        ("cuda", {}, "auto"),  # which gives every training on a GPU the same
+    ],
+)
+def test_all_rungs_are_trained_in_one_format(
+    device, changes, trained_in, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(runs, "pick_device", lambda: torch.device(device))
+    recipe = preset().with_(**changes)
+    assert runs._one_format(recipe, tmp_path) == recipe.with_(precision=trained_in)
+
+
+def test_what_has_begun_keeps_its_format(scenes, split, monkeypatch, capsys):
+    open_format = SMALL.with_(precision="auto")
+    folder = run_folder("supervised", runs.ladder_recipe("supervised", open_format))
+    class_run("supervised", scenes, split, open_format)
+    assert Recipe.from_json((folder / "recipe.json").read_text()).precision == "fp32"
+    # Also where a GPU has come along since
+    monkeypatch.setattr(runs, "pick_device", lambda: torch.device("cuda"))
+    class_run("supervised", scenes, split, open_format)
+    assert capsys.readouterr().out.endswith(": loaded\n")
+    # And what was trained while the format was left open
+    other = open_format.with_(seed=1)
+    wanted = runs.ladder_recipe("fixmatch", other)
+    older = runs.train(wanted, scenes, split, folder=run_folder("fixmatch", wanted),
+                       device=torch.device("cpu"))  # fmt: skip
+    monkeypatch.setattr(runs, "pick_device", lambda: torch.device("cpu"))
+    again = class_run("fixmatch", scenes, split, other)
+    assert capsys.readouterr().out.endswith(": loaded\n")
+    assert again.recipe.precision == "auto" and again.log.equals(older.log)
 
 
 def test_other_images_in_the_same_folder_are_refused(scenes, split):

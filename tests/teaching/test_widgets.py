@@ -181,6 +181,23 @@ def test_threshold_counts_as_the_loss_does(predictions):
     assert "no image used" in describe(nothing)
 
 
+def test_no_share_is_drawn_of_a_handful_of_images():
+    sure = torch.linspace(0.5, 0.995, 100)  # the k-th image is used up to sure[k]
+    probs = torch.stack([sure, 1 - sure], dim=1)
+    labels = (torch.arange(100) >= 98).long()  # the two surest are wrong
+    picture = widgets.threshold_picture(probs, labels, 0.99)
+    used, right = picture.axes[0].lines[:2]
+    counts, drawn_at = used.get_ydata(), np.isfinite(right.get_ydata())
+    assert drawn_at.any() and not drawn_at.all()
+    assert (drawn_at == (counts >= 20)).all()  # of 100 images, a per cent is one
+    assert "2 of 100 used, too few to judge" in describe(picture)
+    squares = [line for line in picture.axes[0].lines if line.get_marker() == "s"]
+    assert not squares
+    picture = widgets.threshold_picture(probs, labels, 0.6)
+    assert [line.get_marker() for line in picture.axes[0].lines].count("s") == 1
+    assert "80 % used, 98 % of these right" in describe(picture)
+
+
 def test_confusion_pictures_are_those_of_the_names(predictions, scenes):
     chosen = torch.tensor([0, 5])
     places = confusion._places(predictions, scenes, chosen)

@@ -48,7 +48,7 @@ def learning_curves(
     Raises:
         WorkshopError: no log has a value in that column.
     """
-    figure, axes = new_axes(7.2, 4.8)
+    figure, axes = new_axes(7.2, 5.2)
     ends = []
     for position, (name, log) in enumerate(logs.items()):
         steps, values = _series(log, column)
@@ -62,8 +62,7 @@ def learning_curves(
             " eval_every steps? Lower eval_every in the recipe."
         )
     _percent_axes(axes, title, f"{_WORDS.get(column, column)} (%)")
-    # An accuracy that rises leaves this corner free; a mask rate may stay low
-    axes.legend(loc="lower right" if column == "val_accuracy" else "best")
+    _legend_below(figure, len(ends))
     figure.alt = f"{title}, in per cent against optimiser steps. " + " ".join(ends)
     return figure
 
@@ -86,7 +85,7 @@ def pseudo_labels(
     Raises:
         WorkshopError: the log holds no mask rate, as of a supervised run.
     """
-    figure, axes = new_axes(7.2, 4.5)
+    figure, axes = new_axes(7.2, 4.9)
     words = []
     for column, label, colour, dash, marker in (
         ("mask_rate", "used (mask rate)", "blue", "-", "o"),
@@ -104,7 +103,7 @@ def pseudo_labels(
             " such as fixmatch."
         )
     _percent_axes(axes, title, "share (%)")
-    axes.legend(loc="lower right")
+    _legend_below(figure, len(words))
     figure.alt = f"{title}, in per cent against optimiser steps. " + " ".join(words)
     return figure
 
@@ -143,11 +142,18 @@ def growing_curve(log: pd.DataFrame, *, steps: int, title: str) -> Drawing:
         )
     _percent_axes(axes, title, "share (%)")
     axes.set_xlim(0, steps)
-    figure.legend(loc="outside lower center", ncols=3, fontsize=11)
+    _legend_below(figure, len(words))
     figure.alt = f"{title}. Lines in per cent against optimiser steps. At the end " + (
         " ".join(words)
     )
     return figure
+
+
+def _legend_below(figure: Drawing, lines: int) -> None:
+    # Inside the axes no corner is free of lines in every training
+    columns = 2 if lines == 4 else min(lines, 3)
+    size = 11 if columns == 3 else 13  # three long names fit side by side
+    figure.legend(loc="outside lower center", ncols=columns, fontsize=size)
 
 
 def _series(log: pd.DataFrame, column: str) -> tuple[list[float], list[float]]:

@@ -168,10 +168,12 @@ def _in_words(title: str, panels: Sequence[Panel], class_names: Sequence[str]) -
         search = NearestNeighbors(n_neighbors=1).fit(panel.points)
         labels = panel.labels
         other = labels[search.kneighbors()[1][:, 0]]  # (N,) class of the next point
-        text = (
-            f"{panel.title}: {len(labels):,} points in {panel.points.shape[1]}-D;"
-            f" {100 * (other == labels).mean():.0f} % lie next to one of their class"
-        )
+        text = f"{panel.title}: {len(labels):,} points in {panel.points.shape[1]}-D"
+        if (
+            len(class_names) > 1
+        ):  # of a single class it is true of all, and says nothing
+            near = (other == labels).mean()
+            text += f"; {100 * near:.0f} % lie next to one of their class"
         K = len(class_names)
         low, high = np.minimum(labels, other), np.maximum(labels, other)
         pairs = np.bincount((low * K + high)[low != high], minlength=K * K)

@@ -8,7 +8,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.figures.style import INK, Drawing, house_style, line_style, new_axes
+from workshop_lib.figures.style import (
+    INK,
+    Drawing,
+    house_style,
+    line_style,
+    new_axes,
+    sentence,
+)
 
 _HATCHES = ("", "///", "...")
 
@@ -61,5 +68,5 @@ def histograms(
         )
     axes.set(xlabel=x_label, ylabel=y_label, title=title)
     figure.legend(loc="outside lower center", ncols=len(groups))
-    figure.alt = f"{title} Histograms: {x_label}. " + " ".join(words)
+    figure.alt = f"{sentence(title)} Histograms: {x_label}. " + " ".join(words)
     return figure

@@ -6,7 +6,14 @@ import math
 from collections.abc import Mapping
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.figures.style import INK, PALETTE, Drawing, house_style, new_axes
+from workshop_lib.figures.style import (
+    INK,
+    PALETTE,
+    Drawing,
+    house_style,
+    new_axes,
+    sentence,
+)
 
 
 @house_style()
@@ -67,5 +74,5 @@ def ranges(
     axes.tick_params(axis="y", length=0)
     # Above the names, too: a title over the axes alone would run out of the figure
     figure.suptitle(title, x=0.01, ha="left", fontsize=15, fontweight="bold")
-    figure.alt = f"{title} Points with ranges, {x_label}. " + " ".join(words)
+    figure.alt = f"{sentence(title)} Points with ranges, {x_label}. " + " ".join(words)
     return figure

@@ -8,7 +8,14 @@ import numpy as np
 import pandas as pd
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.figures.style import GREY, INK, Drawing, house_style, line_style
+from workshop_lib.figures.style import (
+    GREY,
+    INK,
+    Drawing,
+    house_style,
+    line_style,
+    sentence,
+)
 
 
 @house_style()
@@ -72,5 +79,5 @@ def reliability(
         axes.tick_params(colors=INK, labelsize=12)
         axes.grid(color="#e4e7eb", linewidth=1)
         axes.set_axisbelow(True)
-    figure.alt = f"{title} Accuracy against confidence. " + " ".join(words)
+    figure.alt = f"{sentence(title)} Accuracy against confidence. " + " ".join(words)
     return figure

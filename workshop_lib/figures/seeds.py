@@ -14,6 +14,7 @@ from workshop_lib.figures.style import (
     house_style,
     line_style,
     new_axes,
+    sentence,
 )
 
 
@@ -73,5 +74,7 @@ def seeds(
     axes.tick_params(colors=INK)
     axes.grid(axis="y", color="#e4e7eb", linewidth=1)
     axes.set_axisbelow(True)
-    figure.alt = f"{title} {numbers[0]} seeds of each method. " + " ".join(words)
+    figure.alt = f"{sentence(title)} {numbers[0]} seeds of each method. " + " ".join(
+        words
+    )
     return figure

@@ -69,7 +69,8 @@ def split_bars(
             label=f"{_TITLES[name]} ({len(index):,})", **_LOOKS[name],
         )  # fmt: skip
         left = left + counts
-        each = f"{int(counts.min())} to {int(counts.max())} of each class"
+        low, high = int(counts.min()), int(counts.max())
+        each = f"{low if low == high else f'{low} to {high}'} of each class"
         words.append(f"{_TITLES[name]}: {len(index):,} images, {each}")
     axes.set_yticks(range(K), scenes.class_names)
     axes.invert_yaxis()

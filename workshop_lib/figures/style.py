@@ -11,6 +11,7 @@ __all__ = [
     "line_style",
     "new_axes",
     "point_style",
+    "sentence",
     "svg",
 ]
 
@@ -157,6 +158,11 @@ def describe(figure: Figure) -> str:
         t for axes in figure.axes for t in (axes.get_title(), axes.get_title("left"))
     ]
     return "; ".join(t for t in titles if t) or "Figure without a description."
+
+
+def sentence(title: str) -> str:
+    """End a title as a sentence ends, for an alt text that goes on after it."""
+    return title if title.endswith((".", "?", "!")) else f"{title}."
 
 
 def svg(figure: Figure) -> bytes:

@@ -58,7 +58,8 @@ def view_rows(
     for axes, text in zip(grid[-1], captions, strict=False):
         axes.set_xlabel(text, fontsize=10, color=INK)
     figure.suptitle(title, fontsize=15, fontweight="bold")
-    figure.alt = f"{title}. Rows of {columns} images, from above: {', '.join(rows)}."
+    what = "one image" if columns == 1 else f"{columns} images"
+    figure.alt = f"{title}. Rows of {what}, from above: {', '.join(rows)}."
     if captions:
         figure.alt += f" Columns: {', '.join(captions)}."
     return figure

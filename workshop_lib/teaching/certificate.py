@@ -27,34 +27,38 @@ class _Row:
     title: str
     checks: str
     quiz: str
-    first_try: str
     names: list[tuple[str, str]]  # of the checks passed, and the day of each
     day: str  # of the last check or answer
     complete: bool
 
 
-def certificate(name: str, folder: Path | str = PATH.parent) -> Path:
-    """Write a certificate of what was done, one page A4, from the progress so far.
+def certificate(name: str, folder: Path | str = PATH.parent) -> None:
+    """Write a certificate of what was done, one page A4, and print where it lies.
 
-    It is issued by the learner to themselves, and says so: nobody watched. Any browser
-    prints it.
+    It is made from the progress so far, which the notebooks keep in `runs`, so it is
+    called where they run. It is issued by the learner to themselves, and says so:
+    nobody watched. Any browser prints it.
 
     Args:
         name: of the learner, as it is to stand there.
         folder: where `certificate.html` is written, usually `runs`.
 
-    Returns:
-        The path of the page.
-
     Raises:
-        WorkshopError: no name, a name too long for the line, nothing done yet, or the
-            page cannot be written.
+        WorkshopError: no name, a name too long for the line, nothing done yet or not
+            in this folder, or the page cannot be written.
     """
     shown = " ".join(name.split())
     if not 0 < len(shown) <= _LONGEST:
         raise WorkshopError(
             f"a name of {len(shown)} characters: give 1 to {_LONGEST}, as it is to"
             " stand on the certificate."
+        )
+    here = Path.cwd().name
+    if not PATH.exists():
+        raise WorkshopError(
+            f"there is no {PATH.as_posix()} in the folder {here!r}: in it the exercises"
+            " keep what you have passed. Run this in the notebooks folder, after a"
+            " first check."
         )
     records = load()
     rows = [_row(unit, records["checks"], records["quiz"]) for unit in UNITS]
@@ -81,7 +85,9 @@ def certificate(name: str, folder: Path | str = PATH.parent) -> Path:
     )
     path = Path(folder) / "certificate.html"
     write_text(path, page)
-    return path
+    where = "" if path.is_absolute() else f", in the folder {here!r}"
+    print(f"Written: {path.as_posix()}{where}.")
+    print("Open it in a browser, and print it.")
 
 
 def _row(unit: str, checks: Mapping[str, Done], quiz: Mapping[str, Done]) -> _Row:
@@ -93,7 +99,6 @@ def _row(unit: str, checks: Mapping[str, Done], quiz: Mapping[str, Done]) -> _Ro
         title=UNITS[unit],
         checks=f"{len(passed)} of {len(CHECKS[unit])}",
         quiz=f"{len(right)} of {len(QUESTIONS[unit])}",
-        first_try=f"{sum(one.first_try for one in done)} of {len(done)}",
         names=[(name, one.day) for name, one in passed.items()],
         day=max((one.day for one in done), default=""),
         complete=len(passed) == len(CHECKS[unit]),

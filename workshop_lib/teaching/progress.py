@@ -11,6 +11,7 @@ __all__ = [
 
 import json
 import os
+import textwrap
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -26,6 +27,14 @@ from workshop_lib.teaching.units import CHECKS, UNITS
 PATH = Path("runs") / "progress.json"
 _VERSION = 1
 _BAR = 10  # characters of a full bar
+_WIDE = 78  # characters of a line that no notebook cuts off
+
+_FINISHED = """\
+All checks passed. A certificate to print, with your name on it:
+
+    from workshop_lib.teaching.certificate import certificate
+
+    certificate("Your name")"""
 
 Records = dict[str, dict[str, "Done"]]  # "checks" and "quiz" -> name -> what was done
 
@@ -78,7 +87,12 @@ def load() -> Records:
 
 
 def show() -> None:
-    """Print how far each unit is: checks and questions, at the first try, and when."""
+    """Print how far each unit is, and what comes next.
+
+    A row per unit: checks passed, questions of the quiz answered right, how many of
+    both were right at the first try, and the last day. Below it the next check; or,
+    where all are passed, the open questions and how to get the certificate.
+    """
     records = load()
     checks = {unit: records_of(records["checks"], CHECKS[unit]) for unit in UNITS}
     answers = {unit: records_of(records["quiz"], QUESTIONS[unit]) for unit in UNITS}
@@ -95,7 +109,16 @@ def show() -> None:
             f"{days[-1] if days else '-'}"
         )
     todo = [n for names in CHECKS.values() for n in names if not _day(records, n)]
-    print(f"Next check: {todo[0]}" if todo else "All checks passed.")
+    print("First try: right at the first try (checks and quiz).")
+    if todo:
+        print(f"Next check: {todo[0]}")
+        return
+    asked = [name for names in QUESTIONS.values() for name in names]
+    still = [name for name in asked if name not in records_of(records["quiz"], asked)]
+    if still:
+        text = f"Quiz open: {', '.join(still)}"
+        print(textwrap.fill(text, _WIDE, break_on_hyphens=False))
+    print(_FINISHED)
 
 
 def records_of(done: Mapping[str, Done], names: Any) -> dict[str, Done]:

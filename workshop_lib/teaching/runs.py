@@ -13,7 +13,7 @@ from workshop_lib.data.splits import Split
 from workshop_lib.figures import growing_curve
 from workshop_lib.ladder import ladder_recipe
 from workshop_lib.recipe import Recipe, preset, preset_name
-from workshop_lib.session import in_notebook
+from workshop_lib.session import in_notebook, pick_device
 from workshop_lib.training.log import Row
 from workshop_lib.training.loop import train
 from workshop_lib.training.run import Run
@@ -33,7 +33,8 @@ def class_run(
             control ("fixmatch_paper"), as `ladder_recipe` knows them.
         scenes, split: images, and which of them are labeled, unlabeled, validation.
         recipe: what `name` changes; default the preset. Another recipe is kept in
-            another folder.
+            another folder. The workshop's own small network is trained in fp32 on a
+            CPU where the recipe leaves the number format open.
 
     Returns:
         The finished run, in `runs/PRESET/NAME`.
@@ -44,6 +45,7 @@ def class_run(
     """
     wanted = ladder_recipe(name, recipe or preset())
     folder = run_folder(name, wanted)
+    wanted = _one_format(wanted, folder)
     if not (folder / "run.json").exists():
         print(f"{name}: {wanted.steps:,} steps, kept in {folder.as_posix()}")
     curve = _Curve(name, wanted.steps) if in_notebook() else None
@@ -64,6 +66,25 @@ def run_folder(name: str, recipe: Recipe) -> Path:
     if recipe == ladder_recipe(name, preset()):
         return place / name
     return place / f"{name}-{hashlib.sha256(recipe.to_json().encode()).hexdigest()[:8]}"
+
+
+def _one_format(recipe: Recipe, folder: Path) -> Recipe:
+    """Give all rungs of a ladder the same number format, so that like meets like.
+
+    On a CPU "auto" measures each training by itself. Of a small network the two formats
+    lie so near each other that one rung comes to bf16 and the next to fp32. A larger
+    one is clearly faster in one of them, and a GPU gives all the same. What has begun
+    keeps its recipe: it can still be loaded, or go on.
+    """
+    if recipe.precision != "auto" or recipe.model != Recipe().model:
+        return recipe
+    fixed = recipe.with_(precision="fp32")
+    begun = folder / "recipe.json"
+    if begun.exists():
+        found = Recipe.from_json(begun.read_text(encoding="utf-8"))
+        if found in (recipe, fixed):
+            return found
+    return fixed if pick_device().type == "cpu" else recipe
 
 
 class _Curve:

@@ -13,7 +13,7 @@ UNITS = {
 
 # In the order in which a learner meets them
 CHECKS = {
-    "01": ("convolve", "majority_accuracy"),
+    "01": ("majority_accuracy", "convolve"),
     "02": ("count_labels", "draw_split", "detective"),
     "03": ("weak_view", "cutout"),
     "04": ("predict_memory", "pseudo_labels", "confidence_mask", "fixmatch_loss"),

@@ -72,9 +72,23 @@ def on_probs(x, y, w, s, t):
     return ten_lines(x, y, w, s.softmax(1), t)
 
 
+def mean_at_once(x, y, w, s, t):
+    confidence, pseudo = w.detach().softmax(1).max(1)
+    mask = (confidence >= t).float()
+    return F.cross_entropy(x, y) + (F.cross_entropy(s, pseudo) * mask).mean()
+
+
+def weak_judged(x, y, w, s, t):
+    confidence, pseudo = w.detach().softmax(1).max(1)
+    each = F.cross_entropy(w, pseudo, reduction="none")
+    return F.cross_entropy(x, y) + (each * (confidence >= t)).mean()
+
+
 @pytest.mark.parametrize(
     ("wrong", "hint"),
     [
+        (mean_at_once, "has already taken the mean: with reduction='none'"),
+        (weak_judged, "the strong view is to be judged, not the weak one"),
         (by_sure, "0 / 0, which is NaN"),
         (only_sure, "0 / 0, which is NaN"),
         (by_confidence, "cut it off with logits_u_w.detach()"),

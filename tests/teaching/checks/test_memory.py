@@ -14,7 +14,7 @@ MEASURED = 170_000 * IMAGES * 4  # bytes
 def test_near_enough(factor, capsys):
     checks.predict_memory(factor * MEASURED, MEASURED, batch_size=B, mu=MU)
     said = capsys.readouterr().out
-    assert said.startswith("✓ predict_memory:") and "77.82 MiB measured" in said
+    assert said.startswith("✓ predict_memory:") and "81.6 MB measured" in said
 
 
 @pytest.mark.parametrize(
@@ -28,9 +28,10 @@ def test_near_enough(factor, capsys):
         (MEASURED / (1 + 2 * MU), "the labeled images alone"),
         (MEASURED / IMAGES, "a single image was counted: a step has 120"),
         (MEASURED * IMAGES, "multiplied in twice"),
-        (MEASURED / 2**20, "in MiB"),
-        (MEASURED / 2**30, "in GiB"),
-        (MEASURED / 2**10, "in KiB"),
+        (MEASURED / 1e6, "in MB"),
+        (MEASURED / 1e9, "in GB"),
+        (MEASURED / 1e3, "in kB"),
+        (MEASURED / 2**30, "in GB"),  # whoever divides by 2**30 slips in the same way
         (MEASURED * 30, "no single slip explains"),
         (0, "give one number above 0"),
         ("much", "give one number above 0"),
@@ -39,6 +40,21 @@ def test_near_enough(factor, capsys):
 def test_slips(guess, hint, refusal):
     said = refusal(checks.predict_memory, guess, MEASURED, batch_size=B, mu=MU)
     assert said.partition("likely: ")[2].partition(" Or: ")[0].count(hint) == 1
+
+
+@pytest.mark.parametrize(
+    ("guess", "measured", "came", "expected"),
+    [
+        (11.92e9, 22.53e9, "came: 11.9 GB ", "expected: about 22.5 GB, within a"),
+        (22.5, 22.53e9, "came: 22.5 bytes ", "expected: about 22.5 GB, within a"),
+        (5.6e6, 22.53e9, "came: 5.6 MB ", "factor of 1.5"),
+    ],
+)
+def test_it_speaks_in_the_units_of_the_notebook(
+    guess, measured, came, expected, refusal
+):
+    said = refusal(checks.predict_memory, guess, measured, batch_size=B, mu=MU)
+    assert came in said and expected in said
 
 
 def test_two_slips_of_one_factor_are_both_named(refusal):

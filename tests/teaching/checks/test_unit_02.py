@@ -215,6 +215,14 @@ def everything(parts, labels, asked, seed):
             "positions in val run from 0",
         ),
         (
+            with_parts(lambda p, *_: p | {"val": torch.tensor([])}),
+            "val is empty: look at the slices",
+        ),
+        (
+            with_parts(lambda p, *_: p | {"labeled": []}),
+            "came: no image in labeled",
+        ),
+        (
             with_parts(lambda p, *_: p | {"val": torch.isin(
                 torch.arange(100), p["val"])}),
             "give positions of images for val",

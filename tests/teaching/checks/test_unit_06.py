@@ -66,13 +66,30 @@ def test_neighbours_right(right):
     checks.nearest_neighbours(right)
 
 
+def without(similarity, query):
+    similarity[query] = -torch.inf
+    return similarity
+
+
 @pytest.mark.parametrize(
     ("wrong", "hint"),
     [
         (lambda x, q, k: (unit(x) @ unit(x)[q]).topk(k).indices, "the query itself"),
         (
             lambda x, q, k: (unit(x) @ unit(x)[q]).topk(k, largest=False).indices,
-            "the furthest images",
+            "you took the least similar: cosine",
+        ),
+        (
+            lambda x, q, k: (unit(x) @ unit(x)[q]).argsort()[:k],
+            "sort in descending order",
+        ),
+        (
+            lambda x, q, k: without(unit(x) @ unit(x)[q], q).argsort()[:k],
+            "and the query before them",
+        ),
+        (
+            lambda x, q, k: (unit(x) @ unit(x)[q]).argsort()[1 : k + 1],
+            "in descending order the query comes first",
         ),
         (lambda x, q, k: (x - x[q]).norm(dim=1).argsort()[1 : k + 1], "straight-line"),
         (lambda x, q, k: neighbours(x, q, k).sort().values, "give the nearest first"),

@@ -111,6 +111,11 @@ def _by_sure_or_one(x: Tensor, y: Tensor, w: Tensor, s: Tensor, t: float) -> Ten
     return F.cross_entropy(x, y) + (each * mask).sum() / mask.sum().clamp(min=1)
 
 
+def _mean_too_early(x: Tensor, y: Tensor, w: Tensor, s: Tensor, t: float) -> Tensor:
+    mean = F.cross_entropy(s, w.argmax(dim=1))  # a scalar, which no mask can part
+    return F.cross_entropy(x, y) + (mean * _mask(w, t)).mean()
+
+
 def _beyond(x: Tensor, y: Tensor, w: Tensor, s: Tensor, t: float) -> Tensor:
     each, _ = _unlabeled(w, s, t)
     above = w.softmax(1).amax(1) > t
@@ -165,6 +170,16 @@ _LOSSES = (
         "the mask is missing: all unlabeled images are used, however unsure the model"
         " is of them.",
         lambda x, y, w, s, t: F.cross_entropy(x, y) + F.cross_entropy(s, w.argmax(1)),
+    ),
+    Mistake(
+        "cross_entropy has already taken the mean: with reduction='none' you get one"
+        " loss per image, which the mask can switch off.",
+        _mean_too_early,
+    ),
+    Mistake(
+        "the weak view is compared with its own pseudo-label: the strong view is to be"
+        " judged, not the weak one.",
+        lambda x, y, w, s, t: _fixmatch(x, y, w, w, t),
     ),
     Mistake(
         "softmax is taken twice: F.cross_entropy takes logits and does it itself. Give"

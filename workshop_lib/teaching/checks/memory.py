@@ -45,13 +45,12 @@ def _attempt(guess: float, measured: float, batch_size: int, mu: int) -> str:
         trial.fail(case, likely, describe(guess), "a number of bytes")
     ratio = float(number) / measured
     if 1 / _CLOSE <= ratio <= _CLOSE:
-        return f"{_mib(float(number))} predicted, {_mib(measured)} measured"
-    off = f"{ratio:.3g} times" if ratio > 1 else f"1/{1 / ratio:.3g} of"
+        return f"{_size(float(number))} predicted, {_size(measured)} measured"
     trial.fail(
         case,
         _reason(ratio, batch_size, mu),
-        f"{_mib(float(number))}, {off} what was measured",
-        f"{_mib(measured)}, within a factor {_CLOSE}",
+        _size(float(number)),
+        f"about {_size(measured)}, within a factor of {_CLOSE}",
     )
 
 
@@ -70,9 +69,9 @@ def _reason(ratio: float, batch_size: int, mu: int) -> str:
         f" 2 x {mu} x {batch_size} more.": 1 / (1 + 2 * mu),
         f"a single image was counted: a step has {images}.": 1 / images,
         "the number of images was multiplied in twice.": images,
-        "the prediction is in MiB; bytes are asked for: times 2**20.": 2**-20,
-        "the prediction is in GiB; bytes are asked for: times 2**30.": 2**-30,
-        "the prediction is in KiB; bytes are asked for: times 2**10.": 2**-10,
+        "the prediction is in MB; bytes are asked for: times 1e6.": 1e-6,
+        "the prediction is in GB; bytes are asked for: times 1e9.": 1e-9,
+        "the prediction is in kB; bytes are asked for: times 1e3.": 1e-3,
     }
     distance = {text: abs(math.log(ratio / factor)) for text, factor in slips.items()}
     near = [t for t in sorted(slips, key=distance.__getitem__)
@@ -85,5 +84,9 @@ def _reason(ratio: float, batch_size: int, mu: int) -> str:
     )
 
 
-def _mib(number: float) -> str:
-    return f"{number / 2**20:,.4g} MiB"
+def _size(number: float) -> str:
+    """Write bytes as people do, in units of a thousand: 22.5 GB."""
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if number >= size:
+            return f"{number / size:,.1f} {unit}"
+    return f"{number:,.3g} bytes"

@@ -83,7 +83,7 @@ def majority_accuracy(trial: Trial) -> str:
     cases = {
         "ten classes, equally common": (torch.arange(40) % 10,),
         "three forests of four images": (torch.tensor([2, 0, 2, 2]),),
-        "class 0 is rare": (torch.tensor([0, 1, 1, 1, 3, 3, 1, 3]),),
+        "labels among which 0 is rare": (torch.tensor([0, 1, 1, 1, 3, 3, 1, 3]),),
     }
     trial.compare(cases, _majority, _MAJORITY, look=_MAJORITY_LOOK)
     return "a model has to beat this before it has learnt anything"

@@ -32,7 +32,7 @@ def count_labels(trial: Trial) -> str:
             torch.tensor([0, 1, 3, 4, 6]),
             5,
         ),
-        "the last class is missing": (torch.tensor([0, 1, 0, 3]), torch.arange(3), 4),
+        "a last class without label": (torch.tensor([0, 1, 0, 3]), torch.arange(3), 4),
     }
     trial.compare(cases, _counts, _COUNTS, look=_COUNTS_LOOK)
     return "4 of each of 21 classes make 84; a class without label counts 0"
@@ -111,12 +111,19 @@ def _read(trial: Trial, case: str, given: Any, N: int) -> Parts:
     parts = {}
     for name in PARTS:
         index = as_tensor(given[name])
+        if index is not None and index.numel() == 0 and index.ndim == 1:
+            likely = (
+                f"{name} is empty: look at the slices (in the notebook, those of"
+                " `shares_of`). Both ends of a slice count from the start, and the end"
+                " lies behind the beginning."
+            )
+            trial.fail(case, likely, f"no image in {name}", "positions of images")
         bad = index is None or index.ndim != 1 or index.is_floating_point()
         if index is None or bad or index.dtype == torch.bool:
             likely = f"give positions of images for {name}: whole numbers, (n,)."
             trial.fail(case, likely, describe(given[name]), "(n,) int64")
-        if len(index) == 0 or index.min() < 0 or index.max() >= N:
-            likely = f"positions in {name} run from 0 to N - 1, and there is one."
+        if index.min() < 0 or index.max() >= N:
+            likely = f"positions in {name} run from 0 to N - 1."
             trial.fail(case, likely, describe(index), f"positions from 0 to {N - 1}")
         if len(index.unique()) < len(index):
             twice = len(index) - len(index.unique())

@@ -111,6 +111,13 @@ def _cosine(x: Tensor, query: int) -> Tensor:
     return F.normalize(x) @ F.normalize(x)[query]  # (N,)
 
 
+def _least(x: Tensor, query: int) -> Tensor:
+    """Return the query, and after it the others from the least similar on: (N,)."""
+    similarity = _cosine(x, query)
+    similarity[query] = -torch.inf
+    return similarity.argsort()
+
+
 _NEAREST_LOOK = (
     "print the cosine similarity of the query with every image, and follow by eye which"
     " are the largest."
@@ -127,9 +134,19 @@ _NEAREST = (
         lambda x, q, k: _ranked(_cosine(x, q), q, k, own=True)[1:],
     ),
     Mistake(
-        "these are the furthest images: cosine similarity is large where images are"
-        " near, so sort in descending order.",
+        "you took the least similar: cosine similarity is large where images are near,"
+        " so sort in descending order, or use topk.",
         lambda x, q, k: _ranked(-_cosine(x, q), q, k),
+    ),
+    Mistake(
+        "you took the least similar, and the query before them, as -inf is the smallest"
+        " of all: sort in descending order, or use topk.",
+        lambda x, q, k: _least(x, q)[:k],
+    ),
+    Mistake(
+        "you took the least similar, from the second on: in descending order the query"
+        " comes first and its neighbours next.",
+        lambda x, q, k: _least(x, q)[2 : k + 2],
     ),
     Mistake(
         "long vectors win: a dot product is a cosine only of vectors of length 1, so"

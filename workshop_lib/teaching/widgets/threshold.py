@@ -2,6 +2,7 @@
 
 __all__ = ["threshold_picture", "threshold_slider"]
 
+import math
 from typing import Any
 
 import torch
@@ -12,6 +13,8 @@ from workshop_lib.figures import Drawing
 from workshop_lib.figures.style import INK, PALETTE, house_style, new_axes
 from workshop_lib.losses.consistency import confidence_mask
 from workshop_lib.teaching.widgets.live import is_live, picture_with
+
+_FEWEST = 20  # images of which a share that is right says something
 
 
 def threshold_slider(probs: Tensor, labels: Tensor) -> Any:
@@ -47,6 +50,8 @@ def threshold_slider(probs: Tensor, labels: Tensor) -> Any:
 def threshold_picture(probs: Tensor, labels: Tensor, threshold: float) -> Drawing:
     """Draw mask rate and pseudo-label accuracy against the threshold, one marked.
 
+    The accuracy ends where fewer than 20 images are used: it would jump with each.
+
     Args:
         probs: (N, K) predicted probabilities of unlabeled images.
         labels: (N,) their true classes.
@@ -60,24 +65,31 @@ def threshold_picture(probs: Tensor, labels: Tensor, threshold: float) -> Drawin
     right = probs.argmax(dim=1) == labels  # (N,)
     steps = torch.linspace(0, 1, 101).tolist()
     used, correct = zip(*(_shares(probs, right, t) for t in steps), strict=True)
+    enough = [rate * len(labels) >= 100 * _FEWEST for rate in used]
+    shown = [
+        share if ok else math.nan for share, ok in zip(correct, enough, strict=True)
+    ]
     figure, axes = new_axes(7.2, 4.5)
     axes.plot(steps, used, color=PALETTE["blue"], label="used (mask rate)")
     axes.plot(
-        steps, correct, color=PALETTE["vermilion"], linestyle="--",
+        steps, shown, color=PALETTE["vermilion"], linestyle="--",
         label="right, of those used",
     )  # fmt: skip
     rate, accuracy = _shares(probs, right, threshold)
+    words = _in_words(rate, accuracy, len(labels))
     axes.axvline(threshold, color=INK, linewidth=1.5, linestyle=":")
     axes.plot([threshold], [rate], "o", color=PALETTE["blue"], markersize=9)
-    axes.plot([threshold], [accuracy], "s", color=PALETTE["vermilion"], markersize=9)
-    axes.set_title(f"Threshold {threshold:.2f}: {_in_words(rate, accuracy)}")
+    if rate * len(labels) >= 100 * _FEWEST:
+        vermilion = PALETTE["vermilion"]
+        axes.plot([threshold], [accuracy], "s", color=vermilion, markersize=9)
+    axes.set_title(f"Threshold {threshold:.2f}: {words}")
     axes.set(xlabel="confidence threshold", ylabel="share (%)", ylim=(0, 104))
     axes.set_xlim(0, 1.01)
     axes.legend(loc="lower left")
     axes.grid(axis="y", color="#e4e7eb", linewidth=1)
     figure.alt = (
         f"Of {len(labels):,} unlabeled images, threshold {threshold:.2f}:"
-        f" {_in_words(rate, accuracy)}. At threshold 0 all are used and"
+        f" {words}. At threshold 0 all are used and"
         f" {correct[0]:.0f} % are right."
     )
     return figure
@@ -90,7 +102,10 @@ def _shares(probs: Tensor, right: Tensor, threshold: float) -> tuple[float, floa
     return 100 * float(mask.float().mean()), 100 * float(correct)
 
 
-def _in_words(rate: float, accuracy: float) -> str:
+def _in_words(rate: float, accuracy: float, images: int) -> str:
     if rate == 0:
         return "no image used"
+    count = round(rate * images / 100)
+    if count < _FEWEST:
+        return f"{count} of {images:,} used, too few to judge"
     return f"{rate:.0f} % used, {accuracy:.0f} % of these right"
