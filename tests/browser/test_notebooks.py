@@ -185,10 +185,15 @@ def play_04(notebook: Any) -> None:
     assert used == sorted(used) and used[-1] == 100
 
 
-def share_used(words: str, threshold: str) -> int:
-    found = re.search(rf"threshold {threshold}: (\d+ % used|no image used)", words)
+def share_used(words: str, threshold: str) -> float:
+    """Per cent; of few images the picture tells how many, as a share would mislead."""
+    told = r"(?:(\d+) % used|no image used|([\d,]+) of ([\d,]+) used)"
+    found = re.search(rf"threshold {threshold}: {told}", words)
     assert found, words
-    return int(found[1].partition(" ")[0]) if "%" in found[1] else 0
+    if found[2]:
+        few, all_of_them = (float(n.replace(",", "")) for n in found.groups()[1:])
+        return 100 * few / all_of_them
+    return float(found[1] or 0)
 
 
 def play_05(notebook: Any) -> None:
