@@ -4,7 +4,7 @@ Every classifier here is a trunk (images to one vector per image) and these head
 that a trunk can be exchanged, or trained elsewhere, without touching the rest.
 """
 
-__all__ = ["Classifier", "ProjectionHead"]
+__all__ = ["Classifier", "ProjectionHead", "check_inputs"]
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.models.output import Output
-from workshop_lib.models.recompute import Blocks, in_parts
+from workshop_lib.models.recompute import in_parts, set_checkpointing
 
 # Below this length a projection counts as zero. Not smaller: the gradient of the
 # division grows with its inverse.
@@ -106,9 +106,7 @@ class Classifier(nn.Module):
                 in training then takes its statistics from so many.
         """
         self.micro_batch = micro_batch
-        for module in self.trunk.modules():
-            if isinstance(module, Blocks):
-                module.checkpointing = checkpointing
+        set_checkpointing(self.trunk, checkpointing)
 
     def forward(self, images: Tensor) -> Output:
         """Score `images` (B, C, H, W).
@@ -128,21 +126,26 @@ class Classifier(nn.Module):
         Raises:
             WorkshopError: as `forward`.
         """
-        self._check(images)
+        check_inputs(images, self.in_channels)
         if torch.is_grad_enabled():
             self.most_images = max(self.most_images, len(images))
         return in_parts(self.trunk, images, self.micro_batch)  # (B, D)
 
-    def _check(self, images: Tensor) -> None:
-        if images.ndim != 4 or images.shape[1] != self.in_channels:
-            raise WorkshopError(
-                f"images of shape {tuple(images.shape)} given to a model that reads"
-                f" (B, {self.in_channels}, H, W): give a batch with"
-                f" {self.in_channels} channels, or build the model with another"
-                " in_channels."
-            )
-        if not images.is_floating_point():
-            raise WorkshopError(
-                f"images of type {images.dtype} given to a model that reads normalised"
-                " floats: apply to_float and Normalize of workshop_lib.augment first."
-            )
+
+def check_inputs(images: Tensor, in_channels: int) -> None:
+    """Refuse what a network cannot read, so that a band too many is told in words.
+
+    Raises:
+        WorkshopError: not a float batch (B, in_channels, H, W).
+    """
+    if images.ndim != 4 or images.shape[1] != in_channels:
+        raise WorkshopError(
+            f"images of shape {tuple(images.shape)} given to a model that reads"
+            f" (B, {in_channels}, H, W): give a batch with {in_channels} channels, or"
+            " build the model with another in_channels."
+        )
+    if not images.is_floating_point():
+        raise WorkshopError(
+            f"images of type {images.dtype} given to a model that reads normalised"
+            " floats: apply to_float and Normalize of workshop_lib.augment first."
+        )

@@ -6,7 +6,7 @@ Kept at the borders of its blocks only, or a few images at a time, it takes a fr
 for a second forward pass: a step of four thirds of the arithmetic.
 """
 
-__all__ = ["Blocks", "in_parts", "recomputed"]
+__all__ = ["Blocks", "in_parts", "recomputed", "set_checkpointing"]
 
 import math
 import warnings
@@ -60,6 +60,13 @@ class Blocks(nn.Sequential):
         for first in range(0, len(self), self.together):
             x = recomputed(self[first : first + self.together], x)
         return x
+
+
+def set_checkpointing(trunk: nn.Module, on: bool) -> None:
+    """Have all `Blocks` of a trunk keep their borders only, or everything."""
+    for module in trunk.modules():
+        if isinstance(module, Blocks):
+            module.checkpointing = on
 
 
 def in_parts(trunk: nn.Module, images: Tensor, most: int) -> Tensor:

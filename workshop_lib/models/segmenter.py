@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from workshop_lib.errors import WorkshopError
+from workshop_lib.models.heads import check_inputs
 from workshop_lib.models.output import Output
-from workshop_lib.models.recompute import Blocks, in_parts
+from workshop_lib.models.recompute import in_parts, set_checkpointing
 
 
 class Segmenter(nn.Module):
@@ -36,9 +36,7 @@ class Segmenter(nn.Module):
     def save_memory(self, *, checkpointing: bool, micro_batch: int) -> None:
         """Choose how a batch goes through the trunk; see `Classifier.save_memory`."""
         self.micro_batch = micro_batch
-        for module in self.trunk.modules():
-            if isinstance(module, Blocks):
-                module.checkpointing = checkpointing
+        set_checkpointing(self.trunk, checkpointing)
 
     def forward(self, images: Tensor) -> Output:
         """Score the pixels of `images` (B, C, H, W).
@@ -47,18 +45,7 @@ class Segmenter(nn.Module):
             WorkshopError: not a float batch of images, or with other channels than the
                 model was built for.
         """
-        if images.ndim != 4 or images.shape[1] != self.in_channels:
-            raise WorkshopError(
-                f"images of shape {tuple(images.shape)} given to a model that reads"
-                f" (B, {self.in_channels}, H, W): give a batch with"
-                f" {self.in_channels} channels, or build the model with another"
-                " in_channels."
-            )
-        if not images.is_floating_point():
-            raise WorkshopError(
-                f"images of type {images.dtype} given to a model that reads normalised"
-                " floats: apply to_float and Normalize of workshop_lib.augment first."
-            )
+        check_inputs(images, self.in_channels)
         if torch.is_grad_enabled():
             self.most_images = max(self.most_images, len(images))
         logits = in_parts(self.trunk, images, self.micro_batch)  # (B, K, H, W)
