@@ -26,7 +26,9 @@ from workshop_lib.session import setup
 from workshop_lib.training.loop import train
 
 PAGE = Path("docs/segmentation.md")
-BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
+MARK = (
+    "table"  # the page holds it between <!-- table: begin --> and <!-- table: end -->
+)
 SCENE_CLASSES = 10  # of MiniEO: one tile of each is ten tiles
 METHODS: dict[str, dict[str, Any]] = {
     "supervised, weak": {"method": "supervised", "labeled_view": "weak"},
@@ -126,12 +128,12 @@ def summary(table: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def write_page(text: str, page: Path = PAGE) -> None:
-    """Put the table between the marks of the page; all else stays."""
-    old = page.read_text(encoding="utf-8")
-    before, rest = old.split(BEGIN)
-    _, after = rest.split(END)
-    write_text(page, f"{before}{BEGIN}\n{text}\n{END}{after}")
+def write_page(text: str, page: Path = PAGE, mark: str = MARK) -> None:
+    """Put a table between its marks in the page; all else stays."""
+    begin, end = f"<!-- {mark}: begin -->", f"<!-- {mark}: end -->"
+    before, rest = page.read_text(encoding="utf-8").split(begin)
+    _, after = rest.split(end)
+    write_text(page, f"{before}{begin}\n{text}\n{end}{after}")
 
 
 def main() -> None:

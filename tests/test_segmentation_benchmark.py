@@ -5,8 +5,9 @@ import json
 import pandas as pd
 import pytest
 
-from benchmarks import segmentation
+from benchmarks import segmentation, segmentation_choices
 from workshop_lib.recipe import PRESETS
+from workshop_lib.training.optimizer import OPTIMIZERS
 
 
 def rows(methods, seeds, tiles=10):
@@ -32,13 +33,20 @@ def test_the_gain_is_over_the_better_baseline_seed_by_seed():
     assert "better" not in alone
 
 
-def test_the_page_keeps_what_is_around_the_table(tmp_path):
+@pytest.mark.parametrize("mark", [segmentation.MARK, segmentation_choices.MARK])
+def test_the_page_keeps_what_is_around_the_table(tmp_path, mark):
     page = tmp_path / "page.md"
-    page.write_text(f"before\n{segmentation.BEGIN}\nold\n{segmentation.END}\nafter\n")
-    segmentation.write_page("new", page)
-    expected = f"before\n{segmentation.BEGIN}\nnew\n{segmentation.END}\nafter\n"
-    assert page.read_text() == expected
-    assert segmentation.BEGIN in segmentation.PAGE.read_text(encoding="utf-8")
+    begin, end = f"<!-- {mark}: begin -->", f"<!-- {mark}: end -->"
+    page.write_text(f"before\n{begin}\nold\n{end}\nafter\n")
+    segmentation.write_page("new", page, mark)
+    assert page.read_text() == f"before\n{begin}\nnew\n{end}\nafter\n"
+    assert begin in segmentation.PAGE.read_text(encoding="utf-8")
+
+
+def test_every_optimizer_and_loss_of_the_library_is_compared():
+    assert tuple(segmentation_choices.RATES) == OPTIMIZERS
+    losses = {knobs.get("mask_loss") for knobs in segmentation_choices.LOSSES.values()}
+    assert losses - {None} == {"focal", "dice", "cross_entropy+dice"}
 
 
 @pytest.mark.slow
@@ -54,3 +62,22 @@ def test_a_finished_training_is_not_done_again(tmp_path, monkeypatch):
     again = segmentation.run(*arguments)
     assert path.read_text() == before
     pd.testing.assert_frame_equal(first, again)
+
+
+@pytest.mark.slow
+def test_the_best_rate_is_chosen_by_validation_and_the_trunk_is_taken_over(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(segmentation_choices, "RATES", {"adamw": (1e-9, 0.01)})
+    monkeypatch.setattr(segmentation_choices, "LOSSES", {"Dice": {"mask_loss": "dice"}})
+    monkeypatch.setitem(PRESETS["segment"], "model", "unet-2")
+    table = segmentation_choices.run(
+        ["optimizers", "losses", "pretraining"], [0], 8, tmp_path
+    )
+    assert table["choice"].tolist() == [
+        "adamw, 0.01", "Dice",
+        "U-Net, random weights", "FCN, random weights", "FCN, trunk from scenes",
+    ]  # fmt: skip
+    assert (table["miou"] > 0).all()
+    text = segmentation_choices.summary(table)
+    assert "| losses | Dice | **" in text

@@ -40,7 +40,8 @@ class Recipe:
     # segment: on labelled pixels cross_entropy, focal, dice or cross_entropy+dice
     mask_loss: str = "cross_entropy"
     # segment with an fcn: folder of a run that classifies with the same ResNet (such as
-    # runs/resnet18), whose trunk it goes on from; empty for random weights
+    # runs/resnet18), whose trunk it goes on from, or "imagenet" (downloaded); empty
+    # for random weights
     start_from: str = ""
     rare_classes: float = 0.0  # segment: 0 all pixels count alike, 1 all classes
     cutmix: float = 0.5  # segment: share of strong views with a box of another tile

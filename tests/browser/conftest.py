@@ -1,3 +1,3 @@
 """What pytest leaves alone here: programs to be started by hand."""
 
-collect_ignore = ["screenshots.py"]  # imports its neighbour, as a script can
+collect_ignore = ["screenshots.py"]  # needs Playwright

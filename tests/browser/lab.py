@@ -24,16 +24,6 @@ from urllib.request import urlopen
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = ROOT / "notebooks"
 NAMES = sorted(p.stem for p in (NOTEBOOKS / "solutions").glob("[0-9][0-9]_*.ipynb"))
-CHROMIUM = next(
-    (
-        found
-        for name in ("chromium", "chromium-browser", "google-chrome")
-        if (found := shutil.which(name))
-    ),
-    None,
-)
-# Root in a container has no sandbox, and little shared memory
-CHROMIUM_OPTIONS = ["--no-sandbox", "--disable-dev-shm-usage"]
 PATIENCE = 600_000  # milliseconds that a condition may take on a slow machine
 
 # Every cell is in the page (a window would hold only those on the screen), and nobody

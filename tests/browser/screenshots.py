@@ -1,6 +1,6 @@
 """Photograph every notebook in JupyterLab, light and dark, for somebody to look at.
 
-    python tests/browser/screenshots.py OUT [--only 03 04]
+    python -m tests.browser.screenshots OUT [--only 03 04]
 
 Runs the notebooks with solutions from top to bottom (WORKSHOP_PRESET=ci unless it is
 set), unfolds the hints, and writes OUT/NN_topic-PAGE.png: a page of the notebook in the
@@ -14,9 +14,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import lab
 from PIL import Image
 from playwright.sync_api import sync_playwright
+
+from slides.decks import find_chromium
+from tests.browser import lab
 
 SCREEN = {"width": 1000, "height": 1560}
 THEMES = ("JupyterLab Light", "JupyterLab Dark")
@@ -76,7 +78,7 @@ def main() -> None:
         sync_playwright() as started,
     ):
         browser = started.chromium.launch(
-            executable_path=lab.CHROMIUM, args=lab.CHROMIUM_OPTIONS
+            executable_path=find_chromium(), args=["--no-sandbox"]
         )
         for name in names:
             page = browser.new_page(viewport=SCREEN)

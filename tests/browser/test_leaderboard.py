@@ -1,7 +1,5 @@
 """The leaderboard on a projector: one screen, quiet, offline, and always up to date."""
 
-import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -16,21 +14,7 @@ from workshop_lib.teaching.leaderboard.page import write_page
 from workshop_lib.teaching.leaderboard.refusal import error
 from workshop_lib.teaching.leaderboard.standing import Row, Standing
 
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="needs playwright: pip install -e '.[test]'"
-)
-CHROMIUM = next(
-    (
-        found
-        for name in ("chromium", "chromium-browser", "google-chrome")
-        if (found := shutil.which(name))
-    ),
-    None,
-)
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed"),
-    pytest.mark.slow,
-]
+pytestmark = pytest.mark.slow
 PROJECTOR = {"width": 1280, "height": 720}
 PHONE = {"width": 390, "height": 844}
 GROUPS = (
@@ -92,16 +76,6 @@ def rules() -> Competition:
     classes = tuple(f"class {k}" for k in range(10))
     names = tuple(f"{i}.png" for i in range(400))
     return Competition("mini_eo", Scenes(images, labels, classes, names))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["playwright.Browser"]:
-    with playwright.sync_playwright() as started:
-        # Root in a container has no sandbox, and little shared memory
-        options = ["--no-sandbox", "--disable-dev-shm-usage"]
-        found = started.chromium.launch(executable_path=CHROMIUM, args=options)
-        yield found
-        found.close()
 
 
 def written(tmp_path: Path, rules: Competition, groups: int, refused: int, refresh=60):

@@ -16,9 +16,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="needs playwright: pip install -e '.[test]'"
-)
 pytest.importorskip("jupyterlab", reason="needs jupyterlab: pip install -e '.[test]'")
 
 
@@ -31,10 +28,7 @@ def load_lab() -> Any:
 
 
 lab = load_lab()
-pytestmark = [
-    pytest.mark.skipif(lab.CHROMIUM is None, reason="no chromium is installed"),
-    pytest.mark.slow,
-]
+pytestmark = pytest.mark.slow
 
 Open = Callable[[str], Any]
 
@@ -43,16 +37,6 @@ Open = Callable[[str], Any]
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     with lab.running_lab(tmp_path_factory.mktemp("lab")) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as started:
-        found = started.chromium.launch(
-            executable_path=lab.CHROMIUM, args=lab.CHROMIUM_OPTIONS
-        )
-        yield found
-        found.close()
 
 
 @pytest.fixture

@@ -1,28 +1,12 @@
-"""What the tests of the decks share: one browser, one build."""
+"""What the tests of the decks share: one build."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from slides.decks import build, find_chromium
+from slides.decks import build
 from workshop_lib.errors import WorkshopError
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[object]:
-    """A headless Chromium, or the reason why there is none."""
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="needs playwright: pip install -e '.[test]'"
-    )
-    try:
-        program = find_chromium()
-    except WorkshopError as error:
-        pytest.skip(str(error))
-    with playwright.sync_playwright() as driver:
-        one = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield one
-        one.close()
 
 
 @pytest.fixture(scope="session")

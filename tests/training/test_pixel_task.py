@@ -1,6 +1,8 @@
 """Training maps: the same loop, resumed to the last bit, refused in words."""
 
+import copy
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,8 +12,11 @@ from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.splits import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.methods import PIXEL_METHODS
+from workshop_lib.models.fcn import FCN
+from workshop_lib.models.resnet import ResNet
 from workshop_lib.pixels import IGNORE
 from workshop_lib.recipe import Recipe, preset
+from workshop_lib.training import start
 from workshop_lib.training.loop import train
 from workshop_lib.training.pseudo_maps import PseudoMaps
 from workshop_lib.training.trainer import Trainer
@@ -249,6 +254,32 @@ def test_a_classifiers_trunk_is_where_an_fcn_goes_on(tmp_path):
         Trainer(odd, SCENES, SPLIT, CPU)
     with pytest.raises(WorkshopError, match="only an fcn"):
         RECIPE.with_(start_from="somewhere")
+
+
+@pytest.mark.parametrize("bands", [3, 4])
+def test_imagenets_trunk_is_where_an_fcn_goes_on(bands, monkeypatch):
+    other = ResNet("resnet18", num_classes=1).trunk.state_dict()
+    there = SimpleNamespace(get_state_dict=lambda progress: dict(other))
+    weights = SimpleNamespace(DEFAULT=there)
+    monkeypatch.setattr(start, "get_model_weights", lambda name: weights)
+    model = FCN("resnet18", in_channels=bands, num_classes=2)
+    heads = copy.deepcopy(model.trunk.heads.state_dict())
+    start.load_trunk(model, "imagenet", "resnet18")
+    for name, value in model.trunk.backbone.state_dict().items():
+        if name == "conv1.weight" and bands != 3:  # of all bands the same sum
+            torch.testing.assert_close(value.sum(1), other[name].sum(1))
+            torch.testing.assert_close(value[:, 0], value[:, 1])
+        else:
+            assert torch.equal(value, other[name])
+    for name, value in model.trunk.heads.state_dict().items():
+        assert torch.equal(value, heads[name])
+
+    def fails(progress):
+        raise OSError("no route")
+
+    there.get_state_dict = fails
+    with pytest.raises(WorkshopError, match=r"no route.*start_from=FOLDER"):
+        start.load_trunk(model, "imagenet", "resnet18")
 
 
 def test_maps_over_time_leave_out_what_is_not_sure():

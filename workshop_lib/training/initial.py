@@ -40,5 +40,6 @@ def initial_model(
             fusion=recipe.fusion,
         )
     if recipe.start_from:
-        load_trunk(model, recipe.start_from)
+        resnet = recipe.model.removeprefix("fcn-").split(":")[0]
+        load_trunk(model, recipe.start_from, resnet)
     return model
