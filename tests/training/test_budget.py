@@ -22,7 +22,7 @@ def need(recipe: Recipe, precision: str = "fp32", images: int = 100) -> MemoryNe
     return act_out(
         recipe,
         shape=(4, recipe.size, recipe.size),
-        num_classes=10,
+        num_classes=7 if recipe.task == "segment" else 10,
         num_images=images,
         image_bytes=4 * 4 * recipe.size**2,
         precision=precision,
@@ -58,13 +58,32 @@ def step_of(found: MemoryNeed) -> int:
         {"method": "comatch"},
         {"method": "mean_teacher", "checkpointing": True},
         {"joint_forward": True, "micro_batch": 4},
+        {"task": "segment", "model": "unet-8"},
+        {"task": "segment", "model": "fcn-resnet18", "batch_size": 32},
     ],
     ids=str,
 )
 def test_the_forecast_is_within_15_percent_of_a_real_step(changes: dict) -> None:
-    recipe = TINY.with_(model="wrn-10-2", **changes)
+    recipe = TINY.with_(**{"model": "wrn-10-2"} | changes)
     told = step_of(need(recipe, recipe.precision))
     assert told == pytest.approx(measured(recipe), rel=0.15)
+
+
+def test_maps_keep_their_probabilities_until_all_tiles_are_scored() -> None:
+    recipe = TINY.with_(task="segment", model="unet-2", size=64)
+    few, many = (need(recipe, images=n).validation for n in (400, 1600))
+    probs = 4 * 7 * 64 * 64  # bytes of a tile; twice, as they are joined
+    assert many - few > 0.9 * 2 * probs * (0.15 * 1600 - 0.15 * 400)
+    assert need(recipe, images=16000).validation < 1.2 * many  # 256 at a time
+
+
+def test_the_budget_of_maps_counts_masks_with_the_images() -> None:
+    recipe = TINY.with_(task="segment", model="unet-2")
+    asked = {"num_images": 100, "channels": 4, "num_classes": 7, "device": CPU}
+    found = budget(recipe, **asked, alternatives=False)
+    assert found.need.images == 100 * 32 * 32 * (4 * 4 + 1)
+    assert found.seconds_per_step > 0
+    assert "It fits" in found.sentence
 
 
 def test_parts_that_can_be_counted_by_hand() -> None:

@@ -10,7 +10,13 @@ from workshop_lib.data.images.geotiff import GeoTiffs, geotiffs, is_multiband
 from workshop_lib.data.images.listing import Listing, list_folder
 from workshop_lib.data.images.names_file import list_names
 from workshop_lib.data.images.zip_listing import list_zip
-from workshop_lib.data.mini_eo import CLASSES, DEFAULT_BANDS, DEFAULT_SEED, mini_eo
+from workshop_lib.data.mini_eo import (
+    CLASSES,
+    COVERS,
+    DEFAULT_BANDS,
+    DEFAULT_SEED,
+    mini_eo,
+)
 from workshop_lib.data.modalities import pack
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.splits import Split
@@ -60,13 +66,22 @@ def _open_images(recipe: Recipe, count: int = MINI_EO_COUNT) -> Scenes:
 def describe_data(recipe: Recipe) -> tuple[int, int, int]:
     """Count images, bands and classes of a recipe's data without reading any image.
 
+    The classes are those of the images, or with task="segment" those of the pixels.
+
     Raises:
-        WorkshopError: no such data, or no images of at least two classes.
+        WorkshopError: no such data, no images of at least two classes, or no masks.
     """
     bands = _bands(recipe)
+    maps = recipe.task == "segment"
     if recipe.data.partition(":")[0] == "mini_eo":
         channels = len(describe_bands(recipe) or bands or DEFAULT_BANDS)
-        return MINI_EO_COUNT, channels, len(CLASSES)
+        return MINI_EO_COUNT, channels, len(COVERS if maps else CLASSES)
+    if maps:
+        raise WorkshopError(
+            f"data={recipe.data!r} with task='segment': a folder of scenes holds no"
+            " masks. MiniEO does (data='mini_eo'); tiles of your own are given to"
+            " `train` as Scenes with masks."
+        )
     listing = _list(recipe.data)
     channels = 3
     if is_multiband(listing):

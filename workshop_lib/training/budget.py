@@ -17,6 +17,7 @@ from workshop_lib.recipe import Recipe
 from workshop_lib.session import memory as memory_of_device
 from workshop_lib.session import pick_device, tune_allocator
 from workshop_lib.training.memory import VALIDATION, MemoryNeed, act_out
+from workshop_lib.training.pixel_task import PixelTask
 from workshop_lib.training.step_time import (
     first_trainer,
     half_precision,
@@ -150,8 +151,9 @@ def budget(
 
     Args:
         recipe: what is to be trained.
-        num_images, channels, num_classes: of the data that the recipe will meet;
-            3 channels are taken as 8-bit RGB, others as 32-bit reflectance.
+        num_images, channels, num_classes: of the data that the recipe will meet
+            (classes of pixels with task="segment"); 3 channels are taken as 8-bit RGB,
+            others as 32-bit reflectance.
         band_names: of the channels, for a recipe that fuses modalities
             (`data.open.describe_bands`).
         device: default the GPU if there is one, else the CPU.
@@ -163,11 +165,6 @@ def budget(
     Raises:
         WorkshopError: a number below 1, or a recipe that cannot be built.
     """
-    if recipe.task != "classify":
-        raise WorkshopError(
-            f"task={recipe.task!r}: the budget foresees trainings that classify images"
-            " only. Try a few steps (--steps 20) and look at the clock."
-        )
     if min(num_images, channels, num_classes) < 1:
         raise WorkshopError(
             f"num_images={num_images}, channels={channels}, num_classes={num_classes}:"
@@ -269,9 +266,11 @@ def _changes(recipe: Recipe, need: MemoryNeed, precision: str) -> list[_Change]:
 
 
 def _stored(trainer: Trainer) -> int:
-    """Return the bytes of all images, or of their features, on the device."""
-    features = getattr(trainer.views, "features", {})
-    return sum(view.nbytes for view in [*trainer.views.inputs, *features.values()])
+    """Return the bytes of all images, or their features, and masks on the device."""
+    kept = [*trainer.views.inputs, *getattr(trainer.views, "features", {}).values()]
+    if isinstance(trainer.task, PixelTask):
+        kept.append(trainer.task.masks)
+    return sum(one.nbytes for one in kept)
 
 
 def _time(seconds: float) -> str:
@@ -289,12 +288,17 @@ def _random_scenes(
     shape = (max(2 * num_classes, 64), channels, recipe.size, recipe.size)
     images = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
     rgb = channels == 3 and not band_names
+    names = tuple(f"class {k}" for k in range(num_classes))
+    masks = torch.randint(0, num_classes, (shape[0], *shape[2:]), generator=generator)
+    maps = recipe.task == "segment"
     return Scenes(
         images=images if rgb else images.float() / 255,
         labels=torch.arange(shape[0]) % num_classes,
-        class_names=tuple(f"class {k}" for k in range(num_classes)),
+        class_names=names,
         names=tuple(f"{k}" for k in range(shape[0])),
         bands=("red", "green", "blue")
         if rgb
         else tuple(band_names) or tuple(f"b{k}" for k in range(channels)),
+        masks=masks.to(torch.uint8) if maps else None,
+        mask_names=names if maps else (),
     )

@@ -27,6 +27,7 @@ from workshop_lib.models.predict import images_at_a_time
 from workshop_lib.recipe import Recipe
 from workshop_lib.training.ema import Ema
 from workshop_lib.training.optimizer import build_optimizer
+from workshop_lib.training.pixel_task import TILES_AT_A_TIME
 
 VALIDATION = 0.15  # share of the images, as `Split.make` draws them
 _HALF = ("bf16", "fp16")  # alike in size
@@ -177,8 +178,9 @@ def act_out(
             method.after_step(model)
             optimizer.zero_grad(set_to_none=True)  # as the next step begins
         step = ledger.peak - start
-        at_a_time = min(images_at_a_time(shape), math.ceil(VALIDATION * num_images))
-        validation = _validation(model, (at_a_time, *shape), ledger)
+        looked_at = math.ceil(VALIDATION * num_images)
+        maps = recipe.task == "segment"
+        validation = _validation(model, shape, looked_at, maps, ledger)
     kept -= start
     gradients = min(step - kept, sum(p.nbytes for p in model.parameters()))
     return MemoryNeed(
@@ -235,14 +237,25 @@ def _batch(recipe: Recipe, shape: tuple[int, int, int], method: Method) -> Batch
     )
 
 
-def _validation(model: nn.Module, shape: tuple[int, ...], ledger: Ledger) -> int:
-    """Look at a batch (n, C, H, W) as `predict` does; returns the bytes it takes."""
+def _validation(
+    model: nn.Module, shape: tuple[int, ...], count: int, maps: bool, ledger: Ledger
+) -> int:
+    """Look at images (C, H, W) as `predict` does; returns the bytes that it takes.
+
+    One batch tells all: of images that is; of maps the probabilities stay, until all
+    tiles that are scored at a time have theirs.
+    """
     start, ledger.peak, flops = ledger.live, ledger.live, ledger.flops
-    images = torch.empty(shape)
-    normalized = images.contiguous(memory_format=torch.channels_last)
+    at_a_time = images_at_a_time(shape)
+    together = min(count, TILES_AT_A_TIME if maps else at_a_time)
     model.eval()
+    probs = []
     with torch.no_grad():
-        model(normalized)
+        for first in range(0, together, at_a_time):
+            images = torch.empty(min(at_a_time, together - first), *shape)
+            normalized = images.contiguous(memory_format=torch.channels_last)
+            probs.append(model(normalized).logits.float().softmax(dim=1))
+        torch.cat(probs)
     ledger.flops = flops  # those of the step are asked for
     return ledger.peak - start
 

@@ -1,6 +1,6 @@
 """One class for each pixel: masks go where their images go."""
 
-__all__ = ["PixelTask"]
+__all__ = ["TILES_AT_A_TIME", "PixelTask"]
 
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from workshop_lib.training.log import Row
 from workshop_lib.training.pseudo_maps import PseudoMaps
 from workshop_lib.training.views import ImageViews
 
-_TILES = 256  # that are looked at together: the probabilities of all would not fit
+TILES_AT_A_TIME = 256  # in a validation: the probabilities of all would not fit
 
 
 class PixelTask:
@@ -148,7 +148,7 @@ class PixelTask:
         """Count the validation pixels, (K, K), and add up their log loss."""
         K = len(self.class_names)
         counts, loss = torch.zeros(K, K, dtype=torch.int64), 0.0
-        for some in self.val.split(_TILES):
+        for some in self.val.split(TILES_AT_A_TIME):
             probs = predict(model, norm, self.views.inputs[0], index=some)
             masks = self.masks[some].cpu()  # (n, H, W)
             counts += pixel_confusion(masks, probs.argmax(1), K)
