@@ -266,7 +266,7 @@ micro-batches of a half, a quarter, ...; it says so, and `run.json` keeps it
 moved is put back first, so with checkpointing the run ends with the very numbers that
 it would have had with more memory.
 
-## 224 pixels, 8 labeled and 56 unlabeled images, WRN-28-2, bf16: foretold
+## 224 pixels, 8 labelled and 56 unlabelled images, WRN-28-2, bf16: foretold
 
 {large}
 
