@@ -6,7 +6,7 @@
 
 Stops and resumes: finished runs in runs/bench/segmentation_choices/ are loaded. Thirty
 labelled tiles of MiniEO, supervised, strong views. Every optimiser gets the best of
-three learning rates, by validation on another generator seed (mini_eo:11), never by
+a few learning rates, by validation on another generator seed (mini_eo:11), never by
 what is reported. A trunk that starts from scenes was trained before to classify, on 25
 labels per class of the same training part.
 """
@@ -27,13 +27,13 @@ MARK = "choices"
 STUDIES = ("optimizers", "losses", "pretraining")
 TUNED_ON, TUNING_SEED = "mini_eo:11", 10
 RATES = {
-    "plain_sgd": (0.1, 0.3, 1.0),
-    "momentum": (0.01, 0.03, 0.1),
-    "sgd": (0.01, 0.03, 0.1),
+    "plain_sgd": (0.03, 0.1, 0.3, 1.0),
+    "momentum": (0.003, 0.01, 0.03, 0.1),
+    "sgd": (0.003, 0.01, 0.03, 0.1),
     "adagrad": (0.003, 0.01, 0.03),
     "rmsprop": (0.0005, 0.001, 0.003),
     "adam": (0.001, 0.002, 0.005),
-    "adamw": (0.001, 0.002, 0.005),
+    "adamw": (0.001, 0.002, 0.005, 0.01),
 }
 LOSSES = {
     "cross-entropy": {},

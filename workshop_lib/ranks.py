@@ -12,6 +12,7 @@ __all__ = [
     "mean_over_ranks",
     "own_rows",
     "rank",
+    "sum_over_ranks",
     "world_size",
 ]
 
@@ -63,6 +64,19 @@ def mean_over_ranks(values: Tensor) -> Tensor:
     return total / world_size()
 
 
+def sum_over_ranks(values: Tensor) -> Tensor:
+    """Add up a tensor over all ranks, with the gradient of this rank's part.
+
+    For losses that are a function of sums over the global batch. Every rank computes
+    the same loss; the average over ranks of what flows back, times their number, which
+    is put in here, is the gradient of one process with the whole batch.
+    """
+    ranks = world_size()
+    if ranks == 1:
+        return values
+    return ranks * (mean_over_ranks(values) + values - values.detach())
+
+
 def gather_rows(values: Tensor) -> Tensor:
     """Collect the rows of all ranks, in the order of the global batch; no gradient.
 
@@ -72,8 +86,9 @@ def gather_rows(values: Tensor) -> Tensor:
     """
     if world_size() == 1:
         return values.detach()
+    values = values.detach().contiguous()
     parts = [torch.empty_like(values) for _ in range(world_size())]
-    distributed.all_gather(parts, values.detach().contiguous())
+    distributed.all_gather(parts, values)
     return torch.stack(parts, dim=1).flatten(0, 1)  # row i*world_size + r
 
 

@@ -38,18 +38,26 @@ RECIPE = Recipe(
 
 
 def scenes() -> Scenes:
-    """Three classes of bright, dark and striped noise."""
+    """Three classes of bright, dark and striped noise; masks of what is bright.
+
+    In some masks many pixels are unknown, in others none.
+    """
     generator = torch.Generator().manual_seed(0)
     labels = torch.arange(45) % 3
     images = torch.rand(45, 4, 8, 8, generator=generator, dtype=torch.float32) / 2
     images += 0.3 * (labels == 1).view(-1, 1, 1, 1)
     images[labels == 2, :, ::2] += 0.4
+    masks = (images.mean(1) > 0.45).to(torch.uint8)
+    for k, mask in enumerate(masks):
+        mask[8 - k % 7 :] = 255
     return Scenes(
         images=images,
         labels=labels,
         class_names=("dark", "bright", "striped"),
         names=tuple(f"{k:02d}" for k in range(45)),
         bands=("B02", "B03", "B04", "B08"),
+        masks=masks,
+        mask_names=("dark", "bright"),
     )
 
 

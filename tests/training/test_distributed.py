@@ -1,5 +1,6 @@
 """Two processes train what one trains; they stop together and none waits for ever."""
 
+import json
 import os
 import re
 import signal
@@ -16,7 +17,7 @@ import torch
 from torch import distributed, nn
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.methods import METHODS
+from workshop_lib.methods import METHODS, PIXEL_METHODS
 from workshop_lib.ranks import own_rows
 from workshop_lib.training.checkpoint import load_checkpoint
 from workshop_lib.training.distributed import (
@@ -147,6 +148,19 @@ def test_two_ranks_train_what_one_trains_with_every_method(tmp_path, start):
         same(tmp_path / "one" / method, tmp_path / "two" / method)
     assert said[0].count("/6  loss") == len(METHODS)
     assert said[1] == ""  # rank 0 alone prints
+
+
+@needs_gloo
+@pytest.mark.slow
+def test_two_ranks_train_the_maps_that_one_trains(tmp_path, start):
+    """Boxes of tiles on the other rank; known pixels that are not equally many."""
+    recipe = {"task": "segment", "model": "unet-2", "projection_dim": 0, "cutmix": 1}
+    knobs = json.dumps({**recipe, "mask_loss": "cross_entropy+dice", "rare_classes": 1})
+    alone = start(1, SCRIPT, tmp_path / "one", 4, *PIXEL_METHODS, KNOBS=knobs)
+    finish(start(2, SCRIPT, tmp_path / "two", 4, *PIXEL_METHODS, KNOBS=knobs))
+    finish(alone)
+    for method in PIXEL_METHODS:
+        same(tmp_path / "one" / method, tmp_path / "two" / method)
 
 
 @needs_gloo

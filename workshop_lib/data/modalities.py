@@ -13,60 +13,25 @@ what it has learnt to put there, at first 0, the mean of the training images.
 __all__ = ["FACTS", "known_modalities", "pack"]
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from workshop_lib.data.mini_eo import CLIMATE_ZONES, COVERS
+from workshop_lib.data.facts import FACTS, find_fact
+from workshop_lib.data.mini_eo import COVERS
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError, unknown_name
-
-
-@dataclass(frozen=True)
-class Fact:
-    """How numbers of the metadata become channels."""
-
-    needs: tuple[str, ...]  # names in the metadata
-    parts: tuple[str, ...]  # names of the channels
-    encode: Callable[..., Tensor]  # (N,) each -> (N, number of parts)
-
-
-def _side_by_side(*columns: Tensor) -> Tensor:
-    return torch.stack([column.float() for column in columns], 1)
-
-
-def _year(day: Tensor) -> Tensor:
-    """Put the day on a circle: 31 December lies beside 1 January."""
-    angle = day.float() * (2 * math.pi / 365)
-    return torch.stack([angle.sin(), angle.cos()], 1)
-
-
-def _zones(region: Tensor) -> Tensor:
-    """One channel per zone: zone 4 is not twice as much as zone 2."""
-    numbers = torch.arange(len(CLIMATE_ZONES), device=region.device)
-    one_hot = (region[:, None] == numbers).float()
-    return one_hot.masked_fill(region.isnan()[:, None], math.nan)
-
-
-FACTS: dict[str, Fact] = {
-    "season": Fact(("season",), ("summer",), _side_by_side),  # 1 on 21 June
-    "date": Fact(("day_of_year",), ("sin", "cos"), _year),
-    "place": Fact(("lat", "lon"), ("lat", "lon"), _side_by_side),
-    "climate": Fact(("region",), CLIMATE_ZONES, _zones),
-    "weather": Fact(
-        ("temperature", "rain", "wind"), ("temperature", "rain", "wind"), _side_by_side
-    ),
-}
+from workshop_lib.pixels import IGNORE
 
 
 def known_modalities(scenes: Scenes) -> list[str]:
     """List the names that `pack` knows for these scenes."""
     own = "rgb" if scenes.is_rgb else "s2"
     cover = ["cover"] if scenes.masks is not None else []
-    facts = [k for k, fact in FACTS.items() if set(fact.needs) <= set(scenes.metadata)]
+    facts = [name for name in FACTS if find_fact(name, scenes.metadata) is not None]
     others = [k for k in scenes.metadata if k not in facts and k[:4] != "has_"]
     return [own, *scenes.modalities, *cover, *facts, *others]
 
@@ -79,10 +44,12 @@ def pack(scenes: Scenes, names: Sequence[str]) -> Scenes:
         names: in the order wanted. "s2" is what `scenes.images` hold ("rgb" for 8-bit
             pictures, divided by 255); "s1", "dem" and others are in
             `scenes.modalities`, resized to the images where they are coarser or finer;
-            "cover" is the land-cover map, a channel per cover; "season", "date" (on a
-            circle), "place", "climate" (a channel per zone), "weather" and each name
-            in `scenes.metadata` are facts, blown up to maps. Patches that lack a
-            modality are told by "has_s1" (0) or, of facts, by NaN.
+            "cover" is the land-cover map, a channel per cover; "season" (one number),
+            "season_onehot" (a channel per season), "date" (on a circle), "place",
+            "climate" and "region_onehot" (a channel per zone), "weather" and each name
+            in `scenes.metadata` are facts, blown up to maps (`data.facts`). Patches
+            that lack a modality are told by "has_s1" (0), of facts by NaN, of the cover
+            by 255.
 
     Returns:
         Scenes whose images are float32 (N, sum of C, H, W) and whose bands are named
@@ -119,9 +86,12 @@ def _part(scenes: Scenes, name: str) -> tuple[Tensor, list[str]]:
             images = F.interpolate(images, (H, W), mode="bilinear", antialias=True)
         return images, [f"{name}:{band}" for band in _bands_of(name, images.shape[1])]
     if name == "cover" and scenes.masks is not None:
-        count = max(len(COVERS), int(scenes.masks.max()) + 1)
-        numbers = torch.arange(count, device=scenes.masks.device).view(1, -1, 1, 1)
-        one_hot = (scenes.masks[:, None] == numbers).float()
+        masks = scenes.masks[:, None]  # (N, 1, H, W)
+        unknown = masks == IGNORE
+        highest = int(masks.masked_fill(unknown, 0).max())
+        count = max(len(COVERS), len(scenes.mask_names), highest + 1)
+        numbers = torch.arange(count, device=masks.device).view(1, -1, 1, 1)
+        one_hot = (masks == numbers).float().masked_fill(unknown, math.nan)
         return one_hot, [f"cover:{k}" for k in range(count)]
     values, labels = _fact(scenes, name)
     maps = values[:, :, None, None].repeat(1, 1, H, W)
@@ -130,8 +100,8 @@ def _part(scenes: Scenes, name: str) -> tuple[Tensor, list[str]]:
 
 def _fact(scenes: Scenes, name: str) -> tuple[Tensor, Sequence[str]]:
     """Return a fact of each patch, (N, k), and the names of its k numbers."""
-    fact = FACTS.get(name)
-    if fact is not None and set(fact.needs) <= set(scenes.metadata):
+    fact = find_fact(name, scenes.metadata)
+    if fact is not None:
         return fact.encode(*(scenes.metadata[k] for k in fact.needs)), fact.parts
     if name not in scenes.metadata:
         raise unknown_name("modality of these scenes", name, known_modalities(scenes))

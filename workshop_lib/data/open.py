@@ -6,6 +6,14 @@ from pathlib import Path
 
 from workshop_lib.data.fetch.catalogue import SOURCES
 from workshop_lib.data.fetch.sources import resolve
+from workshop_lib.data.images.ben_ge import (
+    COVER_CODES,
+    ben_ge,
+    count_patches,
+    is_ben_ge,
+)
+from workshop_lib.data.images.bigearthnet import S2_BANDS
+from workshop_lib.data.images.bigearthnet_classes import CLASSES_19
 from workshop_lib.data.images.geotiff import GeoTiffs, geotiffs, is_multiband
 from workshop_lib.data.images.listing import Listing, list_folder
 from workshop_lib.data.images.names_file import list_names
@@ -33,7 +41,8 @@ def open_scenes(recipe: Recipe) -> Scenes:
     seed 7. Anything else is a folder that holds one folder of images per class, a
     `.zip` of such a folder, or a `.txt` with `path label` on each line. `"ucm"` and
     `"eurosat"` are found where `workshop data ucm get` puts them. GeoTIFFs of many
-    bands are read as reflectance.
+    bands are read as reflectance. A folder in the layout of ben-ge (or, to segment,
+    `"ben_ge"`) gives its modalities, facts and land cover too.
 
     Raises:
         WorkshopError: no such data, or what is wrong with them.
@@ -52,6 +61,9 @@ def _open_images(recipe: Recipe, count: int = MINI_EO_COUNT) -> Scenes:
         number = int(seed) if seed else DEFAULT_SEED
         bands = _bands(recipe) or DEFAULT_BANDS
         return mini_eo(count, seed=number, size=recipe.size, bands=bands)
+    patches = _find_patches(recipe)
+    if patches is not None:
+        return ben_ge(patches, _bands(recipe) or S2_BANDS, size=recipe.size)
     listing = _list(recipe.data)
     if is_multiband(listing):
         return geotiffs(listing, _bands(recipe), size=recipe.size)
@@ -76,11 +88,16 @@ def describe_data(recipe: Recipe) -> tuple[int, int, int]:
     if recipe.data.partition(":")[0] == "mini_eo":
         channels = len(describe_bands(recipe) or bands or DEFAULT_BANDS)
         return MINI_EO_COUNT, channels, len(COVERS if maps else CLASSES)
+    patches = _find_patches(recipe)
+    if patches is not None:
+        channels = len(describe_bands(recipe) or bands or S2_BANDS)
+        classes = COVER_CODES if maps else CLASSES_19
+        return count_patches(patches), channels, len(classes)
     if maps:
         raise WorkshopError(
             f"data={recipe.data!r} with task='segment': a folder of scenes holds no"
-            " masks. MiniEO does (data='mini_eo'); tiles of your own are given to"
-            " `train` as Scenes with masks."
+            " masks. MiniEO (data='mini_eo') and ben-ge do; tiles of your own are given"
+            " to `train` as Scenes with masks."
         )
     listing = _list(recipe.data)
     channels = 3
@@ -118,13 +135,26 @@ def _bands(recipe: Recipe) -> tuple[str, ...] | None:
     return tuple(band.strip() for band in recipe.bands.split(","))
 
 
+def _find_patches(recipe: Recipe) -> Path | None:
+    """Return the folder of data in the layout of ben-ge; None if they have another.
+
+    By name only to segment: its patches have several labels each, but one land cover
+    per pixel.
+    """
+    path = Path(recipe.data)
+    if recipe.data == "ben_ge" and recipe.task == "segment" and not path.exists():
+        path = resolve(recipe.data)
+    return path if is_ben_ge(path) else None
+
+
 def _list(data: str) -> Listing:
     path = Path(data)
     if data in SOURCES and not path.exists():
         if SOURCES[data].layout != "classes":
+            maps = " task='segment' learns its land cover." if data == "ben_ge" else ""
             raise WorkshopError(
                 f"data={data!r}: {SOURCES[data].title} has no single class per image,"
-                " which trainings need; see `workshop data` for what has."
+                f" which trainings need; see `workshop data` for what has.{maps}"
             )
         path = resolve(data)
     if path.is_dir():

@@ -27,7 +27,7 @@ from workshop_lib.files import read_json, write_text
 from workshop_lib.models.predict import predict
 from workshop_lib.pixels import IGNORE, pixel_confusion
 from workshop_lib.session import pick_device
-from workshop_lib.training.run import Run, run_identity
+from workshop_lib.training.run import Run, run_identity, what_differs
 
 _TILES = 256  # whose probabilities are in memory at a time
 BORDER_ERRORS = ("right", "wrong beside a border", "wrong inside")
@@ -169,10 +169,12 @@ def _check(run: Run, scenes: Scenes, split: Split) -> Tensor:
             f"{run.folder} was trained with bands {tuple(run.facts['bands'])}, these"
             f" images have {scenes.bands}: give the data that it was trained on."
         )
-    if read_json(run.folder / "identity.json") != run_identity(scenes, split):
+    then = read_json(run.folder / "identity.json")
+    other = what_differs(then, run_identity(scenes, split, "segment"))
+    if other:
         raise WorkshopError(
-            f"{run.folder} was trained on other images or another split: what is test"
-            " here may have been training there. Use the split saved in its folder."
+            f"{run.folder} was trained on {other}: what is test here may have been"
+            " training there. Give its own data, and the split saved in its folder."
         )
     return scenes.masks
 

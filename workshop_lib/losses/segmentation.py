@@ -2,6 +2,10 @@
 
 Letters: B tiles of H x W pixels, K classes. Everything is computed in float32 or finer.
 Where no pixel of a batch is known, each loss is 0 with a gradient of 0, not NaN.
+
+Of several ranks each has its part of the tiles, and not equally many known pixels. What
+is divided by is therefore counted over all of them: the mean of the ranks' losses, and
+of their gradients, is that of one process with the whole batch.
 """
 
 __all__ = [
@@ -21,6 +25,7 @@ from torch.nn import functional as F
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.losses.precise import at_least_float32
 from workshop_lib.pixels import IGNORE
+from workshop_lib.ranks import mean_over_ranks, sum_over_ranks
 
 
 def pixel_cross_entropy(
@@ -44,7 +49,7 @@ def pixel_cross_entropy(
     scores, y, known = _pixels(logits, masks)
     loss = F.cross_entropy(scores, y, reduction="none")  # (B*H*W,)
     weight = known if weights is None else known * weights.to(loss.dtype)[y]
-    return (loss * weight).sum() / weight.sum().clamp_min(_tiny(loss))
+    return _mean(loss, weight)
 
 
 def focal_loss(
@@ -73,7 +78,7 @@ def focal_loss(
     # 1 - exp(-loss), exact near 0; not below it, where a power has no gradient
     wrong = (-torch.expm1(-loss)).clamp_min(_tiny(loss))
     weight = known if weights is None else known * weights.to(loss.dtype)[y]
-    return (wrong**gamma * loss * weight).sum() / weight.sum().clamp_min(_tiny(loss))
+    return _mean(wrong**gamma * loss, weight)
 
 
 def dice_loss(
@@ -98,8 +103,9 @@ def dice_loss(
     scores, y, known = _pixels(logits, masks)
     probs = scores.softmax(dim=1) * known[:, None]  # (B*H*W, K)
     truth = F.one_hot(y, scores.shape[1]) * known[:, None]
-    both, area = (probs * truth).sum(0), truth.sum(0)  # (K,), (K,)
-    dice = (2 * both + smooth) / (probs.sum(0) + area + smooth)
+    sums = torch.stack([(probs * truth).sum(0), probs.sum(0), truth.sum(0)])
+    both, predicted, area = sum_over_ranks(sums)  # (K,) each
+    dice = (2 * both + smooth) / (predicted + area + smooth)
     weight = (area > 0).to(dice.dtype)
     if weights is not None:
         weight = weight * weights.to(dice.dtype)
@@ -148,6 +154,11 @@ def _pixels(logits: Tensor, masks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     y = masks.reshape(-1).long()
     known = y != IGNORE
     return scores, y.masked_fill(~known, 0), known.to(scores.dtype)
+
+
+def _mean(loss: Tensor, weight: Tensor) -> Tensor:
+    """Average over the known pixels of all ranks. (n,), (n,) -> scalar."""
+    return (loss * weight).sum() / mean_over_ranks(weight.sum()).clamp_min(_tiny(loss))
 
 
 def _tiny(like: Tensor) -> float:

@@ -2,6 +2,7 @@
 
 __all__ = ["PixelFixMatch", "pixel_consistency"]
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -12,6 +13,7 @@ from workshop_lib.losses.precise import at_least_float32
 from workshop_lib.methods.forward import forward_views
 from workshop_lib.methods.pixel_supervised import PixelMethod
 from workshop_lib.methods.protocol import Batch, LossTerms
+from workshop_lib.ranks import gather_rows, mean_over_ranks
 
 
 def pixel_consistency(
@@ -22,21 +24,24 @@ def pixel_consistency(
         1/|V| sum_(i in V) mask_s(i) H(pseudo_s(i), softmax(logits_strong_i))
 
     V are the pixels that show something the weak views show too: s(i) = source_i >= 0.
-    As in FixMatch the mean runs over all of these, not over the confident ones.
+    As in FixMatch the mean runs over all of these, not over the confident ones. Of
+    several ranks each has its n strong views and the pseudo-labels of all N weak ones:
+    a box in a tile may come from another rank's.
 
     Args:
         logits_strong: scores of the strong views; the only argument with gradient.
         pseudo, mask: class and weight of each pixel of the weak views.
         source: see `Batch`.
 
-    Shape: (n, K, H, W), (n*H*W,), (n*H*W,), (n, H, W) -> scalar.
+    Shape: (n, K, H, W), (N*H*W,), (N*H*W,), (n, H, W) -> scalar.
     """
     source = source.flatten()
     there, place = source >= 0, source.clamp_min(0)
     scores = at_least_float32(logits_strong).permute(0, 2, 3, 1).flatten(0, 2)
     loss = F.cross_entropy(scores, pseudo[place], reduction="none")  # (n*H*W,)
     weight = mask[place] * there
-    return (loss * weight).sum() / there.sum().clamp_min(1)
+    count = mean_over_ranks(there.sum().to(loss.dtype))
+    return (loss * weight).sum() / count.clamp_min(torch.finfo(count.dtype).tiny)
 
 
 class PixelFixMatch(PixelMethod):
@@ -130,7 +135,9 @@ class PixelFixMatch(PixelMethod):
         if self.align is not None:
             probs = self.align(probs, self.shares[None])
         mask, pseudo = self.confident(probs), probs.argmax(dim=1)  # (n*H*W,) each
-        loss_u = pixel_consistency(of_strong.logits, pseudo, mask, batch.source)
+        all_pseudo = gather_rows(pseudo.view(len(weak), -1)).flatten()  # (N*H*W,)
+        all_mask = gather_rows(mask.view(len(weak), -1)).flatten()
+        loss_u = pixel_consistency(of_strong.logits, all_pseudo, all_mask, batch.source)
         parts = {"loss_x": loss_x, "loss_u": loss_u, "mask_rate": mask.mean()}
         return LossTerms(
             total=loss_x + self.lambda_u * loss_u,

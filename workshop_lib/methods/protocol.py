@@ -28,7 +28,8 @@ class Batch:
 
     Of segmentation `y_lab` is (B, H, W) and `source` (mu*B, H, W) int64 tells which
     pixel of the weak views each pixel of the strong views shows: its position among all
-    mu*B*H*W of them, or -1 where there is none to compare with.
+    mu*B*H*W of them (of several ranks: of the global batch), or -1 where there is none
+    to compare with.
     """
 
     x_lab: tuple[Tensor, ...]

@@ -8,7 +8,8 @@
 Each is a trunk, images (B, C, H, W) to features (B, D), over any backbone of this
 package, so heads, methods and everything else stay as they are. Facts (a season, a
 place) reach early fusion as the maps they are packed as; the others read the one number
-behind each map by a small network of its own.
+behind each map by a small network of its own. For networks that score pixels see
+`models.fusion_maps`.
 """
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Shared",
     "fuse",
     "parameter_counts",
+    "stem",
 ]
 
 from collections.abc import Callable, Sequence
@@ -33,6 +35,7 @@ from workshop_lib.models.heads import Classifier, ProjectionHead
 
 STEM = 24  # maps that a stem makes of a modality, whatever its number of channels
 FACTS = 32  # numbers that are made of all facts together
+_OF_EACH = ("backbones", "networks", "stems")  # parts that each modality has its own of
 
 Backbone = Callable[[int], Classifier]  # channels in -> a network whose trunk is used
 
@@ -56,7 +59,7 @@ class Fill(nn.Module):
         return torch.where(x.isnan(), value, x)
 
 
-def _stem(channels: int) -> nn.Sequential:
+def stem(channels: int) -> nn.Sequential:
     """Bring a modality into a form that backbones can share: (B, STEM, H, W)."""
     return nn.Sequential(
         nn.Conv2d(channels, STEM, 3, padding=1, bias=False),
@@ -153,7 +156,7 @@ class Shared(_Fusion):
 
     def __init__(self, groups: Sequence[Group], backbone: Backbone) -> None:
         super().__init__(groups)
-        self.stems = nn.ModuleDict({g.name: _stem(g.width) for g in self.images})
+        self.stems = nn.ModuleDict({g.name: stem(g.width) for g in self.images})
         network = backbone(STEM) if self.images else None
         self.backbone = network.trunk if network is not None else None
         width = network.feature_dim if network is not None else 0
@@ -174,7 +177,7 @@ class Middle(_Fusion):
 
     def __init__(self, groups: Sequence[Group], backbone: Backbone) -> None:
         super().__init__(groups)
-        self.stems = nn.ModuleDict({g.name: _stem(g.width) for g in self.images})
+        self.stems = nn.ModuleDict({g.name: stem(g.width) for g in self.images})
         network = backbone(STEM * len(self.images) + self.fact_width)
         self.feature_dim, self.backbone = network.feature_dim, network.trunk
 
@@ -238,11 +241,16 @@ def parameter_counts(model: nn.Module) -> dict[str, int]:
     """Count the numbers that a fused network learns, part by part.
 
     Returns:
-        By the name of the part ("backbones.s2", "facts", "classifier"), then "total".
+        By the name of the part ("backbones.s2", of maps "networks.s2", "facts",
+        "classifier"), then "total".
     """
+    trunk = getattr(model, "trunk", None)
+    early_maps = isinstance(trunk, nn.Sequential) and isinstance(trunk[0], Fill)
+    words = {"0": "fill", "1": "network"} if early_maps else {}
     counts: dict[str, int] = {}
     for name, parameter in model.named_parameters():
         steps = name.removeprefix("trunk.").split(".")
-        part = ".".join(steps[: 2 if steps[0] in ("backbones", "stems") else 1])
+        steps[0] = words.get(steps[0], steps[0])
+        part = ".".join(steps[: 2 if steps[0] in _OF_EACH else 1])
         counts[part] = counts.get(part, 0) + parameter.numel()
     return {**counts, "total": sum(counts.values())}

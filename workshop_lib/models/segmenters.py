@@ -5,11 +5,8 @@ __all__ = ["SEGMENTERS", "build_segmenter"]
 import re
 from collections.abc import Sequence
 
-from torch import nn
-
 from workshop_lib.channels import Group
-from workshop_lib.errors import WorkshopError
-from workshop_lib.models.fusion import Fill
+from workshop_lib.models.fusion_maps import fuse_maps
 from workshop_lib.models.segmenter import Segmenter
 from workshop_lib.models.unet import UNet
 
@@ -34,32 +31,30 @@ def build_segmenter(
             three strides alone "fcn-resnet18:32" or "fcn-resnet18:16,32".
         in_channels: bands of the images, C.
         num_classes: K.
-        modalities: of a packed image; what a patch lacks is then filled.
-        fusion: "early"; for maps there is no other.
+        modalities: which channels belong together (`channels.groups`); what a patch
+            lacks is then filled.
+        fusion: where the modalities meet: "early", "middle", "late" or "shared".
 
     Raises:
-        WorkshopError: another fusion, a width or strides that do not exist.
+        WorkshopError: a width or strides that do not exist; an unknown fusion, or one
+            that has nothing to fuse (`fuse_maps`).
     """
-    found: Segmenter
-    if unet := _UNET.fullmatch(name):
-        found = UNet(
-            in_channels=in_channels, num_classes=num_classes, width=int(unet[1])
-        )
-    elif fcn := _FCN.fullmatch(name):
+    unet, fcn = _UNET.fullmatch(name), _FCN.fullmatch(name)
+    if unet is None and fcn is None:
+        return None
+
+    def network(channels: int) -> Segmenter:
+        if unet is not None:
+            return UNet(
+                in_channels=channels, num_classes=num_classes, width=int(unet[1])
+            )
         # Here, not above: torchvision takes seconds to import, and few runs need it.
         from workshop_lib.models.fcn import FCN, STRIDES
 
+        assert fcn is not None
         skips = [int(s) for s in fcn[2].split(",") if s] if fcn[2] else STRIDES
-        found = FCN(
-            fcn[1], in_channels=in_channels, num_classes=num_classes, skips=skips
-        )
-    else:
-        return None
-    if modalities:
-        if fusion != "early":
-            raise WorkshopError(
-                f"fusion={fusion!r} with model={name!r}: networks that score pixels"
-                " read all modalities stacked; use fusion='early'."
-            )
-        found.trunk = nn.Sequential(Fill(in_channels), found.trunk)
-    return found
+        return FCN(fcn[1], in_channels=channels, num_classes=num_classes, skips=skips)
+
+    if not modalities:
+        return network(in_channels)
+    return fuse_maps(fusion, modalities, network, num_classes=num_classes)

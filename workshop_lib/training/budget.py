@@ -11,7 +11,6 @@ from typing import Any
 import torch
 
 from workshop_lib.channels import groups
-from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError
 from workshop_lib.recipe import Recipe
 from workshop_lib.session import memory as memory_of_device
@@ -21,6 +20,7 @@ from workshop_lib.training.pixel_task import PixelTask
 from workshop_lib.training.step_time import (
     first_trainer,
     half_precision,
+    random_scenes,
     ratio_of_formats,
     time_steps,
 )
@@ -183,7 +183,7 @@ def budget(
     device = device or pick_device()
     if device.type == "cpu":
         tune_allocator()
-    scenes = _random_scenes(recipe, channels, num_classes, band_names)
+    scenes = random_scenes(recipe, channels, num_classes, band_names)
     at_hand = memory_of_device(device)[0] * 2**30
     first = first_trainer(recipe, scenes, device)
     bands, *sides = first.views.inputs[0].shape[1:]  # features are images of one pixel
@@ -279,26 +279,3 @@ def _time(seconds: float) -> str:
     if seconds < 5400:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h"
-
-
-def _random_scenes(
-    recipe: Recipe, channels: int, num_classes: int, band_names: Sequence[str]
-) -> Scenes:
-    generator = torch.Generator().manual_seed(0)
-    shape = (max(2 * num_classes, 64), channels, recipe.size, recipe.size)
-    images = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
-    rgb = channels == 3 and not band_names
-    names = tuple(f"class {k}" for k in range(num_classes))
-    masks = torch.randint(0, num_classes, (shape[0], *shape[2:]), generator=generator)
-    maps = recipe.task == "segment"
-    return Scenes(
-        images=images if rgb else images.float() / 255,
-        labels=torch.arange(shape[0]) % num_classes,
-        class_names=names,
-        names=tuple(f"{k}" for k in range(shape[0])),
-        bands=("red", "green", "blue")
-        if rgb
-        else tuple(band_names) or tuple(f"b{k}" for k in range(channels)),
-        masks=masks.to(torch.uint8) if maps else None,
-        mask_names=names if maps else (),
-    )

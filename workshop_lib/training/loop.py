@@ -40,7 +40,7 @@ from workshop_lib.training.distributed import (
 from workshop_lib.training.log import ProgressLog, Row
 from workshop_lib.training.resume import Progress, kept
 from workshop_lib.training.resume import resume as resume_run
-from workshop_lib.training.run import Run, run_identity
+from workshop_lib.training.run import Run, run_identity, what_differs
 from workshop_lib.training.signals import signals_between_steps
 from workshop_lib.training.trainer import Trainer
 
@@ -91,7 +91,7 @@ def train(
     folder = Path(folder) if folder else _default_folder(recipe, scenes, split)
     with rank_zero_first():  # the others find the folder made
         if resume and (folder / "recipe.json").exists():
-            _check_same(folder, recipe, run_identity(scenes, split))
+            _check_same(folder, recipe, run_identity(scenes, split, recipe.task))
             if (folder / "run.json").exists() and checkpoint == "last":
                 if verbose:
                     print(f"found a finished run of this recipe in {folder}: loaded")
@@ -208,7 +208,7 @@ def _write_log(folder: Path, progress: Progress, trainer: Trainer) -> None:
 
 def _default_folder(recipe: Recipe, scenes: Scenes, split: Split) -> Path:
     """Name a run after its method and a hash of all that it depends on."""
-    text = recipe.to_json() + json.dumps(run_identity(scenes, split))
+    text = recipe.to_json() + json.dumps(run_identity(scenes, split, recipe.task))
     return (
         Path("runs")
         / f"{recipe.method}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
@@ -217,7 +217,7 @@ def _default_folder(recipe: Recipe, scenes: Scenes, split: Split) -> Path:
 
 def _start_folder(folder: Path, recipe: Recipe, scenes: Scenes, split: Split) -> None:
     """Write what does not change: the recipe and the names of the images."""
-    identity = run_identity(scenes, split)
+    identity = run_identity(scenes, split, recipe.task)
     write_text(folder / "identity.json", json.dumps(identity))
     for name in ("recipe.json", "run.json", LAST, PREVIOUS, "best.pt", "log.csv"):
         (folder / name).unlink(missing_ok=True)
@@ -244,10 +244,11 @@ def _check_same(folder: Path, recipe: Recipe, identity: dict[str, str]) -> None:
             f"{folder} holds a run of another recipe ({changed}): choose another"
             " folder, or start anew with resume=False (--fresh)."
         )
-    if read_json(folder / "identity.json") != identity:
+    other = what_differs(read_json(folder / "identity.json"), identity)
+    if other:
         raise WorkshopError(
-            f"{folder} holds a run on other images or another split of them: choose"
-            " another folder, or start anew with resume=False (--fresh)."
+            f"{folder} holds a run on {other}: choose another folder, or start anew"
+            " with resume=False (--fresh)."
         )
 
 

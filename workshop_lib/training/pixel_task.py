@@ -19,7 +19,7 @@ from workshop_lib.methods import Batch, PixelMethod, build_method
 from workshop_lib.methods.propagation import PropagatedStart
 from workshop_lib.models.predict import predict
 from workshop_lib.pixels import IGNORE, mean_iou, pixel_confusion
-from workshop_lib.ranks import own_rows
+from workshop_lib.ranks import gather_rows, own_rows
 from workshop_lib.recipe import Recipe
 from workshop_lib.training.log import Row
 from workshop_lib.training.pseudo_maps import PseudoMaps
@@ -33,7 +33,8 @@ class PixelTask:
 
     The labeled images of the split are the labeled tiles: with `labels_per_class=1` one
     tile of each class of scene. That class is used for drawing them and for nothing
-    else. Of several ranks each mixes boxes (`cut_mix`) within its own share of a batch.
+    else. Boxes are mixed (`cut_mix`) over the global batch: several ranks tell one
+    another their strong views.
 
     Args:
         recipe: names method and views.
@@ -97,14 +98,13 @@ class PixelTask:
         taught, of_taught = self._view(unlabeled, strong, generator, normalize)
         index = own_rows(unlabeled)
         self._seen = index, of_seen
-        (H, W), n = taught.shape[2:], len(taught)
+        (H, W), n = taught.shape[2:], len(unlabeled)  # of all ranks
         source = same_pixels((H, W), of_seen, of_taught)  # (n, H, W), within each tile
-        first = torch.arange(n, device=source.device).view(n, 1, 1) * (H * W)
-        source = torch.where(source < 0, -1, source + first)
+        first = own_rows(torch.arange(n, device=source.device)) * (H * W)
+        source = torch.where(source < 0, -1, source + first.view(-1, 1, 1))
         if self.recipe.cutmix:
-            shape = (len(unlabeled), H, W)
-            boxes = own_rows(draw_boxes(shape, self.recipe.cutmix, generator))
-            taught, source = cut_mix(taught, boxes), cut_mix(source, boxes)
+            boxes = draw_boxes((n, H, W), self.recipe.cutmix, generator)
+            taught, source = (_cut_mix(each, boxes) for each in (taught, source))
         return Batch((x,), y, (seen, taught), index, source)
 
     def _view(
@@ -177,3 +177,8 @@ class PixelTask:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a saved state."""
         self.maps.load_state_dict(state)
+
+
+def _cut_mix(values: Tensor, boxes: Tensor) -> Tensor:
+    """Mix over the global batch, whose neighbour may be on another rank; own rows."""
+    return own_rows(cut_mix(gather_rows(values), boxes))

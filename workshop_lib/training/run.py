@@ -1,6 +1,6 @@
 """A finished (or interrupted) training as a folder, and how to open it again."""
 
-__all__ = ["CHECKPOINTS", "Run", "run_identity"]
+__all__ = ["CHECKPOINTS", "Run", "run_identity", "what_differs"]
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,9 +23,26 @@ from workshop_lib.training.pseudo_maps import PseudoMaps
 CHECKPOINTS = ("best", "last", "initial")
 
 
-def run_identity(scenes: Scenes, split: Split) -> dict[str, str]:
-    """Say in two hashes which images a run is about, and how they were split."""
-    return {"images": scenes.digest(), "split": split.digest(scenes)}
+def run_identity(
+    scenes: Scenes, split: Split, task: str = "classify"
+) -> dict[str, str]:
+    """Say in hashes which images a run is about, and how they were split.
+
+    Of task "segment" also with which masks: they are its labels, so all are hashed.
+    """
+    found = {"images": scenes.digest(), "split": split.digest(scenes)}
+    return {**found, "masks": scenes.mask_digest()} if task == "segment" else found
+
+
+def what_differs(found: dict[str, str], wanted: dict[str, str]) -> str:
+    """Say in words what two identities differ in; "" if it is the same run.
+
+    Runs of before masks were hashed do not tell theirs, and are taken for the same.
+    """
+    words = {"images": "other images", "split": "another split of them"}
+    known = {"masks": wanted.get("masks"), **found}
+    odd = [name for name, value in wanted.items() if known.get(name) != value]
+    return " and ".join(words.get(name, f"other {name}") for name in odd)
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,13 @@ __all__ = [
     "StepTime",
     "first_trainer",
     "half_precision",
+    "random_scenes",
     "ratio_of_formats",
     "time_steps",
 ]
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -163,3 +164,32 @@ def _median(
             torch.cuda.synchronize(device)
         seconds.append(clock() - start)
     return median(seconds)
+
+
+def random_scenes(
+    recipe: Recipe, channels: int, num_classes: int, band_names: Sequence[str]
+) -> Scenes:
+    """Make up images, and masks where maps are learnt, to time steps with.
+
+    Args:
+        recipe: its size and task; three channels without names are 8-bit RGB.
+        channels, num_classes, band_names: see `budget`.
+    """
+    generator = torch.Generator().manual_seed(0)
+    shape = (max(2 * num_classes, 64), channels, recipe.size, recipe.size)
+    images = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
+    rgb = channels == 3 and not band_names
+    names = tuple(f"class {k}" for k in range(num_classes))
+    masks = torch.randint(0, num_classes, (shape[0], *shape[2:]), generator=generator)
+    maps = recipe.task == "segment"
+    return Scenes(
+        images=images if rgb else images.float() / 255,
+        labels=torch.arange(shape[0]) % num_classes,
+        class_names=names,
+        names=tuple(f"{k}" for k in range(shape[0])),
+        bands=("red", "green", "blue")
+        if rgb
+        else tuple(band_names) or tuple(f"b{k}" for k in range(channels)),
+        masks=masks.to(torch.uint8) if maps else None,
+        mask_names=names if maps else (),
+    )

@@ -13,7 +13,7 @@ resampled (bilinearly) to the grid of 10 m.
 Sumbul et al. 2019 (Sentinel-2), 2021 (Sentinel-1 and the 19 classes).
 """
 
-__all__ = ["S1_BANDS", "S2_BANDS", "bigearthnet"]
+__all__ = ["S1_BANDS", "S2_BANDS", "Patches", "bigearthnet", "check_bands", "multi_hot"]
 
 import hashlib
 import json
@@ -28,6 +28,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from workshop_lib.data.checks import listed
 from workshop_lib.data.images.bigearthnet_classes import CLASSES_19, CLASSES_43, TO_19
@@ -77,25 +78,18 @@ def bigearthnet(
     Raises:
         WorkshopError: one message that lists everything wrong with the patches.
     """
-    for band in bands:
-        if band not in S2_BANDS:
-            raise unknown_name("band", band, S2_BANDS)
+    check_bands(bands)
     if classes not in (19, 43):
         raise WorkshopError(f"classes={classes}: BigEarthNet has 19 or 43.")
     if without_s1 not in ("refuse", "keep"):
         raise unknown_name("without_s1", without_s1, ("refuse", "keep"))
     radar = Path(s1) if s1 is not None else None
-    reader = _Patches(Path(path), radar, tuple(bands), without_s1 == "keep")
+    reader = Patches(Path(path), radar, tuple(bands), without_s1 == "keep")
     found = read_images(reader, size, cache, on_error)
     if found.note:
         print(found.note)
     names = CLASSES_19 if classes == 19 else CLASSES_43
-    labels = torch.zeros(len(found.names), len(names), dtype=torch.int64)  # (N, K)
-    for i, given in enumerate(found.facts.pop("labels")):
-        for label in given:
-            name = TO_19[label] if classes == 19 else label
-            if name is not None:
-                labels[i, names.index(name)] = 1
+    labels = multi_hot(found.facts.pop("labels"), names)
     return Scenes(
         images=found.images[:, : len(bands)],
         labels=labels,
@@ -107,7 +101,37 @@ def bigearthnet(
     )
 
 
-class _Patches:
+def check_bands(bands: Sequence[str]) -> None:
+    """Refuse bands that Sentinel-2 patches do not have.
+
+    Raises:
+        WorkshopError: the first of them; lists the known ones.
+    """
+    for band in bands:
+        if band not in S2_BANDS:
+            raise unknown_name("band", band, S2_BANDS)
+
+
+def multi_hot(given: Sequence[Sequence[str]], names: Sequence[str]) -> Tensor:
+    """Turn lists of labels, named as the 43, into 1 for each class that is there.
+
+    Args:
+        given: labels of each patch.
+        names: `CLASSES_19`, which leave some of the 43 out, or `CLASSES_43`.
+
+    Returns:
+        (N, K) int64.
+    """
+    labels = torch.zeros(len(given), len(names), dtype=torch.int64)  # (N, K)
+    for i, some in enumerate(given):
+        for label in some:
+            name = label if len(names) == len(CLASSES_43) else TO_19[label]
+            if name is not None:
+                labels[i, names.index(name)] = 1
+    return labels
+
+
+class Patches:
     """Read the bands of one place from the files of one or two folders."""
 
     def __init__(

@@ -81,7 +81,12 @@ def format_of(stream: BinaryIO) -> str:
         return ""
 
 
-def fit(picture: Image.Image, height: int, width: int) -> Image.Image:
+def fit(
+    picture: Image.Image,
+    height: int,
+    width: int,
+    how: Image.Resampling = Image.Resampling.BILINEAR,
+) -> Image.Image:
     """Resize until it covers the target, crop the centre; untouched if it fits."""
     if picture.size == (width, height):
         return picture
@@ -89,7 +94,7 @@ def fit(picture: Image.Image, height: int, width: int) -> Image.Image:
     w = max(width, round(picture.width * scale))
     h = max(height, round(picture.height * scale))
     left, top = (w - width) // 2, (h - height) // 2
-    picture = picture.resize((w, h), Image.Resampling.BILINEAR)
+    picture = picture.resize((w, h), how)
     return picture.crop((left, top, left + width, top + height))
 
 

@@ -1,0 +1,356 @@
+"""The layout of ben-ge: modalities, facts, land cover; what is missing is marked."""
+
+import json
+import math
+import os
+import shutil
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from workshop_lib.channels import groups
+from workshop_lib.data.facts import KOPPEN
+from workshop_lib.data.images.ben_ge import COVER_CODES, ben_ge, is_ben_ge
+from workshop_lib.data.images.bigearthnet import S1_BANDS, S2_BANDS
+from workshop_lib.data.modalities import known_modalities, pack
+from workshop_lib.data.open import describe_data, open_scenes, open_split
+from workshop_lib.errors import WorkshopError
+from workshop_lib.evaluation.segmentation import evaluate_segmentation
+from workshop_lib.pixels import IGNORE
+from workshop_lib.recipe import Recipe
+from workshop_lib.training.loop import train
+
+rasterio = pytest.importorskip("rasterio", reason="needs workshop_lib[geo]")
+
+SAMPLE = Path(__file__).parents[4] / "shared" / "data" / "bigearthnet_s1s2_sample"
+LABELS = (["Pastures"], ["Sea and ocean"])
+CODES = tuple(COVER_CODES)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKSHOP_CACHE", str(tmp_path / "cache"))
+
+
+def write_tif(path, pixels, **more):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    h, w = pixels.shape
+    about = {
+        **{"driver": "GTiff", "count": 1, "height": h, "width": w},
+        **{"crs": "EPSG:32629", "dtype": pixels.dtype, **more},
+        "transform": rasterio.Affine(1200 / w, 0, 643_200, 0, -1200 / h, 5_798_040),
+    }
+    with rasterio.open(path, "w", **about) as file:
+        file.write(pixels, 1)
+
+
+def write_patch(root, name, bands, **facts):
+    for band, pixels in bands.items():
+        write_tif(root / name / f"{name}_{band}.tif", pixels)
+    path = root / name / f"{name}_labels_metadata.json"
+    path.write_text(json.dumps(facts), encoding="utf-8")
+
+
+def flat(value, kind=np.uint16, side=120):
+    return np.full((side, side), value, kind)
+
+
+def name_of(k):
+    return f"S2A_MSIL2A_20170617T113321_{k}_85"
+
+
+def patch(root, k, *, s1=True, dem=True, cover=True, bands=("B02", "B04")):
+    """Write one patch whose numbers follow from k."""
+    name = name_of(k)
+    write_patch(
+        root / "sentinel-2",
+        name,
+        {band: flat(1000 + 10 * k) for band in bands},
+        labels=LABELS[k % 2],
+        acquisition_date=f"2017-{1 + k % 12:02d}-15 11:33:21",
+    )
+    if s1:
+        level = {b: flat(-10.0 - k - 7 * i, np.float32) for i, b in enumerate(S1_BANDS)}
+        twin = f"S1A_IW_GRDH_1SDV_{100 - k}"  # in the other order
+        write_patch(root / "sentinel-1", twin, level, corresponding_s2_patch=name)
+    if dem:
+        write_tif(root / "dem" / f"{name}_dem.tif", flat(100 * k - 50, np.int16))
+    if cover:
+        codes = flat(CODES[k % len(CODES)], np.uint8)
+        codes[:, :60] = 40
+        write_tif(root / "cover" / name / f"{name}_esaworldcover.tif", codes)
+    return name
+
+
+def tables(root, count, **columns):
+    """One table each, as the data set is described; column names are a guess."""
+    ids = [name_of(k) for k in range(count)]
+    given = {
+        "season.csv": {
+            "season_s2": np.linspace(0, 1, count),
+            "season_s1": [0.5] * count,
+        },
+        "climate.csv": {"climatezone": [26 + k % 2 for k in range(count)]},
+        "era-5.csv": {
+            "temperature_s2": np.arange(count) + 280.5,
+            "relhumidity_s2": np.arange(count) + 50.0,
+        },
+        **columns,
+    }
+    for file, content in given.items():
+        pd.DataFrame({"patch_id": ids[::-1], **content}).iloc[::-1].to_csv(
+            root / file, index=False
+        )
+
+
+def few(root, **more):
+    """Three patches: a whole one, one with nothing, one with a map of gaps."""
+    patch(root, 0)
+    patch(root, 1, s1=False, dem=False, cover=False)
+    patch(root, 2)
+    gappy = flat(5, np.int16)
+    gappy[3, 4] = -32768
+    write_tif(root / "dem" / f"{name_of(2)}_dem.tif", gappy, nodata=-32768)
+    return root
+
+
+def test_everything_is_where_it_belongs(tmp_path):
+    for k in range(3):
+        patch(tmp_path, k)
+    tables(tmp_path, 3)
+    scenes = ben_ge(tmp_path, bands=("B04", "B02"))
+    assert scenes.names == tuple(name_of(k) for k in range(3))
+    assert scenes.images.shape == (3, 2, 120, 120) and scenes.bands == ("B04", "B02")
+    assert scenes.images[:, 1, 5, 5].tolist() == pytest.approx([0.1, 0.101, 0.102])
+    s1, dem = scenes.modalities["s1"], scenes.modalities["dem"]
+    assert s1[:, :, 9, 9].tolist() == [[-10, -17], [-11, -18], [-12, -19]]
+    assert dem.shape == (3, 1, 120, 120)
+    assert dem[:, 0, 7, 7].tolist() == [-50, 50, 150]  # metres, not divided
+    assert scenes.mask_names[:2] == ("trees", "shrubland") and len(COVER_CODES) == 11
+    assert scenes.masks[:, 0, 100].tolist() == [0, 1, 2]
+    assert (scenes.masks[:, :, :60] == scenes.mask_names.index("cropland")).all()
+    assert scenes.multi_label and scenes.labels.sum(1).tolist() == [1, 1, 1]
+    facts = scenes.metadata
+    assert facts["day_of_year"].tolist() == [15, 46, 74]
+    assert facts["season"].tolist() == [1.0, 0.5, 0.0]  # rows in another order
+    assert facts["climate_zone"].tolist() == [26, 27, 26]
+    assert facts["weather"].tolist() == [[282.5, 52], [281.5, 51], [280.5, 50]]
+    assert facts["has_s1"].tolist() == facts["has_dem"].tolist() == [1, 1, 1]
+    assert 50 < float(facts["lat"][0]) < 55
+    wanted = (
+        "s2",
+        "s1",
+        "dem",
+        "season_onehot",
+        "climate",
+        "weather",
+        "place",
+        "cover",
+    )
+    assert set(wanted) <= set(known_modalities(scenes))
+    packed = pack(scenes, wanted)
+    assert packed.images.isfinite().all()
+    zones = next(g for g in groups(packed.bands) if g.name == "climate")
+    letters = [KOPPEN[k] for k in packed.images[:, zones.channels, 0, 0].argmax(1)]
+    assert letters == ["Dfb", "Dfc", "Dfb"]
+
+
+def test_what_a_patch_lacks_is_a_mask_not_a_crash(tmp_path):
+    few(tmp_path)
+    scenes = ben_ge(tmp_path, bands=("B02",), size=30)
+    assert len(scenes) == 3
+    assert scenes.metadata["has_s1"].tolist() == [1, 0, 1]
+    assert scenes.metadata["has_dem"].tolist() == [1, 0, 0]  # gaps count as missing
+    assert (scenes.masks[1] == IGNORE).all() and (scenes.masks[0] != IGNORE).all()
+    packed = pack(scenes, ("s2", "s1", "dem", "cover"))
+    lacking = {
+        g.name: packed.images[:, g.channels].isnan().flatten(1).all(1).tolist()
+        for g in groups(packed.bands)
+    }
+    assert lacking == {
+        "s2": [False, False, False],
+        "s1": [False, True, False],
+        "dem": [False, True, True],
+        "cover": [False, True, False],
+    }
+    # Every value is there or not, as a whole patch
+    widths = (1, 2, 1, 11)
+    gone = sum(
+        k * one.count(True) for one, k in zip(lacking.values(), widths, strict=True)
+    )
+    assert int(packed.images.isnan().sum()) == gone * 30 * 30
+
+
+def test_tables_may_lack_patches_values_and_be_missing(tmp_path):
+    few(tmp_path)
+    rows = {"patch_id": [name_of(0), name_of(2)], "ClimateZone": ["dfc", None]}
+    pd.DataFrame(rows).to_csv(tmp_path / "a.csv", index=False)
+    pd.DataFrame({"elsewhere": [1]}).to_csv(tmp_path / "b.csv", index=False)
+    facts = ben_ge(tmp_path, bands=("B02",)).metadata
+    zone = facts["climate_zone"].tolist()
+    assert zone[0] == 27 and math.isnan(zone[1]) and math.isnan(zone[2])
+    assert "weather" not in facts
+    # Of the date all know how much of a summer it is
+    assert facts["season"].tolist() == pytest.approx([0.14, 0.31, 0.46], abs=0.01)
+
+
+def test_a_folder_with_sentinel_2_alone(tmp_path):
+    patch(tmp_path, 0, s1=False, dem=False, cover=False)
+    (tmp_path / "sentinel-1").mkdir()
+    scenes = ben_ge(tmp_path, bands=("B02",))
+    assert scenes.modalities == {} and scenes.masks is None
+    assert not [name for name in scenes.metadata if name.startswith("has_")]
+
+
+def test_land_cover_is_not_blended_where_it_is_resized(tmp_path):
+    name = patch(tmp_path, 0)
+    codes = np.where(np.indices((120, 120)).sum(0) // 8 % 2, 10, 100).astype(np.uint8)
+    codes[:5] = 0  # no data
+    write_tif(tmp_path / "cover" / name / f"{name}_esaworldcover.tif", codes)
+    masks = ben_ge(tmp_path, bands=("B02",), size=48).masks
+    assert set(masks.unique().tolist()) == {0, 10, IGNORE}
+
+
+def test_a_change_is_noticed(tmp_path):
+    name = patch(tmp_path, 0)
+    ben_ge(tmp_path, bands=("B02",))
+    path = tmp_path / "dem" / f"{name}_dem.tif"
+    write_tif(path, flat(7, np.int16))
+    os.utime(path, ns=(1, 1))  # whatever the clock's grain
+    assert float(ben_ge(tmp_path, bands=("B02",)).modalities["dem"].mean()) == 7
+    path.unlink()
+    assert "dem" not in ben_ge(tmp_path, bands=("B02",)).modalities
+    shutil.rmtree(tmp_path / "cover")
+    assert ben_ge(tmp_path, bands=("B02",)).masks is None
+
+
+def test_one_error_lists_what_is_damaged(tmp_path):
+    root = few(tmp_path)
+    write_tif(
+        root / "cover" / name_of(0) / f"{name_of(0)}_esaworldcover.tif",
+        flat(37, np.uint8),
+    )
+    (root / "dem" / f"{name_of(2)}_dem.tif").write_bytes(b"no tif")
+    with pytest.raises(WorkshopError) as caught:
+        ben_ge(root, bands=("B02",))
+    text = str(caught.value)
+    assert text.startswith("2 problems") and name_of(2) in text
+    assert f"{name_of(0)}: codes that ESA WorldCover does not have: [37]" in text
+    kept = ben_ge(root, bands=("B02",), on_error="skip")
+    assert kept.names == (name_of(1),)
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        (f"patch_id,season\n{name_of(0)},1\n{name_of(0)},0\n", "two rows"),
+        (f"patch_id,climate\n{name_of(0)},Dfx\n", "Dfx is no number"),
+        ('patch_id,season\n"', "cannot be read"),
+    ],
+)
+def test_tables_that_are_damaged_are_told(tmp_path, text, word):
+    patch(tmp_path, 0)
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(WorkshopError, match=f"t.csv.*{word}"):
+        ben_ge(tmp_path, bands=("B02",))
+
+
+def test_wrong_calls(tmp_path):
+    with pytest.raises(WorkshopError, match="is not a folder"):
+        ben_ge(tmp_path)
+    with pytest.raises(WorkshopError, match="band 'B10'"):
+        ben_ge(tmp_path, bands=("B10",))
+    assert not is_ben_ge(tmp_path) and not is_ben_ge("mini_eo")
+
+
+def test_the_data_knob_reads_it_and_a_map_is_learnt_late(tmp_path):
+    root = tmp_path / "ben-ge"
+    for k in range(40):
+        patch(root, k, s1=k % 5 != 0, dem=k % 7 != 0, cover=k % 9 != 0)
+    tables(root, 40)
+    recipe = Recipe(
+        data=str(root),
+        bands="B02,B04",
+        modalities=("s2", "s1", "dem", "season_onehot", "weather"),
+        fusion="late",
+        task="segment",
+        model="unet-2",
+        size=8,
+        labels_per_class=3,
+        labeled_view="strong",
+        modality_dropout=0.2,
+        threshold=0.3,
+        steps=4,
+        eval_every=2,
+        batch_size=4,
+        mu=2,
+        precision="fp32",
+    )
+    channels = 2 + 2 + 1 + 4 + 2
+    assert describe_data(recipe) == (40, channels, len(COVER_CODES))
+    scenes = open_scenes(recipe)
+    assert len(scenes.bands) == 11 and scenes.images.isnan().any()
+    split = open_split(recipe, scenes)
+    run = train(recipe, scenes, split, folder=tmp_path / "run", verbose=False)
+    assert run.log["loss"].notna().all()
+    assert run.facts["class_names"] == list(COVER_CODES.values())
+    assert 0 <= evaluate_segmentation(run, scenes, split).scores.accuracy <= 1
+    with pytest.raises(WorkshopError, match="several labels each cannot be trained"):
+        classes = recipe.with_(task="classify", model="small_cnn")
+        train(classes, scenes, split, folder=tmp_path / "no", verbose=False)
+
+
+@pytest.mark.skipif(not SAMPLE.exists(), reason="no sample beside the checkout")
+def test_real_patches_of_which_one_lacks_its_radar(tmp_path):
+    facts = pd.read_csv(SAMPLE / "benv1_meta.csv").head(4)
+    arrays = np.load(SAMPLE / "benv1_pairs.npz")
+    for i, row in enumerate(facts.itertuples()):
+        name = row.patch_id
+        write_patch(
+            tmp_path / "sentinel-2",
+            name,
+            {band: arrays[f"{name}/{band}"] for band in S2_BANDS},
+            labels=row.labels43.split("|"),
+            acquisition_date=pd.to_datetime(str(row.date)).strftime(
+                "%Y-%m-%d 10:10:31"
+            ),
+        )
+        if i != 2:
+            radar = {band: arrays[f"{name}/{band}"] for band in S1_BANDS}
+            write_patch(
+                tmp_path / "sentinel-1", f"S1A_{i}", radar, corresponding_s2_patch=name
+            )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        scenes = ben_ge(tmp_path)
+    packed = pack(scenes, ("s2", "s1", "season_onehot"))
+    alone = [name == facts.patch_id[2] for name in scenes.names]
+    assert (scenes.metadata["has_s1"] == 0).tolist() == alone
+    assert packed.images[:, 12:14].isnan().flatten(1).all(1).tolist() == alone
+    assert packed.images[:, :12].isfinite().all()
+    for i, name in enumerate(scenes.names):
+        fine = arrays[f"{name}/B03"].astype(np.float32) / 10_000
+        assert np.array_equal(packed.images[i, 2].numpy(), fine)
+        month = int(str(facts.date[facts.patch_id == name].iloc[0])[4:6])
+        season = packed.images[i, 14:, 0, 0]
+        assert torch.equal(season, torch.eye(4)[month % 12 // 3])
+
+
+def test_it_is_found_by_its_name_where_get_puts_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WORKSHOP_DATA", str(tmp_path / "data"))
+    recipe = Recipe(data="ben_ge", task="segment", model="unet-2", bands="B02", size=8)
+    with pytest.raises(WorkshopError, match="workshop data ben_ge get"):
+        open_scenes(recipe)
+    root = tmp_path / "data" / "ben_ge" / "patches" / "ben-ge-800"
+    for k in range(2):
+        patch(root, k)
+    scenes = open_scenes(recipe.with_(modalities=("s1", "season", "s2")))
+    assert scenes.bands == ("s1:VV", "s1:VH", "season=summer", "s2:B02")
+    assert scenes.mask_names == tuple(COVER_CODES.values())
+    with pytest.raises(WorkshopError, match="task='segment' learns its land cover"):
+        open_scenes(Recipe(data="ben_ge"))

@@ -1,0 +1,217 @@
+"""ben-ge: BigEarthNet's patches with elevation, land cover, climate, season, weather.
+
+    ben-ge-800/
+        sentinel-2/S2A_MSIL2A_..._36_85/     as in `bigearthnet`: bands, labels, date
+        sentinel-1/S1A_IW_GRDH_.../          its radar, VV and VH in dB
+        S2A_MSIL2A_..._36_85_dem.tif             elevation in metres
+        S2A_MSIL2A_..._36_85_esaworldcover.tif   land cover in the codes of ESA
+        *.csv                                a row for each patch
+
+That there are two folders of patches, maps with these two endings, and a table each for
+weather, climate zone and season, is known. **Not known for certain** is in which folder
+the maps lie, and what the tables and their columns are called. So maps are looked for
+anywhere below the folder, and tables are all .csv files there that have a column
+`patch_id` (see `ben_ge_tables` for their columns).
+
+What a patch lacks is marked, not refused: radar and elevation by "has_s1" and "has_dem"
+(0), land cover by 255, facts by NaN. What is there but damaged is an error, as always.
+
+Mommert et al. 2023, arXiv:2307.01741. Land cover: ESA WorldCover, 11 classes at 10 m.
+"""
+
+__all__ = ["COVER_CODES", "ben_ge", "count_patches", "is_ben_ge"]
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+
+from workshop_lib.data.facts import season_of
+from workshop_lib.data.images.ben_ge_tables import read_tables
+from workshop_lib.data.images.bigearthnet import (
+    S1_BANDS,
+    S2_BANDS,
+    Patches,
+    check_bands,
+    multi_hot,
+)
+from workshop_lib.data.images.bigearthnet_classes import CLASSES_19
+from workshop_lib.data.images.decode import Decoded, fit
+from workshop_lib.data.images.listing import ImageFile, is_visible
+from workshop_lib.data.images.raster import open_raster, without_place_warnings
+from workshop_lib.data.images.reading import OnError, read_images
+from workshop_lib.data.scenes import Scenes
+from workshop_lib.pixels import IGNORE
+
+# Land cover by its code in ESA's maps; 0 is no data
+COVER_CODES = {
+    10: "trees",
+    20: "shrubland",
+    30: "grassland",
+    40: "cropland",
+    50: "built-up",
+    60: "bare or sparse",
+    70: "snow and ice",
+    80: "water",
+    90: "wetland",
+    95: "mangroves",
+    100: "moss and lichen",
+}
+_S2, _S1 = "sentinel-2", "sentinel-1"
+
+
+def is_ben_ge(folder: Path | str) -> bool:
+    """Tell whether a folder holds Sentinel-2 patches in the layout of ben-ge."""
+    return any(Path(folder, _S2).glob("S2*"))
+
+
+def count_patches(folder: Path | str) -> int:
+    """Count the Sentinel-2 patches without reading any."""
+    return sum(path.is_dir() for path in Path(folder, _S2).glob("S2*"))
+
+
+def ben_ge(
+    path: Path | str,
+    bands: Sequence[str] = S2_BANDS,
+    size: int | None = None,
+    cache: bool = True,
+    on_error: OnError = "raise",
+) -> Scenes:
+    """Read patches with all that is known about each of them.
+
+    Args:
+        path: folder that holds `sentinel-2` and, if there are any, the rest.
+        bands: which Sentinel-2 bands, in this order.
+        size: side in pixels; None for 120. Land cover takes the nearest pixel.
+        cache, on_error: as in `Scenes.from_folder`.
+
+    Returns:
+        Scenes with reflectance as images and multi-hot labels of 19 classes (N, 19).
+        Where at least one patch has it: the modalities "s1" (dB) and "dem" (m) with
+        "has_s1" and "has_dem" in the metadata, and land cover as masks. Metadata:
+        "day_of_year", "lat" and "lon" of the Sentinel-2 patch, "season" (1 on 21 June)
+        and what the tables tell.
+
+    Raises:
+        WorkshopError: no such folder; or one message that lists all damaged patches.
+    """
+    check_bands(bands)
+    root = Path(path)
+    radar = root / _S1 if any((root / _S1).glob("S1*")) else None
+    reader = _BenGe(Patches(root / _S2, radar, tuple(bands), keep=True), root)
+    with without_place_warnings():
+        found = read_images(reader, size, cache, on_error)
+    if found.note:
+        print(found.note)
+    labels = multi_hot(found.facts.pop("labels"), CLASSES_19)
+    facts = {name: torch.tensor(all_).float() for name, all_ in found.facts.items()}
+    facts["season"] = season_of(facts["day_of_year"])
+    for name, told in read_tables(root, found.names).items():
+        own = facts.get(name, told)  # of the patch itself, where a table is silent
+        facts[name] = torch.where(told.isnan(), own, told)
+    has_cover = facts.pop("has_cover").bool()
+    C, dem = len(bands), found.images[:, -2:-1]
+    modalities = {"s1": found.images[:, C:-2], "dem": dem}
+    for name in ("s1", "dem"):
+        if not facts.get(f"has_{name}", torch.zeros(1)).any():
+            del modalities[name]
+            facts.pop(f"has_{name}", None)
+    return Scenes(
+        images=found.images[:, :C],
+        labels=labels,
+        class_names=CLASSES_19,
+        names=found.names,
+        bands=tuple(bands),
+        masks=found.images[:, -1].to(torch.uint8) if has_cover.any() else None,
+        mask_names=tuple(COVER_CODES.values()) if has_cover.any() else (),
+        modalities=modalities,
+        metadata=facts,
+    )
+
+
+class _BenGe:
+    """Read a patch and its maps: bands, radar, elevation, number of the land cover."""
+
+    def __init__(self, patches: Patches, root: Path) -> None:
+        self.patches, self.listing = patches, patches.listing
+        self.dem = _find_maps(root, "_dem.tif")
+        self.cover = _find_maps(root, "_esaworldcover.tif")
+        stats = [
+            (str(path), path.stat().st_size, path.stat().st_mtime_ns)
+            for maps in (self.dem, self.cover)
+            for path in maps.values()
+        ]
+        digest = hashlib.sha256(json.dumps(stats).encode()).hexdigest()
+        self.rules = f"ben-ge 1, {patches.rules}, {digest}"
+        self.pixel_bytes = 4 * (len(patches.bands) + len(S1_BANDS) + 2)
+
+    def size(self, file: ImageFile) -> tuple[int, int]:
+        """Return the side of the 10 m bands."""
+        return self.patches.size(file)
+
+    def read(self, file: ImageFile, height: int, width: int) -> Decoded:
+        """Read all of one patch; what is not there is 0, of the land cover 255."""
+        found = self.patches.read(file, height, width)
+        dem = _read_dem(self.dem.get(file.name), height, width)
+        cover = _read_cover(self.cover.get(file.name), height, width)
+        nothing = np.zeros((height, width), np.float32)
+        maps = [
+            nothing if dem is None else dem,
+            nothing + IGNORE if cover is None else cover,
+        ]
+        pixels = np.concatenate([found.pixels, np.stack(maps)])  # (C + 2, H, W)
+        has = {
+            "has_dem": float(dem is not None),
+            "has_cover": float(cover is not None),
+        }
+        return Decoded(pixels, found.resized, {**found.facts, **has})
+
+
+def _find_maps(root: Path, ending: str) -> dict[str, Path]:
+    """Find the maps of one kind below a folder: patch -> file."""
+    return {
+        path.name.removesuffix(ending): path
+        for path in sorted(root.rglob(f"*{ending}"))
+        if is_visible(path.name)
+    }
+
+
+def _read_dem(path: Path | None, h: int, w: int) -> npt.NDArray[np.float32] | None:
+    """Read heights in metres; None where the map is not there or has gaps."""
+    if path is None:
+        return None
+    with open_raster(str(path)) as dataset:
+        heights = dataset.read(1).astype(np.float32)
+        gaps = ~np.isfinite(heights)
+        if dataset.nodata is not None:
+            gaps |= heights == np.float32(dataset.nodata)
+    if gaps.any():
+        return None
+    return np.asarray(fit(Image.fromarray(heights), h, w))
+
+
+def _read_cover(path: Path | None, h: int, w: int) -> npt.NDArray[np.float32] | None:
+    """Read land cover as numbers from 0, 255 where nobody knows.
+
+    Raises:
+        ValueError: a code that ESA's maps do not have.
+    """
+    if path is None:
+        return None
+    with open_raster(str(path)) as dataset:
+        codes = dataset.read(1)
+    if codes.dtype.kind not in "iu":
+        raise ValueError(f"land cover of type {codes.dtype}: expected whole numbers")
+    number = np.full(256, -1, np.int16)
+    number[[0, *COVER_CODES]] = [IGNORE, *range(len(COVER_CODES))]
+    odd = sorted({int(c) for c in np.unique(codes)} - {0, *COVER_CODES})
+    if odd:
+        raise ValueError(f"codes that ESA WorldCover does not have: {odd[:8]}")
+    picture = Image.fromarray(number[codes].astype(np.uint8))
+    nearest = fit(picture, h, w, Image.Resampling.NEAREST)
+    return np.asarray(nearest).astype(np.float32)
