@@ -1,14 +1,15 @@
 """Which modalities are worth combining, and where: docs/fusion.md.
 
-    python -m benchmarks.fusion                          five studies, seeds 0 to 2
+    python -m benchmarks.fusion                          all studies, seeds 0 to 2
     python -m benchmarks.fusion --studies sets maps --seeds 0 1 2 3 4
     python -m benchmarks.fusion --write-docs             and docs/fusion.md, fusion.png
 
 Stops and resumes: what is finished in runs/fusion/ is loaded. Studies: `sets`
 classifies scenes from each set of modalities; `maps` draws land cover from them;
-`fusions` compares where modalities meet; `fixmatch` asks what unlabelled images add to
-fused inputs; `shift` trains in four regions and tests in the fifth, where longitude
-misleads. Seed by seed: what is there at any moment compares like with like.
+`fusions` compares where modalities meet, `map_fusions` the same for maps; `fixmatch`
+asks what unlabelled images add to fused inputs; `shift` trains in four regions and
+tests in the fifth, where longitude misleads. Seed by seed: what is there at any moment
+compares like with like.
 """
 
 import argparse
@@ -31,7 +32,8 @@ from workshop_lib.recipe import Recipe, preset
 from workshop_lib.session import setup
 from workshop_lib.training.loop import train
 
-STUDIES = ("sets", "fusions", "shift", "maps", "fixmatch")
+STUDIES = ("sets", "fusions", "shift", "maps", "fixmatch", "map_fusions")
+KINDS = ("early", "middle", "late", "shared")
 DOCS = Path(__file__).parents[1] / "docs"
 # Sensors that see the ground; a fact alone draws every patch in one colour
 MAP_SETS = ("S2", "S1", "elevation", "S2 + S1", "S2 + season", "everything")
@@ -52,14 +54,14 @@ def recipes(study: str, steps: int) -> dict[str, Recipe]:
     if study == "sets":
         return recipes_of_sets(base)
     if study == "fusions":
-        found = {
-            kind: base.with_(modalities=FUSED, fusion=kind)
-            for kind in ("early", "middle", "late", "shared")
-        }
+        found = {kind: base.with_(modalities=FUSED, fusion=kind) for kind in KINDS}
         dropped = base.with_(modalities=FUSED, fusion="late", modality_dropout=0.2)
         return {**found, "late, dropout 0.2": dropped}
+    maps = base.with_(task="segment", model="unet-16", labels_per_class=2)
+    if study == "map_fusions":
+        both = maps.with_(modalities=("s2", "s1"))
+        return {kind: both.with_(fusion=kind) for kind in KINDS}
     if study == "maps":
-        maps = base.with_(task="segment", model="unet-16", labels_per_class=2)
         return recipes_of_sets(maps, {name: SETS[name] for name in MAP_SETS})
     if study == "fixmatch":
         few = base.with_(labels_per_class=4, mu=2)

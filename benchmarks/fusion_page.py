@@ -67,6 +67,13 @@ is the whole fifth region.
 {table}
 """
 
+_MAP_FUSIONS = """## Where they meet, for maps
+
+S2 and S1, U-Net of width 16, 20 labelled tiles, supervised. Late and shared add scores.
+
+{table}
+"""
+
 _FIXMATCH = """## Unlabelled images with fused inputs
 
 4 labels per class; FixMatch with twice as many unlabelled images per step, threshold
@@ -87,11 +94,13 @@ def page(tables: Mapping[str, pd.DataFrame], steps: int) -> str:
     parts = [_SETS.format(table=_both(sets, maps), verdicts=_verdicts(sets))]
     for study, text in (
         ("fusions", _FUSIONS),
+        ("map_fusions", _MAP_FUSIONS),
         ("shift", _SHIFT),
         ("fixmatch", _FIXMATCH),
     ):
         if study in tables:
-            parts.append(text.format(table=_table(tables[study])))
+            column = "iou" if study == "map_fusions" else "f1"
+            parts.append(text.format(table=_table(tables[study], column)))
     machine = ", ".join(f"{name} {value}" for name, value in versions().items())
     return _PAGE.format(steps=steps, parts="\n".join(parts), machine=machine)
 
@@ -144,11 +153,13 @@ def _both(sets: pd.DataFrame, maps: pd.DataFrame | None) -> str:
     return "\n".join(lines)
 
 
-def _table(rows: pd.DataFrame) -> str:
+def _table(rows: pd.DataFrame, column: str) -> str:
     found = deviations(rows).set_index("name")
-    lines = ["| what | accuracy, % | F1, % | parameters | seeds |", "|---" * 5 + "|"]
+    called = {"f1": "F1", "iou": "mIoU"}[column]
+    lines = [f"| what | accuracy, % | {called}, % | parameters | seeds |"]
+    lines.append("|---" * 5 + "|")
     lines += [
-        f"| {name} | {_cell(found, name)} | {_cell(found, name, 'f1')} |"
+        f"| {name} | {_cell(found, name)} | {_cell(found, name, column)} |"
         f" {found.loc[name, 'parameters']:,} | {found.loc[name, 'seeds']} |"
         for name in found.index
     ]

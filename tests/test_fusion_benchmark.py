@@ -74,7 +74,9 @@ def test_a_verdict_needs_every_seed(gains, word):
 
 
 def test_the_page_says_means_deviations_and_gains_seed_by_seed():
-    text = page({"sets": SETS, "maps": MAPS, "shift": SETS}, 500)
+    text = page({"sets": SETS, "maps": MAPS, "shift": SETS, "map_fusions": MAPS}, 500)
+    assert "| what | accuracy, % | mIoU, % | parameters | seeds |" in text
+    assert "| S2 + S1 | 51.0 ± 7.1 | 40.0 ± 7.1 | 1,234 | 2 |" in text
     assert "| S2 | 65.0 ± 7.1 | 66.0 ± 7.1 | 35.0 ± 7.1 | 46.0 ± 7.1 | 2, 2 |" in text
     assert "| S1 | S2 | +7.5 | +10.0, +5.0 | adds |" in text
     assert "| climate | S2 | +0.0 | -10.0, +10.0 | not clear |" in text
