@@ -23,7 +23,10 @@ def sections(unit: str) -> set[str]:
     return set(re.findall(r"^# ## (.+)$", path.read_text(encoding="utf-8"), re.M))
 
 
-@pytest.mark.parametrize(("plan", "whole"), [("Two hours", 120), ("One hour", 60)])
+PLANS = [("Two hours", 120), ("One hour", 60), ("The afternoon", 120)]
+
+
+@pytest.mark.parametrize(("plan", "whole"), PLANS)
 def test_the_clock_of_a_plan_is_the_sum_of_its_minutes(plan, whole):
     timed = [row for row in rows(PARTS[plan]) if re.fullmatch(r"\d:\d\d", row[0])]
     clock = 0
@@ -47,8 +50,18 @@ def test_the_two_hours_hold_every_unit_and_say_what_is_left_out():
         assert minutes >= stated_minutes(path) - left_out[unit] - 1
 
 
+def test_the_afternoon_gives_each_unit_its_minutes():
+    found = rows(PARTS["The afternoon"])
+    given = {row[1][:2]: int(row[2]) for row in found if row[1][:2] in UNITS}
+    assert set(given) == set(list(UNITS)[6:8])
+    for unit, minutes in given.items():
+        (path,) = (ROOT / "notebooks" / "solutions").glob(f"{unit}_*.ipynb")
+        assert minutes >= stated_minutes(path)
+    assert any(row[1].startswith("Break") for row in found)
+
+
 def test_sections_named_in_the_text_are_there():
-    known = set().union(*(sections(unit) for unit in list(UNITS)[:6]))
+    known = set().union(*(sections(unit) for unit in list(UNITS)[:8]))
     named = set(re.findall(r'"([A-Z][^"\n]+?),?"', PLAN.read_text().replace("\n", " ")))
     assert len(named) >= 8
     assert named <= known

@@ -1,6 +1,6 @@
 """The shape that a figure has on a slide."""
 
-__all__ = ["reshape"]
+__all__ = ["key_below", "reshape"]
 
 from slides.draw.letters import for_the_room
 from workshop_lib.figures import Drawing
@@ -21,4 +21,29 @@ def reshape(
     for_the_room(figure, points, shown)
     # The layout settles in its second turn where maps keep their aspect
     figure.draw_without_rendering()
+    return figure
+
+
+def key_below(figure: Drawing, columns: int, means: bool = True) -> Drawing:
+    """Lay the key below a figure out in other columns.
+
+    Args:
+        figure: is changed, and returned; its letters keep their size.
+        columns: of the key.
+        means: whether to keep the means that `figures.histograms` writes there.
+    """
+    (old,) = figure.legends
+    handles, labels = old.legend_handles, [t.get_text() for t in old.get_texts()]
+    size = old.get_texts()[0].get_fontsize()
+    old.remove()
+    figure.legend(
+        handles,
+        [label if means else label.split(": mean")[0] for label in labels],
+        loc="outside lower center",
+        ncols=columns,
+        frameon=False,
+        fontsize=size,
+        columnspacing=1.2,
+        handletextpad=0.5,
+    )
     return figure

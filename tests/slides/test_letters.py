@@ -3,6 +3,7 @@
 import pytest
 
 from slides.draw.letters import for_the_room
+from slides.draw.shape import key_below, reshape
 from workshop_lib import figures
 from workshop_lib.figures.style import Drawing
 
@@ -24,3 +25,14 @@ def test_letters_are_as_large_as_asked_for(width: float):
 def test_the_title_goes_unless_it_is_kept():
     assert for_the_room(drawing()).get_suptitle() == ""
     assert for_the_room(drawing(), title=True).get_suptitle() == "Bars"
+
+
+@pytest.mark.parametrize("means", [True, False])
+def test_the_key_is_laid_out_anew_and_keeps_its_letters(means: bool):
+    figure = figures.histograms({"a": [0, 2], "b": [3, 5]}, title="T", x_label="x")
+    shown = key_below(reshape(figure, 6, 4, shown=600), 1, means=means)
+    (legend,) = shown.legends
+    words = ["a: mean 1", "b: mean 4"] if means else ["a", "b"]
+    assert [text.get_text() for text in legend.get_texts()] == words
+    for text in legend.get_texts():
+        assert text.get_fontsize() * 600 / (72 * 6) == pytest.approx(18)

@@ -11,6 +11,7 @@ from workshop_lib.figures.cover_maps import cover_maps
 from workshop_lib.figures.curves import growing_curve, learning_curves, pseudo_labels
 from workshop_lib.figures.display import sar_to_display, to_display
 from workshop_lib.figures.embedding import Panel, embedding_grid
+from workshop_lib.figures.flow import Box, flow
 from workshop_lib.figures.histograms import histograms
 from workshop_lib.figures.ladder import Rung, ladder
 from workshop_lib.figures.lines import lines
@@ -40,6 +41,7 @@ from workshop_lib.figures.vector_path import vector_path
 from workshop_lib.figures.views import view_rows
 
 __all__ = [
+    "Box",
     "Drawing",
     "Opinion",
     "Panel",
@@ -52,6 +54,7 @@ __all__ = [
     "cover_colours",
     "describe",
     "embedding_grid",
+    "flow",
     "gallery",
     "growing_curve",
     "histograms",

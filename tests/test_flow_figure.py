@@ -1,0 +1,43 @@
+"""A diagram shows every box with its words, and arrows that reach from rim to rim."""
+
+import pytest
+from matplotlib.text import Annotation
+
+from workshop_lib import figures
+from workshop_lib.errors import WorkshopError
+from workshop_lib.figures import Box
+
+BOXES = {
+    "S2": Box("S2\n4 bands", 1, 2, kind="data"),
+    "net": Box("backbone", 1, 1),
+    "class": Box("10 classes", 4, 1, kind="answer"),
+    "note": Box("here they meet", 4, 2, kind="word"),
+}
+
+
+def test_boxes_are_where_they_are_told_and_arrows_join_them():
+    figure = figures.flow(BOXES, [("S2", "net"), ("net", "class", 0.3)], title="Early")
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    words = {t.get_text(): t.get_position() for t in axes.texts if t.get_text()}
+    assert words == {box.text: (box.x, box.y) for box in BOXES.values()}
+    low, high = axes.get_xlim()
+    assert low < 1 - 1.5 / 2 and high > 4 + 1.5 / 2
+    arrows = [t for t in axes.texts if isinstance(t, Annotation)]
+    assert [(a.xy, a.xyann) for a in arrows] == [((1, 1), (1, 2)), ((4, 1), (1, 1))]
+    data, network, answer, word = axes.patches[:4]
+    assert {p.get_linewidth() for p in (data, network, answer)} == {1.4, 2.6, 1.8}
+    assert word.get_linewidth() == 0
+    told = figures.describe(figure)
+    assert "S2 (S2 4 bands)" in told
+    assert "Arrows from S2 to net; from net to class." in told
+
+
+def test_what_cannot_be_drawn_is_told():
+    with pytest.raises(WorkshopError, match="at least one box"):
+        figures.flow({}, [], title="T")
+    with pytest.raises(WorkshopError, match="nett"):
+        figures.flow(BOXES, [("S2", "nett")], title="T")
+    odd = {"a": Box("a", 0, 0, kind="cloud")}  # type: ignore[arg-type]
+    with pytest.raises(WorkshopError, match="cloud"):
+        figures.flow(odd, [], title="T")
