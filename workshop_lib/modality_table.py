@@ -2,6 +2,7 @@
 
 __all__ = ["SETS", "deviations", "measure", "recipes_of_sets"]
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from workshop_lib.evaluation.metrics import Scores
 from workshop_lib.evaluation.segmentation import evaluate_segmentation
 from workshop_lib.files import read_json, write_text
 from workshop_lib.recipe import Recipe
+from workshop_lib.session import in_notebook
+from workshop_lib.training.log import someone_watches
 from workshop_lib.training.loop import train
 from workshop_lib.training.run import Run
 
@@ -59,7 +62,7 @@ def measure(
         recipes: by name; the names become folders.
         seeds: how many, counted from 0; or which.
         folder: where the runs and `rows.csv` go.
-        verbose: show a bar.
+        verbose: show a bar, where somebody watches.
 
     Returns:
         A row per training: name, seed, accuracy, f1, iou (means over the classes, 0 to
@@ -75,7 +78,13 @@ def measure(
     folder = Path(folder)
     rows: list[dict[str, Any]] = []
     todo = [(seed, name) for seed in chosen for name in recipes]
-    with tqdm(todo, disable=not verbose) as bar:
+    with tqdm(
+        todo,
+        unit="training",
+        leave=False,
+        file=sys.stdout if in_notebook() else sys.stderr,  # red in a notebook
+        disable=not (verbose and someone_watches()),
+    ) as bar:
         for seed, name in bar:
             bar.set_description(f"{name}, seed {seed}")
             recipe = recipes[name].with_(seed=seed, split_seed=seed)

@@ -213,11 +213,44 @@ def play_06(notebook: Any) -> None:
     assert "perplexity 100" in picture.words()
 
 
+def play_07(notebook: Any) -> None:
+    """Sensors: each can be missing, and each patch has another true class."""
+    picture = Picture(notebook, "widgets.sensor_browser(")
+    assert picture.words().startswith("Patch 0, ")
+    for missing in ("s1", "s2"):
+        picture.choose("missing", missing)
+        assert f", missing: {missing}. as usual: " in picture.words()
+        assert " with dropout: " in picture.words()
+    picture.slide("ArrowRight")
+    assert picture.words().startswith("Patch 1, ")
+
+
+def play_08(notebook: Any) -> None:
+    """Threshold of pixels: the higher, the fewer are used."""
+    picture = Picture(notebook, "widgets.pseudo_map_slider(")
+    used = [pixels_used(picture.words(), "0.60")]
+    for threshold in ("0.59", "0.58"):
+        picture.slide("ArrowLeft")
+        used.append(pixels_used(picture.words(), threshold))
+    picture.drag_to_the_left()
+    used.append(pixels_used(picture.words(), "0.00"))
+    assert used == sorted(used) and used[-1] == 100
+
+
+def pixels_used(words: str, threshold: str) -> int:
+    told = r"(?:(\d+) % of the pixels used|no pixel used)"
+    found = re.search(rf"Threshold {threshold}: {told}", words)
+    assert found, words
+    return int(found[1] or 0)
+
+
 PLAYS = {
     "03_augmentation": play_03,
     "04_training": play_04,
     "05_evaluation": play_05,
     "06_embeddings": play_06,
+    "07_fusion": play_07,
+    "08_segmentation": play_08,
 }
 
 

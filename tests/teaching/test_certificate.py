@@ -44,7 +44,9 @@ def test_some_units(capsys, own_folder):
         "Open it in a browser, and print it.\n"
     )
     said, today = words(), date.today().isoformat()
-    assert "Ada Example has passed 5 of 17 checks, and all checks of 2 of 6" in said
+    total = sum(map(len, CHECKS.values()))
+    whole = f"all checks of 2 of {len(UNITS)} units: 01, 02."
+    assert f"Ada Example has passed 5 of {total} checks, and {whole}" in said
     assert f"01 Introduction ✓ 2 of 2 1 of 5 {today}" in said
     assert "03 Augmentation 0 of 2 0 of 5" in said and "weak_view" not in said
     assert f"draw_split {today}" in said
@@ -58,8 +60,14 @@ def test_all_units(tmp_path, capsys):
     certificate("Ada", page.parent)
     assert f"Written: {page.as_posix()}.\nOpen it" in capsys.readouterr().out
     said = words(page)
-    assert "has passed every check of all 6 units." in said
-    assert said.count("✓") == 6 + 1  # and one in the caption
+    assert f"has passed every check of all {len(UNITS)} units." in said
+    assert said.count("✓") == len(UNITS) + 1  # and one in the caption
+
+
+def test_the_workshop_of_two_hours_has_a_certificate_that_names_its_units():
+    pass_checks("01 02 03 04 05 06")
+    certificate("Ada")
+    assert "units: 01, 02, 03, 04, 05, 06." in words()
 
 
 def test_the_page_is_alone_and_safe():

@@ -10,7 +10,7 @@ import pytest
 from workshop_lib.teaching import progress
 from workshop_lib.teaching.progress import Done
 from workshop_lib.teaching.questions import QUESTIONS
-from workshop_lib.teaching.units import CHECKS, UNITS
+from workshop_lib.teaching.units import CHECKS, CORE, UNITS
 
 TODAY = date.today().isoformat()
 
@@ -142,6 +142,24 @@ def test_all_done_tells_how_to_get_the_certificate(capsys):
     command = said.partition("with your name on it:")[2].strip()
     exec("\n".join(line.strip() for line in command.splitlines()), {})
     assert Path("runs/certificate.html").exists()
+
+
+def test_the_units_of_two_hours_are_enough_for_the_certificate(capsys):
+    for unit in CORE:
+        for name in CHECKS[unit]:
+            assert "certificate" not in said_by_show(capsys)
+            progress.record_check(name, passed=True)
+    said = said_by_show(capsys)
+    after = list(UNITS)[len(CORE)]
+    assert f"Next check: {CHECKS[after][0]}\nQuiz open: 01-" in said
+    assert "All checks of units 01 to 06 passed. A certificate" in said
+    assert f" {after}-" not in said.partition("Quiz open")[2]  # not begun, not asked
+
+
+def said_by_show(capsys) -> str:
+    capsys.readouterr()
+    progress.show()
+    return capsys.readouterr().out
 
 
 def test_names_of_a_later_version_are_kept():

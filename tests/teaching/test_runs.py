@@ -1,5 +1,6 @@
 """Runs that notebooks share: trained once, loaded after that, never mixed up."""
 
+import dataclasses
 from pathlib import Path
 
 import IPython.display
@@ -201,3 +202,30 @@ def test_other_images_in_the_same_folder_are_refused(scenes, split):
 def test_an_unknown_name_is_told():
     with pytest.raises(WorkshopError, match="fixmatch_paper"):
         class_run("fixmatch_papr", None, None)
+
+
+def test_maps_have_runs_of_their_own(monkeypatch):
+    short = runs.segment_preset()
+    assert (short.task, short.steps, short.eval_every) == ("segment", 60, 30)
+    assert run_folder("fixmatch", short) == Path("runs/ci/segment_fixmatch")
+    weak = runs.ladder_recipe("supervised", short)
+    assert run_folder("supervised", weak) == Path("runs/ci/segment_supervised")
+    other = run_folder("fixmatch", short.with_(data="mini_eo:7"))
+    assert other.name.startswith("fixmatch-")
+    monkeypatch.setenv("WORKSHOP_PRESET", "class")
+    assert runs.segment_preset() == preset("segment")
+    assert run_folder("fixmatch", preset("segment")).parts[1:] == (
+        "class",
+        "segment_fixmatch",
+    )
+
+
+def test_the_curve_of_a_map_maker_shows_its_measure(scenes, split, screen):
+    masks = (scenes.images[:, 0] > 0.5).to(torch.uint8)
+    tiles = dataclasses.replace(scenes, masks=masks, mask_names=("dark", "bright"))
+    maps = SMALL.with_(task="segment", model="unet-4", threshold=0.4)
+    class_run("fixmatch", tiles, split, maps)
+    assert screen.steps()[-1] == [2, 4, 6]
+    labels = [line.get_label() for line in screen.drawn[-1].axes[0].lines]
+    assert labels[:2] == ["validation right", "mean IoU"]
+    assert "mean IoU: " in screen.drawn[-1].alt

@@ -21,6 +21,7 @@ from workshop_lib.teaching.widgets import (
     confusion,
     live,
     perplexity,
+    sensors,
     strength,
     threshold,
 )
@@ -71,7 +72,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     pytest.importorskip(
         "ipywidgets", reason="needs ipywidgets: pip install -e '.[dev]'"
     )
-    for module in (confusion, perplexity, strength, threshold):
+    for module in (confusion, perplexity, sensors, strength, threshold):
         monkeypatch.setattr(module, "is_live", lambda: True)
     yield
 
@@ -142,6 +143,59 @@ def test_confusion_browser_redraws(predictions, scenes, kernel):
     assert alt(picture.value) == "Forest, predicted Lake: 0 of 12: no image."
     true.value = "Lake"
     assert alt(picture.value).startswith("Lake, predicted Lake: 12 of 12.")
+
+
+@pytest.fixture
+def packed() -> Scenes:
+    """Three patches of Sentinel-2 and Sentinel-1."""
+    bands = ("s2:B04", "s2:B03", "s2:B02", "s1:VV", "s1:VH")
+    images = drawn(3, 3, 5, 8, 8)
+    images[:, 3:] = -20 * images[:, 3:]
+    return Scenes(images, torch.tensor([2, 0, 3]), NAMES, ("a", "b", "c"), bands)
+
+
+@pytest.fixture
+def answers() -> dict[str, dict[str, torch.Tensor]]:
+    """The usual network is right while nothing is missing, the other one always."""
+    right = torch.eye(K)[[2, 0, 3]] * 0.6 + 0.1
+    guess = torch.full((3, K), 0.25)
+    guess[:, 1] = 0.26
+    return {
+        "nothing": {"usual": right, "other": right},
+        "s1": {"usual": guess, "other": right},
+    }
+
+
+def test_sensor_browser_redraws(answers, packed, kernel):
+    missing, patch, picture = widgets.sensor_browser(answers, packed).children
+    assert "Patch 0, Port, missing: nothing. usual: Port (70 %), right." in alt(
+        picture.value
+    )
+    missing.value = "s1"
+    assert "usual: River (26 %), wrong. other: Port (70 %), right." in alt(
+        picture.value
+    )
+    patch.value = 2
+    assert alt(picture.value).startswith("Patch 2, Lake, missing: s1.")
+    assert missing.description and patch.description and patch.max == 2
+
+
+def test_sensor_picture_shows_what_is_missing(answers, packed):
+    still = widgets.sensor_browser(answers, packed)
+    assert "missing: s1" in describe(still)
+    s2, s1, bars = still.axes
+    assert s1.texts[0].get_text() == "missing" and not s2.texts
+    assert len(bars.patches) == 2 * K
+    for wrong, what in (("s3", 0), ("s1", 3), ("s1", -1)):
+        with pytest.raises(WorkshopError):
+            widgets.sensor_picture(answers, packed, wrong, what)
+    alone = Scenes(
+        packed.images[:, :3], packed.labels, NAMES, packed.names, packed.bands[:3]
+    )
+    with pytest.raises(WorkshopError, match="packed images of s2 and s1"):
+        widgets.sensor_picture(answers, alone, "s1", 0)
+    with pytest.raises(WorkshopError, match="missing sensor"):
+        widgets.sensor_browser({}, packed)
 
 
 def test_perplexity_slider_redraws(maps, kernel):

@@ -21,6 +21,7 @@ from workshop_lib.figures.style import (
 # What the columns of a log are called on an axis
 _WORDS = {
     "val_accuracy": "accuracy on validation images",
+    "val_miou": "mean IoU on validation tiles",
     "val_accuracy_online": "accuracy on validation images, online weights",
     "mask_rate": "unlabelled images used",
     "pseudo_accuracy": "pseudo-labels right, of those used",
@@ -127,6 +128,7 @@ def growing_curve(log: pd.DataFrame, *, steps: int, title: str) -> Drawing:
     words = []
     for column, label, colour, dash, marker in (
         ("val_accuracy", "validation right", "black", "-", "o"),
+        ("val_miou", "mean IoU", "green", ":", "D"),
         ("mask_rate", "unlabelled used", "blue", "-.", "^"),
         ("pseudo_accuracy", "of these right", "vermilion", "--", "s"),
     ):

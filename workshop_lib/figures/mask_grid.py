@@ -26,7 +26,6 @@ _EXPECTED = {
     "sealed": PALETTE["black"],
     "bare": PALETTE["purple"],
 }
-_INCHES = 1.45  # side of one map
 
 
 @house_style()
@@ -40,6 +39,7 @@ def mask_grid(
     colours: Sequence[str] = (),
     nothing: str = "not known",
     title: str = "Maps",
+    side: float = 1.45,
 ) -> Drawing:
     """Draw a row for each tile and a column for each kind of map.
 
@@ -55,6 +55,7 @@ def mask_grid(
         colours: K colours; default those of the house.
         nothing: what white means, for the key.
         title: heading of the figure.
+        side: of one map, in inches.
 
     Raises:
         WorkshopError: no map, maps of different shapes, a class without a name, or too
@@ -78,7 +79,7 @@ def mask_grid(
     n = next(iter(shapes))[0]
     pictures = [] if images is None else list(to_display(images, bands))
     columns = len(arrays) + bool(pictures)
-    size = (columns * _INCHES + 1.0, n * _INCHES + 1.6)
+    size = (columns * side + 1.0, n * side + 1.6)
     figure = Drawing(figsize=size, layout="constrained", facecolor="white")
     grid = figure.subplots(n, columns, squeeze=False)
     look = ListedColormap([*used, "white"])

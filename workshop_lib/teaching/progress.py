@@ -21,7 +21,7 @@ from typing import Any
 from workshop_lib.errors import WorkshopError
 from workshop_lib.files import read_json, write_text
 from workshop_lib.teaching.questions import QUESTIONS
-from workshop_lib.teaching.units import CHECKS, UNITS
+from workshop_lib.teaching.units import CHECKS, CORE, UNITS
 
 # Below the folder in which the notebooks run, beside the trainings
 PATH = Path("runs") / "progress.json"
@@ -30,7 +30,7 @@ _BAR = 10  # characters of a full bar
 _WIDE = 78  # characters of a line that no notebook cuts off
 
 _FINISHED = """\
-All checks passed. A certificate to print, with your name on it:
+{what} passed. A certificate to print, with your name on it:
 
     from workshop_lib.teaching.certificate import certificate
 
@@ -90,8 +90,9 @@ def show() -> None:
     """Print how far each unit is, and what comes next.
 
     A row per unit: checks passed, questions of the quiz answered right, how many of
-    both were right at the first try, and the last day. Below it the next check; or,
-    where all are passed, the open questions and how to get the certificate.
+    both were right at the first try, and the last day. Below it the next check. Where
+    all checks of the units 01 to 06 are passed, or all there are, also the open
+    questions of the units done and how to get the certificate.
     """
     records = load()
     checks = {unit: records_of(records["checks"], CHECKS[unit]) for unit in UNITS}
@@ -112,13 +113,16 @@ def show() -> None:
     print("First try: right at the first try (checks and quiz).")
     if todo:
         print(f"Next check: {todo[0]}")
+    whole = [unit for unit in UNITS if len(checks[unit]) == len(CHECKS[unit])]
+    if not set(CORE) <= set(whole):
         return
-    asked = [name for names in QUESTIONS.values() for name in names]
+    asked = [name for unit in whole for name in QUESTIONS[unit]]
     still = [name for name in asked if name not in records_of(records["quiz"], asked)]
     if still:
         text = f"Quiz open: {', '.join(still)}"
         print(textwrap.fill(text, _WIDE, break_on_hyphens=False))
-    print(_FINISHED)
+    what = "All checks" if not todo else f"All checks of units {CORE[0]} to {CORE[-1]}"
+    print(_FINISHED.format(what=what))
 
 
 def records_of(done: Mapping[str, Done], names: Any) -> dict[str, Done]:

@@ -1,6 +1,6 @@
 """The trainings that the notebooks share: trained by the first that needs them."""
 
-__all__ = ["class_run", "run_folder"]
+__all__ = ["class_run", "run_folder", "segment_preset"]
 
 import hashlib
 from pathlib import Path
@@ -12,7 +12,7 @@ from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.splits import Split
 from workshop_lib.figures import growing_curve
 from workshop_lib.ladder import ladder_recipe
-from workshop_lib.recipe import Recipe, preset, preset_name
+from workshop_lib.recipe import PRESETS, Recipe, preset, preset_name
 from workshop_lib.session import in_notebook, pick_device
 from workshop_lib.training.log import Row
 from workshop_lib.training.loop import train
@@ -37,7 +37,7 @@ def class_run(
             CPU where the recipe leaves the number format open.
 
     Returns:
-        The finished run, in `runs/PRESET/NAME`.
+        The finished run, in `runs/PRESET/NAME`; of maps in `runs/PRESET/segment_NAME`.
 
     Raises:
         WorkshopError: an unknown name; or that folder holds a run on other images or
@@ -56,15 +56,27 @@ def class_run(
     return run
 
 
+def segment_preset() -> Recipe:
+    """Return the recipe for maps at the time at hand.
+
+    `preset("segment")` is long enough to learn something. Where the environment asks
+    for the preset "ci", which only tests that all parts work, it gets as few steps.
+    """
+    short = PRESETS["ci"] if preset_name() == "ci" else {}
+    return preset("segment").with_(**short)
+
+
 def run_folder(name: str, recipe: Recipe) -> Path:
     """Tell where a run is kept: below the preset's name, so that ci and class part.
 
-    A recipe that is not the preset's own, as on other data, gets a folder of its own,
-    whose name ends in a hash of the recipe.
+    Runs that make maps by `segment_preset` have names of their own. A recipe that is
+    not the preset's, as on other data, gets a folder whose name ends in a hash of it.
     """
     place = Path("runs") / preset_name()
     if recipe == ladder_recipe(name, preset()):
         return place / name
+    if recipe == ladder_recipe(name, segment_preset()):
+        return place / f"segment_{name}"
     return place / f"{name}-{hashlib.sha256(recipe.to_json().encode()).hexdigest()[:8]}"
 
 

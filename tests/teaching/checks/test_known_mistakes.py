@@ -5,11 +5,17 @@ import pytest
 from workshop_lib.teaching import checks
 from workshop_lib.teaching.checks import (
     fixmatch,
+    fusion,
+    maps,
+    pixel_fixmatch,
     unit_01,
     unit_02,
     unit_04,
     unit_05,
     unit_06,
+    unit_07,
+    unit_08,
+    verdicts,
 )
 from workshop_lib.teaching.checks.trial import Mistake
 
@@ -26,6 +32,17 @@ KNOWN = {
     "l2_normalize": unit_06._UNIT,
     "nearest_neighbours": unit_06._NEAREST,
     "knn_accuracy": unit_06._KNN,
+    "stack_modalities": unit_07._STACKED,
+    "channel_statistics": unit_07._STATISTICS,
+    "late_forward": fusion._LATE,
+    "predict_parameters": fusion._COUNTS,
+    "verdict": verdicts._VERDICTS,
+    "times_seen": unit_08._SEEN,
+    "head_parameters": unit_08._HEADS,
+    "sum_scores": unit_08._SUMS,
+    "window_starts": unit_08._STARTS,
+    "mean_iou": maps._IOUS,
+    "pixel_loss": pixel_fixmatch._MISTAKES,
 }
 PAIRS = [
     pytest.param(name, mistake, id=f"{name}-{i}")

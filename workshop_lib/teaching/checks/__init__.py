@@ -2,6 +2,7 @@
 
 __all__ = [
     "CheckFailed",
+    "channel_statistics",
     "cohens_kappa",
     "confidence_mask",
     "convolve",
@@ -10,20 +11,33 @@ __all__ = [
     "detective",
     "draw_split",
     "fixmatch_loss",
+    "head_parameters",
     "knn_accuracy",
     "l2_normalize",
+    "late_forward",
     "majority_accuracy",
     "mean_and_interval",
+    "mean_iou",
     "nearest_neighbours",
+    "pixel_loss",
     "predict_memory",
+    "predict_parameters",
     "pseudo_labels",
+    "stack_modalities",
+    "sum_scores",
+    "times_seen",
     "top_k_accuracy",
+    "verdict",
     "weak_view",
+    "window_starts",
 ]
 
 from workshop_lib.teaching.checks.faults import detective
 from workshop_lib.teaching.checks.fixmatch import fixmatch_loss
+from workshop_lib.teaching.checks.fusion import late_forward, predict_parameters
+from workshop_lib.teaching.checks.maps import mean_iou
 from workshop_lib.teaching.checks.memory import predict_memory
+from workshop_lib.teaching.checks.pixel_fixmatch import pixel_loss
 from workshop_lib.teaching.checks.trial import CheckFailed
 from workshop_lib.teaching.checks.unit_01 import convolve, majority_accuracy
 from workshop_lib.teaching.checks.unit_02 import count_labels, draw_split
@@ -39,3 +53,11 @@ from workshop_lib.teaching.checks.unit_06 import (
     l2_normalize,
     nearest_neighbours,
 )
+from workshop_lib.teaching.checks.unit_07 import channel_statistics, stack_modalities
+from workshop_lib.teaching.checks.unit_08 import (
+    head_parameters,
+    sum_scores,
+    times_seen,
+    window_starts,
+)
+from workshop_lib.teaching.checks.verdicts import verdict

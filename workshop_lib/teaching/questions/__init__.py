@@ -9,6 +9,8 @@ from workshop_lib.teaching.questions import (
     unit_04,
     unit_05,
     unit_06,
+    unit_07,
+    unit_08,
 )
 from workshop_lib.teaching.questions.question import Question
 
@@ -19,4 +21,6 @@ QUESTIONS: dict[str, dict[str, Question]] = {
     "04": unit_04.QUESTIONS,
     "05": unit_05.QUESTIONS,
     "06": unit_06.QUESTIONS,
+    "07": unit_07.QUESTIONS,
+    "08": unit_08.QUESTIONS,
 }

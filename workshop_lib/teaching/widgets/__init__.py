@@ -9,6 +9,10 @@ __all__ = [
     "perplexity_maps",
     "perplexity_picture",
     "perplexity_slider",
+    "pseudo_map_picture",
+    "pseudo_map_slider",
+    "sensor_browser",
+    "sensor_picture",
     "strength_grid",
     "strength_picture",
     "strength_sliders",
@@ -24,6 +28,11 @@ from workshop_lib.teaching.widgets.perplexity import (
     perplexity_picture,
     perplexity_slider,
 )
+from workshop_lib.teaching.widgets.pseudo_map import (
+    pseudo_map_picture,
+    pseudo_map_slider,
+)
+from workshop_lib.teaching.widgets.sensors import sensor_browser, sensor_picture
 from workshop_lib.teaching.widgets.strength import (
     operations,
     strength_grid,
