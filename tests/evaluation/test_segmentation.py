@@ -19,7 +19,6 @@ from workshop_lib.evaluation.segmentation import (
 )
 from workshop_lib.pixels import IGNORE
 from workshop_lib.recipe import Recipe
-from workshop_lib.training.budget import budget
 from workshop_lib.training.loop import train
 
 
@@ -103,8 +102,6 @@ def test_what_does_not_fit_is_refused_in_words(run):
     bands = dataclasses.replace(SCENES, bands=("a", "b", "c"))
     with pytest.raises(WorkshopError, match="trained with bands"):
         evaluate_segmentation(run, bands, SPLIT)
-    with pytest.raises(WorkshopError, match="classify images"):
-        budget(RECIPE)
 
 
 def test_a_run_that_classifies_has_no_maps(tmp_path):
