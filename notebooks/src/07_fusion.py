@@ -636,7 +636,7 @@ if IN_CLASS and DATA == "mini_eo":  # on the mean: single seeds may differ
 #   something the other does not. For maps S1 alone has a higher mean than S2
 #   alone: look at its two seeds before you believe it. And three seeds are
 #   few: with a fourth one, in `docs/fusion.md`, S1 *costs* scenes 5 points.
-#   The mean gain is still about 6, but your verdict would be `unsure`.
+#   Over five the mean gain is still about 5, but the verdict is `unsure`.
 # - **The climate** names the class twice as often as chance when it is
 #   alone. Beside S2 it should at worst be useless. But a network of so few
 #   steps and labels grows fond of it: five maps without any noise are easily
