@@ -7,6 +7,7 @@ __all__ = [
     "peak_memory",
     "pick_device",
     "setup",
+    "spare_allocator",
     "tune_allocator",
     "versions",
 ]
@@ -45,15 +46,36 @@ def tune_allocator() -> bool:
     by page, in every step: about half of the time of a small network's step. The price
     is that the process keeps its peak memory until it ends.
     """
+    # Older versions of glibc refuse a threshold above 32 MiB.
+    kept = _mallopt(_MMAP_THRESHOLD, 1 << 30) or _mallopt(_MMAP_THRESHOLD, 1 << 25)
+    trimmed = _mallopt(_TRIM_THRESHOLD, (1 << 31) - 1)
+    padded = _mallopt(_TOP_PAD, 1 << 27)
+    return kept and trimmed and padded
+
+
+def spare_allocator() -> bool:
+    """Hand freed memory back at once (glibc only); returns whether it could.
+
+    For a process that has met the end of its memory. Kept memory is of use to a tensor
+    only where it lies in one piece; after a step that broke off it does not, and a
+    smaller step may fail where a larger one had room. From here on every tensor above
+    64 KB has its own pages, which go when it goes: slower, but all room is room.
+    """
+    done = _mallopt(_MMAP_THRESHOLD, 1 << 16)
+    done &= _mallopt(_TRIM_THRESHOLD, 1 << 17)
+    done &= _mallopt(_TOP_PAD, 0)
+    if done:
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    return done
+
+
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3  # malloc.h
+
+
+def _mallopt(parameter: int, value: int) -> bool:
     if platform.system() != "Linux" or platform.libc_ver()[0] != "glibc":
         return False
-    mallopt = ctypes.CDLL("libc.so.6").mallopt
-    trim_threshold, top_pad, mmap_threshold = -1, -2, -3
-    # Older versions of glibc refuse a threshold above 32 MiB.
-    kept = mallopt(mmap_threshold, 1 << 30) or mallopt(mmap_threshold, 1 << 25)
-    trimmed = mallopt(trim_threshold, (1 << 31) - 1)
-    padded = mallopt(top_pad, 1 << 27)
-    return bool(kept and trimmed and padded)
+    return bool(ctypes.CDLL("libc.so.6").mallopt(parameter, value))
 
 
 def is_out_of_memory(error: BaseException) -> bool:

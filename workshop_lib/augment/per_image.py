@@ -107,7 +107,7 @@ def in_pieces(
         return change(*arguments).contiguous(memory_format=memory_format)
     first, *others = zip(*(each.split(few) for each in arguments), strict=True)
     piece = change(*first)
-    result = piece.new_empty(tuple(shape)).to(memory_format=memory_format)
+    result = torch.empty(tuple(shape), dtype=piece.dtype, memory_format=memory_format)
     result[:few] = piece
     for k, rows in enumerate(others, start=1):
         result[k * few : (k + 1) * few] = change(*rows)

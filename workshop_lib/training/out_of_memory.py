@@ -14,7 +14,7 @@ from workshop_lib.models.recompute import Blocks
 from workshop_lib.models.segmenter import Segmenter
 from workshop_lib.ranks import world_size
 from workshop_lib.recipe import Recipe
-from workshop_lib.session import is_out_of_memory
+from workshop_lib.session import is_out_of_memory, spare_allocator
 
 T = TypeVar("T")
 
@@ -156,6 +156,8 @@ class Thrift:
         if self.generator.device.type == "cuda":
             torch.cuda.empty_cache()
             torch.cuda.set_rng_state(states[2], self.generator.device)
+        else:
+            spare_allocator()
         self.generator.set_state(states[0])
         torch.set_rng_state(states[1])
         with torch.no_grad():
