@@ -39,6 +39,7 @@ from benchmarks.speed_page import page, table
 from benchmarks.step_profile import peak_flops, shares_of_step, step_flops
 from benchmarks.usual_pipeline import POLICIES, UsualTraining, usual_loader
 from workshop_lib.augment.normalize import Normalize
+from workshop_lib.augment.randaugment import RandAugment
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.splits import Split
 from workshop_lib.files import write_text
@@ -166,19 +167,25 @@ def step_rows(
 def augmentation_rows(
     size: int, views: int, elsewhere: OwnProcess, seconds: float, clock: str = "wall"
 ) -> list[dict[str, Any]]:
-    """Measure each policy, from stored 8-bit images to normalised views; per view."""
+    """Measure each policy, from stored 8-bit images to normalised views; per view.
+
+    Row `augment_strong_n1` is ours with one operation per image beside the usual strong
+    view, which draws two and does each with probability one half.
+    """
     scenes, _ = random_scenes(size, count=views)
     ours = ImageViews(scenes, POLICIES, CPU)
+    ours.policies["strong_n1"] = RandAugment(n=1)
     normalize = Normalize.fit(scenes.images)
     generator = torch.Generator().manual_seed(0)
     every = torch.arange(views)
     rows = []
-    for name in POLICIES:
+    for name in ours.policies:
 
         def draw(name: str = name) -> torch.Tensor:
             return ours.draw(every, name, generator, normalize)
 
-        usual = elsewhere.start(usual_views, name, size, views)
+        usual_name = name.removesuffix("_n1")
+        usual = elsewhere.start(usual_views, usual_name, size, views)
         took = compare({"usual": usual, "ours": timed(draw)}, seconds, clock)
         each = {
             who: Turn(turn.median / views, turn.minimum / views)
@@ -261,7 +268,7 @@ def main() -> None:
             ]
             keep(found)
         for size in flags.view_sizes:
-            each = flags.seconds / 6
+            each = flags.seconds / 8
             keep(augmentation_rows(size, 56, elsewhere, each, clock))
     print(f"clock: {clock}\n\n{table(rows, profiles)}")
     if flags.write_docs:

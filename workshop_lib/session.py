@@ -44,8 +44,12 @@ def tune_allocator() -> bool:
 
     Without it, large CPU tensors are handed back to the system and fetched again, page
     by page, in every step: about half of the time of a small network's step. The price
-    is that the process keeps its peak memory until it ends.
+    is that the process keeps its peak memory until it ends. Where the address space is
+    limited (`ulimit -v`) that price is too high: `spare_allocator` is called instead.
     """
+    if _address_space_is_limited():
+        spare_allocator()
+        return False
     # Older versions of glibc refuse a threshold above 32 MiB.
     kept = _mallopt(_MMAP_THRESHOLD, 1 << 30) or _mallopt(_MMAP_THRESHOLD, 1 << 25)
     trimmed = _mallopt(_TRIM_THRESHOLD, (1 << 31) - 1)
@@ -58,8 +62,9 @@ def spare_allocator() -> bool:
 
     For a process that has met the end of its memory. Kept memory is of use to a tensor
     only where it lies in one piece; after a step that broke off it does not, and a
-    smaller step may fail where a larger one had room. From here on every tensor above
-    64 KB has its own pages, which go when it goes: slower, but all room is room.
+    smaller step may fail where a larger one had room. What is free goes back at once,
+    and new memory for a tensor above 64 KB goes when the tensor does: slower, but all
+    room is room.
     """
     done = _mallopt(_MMAP_THRESHOLD, 1 << 16)
     done &= _mallopt(_TRIM_THRESHOLD, 1 << 17)
@@ -70,6 +75,14 @@ def spare_allocator() -> bool:
 
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3  # malloc.h
+
+
+def _address_space_is_limited() -> bool:
+    if sys.platform == "win32":
+        return False
+    import resource  # Unix only
+
+    return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
 
 
 def _mallopt(parameter: int, value: int) -> bool:

@@ -4,7 +4,7 @@
 
 A program of its own, so that tests can put it where there is no network. The working
 folder is the caller's. OUT.json holds one entry per cell that was run, in order: id,
-seconds, outputs, and the error's name and words, or nulls.
+seconds, outputs, the error's name and words, or nulls, and what went to stderr.
 
 Without --fill it stops at the first error. With it the notebook is the learner's: where
 a stub stops it, the first cell that is still to be written is replaced by the solution,
@@ -61,6 +61,9 @@ def run_cell(client: NotebookClient, cell: Any, index: int) -> dict[str, Any]:
         "outputs": cell["outputs"],
         "error": error,
         "words": words,
+        "stderr": "".join(
+            o["text"] for o in cell["outputs"] if o.get("name") == "stderr"
+        ),
     }
 
 

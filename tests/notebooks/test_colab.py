@@ -12,12 +12,12 @@ bounds are no higher than needed.
 """
 
 import json
-import os
 import re
 import shutil
 import subprocess
 import sys
 import venv
+from collections.abc import Callable
 from importlib.metadata import distribution, requires
 from pathlib import Path
 from typing import Any
@@ -32,11 +32,13 @@ pytestmark = [
 ]
 
 ROOT = Path(__file__).parents[2]
-RUNNER = Path(__file__).with_name("runner.py")
 THERE = ("torch", "torchvision", "numpy", "matplotlib", "ipykernel")
 NAMES = sorted(path.name for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 # With this, pip can install nothing: whoever calls it fails.
 NO_PIP = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "", "UV_OFFLINE": "1"}
+
+
+Run = Callable[..., list[dict[str, Any]]]
 
 
 def with_needs(names: tuple[str, ...]) -> set[str]:
@@ -68,8 +70,8 @@ def link(name: str, folder: Path) -> None:
 class Colab:
     """An environment with Colab's packages, and a working folder."""
 
-    def __init__(self, place: Path) -> None:
-        self.place = place
+    def __init__(self, place: Path, run_notebook: Run) -> None:
+        self.place, self.run_notebook = place, run_notebook
         venv.create(place / "env", symlinks=True, with_pip=True)
         self.python = place / "env" / "bin" / "python"
         system = place / "dist-packages"
@@ -116,23 +118,9 @@ class Colab:
         assert count == 1
         changed = self.place / notebook.name
         changed.write_text(text)
-        (self.place / "content").mkdir(exist_ok=True)
-        out = self.place / "done.json"
-        env = os.environ | {
-            "WORKSHOP_PRESET": "ci",
-            "CI": "1",
-            "COLAB_RELEASE_TAG": "release-colab_imitated",
-            **more,
-        }
-        done = subprocess.run(
-            [sys.executable, RUNNER, changed, out, "--kernel", self.python],
-            cwd=self.place / "content",
-            env=env,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(out.read_text())
+        more["COLAB_RELEASE_TAG"] = "release-colab_imitated"
+        content = self.place / "content"
+        return self.run_notebook(changed, content, "--kernel", self.python, **more)
 
 
 def text_of(cell: dict[str, Any]) -> str:
@@ -140,8 +128,8 @@ def text_of(cell: dict[str, Any]) -> str:
 
 
 @pytest.fixture(scope="module")
-def colab(tmp_path_factory: pytest.TempPathFactory) -> Colab:
-    return Colab(tmp_path_factory.mktemp("colab"))
+def colab(tmp_path_factory: pytest.TempPathFactory, run_notebook: Run) -> Colab:
+    return Colab(tmp_path_factory.mktemp("colab"), run_notebook)
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,7 @@ EuroSAT, all of their images (a quarter of an hour on two cores, so not by defau
 import json
 import os
 import re
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +19,12 @@ from PIL import Image
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-RUNNER = Path(__file__).with_name("runner.py")
 SOLUTIONS = ROOT / "notebooks" / "solutions"
 ARCHIVES = {"ucm": "UCMerced_LandUse.zip", "eurosat": "EuroSAT_RGB.zip"}
 KNOB = 'DATA = "mini_eo"  # or "ucm", "eurosat", or the path of a folder per class'
 NAMES = sorted(p.name for p in SOLUTIONS.glob("0[2-6]_*.ipynb"))
+
+Run = Callable[[str, Path, Path], list[dict]]
 
 
 def turned(name: str, data: Path) -> dict:
@@ -37,27 +37,21 @@ def turned(name: str, data: Path) -> dict:
     return notebook
 
 
-def run(name: str, data: Path, place: Path) -> list[dict]:
+@pytest.fixture
+def run(run_notebook: Callable[..., list[dict]]) -> Run:
     """Run a notebook on other images, and see to it that nothing fails or complains."""
-    place.mkdir(parents=True, exist_ok=True)  # the later find the runs of the earlier
-    changed, out = place.parent / name, place.parent / f"{name}.done"
-    changed.write_text(json.dumps(turned(name, data)))
-    done = subprocess.run(
-        [sys.executable, RUNNER, changed, out],
-        cwd=place,
-        env=os.environ | {"WORKSHOP_PRESET": "ci", "CI": "1"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    cells = json.loads(out.read_text())
-    for cell in cells:
-        assert cell["error"] is None, f"{cell['id']}: {cell['words']}"
-        noise = [o["text"] for o in cell["outputs"] if o.get("name") == "stderr"]
-        assert not noise, f"{cell['id']} writes to stderr: {noise}"
-    codes = [c for c in turned(name, data)["cells"] if c["cell_type"] == "code"]
-    assert len(cells) == len(codes)
-    return cells
+
+    def run(name: str, data: Path, place: Path) -> list[dict]:
+        notebook = turned(name, data)
+        cells = run_notebook(notebook, place)
+        for cell in cells:
+            assert cell["error"] is None, f"{cell['id']}: {cell['words']}"
+            assert not cell["stderr"], f"{cell['id']}: {cell['stderr']}"
+        codes = [c for c in notebook["cells"] if c["cell_type"] == "code"]
+        assert len(cells) == len(codes)
+        return cells
+
+    return run
 
 
 def printed(cells: list[dict]) -> str:
@@ -66,6 +60,7 @@ def printed(cells: list[dict]) -> str:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One for all: the later notebooks find the runs of the earlier ones."""
     return tmp_path_factory.mktemp("knob")
 
 
@@ -90,7 +85,7 @@ def test_there_are_five_notebooks_with_a_knob():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_own_folder(name: str, place: Path, own_images: Path):
+def test_own_folder(name: str, place: Path, own_images: Path, run: Run):
     cells = run(name, own_images, place / "own" / "work")
     words = r"labeled 12,|12 labelled|12 of 90 images are labelled"
     assert re.search(words, printed(cells))
@@ -98,7 +93,7 @@ def test_own_folder(name: str, place: Path, own_images: Path):
 
 @pytest.mark.parametrize("data", ARCHIVES)
 @pytest.mark.parametrize("name", NAMES)
-def test_archive(name: str, data: str, place: Path):
+def test_archive(name: str, data: str, place: Path, run: Run):
     folder = os.environ.get("WORKSHOP_ARCHIVES")
     if not folder:
         pytest.skip("WORKSHOP_ARCHIVES names no folder with the archives")

@@ -8,8 +8,7 @@ bigearthnet_s1s2_sample, 30 real ones are taken, and every cell is run.
 
 import json
 import os
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,6 @@ pytestmark = pytest.mark.slow
 rasterio = pytest.importorskip("rasterio", reason="needs workshop_lib[geo]")
 
 ROOT = Path(__file__).parents[2]
-RUNNER = Path(__file__).with_name("runner.py")
 SOLVED = ROOT / "notebooks" / "solutions" / "07_fusion.ipynb"
 KNOBS = (
     'DATA = "mini_eo"  # or "mini_eo:7": another world, by the same rules',
@@ -30,6 +28,7 @@ KNOBS = (
 S2, S1 = ("B02", "B03", "B04", "B08"), ("VV", "VH")
 
 Pixels = dict[str, NDArray]
+Run = Callable[..., list[dict]]
 
 
 def write_patch(folder: Path, pixels: Pixels, **facts: object) -> None:
@@ -69,7 +68,7 @@ def sample(folder: Path) -> dict[str, Pixels]:
     return {n: {b: arrays[f"{n}/{b}"] for b in (*S2, *S1)} for n in names}
 
 
-def run(place: Path, real: tuple[str, str], before: str = "") -> str:
+def run(run_notebook: Run, place: Path, real: tuple[str, str], before: str = "") -> str:
     """Turn both knobs, run the notebook up to a heading, return all that it prints."""
     notebook = json.loads(SOLVED.read_text(encoding="utf-8"))
     sources = ["".join(cell["source"]) for cell in notebook["cells"]]
@@ -78,37 +77,25 @@ def run(place: Path, real: tuple[str, str], before: str = "") -> str:
         del notebook["cells"][end:]
     knob = notebook["cells"][sources.index("\n".join(KNOBS))]
     knob["source"] = f"DATA = 'mini_eo:7'\nREAL = {real!r}"
-    changed, out, work = place / "07.ipynb", place / "done.json", place / "work"
-    changed.write_text(json.dumps(notebook))
-    work.mkdir()
-    done = subprocess.run(
-        [sys.executable, RUNNER, changed, out],
-        cwd=work,
-        env=os.environ | {"WORKSHOP_PRESET": "ci", "CI": "1"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    cells = json.loads(out.read_text())
+    cells = run_notebook(notebook, place / "work")
     for cell in cells:
         assert cell["error"] is None, f"{cell['id']}: {cell['words']}"
-        noise = [o["text"] for o in cell["outputs"] if o.get("name") == "stderr"]
-        assert not noise, f"{cell['id']} writes to stderr: {noise}"
+        assert not cell["stderr"], f"{cell['id']}: {cell['stderr']}"
     assert len(cells) == sum(c["cell_type"] == "code" for c in notebook["cells"])
     return "".join(o.get("text", "") for cell in cells for o in cell["outputs"])
 
 
-def test_another_world_and_pairs_of_sensors(tmp_path: Path):
+def test_another_world_and_pairs_of_sensors(tmp_path: Path, run_notebook: Run):
     pairs = write_pairs(tmp_path, made_up())
-    said = run(tmp_path, pairs, before="## Late and middle fusion")
+    said = run(run_notebook, tmp_path, pairs, before="## Late and middle fusion")
     assert "3 real patches; mean of each channel: 0.16, 0.16, " in said
 
 
-def test_real_pairs(tmp_path: Path):
+def test_real_pairs(tmp_path: Path, run_notebook: Run):
     archives = os.environ.get("WORKSHOP_ARCHIVES")
     folder = Path(archives or "") / "bigearthnet_s1s2_sample"
     if not archives or not folder.exists():
         pytest.skip("WORKSHOP_ARCHIVES names no folder with bigearthnet_s1s2_sample")
-    said = run(tmp_path, write_pairs(tmp_path, sample(folder)))
+    said = run(run_notebook, tmp_path, write_pairs(tmp_path, sample(folder)))
     assert "30 real patches; mean of each channel: 0.0" in said
     assert "runs/ci/fusion-mini_eo-7/scenes" in said

@@ -1,18 +1,17 @@
 """Every notebook runs: offline with solutions, and without them as far as it can.
 
-Each is run in an empty folder, as in Colab, by runner.py. Where the system lets us, the
-runner has a network of its own with nothing in it.
+Each is run with solutions in an empty folder, as in Colab, by runner.py; then without
+them in the same folder. Where the system lets us, the runner has a network of its own
+with nothing in it.
 """
 
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,6 @@ import pytest
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-RUNNER = Path(__file__).with_name("runner.py")
 NAMES = sorted(path.name for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 SECONDS = 60  # with WORKSHOP_PRESET=ci on two cores
 STOPS = ("NotYet", "_NotWritten")  # as in runner.py
@@ -29,38 +27,10 @@ STOPS = ("NotYet", "_NotWritten")  # as in runner.py
 Run = Callable[..., list[dict[str, Any]]]
 
 
-@cache
-def without_network() -> tuple[str, ...]:
-    """The words before a command that take its network away; none where forbidden."""
-    words = ("unshare", "--map-root-user", "--net")
-    if sys.platform != "linux" or shutil.which("unshare") is None:
-        return ()
-    allowed = subprocess.run([*words, "true"], capture_output=True).returncode == 0
-    return words if allowed else ()
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    def run(*words: object) -> list[dict[str, Any]]:
-        place = tmp_path / "empty"
-        place.mkdir()
-        out = tmp_path / "done.json"
-        command = [
-            *without_network(),
-            sys.executable,
-            RUNNER,
-            words[0],
-            out,
-            *words[1:],
-        ]
-        env = os.environ | {"WORKSHOP_PRESET": "ci", "CI": "1"}
-        done = subprocess.run(
-            list(map(str, command)), cwd=place, env=env, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(out.read_text())
-
-    return run
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the notebooks with solutions leave their trainings, a folder each."""
+    return tmp_path_factory.mktemp("trained")
 
 
 def printed(cell: dict[str, Any]) -> str:
@@ -79,24 +49,26 @@ def is_seen_or_checked(cell: dict[str, Any], source: str) -> bool:
     return drawn or "text/html" in shown or bool(re.search("assert |check", source))
 
 
-def test_the_network_can_be_taken_away():
-    if not without_network():
+def test_the_network_can_be_taken_away(without_network: tuple[str, ...]):
+    if not without_network:
         pytest.skip("unshare is not allowed here: notebooks are run with the network")
     code = "import socket; socket.create_connection(('127.0.0.1', 9), 1)"
-    command = [*without_network(), sys.executable, "-c", code]
+    command = [*without_network, sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True)
     assert "unreachable" in done.stderr
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_with_solutions_every_cell_runs_quietly(name: str, run: Run):
-    done = run(ROOT / "notebooks" / "solutions" / name)
-    notebook = json.loads((ROOT / "notebooks" / "solutions" / name).read_text())
+def test_with_solutions_every_cell_runs_quietly(
+    name: str, run_notebook: Run, without_network: tuple[str, ...], trained: Path
+):
+    solved = ROOT / "notebooks" / "solutions" / name
+    done = run_notebook(solved, trained / name, before=without_network)
+    notebook = json.loads(solved.read_text())
     code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
     assert [cell["error"] for cell in done] == [None] * len(code), done[-1]["words"]
     for cell in done:
-        noise = [o["text"] for o in cell["outputs"] if o.get("name") == "stderr"]
-        assert not noise, f"{cell['id']} writes to stderr: {noise}"
+        assert not cell["stderr"], f"{cell['id']}: {cell['stderr']}"
         text = printed(cell)
         assert "Warning" not in text, f"{cell['id']}: {text}"
         for place in (ROOT, Path.home(), sys.prefix, tempfile.gettempdir()):
@@ -116,9 +88,16 @@ def test_with_solutions_every_cell_runs_quietly(name: str, run: Run):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_without_them_nothing_fails_but_the_stubs(name: str, run: Run):
-    learner = ROOT / "notebooks" / name
-    done = run(learner, "--fill", ROOT / "notebooks" / "solutions" / name)
+def test_without_them_nothing_fails_but_the_stubs(
+    name: str, run_notebook: Run, without_network: tuple[str, ...], trained: Path
+):
+    learner, solved = (
+        ROOT / "notebooks" / folder / name for folder in ("", "solutions")
+    )
+    # Trainings that are there are loaded, as for a learner who comes back
+    done = run_notebook(
+        learner, trained / name, "--fill", solved, before=without_network
+    )
     cells = json.loads(learner.read_text())["cells"]
     stubs = [c["id"] for c in cells if "exercise" in c["metadata"].get("tags", [])]
     for cell in done:
@@ -155,7 +134,7 @@ STUB = "### BEGIN SOLUTION a\nx = 1\n### END SOLUTION"
     ],
 )
 def test_the_runner_stops_where_it_should(
-    tmp_path: Path, run: Run, body: str, expected: list[str | None]
+    tmp_path: Path, run_notebook: Run, body: str, expected: list[str | None]
 ):
     from workshop_lib.teaching.notebooks import build
 
@@ -164,5 +143,7 @@ def test_the_runner_stops_where_it_should(
         ("a.ipynb", "b.ipynb"), build(tmp_path / "01_topic.py"), strict=True
     ):
         (tmp_path / path).write_text(text)
-    done = run(tmp_path / "a.ipynb", "--fill", tmp_path / "b.ipynb")
+    done = run_notebook(
+        tmp_path / "a.ipynb", tmp_path / "work", "--fill", tmp_path / "b.ipynb"
+    )
     assert [cell["error"] for cell in done] == [None, *expected]

@@ -189,6 +189,7 @@ torch.backends.mkldnn.enabled = False
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.splits import Split
 from workshop_lib.recipe import Recipe
+from workshop_lib.session import tune_allocator
 from workshop_lib.training.trainer import Trainer
 
 def mapped():
@@ -206,8 +207,9 @@ recipe = Recipe(model="wrn-10-1", size=96, batch_size=8, mu=3, precision="fp32",
 trainer = Trainer(recipe.with_(batch_size=2), scenes, split, torch.device("cpu"))
 trainer.step()  # libraries are loaded, threads have started
 limit = mapped() + int(sys.argv[1]) * 2**20
-trainer = Trainer(recipe.with_(batch_size=48), scenes, split, torch.device("cpu"))
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+tune_allocator()  # as `train` does
+trainer = Trainer(recipe.with_(batch_size=48), scenes, split, torch.device("cpu"))
 trainer.step()
 print(trainer.thrift.news(), trainer.thrift.facts())
 assert trainer.steps_done == 1 and trainer.thrift.events
@@ -215,7 +217,7 @@ assert trainer.steps_done == 1 and trainer.thrift.events
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("room", [120, 220, 320])  # MB; a step takes about 400
+@pytest.mark.parametrize("room", [110, 150, 190])  # MB; a step takes about 250
 def test_in_an_address_space_that_is_too_small_a_step_is_taken_all_the_same(
     room: int,
 ) -> None:
