@@ -113,6 +113,10 @@ the usual pipeline has our allocator, too: what is left is the other differences
   only the images that drew an operation go through it. What it saves is the work around
   each image, so the ratio falls as images grow: ours moves 32-bit floats where Pillow
   moves 8 bits.
+  The strong views do not do the same: the usual one draws two operations, does each
+  with probability one half, and reads the nearest pixel; ours does both and reads
+  between pixels. `augment_strong_n1` is ours with one operation per image, as many as
+  the usual does on average.
 - One kernel for all weights, in the optimiser and in the average. No number is read
   back in a step.
 

@@ -218,7 +218,7 @@ def test_the_command_writes_results_and_page(tmp_path, monkeypatch, capsys):
     rows = json.loads((tmp_path / "results.json").read_text())
     assert [row["name"] for row in rows] == [
         "fixmatch_step", "fixmatch_step_fp32", "fixmatch_step_same_memory",
-        "augment_weak", "augment_strong", "augment_contrastive",
+        "augment_weak", "augment_strong", "augment_contrastive", "augment_strong_n1",
     ]  # fmt: skip
     assert {row["clock"] for row in rows} == {"processor"}
     printed = capsys.readouterr().out
