@@ -562,8 +562,8 @@ table = deviations(scores).set_index("name")[["parameters"]].copy()
 for title, rows, column in (("scenes: F1, %", scores, "f1"),
                             ("maps: mIoU, %", maps, "iou")):  # fmt: skip
     found = deviations(rows).set_index("name")
-    text = [f"{mean:.1f} ± {spread:.1f}" for mean, spread
-            in found[[column, f"{column}_std"]].to_numpy()]  # fmt: skip
+    pairs = found[[column, f"{column}_std"]].to_numpy()
+    text = [f"{m:.1f} ± {s:.1f}".removesuffix(" ± nan") for m, s in pairs]
     table[title] = pd.Series(text, found.index)
 assert list(table.index) == list(SETS)
 table.fillna("")
