@@ -274,6 +274,10 @@ it would have had with more memory.
 
 ## Foretold and measured
 
+Seconds of the processor, one thread (`--clock process`), while another program had the
+other core: steps of a tenth of a second scatter the most. `--sizes 32 64`, then
+`--sizes 128 --batch 1`, then `--sizes 224 --batch 1 --mu 3`.
+
 {table}
 """
 
