@@ -130,9 +130,7 @@ def affine(
     log_zoom = _or_zero(zoom, (B,), "zoom", images)
     parameters = torch.cat([turn[:, None], slant, offset, log_zoom[:, None]], 1)
 
-    matrix = _matrix(turn, slant, log_zoom)  # (B, 2, 2)
-    # Coordinates run from -1 to 1 along both sides, so unequal sides need the ratio.
-    matrix = matrix * matrix.new_tensor([[1, H / W], [W / H, 1]])
+    matrix = _matrix(turn, slant, log_zoom, H / W)  # (B, 2, 2)
     start = -2 * (matrix * offset[:, None]).sum(2, keepdim=True)  # (B, 2, 1)
     where = torch.cat([matrix, start], 2)  # (B, 2, 3)
     unchanged = (parameters == 0).all(1)
@@ -192,16 +190,19 @@ def draw_crop(
     return corner, size
 
 
-def _matrix(turn: Tensor, slant: Tensor, log_zoom: Tensor) -> Tensor:
+def _matrix(turn: Tensor, slant: Tensor, log_zoom: Tensor, tall: float) -> Tensor:
     """Return R(turn) @ shear / zoom: it leads from where we write to where we read.
+
+    Coordinates run from -1 to 1 along both sides, so unequal sides need their ratio
+    `tall`, height over width.
 
     Shape: (B,), (B, 2), (B,) -> (B, 2, 2).
     """
     cos, sin, scale = torch.cos(turn), torch.sin(turn), torch.exp(-log_zoom)
     entries = (
         cos - sin * slant[:, 1],
-        cos * slant[:, 0] - sin,
-        sin + cos * slant[:, 1],
+        (cos * slant[:, 0] - sin) * tall,
+        (sin + cos * slant[:, 1]) / tall,
         sin * slant[:, 0] + cos,
     )
     return (torch.stack(entries, 1) * scale[:, None]).view(-1, 2, 2)

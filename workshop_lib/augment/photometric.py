@@ -115,7 +115,9 @@ def recolour(
         for strength in (bright, flat, pale, turn, grey)
     )
     eye = torch.eye(3, dtype=images.dtype, device=images.device)
-    luma_of = images.new_tensor(_LUMA).expand(3, 3)  # every row gives the grey
+    # Filled where they are needed: a GPU would have to be waited for to copy them there
+    weights = [images.new_full((3,), weight) for weight in _LUMA]
+    luma_of = torch.stack(weights, dim=1)  # (3, 3), every row gives the grey
     paler = eye + pale * (eye - luma_of)  # (B, 3, 3)
     greyer = eye - grey * (eye - luma_of)
     light = (1 + bright) * (1 + flat)
