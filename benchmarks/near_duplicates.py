@@ -35,8 +35,8 @@ from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.splits import Split
 from workshop_lib.data.splitting.ready import stem
 from workshop_lib.errors import WorkshopError
-from workshop_lib.figures import Drawing, image_pairs
 from workshop_lib.files import write_or_explain, write_text
+from workshop_lib.plots import Drawing, image_pairs
 
 DOCS = Path("docs")
 EVERY_PAIR = 64  # bits: nothing is left out

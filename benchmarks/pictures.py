@@ -14,9 +14,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from workshop_lib.data.mini_eo import CLASSES, COVERS, mini_eo
-from workshop_lib.figures import Rung, class_samples, ladder, modality_samples
 from workshop_lib.files import write_or_explain
 from workshop_lib.ladder import LADDER
+from workshop_lib.plots import Rung, class_samples, ladder, modality_samples
 
 DOCS = Path("docs")
 BENCH = Path("runs/bench/mini_eo.json")

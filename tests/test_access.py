@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from workshop_lib.figures.style import INK, PALETTE, line_style, new_axes
+from workshop_lib.plots.style import INK, PALETTE, line_style, new_axes
 
 ROOT = Path(__file__).parents[1]
 THEME = (ROOT / "slides" / "theme.css").read_text(encoding="utf-8")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.figures.cover_maps import cover_maps
+from workshop_lib.plots.cover_maps import cover_maps
 
 NAMES = ("water", "forest", "field")
 

@@ -9,12 +9,12 @@ import torch
 from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 
-from workshop_lib import figures
+from workshop_lib import plots
 from workshop_lib.data.mini_eo import BANDS, CLASSES, COVERS, REGIONS, mini_eo
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.splits import Split
 from workshop_lib.errors import WorkshopError
-from workshop_lib.figures.spectra import WAVELENGTHS
+from workshop_lib.plots.spectra import WAVELENGTHS
 
 
 @pytest.fixture(scope="module")
@@ -22,10 +22,10 @@ def scenes() -> Scenes:
     return mini_eo(count=120, bands=BANDS)
 
 
-def white_and_described(figure: figures.Drawing, *words: str) -> None:
+def white_and_described(figure: plots.Drawing, *words: str) -> None:
     assert to_hex(figure.get_facecolor()) == "#ffffff"
     figure.draw_without_rendering()
-    alt = figures.describe(figure)
+    alt = plots.describe(figure)
     for word in words:
         assert word in alt
 
@@ -39,7 +39,7 @@ def test_panels_give_sizes_and_ranges() -> None:
         "map": np.array([[-2.0, 0.5], [1.0, 0.0]]),
         "positive": np.array([[3.0, 7.0]]),
     }
-    figure = figures.panels(shown, title="Three", columns=2)
+    figure = plots.panels(shown, title="Three", columns=2)
     notes = [axes.get_xlabel() for axes in figure.axes if axes.get_visible()]
     assert notes == ["4 x 6", "2 x 2, \N{MINUS SIGN}2 to 1", "1 x 2, 3 to 7"]
     white_and_described(figure, "Three", "picture (4 x 6)")
@@ -51,7 +51,7 @@ def test_panels_give_sizes_and_ranges() -> None:
 
 def test_panels_write_numbers_into_small_maps_only() -> None:
     shown = {"filter": np.array([[-1.0, 0.0, 1.5]]), "large": np.zeros((9, 9))}
-    small, large = figures.panels(shown, title="t", numbers=True).axes
+    small, large = plots.panels(shown, title="t", numbers=True).axes
     assert [t.get_text() for t in small.texts] == ["\N{MINUS SIGN}1", "0", "1.5"]
     assert not large.texts
 
@@ -67,9 +67,9 @@ def test_panels_write_numbers_into_small_maps_only() -> None:
 )
 def test_panels_refuse_what_is_neither_picture_nor_map(values: np.ndarray) -> None:
     with pytest.raises(WorkshopError, match="panel 'odd' of shape"):
-        figures.panels({"odd": values}, title="t")
+        plots.panels({"odd": values}, title="t")
     with pytest.raises(WorkshopError, match="no panels"):
-        figures.panels({}, title="t")
+        plots.panels({}, title="t")
 
 
 # ---- task levels
@@ -86,7 +86,7 @@ def test_objects_are_the_pieces_of_a_cover() -> None:
         names=("a",),
         masks=mask,
     )
-    figure = figures.task_levels(made, 0, ("grass", "house"), object_cover="house")
+    figure = plots.task_levels(made, 0, ("grass", "house"), object_cover="house")
     boxes = {
         (*box.get_xy(), box.get_width(), box.get_height())
         for axes in figure.axes
@@ -96,9 +96,9 @@ def test_objects_are_the_pieces_of_a_cover() -> None:
     assert boxes == {(0.5, 0.5, 3, 3), (4.5, 5.5, 6, 4)}
     white_and_described(figure, "2 boxes around house", "whole image is Town")
     with pytest.raises(WorkshopError, match="no masks"):
-        figures.task_levels(replace(made, masks=None), 0, COVERS, object_cover="water")
+        plots.task_levels(replace(made, masks=None), 0, COVERS, object_cover="water")
     with pytest.raises(WorkshopError, match="unknown cover 'hose'"):
-        figures.task_levels(made, 0, ("grass", "house"), object_cover="hose")
+        plots.task_levels(made, 0, ("grass", "house"), object_cover="hose")
 
 
 # ---- spectra
@@ -115,7 +115,7 @@ def test_spectra_show_the_median_of_the_images_by_wavelength() -> None:
         names=tuple("abcdef"),
         bands=("B08", "B02"),  # not in the order of wavelength
     )
-    figure = figures.spectra(made)
+    figure = plots.spectra(made)
     line = figure.axes[0].lines[-1]
     assert list(line.get_xdata()) == [WAVELENGTHS["B02"], WAVELENGTHS["B08"]]
     assert np.allclose(line.get_ydata(), [10, 50])
@@ -123,7 +123,7 @@ def test_spectra_show_the_median_of_the_images_by_wavelength() -> None:
 
 
 def test_every_panel_of_spectra_holds_its_lines(scenes: Scenes) -> None:
-    figure = figures.spectra(scenes)
+    figure = plots.spectra(scenes)
     assert [axes.get_title("left") for axes in figure.axes] == list(CLASSES)
     low, high = figure.axes[0].get_ylim()
     tops = [line.get_ydata().max() for axes in figure.axes for line in axes.lines]
@@ -134,10 +134,10 @@ def test_every_panel_of_spectra_holds_its_lines(scenes: Scenes) -> None:
 def test_spectra_need_reflectance_of_known_bands(scenes: Scenes) -> None:
     named = replace(scenes, bands=tuple(f"x{i}" for i in range(12)))
     with pytest.raises(WorkshopError, match="wavelength"):
-        figures.spectra(named)
+        plots.spectra(named)
     lacking = scenes.subset((scenes.labels != 3).nonzero().flatten())
     with pytest.raises(WorkshopError, match="each class needs images"):
-        figures.spectra(lacking)
+        plots.spectra(lacking)
 
 
 # ---- places
@@ -146,7 +146,7 @@ def test_spectra_need_reflectance_of_known_bands(scenes: Scenes) -> None:
 def test_places_count_each_group(scenes: Scenes) -> None:
     region = scenes.metadata["region"].numpy()
     lat, lon = scenes.metadata["lat"].numpy(), scenes.metadata["lon"].numpy()
-    figure = figures.places(lat, lon, region, REGIONS)
+    figure = plots.places(lat, lon, region, REGIONS)
     (axes,) = figure.axes
     drawn = {line.get_label(): len(line.get_xdata()) for line in axes.lines}
     wanted = {f"{n} ({(region == k).sum()})": (region == k).sum()
@@ -155,9 +155,9 @@ def test_places_count_each_group(scenes: Scenes) -> None:
     assert axes.get_aspect() > 1  # a degree of latitude is longer on the ground
     white_and_described(figure, "boreal: ", "latitude 6")
     with pytest.raises(WorkshopError, match="one of each per image"):
-        figures.places(lat[:3], lon, region, REGIONS)
+        plots.places(lat[:3], lon, region, REGIONS)
     with pytest.raises(WorkshopError, match="name each group"):
-        figures.places(lat, lon, region, REGIONS[:3])
+        plots.places(lat, lon, region, REGIONS[:3])
 
 
 # ---- seasons
@@ -166,7 +166,7 @@ def test_places_count_each_group(scenes: Scenes) -> None:
 def test_seasons_are_in_order_and_near_the_middle_of_their_piece(
     scenes: Scenes,
 ) -> None:
-    figure = figures.seasons(scenes, ["Forest", "Lake"], columns=3)
+    figure = plots.seasons(scenes, ["Forest", "Lake"], columns=3)
     days = [int(axes.get_xlabel().removeprefix("day ")) for axes in figure.axes]
     assert len(days) == 6
     for row, name in enumerate(("Forest", "Lake")):
@@ -179,12 +179,12 @@ def test_seasons_are_in_order_and_near_the_middle_of_their_piece(
 
 def test_seasons_need_dates_and_classes(scenes: Scenes) -> None:
     with pytest.raises(WorkshopError, match="dates are not known"):
-        figures.seasons(replace(scenes, metadata={}), ["Forest"])
+        plots.seasons(replace(scenes, metadata={}), ["Forest"])
     with pytest.raises(WorkshopError, match="Did you mean 'Forest'"):
-        figures.seasons(scenes, ["Forrest"])
+        plots.seasons(scenes, ["Forrest"])
     lacking = scenes.subset((scenes.labels != 1).nonzero().flatten())
     with pytest.raises(WorkshopError, match="no image of Forest"):
-        figures.seasons(lacking, ["Forest"])
+        plots.seasons(lacking, ["Forest"])
 
 
 # ---- split bars
@@ -192,7 +192,7 @@ def test_seasons_need_dates_and_classes(scenes: Scenes) -> None:
 
 def test_bars_count_each_image_once(scenes: Scenes) -> None:
     split = Split.make(scenes, labels_per_class=2)
-    figure = figures.split_bars(scenes, split)
+    figure = plots.split_bars(scenes, split)
     (axes,) = figure.axes
     widths = np.array([bar.get_width() for bar in axes.patches]).reshape(4, 10)
     assert (widths.sum(axis=0) == scenes.class_counts().numpy()).all()
@@ -206,6 +206,6 @@ def test_bars_leave_out_images_of_unknown_class(scenes: Scenes) -> None:
     labels = scenes.labels.clone()
     labels[:30] = -1
     some = replace(scenes, labels=labels)
-    figure = figures.split_bars(some, Split.make(some, labels_per_class=1))
+    figure = plots.split_bars(some, Split.make(some, labels_per_class=1))
     widths = [bar.get_width() for bar in figure.axes[0].patches]
     assert sum(widths) == 90

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import ArrayLike
 
-from workshop_lib import figures
+from workshop_lib import plots
 from workshop_lib.errors import WorkshopError
 
 # ---- lines
@@ -12,18 +12,18 @@ from workshop_lib.errors import WorkshopError
 
 def test_lines_differ_in_more_than_colour_and_whole_steps_get_whole_ticks():
     series = {"A": ([1, 2, 3], [10, 20, 30]), "B": ([1, 2, 3], [5, 50, 100])}
-    figure = figures.lines(series, title="T", x_label="k", y_label="right (%)")
+    figure = plots.lines(series, title="T", x_label="k", y_label="right (%)")
     figure.draw_without_rendering()
     (axes,) = figure.axes
     a, b = axes.lines
     np.testing.assert_allclose(b.get_ydata(), [5, 50, 100])
     assert a.get_marker() != b.get_marker() and a.get_linestyle() != b.get_linestyle()
     assert all(tick % 1 == 0 for tick in axes.get_xticks())
-    assert "B: from 5.0 at 1 to 100.0 at 3." in figures.describe(figure)
+    assert "B: from 5.0 at 1 to 100.0 at 3." in plots.describe(figure)
 
 
 def test_lines_keep_to_the_limits():
-    figure = figures.lines(
+    figure = plots.lines(
         {"A": ([0, 0.5], [10, 20])},
         title="T", x_label="x", y_label="y", y_limits=(0, 102),
     )  # fmt: skip
@@ -35,7 +35,7 @@ def test_lines_of_nothing_or_of_unequal_length_are_told(
     series: dict[str, tuple[ArrayLike, ArrayLike]],
 ):
     with pytest.raises(WorkshopError, match="as many horizontal as vertical"):
-        figures.lines(series, title="T", x_label="x", y_label="y")
+        plots.lines(series, title="T", x_label="x", y_label="y")
 
 
 # ---- ranges
@@ -43,9 +43,7 @@ def test_lines_of_nothing_or_of_unequal_length_are_told(
 
 def test_a_range_over_the_baseline_is_hollow():
     rows = {"sure": (10.0, 5.0, 15.0), "unsure\nof it": (1.0, -2.0, 4.0)}
-    figure = figures.ranges(
-        rows, title="Gain", x_label="points", baseline=("none", 0.0)
-    )
+    figure = plots.ranges(rows, title="Gain", x_label="points", baseline=("none", 0.0))
     figure.draw_without_rendering()
     (axes,) = figure.axes
     points = [line for line in axes.lines if line.get_marker() == "o"]
@@ -58,7 +56,7 @@ def test_a_range_over_the_baseline_is_hollow():
     assert to_pixels((0, top))[1] > to_pixels((0, bottom))[1]
     (low, high), _ = (bars.get_segments()[0][:, 0] for bars in axes.collections)
     assert (low, high) == (5, 15)
-    words = figures.describe(figure)
+    words = plots.describe(figure)
     assert "unsure of it: 1.0 (-2.0 to 4.0)." in words
     assert "Dashed line: none, 0.0." in words
 
@@ -69,7 +67,7 @@ def test_a_range_over_the_baseline_is_hollow():
 )
 def test_ranges_that_are_none_are_told(rows: dict[str, tuple[float, float, float]]):
     with pytest.raises(WorkshopError, match="low <= value <= high"):
-        figures.ranges(rows, title="T", x_label="x")
+        plots.ranges(rows, title="T", x_label="x")
 
 
 # ---- histograms
@@ -78,7 +76,7 @@ def test_ranges_that_are_none_are_told(rows: dict[str, tuple[float, float, float
 def test_histograms_share_their_bins_and_count_everything():
     rng = np.random.default_rng(0)
     groups = {"A": rng.normal(size=300), "B": rng.normal(3, size=200)}
-    figure = figures.histograms(groups, title="T", x_label="x", bins=20)
+    figure = plots.histograms(groups, title="T", x_label="x", bins=20)
     figure.draw_without_rendering()
     (axes,) = figure.axes
     a, b = axes.containers
@@ -86,7 +84,7 @@ def test_histograms_share_their_bins_and_count_everything():
     assert sum(bar.get_height() for bar in b) == 200
     assert [bar.get_x() for bar in a] == [bar.get_x() for bar in b]
     assert a[0].get_hatch() != b[0].get_hatch()
-    assert "A: 300 numbers" in figures.describe(figure)
+    assert "A: 300 numbers" in plots.describe(figure)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +93,7 @@ def test_histograms_share_their_bins_and_count_everything():
 )
 def test_histograms_that_cannot_be_drawn_are_told(groups: dict[str, ArrayLike]):
     with pytest.raises(WorkshopError, match="one to 3 groups"):
-        figures.histograms(groups, title="T", x_label="x")
+        plots.histograms(groups, title="T", x_label="x")
 
 
 # ---- class marks
@@ -103,7 +101,7 @@ def test_histograms_that_cannot_be_drawn_are_told(groups: dict[str, ArrayLike]):
 
 def test_no_two_classes_have_the_same_mark():
     names = [f"class {k}" for k in range(49)]
-    figure = figures.class_marks(names)
+    figure = plots.class_marks(names)
     figure.draw_without_rendering()
     # For each class a plain dot, then the mark
     marks = {
@@ -112,13 +110,13 @@ def test_no_two_classes_have_the_same_mark():
     }
     dots = {line.get_color() for line in figure.axes[0].lines[::2]}
     assert len(marks) == 49 and len(dots) == 7
-    assert "up to 7 of them look alike" in figures.describe(figure)
+    assert "up to 7 of them look alike" in plots.describe(figure)
 
 
 @pytest.mark.parametrize("K", [0, 50])
 def test_too_few_or_too_many_classes_are_told(K: int):
     with pytest.raises(WorkshopError, match="1 to 49"):
-        figures.class_marks(["x"] * K)
+        plots.class_marks(["x"] * K)
 
 
 # ---- the way of an image
@@ -127,7 +125,7 @@ def test_too_few_or_too_many_classes_are_told(K: int):
 def test_the_way_of_an_image_shows_maps_features_and_the_likeliest_class():
     picture = np.zeros((8, 8, 3), np.uint8)
     maps = np.arange(3 * 2 * 2).reshape(3, 2, 2)
-    figure = figures.vector_path(picture, maps, [1.0, 2.0], [0.2, 0.8], ("x", "y"))
+    figure = plots.vector_path(picture, maps, [1.0, 2.0], [0.2, 0.8], ("x", "y"))
     figure.draw_without_rendering()
     _, mosaic, strip, classes = figure.axes
     shown = np.ma.filled(mosaic.images[0].get_array(), np.nan)
@@ -137,7 +135,7 @@ def test_the_way_of_an_image_shows_maps_features_and_the_likeliest_class():
     assert strip.images[0].get_array().shape == (2, 1)
     plain, likeliest = classes.patches
     assert likeliest.get_hatch() and not plain.get_hatch()
-    assert "y, 80 %" in figures.describe(figure)
+    assert "y, 80 %" in plots.describe(figure)
 
 
 @pytest.mark.parametrize(
@@ -153,4 +151,4 @@ def test_shapes_that_do_not_fit_are_told(
 ):
     picture = np.zeros((8, 8, 3), np.uint8)
     with pytest.raises(WorkshopError, match="a probability per name"):
-        figures.vector_path(picture, maps, features, probs, ("x", "y"))
+        plots.vector_path(picture, maps, features, probs, ("x", "y"))

@@ -6,10 +6,10 @@ import pytest
 import torch
 from matplotlib.colors import to_hex
 
-from workshop_lib import figures
+from workshop_lib import plots
 from workshop_lib.errors import WorkshopError
-from workshop_lib.figures import Panel, describe, embedding_grid, neighbours
-from workshop_lib.figures.style import point_style, svg
+from workshop_lib.plots import Panel, describe, embedding_grid, neighbours
+from workshop_lib.plots.style import point_style, svg
 
 
 def panel(classes: int = 4, dims: int = 2, title: str = "t-SNE", **more) -> Panel:
@@ -157,4 +157,4 @@ def test_neighbours_are_marked_right_or_wrong_in_colour_and_sign():
             given[0][:1], given[1], given[2],
         )  # fmt: skip
     with pytest.raises(WorkshopError, match="3 labels"):
-        figures.neighbours(images, ("r", "g", "b"), labels[:3], classes, *given)
+        plots.neighbours(images, ("r", "g", "b"), labels[:3], classes, *given)

@@ -3,9 +3,9 @@
 import pytest
 from matplotlib.text import Annotation
 
-from workshop_lib import figures
+from workshop_lib import plots
 from workshop_lib.errors import WorkshopError
-from workshop_lib.figures import Box
+from workshop_lib.plots import Box
 
 BOXES = {
     "S2": Box("S2\n4 bands", 1, 2, kind="data"),
@@ -16,7 +16,7 @@ BOXES = {
 
 
 def test_boxes_are_where_they_are_told_and_arrows_join_them():
-    figure = figures.flow(BOXES, [("S2", "net"), ("net", "class", 0.3)], title="Early")
+    figure = plots.flow(BOXES, [("S2", "net"), ("net", "class", 0.3)], title="Early")
     figure.draw_without_rendering()
     (axes,) = figure.axes
     words = {t.get_text(): t.get_position() for t in axes.texts if t.get_text()}
@@ -28,16 +28,16 @@ def test_boxes_are_where_they_are_told_and_arrows_join_them():
     data, network, answer, word = axes.patches[:4]
     assert {p.get_linewidth() for p in (data, network, answer)} == {1.4, 2.6, 1.8}
     assert word.get_linewidth() == 0
-    told = figures.describe(figure)
+    told = plots.describe(figure)
     assert "S2 (S2 4 bands)" in told
     assert "Arrows from S2 to net; from net to class." in told
 
 
 def test_what_cannot_be_drawn_is_told():
     with pytest.raises(WorkshopError, match="at least one box"):
-        figures.flow({}, [], title="T")
+        plots.flow({}, [], title="T")
     with pytest.raises(WorkshopError, match="nett"):
-        figures.flow(BOXES, [("S2", "nett")], title="T")
+        plots.flow(BOXES, [("S2", "nett")], title="T")
     odd = {"a": Box("a", 0, 0, kind="cloud")}  # type: ignore[arg-type]
     with pytest.raises(WorkshopError, match="cloud"):
-        figures.flow(odd, [], title="T")
+        plots.flow(odd, [], title="T")

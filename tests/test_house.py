@@ -36,10 +36,10 @@ ABOVE = {
     "losses": ("data", "models", "methods", "training", "evaluation"),
     "methods": ("data", "augment", "training", "evaluation"),
     "training": ("evaluation",),
-    "figures": ("training", "evaluation", "methods"),
+    "plots": ("training", "evaluation", "methods"),
 }
 # What only the top knows of: nothing below imports it.
-TOP = ("cli", "commands", "compare", "quickstart", "ladder", "slurm", "teaching")
+TOP = ("cli", "commands", "compare", "quickstart", "ladder", "slurm", "course")
 
 
 def core() -> list[Requirement]:

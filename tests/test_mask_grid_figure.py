@@ -6,7 +6,7 @@ import torch
 
 from workshop_lib.data.mini_eo import COVERS
 from workshop_lib.errors import WorkshopError
-from workshop_lib.figures import cover_colours, mask_grid
+from workshop_lib.plots import cover_colours, mask_grid
 
 NAMES = ("field", "water", "road")
 

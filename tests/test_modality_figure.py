@@ -7,7 +7,7 @@ import pytest
 from workshop_lib.data.mini_eo import CLASSES, COVERS, mini_eo
 from workshop_lib.data.modalities import pack
 from workshop_lib.errors import WorkshopError
-from workshop_lib.figures import describe, modality_samples, to_display
+from workshop_lib.plots import describe, modality_samples, to_display
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.figures import Opinion, describe, opinions, panels
+from workshop_lib.plots import Opinion, describe, opinions, panels
 
 NAMES = ("Forest", "Lake", "River", "Road")
 PICTURE = np.zeros((8, 8, 3), np.uint8)

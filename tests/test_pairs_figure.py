@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.figures import describe, image_pairs
+from workshop_lib.plots import describe, image_pairs
 
 RGB = ("red", "green", "blue")
 

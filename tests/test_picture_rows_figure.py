@@ -4,9 +4,9 @@ import pytest
 import torch
 from matplotlib.colors import to_hex
 
-from workshop_lib import figures
+from workshop_lib import plots
 from workshop_lib.errors import WorkshopError
-from workshop_lib.figures.style import GREY, PALETTE
+from workshop_lib.plots.style import GREY, PALETTE
 
 RGB = ("red", "green", "blue")
 
@@ -18,7 +18,7 @@ def images(count: int, size: int = 4) -> torch.Tensor:
 def test_rows_hold_their_pictures_under_their_captions():
     first, second = images(3), images(2, size=6)
     rows = {"supervised": (first, ["a", "b", "c"]), "other": (second, ["?", "? d"])}
-    figure = figures.picture_rows(rows, RGB, title="Who sees a name")
+    figure = plots.picture_rows(rows, RGB, title="Who sees a name")
     shown = [axes.images[0].get_array() for axes in figure.axes]
     assert [len(one) for one in shown] == [4, 4, 4, 6, 6]
     assert (torch.as_tensor(shown[1]) == first[1].permute(1, 2, 0)).all()
@@ -32,7 +32,7 @@ def test_rows_hold_their_pictures_under_their_captions():
 def test_who_is_not_named_differs_by_colour_and_by_line():
     rows = {"": (images(2), ["Forest", "?"])}
     named, unnamed = (
-        axes.spines["left"] for axes in figures.picture_rows(rows, RGB).axes
+        axes.spines["left"] for axes in plots.picture_rows(rows, RGB).axes
     )
     assert to_hex(named.get_edgecolor()) == PALETTE["vermilion"]
     assert to_hex(unnamed.get_edgecolor()) == GREY
@@ -44,7 +44,7 @@ def test_nothing_is_cut_off_and_rows_do_not_touch():
         "a rather long name\nof two lines": (images(2), ["one\nmore", "two"]),
         "second": (images(1), ["Residential"]),
     }
-    figure = figures.picture_rows(rows, RGB, title="Title")
+    figure = plots.picture_rows(rows, RGB, title="Title")
     figure.draw_without_rendering()
     whole = figure.bbox
     words = [text.get_window_extent() for text in figure.texts]
@@ -65,4 +65,4 @@ def test_nothing_is_cut_off_and_rows_do_not_touch():
 )
 def test_rows_without_pictures_or_captions_are_refused(rows: dict):
     with pytest.raises(WorkshopError, match="at least one"):
-        figures.picture_rows(rows, RGB)
+        plots.picture_rows(rows, RGB)

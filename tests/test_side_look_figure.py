@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.figures import describe, side_look
-from workshop_lib.figures.side_look import _HILL, _TOP, _X, _picture
+from workshop_lib.plots import describe, side_look
+from workshop_lib.plots.side_look import _HILL, _TOP, _X, _picture
 
 
 def test_the_slope_that_faces_the_radar_is_bright_and_the_other_one_dark():

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from workshop_lib import figures
+from workshop_lib import plots
 from workshop_lib.errors import WorkshopError
-from workshop_lib.figures import describe
+from workshop_lib.plots import describe
 
 RGB = ("red", "green", "blue")
 
@@ -16,7 +16,7 @@ def test_rows_are_named_and_hold_their_images():
     stored = torch.arange(2 * 3 * 4 * 4, dtype=torch.uint8).view(2, 3, 4, 4)
     rows = {"stored": stored, "as floats": stored / 255, "large": stored[:1] / 20}
     rows["large"] = rows["large"].repeat(1, 1, 2, 2)
-    figure = figures.view_rows(rows, RGB, title="Views", captions=["left", "right"])
+    figure = plots.view_rows(rows, RGB, title="Views", captions=["left", "right"])
     grid = [axes.get_images() for axes in figure.axes]
     assert [len(images) for images in grid] == [1, 1, 1, 1, 1, 0]
     first, second = (grid[k][0].get_array() for k in (0, 2))
@@ -34,7 +34,7 @@ def test_rows_are_named_and_hold_their_images():
 
 def test_a_long_name_is_not_cut_off():
     name = "32 pixels: 25.0 % hidden"
-    figure = figures.view_rows({name: torch.zeros(1, 3, 4, 4)}, RGB, title="Views")
+    figure = plots.view_rows({name: torch.zeros(1, 3, 4, 4)}, RGB, title="Views")
     assert "Rows of one image, from above: 32 pixels" in describe(figure)
     figure.draw_without_rendering()
     assert figure.axes[0].texts[0].get_window_extent().x0 >= 0
@@ -43,13 +43,13 @@ def test_a_long_name_is_not_cut_off():
 def test_rows_without_images_or_with_other_captions():
     images = torch.zeros(2, 3, 4, 4)
     with pytest.raises(WorkshopError, match="0 rows of up to 0 images"):
-        figures.view_rows({}, RGB, title="Views")
+        plots.view_rows({}, RGB, title="Views")
     with pytest.raises(WorkshopError, match="2 images with 1 captions"):
-        figures.view_rows({"a": images}, RGB, title="Views", captions=["one"])
+        plots.view_rows({"a": images}, RGB, title="Views", captions=["one"])
 
 
 def test_bars_have_lengths_numbers_and_a_limit():
-    figure = figures.bars(
+    figure = plots.bars(
         {"small": 0.5, "exact": 2.0, "large": 1234.5},
         title="Memory", unit="GB", limit=("card", 2.0),
     )  # fmt: skip
@@ -69,4 +69,4 @@ def test_bars_have_lengths_numbers_and_a_limit():
 @pytest.mark.parametrize("values", [{}, {"a": -1.0}, {"a": math.nan}])
 def test_bars_of_nothing(values):
     with pytest.raises(WorkshopError, match="at least one value"):
-        figures.bars(values, title="T", unit="u")
+        plots.bars(values, title="T", unit="u")

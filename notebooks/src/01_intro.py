@@ -117,7 +117,7 @@ assert free > 1, "close other notebooks: a training needs about 1 GiB"
 # taught your classes. We write the words out.
 
 # %% tags=["quiz"]
-from workshop_lib.teaching import quiz
+from workshop_lib.course import quiz
 
 quiz.ask("01-two-ssl")
 
@@ -133,12 +133,12 @@ quiz.answer("01-two-ssl", "...")  # a letter in place of the dots
 # names on the left, then try to tell Pasture from AnnualCrop without them.
 
 # %%
-from workshop_lib import figures
+from workshop_lib import plots
 from workshop_lib.data.open import open_scenes
 
 scenes = open_scenes(recipe)
 names = scenes.class_names
-figures.class_samples(scenes.images, scenes.labels, names, scenes.bands)
+plots.class_samples(scenes.images, scenes.labels, names, scenes.bands)
 
 # %% [markdown] tags=["instructor"]
 # Let people name the classes aloud before they read the words on the left.
@@ -151,7 +151,7 @@ figures.class_samples(scenes.images, scenes.labels, names, scenes.bands)
 from workshop_lib.data.mini_eo import COVERS
 
 halls = (scenes.labels == names.index("Industrial")).nonzero().flatten()
-figures.task_levels(scenes, int(halls[3]), COVERS, object_cover="building")
+plots.task_levels(scenes, int(halls[3]), COVERS, object_cover="building")
 
 # %% [markdown]
 # Units 01 to 07 work at **scene level**: one class per image. Unit 08 goes
@@ -200,7 +200,7 @@ def majority_accuracy(labels):
 # `argmax` says which class is the largest, `max` how large it is.
 
 # %%
-from workshop_lib.teaching import checks
+from workshop_lib.course import checks
 
 checks.majority_accuracy(majority_accuracy)
 
@@ -231,7 +231,7 @@ from workshop_lib.data.open import open_split
 
 split = open_split(recipe, scenes)
 print(split)
-figures.split_bars(scenes, split)
+plots.split_bars(scenes, split)
 
 # %% [markdown]
 # Now two trainings, with the **same 40 labels** and the same number of
@@ -246,7 +246,7 @@ figures.split_bars(scenes, split)
 # this notebook or another one, is loaded and says so.
 
 # %% tags=["slow"] seconds=25
-from workshop_lib.teaching.runs import class_run
+from workshop_lib.course.runs import class_run
 
 supervised = class_run("supervised_strong", scenes, split)
 
@@ -262,7 +262,7 @@ fixmatch = class_run("fixmatch", scenes, split)
 
 # %%
 labels = len(split.labeled)
-figures.learning_curves(
+plots.learning_curves(
     {"supervised": supervised.log, "FixMatch": fixmatch.log},
     title=f"{labels} labels, with and without unlabelled images",
 )
@@ -285,10 +285,10 @@ reached = {
 }
 worth = ("", f"gained with {len(split.unlabeled):,} unlabelled images")
 rungs = [
-    figures.Rung(name, reached[name], f"{labels} labels", w)
+    plots.Rung(name, reached[name], f"{labels} labels", w)
     for name, w in zip(reached, worth, strict=True)
 ]
-figures.ladder(rungs, title="The same labels, twice", chance=chance)
+plots.ladder(rungs, title="The same labels, twice", chance=chance)
 
 # %% [markdown]
 # And your poll?
@@ -373,7 +373,7 @@ shown = {
     "filter, turned": upright.T.numpy(),
     "its answer": convolve(infrared, upright.T).numpy(),
 }
-figures.panels(shown, title="A filter slid over one band", numbers=True)
+plots.panels(shown, title="A filter slid over one band", numbers=True)
 
 # %% [markdown]
 # In a network nobody writes these nine numbers. They start at random and the
@@ -395,7 +395,7 @@ with torch.no_grad():
                 maps[name] = x[0, channel].numpy()
 weights = [p for p in model.trunk.parameters() if p.ndim == 4]
 print(f"{sum(p.numel() // 9 for p in weights):,} filters of 3 x 3 numbers")
-figures.panels(maps, title="Feature maps of the FixMatch network")
+plots.panels(maps, title="Feature maps of the FixMatch network")
 
 # %% [markdown]
 # Look at the sizes below the maps. The first layer still shows the halls,
@@ -410,7 +410,7 @@ from workshop_lib.models.predict import predict
 some = split.test[:6]
 probs = predict(model, normalize, scenes.images, index=some)  # (6, K)
 assert torch.allclose(probs.sum(1), torch.ones(len(some)), atol=1e-4)
-figures.gallery(
+plots.gallery(
     scenes.images[some], scenes.bands, scenes.labels[some], probs, names
 )
 
@@ -511,6 +511,6 @@ quiz.answer("01-taxonomy", "...")
 # - **Validation, test**: images held back, to choose by and to report on.
 
 # %%
-from workshop_lib.teaching import progress
+from workshop_lib.course import progress
 
 progress.show()

@@ -38,7 +38,7 @@
 DATA = "mini_eo"  # or "ucm", "eurosat", or the path of a folder per class
 
 # %%
-from workshop_lib import figures
+from workshop_lib import plots
 from workshop_lib.data.open import open_scenes, open_split
 from workshop_lib.recipe import preset
 
@@ -47,7 +47,7 @@ scenes = open_scenes(recipe)
 split = open_split(recipe, scenes)
 names = scenes.class_names
 print(scenes)
-figures.class_samples(scenes.images, scenes.labels, names, scenes.bands)
+plots.class_samples(scenes.images, scenes.labels, names, scenes.bands)
 
 # %% [markdown]
 # One row per class. Colour varies within a row, structure stays: that is what
@@ -73,7 +73,7 @@ assert len(set(scenes.names)) == len(scenes), "names tell images apart"
 from workshop_lib.data.mini_eo import BANDS, COVERS, REGIONS, mini_eo
 
 patches = mini_eo(1000, bands=BANDS)
-figures.modality_samples(patches.subset(range(100)), COVERS, which=4)
+plots.modality_samples(patches.subset(range(100)), COVERS, which=4)
 
 # %% [markdown]
 # Read a row from left to right. **False colour** shows near infrared as red:
@@ -85,7 +85,7 @@ figures.modality_samples(patches.subset(range(100)), COVERS, which=4)
 # which class will be darkest in the near infrared?
 
 # %%
-figures.spectra(patches)
+plots.spectra(patches)
 
 # %% [markdown]
 # The blue band holds eight images of ten, the line is their median, grey are
@@ -116,7 +116,7 @@ assert 0.1 < share < 0.7
 # %%
 where = patches.metadata
 lat, lon = where["lat"].numpy(), where["lon"].numpy()
-figures.places(lat, lon, where["region"].numpy(), REGIONS)
+plots.places(lat, lon, where["region"].numpy(), REGIONS)
 
 # %% [markdown]
 # **Seasons.** The same class through the year. Look at AnnualCrop: bare soil
@@ -124,7 +124,7 @@ figures.places(lat, lon, where["region"].numpy(), REGIONS)
 # labelled images cannot show all that; unlabelled ones do.
 
 # %%
-figures.seasons(patches, ["Forest", "AnnualCrop", "Pasture"])
+plots.seasons(patches, ["Forest", "AnnualCrop", "Pasture"])
 
 # %% [markdown]
 # ## Three parts, and why
@@ -138,7 +138,7 @@ figures.seasons(patches, ["Forest", "AnnualCrop", "Pasture"])
 
 # %%
 print(split)
-figures.split_bars(scenes, split)
+plots.split_bars(scenes, split)
 
 # %% [markdown]
 # Why not choose by the test? Because the best of many is lucky as well as
@@ -159,7 +159,7 @@ assert reported > 0.83
 # only chosen.
 
 # %% tags=["quiz"]
-from workshop_lib.teaching import checks, quiz
+from workshop_lib.course import checks, quiz
 
 quiz.ask("02-choice")
 
@@ -370,7 +370,7 @@ quiz.answer("02-order", "...")
 # would have complained.
 
 # %%
-from workshop_lib.teaching.detective import planted_faults
+from workshop_lib.course.detective import planted_faults
 
 mini = mini_eo(1000)
 cases = planted_faults(mini, Split.make(mini, labels_per_class=4))
@@ -577,7 +577,7 @@ shown = {
     "covered and cropped": np.asarray(fit(pictures["c"], 96, 96)),
 }
 assert shown["covered and cropped"].shape == (96, 96, 3)
-figures.panels(shown, title="Three ways to treat an image of 60 x 96")
+plots.panels(shown, title="Three ways to treat an image of 60 x 96")
 
 # %% [markdown]
 # The same from files. We write the three pictures and a names file, and read
@@ -651,6 +651,6 @@ quiz.answer("02-ratio", "...")
 #   allowed where it is called so.
 
 # %%
-from workshop_lib.teaching import progress
+from workshop_lib.course import progress
 
 progress.show()

@@ -60,14 +60,14 @@ print(f"{len(split.labeled)} of {len(scenes):,} images are labelled;"
 # whatever they were stored as.
 
 # %%
-from workshop_lib import figures
+from workshop_lib import plots
 from workshop_lib.augment import policies_for, to_float
 
 first = {int(scenes.labels[i]): int(i) for i in split.labeled}
 six = to_float(scenes.images[[first[k] for k in sorted(first)[:6]]])
 names = [scenes.class_names[k] for k in sorted(first)[:6]]
 policies = policies_for(scenes.is_rgb)
-figures.view_rows({"as it is": six}, scenes.bands,
+plots.view_rows({"as it is": six}, scenes.bands,
                   title="Six labelled images", captions=names)  # fmt: skip
 
 # %% [markdown]
@@ -83,7 +83,7 @@ import torch
 
 generator = torch.Generator().manual_seed(0)
 again = six[:1].repeat(6, 1, 1, 1)  # (6, C, H, W), six times the first
-figures.view_rows(
+plots.view_rows(
     {"oversampled": again, "warped": policies["strong"](again, generator)},
     scenes.bands,
     title="Two ways to make six of one",
@@ -95,7 +95,7 @@ figures.view_rows(
 # questions that have the same answer.
 
 # %%
-from workshop_lib.teaching import quiz
+from workshop_lib.course import quiz
 
 quiz.ask("03-oversampling")
 
@@ -115,7 +115,7 @@ from workshop_lib.augment.geometry import symmetry
 eight = symmetry(six[:1].repeat(8, 1, 1, 1), torch.arange(8))
 ways = ["as it is", "up-down", "left-right", "half turn",
         "diagonal", "quarter turn", "quarter turn", "diagonal"]  # fmt: skip
-figures.view_rows({"one image": eight}, scenes.bands, captions=ways,
+plots.view_rows({"one image": eight}, scenes.bands, captions=ways,
                   title="The eight symmetries of the square")  # fmt: skip
 
 # %% [markdown]
@@ -139,7 +139,7 @@ print("eight different images of the same pixels")
 from workshop_lib.augment import Weak
 
 mirrored = Weak(shift=0, symmetries="mirror")
-figures.view_rows(
+plots.view_rows(
     {"as it is": six, "mirrored?": mirrored(six, generator)},
     scenes.bands, title="Some are mirrored, some are not",
 )  # fmt: skip
@@ -172,11 +172,11 @@ def weak_view(images, generator):
 # `torch.where(condition, if_true, if_false)`.
 
 # %%
-from workshop_lib.teaching import checks
+from workshop_lib.course import checks
 
 checks.weak_view(weak_view)
 rows = {f"draw {k}": weak_view(six, generator) for k in (1, 2, 3)}
-figures.view_rows(rows, scenes.bands, title="Your weak view, three times")
+plots.view_rows(rows, scenes.bands, title="Your weak view, three times")
 
 # %% [markdown]
 # FixMatch takes its pseudo-labels from the weak view. The library's `Weak`
@@ -216,7 +216,7 @@ for side in (32, 64, 224):
     share = (16 / side) ** 2
     hole = library_cutout(enlarged(side), middle, torch.tensor([16 / side]))
     rows[f"{side} pixels: {share:.1%} hidden"] = hole
-figures.view_rows(rows, scenes.bands, title="A hole of 16 pixels")
+plots.view_rows(rows, scenes.bands, title="A hole of 16 pixels")
 
 # %% [markdown]
 # So a size is a **fraction** of the side, never a number of pixels.
@@ -230,7 +230,7 @@ figures.view_rows(rows, scenes.bands, title="A hole of 16 pixels")
 # %%
 places = torch.rand(len(six), 2, generator=generator)
 expected = library_cutout(six, places, torch.full((len(six),), 0.5))
-figures.view_rows({"as it is": six, "cutout, 0.5": expected}, scenes.bands,
+plots.view_rows({"as it is": six, "cutout, 0.5": expected}, scenes.bands,
                   title="A hole of half the side")  # fmt: skip
 
 
@@ -266,7 +266,7 @@ def cutout(images, size, generator):
 # %%
 checks.cutout(cutout)
 rows = {f"size {s}": cutout(six, s, generator) for s in (0.25, 0.5, 0.75)}
-figures.view_rows(rows, scenes.bands, title="Your cutout at three sizes")
+plots.view_rows(rows, scenes.bands, title="Your cutout at three sizes")
 
 # %%
 quiz.ask("03-cutout")
@@ -297,7 +297,7 @@ rows = {title: policies[name](six, generator)
         for name, title in titles.items()}  # fmt: skip
 assert torch.equal(rows["none"], six)
 assert all(view.min() >= 0 for view in rows.values())
-figures.view_rows(rows, scenes.bands, captions=names,
+plots.view_rows(rows, scenes.bands, captions=names,
                   title="The same six images, four pipelines")  # fmt: skip
 
 # %% [markdown]
@@ -309,14 +309,14 @@ figures.view_rows(rows, scenes.bands, captions=names,
 
 # %%
 RGB = ("red", "green", "blue")
-screen = torch.from_numpy(figures.to_display(six, scenes.bands))
+screen = torch.from_numpy(plots.to_display(six, scenes.bands))
 photos = screen.permute(0, 3, 1, 2).contiguous()  # (6, 3, H, W) bytes
 if scenes.is_rgb:
     photos = (255 * six).round().to(torch.uint8)
 for_photos = policies_for(is_rgb=True)
 rows = {title: for_photos[name](to_float(photos), generator)
         for name, title in titles.items()}  # fmt: skip
-figures.view_rows(rows, RGB, captions=names,
+plots.view_rows(rows, RGB, captions=names,
                   title="The pipelines for photographs")  # fmt: skip
 
 # %% [markdown]
@@ -327,7 +327,7 @@ figures.view_rows(rows, RGB, captions=names,
 # strengths.
 
 # %%
-from workshop_lib.teaching import widgets
+from workshop_lib.course import widgets
 
 widgets.strength_sliders(scenes.images[split.labeled[:6]], scenes.bands)
 
@@ -371,7 +371,7 @@ assert abs(ndvi(changed["posterise, 2 bits left"]) - ndvi(land)) > 0.1
 
 # %%
 shown = {name: view[:6] for name, view in changed.items()}
-figures.view_rows({"as it is": land[:6], **shown}, eo.bands,
+plots.view_rows({"as it is": land[:6], **shown}, eo.bands,
                   title="What the sky does, and what not")  # fmt: skip
 
 # %% [markdown]
@@ -415,7 +415,7 @@ print(f"spread: {one.std():.2f} and {two.std():.2f}")
 of_one, of_two = one.std((1, 2, 3)), two.std((1, 2, 3))  # (256,) each
 between = (of_one.mean() * of_two.mean()).sqrt()
 told = torch.cat([of_one > between, of_two < between]).float().mean()
-figures.bars(
+plots.bars(
     {"normalised view": float(of_one.mean()),
      "forgotten view": float(of_two.mean())},
     title=f"One number tells the views apart: {told:.0%} right",
@@ -479,7 +479,7 @@ for name, view in (("your weak view", weak_view),
     speed |= {f"{name}, one by one": alone, f"{name}, batch": together}
     times[name] = together / alone
     print(f"{name}: the batch is {times[name]:.1f} times as fast")
-figures.bars(speed, title="One by one, or the whole batch",
+plots.bars(speed, title="One by one, or the whole batch",
              unit="images per second")  # fmt: skip
 
 # %%
@@ -517,6 +517,6 @@ print(f"{n / speed['strong-1, batch']:.2f} s in batches")
 # - Notebook 04 trains with these views. What is the strong one worth?
 
 # %%
-from workshop_lib.teaching import progress
+from workshop_lib.course import progress
 
 progress.show()

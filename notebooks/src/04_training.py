@@ -119,8 +119,8 @@ def predict_memory(kept, batch_size, mu):
 # a factor of 1.5?
 
 # %%
+from workshop_lib.course import checks
 from workshop_lib.recipe import Recipe
-from workshop_lib.teaching import checks
 from workshop_lib.training.memory import act_out
 
 paper = Recipe(model="wrn-28-2", size=224, batch_size=8, mu=7,
@@ -152,7 +152,7 @@ print(f"{as_paper.images_with_gradient} images are kept for the way back")
 # - *Smaller images*: half the side is a quarter of the pixels.
 
 # %%
-from workshop_lib import figures
+from workshop_lib import plots
 
 apart = paper.with_(joint_forward=False)
 steps = {
@@ -163,7 +163,7 @@ steps = {
     "or images of 112 pixels": need(apart.with_(size=112), "bf16"),
 }
 gigabytes = {name: found.total / 1e9 for name, found in steps.items()}
-figures.bars(gigabytes, title="Memory of a step: WRN-28-2, 8 + 56 images",
+plots.bars(gigabytes, title="Memory of a step: WRN-28-2, 8 + 56 images",
              unit="GB", limit=("a card of 15 GB", 15))  # fmt: skip
 
 # %%
@@ -192,7 +192,7 @@ print(plan)
 assert plan.memory < 15e9
 
 # %%
-from workshop_lib.teaching import quiz
+from workshop_lib.course import quiz
 
 quiz.ask("04-memory")
 
@@ -357,7 +357,7 @@ import numpy as np
 assert np.allclose(logs["mine"].loss, logs["library"].loss, rtol=0.01)
 gap = (logs["mine"].loss - logs["library"].loss).abs().max()
 print(f"largest difference of the loss in 60 steps: {gap:.1g}")
-figures.learning_curves(logs, title="60 steps with two losses")
+plots.learning_curves(logs, title="60 steps with two losses")
 
 # %% [markdown]
 # **After**: one line on top of the other. What you wrote *is* FixMatch.
@@ -379,7 +379,7 @@ quiz.answer("04-mean", "...")
 # that is finished is loaded: the line says so.
 
 # %% tags=["slow"] seconds=25
-from workshop_lib.teaching.runs import class_run
+from workshop_lib.course.runs import class_run
 
 runs = {"Supervised, weak": class_run("supervised", scenes, split, recipe)}
 
@@ -399,8 +399,8 @@ runs["Supervised, strong"] = class_run(
 # at 0.95.
 
 # %%
+from workshop_lib.course import widgets
 from workshop_lib.models.predict import predict
-from workshop_lib.teaching import widgets
 
 model, normalize = runs["Supervised, strong"].load_model()
 pool = split.unlabeled
@@ -477,9 +477,9 @@ worth = ["", "what augmentation was worth",
          "with a graph of embeddings",
          "with a contrast of classes"]  # fmt: skip
 note = f"{len(split.labeled)} labels"
-rungs = [figures.Rung(name, value, note, text) for (name, value), text
+rungs = [plots.Rung(name, value, note, text) for (name, value), text
          in zip(accuracy.items(), worth, strict=True)]  # fmt: skip
-figures.ladder(rungs, title=f"One split, {recipe.steps:,} steps each",
+plots.ladder(rungs, title=f"One split, {recipe.steps:,} steps each",
                chance=1 / scenes.num_classes)  # fmt: skip
 
 # %%
@@ -527,7 +527,7 @@ log[columns].round(2)
 #   the network learns its own mistakes.
 
 # %%
-figures.learning_curves({name: run.log for name, run in runs.items()})
+plots.learning_curves({name: run.log for name, run in runs.items()})
 
 # %% [markdown]
 # ### Averaged against online weights
@@ -539,7 +539,7 @@ figures.learning_curves({name: run.log for name, run in runs.items()})
 
 # %%
 online = log.assign(val_accuracy=log["val_accuracy_online"])
-figures.learning_curves({"averaged (EMA)": log, "online": online},
+plots.learning_curves({"averaged (EMA)": log, "online": online},
                         title="FixMatch: two sets of weights")  # fmt: skip
 
 # %%
@@ -586,7 +586,7 @@ if recipe.steps >= 2000:
 
 # %%
 both = {name: run.log for name, run in runs.items() if "FixMatch" in name}
-figures.learning_curves(both, column="mask_rate",
+plots.learning_curves(both, column="mask_rate",
                         title="Share of unlabelled images used")  # fmt: skip
 
 # %% [markdown]
@@ -629,7 +629,7 @@ same = ["step", "loss", "val_accuracy"]
 print(resumed.log[same].equals(whole.log[same]))
 if device.type == "cpu":
     assert resumed.log[same].equals(whole.log[same])  # to the last bit
-figures.learning_curves({"never stopped": whole.log, "resumed": resumed.log},
+plots.learning_curves({"never stopped": whole.log, "resumed": resumed.log},
                         title="The same training twice")  # fmt: skip
 
 # %% [markdown]
@@ -660,6 +660,6 @@ figures.learning_curves({"never stopped": whole.log, "resumed": resumed.log},
 # - Notebook 05 asks whether these differences are real.
 
 # %%
-from workshop_lib.teaching import progress
+from workshop_lib.course import progress
 
 progress.show()

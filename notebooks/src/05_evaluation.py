@@ -74,7 +74,7 @@ print(f"{len(split.val)} validation, {len(split.test)} test images")
 # were loaded and which are trained.
 
 # %% tags=["slow"] seconds=50
-from workshop_lib.teaching.runs import class_run
+from workshop_lib.course.runs import class_run
 
 runs = {}
 for name in ("supervised", "supervised_strong"):
@@ -94,7 +94,7 @@ runs["comatch"] = class_run("comatch", scenes, split, recipe)
 # end?
 
 # %%
-from workshop_lib import figures
+from workshop_lib import plots
 
 TITLES = {
     "supervised": "Supervised, weak",
@@ -103,7 +103,7 @@ TITLES = {
     "comatch": "CoMatch",
 }
 logs = {TITLES[name]: run.log for name, run in runs.items()}
-figures.learning_curves(logs)
+plots.learning_curves(logs)
 
 # %% [markdown]
 # **After**: a curve of few labels is ragged. It goes up and down by some
@@ -288,7 +288,7 @@ def top_k_accuracy(probs, labels, k):
 # False for each image, and their mean is the share.
 
 # %%
-from workshop_lib.teaching import checks
+from workshop_lib.course import checks
 
 checks.top_k_accuracy(top_k_accuracy)
 
@@ -305,13 +305,13 @@ for name in both:
     assert abs(shares[0] - results[name].scores.accuracy) < 1e-9
     assert shares == sorted(shares) and shares[-1] == 1
     curves[TITLES[name]] = (ks, [100 * share for share in shares])
-figures.lines(
+plots.lines(
     curves, title=f"Top-k accuracy, {len(truth)} test images",
     x_label="k (guesses)", y_label="right (%)", y_limits=(0, 102),
 )  # fmt: skip
 
 # %%
-from workshop_lib.teaching import quiz
+from workshop_lib.course import quiz
 
 quiz.ask("05-top5")
 
@@ -328,7 +328,7 @@ quiz.answer("05-top5", "...")
 recalls = {TITLES[name]: results[name].scores.recall for name in both}
 labels = runs["fixmatch"].facts["labels"]
 shown = f"{labels} labels, seed {recipe.seed}"
-figures.per_class(recalls, names, title=f"Accuracy of each class, {shown}")
+plots.per_class(recalls, names, title=f"Accuracy of each class, {shown}")
 
 # %% [markdown]
 # **After**: look for classes where the two lie far apart. Is there one where
@@ -345,7 +345,7 @@ figures.per_class(recalls, names, title=f"Accuracy of each class, {shown}")
 confusion = results["fixmatch"].scores.confusion
 assert confusion.sum() == len(split.test)
 title = f"FixMatch, {shown}: test images"
-figures.confusion(confusion, names, title=title)
+plots.confusion(confusion, names, title=title)
 
 # %%
 quiz.ask("05-matrix")
@@ -439,7 +439,7 @@ images = scenes.images[split.test[worst]]
 probs = said["fixmatch"].probs[worst]
 title = f"FixMatch, {shown}: wrong, and sure of it"
 told = (images, scenes.bands, truth[worst], probs, names)
-figures.gallery(*told, title=title) if len(wrong) else "no mistake to show"
+plots.gallery(*told, title=title) if len(wrong) else "no mistake to show"
 
 # %% [markdown]
 # ### Click through the matrix
@@ -450,7 +450,7 @@ figures.gallery(*told, title=title) if len(wrong) else "no mistake to show"
 # shows the most common mistake.)
 
 # %%
-from workshop_lib.teaching import widgets
+from workshop_lib.course import widgets
 
 widgets.confusion_browser(said["fixmatch"], scenes)
 
@@ -477,7 +477,7 @@ widgets.confusion_browser(said["fixmatch"], scenes)
 tables = {
     TITLES[name]: results[name].calibration.before.table() for name in both
 }
-figures.reliability(tables)
+plots.reliability(tables)
 
 # %% [markdown]
 # One number mends much of it: divide the logits by a temperature $T$, fitted
@@ -490,7 +490,7 @@ for name in both:
     print(f"{TITLES[name]:20} T = {found.temperature:.2f}, calibration error"
           f" {found.before.ece:.3f} -> {found.after.ece:.3f}")  # fmt: skip
 mended = results["fixmatch"].calibration
-figures.reliability(
+plots.reliability(
     {"as it is": mended.before.table(), "with T": mended.after.table()},
     title="FixMatch before and after",
 )
@@ -629,7 +629,7 @@ for name in both:
     reached[TITLES[name]] = [results[name].scores.accuracy, *others]
 intervals = {k: mean_and_interval(values) for k, values in reached.items()}
 title = f"{labels} labels, three draws of them"
-figures.seeds(reached, intervals, title=title)
+plots.seeds(reached, intervals, title=title)
 
 # %% [markdown]
 # **After**: look at the grey lines first. Each joins the two runs of one
@@ -672,7 +672,7 @@ quiz.answer("05-seeds", "...")
 
 # %%
 title = f"FixMatch's pseudo-labels, {shown}"
-figures.pseudo_labels(runs["fixmatch"].log, title=title)
+plots.pseudo_labels(runs["fixmatch"].log, title=title)
 
 # %% [markdown]
 # Two curves that pull at each other: more labels in use, and still right.
@@ -683,7 +683,7 @@ figures.pseudo_labels(runs["fixmatch"].log, title=title)
 
 # %%
 history = runs["fixmatch"].pseudo_labels()
-figures.pseudo_label_bias(history)
+plots.pseudo_label_bias(history)
 
 # %% [markdown]
 # And were they right? Of the pseudo-labels in use, the share that was right,
@@ -697,7 +697,7 @@ counts = history.set_index(["class", "step"])
 share = (counts["correct"] / counts["used"]).unstack("step")
 share = share.reindex(list(names))  # (K, rows of log)
 first, last = share.columns[0], share.columns[-1]
-figures.per_class(
+plots.per_class(
     {
         f"until step {first:,}": share[first],
         f"until step {last:,}": share[last],
@@ -729,6 +729,6 @@ figures.per_class(
 # - Notebook 06 looks inside: where does the network put the images?
 
 # %%
-from workshop_lib.teaching import progress
+from workshop_lib.course import progress
 
 progress.show()

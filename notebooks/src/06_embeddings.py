@@ -63,7 +63,7 @@ TITLES = {"supervised_strong": "Supervised, strong",
 print(f"{len(split.labeled)} labelled and {len(split.test)} test images")
 
 # %% tags=["slow"] seconds=100
-from workshop_lib.teaching.runs import class_run
+from workshop_lib.course.runs import class_run
 
 runs = {}
 for name in ("supervised_strong", "fixmatch"):
@@ -103,9 +103,9 @@ assert len(features) == len(projected) == len(split.test)
 
 # %%
 import numpy as np
-from workshop_lib import figures
+from workshop_lib import plots
 
-picture = figures.Drawing(figsize=(9, 3), layout="constrained")
+picture = plots.Drawing(figsize=(9, 3), layout="constrained")
 kinds = {"features": features, "projection": projected}
 for place, (name, one) in enumerate(kinds.items(), 1):
     axes = picture.add_subplot(1, 2, place)
@@ -119,7 +119,7 @@ assert np.allclose(lengths, 1, atol=1e-4)  # those of the projection
 picture
 
 # %%
-from workshop_lib.teaching import quiz
+from workshop_lib.course import quiz
 
 quiz.ask("06-features")
 
@@ -161,7 +161,7 @@ def l2_normalize(vectors):
 # 0 / 0. Divide by at least a tiny number: `lengths.clamp(min=1e-12)`.
 
 # %%
-from workshop_lib.teaching import checks
+from workshop_lib.course import checks
 
 checks.l2_normalize(l2_normalize)
 
@@ -182,7 +182,7 @@ assert torch.allclose(
     unit.norm(dim=1)[raw.norm(dim=1) > 0], torch.tensor(1.0)
 )
 title = "CoMatch: two of its features, 36 test images"
-figures.unit_circle(raw, unit, classes, names, title=title)
+plots.unit_circle(raw, unit, classes, names, title=title)
 
 # %% [markdown]
 # **After**: every line points where it pointed before, and all end on the
@@ -251,7 +251,7 @@ similarity = (unit[queries][:, None] * unit[found]).sum(axis=2)  # (Q, 6)
 images = scenes.images[split.test]
 title = "FixMatch: nearest neighbours"
 told = (images, scenes.bands, fix.labels, names, queries, found, similarity)
-figures.neighbours(*told, title=title)
+plots.neighbours(*told, title=title)
 
 # %% [markdown]
 # This is a search engine for scenes: "show me more like this one". In an
@@ -375,12 +375,12 @@ chosen = sample_per_class(fix.labels, 300)  # the same images on every map
 marks = fix.labels[chosen]
 panels = []
 for key, one in tested.items():
-    panels.append(figures.Panel(
+    panels.append(plots.Panel(
         title=f"{TITLES[key[0]]}, {stages[key[1]]}",
         points=tsne(one.vectors[chosen]), labels=marks,
         note=f"kNN {honest[key]:.0%}"))  # fmt: skip
 title = f"t-SNE of {len(chosen)} test images, features, seed 0"
-figures.embedding_grid(panels, names, title=title)
+plots.embedding_grid(panels, names, title=title)
 
 # %% [markdown]
 # **After**: read it in this order.
@@ -405,10 +405,10 @@ figures.embedding_grid(panels, names, title=title)
 points = tsne(tested["fixmatch", "best"].vectors[chosen], dims=3)
 assert points.shape == (len(chosen), 3)
 views = [
-    figures.Panel(f"seen from {angle}°", points, marks, azimuth=angle)
+    plots.Panel(f"seen from {angle}°", points, marks, azimuth=angle)
     for angle in (-60, 30)
 ]
-figures.embedding_grid(views, names, title="FixMatch, after: t-SNE in 3-D")
+plots.embedding_grid(views, names, title="FixMatch, after: t-SNE in 3-D")
 
 # %% [markdown]
 # ## What t-SNE cannot tell
@@ -444,7 +444,7 @@ drawn = {"PCA": shadow, "t-SNE": tsne(toy)}
 assert shares.sum() > 0.9 and far(drawn["t-SNE"]) < 0.7 * far(shadow)
 
 # %%
-picture = figures.Drawing(figsize=(9, 4.2), layout="constrained")
+picture = plots.Drawing(figsize=(9, 4.2), layout="constrained")
 for place, (name, points) in enumerate(drawn.items(), 1):
     axes = picture.add_subplot(1, 2, place)
     for g, marker in enumerate("os^"):
@@ -469,7 +469,7 @@ picture
 # listens, all three stand side by side.)
 
 # %% tags=["slow"] seconds=15
-from workshop_lib.teaching import widgets
+from workshop_lib.course import widgets
 
 after = tested["fixmatch", "best"]
 highest = (min(400, len(after)) - 1) // 3
@@ -490,10 +490,10 @@ widgets.perplexity_slider(maps, names)
 noise = rng.normal(size=(300, 64)).astype(np.float32)
 nobody = np.zeros(300, dtype=np.int64)
 panels = [
-    figures.Panel(f"perplexity {p}", tsne(noise, perplexity=p), nobody)
+    plots.Panel(f"perplexity {p}", tsne(noise, perplexity=p), nobody)
     for p in (3, 30)
 ]
-figures.embedding_grid(panels, ["noise"], title="t-SNE of pure noise")
+plots.embedding_grid(panels, ["noise"], title="t-SNE of pure noise")
 
 # %% [markdown]
 # On the left there are strings and clumps, and none of them exists. So:
@@ -549,6 +549,6 @@ assert all(0 <= share <= 1 for share in value.values())
 # - Embed images of your own with `embed_run` and search among them.
 
 # %%
-from workshop_lib.teaching import progress
+from workshop_lib.course import progress
 
 progress.show()

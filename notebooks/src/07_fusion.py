@@ -81,10 +81,10 @@ print("facts:", ", ".join(scenes.metadata))
 # column would help you most?
 
 # %%
-from workshop_lib import figures
+from workshop_lib import plots
 from workshop_lib.data.mini_eo import COVERS
 
-figures.modality_samples(scenes, COVERS)
+plots.modality_samples(scenes, COVERS)
 
 # %% [markdown]
 # **After**: in the radar column (VV in red, VH in green, their difference in
@@ -168,7 +168,7 @@ def stack_modalities(first, second, facts):
 # You stack patches on patches. The channels are axis 1: `dim=1`.
 
 # %%
-from workshop_lib.teaching import checks
+from workshop_lib.course import checks
 
 checks.stack_modalities(stack_modalities)
 
@@ -185,7 +185,7 @@ theirs = pack(scenes, ("s2", "s1", "season"))
 assert torch.equal(mine, theirs.images)
 channels = dict(zip(theirs.bands, mine[4].numpy(), strict=True))
 name = scenes.class_names[scenes.labels[4]]
-figures.panels(channels, title=f"One patch ({name}), seven channels",
+plots.panels(channels, title=f"One patch ({name}), seven channels",
                columns=4)  # fmt: skip
 
 # %% [markdown]
@@ -202,7 +202,7 @@ figures.panels(channels, title=f"One patch ({name}), seven channels",
 # %%
 near_infrared = scenes.images[split.labeled, 3]
 vv = scenes.modalities["s1"][split.labeled, 0]
-figures.histograms(
+plots.histograms(
     {"S2, B08 (reflectance)": near_infrared, "S1, VV (dB)": vv},
     title="Two channels as they come",
     x_label="value (each in its own unit)",
@@ -210,7 +210,7 @@ figures.histograms(
 )
 
 # %%
-from workshop_lib.teaching import quiz
+from workshop_lib.course import quiz
 
 quiz.ask("07-units")
 
@@ -281,7 +281,7 @@ assert abs(whole - left_out) < 1 < abs(whole - as_zero)
 # %%
 mean, std = channel_statistics(packed.images, train)
 normal = (packed.images - mean[:, None, None]) / std[:, None, None]
-figures.histograms(
+plots.histograms(
     {"S2, B08": normal[split.labeled, 3], "S1, VV": normal[split.labeled, 4]},
     title="The same two channels, normalised",
     x_label="deviations from the channel's mean",
@@ -317,9 +317,9 @@ if REAL:
     shown = {}
     for k in range(min(4, len(real))):
         pair = real.images[[k]], real.modalities["s1"][[k]]
-        shown[f"patch {k}, S2"] = figures.to_display(pair[0], real.bands)[0]
-        shown[f"patch {k}, S1"] = figures.sar_to_display(pair[1])[0]
-    real_pairs = figures.panels(shown, title="Real pairs", columns=4)
+        shown[f"patch {k}, S2"] = plots.to_display(pair[0], real.bands)[0]
+        shown[f"patch {k}, S1"] = plots.sar_to_display(pair[1])[0]
+    real_pairs = plots.panels(shown, title="Real pairs", columns=4)
 real_pairs if REAL else None
 
 # %% [markdown]
@@ -410,7 +410,7 @@ for batch in torch.randint(len(few), (60, 32)):
 # %%
 assert sum(losses[-10:]) < 0.8 * sum(losses[:10])
 drawn = {"training loss": (range(1, 61), losses)}
-figures.lines(drawn, x_label="step", y_label="cross-entropy",
+plots.lines(drawn, x_label="step", y_label="cross-entropy",
               title="Your late fusion learns")  # fmt: skip
 
 # %% [markdown]
@@ -479,7 +479,7 @@ for kind, mine in zip(kinds, guess, strict=True):
         modalities=groups(packed.bands), fusion=kind)  # fmt: skip
     counts[kind] = parameter_counts(network)["total"]
     assert abs(mine - counts[kind]) < 1e-4 * counts[kind]
-figures.bars(counts, title="What S2 + S1 weigh, by fusion", unit="numbers")
+plots.bars(counts, title="What S2 + S1 weigh, by fusion", unit="numbers")
 
 # %% [markdown]
 # **After**: early fusion costs next to nothing: a second sensor adds
@@ -555,7 +555,7 @@ assert set(maps["name"]) == set(MAP_SETS) and maps["iou"].max() <= 1
 # lie furthest to the right of the grey line?
 
 # %%
-figures.modality_gains(scores, maps)
+plots.modality_gains(scores, maps)
 
 # %%
 table = deviations(scores).set_index("name")[["parameters"]].copy()
@@ -679,7 +679,7 @@ for k in range(5):
 assert east > 0  # in the fifth; below 0 in the others
 
 # %%
-picture = figures.Drawing(figsize=(9, 3.2), layout="constrained")
+picture = plots.Drawing(figsize=(9, 3.2), layout="constrained")
 where = {"continental, one of the four": 2, "semi-arid, the fifth": 4}
 for place, (name, k) in enumerate(where.items(), 1):
     axes = picture.add_subplot(1, 2, place)
@@ -720,7 +720,7 @@ print(f"longitude at home: {won:+.1f} points, far away: {lost:+.1f}")
 print("you:", GUESS["longitude, far away"])
 if DATA == "mini_eo":
     assert lost < -2 and won > -1
-figures.bars(right, title=title, unit="right (%)")
+plots.bars(right, title=title, unit="right (%)")
 
 # %% [markdown]
 # **After**: at home it looks harmless, even helpful. Far away it costs
@@ -793,7 +793,7 @@ fee, help_s1 = (
 print(f"both there: {fee:+.1f} points; without S1: {help_s1:+.1f} points")
 if IN_CLASS and DATA == "mini_eo":
     assert help_s1 > 10
-figures.bars(survived, title=f"A sensor fails: mean of {SEEDS} seeds",
+plots.bars(survived, title=f"A sensor fails: mean of {SEEDS} seeds",
              unit="right (%)")  # fmt: skip
 
 # %% [markdown]
@@ -814,7 +814,7 @@ figures.bars(survived, title=f"A sensor fails: mean of {SEEDS} seeds",
 # patch without S1.)
 
 # %%
-from workshop_lib.teaching import widgets
+from workshop_lib.course import widgets
 
 test = open_split(base.with_(split_seed=0), packed).test[:24]
 few = packed.subset(test)
@@ -849,9 +849,9 @@ shown = {}
 for k, name in enumerate(scenes.class_names[c] for c in (1, 3, 7)):
     for what, images in (("stored", three), ("strong", views)):
         s2, s1 = images[[k], :4], images[[k], 4:]
-        shown[f"{name}\nS2, {what}"] = figures.to_display(s2, scenes.bands)[0]
-        shown[f"{name}\nS1, {what}"] = figures.sar_to_display(s1)[0]
-figures.panels(shown, title="Strong views of two sensors", columns=4)
+        shown[f"{name}\nS2, {what}"] = plots.to_display(s2, scenes.bands)[0]
+        shown[f"{name}\nS1, {what}"] = plots.sar_to_display(s1)[0]
+plots.panels(shown, title="Strong views of two sensors", columns=4)
 
 # %% [markdown]
 # Compare the two columns on the right. Look at the hole and at the edges
@@ -882,7 +882,7 @@ quiz.answer("07-geometry", "...")
 # if you have done it: then it is loaded) and on S2 with S1.
 
 # %% tags=["slow"] seconds=80
-from workshop_lib.teaching.runs import class_run
+from workshop_lib.course.runs import class_run
 
 runs = {"FixMatch, S2": class_run("fixmatch", scenes, split, recipe)}
 
@@ -899,7 +899,7 @@ for name, run in runs.items():
     reached[name] = evaluate(run, data, split).scores.accuracy
     print(f"{name:20}{reached[name]:6.1%} of the test images are right")
 assert all(0 <= share <= 1 for share in reached.values())
-figures.learning_curves({name: run.log for name, run in runs.items()})
+plots.learning_curves({name: run.log for name, run in runs.items()})
 
 # %% [markdown]
 # **After**: these are one seed each. By the rule that you wrote yourself the
@@ -940,6 +940,6 @@ figures.learning_curves({name: run.log for name, run in runs.items()})
 # - Notebook 08 draws maps: from one label per patch to one per pixel.
 
 # %%
-from workshop_lib.teaching import progress
+from workshop_lib.course import progress
 
 progress.show()

@@ -71,10 +71,10 @@ print(f"with masks of {len(covers)} classes: {', '.join(covers)}")
 # what one class per scene cannot tell.
 
 # %%
-from workshop_lib import figures
+from workshop_lib import plots
 
 few = split.val[[3, 8, 10, 25]]
-figures.mask_grid(
+plots.mask_grid(
     {"true map": scenes.masks[few]}, covers, images=scenes.images[few],
     bands=scenes.bands, title="Tiles and their masks")  # fmt: skip
 
@@ -101,12 +101,12 @@ chosen = split.val[:64]
 large = mosaic(scenes.images[chosen])  # (C, 256, 256)
 truth = mosaic(scenes.masks[chosen])  # (256, 256)
 assert large.shape[1:] == truth.shape == (256, 256)
-figures.mask_grid(
+plots.mask_grid(
     {"true map": truth[None]}, covers, images=large[None], side=3.4,
     bands=scenes.bands, title="64 tiles as one image")  # fmt: skip
 
 # %% tags=["slow"] seconds=25
-from workshop_lib.teaching.runs import class_run
+from workshop_lib.course.runs import class_run
 
 namer = class_run("supervised_strong", scenes, split, recipe)
 classifier, normalize = namer.load_model()
@@ -134,7 +134,7 @@ def times_seen(window, stride):
 # That is along one row. The window is slid downwards, too.
 
 # %%
-from workshop_lib.teaching import checks
+from workshop_lib.course import checks
 
 checks.times_seen(times_seen)
 
@@ -199,7 +199,7 @@ classifier.cpu()
 cost = {f"window slid by {s}": milliseconds(lambda s=s: slide(s))
         for s in (32, 16, 8)}  # fmt: skip
 cost["one pass, as by 8"] = milliseconds(lambda: one_pass(large[None]))
-figures.bars(cost, title="Naming scenes in 256 x 256 pixels",
+plots.bars(cost, title="Naming scenes in 256 x 256 pixels",
              unit="milliseconds on this machine")  # fmt: skip
 
 # %%
@@ -222,7 +222,7 @@ print(f"a window at every single pixel would take {pixelwise:.0f} s")
 # %%
 colours = ("#e69f00", "#009e73", "#f0e442", "#0072b2", "#56b4e9",
            "#000000", "#8a8a8a", "#d55e00", "#8b5a2b", "#cc79a7")  # fmt: skip
-figures.mask_grid(
+plots.mask_grid(
     {"slid by 8": slid[None], "one pass": passed[None]}, scenes.class_names,
     images=large[None], bands=scenes.bands, side=3.2, colours=colours,
     title="Scenes, named every 8 pixels")  # fmt: skip
@@ -269,7 +269,7 @@ for name, shortcuts in (("plain", False), ("residual", True)):
 # %%
 picture = {name: (range(1, len(g) + 1), np.log10(np.maximum(g, 1e-30)))
            for name, g in pull.items()}  # fmt: skip
-figures.lines(picture, title="How strongly the loss pulls at each layer",
+plots.lines(picture, title="How strongly the loss pulls at each layer",
               x_label="layer, the first sees the image",
               y_label="gradient / weights, power of 10")  # fmt: skip
 
@@ -311,7 +311,7 @@ assert len(weights) == 1  # shortcuts cost none
 if recipe.steps >= 2000:
     final = [run.log["loss"].iloc[-1] for run in deep.values()]
     assert final[1] < final[0]
-figures.lines(curves, title=f"Training loss, {weights.pop():,} weights each",
+plots.lines(curves, title=f"Training loss, {weights.pop():,} weights each",
               x_label="optimiser steps", y_label="loss")  # fmt: skip
 
 # %% [markdown]
@@ -328,7 +328,7 @@ for name, run in deep.items():
     )
     pull[name] = (range(1, len(norms) + 1), np.log10(norms))
 assert all(np.isfinite(values).all() for _, values in pull.values())
-figures.lines(pull, title="The same after training, with normalisation",
+plots.lines(pull, title="The same after training, with normalisation",
               x_label="layer, the first sees the image",
               y_label="gradient / weights, power of 10")  # fmt: skip
 
@@ -338,7 +338,7 @@ figures.lines(pull, title="The same after training, with normalisation",
 # train.
 
 # %%
-from workshop_lib.teaching import quiz
+from workshop_lib.course import quiz
 
 quiz.ask("08-residual")
 
@@ -454,7 +454,7 @@ for name, run in fcns.items():
     found = predict_maps(*run.load_model(), scenes.images, some)
     maps[f"stride {name}"] = mosaic(found, side=4)[None]  # (1, 128, 128)
 assert all(one.shape == (1, 128, 128) for one in maps.values())
-figures.mask_grid(
+plots.mask_grid(
     maps, covers, images=mosaic(scenes.images[some], side=4)[None],
     bands=scenes.bands, side=2.4, title="What each stride adds")  # fmt: skip
 
@@ -532,7 +532,7 @@ for b in begin:
     weights = taper(window, at_start=b == 0, at_end=b + window == side)
     shapes[f"from {b}"] = (np.arange(b, b + window), weights)
 assert begin[-1] + window == side
-figures.lines(shapes, title="Four windows of 32 pixels on a side of 72",
+plots.lines(shapes, title="Four windows of 32 pixels on a side of 72",
               x_label="pixel", y_label="weight (relative)")  # fmt: skip
 
 # %% [markdown]
@@ -540,7 +540,7 @@ figures.lines(shapes, title="Four windows of 32 pixels on a side of 72",
 # again below: there it is the network to beat.
 
 # %% tags=["slow"] seconds=60
-from workshop_lib.teaching.runs import segment_preset
+from workshop_lib.course.runs import segment_preset
 
 draw = segment_preset().with_(data=DATA)
 ten = open_split(draw, scenes)
@@ -574,7 +574,7 @@ ways = {"side by side": probabilities(32), "blended": probabilities(32, 0.5),
         "one pass": probabilities(224)}  # fmt: skip
 assert all(np.allclose(p.sum(0), 1, atol=1e-3) for p in ways.values())
 part = (slice(None), slice(64, 160), slice(64, 160))
-figures.mask_grid(
+plots.mask_grid(
     {name: p[part].argmax(axis=0)[None] for name, p in ways.items()}, covers,
     images=inner[part][None], bands=scenes.bands, side=3.0,
     title="Windows of 32 pixels: seams, and none")  # fmt: skip
@@ -590,7 +590,7 @@ meet = np.arange(32, 224, 32)  # the first column of each further window
 jump = {name: 100 * np.abs(p[..., meet] - p[..., meet - 1]).sum(0).mean() / 2
         for name, p in ways.items()}  # fmt: skip
 assert jump["blended"] < jump["side by side"]
-figures.bars(jump, title="Jump where windows meet",
+plots.bars(jump, title="Jump where windows meet",
              unit="probability that changes class (%)")  # fmt: skip
 
 # %%
@@ -708,7 +708,7 @@ table.round(2)
 # %%
 print(f"overall accuracy {told.accuracy:.3f}, kappa {told.kappa:.3f},")
 print(f"F1 {told.macro_f1:.3f}, mIoU {told.mean_iou:.3f}")
-figures.per_class(
+plots.per_class(
     {"accuracy": told.recall, "IoU": told.iou}, covers, x_label="share (%)",
     title="FCN: each class, validation tiles")  # fmt: skip
 
@@ -730,7 +730,7 @@ shares = [float((kinds == k).float().mean()) for k in range(3)]
 for name, share in zip(BORDER_ERRORS, shares, strict=True):
     print(f"{share:6.1%} {name}")
 assert abs(sum(shares) - 1) < 1e-6
-figures.mask_grid(
+plots.mask_grid(
     {"errors": mosaic(kinds[:64])[None]}, BORDER_ERRORS, side=3.4,
     images=large[None], bands=scenes.bands,
     colours=("#ffffff", "#e69f00", "#0072b2"),
@@ -754,7 +754,7 @@ quiz.answer("08-miou", "...")
 assert len(ten.labeled) == len(scenes.class_names)
 taught = {scenes.class_names[scenes.labels[i]]: scenes.masks[i][None]
           for i in ten.labeled.tolist()}  # fmt: skip
-figures.mask_grid(taught, covers, side=1.15,
+plots.mask_grid(taught, covers, side=1.15,
                   title="Ten tiles: all labels there are")  # fmt: skip
 
 # %% [markdown]
@@ -770,7 +770,7 @@ makers = {"weak": class_run("supervised", scenes, ten, draw), **makers}
 
 # %%
 logs = {f"supervised, {name}": run.log for name, run in makers.items()}
-figures.learning_curves(logs, column="val_miou",
+plots.learning_curves(logs, column="val_miou",
                         title="mIoU on validation tiles")  # fmt: skip
 
 # %% [markdown]
@@ -782,7 +782,7 @@ some = split.val[[3, 8, 10, 25]]
 drawn = {"true map": scenes.masks[some]}
 for name, run in makers.items():
     drawn[name] = predict_maps(*run.load_model(), scenes.images, some)
-figures.mask_grid(
+plots.mask_grid(
     drawn, covers, images=scenes.images[some], bands=scenes.bands,
     title="Taught by ten tiles")  # fmt: skip
 
@@ -820,13 +820,13 @@ moved[batch.source < 0] = 255
 # %%
 views = {}
 for k in range(3):
-    views[f"weak {k + 1}"] = figures.to_display(weak, scenes.bands)[k]
-    views[f"strong {k + 1}"] = figures.to_display(strong, scenes.bands)[k]
-figures.panels(views, title="The same ground twice")
+    views[f"weak {k + 1}"] = plots.to_display(weak, scenes.bands)[k]
+    views[f"strong {k + 1}"] = plots.to_display(strong, scenes.bands)[k]
+plots.panels(views, title="The same ground twice")
 
 # %%
 assert (moved[batch.source >= 0] < 255).all()
-figures.mask_grid(
+plots.mask_grid(
     {"weak: its map": below.view(4, 32, 32), "moved to strong": moved},
     covers, images=strong.clamp(0, 1), bands=scenes.bands,
     nothing="not asked", side=1.7,
@@ -895,7 +895,7 @@ makers["FixMatch"] = class_run("fixmatch", scenes, ten, draw)
 maps = makers["FixMatch"].pseudo_maps()
 over_time = {name: one[:4] for name, one in maps.columns(0.6, 4).items()}
 seen = maps.index[:4]
-figures.mask_grid(
+plots.mask_grid(
     {"true map": scenes.masks[seen], **over_time}, covers,
     images=scenes.images[seen], bands=scenes.bands, nothing="not sure",
     title="Pseudo-labels of four unlabelled tiles")  # fmt: skip
@@ -908,7 +908,7 @@ figures.mask_grid(
 # sure.)
 
 # %%
-from workshop_lib.teaching import widgets
+from workshop_lib.course import widgets
 
 widgets.pseudo_map_slider(maps, scenes.masks, covers, draw.threshold)
 
@@ -926,7 +926,7 @@ last = last.loc[list(covers)]
 found = last["correct"] / last["true"].clip(lower=1)
 right = last["correct"] / last["used"].where(last["used"] > 0)
 assert found.between(0, 1).all() and right.dropna().between(0, 1).all()
-figures.per_class(
+plots.per_class(
     {"true pixels found": found, "pseudo-labels right": right}, covers,
     title="Pseudo-labels of each class, in the end",
     x_label="share (%)")  # fmt: skip
@@ -950,11 +950,11 @@ tested = {name: evaluate_segmentation(run, scenes, ten)
 reached = {name: 100 * one.scores.mean_iou for name, one in tested.items()}
 if recipe.steps >= 2000 and DATA == "mini_eo":
     assert reached["FixMatch"] > reached["weak"] + 3
-figures.bars(reached, title=f"Ten labelled tiles, {draw.steps:,} steps each",
+plots.bars(reached, title=f"Ten labelled tiles, {draw.steps:,} steps each",
              unit="mIoU of the test tiles (%)")  # fmt: skip
 
 # %%
-figures.per_class(
+plots.per_class(
     {name: one.scores.iou for name, one in tested.items()}, covers,
     title="IoU of each class, test tiles", x_label="IoU (%)")  # fmt: skip
 
@@ -962,7 +962,7 @@ figures.per_class(
 shown = ten.test[:4]
 drawn = {"true map": scenes.masks[shown]}
 drawn |= {name: one.maps[:4] for name, one in tested.items()}
-figures.mask_grid(drawn, covers, images=scenes.images[shown],
+plots.mask_grid(drawn, covers, images=scenes.images[shown],
                   bands=scenes.bands, title="Four test tiles")  # fmt: skip
 
 # %% [markdown]
@@ -983,8 +983,8 @@ figures.mask_grid(drawn, covers, images=scenes.images[shown],
 # class. Here the network from the beginning is handed in:
 
 # %%
+from workshop_lib.course.leaderboard.packing import submit
 from workshop_lib.evaluation.evaluate import evaluate
-from workshop_lib.teaching.leaderboard.packing import submit
 
 box = f"runs/{preset_name()}/competition"
 evaluate(namer, scenes, split)
@@ -999,9 +999,9 @@ print(f"written: {handed_in.as_posix()}")
 # %%
 from pathlib import Path
 
-from workshop_lib.teaching.leaderboard.competition import Competition
-from workshop_lib.teaching.leaderboard.page import as_text
-from workshop_lib.teaching.leaderboard.watch import Watch
+from workshop_lib.course.leaderboard.competition import Competition
+from workshop_lib.course.leaderboard.page import as_text
+from workshop_lib.course.leaderboard.watch import Watch
 
 rules = Competition(DATA, scenes)
 page = Path(box) / "leaderboard.html"
@@ -1049,6 +1049,6 @@ board.round(1)
 # - A real satellite scene, mapped: `docs/landsat.md`.
 
 # %%
-from workshop_lib.teaching import progress
+from workshop_lib.course import progress
 
 progress.show()

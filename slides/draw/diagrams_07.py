@@ -6,12 +6,12 @@ from functools import cache
 
 from slides.draw.runs import deck_scenes
 from slides.draw.shape import reshape
-from workshop_lib import figures
+from workshop_lib import plots
 from workshop_lib.channels import groups
 from workshop_lib.data.modalities import pack
-from workshop_lib.figures import Box, Drawing
 from workshop_lib.models import build_model
 from workshop_lib.models.fusion import parameter_counts
+from workshop_lib.plots import Box, Drawing
 
 FUSED = ("s2", "s1", "climate")
 
@@ -51,7 +51,7 @@ def early() -> Drawing:
         ("S2", "stack"), ("S1", "stack"), ("climate", "maps"), ("maps", "stack"),
         ("stack", "backbone"), ("backbone", "classifier"),
     ]  # fmt: skip
-    figure = figures.flow(boxes, arrows, title="Early fusion")
+    figure = plots.flow(boxes, arrows, title="Early fusion")
     return reshape(figure, 6.0, 5.0, shown=600, points=19)
 
 
@@ -94,5 +94,5 @@ def meet() -> Drawing:
             last["net"] = Box("one backbone", left + 0.65, 2.8, 2.2, 0.6)
             ways = f"S2>a S1>b climate>c a>net b>net net>side c>side {end}"
             put(kind, left, row(three, left, 3.9) | last, ways)
-    figure = figures.flow(boxes, arrows, title="Middle, late and shared fusion")
+    figure = plots.flow(boxes, arrows, title="Middle, late and shared fusion")
     return reshape(figure, 13.4, 5.9, shown=1136, points=16)

@@ -5,10 +5,10 @@ __all__ = ["fcn", "shortcut", "unet", "weights"]
 import numpy as np
 
 from slides.draw.shape import key_below, reshape
-from workshop_lib import figures
+from workshop_lib import plots
 from workshop_lib.data.tiles.windows import starts, step_of
 from workshop_lib.evaluation.tiles.blend import taper
-from workshop_lib.figures import Box, Drawing
+from workshop_lib.plots import Box, Drawing
 
 
 def shortcut() -> Drawing:
@@ -32,7 +32,7 @@ def shortcut() -> Drawing:
     ]
     arrows.append(("residual input", "residual sum", 0.85))
     boxes["way around"] = Box("as it is", 5.8, 2.5, 1.1, 0.5, "word")
-    figure = figures.flow(boxes, arrows, title="Two layers, and a way around them")
+    figure = plots.flow(boxes, arrows, title="Two layers, and a way around them")
     return reshape(figure, 5.2, 4.6, shown=480)
 
 
@@ -53,7 +53,7 @@ def fcn() -> Drawing:
         ]  # fmt: skip
         before = f"maps {stride}"
     boxes["sum"] = Box("sum: 6 scores for each pixel", 5.7, 0.1, 4.2, 0.55, "answer")
-    figure = figures.flow(boxes, arrows, title="Scores at three strides")
+    figure = plots.flow(boxes, arrows, title="Scores at three strides")
     return reshape(figure, 10.4, 4.6, shown=1080)
 
 
@@ -75,7 +75,7 @@ def unet() -> Drawing:
     boxes["other"] = Box("bridge", 4.9, 2.45, 1.2, 0.4, "word")
     ways = ("image", "down 32", "down 16", "down 8", "up 16", "up 32", "map")
     arrows += list(zip(ways, ways[1:], strict=False))
-    figure = figures.flow(boxes, arrows, title="U-Net")
+    figure = plots.flow(boxes, arrows, title="U-Net")
     return reshape(figure, 9.8, 4.2, shown=960)
 
 
@@ -93,7 +93,7 @@ def weights() -> Drawing:
         f"patch {k + 1}": (np.arange(begin, begin + size), row[begin : begin + size])
         for k, (begin, row) in enumerate(zip(begins, shares, strict=True))
     }
-    figure = figures.lines(
+    figure = plots.lines(
         series, title="Patches of 40 pixels, every 20", x_label="pixel of the image",
         y_label="counts (%)", y_limits=(0, 108),
     )  # fmt: skip

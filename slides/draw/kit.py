@@ -20,8 +20,8 @@ from types import ModuleType
 from typing import Any
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.figures.style import Drawing, svg
 from workshop_lib.files import read_json, write_or_explain, write_text
+from workshop_lib.plots.style import Drawing, svg
 
 FIGURES = Path(__file__).parents[1] / "figures"
 DATA = Path(__file__).parents[1] / "data"

@@ -4,7 +4,7 @@ __all__ = ["for_the_room"]
 
 from matplotlib.text import Text
 
-from workshop_lib.figures.style import Drawing
+from workshop_lib.plots.style import Drawing
 
 _SHOWN = (1136.0, 480.0)  # points of a slide that a picture may fill, as in theme.css
 

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from slides.draw.measured_05 import origin
 from slides.draw.runs import deck_run, deck_scenes
 from workshop_lib.augment.normalize import to_float
+from workshop_lib.course.widgets import perplexity_maps
 from workshop_lib.evaluation.embeddings import Embeddings, embed_run
 from workshop_lib.evaluation.evaluate import evaluate
 from workshop_lib.evaluation.neighbours import knn_accuracy, nearest
 from workshop_lib.evaluation.reduce import pca, sample_per_class, tsne
-from workshop_lib.teaching.widgets import perplexity_maps
 
 Points = NDArray[np.float32]
 Which = Literal["features", "projection"]

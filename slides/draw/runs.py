@@ -11,12 +11,12 @@ __all__ = ["RUNS", "deck_run", "deck_scenes"]
 import os
 from functools import cache
 
+from workshop_lib.course.runs import class_run
 from workshop_lib.data.mini_eo import mini_eo
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.splits import Split
 from workshop_lib.ladder import ladder_recipe
 from workshop_lib.recipe import preset
-from workshop_lib.teaching.runs import class_run
 from workshop_lib.training.run import Run
 
 # A rung of the ladder, a control or a method each

@@ -3,7 +3,7 @@
 __all__ = ["key_below", "reshape"]
 
 from slides.draw.letters import for_the_room
-from workshop_lib.figures import Drawing
+from workshop_lib.plots import Drawing
 
 
 def reshape(
@@ -30,7 +30,7 @@ def key_below(figure: Drawing, columns: int, means: bool = True) -> Drawing:
     Args:
         figure: is changed, and returned; its letters keep their size.
         columns: of the key.
-        means: whether to keep the means that `figures.histograms` writes there.
+        means: whether to keep the means that `plots.histograms` writes there.
     """
     (old,) = figure.legends
     handles, labels = old.legend_handles, [t.get_text() for t in old.get_texts()]

@@ -15,9 +15,9 @@ from slides.draw.asked_04 import strong_view, weak_view
 from slides.draw.kit import measured
 from slides.draw.letters import for_the_room
 from slides.draw.runs import deck_scenes
-from workshop_lib import figures
-from workshop_lib.figures.style import Drawing
-from workshop_lib.teaching.widgets.threshold import threshold_picture
+from workshop_lib import plots
+from workshop_lib.course.widgets.threshold import threshold_picture
+from workshop_lib.plots.style import Drawing
 
 THRESHOLD = 0.8
 
@@ -32,15 +32,15 @@ def views() -> tuple[Tensor, Tensor]:
 
 def picture(image: Tensor) -> NDArray[np.uint8]:
     """Show one image (C, H, W)."""
-    return figures.to_display(image[None], deck_scenes()[0].bands)[0]
+    return plots.to_display(image[None], deck_scenes()[0].bands)[0]
 
 
-def asked(name: str, strong: bool = False, **more: Any) -> figures.Opinion:
+def asked(name: str, strong: bool = False, **more: Any) -> plots.Opinion:
     """Return what the network said of a view."""
     found = measured("04_steps.json")[name]
     image = views()[strong][found["place"]]
     title = "strong view" if strong else "weak view"
-    return figures.Opinion(
+    return plots.Opinion(
         more.pop("title", title),
         found["strong" if strong else "weak"],
         picture(image),
@@ -48,10 +48,10 @@ def asked(name: str, strong: bool = False, **more: Any) -> figures.Opinion:
     )
 
 
-def ask(rows: list[figures.Opinion], title: str, **more: Any) -> Drawing:
+def ask(rows: list[plots.Opinion], title: str, **more: Any) -> Drawing:
     """Draw opinions, without the title that stands on the slide."""
     names = deck_scenes()[0].class_names
-    figure = figures.opinions(rows, names, title=title, **more)
+    figure = plots.opinions(rows, names, title=title, **more)
     return for_the_room(figure, width=700)
 
 

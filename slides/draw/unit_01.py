@@ -13,10 +13,10 @@ from torch import Tensor
 from slides.draw.kit import measured
 from slides.draw.letters import for_the_room
 from slides.draw.runs import deck_run, deck_scenes
-from workshop_lib import figures
+from workshop_lib import plots
 from workshop_lib.data.mini_eo import COVERS
 from workshop_lib.evaluation.evaluate import evaluate
-from workshop_lib.figures.style import Drawing
+from workshop_lib.plots.style import Drawing
 
 # Notebook 01's two trainings, under the names that it gives them
 NAMES = {"supervised": "supervised_strong", "FixMatch": "fixmatch"}
@@ -87,7 +87,7 @@ def classes() -> Drawing:
     names = scenes.class_names
     images = scenes.images[torch.stack([class_images(name)[0] for name in names])]
     rows = {"": (images[:5], names[:5]), " ": (images[5:], names[5:])}
-    return figures.picture_rows(rows, scenes.bands, side=1.6)
+    return plots.picture_rows(rows, scenes.bands, side=1.6)
 
 
 def which_is_which() -> Drawing:
@@ -96,14 +96,12 @@ def which_is_which() -> Drawing:
     pasture, crop = class_images("Pasture"), class_images("AnnualCrop")
     chosen = torch.stack([pasture[4], crop[2], crop[3], pasture[1], crop[5]])
     rows = {"": (scenes.images[chosen], [f"? {k}" for k in range(1, 6)])}
-    return figures.picture_rows(rows, scenes.bands, side=1.7)
+    return plots.picture_rows(rows, scenes.bands, side=1.7)
 
 
 def levels() -> Drawing:
     """Draw one scene asked three questions."""
-    return figures.task_levels(
-        deck_scenes()[0], halls(), COVERS, object_cover="building"
-    )
+    return plots.task_levels(deck_scenes()[0], halls(), COVERS, object_cover="building")
 
 
 def kinds_of_learning() -> Drawing:
@@ -113,7 +111,7 @@ def kinds_of_learning() -> Drawing:
     images = scenes.images[torch.stack([class_images(name)[1] for name in names])]
     pairs = images[[0, 0, 3, 3, 5, 5]]
     crops = torch.stack([pairs[0::2, :, :22, :22], pairs[1::2, :, 10:, 10:]], 1)
-    return figures.picture_rows(
+    return plots.picture_rows(
         {
             "supervised": (images, names),
             "unsupervised": (images, ["?"] * 6),
@@ -130,7 +128,7 @@ def kinds_of_learning() -> Drawing:
 
 def split() -> Drawing:
     """Draw where each image of MiniEO goes."""
-    return figures.split_bars(*deck_scenes())
+    return plots.split_bars(*deck_scenes())
 
 
 def curves() -> Drawing:
@@ -142,7 +140,7 @@ def curves() -> Drawing:
     }
     labels = runs["FixMatch"]["labels"]
     title = f"{labels} labels, with and without unlabelled images"
-    return figures.learning_curves(logs, title=title)
+    return plots.learning_curves(logs, title=title)
 
 
 def bars() -> Drawing:
@@ -150,7 +148,7 @@ def bars() -> Drawing:
     runs = measured("01_runs.json")
     worth = f"gained with {runs['FixMatch']['unlabelled']:,} unlabelled images"
     rungs = [
-        figures.Rung(
+        plots.Rung(
             name,
             run["test_accuracy"],
             f"{run['labels']} labels",
@@ -159,7 +157,7 @@ def bars() -> Drawing:
         for name, run in runs.items()
     ]
     chance = 1 / deck_scenes()[0].num_classes
-    return figures.ladder(rungs, title="The same labels, twice", chance=chance)
+    return plots.ladder(rungs, title="The same labels, twice", chance=chance)
 
 
 def filter_by_hand() -> Drawing:
@@ -172,7 +170,7 @@ def filter_by_hand() -> Drawing:
         "filter, 3 x 3 numbers": UPRIGHT.numpy(),
         "answer, 3 x 3 sums": slide(window, UPRIGHT),
     }
-    return figures.panels(shown, title="Lay on, multiply, sum, move on", numbers=True)
+    return plots.panels(shown, title="Lay on, multiply, sum, move on", numbers=True)
 
 
 def edges() -> Drawing:
@@ -184,7 +182,7 @@ def edges() -> Drawing:
         "upright edges": slide(infrared, UPRIGHT),
         "level edges": slide(infrared, UPRIGHT.T),
     }
-    return figures.panels(shown, title="A filter slid over one band")
+    return plots.panels(shown, title="A filter slid over one band")
 
 
 def slide(image: Tensor, kernel: Tensor) -> np.ndarray[Any, Any]:
@@ -203,7 +201,7 @@ def maps() -> Drawing:
         for k in pair
     }
     return for_the_room(
-        figures.panels(shown, title="Feature maps of FixMatch's network"), 16, 1130
+        plots.panels(shown, title="Feature maps of FixMatch's network"), 16, 1130
     )
 
 

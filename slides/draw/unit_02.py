@@ -13,13 +13,13 @@ from torch import Tensor
 
 from slides.draw.letters import for_the_room
 from slides.draw.runs import deck_scenes
-from workshop_lib import figures
+from workshop_lib import plots
+from workshop_lib.course.detective import Planted, planted_faults
 from workshop_lib.data.images.decode import fit
 from workshop_lib.data.mini_eo import BANDS, COVERS, REGIONS, mini_eo
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.splits import Split
-from workshop_lib.figures.style import Drawing
-from workshop_lib.teaching.detective import Planted, planted_faults
+from workshop_lib.plots.style import Drawing
 
 
 @cache
@@ -50,27 +50,27 @@ def cases() -> list[Planted]:
 
 def sensors() -> Drawing:
     """Draw three classes as every sensor and map sees them."""
-    return figures.modality_samples(
+    return plots.modality_samples(
         only(["Forest", "Lake", "Residential"]), COVERS, which=1
     )
 
 
 def spectra() -> Drawing:
     """Draw the spectra of four classes, each among the others."""
-    return figures.spectra(only(["Lake", "Forest", "AnnualCrop", "Residential"]))
+    return plots.spectra(only(["Lake", "Forest", "AnnualCrop", "Residential"]))
 
 
 def places() -> Drawing:
     """Draw where the patches lie."""
     where = patches().metadata
     lat, lon = where["lat"].numpy(), where["lon"].numpy()
-    drawn = figures.places(lat, lon, where["region"].numpy(), REGIONS)
+    drawn = plots.places(lat, lon, where["region"].numpy(), REGIONS)
     return for_the_room(drawn, 16, 470)
 
 
 def seasons() -> Drawing:
     """Draw two classes through the year."""
-    return figures.seasons(patches(), ["Forest", "AnnualCrop"], columns=5)
+    return plots.seasons(patches(), ["Forest", "AnnualCrop"], columns=5)
 
 
 # ---- the split
@@ -79,14 +79,14 @@ def seasons() -> Drawing:
 def split() -> Drawing:
     """Draw where each image of a small set goes: the parts are easier to see."""
     mini = mini_eo(1000)
-    return figures.split_bars(mini, Split.make(mini, labels_per_class=25))
+    return plots.split_bars(mini, Split.make(mini, labels_per_class=25))
 
 
 def luck() -> Drawing:
     """Draw what the best of 20 equal networks reports, 1,000 times."""
     rng = np.random.default_rng(0)
     right = 100 * rng.binomial(300, 0.8, size=(1000, 20)) / 300  # 20 equal networks
-    return figures.histograms(
+    return plots.histograms(
         {"any one": right[:, 0], "the best of 20": right.max(axis=1)},
         title="Networks that are right in 80 % of cases",
         x_label="accuracy on 300 test images (%)",
@@ -125,7 +125,7 @@ def listings() -> Drawing:
         where = [scenes.names.index(name) for name in some]
         captions = [name.split("/")[1] for name in some]
         shown[title] = (scenes.images[where], captions)
-    return figures.picture_rows(shown, scenes.bands, side=1.15)
+    return plots.picture_rows(shown, scenes.bands, side=1.15)
 
 
 # ---- the detective
@@ -141,7 +141,7 @@ def twins() -> Drawing:
                 pair = list(finding.indices)[:2]
                 captions = [case.scenes.names[i] for i in pair]
                 rows[case.name] = (case.scenes.images[pair], captions)
-    return figures.picture_rows(rows, cases()[0].scenes.bands, side=1.75)
+    return plots.picture_rows(rows, cases()[0].scenes.bands, side=1.75)
 
 
 # ---- images of unequal size
@@ -157,7 +157,7 @@ def sizes() -> Drawing:
         "squeezed": np.asarray(low.resize((96, 96))),
         "covered and cropped": np.asarray(fit(low, 96, 96)),
     }
-    return figures.panels(shown, title="Three ways to treat an image of 60 x 96")
+    return plots.panels(shown, title="Three ways to treat an image of 60 x 96")
 
 
 FIGURES: dict[str, Callable[[], Drawing]] = {

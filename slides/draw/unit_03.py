@@ -12,12 +12,12 @@ from slides.draw.kit import measured
 from slides.draw.letters import for_the_room
 from slides.draw.measured_03 import MEASURED, draws
 from slides.draw.runs import deck_scenes
-from workshop_lib import figures
+from workshop_lib import plots
 from workshop_lib.augment import Weak, photometric, policies_for, spectral
 from workshop_lib.augment.cutout import cutout
 from workshop_lib.augment.geometry import affine, symmetry
 from workshop_lib.augment.normalize import Normalize
-from workshop_lib.figures.style import Drawing
+from workshop_lib.plots.style import Drawing
 
 RGB = ("red", "green", "blue")
 PIPELINES = {
@@ -46,7 +46,7 @@ def rows(
     The heading of the slide says it already.
     """
     bands = bands or deck_scenes()[0].bands
-    figure = figures.view_rows(shown, bands, title=title, captions=captions)
+    figure = plots.view_rows(shown, bands, title=title, captions=captions)
     return for_the_room(figure)
 
 
@@ -133,7 +133,7 @@ def pipelines() -> Drawing:
 def photo_pipelines() -> Drawing:
     """Draw them under the pipelines for photographs: the screen plays the photo."""
     images, _ = six()
-    screen = torch.from_numpy(figures.to_display(images, deck_scenes()[0].bands))
+    screen = torch.from_numpy(plots.to_display(images, deck_scenes()[0].bands))
     photos = screen.permute(0, 3, 1, 2).float() / 255  # (6, 3, H, W)
     policies, generator = policies_for(is_rgb=True), draws()
     shown = {
@@ -187,7 +187,7 @@ def sky() -> Drawing:
 
 def radar() -> Drawing:
     """Draw a hill under a radar."""
-    return for_the_room(figures.side_look(), width=1000)
+    return for_the_room(plots.side_look(), width=1000)
 
 
 def forgotten() -> Drawing:
@@ -200,7 +200,7 @@ def forgotten() -> Drawing:
     two = policy(batch, generator).std((1, 2, 3))
     between = (one.mean() * two.mean()).sqrt()
     told = torch.cat([one > between, two < between]).float().mean()
-    figure = figures.bars(
+    figure = plots.bars(
         {"normalised view": float(one.mean()), "forgotten view": float(two.mean())},
         title=f"One number tells the views apart: {told:.0%} right",
         unit="spread of an image's values",
@@ -211,7 +211,7 @@ def forgotten() -> Drawing:
 def one_by_one() -> Drawing:
     """Draw images per second, one by one and in batches."""
     found = measured("03_speed.json")["images_per_second"]
-    figure = figures.bars(
+    figure = plots.bars(
         {name: rate / 1000 for name, rate in found.items()},
         title="One by one, or the whole batch",
         unit="thousand images per second of one core",

@@ -20,8 +20,8 @@ from slides.draw.steps_04 import (
     weak_answer,
     which_threshold,
 )
-from workshop_lib import figures
-from workshop_lib.figures.style import Drawing
+from workshop_lib import plots
+from workshop_lib.plots.style import Drawing
 from workshop_lib.training.ema import Ema
 
 # What WRN-28-2 keeps of an image of 224 pixels: maps, channels, side (notebook 04)
@@ -41,7 +41,7 @@ def one_image() -> Drawing:
         / 1e6
         for maps, channels, side in KEPT
     }
-    figure = figures.bars(
+    figure = plots.bars(
         megabytes, title="Kept of one image for the way back", unit="MB"
     )
     return for_the_room(figure, points=18, width=690)
@@ -49,7 +49,7 @@ def one_image() -> Drawing:
 
 def what_helps() -> Drawing:
     """Draw the memory of a step, as in the paper and after each saving."""
-    return figures.bars(
+    return plots.bars(
         measured("04_budget.json")["gigabytes"],
         title="Memory of a step: WRN-28-2, 8 + 56 images",
         unit="GB",
@@ -67,7 +67,7 @@ def log(name: str) -> pd.DataFrame:
 
 def mask_and_quality() -> Drawing:
     """Draw mask rate and pseudo-label accuracy of FixMatch."""
-    figure = figures.pseudo_labels(log("fixmatch"), title="FixMatch, threshold 0.8")
+    figure = plots.pseudo_labels(log("fixmatch"), title="FixMatch, threshold 0.8")
     return for_the_room(figure, points=18, width=720, title=True)
 
 
@@ -77,7 +77,7 @@ def two_thresholds() -> Drawing:
         "0.8, aligned": log("fixmatch"),
         "0.95, as in the paper": log("fixmatch_paper"),
     }
-    figure = figures.learning_curves(
+    figure = plots.learning_curves(
         both, column="mask_rate", title="Share of unlabelled images used"
     )
     return for_the_room(figure, points=18, width=720, title=True)
@@ -87,9 +87,9 @@ def recall() -> Drawing:
     """Draw the network's own answer, its memory's, and the mixture."""
     found = measured("04_memory.json")
     rows = [
-        figures.Opinion("the classifier", found["own"]),
-        figures.Opinion("its neighbours", found["recalled"]),
-        figures.Opinion("mixed, nine to one", found["mixed"]),
+        plots.Opinion("the classifier", found["own"]),
+        plots.Opinion("its neighbours", found["recalled"]),
+        plots.Opinion("mixed, nine to one", found["mixed"]),
     ]
     return ask(rows, f"An image of class {found['true']}", most=4)
 
@@ -113,7 +113,7 @@ def matrices(name: str, target: str) -> Drawing:
         "alike, after": _matrix(found["best"]),
     }
     title = f"{10 * PER_CLASS} unlabelled images, class by class"
-    figure = figures.panels(shown, title=title, span=(-1, 1))
+    figure = plots.panels(shown, title=title, span=(-1, 1))
     figure.set_size_inches(6.3, 2.6)  # without the title
     return for_the_room(figure, width=1000)
 
@@ -135,8 +135,8 @@ def ladder() -> Drawing:
         if title in ("CoMatch", "CCSSL"):
             continue  # they have slides of their own
         note = f"{one['run']['labels']:,} labels"
-        rungs.append(figures.Rung(title, one["accuracy"], note, worth.get(title, "")))
-    figure = figures.ladder(rungs, title="One split, 2,000 steps each", chance=0.1)
+        rungs.append(plots.Rung(title, one["accuracy"], note, worth.get(title, "")))
+    figure = plots.ladder(rungs, title="One split, 2,000 steps each", chance=0.1)
     return for_the_room(figure, points=18)
 
 
@@ -144,7 +144,7 @@ def two_weights() -> Drawing:
     """Draw the validation curves of averaged and online weights."""
     run = log("fixmatch")
     online = run.assign(val_accuracy=run["val_accuracy_online"])
-    figure = figures.learning_curves(
+    figure = plots.learning_curves(
         {"averaged (EMA)": run, "online": online}, title="FixMatch: two sets of weights"
     )
     return for_the_room(figure, points=18, width=540, title=True)
@@ -165,7 +165,7 @@ def start_left() -> Drawing:
         for _ in range(100):
             average.update(weight)
         left[name] = round(100 * float(average.model.weight), 1)
-    figure = figures.bars(
+    figure = plots.bars(
         left, title="What the average holds of the start", unit="% after 100 steps"
     )
     return for_the_room(figure, points=18, width=540, title=True)
@@ -176,7 +176,7 @@ def stopped() -> Drawing:
     found = measured("04_resumed.json")
     assert found["equal"]  # what the slide says
     both = {name: pd.DataFrame(found[name]) for name in ("never stopped", "resumed")}
-    figure = figures.learning_curves(both, title="The same training twice")
+    figure = plots.learning_curves(both, title="The same training twice")
     return for_the_room(figure, points=18, width=580, title=True)
 
 

@@ -15,10 +15,10 @@ from slides.draw.kit import measured
 from slides.draw.measured_05 import BOTH, MEASURED, TITLES
 from slides.draw.runs import deck_scenes
 from slides.draw.shape import reshape
-from workshop_lib import figures
+from workshop_lib import plots
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation import seed_interval
-from workshop_lib.figures import Drawing
+from workshop_lib.plots import Drawing
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results.md"
 SHOWN = "40 labels, seed 0"
@@ -29,7 +29,7 @@ def curves() -> Drawing:
     found = measured("05_training.json")
     logs = {title: pd.DataFrame(found[n]["log"]) for n, title in TITLES.items()}
     title = f"Accuracy while training, {SHOWN}"
-    figure = figures.learning_curves(logs, title=title)
+    figure = plots.learning_curves(logs, title=title)
     axes, words = figure.axes[0], []
     for line, (name, title) in zip(axes.get_lines(), TITLES.items(), strict=True):
         step, log = found[name]["best_step"], logs[title].set_index("step")
@@ -48,7 +48,7 @@ def luck() -> Drawing:
     _, split = deck_scenes()
     N, rng = len(split.test), np.random.default_rng(0)
     drawn = 100 * rng.binomial(N, 0.80, size=(1000, 20)) / N  # as in notebook 05
-    figure = figures.histograms(
+    figure = plots.histograms(
         {"one of twenty": drawn[:, 0], "the best of twenty": drawn.max(axis=1)},
         title="Twenty equally good models, each right in 80 %",
         x_label=f"accuracy on {N:,} test images (%)",
@@ -62,7 +62,7 @@ def top_k() -> Drawing:
     """Draw top-k accuracy against k."""
     found = measured("05_scores.json")
     ks = range(1, len(found["class_names"]) + 1)
-    figure = figures.lines(
+    figure = plots.lines(
         {TITLES[n]: (ks, [100 * v for v in found[n]["top_k"]]) for n in BOTH},
         title=f"Top-k accuracy, {SHOWN}",
         x_label="k (guesses)",
@@ -77,7 +77,7 @@ def each_class() -> Drawing:
     found = measured("05_scores.json")
     recalls = {TITLES[n]: found[n]["recall"] for n in BOTH}
     title = f"Accuracy of each class, {SHOWN}"
-    figure = figures.per_class(recalls, found["class_names"], title=title)
+    figure = plots.per_class(recalls, found["class_names"], title=title)
     return reshape(figure, 7.6, 5.0, shown=720)
 
 
@@ -86,7 +86,7 @@ def confusion() -> Drawing:
     found = measured("05_scores.json")
     matrix = np.array(found["fixmatch"]["confusion"])
     title = f"FixMatch, {SHOWN}: test images"
-    figure = figures.confusion(matrix, found["class_names"], title=title)
+    figure = plots.confusion(matrix, found["class_names"], title=title)
     figure.axes[0].set_aspect("auto")
     figure.axes[0].tick_params(axis="x", rotation=30)
     return reshape(figure, 7.6, 5.0, shown=720)
@@ -96,7 +96,7 @@ def always_forest() -> Drawing:
     """Draw the matrix of a model that says Forest to all, of which nine in ten are."""
     matrix = np.array([[90, 0], [10, 0]])
     title = "Always says Forest"
-    figure = figures.confusion(matrix, ("Forest", "Other"), title=title)
+    figure = plots.confusion(matrix, ("Forest", "Other"), title=title)
     return reshape(figure, 4.8, 4.2, shown=480)
 
 
@@ -105,7 +105,7 @@ def mistakes() -> Drawing:
     scenes, _ = deck_scenes()
     kept = measured("05_mistakes.json")["surest"]
     index = torch.tensor(kept["image"])
-    figure = figures.gallery(
+    figure = plots.gallery(
         scenes.images[index], scenes.bands, scenes.labels[index],
         torch.tensor(kept["probs"]), scenes.class_names,
         title=f"FixMatch, {SHOWN}: wrong, and sure of it",
@@ -117,7 +117,7 @@ def calibration() -> Drawing:
     """Draw confidence against accuracy: two networks."""
     found = measured("05_scores.json")
     tables = {TITLES[n]: _table(found[n]["reliability"]) for n in BOTH}
-    return reshape(figures.reliability(tables), 7.6, 5.0, shown=720)
+    return reshape(plots.reliability(tables), 7.6, 5.0, shown=720)
 
 
 def _table(columns: dict[str, list[Any]]) -> pd.DataFrame:
@@ -133,7 +133,7 @@ def five_seeds() -> Drawing:
         one = seed_interval(values)
         intervals[name] = (one.value, one.low, one.high)
     title = "40 labels, five draws of them"
-    figure = figures.seeds(reached, intervals, title=title)
+    figure = plots.seeds(reached, intervals, title=title)
     return reshape(figure, 7.0, 4.9, shown=690)
 
 
@@ -146,7 +146,7 @@ def two_intervals() -> Drawing:
         "other test images\n(seed 0)": (test["difference"], *test["interval"]),
         f"other labels\n({len(gains)} seeds)": (seeds.value, seeds.low, seeds.high),
     }
-    figure = figures.ranges(
+    figure = plots.ranges(
         {
             name: (100 * v, 100 * low, 100 * high)
             for name, (v, low, high) in rows.items()
@@ -174,7 +174,7 @@ def methods() -> Drawing:
     for name, mean, deviation in sorted(found, key=lambda row: -float(row[1])):
         m, d = float(mean), float(deviation)
         rows[name.removesuffix(" augmentation")] = (m, m - d, m + d)
-    figure = figures.ranges(
+    figure = plots.ranges(
         rows,
         title=f"{len(rows)} methods, five seeds each, 40 labels",
         x_label="accuracy (%): mean, and one deviation either way",
@@ -186,7 +186,7 @@ def favoured() -> Drawing:
     """Draw which classes FixMatch's pseudo-labels favour."""
     table = pd.DataFrame(measured("05_pseudo_labels.json")["table"])
     title = "Which classes pseudo-labels favour"
-    figure = figures.pseudo_label_bias(table, title=title)
+    figure = plots.pseudo_label_bias(table, title=title)
     return reshape(figure, 7.8, 5.0, shown=720)
 
 

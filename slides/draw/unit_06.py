@@ -12,10 +12,10 @@ from slides.draw.kit import measured
 from slides.draw.measured_06 import MEASURED, STAGES, TITLES, toy
 from slides.draw.runs import deck_scenes
 from slides.draw.shape import reshape
-from workshop_lib import figures
+from workshop_lib import plots
 from workshop_lib.data.fetch.catalogue import find_source
-from workshop_lib.figures import Drawing, Panel
-from workshop_lib.figures.display import to_display
+from workshop_lib.plots import Drawing, Panel
+from workshop_lib.plots.display import to_display
 
 BEFORE, AFTER = STAGES["initial"], STAGES["best"]
 
@@ -29,7 +29,7 @@ def path() -> Drawing:
     scenes, _ = deck_scenes()
     kept = measured("06_path.json")
     picture = to_display(scenes.images[kept["image"]][None], scenes.bands)[0]
-    figure = figures.vector_path(
+    figure = plots.vector_path(
         picture, kept["maps"], kept["features"], kept["probs"], scenes.class_names
     )
     return reshape(figure, 12.4, 4.6, shown=1080)
@@ -38,7 +38,7 @@ def path() -> Drawing:
 def lengths() -> Drawing:
     """Draw how long CoMatch's vectors are."""
     found = measured("06_vectors.json")
-    figure = figures.histograms(
+    figure = plots.histograms(
         found["lengths"],
         title="CoMatch: how long are its vectors?",
         x_label="length of the vector (no unit)",
@@ -54,7 +54,7 @@ def unit_circle() -> Drawing:
     unit = torch.nn.functional.normalize(raw, dim=1)
     title = "CoMatch: two of its features, 36 test images"
     names = deck_scenes()[0].class_names
-    figure = figures.unit_circle(raw, unit, found["labels"], names, title=title)
+    figure = plots.unit_circle(raw, unit, found["labels"], names, title=title)
     return reshape(figure, 10.4, 4.6, shown=880)
 
 
@@ -62,7 +62,7 @@ def neighbours() -> Drawing:
     """Show what FixMatch finds most alike to two images."""
     scenes, split = deck_scenes()
     found = measured("06_neighbours.json")
-    figure = figures.neighbours(
+    figure = plots.neighbours(
         scenes.images[split.test], scenes.bands, scenes.labels[split.test].numpy(),
         scenes.class_names, np.array(found["queries"]), np.array(found["found"]),
         np.array(found["similarity"], np.float32),
@@ -79,7 +79,7 @@ def knn() -> Drawing:
     values = {"before training (all three)": first.pop()}
     values |= {title: found[f"{n}, {AFTER}"]["knn"] for n, title in TITLES.items()}
     values["CoMatch's projection"] = measured("06_vectors.json")["knn"]["projection"]
-    figure = figures.bars(
+    figure = plots.bars(
         {name: 100 * value for name, value in values.items()},
         title="The nearest of 40 labelled images decides",
         unit="test images right (%); guessing gives 10",
@@ -99,7 +99,7 @@ def maps() -> Drawing:
         panels.append(one)
     title = f"t-SNE of {len(found['labels'])} test images, features, seed 0"
     names = deck_scenes()[0].class_names
-    figure = figures.embedding_grid(panels, names, title=title, columns=4)
+    figure = plots.embedding_grid(panels, names, title=title, columns=4)
     return reshape(figure, 11.4, 4.0, shown=1130)
 
 
@@ -110,7 +110,7 @@ def one_map() -> Drawing:
     note = f"kNN {kept['knn']:.0%}"
     panel = _panel("after training", kept["points"], found["labels"], note=note)
     names = deck_scenes()[0].class_names
-    figure = figures.embedding_grid([panel], names, title="FixMatch, t-SNE")
+    figure = plots.embedding_grid([panel], names, title="FixMatch, t-SNE")
     return reshape(figure, 6.6, 5.0, shown=620)
 
 
@@ -121,7 +121,7 @@ def solid() -> Drawing:
     panels = [_panel(t, found[key], found["labels"]) for t, key in shown.items()]
     names = deck_scenes()[0].class_names
     title = "FixMatch: two pictures in three dimensions"
-    figure = figures.embedding_grid(panels, names, title=title)
+    figure = plots.embedding_grid(panels, names, title=title)
     return reshape(figure, 10.6, 4.9, shown=960)
 
 
@@ -136,7 +136,7 @@ def cannot_tell() -> Drawing:
         for name in ("PCA", "t-SNE")
     ]  # fmt: skip
     title = "B is ten times as wide as A and C"
-    figure = figures.embedding_grid(panels, ("A", "B", "C"), title=title)
+    figure = plots.embedding_grid(panels, ("A", "B", "C"), title=title)
     letters = {"1": "A", "2": "B", "3": "C"}
     figure.legends[0].remove()  # three letters can stand on the map itself
     for axes in figure.axes:
@@ -156,7 +156,7 @@ def perplexity() -> Drawing:
     ]
     title = "The same features, three perplexities"
     names = deck_scenes()[0].class_names
-    figure = figures.embedding_grid(panels, names, title=title)
+    figure = plots.embedding_grid(panels, names, title=title)
     return reshape(figure, 11.0, 4.3, shown=1080)
 
 
@@ -168,7 +168,7 @@ def noise() -> Drawing:
         for p, points in found.items()
     ]
     title = "t-SNE of pure noise, 300 points"
-    figure = figures.embedding_grid(panels, ["noise"], title=title)
+    figure = plots.embedding_grid(panels, ["noise"], title=title)
     figure.legends[0].remove()  # there is no class to tell
     for axes in figure.axes:
         for number in axes.texts:
@@ -185,7 +185,7 @@ def marks() -> Drawing:
     """Draw the marks of UC Merced's classes."""
     names = list(find_source("ucm").classes)
     title = f"{len(names)} classes, 7 colours: UC Merced"
-    return reshape(figures.class_marks(names, title=title), 11.4, 4.4, shown=1080)
+    return reshape(plots.class_marks(names, title=title), 11.4, 4.4, shown=1080)
 
 
 FIGURES: dict[str, Callable[[], Drawing]] = {

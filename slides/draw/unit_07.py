@@ -16,14 +16,14 @@ from slides.draw.kit import measured
 from slides.draw.measured_07 import MEASURED
 from slides.draw.runs import deck_scenes
 from slides.draw.shape import key_below, reshape
-from workshop_lib import figures
+from workshop_lib import plots
 from workshop_lib.augment.modal import modal_policies
 from workshop_lib.augment.normalize import Normalize
 from workshop_lib.channels import groups
 from workshop_lib.data.mini_eo import CLASSES, COVERS
 from workshop_lib.data.modalities import pack
 from workshop_lib.errors import WorkshopError
-from workshop_lib.figures import Drawing
+from workshop_lib.plots import Drawing
 
 MINI_EO = Path(__file__).parents[2] / "docs" / "mini_eo.md"
 # Which image of each class: a forest under clouds, a lake on a calm day
@@ -51,7 +51,7 @@ def sensors() -> Drawing:
     some = scenes.subset(chosen)
     names = tuple(SHOWN)
     some = replace(some, labels=torch.arange(len(names)), class_names=names)
-    figure = figures.modality_samples(some, COVERS, which=0)
+    figure = plots.modality_samples(some, COVERS, which=0)
     return reshape(figure, 9.6, 6.0, shown=760, points=17)
 
 
@@ -80,7 +80,7 @@ def forest() -> Drawing:
         "S2 (12 bands)": "S2", "S2, S1": "S2 + S1",
         "S2, S1, climate": "S2 + S1 + climate", everything: "everything",
     }  # fmt: skip
-    figure = figures.bars(
+    figure = plots.bars(
         {short: told[name] for name, short in names.items()},
         title="A forest of trees on each set",
         unit="scenes named right (%); guessing gives 10",
@@ -96,7 +96,7 @@ def maps_of_facts() -> Drawing:
     patch = int(split.labeled[6])
     values = normalize(packed.images[patch][None])[0].numpy()  # (12, H, W)
     shown = dict(zip(packed.bands, values, strict=True))
-    figure = figures.panels(shown, title="One patch", columns=6, span=(-2.5, 2.5))
+    figure = plots.panels(shown, title="One patch", columns=6, span=(-2.5, 2.5))
     for axes in figure.axes:
         axes.set_xlabel("")  # all of one size; the numbers do not matter here
     return reshape(figure, 11.4, 4.9, shown=1080)
@@ -118,7 +118,7 @@ def _spread(normalized: bool) -> dict[str, np.ndarray]:
 
 def raw() -> Drawing:
     """Draw the numbers of three modalities in their own units."""
-    figure = figures.histograms(
+    figure = plots.histograms(
         _spread(False), title="In their own units", y_label="pixels",
         x_label="reflectance, decibel, metres", bins=60,
     )  # fmt: skip
@@ -127,7 +127,7 @@ def raw() -> Drawing:
 
 def normalized() -> Drawing:
     """Draw the same numbers after normalisation of each channel."""
-    figure = figures.histograms(
+    figure = plots.histograms(
         _spread(True), title="Each normalised", y_label="pixels",
         x_label="deviations from the training mean", bins=60,
     )  # fmt: skip
@@ -143,7 +143,7 @@ def table() -> Drawing:
     """Draw F1 of scenes, and IoU of maps where measured, for each set."""
     scenes, maps = _study("sets"), _study("maps")
     maps = maps if {"S2", "S2 + S1"} <= set(maps["name"]) else maps[:0]
-    figure = figures.modality_gains(scenes, maps)
+    figure = plots.modality_gains(scenes, maps)
     for panel in figure.axes:
         panel.set_xlabel("%; a point per seed")
         panel.set_title(panel.get_title(loc="left"), loc="left")
@@ -157,7 +157,7 @@ def gains() -> Drawing:
     for words, with_it, without in ADDED:
         gain = 100 * (wide[with_it] - wide[without]).dropna()
         rows[words] = (gain.mean(), gain.min(), gain.max())
-    figure = figures.ranges(
+    figure = plots.ranges(
         rows,
         title="What an addition changes",
         x_label=f"points of F1: mean, least, most; seeds: {len(wide)}",
@@ -182,7 +182,7 @@ def _longitude(away: bool) -> dict[str, np.ndarray]:
 
 def longitude_home() -> Drawing:
     """Draw who lies where in the regions that are learnt from."""
-    figure = figures.histograms(
+    figure = plots.histograms(
         _longitude(False), title="Four regions", bins=20, y_label="scenes",
         x_label="from the west (0) to the east (1) of a region",
     )  # fmt: skip
@@ -191,7 +191,7 @@ def longitude_home() -> Drawing:
 
 def longitude_away() -> Drawing:
     """Draw who lies where in the fifth region."""
-    figure = figures.histograms(
+    figure = plots.histograms(
         _longitude(True), title="The fifth", bins=20, y_label="scenes",
         x_label="from the west (0) to the east (1) of a region",
     )  # fmt: skip
@@ -203,7 +203,7 @@ def fails() -> Drawing:
     rows = pd.DataFrame(measured("07_sensor_fails.json")["rows"])
     names = {"all there": "all there", "no s1": "no S1", "no s2": "no S2"}
     means = rows.groupby(rows["dropout"] > 0)[list(names)].mean()
-    figure = figures.per_class(
+    figure = plots.per_class(
         {"trained with all": means.loc[False], "with dropout": means.loc[True]},
         list(names.values()),
         title="A sensor fails",
@@ -227,12 +227,12 @@ def views() -> Drawing:
         for name, view in shown.items():
             optical = sensor == "S2"
             pictures[f"{sensor}, {name}"] = (
-                figures.to_display(view[:, :4], packed.bands[:4])[0]
+                plots.to_display(view[:, :4], packed.bands[:4])[0]
                 if optical
-                else figures.sar_to_display(view[:, 4:])[0]
+                else plots.sar_to_display(view[:, 4:])[0]
             )
     title = "One geometry, physics for each"
-    figure = figures.panels(pictures, title=title, columns=4)
+    figure = plots.panels(pictures, title=title, columns=4)
     for axes in figure.axes:
         axes.set_xlabel("")
     return reshape(figure, 8.6, 5.2, shown=740)

@@ -17,13 +17,13 @@ from slides.draw.numerals import maps_of
 from slides.draw.runs import deck_scenes
 from slides.draw.shape import key_below, reshape
 from slides.draw.trained_08 import NETWORKS, mosaic
-from workshop_lib import figures
+from workshop_lib import plots
 from workshop_lib.augment.policies import policies_for
 from workshop_lib.data.landsat import LANDSAT_CLASSES
 from workshop_lib.data.mini_eo import COVERS
 from workshop_lib.evaluation import seed_interval
-from workshop_lib.figures import Drawing
-from workshop_lib.figures.display import to_display
+from workshop_lib.plots import Drawing
+from workshop_lib.plots.display import to_display
 
 MEASURED: dict[str, Callable[[], dict[str, Any]]] = {
     **measured_08.MEASURED,
@@ -50,7 +50,7 @@ def cost() -> Drawing:
         "unet-16, blended patches": "U-Net, every pixel",
     }
     seconds = dict(zip(found["way"], found["s"], strict=True))
-    figure = figures.bars(
+    figure = plots.bars(
         {short: 1000 * seconds[name] for name, short in names.items()},
         title=f"A map of {found['side']} x {found['side']} pixels",
         unit="milliseconds of one CPU core",
@@ -69,7 +69,7 @@ def windows() -> Drawing:
         "each pixel": (maps_of([found["one pass"]]) == water).astype(np.uint8),
     }
     scenes, _ = deck_scenes()
-    figure = figures.mask_grid(
+    figure = plots.mask_grid(
         maps, ("no water", "water"), images=image, bands=scenes.bands,
         colours=("#f0e4c8", "#0072b2"), nothing="not asked", title="Where is water?",
     )  # fmt: skip
@@ -80,7 +80,7 @@ def depth() -> Drawing:
     """Draw training losses of shallow and deep networks."""
     found = measured("08_depth.json")
     series = {n: (found[n]["step"], found[n]["loss"]) for n in NETWORKS}
-    figure = figures.lines(
+    figure = plots.lines(
         series, title="Loss on the images it learns from", x_label="optimiser steps",
         y_label="training loss",
     )  # fmt: skip
@@ -93,7 +93,7 @@ def gradients() -> Drawing:
     found = measured("08_gradients.json")
     layers = range(1, len(found["plain"]) + 1)
     series = {name: (layers, found[name]) for name in ("plain", "residual")}
-    figure = figures.lines(
+    figure = plots.lines(
         series, title="Gradient at each layer", x_label="layer (1 sees the image)",
         y_label="gradient / weights",
     )  # fmt: skip
@@ -108,7 +108,7 @@ def strides() -> Drawing:
     names = ("stride 32", "stride 16", "stride 8", "sum")
     maps = {name: maps_of([found[name]]) for name in names}
     scenes, _ = deck_scenes()
-    figure = figures.mask_grid(
+    figure = plots.mask_grid(
         {**maps, "truth": truth}, COVERS, images=image, bands=scenes.bands,
         title="An FCN's heads",
     )  # fmt: skip
@@ -121,8 +121,8 @@ def seams() -> Drawing:
     maps = {k: maps_of([found[k]])[0] for k in ("one pass", "side by side", "blended")}
     image, _ = _large("08_large.json")
     scenes, _ = deck_scenes()
-    figure = figures.cover_maps(
-        maps, COVERS, colours=figures.cover_colours(COVERS),
+    figure = plots.cover_maps(
+        maps, COVERS, colours=plots.cover_colours(COVERS),
         picture=to_display(image, scenes.bands)[0], title="Seams",
     )  # fmt: skip
     for axes in figure.axes:  # here nothing is wrong: it differs from one pass
@@ -140,7 +140,7 @@ def rungs() -> Drawing:
     for name, values in reached.items():
         one = seed_interval(values)
         intervals[name] = (one.value, one.low, one.high)
-    figure = figures.seeds(reached, intervals, title="Ten labelled tiles")
+    figure = plots.seeds(reached, intervals, title="Ten labelled tiles")
     axes = figure.axes[0]
     axes.set_ylabel("mIoU on test tiles (%)")
     lowest, highest = axes.get_ylim()  # which leave room for wide intervals
@@ -156,7 +156,7 @@ def maps() -> Drawing:
     tiles = torch.tensor(found["tiles"])
     assert scenes.masks is not None
     shown = {title: maps_of(found[method]) for method, title in RUNGS.items()}
-    figure = figures.mask_grid(
+    figure = plots.mask_grid(
         {"truth": scenes.masks[tiles], **shown}, COVERS, images=scenes.images[tiles],
         bands=scenes.bands, title="From ten labelled tiles",
     )  # fmt: skip
@@ -170,7 +170,7 @@ def each_class() -> Drawing:
         f"{name} ({100 * share:.0f} %)"
         for name, share in zip(found["class_names"], found["shares"], strict=True)
     ]
-    figure = figures.per_class(
+    figure = plots.per_class(
         {title: found[method]["iou"] for method, title in RUNGS.items()}, names,
         title="IoU of each class", x_label="intersection over union (%)",
     )  # fmt: skip
@@ -187,7 +187,7 @@ def undone() -> Drawing:
     for name in ("weak", "strong"):
         drawn = policies[name].draw(shape, torch.Generator().manual_seed(UNDONE))
         views.append(policies[name].apply(image, *drawn))
-    figure = figures.mask_grid(
+    figure = plots.mask_grid(
         {"pseudo-labels": maps_of([found["weak"], found["strong"]])}, COVERS,
         images=torch.cat(views), bands=scenes.bands, row_names=("weak", "strong"),
         nothing="counts for nothing", title="Geometry undone",
@@ -202,7 +202,7 @@ def pseudo_maps() -> Drawing:
     tiles = torch.tensor(found["tiles"])
     assert scenes.masks is not None
     steps = {step: maps_of(texts) for step, texts in found["maps"].items()}
-    figure = figures.mask_grid(
+    figure = plots.mask_grid(
         {**steps, "truth": scenes.masks[tiles]}, COVERS, images=scenes.images[tiles],
         bands=scenes.bands, nothing="not sure", title="Pseudo-labels over time",
     )  # fmt: skip
@@ -218,7 +218,7 @@ def landsat() -> Drawing:
     }  # fmt: skip
     maps = {short: maps_of([found[name]])[0] for name, short in names.items()}
     picture = np.frombuffer(bytes.fromhex(found["picture"]), np.uint8)
-    figure = figures.cover_maps(
+    figure = plots.cover_maps(
         maps, LANDSAT_CLASSES, colours=LANDSAT_COLOURS, title="Raleigh, 2000",
         picture=picture.reshape(found["picture_shape"]),
     )  # fmt: skip

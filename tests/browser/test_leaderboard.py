@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from workshop_lib.course.leaderboard.competition import Competition
+from workshop_lib.course.leaderboard.judge import Rejected
+from workshop_lib.course.leaderboard.page import write_page
+from workshop_lib.course.leaderboard.refusal import error
+from workshop_lib.course.leaderboard.standing import Row, Standing
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.teaching.leaderboard.competition import Competition
-from workshop_lib.teaching.leaderboard.judge import Rejected
-from workshop_lib.teaching.leaderboard.page import write_page
-from workshop_lib.teaching.leaderboard.refusal import error
-from workshop_lib.teaching.leaderboard.standing import Row, Standing
 
 pytestmark = pytest.mark.slow
 PROJECTOR = {"width": 1280, "height": 720}

@@ -20,8 +20,8 @@ from workshop_lib.evaluation.maps import (
     maps_2d,
     maps_3d,
 )
-from workshop_lib.figures import describe
 from workshop_lib.models.predict import predict
+from workshop_lib.plots import describe
 from workshop_lib.recipe import Recipe
 from workshop_lib.training.loop import train
 from workshop_lib.training.run import Run

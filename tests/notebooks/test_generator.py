@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workshop_lib import cli
+from workshop_lib.course import notebooks as module
+from workshop_lib.course.notebooks import TAGS, build, build_all
+from workshop_lib.course.questions import QUESTIONS
 from workshop_lib.errors import WorkshopError
-from workshop_lib.teaching import notebooks as module
-from workshop_lib.teaching.notebooks import TAGS, build, build_all
-from workshop_lib.teaching.questions import QUESTIONS
 
 ROOT = Path(__file__).parents[2]
 TITLE = "# %% [markdown]\n# # 01 Title\n#\n# Objectives.\n"
@@ -74,7 +74,7 @@ def test_committed_notebooks_are_what_their_sources_say():
 def test_another_process_writes_the_same_bytes(tmp_path: Path):
     write(tmp_path, TITLE + EXERCISE)
     code = (
-        "import sys, pathlib; from workshop_lib.teaching.notebooks import build;"
+        "import sys, pathlib; from workshop_lib.course.notebooks import build;"
         "t = build(pathlib.Path(sys.argv[1])); sys.stdout.buffer.write(t[0].encode())"
     )
     path = tmp_path / "src" / "01_topic.py"

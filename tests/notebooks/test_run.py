@@ -136,7 +136,7 @@ STUB = "### BEGIN SOLUTION a\nx = 1\n### END SOLUTION"
 def test_the_runner_stops_where_it_should(
     tmp_path: Path, run_notebook: Run, body: str, expected: list[str | None]
 ):
-    from workshop_lib.teaching.notebooks import build
+    from workshop_lib.course.notebooks import build
 
     (tmp_path / "01_topic.py").write_text(TITLE + CELL + body + "\n")
     for path, text in zip(

@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from slides.decks import SLIDES, decks
+from workshop_lib.course.detective import planted_faults
 from workshop_lib.data.mini_eo import mini_eo
 from workshop_lib.data.splits import Split
-from workshop_lib.teaching.detective import planted_faults
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "notebooks" / "src"

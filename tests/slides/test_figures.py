@@ -17,7 +17,7 @@ from PIL import Image
 
 from slides.decks import SLIDES, decks
 from slides.draw import kit
-from workshop_lib import figures
+from workshop_lib import plots
 from workshop_lib.errors import WorkshopError
 
 UNITS = kit.units()
@@ -109,7 +109,7 @@ def _alt_says_what_is_drawn(name: str, drawn: str) -> None:
                 assert number in drawn or number in known, f"{number} of {words!r}"
 
 
-def _letters_carry_to_the_back(name: str, figure: figures.Drawing) -> None:
+def _letters_carry_to_the_back(name: str, figure: plots.Drawing) -> None:
     """On a slide, which is 720 px high, no letter is lower than 14 px."""
     words = rf"!\[([^\]]*)\]\(figures/{re.escape(name)}\)"
     for deck in decks():
@@ -164,8 +164,8 @@ def test_data_names_the_run_that_it_comes_from():
 # ---- the comparison itself
 
 
-def drawing(value: float) -> figures.Drawing:
-    return figures.bars({"one": 10.0, "two": value}, title="Two", unit="%")
+def drawing(value: float) -> plots.Drawing:
+    return plots.bars({"one": 10.0, "two": value}, title="Two", unit="%")
 
 
 @pytest.mark.slow
@@ -218,7 +218,7 @@ def test_the_same_figure_gives_the_same_bytes():
 
 def test_a_figure_without_words_or_with_an_odd_name_is_refused():
     with pytest.raises(WorkshopError, match="no alt text"):
-        kit.as_bytes("a.svg", figures.Drawing())
+        kit.as_bytes("a.svg", plots.Drawing())
     with pytest.raises(WorkshopError, match=r"neither .svg nor .png"):
         kit.as_bytes("a.gif", drawing(6))
 

@@ -4,12 +4,12 @@ import pytest
 
 from slides.draw.letters import for_the_room
 from slides.draw.shape import key_below, reshape
-from workshop_lib import figures
-from workshop_lib.figures.style import Drawing
+from workshop_lib import plots
+from workshop_lib.plots.style import Drawing
 
 
 def drawing() -> Drawing:
-    return figures.bars({"one": 1.0, "two": 2.0}, title="Bars", unit="GB")
+    return plots.bars({"one": 1.0, "two": 2.0}, title="Bars", unit="GB")
 
 
 @pytest.mark.parametrize("width", [500, 1136])
@@ -29,7 +29,7 @@ def test_the_title_goes_unless_it_is_kept():
 
 @pytest.mark.parametrize("means", [True, False])
 def test_the_key_is_laid_out_anew_and_keeps_its_letters(means: bool):
-    figure = figures.histograms({"a": [0, 2], "b": [3, 5]}, title="T", x_label="x")
+    figure = plots.histograms({"a": [0, 2], "b": [3, 5]}, title="T", x_label="x")
     shown = key_below(reshape(figure, 6, 4, shown=600), 1, means=means)
     (legend,) = shown.legends
     words = ["a: mean 1", "b: mean 4"] if means else ["a", "b"]

@@ -189,8 +189,8 @@ def doctor() -> int:
 
 
 def _draw_samples(scenes: Scenes, path: Path, kind: str) -> None:
-    from workshop_lib.figures import class_samples
     from workshop_lib.files import write_or_explain
+    from workshop_lib.plots import class_samples
 
     figure = class_samples(
         scenes.images, scenes.labels, scenes.class_names, scenes.bands

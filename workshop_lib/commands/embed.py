@@ -18,7 +18,7 @@ from workshop_lib.training.run import Run
 
 if TYPE_CHECKING:  # matplotlib and scikit-learn would slow every other command down
     from workshop_lib.evaluation.embeddings import Embeddings
-    from workshop_lib.figures import Drawing
+    from workshop_lib.plots import Drawing
 
 _QUERIES = 10  # rows of the picture of neighbours
 

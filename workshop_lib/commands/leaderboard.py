@@ -22,7 +22,7 @@ def submit(
         to: folder for the file, which has some 50 KB: the one that the judge watches,
             or any other, to send the file from.
     """
-    from workshop_lib.teaching.leaderboard.packing import submit as pack
+    from workshop_lib.course.leaderboard.packing import submit as pack
     from workshop_lib.training.run import Run
 
     path = pack(Run.load(run), group, to)
@@ -57,9 +57,9 @@ def leaderboard(
         out: the page; default leaderboard.html in the folder.
         watch: look for new submissions every so many seconds, until Ctrl-C; 0 once.
     """
-    from workshop_lib.teaching.leaderboard.competition import Competition
-    from workshop_lib.teaching.leaderboard.page import as_text
-    from workshop_lib.teaching.leaderboard.watch import Watch
+    from workshop_lib.course.leaderboard.competition import Competition
+    from workshop_lib.course.leaderboard.page import as_text
+    from workshop_lib.course.leaderboard.watch import Watch
 
     if not folder.is_dir():
         raise WorkshopError(

@@ -50,7 +50,7 @@ def notebooks(
 
 def _build(folder: Path) -> dict[Path, str]:
     try:
-        from workshop_lib.teaching.notebooks import build_all
+        from workshop_lib.course.notebooks import build_all
 
         return build_all(folder)
     except ModuleNotFoundError as error:

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workshop_lib import figures
+from workshop_lib import plots
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.embeddings import Embeddings
 from workshop_lib.evaluation.neighbours import nearest, silhouette
 from workshop_lib.evaluation.reduce import pca, sample_per_class, tsne
-from workshop_lib.figures import Drawing, Panel
+from workshop_lib.plots import Drawing, Panel
 
 Arrays = dict[str, NDArray[Any]]  # what is drawn, by name, to be kept in the export
 
@@ -50,7 +50,7 @@ def maps_2d(
         Panel("t-SNE", points, labels, note=note),
         Panel("PCA", linear, labels, axis_names),
     ]
-    figure = figures.embedding_grid(panels, embeddings.class_names, title=title)
+    figure = plots.embedding_grid(panels, embeddings.class_names, title=title)
     return figure, {"drawn": drawn, "tsne_2d": points, "pca_2d": linear}
 
 
@@ -75,7 +75,7 @@ def maps_3d(
         for name, where, words in (("t-SNE", points, ""), ("PCA", linear, note))
         for side, azimuth in (("one side", -60.0), ("another", 30.0))
     ]
-    figure = figures.embedding_grid(
+    figure = plots.embedding_grid(
         panels, embeddings.class_names, title=title, columns=2
     )
     return figure, {"drawn": drawn, "tsne_3d": points, "pca_3d": linear}
@@ -117,9 +117,7 @@ def compare_maps(
         _, vectors, labels = _drawn(found, most, seed)
         note = f"silhouette {silhouette(found.vectors, found.labels):.2f}"
         panels.append(Panel(name, tsne(vectors, seed=seed), labels, note=note))
-    return figures.embedding_grid(
-        panels, first.class_names, title=title, columns=columns
-    )
+    return plots.embedding_grid(panels, first.class_names, title=title, columns=columns)
 
 
 def draw_neighbours(
@@ -155,7 +153,7 @@ def draw_neighbours(
         )
     index = [where[embeddings.names[i]] for i in shown]
     inverse = inverse.reshape(-1).astype(np.int64)
-    return figures.neighbours(
+    return plots.neighbours(
         scenes.images[index],
         scenes.bands,
         embeddings.labels[shown],

@@ -9,7 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
-from workshop_lib import figures
+from workshop_lib import plots
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.maps import maps_2d
 from workshop_lib.evaluation.report_data import MethodResult, ReportData
@@ -40,8 +40,8 @@ from workshop_lib.evaluation.report_text import (
     train_command,
     what_was_done,
 )
-from workshop_lib.figures.style import svg
 from workshop_lib.files import write_text
+from workshop_lib.plots.style import svg
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def _render(data: ReportData) -> str:
         headline=headline(data),
         done=what_was_done(data),
         ladder=_image(
-            figures.ladder(
+            plots.ladder(
                 rungs(data), title=_ladder_title(data), chance=1 / len(data.class_names)
             )
         ),
@@ -126,7 +126,7 @@ def _ladder_title(data: ReportData) -> str:
 
 def _curves(data: ReportData) -> _Image | None:
     logs = {r.title: r.log for r in data.results if _holds(r, "val_accuracy")}
-    return _image(figures.learning_curves(logs)) if logs else None
+    return _image(plots.learning_curves(logs)) if logs else None
 
 
 def _pseudo(data: ReportData) -> list[tuple[_Image, _Image | None]]:
@@ -138,11 +138,11 @@ def _pseudo(data: ReportData) -> list[tuple[_Image, _Image | None]]:
     for r in data.results:
         if not _holds(r, "mask_rate"):
             continue
-        over_time = figures.pseudo_labels(r.log, title=f"Pseudo-labels of {r.title}")
+        over_time = plots.pseudo_labels(r.log, title=f"Pseudo-labels of {r.title}")
         bias = None
         if r.pseudo_labels is not None and len(r.pseudo_labels):
             title = f"Classes that {r.title} favours"
-            bias = _image(figures.pseudo_label_bias(r.pseudo_labels, title=title))
+            bias = _image(plots.pseudo_label_bias(r.pseudo_labels, title=title))
         found.append((_image(over_time), bias))
     return found
 
@@ -155,7 +155,7 @@ def _reliability(main: MethodResult) -> _Image | None:
         "as it is": found.before.table(),
         f"at temperature {found.temperature:.2f}": found.after.table(),
     }
-    return _image(figures.reliability(tables))
+    return _image(plots.reliability(tables))
 
 
 def _map(main: MethodResult) -> _Image | str:
@@ -176,7 +176,7 @@ def _confusions(data: ReportData) -> list[_Image]:
         [data.baseline, data.main] if data.baseline is not data.main else [data.main]
     )
     return [
-        _image(figures.confusion(r.scores.confusion, data.class_names, title=r.title))
+        _image(plots.confusion(r.scores.confusion, data.class_names, title=r.title))
         for r in chosen
         if r is not None
     ]
@@ -195,4 +195,4 @@ def _holds(result: MethodResult, column: str) -> bool:
 
 
 def _image(figure: Figure) -> _Image:
-    return _Image(data_uri(svg(figure), "svg+xml"), figures.describe(figure))
+    return _Image(data_uri(svg(figure), "svg+xml"), plots.describe(figure))

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from workshop_lib.evaluation.report_data import MethodResult, ReportData
 from workshop_lib.evaluation.report_tables import per_cent
-from workshop_lib.figures.display import to_display
+from workshop_lib.plots.display import to_display
 
 _MOST = 18  # pictures in a gallery
 _SIDE = 128  # larger images are made smaller: the page stays light

@@ -48,7 +48,7 @@ class PseudoMaps:
         self.sure.append((100 * sure).round().to(torch.uint8))
 
     def columns(self, threshold: float, most: int = 5) -> dict[str, Tensor]:
-        """Return maps for `figures.mask_grid`: the pseudo-labels of some of the steps.
+        """Return maps for `plots.mask_grid`: the pseudo-labels of some of the steps.
 
         Args:
             threshold: 0 to 1; pixels less sure are 255, which is drawn white.

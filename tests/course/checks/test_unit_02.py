@@ -1,0 +1,343 @@
+"""Unit 02: counts and splits, right in several ways and wrong in many."""
+
+import random
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+
+from workshop_lib.course import checks
+from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.splits import Split
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        lambda y, index, K: torch.bincount(y[index], minlength=K),
+        lambda y, index, K: [int((y[index] == k).sum()) for k in range(K)],
+        lambda y, index, K: np.bincount(y[index].numpy(), minlength=K),
+        lambda y, index, K: [
+            Counter(y[i].item() for i in index)[k] for k in range(K)
+        ],
+    ],
+)  # fmt: skip
+def test_count_right(right):
+    checks.count_labels(right)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "hint"),
+    [
+        (lambda y, index, K: torch.bincount(y, minlength=K), "all images were counted"),
+        (lambda y, index, K: torch.bincount(y[index]), "classes at the end"),
+        (
+            lambda y, index, K: np.unique(y[index].numpy(), return_counts=True)[1],
+            "slide to other classes",
+        ),
+        (lambda y, index, K: len(y[index]), "one number came"),
+        (lambda y, index, K: torch.zeros(K), "count each class"),
+    ],
+)
+def test_count_wrong(wrong, hint, refusal):
+    assert hint in refusal(checks.count_labels, wrong)
+
+
+def draw(labels, names, labels_per_class, seed, **changes):
+    """Draw a split that is right, but for one change."""
+    generator = torch.Generator().manual_seed(changes.get("always_seed", seed))
+    parts = {"labeled": [], "unlabeled": [], "val": [], "test": []}
+    for k in range(int(labels.max()) + 1):
+        members = [i for i in range(len(names)) if labels[i] == k]
+        if changes.get("sorted", True):
+            members.sort(key=lambda i: names[i])
+        order = changes.get("shuffle", shuffled)(len(members), generator)
+        members = [members[i] for i in order]
+        test = round(changes.get("test", 0.25) * len(members))
+        val = round(changes.get("val", 0.15) * len(members))
+        training = members[test + val :]
+        parts["test"] += members[:test]
+        parts["val"] += members[test : test + val]
+        parts["unlabeled"] += training
+        parts["labeled"] += training[:labels_per_class]
+    return {name: torch.tensor(index) for name, index in parts.items()}
+
+
+def shuffled(n, generator):
+    return torch.randperm(n, generator=generator).tolist()
+
+
+def by_library(labels, names, labels_per_class, seed):
+    K = int(labels.max()) + 1
+    images = torch.arange(len(names)).to(torch.uint8).view(-1, 1, 1, 1)
+    scenes = Scenes(
+        images.expand(-1, 3, 1, 1), labels, [f"{k}" for k in range(K)], names
+    )
+    split = Split.make(scenes, labels_per_class, seed=seed)
+    return {n: getattr(split, n) for n in ("labeled", "unlabeled", "val", "test")}
+
+
+def by_numpy(labels, names, labels_per_class, seed):
+    rng = np.random.default_rng(seed)
+    return draw(
+        labels, names, labels_per_class, seed,
+        shuffle=lambda n, _: rng.permutation(n).tolist(),
+    )  # fmt: skip
+
+
+def as_lists(labels, names, labels_per_class, seed):
+    parts = draw(labels, names, labels_per_class, seed)
+    return {name: index.tolist() for name, index in parts.items()}
+
+
+@pytest.mark.parametrize("right", [draw, by_library, by_numpy, as_lists])
+def test_split_right(right):
+    checks.draw_split(right)
+
+
+def with_parts(change):
+    """Make a learner's function from a change of the right parts."""
+
+    def wrong(labels, names, labels_per_class, seed):
+        parts = draw(labels, names, labels_per_class, seed)
+        return change(parts, labels, labels_per_class, seed)
+
+    return wrong
+
+
+def not_stratified(labels, names, labels_per_class, seed):
+    order = sorted(range(len(names)), key=lambda i: names[i])
+    generator = torch.Generator().manual_seed(seed)
+    order = [order[i] for i in shuffled(len(order), generator)]
+    a, b = round(0.25 * len(order)), round(0.4 * len(order))
+    training = torch.tensor(order[b:])
+    per_class = [training[labels[training] == k] for k in range(int(labels.max()) + 1)]
+    labeled = torch.cat([members[:labels_per_class] for members in per_class])
+    return {
+        "labeled": labeled,
+        "unlabeled": training,
+        "val": torch.tensor(order[a:b]),
+        "test": torch.tensor(order[:a]),
+    }
+
+
+def labels_from_all(parts, labels, asked, seed):
+    n = asked * (int(labels.max()) + 1)
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(parts["unlabeled"]), generator=generator)
+    return parts | {"labeled": parts["unlabeled"][order[:n]]}
+
+
+def global_torch(labels, names, labels_per_class, seed):
+    torch.manual_seed(seed)
+    return draw(
+        labels, names, labels_per_class, seed,
+        shuffle=lambda n, _: torch.randperm(n).tolist(),
+    )  # fmt: skip
+
+
+def never_seeded(labels, names, labels_per_class, seed):
+    return draw(
+        labels, names, labels_per_class, seed,
+        shuffle=lambda n, _: random.sample(range(n), n),
+    )  # fmt: skip
+
+
+def everything(parts, labels, asked, seed):
+    return parts | {"unlabeled": torch.arange(len(labels))}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "hint"),
+    [
+        (with_parts(everything), "test images are in the unlabeled pool"),
+        (
+            with_parts(lambda p, *_: p | {
+                "unlabeled": torch.cat([p["unlabeled"], p["val"]])}),
+            "validation images are in the unlabeled pool",
+        ),
+        (
+            with_parts(lambda p, *_: p | {
+                "labeled": torch.cat([p["labeled"], p["test"][:1]])}),
+            "some labeled images are test images",
+        ),
+        (
+            with_parts(lambda p, *_: p | {
+                "labeled": torch.cat([p["labeled"], p["val"][:1]])}),
+            "some labeled images are validation images",
+        ),
+        (
+            with_parts(lambda p, *_: p | {"val": p["test"]}),
+            "validation and test share images",
+        ),
+        (
+            with_parts(lambda p, *_: p | {"unlabeled": p["unlabeled"][
+                ~torch.isin(p["unlabeled"], p["labeled"])]}),
+            "belong to the unlabeled pool too",
+        ),
+        (
+            with_parts(lambda p, *_: p | {"labeled": p["unlabeled"]}),
+            "whatever was asked for",
+        ),
+        (
+            with_parts(lambda p, y, asked, s: p | {"labeled": p["labeled"][:asked]}),
+            "wanted are 4 of each class",
+        ),
+        (with_parts(labels_from_all), "drawn from all images together"),
+        (
+            with_parts(lambda p, *_: p | {"labeled": p["labeled"][1:]}),
+            "take the first `labels_per_class`",
+        ),
+        (not_stratified, "but not of each class"),
+        (lambda *a: draw(*a, test=0.5), "test should hold 25 %"),
+        (lambda *a: draw(*a, val=0.4), "val should hold 15 %"),
+        (
+            with_parts(lambda p, *_: p | {"unlabeled": p["unlabeled"][
+                torch.isin(p["unlabeled"], p["labeled"])]}),
+            "some images are in no part",
+        ),
+        (never_seeded, "called twice with the same seed"),
+        (lambda *a: draw(*a, always_seed=0), "the seed is not used"),
+        (lambda *a: draw(*a, sorted=False), "depends on the order of the files"),
+        (global_torch, "global random numbers of torch"),
+        (
+            with_parts(lambda p, *_: p | {"test": torch.cat([p["test"], p["test"]])}),
+            "draw without replacement",
+        ),
+        (with_parts(lambda p, *_: tuple(p.values())), "return all four parts by name"),
+        (
+            with_parts(lambda p, *_: p | {"val": p["val"].float()}),
+            "give positions of images for val",
+        ),
+        (
+            with_parts(lambda p, *_: p | {"val": p["val"] + 1000}),
+            "positions in val run from 0",
+        ),
+        (
+            with_parts(lambda p, *_: p | {"val": torch.tensor([])}),
+            "val is empty: look at the slices",
+        ),
+        (
+            with_parts(lambda p, *_: p | {"labeled": []}),
+            "came: no image in labeled",
+        ),
+        (
+            with_parts(lambda p, *_: p | {"val": torch.isin(
+                torch.arange(100), p["val"])}),
+            "give positions of images for val",
+        ),
+        (
+            with_parts(lambda p, *_: {k: v for k, v in p.items() if k != "val"}),
+            "came: the keys labeled, unlabeled, test",
+        ),
+    ],
+)  # fmt: skip
+def test_split_wrong(wrong, hint, refusal):
+    assert hint in refusal(checks.draw_split, wrong)
+
+
+def audit(scenes, split):
+    return split.audit(scenes).findings
+
+
+def by_hand(scenes, split):
+    found = set()
+    training = set(split.labeled.tolist()) | set(split.unlabeled.tolist())
+    val, test = set(split.val.tolist()), set(split.test.tolist())
+    if training & val or training & test or val & test:
+        found.add("overlap")
+    side = {**dict.fromkeys(training, "train"), **dict.fromkeys(val, "val")}
+    side |= dict.fromkeys(test, "test")
+    seen: dict[bytes, int] = {}
+    for i in sorted(side):
+        key = scenes.images[i].numpy().tobytes()
+        j = seen.setdefault(key, i)
+        if side[i] != side[j]:
+            found.add("twice")
+        if scenes.labels[i] != scenes.labels[j]:
+            found.add("two labels")
+    counts = torch.bincount(scenes.labels[split.labeled], minlength=scenes.num_classes)
+    if counts.min() == 0 or counts.max() >= 2 * counts.min():
+        found.add("classes")
+    return found
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        audit,
+        by_hand,
+        lambda scenes, split: bool(by_hand(scenes, split)),
+        lambda scenes, split: sorted(by_hand(scenes, split)),
+    ],
+)
+def test_detective_right(right, capsys):
+    checks.detective(right)
+    assert capsys.readouterr().out.startswith("✓ detective: six faults found")
+
+
+def blind_to(*kinds):
+    return lambda scenes, split: by_hand(scenes, split) - set(kinds)
+
+
+def suspects_labeled(scenes, split):
+    both = set(split.labeled.tolist()) & set(split.unlabeled.tolist())
+    return by_hand(scenes, split) | ({"labeled in pool"} if both else set())
+
+
+def strict_about_numbers(scenes, split):
+    counts = torch.bincount(scenes.labels[split.test])
+    return by_hand(scenes, split) | (
+        {"unequal"} if counts.unique().numel() > 1 else set()
+    )
+
+
+def only_test(scenes, split):
+    overlap = set(split.unlabeled.tolist()) & set(split.test.tolist())
+    return by_hand(scenes, split) - {"overlap"} | ({"test"} if overlap else set())
+
+
+def missing_only(scenes, split):
+    counts = torch.bincount(scenes.labels[split.labeled], minlength=scenes.num_classes)
+    found = by_hand(scenes, split) - {"classes"}
+    return found | ({"missing"} if counts.min() == 0 else set())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "hint"),
+    [
+        (blind_to("overlap"), "`split.test` also in `split.unlabeled`"),
+        (only_test, "`split.val` also in a part for training"),
+        (blind_to("twice"), "compare the pixels of test and training images"),
+        (blind_to("classes"), "does each class occur in each part"),
+        (missing_only, "how many labels has each class"),
+        (blind_to("two labels"), "within one part, with two labels"),
+        (suspects_labeled, "They belong there"),
+        (lambda scenes, split: ["something"], "every split is accused"),
+        (lambda scenes, split: [], "nothing is found anywhere"),
+        (lambda scenes, split: False, "nothing is found anywhere"),
+        (strict_about_numbers, "small differences between the classes"),
+        (lambda scenes, split: torch.zeros(3), "give a list or set"),
+        (lambda scenes: [], "the check calls find_faults(scenes, split)"),
+    ],
+)
+def test_detective_wrong(wrong, hint, refusal):
+    assert hint in refusal(checks.detective, wrong)
+
+
+def test_detective_must_not_touch_the_evidence(refusal):
+    def shifts(scenes, split):
+        split.test.add_(1)
+        return []
+
+    assert "changed its argument" in refusal(checks.detective, shifts)
+
+
+def test_a_doubt_about_the_honest_split_alone(refusal):
+    def doubtful(scenes, split):
+        # Nothing that tells the honest split from others: a rule out of thin air
+        found = by_hand(scenes, split)
+        return found or (["doubt"] if len(scenes) == 160 else [])
+
+    assert "every split is accused" in refusal(checks.detective, doubtful)

@@ -1,0 +1,63 @@
+"""Checks of the learner's own functions, in the order of the units."""
+
+__all__ = [
+    "CheckFailed",
+    "channel_statistics",
+    "cohens_kappa",
+    "confidence_mask",
+    "convolve",
+    "count_labels",
+    "cutout",
+    "detective",
+    "draw_split",
+    "fixmatch_loss",
+    "head_parameters",
+    "knn_accuracy",
+    "l2_normalize",
+    "late_forward",
+    "majority_accuracy",
+    "mean_and_interval",
+    "mean_iou",
+    "nearest_neighbours",
+    "pixel_loss",
+    "predict_memory",
+    "predict_parameters",
+    "pseudo_labels",
+    "stack_modalities",
+    "sum_scores",
+    "times_seen",
+    "top_k_accuracy",
+    "verdict",
+    "weak_view",
+    "window_starts",
+]
+
+from workshop_lib.course.checks.faults import detective
+from workshop_lib.course.checks.fixmatch import fixmatch_loss
+from workshop_lib.course.checks.fusion import late_forward, predict_parameters
+from workshop_lib.course.checks.maps import mean_iou
+from workshop_lib.course.checks.memory import predict_memory
+from workshop_lib.course.checks.pixel_fixmatch import pixel_loss
+from workshop_lib.course.checks.trial import CheckFailed
+from workshop_lib.course.checks.unit_01 import convolve, majority_accuracy
+from workshop_lib.course.checks.unit_02 import count_labels, draw_split
+from workshop_lib.course.checks.unit_03 import cutout, weak_view
+from workshop_lib.course.checks.unit_04 import confidence_mask, pseudo_labels
+from workshop_lib.course.checks.unit_05 import (
+    cohens_kappa,
+    mean_and_interval,
+    top_k_accuracy,
+)
+from workshop_lib.course.checks.unit_06 import (
+    knn_accuracy,
+    l2_normalize,
+    nearest_neighbours,
+)
+from workshop_lib.course.checks.unit_07 import channel_statistics, stack_modalities
+from workshop_lib.course.checks.unit_08 import (
+    head_parameters,
+    sum_scores,
+    times_seen,
+    window_starts,
+)
+from workshop_lib.course.checks.verdicts import verdict

@@ -1,0 +1,126 @@
+"""The trainings that the notebooks share: trained by the first that needs them."""
+
+__all__ = ["class_run", "run_folder", "segment_preset"]
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.splits import Split
+from workshop_lib.ladder import ladder_recipe
+from workshop_lib.plots import growing_curve
+from workshop_lib.recipe import PRESETS, Recipe, preset, preset_name
+from workshop_lib.session import in_notebook, pick_device
+from workshop_lib.training.log import Row
+from workshop_lib.training.loop import train
+from workshop_lib.training.run import Run
+
+
+def class_run(
+    name: str, scenes: Scenes, split: Split, recipe: Recipe | None = None
+) -> Run:
+    """Train a method to the end, or load it where a notebook has trained it already.
+
+    While it trains it says how long it takes: a bar with the time left, one line per
+    validation and, in a notebook, a curve that grows. Interrupted, the same call goes
+    on where it was.
+
+    Args:
+        name: a method ("fixmatch"), a rung of the ladder ("supervised_strong") or a
+            control ("fixmatch_paper"), as `ladder_recipe` knows them.
+        scenes, split: images, and which of them are labeled, unlabeled, validation.
+        recipe: what `name` changes; default the preset. Another recipe is kept in
+            another folder. The workshop's own small network is trained in fp32 on a
+            CPU where the recipe leaves the number format open.
+
+    Returns:
+        The finished run, in `runs/PRESET/NAME`; of maps in `runs/PRESET/segment_NAME`.
+
+    Raises:
+        WorkshopError: an unknown name; or that folder holds a run on other images or
+            on another split.
+    """
+    wanted = ladder_recipe(name, recipe or preset())
+    folder = run_folder(name, wanted)
+    wanted = _one_format(wanted, folder)
+    if not (folder / "run.json").exists():
+        print(f"{name}: {wanted.steps:,} steps, kept in {folder.as_posix()}")
+    curve = _Curve(name, wanted.steps) if in_notebook() else None
+    grow = curve.add if curve else None
+    run = train(wanted, scenes, split, folder=folder, on_log=grow)
+    if curve:
+        curve.show(run.log)  # of a run that was loaded or resumed, all of it
+    return run
+
+
+def segment_preset() -> Recipe:
+    """Return the recipe for maps at the time at hand.
+
+    `preset("segment")` is long enough to learn something. Where the environment asks
+    for the preset "ci", which only tests that all parts work, it gets as few steps.
+    """
+    short = PRESETS["ci"] if preset_name() == "ci" else {}
+    return preset("segment").with_(**short)
+
+
+def run_folder(name: str, recipe: Recipe) -> Path:
+    """Tell where a run is kept: below the preset's name, so that ci and class part.
+
+    Runs that make maps by `segment_preset` have names of their own. A recipe that is
+    not the preset's, as on other data, gets a folder whose name ends in a hash of it.
+    """
+    place = Path("runs") / preset_name()
+    if recipe == ladder_recipe(name, preset()):
+        return place / name
+    if recipe == ladder_recipe(name, segment_preset()):
+        return place / f"segment_{name}"
+    return place / f"{name}-{hashlib.sha256(recipe.to_json().encode()).hexdigest()[:8]}"
+
+
+def _one_format(recipe: Recipe, folder: Path) -> Recipe:
+    """Give all rungs of a ladder the same number format, so that like meets like.
+
+    On a CPU "auto" measures each training by itself. Of a small network the two formats
+    lie so near each other that one rung comes to bf16 and the next to fp32. A larger
+    one is clearly faster in one of them, and a GPU gives all the same. What has begun
+    keeps its recipe: it can still be loaded, or go on.
+    """
+    if recipe.precision != "auto" or recipe.model != Recipe().model:
+        return recipe
+    fixed = recipe.with_(precision="fp32")
+    begun = folder / "recipe.json"
+    if begun.exists():
+        found = Recipe.from_json(begun.read_text(encoding="utf-8"))
+        if found in (recipe, fixed):
+            return found
+    return fixed if pick_device().type == "cpu" else recipe
+
+
+class _Curve:
+    """One picture in a notebook that is drawn anew with each row of the log."""
+
+    def __init__(self, name: str, steps: int) -> None:
+        self.name, self.steps = name, steps
+        self.rows: list[Row] = []
+        self.handle: Any = None
+
+    def add(self, row: Row) -> None:
+        """Draw the curve up to this row."""
+        self.rows.append(row)
+        self.show(pd.DataFrame(self.rows))
+
+    def show(self, log: pd.DataFrame) -> None:
+        """Put the curve of a log in place of what was shown before."""
+        from IPython.display import display
+
+        figure = growing_curve(log, steps=self.steps, title=self._title(log))
+        if self.handle is None:
+            self.handle = display(figure, display_id=True)  # type: ignore[no-untyped-call]
+        else:
+            self.handle.update(figure)
+
+    def _title(self, log: pd.DataFrame) -> str:
+        return f"{self.name}: step {int(log['step'].iloc[-1]):,} of {self.steps:,}"

@@ -1,0 +1,118 @@
+"""Unit 05: the pictures behind each cell of the confusion matrix."""
+
+__all__ = ["confusion_browser", "confusion_picture"]
+
+from collections import Counter
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from workshop_lib.course.widgets.live import is_live, picture_with
+from workshop_lib.data.scenes import Scenes
+from workshop_lib.errors import WorkshopError, unknown_name
+from workshop_lib.evaluation.predictions import Predictions
+from workshop_lib.plots import Drawing, gallery
+from workshop_lib.plots.style import INK, house_style, new_axes
+
+_MOST = 12  # pictures of one cell
+
+
+def confusion_browser(predictions: Predictions, scenes: Scenes) -> Any:
+    """Pick a true and a predicted class, and see the images that were taken so.
+
+    Args:
+        predictions: of an evaluated run, `Predictions.load(run.folder /
+            "predictions.npz")`.
+        scenes: which hold these images, by name.
+
+    Returns:
+        A widget of two lists; where nobody can choose, the picture of the most common
+        mistake.
+
+    Raises:
+        WorkshopError: an image is not in the scenes.
+    """
+    true, predicted = _most_common_mistake(predictions)
+    if not is_live():
+        return confusion_picture(predictions, scenes, true, predicted)
+    import ipywidgets
+
+    def choose(words: str, value: str) -> Any:
+        return ipywidgets.Dropdown(
+            options=predictions.class_names, value=value, description=words,
+            style={"description_width": "initial"},
+        )  # fmt: skip
+
+    def draw(true: str, predicted: str) -> Drawing:
+        return confusion_picture(predictions, scenes, true, predicted)
+
+    lists = {
+        "true": choose("true class", true),
+        "predicted": choose("predicted class", predicted),
+    }
+    return picture_with(lists, draw)
+
+
+@house_style()
+def confusion_picture(
+    predictions: Predictions, scenes: Scenes, true: str, predicted: str
+) -> Drawing:
+    """Show the images of one class that were predicted as another, the surest first.
+
+    Args:
+        predictions, scenes: as for `confusion_browser`.
+        true, predicted: names of classes; the same twice shows what was right.
+
+    Raises:
+        WorkshopError: no such class, or an image is not in the scenes.
+    """
+    names = predictions.class_names
+    for name in (true, predicted):
+        if name not in names:
+            raise unknown_name("class", name, names)
+    probs = predictions.probs
+    guess = probs.argmax(dim=1)
+    cell = (predictions.truth == names.index(true)) & (guess == names.index(predicted))
+    found = cell.nonzero().flatten()  # (n,)
+    of_class = int((predictions.truth == names.index(true)).sum())
+    title = f"{true}, predicted {predicted}: {len(found)} of {of_class}"
+    if len(found) == 0:
+        return _nothing(title)
+    surest = probs[found].amax(dim=1).argsort(descending=True)[:_MOST]
+    chosen = found[surest]
+    images = scenes.images[_places(predictions, scenes, chosen)]
+    truth, sure = predictions.truth[chosen], probs[chosen]
+    return gallery(images, scenes.bands, truth, sure, names, title=title)
+
+
+def _places(predictions: Predictions, scenes: Scenes, chosen: Tensor) -> Tensor:
+    """Find images in the scenes by their names."""
+    place = {name: i for i, name in enumerate(scenes.names)}
+    names = [predictions.names[i] for i in chosen.tolist()]
+    missing = [name for name in names if name not in place]
+    if missing:
+        raise WorkshopError(
+            f"{missing[0]!r} was predicted but is not in these scenes: give the scenes"
+            " that the run was evaluated on."
+        )
+    return torch.tensor([place[name] for name in names])
+
+
+def _most_common_mistake(predictions: Predictions) -> tuple[str, str]:
+    """Name the true and the predicted class of the fullest cell off the diagonal."""
+    guess = predictions.probs.argmax(dim=1).tolist()
+    pairs = Counter(
+        (t, g) for t, g in zip(predictions.truth.tolist(), guess, strict=True) if t != g
+    )
+    true, predicted = pairs.most_common(1)[0][0] if pairs else (0, 0)
+    return predictions.class_names[true], predictions.class_names[predicted]
+
+
+def _nothing(title: str) -> Drawing:
+    figure, axes = new_axes(6.0, 1.6)
+    axes.axis("off")
+    axes.set_title(title)
+    axes.text(0, 0.5, "No image: this mistake was not made.", color=INK)
+    figure.alt = f"{title}: no image."
+    return figure

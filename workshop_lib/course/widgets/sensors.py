@@ -1,0 +1,133 @@
+"""Unit 07: take a sensor away, and see what two networks say then."""
+
+__all__ = ["sensor_browser", "sensor_picture"]
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from workshop_lib.channels import groups
+from workshop_lib.course.widgets.live import is_live, picture_with
+from workshop_lib.data.scenes import Scenes
+from workshop_lib.errors import WorkshopError, unknown_name
+from workshop_lib.plots import Drawing, sar_to_display, to_display
+from workshop_lib.plots.pictures import frame
+from workshop_lib.plots.style import INK, PALETTE, house_style
+
+# What is missing -> which network -> (N, K) probabilities of all images
+Answers = Mapping[str, Mapping[str, Tensor]]
+
+_LOOKS = (("blue", ""), ("orange", "//"))  # colour and hatching of each network
+_TITLES = {"s2": "Sentinel-2", "s1": "Sentinel-1"}
+
+
+def sensor_browser(answers: Answers, scenes: Scenes) -> Any:
+    """Choose a patch and which sensor is missing, and compare two networks' answers.
+
+    Args:
+        answers: by what is missing ("nothing", "s1", "s2") and by the network's name,
+            probabilities (N, K) of the images of `scenes`.
+        scenes: packed images of Sentinel-2 and Sentinel-1, as `pack` makes them.
+
+    Returns:
+        A widget; where nobody can move it, the first patch without what is named last.
+
+    Raises:
+        WorkshopError: as `sensor_picture`.
+    """
+    picture = sensor_picture(answers, scenes, list(answers)[-1] if answers else "", 0)
+    if not is_live():
+        return picture
+    import ipywidgets
+
+    wide = {"description_width": "initial"}
+    missing = ipywidgets.Dropdown(
+        options=list(answers), description="missing", style=wide
+    )
+    patch = ipywidgets.IntSlider(
+        value=0, min=0, max=len(scenes) - 1, continuous_update=False,
+        description="patch", style=wide, layout={"width": "32rem"},
+    )  # fmt: skip
+
+    def draw(missing: str, patch: int) -> Drawing:
+        return sensor_picture(answers, scenes, missing, patch)
+
+    return picture_with({"missing": missing, "patch": patch}, draw)
+
+
+@house_style()
+def sensor_picture(
+    answers: Answers, scenes: Scenes, missing: str, patch: int
+) -> Drawing:
+    """Draw a patch as the networks see it, and how likely each finds each class.
+
+    Args:
+        answers, scenes: as for `sensor_browser`.
+        missing: a name in `answers`; that sensor is drawn as an empty frame.
+        patch: position of the image.
+
+    Raises:
+        WorkshopError: a name or a position that is not there, or other images than
+            Sentinel-2 with Sentinel-1.
+    """
+    if missing not in answers:
+        raise unknown_name("missing sensor", missing, answers)
+    parts = {group.name: group for group in groups(scenes.bands)}
+    if not {"s2", "s1"} <= set(parts) or not 0 <= patch < len(scenes):
+        raise WorkshopError(
+            f"patch {patch} of {len(scenes)} with {', '.join(parts) or 'no parts'}:"
+            " give packed images of s2 and s1, and the position of one of them."
+        )
+    image, truth = scenes.images[patch], int(scenes.labels[patch])
+    bands = [f"s2:{band}" for band in parts["s2"].bands]
+    seen = {
+        "s2": to_display(image[None, parts["s2"].channels], bands)[0],
+        "s1": sar_to_display(image[None, parts["s1"].channels])[0],
+    }
+    figure = Drawing(figsize=(10, 4.6), layout="constrained", facecolor="white")
+    grid = figure.add_gridspec(2, 2, width_ratios=(1, 3))
+    for row, (name, picture) in enumerate(seen.items()):
+        axes = figure.add_subplot(grid[row, 0])
+        gone = name == missing
+        frame(axes, np.full_like(picture, 255) if gone else picture, INK)
+        axes.set_title(_TITLES[name], fontsize=12, loc="center", fontweight="normal")
+        if gone:
+            axes.text(0.5, 0.5, "missing", transform=axes.transAxes, ha="center")
+    said = _bars(
+        figure, figure.add_subplot(grid[:, 1]), answers[missing], scenes, patch
+    )
+    true = scenes.class_names[truth]
+    figure.suptitle(f"True class: {true}; missing: {missing}", x=0.01, ha="left",
+                    fontsize=15, fontweight="bold")  # fmt: skip
+    figure.alt = f"Patch {patch}, {true}, missing: {missing}. {' '.join(said)}"
+    return figure
+
+
+def _bars(
+    figure: Drawing, axes: Any, told: Mapping[str, Tensor], scenes: Scenes, patch: int
+) -> list[str]:
+    """Draw a bar per class and network; return what each network says, in words."""
+    names, truth = scenes.class_names, int(scenes.labels[patch])
+    places = np.arange(len(names))
+    height = 0.8 / len(told)
+    words = []
+    for k, (network, all_probs) in enumerate(told.items()):
+        probs = 100 * all_probs[patch].numpy()
+        colour, hatch = _LOOKS[k % len(_LOOKS)]
+        guess = int(probs.argmax())
+        sign = "right" if guess == truth else "wrong"
+        said = f"{network}: {names[guess]} ({probs[guess]:.0f} %), {sign}"
+        axes.barh(
+            places + (k - (len(told) - 1) / 2) * height, probs, height, label=said,
+            color=PALETTE[colour], hatch=hatch, edgecolor=INK, linewidth=0.6,
+        )  # fmt: skip
+        words.append(f"{said}.")
+    axes.set_yticks(
+        places, [f"{n} ✓" if k == truth else n for k, n in enumerate(names)]
+    )
+    axes.invert_yaxis()
+    axes.set(xlabel="how likely the network finds the class (%)", xlim=(0, 100))
+    figure.legend(loc="outside lower center", ncols=1, fontsize=12)
+    return words

@@ -1,0 +1,184 @@
+"""Maps of embeddings: each image a point, each class a colour and a marker."""
+
+__all__ = ["Panel", "embedding_grid"]
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib.patheffects
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from workshop_lib.errors import WorkshopError
+from workshop_lib.plots.style import GREY, INK, Drawing, house_style, point_style
+
+_SIDE = 4.2  # inches of one map
+_LINE = 0.25  # inches of one line of the legend
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """One map: points in two or three dimensions, and the class of each.
+
+    Args:
+        title: such as "FixMatch" or "PCA".
+        points: (N, 2) or (N, 3).
+        labels: (N,) classes.
+        axis_names: of a 2-D map whose axes mean something ("PC 1", "PC 2").
+        note: a line below the map, such as "kNN 83 %".
+        azimuth: from where a 3-D map is seen, in degrees round its vertical axis.
+    """
+
+    title: str
+    points: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    axis_names: tuple[str, ...] = ()
+    note: str = ""
+    azimuth: float = -60.0
+
+
+@house_style()
+def embedding_grid(
+    panels: Sequence[Panel],
+    class_names: Sequence[str],
+    *,
+    title: str = "Where the network puts the images",
+    columns: int = 3,
+) -> Drawing:
+    """Draw maps side by side with one legend: methods, or before and after training.
+
+    A class looks the same in every map. Its number stands near the middle of its points
+    in a 2-D map, and before its name in the legend, which lies beside the maps and
+    covers no point. Each map has a scale of its own.
+
+    Args:
+        panels: at least one.
+        class_names: K names.
+        title: heading of the figure.
+        columns: at most so many maps in a row.
+
+    Raises:
+        WorkshopError: there is no panel, or its points, labels and names do not fit.
+    """
+    if not panels:
+        raise WorkshopError("no maps to draw: give at least one Panel.")
+    for panel in panels:
+        _check(panel, len(class_names))
+    rows = -(-len(panels) // columns)
+    columns = -(-len(panels) // rows)  # four maps of which three fit in a row: 2 x 2
+    shown = np.unique(np.concatenate([panel.labels for panel in panels])).tolist()
+    # A figure space is as wide as a digit: the names stand below each other
+    names = [f"{k + 1:\N{FIGURE SPACE}>2}  {class_names[k]}" for k in shown]
+    height = rows * (_SIDE + 0.5) + 0.5
+    legend_columns = -(-len(names) // int(height / _LINE - 2))
+    legend_width = legend_columns * (0.5 + 0.1 * max(map(len, names)))
+    figure = Drawing(
+        figsize=(columns * _SIDE + legend_width, height),
+        layout="constrained",
+        facecolor="white",
+    )
+    for i, panel in enumerate(panels):
+        _draw(figure, (rows, columns, i + 1), panel)
+    handles = [Line2D([], [], markersize=8, **point_style(k)) for k in shown]
+    figure.legend(
+        handles, names, loc="outside right center", ncols=legend_columns, fontsize=11
+    )
+    figure.suptitle(title, fontsize=15, fontweight="bold")
+    figure.alt = _in_words(title, panels, class_names)
+    return figure
+
+
+def _check(panel: Panel, num_classes: int) -> None:
+    points, labels = panel.points, panel.labels
+    if points.ndim != 2 or points.shape[1] not in (2, 3) or len(points) < 2:
+        raise WorkshopError(
+            f"points of shape {points.shape} in the map {panel.title!r}: give (N, 2) or"
+            " (N, 3) of at least two images; tsne and pca make them."
+        )
+    if labels.shape != (len(points),):
+        raise WorkshopError(
+            f"{len(points)} points and labels of shape {labels.shape} in the map"
+            f" {panel.title!r}: give one label per point."
+        )
+    if labels.min() < 0 or labels.max() >= num_classes:
+        raise WorkshopError(
+            f"labels {labels.min()} to {labels.max()} in the map {panel.title!r} with"
+            f" {num_classes} class names: give a name to each class."
+        )
+    if panel.axis_names and (len(panel.axis_names), points.shape[1]) != (2, 2):
+        raise WorkshopError(
+            f"{len(panel.axis_names)} axis names in the {points.shape[1]}-D map"
+            f" {panel.title!r}: name both axes of a 2-D map, or none."
+        )
+
+
+def _draw(figure: Drawing, where: tuple[int, int, int], panel: Panel) -> None:
+    solid = panel.points.shape[1] == 3
+    axes: Any = figure.add_subplot(*where, projection="3d" if solid else None)
+    size = float(np.clip(150 / len(panel.points) ** 0.5, 4, 7))  # few points: larger
+    for k in np.unique(panel.labels).tolist():
+        own = panel.points[panel.labels == k]  # (n, 2 or 3)
+        style = point_style(k)
+        axes.plot(*own.T, markersize=size - style["markeredgewidth"], **style)
+    axes.set(xticks=[], yticks=[])
+    if solid:
+        axes.set(zticks=[])
+        axes.view_init(elev=20, azim=panel.azimuth)
+        axes.set_box_aspect((1, 1, 1), zoom=1.1)
+    else:
+        _number_classes(axes, panel)
+        axes.spines[:].set(visible=True, color=GREY)
+        axes.set_box_aspect(1)
+    axes.set_title(panel.title, fontsize=13)
+    if panel.axis_names:
+        axes.set(xlabel=panel.axis_names[0], ylabel=panel.axis_names[1])
+    if panel.note:
+        write = axes.text2D if solid else axes.text
+        below = -0.1 if panel.axis_names else -0.03
+        write(
+            0.5, below, panel.note,
+            transform=axes.transAxes, ha="center", va="top", fontsize=12,
+        )  # fmt: skip
+
+
+def _number_classes(axes: Axes, panel: Panel) -> None:
+    """Write each class's number beside that point of it which lies in the middle."""
+    halo = [matplotlib.patheffects.withStroke(linewidth=3, foreground="white")]
+    for k in np.unique(panel.labels).tolist():
+        own = panel.points[panel.labels == k]
+        # The median alone may fall between two groups, on another class
+        middle = own[np.abs(own - np.median(own, axis=0)).sum(axis=1).argmin()]
+        axes.annotate(
+            str(k + 1), (float(middle[0]), float(middle[1])),
+            (6, 6), textcoords="offset points", color=INK, fontsize=11,
+            fontweight="bold", ha="center", va="center", path_effects=halo, zorder=5,
+        )  # fmt: skip
+
+
+def _in_words(title: str, panels: Sequence[Panel], class_names: Sequence[str]) -> str:
+    """Tell how well the classes lie apart on each map, and which two meet most."""
+    # Here, not above: other figures need not wait for scikit-learn
+    from sklearn.neighbors import NearestNeighbors
+
+    sentences = []
+    for panel in panels:
+        search = NearestNeighbors(n_neighbors=1).fit(panel.points)
+        labels = panel.labels
+        other = labels[search.kneighbors()[1][:, 0]]  # (N,) class of the next point
+        text = f"{panel.title}: {len(labels):,} points in {panel.points.shape[1]}-D"
+        if (
+            len(class_names) > 1
+        ):  # of a single class it is true of all, and says nothing
+            near = (other == labels).mean()
+            text += f"; {100 * near:.0f} % lie next to one of their class"
+        K = len(class_names)
+        low, high = np.minimum(labels, other), np.maximum(labels, other)
+        pairs = np.bincount((low * K + high)[low != high], minlength=K * K)
+        if pairs.any():
+            a, b = divmod(int(pairs.argmax()), K)
+            text += f"; most mixed: {class_names[a]} and {class_names[b]}"
+        sentences.append(f"{text}{f' ({panel.note})' if panel.note else ''}.")
+    return f"Scatter plot: {title}. " + " ".join(sentences)

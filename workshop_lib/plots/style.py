@@ -1,0 +1,174 @@
+"""How every figure looks, and how it is described to someone who cannot see it."""
+
+__all__ = [
+    "GREY",
+    "INK",
+    "PALETTE",
+    "Drawing",
+    "carry_alt_text",
+    "describe",
+    "house_style",
+    "line_style",
+    "new_axes",
+    "point_style",
+    "sentence",
+    "svg",
+]
+
+import io
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib
+import matplotlib.style
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from workshop_lib.session import in_notebook
+
+INK = "#1a1a1a"
+GREY = "#b8bec6"
+
+# Okabe & Ito (2008), "Color Universal Design": told apart with any colour vision.
+# Their yellow is left out: on a white face a projector swallows it.
+PALETTE = {
+    "blue": "#0072b2",
+    "vermilion": "#d55e00",
+    "green": "#009e73",
+    "purple": "#cc79a7",
+    "orange": "#e69f00",
+    "sky": "#56b4e9",
+    "black": "#000000",
+}
+_DASHES = ("-", "--", "-.", ":")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+_HOUSE: dict[str, Any] = {
+    "font.size": 13,  # readable from the last row at the usual 8 inches of width
+    "axes.titlesize": 15,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "lines.linewidth": 2.2,
+    "legend.frameon": False,
+}
+
+
+class Drawing(Figure):
+    """A matplotlib Figure that carries its own alt text.
+
+    It also knows how to show itself in a notebook: a Figure made without pyplot is
+    otherwise printed as a line of text when nothing has imported pyplot.
+    """
+
+    alt: str = ""
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", dpi=100, facecolor="white")
+        return buffer.getvalue(), {"alt": self.alt}
+
+
+def carry_alt_text(formatters: dict[str, Any]) -> None:
+    """Have a notebook show a `Drawing` by its own method, and so with its alt text.
+
+    Matplotlib tells the notebook how to show any Figure, and that comes before a
+    figure's own method; what is told of the exact class comes before both.
+
+    Args:
+        formatters: those of the shell's `display_formatter`, by MIME type.
+    """
+    formatters["image/png"].for_type(Drawing, Drawing._repr_png_)
+
+
+if in_notebook():
+    carry_alt_text(sys.modules["IPython"].get_ipython().display_formatter.formatters)
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """Draw in the house's style, whatever style the user's session has chosen.
+
+    Use as a decorator, `@house_style()`. A dark style in the session would otherwise
+    give white text on our white face.
+    """
+    with matplotlib.style.context(["default", _HOUSE]):
+        yield
+
+
+def new_axes(width: float = 8.0, height: float = 4.5) -> tuple[Drawing, Axes]:
+    """Make a white figure with one pair of axes; width and height in inches."""
+    figure = Drawing(figsize=(width, height), layout="constrained", facecolor="white")
+    axes = figure.add_subplot()
+    # Ticks are made when the figure is drawn, long after `house_style` has ended
+    axes.tick_params(colors=INK, labelsize=12)
+    return figure, axes
+
+
+def line_style(index: int) -> dict[str, Any]:
+    """Give the colour, dash and marker of the line at a position in a figure.
+
+    Colour is never alone: dash and marker tell lines apart in print and for any eye.
+    """
+    colours = list(PALETTE.values())
+    return {
+        "color": colours[index % len(colours)],
+        "linestyle": _DASHES[index % len(_DASHES)],
+        "marker": _MARKERS[index % len(_MARKERS)],
+        "markersize": 6,
+    }
+
+
+def point_style(index: int) -> dict[str, Any]:
+    """Give the colour, marker and filling of the class at a position in a scatter plot.
+
+    For `Axes.plot` with `linestyle=""`. Colour is never alone: the first seven differ
+    in colour and marker, the next seven are hollow and each has another marker than the
+    class before of its colour, and so on: 49 classes are all different.
+    """
+    colours = list(PALETTE.values())
+    colour = colours[index % len(colours)]
+    rounds = index // len(colours)
+    solid = rounds % 2 == 0
+    return {
+        "linestyle": "",
+        "marker": _MARKERS[(index + rounds) % len(_MARKERS)],
+        "markerfacecolor": colour if solid else "white",
+        "markeredgecolor": "white" if solid else colour,
+        # The thin rim parts solid points that overlap
+        "markeredgewidth": 0.4 if solid else 1.2,
+    }
+
+
+def describe(figure: Figure) -> str:
+    """Return a figure's alt text: what it shows, in words and numbers.
+
+    Every function of `workshop_lib.plots` attaches one. For another figure the titles
+    of its axes are all there is to tell.
+    """
+    if isinstance(figure, Drawing) and figure.alt:
+        return figure.alt
+    titles = [
+        t for axes in figure.axes for t in (axes.get_title(), axes.get_title("left"))
+    ]
+    return "; ".join(t for t in titles if t) or "Figure without a description."
+
+
+def sentence(title: str) -> str:
+    """End a title as a sentence ends, for an alt text that goes on after it."""
+    return title if title.endswith((".", "?", "!")) else f"{title}."
+
+
+def svg(figure: Figure) -> bytes:
+    """Draw a figure as SVG: sharp at any size; the same figure gives the same bytes."""
+    buffer = io.BytesIO()
+    # Without a fixed salt and date, two equal reports would differ
+    with matplotlib.rc_context({"svg.hashsalt": "workshop"}):
+        figure.savefig(buffer, format="svg", facecolor="white", metadata={"Date": None})
+    return buffer.getvalue()
