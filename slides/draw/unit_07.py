@@ -28,7 +28,7 @@ from workshop_lib.plots import Drawing
 MINI_EO = Path(__file__).parents[2] / "docs" / "mini_eo.md"
 # Which image of each class: a forest under clouds, a lake on a calm day
 SHOWN = {"Forest": 7, "Lake": 11, "Industrial": 7}
-# Classes that lie towards the west of a region, but for the fifth (data/mini_eo/places)
+# Classes towards the west of a region, but for the fifth (mini_eo/acquisition.py)
 BUILT = ("AnnualCrop", "Highway", "Residential", "Industrial", "Orchard", "Quarry")
 AWAY = 4  # the fifth region
 # What is added, the set with it, the set without it

@@ -7,8 +7,8 @@ import pytest
 
 from benchmarks.what_tells import far_away, features, worth
 from workshop_lib.data.mini_eo import BANDS, mini_eo
-from workshop_lib.data.mini_eo.draws import Draws
-from workshop_lib.data.mini_eo.places import REGIONS, draw_place
+from workshop_lib.data.mini_eo.acquisition import REGIONS, draw_acquisition
+from workshop_lib.data.mini_eo.rng import CounterRNG
 from workshop_lib.data.scenes import Scenes
 
 MADE_BY_PEOPLE = (0, 5, 6, 7, 8, 9)
@@ -20,7 +20,7 @@ def facts() -> dict[str, np.ndarray]:
     names = ("region", "lat", "lon", "season", "day_of_year", "wind")
     found: dict[str, list[np.ndarray]] = {name: [] for name in (*names, "label")}
     for scene in range(10):
-        place = draw_place(Draws(7, np.arange(scene, 20_000, 10)), scene)
+        place = draw_acquisition(CounterRNG(7, np.arange(scene, 20_000, 10)), scene)
         for name in names:
             found[name].append(np.broadcast_to(getattr(place, name), (2000, 1, 1)))
         found["label"].append(np.full(2000, scene))

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workshop_lib.data.mini_eo.draws import Draws, wave
+from workshop_lib.data.mini_eo.rng import CounterRNG, wave
 
 
-def draws(seed: int = 5, count: int = 64) -> Draws:
-    return Draws(seed, np.arange(count))
+def draws(seed: int = 5, count: int = 64) -> CounterRNG:
+    return CounterRNG(seed, np.arange(count))
 
 
 def test_numbers_of_today_are_those_of_tomorrow():
@@ -29,7 +29,7 @@ def test_numbers_of_today_are_those_of_tomorrow():
 
 
 def test_a_patch_does_not_depend_on_its_neighbours():
-    some = Draws(5, np.array([3, 40, 17]))
+    some = CounterRNG(5, np.array([3, 40, 17]))
     for name in ("uniform", "chance"):
         args = (0.5,) if name == "chance" else ()
         every = getattr(draws(), name)("x", *args)

@@ -16,13 +16,13 @@ region, date -> rain          wet soil is darker and sends back more radar
 region, class -> elevation    water lies low, forests and quarries high
 """
 
-__all__ = ["CLIMATE_ZONES", "REGIONS", "Place", "draw_place"]
+__all__ = ["CLIMATE_ZONES", "REGIONS", "Acquisition", "draw_acquisition"]
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from workshop_lib.data.mini_eo.draws import Array, Draws
+from workshop_lib.data.mini_eo.rng import Array, CounterRNG
 
 #           name             lat          lon         climate  altitude dryness home of
 _TABLE = (
@@ -45,7 +45,7 @@ _HEIGHT_OF_CLASS = np.array(
 
 
 @dataclass(frozen=True)
-class Place:
+class Acquisition:
     """Facts of each patch, every one of shape (n, 1, 1); units in the comments."""
 
     region: np.ndarray  # 0 .. 4, index into REGIONS
@@ -61,32 +61,32 @@ class Place:
     wetness: Array  # of the soil on that day, 0 .. 1
 
 
-def draw_place(draw: Draws, scene: int) -> Place:
+def draw_acquisition(rng: CounterRNG, scene: int) -> Acquisition:
     """Draw place and date of `n` patches of one scene class."""
     weights = np.array([3.0 if scene in row[6] else 1.0 for row in _TABLE])
     bounds = np.cumsum(weights / weights.sum()).astype(np.float32)
     region = np.minimum(
-        (draw.uniform("place/region") >= bounds).sum(-1, keepdims=True), 4
+        (rng.uniform("place/region") >= bounds).sum(-1, keepdims=True), 4
     )
     lat0, lat1 = _LAT[region, 0], _LAT[region, 1]
     lon0, lon1 = _LON[region, 0], _LON[region, 1]
-    lat = lat0 + (lat1 - lat0) * draw.uniform("place/lat")
-    u = draw.uniform("place/lon")
+    lat = lat0 + (lat1 - lat0) * rng.uniform("place/lat")
+    u = rng.uniform("place/lon")
     westward = (scene in _MADE_BY_PEOPLE) ^ (region == len(_TABLE) - 1)
     lon = lon0 + (lon1 - lon0) * np.where(westward, u * u, 1 - u * u)
     # More cloud-free images in summer: the mean of two draws.
     day = 1 + np.floor(
-        182 * (draw.uniform("date/a", 0.06, 1) + draw.uniform("date/b", 0.06, 1))
+        182 * (rng.uniform("date/a", 0.06, 1) + rng.uniform("date/b", 0.06, 1))
     )
     distance = np.abs(day - 172)  # days from 21 June, the short way round the year
     season = 1 - np.minimum(distance, 365 - distance) / np.float32(182.5)
-    altitude = _ALTITUDE[region] * draw.uniform("place/altitude", 0.5, 1.5)
+    altitude = _ALTITUDE[region] * rng.uniform("place/altitude", 0.5, 1.5)
     altitude = np.maximum(altitude + _HEIGHT_OF_CLASS[scene], 2)
     temperature = 36 - 0.62 * lat + (season - 0.5) * 20 - 0.0065 * altitude
-    temperature = temperature + draw.uniform("weather/warm", -4, 4)
-    showers = draw.uniform("weather/rain")
+    temperature = temperature + rng.uniform("weather/warm", -4, 4)
+    showers = rng.uniform("weather/rain")
     rain = 24 * showers * showers * showers * (1 - 0.6 * _DRYNESS[region] * season)
-    return Place(
+    return Acquisition(
         region=region,
         lat=lat,
         lon=lon.astype(np.float32),
@@ -95,7 +95,7 @@ def draw_place(draw: Draws, scene: int) -> Place:
         altitude=altitude,
         temperature=temperature.astype(np.float32),
         rain=rain.astype(np.float32),
-        wind=draw.uniform("weather/wind", 0, 12),
+        wind=rng.uniform("weather/wind", 0, 12),
         dryness=_DRYNESS[region],
         wetness=np.clip(rain / 15, 0, 1).astype(np.float32),
     )

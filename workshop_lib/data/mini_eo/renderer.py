@@ -1,13 +1,19 @@
-"""The sheet that a landscape is painted on, and the countryside under every scene."""
+"""The canvas that a landscape is painted on, and what most scenes share.
+
+Materials and covers, outlines and grids, woods, meadows, fields and the countryside.
+"""
 
 __all__ = [
     "COVERS",
+    "MATERIALS",
     "Canvas",
     "countryside",
-    "growing_season",
-    "leaves_out",
+    "distance",
+    "farm_track",
+    "grid",
     "paint_grass",
     "paint_trees",
+    "rural",
 ]
 
 from dataclasses import dataclass
@@ -15,10 +21,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from workshop_lib.data.mini_eo.draws import Array, Draws, wave
-from workshop_lib.data.mini_eo.places import Place
-from workshop_lib.data.mini_eo.spectra import MATERIALS
+from workshop_lib.data.mini_eo.acquisition import Acquisition
+from workshop_lib.data.mini_eo.rng import Array, CounterRNG, wave
 
+# The materials that a landscape is painted with: what each is made of in one patch is
+# settled by place and date in `material_table`.
+MATERIALS = (
+    "water", "shallow", "soil", "green_crop", "ripe_crop", "grass", "dry_grass",
+    "needle_tree", "leaf_tree", "road", "yard", "roof_a", "roof_b", "sheet_metal",
+    "rock", "gravel",
+)  # fmt: skip
 COVERS = ("cropland", "grassland", "trees", "water", "sealed", "building", "bare")
 Mask = npt.NDArray[np.bool_]
 _MATERIAL = {name: k for k, name in enumerate(MATERIALS)}
@@ -32,8 +44,8 @@ class Canvas:
     Reflectance will be shade * ((1 - share) * first + share * second). All (n, H, H).
     """
 
-    draw: Draws
-    place: Place
+    rng: CounterRNG
+    acquisition: Acquisition
     size: int
     cover: npt.NDArray[np.uint8]
     first: npt.NDArray[np.uint8]
@@ -42,13 +54,13 @@ class Canvas:
     shade: Array
 
     @classmethod
-    def blank(cls, draw: Draws, place: Place, size: int) -> "Canvas":
+    def blank(cls, rng: CounterRNG, acquisition: Acquisition, size: int) -> "Canvas":
         """Start with nothing but soil."""
-        shape = (draw.n, size, size)
+        shape = (rng.n, size, size)
         soil = np.full(shape, _MATERIAL["soil"], dtype=np.uint8)
         bare = np.full(shape, _COVER["bare"], dtype=np.uint8)
         zeros, ones = np.zeros(shape, np.float32), np.ones(shape, np.float32)
-        return cls(draw, place, size, bare, soil, soil.copy(), zeros, ones)
+        return cls(rng, acquisition, size, bare, soil, soil.copy(), zeros, ones)
 
     def paint(
         self,
@@ -75,44 +87,26 @@ class Canvas:
 
     def noise(self, name: str, cells: int) -> Array:
         """Draw a smooth surface of this canvas's size."""
-        return self.draw.noise(name, cells, self.size)
+        return self.rng.noise(name, cells, self.size)
 
     def frame(self, name: str, bend: float = 0.0) -> tuple[Array, Array]:
         """Draw a turned coordinate frame; `bend` warps it by so many pixels."""
-        u, v = self.draw.frame(name, self.size)
+        u, v = self.rng.frame(name, self.size)
         if bend:
             u = u + bend * self.noise(name + "/bend-u", 2)
             v = v + bend * self.noise(name + "/bend-v", 2)
         return u, v
 
 
-def growing_season(place: Place) -> Array:
-    """Say how green grass is that day, 0 to 1: late in the north, dry in hot summer."""
-    peak = 150 + (place.lat - 45) * 1.5 - 45 * place.dryness
-    width = 95 - 25 * place.dryness
-    days = np.abs(place.day_of_year - peak)
-    distance = np.minimum(days, 365 - days) / width
-    return np.exp(-distance * distance).astype(np.float32)
-
-
-def leaves_out(place: Place) -> Array:
-    """Say how far broad-leaved trees are in leaf on that day, 0 to 1."""
-    out = 105 + (place.lat - 45) * 1.2
-    fall = 300 - (place.lat - 45) * 1.2
-    rise = 1 / (1 + np.exp(-(place.day_of_year - out) / 8))
-    drop = 1 / (1 + np.exp((place.day_of_year - fall) / 8))
-    return (rise * drop).astype(np.float32)
-
-
 def paint_trees(canvas: Canvas, where: Mask, name: str = "wood") -> None:
     """Paint woodland: needle and broad leaves in stands, lit and shaded crowns."""
-    stands = canvas.noise(name + "/stands", 3) * 0.35 + canvas.draw.uniform(
+    stands = canvas.noise(name + "/stands", 3) * 0.35 + canvas.rng.uniform(
         name + "/leaf", -0.3, 1.3
     )
     crowns = canvas.noise(name + "/crowns", 21) + 0.8 * canvas.noise(
         name + "/tufts", 31
     )
-    shade = 0.80 + 0.17 * crowns * canvas.draw.uniform(name + "/rough", 0.7, 1.3)
+    shade = 0.80 + 0.17 * crowns * canvas.rng.uniform(name + "/rough", 0.7, 1.3)
     canvas.paint(
         where, "trees", "needle_tree", "leaf_tree", stands, np.clip(shade, 0.35, 1.35)
     )
@@ -136,17 +130,17 @@ def paint_crops(canvas: Canvas, where: Mask, u: Array, i: Array, j: Array) -> No
         u: coordinate across the rows, in pixels.
         i, j: number of the parcel that each point lies in.
     """
-    draw, day = canvas.draw, canvas.place.day_of_year
-    peak = 105 + 120 * draw.cell("parcel/sown", i, j) + (canvas.place.lat - 45)
+    rng, day = canvas.rng, canvas.acquisition.day_of_year
+    peak = 105 + 120 * rng.cell("parcel/sown", i, j) + (canvas.acquisition.lat - 45)
     days = (day - peak) / 42
-    grown = np.exp(-days * days) * (0.65 + 0.35 * draw.cell("parcel/vigour", i, j))
-    ripe = (day > peak + 22) & (draw.cell("parcel/stubble", i, j) < 0.6)
+    grown = np.exp(-days * days) * (0.65 + 0.35 * rng.cell("parcel/vigour", i, j))
+    ripe = (day > peak + 22) & (rng.cell("parcel/stubble", i, j) < 0.6)
     second = np.where(ripe, _MATERIAL["ripe_crop"], _MATERIAL["green_crop"])
-    share = np.where(ripe, 0.35 + 0.4 * draw.cell("parcel/straw", i, j), grown)
-    rows = wave(u / draw.uniform("crop/row-width", 4.2, 7.5))
+    share = np.where(ripe, 0.35 + 0.4 * rng.cell("parcel/straw", i, j), grown)
+    rows = wave(u / rng.uniform("crop/row-width", 4.2, 7.5))
     share = share + 0.10 * rows + 0.05 * canvas.noise("crop/patchy", 9)
-    tilled = 0.80 + 0.35 * draw.cell("parcel/tilled", i, j)
-    shade = tilled * (1 + draw.uniform("crop/row-depth", 0.10, 0.22) * rows)
+    tilled = 0.80 + 0.35 * rng.cell("parcel/tilled", i, j)
+    shade = tilled * (1 + rng.uniform("crop/row-depth", 0.10, 0.22) * rows)
     canvas.paint(where, "cropland", "soil", second.astype(np.uint8), share, shade)
 
 
@@ -157,16 +151,54 @@ def countryside(canvas: Canvas, crops: Array, woods: Array) -> None:
         crops: share of the parcels that are ploughed, 0 to 1, (n, 1, 1).
         woods: how much woodland; 0 half of the area, -2.5 none, 2.5 all, (n, 1, 1).
     """
-    draw = canvas.draw
+    rng = canvas.rng
     u, v = canvas.frame("parcel", bend=1.5)
-    i = np.floor(u / draw.uniform("parcel/width", 13, 26))
-    shifted = v / draw.uniform("parcel/length", 22, 60) + draw.cell(
+    i = np.floor(u / rng.uniform("parcel/width", 13, 26))
+    shifted = v / rng.uniform("parcel/length", 22, 60) + rng.cell(
         "parcel/shift", i, 0 * i
     )
     j = np.floor(shifted)
     everywhere = np.ones_like(canvas.cover, dtype=bool)
     paint_grass(canvas, everywhere)
-    ploughed = draw.cell("parcel/kind", i, j) < crops
+    ploughed = rng.cell("parcel/kind", i, j) < crops
     paint_crops(canvas, ploughed, u, i, j)
     forest = canvas.noise("wood/edge", 3) + 0.25 * canvas.noise("wood/fray", 9) < woods
     paint_trees(canvas, forest)
+
+
+def distance(canvas: Canvas, name: str, spread: float) -> Array:
+    """Measure the distance to a random centre, made uneven: outlines of lakes, pits."""
+    u, v = canvas.frame(name)
+    u = u - canvas.rng.uniform(name + "/u", -spread, spread)
+    v = (v - canvas.rng.uniform(name + "/v", -spread, spread)) * canvas.rng.uniform(
+        name + "/flat", 0.8, 1.4
+    )
+    uneven = 5.0 * canvas.noise(name + "/outline", 3) + 1.5 * canvas.noise(
+        name + "/fray", 7
+    )
+    return np.sqrt(u * u + v * v) + uneven
+
+
+def grid(canvas: Canvas, name: str, pitch: Array, bend: float) -> tuple[Array, ...]:
+    """Lay a turned grid: cell numbers i, j, and the position within it, in pixels."""
+    u, v = canvas.frame(name, bend)
+    i, j = np.floor(u / pitch), np.floor(v / pitch)
+    return i, j, u - (i + 0.5) * pitch, v - (j + 0.5) * pitch
+
+
+def rural(canvas: Canvas) -> None:
+    """Paint the background of scenes that are about something else."""
+    rng = canvas.rng
+    countryside(
+        canvas,
+        rng.uniform("rural/crops", -0.2, 0.9),
+        rng.uniform("rural/woods", -2.0, 0.8),
+    )
+
+
+def farm_track(canvas: Canvas, probability: float) -> None:
+    """Paint a track through some patches: a thin line is no proof of a highway."""
+    rng = canvas.rng
+    u, v = canvas.frame("track", bend=2.0)
+    line = np.abs(u - rng.uniform("track/offset", -24, 24)) < 1.0
+    canvas.paint(line & rng.chance("track", probability), "bare", "soil", "gravel", 0.4)

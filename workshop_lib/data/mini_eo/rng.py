@@ -10,7 +10,7 @@ alike everywhere; sines and exponentials, whose last bit varies from CPU to CPU,
 kept for pixel values.
 """
 
-__all__ = ["Array", "Draws", "wave"]
+__all__ = ["Array", "CounterRNG", "wave"]
 
 import math
 import zlib
@@ -57,7 +57,7 @@ def wave(t: Array) -> Array:
     return 4 * s * (1 - np.abs(s))
 
 
-class Draws:
+class CounterRNG:
     """The random numbers of a group of patches; `n` patches in one call.
 
     Args:

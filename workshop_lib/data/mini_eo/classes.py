@@ -1,0 +1,272 @@
+"""Ten kinds of scene, each painted over the countryside.
+
+Structures are drawn somewhat larger than life, at least two pixels wide at 32 px, so
+that a small network can see them. What tells the classes apart is structure; colour,
+season and light vary within every class.
+"""
+
+__all__ = ["CLASSES", "paint_scene"]
+
+from collections.abc import Callable
+
+import numpy as np
+
+from workshop_lib.data.mini_eo.acquisition import Acquisition
+from workshop_lib.data.mini_eo.renderer import (
+    Canvas,
+    countryside,
+    distance,
+    farm_track,
+    grid,
+    paint_grass,
+    paint_trees,
+    rural,
+)
+from workshop_lib.data.mini_eo.rng import CounterRNG, wave
+
+
+def annual_crop(canvas: Canvas) -> None:
+    countryside(
+        canvas,
+        canvas.rng.uniform("rural/crops", 0.82, 1.0),
+        canvas.rng.uniform("rural/woods", -3.4, -1.6),
+    )
+
+
+def forest(canvas: Canvas) -> None:
+    countryside(
+        canvas,
+        canvas.rng.uniform("rural/crops", -0.5, 0.5),
+        canvas.rng.uniform("rural/woods", 1.2, 3.5),
+    )
+    farm_track(canvas, 0.25)
+
+
+def pasture(canvas: Canvas) -> None:
+    """Grass, now and then with hedges along the parcels and single trees."""
+    rng = canvas.rng
+    countryside(
+        canvas,
+        rng.uniform("rural/crops", -1.0, 0.12),
+        rng.uniform("rural/woods", -3.2, -1.5),
+    )
+    i, j, u, v = grid(canvas, "hedge", rng.uniform("hedge/pitch", 24, 44), 2.0)
+    edge = np.abs(u) > 0.5 * rng.uniform("hedge/pitch", 24, 44) - 1.2
+    paint_trees(
+        canvas, edge & rng.chance("hedge", 0.4) & (rng.cell("hedge/gap", i, j) < 0.6)
+    )
+    farm_track(canvas, 0.15)
+
+
+def lake(canvas: Canvas) -> None:
+    rural(canvas)
+    r = distance(canvas, "lake", 20)
+    radius = canvas.rng.uniform("lake/radius", 14, 31)
+    canvas.paint(
+        r < radius + canvas.rng.uniform("lake/shore", 0, 3.5),
+        "bare",
+        "soil",
+        "grass",
+        0.5,
+    )
+    deep = (radius - r) / 9
+    ripple = 1 + 0.05 * canvas.noise("lake/ripple", 11)
+    canvas.paint(r < radius, "water", "shallow", "water", deep, ripple)
+
+
+def river(canvas: Canvas) -> None:
+    rng = canvas.rng
+    rural(canvas)
+    u, v = canvas.frame("river")
+    bends = rng.uniform("river/swing", 2, 9) * wave(
+        v / rng.uniform("river/bend", 50, 120) + rng.uniform("river/phase")
+    )
+    across = np.abs(
+        u
+        - rng.uniform("river/offset", -13, 13)
+        + bends
+        + 2.2 * canvas.noise("river/wander", 3)
+    )
+    half = rng.uniform("river/half-width", 2.3, 6.3) * (
+        1 + 0.15 * canvas.noise("river/width", 4)
+    )
+    bank = half + rng.uniform("river/bank", 0.5, 4.5)
+    paint_trees(canvas, (across < bank) & rng.chance("river/wooded", 0.5))
+    canvas.paint(
+        (across < bank - 1.5) & rng.chance("river/bars", 0.5),
+        "bare",
+        "gravel",
+        "grass",
+        0.3,
+    )
+    canvas.paint(across < half, "water", "shallow", "water", (half - across) / 3)
+
+
+def highway(canvas: Canvas) -> None:
+    """Two carriageways with a strip between; in a third of the scenes a second road."""
+    rng = canvas.rng
+    rural(canvas)
+    for k, often in (("a", 1.0), ("b", 0.35)):
+        there = rng.chance(f"highway/{k}", often)
+        u, v = canvas.frame(f"highway/{k}")
+        curve = rng.uniform(f"highway/{k}/curve", -1, 1) * v * v / 170
+        across = np.abs(u - rng.uniform(f"highway/{k}/offset", -15, 15) + curve)
+        half = rng.uniform(f"highway/{k}/half-width", 2.2, 4.4)
+        paint_grass(
+            canvas, there & (across < half + rng.uniform(f"highway/{k}/verge", 0.5, 3))
+        )
+        canvas.paint(there & (across < half), "sealed", "road")
+        strip = rng.chance(f"highway/{k}/strip", 0.65) & (across < 0.22 * half)
+        canvas.paint(there & strip, "grassland", "grass", "road", 0.4, 0.85)
+
+
+def residential(canvas: Canvas) -> None:
+    """Blocks of streets; within them a house and a garden on every lot."""
+    rng = canvas.rng
+    rural(canvas)
+    town = distance(canvas, "town", 11) < rng.uniform("town/radius", 21, 47)
+    pitch = rng.uniform("house/pitch", 5.2, 8.2)
+    i, j, u, v = grid(canvas, "house", pitch, 1.6)
+    paint_grass(canvas, town, "garden")
+    green = canvas.noise("garden/trees", 13) > rng.uniform("garden/open", 0.1, 1.3)
+    paint_trees(canvas, town & green, "garden/wood")
+    side = pitch * rng.uniform("house/size", 0.27, 0.36)
+    depth = side * (0.75 + 0.25 * rng.cell("house/depth", i, j))
+    built = (
+        town
+        & (rng.cell("house/there", i, j) > 0.14)
+        & (np.abs(u) < side)
+        & (np.abs(v) < depth)
+    )
+    tint = rng.cell("house/roof", i, j) * rng.uniform("house/mixed", 0.15, 1)
+    lit = 0.82 + 0.36 * rng.cell("house/lit", i, j)
+    canvas.paint(built, "building", "roof_a", "roof_b", tint, lit)
+    half = rng.uniform("street/half-width", 0.8, 1.4)
+    rows = np.floor(rng.uniform("street/rows", 2, 4))
+    street = (np.abs(u) > 0.5 * pitch - half) & (
+        np.floor(i / 3) != np.floor((i + np.sign(u)) / 3)
+    )
+    cross = (np.abs(v) > 0.5 * pitch - half) & (
+        np.floor(j / rows) != np.floor((j + np.sign(v)) / rows)
+    )
+    canvas.paint(town & (street | cross), "sealed", "road")
+
+
+def industrial(canvas: Canvas) -> None:
+    """Large halls of unequal size on sealed ground."""
+    rng = canvas.rng
+    rural(canvas)
+    estate = distance(canvas, "estate", 9) < rng.uniform("estate/radius", 21, 44)
+    yard_grass = canvas.noise("estate/green", 7) > rng.uniform(
+        "estate/sealed", 0.4, 1.6
+    )
+    canvas.paint(
+        estate & ~yard_grass,
+        "sealed",
+        "yard",
+        "road",
+        0.3 + 0.2 * canvas.noise("estate/worn", 5),
+    )
+    pitch = rng.uniform("hall/pitch", 17, 27)
+    i, j, u, v = grid(canvas, "hall", pitch, 0.0)
+    side = pitch * (0.24 + 0.19 * rng.cell("hall/side", i, j))
+    depth = pitch * (0.20 + 0.23 * rng.cell("hall/depth", i, j))
+    u = u - (rng.cell("hall/u", i, j) - 0.5) * 3
+    hall = (
+        estate
+        & (rng.cell("hall/there", i, j) > 0.10)
+        & (np.abs(u) < side)
+        & (np.abs(v) < depth)
+    )
+    ridge = 1 + np.where(u > 0, 0.08, -0.08)
+    light = rng.cell("hall/light", i, j)
+    canvas.paint(
+        hall,
+        "building",
+        "roof_b",
+        "sheet_metal",
+        light * rng.uniform("hall/metal", 0.3, 1.2),
+        ridge,
+    )
+
+
+def orchard(canvas: Canvas) -> None:
+    """Trees in a regular grid on soil or grass, inside a straight-edged plot."""
+    rng = canvas.rng
+    rural(canvas)
+    pu, pv = canvas.frame("orchard/plot")
+    half = rng.uniform("orchard/extent", 17, 44)
+    plot = (np.abs(pu - rng.uniform("orchard/u", -9, 9)) < half) & (
+        np.abs(pv - rng.uniform("orchard/v", -9, 9)) < half
+    )
+    pitch = rng.uniform("orchard/pitch", 5.4, 8.6)
+    i, j, u, v = grid(canvas, "orchard", pitch, 1.0)
+    under = rng.uniform("orchard/mown") + 0.2 * canvas.noise("orchard/under", 6)
+    canvas.paint(plot, "bare", "soil", "grass", under, 0.95)
+    radius = (
+        pitch
+        * rng.uniform("orchard/crown", 0.25, 0.38)
+        * (0.85 + 0.3 * rng.cell("orchard/age", i, j))
+    )
+    crown = (
+        plot
+        & (u * u + v * v < radius * radius)
+        & (rng.cell("orchard/gap", i, j) > 0.05)
+    )
+    kind = rng.uniform("orchard/kind", 0.2, 1)
+    canvas.paint(
+        crown,
+        "trees",
+        "needle_tree",
+        "leaf_tree",
+        kind,
+        0.85 + 0.2 * rng.cell("orchard/lit", i, j),
+    )
+
+
+def quarry(canvas: Canvas) -> None:
+    """A pit with few wide benches, walls lit or shaded, rubble, sometimes a pond."""
+    rng = canvas.rng
+    rural(canvas)
+    r = distance(canvas, "pit", 11)
+    radius = rng.uniform("pit/radius", 17, 34)
+    depth = (radius - r) / rng.uniform("pit/bench", 6.5, 11) + 0.15 * canvas.noise(
+        "pit/ragged", 12
+    )
+    bench = np.floor(depth)
+    wall = depth - bench < 0.25
+    u, _ = canvas.frame("pit/sun")
+    facing = np.where(u > 0, 1.25, 0.55)
+    rubble = (
+        1 + 0.16 * canvas.noise("pit/rubble", 15) + 0.10 * canvas.noise("pit/heaps", 5)
+    )
+    level = 0.85 + 0.35 * rng.cell("pit/level", bench, 0 * bench)
+    shade = np.where(wall, facing, level) * rubble
+    mixed = 0.5 + 0.4 * canvas.noise("pit/seam", 5)
+    canvas.paint(depth > 0, "bare", "rock", "gravel", mixed, np.clip(shade, 0.35, 1.5))
+    pond = (r < rng.uniform("pit/pond", 4, 9)) & rng.chance("pit/wet", 0.3)
+    canvas.paint(pond, "water", "shallow", "water", 0.3)
+
+
+_PAINTERS: dict[str, Callable[[Canvas], None]] = {
+    "AnnualCrop": annual_crop,
+    "Forest": forest,
+    "Pasture": pasture,
+    "Lake": lake,
+    "River": river,
+    "Highway": highway,
+    "Residential": residential,
+    "Industrial": industrial,
+    "Orchard": orchard,
+    "Quarry": quarry,
+}
+CLASSES = tuple(_PAINTERS)
+
+
+def paint_scene(
+    rng: CounterRNG, acquisition: Acquisition, scene: int, size: int
+) -> Canvas:
+    """Paint `draw.n` patches of class number `scene`, `size` points wide."""
+    canvas = Canvas.blank(rng, acquisition, size)
+    _PAINTERS[CLASSES[scene]](canvas)
+    return canvas
