@@ -1,0 +1,1 @@
+"""The core of the second edition: Sample, Head, Method. Replaces its elder at once."""

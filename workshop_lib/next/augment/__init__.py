@@ -1,0 +1,1 @@
+"""Augment of the new core."""

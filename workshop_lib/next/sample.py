@@ -1,0 +1,62 @@
+"""A batch of places as a dictionary of tensors: one entry per sensor, one for metadata.
+
+An absent key is a sensor that no image of the batch has. An image that lacks a sensor
+the others have is NaN there; the encoder puts a learned value in its place. Nothing is
+packed into channels and parsed back, so a method never needs to know which sensors
+there are.
+"""
+
+__all__ = ["METADATA", "Sample", "join", "local_shard", "num_images", "take"]
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from workshop_lib.errors import WorkshopError
+from workshop_lib.ranks import own_rows
+
+# "rgb" (B, 3, H, W), "s2" (B, 12, H, W), "s1" (B, 2, H, W), "dem" (B, 1, H, W),
+# "metadata" (B, M), "features" (B, D, 1, 1)
+Sample = dict[str, Tensor]
+METADATA = "metadata"  # the only entry that is not an image
+
+
+def num_images(sample: Sample) -> int:
+    """Return the number of images in a sample, B.
+
+    Raises:
+        WorkshopError: an empty sample, or entries of different lengths.
+
+    >>> num_images({"s2": torch.zeros(4, 12, 8, 8), "s1": torch.zeros(4, 2, 8, 8)})
+    4
+    """
+    sizes = {name: len(values) for name, values in sample.items()}
+    if len(set(sizes.values())) != 1:
+        raise WorkshopError(
+            f"a sample with {sizes or 'no entry'}: give at least one sensor, and the"
+            " same number of images for each."
+        )
+    return next(iter(sizes.values()))
+
+
+def take(sample: Sample, index: Tensor | slice) -> Sample:
+    """Return the images at some positions, of every sensor."""
+    return {name: values[index] for name, values in sample.items()}
+
+
+def join(samples: Sequence[Sample]) -> Sample | None:
+    """Put batches one after the other; None where their sensors differ.
+
+    >>> joined = join([{"s1": torch.zeros(2, 2, 8, 8)}, {"s1": torch.zeros(3, 2, 8, 8)}])
+    >>> joined["s1"].shape
+    torch.Size([5, 2, 8, 8])
+    """
+    if any(sample.keys() != samples[0].keys() for sample in samples):
+        return None
+    return {name: torch.cat([s[name] for s in samples]) for name in samples[0]}
+
+
+def local_shard(sample: Sample) -> Sample:
+    """Return this rank's images of a global batch."""
+    return {name: own_rows(values) for name, values in sample.items()}
