@@ -15,8 +15,7 @@ from workshop_lib.data.landsat import LANDSAT_CLASSES
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.tiles.counts import class_weights, count_pixels
 from workshop_lib.data.tiles.reader import ArrayImage
-from workshop_lib.evaluation.tiles.blend import blended_strips
-from workshop_lib.evaluation.tiles.pixels import pixel_predictor
+from workshop_lib.evaluation.tiling import blended_row_blocks, pixel_predictor
 from workshop_lib.models.unet import UNet
 from workshop_lib.pixels import IGNORE
 
@@ -97,8 +96,10 @@ def unet_map(image: Array, scenes: Scenes, steps: int, seed: int) -> Map:
         optimizer.step()
         schedule.step()
     predict = pixel_predictor(model, normalize, torch.device("cpu"))
-    strips = blended_strips(predict, ArrayImage(image), size=PATCH, overlap_factor=0.75)
-    found = [strip.probs.argmax(axis=0) for strip in strips]
+    blocks = blended_row_blocks(
+        predict, ArrayImage(image), size=PATCH, overlap_factor=0.75
+    )
+    found = [block.probs.argmax(axis=0) for block in blocks]
     return np.concatenate(found).astype(np.uint8)
 
 

@@ -141,7 +141,7 @@ figures by block are those to expect on ground that nobody has labelled.
 - random forest on 5x5 pixels: the same with mean and deviation of each band around it.
 - U-Net: ours (`unet-16`, 0.12 million parameters), {steps} steps of {batch} patches of
   64 pixels, cross-entropy weighed by the root of the classes' rarity, the eight
-  symmetries as augmentation; patches blended with overlap (`evaluation/tiles`).
+  symmetries as augmentation; patches blended with overlap (`evaluation/tiling.py`).
 
 The random forests learn from 20,000 pixels drawn from those of training. Nothing was
 tuned, and no checkpoint chosen by the test. The number of steps is what minutes allow:

@@ -18,7 +18,7 @@ from torch import nn
 
 from workshop_lib.augment.normalize import Normalize
 from workshop_lib.data.tiles.reader import ArrayImage
-from workshop_lib.evaluation.tiles.map_image import map_image
+from workshop_lib.evaluation.mapping import map_image
 from workshop_lib.session import peak_memory, setup
 
 CPU = torch.device("cpu")

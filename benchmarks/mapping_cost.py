@@ -22,9 +22,11 @@ from torch.nn import functional as F
 
 from workshop_lib.augment.normalize import Normalize
 from workshop_lib.data.tiles.reader import ArrayImage
-from workshop_lib.evaluation.tiles.blend import blended_strips
-from workshop_lib.evaluation.tiles.pixels import pixel_predictor
-from workshop_lib.evaluation.tiles.slide import slide_scenes
+from workshop_lib.evaluation.tiling import (
+    blended_row_blocks,
+    pixel_predictor,
+    sliding_window_classify,
+)
 from workshop_lib.files import write_text
 from workshop_lib.models import build_model
 from workshop_lib.session import setup
@@ -78,7 +80,7 @@ def measure(side: int, repeats: int) -> pd.DataFrame:
         one_side = (side - WINDOW) // stride + 1
 
         def slide(stride: int = stride) -> object:
-            return slide_scenes(
+            return sliding_window_classify(
                 classifier, normalize, pixels, window=WINDOW, stride=stride
             )
 
@@ -92,7 +94,7 @@ def measure(side: int, repeats: int) -> pd.DataFrame:
         model = pixel_predictor(build_model(name, **sizes), normalize, CPU)
 
         def blend(model=model) -> object:
-            return list(blended_strips(model, ArrayImage(pixels), size=128))
+            return list(blended_row_blocks(model, ArrayImage(pixels), size=128))
 
         add(f"{name}, blended patches", side * side, blend)
     table = pd.DataFrame(rows)

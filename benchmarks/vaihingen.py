@@ -25,8 +25,8 @@ from workshop_lib.data.vaihingen import (
     mask_of,
     vaihingen_scenes,
 )
+from workshop_lib.evaluation.mapping import map_image
 from workshop_lib.evaluation.metrics import Scores, scores_from_confusion
-from workshop_lib.evaluation.tiles.map_image import map_image
 from workshop_lib.models import build_model
 from workshop_lib.pixels import pixel_confusion
 from workshop_lib.recipe import Recipe

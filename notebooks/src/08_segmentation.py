@@ -175,7 +175,7 @@ def one_pass(images):
 # %%
 from time import perf_counter
 
-from workshop_lib.evaluation.tiles.slide import slide_scenes
+from workshop_lib.evaluation.tiling import sliding_window_classify
 
 
 def milliseconds(work):
@@ -190,7 +190,7 @@ def milliseconds(work):
 
 # %%
 def slide(stride):
-    return slide_scenes(
+    return sliding_window_classify(
         classifier, normalize, large, window=32, stride=stride
     )
 
@@ -520,16 +520,16 @@ checks.window_starts(window_starts)
 # %% [markdown]
 # Where two windows overlap, whom to believe? At the edge of a window the
 # network sees one side only. So each counts the more, the farther a pixel is
-# from its edge: the weights **taper**. Your windows, with their weights:
+# from its edge: the weights **taper** off. Your windows, with their weights:
 
 # %%
-from workshop_lib.evaluation.tiles.blend import taper
+from workshop_lib.evaluation.tiling import blend_window
 
 side, window = 72, 32
 begin = window_starts(side, window, overlap=16)
 shapes = {}
 for b in begin:
-    weights = taper(window, at_start=b == 0, at_end=b + window == side)
+    weights = blend_window(window, at_start=b == 0, at_end=b + window == side)
     shapes[f"from {b}"] = (np.arange(b, b + window), weights)
 assert begin[-1] + window == side
 plots.lines(shapes, title="Four windows of 32 pixels on a side of 72",
@@ -555,8 +555,7 @@ unet, unet_normalize = makers["strong"].load_model()
 
 # %%
 from workshop_lib.data.tiles.reader import ArrayImage
-from workshop_lib.evaluation.tiles.blend import blended_strips
-from workshop_lib.evaluation.tiles.pixels import pixel_predictor
+from workshop_lib.evaluation.tiling import blended_row_blocks, pixel_predictor
 
 predict = pixel_predictor(unet, unet_normalize, torch.device("cpu"))
 inner = large[:, 16:-16, 16:-16]  # (C, 224, 224): no window ends with a tile
@@ -564,9 +563,9 @@ inner = large[:, 16:-16, 16:-16]  # (C, 224, 224): no window ends with a tile
 
 def probabilities(size, overlap_factor=1.0):
     """Map `inner` window by window: (K, 224, 224). The factor is the step."""
-    strips = blended_strips(predict, ArrayImage(inner), size=size,
-                            overlap_factor=overlap_factor)  # fmt: skip
-    return np.concatenate([strip.probs for strip in strips], axis=1)
+    blocks = blended_row_blocks(predict, ArrayImage(inner), size=size,
+                                overlap_factor=overlap_factor)  # fmt: skip
+    return np.concatenate([block.probs for block in blocks], axis=1)
 
 
 # %%
@@ -601,12 +600,12 @@ quiz.answer("08-seams", "...")
 
 # %% [markdown]
 # `map_image` does all this for an image of any size: it reads a GeoTIFF
-# window by window, keeps a strip of it in memory, goes on after a kill, and
-# writes a map that lies where the image lies. On the command line it is
+# window by window, keeps a few rows of it in memory, resumes after a kill,
+# and writes a map with the image's georeference. On the command line it is
 # `workshop map`.
 
 # %%
-from workshop_lib.evaluation.tiles.map_image import map_image
+from workshop_lib.evaluation.mapping import map_image
 
 path = map_image(unet, unet_normalize, large, f"runs/{preset_name()}/map.npy",
                  covers, size=64, overlap_factor=0.6, fresh=True,

@@ -7,7 +7,7 @@ import numpy as np
 from slides.draw.shape import key_below, reshape
 from workshop_lib import plots
 from workshop_lib.data.tiles.windows import starts, step_of
-from workshop_lib.evaluation.tiles.blend import taper
+from workshop_lib.evaluation.tiling import blend_window
 from workshop_lib.plots import Box, Drawing
 
 
@@ -87,7 +87,7 @@ def weights() -> Drawing:
     counts = np.zeros((len(begins), length))
     for row, begin in zip(counts, begins, strict=True):
         ends = begin == 0, begin + size == length
-        row[begin : begin + size] = taper(size, 0, *ends)
+        row[begin : begin + size] = blend_window(size, 0, *ends)
     shares = 100 * counts / counts.sum(axis=0)
     series = {
         f"patch {k + 1}": (np.arange(begin, begin + size), row[begin : begin + size])

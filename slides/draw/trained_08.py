@@ -17,9 +17,11 @@ from slides.draw.runs import deck_run, deck_scenes
 from workshop_lib.augment.normalize import Normalize
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.tiles.reader import ArrayImage
-from workshop_lib.evaluation.tiles.blend import blended_strips
-from workshop_lib.evaluation.tiles.pixels import pixel_predictor
-from workshop_lib.evaluation.tiles.slide import slide_scenes
+from workshop_lib.evaluation.tiling import (
+    blended_row_blocks,
+    pixel_predictor,
+    sliding_window_classify,
+)
 from workshop_lib.models import build_model
 from workshop_lib.models.plain_residual import PlainResidual, gradient_norms
 from workshop_lib.models.segmenter import resize_to
@@ -110,7 +112,7 @@ def large_image() -> dict[str, Any]:
     tiles = mosaic_tiles(scenes, split.test)
     pixels = mosaic(scenes.images[tiles]).numpy()  # (C, 128, 128)
     classifier = deck_run("fixmatch")
-    windows = slide_scenes(
+    windows = sliding_window_classify(
         *classifier.load_model(), pixels, window=WINDOW, stride=STRIDE
     )
     water = [scenes.class_names.index(name) for name in WATER]
@@ -122,8 +124,8 @@ def large_image() -> dict[str, Any]:
     answer = pixel_predictor(model, normalize, CPU)
 
     def mapped(**patches: Any) -> np.ndarray:
-        strips = blended_strips(answer, ArrayImage(pixels), **patches)
-        return np.concatenate([s.probs.argmax(axis=0) for s in strips])
+        blocks = blended_row_blocks(answer, ArrayImage(pixels), **patches)
+        return np.concatenate([b.probs.argmax(axis=0) for b in blocks])
 
     found = {
         "one pass": mapped(size=len(pixels[0])),

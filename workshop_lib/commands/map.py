@@ -39,7 +39,7 @@ def map(
     """
     from workshop_lib.data.tiles.counts import count_pixels
     from workshop_lib.data.tiles.reader import RasterImage, open_image, strips
-    from workshop_lib.evaluation.tiles.map_image import map_image
+    from workshop_lib.evaluation.mapping import map_image
 
     opened = Run.load(run)
     if opened.recipe.task != "segment":

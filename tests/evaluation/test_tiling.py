@@ -11,8 +11,15 @@ from workshop_lib.augment.normalize import Normalize
 from workshop_lib.data.tiles.reader import ArrayImage
 from workshop_lib.data.tiles.windows import windows
 from workshop_lib.errors import WorkshopError
-from workshop_lib.evaluation.tiles.blend import blended_strips, taper
-from workshop_lib.evaluation.tiles.pixels import pixel_predictor
+from workshop_lib.evaluation.tiling import (
+    blend_window,
+    blended_row_blocks,
+    pixel_predictor,
+    sliding_window_classify,
+)
+from workshop_lib.models import build_model
+from workshop_lib.models.predict import predict
+from workshop_lib.pixels import IGNORE
 
 CPU = torch.device("cpu")
 PLAIN = Normalize(torch.zeros(3), torch.ones(3))
@@ -52,11 +59,11 @@ def picture(height, width, seed=0):
 def blended(model, pixels, from_row=0, **options):
     predict = pixel_predictor(model, PLAIN, CPU)
     found = list(
-        blended_strips(predict, ArrayImage(pixels), from_row=from_row, **options)
+        blended_row_blocks(predict, ArrayImage(pixels), from_row=from_row, **options)
     )
-    rows = [strip.row for strip in found]
+    rows = [block.row for block in found]
     assert rows == sorted(set(rows))
-    return np.concatenate([strip.probs for strip in found], axis=1)
+    return np.concatenate([block.probs for block in found], axis=1)
 
 
 def one_pass(model, pixels):
@@ -149,7 +156,7 @@ def test_gaps_are_told_and_seen_as_the_mean():
     filled[:, 4:7, 5:9] = mean.numpy()[:, None, None]
     predict = pixel_predictor(Convolutions(), Normalize(mean, torch.ones(3)), CPU)
     holes, whole = (
-        list(blended_strips(predict, ArrayImage(one), size=20))
+        list(blended_row_blocks(predict, ArrayImage(one), size=20))
         for one in (hole, filled)
     )
     assert np.allclose(holes[0].probs, whole[0].probs, atol=1e-6)
@@ -169,11 +176,61 @@ def test_margins_that_leave_pixels_out_are_refused():
 
 
 @given(st.integers(1, 64), st.booleans(), st.booleans())
-def test_tapers_are_whole_numbers_that_fall_towards_the_edges(n, start, end):
-    weights = taper(n, 0, start, end)
+def test_blend_weights_are_whole_numbers_that_fall_towards_the_edges(n, start, end):
+    weights = blend_window(n, 0, start, end)
     assert (weights == weights.round()).all() and weights.min() >= 1
     assert weights.max() <= n
     if not start and not end:
         assert (weights == weights[::-1]).all()
     if start and end:
         assert (weights == n).all()
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    return build_model("small_cnn", in_channels=4, num_classes=5)
+
+
+NORM = Normalize(torch.full((4,), 0.4), torch.full((4,), 0.2))
+
+
+SIZES = [(40, 61, 8), (33, 32, 5), (32, 70, 9)]
+
+
+@pytest.mark.parametrize("height, width, stride", SIZES)
+def test_every_answer_is_that_of_its_window(model, height, width, stride):
+    pixels = np.random.default_rng(0).random((4, height, width), dtype=np.float32)
+    found = sliding_window_classify(model, NORM, pixels, window=32, stride=stride)
+    tops, lefts = (range(0, n - 31, stride) for n in (height, width))
+    assert found.shape == (len(tops), len(lefts))
+    for i, top in enumerate(tops):
+        for j, left in enumerate(lefts):
+            window = torch.from_numpy(pixels[:, top : top + 32, left : left + 32])
+            assert found[i, j] == int(predict(model, NORM, window[None]).argmax())
+
+
+def test_pictures_of_8_bits(model):
+    torch.manual_seed(1)
+    rgb = build_model("small_cnn", in_channels=3, num_classes=5)
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 48, 48), dtype=np.uint8)
+    norm = Normalize(torch.full((3,), 0.5), torch.full((3,), 0.3))
+    found = sliding_window_classify(rgb, norm, pixels, window=32, stride=16)
+    corner = predict(rgb, norm, torch.from_numpy(pixels[None, :, :32, :32]))
+    assert found.shape == (2, 2) and found[0, 0] == int(corner.argmax())
+
+
+def test_windows_without_data_in_the_middle_get_no_class(model):
+    pixels = np.random.default_rng(0).random((4, 64, 64), dtype=np.float32)
+    pixels[2, 10:20, 10:20] = np.nan
+    found = sliding_window_classify(model, NORM, pixels, window=32, stride=1)
+    expected = np.zeros((33, 33), bool)
+    expected[:4, :4] = True  # middles at 16 to 19; a window's middle is its pixel 16
+    assert np.array_equal(found == IGNORE, expected)
+
+
+@pytest.mark.parametrize("window, stride", [(65, 8), (0, 8), (32, 0)])
+def test_impossible_windows_are_refused(model, window, stride):
+    pixels = np.zeros((4, 64, 64), np.float32)
+    with pytest.raises(WorkshopError, match="that fit in"):
+        sliding_window_classify(model, NORM, pixels, window=window, stride=stride)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from workshop_lib.augment.normalize import Normalize
-from workshop_lib.evaluation.tiles.map_image import map_image
+from workshop_lib.evaluation.mapping import map_image
 
 NAMES = ("water", "forest", "field")
 PLAIN = Normalize(torch.zeros(3), torch.ones(3))

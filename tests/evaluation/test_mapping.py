@@ -16,11 +16,11 @@ from torch import nn
 from workshop_lib.augment.normalize import Normalize
 from workshop_lib.data.tiles.reader import ArrayImage
 from workshop_lib.errors import WorkshopError
-from workshop_lib.evaluation.tiles.blend import blended_strips
-from workshop_lib.evaluation.tiles.map_image import map_image
-from workshop_lib.evaluation.tiles.pixels import pixel_predictor
+from workshop_lib.evaluation.mapping import map_image
+from workshop_lib.evaluation.tiling import blended_row_blocks, pixel_predictor
 from workshop_lib.pixels import IGNORE
 
+ROOT = Path(__file__).parents[2]
 MAPPER = Path(__file__).with_name("mapper.py")
 NAMES, PLAIN, Slow = (
     runpy.run_path(str(MAPPER))[name] for name in ("NAMES", "PLAIN", "Slow")
@@ -41,8 +41,8 @@ def test_the_map_is_the_most_probable_class(tmp_path):
     pixels = picture()
     path = do(pixels, tmp_path / "map.npy")
     predict = pixel_predictor(Slow(), PLAIN, torch.device("cpu"))
-    strips = blended_strips(predict, ArrayImage(pixels), size=32)
-    expected = np.concatenate([strip.probs.argmax(axis=0) for strip in strips])
+    blocks = blended_row_blocks(predict, ArrayImage(pixels), size=32)
+    expected = np.concatenate([block.probs.argmax(axis=0) for block in blocks])
     found = np.load(path)
     assert found.dtype == np.uint8 and np.array_equal(found, expected)
     assert len(np.unique(found)) == 3, "a map of one class would prove little"
@@ -196,7 +196,7 @@ def test_a_killed_program_goes_on_and_ends_the_same(tmp_path, ending):
 def test_what_cannot_work_is_refused(tmp_path):
     with pytest.raises(WorkshopError, match="must end in"):
         do(picture(), tmp_path / "map.png")
-    with pytest.raises(WorkshopError, match="2 classes apart"):
+    with pytest.raises(WorkshopError, match="distinguishes 2 classes"):
         do(picture(), tmp_path / "map.npy", nn.Conv2d(3, 2, 1))
     with pytest.raises(WorkshopError, match="statistics are those of 3 bands"):
         do(picture()[:2].astype(np.float32), tmp_path / "b.npy")
@@ -212,3 +212,20 @@ def test_the_callers_network_and_normalisation_stay_as_they_were(tmp_path):
     before = normalize.mean
     map_image(model, normalize, picture(), tmp_path / "m.npy", NAMES, verbose=False)
     assert model.training and normalize.mean is before
+
+
+def peak(folder, height):
+    command = [sys.executable, "-m", "benchmarks.map_memory", "--size", "128"]
+    command += ["--height", str(height), "--width", "2000", "--folder", str(folder)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert (folder / f"{height}x2000.tif").stat().st_size > 0
+    return found["peak_mb"] - found["before_mb"]
+
+
+@pytest.mark.slow
+def test_memory_is_that_of_a_strip(tmp_path):
+    pytest.importorskip("rasterio", reason="needs workshop_lib[geo]")
+    low, high = peak(tmp_path, 1000), peak(tmp_path, 16_000)
+    # The taller image and its map have 90 + 30 MB more; a quarter for the allocator
+    assert high - low < 30

@@ -1,0 +1,264 @@
+"""A land-cover map of an image of any size, resumed where an earlier call stopped."""
+
+__all__ = ["map_image"]
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from workshop_lib.augment.normalize import Normalize
+from workshop_lib.data.fetch.space import need_space
+from workshop_lib.data.images.raster import without_place_warnings
+from workshop_lib.data.tiles.reader import LargeImage, open_image
+from workshop_lib.errors import WorkshopError
+from workshop_lib.evaluation.tiling import (
+    Predict,
+    RowBlock,
+    blended_row_blocks,
+    pixel_predictor,
+)
+from workshop_lib.files import read_json, write_or_explain, write_text
+from workshop_lib.pixels import IGNORE
+from workshop_lib.session import pick_device
+
+RAW = "map.raw"  # the rows that are done, one byte per pixel
+_ROWS = 512  # written to a .tif at a time: the map may be larger than memory
+
+
+def map_image(
+    model: nn.Module,
+    normalize: Normalize,
+    source: "Path | str | NDArray[Any] | Tensor | LargeImage",
+    out: Path | str,
+    class_names: Sequence[str],
+    *,
+    size: int = 256,
+    overlap_factor: float = 0.6,
+    margin: int = 0,
+    fresh: bool = False,
+    verbose: bool = True,
+    device: torch.device | None = None,
+) -> Path:
+    """Write the most probable class of every pixel, 255 where the image has no data.
+
+    Overlapping patches are blended (`blended_row_blocks`), so there are no seams, and
+    only one block of rows is in memory. Finished blocks are kept in `OUT.part` until
+    the map is complete: the same call resumes where an earlier one was stopped or
+    killed, and the map is the same to the last byte. A finished map is found again.
+
+    Args:
+        model: maps (B, C, h, w) to logits (B, K, h, w), or an `Output` with them.
+        normalize: as fitted on the training images.
+        source: the image; see `open_image`.
+        out: a .tif (with the image's georeference, if it has one) or a .npy, (H, W)
+            uint8. What was mapped, and how, is written to `OUT.json`.
+        class_names: K names, in the order of the logits.
+        size, overlap_factor, margin: of the patches; see `blended_row_blocks`.
+        fresh: start again and overwrite an existing map.
+        verbose: False shows no bar.
+        device: default the GPU if there is one, else the CPU.
+
+    Returns:
+        The path of the map.
+
+    Raises:
+        WorkshopError: `out` is a map of something else, or another file; the network
+            does not fit the image or the class names; nothing can be written.
+    """
+    out, image = Path(out), open_image(source)
+    if out.suffix.lower() not in (".tif", ".npy"):
+        raise WorkshopError(f"a map {out}: its name must end in .tif or .npy.")
+    if out.suffix.lower() == ".tif":
+        _rasterio()  # before hours of work
+    work, about = out.with_name(out.name + ".part"), out.with_name(out.name + ".json")
+    patches: dict[str, Any] = {
+        "size": size,
+        "overlap_factor": overlap_factor,
+        "margin": margin,
+    }
+    facts = {
+        "network": _network_digest(model, normalize),
+        "image": _image_digest(image),
+        "shape": list(image.shape),
+        "class_names": list(class_names),
+        **patches,
+    }
+    state = _progress(out, work, about, facts, fresh)
+    if state is None:
+        if verbose:
+            print(f"found a finished map in {out}")
+        return out
+    _, H, W = image.shape
+    if state["done"] < H:
+        need_space(work, (H - state["done"]) * W, f"the map {out.name}")
+        predict = pixel_predictor(model, normalize, device or pick_device())
+        _fill(work, state, predict, image, patches, verbose)
+    _write_map(work / RAW, image, out, class_names)
+    write_text(about, json.dumps(facts, indent=1))
+    shutil.rmtree(work)
+    return out
+
+
+def _progress(
+    out: Path, work: Path, about: Path, facts: dict[str, Any], fresh: bool
+) -> dict[str, Any] | None:
+    """Return how many rows of this map are done; None if it is finished.
+
+    An existing map stays until the new one is complete, even with `fresh`.
+    """
+    raw, progress = work / RAW, work / "progress.json"
+    if fresh:
+        shutil.rmtree(work, ignore_errors=True)
+    elif out.exists() and not progress.exists():
+        if not about.exists():
+            raise WorkshopError(
+                f"{out} exists and is no map that was made here: choose another name,"
+                " or overwrite it with fresh=True (--fresh)."
+            )
+        _check_same(read_json(about), facts, out)
+        return None
+    state: dict[str, Any] = {"facts": facts, "done": 0}
+    if progress.exists():
+        state = read_json(progress)
+        _check_same(state.get("facts", {}), facts, out)
+    _, _, W = facts["shape"]
+    size = raw.stat().st_size if raw.exists() else 0
+    if state["done"] == 0 or size < state["done"] * W:
+        write_or_explain(raw, lambda part: part.write_bytes(b""))
+        state["done"] = 0
+    return state
+
+
+def _fill(
+    work: Path,
+    state: dict[str, Any],
+    predict: Predict,
+    image: LargeImage,
+    patches: dict[str, Any],
+    verbose: bool,
+) -> None:
+    """Write the missing rows of the map, and the progress after each block."""
+    _, H, W = image.shape
+    K = len(state["facts"]["class_names"])
+    bar = tqdm(
+        total=H, initial=state["done"], desc="mapping", unit=" rows",
+        disable=None if verbose else True,
+    )  # fmt: skip
+    with closing(bar), (work / RAW).open("r+b") as file:
+        blocks = blended_row_blocks(predict, image, from_row=state["done"], **patches)
+        for block in blocks:
+            classes = _classes(block, K)  # (rows, W)
+            file.seek(block.row * W)
+            file.write(classes.tobytes())
+            file.flush()
+            os.fsync(file.fileno())  # before it is called done
+            state["done"] = block.row + len(classes)
+            write_text(work / "progress.json", json.dumps(state))
+            bar.update(len(classes))
+
+
+def _classes(block: RowBlock, num_classes: int) -> NDArray[np.uint8]:
+    if len(block.probs) != num_classes:
+        raise WorkshopError(
+            f"the network distinguishes {len(block.probs)} classes, and there are"
+            f" {num_classes} class names: give one per class."
+        )
+    if not np.isfinite(block.probs).all():
+        raise WorkshopError(
+            f"NaN among the predictions from row {block.row} on: the training diverged."
+            " Lower the learning rate, or use precision='fp32'."
+        )
+    classes = block.probs.argmax(axis=0).astype(np.uint8)
+    classes[block.missing] = IGNORE
+    return classes
+
+
+def _check_same(found: dict[str, Any], facts: dict[str, Any], out: Path) -> None:
+    """Raise if the map found there is of something else."""
+    names = {"network": "network or its weights", "shape": "size of the image"}
+    changed = [names.get(k, k) for k in facts if found.get(k) != facts[k]]
+    if changed:
+        raise WorkshopError(
+            f"{out} is, or was going to be, another map: what differs is"
+            f" {', '.join(changed)}. Choose another name, or start again with"
+            " fresh=True (--fresh)."
+        )
+
+
+def _network_digest(model: nn.Module, normalize: nn.Module) -> str:
+    """Hash layers and weights: the same network gives the same digest."""
+    digest = hashlib.sha256(repr(model).encode())
+    for module in (model, normalize):
+        for name, values in module.state_dict().items():
+            digest.update(name.encode())
+            digest.update(values.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _image_digest(image: LargeImage) -> str:
+    """Hash a sample of the pixels, spread over the image: reading all takes long."""
+    _, H, W = image.shape
+    h, w = min(16, H), min(16, W)
+    digest = hashlib.sha256()
+    for row in np.linspace(0, H - h, 8).astype(int).tolist():
+        for col in np.linspace(0, W - w, 8).astype(int).tolist():
+            digest.update(image.read(row, col, h, w).tobytes())
+    return digest.hexdigest()
+
+
+def _write_map(
+    raw: Path, image: LargeImage, out: Path, class_names: Sequence[str]
+) -> None:
+    """Write the finished rows as one file, some rows at a time, in one piece.
+
+    A .tif has the image's georeference, and the class names in its tags.
+    """
+    _, H, W = image.shape
+
+    def write_npy(part: Path) -> None:
+        header = {"descr": "|u1", "fortran_order": False, "shape": (H, W)}
+        with part.open("wb") as file, raw.open("rb") as rows:
+            np.lib.format.write_array_header_1_0(file, header)
+            shutil.copyfileobj(rows, file)
+
+    def write_tif(part: Path) -> None:
+        about = {
+            "driver": "GTiff", "count": 1, "height": H, "width": W, "dtype": "uint8",
+            "nodata": IGNORE, "compress": "deflate", "BIGTIFF": "IF_SAFER",
+            "crs": getattr(image, "crs", None),
+            "transform": getattr(image, "transform", None),
+        }  # fmt: skip
+        with (
+            without_place_warnings(),
+            _rasterio().open(part, "w", **about) as file,
+            raw.open("rb") as rows,
+        ):
+            file.update_tags(**{f"class_{k}": v for k, v in enumerate(class_names)})
+            for row in range(0, H, _ROWS):
+                values = np.frombuffer(rows.read(_ROWS * W), dtype=np.uint8)
+                values = values.reshape(-1, W)
+                file.write(values, 1, window=((row, row + len(values)), (0, W)))
+
+    write_or_explain(out, write_npy if out.suffix.lower() == ".npy" else write_tif)
+
+
+def _rasterio() -> Any:
+    try:
+        import rasterio
+    except ImportError as error:
+        raise WorkshopError(
+            "a .tif is written with rasterio, which is not installed: pip install"
+            " 'workshop_lib[geo]', or give the map a name that ends in .npy."
+        ) from error
+    return rasterio
