@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from workshop_lib.data.landsat import LANDSAT_BANDS, LANDSAT_CLASSES, LandsatScene
 from workshop_lib.data.tiles.counts import count_pixels
 from workshop_lib.pixels import IGNORE
-from workshop_lib.plots import Drawing
+from workshop_lib.plots import AccessibleFigure
 from workshop_lib.plots.cover_maps import cover_maps
 
 MEASURES = ("accuracy", "kappa", "mIoU")
@@ -23,7 +23,9 @@ COLOURS = (
 )  # fmt: skip
 
 
-def picture(scene: LandsatScene, maps: Mapping[str, NDArray[np.uint8]]) -> Drawing:
+def picture(
+    scene: LandsatScene, maps: Mapping[str, NDArray[np.uint8]]
+) -> AccessibleFigure:
     """Draw the map that is taken for true, each rival's, and where it is wrong."""
     shown = {"the map of 1996": scene.mask, **maps}
     return cover_maps(

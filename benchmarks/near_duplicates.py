@@ -36,7 +36,7 @@ from workshop_lib.data.splits import Split
 from workshop_lib.data.splitting.ready import stem
 from workshop_lib.errors import WorkshopError
 from workshop_lib.files import write_or_explain, write_text
-from workshop_lib.plots import Drawing, image_pairs
+from workshop_lib.plots import AccessibleFigure, image_pairs
 
 DOCS = Path("docs")
 EVERY_PAIR = 64  # bits: nothing is left out
@@ -209,7 +209,7 @@ def _short(found: Survey, i: int) -> str:
     return stem(found.scenes.names[i]).split("/")[-1]
 
 
-def picture(surveys: list[Survey], size: int = 64) -> Drawing:
+def picture(surveys: list[Survey], size: int = 64) -> AccessibleFigure:
     """Draw the same ground first, then what is only alike."""
     first, second, captions = [], [], []
     for found in surveys:

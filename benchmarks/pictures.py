@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from workshop_lib.data.mini_eo import CLASSES, COVERS, mini_eo
 from workshop_lib.files import write_or_explain
 from workshop_lib.ladder import LADDER
-from workshop_lib.plots import Rung, class_samples, ladder, modality_samples
+from workshop_lib.plots import Bar, baselines, class_samples, modality_samples
 
 DOCS = Path("docs")
 BENCH = Path("runs/bench/mini_eo.json")
@@ -30,12 +30,12 @@ WORTH = {
 def ladder_of_seeds(path: Path = BENCH) -> Figure:
     """Draw the ladder with the mean and the range over the split seeds."""
     table = pd.read_json(path)
-    rungs = []
+    bars = []
     for name, (title, changes) in LADDER.items():
         accuracy = table.loc[table["method"] == name, "accuracy"]
         labels = "2,400" if changes.get("labels_per_class") == 0 else "40"
-        rungs.append(
-            Rung(
+        bars.append(
+            Bar(
                 title,
                 accuracy.mean(),
                 note=f"{labels} labels",
@@ -44,7 +44,7 @@ def ladder_of_seeds(path: Path = BENCH) -> Figure:
                 high=accuracy.max(),
             )
         )
-    return ladder(rungs, chance=1 / len(CLASSES))
+    return baselines(bars, chance=1 / len(CLASSES))
 
 
 def main() -> None:

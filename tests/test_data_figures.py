@@ -22,7 +22,7 @@ def scenes() -> Scenes:
     return mini_eo(count=120, bands=BANDS)
 
 
-def white_and_described(figure: plots.Drawing, *words: str) -> None:
+def white_and_described(figure: plots.AccessibleFigure, *words: str) -> None:
     assert to_hex(figure.get_facecolor()) == "#ffffff"
     figure.draw_without_rendering()
     alt = plots.describe(figure)
@@ -146,7 +146,7 @@ def test_spectra_need_reflectance_of_known_bands(scenes: Scenes) -> None:
 def test_places_count_each_group(scenes: Scenes) -> None:
     region = scenes.metadata["region"].numpy()
     lat, lon = scenes.metadata["lat"].numpy(), scenes.metadata["lon"].numpy()
-    figure = plots.places(lat, lon, region, REGIONS)
+    figure = plots.location_map(lat, lon, region, REGIONS)
     (axes,) = figure.axes
     drawn = {line.get_label(): len(line.get_xdata()) for line in axes.lines}
     wanted = {f"{n} ({(region == k).sum()})": (region == k).sum()
@@ -155,9 +155,9 @@ def test_places_count_each_group(scenes: Scenes) -> None:
     assert axes.get_aspect() > 1  # a degree of latitude is longer on the ground
     white_and_described(figure, "boreal: ", "latitude 6")
     with pytest.raises(WorkshopError, match="one of each per image"):
-        plots.places(lat[:3], lon, region, REGIONS)
+        plots.location_map(lat[:3], lon, region, REGIONS)
     with pytest.raises(WorkshopError, match="name each group"):
-        plots.places(lat, lon, region, REGIONS[:3])
+        plots.location_map(lat, lon, region, REGIONS[:3])
 
 
 # ---- seasons

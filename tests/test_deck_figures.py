@@ -125,7 +125,7 @@ def test_too_few_or_too_many_classes_are_told(K: int):
 def test_the_way_of_an_image_shows_maps_features_and_the_likeliest_class():
     picture = np.zeros((8, 8, 3), np.uint8)
     maps = np.arange(3 * 2 * 2).reshape(3, 2, 2)
-    figure = plots.vector_path(picture, maps, [1.0, 2.0], [0.2, 0.8], ("x", "y"))
+    figure = plots.forward_diagram(picture, maps, [1.0, 2.0], [0.2, 0.8], ("x", "y"))
     figure.draw_without_rendering()
     _, mosaic, strip, classes = figure.axes
     shown = np.ma.filled(mosaic.images[0].get_array(), np.nan)
@@ -151,4 +151,4 @@ def test_shapes_that_do_not_fit_are_told(
 ):
     picture = np.zeros((8, 8, 3), np.uint8)
     with pytest.raises(WorkshopError, match="a probability per name"):
-        plots.vector_path(picture, maps, features, probs, ("x", "y"))
+        plots.forward_diagram(picture, maps, features, probs, ("x", "y"))

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from workshop_lib import plots
 from workshop_lib.errors import WorkshopError
-from workshop_lib.plots import Rung
+from workshop_lib.plots import Bar
 from workshop_lib.plots.style import carry_alt_text, line_style, svg
 
 STEPS = np.arange(100, 1001, 100)
@@ -25,10 +25,10 @@ LOG = pd.DataFrame(
         "pseudo_accuracy": 1 - STEPS / 10000,
     }
 )
-RUNGS = [
-    Rung("Weak", 0.54, "40 labels"),
-    Rung("Strong", 0.50, "40 labels", "what augmentation was worth"),
-    Rung("FixMatch", 0.94, "40 labels", "what the unlabelled images were worth"),
+BARS = [
+    Bar("Weak", 0.54, "40 labels"),
+    Bar("Strong", 0.50, "40 labels", "what augmentation was worth"),
+    Bar("FixMatch", 0.94, "40 labels", "what the unlabelled images were worth"),
 ]
 IMAGES = torch.randint(
     0, 256, (5, 3, 8, 8), generator=torch.Generator().manual_seed(0)
@@ -52,13 +52,15 @@ NAMES = ("Forest", "River", "Lake", "Town")
 RGB = ("red", "green", "blue")
 
 DRAW: dict[str, Callable[[], Figure]] = {
-    "ladder": lambda: plots.ladder(RUNGS, chance=0.1),
+    "baselines": lambda: plots.baselines(BARS, chance=0.1),
     "learning_curves": lambda: plots.learning_curves({"A": LOG, "B": LOG}),
     "pseudo_labels": lambda: plots.pseudo_labels(LOG),
     "growing_curve": lambda: plots.growing_curve(LOG[:4], steps=1000, title="Now"),
     "pseudo_label_bias": lambda: plots.pseudo_label_bias(COUNTS),
     "reliability": lambda: plots.reliability({"A": BINS, "B": BINS}),
-    "confusion": lambda: plots.confusion(np.arange(16).reshape(4, 4), NAMES),
+    "confusion_matrix": lambda: plots.confusion_matrix(
+        np.arange(16).reshape(4, 4), NAMES
+    ),
     "gallery": lambda: plots.gallery(IMAGES, RGB, LABELS, PROBS, NAMES),
     "class_samples": lambda: plots.class_samples(IMAGES, LABELS, NAMES, RGB),
 }
@@ -85,7 +87,11 @@ def test_white_titled_described_and_drawable(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [name for name in DRAW if name not in ("confusion", "gallery", "class_samples")],
+    [
+        name
+        for name in DRAW
+        if name not in ("confusion_matrix", "gallery", "class_samples")
+    ],
 )
 def test_ink_is_dark_in_a_dark_session(name: str) -> None:
     with matplotlib.style.context("dark_background"):
@@ -98,16 +104,22 @@ def test_ink_is_dark_in_a_dark_session(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["ladder", "learning_curves", "pseudo_labels", "growing_curve", "confusion"],
+    [
+        "baselines",
+        "learning_curves",
+        "pseudo_labels",
+        "growing_curve",
+        "confusion_matrix",
+    ],
 )
 def test_axes_say_their_unit(name: str) -> None:
     axes = DRAW[name]().axes[0]
     assert axes.get_xlabel()
-    assert name in ("ladder", "confusion") or "%" in axes.get_ylabel()
+    assert name in ("baselines", "confusion_matrix") or "%" in axes.get_ylabel()
 
 
 def test_figures_show_themselves_in_a_notebook() -> None:
-    figure = plots.ladder(RUNGS)
+    figure = plots.baselines(BARS)
     png, more = figure._repr_png_()
     assert png.startswith(b"\x89PNG")
     assert more["alt"] == plots.describe(figure)
@@ -116,7 +128,7 @@ def test_figures_show_themselves_in_a_notebook() -> None:
 def test_the_alt_text_comes_along_where_matplotlib_shows_figures() -> None:
     shown = DisplayFormatter()
     shown.formatters["image/png"].for_type(Figure, lambda figure: b"matplotlib's")
-    figure = plots.ladder(RUNGS)
+    figure = plots.baselines(BARS)
     assert shown.format(figure)[0]["image/png"] == b"matplotlib's"
     carry_alt_text(shown.formatters)
     data, more = shown.format(figure)
@@ -124,8 +136,8 @@ def test_the_alt_text_comes_along_where_matplotlib_shows_figures() -> None:
     assert more["image/png"]["alt"] == plots.describe(figure)
 
 
-def test_ladder_counts_gains_against_the_best_before() -> None:
-    figure = plots.ladder(RUNGS)
+def test_baselines_counts_gains_against_the_best_before() -> None:
+    figure = plots.baselines(BARS)
     shown = texts(figure)
     assert "\N{MINUS SIGN}4.0 points: what augmentation was worth" in shown
     assert "+40.0 points: what the unlabelled images were worth" in shown  # not +44
@@ -133,23 +145,23 @@ def test_ladder_counts_gains_against_the_best_before() -> None:
     assert "+40.0 points" in plots.describe(figure)
 
 
-def test_ladder_bars_end_at_the_accuracy() -> None:
-    bars = plots.ladder(RUNGS).axes[0].patches
+def test_baselines_bars_end_at_the_accuracy() -> None:
+    bars = plots.baselines(BARS).axes[0].patches
     ends = {round(bar.get_x() + bar.get_width(), 6) for bar in bars}
     assert {54.0, 50.0, 94.0} <= ends
 
 
-def test_ladder_shows_the_range_over_seeds() -> None:
-    figure = plots.ladder([Rung("A", 0.5, low=0.4, high=0.7)])
+def test_baselines_shows_the_range_over_seeds() -> None:
+    figure = plots.baselines([Bar("A", 0.5, low=0.4, high=0.7)])
     assert "from 40.0 to 70.0" in plots.describe(figure)
     bar = figure.axes[0].containers[-1].lines[2][0].get_segments()[0]  # type: ignore
     assert bar[:, 0].tolist() == pytest.approx([40, 70])
 
 
-@pytest.mark.parametrize("rungs", [[], [Rung("A", 54.0)], [Rung("A", -0.1)]])
-def test_ladder_wants_shares(rungs: list[Rung]) -> None:
+@pytest.mark.parametrize("bars", [[], [Bar("A", 54.0)], [Bar("A", -0.1)]])
+def test_baselines_wants_shares(bars: list[Bar]) -> None:
     with pytest.raises(WorkshopError):
-        plots.ladder(rungs)
+        plots.baselines(bars)
 
 
 def test_curves_show_the_log_in_per_cent() -> None:
@@ -220,7 +232,7 @@ def test_pseudo_labels_draws_both_lines() -> None:
 
 def test_confusion_shows_counts_and_the_common_mistake() -> None:
     matrix = np.array([[8, 2, 0, 0], [5, 3, 0, 0], [0, 0, 0, 0], [0, 0, 0, 7]])
-    figure = plots.confusion(matrix, NAMES)
+    figure = plots.confusion_matrix(matrix, NAMES)
     shares = figure.axes[0].images[0].get_array()
     np.testing.assert_allclose(shares[1], [62.5, 37.5, 0, 0])
     assert not np.isnan(shares).any()  # an absent class is an empty row
@@ -229,10 +241,12 @@ def test_confusion_shows_counts_and_the_common_mistake() -> None:
 
 
 def test_confusion_of_many_classes_and_of_a_wrong_shape() -> None:
-    many = plots.confusion(np.eye(43, dtype=int), [f"class {k}" for k in range(43)])
+    many = plots.confusion_matrix(
+        np.eye(43, dtype=int), [f"class {k}" for k in range(43)]
+    )
     assert not many.axes[0].texts
     with pytest.raises(WorkshopError, match="square|rows and"):
-        plots.confusion(np.ones((2, 3)), NAMES)
+        plots.confusion_matrix(np.ones((2, 3)), NAMES)
 
 
 def test_gallery_tells_right_from_wrong() -> None:

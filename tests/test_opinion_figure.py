@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.plots import Opinion, describe, opinions, panels
+from workshop_lib.plots import ClassProbabilities, class_probabilities, describe, panels
 
 NAMES = ("Forest", "Lake", "River", "Road")
 PICTURE = np.zeros((8, 8, 3), np.uint8)
@@ -16,10 +16,10 @@ def bars_of(axes: object) -> list[float]:
 
 def test_bars_are_the_probabilities_and_the_likeliest_is_marked():
     rows = [
-        Opinion("sure", [0.05, 0.9, 0.03, 0.02], PICTURE, note="it counts"),
-        Opinion("unsure", [0.3, 0.2, 0.4, 0.1], PICTURE),
+        ClassProbabilities("sure", [0.05, 0.9, 0.03, 0.02], PICTURE, note="it counts"),
+        ClassProbabilities("unsure", [0.3, 0.2, 0.4, 0.1], PICTURE),
     ]
-    figure = opinions(rows, NAMES, title="Two", threshold=0.8)
+    figure = class_probabilities(rows, NAMES, title="Two", threshold=0.8)
     assert len(figure.axes) == 4  # a picture and bars, twice
     assert figure.axes[0].get_images()[0].get_array().shape == (8, 8, 3)
     sure, unsure = figure.axes[1], figure.axes[3]
@@ -36,8 +36,8 @@ def test_bars_are_the_probabilities_and_the_likeliest_is_marked():
 
 
 def test_only_the_classes_that_matter_are_shown_and_the_target_always():
-    rows = [Opinion("strong", [0.5, 0.3, 0.2, 0.0], target=3)]
-    figure = opinions(rows, NAMES, title="One", most=2)
+    rows = [ClassProbabilities("strong", [0.5, 0.3, 0.2, 0.0], target=3)]
+    figure = class_probabilities(rows, NAMES, title="One", most=2)
     (axes,) = figure.axes
     shown = [label.get_text() for label in axes.get_yticklabels()]
     assert shown == ["Forest", "Road"]
@@ -49,13 +49,16 @@ def test_only_the_classes_that_matter_are_shown_and_the_target_always():
 
 def test_opinions_that_cannot_be_drawn():
     with pytest.raises(WorkshopError, match="0 opinions on 4 classes"):
-        opinions([], NAMES, title="None")
+        class_probabilities([], NAMES, title="None")
     for probs in ([0.5, 0.5], [1.5, 0, 0, 0], [-0.1, 0.1, 0.5, 0.5]):
         with pytest.raises(WorkshopError, match="4 probabilities from 0 to 1"):
-            opinions([Opinion("odd", probs)], NAMES, title="Odd")
-    rows = [Opinion("with", [1, 0, 0, 0], PICTURE), Opinion("without", [1, 0, 0, 0])]
+            class_probabilities([ClassProbabilities("odd", probs)], NAMES, title="Odd")
+    rows = [
+        ClassProbabilities("with", [1, 0, 0, 0], PICTURE),
+        ClassProbabilities("without", [1, 0, 0, 0]),
+    ]
     with pytest.raises(WorkshopError, match="every opinion a picture, or none"):
-        opinions(rows, NAMES, title="Mixed")
+        class_probabilities(rows, NAMES, title="Mixed")
 
 
 def test_maps_on_one_scale_can_be_compared():

@@ -38,7 +38,7 @@ def test_classes_without_values_are_told(values: dict[str, list[float]]) -> None
 
 def test_runs_of_a_seed_are_joined_and_intervals_are_per_cent() -> None:
     runs = {"A": [0.6, 0.7, 0.8], "B": [0.90, 0.91, 0.92]}
-    figure = plots.seeds(runs, {"A": (0.7, 0.45, 0.95), "B": (0.91, 0.89, 0.93)})
+    figure = plots.seed_plot(runs, {"A": (0.7, 0.45, 0.95), "B": (0.91, 0.89, 0.93)})
     figure.draw_without_rendering()
     axes = figure.axes[0]
     joined = [line.get_ydata() for line in axes.lines[:3]]  # one per seed
@@ -50,7 +50,7 @@ def test_runs_of_a_seed_are_joined_and_intervals_are_per_cent() -> None:
 
 
 def test_one_seed_has_no_interval() -> None:
-    figure = plots.seeds({"A": [0.5]}, {"A": (0.5, np.nan, np.nan)})
+    figure = plots.seed_plot({"A": [0.5]}, {"A": (0.5, np.nan, np.nan)})
     figure.draw_without_rendering()
     assert "A: mean 50.0 %, no interval." in plots.describe(figure)
 
@@ -66,13 +66,13 @@ def test_one_seed_has_no_interval() -> None:
 )
 def test_seeds_that_do_not_match_are_told(runs: dict, methods: str) -> None:
     with pytest.raises(WorkshopError, match="the same methods in both"):
-        plots.seeds(runs, dict.fromkeys(methods, (0.5, 0.4, 0.6)))
+        plots.seed_plot(runs, dict.fromkeys(methods, (0.5, 0.4, 0.6)))
 
 
 def test_vectors_are_drawn_with_a_circle_that_looks_like_one() -> None:
     before = np.array([[3.0, 4.0], [0.0, -2.0]])
     after = before / np.linalg.norm(before, axis=1, keepdims=True)
-    figure = plots.unit_circle(before, after, [0, 2], ("x", "y", "z"))
+    figure = plots.l2_normalization(before, after, [0, 2], ("x", "y", "z"))
     figure.draw_without_rendering()
     left, right = figure.axes
     for axes, points in ((left, before), (right, after)):
@@ -91,4 +91,4 @@ def test_vectors_are_drawn_with_a_circle_that_looks_like_one() -> None:
 def test_vectors_that_cannot_be_drawn_are_told(shape: tuple[int, int]) -> None:
     vectors = np.zeros(shape)
     with pytest.raises(WorkshopError, match="at least one vector"):
-        plots.unit_circle(vectors, vectors, np.zeros(shape[0]), ("x",))
+        plots.l2_normalization(vectors, vectors, np.zeros(shape[0]), ("x",))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.plots import describe, side_look
+from workshop_lib.plots import describe, sar_geometry
 from workshop_lib.plots.side_look import _HILL, _TOP, _X, _picture
 
 
@@ -36,7 +36,7 @@ def test_a_twin_that_follows_each_piece_of_ground_agrees():
 
 
 def test_right_is_left_mirrored():
-    figure = side_look()
+    figure = sar_geometry()
     above, other, left, right = figure.axes
     one, two = (axes.get_images()[0].get_array() for axes in (left, right))
     assert (one[0] == two[0][::-1]).all()
@@ -50,4 +50,4 @@ def test_right_is_left_mirrored():
 def test_a_beam_from_straight_above_is_no_radar():
     for degrees in (0, 75):
         with pytest.raises(WorkshopError, match="20 to 60 degrees"):
-            side_look(degrees=degrees)
+            sar_geometry(degrees=degrees)

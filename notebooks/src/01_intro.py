@@ -284,11 +284,11 @@ reached = {
     "FixMatch": evaluate(fixmatch, scenes, split).scores.accuracy,
 }
 worth = ("", f"gained with {len(split.unlabeled):,} unlabelled images")
-rungs = [
-    plots.Rung(name, reached[name], f"{labels} labels", w)
+bars = [
+    plots.Bar(name, reached[name], f"{labels} labels", w)
     for name, w in zip(reached, worth, strict=True)
 ]
-plots.ladder(rungs, title="The same labels, twice", chance=chance)
+plots.baselines(bars, title="The same labels, twice", chance=chance)
 
 # %% [markdown]
 # And your poll?

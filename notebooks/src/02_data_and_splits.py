@@ -116,7 +116,7 @@ assert 0.1 < share < 0.7
 # %%
 where = patches.metadata
 lat, lon = where["lat"].numpy(), where["lon"].numpy()
-plots.places(lat, lon, where["region"].numpy(), REGIONS)
+plots.location_map(lat, lon, where["region"].numpy(), REGIONS)
 
 # %% [markdown]
 # **Seasons.** The same class through the year. Look at AnnualCrop: bare soil

@@ -477,9 +477,9 @@ worth = ["", "what augmentation was worth",
          "with a graph of embeddings",
          "with a contrast of classes"]  # fmt: skip
 note = f"{len(split.labeled)} labels"
-rungs = [plots.Rung(name, value, note, text) for (name, value), text
+bars = [plots.Bar(name, value, note, text) for (name, value), text
          in zip(accuracy.items(), worth, strict=True)]  # fmt: skip
-plots.ladder(rungs, title=f"One split, {recipe.steps:,} steps each",
+plots.baselines(bars, title=f"One split, {recipe.steps:,} steps each",
                chance=1 / scenes.num_classes)  # fmt: skip
 
 # %%

@@ -345,7 +345,7 @@ plots.per_class(recalls, names, title=f"Accuracy of each class, {shown}")
 confusion = results["fixmatch"].scores.confusion
 assert confusion.sum() == len(split.test)
 title = f"FixMatch, {shown}: test images"
-plots.confusion(confusion, names, title=title)
+plots.confusion_matrix(confusion, names, title=title)
 
 # %%
 quiz.ask("05-matrix")
@@ -629,7 +629,7 @@ for name in both:
     reached[TITLES[name]] = [results[name].scores.accuracy, *others]
 intervals = {k: mean_and_interval(values) for k, values in reached.items()}
 title = f"{labels} labels, three draws of them"
-plots.seeds(reached, intervals, title=title)
+plots.seed_plot(reached, intervals, title=title)
 
 # %% [markdown]
 # **After**: look at the grey lines first. Each joins the two runs of one

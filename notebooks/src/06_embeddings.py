@@ -105,7 +105,7 @@ assert len(features) == len(projected) == len(split.test)
 import numpy as np
 from workshop_lib import plots
 
-picture = plots.Drawing(figsize=(9, 3), layout="constrained")
+picture = plots.AccessibleFigure(figsize=(9, 3))
 kinds = {"features": features, "projection": projected}
 for place, (name, one) in enumerate(kinds.items(), 1):
     axes = picture.add_subplot(1, 2, place)
@@ -182,7 +182,7 @@ assert torch.allclose(
     unit.norm(dim=1)[raw.norm(dim=1) > 0], torch.tensor(1.0)
 )
 title = "CoMatch: two of its features, 36 test images"
-plots.unit_circle(raw, unit, classes, names, title=title)
+plots.l2_normalization(raw, unit, classes, names, title=title)
 
 # %% [markdown]
 # **After**: every line points where it pointed before, and all end on the
@@ -444,7 +444,7 @@ drawn = {"PCA": shadow, "t-SNE": tsne(toy)}
 assert shares.sum() > 0.9 and far(drawn["t-SNE"]) < 0.7 * far(shadow)
 
 # %%
-picture = plots.Drawing(figsize=(9, 4.2), layout="constrained")
+picture = plots.AccessibleFigure(figsize=(9, 4.2))
 for place, (name, points) in enumerate(drawn.items(), 1):
     axes = picture.add_subplot(1, 2, place)
     for g, marker in enumerate("os^"):

@@ -679,7 +679,7 @@ for k in range(5):
 assert east > 0  # in the fifth; below 0 in the others
 
 # %%
-picture = plots.Drawing(figsize=(9, 3.2), layout="constrained")
+picture = plots.AccessibleFigure(figsize=(9, 3.2))
 where = {"continental, one of the four": 2, "semi-arid, the fifth": 4}
 for place, (name, k) in enumerate(where.items(), 1):
     axes = picture.add_subplot(1, 2, place)

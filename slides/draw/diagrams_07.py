@@ -11,7 +11,7 @@ from workshop_lib.channels import groups
 from workshop_lib.data.modalities import pack
 from workshop_lib.models import build_model
 from workshop_lib.models.fusion import parameter_counts
-from workshop_lib.plots import Box, Drawing
+from workshop_lib.plots import AccessibleFigure, Box
 
 FUSED = ("s2", "s1", "climate")
 
@@ -39,7 +39,7 @@ def _inputs(left: float, top: float) -> dict[str, Box]:
     }
 
 
-def early() -> Drawing:
+def early() -> AccessibleFigure:
     """Draw early fusion: channels stacked before the first layer."""
     boxes = _inputs(1.0, 5.0) | {
         "maps": Box("five maps\nof one value", 3.6, 3.9, 1.5, 0.75, "data"),
@@ -55,7 +55,7 @@ def early() -> Drawing:
     return reshape(figure, 6.0, 5.0, shown=600, points=19)
 
 
-def meet() -> Drawing:
+def meet() -> AccessibleFigure:
     """Draw middle, late and shared fusion side by side."""
     boxes: dict[str, Box] = {}
     arrows: list[tuple[str, str]] = []

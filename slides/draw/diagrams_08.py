@@ -8,10 +8,10 @@ from slides.draw.shape import key_below, reshape
 from workshop_lib import plots
 from workshop_lib.data.tiles.windows import starts, step_of
 from workshop_lib.evaluation.tiling import blend_window
-from workshop_lib.plots import Box, Drawing
+from workshop_lib.plots import AccessibleFigure, Box
 
 
-def shortcut() -> Drawing:
+def shortcut() -> AccessibleFigure:
     """Draw two layers without and with a shortcut over them."""
     boxes = {}
     for kind, x in (("plain", 1.0), ("residual", 3.6)):
@@ -36,7 +36,7 @@ def shortcut() -> Drawing:
     return reshape(figure, 5.2, 4.6, shown=480)
 
 
-def fcn() -> Drawing:
+def fcn() -> AccessibleFigure:
     """Draw an FCN: maps of a ResNet at three strides, scored, enlarged and added."""
     boxes = {"image": Box("image\n256 x 256", 0.9, 3.2, 1.5, 0.8, "data")}
     arrows = []
@@ -57,7 +57,7 @@ def fcn() -> Drawing:
     return reshape(figure, 10.4, 4.6, shown=1080)
 
 
-def unet() -> Drawing:
+def unet() -> AccessibleFigure:
     """Draw a U-Net: down, up, and a bridge at every size."""
     boxes, arrows = {}, []
     sizes = ((32, 16), (16, 32), (8, 64))
@@ -79,7 +79,7 @@ def unet() -> Drawing:
     return reshape(figure, 9.8, 4.2, shown=960)
 
 
-def weights() -> Drawing:
+def weights() -> AccessibleFigure:
     """Draw what each of a row of patches counts at each pixel."""
     length, size = 100, 40
     step = step_of(size, 0.5)

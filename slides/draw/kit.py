@@ -2,7 +2,7 @@
 
 A unit is a module `slides.draw.unit_NN` with
 
-    FIGURES: dict[str, Callable[[], Drawing]]  # "04_curves.svg": draw_the_curves, ...
+    FIGURES: dict[str, Callable[[], AccessibleFigure]]  # "04_curves.svg": curves, ...
     MEASURED: dict[str, Callable[[], dict]]    # "04_curves.json": log_rows, ...
 
 whose names are those of the files in slides/figures and slides/data. Figures are drawn
@@ -21,7 +21,7 @@ from typing import Any
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.files import read_json, write_or_explain, write_text
-from workshop_lib.plots.style import Drawing, svg
+from workshop_lib.plots.style import AccessibleFigure, svg
 
 FIGURES = Path(__file__).parents[1] / "figures"
 DATA = Path(__file__).parents[1] / "data"
@@ -52,7 +52,7 @@ def measured(name: str) -> dict[str, Any]:
     return read_json(path)
 
 
-def as_bytes(name: str, figure: Drawing) -> bytes:
+def as_bytes(name: str, figure: AccessibleFigure) -> bytes:
     """Draw a figure as the file `name` is to hold it; the same figure, the same bytes.
 
     Args:

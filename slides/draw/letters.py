@@ -4,14 +4,17 @@ __all__ = ["for_the_room"]
 
 from matplotlib.text import Text
 
-from workshop_lib.plots.style import Drawing
+from workshop_lib.plots.style import AccessibleFigure
 
 _SHOWN = (1136.0, 480.0)  # points of a slide that a picture may fill, as in theme.css
 
 
 def for_the_room(
-    figure: Drawing, points: float = 20, width: float = _SHOWN[0], title: bool = False
-) -> Drawing:
+    figure: AccessibleFigure,
+    points: float = 20,
+    width: float = _SHOWN[0],
+    title: bool = False,
+) -> AccessibleFigure:
     """Give a figure letters of `points` of a slide, which has 1280 x 720 of them.
 
     Args:

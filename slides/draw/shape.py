@@ -3,12 +3,16 @@
 __all__ = ["key_below", "reshape"]
 
 from slides.draw.letters import for_the_room
-from workshop_lib.plots import Drawing
+from workshop_lib.plots import AccessibleFigure
 
 
 def reshape(
-    figure: Drawing, width: float, height: float, shown: float, points: float = 18
-) -> Drawing:
+    figure: AccessibleFigure,
+    width: float,
+    height: float,
+    shown: float,
+    points: float = 18,
+) -> AccessibleFigure:
     """Give a figure the shape of its place on a slide, and letters that can be read.
 
     Args:
@@ -24,7 +28,9 @@ def reshape(
     return figure
 
 
-def key_below(figure: Drawing, columns: int, means: bool = True) -> Drawing:
+def key_below(
+    figure: AccessibleFigure, columns: int, means: bool = True
+) -> AccessibleFigure:
     """Lay the key below a figure out in other columns.
 
     Args:

@@ -17,7 +17,7 @@ from slides.draw.letters import for_the_room
 from slides.draw.runs import deck_scenes
 from workshop_lib import plots
 from workshop_lib.course.widgets.threshold import threshold_picture
-from workshop_lib.plots.style import Drawing
+from workshop_lib.plots.style import AccessibleFigure
 
 THRESHOLD = 0.8
 
@@ -35,12 +35,12 @@ def picture(image: Tensor) -> NDArray[np.uint8]:
     return plots.to_display(image[None], deck_scenes()[0].bands)[0]
 
 
-def asked(name: str, strong: bool = False, **more: Any) -> plots.Opinion:
+def asked(name: str, strong: bool = False, **more: Any) -> plots.ClassProbabilities:
     """Return what the network said of a view."""
     found = measured("04_steps.json")[name]
     image = views()[strong][found["place"]]
     title = "strong view" if strong else "weak view"
-    return plots.Opinion(
+    return plots.ClassProbabilities(
         more.pop("title", title),
         found["strong" if strong else "weak"],
         picture(image),
@@ -48,19 +48,21 @@ def asked(name: str, strong: bool = False, **more: Any) -> plots.Opinion:
     )
 
 
-def ask(rows: list[plots.Opinion], title: str, **more: Any) -> Drawing:
+def ask(
+    rows: list[plots.ClassProbabilities], title: str, **more: Any
+) -> AccessibleFigure:
     """Draw opinions, without the title that stands on the slide."""
     names = deck_scenes()[0].class_names
-    figure = plots.opinions(rows, names, title=title, **more)
+    figure = plots.class_probabilities(rows, names, title=title, **more)
     return for_the_room(figure, width=700)
 
 
-def weak_answer() -> Drawing:
+def weak_answer() -> AccessibleFigure:
     """Draw what the network says of the weak view."""
     return ask([asked("sure")], "The network's answer to a weak view")
 
 
-def mask() -> Drawing:
+def mask() -> AccessibleFigure:
     """Draw an answer that counts and one that does not."""
     rows = [
         asked("sure", title="image 1", note="mask 1: it counts"),
@@ -69,7 +71,7 @@ def mask() -> Drawing:
     return ask(rows, "Two weak views and the threshold", threshold=THRESHOLD)
 
 
-def strong_answer() -> Drawing:
+def strong_answer() -> AccessibleFigure:
     """Draw both views of an image, and what the strong one has to become."""
     found = measured("04_steps.json")["sure"]
     target = int(np.argmax(found["weak"]))
@@ -83,7 +85,7 @@ def strong_answer() -> Drawing:
     return ask(rows, "The strong view has to agree with the weak one")
 
 
-def which_threshold() -> Drawing:
+def which_threshold() -> AccessibleFigure:
     """Draw what a threshold lets through."""
     found = measured("04_threshold.json")
     top = torch.tensor([float(c) for c in found["confidence"].split()])  # (N,)

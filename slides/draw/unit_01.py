@@ -16,7 +16,7 @@ from slides.draw.runs import deck_run, deck_scenes
 from workshop_lib import plots
 from workshop_lib.data.mini_eo import COVERS
 from workshop_lib.evaluation.evaluate import evaluate
-from workshop_lib.plots.style import Drawing
+from workshop_lib.plots.style import AccessibleFigure
 
 # Notebook 01's two trainings, under the names that it gives them
 NAMES = {"supervised": "supervised_strong", "FixMatch": "fixmatch"}
@@ -81,7 +81,7 @@ def feature_maps() -> dict[str, Any]:
 # ---- pictures
 
 
-def classes() -> Drawing:
+def classes() -> AccessibleFigure:
     """Draw ten scenes, one of each class, with their names."""
     scenes, _ = deck_scenes()
     names = scenes.class_names
@@ -90,7 +90,7 @@ def classes() -> Drawing:
     return plots.picture_rows(rows, scenes.bands, side=1.6)
 
 
-def which_is_which() -> Drawing:
+def which_is_which() -> AccessibleFigure:
     """Draw five scenes of two classes that look alike, with numbers only."""
     scenes, _ = deck_scenes()
     pasture, crop = class_images("Pasture"), class_images("AnnualCrop")
@@ -99,12 +99,12 @@ def which_is_which() -> Drawing:
     return plots.picture_rows(rows, scenes.bands, side=1.7)
 
 
-def levels() -> Drawing:
+def levels() -> AccessibleFigure:
     """Draw one scene asked three questions."""
     return plots.task_levels(deck_scenes()[0], halls(), COVERS, object_cover="building")
 
 
-def kinds_of_learning() -> Drawing:
+def kinds_of_learning() -> AccessibleFigure:
     """Draw what four kinds of learning see: which images come with a name."""
     scenes, _ = deck_scenes()
     names = ["Forest", "Highway", "Lake", "AnnualCrop", "Industrial", "Residential"]
@@ -126,12 +126,12 @@ def kinds_of_learning() -> Drawing:
     )
 
 
-def split() -> Drawing:
+def split() -> AccessibleFigure:
     """Draw where each image of MiniEO goes."""
     return plots.split_bars(*deck_scenes())
 
 
-def curves() -> Drawing:
+def curves() -> AccessibleFigure:
     """Draw the two learning curves of notebook 01."""
     runs = measured("01_runs.json")
     logs = {
@@ -143,12 +143,12 @@ def curves() -> Drawing:
     return plots.learning_curves(logs, title=title)
 
 
-def bars() -> Drawing:
+def bars() -> AccessibleFigure:
     """Draw what both reached on the test, above the guess."""
     runs = measured("01_runs.json")
     worth = f"gained with {runs['FixMatch']['unlabelled']:,} unlabelled images"
     rungs = [
-        plots.Rung(
+        plots.Bar(
             name,
             run["test_accuracy"],
             f"{run['labels']} labels",
@@ -157,10 +157,10 @@ def bars() -> Drawing:
         for name, run in runs.items()
     ]
     chance = 1 / deck_scenes()[0].num_classes
-    return plots.ladder(rungs, title="The same labels, twice", chance=chance)
+    return plots.baselines(rungs, title="The same labels, twice", chance=chance)
 
 
-def filter_by_hand() -> Drawing:
+def filter_by_hand() -> AccessibleFigure:
     """Draw the sums of one filter on 5 x 5 pixels, with all numbers."""
     scenes, _ = deck_scenes()
     infrared = scenes.images[halls(), scenes.bands.index("B08")]  # (H, W)
@@ -173,7 +173,7 @@ def filter_by_hand() -> Drawing:
     return plots.panels(shown, title="Lay on, multiply, sum, move on", numbers=True)
 
 
-def edges() -> Drawing:
+def edges() -> AccessibleFigure:
     """Draw one band, and the answers of a filter and of the same filter turned."""
     scenes, _ = deck_scenes()
     infrared = scenes.images[halls(), scenes.bands.index("B08")]  # (H, W)
@@ -191,7 +191,7 @@ def slide(image: Tensor, kernel: Tensor) -> np.ndarray[Any, Any]:
     return answer[0, 0].numpy()
 
 
-def maps() -> Drawing:
+def maps() -> AccessibleFigure:
     """Draw feature maps of the first, the third and the last layer."""
     found = measured("01_maps.json")
     shown = {
@@ -205,7 +205,7 @@ def maps() -> Drawing:
     )
 
 
-FIGURES: dict[str, Callable[[], Drawing]] = {
+FIGURES: dict[str, Callable[[], AccessibleFigure]] = {
     "01_classes.png": classes,
     "01_which_is_which.png": which_is_which,
     "01_levels.png": levels,

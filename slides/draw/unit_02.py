@@ -19,7 +19,7 @@ from workshop_lib.data.images.decode import fit
 from workshop_lib.data.mini_eo import BANDS, COVERS, REGIONS, mini_eo
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.splits import Split
-from workshop_lib.plots.style import Drawing
+from workshop_lib.plots.style import AccessibleFigure
 
 
 @cache
@@ -48,27 +48,27 @@ def cases() -> list[Planted]:
 # ---- the data
 
 
-def sensors() -> Drawing:
+def sensors() -> AccessibleFigure:
     """Draw three classes as every sensor and map sees them."""
     return plots.modality_samples(
         only(["Forest", "Lake", "Residential"]), COVERS, which=1
     )
 
 
-def spectra() -> Drawing:
+def spectra() -> AccessibleFigure:
     """Draw the spectra of four classes, each among the others."""
     return plots.spectra(only(["Lake", "Forest", "AnnualCrop", "Residential"]))
 
 
-def places() -> Drawing:
+def places() -> AccessibleFigure:
     """Draw where the patches lie."""
     where = patches().metadata
     lat, lon = where["lat"].numpy(), where["lon"].numpy()
-    drawn = plots.places(lat, lon, where["region"].numpy(), REGIONS)
+    drawn = plots.location_map(lat, lon, where["region"].numpy(), REGIONS)
     return for_the_room(drawn, 16, 470)
 
 
-def seasons() -> Drawing:
+def seasons() -> AccessibleFigure:
     """Draw two classes through the year."""
     return plots.seasons(patches(), ["Forest", "AnnualCrop"], columns=5)
 
@@ -76,13 +76,13 @@ def seasons() -> Drawing:
 # ---- the split
 
 
-def split() -> Drawing:
+def split() -> AccessibleFigure:
     """Draw where each image of a small set goes: the parts are easier to see."""
     mini = mini_eo(1000)
     return plots.split_bars(mini, Split.make(mini, labels_per_class=25))
 
 
-def luck() -> Drawing:
+def luck() -> AccessibleFigure:
     """Draw what the best of 20 equal networks reports, 1,000 times."""
     rng = np.random.default_rng(0)
     right = 100 * rng.binomial(300, 0.8, size=(1000, 20)) / 300  # 20 equal networks
@@ -109,7 +109,7 @@ def labelled(order: Tensor, sort: bool) -> list[str]:
     return drawn
 
 
-def listings() -> Drawing:
+def listings() -> AccessibleFigure:
     """Draw the first labelled image of six classes, from three listings."""
     scenes, _ = deck_scenes()
     forwards = torch.arange(len(scenes))
@@ -131,7 +131,7 @@ def listings() -> Drawing:
 # ---- the detective
 
 
-def twins() -> Drawing:
+def twins() -> AccessibleFigure:
     """Draw the two pairs of cases C and G: names that differ, pixels that do not."""
     rows = {}
     for case in cases():
@@ -147,7 +147,7 @@ def twins() -> Drawing:
 # ---- images of unequal size
 
 
-def sizes() -> Drawing:
+def sizes() -> AccessibleFigure:
     """Draw an image that is too low: as it is, squeezed, covered and cropped."""
     y, x = np.mgrid[:60, :96]
     grey = 127 + 127 * np.cos(np.hypot(y - 30, x - 48) / 4)
@@ -160,7 +160,7 @@ def sizes() -> Drawing:
     return plots.panels(shown, title="Three ways to treat an image of 60 x 96")
 
 
-FIGURES: dict[str, Callable[[], Drawing]] = {
+FIGURES: dict[str, Callable[[], AccessibleFigure]] = {
     "02_sensors.png": sensors,
     "02_spectra.svg": spectra,
     "02_places.svg": places,

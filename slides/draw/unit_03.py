@@ -17,7 +17,7 @@ from workshop_lib.augment import Weak, photometric, policies_for, spectral
 from workshop_lib.augment.cutout import cutout
 from workshop_lib.augment.geometry import affine, symmetry
 from workshop_lib.augment.normalize import Normalize
-from workshop_lib.plots.style import Drawing
+from workshop_lib.plots.style import AccessibleFigure
 
 RGB = ("red", "green", "blue")
 PIPELINES = {
@@ -40,7 +40,7 @@ def rows(
     title: str,
     captions: Sequence[str] = (),
     bands: Sequence[str] = (),
-) -> Drawing:
+) -> AccessibleFigure:
     """Show views of MiniEO in letters that a room can read, without the title.
 
     The heading of the slide says it already.
@@ -50,20 +50,20 @@ def rows(
     return for_the_room(figure)
 
 
-def six_images() -> Drawing:
+def six_images() -> AccessibleFigure:
     """Draw the six images as they are."""
     images, names = six()
     return rows({"labelled": images}, "Six labelled images", names)
 
 
-def two_ways() -> Drawing:
+def two_ways() -> AccessibleFigure:
     """Draw one image six times, and six views of it."""
     again = six()[0][3:4].repeat(6, 1, 1, 1)  # the lake
     warped = policies_for(is_rgb=False)["strong"](again, draws())
     return rows({"A": again, "B": warped}, "Two ways to make six of one")
 
 
-def eight_symmetries() -> Drawing:
+def eight_symmetries() -> AccessibleFigure:
     """Draw the eight symmetries."""
     eight = symmetry(six()[0][5:6].repeat(8, 1, 1, 1), torch.arange(8))  # the road
     ways = ["as it is", "up-down", "left-right", "both"]
@@ -71,7 +71,7 @@ def eight_symmetries() -> Drawing:
     return rows(shown, "The eight symmetries of the square", ways)
 
 
-def full_circle() -> Drawing:
+def full_circle() -> AccessibleFigure:
     """Draw what is left of an image that was turned all the way round."""
     image = six()[0][5:6]  # the road
     quarters = [image]
@@ -89,7 +89,7 @@ def full_circle() -> Drawing:
     return rows(shown, "Turning, and coming back", ways)
 
 
-def weak_views() -> Drawing:
+def weak_views() -> AccessibleFigure:
     """Draw three weak views of each image."""
     images, _ = six()
     generator = draws()
@@ -97,7 +97,7 @@ def weak_views() -> Drawing:
     return rows({"as it is": images, **shown}, "The weak view, three times")
 
 
-def same_hole() -> Drawing:
+def same_hole() -> AccessibleFigure:
     """Draw a hole of 16 pixels in images of three sizes."""
     shown = {}
     for side in (32, 64, 224):
@@ -109,7 +109,7 @@ def same_hole() -> Drawing:
     return rows(shown, "A hole of 16 pixels")
 
 
-def holes() -> Drawing:
+def holes() -> AccessibleFigure:
     """Draw holes of three sizes, each at a place of its own."""
     images, _ = six()
     places = torch.rand(6, 2, generator=draws())
@@ -120,7 +120,7 @@ def holes() -> Drawing:
     return rows(shown, "Cutout: a square, in fractions of the side")
 
 
-def pipelines() -> Drawing:
+def pipelines() -> AccessibleFigure:
     """Draw the same images under the four pipelines for reflectances."""
     images, _ = six()
     policies, generator = policies_for(is_rgb=False), draws()
@@ -130,7 +130,7 @@ def pipelines() -> Drawing:
     return rows(shown, "The same six images, four pipelines")
 
 
-def photo_pipelines() -> Drawing:
+def photo_pipelines() -> AccessibleFigure:
     """Draw them under the pipelines for photographs: the screen plays the photo."""
     images, _ = six()
     screen = torch.from_numpy(plots.to_display(images, deck_scenes()[0].bands))
@@ -142,7 +142,7 @@ def photo_pipelines() -> Drawing:
     return rows(shown, "The pipelines for photographs", bands=RGB)
 
 
-def strengths() -> Drawing:
+def strengths() -> AccessibleFigure:
     """Draw one image under each change by itself, from nothing to too much."""
     steps = torch.linspace(0, 1, 5)
     image = six()[0][3:4].repeat(5, 1, 1, 1)  # the lake
@@ -162,7 +162,7 @@ def ndvi(images: Tensor) -> float:
     return float(((n - r) / (n + r).clamp(min=1e-6)).mean())
 
 
-def sky() -> Drawing:
+def sky() -> AccessibleFigure:
     """Draw what sun, air and season do, and what no sky does; NDVI below."""
     scenes, _ = deck_scenes()
     land = scenes.images[:200]
@@ -185,12 +185,12 @@ def sky() -> Drawing:
     return rows(shown, "What the sky does, and what not", ways)
 
 
-def radar() -> Drawing:
+def radar() -> AccessibleFigure:
     """Draw a hill under a radar."""
-    return for_the_room(plots.side_look(), width=1000)
+    return for_the_room(plots.sar_geometry(), width=1000)
 
 
-def forgotten() -> Drawing:
+def forgotten() -> AccessibleFigure:
     """Draw the scale of a normalised view and of one that was forgotten."""
     scenes, split = deck_scenes()
     policy, generator = policies_for(is_rgb=False)["strong"], draws()
@@ -208,7 +208,7 @@ def forgotten() -> Drawing:
     return for_the_room(figure, width=900, title=True)
 
 
-def one_by_one() -> Drawing:
+def one_by_one() -> AccessibleFigure:
     """Draw images per second, one by one and in batches."""
     found = measured("03_speed.json")["images_per_second"]
     figure = plots.bars(
@@ -219,7 +219,7 @@ def one_by_one() -> Drawing:
     return for_the_room(figure, width=860)
 
 
-FIGURES: dict[str, Callable[[], Drawing]] = {
+FIGURES: dict[str, Callable[[], AccessibleFigure]] = {
     "03_six.png": six_images,
     "03_two_ways.png": two_ways,
     "03_eight.png": eight_symmetries,

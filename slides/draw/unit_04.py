@@ -21,7 +21,7 @@ from slides.draw.steps_04 import (
     which_threshold,
 )
 from workshop_lib import plots
-from workshop_lib.plots.style import Drawing
+from workshop_lib.plots.style import AccessibleFigure
 from workshop_lib.training.ema import Ema
 
 # What WRN-28-2 keeps of an image of 224 pixels: maps, channels, side (notebook 04)
@@ -31,7 +31,7 @@ KEPT = [(2, 16, 224), (16, 32, 224), (16, 64, 112), (16, 128, 56)]
 # ---- memory
 
 
-def one_image() -> Drawing:
+def one_image() -> AccessibleFigure:
     """Draw what one image leaves behind in the network."""
     megabytes = {
         f"{maps} maps: {channels} x {side} x {side}": 4
@@ -47,7 +47,7 @@ def one_image() -> Drawing:
     return for_the_room(figure, points=18, width=690)
 
 
-def what_helps() -> Drawing:
+def what_helps() -> AccessibleFigure:
     """Draw the memory of a step, as in the paper and after each saving."""
     return plots.bars(
         measured("04_budget.json")["gigabytes"],
@@ -65,13 +65,13 @@ def log(name: str) -> pd.DataFrame:
     return pd.DataFrame(measured("04_logs.json")[name]["log"])
 
 
-def mask_and_quality() -> Drawing:
+def mask_and_quality() -> AccessibleFigure:
     """Draw mask rate and pseudo-label accuracy of FixMatch."""
     figure = plots.pseudo_labels(log("fixmatch"), title="FixMatch, threshold 0.8")
     return for_the_room(figure, points=18, width=720, title=True)
 
 
-def two_thresholds() -> Drawing:
+def two_thresholds() -> AccessibleFigure:
     """Draw the mask rates of both thresholds."""
     both = {
         "0.8, aligned": log("fixmatch"),
@@ -83,28 +83,28 @@ def two_thresholds() -> Drawing:
     return for_the_room(figure, points=18, width=720, title=True)
 
 
-def recall() -> Drawing:
+def recall() -> AccessibleFigure:
     """Draw the network's own answer, its memory's, and the mixture."""
     found = measured("04_memory.json")
     rows = [
-        plots.Opinion("the classifier", found["own"]),
-        plots.Opinion("its neighbours", found["recalled"]),
-        plots.Opinion("mixed, nine to one", found["mixed"]),
+        plots.ClassProbabilities("the classifier", found["own"]),
+        plots.ClassProbabilities("its neighbours", found["recalled"]),
+        plots.ClassProbabilities("mixed, nine to one", found["mixed"]),
     ]
     return ask(rows, f"An image of class {found['true']}", most=4)
 
 
-def comatch_graph() -> Drawing:
+def comatch_graph() -> AccessibleFigure:
     """Draw CoMatch's target graph, and the embeddings before and after."""
     return matrices("comatch", "pseudo-labels agree")
 
 
-def ccssl_weights() -> Drawing:
+def ccssl_weights() -> AccessibleFigure:
     """Draw CCSSL's weights, and the embeddings before and after."""
     return matrices("ccssl", "same class, both sure")
 
 
-def matrices(name: str, target: str) -> Drawing:
+def matrices(name: str, target: str) -> AccessibleFigure:
     """Draw three matrices of the same images, class by class."""
     found = measured("04_graphs.json")[name]
     shown = {
@@ -123,7 +123,7 @@ def _matrix(lines: list[str]) -> NDArray[np.float64]:
     return values / values.diagonal()[:, None]  # an image and itself: 1
 
 
-def ladder() -> Drawing:
+def ladder() -> AccessibleFigure:
     """Draw the picture to remember."""
     worth = {
         "Supervised, strong": "what augmentation was worth",
@@ -135,12 +135,12 @@ def ladder() -> Drawing:
         if title in ("CoMatch", "CCSSL"):
             continue  # they have slides of their own
         note = f"{one['run']['labels']:,} labels"
-        rungs.append(plots.Rung(title, one["accuracy"], note, worth.get(title, "")))
-    figure = plots.ladder(rungs, title="One split, 2,000 steps each", chance=0.1)
+        rungs.append(plots.Bar(title, one["accuracy"], note, worth.get(title, "")))
+    figure = plots.baselines(rungs, title="One split, 2,000 steps each", chance=0.1)
     return for_the_room(figure, points=18)
 
 
-def two_weights() -> Drawing:
+def two_weights() -> AccessibleFigure:
     """Draw the validation curves of averaged and online weights."""
     run = log("fixmatch")
     online = run.assign(val_accuracy=run["val_accuracy_online"])
@@ -150,7 +150,7 @@ def two_weights() -> Drawing:
     return for_the_room(figure, points=18, width=540, title=True)
 
 
-def start_left() -> Drawing:
+def start_left() -> AccessibleFigure:
     """Draw how much of the untrained weights an average still holds after 100 steps."""
     left = {}
     for name, decay, warmup in (
@@ -171,7 +171,7 @@ def start_left() -> Drawing:
     return for_the_room(figure, points=18, width=540, title=True)
 
 
-def stopped() -> Drawing:
+def stopped() -> AccessibleFigure:
     """Draw a training that was stopped and resumed, and one that was not."""
     found = measured("04_resumed.json")
     assert found["equal"]  # what the slide says
@@ -180,7 +180,7 @@ def stopped() -> Drawing:
     return for_the_room(figure, points=18, width=580, title=True)
 
 
-FIGURES: dict[str, Callable[[], Drawing]] = {
+FIGURES: dict[str, Callable[[], AccessibleFigure]] = {
     "04_one_image.svg": one_image,
     "04_memory.svg": what_helps,
     "04_weak.svg": weak_answer,

@@ -18,13 +18,13 @@ from slides.draw.shape import reshape
 from workshop_lib import plots
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation import seed_interval
-from workshop_lib.plots import Drawing
+from workshop_lib.plots import AccessibleFigure
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results.md"
 SHOWN = "40 labels, seed 0"
 
 
-def curves() -> Drawing:
+def curves() -> AccessibleFigure:
     """Draw validation accuracy while training, and a star at the best step of each."""
     found = measured("05_training.json")
     logs = {title: pd.DataFrame(found[n]["log"]) for n, title in TITLES.items()}
@@ -43,7 +43,7 @@ def curves() -> Drawing:
     return reshape(figure, 7.2, 4.8, shown=720)
 
 
-def luck() -> Drawing:
+def luck() -> AccessibleFigure:
     """Draw twenty equal models' accuracies, and the best of each twenty."""
     _, split = deck_scenes()
     N, rng = len(split.test), np.random.default_rng(0)
@@ -58,7 +58,7 @@ def luck() -> Drawing:
     return reshape(figure, 7.4, 5.0, shown=720)
 
 
-def top_k() -> Drawing:
+def top_k() -> AccessibleFigure:
     """Draw top-k accuracy against k."""
     found = measured("05_scores.json")
     ks = range(1, len(found["class_names"]) + 1)
@@ -72,7 +72,7 @@ def top_k() -> Drawing:
     return reshape(figure, 7.4, 5.0, shown=720)
 
 
-def each_class() -> Drawing:
+def each_class() -> AccessibleFigure:
     """Draw the accuracy of each class."""
     found = measured("05_scores.json")
     recalls = {TITLES[n]: found[n]["recall"] for n in BOTH}
@@ -81,26 +81,26 @@ def each_class() -> Drawing:
     return reshape(figure, 7.6, 5.0, shown=720)
 
 
-def confusion() -> Drawing:
+def confusion() -> AccessibleFigure:
     """Draw FixMatch's confusion matrix."""
     found = measured("05_scores.json")
     matrix = np.array(found["fixmatch"]["confusion"])
     title = f"FixMatch, {SHOWN}: test images"
-    figure = plots.confusion(matrix, found["class_names"], title=title)
+    figure = plots.confusion_matrix(matrix, found["class_names"], title=title)
     figure.axes[0].set_aspect("auto")
     figure.axes[0].tick_params(axis="x", rotation=30)
     return reshape(figure, 7.6, 5.0, shown=720)
 
 
-def always_forest() -> Drawing:
+def always_forest() -> AccessibleFigure:
     """Draw the matrix of a model that says Forest to all, of which nine in ten are."""
     matrix = np.array([[90, 0], [10, 0]])
     title = "Always says Forest"
-    figure = plots.confusion(matrix, ("Forest", "Other"), title=title)
+    figure = plots.confusion_matrix(matrix, ("Forest", "Other"), title=title)
     return reshape(figure, 4.8, 4.2, shown=480)
 
 
-def mistakes() -> Drawing:
+def mistakes() -> AccessibleFigure:
     """Show the six mistakes that FixMatch is surest of."""
     scenes, _ = deck_scenes()
     kept = measured("05_mistakes.json")["surest"]
@@ -113,7 +113,7 @@ def mistakes() -> Drawing:
     return reshape(figure, 9.0, 2.6, shown=1080)
 
 
-def calibration() -> Drawing:
+def calibration() -> AccessibleFigure:
     """Draw confidence against accuracy: two networks."""
     found = measured("05_scores.json")
     tables = {TITLES[n]: _table(found[n]["reliability"]) for n in BOTH}
@@ -124,7 +124,7 @@ def _table(columns: dict[str, list[Any]]) -> pd.DataFrame:
     return pd.DataFrame(columns).astype(float)  # None becomes NaN
 
 
-def five_seeds() -> Drawing:
+def five_seeds() -> AccessibleFigure:
     """Draw both methods on five draws of the labels."""
     found = measured("05_seeds.json")
     reached = {TITLES[n]: found[n] for n in BOTH}
@@ -133,11 +133,11 @@ def five_seeds() -> Drawing:
         one = seed_interval(values)
         intervals[name] = (one.value, one.low, one.high)
     title = "40 labels, five draws of them"
-    figure = plots.seeds(reached, intervals, title=title)
+    figure = plots.seed_plot(reached, intervals, title=title)
     return reshape(figure, 7.0, 4.9, shown=690)
 
 
-def two_intervals() -> Drawing:
+def two_intervals() -> AccessibleFigure:
     """Draw FixMatch's gain: how sure over test images, how sure over labels."""
     test, found = measured("05_same_images.json"), measured("05_seeds.json")
     gains = np.subtract(found[BOTH[1]], found[BOTH[0]])
@@ -158,7 +158,7 @@ def two_intervals() -> Drawing:
     return reshape(figure, 7.4, 4.2, shown=720)
 
 
-def methods() -> Drawing:
+def methods() -> AccessibleFigure:
     """Draw the table of docs/results.md, best first: means and deviations."""
     text = RESULTS.read_text(encoding="utf-8")
     part = text.split("## Every method on MiniEO, 40 labels", 1)[-1].split("\n## ", 1)[
@@ -182,7 +182,7 @@ def methods() -> Drawing:
     return reshape(figure, 7.6, 5.1, shown=720)
 
 
-def favoured() -> Drawing:
+def favoured() -> AccessibleFigure:
     """Draw which classes FixMatch's pseudo-labels favour."""
     table = pd.DataFrame(measured("05_pseudo_labels.json")["table"])
     title = "Which classes pseudo-labels favour"
@@ -190,7 +190,7 @@ def favoured() -> Drawing:
     return reshape(figure, 7.8, 5.0, shown=720)
 
 
-FIGURES: dict[str, Callable[[], Drawing]] = {
+FIGURES: dict[str, Callable[[], AccessibleFigure]] = {
     "05_curves.svg": curves,
     "05_luck.svg": luck,
     "05_top_k.svg": top_k,

@@ -14,7 +14,7 @@ from slides.draw.runs import deck_scenes
 from slides.draw.shape import reshape
 from workshop_lib import plots
 from workshop_lib.data.fetch.catalogue import find_source
-from workshop_lib.plots import Drawing, Panel
+from workshop_lib.plots import AccessibleFigure, Panel
 from workshop_lib.plots.display import to_display
 
 BEFORE, AFTER = STAGES["initial"], STAGES["best"]
@@ -24,18 +24,18 @@ def _panel(title: str, points: Any, labels: Any, **more: Any) -> Panel:
     return Panel(title, np.array(points, np.float32), np.array(labels), **more)
 
 
-def path() -> Drawing:
+def path() -> AccessibleFigure:
     """Follow one image through FixMatch's network."""
     scenes, _ = deck_scenes()
     kept = measured("06_path.json")
     picture = to_display(scenes.images[kept["image"]][None], scenes.bands)[0]
-    figure = plots.vector_path(
+    figure = plots.forward_diagram(
         picture, kept["maps"], kept["features"], kept["probs"], scenes.class_names
     )
     return reshape(figure, 12.4, 4.6, shown=1080)
 
 
-def lengths() -> Drawing:
+def lengths() -> AccessibleFigure:
     """Draw how long CoMatch's vectors are."""
     found = measured("06_vectors.json")
     figure = plots.histograms(
@@ -47,18 +47,18 @@ def lengths() -> Drawing:
     return reshape(figure, 7.4, 5.0, shown=720)
 
 
-def unit_circle() -> Drawing:
+def unit_circle() -> AccessibleFigure:
     """Draw two numbers of some vectors, before and after scaling them to length 1."""
     found = measured("06_vectors.json")
     raw = torch.tensor(found["two_numbers"])  # (36, 2)
     unit = torch.nn.functional.normalize(raw, dim=1)
     title = "CoMatch: two of its features, 36 test images"
     names = deck_scenes()[0].class_names
-    figure = plots.unit_circle(raw, unit, found["labels"], names, title=title)
+    figure = plots.l2_normalization(raw, unit, found["labels"], names, title=title)
     return reshape(figure, 10.4, 4.6, shown=880)
 
 
-def neighbours() -> Drawing:
+def neighbours() -> AccessibleFigure:
     """Show what FixMatch finds most alike to two images."""
     scenes, split = deck_scenes()
     found = measured("06_neighbours.json")
@@ -71,7 +71,7 @@ def neighbours() -> Drawing:
     return reshape(figure, 10.5, 4.5, shown=1080)
 
 
-def knn() -> Drawing:
+def knn() -> AccessibleFigure:
     """Draw the kNN accuracy before training and after, and of CoMatch's projection."""
     found = measured("06_maps.json")
     first = {found[f"{name}, {BEFORE}"]["knn"] for name in TITLES}
@@ -87,7 +87,7 @@ def knn() -> Drawing:
     return reshape(figure, 7.4, 4.9, shown=720)
 
 
-def maps() -> Drawing:
+def maps() -> AccessibleFigure:
     """Draw the map before training, and the three after."""
     found = measured("06_maps.json")
     keys = {f"fixmatch, {BEFORE}": "before (all three)"}
@@ -103,7 +103,7 @@ def maps() -> Drawing:
     return reshape(figure, 11.4, 4.0, shown=1130)
 
 
-def one_map() -> Drawing:
+def one_map() -> AccessibleFigure:
     """Draw FixMatch's map alone."""
     found = measured("06_maps.json")
     kept = found[f"fixmatch, {AFTER}"]
@@ -114,7 +114,7 @@ def one_map() -> Drawing:
     return reshape(figure, 6.6, 5.0, shown=620)
 
 
-def solid() -> Drawing:
+def solid() -> AccessibleFigure:
     """Draw t-SNE in 3-D beside what is none: three of the numbers."""
     found = measured("06_solid.json")
     shown = {"t-SNE in 3-D": "tsne", "the first 3 of 96 numbers": "first_three"}
@@ -125,7 +125,7 @@ def solid() -> Drawing:
     return reshape(figure, 10.6, 4.9, shown=960)
 
 
-def cannot_tell() -> Drawing:
+def cannot_tell() -> AccessibleFigure:
     """Draw three known groups by PCA and by t-SNE."""
     found, (_, group) = measured("06_cannot_tell.json"), toy()
     panels = [
@@ -147,7 +147,7 @@ def cannot_tell() -> Drawing:
     return reshape(figure, 7.8, 4.7, shown=720)
 
 
-def perplexity() -> Drawing:
+def perplexity() -> AccessibleFigure:
     """Draw FixMatch's features at three perplexities."""
     found = measured("06_perplexities.json")
     panels = [
@@ -160,7 +160,7 @@ def perplexity() -> Drawing:
     return reshape(figure, 11.0, 4.3, shown=1080)
 
 
-def noise() -> Drawing:
+def noise() -> AccessibleFigure:
     """Draw pure noise at two perplexities."""
     found = measured("06_perplexities.json")["noise"]
     panels = [
@@ -181,14 +181,14 @@ def noise() -> Drawing:
     return reshape(figure, 7.8, 4.7, shown=720)
 
 
-def marks() -> Drawing:
+def marks() -> AccessibleFigure:
     """Draw the marks of UC Merced's classes."""
     names = list(find_source("ucm").classes)
     title = f"{len(names)} classes, 7 colours: UC Merced"
     return reshape(plots.class_marks(names, title=title), 11.4, 4.4, shown=1080)
 
 
-FIGURES: dict[str, Callable[[], Drawing]] = {
+FIGURES: dict[str, Callable[[], AccessibleFigure]] = {
     "06_path.png": path,
     "06_lengths.svg": lengths,
     "06_unit_circle.svg": unit_circle,

@@ -23,7 +23,7 @@ from workshop_lib.channels import groups
 from workshop_lib.data.mini_eo import CLASSES, COVERS
 from workshop_lib.data.modalities import pack
 from workshop_lib.errors import WorkshopError
-from workshop_lib.plots import Drawing
+from workshop_lib.plots import AccessibleFigure
 
 MINI_EO = Path(__file__).parents[2] / "docs" / "mini_eo.md"
 # Which image of each class: a forest under clouds, a lake on a calm day
@@ -41,7 +41,7 @@ ADDED = (
 )
 
 
-def sensors() -> Drawing:
+def sensors() -> AccessibleFigure:
     """Show three scenes as each sensor sees them."""
     scenes, _ = deck_scenes()
     chosen = [
@@ -71,7 +71,7 @@ def forest_told() -> dict[str, float]:
     return {name: float(value) for name, value in found}
 
 
-def forest() -> Drawing:
+def forest() -> AccessibleFigure:
     """Draw what is there to be gained, as a forest of trees finds it."""
     told = forest_told()
     everything = "S2, S1, climate, elevation, season, rain, wind"
@@ -88,7 +88,7 @@ def forest() -> Drawing:
     return reshape(figure, 7.4, 5.0, shown=720)
 
 
-def maps_of_facts() -> Drawing:
+def maps_of_facts() -> AccessibleFigure:
     """Show the channels of one packed patch, normalised."""
     scenes, split = deck_scenes()
     packed = pack(scenes, ("s2", "s1", "season", "climate"))
@@ -116,7 +116,7 @@ def _spread(normalized: bool) -> dict[str, np.ndarray]:
     }
 
 
-def raw() -> Drawing:
+def raw() -> AccessibleFigure:
     """Draw the numbers of three modalities in their own units."""
     figure = plots.histograms(
         _spread(False), title="In their own units", y_label="pixels",
@@ -125,7 +125,7 @@ def raw() -> Drawing:
     return key_below(reshape(figure, 6.0, 4.9, shown=540), 3, means=False)
 
 
-def normalized() -> Drawing:
+def normalized() -> AccessibleFigure:
     """Draw the same numbers after normalisation of each channel."""
     figure = plots.histograms(
         _spread(True), title="Each normalised", y_label="pixels",
@@ -139,7 +139,7 @@ def _study(name: str) -> pd.DataFrame:
     return pd.DataFrame(found if found else {"name": [], "seed": [], "f1": []})
 
 
-def table() -> Drawing:
+def table() -> AccessibleFigure:
     """Draw F1 of scenes, and IoU of maps where measured, for each set."""
     scenes, maps = _study("sets"), _study("maps")
     maps = maps if {"S2", "S2 + S1"} <= set(maps["name"]) else maps[:0]
@@ -150,7 +150,7 @@ def table() -> Drawing:
     return reshape(figure, 11.0, 5.2, shown=1080)
 
 
-def gains() -> Drawing:
+def gains() -> AccessibleFigure:
     """Draw what each addition changes, seed by seed."""
     wide = _study("sets").pivot(index="seed", columns="name", values="f1")
     rows = {}
@@ -180,7 +180,7 @@ def _longitude(away: bool) -> dict[str, np.ndarray]:
     return {name: place[some].numpy() for name, some in both.items()}
 
 
-def longitude_home() -> Drawing:
+def longitude_home() -> AccessibleFigure:
     """Draw who lies where in the regions that are learnt from."""
     figure = plots.histograms(
         _longitude(False), title="Four regions", bins=20, y_label="scenes",
@@ -189,7 +189,7 @@ def longitude_home() -> Drawing:
     return key_below(reshape(figure, 6.0, 4.9, shown=540), 2, means=False)
 
 
-def longitude_away() -> Drawing:
+def longitude_away() -> AccessibleFigure:
     """Draw who lies where in the fifth region."""
     figure = plots.histograms(
         _longitude(True), title="The fifth", bins=20, y_label="scenes",
@@ -198,7 +198,7 @@ def longitude_away() -> Drawing:
     return key_below(reshape(figure, 6.0, 4.9, shown=540), 2, means=False)
 
 
-def fails() -> Drawing:
+def fails() -> AccessibleFigure:
     """Draw what is left when a modality is missing, with and without dropout."""
     rows = pd.DataFrame(measured("07_sensor_fails.json")["rows"])
     names = {"all there": "all there", "no s1": "no S1", "no s2": "no S2"}
@@ -212,7 +212,7 @@ def fails() -> Drawing:
     return reshape(figure, 7.4, 4.4, shown=720)
 
 
-def views() -> Drawing:
+def views() -> AccessibleFigure:
     """Show weak and strong views of a patch of two sensors."""
     scenes, split = deck_scenes()
     packed = pack(scenes, ("s2", "s1"))
@@ -238,7 +238,7 @@ def views() -> Drawing:
     return reshape(figure, 8.6, 5.2, shown=740)
 
 
-FIGURES: dict[str, Callable[[], Drawing]] = {
+FIGURES: dict[str, Callable[[], AccessibleFigure]] = {
     "07_sensors.png": sensors,
     "07_forest.svg": forest,
     "07_early.svg": early,

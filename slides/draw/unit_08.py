@@ -22,7 +22,7 @@ from workshop_lib.augment.policies import policies_for
 from workshop_lib.data.landsat import LANDSAT_CLASSES
 from workshop_lib.data.mini_eo import COVERS
 from workshop_lib.evaluation import seed_interval
-from workshop_lib.plots import Drawing
+from workshop_lib.plots import AccessibleFigure
 from workshop_lib.plots.display import to_display
 
 MEASURED: dict[str, Callable[[], dict[str, Any]]] = {
@@ -39,7 +39,7 @@ def _large(name: str) -> tuple[torch.Tensor, torch.Tensor]:
     return mosaic(scenes.images[tiles])[None], mosaic(scenes.masks[tiles])[None]
 
 
-def cost() -> Drawing:
+def cost() -> AccessibleFigure:
     """Draw the seconds of a map, window by window and in one pass."""
     found = measured("08_cost.json")
     names = {
@@ -58,7 +58,7 @@ def cost() -> Drawing:
     return reshape(figure, 7.4, 4.4, shown=720)
 
 
-def windows() -> Drawing:
+def windows() -> AccessibleFigure:
     """Show water as windows find it, and as a network for pixels does."""
     found = measured("08_large.json")
     image, truth = _large("08_large.json")
@@ -76,7 +76,7 @@ def windows() -> Drawing:
     return reshape(figure, 11.4, 3.7, shown=1080)
 
 
-def depth() -> Drawing:
+def depth() -> AccessibleFigure:
     """Draw training losses of shallow and deep networks."""
     found = measured("08_depth.json")
     series = {n: (found[n]["step"], found[n]["loss"]) for n in NETWORKS}
@@ -88,7 +88,7 @@ def depth() -> Drawing:
     return reshape(figure, 6.2, 4.8, shown=580)
 
 
-def gradients() -> Drawing:
+def gradients() -> AccessibleFigure:
     """Draw how long the gradient is at each layer, before the first step."""
     found = measured("08_gradients.json")
     layers = range(1, len(found["plain"]) + 1)
@@ -101,7 +101,7 @@ def gradients() -> Drawing:
     return reshape(figure, 5.6, 4.8, shown=520)
 
 
-def strides() -> Drawing:
+def strides() -> AccessibleFigure:
     """Show what each head of an FCN says by itself, and their sum."""
     found = measured("08_strides.json")
     image, truth = _large("08_strides.json")
@@ -115,7 +115,7 @@ def strides() -> Drawing:
     return reshape(figure, 12.2, 3.9, shown=1136)
 
 
-def seams() -> Drawing:
+def seams() -> AccessibleFigure:
     """Show where patches side by side, and blended ones, differ from one pass."""
     found = measured("08_large.json")
     maps = {k: maps_of([found[k]])[0] for k in ("one pass", "side by side", "blended")}
@@ -132,7 +132,7 @@ def seams() -> Drawing:
     return reshape(figure, 6.4, 5.0, shown=600)
 
 
-def rungs() -> Drawing:
+def rungs() -> AccessibleFigure:
     """Draw mIoU of the three rungs, seed by seed."""
     found = measured("08_rungs.json")
     reached = {title: found[method]["miou"] for method, title in RUNGS.items()}
@@ -140,7 +140,7 @@ def rungs() -> Drawing:
     for name, values in reached.items():
         one = seed_interval(values)
         intervals[name] = (one.value, one.low, one.high)
-    figure = plots.seeds(reached, intervals, title="Ten labelled tiles")
+    figure = plots.seed_plot(reached, intervals, title="Ten labelled tiles")
     axes = figure.axes[0]
     axes.set_ylabel("mIoU on test tiles (%)")
     lowest, highest = axes.get_ylim()  # which leave room for wide intervals
@@ -149,7 +149,7 @@ def rungs() -> Drawing:
     return reshape(figure, 6.0, 4.9, shown=520)
 
 
-def maps() -> Drawing:
+def maps() -> AccessibleFigure:
     """Show four tiles, the truth, and what the three networks make of them."""
     found = measured("08_maps.json")
     scenes, _ = deck_scenes()
@@ -163,7 +163,7 @@ def maps() -> Drawing:
     return reshape(figure, 7.4, 6.4, shown=600, points=16)
 
 
-def each_class() -> Drawing:
+def each_class() -> AccessibleFigure:
     """Draw the IoU of each class, with its share of the pixels."""
     found = measured("08_rungs.json")
     names = [
@@ -177,7 +177,7 @@ def each_class() -> Drawing:
     return reshape(figure, 7.6, 5.0, shown=720)
 
 
-def undone() -> Drawing:
+def undone() -> AccessibleFigure:
     """Show pseudo-labels of a weak view, and carried over to a strong one."""
     found = measured("08_undone.json")
     scenes, _ = deck_scenes()
@@ -195,7 +195,7 @@ def undone() -> Drawing:
     return reshape(figure, 5.6, 5.8, shown=500, points=17)
 
 
-def pseudo_maps() -> Drawing:
+def pseudo_maps() -> AccessibleFigure:
     """Show the pseudo-labels of unlabelled tiles as the training goes on."""
     found = measured("08_pseudo_maps.json")
     scenes, _ = deck_scenes()
@@ -209,7 +209,7 @@ def pseudo_maps() -> Drawing:
     return reshape(figure, 8.2, 6.0, shown=570, points=15)
 
 
-def landsat() -> Drawing:
+def landsat() -> AccessibleFigure:
     """Show the Landsat scene's map of 1996, and two models' maps by block."""
     found = measured("08_landsat.json")
     names = {
@@ -225,7 +225,7 @@ def landsat() -> Drawing:
     return key_below(reshape(figure, 7.2, 5.9, shown=600, points=16), 4)
 
 
-FIGURES: dict[str, Callable[[], Drawing]] = {
+FIGURES: dict[str, Callable[[], AccessibleFigure]] = {
     "08_windows.png": windows,
     "08_cost.svg": cost,
     "08_shortcut.svg": shortcut,

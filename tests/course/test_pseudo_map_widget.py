@@ -10,7 +10,7 @@ import torch
 from workshop_lib.course import widgets
 from workshop_lib.course.widgets import pseudo_map
 from workshop_lib.errors import WorkshopError
-from workshop_lib.plots import Drawing, describe
+from workshop_lib.plots import AccessibleFigure, describe
 from workshop_lib.training.pseudo_maps import PseudoMaps
 
 NAMES = ("field", "water")
@@ -54,7 +54,7 @@ def test_nothing_is_sure(maps, masks):
 
 def test_without_a_kernel_it_is_a_picture(maps, masks):
     found = widgets.pseudo_map_slider(maps, masks, NAMES, 0.6)
-    assert isinstance(found, Drawing)
+    assert isinstance(found, AccessibleFigure)
     assert "100 % of the pixels used" in describe(found)
 
 

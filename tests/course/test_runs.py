@@ -12,7 +12,7 @@ from workshop_lib.course.runs import class_run, run_folder
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.splits import Split
 from workshop_lib.errors import WorkshopError
-from workshop_lib.plots import Drawing
+from workshop_lib.plots import AccessibleFigure
 from workshop_lib.recipe import Recipe, preset
 
 SMALL = Recipe(
@@ -48,15 +48,15 @@ class Screen:
 
     def __init__(self) -> None:
         self.places = 0
-        self.drawn: list[Drawing] = []
+        self.drawn: list[AccessibleFigure] = []
 
-    def display(self, figure: Drawing, *, display_id: bool) -> "Screen":
+    def display(self, figure: AccessibleFigure, *, display_id: bool) -> "Screen":
         assert display_id  # else the picture could not be exchanged
         self.places += 1
         self.drawn.append(figure)
         return self
 
-    def update(self, figure: Drawing) -> None:
+    def update(self, figure: AccessibleFigure) -> None:
         self.drawn.append(figure)
 
     def steps(self) -> list[list[float]]:

@@ -24,7 +24,7 @@ from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.embeddings import Embeddings
 from workshop_lib.evaluation.predictions import Predictions
-from workshop_lib.plots import Drawing, Panel, describe
+from workshop_lib.plots import AccessibleFigure, Panel, describe
 
 K, N = 4, 48
 NAMES = ("Forest", "River", "Port", "Lake")
@@ -108,7 +108,7 @@ def test_still_pictures(scenes, predictions, maps):
         widgets.confusion_browser(predictions, scenes),
         widgets.perplexity_slider(maps, NAMES),
     ]
-    assert all(isinstance(figure, Drawing) for figure in found)
+    assert all(isinstance(figure, AccessibleFigure) for figure in found)
     words = [describe(figure) for figure in found]
     assert "five strengths" in words[0] and "threshold 0.95" in words[1]
     assert words[2].startswith("Forest, predicted Port: 3 of 12.")

@@ -109,7 +109,7 @@ def _alt_says_what_is_drawn(name: str, drawn: str) -> None:
                 assert number in drawn or number in known, f"{number} of {words!r}"
 
 
-def _letters_carry_to_the_back(name: str, figure: plots.Drawing) -> None:
+def _letters_carry_to_the_back(name: str, figure: plots.AccessibleFigure) -> None:
     """On a slide, which is 720 px high, no letter is lower than 14 px."""
     words = rf"!\[([^\]]*)\]\(figures/{re.escape(name)}\)"
     for deck in decks():
@@ -164,7 +164,7 @@ def test_data_names_the_run_that_it_comes_from():
 # ---- the comparison itself
 
 
-def drawing(value: float) -> plots.Drawing:
+def drawing(value: float) -> plots.AccessibleFigure:
     return plots.bars({"one": 10.0, "two": value}, title="Two", unit="%")
 
 
@@ -218,7 +218,7 @@ def test_the_same_figure_gives_the_same_bytes():
 
 def test_a_figure_without_words_or_with_an_odd_name_is_refused():
     with pytest.raises(WorkshopError, match="no alt text"):
-        kit.as_bytes("a.svg", plots.Drawing())
+        kit.as_bytes("a.svg", plots.AccessibleFigure())
     with pytest.raises(WorkshopError, match=r"neither .svg nor .png"):
         kit.as_bytes("a.gif", drawing(6))
 

@@ -5,10 +5,10 @@ import pytest
 from slides.draw.letters import for_the_room
 from slides.draw.shape import key_below, reshape
 from workshop_lib import plots
-from workshop_lib.plots.style import Drawing
+from workshop_lib.plots.style import AccessibleFigure
 
 
-def drawing() -> Drawing:
+def drawing() -> AccessibleFigure:
     return plots.bars({"one": 1.0, "two": 2.0}, title="Bars", unit="GB")
 
 

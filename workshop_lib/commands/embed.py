@@ -18,7 +18,7 @@ from workshop_lib.training.run import Run
 
 if TYPE_CHECKING:  # matplotlib and scikit-learn would slow every other command down
     from workshop_lib.evaluation.embeddings import Embeddings
-    from workshop_lib.plots import Drawing
+    from workshop_lib.plots import AccessibleFigure
 
 _QUERIES = 10  # rows of the picture of neighbours
 
@@ -122,7 +122,7 @@ def _print_figures(found: "Embeddings", memory: "Embeddings", k: int) -> str:
     return note
 
 
-def _save(path: Path, figure: "Drawing") -> None:
+def _save(path: Path, figure: "AccessibleFigure") -> None:
     write_or_explain(
         path, lambda temporary: figure.savefig(temporary, format="png", dpi=120)
     )

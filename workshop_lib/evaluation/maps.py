@@ -14,7 +14,7 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.embeddings import Embeddings
 from workshop_lib.evaluation.neighbours import nearest, silhouette
 from workshop_lib.evaluation.reduce import pca, sample_per_class, tsne
-from workshop_lib.plots import Drawing, Panel
+from workshop_lib.plots import AccessibleFigure, Panel
 
 Arrays = dict[str, NDArray[Any]]  # what is drawn, by name, to be kept in the export
 
@@ -26,7 +26,7 @@ def maps_2d(
     note: str = "",
     most: int = 2000,
     seed: int = 0,
-) -> tuple[Drawing, Arrays]:
+) -> tuple[AccessibleFigure, Arrays]:
     """Draw t-SNE and PCA side by side.
 
     Args:
@@ -60,7 +60,7 @@ def maps_3d(
     title: str = "Where the network puts the images, in 3-D",
     most: int = 2000,
     seed: int = 0,
-) -> tuple[Drawing, Arrays]:
+) -> tuple[AccessibleFigure, Arrays]:
     """Draw t-SNE and PCA in 3-D, each from two sides, as one side hides its depth.
 
     Arguments as in `maps_2d`; returns the figure; "drawn", "tsne_3d" and "pca_3d".
@@ -88,7 +88,7 @@ def compare_maps(
     most: int = 2000,
     seed: int = 0,
     columns: int = 3,
-) -> Drawing:
+) -> AccessibleFigure:
     """Draw a t-SNE of the same images for each of several networks.
 
     Such as supervised, FixMatch and CoMatch, or before and after training. Below each
@@ -127,7 +127,7 @@ def draw_neighbours(
     *,
     k: int = 5,
     title: str = "Nearest neighbours",
-) -> Drawing:
+) -> AccessibleFigure:
     """Show images and beside each the k that the network puts nearest to it.
 
     Args:

@@ -89,7 +89,7 @@ def _render(data: ReportData) -> str:
         headline=headline(data),
         done=what_was_done(data),
         ladder=_image(
-            plots.ladder(
+            plots.baselines(
                 rungs(data), title=_ladder_title(data), chance=1 / len(data.class_names)
             )
         ),
@@ -176,7 +176,9 @@ def _confusions(data: ReportData) -> list[_Image]:
         [data.baseline, data.main] if data.baseline is not data.main else [data.main]
     )
     return [
-        _image(plots.confusion(r.scores.confusion, data.class_names, title=r.title))
+        _image(
+            plots.confusion_matrix(r.scores.confusion, data.class_names, title=r.title)
+        )
         for r in chosen
         if r is not None
     ]

@@ -10,7 +10,7 @@ from typing import Any
 from workshop_lib.evaluation.mcnemar import mcnemar
 from workshop_lib.evaluation.report_data import MethodResult, ReportData
 from workshop_lib.evaluation.report_tables import per_cent
-from workshop_lib.plots.ladder import Rung
+from workshop_lib.plots.ladder import Bar
 from workshop_lib.recipe import preset
 
 
@@ -74,12 +74,12 @@ def what_was_done(data: ReportData) -> list[str]:
     return [*lines, *data.facts]
 
 
-def rungs(data: ReportData) -> list[Rung]:
+def rungs(data: ReportData) -> list[Bar]:
     """Turn the results into the rungs of the ladder."""
     found = []
     for result in data.results:
         note = f"{result.labels:,} labels"
-        found.append(Rung(result.title, result.scores.accuracy, note, _worth(result)))
+        found.append(Bar(result.title, result.scores.accuracy, note, _worth(result)))
     return found
 
 

@@ -11,7 +11,7 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.plots.style import (
     INK,
     PALETTE,
-    Drawing,
+    AccessibleFigure,
     house_style,
     new_axes,
 )
@@ -24,7 +24,7 @@ def bars(
     title: str,
     unit: str,
     limit: tuple[str, float] | None = None,
-) -> Drawing:
+) -> AccessibleFigure:
     """Draw one bar per quantity, the first on top, with its number at the end.
 
     Bars above a limit are hatched as well as coloured.

@@ -5,7 +5,13 @@ __all__ = ["class_marks"]
 from collections.abc import Sequence
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.plots.style import INK, PALETTE, Drawing, house_style, point_style
+from workshop_lib.plots.style import (
+    INK,
+    PALETTE,
+    AccessibleFigure,
+    house_style,
+    point_style,
+)
 
 _MOST = 49  # point_style repeats itself beyond
 
@@ -16,7 +22,7 @@ def class_marks(
     *,
     title: str = "A mark of its own for each class",
     columns: int = 3,
-) -> Drawing:
+) -> AccessibleFigure:
     """Draw the mark of each class, as `embedding_grid` uses it, above colour alone.
 
     Below each mark a plain dot in the colours of a usual palette of seven, which comes
@@ -37,9 +43,8 @@ def class_marks(
         )
     colours = list(PALETTE.values())
     rows = -(-K // columns)
-    figure = Drawing(
-        figsize=(3.9 * columns, 0.9 + 0.46 * rows), layout="constrained",
-        facecolor="white",
+    figure = AccessibleFigure(
+        figsize=(3.9 * columns, 0.9 + 0.46 * rows),
     )  # fmt: skip
     axes = figure.add_subplot()
     for k, name in enumerate(class_names):

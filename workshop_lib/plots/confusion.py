@@ -1,6 +1,6 @@
 """Which classes are taken for which."""
 
-__all__ = ["confusion"]
+__all__ = ["confusion_matrix"]
 
 import textwrap
 from collections.abc import Sequence
@@ -10,18 +10,18 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.plots.style import INK, Drawing, house_style, new_axes
+from workshop_lib.plots.style import INK, AccessibleFigure, house_style, new_axes
 
 _MOST_NUMBERS = 25  # with more classes the counts would be smaller than a pixel
 
 
 @house_style()
-def confusion(
+def confusion_matrix(
     matrix: NDArray[np.int64],
     class_names: Sequence[str],
     *,
     title: str = "Confusion matrix",
-) -> Drawing:
+) -> AccessibleFigure:
     """Draw a confusion matrix: counts as numbers, the share of each row as colour.
 
     Colour shows shares, so that a rare class is as easy to read as a common one.

@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.plots.style import GREY, PALETTE, Drawing, house_style
+from workshop_lib.plots.style import GREY, PALETTE, AccessibleFigure, house_style
 
 _UNKNOWN = 255
 _NO_DATA = "white"
@@ -27,7 +27,7 @@ def cover_maps(
     colours: Sequence[str] = (),
     picture: NDArray[np.uint8] | None = None,
     title: str = "Land cover",
-) -> Drawing:
+) -> AccessibleFigure:
     """Draw the true map, beside it the predicted ones, and below them their errors.
 
     Args:
@@ -58,10 +58,8 @@ def cover_maps(
     }  # fmt: skip
     height, width = truth.shape
     each = 4.0
-    figure = Drawing(
+    figure = AccessibleFigure(
         figsize=(each * len(maps), 2 * each * height / width + 1.6),
-        layout="constrained",
-        facecolor="white",
     )
     axes = figure.subplots(2, len(maps), squeeze=False)
     known, words = truth != _UNKNOWN, []

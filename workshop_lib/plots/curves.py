@@ -12,7 +12,7 @@ from matplotlib.ticker import StrMethodFormatter
 from workshop_lib.errors import WorkshopError
 from workshop_lib.plots.style import (
     PALETTE,
-    Drawing,
+    AccessibleFigure,
     house_style,
     line_style,
     new_axes,
@@ -34,7 +34,7 @@ def learning_curves(
     *,
     column: str = "val_accuracy",
     title: str = "Accuracy while training",
-) -> Drawing:
+) -> AccessibleFigure:
     """Draw the validation accuracy of several methods against optimiser steps.
 
     Equal steps, not equal epochs, make the comparison fair: an epoch over 40 labelled
@@ -71,7 +71,7 @@ def learning_curves(
 @house_style()
 def pseudo_labels(
     log: pd.DataFrame, *, title: str = "Pseudo-labels while training"
-) -> Drawing:
+) -> AccessibleFigure:
     """Draw how many pseudo-labels a method used and how many of those were right.
 
     The two numbers pull against each other: a low threshold uses many and worse ones.
@@ -110,7 +110,7 @@ def pseudo_labels(
 
 
 @house_style()
-def growing_curve(log: pd.DataFrame, *, steps: int, title: str) -> Drawing:
+def growing_curve(log: pd.DataFrame, *, steps: int, title: str) -> AccessibleFigure:
     """Draw one training up to where it is, on axes that show all of it.
 
     For a picture that is drawn again and again: the axes never move, so that the eye
@@ -151,7 +151,7 @@ def growing_curve(log: pd.DataFrame, *, steps: int, title: str) -> Drawing:
     return figure
 
 
-def _legend_below(figure: Drawing, lines: int) -> None:
+def _legend_below(figure: AccessibleFigure, lines: int) -> None:
     # Inside the axes no corner is free of lines in every training
     columns = 2 if lines == 4 else min(lines, 3)
     size = 11 if columns == 3 else 13  # three long names fit side by side

@@ -13,7 +13,13 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.plots.style import GREY, INK, Drawing, house_style, point_style
+from workshop_lib.plots.style import (
+    GREY,
+    INK,
+    AccessibleFigure,
+    house_style,
+    point_style,
+)
 
 _SIDE = 4.2  # inches of one map
 _LINE = 0.25  # inches of one line of the legend
@@ -47,7 +53,7 @@ def embedding_grid(
     *,
     title: str = "Where the network puts the images",
     columns: int = 3,
-) -> Drawing:
+) -> AccessibleFigure:
     """Draw maps side by side with one legend: methods, or before and after training.
 
     A class looks the same in every map. Its number stands near the middle of its points
@@ -75,10 +81,8 @@ def embedding_grid(
     height = rows * (_SIDE + 0.5) + 0.5
     legend_columns = -(-len(names) // int(height / _LINE - 2))
     legend_width = legend_columns * (0.5 + 0.1 * max(map(len, names)))
-    figure = Drawing(
+    figure = AccessibleFigure(
         figsize=(columns * _SIDE + legend_width, height),
-        layout="constrained",
-        facecolor="white",
     )
     for i, panel in enumerate(panels):
         _draw(figure, (rows, columns, i + 1), panel)
@@ -115,7 +119,7 @@ def _check(panel: Panel, num_classes: int) -> None:
         )
 
 
-def _draw(figure: Drawing, where: tuple[int, int, int], panel: Panel) -> None:
+def _draw(figure: AccessibleFigure, where: tuple[int, int, int], panel: Panel) -> None:
     solid = panel.points.shape[1] == 3
     axes: Any = figure.add_subplot(*where, projection="3d" if solid else None)
     size = float(np.clip(150 / len(panel.points) ** 0.5, 4, 7))  # few points: larger

@@ -9,7 +9,13 @@ from typing import Any, Literal
 from matplotlib.patches import FancyBboxPatch
 
 from workshop_lib.errors import WorkshopError, unknown_name
-from workshop_lib.plots.style import INK, PALETTE, Drawing, house_style, sentence
+from workshop_lib.plots.style import (
+    INK,
+    PALETTE,
+    AccessibleFigure,
+    house_style,
+    sentence,
+)
 
 # Face, width of the rim, dash: a kind is told by more than its colour
 _LOOKS: dict[str, tuple[str, float, str]] = {
@@ -45,7 +51,7 @@ def flow(
     arrows: Sequence[tuple[str, str] | tuple[str, str, float]],
     *,
     title: str,
-) -> Drawing:
+) -> AccessibleFigure:
     """Draw boxes and the arrows between them.
 
     Args:
@@ -67,7 +73,7 @@ def flow(
             raise unknown_name("box", end, boxes)
     low, high = _corners(boxes.values())
     size = (high[0] - low[0] + 0.2, high[1] - low[1] + 0.7)
-    figure = Drawing(figsize=size, layout="constrained", facecolor="white")
+    figure = AccessibleFigure(figsize=size)
     axes = figure.add_subplot()
     axes.set(xlim=(low[0] - 0.1, high[0] + 0.1), ylim=(low[1] - 0.1, high[1] + 0.1))
     axes.axis("off")

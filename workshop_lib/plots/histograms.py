@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from workshop_lib.errors import WorkshopError
 from workshop_lib.plots.style import (
     INK,
-    Drawing,
+    AccessibleFigure,
     house_style,
     line_style,
     new_axes,
@@ -28,7 +28,7 @@ def histograms(
     x_label: str,
     y_label: str = "how often",
     bins: int = 40,
-) -> Drawing:
+) -> AccessibleFigure:
     """Draw the histograms of several groups over each other, in the same bins.
 
     Groups differ in colour and hatching; a line marks the mean of each.

@@ -1,6 +1,6 @@
 """The picture to remember: what augmentation was worth, what unlabelled images were."""
 
-__all__ = ["Rung", "ladder"]
+__all__ = ["Bar", "baselines"]
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from workshop_lib.plots.style import (
     GREY,
     INK,
     PALETTE,
-    Drawing,
+    AccessibleFigure,
     house_style,
     new_axes,
 )
@@ -22,7 +22,7 @@ _BAR = 0.36  # height of a bar; the rest of the row holds the words above and be
 
 
 @dataclass(frozen=True)
-class Rung:
+class Bar:
     """One bar of the ladder.
 
     `accuracy` lies in 0..1, and so do `low` and `high`, the range over several seeds if
@@ -39,12 +39,12 @@ class Rung:
 
 
 @house_style()
-def ladder(
-    rungs: Sequence[Rung],
+def baselines(
+    rungs: Sequence[Bar],
     *,
     title: str = "What the unlabelled images were worth",
     chance: float | None = None,
-) -> Drawing:
+) -> AccessibleFigure:
     """Draw methods as bars, from the weakest start to the ceiling, with each gain.
 
     A gain counts against the best rung before it, not the last: a baseline that fell
@@ -75,7 +75,7 @@ def ladder(
     return figure
 
 
-def _check(rungs: Sequence[Rung]) -> None:
+def _check(rungs: Sequence[Bar]) -> None:
     if not rungs:
         raise WorkshopError(
             "a ladder without rungs: give at least one method's result."
@@ -88,7 +88,7 @@ def _check(rungs: Sequence[Rung]) -> None:
             )
 
 
-def _draw_rung(axes: Axes, row: int, rungs: Sequence[Rung]) -> str:
+def _draw_rung(axes: Axes, row: int, rungs: Sequence[Bar]) -> str:
     """Draw one bar with its numbers; return the same in words."""
     rung = rungs[row]
     value = 100 * rung.accuracy

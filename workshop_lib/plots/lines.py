@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.plots.style import Drawing, house_style, line_style, new_axes
+from workshop_lib.plots.style import AccessibleFigure, house_style, line_style, new_axes
 
 
 @house_style()
@@ -20,7 +20,7 @@ def lines(
     x_label: str,
     y_label: str,
     y_limits: tuple[float, float] | None = None,
-) -> Drawing:
+) -> AccessibleFigure:
     """Draw one line per name, each with a colour, a dash and a marker of its own.
 
     For the learning curves of a log, `learning_curves` knows more.

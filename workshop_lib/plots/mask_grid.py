@@ -12,7 +12,7 @@ from torch import Tensor
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.plots.display import to_display
-from workshop_lib.plots.style import INK, PALETTE, Drawing, house_style
+from workshop_lib.plots.style import INK, PALETTE, AccessibleFigure, house_style
 
 _NOTHING = 255  # in a map: drawn white
 _COLOURS = (*PALETTE.values(), "#f0e442", "#8a8a8a", "#8b5a2b")
@@ -40,7 +40,7 @@ def mask_grid(
     nothing: str = "not known",
     title: str = "Maps",
     side: float = 1.45,
-) -> Drawing:
+) -> AccessibleFigure:
     """Draw a row for each tile and a column for each kind of map.
 
     For maps beside the truth, for border errors (`border_errors` gives their classes),
@@ -80,7 +80,7 @@ def mask_grid(
     pictures = [] if images is None else list(to_display(images, bands))
     columns = len(arrays) + bool(pictures)
     size = (columns * side + 1.0, n * side + 1.6)
-    figure = Drawing(figsize=size, layout="constrained", facecolor="white")
+    figure = AccessibleFigure(figsize=size)
     grid = figure.subplots(n, columns, squeeze=False)
     look = ListedColormap([*used, "white"])
     for row in range(n):

@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError
 from workshop_lib.plots.display import sar_to_display, to_display
-from workshop_lib.plots.style import Drawing, house_style
+from workshop_lib.plots.style import AccessibleFigure, house_style
 
 # Colours that land cover has on maps; the legend names them for those who cannot tell.
 COVER_COLOURS = {
@@ -29,7 +29,7 @@ COVER_COLOURS = {
 @house_style()
 def modality_samples(
     scenes: Scenes, cover_names: Sequence[str], *, which: int = 7
-) -> Drawing:
+) -> AccessibleFigure:
     """Show true colour, false colour, radar, elevation and land cover side by side.
 
     Args:
@@ -63,7 +63,7 @@ def modality_samples(
         "vmin": -0.5,
         "vmax": len(colours) - 0.5,
     }
-    figure = Drawing(figsize=(8.4, 1.55 * K + 1), layout="constrained")
+    figure = AccessibleFigure(figsize=(8.4, 1.55 * K + 1))
     grid = figure.subplots(K, len(columns), squeeze=False)
     for row, name in enumerate(scenes.class_names):
         for axes, (title, pictures) in zip(grid[row], columns.items(), strict=True):

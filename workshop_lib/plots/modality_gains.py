@@ -7,7 +7,13 @@ from typing import Any
 import pandas as pd
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.plots.style import GREY, INK, Drawing, house_style, line_style
+from workshop_lib.plots.style import (
+    GREY,
+    INK,
+    AccessibleFigure,
+    house_style,
+    line_style,
+)
 
 _BAR: dict[str, Any] = {"marker": "|", "markersize": 20, "markeredgewidth": 2.5}
 
@@ -15,7 +21,7 @@ _BAR: dict[str, Any] = {"marker": "|", "markersize": 20, "markeredgewidth": 2.5}
 @house_style()
 def modality_gains(
     scenes: pd.DataFrame, maps: pd.DataFrame, *, against: str = "S2"
-) -> Drawing:
+) -> AccessibleFigure:
     """Draw a row per set of modalities: F1 of scenes, IoU of maps; a point per seed.
 
     Args:
@@ -33,9 +39,7 @@ def modality_gains(
                 " which the others are compared with, is not among them."
             )
     names = list(dict.fromkeys([*scenes["name"], *maps["name"]]))[::-1]
-    figure = Drawing(
-        figsize=(11, 1.4 + 0.45 * len(names)), layout="constrained", facecolor="white"
-    )
+    figure = AccessibleFigure(figsize=(11, 1.4 + 0.45 * len(names)))
     studies = [(scenes, "f1", "Scenes: F1 (%)")]
     if len(maps):
         studies.append((maps, "iou", "Land-cover maps: mIoU (%)"))

@@ -11,7 +11,7 @@ from torch import Tensor
 from workshop_lib.errors import WorkshopError
 from workshop_lib.plots.display import to_display
 from workshop_lib.plots.pictures import frame, picture_grid, short
-from workshop_lib.plots.style import INK, PALETTE, Drawing, house_style
+from workshop_lib.plots.style import INK, PALETTE, AccessibleFigure, house_style
 
 
 @house_style()
@@ -25,7 +25,7 @@ def neighbours(
     similarity: NDArray[np.float32],
     *,
     title: str = "Nearest neighbours",
-) -> Drawing:
+) -> AccessibleFigure:
     """Show images, one per row, and to the right what the network finds most alike.
 
     Args:

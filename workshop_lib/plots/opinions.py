@@ -1,6 +1,6 @@
 """What a network says about an image: its probabilities beside the picture."""
 
-__all__ = ["Opinion", "opinions"]
+__all__ = ["ClassProbabilities", "class_probabilities"]
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.plots.pictures import frame
-from workshop_lib.plots.style import GREY, INK, PALETTE, Drawing, house_style
+from workshop_lib.plots.style import GREY, INK, PALETTE, AccessibleFigure, house_style
 
 _ROW = 0.29  # inches that the bar of one class takes
 
 
 @dataclass(frozen=True)
-class Opinion:
+class ClassProbabilities:
     """One row of the figure: a picture, if there is one, and a bar per class.
 
     `probs` are K probabilities; `picture` (H, W, 3) uint8. `target` is the class that
@@ -32,14 +32,14 @@ class Opinion:
 
 
 @house_style()
-def opinions(
-    rows: Sequence[Opinion],
+def class_probabilities(
+    rows: Sequence[ClassProbabilities],
     class_names: Sequence[str],
     *,
     title: str,
     threshold: float | None = None,
     most: int = 5,
-) -> Drawing:
+) -> AccessibleFigure:
     """Draw opinions one below the other; the likeliest class of each stands out.
 
     With a threshold, a class that reaches it is hatched as well as coloured: an answer
@@ -67,10 +67,8 @@ def opinions(
     pictured = rows[0].picture is not None
     shown = _classes_that_matter(rows, table, most)
     height = len(rows) * (len(shown) * _ROW + 0.95) + 0.5
-    figure = Drawing(
+    figure = AccessibleFigure(
         figsize=(7.2 if pictured else 5.8, height),
-        layout="constrained",
-        facecolor="white",
     )
     widths = [1.0, 2.0] if pictured else [1.0]
     grid = figure.subplots(len(rows), len(widths), squeeze=False, width_ratios=widths)
@@ -90,7 +88,7 @@ def opinions(
 
 
 def _classes_that_matter(
-    rows: Sequence[Opinion], table: NDArray[np.float64], most: int
+    rows: Sequence[ClassProbabilities], table: NDArray[np.float64], most: int
 ) -> list[int]:
     """Choose the classes with the highest bars, and all targets, in their order."""
     highest = table.max(axis=0)
@@ -100,7 +98,7 @@ def _classes_that_matter(
 
 def _draw(
     axes: Axes,
-    row: Opinion,
+    row: ClassProbabilities,
     class_names: Sequence[str],
     shown: list[int],
     threshold: float | None,

@@ -9,7 +9,7 @@ from torch import Tensor
 from workshop_lib.errors import WorkshopError
 from workshop_lib.plots.display import to_display
 from workshop_lib.plots.pictures import frame, picture_grid
-from workshop_lib.plots.style import INK, Drawing, house_style
+from workshop_lib.plots.style import INK, AccessibleFigure, house_style
 
 
 @house_style()
@@ -21,7 +21,7 @@ def image_pairs(
     *,
     title: str = "Pairs of images",
     columns: int = 3,
-) -> Drawing:
+) -> AccessibleFigure:
     """Show pairs of images, each pair with a line or two of text below.
 
     Args:

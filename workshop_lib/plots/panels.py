@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.plots.style import INK, Drawing, house_style
+from workshop_lib.plots.style import INK, AccessibleFigure, house_style
 
 _INCHES = 2.1  # side of one panel
 _SIGNED = "PuOr"  # a filter's answer: orange below 0, purple above, white between
@@ -23,7 +23,7 @@ def panels(
     columns: int = 6,
     numbers: bool = False,
     span: tuple[float, float] | None = None,
-) -> Drawing:
+) -> AccessibleFigure:
     """Show pictures in colour, and maps of one number per pixel.
 
     A map with numbers on both sides of 0 is drawn in two colours that meet in white at
@@ -45,7 +45,7 @@ def panels(
     columns = min(columns, len(shown))
     rows = -(-len(shown) // columns)
     size = (max(columns * _INCHES, 4.0), rows * (_INCHES + 0.65) + 0.5)
-    figure = Drawing(figsize=size, layout="constrained", facecolor="white")
+    figure = AccessibleFigure(figsize=size)
     grid = figure.subplots(rows, columns, squeeze=False)
     words = []
     for axes, (name, values) in zip(grid.flat, shown.items(), strict=False):

@@ -9,7 +9,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.plots.style import INK, Drawing, house_style, line_style, new_axes
+from workshop_lib.plots.style import (
+    INK,
+    AccessibleFigure,
+    house_style,
+    line_style,
+    new_axes,
+)
 
 
 @house_style()
@@ -19,7 +25,7 @@ def per_class(
     *,
     title: str = "Accuracy of each class",
     x_label: str = "images of the class that are right (%)",
-) -> Drawing:
+) -> AccessibleFigure:
     """Draw the share of each class that is right: a line per class, a point per method.
 
     One accuracy for all classes hides the class that a method gave up. The classes are

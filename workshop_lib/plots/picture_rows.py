@@ -9,7 +9,7 @@ from torch import Tensor
 from workshop_lib.errors import WorkshopError
 from workshop_lib.plots.display import to_display
 from workshop_lib.plots.pictures import frame
-from workshop_lib.plots.style import GREY, INK, PALETTE, Drawing, house_style
+from workshop_lib.plots.style import GREY, INK, PALETTE, AccessibleFigure, house_style
 
 _LINE = 0.24  # inches that a line of words takes
 
@@ -22,7 +22,7 @@ def picture_rows(
     title: str = "",
     side: float = 1.1,
     unknown: str = "?",
-) -> Drawing:
+) -> AccessibleFigure:
     """Show rows of images with a caption each; an unknown one is grey and dashed.
 
     Args:
@@ -53,7 +53,7 @@ def picture_rows(
     # Laid out by hand: the room for words is known, and nothing is pushed apart
     cell = (side + 0.12, side + _LINE * lines + 0.1)
     width, height = left + columns * cell[0], head + len(rows) * cell[1]
-    figure = Drawing(figsize=(width, height), facecolor="white")
+    figure = AccessibleFigure(figsize=(width, height), layout=None)
     spoken = []
     for k, (name, (images, captions)) in enumerate(rows.items()):
         top = height - head - k * cell[1]

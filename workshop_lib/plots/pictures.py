@@ -12,7 +12,7 @@ from torch import Tensor
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.plots.display import to_display
-from workshop_lib.plots.style import INK, PALETTE, Drawing, house_style
+from workshop_lib.plots.style import INK, PALETTE, AccessibleFigure, house_style
 
 _INCHES = 1.5  # side of one picture
 
@@ -27,7 +27,7 @@ def gallery(
     *,
     title: str = "True and predicted classes",
     columns: int = 6,
-) -> Drawing:
+) -> AccessibleFigure:
     """Show images with their true class, the predicted one and the confidence.
 
     Args:
@@ -73,7 +73,7 @@ def class_samples(
     *,
     per_class: int = 6,
     title: str = "Examples of each class",
-) -> Drawing:
+) -> AccessibleFigure:
     """Show the first images of each class, one row per class.
 
     Args:
@@ -136,10 +136,10 @@ def _captions(
 
 def picture_grid(
     rows: int, columns: int, caption: float, left: float = 0.0
-) -> tuple[Drawing, NDArray[Any]]:
+) -> tuple[AccessibleFigure, NDArray[Any]]:
     """Lay out square pictures; inches of text below each, and left of each row."""
     size = (max(left + columns * _INCHES, 4.0), rows * (_INCHES + caption) + 0.5)
-    figure = Drawing(figsize=size, layout="constrained", facecolor="white")
+    figure = AccessibleFigure(figsize=size)
     return figure, figure.subplots(rows, columns, squeeze=False)
 
 

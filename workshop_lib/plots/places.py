@@ -1,6 +1,6 @@
 """Where the images lie on the map."""
 
-__all__ = ["places"]
+__all__ = ["location_map"]
 
 from collections.abc import Sequence
 
@@ -8,18 +8,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.plots.style import Drawing, house_style, new_axes, point_style
+from workshop_lib.plots.style import (
+    AccessibleFigure,
+    house_style,
+    new_axes,
+    point_style,
+)
 
 
 @house_style()
-def places(
+def location_map(
     lat: NDArray[np.float32],
     lon: NDArray[np.float32],
     groups: NDArray[np.int64],
     group_names: Sequence[str],
     *,
     title: str = "Where the images lie",
-) -> Drawing:
+) -> AccessibleFigure:
     """Draw each image as a point at its longitude and latitude.
 
     A degree of longitude is drawn as short as it is on the ground in the middle of the

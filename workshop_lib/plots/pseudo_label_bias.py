@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from numpy.typing import NDArray
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.plots.style import INK, Drawing, house_style, new_axes
+from workshop_lib.plots.style import INK, AccessibleFigure, house_style, new_axes
 
 Floats = NDArray[np.float64]
 
@@ -25,7 +25,7 @@ _TICKS = {0.25: "¼ or less", 0.5: "½", 1.0: "as often", 2.0: "2×", 4.0: "4× 
 @house_style()
 def pseudo_label_bias(
     table: pd.DataFrame, *, title: str = "Which classes the pseudo-labels favour"
-) -> Drawing:
+) -> AccessibleFigure:
     """Draw how often a class is a pseudo-label for how often it is really there.
 
     The share of a class among the pseudo-labels in use, divided by its share among the

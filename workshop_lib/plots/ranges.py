@@ -9,7 +9,7 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.plots.style import (
     INK,
     PALETTE,
-    Drawing,
+    AccessibleFigure,
     house_style,
     new_axes,
     sentence,
@@ -23,7 +23,7 @@ def ranges(
     title: str,
     x_label: str,
     baseline: tuple[str, float] | None = None,
-) -> Drawing:
+) -> AccessibleFigure:
     """Draw a point and a range per row, the first on top.
 
     Where two ranges overlap widely, the order of their points says little. A range that

@@ -11,7 +11,7 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.plots.style import (
     GREY,
     INK,
-    Drawing,
+    AccessibleFigure,
     house_style,
     line_style,
     sentence,
@@ -23,7 +23,7 @@ def reliability(
     tables: Mapping[str, pd.DataFrame],
     *,
     title: str = "May one believe the confidence?",
-) -> Drawing:
+) -> AccessibleFigure:
     """Draw accuracy against confidence, bin by bin, over how the confidence is spread.
 
     On the diagonal a model is right as often as it says. Below it, it is too sure of
@@ -40,7 +40,7 @@ def reliability(
     """
     if not tables:
         raise WorkshopError("no table to draw: give {'as it is': found.table()}.")
-    figure = Drawing(figsize=(6.6, 7.2), layout="constrained", facecolor="white")
+    figure = AccessibleFigure(figsize=(6.6, 7.2))
     above, below = figure.subplots(
         2, 1, sharex=True, gridspec_kw={"height_ratios": [3, 1]}
     )

@@ -10,7 +10,7 @@ from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.plots.display import to_display
 from workshop_lib.plots.pictures import frame, picture_grid
-from workshop_lib.plots.style import INK, Drawing, house_style
+from workshop_lib.plots.style import INK, AccessibleFigure, house_style
 
 _YEAR = 365
 
@@ -22,7 +22,7 @@ def seasons(
     *,
     columns: int = 6,
     title: str = "The same classes through the year",
-) -> Drawing:
+) -> AccessibleFigure:
     """Show images of a few classes in the order of their dates, one class per row.
 
     The year is cut into as many equal pieces as there are columns; of each piece the

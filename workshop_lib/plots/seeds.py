@@ -1,6 +1,6 @@
 """Several seeds of several methods: each run, the means, and how sure they are."""
 
-__all__ = ["seeds"]
+__all__ = ["seed_plot"]
 
 from collections.abc import Mapping, Sequence
 
@@ -10,7 +10,7 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.plots.style import (
     GREY,
     INK,
-    Drawing,
+    AccessibleFigure,
     house_style,
     line_style,
     new_axes,
@@ -19,12 +19,12 @@ from workshop_lib.plots.style import (
 
 
 @house_style()
-def seeds(
+def seed_plot(
     accuracies: Mapping[str, Sequence[float]],
     intervals: Mapping[str, tuple[float, float, float]],
     *,
     title: str = "Is the difference real?",
-) -> Drawing:
+) -> AccessibleFigure:
     """Draw one point per run, the runs of a seed joined, beside mean and interval.
 
     Seeds draw the labels: what is hard for one method is hard for all. So look at the

@@ -1,6 +1,6 @@
 """How a radar sees a hill: from the side, and what a mirror makes of that."""
 
-__all__ = ["side_look"]
+__all__ = ["sar_geometry"]
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.plots.style import GREY, INK, PALETTE, Drawing, house_style
+from workshop_lib.plots.style import GREY, INK, PALETTE, AccessibleFigure, house_style
 
 Line = NDArray[np.float64]
 
@@ -19,9 +19,9 @@ _HILL = 1.3 * np.exp(-(((_X - _TOP) / 1.1) ** 2))  # its height, kilometres
 
 
 @house_style()
-def side_look(
+def sar_geometry(
     *, degrees: float = 40.0, title: str = "The same hill, and its mirror image"
-) -> Drawing:
+) -> AccessibleFigure:
     """Draw a hill under a radar on the left, the picture it takes, and the mirrored.
 
     The picture is computed: each piece of ground sends back the more the more it faces
@@ -43,7 +43,7 @@ def side_look(
         )
     angle = np.deg2rad(degrees)
     strip = _picture(angle)
-    figure = Drawing(figsize=(9.4, 4.0), layout="constrained", facecolor="white")
+    figure = AccessibleFigure(figsize=(9.4, 4.0))
     left, right = figure.subplots(2, 2, height_ratios=[2.4, 1]).T
     _draw(left, _X, angle, strip)
     _draw(right, 10 - _X, angle, strip[::-1])

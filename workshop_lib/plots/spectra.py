@@ -8,7 +8,7 @@ import numpy as np
 
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError
-from workshop_lib.plots.style import GREY, INK, PALETTE, Drawing, house_style
+from workshop_lib.plots.style import GREY, INK, PALETTE, AccessibleFigure, house_style
 
 # Centre of each band of Sentinel-2's instrument, in nanometres
 WAVELENGTHS = {
@@ -24,7 +24,7 @@ def spectra(
     wavelengths: Mapping[str, float] = WAVELENGTHS,
     title: str = "Spectra of the classes",
     columns: int = 5,
-) -> Drawing:
+) -> AccessibleFigure:
     """Draw each class in a panel of its own: the mean spectra of its images.
 
     The line is the median over images; the band about it holds eight images of ten. The
@@ -58,10 +58,8 @@ def spectra(
 
     columns = min(columns, K)
     rows = -(-K // columns)
-    figure = Drawing(
+    figure = AccessibleFigure(
         figsize=(2.4 * columns, 2.2 * rows + 0.9),
-        layout="constrained",
-        facecolor="white",
     )
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for axes in grid.flat[K:]:

@@ -13,7 +13,7 @@ from workshop_lib.plots.style import (
     GREY,
     INK,
     PALETTE,
-    Drawing,
+    AccessibleFigure,
     house_style,
     new_axes,
 )
@@ -35,7 +35,7 @@ _TITLES = {
 @house_style()
 def split_bars(
     scenes: Scenes, split: Split, *, title: str = "Where each image goes"
-) -> Drawing:
+) -> AccessibleFigure:
     """Draw a bar per class, cut into labelled, unlabelled, validation and test.
 
     Labelled images are in the unlabelled pool as well; here they are counted once.

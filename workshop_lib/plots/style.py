@@ -4,7 +4,7 @@ __all__ = [
     "GREY",
     "INK",
     "PALETTE",
-    "Drawing",
+    "AccessibleFigure",
     "carry_alt_text",
     "describe",
     "house_style",
@@ -60,14 +60,24 @@ _HOUSE: dict[str, Any] = {
 }
 
 
-class Drawing(Figure):
+class AccessibleFigure(Figure):
     """A matplotlib Figure that carries its own alt text.
 
-    It also knows how to show itself in a notebook: a Figure made without pyplot is
-    otherwise printed as a line of text when nothing has imported pyplot.
+    Its face is white and its layout constrained unless told otherwise. It also knows
+    how to show itself in a notebook: a Figure made without pyplot is otherwise printed
+    as a line of text when nothing has imported pyplot.
     """
 
     alt: str = ""
+
+    def __init__(
+        self,
+        *args: Any,
+        layout: Any = "constrained",
+        facecolor: Any = "white",
+        **more: Any,
+    ) -> None:
+        super().__init__(*args, layout=layout, facecolor=facecolor, **more)
 
     def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
         buffer = io.BytesIO()
@@ -76,7 +86,7 @@ class Drawing(Figure):
 
 
 def carry_alt_text(formatters: dict[str, Any]) -> None:
-    """Have a notebook show a `Drawing` by its own method, and so with its alt text.
+    """Have a notebook show an `AccessibleFigure` by its own method, with its alt text.
 
     Matplotlib tells the notebook how to show any Figure, and that comes before a
     figure's own method; what is told of the exact class comes before both.
@@ -84,7 +94,7 @@ def carry_alt_text(formatters: dict[str, Any]) -> None:
     Args:
         formatters: those of the shell's `display_formatter`, by MIME type.
     """
-    formatters["image/png"].for_type(Drawing, Drawing._repr_png_)
+    formatters["image/png"].for_type(AccessibleFigure, AccessibleFigure._repr_png_)
 
 
 if in_notebook():
@@ -102,9 +112,9 @@ def house_style() -> Iterator[None]:
         yield
 
 
-def new_axes(width: float = 8.0, height: float = 4.5) -> tuple[Drawing, Axes]:
+def new_axes(width: float = 8.0, height: float = 4.5) -> tuple[AccessibleFigure, Axes]:
     """Make a white figure with one pair of axes; width and height in inches."""
-    figure = Drawing(figsize=(width, height), layout="constrained", facecolor="white")
+    figure = AccessibleFigure(figsize=(width, height))
     axes = figure.add_subplot()
     # Ticks are made when the figure is drawn, long after `house_style` has ended
     axes.tick_params(colors=INK, labelsize=12)
@@ -152,7 +162,7 @@ def describe(figure: Figure) -> str:
     Every function of `workshop_lib.plots` attaches one. For another figure the titles
     of its axes are all there is to tell.
     """
-    if isinstance(figure, Drawing) and figure.alt:
+    if isinstance(figure, AccessibleFigure) and figure.alt:
         return figure.alt
     titles = [
         t for axes in figure.axes for t in (axes.get_title(), axes.get_title("left"))

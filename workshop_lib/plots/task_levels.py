@@ -14,7 +14,7 @@ from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.plots.display import to_display
 from workshop_lib.plots.modalities import COVER_COLOURS
-from workshop_lib.plots.style import Drawing, house_style
+from workshop_lib.plots.style import AccessibleFigure, house_style
 
 _SMALLEST = 4  # pixels of an object; less is the edge of one
 
@@ -22,7 +22,7 @@ _SMALLEST = 4  # pixels of an object; less is the edge of one
 @house_style()
 def task_levels(
     scenes: Scenes, index: int, cover_names: Sequence[str], *, object_cover: str
-) -> Drawing:
+) -> AccessibleFigure:
     """Show the labels of one image at scene level, object level and pixel level.
 
     Objects are the connected pieces of one cover, each in a box.
@@ -48,7 +48,7 @@ def task_levels(
     name = scenes.class_names[int(scenes.labels[index])]
     picture = to_display(scenes.images[index][None], scenes.bands)[0]
 
-    figure = Drawing(figsize=(8.4, 4.3), layout="constrained", facecolor="white")
+    figure = AccessibleFigure(figsize=(8.4, 4.3))
     whole, objects, pixels = figure.subplots(1, 3)
     for axes in (whole, objects):
         axes.imshow(picture, interpolation="nearest")

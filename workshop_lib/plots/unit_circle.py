@@ -1,6 +1,6 @@
 """What scaling to length 1 does to vectors: before, and after on a circle."""
 
-__all__ = ["unit_circle"]
+__all__ = ["l2_normalization"]
 
 from collections.abc import Sequence
 
@@ -11,20 +11,26 @@ from matplotlib.patches import Circle
 from numpy.typing import ArrayLike, NDArray
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.plots.style import GREY, INK, Drawing, house_style, point_style
+from workshop_lib.plots.style import (
+    GREY,
+    INK,
+    AccessibleFigure,
+    house_style,
+    point_style,
+)
 
 Points = NDArray[np.float64]
 
 
 @house_style()
-def unit_circle(
+def l2_normalization(
     before: ArrayLike,
     after: ArrayLike,
     labels: ArrayLike,
     class_names: Sequence[str],
     *,
     title: str = "What L2 normalisation does",
-) -> Drawing:
+) -> AccessibleFigure:
     """Draw vectors of two numbers as lines from the origin, before and after.
 
     Directions stay, lengths go: afterwards all points lie on the circle of radius 1,
@@ -47,7 +53,7 @@ def unit_circle(
             f"vectors of shape {raw.shape} and {unit.shape} with labels of shape"
             f" {classes.shape}: give (N, 2) twice and (N,), of at least one vector."
         )
-    figure = Drawing(figsize=(10.4, 4.8), layout="constrained", facecolor="white")
+    figure = AccessibleFigure(figsize=(10.4, 4.8))
     left, right = figure.subplots(1, 2)
     _draw(left, raw, classes, "before: length and direction")
     _draw(right, unit, classes, "after: direction alone")

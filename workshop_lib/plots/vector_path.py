@@ -1,6 +1,6 @@
 """The way of one image through a network: maps, a vector, a class."""
 
-__all__ = ["vector_path"]
+__all__ = ["forward_diagram"]
 
 from collections.abc import Sequence
 
@@ -10,13 +10,13 @@ from matplotlib.gridspec import GridSpec
 from numpy.typing import ArrayLike, NDArray
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.plots.style import GREY, INK, PALETTE, Drawing, house_style
+from workshop_lib.plots.style import GREY, INK, PALETTE, AccessibleFigure, house_style
 
 _WIDTHS = (3.6, 3.6, 1.2, 4.2)  # of picture, maps, features, classes
 
 
 @house_style()
-def vector_path(
+def forward_diagram(
     picture: NDArray[np.uint8],
     maps: ArrayLike,
     features: ArrayLike,
@@ -24,7 +24,7 @@ def vector_path(
     class_names: Sequence[str],
     *,
     title: str = "From an image to a vector to a class",
-) -> Drawing:
+) -> AccessibleFigure:
     """Draw an image, some maps of a layer, the features, and what the classifier says.
 
     Args:
@@ -45,7 +45,7 @@ def vector_path(
             f" of {shares.shape} for {len(class_names)} names: give (n, h, w), (D,) and"
             " a probability per name."
         )
-    figure = Drawing(figsize=(12.4, 4.4), layout="constrained", facecolor="white")
+    figure = AccessibleFigure(figsize=(12.4, 4.4))
     grid = GridSpec(1, 4, figure, width_ratios=_WIDTHS)
     image = figure.add_subplot(grid[0])
     image.imshow(picture, interpolation="nearest")

@@ -12,7 +12,7 @@ from torch import Tensor
 from workshop_lib.errors import WorkshopError
 from workshop_lib.plots.display import to_display
 from workshop_lib.plots.pictures import frame, picture_grid
-from workshop_lib.plots.style import INK, Drawing, house_style
+from workshop_lib.plots.style import INK, AccessibleFigure, house_style
 
 
 @house_style()
@@ -22,7 +22,7 @@ def view_rows(
     *,
     title: str,
     captions: Sequence[str] = (),
-) -> Drawing:
+) -> AccessibleFigure:
     """Show views in named rows, so that a row can be compared with the one above.
 
     Args:

@@ -12,7 +12,7 @@ from workshop_lib.course.widgets.live import is_live, picture_with
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.evaluation.predictions import Predictions
-from workshop_lib.plots import Drawing, gallery
+from workshop_lib.plots import AccessibleFigure, gallery
 from workshop_lib.plots.style import INK, house_style, new_axes
 
 _MOST = 12  # pictures of one cell
@@ -44,7 +44,7 @@ def confusion_browser(predictions: Predictions, scenes: Scenes) -> Any:
             style={"description_width": "initial"},
         )  # fmt: skip
 
-    def draw(true: str, predicted: str) -> Drawing:
+    def draw(true: str, predicted: str) -> AccessibleFigure:
         return confusion_picture(predictions, scenes, true, predicted)
 
     lists = {
@@ -57,7 +57,7 @@ def confusion_browser(predictions: Predictions, scenes: Scenes) -> Any:
 @house_style()
 def confusion_picture(
     predictions: Predictions, scenes: Scenes, true: str, predicted: str
-) -> Drawing:
+) -> AccessibleFigure:
     """Show the images of one class that were predicted as another, the surest first.
 
     Args:
@@ -109,7 +109,7 @@ def _most_common_mistake(predictions: Predictions) -> tuple[str, str]:
     return predictions.class_names[true], predictions.class_names[predicted]
 
 
-def _nothing(title: str) -> Drawing:
+def _nothing(title: str) -> AccessibleFigure:
     figure, axes = new_axes(6.0, 1.6)
     axes.axis("off")
     axes.set_title(title)

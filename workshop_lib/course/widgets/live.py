@@ -12,7 +12,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from workshop_lib.evaluation.report_pictures import data_uri
-from workshop_lib.plots import Drawing, describe
+from workshop_lib.plots import AccessibleFigure, describe
 from workshop_lib.session import in_notebook
 
 
@@ -26,7 +26,9 @@ def is_live() -> bool:
     return known and in_notebook() and "CI" not in os.environ
 
 
-def picture_with(controls: Mapping[str, Any], draw: Callable[..., Drawing]) -> Any:
+def picture_with(
+    controls: Mapping[str, Any], draw: Callable[..., AccessibleFigure]
+) -> Any:
     """Put controls above a picture that follows them.
 
     The picture is an <img> with alt text, and the same words stand below it, so that a

@@ -17,7 +17,7 @@ from workshop_lib.course.widgets.live import is_live, picture_with
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.embeddings import Embeddings
 from workshop_lib.evaluation.reduce import sample_per_class, tsne
-from workshop_lib.plots import Drawing, Panel, embedding_grid
+from workshop_lib.plots import AccessibleFigure, Panel, embedding_grid
 
 PERPLEXITIES = (2, 5, 15, 30, 50)
 
@@ -83,7 +83,7 @@ def perplexity_slider(maps: Maps, class_names: Sequence[str]) -> Any:
         style={"description_width": "initial"},
     )  # fmt: skip
 
-    def draw(perplexity: int) -> Drawing:
+    def draw(perplexity: int) -> AccessibleFigure:
         return perplexity_picture(maps, class_names, perplexity)
 
     return picture_with({"perplexity": slider}, draw)
@@ -91,7 +91,7 @@ def perplexity_slider(maps: Maps, class_names: Sequence[str]) -> Any:
 
 def perplexity_picture(
     maps: Maps, class_names: Sequence[str], perplexity: int
-) -> Drawing:
+) -> AccessibleFigure:
     """Draw one of the maps.
 
     Raises:

@@ -11,7 +11,7 @@ from torch import Tensor
 from workshop_lib.course.widgets.live import is_live, picture_with
 from workshop_lib.errors import WorkshopError
 from workshop_lib.pixels import IGNORE
-from workshop_lib.plots import Drawing, mask_grid
+from workshop_lib.plots import AccessibleFigure, mask_grid
 from workshop_lib.training.pseudo_maps import PseudoMaps
 
 
@@ -42,7 +42,7 @@ def pseudo_map_slider(
         layout={"width": "32rem"},
     )  # fmt: skip
 
-    def draw(threshold: float) -> Drawing:
+    def draw(threshold: float) -> AccessibleFigure:
         return pseudo_map_picture(maps, masks, class_names, threshold)
 
     return picture_with({"threshold": slider}, draw)
@@ -50,7 +50,7 @@ def pseudo_map_slider(
 
 def pseudo_map_picture(
     maps: PseudoMaps, masks: Tensor, class_names: Sequence[str], threshold: float
-) -> Drawing:
+) -> AccessibleFigure:
     """Draw the truth of the tiles, and below it what is sure enough; white is not.
 
     Args:

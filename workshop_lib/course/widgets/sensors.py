@@ -12,7 +12,7 @@ from workshop_lib.channels import groups
 from workshop_lib.course.widgets.live import is_live, picture_with
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError, unknown_name
-from workshop_lib.plots import Drawing, sar_to_display, to_display
+from workshop_lib.plots import AccessibleFigure, sar_to_display, to_display
 from workshop_lib.plots.pictures import frame
 from workshop_lib.plots.style import INK, PALETTE, house_style
 
@@ -51,7 +51,7 @@ def sensor_browser(answers: Answers, scenes: Scenes) -> Any:
         description="patch", style=wide, layout={"width": "32rem"},
     )  # fmt: skip
 
-    def draw(missing: str, patch: int) -> Drawing:
+    def draw(missing: str, patch: int) -> AccessibleFigure:
         return sensor_picture(answers, scenes, missing, patch)
 
     return picture_with({"missing": missing, "patch": patch}, draw)
@@ -60,7 +60,7 @@ def sensor_browser(answers: Answers, scenes: Scenes) -> Any:
 @house_style()
 def sensor_picture(
     answers: Answers, scenes: Scenes, missing: str, patch: int
-) -> Drawing:
+) -> AccessibleFigure:
     """Draw a patch as the networks see it, and how likely each finds each class.
 
     Args:
@@ -86,7 +86,7 @@ def sensor_picture(
         "s2": to_display(image[None, parts["s2"].channels], bands)[0],
         "s1": sar_to_display(image[None, parts["s1"].channels])[0],
     }
-    figure = Drawing(figsize=(10, 4.6), layout="constrained", facecolor="white")
+    figure = AccessibleFigure(figsize=(10, 4.6))
     grid = figure.add_gridspec(2, 2, width_ratios=(1, 3))
     for row, (name, picture) in enumerate(seen.items()):
         axes = figure.add_subplot(grid[row, 0])
@@ -106,7 +106,11 @@ def sensor_picture(
 
 
 def _bars(
-    figure: Drawing, axes: Any, told: Mapping[str, Tensor], scenes: Scenes, patch: int
+    figure: AccessibleFigure,
+    axes: Any,
+    told: Mapping[str, Tensor],
+    scenes: Scenes,
+    patch: int,
 ) -> list[str]:
     """Draw a bar per class and network; return what each network says, in words."""
     names, truth = scenes.class_names, int(scenes.labels[patch])

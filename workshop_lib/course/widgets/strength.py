@@ -13,7 +13,7 @@ from workshop_lib.augment.cutout import cutout
 from workshop_lib.augment.normalize import to_float
 from workshop_lib.course.widgets.live import is_live, picture_with
 from workshop_lib.errors import WorkshopError, unknown_name
-from workshop_lib.plots import Drawing, to_display
+from workshop_lib.plots import AccessibleFigure, to_display
 from workshop_lib.plots.pictures import frame, picture_grid
 from workshop_lib.plots.style import INK, house_style
 
@@ -83,7 +83,7 @@ def strength_sliders(images: Tensor, bands: Sequence[str]) -> Any:
         description="strength, 0 to 1", style=wide, layout={"width": "32rem"},
     )  # fmt: skip
 
-    def draw(operation: str, strength: float) -> Drawing:
+    def draw(operation: str, strength: float) -> AccessibleFigure:
         return strength_picture(images, bands, operation, strength)
 
     return picture_with({"operation": choice, "strength": strength}, draw)
@@ -92,7 +92,7 @@ def strength_sliders(images: Tensor, bands: Sequence[str]) -> Any:
 @house_style()
 def strength_picture(
     images: Tensor, bands: Sequence[str], operation: str, strength: float
-) -> Drawing:
+) -> AccessibleFigure:
     """Show images above, and below them the same under one change.
 
     Args:
@@ -121,7 +121,7 @@ def strength_picture(
 
 
 @house_style()
-def strength_grid(images: Tensor, bands: Sequence[str]) -> Drawing:
+def strength_grid(images: Tensor, bands: Sequence[str]) -> AccessibleFigure:
     """Show the first image under each change, one row each, at five strengths.
 
     Raises:

@@ -11,7 +11,7 @@ from torch import Tensor
 from workshop_lib.course.widgets.live import is_live, picture_with
 from workshop_lib.evaluation.metrics import check_predictions
 from workshop_lib.losses.consistency import confidence_mask
-from workshop_lib.plots import Drawing
+from workshop_lib.plots import AccessibleFigure
 from workshop_lib.plots.style import INK, PALETTE, house_style, new_axes
 
 _FEWEST = 20  # images of which a share that is right says something
@@ -40,14 +40,16 @@ def threshold_slider(probs: Tensor, labels: Tensor) -> Any:
         layout={"width": "32rem"},
     )  # fmt: skip
 
-    def draw(threshold: float) -> Drawing:
+    def draw(threshold: float) -> AccessibleFigure:
         return threshold_picture(probs, labels, threshold)
 
     return picture_with({"threshold": slider}, draw)
 
 
 @house_style()
-def threshold_picture(probs: Tensor, labels: Tensor, threshold: float) -> Drawing:
+def threshold_picture(
+    probs: Tensor, labels: Tensor, threshold: float
+) -> AccessibleFigure:
     """Draw mask rate and pseudo-label accuracy against the threshold, one marked.
 
     The accuracy ends where fewer than 20 images are used: it would jump with each.
