@@ -48,7 +48,8 @@ def take(sample: Sample, index: Tensor | slice) -> Sample:
 def join(samples: Sequence[Sample]) -> Sample | None:
     """Put batches one after the other; None where their sensors differ.
 
-    >>> joined = join([{"s1": torch.zeros(2, 2, 8, 8)}, {"s1": torch.zeros(3, 2, 8, 8)}])
+    >>> two, three = ({"s1": torch.zeros(n, 2, 8, 8)} for n in (2, 3))
+    >>> joined = join([two, three])
     >>> joined["s1"].shape
     torch.Size([5, 2, 8, 8])
     """
