@@ -6,11 +6,20 @@ from pathlib import Path
 import pytest
 
 from workshop_lib.course import progress, quiz
-from workshop_lib.course.questions import QUESTIONS
-from workshop_lib.course.questions.question import LETTERS
+from workshop_lib.course.questions import LETTERS, questions, read_quiz
 from workshop_lib.errors import WorkshopError
 
-ALL = {name: one for unit in QUESTIONS.values() for name, one in unit.items()}
+ALL = {name: one for unit in questions().values() for name, one in unit.items()}
+GOOD = """
+- name: 01-one
+  question: Which?
+  right: b
+  choices:
+    - choice: This
+      why: No.
+    - choice: That
+      why: Yes.
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -29,10 +38,10 @@ def test_question_is_well_formed(name):
     assert all(len(text) > 15 and text[-1] in ".?" for text in question.why)
 
 
-@pytest.mark.parametrize("unit", QUESTIONS)
+@pytest.mark.parametrize("unit", questions())
 def test_units_have_four_or_five_under_their_number(unit):
-    assert 4 <= len(QUESTIONS[unit]) <= 5
-    assert all(name.startswith(f"{unit}-") for name in QUESTIONS[unit])
+    assert 4 <= len(questions()[unit]) <= 5
+    assert all(name.startswith(f"{unit}-") for name in questions()[unit])
 
 
 def test_the_right_letter_cannot_be_guessed():
@@ -105,3 +114,41 @@ def test_answered_leaves_the_rest_alone(source):
 def test_answered_knows_its_questions():
     with pytest.raises(WorkshopError, match="04-mean"):
         quiz.answered('quiz.answer("04-men", "...")')
+
+
+def read(folder: Path, text: str) -> dict:
+    path = folder / "unit_01.yaml"
+    path.write_text(text, encoding="utf-8")
+    return read_quiz(path)
+
+
+def test_a_unit_can_be_edited_by_hand(own_folder):
+    ((name, question),) = read(own_folder, GOOD).items()
+    assert name == "01-one" and question.choices == ("This", "That")
+    assert question.right == "b" and question.why == ("No.", "Yes.")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("  right: b\n", "", r"question 1 \(01-one\): found name, question, choices"),
+        ("right: b", "answer: b", "found .*answer.*; expected name, question, right"),
+        ("right: b", "right: c", r"\(01-one\): right is 'c'; expected .* a, b"),
+        ("right: b", "right: [b]", "right is .*which YAML does not read as text"),
+        ("This", "84", 'choice a: choice is 84, .* quotes, choice: "84"'),
+        ("This", "", "choice a: choice is None"),
+        ("      why: Yes.\n", "", "choice b: found choice; expected choice, why"),
+        ("01-one", "02-one", "'02-one' must begin with '01-' and occur once"),
+        ("Which?", "Which: this?", "unit_01.yaml is not valid YAML: .*line 3"),
+        (GOOD, GOOD + GOOD, "question 2: name '01-one' must .* occur once"),
+        (GOOD, "name: 01-one", "unit_01.yaml: expected a list"),
+        (GOOD, "- Which?", "question 1: found 'Which\\?'; expected name"),
+        ("    - choice: That\n      why: Yes.\n", "", "two to four choices"),
+    ],
+)
+def test_mistakes_in_a_file_are_named_with_their_question(
+    own_folder, old, new, message
+):
+    assert old in GOOD
+    with pytest.raises(WorkshopError, match=f"(?s){message}"):
+        read(own_folder, GOOD.replace(old, new))

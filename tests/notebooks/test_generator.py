@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from workshop_lib import cli
 from workshop_lib.course import notebooks as module
 from workshop_lib.course.notebooks import TAGS, build, build_all
-from workshop_lib.course.questions import QUESTIONS
+from workshop_lib.course.questions import questions
 from workshop_lib.errors import WorkshopError
 
 ROOT = Path(__file__).parents[2]
@@ -145,7 +145,7 @@ def test_answers_of_the_quiz_are_in_the_solutions_only(tmp_path: Path):
     open_ = 'quiz.answer("01-levels", "...")  # a letter in place of the dots'
     learner, solutions = make(tmp_path, f'\n# %% tags=["quiz"]\n{open_}\n')
     assert learner["01-002"]["source"] == open_
-    right = QUESTIONS["01"]["01-levels"].right
+    right = questions()["01"]["01-levels"].right
     assert solutions["01-002"]["source"] == f'quiz.answer("01-levels", "{right}")'
     assert solutions["01-002"]["metadata"] == {"tags": ["quiz"]}
 

@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from workshop_lib import __version__
 from workshop_lib.course.progress import PATH, Done, load, records_of
-from workshop_lib.course.questions import QUESTIONS
+from workshop_lib.course.questions import questions
 from workshop_lib.course.units import CHECKS, UNITS
 from workshop_lib.errors import WorkshopError
 from workshop_lib.files import write_text
@@ -92,13 +92,13 @@ def certificate(name: str, folder: Path | str = PATH.parent) -> None:
 
 def _row(unit: str, checks: Mapping[str, Done], quiz: Mapping[str, Done]) -> _Row:
     passed = records_of(checks, CHECKS[unit])
-    right = records_of(quiz, QUESTIONS[unit])
+    right = records_of(quiz, questions()[unit])
     done = [*passed.values(), *right.values()]
     return _Row(
         unit=unit,
         title=UNITS[unit],
         checks=f"{len(passed)} of {len(CHECKS[unit])}",
-        quiz=f"{len(right)} of {len(QUESTIONS[unit])}",
+        quiz=f"{len(right)} of {len(questions()[unit])}",
         names=[(name, one.day) for name, one in passed.items()],
         day=max((one.day for one in done), default=""),
         complete=len(passed) == len(CHECKS[unit]),

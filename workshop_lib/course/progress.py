@@ -18,7 +18,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from workshop_lib.course.questions import QUESTIONS
+from workshop_lib.course.questions import questions
 from workshop_lib.course.units import CHECKS, CORE, UNITS
 from workshop_lib.errors import WorkshopError
 from workshop_lib.files import read_json, write_text
@@ -96,7 +96,7 @@ def show() -> None:
     """
     records = load()
     checks = {unit: records_of(records["checks"], CHECKS[unit]) for unit in UNITS}
-    answers = {unit: records_of(records["quiz"], QUESTIONS[unit]) for unit in UNITS}
+    answers = {unit: records_of(records["quiz"], questions()[unit]) for unit in UNITS}
     print(f"{'unit':<22}{'checks':<19}{'quiz':<19}{'first try':<11}last day")
     for unit, title in UNITS.items():
         done = [*checks[unit].values(), *answers[unit].values()]
@@ -105,7 +105,7 @@ def show() -> None:
         print(
             f"{unit + ' ' + title:<22}"
             f"{_bar(checks[unit], len(CHECKS[unit])):<19}"
-            f"{_bar(answers[unit], len(QUESTIONS[unit])):<19}"
+            f"{_bar(answers[unit], len(questions()[unit])):<19}"
             f"{f'{right} of {len(days)}' if days else '-':<11}"
             f"{days[-1] if days else '-'}"
         )
@@ -116,7 +116,7 @@ def show() -> None:
     whole = [unit for unit in UNITS if len(checks[unit]) == len(CHECKS[unit])]
     if not set(CORE) <= set(whole):
         return
-    asked = [name for unit in whole for name in QUESTIONS[unit]]
+    asked = [name for unit in whole for name in questions()[unit]]
     still = [name for name in asked if name not in records_of(records["quiz"], asked)]
     if still:
         text = f"Quiz open: {', '.join(still)}"

@@ -1,4 +1,4 @@
-"""Questions in plain text: ask, answer, and be told why.
+"""Quiz in plain text: questions, answers and explanations.
 
     quiz.ask("04-threshold")
     quiz.answer("04-threshold", "b")
@@ -13,11 +13,11 @@ import re
 import textwrap
 
 from workshop_lib.course import progress
-from workshop_lib.course.questions import QUESTIONS, Question
+from workshop_lib.course.questions import Question, questions
 from workshop_lib.errors import WorkshopError, unknown_name
 
 _WIDTH = 78
-# An answer still to be given, as it stands in a notebook's source; with its comment
+# An open answer in a notebook's source, with its comment
 _OPEN = re.compile(r'^(quiz\.answer\("([^"]*)", )"\.\.\."\).*$', re.MULTILINE)
 
 
@@ -35,7 +35,7 @@ def ask(name: str) -> None:
 
 
 def answer(name: str, choice: str) -> None:
-    """Say whether a choice is right and why, and keep that in the progress.
+    """Report whether a choice is right and why, and record the answer.
 
     Args:
         name: of the question, as "04-threshold".
@@ -67,7 +67,7 @@ def answer(name: str, choice: str) -> None:
 
 
 def answered(source: str) -> str:
-    """Put the right letter in the place of the dots, for the notebook of solutions.
+    """Replace the dots by the right letter, for the notebook of solutions.
 
     Raises:
         WorkshopError: no such question.
@@ -81,14 +81,14 @@ def find(name: str) -> Question:
     Raises:
         WorkshopError: no such question.
     """
-    known = {key: one for unit in QUESTIONS.values() for key, one in unit.items()}
+    known = {key: one for unit in questions().values() for key, one in unit.items()}
     if name not in known:
         raise unknown_name("question", name, known)
     return known[name]
 
 
 def _hanging(start: str, text: str) -> str:
-    """Fill a paragraph whose later lines stand below its text, not below its letter."""
+    """Wrap a paragraph, later lines indented to its text rather than its letter."""
     return textwrap.fill(
         text,
         _WIDTH,
