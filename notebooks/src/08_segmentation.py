@@ -976,13 +976,14 @@ plots.mask_grid(drawn, covers, images=scenes.images[shown],
 # ## The competition
 #
 # 1 minute. Working groups compete, by accuracy on the test images **and** by
-# training time. A group hands in one small file: predictions, recipe, log.
-# The judge has a truth of his own, checks the split and counts the labels.
-# What is ranked today is the class of a scene, with at most four labels per
-# class. Here the network from the beginning is handed in:
+# training time. A group hands in one small CSV file: its predictions, and how
+# they were made. The instructor's computer has the true classes; it checks
+# the split and the number of labels. What is ranked today is the class of a
+# scene, with at most four labels per class. Here the network from the
+# beginning is handed in:
 
 # %%
-from workshop_lib.course.leaderboard.packing import submit
+from workshop_lib.course.submission import submit
 from workshop_lib.evaluation.evaluate import evaluate
 
 box = f"runs/{preset_name()}/competition"
@@ -992,21 +993,21 @@ print(f"written: {handed_in.as_posix()}")
 
 # %% [markdown]
 # In a terminal: `workshop submit RUN --group "The Otters" --to SHARED`, with
-# a folder that all groups can write to. And this is what the judge does,
-# `workshop leaderboard SHARED`:
+# a folder that all groups can write to. And this is what the instructor
+# runs, `workshop leaderboard SHARED`:
 
 # %%
 from pathlib import Path
 
-from workshop_lib.course.leaderboard.competition import Competition
-from workshop_lib.course.leaderboard.page import as_text
-from workshop_lib.course.leaderboard.watch import Watch
+from workshop_lib.course.competition import Competition
+from workshop_lib.course.leaderboard import as_text, read_folder, write_page
 
 rules = Competition(DATA, scenes)
 page = Path(box) / "leaderboard.html"
-standing = Watch(Path(box), rules, page, refresh=10, tries=3).look()
-assert standing.rows and not standing.refused
-print(as_text(standing, rules))
+ranking = read_folder(Path(box), rules, page)
+write_page(page, ranking, rules)
+assert len(ranking.table) and not ranking.errors
+print(as_text(ranking, rules))
 
 # %% [markdown]
 # Maps are not ranked by the program yet. The same two columns make a

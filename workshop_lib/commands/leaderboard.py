@@ -1,4 +1,4 @@
-"""Commands of the competition: hand in a run, and judge what was handed in."""
+"""Commands of the competition: hand in a run, and rank the groups."""
 
 __all__ = ["leaderboard", "submit"]
 
@@ -12,20 +12,20 @@ from workshop_lib.errors import WorkshopError
 def submit(
     run: tyro.conf.Positional[Path], group: str, to: Path = Path("submissions")
 ) -> None:
-    """Pack a run for the competition: predictions on the test images, recipe and log.
+    """Write a run's submission for the competition: its predictions on the test images.
 
     Example: workshop submit runs/fixmatch-1a2b3c --group "The Otters" --to SHARED
 
     Args:
         run: the folder that `workshop train` printed.
         group: the name to appear on the leaderboard, at most 40 characters.
-        to: folder for the file, which has some 50 KB: the one that the judge watches,
-            or any other, to send the file from.
+        to: folder for the file (about 30 KB): the one that the leaderboard reads, or
+            any other, to send the file from.
     """
-    from workshop_lib.course.leaderboard.packing import submit as pack
+    from workshop_lib.course.submission import submit as write
     from workshop_lib.training.run import Run
 
-    path = pack(Run.load(run), group, to)
+    path = write(Run.load(run), group, to)
     print(f"written: {path} ({path.stat().st_size / 1000:.0f} KB)")
 
 
@@ -35,17 +35,15 @@ def leaderboard(
     labels_per_class: int = 4,
     split_seed: int = 0,
     split: Path | None = None,
-    tries: int = 3,
     out: Path | None = None,
     watch: int = 0,
 ) -> None:
-    """Check all that groups have handed in, rank it, and write a page for the wall.
+    """Rank the groups' submissions by accuracy and training time, and write a page.
 
     Example: workshop leaderboard SHARED --data mini_eo --watch 5
 
-    By accuracy on the test images and by training time. What was trained on another
-    split, with more labels or with test images is refused, with the reason. The page
-    needs no server: open it in a browser, it loads itself again.
+    Submissions with another split or too many labels are left out, with the reason. The
+    page needs no server: open it in a browser, it reloads by itself.
 
     Args:
         folder: where `workshop submit --to` wrote, or where files were collected.
@@ -53,28 +51,25 @@ def leaderboard(
         labels_per_class: labels allowed for each class; 0 for all. Fewer are fine.
         split_seed: of the split that the groups train on.
         split: folder that `workshop split --save` wrote, if they use such a split.
-        tries: submissions that a group has; the last one counts.
         out: the page; default leaderboard.html in the folder.
         watch: look for new submissions every so many seconds, until Ctrl-C; 0 once.
     """
-    from workshop_lib.course.leaderboard.competition import Competition
-    from workshop_lib.course.leaderboard.page import as_text
-    from workshop_lib.course.leaderboard.watch import Watch
+    from workshop_lib.course import leaderboard as board
+    from workshop_lib.course.competition import Competition
 
     if not folder.is_dir():
         raise WorkshopError(
             f"there is no folder {folder}: give the one that submissions are handed in"
             " to; `workshop submit RUN --group NAME --to FOLDER` makes it."
         )
-    if tries < 1 or watch < 0:
-        raise WorkshopError(f"--tries {tries} --watch {watch}: at least 1 and 0.")
-    rules = Competition.open(data, labels_per_class, split_seed, str(split or ""))
+    if watch < 0:
+        raise WorkshopError(f"--watch {watch}: give seconds, or 0 to look once.")
+    competition = Competition.open(data, labels_per_class, split_seed, str(split or ""))
     page = out or folder / "leaderboard.html"
-    judge = Watch(folder, rules, page, refresh=watch or 10, tries=tries)
-    standing = judge.look()
-    if standing is not None:
-        print(as_text(standing, rules))
+    found = board.read_folder(folder, competition, page)
+    board.write_page(page, found, competition, refresh=watch or 10)
+    print(board.as_text(found, competition))
     print(f"written: {page}")
     if watch:
         print(f"watching {folder} every {watch} s; Ctrl-C ends", flush=True)
-        judge.run(watch)
+        board.watch(folder, competition, page, watch)

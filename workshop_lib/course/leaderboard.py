@@ -1,0 +1,211 @@
+"""The leaderboard: a ranking by accuracy and training time, as text and as a page."""
+
+__all__ = ["Leaderboard", "as_text", "rank", "read_folder", "watch", "write_page"]
+
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+from workshop_lib.course.competition import Competition
+from workshop_lib.course.submission import Submission, printable, read_submission
+from workshop_lib.errors import WorkshopError
+from workshop_lib.evaluation.mcnemar import mcnemar
+from workshop_lib.files import write_text
+
+_SYSTEM_FILES = ("thumbs.db", "desktop.ini")
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """The ranking, and the files that do not count.
+
+    Args:
+        table: one row per group, best first; see `rank`.
+        errors: name of each file left out, and the reason.
+    """
+
+    table: pd.DataFrame
+    errors: dict[str, str] = field(default_factory=dict)
+
+
+def rank(found: Sequence[Submission], competition: Competition) -> pd.DataFrame:
+    """Rank the groups by accuracy and, separately, by training time.
+
+    A group's best submission counts: the most accurate, of equals the quickest. Equal
+    accuracies share a place, and so do times that are equal to 0.1 s.
+
+    Returns:
+        One row per group: place, group, accuracy (0 to 1), seconds, time_place, front
+        (no other group is at least as good and as quick, and better in one of them),
+        tied (test images too few to tell it from the first; McNemar's test, 5 %),
+        submissions (how many), labels, method, machine, warnings.
+    """
+    best: dict[str, Submission] = {}
+    for one in sorted(found, key=lambda one: (-one.accuracy, one.seconds, one.file)):
+        best.setdefault(one.group.casefold(), one)
+    counts = Counter(one.group.casefold() for one in found)
+    columns = ["group", "accuracy", "seconds", "labels", "method", "machine"]
+    table = pd.DataFrame(
+        [[getattr(one, name) for name in columns] for one in best.values()],
+        columns=columns,
+    )
+    score, seconds = table["accuracy"], table["seconds"].astype(float).round(1)
+    table.insert(0, "place", score.rank(method="min", ascending=False).astype(int))
+    table["time_place"] = seconds.rank(method="min").astype(int)
+    table["front"] = [
+        not ((score >= a) & (seconds <= s) & ((score > a) | (seconds < s))).any()
+        for a, s in zip(score, seconds, strict=True)
+    ]
+    correct = [one.predicted == competition.test_labels for one in best.values()]
+    table["tied"] = [not mcnemar(one, correct[0]).real for one in correct]
+    table["submissions"] = [counts[key] for key in best]
+    table["warnings"] = [_sanity_checks(one, best) for one in best.values()]
+    return table.sort_values(["place", "time_place", "group"], ignore_index=True)
+
+
+def read_folder(
+    folder: Path, competition: Competition, page: Path | None = None
+) -> Leaderboard:
+    """Read, check and rank every submission in a folder.
+
+    Files that are no valid submission are left out, each with its reason. Subfolders,
+    hidden files and the page itself are ignored.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    found, errors = [], {}
+    for path in _files(folder, page):
+        try:
+            found.append(read_submission(path, competition))
+        except WorkshopError as error:
+            errors[printable(path.name, 60)] = printable(str(error))
+    return Leaderboard(rank(found, competition), errors)
+
+
+def watch(
+    folder: Path,
+    competition: Competition,
+    page: Path,
+    every: float,
+    stop: threading.Event | None = None,
+) -> None:
+    """Write the page again whenever the folder changes, until Ctrl-C or `stop`.
+
+    Args:
+        folder: where submissions arrive.
+        competition: the rules.
+        page: the HTML file.
+        every: seconds between two looks, and until a browser loads the page again.
+        stop: ends the watch when it is set.
+    """
+    stop, seen = stop or threading.Event(), None
+    while not stop.is_set():
+        try:
+            stats = [(path, path.lstat()) for path in _files(folder, page)]
+            now = [(path, stat.st_mtime_ns, stat.st_size) for path, stat in stats]
+            if now != seen:
+                board = read_folder(folder, competition, page)
+                write_page(page, board, competition, refresh=round(every))
+                groups, out = len(board.table), len(board.errors)
+                print(f"updated: {groups} groups, {out} files left out", flush=True)
+                seen = now
+        except (OSError, WorkshopError) as error:
+            # A full disk or a lost network folder: it may come back
+            print(f"not updated: {error}", flush=True)
+        stop.wait(every)
+
+
+def as_text(board: Leaderboard, competition: Competition) -> str:
+    """Lay out the leaderboard for a terminal."""
+    digits = _digits(competition)
+    lines = [f"{'':>4}{'group':<42}{'accuracy':>9}{'time':>11}{'#':>4}{'files':>7}"]
+    for row in board.table.itertuples():
+        lines.append(
+            f"{row.place:>3} {row.group:<42}{row.accuracy:>9.{digits}%}"
+            f"{row.seconds:>9,.1f} s{row.time_place:>4}{row.submissions:>7}"
+            + (" *" if row.front else "")
+        )
+        lines += [f"    look into: {warning}" for warning in row.warnings]
+    lines += [f"left out: {file}: {error}" for file, error in board.errors.items()]
+    return "\n".join(lines)
+
+
+def write_page(
+    path: Path | str,
+    board: Leaderboard,
+    competition: Competition,
+    refresh: int = 10,
+    now: datetime | None = None,
+) -> None:
+    """Write the leaderboard as one HTML file for the projector; it reloads by itself.
+
+    The page needs no server, network or script.
+
+    Args:
+        path: the file.
+        board: what `read_folder` returned.
+        competition: the rules.
+        refresh: seconds until the browser loads the file again, at least 1.
+        now: the time shown on the page; default the clock's.
+
+    Raises:
+        WorkshopError: the file cannot be written; an old one is left as it was.
+    """
+    page = _template().render(
+        rows=list(board.table.itertuples()),
+        errors=board.errors,
+        competition=competition,
+        data=Path(competition.data).name,  # the folder above it is nobody's business
+        digits=_digits(competition),
+        refresh=max(1, refresh),
+        now=(now or datetime.now()).strftime("%H:%M:%S"),
+    )
+    write_text(Path(path), page)
+
+
+def _files(folder: Path, page: Path | None) -> list[Path]:
+    """List the files that somebody handed in; not half-written or system files."""
+    return [
+        path
+        for path in sorted(folder.iterdir())
+        if not path.is_dir()
+        and not path.name.startswith(".")
+        and path.name.lower() not in _SYSTEM_FILES
+        and (page is None or path.resolve() != page.resolve())
+    ]
+
+
+def _sanity_checks(one: Submission, best: dict[str, Submission]) -> list[str]:
+    """Report what is possible, but worth a question to the group."""
+    same = [
+        other.group
+        for other in best.values()
+        if other is not one and (other.predicted == one.predicted).all()
+    ]
+    warnings = [f"Its predictions are those of {' and '.join(same)}."] if same else []
+    return warnings + ["Every test image is right."] * (one.accuracy == 1)
+
+
+def _digits(competition: Competition) -> int:
+    """Choose the decimals of a percentage so that one test image more is visible."""
+    return 1 if len(competition.test_names) <= 1000 else 2
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("workshop_lib.course", "templates"),
+        autoescape=True,  # names of groups and files come from anybody
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("leaderboard.html")

@@ -1,1 +1,0 @@
-"""The competition: what groups hand in, how it is checked, ranked and shown."""
