@@ -48,9 +48,8 @@ def take(sample: Sample, index: Tensor | slice) -> Sample:
 def join(samples: Sequence[Sample]) -> Sample | None:
     """Put batches one after the other; None where their sensors differ.
 
-    >>> two, three = ({"s1": torch.zeros(n, 2, 8, 8)} for n in (2, 3))
-    >>> joined = join([two, three])
-    >>> joined["s1"].shape
+    >>> (two, three) = (torch.zeros(n, 2, 8, 8) for n in (2, 3))
+    >>> join([{"s1": two}, {"s1": three}])["s1"].shape
     torch.Size([5, 2, 8, 8])
     """
     if any(sample.keys() != samples[0].keys() for sample in samples):
