@@ -3,7 +3,7 @@
     python -m benchmarks.features ucm FOLDER_OR_ZIP
     python -m benchmarks.features eurosat FOLDER_OR_ZIP --labels 2 4
 
-On the splits that come with the library (`Split.ready`). The features are computed
+On the splits that come with the library (`Split.predefined`). The features are computed
 first and timed; every training then takes seconds. Stops and resumes: finished runs in
 runs/bench/ are loaded. Writes runs/bench/features_NAME.json, a row per training, and
 prints the table.
@@ -19,7 +19,7 @@ import pandas as pd
 
 from workshop_lib.data.open import open_scenes
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.evaluation.evaluate import evaluate
 from workshop_lib.files import write_text
 from workshop_lib.recipe import PRESETS, Recipe
@@ -77,7 +77,7 @@ def run(
     for per_class in labels:
         for method in methods:
             for seed in seeds:
-                split = Split.ready(name, scenes, per_class, seed)
+                split = Split.predefined(scenes, name, per_class, seed)
                 knobs = {"method": "fixmatch", **METHODS[method]}
                 if knobs["method"] == "supervised":
                     knobs["propagation_steps"] = 0

@@ -21,7 +21,7 @@ import pandas as pd
 
 from benchmarks.fusion_page import page
 from workshop_lib.data.open import open_scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.metrics import score
 from workshop_lib.files import write_or_explain, write_text
@@ -88,7 +88,7 @@ def shift(planned: dict[str, Recipe], seeds: list[int], folder: Path) -> pd.Data
             away = scenes.metadata["region"] == AWAY
             home = scenes.subset((~away).nonzero().flatten())
             mine = recipe.with_(seed=seed, split_seed=seed)
-            split = Split.make(home, labels_per_class=0, seed=seed)
+            split = Split.random(home, labels_per_class=0, seed=seed)
             place = folder / f"{name.lower().replace(' + ', '-')}-{seed}"
             run = train(mine, home, split, folder=place, verbose=False)
             model, normalize = run.load_model()

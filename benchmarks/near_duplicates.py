@@ -19,21 +19,21 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, interpolate
 
-from workshop_lib.data.auditing.near_duplicates import (
+from workshop_lib.data.mini_eo import mini_eo
+from workshop_lib.data.near_duplicates import (
+    COPY_CORRELATION,
     COPY_DISTANCE,
-    COPY_LIKENESS,
     MAX_DISTANCE,
-    MIN_LIKENESS,
+    MIN_CORRELATION,
     MIN_MATCH,
     NearDuplicate,
     find_near_duplicates,
     hamming_pairs,
     perceptual_hash,
 )
-from workshop_lib.data.mini_eo import mini_eo
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
-from workshop_lib.data.splitting.ready import stem
+from workshop_lib.data.split import Split
+from workshop_lib.data.split_files import stem
 from workshop_lib.errors import WorkshopError
 from workshop_lib.files import write_or_explain, write_text
 from workshop_lib.plots import AccessibleFigure, image_pairs
@@ -66,7 +66,7 @@ class Survey:
 
 def is_same(pair: NearDuplicate) -> bool:
     """Tell whether the audit takes them for the same ground."""
-    fits = pair.match >= MIN_MATCH and pair.likeness >= MIN_LIKENESS
+    fits = pair.match >= MIN_MATCH and pair.correlation >= MIN_CORRELATION
     return fits or pair.is_copy
 
 
@@ -95,7 +95,7 @@ def leaks(found: Survey) -> list[int]:
     """Count, for each seed, the pairs that a split image by image tears apart."""
     counts = []
     for seed in SEEDS:
-        split = Split.make(found.scenes, seed=seed)
+        split = Split.random(found.scenes, seed=seed)
         side = torch.zeros(len(found.scenes), dtype=torch.int64)
         side[split.val], side[split.test] = 1, 2
         counts.append(sum(int(side[p.first] != side[p.second]) for p in found.same))
@@ -160,12 +160,12 @@ def page(surveys: list[Survey]) -> str:
     return _PAGE.format(
         distance=MAX_DISTANCE,
         match=MIN_MATCH,
-        least=MIN_LIKENESS,
+        least=MIN_CORRELATION,
         rows="\n".join(rows),
         lists="\n\n".join(lists),
         again=_again(surveys),
         bits=COPY_DISTANCE,
-        likeness=COPY_LIKENESS,
+        correlation=COPY_CORRELATION,
         every="\n\n".join(_beyond(found) for found in surveys if found.every_pair),
     )
 
@@ -183,7 +183,7 @@ def _again(surveys: list[Survey]) -> str:
 
 
 def _beyond(found: Survey) -> str:
-    """Tell what the hash overlooked, and how near mere likeness comes."""
+    """Tell what the hash overlooked, and how near mere resemblance comes."""
     every = found.every_pair or []
     seen = {(pair.first, pair.second) for pair in found.same}
     missed = [p for p in every if p.match >= MIN_MATCH]
@@ -200,7 +200,7 @@ def _beyond(found: Survey) -> str:
 def _listed(found: Survey, pairs: list[NearDuplicate]) -> str:
     return "; ".join(
         f"{_short(found, p.first)} and {_short(found, p.second)}"
-        f" ({p.distance} bits, match {p.match:.2f}, likeness {p.likeness:.2f})"
+        f" ({p.distance} bits, match {p.match:.2f}, correlation {p.correlation:.2f})"
         for p in pairs
     )
 
@@ -238,10 +238,11 @@ def _small(image: Tensor, size: int) -> Tensor:
 _PAGE = """# Pictures of the same ground
 
 Written by `python -m benchmarks.near_duplicates`; how it works is told in
-`workshop_lib/data/auditing/near_duplicates.py`. A pair counts if its perceptual hashes
+`workshop_lib/data/near_duplicates.py`. A pair counts if its perceptual hashes
 (64 bits) differ in at most {distance}, its phase correlation peaks at {match} or above
 and tiny thumbnails correlate at {least} or more; or if
-the hashes differ in at most {bits} and the thumbnails correlate at {likeness} or more.
+the hashes differ in at most {bits} and the thumbnails correlate at {correlation} or
+more.
 
 | data set | images | by hash | same ground | lowest | next | torn apart | seconds |
 |---|---|---|---|---|---|---|---|
@@ -249,7 +250,7 @@ the hashes differ in at most {bits} and the thumbnails correlate at {likeness} o
 
 By hash: pairs that the hash alone would accuse. Same ground: those that the closer look
 confirms; lowest: their lowest match; next: the highest match of all others. Torn apart:
-pairs on different sides of training, validation and test in `Split.make` with seeds 0
+pairs on different sides of training, validation and test in `Split.random` with seeds 0
 to 4. Seconds of processor time for the whole search, images decoded already.
 
 {lists}
@@ -273,8 +274,8 @@ ground. The gap is wide among the candidates; where every pair of a class is com
 runways and crossroads of one kind come nearer to it.
 
 The thumbnails have a say for small images. Shrunk to 32 pixels, dark seas with one
-bright spot reach a match of 0.73, but a likeness of at most 0.61 (at 24 pixels, too);
-the pairs listed above keep 0.77 and more.
+bright spot reach a match of 0.73, but a correlation of at most 0.61 (at 24
+pixels, too); the pairs listed above keep 0.77 and more.
 
 Phase correlation lives on fine detail, and heavy compression of 64-pixel images leaves
 little of it. There the correlation of thumbnails helps, among pairs so near in their
@@ -291,16 +292,14 @@ are found by their pixels (`same_pixels`).
 Ground that is turned, mirrored, at another scale or under clouds; overlaps of only a
 part of the image. {every}
 
-The ready splits (`Split.ready`) keep all of these pairs together. For your own images:
+The predefined splits (`Split.predefined`) keep all of these pairs together. For your
+own images:
 
 ```python
-from workshop_lib.data.auditing.near_duplicates import (
-    alike_groups,
-    find_near_duplicates,
-)
+from workshop_lib.data.near_duplicates import duplicate_groups, find_near_duplicates
 
-groups = alike_groups(find_near_duplicates(scenes.images), len(scenes))
-split = Split.make(scenes, labels_per_class=4, groups=groups)
+groups = duplicate_groups(find_near_duplicates(scenes.images), len(scenes))
+split = Split.random(scenes, labels_per_class=4, groups=groups)
 ```
 """
 

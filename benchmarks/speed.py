@@ -41,7 +41,7 @@ from benchmarks.usual_pipeline import POLICIES, UsualTraining, usual_loader
 from workshop_lib.augment.normalize import Normalize
 from workshop_lib.augment.randaugment import RandAugment
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.files import write_text
 from workshop_lib.models import build_model
 from workshop_lib.recipe import Recipe

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from workshop_lib.data.fetch.catalogue.tiles import TRAIN_TILES
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.data.vaihingen import (
     PUBLISHED_TEST,
     PUBLISHED_VAL,

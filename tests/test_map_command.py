@@ -6,7 +6,7 @@ import torch
 
 from workshop_lib import cli
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.data.tiles.cut import Tile, cut_scenes
 from workshop_lib.data.tiles.reader import ArrayImage
 from workshop_lib.recipe import Recipe
@@ -32,7 +32,7 @@ def trained(tmp_path_factory):
         [Tile("scene", ArrayImage(image), ArrayImage(mask))], NAMES, size=16, block=24,
         overlap_factor=1, bands=BANDS,
     )  # fmt: skip
-    split = Split.make(scenes, 0, groups=scenes.metadata["block"])
+    split = Split.random(scenes, 0, groups=scenes.metadata["block"])
     recipe = Recipe(
         task="segment", method="supervised", model="unet-4", size=16, steps=30,
         batch_size=4, eval_every=30, data="scene", lr=0.01,
@@ -82,7 +82,7 @@ def test_what_cannot_be_mapped_is_told(trained, tmp_path, capsys):
         tuple(map(str, range(24))), BANDS,
     )  # fmt: skip
     recipe = Recipe(method="supervised", size=16, steps=1, eval_every=1)
-    train(recipe, scenes, Split.make(scenes, 2), folder=tmp_path / "c", verbose=False)
+    train(recipe, scenes, Split.random(scenes, 2), folder=tmp_path / "c", verbose=False)
     out = tmp_path / "map.npy"
     for words, args in (
         ("was trained on reflectances", (folder / "run", tmp_path / "picture.npy")),

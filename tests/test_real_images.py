@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.evaluation.evaluate import evaluate
 from workshop_lib.recipe import Recipe
 from workshop_lib.training.loop import train
@@ -44,7 +44,7 @@ def test_a_folder_of_real_images_trains(archive, classes, size, tmp_path):
     folder = unpack_some(archive, tmp_path / "images", per_class=14)
     scenes = Scenes.from_folder(folder, size=size)
     assert scenes.images.shape == (14 * classes, 3, size, size)
-    split = Split.make(scenes, labels_per_class=4)
+    split = Split.random(scenes, labels_per_class=4)
     recipe = FAST.with_(size=size)
     run = train(recipe, scenes, split, folder=tmp_path / "run", verbose=False)
     assert run.facts["labels"] == 4 * classes

@@ -1,4 +1,4 @@
-"""`workshop split` with a share of labels, blocks of the map, and ready splits."""
+"""`workshop split` with a share of labels, blocks of the map, and predefined splits."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def folder(tmp_path):
 
 
 def test_a_share_of_labels(folder, tmp_path, capsys):
-    split(str(folder), label_share=0.5, size=16, save=tmp_path / "saved")
+    split(str(folder), label_fraction=0.5, size=16, save=tmp_path / "saved")
     said = capsys.readouterr().out
     assert "labeled 12, unlabeled 24, val 6, test 10" in said
     assert "nothing found" in said
@@ -33,6 +33,6 @@ def test_blocks_need_coordinates(folder):
         split(str(folder), block_km=10.0, size=16)
 
 
-def test_a_ready_split_needs_its_data_set(folder):
-    with pytest.raises(WorkshopError, match="of the ready split 'ucm' are not in"):
-        split(str(folder), ready="ucm", size=16)
+def test_a_predefined_split_needs_its_data_set(folder):
+    with pytest.raises(WorkshopError, match="of the predefined split 'ucm' are not in"):
+        split(str(folder), predefined="ucm", size=16)

@@ -330,7 +330,7 @@ for part in here:
 # %%
 from pathlib import Path
 
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 
 folder = Path("runs") / "my-split"
 split.save(folder, scenes)
@@ -373,7 +373,7 @@ quiz.answer("02-order", "...")
 from workshop_lib.course.detective import planted_faults
 
 mini = mini_eo(1000)
-cases = planted_faults(mini, Split.make(mini, labels_per_class=4))
+cases = planted_faults(mini, Split.random(mini, labels_per_class=4))
 for case in cases:
     print(case.name, case.split.counts())
 assert len(cases) == 7
@@ -511,7 +511,9 @@ for case in cases:
 
 # %%
 for case in cases:
-    audit = case.split.audit(case.scenes, near_duplicates=False, close_km=0)
+    audit = case.split.audit(
+        case.scenes, near_duplicates=False, neighbour_km=0
+    )
     kinds = [finding.kind for finding in audit.findings]
     assert bool(kinds) == bool(case.kind), case.name
     print(f"{case.name}: {', '.join(kinds) or 'nothing found'}")

@@ -18,7 +18,7 @@ from workshop_lib.augment.policies import policies_for
 from workshop_lib.data.landsat import open_landsat
 from workshop_lib.data.open import open_scenes, open_split
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.segmentation import predict_maps
 from workshop_lib.files import read_json

@@ -14,7 +14,7 @@ from functools import cache
 from workshop_lib.course.runs import class_run
 from workshop_lib.data.mini_eo import mini_eo
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.ladder import ladder_recipe
 from workshop_lib.recipe import preset
 from workshop_lib.training.run import Run
@@ -35,7 +35,7 @@ RUNS = (
 def deck_scenes(labels_per_class: int = 4) -> tuple[Scenes, Split]:
     """Return the scenes and the split of the decks' runs; 0 labels means all."""
     scenes = mini_eo()
-    return scenes, Split.make(scenes, labels_per_class=labels_per_class, seed=0)
+    return scenes, Split.random(scenes, labels_per_class=labels_per_class, seed=0)
 
 
 def deck_run(name: str) -> Run:

@@ -18,7 +18,7 @@ from workshop_lib.course.detective import Planted, planted_faults
 from workshop_lib.data.images.decode import fit
 from workshop_lib.data.mini_eo import BANDS, COVERS, REGIONS, mini_eo
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.plots.style import AccessibleFigure
 
 
@@ -42,7 +42,7 @@ def only(names: list[str]) -> Scenes:
 def cases() -> list[Planted]:
     """Return the seven cases of the detective."""
     mini = mini_eo(1000)
-    return planted_faults(mini, Split.make(mini, labels_per_class=4))
+    return planted_faults(mini, Split.random(mini, labels_per_class=4))
 
 
 # ---- the data
@@ -79,7 +79,7 @@ def seasons() -> AccessibleFigure:
 def split() -> AccessibleFigure:
     """Draw where each image of a small set goes: the parts are easier to see."""
     mini = mini_eo(1000)
-    return plots.split_bars(mini, Split.make(mini, labels_per_class=25))
+    return plots.split_bars(mini, Split.random(mini, labels_per_class=25))
 
 
 def luck() -> AccessibleFigure:
@@ -135,7 +135,7 @@ def twins() -> AccessibleFigure:
     """Draw the two pairs of cases C and G: names that differ, pixels that do not."""
     rows = {}
     for case in cases():
-        audit = case.split.audit(case.scenes, near_duplicates=False, close_km=0)
+        audit = case.split.audit(case.scenes, near_duplicates=False, neighbour_km=0)
         for finding in audit.findings[:1]:
             if finding.kind == "same_pixels":
                 pair = list(finding.indices)[:2]

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from workshop_lib.data.auditing.findings import Audit
+from workshop_lib.data.audit import Audit
 from workshop_lib.evaluation.calibration import calibrate
 from workshop_lib.evaluation.embeddings import Embeddings
 from workshop_lib.evaluation.metrics import score

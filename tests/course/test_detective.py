@@ -7,7 +7,7 @@ import torch
 
 from workshop_lib.course.detective import planted_faults
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import PARTS, Split
+from workshop_lib.data.split import PARTS, Split
 from workshop_lib.errors import WorkshopError
 
 
@@ -25,7 +25,7 @@ def some_scenes(size: int = 120) -> Scenes:
 @pytest.mark.parametrize("seed", range(8))
 def test_the_audit_finds_each_and_clears_the_honest_one(seed):
     scenes = some_scenes()
-    split = Split.make(scenes, labels_per_class=4, seed=seed)
+    split = Split.random(scenes, labels_per_class=4, seed=seed)
     cases = planted_faults(scenes, split, seed)
     assert [case.name for case in cases] == [f"case {c}" for c in "ABCDEFG"]
     for case in cases:
@@ -39,7 +39,7 @@ def test_the_audit_finds_each_and_clears_the_honest_one(seed):
 
 def test_nothing_given_is_changed():
     scenes = some_scenes()
-    split = Split.make(scenes, seed=1)
+    split = Split.random(scenes, seed=1)
     images = scenes.images.clone()
     parts = {name: getattr(split, name).clone() for name in PARTS}
     planted_faults(scenes, split)
@@ -49,7 +49,7 @@ def test_nothing_given_is_changed():
 
 def test_the_same_seed_plants_the_same():
     scenes = some_scenes()
-    split = Split.make(scenes)
+    split = Split.random(scenes)
     one, two, other = (planted_faults(scenes, split, seed) for seed in (3, 3, 4))
     assert torch.equal(one[0].split.unlabeled, two[0].split.unlabeled)
     assert torch.equal(one[2].scenes.images, two[2].scenes.images)
@@ -58,10 +58,10 @@ def test_the_same_seed_plants_the_same():
 
 def test_only_an_honest_split_is_taken():
     scenes = some_scenes()
-    split = Split.make(scenes)
+    split = Split.random(scenes)
     with pytest.raises(WorkshopError, match=r"this one has some:\n(.|\n)*overlap"):
         planted_faults(scenes, replace(split, val=split.test))
     with pytest.raises(WorkshopError, match="two labels of each class"):
-        planted_faults(scenes, Split.make(scenes, labels_per_class=1))
+        planted_faults(scenes, Split.random(scenes, labels_per_class=1))
     with pytest.raises(WorkshopError, match="label fewer"):
-        planted_faults(scenes, Split.make(scenes, labels_per_class=0))
+        planted_faults(scenes, Split.random(scenes, labels_per_class=0))

@@ -10,7 +10,7 @@ import torch
 from workshop_lib.course import runs
 from workshop_lib.course.runs import class_run, run_folder
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.plots import AccessibleFigure
 from workshop_lib.recipe import Recipe, preset
@@ -40,7 +40,7 @@ def scenes() -> Scenes:
 
 @pytest.fixture
 def split(scenes: Scenes) -> Split:
-    return Split.make(scenes, labels_per_class=3, seed=1)
+    return Split.random(scenes, labels_per_class=3, seed=1)
 
 
 class Screen:
@@ -194,7 +194,7 @@ def test_what_has_begun_keeps_its_format(scenes, split, monkeypatch, capsys):
 
 def test_other_images_in_the_same_folder_are_refused(scenes, split):
     class_run("supervised", scenes, split, SMALL)
-    other = Split.make(scenes, labels_per_class=3, seed=2)
+    other = Split.random(scenes, labels_per_class=3, seed=2)
     with pytest.raises(WorkshopError, match="another split"):
         class_run("supervised", scenes, other, SMALL)
 

@@ -22,7 +22,7 @@ from workshop_lib.course.submission import (
     submit,
 )
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.evaluate import evaluate
 from workshop_lib.files import read_json
@@ -93,7 +93,7 @@ def test_the_same_run_gives_the_same_file_and_another_group_another(run, tmp_pat
 
 
 def test_fewer_labels_and_another_order_of_the_images_are_fine(rules, tmp_path):
-    few = Split.make(some_scenes(), labels_per_class=2)
+    few = Split.random(some_scenes(), labels_per_class=2)
     run = trained(tmp_path / "run", few, RECIPE.with_(labels_per_class=2))
     lines = submit(run, "Few", tmp_path).read_text().splitlines()
     table = lines.index("image,class") + 1
@@ -104,14 +104,14 @@ def test_fewer_labels_and_another_order_of_the_images_are_fine(rules, tmp_path):
 
 
 def test_a_split_of_ones_own_binds_everybody(tmp_path):
-    own = Split.make(some_scenes(), labels_per_class=3, seed=7)
+    own = Split.random(some_scenes(), labels_per_class=3, seed=7)
     rules = Competition("photos", some_scenes(), split=own)
     path = submit(trained(tmp_path / "own", own), "Own", tmp_path)
     assert read_submission(path, rules).labels == 9
     text = path.read_text()
     with pytest.raises(WorkshopError, match=r"used 6 labels: use 9\.$"):
         read(text.replace("labels: 9", "labels: 6"), rules, tmp_path)
-    drawn = Split.make(some_scenes(), labels_per_class=3, seed=8)
+    drawn = Split.random(some_scenes(), labels_per_class=3, seed=8)
     other = submit(trained(tmp_path / "drawn", drawn), "Other", tmp_path)
     with pytest.raises(WorkshopError, match=r"split .* is not the competition's"):
         read_submission(other, rules)
@@ -259,7 +259,7 @@ def test_a_run_that_cannot_be_handed_in_is_explained(run, tmp_path):
 
 def test_a_competition_on_unfit_data_is_not_begun():
     scenes = some_scenes()
-    split = Split.make(scenes)
+    split = Split.random(scenes)
     with pytest.raises(WorkshopError, match=r"not fit for a competition(.|\n)*overlap"):
         Competition("photos", scenes, split=replace(split, val=split.test))
     several = replace(scenes, labels=torch.eye(3, dtype=torch.int64)[scenes.labels])

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 torch.set_num_threads(1)
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.recipe import Recipe
 from workshop_lib.training.trainer import Trainer
 from workshop_lib.models.predict import predict
@@ -40,9 +40,9 @@ small = Scenes.from_arrays(np.random.default_rng(0).integers(
 recipe = Recipe(steps=1, eval_every=1, batch_size=4, mu=1, model="small_cnn",
                 labels_per_class=4, precision="fp32", size=8)
 device = torch.device("cpu")
-trainer = Trainer(recipe, small, Split.make(small), device)
+trainer = Trainer(recipe, small, Split.random(small), device)
 trainer.step(); trainer.validate()
-Split.make(small).audit(small)
+Split.random(small).audit(small)
 
 limit = mapped() + file_bytes + headroom
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
@@ -55,7 +55,7 @@ except RuntimeError as error:
 else:
     sys.exit("the limit does not limit: a copy of all images was made")
 # Few for validation: what a network needs for a batch is another matter.
-split = Split.make(scenes, val=0.005, test=0.005)
+split = Split.random(scenes, val=0.005, test=0.005)
 print(split.audit(scenes).counts)
 trainer = Trainer(recipe.with_(size=scenes.images.shape[-1]), scenes, split, device)
 stream = trainer.unlabeled

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.embeddings import (
     Embeddings,
@@ -47,7 +47,7 @@ def scenes() -> Scenes:
 
 @pytest.fixture(scope="module")
 def split(scenes) -> Split:
-    return Split.make(scenes, labels_per_class=3)
+    return Split.random(scenes, labels_per_class=3)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def test_wrong_names_and_other_data_are_told(run, scenes, split):
     with pytest.raises(WorkshopError, match="Did you mean 'initial'"):
         embed_run(run, scenes, split, checkpoint="inital")
     with pytest.raises(WorkshopError, match="another split"):
-        embed_run(run, scenes, Split.make(scenes, labels_per_class=3, seed=9))
+        embed_run(run, scenes, Split.random(scenes, labels_per_class=3, seed=9))
 
 
 def test_what_is_written_is_what_is_read(found, tmp_path):

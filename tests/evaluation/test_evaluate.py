@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.calibration import fit_temperature
 from workshop_lib.evaluation.evaluate import evaluate
@@ -39,7 +39,7 @@ def scenes() -> Scenes:
 
 @pytest.fixture
 def split(scenes) -> Split:
-    return Split.make(scenes, labels_per_class=3)
+    return Split.random(scenes, labels_per_class=3)
 
 
 @pytest.fixture
@@ -146,7 +146,7 @@ def test_the_summary_says_it_all(run, scenes, split):
 
 def test_another_split_other_bands_or_classes_are_refused(run, scenes, split):
     with pytest.raises(WorkshopError, match="another split"):
-        evaluate(run, scenes, Split.make(scenes, labels_per_class=3, seed=9))
+        evaluate(run, scenes, Split.random(scenes, labels_per_class=3, seed=9))
     with pytest.raises(WorkshopError, match="bands"):
         evaluate(run, replace(scenes, bands=("a", "b", "c", "d")), split)
     with pytest.raises(WorkshopError, match="class_names"):

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import torch
 
-from workshop_lib.data.auditing.findings import Audit, Finding
+from workshop_lib.data.audit import Audit, Finding
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation import report
 from workshop_lib.evaluation.calibration import calibrate

@@ -8,7 +8,7 @@ import pytest
 import tyro
 
 from workshop_lib.data.mini_eo import mini_eo
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.evaluation.evaluate import evaluate
 from workshop_lib.evaluation.report_runs import collect_page, method_result
 from workshop_lib.evaluation.report_text import train_command
@@ -45,7 +45,7 @@ def test_the_command_names_a_split_that_the_recipe_does_not_make() -> None:
 
 def test_a_page_holds_what_the_runs_hold(tmp_path: Path) -> None:
     scenes = mini_eo(200)
-    split = Split.make(scenes, labels_per_class=2, seed=0)  # the recipe's has 4
+    split = Split.random(scenes, labels_per_class=2, seed=0)  # the recipe's has 4
     runs = []
     for method in ("supervised", "fixmatch"):
         recipe = SMALL.with_(method=method)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from workshop_lib.data.mini_eo import mini_eo
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.methods import METHODS, Batch, Method, build_method, projection_dim
 from workshop_lib.models import build_model
@@ -43,7 +43,7 @@ def scenes() -> Scenes:
 
 @pytest.fixture(scope="module")
 def split(scenes: Scenes) -> Split:
-    return Split.make(scenes, labels_per_class=2, seed=0)
+    return Split.random(scenes, labels_per_class=2, seed=0)
 
 
 def same(a: object, b: object) -> bool:

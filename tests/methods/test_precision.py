@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from workshop_lib.data.mini_eo import mini_eo
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.methods import METHODS, LossTerms, Method
 from workshop_lib.models.output import Output
 from workshop_lib.recipe import Recipe
@@ -39,7 +39,7 @@ def scenes() -> Scenes:
 
 @pytest.fixture(scope="module")
 def split(scenes: Scenes) -> Split:
-    return Split.make(scenes, labels_per_class=2, seed=0)
+    return Split.random(scenes, labels_per_class=2, seed=0)
 
 
 def watched(trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> list[LossTerms]:

@@ -31,7 +31,7 @@ import torch
 import torch._dynamo  # which the first step of an optimiser would import in each child
 
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.recipe import Recipe
 from workshop_lib.training.checkpoint import load_checkpoint
 from workshop_lib.training.loop import train
@@ -179,7 +179,7 @@ def torment(
 ) -> dict[str, object]:
     """Kill and resume until there were enough kills and the training has ended."""
     images = scenes()
-    split = Split.make(images, labels_per_class=2, seed=0)
+    split = Split.random(images, labels_per_class=2, seed=0)
     recipe, cpu = recipe_of(method), torch.device("cpu")
 
     def training(place: str, slowly: bool) -> Callable[[], object]:

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.models import predict
 from workshop_lib.recipe import Recipe
 from workshop_lib.training import views
@@ -87,7 +87,7 @@ def main(folder: Path, steps: int, methods: list[str]) -> None:
     if "SIGNAL_AT" in os.environ:
         signal_at(int(os.environ["SIGNAL_AT"]))
     images = scenes()
-    split = Split.make(images, labels_per_class=2, seed=0)
+    split = Split.random(images, labels_per_class=2, seed=0)
     with process_group():
         for method in methods:
             knobs = json.loads(os.environ.get("KNOBS", "{}"))

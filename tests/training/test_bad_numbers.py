@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.methods import METHODS, fixmatch
 from workshop_lib.recipe import Recipe
@@ -62,7 +62,7 @@ def scenes() -> Scenes:
 
 @pytest.fixture
 def split(scenes: Scenes) -> Split:
-    return Split.make(scenes, labels_per_class=2, seed=0)
+    return Split.random(scenes, labels_per_class=2, seed=0)
 
 
 def before_step(monkeypatch, step: int, act) -> None:

@@ -5,7 +5,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from workshop_lib.data.mini_eo import mini_eo
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.methods import METHODS
 from workshop_lib.recipe import Recipe
@@ -32,7 +32,7 @@ def need(recipe: Recipe, precision: str = "fp32", images: int = 100) -> MemoryNe
 def measured(recipe: Recipe) -> int:
     """Bytes that a real step takes on top of what is there before, by the profiler."""
     scenes = mini_eo(count=100)
-    trainer = Trainer(recipe, scenes, Split.make(scenes, labels_per_class=4), CPU)
+    trainer = Trainer(recipe, scenes, Split.random(scenes, labels_per_class=4), CPU)
     trainer.step()
     trainer.optimizer.zero_grad(set_to_none=True)
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:

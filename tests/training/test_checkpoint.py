@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.files import remove_unfinished
 from workshop_lib.recipe import Recipe
@@ -49,7 +49,7 @@ def scenes() -> Scenes:
 
 @pytest.fixture(scope="module")
 def split(scenes: Scenes) -> Split:
-    return Split.make(scenes, labels_per_class=2, seed=0)
+    return Split.random(scenes, labels_per_class=2, seed=0)
 
 
 def same(a: object, b: object) -> bool:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from workshop_lib.augment.normalize import Normalize, to_float
 from workshop_lib.augment.policies import get_policy
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.evaluate import evaluate
 from workshop_lib.models.pretrained import Backbone
@@ -167,7 +167,7 @@ def test_a_view_is_the_policy_s_normalised(scenes, monkeypatch, is_rgb, policy):
 @pytest.mark.parametrize("method", ["supervised", "fixmatch"])
 @pytest.mark.parametrize("model", ["linear", "mlp-16"])
 def test_a_head_learns_and_is_evaluated(scenes, looks, method, model, tmp_path: Path):
-    split = Split.make(scenes, labels_per_class=2, seed=0)
+    split = Split.random(scenes, labels_per_class=2, seed=0)
     recipe = RECIPE.with_(method=method, model=model)
     run = train(recipe, scenes, split, folder=tmp_path, verbose=False)
     assert run.facts["in_channels"] == 6

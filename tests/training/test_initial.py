@@ -3,7 +3,7 @@
 import torch
 
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.recipe import Recipe
 from workshop_lib.training.initial import initial_model
 from workshop_lib.training.loop import train
@@ -27,7 +27,7 @@ def scenes() -> Scenes:
 
 def test_a_run_can_go_back_to_where_its_training_started(tmp_path):
     data = scenes()
-    split = Split.make(data, labels_per_class=3)
+    split = Split.random(data, labels_per_class=3)
     trainer = Trainer(SMALL, data, split, torch.device("cpu"))
     start = {k: v.clone() for k, v in trainer.model.state_dict().items()}
     run = train(SMALL, data, split, folder=tmp_path / "run", verbose=False)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.methods import METHODS, PIXEL_METHODS
 from workshop_lib.training.loop import train
 
@@ -53,7 +53,7 @@ def test_two_runs_that_differ_are_told_apart(tmp_path):
     killed = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(killed)
     images = killed.scenes()
-    split = Split.make(images, labels_per_class=2, seed=0)
+    split = Split.random(images, labels_per_class=2, seed=0)
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         recipe = killed.RECIPE.with_(seed=seed, steps=4)
         train(recipe, images, split, folder=tmp_path / name, verbose=False)

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.recipe import Recipe
 from workshop_lib.training import checkpoint as checkpoint_module
@@ -54,7 +54,7 @@ def scenes() -> Scenes:
 
 @pytest.fixture
 def split(scenes) -> Split:
-    return Split.make(scenes, labels_per_class=3, seed=1)
+    return Split.random(scenes, labels_per_class=3, seed=1)
 
 
 def same_weights(a: Path, b: Path) -> bool:
@@ -105,7 +105,7 @@ def test_a_run_keeps_what_it_promises(method, scenes, split, tmp_path):
 def test_it_learns_what_a_few_labels_can_teach(method, scenes, tmp_path):
     images = scenes.images + 0.5 * (scenes.labels.view(-1, 1, 1, 1) == 1)
     bright = replace(scenes, images=images)
-    split = Split.make(bright, labels_per_class=3, seed=1)
+    split = Split.random(bright, labels_per_class=3, seed=1)
     recipe = SMALL.with_(method=method, steps=80, eval_every=40, lr=0.01)
     run = train(recipe, bright, split, folder=tmp_path / "run", verbose=False)
     assert run.log["val_accuracy"].iloc[-1] >= 0.9
@@ -218,11 +218,11 @@ import os, sys, torch
 torch.set_num_threads(1)
 sys.path[:0] = sys.argv[1].split(os.pathsep)
 from test_loop import SMALL, stripes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.training.loop import train
 scenes = stripes()
 recipe = SMALL.with_(steps=4000, eval_every=5)
-split = Split.make(scenes, labels_per_class=3, seed=1)
+split = Split.random(scenes, labels_per_class=3, seed=1)
 train(recipe, scenes, split, folder=sys.argv[2])
 """
 
@@ -260,7 +260,7 @@ def test_killed_processes_resume_bit_for_bit(tmp_path, request):
         assert state["step"] % 5 == 0
     reached = int(state["step"])
     scenes = stripes()
-    split = Split.make(scenes, labels_per_class=3, seed=1)
+    split = Split.random(scenes, labels_per_class=3, seed=1)
     trainer = Trainer(SMALL.with_(steps=4000, eval_every=5), scenes, split, CPU)
     while trainer.steps_done < reached:
         trainer.step()
@@ -294,7 +294,7 @@ def test_another_recipe_or_split_in_the_folder_is_refused(scenes, split, tmp_pat
     train(SMALL, scenes, split, folder=tmp_path / "run", verbose=False)
     with pytest.raises(WorkshopError, match="lr: 0.002 -> 0.1"):
         train(SMALL.with_(lr=0.1), scenes, split, folder=tmp_path / "run")
-    other = Split.make(scenes, labels_per_class=3, seed=2)
+    other = Split.random(scenes, labels_per_class=3, seed=2)
     with pytest.raises(WorkshopError, match="another split of them"):
         train(SMALL, scenes, other, folder=tmp_path / "run")
     fresh = SMALL.with_(lr=0.1)
@@ -438,7 +438,7 @@ def test_default_folders_tell_recipes_and_splits_apart(
         loop._default_folder(SMALL, scenes, split),
         loop._default_folder(SMALL.with_(lr=0.5), scenes, split),
         loop._default_folder(
-            SMALL, scenes, Split.make(scenes, labels_per_class=3, seed=2)
+            SMALL, scenes, Split.random(scenes, labels_per_class=3, seed=2)
         ),
     }
     assert len(names) == 3

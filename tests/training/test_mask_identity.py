@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.segmentation import evaluate_segmentation
 from workshop_lib.files import read_json
@@ -44,7 +44,7 @@ def make_scenes() -> Scenes:
 
 
 SCENES = make_scenes()
-SPLIT = Split.make(SCENES, labels_per_class=4, seed=0)
+SPLIT = Split.random(SCENES, labels_per_class=4, seed=0)
 
 
 def with_pixel(image: int, value: int) -> Scenes:

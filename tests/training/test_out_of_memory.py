@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from workshop_lib.data.mini_eo import mini_eo
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.methods import METHODS
 from workshop_lib.models.predict import predict
@@ -42,7 +42,7 @@ def scenes() -> Scenes:
 
 @pytest.fixture(scope="module")
 def split(scenes: Scenes) -> Split:
-    return Split.make(scenes, labels_per_class=2, seed=0)
+    return Split.random(scenes, labels_per_class=2, seed=0)
 
 
 class FullAt:
@@ -187,7 +187,7 @@ torch.set_num_threads(1)
 # Plain convolutions: oneDNN itself may crash where it cannot get its workspace.
 torch.backends.mkldnn.enabled = False
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.recipe import Recipe
 from workshop_lib.session import tune_allocator
 from workshop_lib.training.trainer import Trainer

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.methods import PIXEL_METHODS
 from workshop_lib.models.fcn import FCN
@@ -63,7 +63,7 @@ def make_scenes(n=40, rgb=False):
 
 
 SCENES = make_scenes()
-SPLIT = Split.make(SCENES, labels_per_class=2, seed=0)
+SPLIT = Split.random(SCENES, labels_per_class=2, seed=0)
 
 
 @pytest.mark.parametrize("method", PIXEL_METHODS)

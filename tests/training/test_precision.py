@@ -138,14 +138,14 @@ def test_large_images_are_tried_a_few_at_a_time(monkeypatch, asked, tried):
 
 def test_a_training_says_what_it_chose_and_records_it(tmp_path, monkeypatch, capsys):
     from workshop_lib.data.mini_eo import mini_eo
-    from workshop_lib.data.splits import Split
+    from workshop_lib.data.split import Split
     from workshop_lib.recipe import Recipe
     from workshop_lib.training.loop import train
 
     pretend(monkeypatch, 1.0, 0.5)
     recipe = Recipe(size=32, batch_size=4, mu=1, steps=2, eval_every=2)
     scenes = mini_eo(count=100)
-    split = Split.make(scenes, labels_per_class=2)
+    split = Split.random(scenes, labels_per_class=2)
     run = train(recipe, scenes, split, folder=tmp_path / "run", device=CPU)
     assert run.facts["precision"] == "bf16"
     assert "number format bf16: 2.0 times as fast" in capsys.readouterr().out

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.recipe import Recipe
 from workshop_lib.training.loop import train
@@ -39,7 +39,7 @@ def data() -> tuple[Scenes, Split]:
         names=tuple(f"{k:02d}" for k in range(60)),
         bands=("B02", "B03", "B04", "B08"),
     )
-    return scenes, Split.make(scenes, labels_per_class=2)
+    return scenes, Split.random(scenes, labels_per_class=2)
 
 
 def batches(seed: int, K: int, steps: int, n: int):

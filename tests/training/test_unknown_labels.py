@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.recipe import Recipe
 from workshop_lib.training.trainer import Trainer
@@ -23,7 +23,7 @@ def test_a_folder_with_unlabelled_images_trains(tmp_path, monkeypatch):
             pixels = draw.integers(0, 256, (8, 8, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(tmp_path / "d" / scene / f"{i}.png")
     scenes = Scenes.from_folder(tmp_path / "d")
-    split = Split.make(scenes, labels_per_class=2)
+    split = Split.random(scenes, labels_per_class=2)
     unknown = (scenes.labels == -1).nonzero().flatten()
     assert len(unknown) == 12
     assert torch.isin(unknown, split.unlabeled).all()

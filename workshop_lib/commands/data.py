@@ -12,10 +12,10 @@ from workshop_lib.data.fetch.catalogue import SOURCES, find_source
 from workshop_lib.data.fetch.catalogue.kinds import Source
 from workshop_lib.data.fetch.contents import check
 from workshop_lib.data.fetch.sources import data_folder, describe, get, resolve
+from workshop_lib.data.label_index import split_source
 from workshop_lib.data.open import open_scenes
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
-from workshop_lib.data.splitting.outline import split_source
+from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.recipe import Recipe
 
@@ -141,10 +141,10 @@ def split(
     seed: int = 0,
     size: int = 32,
     save: Path | None = None,
-    label_share: float | None = None,
+    label_fraction: float | None = None,
     block_km: float = 0.0,
-    gap_km: float = 0.0,
-    ready: Literal["", "ucm", "eurosat"] = "",
+    buffer_km: float = 0.0,
+    predefined: Literal["", "ucm", "eurosat"] = "",
 ) -> None:
     """Split a data set, audit the split, and optionally save it as lists of names.
 
@@ -156,21 +156,23 @@ def split(
         seed: another seed draws another split, the same on every machine.
         size: side of the images in pixels.
         save: folder for labeled.txt, unlabeled.txt, val.txt, test.txt.
-        label_share: labelled share of each class (0.1 for 10 %) instead of a number.
+        label_fraction: labelled part of each class (0.1 for 10 %) instead of a number.
         block_km: keep blocks of the map of this width whole; 0 for none.
-        gap_km: with blocks, leave out training images this near to the others.
-        ready: take the split that comes with the library.
+        buffer_km: with blocks, leave out training images this near to the others.
+        predefined: take the split that comes with the library.
     """
     scenes = open_scenes(Recipe(data=data, size=size))
-    if ready:
-        parts = Split.ready(ready, scenes, labels_per_class, seed)
+    if predefined:
+        parts = Split.predefined(scenes, predefined, labels_per_class, seed)
     elif block_km:
         parts = Split.by_block(
-            scenes, block_km, gap_km, labels_per_class, seed=seed,
-            label_share=label_share,
+            scenes, block_km, buffer_km, labels_per_class, seed=seed,
+            label_fraction=label_fraction,
         )  # fmt: skip
     else:
-        parts = Split.make(scenes, labels_per_class, seed=seed, label_share=label_share)
+        parts = Split.random(
+            scenes, labels_per_class, seed=seed, label_fraction=label_fraction
+        )
     print(", ".join(f"{k} {v}" for k, v in parts.counts().items()))
     print(parts.audit(scenes))
     if save:

@@ -11,7 +11,7 @@ import tyro
 from numpy.typing import NDArray
 
 from workshop_lib.data.open import open_scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.files import write_or_explain
 from workshop_lib.training.run import Run

@@ -14,7 +14,7 @@ from workshop_lib.data.open import (
     open_split,
 )
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.ranks import rank
 from workshop_lib.recipe import Recipe, preset

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from workshop_lib.data.open import open_scenes
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.recipe import Recipe
 
@@ -47,7 +47,7 @@ class Competition:
         self.data, self.scenes, self.split_seed = data, scenes, split_seed
         self.fixed = split is not None
         self.split = split if split is not None else self._draw(labels_per_class)
-        audit = self.split.audit(scenes, near_duplicates=False, close_km=0)
+        audit = self.split.audit(scenes, near_duplicates=False, neighbour_km=0)
         if not audit.ok:
             raise WorkshopError(f"this split is not fit for a competition:\n{audit}")
 
@@ -98,6 +98,6 @@ class Competition:
         return self._draw(labels // classes).digest(self.scenes)
 
     def _draw(self, labels_per_class: int) -> Split:
-        return Split.make(
+        return Split.random(
             self.scenes, labels_per_class=labels_per_class, seed=self.split_seed
         )

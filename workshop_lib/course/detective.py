@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 
 
@@ -51,7 +51,7 @@ def planted_faults(scenes: Scenes, split: Split, seed: int = 0) -> list[Planted]
         WorkshopError: the split has faults of its own, or there are too few classes or
             images.
     """
-    audit = split.audit(scenes, near_duplicates=False, close_km=0)
+    audit = split.audit(scenes, near_duplicates=False, neighbour_km=0)
     if audit.findings:
         raise WorkshopError(
             "faults can be planted in an honest split only; this one has some:\n"

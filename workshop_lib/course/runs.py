@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.ladder import ladder_recipe
 from workshop_lib.plots import growing_curve
 from workshop_lib.recipe import PRESETS, Recipe, preset, preset_name

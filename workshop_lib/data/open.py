@@ -27,7 +27,7 @@ from workshop_lib.data.mini_eo import (
 )
 from workshop_lib.data.modalities import pack
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.recipe import Recipe
 
@@ -124,7 +124,7 @@ def open_split(recipe: Recipe, scenes: Scenes) -> Split:
     Raises:
         WorkshopError: a class has too few images.
     """
-    return Split.make(
+    return Split.random(
         scenes, labels_per_class=recipe.labels_per_class, seed=recipe.split_seed
     )
 

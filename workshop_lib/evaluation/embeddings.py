@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import PARTS, Split
+from workshop_lib.data.split import PARTS, Split
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.evaluation.evaluate import check_fits
 from workshop_lib.files import UNREADABLE, write_or_explain, write_text

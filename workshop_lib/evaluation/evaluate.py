@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.calibration import Calibration, calibrate
 from workshop_lib.evaluation.intervals import score_intervals

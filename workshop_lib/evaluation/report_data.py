@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pandas as pd
 from torch import Tensor
 
-from workshop_lib.data.auditing.findings import Audit
+from workshop_lib.data.audit import Audit
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.calibration import Calibration
 from workshop_lib.evaluation.embeddings import Embeddings

@@ -13,7 +13,7 @@ import torch
 from workshop_lib import __version__
 from workshop_lib.data.open import open_scenes, open_split
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import PARTS, Split
+from workshop_lib.data.split import PARTS, Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.embeddings import Embeddings, embed_run
 from workshop_lib.evaluation.evaluate import Evaluation, evaluate

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.plots.style import (
     GREY,

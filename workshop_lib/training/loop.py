@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.files import read_json, remove_unfinished, write_text
 from workshop_lib.ranks import rank, world_size

@@ -29,7 +29,7 @@ from workshop_lib.training.ema import Ema
 from workshop_lib.training.optimizer import build_optimizer
 from workshop_lib.training.pixel_task import TILES_AT_A_TIME
 
-VALIDATION = 0.15  # share of the images, as `Split.make` draws them
+VALIDATION = 0.15  # share of the images, as `Split.random` draws them
 _HALF = ("bf16", "fp16")  # alike in size
 
 

@@ -12,7 +12,7 @@ from workshop_lib.augment.cutmix import cut_mix, draw_boxes
 from workshop_lib.augment.normalize import Normalize
 from workshop_lib.augment.paired import Places, move_masks, places, same_pixels
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.data.tiles.counts import class_weights, count_pixels
 from workshop_lib.errors import WorkshopError
 from workshop_lib.methods import Batch, PixelMethod, build_method

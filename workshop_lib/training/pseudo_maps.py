@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.files import UNREADABLE, write_or_explain
 from workshop_lib.pixels import IGNORE

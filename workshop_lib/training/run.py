@@ -12,7 +12,7 @@ from torch import nn
 
 from workshop_lib.augment.normalize import Normalize
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.files import read_json
 from workshop_lib.recipe import Recipe

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from workshop_lib.augment.normalize import Normalize
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.methods import Batch, build_method
 from workshop_lib.methods.propagation import PropagatedStart, propagate_labels

@@ -17,7 +17,7 @@ from statistics import median
 import torch
 
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.models.predict import predict
 from workshop_lib.recipe import Recipe
 from workshop_lib.training.memory import MemoryNeed

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from workshop_lib.augment.normalize import Normalize
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.methods import Batch, Method
 from workshop_lib.methods.propagation import PropagatedStart
 from workshop_lib.recipe import Recipe

@@ -11,7 +11,7 @@ from workshop_lib.augment.normalize import Normalize
 from workshop_lib.channels import groups
 from workshop_lib.data.batches import IndexStream
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.methods import Batch, LossTerms
 from workshop_lib.recipe import Recipe
 from workshop_lib.training.bad_numbers import (
@@ -56,7 +56,7 @@ class Trainer:
     ) -> None:
         self.recipe, self.device = recipe, device
         if recipe.pool == "labeled":
-            split = split.with_pool("labeled")
+            split = split.unlabeled_from("labeled")
         self.task = open_task(recipe, scenes, split, device)
         self.names, self.class_names = scenes.names, self.task.class_names
         self.method, self.views = self.task.method, self.task.views

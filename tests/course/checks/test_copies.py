@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from workshop_lib.course.checks.copies import RandomState, changed, snapshot
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 
 
 def split() -> Split:

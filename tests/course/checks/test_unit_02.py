@@ -9,7 +9,7 @@ import torch
 
 from workshop_lib.course import checks
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def by_library(labels, names, labels_per_class, seed):
     scenes = Scenes(
         images.expand(-1, 3, 1, 1), labels, [f"{k}" for k in range(K)], names
     )
-    split = Split.make(scenes, labels_per_class, seed=seed)
+    split = Split.random(scenes, labels_per_class, seed=seed)
     return {n: getattr(split, n) for n in ("labeled", "unlabeled", "val", "test")}
 
 

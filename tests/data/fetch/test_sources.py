@@ -29,9 +29,9 @@ from workshop_lib.data.fetch.mirrors import Mirror
 from workshop_lib.data.fetch.sources import data_folder, describe, get, resolve
 from workshop_lib.data.images.bigearthnet import S1_BANDS, S2_BANDS
 from workshop_lib.data.images.bigearthnet_classes import CLASSES_19
+from workshop_lib.data.label_index import read_label_index, split_source
 from workshop_lib.data.open import describe_data, open_scenes, open_split
-from workshop_lib.data.splits import Split
-from workshop_lib.data.splitting.outline import outline, split_source
+from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.recipe import Recipe
 
@@ -375,7 +375,7 @@ def test_a_split_by_names_is_the_split_by_images(small_ucm, tmp_path):
     split.save(tmp_path / "parts", names)
     scenes = open_scenes(Recipe(data="ucm", size=8))
     loaded = Split.load(tmp_path / "parts", scenes)
-    drawn = Split.make(scenes, labels_per_class=2, seed=3)
+    drawn = Split.random(scenes, labels_per_class=2, seed=3)
     assert loaded.digest(scenes) == drawn.digest(scenes)
 
 
@@ -559,7 +559,7 @@ def test_bigearthnets_published_parts_stand(version, tmp_path, monkeypatch):
     parts = big_earth_net(version, folder)
     source = replace(SOURCES[name], count=30)
     assert not check(folder, source).faults
-    found = outline(source)
+    found = read_label_index(source)
     assert found.scenes.class_names == CLASSES_19
     first = found.scenes.labels[found.scenes.names.index("S2A_patch_1")]
     classes = [CLASSES_19[k] for k in first.nonzero().flatten().tolist()]
@@ -586,10 +586,10 @@ def test_a_label_that_bigearthnet_does_not_have_is_told(small_ben_ge):
     path = folder / "S2A_patch_7_labels_metadata.json"
     path.write_text('{"labels": ["Moon"]}')
     with pytest.raises(WorkshopError, match="does not have: Moon"):
-        outline(SOURCES["ben_ge"])
+        read_label_index(SOURCES["ben_ge"])
     path.write_text('{"labels": [')
     with pytest.raises(WorkshopError, match="cannot read"):
-        outline(SOURCES["ben_ge"])
+        read_label_index(SOURCES["ben_ge"])
 
 
 def test_lists_that_name_lost_patches_are_told(tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ import torch
 from workshop_lib.data.images.bigearthnet import S1_BANDS, S2_BANDS, bigearthnet
 from workshop_lib.data.images.bigearthnet_classes import CLASSES_19, CLASSES_43, TO_19
 from workshop_lib.data.modalities import pack
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 
 rasterio = pytest.importorskip("rasterio", reason="needs workshop_lib[geo]")
@@ -227,4 +227,4 @@ def test_real_patches_come_through_unchanged(tmp_path):
         mean = scenes.images[i, 9].reshape(20, 6, 20, 6).mean((1, 3)).numpy()
         assert np.abs(mean - coarse).mean() < 0.15 * coarse.std() + 1e-4
     with pytest.raises(WorkshopError):
-        Split.make(scenes, labels_per_class=1)
+        Split.random(scenes, labels_per_class=1)

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.data.tiles.counts import class_weights, count_pixels
 from workshop_lib.data.tiles.cut import Tile, cut_scenes
 from workshop_lib.data.tiles.reader import ArrayImage, strips
@@ -44,7 +44,7 @@ def test_no_pixel_is_on_two_sides_of_a_split_by_block(seed, gap, factor):
         [tile(96, 96, seed)], NAMES, size=16, overlap_factor=factor, block=24, gap=gap,
         bands=BANDS,
     )  # fmt: skip
-    split = Split.make(scenes, 0, seed=seed, groups=scenes.metadata["block"])
+    split = Split.random(scenes, 0, seed=seed, groups=scenes.metadata["block"])
     seen = {}
     for name in ("labeled", "val", "test"):
         index = getattr(split, name)

@@ -13,7 +13,7 @@ from workshop_lib.course.checks.inputs import draws
 from workshop_lib.course.checks.trial import Trial, exercise
 from workshop_lib.course.detective import planted_faults
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 
 
 @exercise("find_faults(scenes, split)")
@@ -24,7 +24,7 @@ def detective(trial: Trial) -> str:
     it found: a list or set, empty where all is well; or True for "there is a fault".
     """
     scenes = _some_scenes()
-    honest = Split.make(scenes, labels_per_class=4, seed=3)
+    honest = Split.random(scenes, labels_per_class=4, seed=3)
     cases = planted_faults(scenes, honest, seed=1)
     accused = {c.name: _accuses(trial, c.name, c.scenes, c.split) for c in cases}
     if all(accused.values()):
@@ -76,7 +76,7 @@ def _check_unequal(trial: Trial) -> None:
     scenes = _some_scenes()
     index = torch.arange(len(scenes))
     scenes = scenes.subset(index[index % 40 != 0])  # three images of the classes less
-    split = Split.make(scenes, labels_per_class=4, seed=4)
+    split = Split.random(scenes, labels_per_class=4, seed=4)
     if _accuses(trial, "an eighth split", scenes, split):
         trial.fail(
             "an honest split of classes that differ by an image or two",

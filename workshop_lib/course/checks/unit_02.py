@@ -12,7 +12,7 @@ from workshop_lib.course.checks.copies import RandomState
 from workshop_lib.course.checks.describe import as_tensor, describe
 from workshop_lib.course.checks.inputs import generator
 from workshop_lib.course.checks.trial import Mistake, Trial, exercise
-from workshop_lib.data.splits import PARTS
+from workshop_lib.data.split import PARTS
 
 Parts = dict[str, Tensor]
 

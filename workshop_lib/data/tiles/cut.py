@@ -56,7 +56,7 @@ def cut_scenes(
 
     The patches of a split must not share pixels across its parts, and overlapping ones
     do. So split by tile, `Split.by_region(scenes, test=(15, 23), key="tile")`, or by
-    block, `Split.make(scenes, groups=scenes.metadata["block"])`.
+    block, `Split.random(scenes, groups=scenes.metadata["block"])`.
 
     Args:
         tiles: images and maps; all with the same bands and type.

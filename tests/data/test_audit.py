@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 
 
 @pytest.fixture
@@ -33,16 +33,16 @@ def copy_pixels(scenes: Scenes, source: int, target: int) -> Scenes:
 
 
 def test_honest_split_has_no_findings(scenes):
-    audit = Split.make(scenes).audit(scenes)
+    audit = Split.random(scenes).audit(scenes)
     assert audit.ok and audit.findings == ()
     assert str(audit).endswith("nothing found")
-    assert Split.make(scenes).with_pool("labeled").audit(scenes).ok
+    assert Split.random(scenes).unlabeled_from("labeled").audit(scenes).ok
 
 
 @pytest.mark.parametrize("part", ["labeled", "unlabeled"])
 @pytest.mark.parametrize("held_out", ["val", "test"])
 def test_overlap(scenes, part, held_out):
-    split = Split.make(scenes)
+    split = Split.random(scenes)
     leaked = getattr(split, held_out)[:2]
     split = replace(split, **{part: torch.cat([getattr(split, part), leaked])})
     audit = split.audit(scenes)
@@ -53,20 +53,20 @@ def test_overlap(scenes, part, held_out):
 
 
 def test_overlap_of_validation_and_test(scenes):
-    split = Split.make(scenes)
+    split = Split.random(scenes)
     assert kinds(replace(split, val=split.test), scenes) == {"overlap": "error"}
 
 
 def test_labeled_outside_the_pool(scenes):
-    split = Split.make(scenes)
+    split = Split.random(scenes)
     split = replace(
         split, unlabeled=split.unlabeled[~torch.isin(split.unlabeled, split.labeled)]
     )
-    assert kinds(split, scenes) == {"outside_pool": "error"}
+    assert kinds(split, scenes) == {"outside_unlabeled": "error"}
 
 
 def test_an_image_twice(scenes):
-    split = Split.make(scenes)
+    split = Split.random(scenes)
     split = replace(split, test=torch.cat([split.test, split.test[:1]]))
     audit = split.audit(scenes)
     assert [f.kind for f in audit.findings] == ["duplicate_index"]
@@ -74,13 +74,13 @@ def test_an_image_twice(scenes):
 
 
 def test_positions_outside(scenes):
-    split = replace(Split.make(scenes), val=torch.tensor([-1, 0, 60]))
+    split = replace(Split.random(scenes), val=torch.tensor([-1, 0, 60]))
     (found,) = split.audit(scenes).findings
     assert (found.kind, found.indices) == ("out_of_range", (-1, 60))
 
 
 def test_missing_class_and_empty_part(scenes):
-    split = Split.make(scenes)
+    split = Split.random(scenes)
     no_port = split.test[scenes.labels[split.test] != 2]
     (found,) = replace(split, test=no_port).audit(scenes).findings
     assert (found.kind, found.severity) == ("missing_class", "error")
@@ -91,7 +91,7 @@ def test_missing_class_and_empty_part(scenes):
 
 
 def test_imbalance(scenes):
-    split = Split.make(scenes)
+    split = Split.random(scenes)
     few_ports = torch.cat(
         [
             split.test[scenes.labels[split.test] == k][: 5 - 3 * (k == 2)]
@@ -104,7 +104,7 @@ def test_imbalance(scenes):
 
 
 def test_same_pixels_across_parts_is_a_leak(scenes):
-    split = Split.make(scenes)
+    split = Split.random(scenes)
     a = int(split.unlabeled[scenes.labels[split.unlabeled] == 1][0])
     b = int(split.test[scenes.labels[split.test] == 1][0])
     audit = split.audit(copy_pixels(scenes, a, b))
@@ -114,7 +114,7 @@ def test_same_pixels_across_parts_is_a_leak(scenes):
 
 
 def test_same_pixels_within_a_part_is_a_warning(scenes):
-    split = Split.make(scenes)
+    split = Split.random(scenes)
     a, b = split.val[scenes.labels[split.val] == 0][:2].tolist()
     audit = split.audit(copy_pixels(scenes, a, b))
     (found,) = audit.findings
@@ -122,7 +122,7 @@ def test_same_pixels_within_a_part_is_a_warning(scenes):
 
 
 def test_contradicting_labels(scenes):
-    split = Split.make(scenes)
+    split = Split.random(scenes)
     a = int(split.unlabeled[scenes.labels[split.unlabeled] == 0][0])
     b = int(split.unlabeled[scenes.labels[split.unlabeled] == 1][0])
     found = kinds(split, copy_pixels(scenes, a, b))
@@ -130,7 +130,7 @@ def test_contradicting_labels(scenes):
 
 
 def test_one_different_byte_is_a_different_picture(scenes):
-    split = Split.make(scenes)
+    split = Split.random(scenes)
     copied = copy_pixels(scenes, int(split.val[0]), int(split.test[0]))
     copied.images[split.test[0], 2, 3, 3] ^= 1
     assert split.audit(copied).findings == ()
@@ -157,7 +157,7 @@ def near_copy(scenes: Scenes, source: int, target: int) -> Scenes:
 
 
 def test_the_same_ground_across_parts_is_a_leak(landscapes):
-    split = Split.make(landscapes, 1)
+    split = Split.random(landscapes, 1)
     assert split.audit(landscapes).findings == ()
     a = int(split.unlabeled[landscapes.labels[split.unlabeled] == 1][0])
     b = int(split.test[landscapes.labels[split.test] == 1][0])
@@ -169,7 +169,7 @@ def test_the_same_ground_across_parts_is_a_leak(landscapes):
 
 
 def test_the_same_ground_in_one_part_is_no_fault_unless_labels_differ(landscapes):
-    split = Split.make(landscapes, 1)
+    split = Split.random(landscapes, 1)
     of = [split.unlabeled[landscapes.labels[split.unlabeled] == k] for k in range(2)]
     assert split.audit(near_copy(landscapes, int(of[0][0]), int(of[0][1]))).ok
     audit = split.audit(near_copy(landscapes, int(of[0][0]), int(of[1][0])))
@@ -178,7 +178,7 @@ def test_the_same_ground_in_one_part_is_no_fault_unless_labels_differ(landscapes
 
 
 def test_the_same_ground_outside_the_split_does_not_matter(landscapes):
-    split = Split.make(landscapes, 1)
+    split = Split.random(landscapes, 1)
     a, b = int(split.val[0]), int(split.test[0])
     smaller = replace(split, test=split.test[1:])
     kinds_found = kinds(smaller, near_copy(landscapes, a, b))
@@ -186,7 +186,7 @@ def test_the_same_ground_outside_the_split_does_not_matter(landscapes):
 
 
 def test_an_unknown_label_contradicts_nothing(landscapes):
-    split = Split.make(landscapes, 1)
+    split = Split.random(landscapes, 1)
     a, b = split.unlabeled[:2].tolist()
     labels = landscapes.labels.clone()
     labels[b] = -1
@@ -196,26 +196,26 @@ def test_an_unknown_label_contradicts_nothing(landscapes):
 
 
 def test_places_that_are_too_close(landscapes):
-    split = Split.make(landscapes, 1)
+    split = Split.random(landscapes, 1)
     lat = torch.linspace(40, 49, 30)  # 35 km apart
     lat[split.test[0]] = lat[split.unlabeled[0]] + 0.005  # 0.56 km
     metadata = {"lat": lat, "lon": torch.full((30,), 8.0)}
     scenes = replace(landscapes, metadata=metadata)
     (found,) = split.audit(scenes).findings
-    assert (found.kind, found.severity) == ("close_places", "warning")
+    assert (found.kind, found.severity) == ("spatial_neighbours", "warning")
     assert found.indices == (int(split.test[0]),)
     assert "1 of 9 images of test lie within 1 km" in found.message
-    assert split.audit(scenes, close_km=0.5).findings == ()
-    assert split.audit(scenes, close_km=0).findings == ()
-    assert len(split.audit(scenes, close_km=400).findings) == 2
+    assert split.audit(scenes, neighbour_km=0.5).findings == ()
+    assert split.audit(scenes, neighbour_km=0).findings == ()
+    assert len(split.audit(scenes, neighbour_km=400).findings) == 2
 
 
 def test_coordinates_that_are_not_all_known_are_told(landscapes):
     lat = torch.linspace(40, 49, 30)
     lat[3] = float("nan")
     scenes = replace(landscapes, metadata={"lat": lat, "lon": torch.zeros(30)})
-    (found,) = Split.make(scenes, 1).audit(scenes).findings
-    assert (found.kind, found.severity) == ("unknown_places", "warning")
+    (found,) = Split.random(scenes, 1).audit(scenes).findings
+    assert (found.kind, found.severity) == ("unknown_coordinates", "warning")
     assert "1 of 30 images" in found.message
 
 
@@ -226,14 +226,14 @@ def test_several_labels_are_counted_each():
         torch.randint(0, 256, (24, 3, 4, 4), generator=generator, dtype=torch.uint8),
         labels, ("a", "b", "c"), tuple(f"{i}.png" for i in range(24)),
     )  # fmt: skip
-    split = Split.make(scenes, 2)
+    split = Split.random(scenes, 2)
     assert {f.kind for f in split.audit(scenes).findings} <= {"imbalance"}
     no_c = split.test[labels[split.test][:, 2] == 0]
     assert "missing_class" in kinds(replace(split, test=no_c), scenes)
 
 
 def test_table_shows_errors_first(scenes):
-    split = Split.make(scenes)
+    split = Split.random(scenes)
     a, b = split.val[scenes.labels[split.val] == 0][:2].tolist()
     split = replace(split, test=torch.cat([split.test, split.test[:1]]))
     lines = str(split.audit(copy_pixels(scenes, a, b))).splitlines()

@@ -11,14 +11,14 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
-from workshop_lib.data.auditing.near_duplicates import (
+from workshop_lib.data.near_duplicates import (
     NearDuplicate,
-    alike_groups,
+    duplicate_groups,
     find_near_duplicates,
     hamming_pairs,
-    likeness,
     perceptual_hash,
     phase_match,
+    thumbnail_correlation,
 )
 
 
@@ -93,13 +93,13 @@ def test_a_bright_corner_makes_equal_hashes_but_no_match():
     assert len(distance) == 1  # the hash alone is deceived
     grey = images.float().mean(1)
     assert phase_match(grey[:1], grey[1:]) < 0.55
-    assert likeness(grey[:1], grey[1:]) < 0.5
+    assert thumbnail_correlation(grey[:1], grey[1:]) < 0.5
     assert torch.corrcoef(adaptive_avg_pool2d(grey, 16).flatten(1))[0, 1] > 0.96
     assert pairs(images) == []
 
 
 @given(st.integers(0, 1000))
-def test_likeness_is_the_correlation_of_what_was_cut(seed):
+def test_thumbnail_correlation_is_the_correlation_of_what_was_cut(seed):
     rng = np.random.default_rng(seed)
     one, two = rng.standard_normal((2, 1, 6, 5)) * 50
     cut = []
@@ -107,7 +107,7 @@ def test_likeness_is_the_correlation_of_what_was_cut(seed):
         z = (image - image.mean()) / image.std()
         cut.append(z.clip(-2, 2).ravel())
     expected = np.corrcoef(*cut)[0, 1]
-    found = likeness(torch.from_numpy(one), torch.from_numpy(two))
+    found = thumbnail_correlation(torch.from_numpy(one), torch.from_numpy(two))
     assert found.item() == pytest.approx(expected, abs=1e-9)
 
 
@@ -119,7 +119,7 @@ def test_a_bright_spot_on_two_seas_is_no_match():
     grey = images.mean(1)
     assert phase_match(grey[:1], grey[1:]) > 0.55
     assert pairs(images, max_distance=64) == []
-    assert pairs(images, max_distance=64, min_likeness=-1) == [(0, 1)]
+    assert pairs(images, max_distance=64, min_correlation=-1) == [(0, 1)]
 
 
 def test_small_images_are_not_compared():
@@ -135,10 +135,10 @@ def test_fewer_than_two_images_have_no_pairs(count):
 def test_chunks_do_not_show(monkeypatch):
     images = ground(40, 32)
     images[[5, 30]] = images[[17, 2]]
-    wishes = {"max_distance": 40, "min_match": 0.1, "min_likeness": -1}
+    wishes = {"max_distance": 40, "min_match": 0.1, "min_correlation": -1}
     whole = find_near_duplicates(images, **wishes)
     for name, value in (("_CHUNK", 7), ("_ROWS", 3)):
-        monkeypatch.setattr(f"workshop_lib.data.auditing.near_duplicates.{name}", value)
+        monkeypatch.setattr(f"workshop_lib.data.near_duplicates.{name}", value)
     parts = find_near_duplicates(images, **wishes)
     assert [(p.first, p.second, p.distance) for p in parts] == [
         (p.first, p.second, p.distance) for p in whole
@@ -196,7 +196,7 @@ def test_hash_is_the_cosine_transform_written_out():
 @given(st.lists(st.tuples(st.integers(0, 14), st.integers(0, 14)), max_size=20))
 def test_groups_are_the_connected_images(edges):
     found = [NearDuplicate(min(e), max(e), 0, 1.0, 1.0) for e in edges if e[0] != e[1]]
-    groups = alike_groups(found, 15).tolist()
+    groups = duplicate_groups(found, 15).tolist()
     reach = [{i} for i in range(15)]
     for _ in range(15):
         for pair in found:

@@ -1,4 +1,4 @@
-"""Images that show the same ground, though not one pixel need be equal.
+"""Near-duplicates: images of the same ground, though not one pixel need be equal.
 
 Two steps. A perceptual hash is cheap enough for every pair of a set, and finds those
 that may be alike. The hash alone would accuse wrongly: a lake with one bright corner
@@ -18,24 +18,26 @@ that have hardly any texture.
 
 __all__ = [
     "COPY_DISTANCE",
-    "COPY_LIKENESS",
+    "COPY_CORRELATION",
     "MAX_DISTANCE",
-    "MIN_LIKENESS",
+    "MIN_CORRELATION",
     "MIN_MATCH",
     "NearDuplicate",
-    "alike_groups",
+    "duplicate_groups",
     "find_near_duplicates",
     "hamming_pairs",
-    "likeness",
     "perceptual_hash",
     "phase_match",
+    "thumbnail_correlation",
 ]
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
@@ -48,15 +50,15 @@ MIN_MATCH = 0.55
 # And their thumbnails correlate at least so much: 0.77 and more where the ground is the
 # same; 0.61 where images of 32 pixels have one bright spot each, which phases alone
 # take for a match.
-MIN_LIKENESS = 0.7
+MIN_CORRELATION = 0.7
 # Copies: so few bits, and so high a correlation. Compressed, blurred or noisy copies
 # had a median above 0.98; the most alike of different places, 0.92.
 COPY_DISTANCE = 8
-COPY_LIKENESS = 0.96
+COPY_CORRELATION = 0.96
 
 _HASH_SIDE = 32  # of the thumbnail that is hashed, as in pHash
 _MATCH_SIDE = 64  # of the thumbnails that are correlated
-_LIKENESS_SIDE = 16  # of those for copies
+_TINY_SIDE = 16  # of those for copies
 _SMALLEST = 16  # fewer pixels a side: the peak of chance comes near that of a match
 _CHUNK = 256  # images at a time: the set may be a file larger than memory
 _VALUES = 2**22  # of pixels that are floats at a time: 256 large images would be a GB
@@ -71,19 +73,19 @@ class NearDuplicate:
     second: int
     distance: int  # bits in which their hashes differ, 0 to 64
     match: float  # height of the peak of phase correlation, 0 to 1
-    likeness: float  # correlation of the thumbnails, -1 to 1
+    correlation: float  # correlation of the thumbnails, -1 to 1
 
     @property
     def is_copy(self) -> bool:
         """Whether they are alike without any shift."""
-        return self.distance <= COPY_DISTANCE and self.likeness >= COPY_LIKENESS
+        return self.distance <= COPY_DISTANCE and self.correlation >= COPY_CORRELATION
 
 
 def find_near_duplicates(
     images: Tensor,
     max_distance: int = MAX_DISTANCE,
     min_match: float = MIN_MATCH,
-    min_likeness: float = MIN_LIKENESS,
+    min_correlation: float = MIN_CORRELATION,
 ) -> list[NearDuplicate]:
     """Find the pairs of images that show the same ground, best match first.
 
@@ -97,7 +99,7 @@ def find_near_duplicates(
             shifts, and take longer: two bits more are five times as many pairs. 64
             looks at every pair: the thing to do for some hundred images of a class.
         min_match: least height of the peak of phase correlation, 0 to 1.
-        min_likeness: least correlation of the thumbnails, -1 to 1. It sinks with the
+        min_correlation: least correlation of the thumbnails, -1 to 1. It sinks with the
             shift: take -1 to find large ones.
     """
     if min(images.shape[-2:]) < _SMALLEST:
@@ -110,29 +112,24 @@ def find_near_duplicates(
     found = [
         pair
         for pair in found
-        if pair.is_copy or (pair.match >= min_match and pair.likeness >= min_likeness)
+        if pair.is_copy
+        or (pair.match >= min_match and pair.correlation >= min_correlation)
     ]
     return sorted(found, key=lambda pair: (-pair.match, pair.first, pair.second))
 
 
-def alike_groups(pairs: list[NearDuplicate], count: int) -> Tensor:
+def duplicate_groups(pairs: list[NearDuplicate], count: int) -> Tensor:
     """Number the images so that those of the same ground share a number.
 
-    For `Split.by_group`, which keeps them on one side.
+    For `Split.random(groups=...)`, which keeps them in one subset.
 
-    Shape: (count,) int64.
+    Shape: (count,) int64, the smallest position in each group.
     """
-    leader = list(range(count))
-
-    def find(i: int) -> int:
-        while leader[i] != i:
-            i = leader[i]
-        return i
-
-    for pair in pairs:
-        a, b = find(pair.first), find(pair.second)
-        leader[max(a, b)] = min(a, b)
-    return torch.tensor([find(i) for i in range(count)], dtype=torch.int64)
+    first, second = [pair.first for pair in pairs], [pair.second for pair in pairs]
+    edges = coo_array((np.ones(len(pairs)), (first, second)), shape=(count, count))
+    _, group = connected_components(edges, directed=False)
+    _, smallest = np.unique(group, return_index=True)
+    return torch.from_numpy(smallest[group]).to(torch.int64)
 
 
 def perceptual_hash(images: Tensor) -> Tensor:
@@ -146,13 +143,12 @@ def perceptual_hash(images: Tensor) -> Tensor:
     Shape: (N, C, H, W) -> (N, 64) bool.
     """
     basis = _cosines(_HASH_SIDE)  # (8, 32)
-
-    def bits(chunk: Tensor) -> Tensor:
+    found = []
+    for chunk in images.split(_CHUNK):
         small = _thumbnails(chunk, (_HASH_SIDE, _HASH_SIDE))  # (n, 32, 32)
         waves = (basis @ small @ basis.T).flatten(1)  # (n, 64)
-        return waves > waves.median(dim=1, keepdim=True).values
-
-    return _in_chunks(images, bits)
+        found.append(waves > waves.median(dim=1, keepdim=True).values)
+    return torch.cat(found)
 
 
 def hamming_pairs(hashes: Tensor, max_distance: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -178,7 +174,7 @@ def hamming_pairs(hashes: Tensor, max_distance: int) -> tuple[Tensor, Tensor, Te
 
 
 def phase_match(first: Tensor, second: Tensor) -> Tensor:
-    """Tell how well the images of each pair fit, wherever one is shifted to.
+    """Measure how well the images of each pair fit, wherever one is shifted to.
 
     Phase correlation (Kuglin and Hines 1975): of the product of the two spectra only
     the phases are kept, so that every frequency has one vote on the shift. The same
@@ -192,7 +188,7 @@ def phase_match(first: Tensor, second: Tensor) -> Tensor:
     return surface.flatten(1).amax(dim=1).clamp(0, 1)
 
 
-def likeness(first: Tensor, second: Tensor) -> Tensor:
+def thumbnail_correlation(first: Tensor, second: Tensor) -> Tensor:
     """Correlate the images of each pair, pixel on pixel.
 
     Values are cut at two standard deviations: one bright corner shall not decide.
@@ -217,17 +213,17 @@ def _standard(images: Tensor) -> Tensor:
 def _look_closer(
     images: Tensor, first: Tensor, second: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Compute phase match and likeness of pairs of images: (P,) each."""
+    """Compute phase match and thumbnail correlation of pairs of images: (P,) each."""
     fine = (min(_MATCH_SIDE, images.shape[-2]), min(_MATCH_SIDE, images.shape[-1]))
     match, alike = [torch.zeros(0)], [torch.zeros(0)]
     for a, b in zip(first.split(_CHUNK), second.split(_CHUNK), strict=True):
         # Each image is read once per chunk, however many pairs it is in.
         index, place = torch.cat([a, b]).unique(return_inverse=True)
         small = _thumbnails(images, fine, index.to(images.device))
-        tiny = adaptive_avg_pool2d(small[:, None], _LIKENESS_SIDE)[:, 0]
+        tiny = adaptive_avg_pool2d(small[:, None], _TINY_SIDE)[:, 0]
         i, j = place[: len(a)], place[len(a) :]
         match.append(phase_match(small[i], small[j]))
-        alike.append(likeness(tiny[i], tiny[j]))
+        alike.append(thumbnail_correlation(tiny[i], tiny[j]))
     return torch.cat(match), torch.cat(alike)
 
 
@@ -268,7 +264,3 @@ def _cosines(side: int, count: int = 8) -> Tensor:
     """Rows of the cosine transform (DCT-II) for the frequencies 1 to `count`."""
     place = (torch.arange(side) + 0.5) * math.pi / side
     return torch.cos(torch.arange(1, count + 1)[:, None] * place)  # (count, side)
-
-
-def _in_chunks(images: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
-    return torch.cat([function(chunk) for chunk in images.split(_CHUNK)])

@@ -1,4 +1,4 @@
-"""Split a data set by its names and labels alone: no pixel is read.
+"""Splits of a whole data set by its names and labels alone: no pixel is read.
 
 What a split depends on is known before any image is decoded, so half a million patches
 are split in a minute, and the names files fit the images when they are read later.
@@ -8,7 +8,7 @@ and test, that stands: BigEarthNet's parts lie apart on the map. The seed then c
 the labelled ones among the training images (and Vaihingen's validation).
 """
 
-__all__ = ["Outline", "outline", "split_source"]
+__all__ = ["LabelIndex", "read_label_index", "split_source"]
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,24 +26,24 @@ from workshop_lib.data.fetch.sources import resolve
 from workshop_lib.data.images.bigearthnet_classes import CLASSES_19, TO_19
 from workshop_lib.data.images.listing import list_folder
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
-from workshop_lib.data.splitting.drawing import (
+from workshop_lib.data.split import Split
+from workshop_lib.data.split_rules import (
     TEST,
     TRAIN,
     VAL,
-    Wishes,
-    in_order,
-    parts_of,
+    SplitSpec,
+    choose_parts,
+    shuffled,
     strata_of,
 )
 from workshop_lib.errors import WorkshopError
 from workshop_lib.files import read_json
 
 _VAL_TILES = 4  # of Vaihingen's 16 areas for training
-_SIDES = {"train": TRAIN, "val": VAL, "test": TEST}
+_SUBSETS = {"train": TRAIN, "val": VAL, "test": TEST}
 
 
-class Outline(NamedTuple):
+class LabelIndex(NamedTuple):
     """Names and labels as scenes of one grey pixel; and the published parts."""
 
     scenes: Scenes
@@ -71,34 +71,34 @@ def split_source(
     Raises:
         WorkshopError: the data set is not there, or a class has too few images.
     """
-    scenes, published = outline(source, root)
-    if published:
-        wishes = Wishes(labels_per_class=labels_per_class, seed=seed)
-        return Split(**_keep(published, scenes, wishes), seed=seed), scenes
-    return Split.make(scenes, labels_per_class=labels_per_class, seed=seed), scenes
+    scenes, published = read_label_index(source, root)
+    if not published:
+        return Split.random(scenes, labels_per_class, seed=seed), scenes
+    spec = SplitSpec(labels_per_class, seed=seed)
+    return Split(**_keep(published, scenes, spec), seed=seed), scenes
 
 
 def _keep(
-    published: Sequence[str], scenes: Scenes, wishes: Wishes
+    published: Sequence[str], scenes: Scenes, spec: SplitSpec
 ) -> dict[str, Tensor]:
     """Choose labelled images, and validation if need be, within the published parts."""
-    order = in_order(scenes.names, wishes.seed)
-    sides = [_SIDES[part] for part in published]
-    if VAL not in sides:
-        training = [i for i in order if sides[i] == TRAIN]
+    order = shuffled(scenes.names, spec.seed)
+    subset = [_SUBSETS[part] for part in published]
+    if VAL not in subset:
+        training = [i for i in order if subset[i] == TRAIN]
         for i in training[:_VAL_TILES]:
-            sides[i] = VAL
+            subset[i] = VAL
     strata = strata_of(scenes.labels)
-    present = set(zip(strata, sides, strict=True))
+    present = set(zip(strata, subset, strict=True))
     absent = [
         k
         for k in range(scenes.num_classes)
-        if any((k, side) not in present for side in _SIDES.values())
+        if any((k, one) not in present for one in _SUBSETS.values())
     ]
-    return parts_of(sides, order, strata, scenes.class_names, wishes, absent)
+    return choose_parts(subset, order, strata, scenes.class_names, spec, absent)
 
 
-def outline(source: Source, root: Path | str | None = None) -> Outline:
+def read_label_index(source: Source, root: Path | str | None = None) -> LabelIndex:
     """List the names and labels of a data set that `get` has brought.
 
     Raises:
@@ -108,7 +108,7 @@ def outline(source: Source, root: Path | str | None = None) -> Outline:
     if source.layout == "classes":
         listing = list_folder(images)
         names = [file.name for file in listing.files]
-        return Outline(
+        return LabelIndex(
             _without_pixels(names, torch.tensor(listing.labels), listing.class_names)
         )
     if source.layout == "scene":
@@ -120,7 +120,7 @@ def outline(source: Source, root: Path | str | None = None) -> Outline:
         areas = (*TRAIN_TILES, *TEST_TILES)
         names = [f"top_mosaic_09cm_area{area}.tif" for area in areas]
         labels = torch.zeros(len(names), dtype=torch.int64)
-        return Outline(
+        return LabelIndex(
             _without_pixels(names, labels, ("tile",)),
             ["train" if area in TRAIN_TILES else "test" for area in areas],
         )
@@ -129,10 +129,10 @@ def outline(source: Source, root: Path | str | None = None) -> Outline:
     if (images / "bigearthnet-train.csv").exists():
         return _from_lists(images)
     patches = _patch_labels(images / "sentinel-2")
-    return Outline(_multi_label(list(patches), list(patches.values())))
+    return LabelIndex(_multi_label(list(patches), list(patches.values())))
 
 
-def _from_parquet(path: Path) -> Outline:
+def _from_parquet(path: Path) -> LabelIndex:
     """Read BigEarthNet v2's table: patch_id, labels, split."""
     try:
         table = pd.read_parquet(path, columns=["patch_id", "labels", "split"])
@@ -146,10 +146,10 @@ def _from_parquet(path: Path) -> Outline:
         ) from error
     parts = table["split"].replace({"validation": "val"}).tolist()
     labels = [list(some) for some in table["labels"]]
-    return Outline(_multi_label(table["patch_id"].tolist(), labels), parts)
+    return LabelIndex(_multi_label(table["patch_id"].tolist(), labels), parts)
 
 
-def _from_lists(folder: Path) -> Outline:
+def _from_lists(folder: Path) -> LabelIndex:
     """Read BigEarthNet v1's lists of (Sentinel-2 patch, Sentinel-1 patch)."""
     patches = _patch_labels(folder / "sentinel-2")
     names, parts = [], []
@@ -164,7 +164,7 @@ def _from_lists(folder: Path) -> Outline:
             f"{len(missing)} of the {len(names)} patches of the published lists are not"
             f" in {folder / 'sentinel-2'} (the first is {missing[0]}): run `check`."
         )
-    return Outline(_multi_label(names, [patches[name] for name in names]), parts)
+    return LabelIndex(_multi_label(names, [patches[name] for name in names]), parts)
 
 
 def _patch_labels(folder: Path) -> dict[str, list[str]]:

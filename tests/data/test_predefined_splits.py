@@ -2,22 +2,23 @@
 
 import functools
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from benchmarks.ready_splits import PLANS, draw, names_in, pack
+from benchmarks.predefined_splits import PLANS, draw, names_in, pack
+from workshop_lib.data import split_files
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import PARTS, Split
-from workshop_lib.data.splitting import ready
+from workshop_lib.data.split import PARTS, Split
 from workshop_lib.errors import WorkshopError
 
-DATA = Path(__file__).parents[4] / "shared" / "data"
+DATA = Path(__file__).parents[3] / "shared" / "data"
 SIZES = {"ucm": (2100, 21, 840, 210, 1050), "eurosat": (27000, 10, 16200, 5400, 5400)}
 
 
-read_once = functools.cache(ready.read_ready)
+read_once = functools.cache(split_files.read_predefined)
 
 
 def rows(name: str, path: str) -> list[str]:
@@ -41,17 +42,17 @@ def scenes_of(name: str, ending: str = ".jpg", wrapped: str = "") -> Scenes:
 @pytest.mark.parametrize("name", SIZES)
 def test_files_are_disjoint_balanced_and_complete(name):
     total, classes, *sizes = SIZES[name]
-    texts = ready.read_ready(name)
-    assert len(texts) == 5 * (3 + len(ready.LABELS))
+    texts = split_files.read_predefined(name)
+    assert len(texts) == 5 * (3 + len(split_files.LABELS))
     tests = set()
-    for seed in ready.SEEDS:
+    for seed in split_files.SEEDS:
         part = {
             p: set(rows(name, f"seed{seed}/{p}.txt")) for p in ("train", "val", "test")
         }
         assert [len(part[p]) for p in ("train", "val", "test")] == sizes
         assert len(part["train"] | part["val"] | part["test"]) == total
         before: set[str] = set()
-        for labels in ready.LABELS:
+        for labels in split_files.LABELS:
             labeled = set(rows(name, f"seed{seed}/labeled_{labels}.txt"))
             assert before < labeled <= part["train"]
             counts = torch.tensor(
@@ -78,7 +79,7 @@ def test_test_part_of_every_class_is_as_stated():
 def test_found_in_the_scenes_whatever_ending_and_order(labels):
     jpg, tif = scenes_of("ucm"), scenes_of("ucm", ".tif", "UCMerced_LandUse/Images/")
     tif = tif.subset(torch.arange(2099, -1, -1))
-    a, b = (Split.ready("ucm", s, labels, seed=2) for s in (jpg, tif))
+    a, b = (Split.predefined(s, "ucm", labels, seed=2) for s in (jpg, tif))
     for part in PARTS:
         names = [jpg.names[i].removesuffix(".jpg") for i in getattr(a, part).tolist()]
         others = [tif.names[i] for i in getattr(b, part).tolist()]
@@ -93,35 +94,32 @@ def test_found_in_the_scenes_whatever_ending_and_order(labels):
 @pytest.mark.parametrize(
     ("name", "options", "words"),
     [
-        ("ucmerced", {}, "unknown ready split 'ucmerced'.*Did you mean 'ucm'"),
+        ("ucmerced", {}, "unknown predefined split 'ucmerced'.*Did you mean 'ucm'"),
         (
             "ucm",
             {"labels_per_class": 5},
-            "labels_per_class=5, seed=0: ucm is ready with",
+            "labels_per_class=5, seed=0: ucm comes with",
         ),
         ("ucm", {"seed": 5}, "seeds 0 to 4"),
     ],
 )
-def test_what_is_not_ready(name, options, words):
+def test_unknown_predefined_splits(name, options, words):
     with pytest.raises(WorkshopError, match=words):
-        Split.ready(name, scenes_of("ucm"), **options)
+        Split.predefined(scenes_of("ucm"), name, **options)
 
 
 def test_scenes_that_do_not_fit():
     scenes = scenes_of("ucm")
     with pytest.raises(WorkshopError, match="are not in these scenes"):
-        Split.ready("ucm", scenes.subset(list(range(2099))))
+        Split.predefined(scenes.subset(list(range(2099))), "ucm")
     with pytest.raises(WorkshopError, match="another class number"):
-        Split.ready(
-            "ucm",
-            Scenes(scenes.images, 20 - scenes.labels, scenes.class_names, scenes.names),
-        )
+        Split.predefined(replace(scenes, labels=20 - scenes.labels), "ucm")
     twice = Scenes(
         torch.zeros(2, 3, 1, 1, dtype=torch.uint8), torch.tensor([0, 0]),
         scenes.class_names, ("airplane/airplane00.tif", "airplane/airplane00.jpg"),
     )  # fmt: skip
     with pytest.raises(WorkshopError, match="name of another"):
-        Split.ready("ucm", twice)
+        Split.predefined(twice, "ucm")
 
 
 def spoil(folder: Path, kind: str) -> None:
@@ -138,11 +136,11 @@ def spoil(folder: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["cut", "gone", "changed"])
 def test_damaged_files_are_refused(kind, tmp_path, monkeypatch):
-    (tmp_path / "ucm.zip").write_bytes((ready.FOLDER / "ucm.zip").read_bytes())
-    monkeypatch.setattr(ready, "FOLDER", tmp_path)
+    (tmp_path / "ucm.zip").write_bytes((split_files.FOLDER / "ucm.zip").read_bytes())
+    monkeypatch.setattr(split_files, "FOLDER", tmp_path)
     spoil(tmp_path, kind)
     with pytest.raises(WorkshopError, match="ucm.zip"):
-        ready.read_ready("ucm")
+        split_files.read_predefined("ucm")
 
 
 @pytest.mark.parametrize(
@@ -153,5 +151,5 @@ def test_drawn_again_they_are_the_same(name):
     if not archive.exists():
         pytest.skip(f"{archive.name} is not beside the checkout")
     texts = draw(names_in(archive), PLANS[name])
-    assert texts == ready.read_ready(name)
+    assert texts == split_files.read_predefined(name)
     assert pack(texts) == pack(texts)

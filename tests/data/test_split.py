@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import PARTS, Split
+from workshop_lib.data.split import PARTS, Split
 from workshop_lib.errors import WorkshopError
 
 
@@ -38,7 +38,7 @@ class_sizes = st.lists(st.integers(10, 40), min_size=1, max_size=5)
 @given(class_sizes, st.integers(0, 4), st.integers(0, 10**6))
 def test_disjoint_subset_balanced_complete(sizes, labels_per_class, seed):
     scenes = scenes_of(*sizes)
-    split = Split.make(scenes, labels_per_class, seed=seed)
+    split = Split.random(scenes, labels_per_class, seed=seed)
     part = sets(split)
     assert part["labeled"] <= part["unlabeled"]
     assert not part["unlabeled"] & part["val"]
@@ -59,7 +59,7 @@ def test_order_of_the_files_does_not_matter(sizes, seed, random):
     order = list(range(sum(sizes)))
     random.shuffle(order)
     one, two = scenes_of(*sizes), scenes_of(*sizes, order=order)
-    a, b = Split.make(one, seed=seed), Split.make(two, seed=seed)
+    a, b = Split.random(one, seed=seed), Split.random(two, seed=seed)
     for name in PARTS:
         in_one = [one.names[i] for i in getattr(a, name).tolist()]
         assert in_one == [two.names[i] for i in getattr(b, name).tolist()]
@@ -68,20 +68,20 @@ def test_order_of_the_files_does_not_matter(sizes, seed, random):
 
 def test_known_split_on_every_machine():
     scenes = scenes_of(10, 10)
-    split = Split.make(scenes, labels_per_class=2, seed=0)
+    split = Split.random(scenes, labels_per_class=2, seed=0)
     names = [scenes.names[i] for i in split.labeled.tolist()]
     assert names == LABELED_OF_SEED_0
 
 
 def test_seeds_differ():
     scenes = scenes_of(30, 30)
-    found = {tuple(Split.make(scenes, seed=s).labeled.tolist()) for s in range(20)}
+    found = {tuple(Split.random(scenes, seed=s).labeled.tolist()) for s in range(20)}
     assert len(found) == 20
 
 
 def test_more_labels_keep_the_rest():
     scenes = scenes_of(40, 40)
-    few, many = Split.make(scenes, 2, seed=3), Split.make(scenes, 20, seed=3)
+    few, many = Split.random(scenes, 2, seed=3), Split.random(scenes, 20, seed=3)
     assert sets(few)["labeled"] < sets(many)["labeled"]
     assert torch.equal(few.test, many.test) and torch.equal(few.val, many.val)
 
@@ -89,22 +89,22 @@ def test_more_labels_keep_the_rest():
 def test_too_few_images_say_how_many_there_are():
     scenes = scenes_of(100, 20)
     with pytest.raises(WorkshopError) as caught:
-        Split.make(scenes, labels_per_class=40)
+        Split.random(scenes, labels_per_class=40)
     assert str(caught.value) == (
         "labels_per_class=40 but class 'class 1' has only 12 training images: use at"
         " most 12."
     )
-    assert Split.make(scenes, labels_per_class=12).counts()["labeled"] == 24
+    assert Split.random(scenes, labels_per_class=12).counts()["labeled"] == 24
 
 
 @pytest.mark.parametrize("size", [0, 1, 2])
 def test_class_too_small_for_three_parts(size):
     with pytest.raises(WorkshopError, match="'class 1' has too few images"):
-        Split.make(scenes_of(10, size), labels_per_class=1)
+        Split.random(scenes_of(10, size), labels_per_class=1)
 
 
 def test_three_images_are_enough():
-    assert Split.make(scenes_of(3, 3), 1).counts() == dict.fromkeys(PARTS, 2)
+    assert Split.random(scenes_of(3, 3), 1).counts() == dict.fromkeys(PARTS, 2)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_three_images_are_enough():
 )
 def test_impossible_wishes(wish):
     with pytest.raises(WorkshopError, match=next(iter(wish))):
-        Split.make(scenes_of(20, 20), **wish)
+        Split.random(scenes_of(20, 20), **wish)
 
 
 def test_parts_must_be_positions():
@@ -129,13 +129,13 @@ def test_parts_must_be_positions():
 
 
 def test_pools():
-    split = Split.make(scenes_of(20, 20))
-    assert split.with_pool("all") is split
-    control = split.with_pool("labeled")
+    split = Split.random(scenes_of(20, 20))
+    assert split.unlabeled_from("all") is split
+    control = split.unlabeled_from("labeled")
     assert torch.equal(control.unlabeled, split.labeled)
     assert torch.equal(control.test, split.test)
-    with pytest.raises(WorkshopError, match="unknown pool 'none'"):
-        split.with_pool("none")
+    with pytest.raises(WorkshopError, match="unknown source .* 'none'"):
+        split.unlabeled_from("none")
 
 
 @settings(max_examples=20)
@@ -143,7 +143,7 @@ def test_pools():
 def test_saved_and_loaded(tmp_path_factory, sizes, seed):
     folder = tmp_path_factory.mktemp("split")
     scenes = scenes_of(*sizes)
-    split = Split.make(scenes, seed=seed)
+    split = Split.random(scenes, seed=seed)
     split.save(folder, scenes)
     back = Split.load(folder, scenes)
     assert all(torch.equal(getattr(split, p), getattr(back, p)) for p in PARTS)
@@ -153,7 +153,7 @@ def test_saved_and_loaded(tmp_path_factory, sizes, seed):
 
 def saved(tmp_path):
     scenes = scenes_of(10, 10)
-    Split.make(scenes, 2).save(tmp_path, scenes)
+    Split.random(scenes, 2).save(tmp_path, scenes)
     return scenes
 
 
@@ -188,7 +188,7 @@ def test_names_may_hold_other_line_separators(tmp_path):
     scenes = scenes_of(4, 4)
     odd = tuple(f"{name}\x85\u2028 1" for name in scenes.names)
     scenes = Scenes(scenes.images, scenes.labels, scenes.class_names, odd)
-    Split.make(scenes, 1).save(tmp_path, scenes)
+    Split.random(scenes, 1).save(tmp_path, scenes)
     assert Split.load(tmp_path, scenes).counts()["labeled"] == 2
 
 
@@ -236,7 +236,7 @@ def test_other_scenes_do_not_load(tmp_path):
 
 
 def test_a_split_of_more_images_is_not_saved(tmp_path):
-    split = Split.make(scenes_of(10, 10))
+    split = Split.random(scenes_of(10, 10))
     with pytest.raises(WorkshopError, match="outside the 6 images"):
         split.save(tmp_path, scenes_of(3, 3))
     assert list(tmp_path.iterdir()) == []
@@ -252,13 +252,13 @@ def test_full_disk_while_saving(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(WorkshopError, match="disk is full"):
-        Split.make(scenes, 2, seed=5).save(tmp_path, scenes)
+        Split.random(scenes, 2, seed=5).save(tmp_path, scenes)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == written
 
 
 def test_digest_sees_every_part():
     scenes = scenes_of(10, 10)
-    split = Split.make(scenes)
+    split = Split.random(scenes)
     digests = {split.digest(scenes)}
     for part in PARTS:
         shorter = {p: getattr(split, p)[(1 if p == part else 0) :] for p in PARTS}
@@ -267,7 +267,7 @@ def test_digest_sees_every_part():
 
 
 def test_shown_in_short():
-    assert repr(Split.make(scenes_of(10, 10), 2)) == (
+    assert repr(Split.random(scenes_of(10, 10), 2)) == (
         "Split(labeled 4, unlabeled 10, val 4, test 6, seed 0)"
     )
 

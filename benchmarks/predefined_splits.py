@@ -1,11 +1,11 @@
 """Draw the splits that come with the library, and pack them.
 
-    python -m benchmarks.ready_splits ../shared/data
+    python -m benchmarks.predefined_splits ../shared/data
 
 Takes the names of the images from the archives of UC Merced and EuroSAT (only names are
-read) and writes {ucm,eurosat}.zip in workshop_lib/data/splitting/ready_splits/. Prints
-the checksums that `ready.py` beside that folder must hold. Everybody gets the same: the
-draw depends on names and seeds alone.
+read) and writes {ucm,eurosat}.zip in workshop_lib/data/predefined_splits/. Prints
+the checksums that `split_files.py` beside that folder must hold. Everybody gets the
+same: the draw depends on names and seeds alone.
 """
 
 import argparse
@@ -18,11 +18,10 @@ from pathlib import Path
 
 import torch
 
-from workshop_lib.data.auditing.near_duplicates import NearDuplicate, alike_groups
+from workshop_lib.data.near_duplicates import NearDuplicate, duplicate_groups
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
-from workshop_lib.data.splitting.ready import FOLDER, LABELS, SEEDS, checksum, stem
-from workshop_lib.data.splitting.split_files import rows_of
+from workshop_lib.data.split import Split
+from workshop_lib.data.split_files import FOLDER, LABELS, SEEDS, checksum, rows_of, stem
 from workshop_lib.files import write_or_explain
 
 
@@ -81,11 +80,13 @@ def draw(names: Sequence[str], plan: Plan) -> dict[str, str]:
     scenes = _without_pixels(names)
     where = {name: i for i, name in enumerate(names)}
     pairs = [NearDuplicate(where[a], where[b], 0, 1.0, 1.0) for a, b in plan.together]
-    groups = alike_groups(pairs, len(names))
+    groups = duplicate_groups(pairs, len(names))
     texts = {}
     for seed in SEEDS:
         for labels in LABELS:
-            split = Split.make(scenes, labels, plan.val, plan.test, seed, groups=groups)
+            split = Split.random(
+                scenes, labels, plan.val, plan.test, seed, groups=groups
+            )
             parts = {
                 f"labeled_{labels}": split.labeled,
                 "train": split.unlabeled,

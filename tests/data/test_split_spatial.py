@@ -8,11 +8,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workshop_lib.data.splitting.geography import (
+from workshop_lib.data.split_spatial import (
     EARTH_KM,
     block_numbers,
+    coordinates,
     nearest_km,
-    positions,
 )
 from workshop_lib.errors import WorkshopError
 
@@ -69,7 +69,7 @@ def test_blocks_are_as_wide_in_the_north_as_on_the_equator():
 
 def test_positions_are_read_from_the_metadata():
     metadata = {"lat": torch.tensor([1.0, 2.0]), "lon": torch.tensor([[3.0], [4.0]])}
-    assert positions(metadata).tolist() == [[1, 3], [2, 4]]
+    assert coordinates(metadata).tolist() == [[1, 3], [2, 4]]
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_positions_are_read_from_the_metadata():
 )
 def test_coordinates_that_are_none(metadata, words):
     with pytest.raises(WorkshopError, match=words):
-        positions(metadata)
+        coordinates(metadata)
 
 
 @pytest.mark.parametrize("km", [0, -1, math.nan, math.inf])

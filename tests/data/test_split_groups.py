@@ -7,8 +7,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import PARTS, Split
-from workshop_lib.data.splitting.geography import block_numbers, nearest_km, positions
+from workshop_lib.data.split import PARTS, Split
+from workshop_lib.data.split_spatial import block_numbers, coordinates, nearest_km
 from workshop_lib.errors import WorkshopError
 
 SIDES = ("unlabeled", "val", "test")
@@ -64,7 +64,7 @@ def test_groups_stay_whole(images, seed):
     groups = [g for _, g in images]
     assume(all(len({g for k, g in images if k == c}) >= 6 for c in range(3)))
     scenes = scenes_of(labels, classes=3)
-    split = Split.make(scenes, 1, seed=seed, groups=groups)
+    split = Split.random(scenes, 1, seed=seed, groups=groups)
     assert is_honest(split)
     part = sets(split)
     assert set().union(*(part[s] for s in SIDES)) == set(range(len(scenes)))
@@ -80,8 +80,8 @@ def test_groups_stay_whole(images, seed):
 @given(st.lists(st.integers(10, 40), min_size=1, max_size=4), st.integers(0, 1000))
 def test_images_that_are_their_own_groups_meet_the_shares_exactly(sizes, seed):
     scenes = scenes_of([k for k, n in enumerate(sizes) for _ in range(n)])
-    split = Split.make(scenes, seed=seed, groups=torch.arange(len(scenes)))
-    plain = Split.make(scenes, seed=seed)
+    split = Split.random(scenes, seed=seed, groups=torch.arange(len(scenes)))
+    plain = Split.random(scenes, seed=seed)
     for s in PARTS:
         counts = [scenes.labels[getattr(p, s)].bincount() for p in (split, plain)]
         assert torch.equal(*counts)
@@ -91,7 +91,7 @@ def test_groups_near_the_shares_in_every_class():
     g = torch.Generator().manual_seed(0)
     groups = torch.randint(0, 150, (3000,), generator=g)
     scenes = scenes_of((groups + torch.randint(0, 3, (3000,), generator=g)) % 6)
-    split = Split.make(scenes, val=0.2, test=0.3, groups=groups)
+    split = Split.random(scenes, val=0.2, test=0.3, groups=groups)
     total = scenes.labels.bincount()
     for part, share in (("val", 0.2), ("test", 0.3), ("unlabeled", 0.5)):
         found = scenes.labels[getattr(split, part)].bincount() / total
@@ -103,8 +103,8 @@ def test_order_and_numbers_of_groups_do_not_matter():
     groups = torch.arange(120) % 17
     order = torch.randperm(120, generator=torch.Generator().manual_seed(1))
     other = scenes.subset(order)
-    a = Split.make(scenes, groups=groups)
-    b = Split.make(other, groups=(1000 - 7 * groups)[order])
+    a = Split.random(scenes, groups=groups)
+    b = Split.random(other, groups=(1000 - 7 * groups)[order])
     for part in PARTS:
         names = [scenes.names[i] for i in getattr(a, part).tolist()]
         assert names == [other.names[i] for i in getattr(b, part).tolist()]
@@ -114,9 +114,9 @@ def test_a_class_in_too_few_groups_is_named():
     labels = [0] * 30 + [1] * 10
     groups = [*range(30), *([30] * 5), *([31] * 5)]
     with pytest.raises(WorkshopError, match=r"'class 1' has too few .* \(10, none for"):
-        Split.make(scenes_of(labels), groups=groups)
+        Split.random(scenes_of(labels), groups=groups)
     with pytest.raises(WorkshopError, match="39 group numbers for 40 images"):
-        Split.make(scenes_of(labels), groups=groups[:-1])
+        Split.random(scenes_of(labels), groups=groups[:-1])
 
 
 @settings(max_examples=15, deadline=None)
@@ -125,7 +125,7 @@ def test_blocks_stay_whole(seed, km):
     scenes = somewhere(300, seed)
     split = Split.by_block(scenes, block_km=km, seed=seed)
     assert is_honest(split)
-    blocks = block_numbers(positions(scenes.metadata), km)
+    blocks = block_numbers(coordinates(scenes.metadata), km)
     of = [{blocks[i] for i in getattr(split, s).tolist()} for s in SIDES]
     assert not of[0] & of[1] and not of[0] & of[2] and not of[1] & of[2]
 
@@ -136,7 +136,7 @@ def test_the_gap_is_kept(seed, gap):
     scenes = somewhere(400, seed)
     split = Split.by_block(scenes, 80.0, gap, labels_per_class=1, seed=seed)
     assert is_honest(split)
-    at = [positions(scenes.metadata)[getattr(split, s).numpy()] for s in SIDES]
+    at = [coordinates(scenes.metadata)[getattr(split, s).numpy()] for s in SIDES]
     for a, b in ((0, 1), (0, 2), (1, 2)):
         assert nearest_km(at[a], at[b]).min() >= gap
     if gap == 0:
@@ -145,8 +145,8 @@ def test_the_gap_is_kept(seed, gap):
 
 @pytest.mark.parametrize("gap", [-1.0, float("nan"), float("inf")])
 def test_impossible_gaps(gap):
-    with pytest.raises(WorkshopError, match="gap_km"):
-        Split.by_block(somewhere(100), gap_km=gap)
+    with pytest.raises(WorkshopError, match="buffer_km"):
+        Split.by_block(somewhere(100), buffer_km=gap)
 
 
 def test_blocks_need_coordinates():
@@ -204,7 +204,7 @@ def test_impossible_regions(wish, words):
 )
 def test_a_share_of_the_training_images_is_labeled(sizes, share, seed):
     scenes = scenes_of([k for k, n in enumerate(sizes) for _ in range(n)])
-    split = Split.make(scenes, seed=seed, label_share=share)
+    split = Split.random(scenes, seed=seed, label_fraction=share)
     labeled = scenes.labels[split.labeled].bincount(minlength=len(sizes)).tolist()
     room = scenes.labels[split.unlabeled].bincount(minlength=len(sizes)).tolist()
     for n, of in zip(labeled, room, strict=True):
@@ -213,26 +213,26 @@ def test_a_share_of_the_training_images_is_labeled(sizes, share, seed):
 
 @pytest.mark.parametrize("share", [0.0, -0.1, 1.1, float("nan")])
 def test_impossible_label_shares(share):
-    with pytest.raises(WorkshopError, match="label_share"):
-        Split.make(scenes_of([0, 1] * 20), label_share=share)
+    with pytest.raises(WorkshopError, match="label_fraction"):
+        Split.random(scenes_of([0, 1] * 20), label_fraction=share)
 
 
 @settings(max_examples=40)
 @given(st.integers(0, 30), st.integers(0, 1000))
 def test_images_without_a_class_only_join_the_unlabeled(unknown, seed):
     scenes = scenes_of([0, 1] * 15 + [-1] * unknown, classes=2)
-    split = Split.make(scenes, 2, seed=seed)
-    known = Split.make(scenes.subset(list(range(30))), 2, seed=seed)
+    split = Split.random(scenes, 2, seed=seed)
+    known = Split.random(scenes.subset(list(range(30))), 2, seed=seed)
     for part in ("labeled", "val", "test"):
         assert torch.equal(getattr(split, part), getattr(known, part))
     assert len(split.unlabeled) == len(known.unlabeled) + unknown
-    assert Split.make(scenes, 0, seed=seed).counts()["labeled"] == 18
+    assert Split.random(scenes, 0, seed=seed).counts()["labeled"] == 18
 
 
 def test_images_without_a_class_stay_out_of_the_held_out_groups():
     labels = [0, 1, -1] * 20
     groups = [i // 3 for i in range(60)]
-    split = Split.make(scenes_of(labels, classes=2), 1, groups=groups)
+    split = Split.random(scenes_of(labels, classes=2), 1, groups=groups)
     assert len(split.test) == 2 * 5 and len(split.val) == 2 * 3
     assert len(split.unlabeled) == 3 * 12
 
@@ -244,7 +244,7 @@ def test_several_labels_go_by_the_rarest(seed):
     labels = (rng.random((120, 5)) < np.array([0.9, 0.5, 0.4, 0.3, 0.2])).astype(int)
     labels[0] = 0  # nothing known of this one
     scenes = scenes_of(torch.from_numpy(labels))
-    split = Split.make(scenes, 2, seed=seed)
+    split = Split.random(scenes, 2, seed=seed)
     assert is_honest(split)
     count = labels.sum(0)
     rarest = [
@@ -263,7 +263,7 @@ def test_several_labels_go_by_the_rarest(seed):
 def test_several_labels_are_saved_and_loaded(tmp_path):
     labels = torch.tensor([[1, 0, 1], [0, 1, 0]] * 20)
     scenes = scenes_of(labels)
-    split = Split.make(scenes, 2)
+    split = Split.random(scenes, 2)
     split.save(tmp_path, scenes)
     back = Split.load(tmp_path, scenes)
     assert all(torch.equal(getattr(split, p), getattr(back, p)) for p in PARTS)

@@ -1,4 +1,4 @@
-"""Which images are labeled, unlabeled, for validation and for the test."""
+"""Splits: which images are labeled, unlabeled, for validation and for the test."""
 
 __all__ = ["PARTS", "Split"]
 
@@ -9,30 +9,31 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from workshop_lib.data.auditing.audit import Audit, audit_parts
+from workshop_lib.data.audit import Audit, audit_parts
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splitting.drawing import (
-    TEST,
-    VAL,
-    Wishes,
-    in_order,
-    parts_of,
-    sides_by_image,
-    strata_of,
-)
-from workshop_lib.data.splitting.geography import block_numbers, positions
-from workshop_lib.data.splitting.grouping import (
-    leave_gap,
-    sides_by_group,
-    sides_by_region,
-)
-from workshop_lib.data.splitting.ready import ready_parts
-from workshop_lib.data.splitting.split_files import (
+from workshop_lib.data.split_files import (
     PARTS,
     digest_of,
+    predefined_parts,
     read_split,
     rows_of,
     write_split,
+)
+from workshop_lib.data.split_rules import (
+    TEST,
+    VAL,
+    SplitSpec,
+    choose_parts,
+    shuffled,
+    strata_of,
+    stratified,
+)
+from workshop_lib.data.split_spatial import (
+    block_numbers,
+    by_group,
+    by_region,
+    coordinates,
+    spatial_buffer,
 )
 from workshop_lib.errors import WorkshopError, unknown_name
 
@@ -51,7 +52,7 @@ class Split:
 
     Args:
         labeled, unlabeled, val, test: (n,) int64 positions in the scenes.
-        seed: what `make` was given.
+        seed: the one that the split was drawn from.
 
     Raises:
         WorkshopError: a part that is not (n,) int64.
@@ -76,14 +77,14 @@ class Split:
         return f"Split({parts}, seed {self.seed})"
 
     @classmethod
-    def make(
+    def random(
         cls,
         scenes: Scenes,
         labels_per_class: int = 4,
         val: float = 0.15,
         test: float = 0.25,
         seed: int = 0,
-        label_share: float | None = None,
+        label_fraction: float | None = None,
         groups: Sequence[int] | Tensor | None = None,
     ) -> "Split":
         """Draw a split, each class by itself.
@@ -96,62 +97,62 @@ class Split:
 
         Args:
             labels_per_class: labeled images per class; 0 uses every training label.
-            val, test: shares of each class (0 to 1), at least one image of each class.
+            val, test: fractions of each class, 0 to 1, at least one image of each.
             seed: another seed, another split.
-            label_share: labeled share of each class' training images (0.1 for 10 %,
-                at least one image), in place of `labels_per_class`. Rare classes then
-                have fewer labels, as they would in the field.
-            groups: (N,) numbers, equal for images that must stay on one side: one
-                flight, or the same ground (`near_duplicates.alike_groups`). The classes
-                come as near to their shares as whole groups allow.
+            label_fraction: labeled fraction of each class's training images (0.1 for
+                10 %, at least one image), in place of `labels_per_class`. Rare classes
+                then have fewer labels, as they would in the field.
+            groups: (N,) numbers, equal for images that must stay in one subset: one
+                flight, or the same ground (`near_duplicates.duplicate_groups`). The
+                classes come as near to their fractions as whole groups allow.
 
         Raises:
-            WorkshopError: shares outside 0 to 1; a class with too few images or groups.
+            WorkshopError: fractions outside 0 to 1; a class with too few images or
+                groups.
         """
-        wishes = Wishes(labels_per_class, label_share, val, test, seed)
-        order, strata = in_order(scenes.names, seed), strata_of(scenes.labels)
+        spec = SplitSpec(labels_per_class, label_fraction, val, test, seed)
+        order, strata = shuffled(scenes.names, seed), strata_of(scenes.labels)
         if groups is None:
-            sides = sides_by_image(order, strata, {TEST: test, VAL: val})
+            subset = stratified(order, strata, {TEST: test, VAL: val})
         else:
-            sides = sides_by_group(order, strata, groups, wishes)
-        return cls._of(scenes, sides, order, strata, wishes)
+            subset = by_group(order, strata, groups, spec)
+        return cls._choose(scenes, subset, order, strata, spec)
 
     @classmethod
     def by_block(
         cls,
         scenes: Scenes,
         block_km: float = 50.0,
-        gap_km: float = 0.0,
+        buffer_km: float = 0.0,
         labels_per_class: int = 4,
         val: float = 0.15,
         test: float = 0.25,
         seed: int = 0,
-        label_share: float | None = None,
+        label_fraction: float | None = None,
     ) -> "Split":
-        """Draw a split that keeps the images in a block of the map on one side.
+        """Draw a split that keeps all images of a block of the map in one subset.
 
-        Tells how well a model does in places it has not seen, rather than beside those
-        it has. Images on two sides of a border may still be neighbours: a gap leaves
-        them out.
+        Measures how well a model does in places it has not seen, rather than beside
+        those it has. Images on two sides of a border may still be neighbours: a buffer
+        leaves them out.
 
         Args:
             scenes: with the metadata "lat" and "lon" in degrees.
             block_km: side of the blocks: some tens of kilometres, as far as weather,
                 soil and the shape of fields stay alike.
-            gap_km: training images nearer than this to validation or test are left
+            buffer_km: training images nearer than this to validation or test are left
                 out, and so are validation images near the test.
-            labels_per_class, val, test, seed, label_share: as in `make`.
+            labels_per_class, val, test, seed, label_fraction: as in `random`.
 
         Raises:
-            WorkshopError: no coordinates; a class lies in too few blocks.
+            WorkshopError: no coordinates; a class occurs in too few blocks.
         """
-        wishes = Wishes(labels_per_class, label_share, val, test, seed)
-        places = positions(scenes.metadata)
-        order, strata = in_order(scenes.names, seed), strata_of(scenes.labels)
-        blocks = block_numbers(places, block_km)
-        sides = sides_by_group(order, strata, blocks, wishes)
-        sides = leave_gap(sides, places, gap_km)
-        return cls._of(scenes, sides, order, strata, wishes)
+        spec = SplitSpec(labels_per_class, label_fraction, val, test, seed)
+        places = coordinates(scenes.metadata)
+        order, strata = shuffled(scenes.names, seed), strata_of(scenes.labels)
+        subset = by_group(order, strata, block_numbers(places, block_km), spec)
+        subset = spatial_buffer(subset, places, buffer_km)
+        return cls._choose(scenes, subset, order, strata, spec)
 
     @classmethod
     def by_region(
@@ -162,48 +163,49 @@ class Split:
         key: str = "region",
         labels_per_class: int = 4,
         seed: int = 0,
-        label_share: float | None = None,
+        label_fraction: float | None = None,
     ) -> "Split":
         """Test in regions of which training sees nothing.
 
         Args:
             scenes: with the number of each image's region in their metadata.
             test: numbers of the regions for the test.
-            val: numbers of those for validation; or a share of each class, drawn from
-                the regions of training: the choice of weights then knows nothing of
-                other regions, as it would for someone who has only these.
+            val: numbers of those for validation; or a fraction of each class, drawn
+                from the regions of training: the choice of weights then knows nothing
+                of other regions, as it would for someone who has only these.
             key: name of the metadata.
-            labels_per_class, seed, label_share: as in `make`.
+            labels_per_class, seed, label_fraction: as in `random`.
 
         Raises:
-            WorkshopError: no such metadata or region; a class is missing on a side.
+            WorkshopError: no such metadata or region; a class is missing in a subset.
         """
-        share = val if isinstance(val, (int, float)) else 0.15
-        wishes = Wishes(labels_per_class, label_share, share, seed=seed)
-        order, strata = in_order(scenes.names, seed), strata_of(scenes.labels)
-        sides = sides_by_region(order, strata, scenes.metadata, key, test, val)
-        return cls._of(scenes, sides, order, strata, wishes)
+        fraction = val if isinstance(val, (int, float)) else 0.15
+        spec = SplitSpec(labels_per_class, label_fraction, fraction, seed=seed)
+        order, strata = shuffled(scenes.names, seed), strata_of(scenes.labels)
+        subset = by_region(order, strata, scenes.metadata, key, test, val)
+        return cls._choose(scenes, subset, order, strata, spec)
 
     @classmethod
-    def ready(
-        cls, name: str, scenes: Scenes, labels_per_class: int = 4, seed: int = 0
+    def predefined(
+        cls, scenes: Scenes, name: str, labels_per_class: int = 4, seed: int = 0
     ) -> "Split":
-        """Take one of the splits that come with the library; see `data.ready`.
+        """Take one of the splits that come with the library; see `data.split_files`.
 
         Args:
-            name: "ucm" (2, 4, 25 or 40 labels per class; 1,050 images for the test) or
-                "eurosat" (the same; 5,400 images for the test).
             scenes: that data set, whole; images are found by class and number, whether
                 they are .tif or .jpg.
+            name: "ucm" (2, 4, 25 or 40 labels per class; 1,050 images for the test) or
+                "eurosat" (the same; 5,400 images for the test).
             labels_per_class: one of those numbers, or 0 for every training label.
             seed: 0 to 4.
 
         Raises:
             WorkshopError: no such split, or an image is missing from the scenes.
         """
-        return cls(**ready_parts(name, scenes, labels_per_class, seed), seed=seed)
+        parts = predefined_parts(name, scenes, labels_per_class, seed)
+        return cls(**parts, seed=seed)
 
-    def with_pool(self, pool: str) -> "Split":
+    def unlabeled_from(self, source: str) -> "Split":
         """Choose the unlabeled images: "all" of them, or the "labeled" ones alone.
 
         The second is the control for semi-supervised methods: what remains of the gain
@@ -212,19 +214,19 @@ class Split:
         Raises:
             WorkshopError: another name.
         """
-        if pool not in ("all", "labeled"):
-            raise unknown_name("pool", pool, ("all", "labeled"))
-        return self if pool == "all" else replace(self, unlabeled=self.labeled)
+        if source not in ("all", "labeled"):
+            raise unknown_name("source of unlabeled images", source, ("all", "labeled"))
+        return self if source == "all" else replace(self, unlabeled=self.labeled)
 
     def counts(self) -> dict[str, int]:
         """Count the images of each part."""
         return {name: len(index) for name, index in self._parts().items()}
 
     def audit(
-        self, scenes: Scenes, near_duplicates: bool = True, close_km: float = 1.0
+        self, scenes: Scenes, near_duplicates: bool = True, neighbour_km: float = 1.0
     ) -> Audit:
-        """Look for leaks and other faults; see `workshop_lib.data.auditing.audit`."""
-        return audit_parts(scenes, self._parts(), near_duplicates, close_km)
+        """Look for leaks and other faults; see `workshop_lib.data.audit`."""
+        return audit_parts(scenes, self._parts(), near_duplicates, neighbour_km)
 
     def digest(self, scenes: Scenes) -> str:
         """Hash the names and labels in each part, in order: equal splits, equal digest.
@@ -254,8 +256,7 @@ class Split:
             WorkshopError: a file is missing or was changed, an image is not in the
                 scenes, or the classes differ.
         """
-        index, seed, digest = read_split(Path(folder), scenes)
-        parts = {k: torch.tensor(v, dtype=torch.int64) for k, v in index.items()}
+        parts, seed, digest = read_split(Path(folder), scenes)
         split = cls(**parts, seed=seed)
         if split.digest(scenes) != digest:
             raise WorkshopError(
@@ -265,20 +266,20 @@ class Split:
         return split
 
     @classmethod
-    def _of(
+    def _choose(
         cls,
         scenes: Scenes,
-        sides: Sequence[int],
+        subset: Sequence[int],
         order: Sequence[int],
         strata: Sequence[int],
-        wishes: Wishes,
+        spec: SplitSpec,
     ) -> "Split":
         # With several labels an image, a common class may always come with a rarer one.
         several = scenes.labels.ndim == 2
         absent = set(range(scenes.num_classes)) - set(strata) if several else set()
         names = scenes.class_names
-        parts = parts_of(sides, order, strata, names, wishes, sorted(absent))
-        return cls(**parts, seed=wishes.seed)
+        parts = choose_parts(subset, order, strata, names, spec, sorted(absent))
+        return cls(**parts, seed=spec.seed)
 
     def _parts(self) -> dict[str, Tensor]:
         return {name: getattr(self, name) for name in PARTS}

@@ -1,0 +1,234 @@
+"""Audit of a split: leaks and other faults that nothing else reveals.
+
+A wrong shape stops a program by itself. A leak between training and test does not: it
+shows as a good result. `Split.audit` looks for the same picture, the same ground and
+neighbouring places in two parts, and for missing or contradicting labels.
+"""
+
+__all__ = ["Audit", "Finding", "audit_parts"]
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from workshop_lib.data.checks import listed
+from workshop_lib.data.near_duplicates import find_near_duplicates
+from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.split_spatial import coordinates, nearest_km
+from workshop_lib.errors import WorkshopError
+
+Severity = Literal["error", "warning"]
+Parts = Mapping[str, Tensor]
+Groups = list[list[int]]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One fault: its kind, how bad it is, the story in words, and the images concerned.
+
+    An "error" makes results wrong (a leak, a class that cannot be learned or measured);
+    a "warning" makes them harder to read.
+    """
+
+    kind: str
+    severity: Severity
+    message: str
+    indices: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Everything found in a split, worst first; `print` shows it as a table."""
+
+    findings: tuple[Finding, ...]
+    counts: dict[str, int]
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is no error; there may be warnings."""
+        return all(finding.severity != "error" for finding in self.findings)
+
+    def __str__(self) -> str:
+        parts = ", ".join(f"{name} {n}" for name, n in self.counts.items())
+        if not self.findings:
+            return f"split ({parts}): nothing found"
+        rows = [f"{f.severity:<9}{f.kind:<22}{f.message}" for f in self.findings]
+        return "\n".join([f"split ({parts}), findings: {len(rows)}", *rows])
+
+
+def audit_parts(
+    scenes: Scenes,
+    parts: Parts,
+    near_duplicates: bool = True,
+    neighbour_km: float = 1.0,
+) -> Audit:
+    """Look for leaks and other faults in the parts of a split.
+
+    Kinds: `out_of_range`, `duplicate_index`, `overlap` (one image in two parts),
+    `outside_unlabeled` (labeled but not unlabeled), `missing_class`, `same_pixels` (one
+    picture under two names), `near_duplicate` (the same ground in two parts),
+    `contradicting_labels` (of one picture, or of the same ground),
+    `spatial_neighbours` and `unknown_coordinates` (where there are coordinates),
+    `imbalance`.
+
+    Args:
+        scenes: the images; read in chunks, so they may be a file larger than memory.
+        parts: "labeled", "unlabeled", "val", "test", each (n,) int64.
+        near_duplicates: whether to look for them, which takes most of the time.
+        neighbour_km: images nearer than this are neighbours; 0 looks for none. 1 km is
+            more than the width of most patches.
+    """
+    parts = {name: index.cpu() for name, index in parts.items()}
+    found = list(_out_of_range(parts, len(scenes)))
+    if not found:  # without valid indices nothing else can be looked at
+        found += _repeats_and_overlaps(scenes, parts)
+        found += _class_counts(scenes, parts)
+        found += _same_pixels(scenes, parts)
+        if near_duplicates:
+            found += _near_copies(scenes, parts)
+        if neighbour_km and {"lat", "lon"} <= set(scenes.metadata):
+            found += _spatial_neighbours(scenes, parts, neighbour_km)
+    found.sort(key=lambda finding: finding.severity)  # "error" before "warning"
+    return Audit(tuple(found), {name: len(index) for name, index in parts.items()})
+
+
+def _out_of_range(parts: Parts, count: int) -> Iterator[Finding]:
+    for name, index in parts.items():
+        bad = index[(index < 0) | (index >= count)].tolist()
+        if bad:
+            text = f"{name} points to {len(bad)} images outside 0 to {count - 1}"
+            yield Finding("out_of_range", "error", text, tuple(bad))
+
+
+def _repeats_and_overlaps(scenes: Scenes, parts: Parts) -> Iterator[Finding]:
+    suspects: list[tuple[str, str, Tensor]] = []
+    for name, index in parts.items():
+        values, times = index.unique(return_counts=True)
+        suspects.append(("duplicate_index", f"twice in {name}", values[times > 1]))
+    pairs = [(a, b) for a in ("labeled", "unlabeled") for b in ("val", "test")]
+    for a, b in [*pairs, ("val", "test")]:
+        shared = parts[a][torch.isin(parts[a], parts[b])]
+        suspects.append(("overlap", f"in both {a} and {b}", shared))
+    outside = parts["labeled"][~torch.isin(parts["labeled"], parts["unlabeled"])]
+    suspects.append(("outside_unlabeled", "labeled but not among unlabeled", outside))
+    for kind, text, index in suspects:
+        found = index.unique().tolist()
+        if found:
+            names = listed([scenes.names[i] for i in found], 3)
+            message = f"{len(found)} images {text}: {names}"
+            yield Finding(kind, "error", message, tuple(found))
+
+
+def _class_counts(scenes: Scenes, parts: Parts) -> Iterator[Finding]:
+    labels, names = scenes.labels.cpu(), scenes.class_names
+    for part, index in parts.items():
+        if labels.ndim == 2:  # multi-hot
+            n = labels[index].sum(dim=0)  # (K,)
+        else:
+            known = labels[index][labels[index] >= 0]
+            n = known.bincount(minlength=len(names))
+        absent = [names[k] for k in (n == 0).nonzero().flatten().tolist()]
+        if absent:
+            text = f"{part} has no image of {listed(absent, 5)}"
+            yield Finding("missing_class", "error", text)
+        present = n[n > 0]
+        if len(present) and int(present.max()) >= 2 * int(present.min()):
+            many = int(n.argmax())
+            few = int(n.masked_fill(n == 0, len(index) + 1).argmin())
+            text = (
+                f"{part} has {int(n[many])} images of {names[many]} but"
+                f" {int(n[few])} of {names[few]}: read per-class results"
+            )
+            yield Finding("imbalance", "warning", text)
+
+
+def _same_pixels(scenes: Scenes, parts: Parts) -> Iterator[Finding]:
+    """Compare hashes of the pixels, byte by byte: finds copies, not look-alikes."""
+    subsets = _subsets(parts)
+    copies: dict[bytes, list[int]] = defaultdict(list)
+    for i in sorted(subsets):  # one at a time: the set may be a file larger than memory
+        pixels = scenes.images[i].cpu().contiguous().numpy()
+        copies[hashlib.blake2b(pixels.tobytes(), digest_size=16).digest()].append(i)
+    groups = [group for group in copies.values() if len(group) > 1]
+    across = [len(set().union(*(subsets[i] for i in group))) > 1 for group in groups]
+    leaks = [group for group, leak in zip(groups, across, strict=True) if leak]
+    within = [group for group, leak in zip(groups, across, strict=True) if not leak]
+    differ = [group for group in groups if _labels_differ(scenes, group)]
+    yield from _finding(
+        "same_pixels", "error", "the same picture in two parts", leaks, scenes
+    )
+    yield from _finding(
+        "same_pixels", "warning", "the same picture twice in one part", within, scenes
+    )
+    yield from _finding(
+        "contradicting_labels", "warning", "one picture, two labels", differ, scenes
+    )
+
+
+def _near_copies(scenes: Scenes, parts: Parts) -> Iterator[Finding]:
+    """Find images of the same ground in two parts, or with different labels."""
+    subsets = _subsets(parts)
+    pairs = [[one.first, one.second] for one in find_near_duplicates(scenes.images)]
+    pairs = [[a, b] for a, b in pairs if a in subsets and b in subsets]
+    # Equal pixels are reported by _same_pixels
+    images = scenes.images
+    pairs = [[a, b] for a, b in pairs if not torch.equal(images[a], images[b])]
+    leaks = [[a, b] for a, b in pairs if len(subsets[a] | subsets[b]) > 1]
+    text = "the same ground in two parts"
+    yield from _finding("near_duplicate", "error", text, leaks, scenes)
+    differ = [pair for pair in pairs if _labels_differ(scenes, pair)]
+    text = "the same ground, two labels"
+    yield from _finding("contradicting_labels", "warning", text, differ, scenes)
+
+
+def _spatial_neighbours(scenes: Scenes, parts: Parts, km: float) -> Iterator[Finding]:
+    """Find validation and test images beside a training image."""
+    try:
+        places = coordinates(scenes.metadata)
+    except WorkshopError as error:
+        yield Finding("unknown_coordinates", "warning", str(error))
+        return
+    train = torch.cat([parts["labeled"], parts["unlabeled"]]).unique().numpy()
+    for part in ("val", "test"):
+        index = parts[part].numpy()
+        near = index[nearest_km(places[index], places[train]) < km]
+        if len(near):
+            text = (
+                f"{len(near)} of {len(index)} images of {part} lie within {km:g} km of"
+                " a training image: their scores measure how well known places are"
+                " known (Split.by_block keeps places apart)"
+            )
+            found = tuple(np.unique(near).tolist())
+            yield Finding("spatial_neighbours", "warning", text, found)
+
+
+def _subsets(parts: Parts) -> dict[int, set[str]]:
+    """Return for each image of a split where it is: in training, val, test."""
+    subsets: dict[int, set[str]] = {}
+    for name, index in parts.items():
+        subset = "training" if name in ("labeled", "unlabeled") else name
+        for i in index.tolist():
+            subsets.setdefault(i, set()).add(subset)
+    return subsets
+
+
+def _labels_differ(scenes: Scenes, group: Sequence[int]) -> bool:
+    labels = scenes.labels[list(group)].reshape(len(group), -1)  # (n, 1) or (n, K)
+    known = labels[(labels >= 0).all(dim=1)]  # -1: not known, contradicts nothing
+    return len(known.unique(dim=0)) > 1
+
+
+def _finding(
+    kind: str, severity: Severity, text: str, groups: Groups, scenes: Scenes
+) -> Iterator[Finding]:
+    if groups:
+        examples = [" = ".join(scenes.names[i] for i in group) for group in groups]
+        message = f"{text}, {len(groups)} times: {listed(examples, 3)}"
+        found = tuple(i for group in groups for i in group)
+        yield Finding(kind, severity, message, found)

@@ -1,3 +1,0 @@
-"""What can be wrong with a split, and how to see it."""
-
-__all__: list[str] = []

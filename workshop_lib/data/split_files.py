@@ -1,0 +1,271 @@
+"""Splits on the disk: one names file per part, and the predefined ones of the library.
+
+A saved split is a folder with a names file per part (`name label` a line), and a hash
+that vouches for them.
+
+Predefined splits let everybody compare with everybody: names files for five seeds in
+one zip per data set, `predefined_splits/NAME.zip`; for each seed the images for
+training, validation and test, and which of the training images are the 2, 4, 25 or 40
+labeled ones of each class (fewer are among more). Pictures of the same ground are in
+one subset (docs/near_duplicates.md). UC Merced: half of the 100 images of each class
+for the test, as is usual; of the other half 10 for validation, 40 for training.
+EuroSAT: 20 % for the test, 20 % for validation. Written by
+`python -m benchmarks.predefined_splits`.
+"""
+
+__all__ = [
+    "CHECKSUMS",
+    "FOLDER",
+    "LABELS",
+    "PARTS",
+    "SEEDS",
+    "checksum",
+    "digest_of",
+    "predefined_parts",
+    "read_predefined",
+    "read_split",
+    "rows_of",
+    "stem",
+    "write_split",
+]
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from workshop_lib.data.checks import listed
+from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.split_rules import shuffled
+from workshop_lib.errors import WorkshopError, unknown_name
+from workshop_lib.files import write_text
+
+PARTS = ("labeled", "unlabeled", "val", "test")
+
+FOLDER = Path(__file__).parent / "predefined_splits"
+SEEDS = (0, 1, 2, 3, 4)
+LABELS = (2, 4, 25, 40)  # per class; 0 for all
+CHECKSUMS = {  # of what the files say, however a zip packs it
+    "ucm": "ba024a62f40fe7e766354887243c685c02c2fc14f8911d5134245dcd9e48c55c",
+    "eurosat": "1f3e48ea31ccf5bab072939b08a7ae6980fe0b74532913e1b3b70011b6193e51",
+}
+
+
+def rows_of(parts: Mapping[str, Tensor], scenes: Scenes) -> dict[str, list[str]]:
+    """List each part as the lines of its names file, `name label`.
+
+    Of an image with several labels the line ends in all their numbers, `name 3,17`; -1
+    stands for no known label.
+
+    Raises:
+        WorkshopError: the parts point outside the scenes.
+    """
+    n = len(scenes)
+    rows = {}
+    for part, index in parts.items():
+        positions = index.tolist()
+        if any(not 0 <= i < n for i in positions):
+            raise WorkshopError(
+                f"{part} points outside the {n} images: this split was made for"
+                " other scenes."
+            )
+        labels = scenes.labels.cpu()[index.cpu()].tolist()
+        rows[part] = [
+            f"{scenes.names[i]} {_written(label)}"
+            for i, label in zip(positions, labels, strict=True)
+        ]
+    return rows
+
+
+def _written(label: int | list[int]) -> str:
+    if isinstance(label, int):
+        return str(label)
+    present = [str(k) for k, value in enumerate(label) if value]
+    return ",".join(present) or "-1"
+
+
+def digest_of(rows: Mapping[str, Sequence[str]], class_names: Sequence[str]) -> str:
+    """Hash the lines of every part, in order, and the names of the classes."""
+    content = [list(class_names), [list(rows[name]) for name in PARTS]]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def write_split(
+    folder: Path,
+    rows: Mapping[str, Sequence[str]],
+    class_names: Sequence[str],
+    seed: int,
+) -> None:
+    """Write one names file per part, and `split.json`.
+
+    Raises:
+        WorkshopError: nothing can be written there.
+    """
+    facts = {
+        "seed": seed,
+        "counts": {name: len(lines) for name, lines in rows.items()},
+        "class_names": list(class_names),
+        "sha256": digest_of(rows, class_names),
+    }
+    texts = {f"{name}.txt": "".join(f"{r}\n" for r in rows[name]) for name in PARTS}
+    # Last, as it vouches for the others: a half-written split does not load.
+    texts["split.json"] = json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
+    for file, text in texts.items():
+        write_text(folder / file, text)
+
+
+def read_split(folder: Path, scenes: Scenes) -> tuple[dict[str, Tensor], int, str]:
+    """Read what `write_split` wrote: positions in the scenes, the seed, the hash.
+
+    Raises:
+        WorkshopError: a file is missing or was changed, an image is not in the
+            scenes, or the classes differ.
+    """
+    facts = _read_facts(folder)
+    if facts["class_names"] != list(scenes.class_names):
+        raise WorkshopError(
+            f"{folder} is a split of the classes {listed(facts['class_names'])},"
+            f" but these scenes have {listed(scenes.class_names)}."
+        )
+    position = {name: i for i, name in enumerate(scenes.names)}
+    rows = {name: _read_rows(folder / f"{name}.txt") for name in PARTS}
+    index = {}
+    for part, lines in rows.items():
+        names = [line.rpartition(" ")[0] for line in lines]
+        missing = [name for name in names if name not in position]
+        if missing:
+            raise WorkshopError(
+                f"{len(missing)} of the {len(names)} images in {part}.txt of {folder}"
+                f" are not in these scenes ({listed(missing, 5)}): is it the data set"
+                " of this split?"
+            )
+        index[part] = torch.tensor([position[n] for n in names], dtype=torch.int64)
+    if digest_of(rows, scenes.class_names) != facts["sha256"]:
+        raise WorkshopError(
+            f"the names files in {folder} are not those that split.json vouches"
+            " for: they were changed, or only half written. Restore them or make"
+            " the split again."
+        )
+    return index, facts["seed"], facts["sha256"]
+
+
+def _read_facts(folder: Path) -> dict[str, Any]:
+    path = folder / "split.json"
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        return {key: facts[key] for key in ("seed", "class_names", "sha256")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WorkshopError(
+            f"no split in {folder}: {path.name} is missing or cannot be read"
+            f" ({type(error).__name__}). Give the folder that Split.save wrote."
+        ) from error
+
+
+def _read_rows(path: Path) -> list[str]:
+    try:
+        # Not splitlines(): a name may hold what that takes for the end of a line.
+        return path.read_text(encoding="utf-8").split("\n")[:-1]
+    except (OSError, UnicodeDecodeError) as error:
+        raise WorkshopError(
+            f"cannot read {path}: {error}. Restore this file."
+        ) from error
+
+
+def predefined_parts(
+    name: str, scenes: Scenes, labels_per_class: int, seed: int
+) -> dict[str, Tensor]:
+    """Find the images of a predefined split in the scenes: (n,) int64 for each part.
+
+    Raises:
+        WorkshopError: no such split, or an image is missing from the scenes.
+    """
+    if name not in CHECKSUMS:
+        raise unknown_name("predefined split", name, CHECKSUMS)
+    if seed not in SEEDS or labels_per_class not in (0, *LABELS):
+        raise WorkshopError(
+            f"labels_per_class={labels_per_class}, seed={seed}: {name} comes with"
+            f" {', '.join(map(str, LABELS))} labels per class, or 0 for all, and seeds"
+            f" {SEEDS[0]} to {SEEDS[-1]}. Split.random draws any other."
+        )
+    texts = read_predefined(name)
+    position = _positions(scenes)
+    labeled = f"labeled_{labels_per_class}" if labels_per_class else "train"
+    files = {"labeled": labeled, "unlabeled": "train", "val": "val", "test": "test"}
+    parts = {}
+    for part, file in files.items():
+        lines = texts[f"seed{seed}/{file}.txt"].splitlines()
+        rows = [line.rpartition(" ") for line in lines]
+        _check_found(name, {row[0]: int(row[2]) for row in rows}, position, scenes)
+        names = [row[0] for row in rows]
+        index = [position[names[i]] for i in shuffled(names, seed)]
+        parts[part] = torch.tensor(index, dtype=torch.int64)
+    return parts
+
+
+def read_predefined(name: str) -> dict[str, str]:
+    """Read all files of a predefined split, and check them.
+
+    Raises:
+        WorkshopError: the zip is damaged, or holds something else.
+    """
+    path = FOLDER / f"{name}.zip"
+    try:
+        with zipfile.ZipFile(path) as file:
+            texts = {n: file.read(n).decode() for n in sorted(file.namelist())}
+    except (OSError, zipfile.BadZipFile, ValueError) as error:
+        raise WorkshopError(f"cannot read {path}: {error}. Install again.") from error
+    if checksum(texts) != CHECKSUMS[name]:
+        raise WorkshopError(f"{path} was changed: install the library again.")
+    return texts
+
+
+def checksum(texts: Mapping[str, str]) -> str:
+    """Hash names and contents of text files."""
+    return hashlib.sha256(json.dumps(sorted(texts.items())).encode()).hexdigest()
+
+
+def stem(name: str) -> str:
+    """Reduce the name of an image to class and file, without the ending.
+
+    UC Merced is passed on as .tif and as .jpg, and packed in different folders.
+
+    Example:
+        >>> stem("UCMerced_LandUse/Images/airplane/airplane00.tif")
+        'airplane/airplane00'
+    """
+    return "/".join(PurePosixPath(name).with_suffix("").parts[-2:])
+
+
+def _positions(scenes: Scenes) -> dict[str, int]:
+    position = {stem(name): i for i, name in enumerate(scenes.names)}
+    if len(position) < len(scenes):
+        raise WorkshopError(
+            f"{len(scenes) - len(position)} images have the class and name of another"
+            " (with another ending, or in another folder): remove the copies."
+        )
+    return position
+
+
+def _check_found(
+    name: str, labels: Mapping[str, int], position: Mapping[str, int], scenes: Scenes
+) -> None:
+    missing = [image for image in labels if image not in position]
+    if missing:
+        raise WorkshopError(
+            f"{len(missing)} images of the predefined split {name!r} are not in these"
+            f" scenes ({listed(missing, 3)}): is it the whole data set, a folder per"
+            " class?"
+        )
+    known = scenes.labels.tolist()
+    wrong = [image for image, k in labels.items() if known[position[image]] != k]
+    if wrong:
+        raise WorkshopError(
+            f"{len(wrong)} images have another class number than in the predefined"
+            f" split {name!r} ({listed(wrong, 3)}): number the classes by their sorted"
+            " names."
+        )
