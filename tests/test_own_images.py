@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from workshop_lib import cli
 from workshop_lib.data.images.decode import fit
 from workshop_lib.errors import WorkshopError
-from workshop_lib.evaluation.calibration import soften
+from workshop_lib.evaluation.calibration import apply_temperature
 from workshop_lib.evaluation.predict_files import (
     PredictedFiles,
     predict_files,
@@ -99,7 +99,7 @@ def test_predictions_are_those_of_the_model_at_the_fitted_temperature(place):
         pixels.append(torch.from_numpy(np.array(picture)).permute(2, 0, 1))
     probs = predict(*opened.load_model(), torch.stack(pixels))
     assert found.temperature == run_temperature(opened)
-    calibrated = soften(probs, found.temperature or 1.0)
+    calibrated = apply_temperature(probs, found.temperature or 1.0)
     for i, row in enumerate(found.table.itertuples()):
         k = int(calibrated[i].argmax())
         assert row[2] == NAMES[k] and row.second_class == NAMES[1 - k]

@@ -526,7 +526,7 @@ strong = said["supervised_strong"].in_order_of(said["fixmatch"])
 right_sup = strong.right.numpy()
 test = mcnemar(right_fix, right_sup)
 assert test.total == len(split.test)
-for line in test.in_words("FixMatch", "Supervised, strong").splitlines():
+for line in test.summary("FixMatch", "Supervised, strong").splitlines():
     print(textwrap.fill(line, 76))
 
 # %% [markdown]

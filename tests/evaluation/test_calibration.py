@@ -13,11 +13,11 @@ from sklearn.metrics import log_loss
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.calibration import (
     COLDEST,
+    apply_temperature,
     calibrate,
     fit_temperature,
     nll,
     reliability,
-    soften,
 )
 
 
@@ -96,10 +96,10 @@ def test_the_temperature_undoes_what_was_done(hot: float) -> None:
 @given(st.integers(0, 10**6), st.integers(2, 40), st.integers(2, 6))
 def test_no_temperature_on_a_grid_is_better(seed: int, N: int, K: int) -> None:
     probs, labels = draw(seed, N, K, hot=2.0)
-    best = nll(soften(probs, fit_temperature(probs, labels)), labels)
+    best = nll(apply_temperature(probs, fit_temperature(probs, labels)), labels)
     # The ends themselves are approached, to a millionth, and never tried
     for t in np.geomspace(0.1, 10, 41)[1:-1]:
-        assert best <= nll(soften(probs, float(t)), labels) + 1e-9
+        assert best <= nll(apply_temperature(probs, float(t)), labels) + 1e-9
 
 
 @settings(max_examples=20)
@@ -107,7 +107,7 @@ def test_no_temperature_on_a_grid_is_better(seed: int, N: int, K: int) -> None:
 def test_softening_keeps_the_order_and_sums_to_one(seed: int, t: float) -> None:
     g = torch.Generator().manual_seed(seed)
     logits = 3 * torch.randn(7, 5, generator=g, dtype=torch.float64)
-    softened = soften(logits.softmax(1), t)
+    softened = apply_temperature(logits.softmax(1), t)
     np.testing.assert_allclose(softened, (logits / t).softmax(1), rtol=1e-9)
     assert torch.equal(softened.argsort(1), logits.argsort(1))
 
@@ -153,4 +153,4 @@ def test_no_bins_and_no_temperature_are_told() -> None:
         reliability(probs, labels, bins=0)
     for wrong in (0.0, -1.0, math.nan):
         with pytest.raises(WorkshopError, match="above 0"):
-            soften(probs, wrong)
+            apply_temperature(probs, wrong)

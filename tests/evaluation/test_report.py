@@ -18,8 +18,7 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation import report
 from workshop_lib.evaluation.calibration import calibrate
 from workshop_lib.evaluation.embeddings import Embeddings
-from workshop_lib.evaluation.evaluate import Reached
-from workshop_lib.evaluation.mcnemar import mcnemar
+from workshop_lib.evaluation.evaluate import CheckpointScores
 from workshop_lib.evaluation.metrics import score
 from workshop_lib.evaluation.report import MethodResult, ReportData, write_report
 from workshop_lib.evaluation.report_data import Embedded
@@ -32,6 +31,7 @@ from workshop_lib.evaluation.report_tables import (
     settings_table,
 )
 from workshop_lib.evaluation.report_text import headline, rungs
+from workshop_lib.evaluation.statistics import mcnemar
 from workshop_lib.recipe import Recipe
 
 NASTY = '<script>alert("x")</script> & co'
@@ -116,8 +116,8 @@ def result(name: str, title: str, skill: float, **changes: Any) -> MethodResult:
         peak_memory=300 * 2**20,
         calibration=calibrate(probs, labels, probs, labels),
         reached=(
-            Reached("best", "ema", 400, 0.7, 0.6),
-            Reached("last", "online", 500, math.nan, 0.5),
+            CheckpointScores("best", "ema", 400, 0.7, 0.6),
+            CheckpointScores("last", "online", 500, math.nan, 0.5),
         ),
         pseudo_labels=counts,
         embedded=embedded(),
@@ -359,7 +359,7 @@ def test_differences_are_mcnemars(data: ReportData) -> None:
     assert row["right here only"] == str(only_here)
     assert row["right there only"] == str(only_there)
     assert row["difference (points)"] == f"{100 * (only_here - only_there) / 60:+.1f}"
-    real = mcnemar(main.numpy(), weak.numpy()).real
+    real = mcnemar(main.numpy(), weak.numpy()).significant
     assert row["real?"] == ("yes" if real else "cannot tell")
     assert "Is the difference real?" in is_it_real(data)[0]
     alone = dataclasses.replace(data, results=data.results[:1])

@@ -12,7 +12,7 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.evaluate import evaluate
 from workshop_lib.evaluation.segmentation import (
     border_errors,
-    borders,
+    boundary_mask,
     evaluate_segmentation,
     predict_maps,
     segmentation_summary,
@@ -32,7 +32,7 @@ def test_borders_are_those_of_a_loop():
     generator = torch.Generator().manual_seed(0)
     masks = torch.randint(0, 3, (4, 7, 6), generator=generator).to(torch.uint8)
     masks[torch.rand(4, 7, 6, generator=generator) < 0.3] = IGNORE
-    found = borders(masks)
+    found = boundary_mask(masks)
     for n, r, c in np.ndindex(4, 7, 6):
         mine = int(masks[n, r, c])
         around = {
@@ -68,7 +68,7 @@ def test_scores_are_those_of_all_test_pixels_at_once(run):
     model, normalize = run.load_model()
     again = predict_maps(model, normalize, SCENES.images, SPLIT.test)
     assert torch.equal(again, result.maps)
-    beside = borders(truth) & known
+    beside = boundary_mask(truth) & known
     at = (result.maps == truth)[beside].float().mean()
     assert result.beside_borders == pytest.approx(float(at))
     written = json.loads((run.folder / "evaluation.json").read_text())

@@ -135,8 +135,8 @@ def evaluate(run: tyro.conf.Positional[Path], against: Path | None = None) -> No
         against: folder of another run, tested on the same images, to compare with.
     """
     from workshop_lib.evaluation.evaluate import evaluate as evaluate_run
-    from workshop_lib.evaluation.mcnemar import mcnemar
     from workshop_lib.evaluation.predictions import Predictions
+    from workshop_lib.evaluation.statistics import mcnemar
     from workshop_lib.evaluation.summary import summary
 
     opened = _open_run(run)
@@ -156,7 +156,7 @@ def evaluate(run: tyro.conf.Positional[Path], against: Path | None = None) -> No
     ours = Predictions.load(run / "predictions.npz")
     theirs = Predictions.load(against / "predictions.npz").in_order_of(ours)
     test = mcnemar(ours.right.numpy(), theirs.right.numpy())
-    print("\n" + test.in_words(str(run), str(against)))
+    print("\n" + test.summary(str(run), str(against)))
 
 
 def report(runs: tyro.conf.Positional[list[Path]], out: Path | None = None) -> None:

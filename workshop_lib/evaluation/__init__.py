@@ -5,10 +5,13 @@ training needs no figures.
 """
 
 from workshop_lib.evaluation.calibration import calibrate, reliability
-from workshop_lib.evaluation.intervals import bootstrap_interval, seed_interval
-from workshop_lib.evaluation.mcnemar import mcnemar
 from workshop_lib.evaluation.metrics import Scores, score, scores_from_confusion
 from workshop_lib.evaluation.multilabel import MultilabelScores, score_multilabel
+from workshop_lib.evaluation.statistics import (
+    bootstrap_interval,
+    mcnemar,
+    seed_interval,
+)
 
 __all__ = [
     "MultilabelScores",

@@ -7,7 +7,7 @@ __all__ = [
     "fit_temperature",
     "nll",
     "reliability",
-    "soften",
+    "apply_temperature",
 ]
 
 import math
@@ -111,7 +111,7 @@ def calibrate(
         WorkshopError: shapes do not fit, no images, NaN.
     """
     temperature = fit_temperature(val_probs, val_labels)
-    softened = soften(test_probs, temperature)
+    softened = apply_temperature(test_probs, temperature)
     return Calibration(
         temperature,
         reliability(test_probs, test_labels, bins),
@@ -171,7 +171,7 @@ def fit_temperature(probs: Tensor, labels: Tensor) -> float:
     check_predictions(probs, labels, probs.shape[-1])
     # In log T the loss has one valley: it is convex in 1/T
     found = minimize_scalar(
-        lambda log_t: nll(soften(probs, math.exp(log_t)), labels),
+        lambda log_t: nll(apply_temperature(probs, math.exp(log_t)), labels),
         bounds=(math.log(COLDEST), math.log(HOTTEST)),
         method="bounded",
         options={"xatol": 1e-6},
@@ -179,7 +179,7 @@ def fit_temperature(probs: Tensor, labels: Tensor) -> float:
     return math.exp(float(found.x))
 
 
-def soften(probs: Tensor, temperature: float) -> Tensor:
+def apply_temperature(probs: Tensor, temperature: float) -> Tensor:
     """Give the probabilities that logits divided by a temperature would have given.
 
     The logarithm of a probability is its logit less a number that is the same for all

@@ -1,6 +1,6 @@
 """The one time that the test images are touched."""
 
-__all__ = ["Evaluation", "Reached", "check_fits", "evaluate"]
+__all__ = ["Evaluation", "CheckpointScores", "check_fits", "evaluate"]
 
 import json
 import math
@@ -15,9 +15,9 @@ from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.calibration import Calibration, calibrate
-from workshop_lib.evaluation.intervals import score_intervals
 from workshop_lib.evaluation.metrics import Scores, plain, score
 from workshop_lib.evaluation.predictions import Predictions
+from workshop_lib.evaluation.statistics import score_intervals
 from workshop_lib.files import read_json, write_text
 from workshop_lib.models.predict import predict_mean
 from workshop_lib.session import pick_device
@@ -30,7 +30,7 @@ Weights = Literal["ema", "online"]  # averaged, or those that the optimiser move
 
 
 @dataclass(frozen=True)
-class Reached:
+class CheckpointScores:
     """The accuracy of one of the four sets of weights that a run ends with."""
 
     which: Which
@@ -54,7 +54,7 @@ class Evaluation:
     probs: Tensor  # (number of test images, K)
     calibration: Calibration
     intervals: dict[str, tuple[float, float]]  # 95 %, over the test images
-    reached: tuple[Reached, ...]
+    reached: tuple[CheckpointScores, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Give what `evaluation.json` holds: plain numbers and lists."""
@@ -125,7 +125,7 @@ def _probabilities(
 
 def _reached(
     run: Run, probs: dict[tuple[str, str], Tensor], truth: Tensor
-) -> tuple[Reached, ...]:
+) -> tuple[CheckpointScores, ...]:
     log = run.log.set_index("step")
     found = []
     for which in get_args(Which):
@@ -136,7 +136,7 @@ def _reached(
             test = float(right.double().mean())
             known = column in log.columns and step in log.index
             val = float(log.loc[step, column]) if known else math.nan
-            found.append(Reached(which, weights, step, val, test))
+            found.append(CheckpointScores(which, weights, step, val, test))
     return tuple(found)
 
 

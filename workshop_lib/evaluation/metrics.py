@@ -1,8 +1,10 @@
-"""How good predictions are: all read off one confusion matrix."""
+"""Classification scores, all computed from one confusion matrix."""
 
 __all__ = [
     "Scores",
+    "agreement",
     "check_predictions",
+    "class_rates",
     "mean_of_known",
     "plain",
     "score",
@@ -17,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binomtest
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+from sklearn.metrics import confusion_matrix
 from torch import Tensor
 
 from workshop_lib.errors import WorkshopError
@@ -27,19 +29,19 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """What one model reached on one set of images.
+    """Scores of one model on one set of images.
 
     All values lie in 0..1, kappa in -1..1. Per-class values have shape (K,). A value
-    that the images cannot tell is NaN: the recall of a class that has no image, the
-    precision of one that is never predicted. The macro averages leave NaN out.
+    that is undefined is NaN: the recall of a class without images, the precision of one
+    that is never predicted. The macro averages leave NaN out.
 
-    - `accuracy`: share of images that are right.
-    - `top_k`: share whose true class is among the `k` most probable; None if only a
+    - `accuracy`: fraction of images that are right.
+    - `top_k`: fraction whose true class is among the `k` most probable; None if only a
       confusion matrix was known.
     - `kappa`: agreement beyond what chance would give (Cohen 1960).
-    - `recall`: of the images of a class, the share that was found (also called
+    - `recall`: of the images of a class, the fraction that was found (also called
       producer's accuracy).
-    - `precision`: of the images given to a class, the share that belongs to it (also
+    - `precision`: of the images given to a class, the fraction that belongs to it (also
       called user's accuracy).
     - `f1`: harmonic mean of the two.
     - `iou`: intersection over union, TP / (TP + FP + FN).
@@ -64,35 +66,35 @@ class Scores:
     @property
     def macro_recall(self) -> float:
         """Mean of the classes' recalls; each class counts the same, rare or common."""
-        return mean_of_known(self.recall)
+        return float(mean_of_known(self.recall))
 
     @property
     def macro_precision(self) -> float:
         """Mean of the classes' precisions."""
-        return mean_of_known(self.precision)
+        return float(mean_of_known(self.precision))
 
     @property
     def macro_f1(self) -> float:
         """Mean of the classes' F1."""
-        return mean_of_known(self.f1)
+        return float(mean_of_known(self.f1))
 
     @property
     def mean_iou(self) -> float:
         """Mean of the classes' intersection over union (mIoU)."""
-        return mean_of_known(self.iou)
+        return float(mean_of_known(self.iou))
 
     def interval(self) -> tuple[float, float]:
-        """95 % interval of the accuracy, for the finite number of test images only.
+        """Compute the 95 % interval of the accuracy over the choice of test images.
 
-        Wilson (1927). It does not hold what another draw of the labels would change,
-        which with few labels is more: repeat with other split seeds to see that.
+        Wilson (1927). It does not cover what another draw of the labels would change,
+        which with few labels is more: repeat with other split seeds for that.
         """
         right, total = int(np.trace(self.confusion)), int(self.confusion.sum())
         found = binomtest(right, total).proportion_ci(0.95, method="wilson")
         return float(found.low), float(found.high)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain numbers and lists for JSON; NaN, which JSON lacks, becomes None.
+        """Return plain numbers and lists for JSON; NaN, which JSON lacks, becomes None.
 
         The averages are included for readers; `from_dict` computes them again.
         """
@@ -114,7 +116,7 @@ class Scores:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Scores":
-        """Read what `to_dict` gave; the confusion matrix and `top_k` carry it all."""
+        """Rebuild scores from `to_dict`: from the confusion matrix and `top_k`."""
         try:
             matrix, names = values["confusion"], values["class_names"]
             top_k, k = values["top_k"], values["k"]
@@ -164,7 +166,7 @@ def scores_from_confusion(
 ) -> Scores:
     """Compute every score from a (K, K) confusion matrix of counts, rows = truth.
 
-    Good for published matrices too, of pixels as well as of images.
+    Works for published matrices too, of pixels as well as of images.
 
     Raises:
         WorkshopError: the matrix is not (K, K), holds negative numbers, or is empty.
@@ -177,41 +179,46 @@ def scores_from_confusion(
             f" {K} class names: it must be ({K}, {K}), without negative counts, and"
             " hold at least one."
         )
-    true, predicted = np.indices((K, K)).reshape(2, -1)
-    # Each cell is one sample that weighs as much as its count: scikit-learn then gives
-    # the same as from the single images, without a list of millions of pixels
-    precision, recall, f1, _ = precision_recall_fscore_support(
-        true,
-        predicted,
-        sample_weight=counts.ravel(),
-        labels=np.arange(K),
-        zero_division=np.nan,
-    )
-    found = np.diag(counts).astype(np.float64)
-    union = counts.sum(axis=0) + counts.sum(axis=1) - found
-    iou = np.divide(found, union, out=np.full(K, np.nan), where=union > 0)
     names = tuple(str(name) for name in class_names)
-    accuracy = float(found.sum() / counts.sum())
+    accuracy, kappa = map(float, agreement(counts))
     return Scores(
-        names, counts, accuracy, _kappa(counts), recall, precision, f1, iou, top_k, k
+        names, counts, accuracy, kappa, **class_rates(counts), top_k=top_k, k=k
     )
 
 
-def _kappa(counts: NDArray[np.int64]) -> float:
-    """Compute (observed - expected) / (1 - expected) agreement.
+def class_rates(counts: NDArray[np.int64]) -> dict[str, Floats]:
+    """Compute recall, precision, F1 and IoU of each class; NaN where undefined.
 
-    NaN if chance alone is always right, with one class only. Not scikit-learn's:
-    whether that warns, fails or answers then differs between its versions.
+    Not scikit-learn's: these take many matrices at once, for the bootstrap.
+
+    Shape: (..., K, K), rows = truth -> (..., K) each.
     """
-    shares = counts / counts.sum()
-    expected = float(shares.sum(axis=0) @ shares.sum(axis=1))
-    if expected == 1:
-        return math.nan
-    return (float(np.trace(shares)) - expected) / (1 - expected)
+    found = np.diagonal(counts, axis1=-2, axis2=-1)  # (..., K)
+    truth, predicted = counts.sum(axis=-1), counts.sum(axis=-2)
+    return {
+        "recall": _ratio(found, truth),
+        "precision": _ratio(found, predicted),
+        "f1": _ratio(2 * found, truth + predicted),
+        "iou": _ratio(found, truth + predicted - found),
+    }
+
+
+def agreement(counts: NDArray[np.int64]) -> tuple[Floats, Floats]:
+    """Compute accuracy and kappa = (accuracy - chance) / (1 - chance).
+
+    Kappa is NaN where chance alone is always right, as with one class only.
+
+    Shape: (..., K, K) -> (...) twice.
+    """
+    truth, predicted = (counts.sum(axis=a).astype(np.float64) for a in (-1, -2))
+    total = truth.sum(axis=-1)
+    accuracy = np.diagonal(counts, axis1=-2, axis2=-1).sum(axis=-1) / total
+    chance = (truth * predicted).sum(axis=-1) / total**2
+    return accuracy, _ratio(accuracy - chance, 1 - chance)
 
 
 def check_predictions(probs: Tensor, labels: Tensor, num_classes: int) -> None:
-    """Refuse predictions that cannot be compared with a truth.
+    """Check that predictions can be scored against labels.
 
     Args:
         probs: (N, K) probabilities.
@@ -243,12 +250,20 @@ def check_predictions(probs: Tensor, labels: Tensor, num_classes: int) -> None:
         )
 
 
-def mean_of_known(values: Floats) -> float:
-    """Mean of the values that are not NaN; NaN if there is none."""
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else math.nan
+def mean_of_known(values: Floats) -> Floats:
+    """Average the values that are not NaN; NaN if there is none.
+
+    Shape: (..., K) -> (...).
+    """
+    known = ~np.isnan(values)
+    return _ratio(np.where(known, values, 0).sum(axis=-1), known.sum(axis=-1))
 
 
 def plain(value: float) -> float | None:
-    """Give None for NaN, which JSON lacks."""
+    """Return None for NaN, which JSON lacks."""
     return None if math.isnan(value) else float(value)
+
+
+def _ratio(part: ArrayLike, whole: ArrayLike) -> Floats:
+    part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
+    return np.divide(part, whole, out=np.full_like(part, np.nan), where=whole > 0)

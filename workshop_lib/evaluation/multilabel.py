@@ -55,12 +55,12 @@ class MultilabelScores:
     @property
     def macro_f1(self) -> float:
         """Mean of the classes' F1; each class counts the same, rare or common."""
-        return mean_of_known(self.f1)
+        return float(mean_of_known(self.f1))
 
     @property
     def mean_average_precision(self) -> float:
         """Mean of the classes' average precision (mAP)."""
-        return mean_of_known(self.average_precision)
+        return float(mean_of_known(self.average_precision))
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain numbers and lists for JSON, None for NaN."""

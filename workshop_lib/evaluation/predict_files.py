@@ -12,7 +12,7 @@ from workshop_lib.data.images.decode import Pictures
 from workshop_lib.data.images.listing import find_images, list_files
 from workshop_lib.data.images.reading import OnError, read_images
 from workshop_lib.errors import WorkshopError
-from workshop_lib.evaluation.calibration import COLDEST, soften
+from workshop_lib.evaluation.calibration import COLDEST, apply_temperature
 from workshop_lib.files import read_json
 from workshop_lib.models.predict import predict_mean
 from workshop_lib.session import pick_device
@@ -73,7 +73,9 @@ def predict_files(
     inputs = model_inputs(run.recipe, found.images, device)
     probs = predict_mean(model.to(device), normalize, inputs)  # (N, K)
     temperature = run_temperature(run)
-    calibrated = soften(probs, temperature) if temperature else probs.double()
+    calibrated = (
+        apply_temperature(probs, temperature) if temperature else probs.double()
+    )
     top, index = calibrated.topk(2, dim=1)  # (N, 2) each
     classes = tuple(run.facts["class_names"])
     paths = tuple(Path(name) for name in found.names)

@@ -13,7 +13,7 @@ from workshop_lib.data.audit import Audit
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.calibration import Calibration
 from workshop_lib.evaluation.embeddings import Embeddings
-from workshop_lib.evaluation.evaluate import Reached
+from workshop_lib.evaluation.evaluate import CheckpointScores
 from workshop_lib.evaluation.metrics import Scores
 
 Role = Literal["baseline", "semi-supervised", "ceiling"]
@@ -69,7 +69,7 @@ class MethodResult:
     seed: int
     peak_memory: int | None = None  # bytes, see session.peak_memory
     calibration: Calibration | None = None
-    reached: Sequence[Reached] = ()  # the four sets of weights
+    reached: Sequence[CheckpointScores] = ()  # the four sets of weights
     pseudo_labels: pd.DataFrame | None = None  # Run.pseudo_labels()
     embedded: Embedded | None = None
     split_folder: str = ""  # where the recipe alone does not give the split

@@ -7,9 +7,9 @@ import math
 import numpy as np
 
 from workshop_lib.evaluation.calibration import Reliability
-from workshop_lib.evaluation.mcnemar import PairedTest, mcnemar
 from workshop_lib.evaluation.report_data import MethodResult, ReportData
 from workshop_lib.evaluation.report_tables import Table, per_cent
+from workshop_lib.evaluation.statistics import PairedTest, mcnemar
 
 _WEIGHTS = {"ema": "averaged", "online": "online"}
 
@@ -24,7 +24,7 @@ def is_it_real(data: ReportData) -> list[str]:
         return []
     other = data.baseline if data.baseline in others else others[0]
     assert other is not None
-    words = _paired(data, data.main, other).in_words(data.main.title, other.title)
+    words = _paired(data, data.main, other).summary(data.main.title, other.title)
     return words.split("\n")[2:]  # the figures before stand in `difference_table`
 
 
@@ -45,7 +45,7 @@ def difference_table(data: ReportData) -> Table | None:
                 f"{test.only_a:,}",
                 f"{test.only_b:,}",
                 p,
-                "yes" if test.real else "cannot tell",
+                "yes" if test.significant else "cannot tell",
             ]
         )
     if not rows:

@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from workshop_lib.evaluation.intervals import score_intervals
 from workshop_lib.evaluation.report_data import MethodResult, ReportData
+from workshop_lib.evaluation.statistics import score_intervals
 
 # Sohn et al. 2020, arXiv 2001.07685, section 4 and appendix B (CIFAR-10)
 _PAPER: dict[str, Any] = {

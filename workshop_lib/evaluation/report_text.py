@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from workshop_lib.evaluation.mcnemar import mcnemar
 from workshop_lib.evaluation.report_data import MethodResult, ReportData
 from workshop_lib.evaluation.report_tables import per_cent
+from workshop_lib.evaluation.statistics import mcnemar
 from workshop_lib.plots.ladder import Bar
 from workshop_lib.recipe import preset
 
@@ -142,4 +142,4 @@ def _could_be_chance(
     """Compare both on the same images: does one win clearly more often?"""
     now = main.probs.argmax(dim=1) == data.test_labels
     before = baseline.probs.argmax(dim=1) == data.test_labels
-    return not mcnemar(now.numpy(), before.numpy()).real
+    return not mcnemar(now.numpy(), before.numpy()).significant

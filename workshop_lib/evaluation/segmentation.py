@@ -4,7 +4,7 @@ __all__ = [
     "BORDER_ERRORS",
     "SegmentationEvaluation",
     "border_errors",
-    "borders",
+    "boundary_mask",
     "evaluate_segmentation",
     "predict_maps",
     "segmentation_summary",
@@ -80,7 +80,7 @@ def evaluate_segmentation(
         truth = masks[index]
         counts += pixel_confusion(truth, maps, K)
         errors, known = border_errors(truth, maps), truth != IGNORE
-        beside = borders(truth) & known
+        beside = boundary_mask(truth) & known
         for sums, where in ((at_border, beside), (within, known & ~beside)):
             sums += torch.stack([(errors[where] == 0).sum(), where.sum()])
         found.append(maps)
@@ -111,7 +111,7 @@ def _maps(
         yield some, probs.argmax(dim=1).to(torch.uint8)
 
 
-def borders(masks: Tensor) -> Tensor:
+def boundary_mask(masks: Tensor) -> Tensor:
     """Tell which pixels have a neighbour (of eight) of another known class.
 
     Shape: (n, H, W) -> (n, H, W) bool.
@@ -133,7 +133,7 @@ def border_errors(truth: Tensor, predicted: Tensor) -> Tensor:
     Shape: (n, H, W) twice -> (n, H, W) uint8.
     """
     wrong = truth != predicted
-    kinds = torch.where(borders(truth), 1, 2) * wrong
+    kinds = torch.where(boundary_mask(truth), 1, 2) * wrong
     return kinds.masked_fill(truth == IGNORE, IGNORE).to(torch.uint8)
 
 

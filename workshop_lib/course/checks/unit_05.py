@@ -13,8 +13,8 @@ from torch import Tensor
 
 from workshop_lib.course.checks.inputs import draws, noise
 from workshop_lib.course.checks.trial import Mistake, Trial, exercise
-from workshop_lib.evaluation.intervals import seed_interval
 from workshop_lib.evaluation.metrics import score, scores_from_confusion
+from workshop_lib.evaluation.statistics import seed_interval
 
 Counts = NDArray[np.int64]
 
