@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from workshop_lib.course.competition import Competition
 from workshop_lib.course.submission import Submission, printable, read_submission
 from workshop_lib.errors import WorkshopError
-from workshop_lib.evaluation.mcnemar import mcnemar
+from workshop_lib.evaluation.statistics import mcnemar
 from workshop_lib.files import write_text
 
 _SYSTEM_FILES = ("thumbs.db", "desktop.ini")
@@ -64,7 +64,7 @@ def rank(found: Sequence[Submission], competition: Competition) -> pd.DataFrame:
         for a, s in zip(score, seconds, strict=True)
     ]
     correct = [one.predicted == competition.test_labels for one in best.values()]
-    table["tied"] = [not mcnemar(one, correct[0]).real for one in correct]
+    table["tied"] = [not mcnemar(one, correct[0]).significant for one in correct]
     table["submissions"] = [counts[key] for key in best]
     table["warnings"] = [_sanity_checks(one, best) for one in best.values()]
     return table.sort_values(["place", "time_place", "group"], ignore_index=True)
