@@ -1,0 +1,196 @@
+"""Networks by name."""
+
+__all__ = ["BACKBONES", "ENCODERS", "HeadSpec", "build_backbone", "build_model"]
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal, NamedTuple
+
+import torch
+
+from workshop_lib.errors import WorkshopError, unknown_name
+from workshop_lib.next.models.decoders import FCNDecoder, UNetDecoder
+from workshop_lib.next.models.encoders import (
+    Backbone,
+    feature_mlp,
+    small_cnn,
+    unet_encoder,
+)
+from workshop_lib.next.models.fusion import DecoderBuilder, Encoder, draw_seed, seeded
+from workshop_lib.next.models.heads import Categorical, Head, MultiLabel, Regression
+from workshop_lib.next.models.model import Model, ProjectionHead
+
+
+class _Entry(NamedTuple):
+    pattern: str
+    build: Callable[..., Backbone]  # (channels, matched groups...)
+    number: bool = True  # groups are numbers
+    pretrained: bool = False  # build takes pretrained=
+
+
+_TABLE = (
+    _Entry("small_cnn", small_cnn),
+    _Entry("linear", feature_mlp),
+    _Entry(r"mlp-(\d+)", feature_mlp),
+    _Entry(r"unet-(\d+)", unet_encoder),
+)
+# Names that errors and `--help` list; patterns stand for any number.
+BACKBONES: tuple[str, ...] = (
+    *("small_cnn", "wrn-28-2", "wrn-28-8"),
+    *("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"),
+    *("plain-20", "residual-20", "linear", "mlp-256"),
+    *("efficientnet_lite0", "efficientnet_b0", "vit_b_16"),
+)
+ENCODERS = (*BACKBONES, "unet-16", "unet-64", "fcn-resnet18", "fcn-resnet50")
+
+
+@dataclass(frozen=True)
+class HeadSpec:
+    """What a head predicts, as plain values.
+
+    Args:
+        kind: "categorical" (a class per scene), "dense" (a class per pixel),
+            "multilabel" (any number of labels per scene) or "regression" (a number).
+        num_classes: K; not for a regression.
+        loss: of labelled pixels (`Categorical`).
+        thresholds: of a multi-label head's confidence (`MultiLabel`).
+    """
+
+    kind: Literal["categorical", "dense", "multilabel", "regression"]
+    num_classes: int = 0
+    loss: str = "cross_entropy"
+    thresholds: tuple[float, float] | None = (0.05, 0.7)
+
+    def build(self, encoder: Encoder) -> Head:
+        """Build the head for an encoder.
+
+        Raises:
+            WorkshopError: an unknown kind, or too few classes.
+        """
+        if self.kind != "regression" and self.num_classes < 1:
+            raise WorkshopError(
+                f"a {self.kind} head of num_classes={self.num_classes}: expected at"
+                " least 1."
+            )
+        match self.kind:
+            case "categorical":
+                return Categorical(encoder.width, self.num_classes)
+            case "dense":
+                return Categorical(
+                    encoder.map_widths, self.num_classes, dense=True, loss=self.loss
+                )
+            case "multilabel":
+                return MultiLabel(
+                    encoder.width, self.num_classes, thresholds=self.thresholds
+                )
+            case "regression":
+                return Regression(encoder.width)
+        kinds = ("categorical", "dense", "multilabel", "regression")
+        raise unknown_name("kind of head", self.kind, kinds)
+
+
+def build_model(
+    encoder: str,
+    sensors: Mapping[str, int],
+    heads: Mapping[str, HeadSpec],
+    *,
+    fusion: str = "early",
+    metadata: int = 0,
+    projection_dim: int = 0,
+) -> Model:
+    """Build a model from names, with random weights.
+
+    The weights are drawn from one number of torch's global generator
+    (`torch.manual_seed`), each part from a stream of its own, so that no option changes
+    the initial weights of parts it does not concern. They are laid out channels-last,
+    which convolutions on CPUs and tensor cores read fastest; results are the same.
+
+    Args:
+        encoder: "small_cnn", "wrn-DEPTH-WIDTH", "resnet18", 34, 50, 101 or 152,
+            "efficientnet_lite0", "efficientnet_b0", "vit_b_16", "plain-DEPTH",
+            "residual-DEPTH"; on features of a frozen backbone "linear" or "mlp-WIDTH";
+            with maps for dense heads "unet-WIDTH" (its own encoder), "unet-BACKBONE",
+            "fcn-BACKBONE", or with some strides alone "fcn-resnet18:16,32".
+        sensors: name -> channels.
+        heads: name -> what it predicts; may be empty for self-supervision.
+        fusion: where the sensors meet: "early", "middle", "late" or "shared".
+        metadata: numbers M in the metadata vector; 0 for none.
+        projection_dim: width P of the projection head; 0 leaves it out.
+
+    Raises:
+        WorkshopError: an unknown name, an impossible depth, a size below its minimum,
+            or a dense head on an encoder without maps.
+    """
+    if any(c < 1 for c in sensors.values()) or metadata < 0 or projection_dim < 0:
+        raise WorkshopError(
+            f"sensors={dict(sensors)}, metadata={metadata},"
+            f" projection_dim={projection_dim}: expected at least 1 channel per sensor,"
+            " 0 and 0."
+        )
+    dense = [name for name, head in heads.items() if head.kind == "dense"]
+    backbone, decoder, stride = _parse(encoder)
+    if dense and decoder is None:
+        raise WorkshopError(
+            f"encoder={encoder!r} gives no maps for the head {dense[0]!r}: use"
+            f" 'unet-{encoder}', 'fcn-{encoder}' or 'unet-16'."
+        )
+    seed = draw_seed()
+    built = Encoder(
+        sensors,
+        partial(build_backbone, backbone, full_name=encoder),
+        fusion=fusion,
+        metadata=metadata,
+        decoder=decoder if dense else None,
+        max_stride=stride,
+        seed=seed,
+    )
+    made: dict[str, Head] = {}
+    for name, spec in heads.items():
+        with seeded(seed, f"head {name}"):
+            made[name] = spec.build(built)
+    projection = None
+    if projection_dim:
+        with seeded(seed, "projection"):
+            projection = _projection(built, projection_dim)
+    model = Model(built, made, projection)
+    return model.to(memory_format=torch.channels_last)
+
+
+def build_backbone(name: str, channels: int, *, full_name: str = "") -> Backbone:
+    """Build a backbone from its name, with random weights.
+
+    Args:
+        name: such as "small_cnn"; see `build_model`.
+        channels: of its input.
+        full_name: with the decoder, for the message.
+
+    Raises:
+        WorkshopError: an unknown name, or an impossible depth or width.
+    """
+    for entry in _TABLE:
+        if found := re.fullmatch(entry.pattern, name):
+            groups = [int(g) if entry.number else g for g in found.groups()]
+            return entry.build(channels, *groups)
+    raise unknown_name("encoder", full_name or name, ENCODERS)
+
+
+def _parse(encoder: str) -> tuple[str, DecoderBuilder | None, int]:
+    """Return the name of the backbone, the decoder and the coarsest stride needed."""
+    if fcn := re.fullmatch(r"fcn-([^:]+)(?::([\d,]+))?", encoder):
+        skips = tuple(int(s) for s in (fcn[2] or "").split(",") if s)
+        return fcn[1], partial(FCNDecoder, skips=skips), max(skips, default=0)
+    if re.fullmatch(r"unet-\d+", encoder):
+        return encoder, UNetDecoder, 0
+    if encoder.startswith("unet-"):
+        return encoder.removeprefix("unet-"), UNetDecoder, 0
+    return encoder, None, 0
+
+
+def _projection(encoder: Encoder, dim: int) -> ProjectionHead:
+    published = {b.projection_hidden for b in encoder.backbones.values()}
+    hidden = max(published, default=0)
+    if hidden:
+        return ProjectionHead(encoder.width, hidden, dim, slope=0.0)
+    return ProjectionHead(encoder.width, encoder.width, dim)

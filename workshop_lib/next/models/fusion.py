@@ -1,0 +1,305 @@
+"""Where sensors meet in a network: at the pixels, on the way, or at the end.
+
+    early    all channels stacked; one backbone reads them
+    middle   a stem for each sensor; their maps stacked; one backbone
+    late     a backbone for each sensor; their maps side by side
+    shared   a stem for each sensor, one backbone that all of them go through; their
+             maps side by side
+
+Maps are put side by side at every level of the pyramid, so scenes and pixels are fused
+by the same code, over any backbone and any decoder.
+"""
+
+__all__ = [
+    "FUSIONS",
+    "DecoderBuilder",
+    "Encoder",
+    "LearnedMissingValue",
+    "draw_seed",
+    "seeded",
+    "stem",
+]
+
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+
+import torch
+from torch import Tensor, nn
+
+from workshop_lib.errors import WorkshopError, unknown_name
+from workshop_lib.next.models.checkpointing import running_statistics_fixed
+from workshop_lib.next.models.decoders import Decoder
+from workshop_lib.next.models.encoders import Backbone, pool
+from workshop_lib.next.models.heads import Features
+from workshop_lib.next.models.metadata import (
+    EMBEDDING,
+    MetadataEmbedding,
+    MetadataShift,
+)
+from workshop_lib.next.sample import METADATA, Sample
+
+FUSIONS = ("early", "middle", "late", "shared")
+STEM = 24  # maps that a stem makes of a sensor, whatever its number of channels
+
+
+class LearnedMissingValue(nn.Module):
+    """A learned value per channel where a sensor is missing; at first the mean.
+
+    Zero is the mean of the training images after normalisation. As the value is
+    learned, a network can distinguish "missing" from "as usual".
+
+    Shape: (B, C, H, W), NaN or not -> the same without NaN.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.value = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Replace NaN."""
+        value = self.value.to(x.dtype).view(1, -1, 1, 1)
+        return torch.where(x.isnan(), value, x)
+
+    def absent(self, batch: int, size: Sequence[int], dtype: torch.dtype) -> Tensor:
+        """Return the images of a sensor that no image of the batch has."""
+        value = self.value.to(dtype).view(1, -1, 1, 1)
+        return value.expand(batch, -1, *size)  # (B, C, H, W)
+
+
+def stem(channels: int) -> nn.Sequential:
+    """Build what brings a sensor into a form that sensors share: (B, STEM, H, W)."""
+    return nn.Sequential(
+        nn.Conv2d(channels, STEM, 3, padding=1, bias=False),
+        nn.BatchNorm2d(STEM),
+        nn.LeakyReLU(0.1, inplace=True),
+    )
+
+
+# (widths of the fused pyramid, its strides, widths of one backbone's) -> decoder
+DecoderBuilder = Callable[[Sequence[int], Sequence[int], Sequence[int]], Decoder]
+
+
+class Encoder(nn.Module):
+    """Sensors and metadata in, `Features` out: backbones, their fusion, a decoder.
+
+    Args:
+        sensors: name -> channels, in the order in which they are stacked.
+        backbone: builds a backbone for a number of channels.
+        fusion: "early", "middle", "late" or "shared".
+        metadata: numbers M in the metadata vector; 0 for none.
+        decoder: builds a decoder for a pyramid; None gives no maps.
+        max_stride: stages coarser than this are removed; 0 keeps all.
+        seed: of the random weights, part by part (`seeded`); None draws one from
+            torch's global generator.
+
+    Without sensors the features are the embedded metadata alone. Learned missing values
+    exist where there is more than one source: a lone sensor can't be missing.
+
+    `width` is D of the features' vector.
+
+    Shape: sample of (B, C, H, W) per sensor and "metadata" (B, M) -> `Features`.
+
+    Raises:
+        WorkshopError: an unknown fusion; nothing to read; a decoder without maps.
+    """
+
+    def __init__(
+        self,
+        sensors: Mapping[str, int],
+        backbone: Callable[[int], Backbone],
+        *,
+        fusion: str = "early",
+        metadata: int = 0,
+        decoder: DecoderBuilder | None = None,
+        max_stride: int = 0,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__()
+        if fusion not in FUSIONS:
+            raise unknown_name("fusion", fusion, FUSIONS)
+        if not sensors and not metadata:
+            raise WorkshopError("a model of no sensor and no metadata: give one.")
+        seed = draw_seed() if seed is None else seed
+        self.sensors, self.fusion = dict(sensors), fusion
+        self.missing, self.stems = nn.ModuleDict(), nn.ModuleDict()
+        if len(sensors) + bool(metadata) > 1:
+            self.missing.update({k: LearnedMissingValue(c) for k, c in sensors.items()})
+        reads = {"all": sum(sensors.values())} if sensors else {}
+        if fusion == "late":
+            reads = self.sensors
+        elif fusion != "early" and sensors:
+            for name, channels in sensors.items():
+                with seeded(seed, f"stem {name}"):
+                    self.stems[name] = stem(channels)
+            reads = {"all": STEM * (len(sensors) if fusion == "middle" else 1)}
+        self.backbones = nn.ModuleDict()
+        for name, channels in reads.items():
+            with seeded(seed, f"backbone {name}"):
+                found = backbone(channels)
+            if max_stride:
+                found.truncate(max_stride)
+            self.backbones[name] = found
+        self.metadata: MetadataEmbedding | None = None
+        self.shifts = nn.ModuleDict()
+        if metadata:
+            with seeded(seed, "metadata"):
+                self.metadata = MetadataEmbedding(metadata)
+                for name, part in self.backbones.items():
+                    self.shifts[name] = MetadataShift(part.widths)
+        self.width = EMBEDDING
+        self.decoder: Decoder | None = None
+        if self.backbones:
+            self._add_decoder(decoder, seed)
+        elif decoder is not None:
+            raise WorkshopError("maps of metadata alone: give the model a sensor.")
+
+    def _add_decoder(self, decoder: DecoderBuilder | None, seed: int) -> None:
+        one = next(iter(self.backbones.values()))
+        copies = len(self.sensors) if self.fusion in ("late", "shared") else 1
+        widths = [copies * width for width in one.widths]
+        self.width = widths[-1]
+        if decoder is None:
+            return
+        if not one.strides:
+            raise WorkshopError(
+                "this backbone gives a vector, no maps: choose another encoder for a"
+                " head that scores pixels, such as 'unet-16'."
+            )
+        with seeded(seed, "decoder"):
+            self.decoder = decoder(widths, one.strides, one.widths)
+
+    @property
+    def map_widths(self) -> tuple[int, ...]:
+        """Channels of each level of the maps, for dense heads; () without a decoder."""
+        return self.decoder.widths if self.decoder is not None else ()
+
+    @property
+    def backbone(self) -> Backbone:
+        """The backbone that all sensors go through; late fusion has `backbones`."""
+        if "all" not in self.backbones:
+            raise WorkshopError(
+                "this encoder has no backbone that all sensors go through: look at"
+                f" encoder.backbones ({', '.join(self.backbones) or 'none'})."
+            )
+        return self.backbones["all"]
+
+    def forward(self, sample: Sample) -> Features:
+        """Encode a sample.
+
+        Raises:
+            WorkshopError: no known sensor, or images that are not normalised floats
+                (B, C, H, W) of one size, with the channels the model was built for.
+        """
+        if not self.backbones:
+            return self._metadata_alone(sample)
+        first = self._first_of(sample)
+        batch, size = len(first), (first.shape[-2], first.shape[-1])
+        images = {
+            name: self._images(sample.get(name), name, first) for name in self.sensors
+        }
+        embedding = None if self.metadata is None else self.metadata(sample, batch)
+        pyramid = self._pyramid(images, embedding, absent=images.keys() - sample.keys())
+        maps = None if self.decoder is None else self.decoder(pyramid)
+        return Features(pool(pyramid[-1]), maps, size)
+
+    def _pyramid(
+        self, images: dict[str, Tensor], embedding: Tensor | None, absent: set[str]
+    ) -> list[Tensor]:
+        """Return the fused pyramid, level by level (B, widths[k], h, w)."""
+
+        def shifts(name: str) -> list[Tensor]:
+            return [] if embedding is None else self.shifts[name](embedding)
+
+        if self.fusion == "late":
+            pyramids = []
+            for name, x in images.items():
+                with _unrecorded(self.backbones[name], name in absent):
+                    pyramids.append(self.backbones[name](x, shifts(name)))
+            return [torch.cat(level, 1) for level in zip(*pyramids, strict=True)]
+        for name, layers in self.stems.items():
+            with _unrecorded(layers, name in absent):
+                images[name] = layers(images[name])
+        stack = list(images.values())
+        if self.fusion != "shared":
+            joined = torch.cat(stack, 1) if len(stack) > 1 else stack[0]
+            return list(self.backbone(joined, shifts("all")))
+        # In one batch: batch normalisation then sees the same mixture of sensors in
+        # training as in its running averages.
+        repeated = [s.repeat(len(stack), 1, 1, 1) for s in shifts("all")]
+        pyramid = self.backbone(torch.cat(stack), repeated)  # each (sensors * B, ...)
+        return [torch.cat(level.chunk(len(stack)), 1) for level in pyramid]
+
+    def _first_of(self, sample: Sample) -> Tensor:
+        for name in self.sensors:
+            if name in sample:
+                return sample[name]
+        raise WorkshopError(
+            f"a sample with {', '.join(sample) or 'nothing'} given to a model that"
+            f" reads {', '.join(self.sensors)}: give at least one of these sensors."
+        )
+
+    def _images(self, x: Tensor | None, name: str, like: Tensor) -> Tensor:
+        """Return a sensor's images without gaps, (B, C, H, W)."""
+        channels = self.sensors[name]
+        if x is None:
+            missing: Tensor = self.missing[name].absent(
+                len(like), like.shape[2:], like.dtype
+            )
+            return missing
+        if x.ndim != 4 or x.shape[1] != channels:
+            raise WorkshopError(
+                f"{name} images of shape {tuple(x.shape)} given to a model that reads"
+                f" (B, {channels}, H, W): give a batch with {channels} channels, or"
+                " build the model for other sensors."
+            )
+        if not x.is_floating_point():
+            raise WorkshopError(
+                f"{name} images of type {x.dtype} given to a model that reads"
+                " normalised floats: apply Normalize of workshop_lib.augment first."
+            )
+        if x.shape[2:] != like.shape[2:] or len(x) != len(like):
+            raise WorkshopError(
+                f"{name} images of shape {tuple(x.shape)} beside others of shape"
+                f" {tuple(like.shape)}: all sensors of a sample must have the same"
+                " number of images, height and width; resize them when loading."
+            )
+        return self.missing[name](x) if self.missing else x
+
+    def _metadata_alone(self, sample: Sample) -> Features:
+        if METADATA not in sample or self.metadata is None:
+            raise WorkshopError(
+                f"a sample with {', '.join(sample) or 'nothing'} given to a model that"
+                " reads metadata alone: give the sample 'metadata' (B, M)."
+            )
+        vector = self.metadata(sample, len(sample[METADATA]))
+        return Features(vector, None, (1, 1))
+
+
+@contextmanager
+def _unrecorded(module: nn.Module, absent: bool) -> Iterator[None]:
+    """Keep a sensor that a whole batch lacks out of batch normalisation's averages."""
+    with running_statistics_fixed(module) if absent else nullcontext():
+        yield
+
+
+def draw_seed() -> int:
+    """Draw a seed from torch's global generator (`torch.manual_seed`)."""
+    drawn = torch.randint(2**31, (), device="cpu")  # wherever the weights are made
+    # Fake tensors hold no number, and their weights none either
+    return int(drawn) if type(drawn) is Tensor else 0
+
+
+@contextmanager
+def seeded(seed: int, part: str) -> Iterator[None]:
+    """Draw the weights of one part of a network from a random stream of its own.
+
+    So the same seed gives a backbone the same weights with or without metadata, another
+    sensor, a projection head or one more task.
+    """
+    state = torch.get_rng_state()
+    torch.default_generator.manual_seed(zlib.crc32(f"{seed} {part}".encode()))
+    try:
+        yield
+    finally:
+        torch.set_rng_state(state)
