@@ -14,11 +14,13 @@ from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.next.models.decoders import FCNDecoder, UNetDecoder
 from workshop_lib.next.models.encoders import (
     Backbone,
+    draw_seed,
     feature_mlp,
+    seeded,
     small_cnn,
     unet_encoder,
 )
-from workshop_lib.next.models.fusion import DecoderBuilder, Encoder, draw_seed, seeded
+from workshop_lib.next.models.fusion import DecoderBuilder, Encoder
 from workshop_lib.next.models.heads import Categorical, Head, MultiLabel, Regression
 from workshop_lib.next.models.model import Model, ProjectionHead
 

@@ -9,14 +9,19 @@ of `models.build`. Here are the small ones.
 __all__ = [
     "Backbone",
     "double_conv",
+    "draw_seed",
     "feature_mlp",
     "pool",
+    "seeded",
     "small_cnn",
     "unet_encoder",
 ]
 
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -168,3 +173,25 @@ def double_conv(before: int, after: int) -> CheckpointedSequential:
             nn.ReLU(inplace=True),
         ]
     return CheckpointedSequential(*layers, segment=0)
+
+
+def draw_seed() -> int:
+    """Draw a seed from torch's global generator (`torch.manual_seed`)."""
+    drawn = torch.randint(2**31, (), device="cpu")  # wherever the weights are made
+    # Fake tensors hold no number, and their weights none either
+    return int(drawn) if type(drawn) is Tensor else 0
+
+
+@contextmanager
+def seeded(seed: int, part: str) -> Iterator[None]:
+    """Draw the weights of one part of a network from a random stream of its own.
+
+    So the same seed gives a backbone the same weights with or without metadata, another
+    sensor, a projection head or one more task.
+    """
+    state = torch.get_rng_state()
+    torch.default_generator.manual_seed(zlib.crc32(f"{seed} {part}".encode()))
+    try:
+        yield
+    finally:
+        torch.set_rng_state(state)

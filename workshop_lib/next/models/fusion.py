@@ -15,12 +15,9 @@ __all__ = [
     "DecoderBuilder",
     "Encoder",
     "LearnedMissingValue",
-    "draw_seed",
-    "seeded",
     "stem",
 ]
 
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 
@@ -30,7 +27,7 @@ from torch import Tensor, nn
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.next.models.checkpointing import running_statistics_fixed
 from workshop_lib.next.models.decoders import Decoder
-from workshop_lib.next.models.encoders import Backbone, pool
+from workshop_lib.next.models.encoders import Backbone, draw_seed, pool, seeded
 from workshop_lib.next.models.heads import Features
 from workshop_lib.next.models.metadata import (
     EMBEDDING,
@@ -281,25 +278,3 @@ def _unrecorded(module: nn.Module, absent: bool) -> Iterator[None]:
     """Keep a sensor that a whole batch lacks out of batch normalisation's averages."""
     with running_statistics_fixed(module) if absent else nullcontext():
         yield
-
-
-def draw_seed() -> int:
-    """Draw a seed from torch's global generator (`torch.manual_seed`)."""
-    drawn = torch.randint(2**31, (), device="cpu")  # wherever the weights are made
-    # Fake tensors hold no number, and their weights none either
-    return int(drawn) if type(drawn) is Tensor else 0
-
-
-@contextmanager
-def seeded(seed: int, part: str) -> Iterator[None]:
-    """Draw the weights of one part of a network from a random stream of its own.
-
-    So the same seed gives a backbone the same weights with or without metadata, another
-    sensor, a projection head or one more task.
-    """
-    state = torch.get_rng_state()
-    torch.default_generator.manual_seed(zlib.crc32(f"{seed} {part}".encode()))
-    try:
-        yield
-    finally:
-        torch.set_rng_state(state)
