@@ -370,10 +370,10 @@ quiz.answer("02-order", "...")
 # would have complained.
 
 # %%
-from workshop_lib.course.detective import planted_faults
+from workshop_lib.course.leaky_splits import make_leaky_splits
 
 mini = mini_eo(1000)
-cases = planted_faults(mini, Split.random(mini, labels_per_class=4))
+cases = make_leaky_splits(mini, Split.random(mini, labels_per_class=4))
 for case in cases:
     print(case.name, case.split.counts())
 assert len(cases) == 7

@@ -14,7 +14,7 @@ from torch import Tensor
 from slides.draw.letters import for_the_room
 from slides.draw.runs import deck_scenes
 from workshop_lib import plots
-from workshop_lib.course.detective import Planted, planted_faults
+from workshop_lib.course.leaky_splits import LeakySplit, make_leaky_splits
 from workshop_lib.data.images.decode import fit
 from workshop_lib.data.mini_eo import BANDS, COVERS, REGIONS, mini_eo
 from workshop_lib.data.scenes import Scenes
@@ -39,10 +39,10 @@ def only(names: list[str]) -> Scenes:
 
 
 @cache
-def cases() -> list[Planted]:
+def cases() -> list[LeakySplit]:
     """Return the seven cases of the detective."""
     mini = mini_eo(1000)
-    return planted_faults(mini, Split.random(mini, labels_per_class=4))
+    return make_leaky_splits(mini, Split.random(mini, labels_per_class=4))
 
 
 # ---- the data

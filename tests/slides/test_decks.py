@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from slides.decks import SLIDES, decks
-from workshop_lib.course.detective import planted_faults
+from workshop_lib.course.leaky_splits import make_leaky_splits
 from workshop_lib.data.mini_eo import mini_eo
 from workshop_lib.data.split import Split
 
@@ -167,7 +167,7 @@ def test_the_table_of_cases_is_that_of_the_detective():
     rows = re.findall(
         r"^\| ([A-G]) \| (\d+) \| (\d+) \| (\d+) \| (\d+) \|$", text, re.M
     )
-    cases = planted_faults(mini, Split.random(mini, labels_per_class=4))
+    cases = make_leaky_splits(mini, Split.random(mini, labels_per_class=4))
     counts = [
         (case.name[-1], *(str(n) for n in case.split.counts().values()))
         for case in cases

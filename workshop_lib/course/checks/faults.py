@@ -11,7 +11,7 @@ import torch
 from workshop_lib.course.checks.describe import describe
 from workshop_lib.course.checks.inputs import draws
 from workshop_lib.course.checks.trial import Trial, exercise
-from workshop_lib.course.detective import planted_faults
+from workshop_lib.course.leaky_splits import make_leaky_splits
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 
@@ -25,7 +25,7 @@ def detective(trial: Trial) -> str:
     """
     scenes = _some_scenes()
     honest = Split.random(scenes, labels_per_class=4, seed=3)
-    cases = planted_faults(scenes, honest, seed=1)
+    cases = make_leaky_splits(scenes, honest, seed=1)
     accused = {c.name: _accuses(trial, c.name, c.scenes, c.split) for c in cases}
     if all(accused.values()):
         likely = (

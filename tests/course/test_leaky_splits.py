@@ -1,11 +1,11 @@
-"""The planted faults: one of each kind, and the library's own audit finds all."""
+"""Leaky splits: one fault of each kind, and the library's own audit finds all."""
 
 from dataclasses import replace
 
 import pytest
 import torch
 
-from workshop_lib.course.detective import planted_faults
+from workshop_lib.course.leaky_splits import make_leaky_splits
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import PARTS, Split
 from workshop_lib.errors import WorkshopError
@@ -26,7 +26,7 @@ def some_scenes(size: int = 120) -> Scenes:
 def test_the_audit_finds_each_and_clears_the_honest_one(seed):
     scenes = some_scenes()
     split = Split.random(scenes, labels_per_class=4, seed=seed)
-    cases = planted_faults(scenes, split, seed)
+    cases = make_leaky_splits(scenes, split, seed)
     assert [case.name for case in cases] == [f"case {c}" for c in "ABCDEFG"]
     for case in cases:
         found = {f.kind for f in case.split.audit(case.scenes).findings}
@@ -42,7 +42,7 @@ def test_nothing_given_is_changed():
     split = Split.random(scenes, seed=1)
     images = scenes.images.clone()
     parts = {name: getattr(split, name).clone() for name in PARTS}
-    planted_faults(scenes, split)
+    make_leaky_splits(scenes, split)
     assert torch.equal(scenes.images, images)
     assert all(torch.equal(getattr(split, name), parts[name]) for name in PARTS)
 
@@ -50,7 +50,7 @@ def test_nothing_given_is_changed():
 def test_the_same_seed_plants_the_same():
     scenes = some_scenes()
     split = Split.random(scenes)
-    one, two, other = (planted_faults(scenes, split, seed) for seed in (3, 3, 4))
+    one, two, other = (make_leaky_splits(scenes, split, seed) for seed in (3, 3, 4))
     assert torch.equal(one[0].split.unlabeled, two[0].split.unlabeled)
     assert torch.equal(one[2].scenes.images, two[2].scenes.images)
     assert not torch.equal(one[2].scenes.images, other[2].scenes.images)
@@ -60,8 +60,8 @@ def test_only_an_honest_split_is_taken():
     scenes = some_scenes()
     split = Split.random(scenes)
     with pytest.raises(WorkshopError, match=r"this one has some:\n(.|\n)*overlap"):
-        planted_faults(scenes, replace(split, val=split.test))
+        make_leaky_splits(scenes, replace(split, val=split.test))
     with pytest.raises(WorkshopError, match="two labels of each class"):
-        planted_faults(scenes, Split.random(scenes, labels_per_class=1))
+        make_leaky_splits(scenes, Split.random(scenes, labels_per_class=1))
     with pytest.raises(WorkshopError, match="label fewer"):
-        planted_faults(scenes, Split.random(scenes, labels_per_class=0))
+        make_leaky_splits(scenes, Split.random(scenes, labels_per_class=0))

@@ -1,0 +1,169 @@
+"""Splits with one known fault each, for the detective exercise of unit 02."""
+
+__all__ = ["LeakySplit", "make_leaky_splits"]
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.splits import Split
+from workshop_lib.errors import WorkshopError
+
+# What `Split.audit` calls each fault; what is wrong, for afterwards; and a clue
+_CASES = {
+    "case A": (
+        "overlap",
+        "The unlabeled pool is the whole folder, test images included. The model has"
+        " seen every test image before the test; the result is too good.",
+        "is any image of `split.test` also in `split.unlabeled`?",
+    ),
+    "case B": (
+        "overlap",
+        "Validation images are trained on. The checkpoint is chosen by images that the"
+        " model knows.",
+        "is any image of `split.val` also in a part for training?",
+    ),
+    "case C": (
+        "same_pixels",
+        "One picture has two names, one in training, one in the test. No list of names"
+        " shows it; the pixels do.",
+        "names may differ where pictures are the same: compare the pixels of test and"
+        " training images, for instance as bytes in a set.",
+    ),
+    "case D": (
+        "",
+        "Nothing is wrong here.",
+        "this split is honest: what makes you doubt it?",
+    ),
+    "case E": (
+        "missing_class",
+        "No label of {} was drawn. It cannot be learnt, and no pseudo-label will ever"
+        " name it.",
+        "does each class occur in each part? Count per class.",
+    ),
+    "case F": (
+        "imbalance",
+        "{} has three times as many labels as the other classes: not the number that"
+        " was asked for, and pseudo-labels will favour it.",
+        "how many labels has each class? A factor of two between the classes is a"
+        " fault.",
+    ),
+    "case G": (
+        "contradicting_labels",
+        "One picture has two names and two classes. One of the labels is wrong, and"
+        " whatever the model predicts counts as a mistake once.",
+        "the same picture may occur twice within one part, with two labels: compare the"
+        " pixels of all images, then the labels of those that are equal.",
+    ),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class LeakySplit:
+    """One case for the detective.
+
+    Args:
+        name: "case A" to "case G".
+        scenes, split: what the detective gets.
+        kind: what `Split.audit` calls the fault; empty for the honest split.
+        story: what is wrong and why it matters, for afterwards.
+        clue: where to look, for a learner who has not found it.
+    """
+
+    name: str
+    scenes: Scenes
+    split: Split
+    kind: str
+    story: str
+    clue: str
+
+
+def make_leaky_splits(scenes: Scenes, split: Split, seed: int = 0) -> list[LeakySplit]:
+    """Build six faulty copies of an honest split, and the honest one among them.
+
+    Five of the six faults were found in earlier workshops and published code.
+
+    Args:
+        scenes: at least two classes, one label per image.
+        split: an honest split with at least two labels per class.
+        seed: chooses the images and classes concerned.
+
+    Returns:
+        Seven cases in a fixed order; two of them have pictures of their own.
+
+    Raises:
+        WorkshopError: the split has faults already, or too few classes or labels.
+    """
+    _check(scenes, split)
+    generator = torch.Generator().manual_seed(seed)
+
+    def shuffled(index: Tensor) -> Tensor:
+        return index[torch.randperm(len(index), generator=generator)]
+
+    lost, favoured = torch.randint(
+        scenes.num_classes, (2,), generator=generator
+    ).tolist()
+    test, pool, labels = split.test, split.unlabeled, scenes.labels
+    one, two = shuffled(pool)[:2].tolist()
+    same = shuffled(test[labels[test] == labels[one]])
+    # Both in the pool: the fault is in the data, whatever the split
+    other = shuffled(pool[labels[pool] != labels[two]])
+    leaked = shuffled(split.val)[: max(2, len(split.val) // 5)]
+    changed = {
+        "case A": replace(split, unlabeled=shuffled(torch.cat([pool, test]))),
+        "case B": replace(split, unlabeled=torch.cat([pool, leaked])),
+        "case E": replace(split, labeled=split.labeled[labels[split.labeled] != lost]),
+        "case F": replace(split, labeled=_favour(scenes, split, favoured)),
+    }
+    pictures = {
+        "case C": _copied(scenes, one, int(same[0])),
+        "case G": _copied(scenes, two, int(other[0])),
+    }
+    about = {"case E": scenes.class_names[lost], "case F": scenes.class_names[favoured]}
+    return [
+        LeakySplit(
+            name,
+            pictures.get(name, scenes),
+            changed.get(name, split),
+            kind,
+            story.format(about.get(name)),
+            clue,
+        )
+        for name, (kind, story, clue) in _CASES.items()
+    ]
+
+
+def _check(scenes: Scenes, split: Split) -> None:
+    audit = split.audit(scenes, near_duplicates=False, close_km=0)
+    if audit.findings:
+        raise WorkshopError(
+            f"only an honest split can be given a fault; this one has some:\n{audit}"
+        )
+    few = scenes.num_classes < 2 or len(split.labeled) < 2 * scenes.num_classes
+    if scenes.multi_label or few:
+        raise WorkshopError(
+            f"{scenes} with {len(split.labeled)} labels: the detective exercise needs"
+            " two classes, one label per image and two labels of each class."
+        )
+
+
+def _favour(scenes: Scenes, split: Split, k: int) -> Tensor:
+    """List the labeled images with three times as many of one class."""
+    free = split.unlabeled[~torch.isin(split.unlabeled, split.labeled)]
+    free = free[scenes.labels[free] == k]
+    own = int((scenes.labels[split.labeled] == k).sum())
+    if len(free) < 2 * own:
+        raise WorkshopError(
+            f"{scenes.class_names[k]} has {len(free)} images without label: label fewer"
+            " images per class, so that some are left for the exercise."
+        )
+    return torch.cat([split.labeled, free[: 2 * own]])
+
+
+def _copied(scenes: Scenes, source: int, target: int) -> Scenes:
+    """Overwrite one picture with another."""
+    images = scenes.images.clone()
+    images[target] = images[source]
+    return replace(scenes, images=images)
