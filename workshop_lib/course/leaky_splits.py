@@ -102,20 +102,30 @@ def make_leaky_splits(scenes: Scenes, split: Split, seed: int = 0) -> list[Leaky
     def shuffled(index: Tensor) -> Tensor:
         return index[torch.randperm(len(index), generator=generator)]
 
-    lost, favoured = torch.randint(
-        scenes.num_classes, (2,), generator=generator
-    ).tolist()
-    test, pool, labels = split.test, split.unlabeled, scenes.labels
-    one, two = shuffled(pool)[:2].tolist()
+    def some_class() -> int:
+        return int(torch.randint(scenes.num_classes, (1,), generator=generator))
+
+    labeled, pool, test, labels = (
+        split.labeled,
+        split.unlabeled,
+        split.test,
+        scenes.labels,
+    )
+    everything = shuffled(torch.cat([pool, test]))
+    leaked = shuffled(split.val)[: max(2, len(split.val) // 5)]
+    one = int(shuffled(pool)[0])
     same = shuffled(test[labels[test] == labels[one]])
+    lost, favoured = some_class(), some_class()
+    more = shuffled(_unlabeled_images_of(favoured, scenes, split))
+    more = more[: 2 * int((labels[labeled] == favoured).sum())]
+    two = int(shuffled(pool)[0])
     # Both in the pool: the fault is in the data, whatever the split
     other = shuffled(pool[labels[pool] != labels[two]])
-    leaked = shuffled(split.val)[: max(2, len(split.val) // 5)]
     changed = {
-        "case A": replace(split, unlabeled=shuffled(torch.cat([pool, test]))),
+        "case A": replace(split, unlabeled=everything),
         "case B": replace(split, unlabeled=torch.cat([pool, leaked])),
-        "case E": replace(split, labeled=split.labeled[labels[split.labeled] != lost]),
-        "case F": replace(split, labeled=_favour(scenes, split, favoured)),
+        "case E": replace(split, labeled=labeled[labels[labeled] != lost]),
+        "case F": replace(split, labeled=torch.cat([labeled, more])),
     }
     pictures = {
         "case C": _copied(scenes, one, int(same[0])),
@@ -149,8 +159,8 @@ def _check(scenes: Scenes, split: Split) -> None:
         )
 
 
-def _favour(scenes: Scenes, split: Split, k: int) -> Tensor:
-    """List the labeled images with three times as many of one class."""
+def _unlabeled_images_of(k: int, scenes: Scenes, split: Split) -> Tensor:
+    """List the images of a class that could be labeled as well: (n,)."""
     free = split.unlabeled[~torch.isin(split.unlabeled, split.labeled)]
     free = free[scenes.labels[free] == k]
     own = int((scenes.labels[split.labeled] == k).sum())
@@ -159,7 +169,7 @@ def _favour(scenes: Scenes, split: Split, k: int) -> Tensor:
             f"{scenes.class_names[k]} has {len(free)} images without label: label fewer"
             " images per class, so that some are left for the exercise."
         )
-    return torch.cat([split.labeled, free[: 2 * own]])
+    return free
 
 
 def _copied(scenes: Scenes, source: int, target: int) -> Scenes:
