@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.notebook_minutes import stated_minutes
-from workshop_lib.course.units import UNITS
+from workshop_lib.course.progress import UNITS
 
 ROOT = Path(__file__).parents[1]
 PLAN = ROOT / "slides" / "instructor" / "schedule.md"

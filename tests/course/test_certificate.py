@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from workshop_lib.course import progress
-from workshop_lib.course.certificate import certificate
-from workshop_lib.course.units import CHECKS, UNITS
+from workshop_lib.course.progress import CHECKS, UNITS, certificate
 from workshop_lib.errors import WorkshopError
 
 

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from workshop_lib.course import progress
-from workshop_lib.course.progress import Done
+from workshop_lib.course.progress import CHECKS, CORE, UNITS, Done
 from workshop_lib.course.questions import questions
-from workshop_lib.course.units import CHECKS, CORE, UNITS
 
 TODAY = date.today().isoformat()
 
