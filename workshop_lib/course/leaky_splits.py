@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 
 # What `Split.audit` calls each fault; what is wrong, for afterwards; and a clue
@@ -146,7 +146,7 @@ def make_leaky_splits(scenes: Scenes, split: Split, seed: int = 0) -> list[Leaky
 
 
 def _check(scenes: Scenes, split: Split) -> None:
-    audit = split.audit(scenes, near_duplicates=False, close_km=0)
+    audit = split.audit(scenes, near_duplicates=False, neighbour_km=0)
     if audit.findings:
         raise WorkshopError(
             f"only an honest split can be given a fault; this one has some:\n{audit}"
