@@ -15,11 +15,11 @@ import pandas as pd
 import torch
 from PIL import Image
 
-from workshop_lib.data.fetch.catalogue.tiles import TRAIN_TILES
 from workshop_lib.data.split import Split
 from workshop_lib.data.vaihingen import (
     PUBLISHED_TEST,
     PUBLISHED_VAL,
+    TRAIN_TILES,
     VAIHINGEN_CLASSES,
     find_tiles,
     mask_of,

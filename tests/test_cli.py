@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from workshop_lib import cli
-from workshop_lib.data.fetch.catalogue import SOURCES
+from workshop_lib.data.catalog import datasets
 from workshop_lib.recipe import Recipe
 
 
@@ -135,7 +135,7 @@ def test_ones_own_folder_is_checked_and_split(photos, capsys):
 
 def test_the_help_of_data_names_every_data_set():
     text = " ".join(tyro_help("data").split())
-    assert all(name in text for name in SOURCES)
+    assert all(name in text for name in datasets())
     assert "--from" in text and "--given" not in text
 
 

@@ -5,8 +5,7 @@ import pytest
 from PIL import Image
 
 from benchmarks import vaihingen
-from workshop_lib.data.fetch.catalogue.tiles import TRAIN_TILES
-from workshop_lib.data.vaihingen import VAIHINGEN_CLASSES, colours_of
+from workshop_lib.data.vaihingen import TRAIN_TILES, VAIHINGEN_CLASSES, colours_of
 
 
 def test_the_published_setting():

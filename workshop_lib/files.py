@@ -1,9 +1,13 @@
-"""Files that are whole or not there at all, and plain words when they cannot be."""
+"""Atomic writes, disk space, and clear messages where a file cannot be written."""
 
 __all__ = [
+    "RESERVE",
     "UNREADABLE",
+    "free_space",
+    "human_size",
     "read_json",
     "remove_unfinished",
+    "require_disk_space",
     "write_or_explain",
     "write_text",
     "write_whole",
@@ -13,6 +17,7 @@ import errno
 import json
 import os
 import pickle
+import shutil
 import uuid
 import zipfile
 from collections.abc import Callable
@@ -20,6 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from workshop_lib.errors import WorkshopError
+
+RESERVE = 200_000_000  # bytes of the disk that are left free for everything else
 
 _ADVICE = {
     errno.ENOSPC: "the disk is full: free some space, or write to another disk",
@@ -118,3 +125,45 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise WorkshopError(f"{path} holds no JSON object: make it anew.")
     return found
+
+
+def require_disk_space(folder: Path | str, size: int, what: str) -> None:
+    """Refuse to start what the disk has no room for, rather than fail an hour later.
+
+    Args:
+        folder: where it would be written; it need not exist yet.
+        size: bytes that will be written.
+        what: the beginning of the message.
+
+    Raises:
+        WorkshopError: fewer bytes than that, plus `RESERVE`, are free.
+    """
+    free = free_space(folder)
+    if free < size + RESERVE:
+        raise WorkshopError(
+            f"{what} needs {human_size(size)} on the disk of {folder}, and"
+            f" {human_size(free)} are free: free some space, or choose a folder on"
+            " another disk (--root)."
+        )
+
+
+def free_space(folder: Path | str) -> int:
+    """Count the free bytes on the disk of a folder, which need not exist yet."""
+    there = Path(folder).absolute()
+    while not there.exists():
+        there = there.parent
+    return shutil.disk_usage(there).free
+
+
+def human_size(size: float) -> str:
+    """Format a number of bytes for people.
+
+    Example:
+        >>> human_size(94_280_567)
+        '94.3 MB'
+    """
+    for unit in ("bytes", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} bytes" if unit == "bytes" else f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:,.1f} GB"

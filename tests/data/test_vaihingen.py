@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from workshop_lib.data.fetch.catalogue.tiles import TRAIN_TILES
 from workshop_lib.data.split import Split
 from workshop_lib.data.tiles.windows import step_of
 from workshop_lib.data.vaihingen import (
     PUBLISHED_TEST,
     PUBLISHED_TRAIN,
     PUBLISHED_VAL,
+    TRAIN_TILES,
     VAIHINGEN_CLASSES,
     colours_of,
     find_tiles,

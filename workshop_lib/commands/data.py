@@ -8,14 +8,18 @@ from typing import Annotated, Literal
 import pandas as pd
 import tyro
 
-from workshop_lib.data.fetch.catalogue import SOURCES, find_source
-from workshop_lib.data.fetch.catalogue.kinds import Source
-from workshop_lib.data.fetch.contents import check
-from workshop_lib.data.fetch.sources import data_folder, describe, get, resolve
+from workshop_lib.data.catalog import (
+    DatasetInfo,
+    data_folder,
+    datasets,
+    find_dataset,
+)
+from workshop_lib.data.download import get, resolve
 from workshop_lib.data.label_index import split_source
 from workshop_lib.data.open import open_scenes
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
+from workshop_lib.data.verify import check_integrity
 from workshop_lib.errors import WorkshopError
 from workshop_lib.recipe import Recipe
 
@@ -57,34 +61,37 @@ def data(
         seed: another seed draws another split.
         save: folder for the lists of names; default splits/NAME-LABELS-seedSEED.
     """
-    source = SOURCES.get(data)
-    if source is None and data.partition(":")[0] == "mini_eo":
-        source = SOURCES["mini_eo"]
+    seeded = data.startswith("mini_eo:")
+    info = datasets().get("mini_eo" if seeded else data)
     if given and action != "get":
         raise WorkshopError("--from goes with get: workshop data NAME get --from FILE")
     if action == "get":
-        get(find_source(data).name, root, given, any_version, keep)
+        get(find_dataset(data).name, root, given, any_version, keep)
         print(f"next: workshop data {data} check")
     elif action == "check":
-        return _check(data, source, root)
+        return _check(data, info, root)
     elif action == "split":
-        _split_known(data, source, root, labels_per_class, seed, save)
+        _split_known(data, info, root, labels_per_class, seed, save)
     else:
-        _show(data, source, root, size, picture)
+        _show(data, info, root, size, picture)
     return 0
 
 
 def _show(
-    name: str, source: Source | None, root: Path | None, size: int, picture: Path | None
+    name: str,
+    info: DatasetInfo | None,
+    root: Path | None,
+    size: int,
+    picture: Path | None,
 ) -> None:
     kind = picture.suffix.lstrip(".").lower() if picture else ""
     if picture and kind not in _PICTURES:
         raise WorkshopError(
             f"picture {picture}: its name must end in .{', .'.join(_PICTURES)}."
         )
-    if source:
-        print(describe(source, data_folder(name, root)))
-    if source and source.layout != "made":
+    if info:
+        print(info.describe(data_folder(name, root)))
+    if info and info.layout != "made":
         if not picture:
             return
         name = str(resolve(name, root))
@@ -102,36 +109,36 @@ def _show(
         print(f"written: {picture}")
 
 
-def _check(name: str, source: Source | None, root: Path | None) -> int:
+def _check(name: str, info: DatasetInfo | None, root: Path | None) -> int:
     """Print what is there and what is wrong; return 1 where something is."""
-    if source and source.layout == "made":
+    if info and info.layout == "made":
         scenes = open_scenes(Recipe(data=name))  # whose parts are checked as it is made
         print(f"{len(scenes):,} images in {scenes.num_classes} classes\ncomplete")
         return 0
-    folder = data_folder(name, root) if source else Path(name)
-    found = check(folder, source)
-    print(found)
-    return int(bool(found.faults))
+    folder = data_folder(name, root) if info else Path(name)
+    report = check_integrity(folder, info)
+    print(report)
+    return int(bool(report.faults))
 
 
 def _split_known(
     name: str,
-    source: Source | None,
+    info: DatasetInfo | None,
     root: Path | None,
     labels_per_class: int,
     seed: int,
     save: Path | None,
 ) -> None:
-    folder = Path(name).name if source is None else name.replace(":", "-")
+    folder = Path(name).name if info is None else name.replace(":", "-")
     save = save or Path("splits") / f"{folder}-{labels_per_class}-seed{seed}"
-    if source is None or source.layout == "made":
+    if info is None or info.layout == "made":
         split(name, labels_per_class=labels_per_class, seed=seed, save=save)
         return
-    parts, scenes = split_source(source, root, labels_per_class, seed)
+    parts, scenes = split_source(info, root, labels_per_class, seed)
     print(", ".join(f"{part} {n}" for part, n in parts.counts().items()))
     parts.save(save, scenes)
     print(f"written: {save}")
-    if source.layout == "classes":
+    if info.layout == "classes":
         print(f"next: workshop train --data {name} --split {save}")
 
 

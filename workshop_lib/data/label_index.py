@@ -19,10 +19,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from workshop_lib.data.catalog import DatasetInfo
 from workshop_lib.data.checks import listed
-from workshop_lib.data.fetch.catalogue.kinds import Source
-from workshop_lib.data.fetch.catalogue.tiles import TEST_TILES, TRAIN_TILES
-from workshop_lib.data.fetch.sources import resolve
+from workshop_lib.data.download import resolve
 from workshop_lib.data.images.bigearthnet_classes import CLASSES_19, TO_19
 from workshop_lib.data.images.listing import list_folder
 from workshop_lib.data.scenes import Scenes
@@ -36,6 +35,7 @@ from workshop_lib.data.split_rules import (
     shuffled,
     strata_of,
 )
+from workshop_lib.data.vaihingen import TEST_TILES, TRAIN_TILES
 from workshop_lib.errors import WorkshopError
 from workshop_lib.files import read_json
 
@@ -51,7 +51,7 @@ class LabelIndex(NamedTuple):
 
 
 def split_source(
-    source: Source,
+    info: DatasetInfo,
     root: Path | str | None = None,
     labels_per_class: int = 4,
     seed: int = 0,
@@ -71,7 +71,7 @@ def split_source(
     Raises:
         WorkshopError: the data set is not there, or a class has too few images.
     """
-    scenes, published = read_label_index(source, root)
+    scenes, published = read_label_index(info, root)
     if not published:
         return Split.random(scenes, labels_per_class, seed=seed), scenes
     spec = SplitSpec(labels_per_class, seed=seed)
@@ -98,25 +98,25 @@ def _keep(
     return choose_parts(subset, order, strata, scenes.class_names, spec, absent)
 
 
-def read_label_index(source: Source, root: Path | str | None = None) -> LabelIndex:
+def read_label_index(info: DatasetInfo, root: Path | str | None = None) -> LabelIndex:
     """List the names and labels of a data set that `get` has brought.
 
     Raises:
         WorkshopError: it is not there, or its lists cannot be read.
     """
-    images = resolve(source.name, root)
-    if source.layout == "classes":
+    images = resolve(info.name, root)
+    if info.layout == "classes":
         listing = list_folder(images)
         names = [file.name for file in listing.files]
         return LabelIndex(
             _without_pixels(names, torch.tensor(listing.labels), listing.class_names)
         )
-    if source.layout == "scene":
+    if info.layout == "scene":
         raise WorkshopError(
-            f"{source.title} is a single image: cut it into patches by block"
+            f"{info.title} is a single image: cut it into patches by block"
             " (`data.tiles.cut.cut_scenes`), as benchmarks/landsat.py does."
         )
-    if source.layout == "tiles":
+    if info.layout == "tiles":
         areas = (*TRAIN_TILES, *TEST_TILES)
         names = [f"top_mosaic_09cm_area{area}.tif" for area in areas]
         labels = torch.zeros(len(names), dtype=torch.int64)

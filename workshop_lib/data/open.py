@@ -4,8 +4,8 @@ __all__ = ["describe_bands", "describe_data", "open_scenes", "open_split"]
 
 from pathlib import Path
 
-from workshop_lib.data.fetch.catalogue import SOURCES
-from workshop_lib.data.fetch.sources import resolve
+from workshop_lib.data.catalog import datasets
+from workshop_lib.data.download import resolve
 from workshop_lib.data.images.ben_ge import (
     COVER_CODES,
     ben_ge,
@@ -149,11 +149,12 @@ def _find_patches(recipe: Recipe) -> Path | None:
 
 def _list(data: str) -> Listing:
     path = Path(data)
-    if data in SOURCES and not path.exists():
-        if SOURCES[data].layout != "classes":
+    info = datasets().get(data)
+    if info and not path.exists():
+        if info.layout != "classes":
             maps = " task='segment' learns its land cover." if data == "ben_ge" else ""
             raise WorkshopError(
-                f"data={data!r}: {SOURCES[data].title} has no single class per image,"
+                f"data={data!r}: {info.title} has no single class per image,"
                 f" which trainings need; see `workshop data` for what has.{maps}"
             )
         path = resolve(data)

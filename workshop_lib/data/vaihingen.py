@@ -10,6 +10,9 @@ __all__ = [
     "PUBLISHED_TEST",
     "PUBLISHED_TRAIN",
     "PUBLISHED_VAL",
+    "TEST_TILES",
+    "TILE_COLOURS",
+    "TRAIN_TILES",
     "VAIHINGEN_BANDS",
     "VAIHINGEN_CLASSES",
     "colours_of",
@@ -28,13 +31,24 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from workshop_lib.data.checks import listed
-from workshop_lib.data.fetch.catalogue.tiles import TILE_COLOURS, TRAIN_TILES
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.tiles.cut import Tile, cut_scenes
 from workshop_lib.data.tiles.reader import ArrayImage
 from workshop_lib.errors import WorkshopError
 from workshop_lib.pixels import IGNORE
 
+# The areas whose labels the benchmark gave away, and those it kept for its test.
+TRAIN_TILES = (1, 3, 5, 7, 11, 13, 15, 17, 21, 23, 26, 28, 30, 32, 34, 37)
+TEST_TILES = (2, 4, 6, 8, 10, 12, 14, 16, 20, 22, 24, 27, 29, 31, 33, 35, 38)
+
+TILE_COLOURS = {
+    "impervious": (255, 255, 255),
+    "building": (0, 0, 255),
+    "low vegetation": (0, 255, 255),
+    "tree": (0, 255, 0),
+    "car": (255, 255, 0),
+    "clutter": (255, 0, 0),
+}
 VAIHINGEN_CLASSES = tuple(TILE_COLOURS)  # impervious 0, building 1, ... clutter 5
 VAIHINGEN_BANDS = ("nir", "red", "green")
 

@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from workshop_lib.augment.normalize import Normalize
-from workshop_lib.data.fetch.space import need_space
 from workshop_lib.data.images.raster import without_place_warnings
 from workshop_lib.data.tiles.reader import LargeImage, open_image
 from workshop_lib.errors import WorkshopError
@@ -28,7 +27,12 @@ from workshop_lib.evaluation.tiling import (
     blended_row_blocks,
     pixel_predictor,
 )
-from workshop_lib.files import read_json, write_or_explain, write_text
+from workshop_lib.files import (
+    read_json,
+    require_disk_space,
+    write_or_explain,
+    write_text,
+)
 from workshop_lib.pixels import IGNORE
 from workshop_lib.session import pick_device
 
@@ -101,7 +105,7 @@ def map_image(
         return out
     _, H, W = image.shape
     if state["done"] < H:
-        need_space(work, (H - state["done"]) * W, f"the map {out.name}")
+        require_disk_space(work, (H - state["done"]) * W, f"the map {out.name}")
         predict = pixel_predictor(model, normalize, device or pick_device())
         _fill(work, state, predict, image, patches, verbose)
     _write_map(work / RAW, image, out, class_names)

@@ -17,21 +17,22 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from workshop_lib.data.fetch import sources, space
-from workshop_lib.data.fetch.catalogue import SOURCES, find_source
-from workshop_lib.data.fetch.catalogue.tiles import (
-    TEST_TILES,
-    TILE_COLOURS,
-    TRAIN_TILES,
+from workshop_lib import files
+from workshop_lib.data.catalog import (
+    Mirror,
+    RemoteFile,
+    data_folder,
+    datasets,
+    find_dataset,
 )
-from workshop_lib.data.fetch.contents import check
-from workshop_lib.data.fetch.mirrors import Mirror
-from workshop_lib.data.fetch.sources import data_folder, describe, get, resolve
+from workshop_lib.data.download import get, resolve
 from workshop_lib.data.images.bigearthnet import S1_BANDS, S2_BANDS
 from workshop_lib.data.images.bigearthnet_classes import CLASSES_19
 from workshop_lib.data.label_index import read_label_index, split_source
 from workshop_lib.data.open import describe_data, open_scenes, open_split
 from workshop_lib.data.split import Split
+from workshop_lib.data.vaihingen import TEST_TILES, TILE_COLOURS, TRAIN_TILES
+from workshop_lib.data.verify import check_integrity as check
 from workshop_lib.errors import WorkshopError
 from workshop_lib.recipe import Recipe
 
@@ -80,14 +81,14 @@ def small_ucm(tmp_path, monkeypatch):
     archive = zip_of(tmp_path / "UCMerced_LandUse.zip", ucm_files())
     md5 = "md5:" + hashlib.md5(archive.read_bytes()).hexdigest()
     source = with_address(
-        replace(SOURCES["ucm"], classes=CLASSES, count=18, side=8),
+        replace(datasets()["ucm"], classes=CLASSES, count=18, side=8),
         archive.name,
         ["http://127.0.0.1:9/UCMerced_LandUse.zip"],
         md5,
         size=archive.stat().st_size,
         unpacked=20_000,
     )
-    monkeypatch.setitem(SOURCES, "ucm", source)
+    monkeypatch.setitem(datasets(), "ucm", source)
     return archive
 
 
@@ -97,14 +98,14 @@ def small_ucm(tmp_path, monkeypatch):
 def test_the_catalogue_has_what_the_workshop_promises():
     promised = {"ucm", "eurosat", "ben_ge", "bigearthnet", "vaihingen", "mini_eo"}
     promised.add("landsat")
-    assert promised <= set(SOURCES)
-    scripts = Path(__file__).parents[3] / "data_scripts"
+    assert promised <= set(datasets())
+    scripts = Path(__file__).parents[2] / "data_scripts"
     assert {path.stem for path in scripts.glob("*.py")} == promised
 
 
-@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("name", datasets())
 def test_every_entry_is_complete(name):
-    source = SOURCES[name]
+    source = datasets()[name]
     assert source.name == name
     assert source.title and source.about and source.licence and all(source.citation)
     assert source.count == sum(source.classes.values()) or not source.classes
@@ -118,14 +119,14 @@ def test_every_entry_is_complete(name):
             )
         if not all(mirror.url for mirror in remote.mirrors):
             assert source.steps
-    text = describe(source, data_folder(name))
+    text = source.describe(data_folder(name))
     for remote in source.files:
         for mirror in remote.mirrors:
             assert mirror.url in text and mirror.checksum in text
 
 
 def test_what_can_change_under_a_checksum_is_pinned():
-    for source in SOURCES.values():
+    for source in datasets().values():
         for remote in source.files:
             for mirror in remote.mirrors:
                 if "hf.co" in mirror.url or "huggingface" in mirror.url:
@@ -134,7 +135,7 @@ def test_what_can_change_under_a_checksum_is_pinned():
 
 def test_an_unknown_name_is_answered_with_the_nearest():
     with pytest.raises(WorkshopError, match="Did you mean 'eurosat'"):
-        find_source("eurosatt")
+        find_dataset("eurosatt")
 
 
 def test_where_data_lie(monkeypatch):
@@ -174,12 +175,12 @@ def test_get_downloads_and_removes_the_archive(small_ucm, tmp_path, monkeypatch)
     thread.start()
     base = f"http://127.0.0.1:{server.server_port}"
     source = with_address(
-        SOURCES["ucm"],
+        datasets()["ucm"],
         small_ucm.name,
         [f"{base}/gone.zip", f"{base}/{small_ucm.name}"],
-        SOURCES["ucm"].files[0].mirrors[0].checksum,
+        datasets()["ucm"].files[0].mirrors[0].checksum,
     )
-    monkeypatch.setitem(SOURCES, "ucm", source)
+    monkeypatch.setitem(datasets(), "ucm", source)
     try:
         get("ucm")
         get("ucm", root="kept", keep=True)
@@ -210,10 +211,10 @@ def test_what_is_there_is_not_fetched_again(small_ucm, capsys):
 
 
 def test_without_a_network_get_says_what_to_do(small_ucm, monkeypatch):
-    monkeypatch.setattr("workshop_lib.data.fetch.download.time.sleep", lambda _: None)
+    monkeypatch.setattr("workshop_lib.data.transfer.time.sleep", lambda _: None)
     with pytest.raises(WorkshopError) as caught:
         get("ucm")
-    mirror = SOURCES["ucm"].files[0].mirrors[0]
+    mirror = datasets()["ucm"].files[0].mirrors[0]
     for needed in (mirror.url, mirror.checksum, "data/ucm", "--from"):
         assert needed in str(caught.value)
     assert not Path("data/ucm/images").exists()
@@ -229,7 +230,7 @@ def test_another_version_is_only_taken_knowingly(small_ucm, tmp_path, capsys):
     assert resolve("ucm").name == "elsewhere"
     assert "another version" in (Path("data/ucm") / "ORIGIN.txt").read_text()
     assert "not the version that is known" in str(
-        check(Path("data/ucm"), SOURCES["ucm"])
+        check(Path("data/ucm"), datasets()["ucm"])
     )
 
 
@@ -249,15 +250,15 @@ def test_a_dangerous_archive_leaves_nothing(small_ucm, tmp_path):
 
 
 def test_more_than_the_data_set_is_refused(small_ucm, monkeypatch):
-    source = SOURCES["ucm"]
+    source = datasets()["ucm"]
     tight = replace(source, files=(replace(source.files[0], unpacked=100),))
-    monkeypatch.setitem(SOURCES, "ucm", tight)
+    monkeypatch.setitem(datasets(), "ucm", tight)
     with pytest.raises(WorkshopError, match="unpacks to more than 400 bytes"):
         get("ucm", given=[small_ucm])
 
 
 def test_room_is_asked_for_before_the_start(monkeypatch):
-    monkeypatch.setattr(space, "free_space", lambda _: 10**9)
+    monkeypatch.setattr(files, "free_space", lambda _: 10**9)
     with pytest.raises(WorkshopError, match="BigEarthNet.* needs 305.0 GB"):
         get("bigearthnet")
     assert not Path("data").exists()
@@ -315,7 +316,7 @@ def test_a_folder_of_that_name_comes_first(small_ucm):
 
 def test_check_finds_nothing_wrong_with_what_is_whole(small_ucm):
     get("ucm", given=[small_ucm])
-    found = check(Path("data/ucm"), SOURCES["ucm"])
+    found = check(Path("data/ucm"), datasets()["ucm"])
     assert str(found) == "18 images in 3 classes: 18 .png\ncomplete"
 
 
@@ -327,7 +328,7 @@ def test_check_lists_what_is_missing_broken_and_odd(small_ucm):
     (images / "river" / "river02.png").write_bytes(picture(8, 5))
     (images / "extra").mkdir()
     (images / "extra" / "1.png").write_bytes(picture())
-    found = check(Path("data/ucm"), SOURCES["ucm"])
+    found = check(Path("data/ucm"), datasets()["ucm"])
     assert found.faults == [
         "harbor: 5 images, expected 6",
         "1 images cannot be read (river/river01.png)",
@@ -345,7 +346,7 @@ def test_check_looks_at_ones_own_folder(small_ucm):
     with pytest.raises(WorkshopError, match="not a folder"):
         check(Path("nowhere"))
     with pytest.raises(WorkshopError, match="workshop data eurosat get"):
-        check(Path("nowhere"), SOURCES["eurosat"])
+        check(Path("nowhere"), datasets()["eurosat"])
 
 
 def test_images_with_many_bands_have_a_size_too(tmp_path):
@@ -371,7 +372,7 @@ def test_images_with_many_bands_have_a_size_too(tmp_path):
 
 def test_a_split_by_names_is_the_split_by_images(small_ucm, tmp_path):
     get("ucm", given=[small_ucm])
-    split, names = split_source(SOURCES["ucm"], labels_per_class=2, seed=3)
+    split, names = split_source(datasets()["ucm"], labels_per_class=2, seed=3)
     split.save(tmp_path / "parts", names)
     scenes = open_scenes(Recipe(data="ucm", size=8))
     loaded = Split.load(tmp_path / "parts", scenes)
@@ -395,27 +396,27 @@ def small_vaihingen(tmp_path, monkeypatch):
         images[f"top/{name}"] = picture(10, 7, area, "tif")
         images[f"gts_for_participants/{name}"] = out.getvalue()
         labels[name] = out.getvalue()
-    source = SOURCES["vaihingen"]
+    source = datasets()["vaihingen"]
     files = []
     for remote, content in zip(source.files, (images, labels), strict=True):
         path = zip_of(tmp_path / remote.name, content)
         md5 = "md5:" + hashlib.md5(path.read_bytes()).hexdigest()
         files.append(replace(remote, mirrors=(Mirror("", md5),)))
-    monkeypatch.setitem(SOURCES, "vaihingen", replace(source, files=tuple(files)))
+    monkeypatch.setitem(datasets(), "vaihingen", replace(source, files=tuple(files)))
     return [tmp_path / remote.name for remote in files]
 
 
 def test_vaihingen_from_the_two_archives(small_vaihingen, tmp_path):
     renamed = small_vaihingen[0].rename(tmp_path / "renamed.zip")
     folder = get("vaihingen", given=[small_vaihingen[1], renamed])
-    found = check(folder, SOURCES["vaihingen"])
+    found = check(folder, datasets()["vaihingen"])
     assert str(found) == "33 of 33 areas are whole\ncomplete"
     assert "research only" in (folder / "LICENCE.txt").read_text()
 
 
 def test_vaihingens_published_test_areas_stay_the_test(small_vaihingen, tmp_path):
     get("vaihingen", given=small_vaihingen)
-    splits = [split_source(SOURCES["vaihingen"], seed=seed) for seed in (0, 1)]
+    splits = [split_source(datasets()["vaihingen"], seed=seed) for seed in (0, 1)]
     for split, scenes in splits:
         assert split.counts() == {"labeled": 4, "unlabeled": 12, "val": 4, "test": 17}
         areas = {scenes.names[i] for i in split.test.tolist()}
@@ -435,7 +436,7 @@ def test_check_finds_lost_and_spoiled_tiles(small_vaihingen):
     grey = Image.new("RGB", (10, 7), (1, 2, 3))
     grey.save(folder / "labels" / "top_mosaic_09cm_area6.tif")
     grey.resize((9, 7)).save(folder / "labels" / "top_mosaic_09cm_area7.tif")
-    faults = check(folder, SOURCES["vaihingen"]).faults
+    faults = check(folder, datasets()["vaihingen"]).faults
     assert len(faults) == 4
     assert faults[0] == "area 3 lacks an image (top_mosaic_09cm_area3.tif)"
     assert "area 5: cannot be read" in faults[1]
@@ -478,21 +479,21 @@ def small_ben_ge(tmp_path, monkeypatch):
             member = tarfile.TarInfo(f"ben-ge-800/{name}")
             member.size = len(content)
             tar.addfile(member, io.BytesIO(content))
-    monkeypatch.setitem(SOURCES, "ben_ge", replace(SOURCES["ben_ge"], count=40))
+    monkeypatch.setitem(datasets(), "ben_ge", replace(datasets()["ben_ge"], count=40))
     return path
 
 
 def test_ben_ge_is_unpacked_and_checked(small_ben_ge):
     folder = get("ben_ge", given=[small_ben_ge])
     assert resolve("ben_ge") == folder / "patches" / "ben-ge-800"
-    found = check(folder, SOURCES["ben_ge"])
+    found = check(folder, datasets()["ben_ge"])
     assert found.facts == ["sentinel-2: 40 patches", "sentinel-1: 40 patches"]
     assert not found.faults
 
 
 def test_ben_ge_is_split_by_the_rarest_label_of_each_patch(small_ben_ge, tmp_path):
     get("ben_ge", given=[small_ben_ge])
-    split, scenes = split_source(SOURCES["ben_ge"], labels_per_class=2, seed=1)
+    split, scenes = split_source(datasets()["ben_ge"], labels_per_class=2, seed=1)
     assert sum(n for part, n in split.counts().items() if part != "labeled") == 40
     assert split.counts()["labeled"] == 6
     assert (scenes.labels[split.labeled].sum(dim=0) >= 2).sum() == 3
@@ -507,7 +508,7 @@ def test_check_names_the_bands_that_are_missing_or_empty(small_ben_ge):
     (images / "sentinel-2/S2A_patch_1/S2A_patch_1_B8A.tif").unlink()
     (images / "sentinel-1/S1A_patch_2/S1A_patch_2_VH.tif").write_bytes(b"")
     shutil.rmtree(images / "sentinel-1/S1A_patch_3")
-    assert check(folder, SOURCES["ben_ge"]).faults == [
+    assert check(folder, datasets()["ben_ge"]).faults == [
         "sentinel-2: 1 patches lack files, or hold empty ones (S2A_patch_1 lacks"
         " S2A_patch_1_B8A.tif)",
         "sentinel-1: 39 patches, expected 40",
@@ -553,11 +554,11 @@ def big_earth_net(version: str, folder: Path, count: int = 30) -> list[str]:
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
 def test_bigearthnets_published_parts_stand(version, tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "mismatch", lambda *_: "")
+    monkeypatch.setattr(RemoteFile, "checksum_error", lambda *_: "")
     name = "bigearthnet:v1" if version == "v1" else "bigearthnet"
     folder = data_folder(name)
     parts = big_earth_net(version, folder)
-    source = replace(SOURCES[name], count=30)
+    source = replace(datasets()[name], count=30)
     assert not check(folder, source).faults
     found = read_label_index(source)
     assert found.scenes.class_names == CLASSES_19
@@ -586,24 +587,24 @@ def test_a_label_that_bigearthnet_does_not_have_is_told(small_ben_ge):
     path = folder / "S2A_patch_7_labels_metadata.json"
     path.write_text('{"labels": ["Moon"]}')
     with pytest.raises(WorkshopError, match="does not have: Moon"):
-        read_label_index(SOURCES["ben_ge"])
+        read_label_index(datasets()["ben_ge"])
     path.write_text('{"labels": [')
     with pytest.raises(WorkshopError, match="cannot read"):
-        read_label_index(SOURCES["ben_ge"])
+        read_label_index(datasets()["ben_ge"])
 
 
 def test_lists_that_name_lost_patches_are_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "mismatch", lambda *_: "")
+    monkeypatch.setattr(RemoteFile, "checksum_error", lambda *_: "")
     folder = data_folder("bigearthnet:v1")
     big_earth_net("v1", folder)
     shutil.rmtree(folder / "sentinel-2/BigEarthNet-v1.0/S2A_patch_4")
     with pytest.raises(WorkshopError, match="1 of the 30 patches.*S2A_patch_4"):
-        split_source(SOURCES["bigearthnet:v1"])
+        split_source(datasets()["bigearthnet:v1"])
 
 
 # --- the real archives, where there are any
 
-DATA = Path(__file__).parents[4] / "shared" / "data"
+DATA = Path(__file__).parents[3] / "shared" / "data"
 
 
 @pytest.mark.slow
@@ -620,9 +621,9 @@ def test_the_real_archives_are_taken_knowingly(name, archive, facts, odd):
     with pytest.raises(WorkshopError, match="--any-version"):
         get(name, given=[DATA / archive])
     folder = get(name, given=[DATA / archive], any_version=True)
-    found = check(folder, SOURCES[name])
+    found = check(folder, datasets()[name])
     assert facts in found.facts[0]
     assert odd in "\n".join(found.odd)
     assert not found.faults
-    split, _ = split_source(SOURCES[name], labels_per_class=4)
-    assert split.counts()["labeled"] == 4 * len(SOURCES[name].classes)
+    split, _ = split_source(datasets()[name], labels_per_class=4)
+    assert split.counts()["labeled"] == 4 * len(datasets()[name].classes)

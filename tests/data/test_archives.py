@@ -16,8 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workshop_lib.data.fetch import archives, space
-from workshop_lib.data.fetch.archives import check_name, unpack
+from workshop_lib import files
+from workshop_lib.data import archives
+from workshop_lib.data.archives import check_name, unpack
 from workshop_lib.errors import WorkshopError
 
 FILES = {"a/one.txt": b"one", "a/b/two.bin": bytes(300_000), "três.txt": b"3"}
@@ -146,7 +147,7 @@ def test_a_bomb_is_stopped(place, kind, monkeypatch):
 
 @pytest.mark.parametrize("kind", [".zip", ".tar.gz"])
 def test_more_than_the_data_set_has_is_refused(place, kind):
-    refused(pack(place / f"x{kind}", FILES), "more than 1 kB", most=1000)
+    refused(pack(place / f"x{kind}", FILES), "more than 1 kB", limit=1000)
 
 
 def test_a_bomb_that_lies_about_its_size_is_stopped(place):
@@ -164,16 +165,16 @@ def test_a_bomb_that_lies_about_its_size_is_stopped(place):
         "<HHHHLLH", 0, 0, 1, 1, len(central), len(local) + len(data), 0
     )
     (place / "x.zip").write_bytes(local + data + central + end)
-    refused(place / "x.zip", "cannot unpack", most=1000)
+    refused(place / "x.zip", "cannot unpack", limit=1000)
 
 
 def test_many_small_members_count_together(place):
     pack(place / "x.zip", {f"{k:04d}": bytes(20_000) for k in range(1000)})
-    refused(place / "x.zip", "unpacks to more than", most=10_000_000)
+    refused(place / "x.zip", "unpacks to more than", limit=10_000_000)
 
 
 def test_no_room_stops_it(place, monkeypatch):
-    monkeypatch.setattr(archives, "free_space", lambda _: space.RESERVE + 1000)
+    monkeypatch.setattr(archives, "free_space", lambda _: files.RESERVE + 1000)
     refused(pack(place / "x.tar.gz", FILES), "no more room")
 
 

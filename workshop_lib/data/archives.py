@@ -1,0 +1,209 @@
+"""Safe unpacking of zip and tar archives from the internet: all of it, or nothing.
+
+An archive may name files outside the folder it is unpacked to, hold links that lead
+there, or unpack a few kilobytes to a full disk. So every name, kind and size is checked
+before it is written, and the folder gets its name when everything is in it.
+"""
+
+__all__ = ["check_name", "unpack"]
+
+import gzip
+import lzma
+import re
+import shutil
+import stat
+import struct
+import tarfile
+import uuid
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+from tqdm import tqdm
+
+from workshop_lib.errors import WorkshopError
+from workshop_lib.files import RESERVE, free_space, human_size
+
+# Images hardly shrink: what unpacks to a hundred times its size is no data set.
+_RATIO = 100
+_SMALL = 10_000_000  # bytes that may always be unpacked: short texts do shrink
+
+_DAMAGED = (
+    zipfile.BadZipFile,
+    tarfile.TarError,  # also the refusals of filter="data"
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,  # also of gzip: a wrong checksum at the end
+    RuntimeError,  # an encrypted zip
+    NotImplementedError,  # a compression that zipfile does not know
+    UnicodeDecodeError,
+    struct.error,
+)
+
+
+class _Member(NamedTuple):
+    name: str
+    size: int  # bytes; zipfile and tarfile write no more than an archive declares
+    is_folder: bool
+    is_plain: bool  # a file or a folder; not a link, not a device
+    extract: Callable[[Path], object]
+
+
+def unpack(archive: Path | str, folder: Path | str, limit: int = 0) -> None:
+    """Unpack .zip, .whl, .tar, .tar.gz or .tar.zst into a new folder.
+
+    Args:
+        archive: the file; its ending decides how it is read.
+        folder: must not exist yet; it appears when everything is unpacked.
+        limit: bytes it may unpack to; 0 allows a hundred times the archive's size.
+
+    Raises:
+        WorkshopError: names that lead out of the folder, links, devices, a file that
+            occurs twice, more bytes than `limit` or than the disk has room for, a
+            damaged archive. Nothing is kept of what was unpacked.
+    """
+    archive, folder = Path(archive), Path(folder)
+    if folder.exists():
+        raise WorkshopError(f"{folder} exists: remove it to unpack {archive} again.")
+    temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.unpacking")
+    temporary.mkdir(parents=True)
+    try:
+        _unpack_members(archive, temporary, limit)
+        temporary.rename(folder)
+    except _DAMAGED as error:
+        raise WorkshopError(
+            f"cannot unpack {archive}: {error or type(error).__name__}. If the archive"
+            " is damaged, remove it and get it again; if the disk is full, free some"
+            " space. Nothing of it was kept."
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)  # renamed if all went well
+
+
+def check_name(name: str) -> PurePosixPath:
+    """Turn the name of an archive's member into a relative path that stays inside.
+
+    Raises:
+        WorkshopError: an absolute name, a drive, `..`, a backslash, or a character
+            that no file name has.
+
+    Example:
+        >>> str(check_name("./Images/harbor/harbor00.tif"))
+        'Images/harbor/harbor00.tif'
+    """
+    path = PurePosixPath(name)
+    if (
+        path.is_absolute()
+        or ".." in path.parts
+        or re.match(r"[A-Za-z]:", name)
+        or re.search(r"[\\\x00-\x1f\x7f\ud800-\udfff]", name)
+    ):
+        raise WorkshopError(
+            f"the archive holds the name {name!r}, which leads out of its folder or is"
+            " no file name: it is damaged, or made to do harm. Nothing was kept."
+        )
+    return path
+
+
+def _unpack_members(archive: Path, folder: Path, limit: int) -> None:
+    packed = archive.stat().st_size
+    limit = limit or max(_SMALL, _RATIO * packed)
+    room = free_space(folder) - RESERVE
+    size = 0
+    bar: Any = tqdm(desc="unpacking", unit="B", unit_scale=True, disable=None)
+    with bar, _open_archive(archive) as members:
+        for member in members:
+            target = folder / check_name(member.name)
+            if not member.is_plain:
+                raise WorkshopError(
+                    f"the archive holds {member.name!r}, which is a link or a device,"
+                    " not a file: data sets have none. Nothing was kept."
+                )
+            size += member.size
+            if size > limit:
+                raise WorkshopError(
+                    f"{archive} ({human_size(packed)}) unpacks to more than"
+                    f" {human_size(limit)}, which no known data set does. Nothing was"
+                    " kept."
+                )
+            if size > room:
+                raise WorkshopError(
+                    f"{archive} unpacks to more than {human_size(max(0, room))}, and"
+                    " the disk has no more room: free some space, or choose another"
+                    " disk (--root)."
+                )
+            # Also a name that differs only in case, where the disk does not care
+            if target.exists() and not member.is_folder:
+                raise FileExistsError(f"{member.name!r} exists already")
+            member.extract(folder)
+            bar.update(member.size)
+
+
+@contextmanager
+def _open_archive(archive: Path) -> Iterator[Iterator[_Member]]:
+    """Open an archive by its ending, and iterate over its members."""
+    name = archive.name.lower()
+    if name.endswith((".zip", ".whl")):  # a Python wheel is a zip
+        with zipfile.ZipFile(archive) as file:
+            yield _zip_members(file)
+    elif name.endswith((".tar", ".tar.gz", ".tgz", ".tar.zst")):
+        # As a stream: hundreds of gigabytes are read once, from beginning to end
+        with _tar_stream(archive) as stream:
+            with tarfile.open(fileobj=stream, mode="r|") as tar:
+                yield _tar_members(tar)
+            while stream.read(1 << 20):  # to the end, where gzip's checksum is
+                pass
+    else:
+        raise WorkshopError(
+            f"{archive}: known archives end in .zip, .tar, .tar.gz, .tgz or .tar.zst."
+        )
+
+
+def _zip_members(file: zipfile.ZipFile) -> Iterator[_Member]:
+    for info in file.infolist():
+        kind = stat.S_IFMT(info.external_attr >> 16)  # 0 if packed on Windows
+        plain = kind in (0, stat.S_IFREG, stat.S_IFDIR)
+        extract = partial(file.extract, info)
+        yield _Member(info.filename, info.file_size, info.is_dir(), plain, extract)
+
+
+def _tar_members(tar: tarfile.TarFile) -> Iterator[_Member]:
+    if not hasattr(tarfile, "data_filter"):
+        raise WorkshopError(
+            "this Python cannot unpack tar archives safely: update it to at least"
+            " 3.10.12, 3.11.4 or 3.12."
+        )
+    for info in tar:
+        plain = info.isreg() or info.isdir()
+        extract = partial(tar.extract, info, filter="data")
+        yield _Member(info.name, max(0, info.size), info.isdir(), plain, extract)
+        # tarfile keeps every member: gigabytes of memory for millions of files
+        tar.members.clear()  # type: ignore[attr-defined]
+
+
+@contextmanager
+def _tar_stream(archive: Path) -> Iterator[Any]:
+    """Open a tar file, decompressed, as a stream of bytes."""
+    if not archive.name.lower().endswith(".zst"):
+        with archive.open("rb") as raw:
+            gz = not archive.name.lower().endswith(".tar")
+            yield gzip.GzipFile(fileobj=raw) if gz else raw
+        return
+    try:
+        import zstandard
+    except ImportError:
+        raise WorkshopError(
+            f"{archive.name} needs the package zstandard: pip install"
+            " 'workshop_lib[geo]'."
+        ) from None
+    unpacker = zstandard.ZstdDecompressor(max_window_size=1 << 31)
+    try:
+        with archive.open("rb") as raw:
+            yield unpacker.stream_reader(raw, read_across_frames=True)
+    except zstandard.ZstdError as error:
+        raise OSError(str(error)) from error

@@ -1,0 +1,221 @@
+"""Integrity of a data set on the disk: what is missing, damaged or odd.
+
+Headers and file sizes are read, almost no pixels, so that half a million patches take
+minutes.
+"""
+
+__all__ = ["IntegrityReport", "check_integrity"]
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import mode
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from workshop_lib.data.catalog import DatasetInfo
+from workshop_lib.data.checks import listed
+from workshop_lib.data.images.bigearthnet import S1_BANDS, S2_BANDS
+from workshop_lib.data.images.listing import list_folder
+from workshop_lib.data.landsat import LANDSAT_BANDS, LANDSAT_CLASSES, open_landsat
+from workshop_lib.data.tiles.counts import count_pixels
+from workshop_lib.data.vaihingen import TEST_TILES, TILE_COLOURS, TRAIN_TILES
+from workshop_lib.errors import WorkshopError
+
+
+@dataclass
+class IntegrityReport:
+    """Plain facts, what is odd but not wrong, and faults."""
+
+    facts: list[str] = field(default_factory=list)
+    odd: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        lines = list(self.facts)
+        lines += [f"odd: {text}" for text in self.odd]
+        lines += [f"FAULT: {text}" for text in self.faults]
+        return "\n".join([*lines, "incomplete" if self.faults else "complete"])
+
+
+def check_integrity(folder: Path, info: DatasetInfo | None = None) -> IntegrityReport:
+    """Compare a folder with what the data set should have.
+
+    Args:
+        folder: of the data set.
+        info: the data set; None for a folder of one's own, with one folder of images
+            per class.
+
+    Raises:
+        WorkshopError: no such folder, or nothing in it that looks like the data set.
+    """
+    if info is None:
+        return _check_classes(folder, {}, 0)
+    images = info.find_images(folder)
+    if images is None:
+        raise WorkshopError(
+            f"{info.title} is not in {folder}: run `workshop data {info.name} get`."
+        )
+    if info.layout == "patches":
+        report = _check_patches(images, info)
+    elif info.layout == "tiles":
+        report = _check_tiles(folder)
+    elif info.layout == "scene":
+        report = _check_scene(images)
+    else:
+        report = _check_classes(images, info.classes, info.side)
+    origin = folder / "ORIGIN.txt"
+    if origin.exists() and "another version" in origin.read_text(encoding="utf-8"):
+        report.odd.append("it is not the version that is known: see ORIGIN.txt")
+    return report
+
+
+def _check_classes(
+    folder: Path, expected: dict[str, int], side: int
+) -> IntegrityReport:
+    """Count images by class, format and size, and find unreadable headers."""
+    listing = list_folder(folder)
+    report = IntegrityReport(faults=list(listing.problems))
+    names = [file.name for file in listing.files]
+    counts = Counter(name.partition("/")[0] for name in names)
+    for name in sorted({*expected, *counts}):
+        wanted = expected.get(name, counts[name])
+        if counts[name] != wanted:
+            report.faults.append(f"{name}: {counts[name]} images, expected {wanted}")
+        if expected and name not in expected:
+            report.odd.append(f"{name}: not a class of this data set")
+    paths = [Path(file.place) for file in listing.files]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        reading = pool.map(_read_size, paths)
+        bar = tqdm(reading, desc="reading headers", total=len(paths), disable=None)
+        sizes = dict(zip(names, bar, strict=True))
+    broken = [name for name, size in sizes.items() if size is None]
+    if broken:
+        report.faults.append(f"{len(broken)} images cannot be read ({listed(broken)})")
+    readable = {name: size for name, size in sizes.items() if size is not None}
+    usual = (side, side) if side or not readable else mode(readable.values())
+    others = [f"{n} {w}x{h}" for n, (w, h) in readable.items() if (w, h) != usual]
+    if others:
+        report.odd.append(
+            f"{len(others)} images are not {usual[0]}x{usual[1]} ({listed(others, 4)})"
+        )
+    kinds = Counter(os.path.splitext(name)[1].lower() for name in names)
+    formats = ", ".join(f"{n:,} {kind}" for kind, n in kinds.most_common())
+    report.facts.append(f"{len(names):,} images in {len(counts)} classes: {formats}")
+    return report
+
+
+def _read_size(path: Path) -> tuple[int, int] | None:
+    """Read width and height from a header; None if it cannot be read."""
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        if path.suffix.lower() not in (".tif", ".tiff"):
+            return None
+    try:  # Pillow knows no images with thirteen bands
+        import rasterio
+
+        with rasterio.open(path) as raster:
+            return raster.width, raster.height
+    except ImportError:
+        raise WorkshopError(
+            f"{path} has more bands than a picture: pip install 'workshop_lib[geo]'."
+        ) from None
+    except rasterio.errors.RasterioIOError:
+        return None
+
+
+def _check_patches(folder: Path, info: DatasetInfo) -> IntegrityReport:
+    """Count patches of both satellites, and find missing or empty bands."""
+    report = IntegrityReport()
+    with_labels = "metadata.parquet" not in [one.name for one in info.files]
+    for satellite, bands in (("sentinel-2", S2_BANDS), ("sentinel-1", S1_BANDS)):
+        endings = [f"{band}.tif" for band in bands]
+        endings += ["labels_metadata.json"] * with_labels
+        count, incomplete = 0, []
+        for patch, sizes in _walk_patches(folder / satellite):
+            count += 1
+            wanted = [f"{patch}_{ending}" for ending in endings]
+            missing = [name for name in wanted if not sizes.get(name)]
+            if missing:
+                incomplete.append(f"{patch} lacks {listed(missing, 2)}")
+        report.facts.append(f"{satellite}: {count:,} patches")
+        if count != info.count:
+            report.faults.append(
+                f"{satellite}: {count:,} patches, expected {info.count:,}"
+            )
+        if incomplete:
+            report.faults.append(
+                f"{satellite}: {len(incomplete)} patches lack files, or hold empty"
+                f" ones ({listed(incomplete, 4)})"
+            )
+    return report
+
+
+def _walk_patches(folder: Path) -> Iterator[tuple[str, dict[str, int]]]:
+    """Find every folder PATCH that holds files called PATCH_..., with their sizes."""
+    for place, _, names in tqdm(os.walk(folder), desc=folder.name, disable=None):
+        patch = os.path.basename(place)
+        if any(name.startswith(f"{patch}_") for name in names):
+            paths = {name: os.path.join(place, name) for name in names}
+            yield patch, {name: os.path.getsize(path) for name, path in paths.items()}
+
+
+def _check_tiles(folder: Path) -> IntegrityReport:
+    """Check that each area has an image, and labels of its size and known colours."""
+    report = IntegrityReport()
+    whole = 0
+    for area in (*TRAIN_TILES, *TEST_TILES):
+        name = f"top_mosaic_09cm_area{area}.tif"
+        # The images' archive also holds some of the labels, in a folder of their own.
+        image = next(folder.glob(f"images/**/top/{name}"), None)
+        label = next(folder.glob(f"labels/**/{name}"), None)
+        if image is None or label is None:
+            lacks = "an image" if image is None else "labels"
+            report.faults.append(f"area {area} lacks {lacks} ({name})")
+        elif fault := _compare_tile(image, label):
+            report.faults.append(f"area {area}: {fault}")
+        else:
+            whole += 1
+    report.facts.append(f"{whole} of {len(TRAIN_TILES + TEST_TILES)} areas are whole")
+    return report
+
+
+def _check_scene(folder: Path) -> IntegrityReport:
+    """Check that all bands and the map are there and of one size, and count pixels."""
+    report = IntegrityReport()
+    try:
+        scene = open_landsat(folder)
+    except WorkshopError as error:
+        report.faults.append(str(error))
+        return report
+    counts = count_pixels([scene.mask], len(LANDSAT_CLASSES)).tolist()
+    height, width = scene.mask.shape
+    share = 100 * sum(counts) / (height * width)
+    report.facts.append(
+        f"{len(LANDSAT_BANDS)} bands of {height} x {width} pixels, {share:.1f} % of"
+        " them with data and a class"
+    )
+    classes = zip(LANDSAT_CLASSES, counts, strict=True)
+    report.facts.append(", ".join(f"{name} {n:,}" for name, n in classes))
+    return report
+
+
+def _compare_tile(image: Path, label: Path) -> str:
+    try:
+        with Image.open(image) as first, Image.open(label) as second:
+            if first.size != second.size:
+                return f"an image of {first.size} and labels of {second.size} pixels"
+            colours = np.asarray(second.convert("RGB")).reshape(-1, 3)
+    except (OSError, ValueError, SyntaxError) as error:
+        return f"cannot be read ({error})"
+    codes = colours @ np.array([1, 256, 65536])
+    known = np.array(list(TILE_COLOURS.values())) @ np.array([1, 256, 65536])
+    unknown = int((~np.isin(codes, known)).sum())
+    return f"{unknown} pixels have a colour that is no class" if unknown else ""
