@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from workshop_lib.next.losses.fp32 import at_least_fp32
 from workshop_lib.next.losses.pseudo_labels import confidence_mask
 from workshop_lib.ranks import mean_over_ranks
 
@@ -50,9 +51,13 @@ class Head(nn.Module):
         count = mean_over_ranks(self.known(target).sum().to(loss.dtype))
         return loss.sum() / count.clamp_min(torch.finfo(loss.dtype).tiny)
 
-    def probabilities(self, out: Tensor, temperature: float = 1.0) -> Tensor:
-        """Return class probabilities without gradient, classes in dimension 1."""
+    def distribution(self, out: Tensor) -> Tensor:
+        """Return class probabilities with gradient, classes in dimension 1."""
         raise TypeError(f"{type(self).__name__} has no classes")
+
+    def probabilities(self, out: Tensor, temperature: float = 1.0) -> Tensor:
+        """Return class probabilities without gradient, in float32 or finer."""
+        return self.distribution(at_least_fp32(out.detach()) / temperature)
 
     def harden(self, probs: Tensor) -> tuple[Tensor, Tensor]:
         """Return the likeliest target and its confidence, of the loss's shape."""

@@ -11,7 +11,6 @@ from torch.nn import functional as F
 from workshop_lib.errors import WorkshopError
 from workshop_lib.next.losses.alignment import uniform
 from workshop_lib.next.losses.fp32 import at_least_fp32
-from workshop_lib.next.losses.pseudo_labels import pseudo_label
 from workshop_lib.next.losses.segmentation import segmentation_loss
 from workshop_lib.next.models.heads.base import Features, Head
 from workshop_lib.pixels import IGNORE, mean_iou, pixel_confusion
@@ -105,9 +104,9 @@ class Categorical(Head):
             return super().supervised_loss(out, target)
         return self._labeled_loss(out, target, self.class_weights)
 
-    def probabilities(self, out: Tensor, temperature: float = 1.0) -> Tensor:
-        """Return the softmax over classes, without gradient, in float32 or finer."""
-        return pseudo_label(out, temperature)
+    def distribution(self, out: Tensor) -> Tensor:
+        """Return the softmax over classes, of the scores' shape."""
+        return at_least_fp32(out).softmax(dim=1)
 
     def fit(self, targets: Tensor) -> None:
         """Set the prior of a dense head to the class frequencies of labelled pixels.

@@ -9,7 +9,6 @@ from torch.nn import functional as F
 from workshop_lib.errors import WorkshopError
 from workshop_lib.next.losses.alignment import uniform
 from workshop_lib.next.losses.fp32 import at_least_fp32
-from workshop_lib.next.losses.pseudo_labels import pseudo_label
 from workshop_lib.next.models.heads.base import Features, Head
 
 
@@ -69,12 +68,10 @@ class MultiLabel(Head):
             else (target >= 0)
         )
 
-    def probabilities(self, out: Tensor, temperature: float = 1.0) -> Tensor:
+    def distribution(self, out: Tensor) -> Tensor:
         """Return the probabilities of absent and present, (B, 2, K)."""
-        scores = at_least_fp32(out.detach())
-        return pseudo_label(
-            torch.stack([torch.zeros_like(scores), scores], 1), temperature
-        )
+        scores = at_least_fp32(out)
+        return torch.stack([torch.zeros_like(scores), scores], 1).softmax(dim=1)
 
     def harden(self, probs: Tensor) -> tuple[Tensor, Tensor]:
         """Return 0 or 1 for each label, and the probability of that answer."""

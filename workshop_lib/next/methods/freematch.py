@@ -1,0 +1,197 @@
+"""FreeMatch: thresholds that follow the confidence of the network."""
+
+__all__ = ["FreeMatch", "SelfAdaptiveThreshold", "fairness_loss"]
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from workshop_lib.next.losses.alignment import (
+    check_momentum,
+    class_mean,
+    ema_update_,
+    per_class,
+    uniform,
+)
+from workshop_lib.next.methods.base import Batch, Outputs, TrainingSize, heads_of
+from workshop_lib.next.methods.fixmatch import ConsistencyMethod, Guess
+from workshop_lib.ranks import gather_rows, mean_over_ranks
+
+HIGHEST = 0.95  # that a clipped threshold can reach
+NEVER = 1e-12  # probability of a class that is never predicted, inside a logarithm
+
+
+class SelfAdaptiveThreshold(nn.Module):
+    """A global threshold that follows the mean confidence, and one factor per class.
+
+        tau  <- m tau + (1 - m) mean_i max q_i
+        p_k  <- m p_k + (1 - m) mean_i q_ik
+        h_k  <- m h_k + (1 - m) fraction of images with argmax q_i = k
+        threshold_k = tau p_k / max_j p_j
+
+    Args:
+        class_shape: (K,), or (2, K) for several labels per image.
+        momentum: m; 0.999 in the paper, 0.99 for a few thousand steps.
+        quantile: follow the 0.8 quantile of the confidences, not their mean.
+        clip: never above 0.95.
+
+    `confidence` = tau, `probs` = p and `histogram` = h are buffers that start at 1/K
+    and change in training mode only, before they are used.
+    """
+
+    confidence: Tensor
+    probs: Tensor
+    histogram: Tensor
+
+    def __init__(
+        self,
+        class_shape: Sequence[int],
+        momentum: float = 0.999,
+        quantile: bool = False,
+        clip: bool = False,
+    ) -> None:
+        super().__init__()
+        self.momentum = check_momentum(momentum)
+        self.quantile = quantile
+        self.clip = clip
+        self.register_buffer("confidence", torch.tensor(1 / class_shape[0]))
+        self.register_buffer("probs", uniform(class_shape))
+        self.register_buffer("histogram", uniform(class_shape))
+
+    def forward(self, probs: Tensor) -> Tensor:
+        """Learn from a batch, then return the threshold of each guess.
+
+        Shape: (N, K), (N, K, H, W) or (N, 2, K) -> (N,), (N, H, W) or (N, K).
+        """
+        highest, pseudo = probs.max(dim=1)
+        if self.training:
+            self._update(probs, highest, pseudo)
+        thresholds = self.confidence * self.probs / self.probs.amax(0)  # (K,)
+        return per_class(thresholds, pseudo).to(probs.dtype)
+
+    def _update(self, probs: Tensor, highest: Tensor, pseudo: Tensor) -> None:
+        everyone = gather_rows(highest)  # of all ranks
+        level = everyone.quantile(0.8) if self.quantile else everyone.mean()
+        ema_update_(self.confidence, level, self.momentum)
+        if self.clip:
+            self.confidence.clamp_(max=HIGHEST)
+        ema_update_(self.probs, class_mean(probs, self.probs), self.momentum)
+        hard = F.one_hot(pseudo, probs.shape[1]).movedim(-1, 1).to(probs.dtype)
+        ema_update_(self.histogram, class_mean(hard, self.histogram), self.momentum)
+
+
+def fairness_loss(
+    logits_u_s: Tensor, mask: Tensor, adaptive: SelfAdaptiveThreshold
+) -> Tensor:
+    """Hold back classes that win more strong views than their probability is worth.
+
+        sum_k w_k log v_k,    w = p / h,    v = mean_i softmax(strong_i) / histogram
+
+    each normalised; the means are over the confident images, the histogram is that of
+    the strong views' own hard labels (Wang et al. 2023, eq. 11 and 12). A class whose
+    fraction of hard labels is above its mean probability m_k has a small v_k, and since
+    the gradient at m_k is (w_k - v_k) / m_k it is pushed down. A class that no
+    confident view predicts adds a constant. Zero where no image is confident.
+
+    Shape: `logits_u_s` (N, K), `mask` (N,) -> scalar, at most 0.
+    """
+    probs = torch.softmax(logits_u_s.to(mask.dtype), dim=1)  # (N, K)
+    hard = F.one_hot(probs.argmax(dim=1), probs.shape[1]).to(mask.dtype)  # (N, K)
+    weight = (mask > 0).to(mask.dtype)[:, None]  # (N, 1)
+    mean, histogram = _global_mean(weight * probs), _global_mean(weight * hard)
+
+    wanted = _normalized(adaptive.probs * _inverse(adaptive.histogram)).to(mask.dtype)
+    current = _normalized(mean * _inverse(histogram))
+    loss = (wanted * torch.log(current + NEVER)).sum()
+    return torch.where(histogram.sum() > 0, loss, 0)
+
+
+@dataclass(eq=False)
+class FreeMatch(ConsistencyMethod):
+    """FixMatch without a threshold to choose: it rises with the network's confidence.
+
+    At the start nothing is confident, and a fixed threshold of 0.95 leaves unlabelled
+    images unused; later nearly everything is over it, even the wrong. FreeMatch asks
+    for the recent average confidence, less for classes that get little probability. A
+    second, small term keeps predictions from gathering in few classes.
+
+        mask_i = 1 if max q_i >= threshold_k with k = argmax q_i,  else 0
+        L = ... + lambda_e fairness
+
+    with `SelfAdaptiveThreshold`'s thresholds and `fairness_loss`. The fairness term is
+    for scenes only: it pulls the classes towards equal frequency, which neither maps
+    nor several labels per image have.
+
+    Source: Wang et al. 2023, "FreeMatch: Self-adaptive Thresholding for Semi-supervised
+    Learning", arXiv:2205.07246, eq. 5 to 12.
+
+    Args:
+        labeled_view, lambda_u, joint_forward: see `ConsistencyMethod`.
+        momentum: of thresholds and class averages; 0.999. In a short run that is too
+            slow: the threshold stays near 1/K and lets every image through.
+        quantile: follow the 0.8 quantile of the confidences, not their mean: stricter.
+        clip: keep the threshold at or below 0.95.
+        lambda_e: weight of the fairness, 0.001 to 0.05. It jumps between about -1 and
+            -15 with the classes that a small batch happens to hold: far above 0.05 it
+            drowns the rest.
+    """
+
+    momentum: float = 0.999
+    quantile: bool = False
+    clip: bool = False
+    lambda_e: float = 0.01
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.adaptive = nn.ModuleDict()
+
+    def setup(self, model: nn.Module, size: TrainingSize) -> None:
+        """Start a threshold for every head with classes."""
+        for name, head in heads_of(model):
+            if head.class_shape:
+                self.adaptive[name] = SelfAdaptiveThreshold(
+                    head.class_shape, self.momentum, self.quantile, self.clip
+                )
+
+    def select(self, guess: Guess) -> Tensor:
+        """Return 1 where the confidence reaches the threshold of its class."""
+        adaptive = cast(SelfAdaptiveThreshold, self.adaptive[guess.name])
+        mask = guess.probs.amax(dim=1) >= adaptive(guess.probs)
+        self.log[f"{guess.name}/threshold"] = adaptive.confidence.clone()
+        return mask.to(guess.probs.dtype)
+
+    def unsupervised(
+        self,
+        model: nn.Module,
+        guesses: dict[str, Guess],
+        out_w: Outputs,
+        out_s: Outputs,
+        batch: Batch,
+    ) -> Iterator[tuple[str, Tensor]]:
+        """Yield the unsupervised term of each head, and of scenes the fairness."""
+        yield from super().unsupervised(model, guesses, out_w, out_s, batch)
+        for name, guess in guesses.items():
+            if guess.probs.ndim == 2:
+                mask = self.pseudo_labels[name][1]
+                adaptive = cast(SelfAdaptiveThreshold, self.adaptive[name])
+                loss = fairness_loss(out_s[name], mask, adaptive)
+                yield f"{name}/fairness", self.lambda_e * loss
+
+
+def _global_mean(rows: Tensor) -> Tensor:
+    """Average over the batch of all ranks, with the gradient of this rank's part."""
+    mine = rows.mean(dim=0)
+    return mean_over_ranks(mine) + (mine - mine.detach())
+
+
+def _inverse(fractions: Tensor) -> Tensor:
+    """Return 1/fraction, and 0 for a class that does not occur."""
+    return torch.where(fractions > 0, 1 / fractions, 0)
+
+
+def _normalized(values: Tensor) -> Tensor:
+    return values / values.sum().clamp_min(NEVER)
