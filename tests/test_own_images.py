@@ -17,12 +17,12 @@ from workshop_lib import cli
 from workshop_lib.data.images.decode import fit
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.calibration import apply_temperature
-from workshop_lib.evaluation.predict_files import (
+from workshop_lib.evaluation.prediction_page import write_prediction_page
+from workshop_lib.evaluation.predictions import (
     PredictedFiles,
     predict_files,
     run_temperature,
 )
-from workshop_lib.evaluation.prediction_page import write_prediction_page
 from workshop_lib.models.predict import predict
 from workshop_lib.models.pretrained import Backbone
 from workshop_lib.recipe import PRESETS

@@ -335,7 +335,7 @@ for stage in stages:
 # better than it was before.
 
 # %%
-from workshop_lib.evaluation.neighbours import knn_accuracy as library_knn
+from workshop_lib.evaluation.embeddings import knn_accuracy as library_knn
 
 first = [tested[name, "initial"].vectors for name in runs]
 assert all(np.allclose(first[0], one, atol=1e-4) for one in first)
@@ -369,7 +369,7 @@ quiz.answer("06-knn", "...")
 # **Before** you run the cell: which two classes will lie in one heap?
 
 # %% tags=["slow"] seconds=15
-from workshop_lib.evaluation.reduce import sample_per_class, tsne
+from workshop_lib.evaluation.projection import sample_per_class, tsne
 
 chosen = sample_per_class(fix.labels, 300)  # the same images on every map
 marks = fix.labels[chosen]
@@ -437,7 +437,7 @@ def far(points):
 # vectors. **Before**: which of your two facts will survive on the right?
 
 # %%
-from workshop_lib.evaluation.reduce import pca
+from workshop_lib.evaluation.projection import pca
 
 shadow, shares = pca(toy)
 drawn = {"PCA": shadow, "t-SNE": tsne(toy)}

@@ -14,10 +14,14 @@ from slides.draw.measured_05 import origin
 from slides.draw.runs import deck_run, deck_scenes
 from workshop_lib.augment.normalize import to_float
 from workshop_lib.course.widgets import perplexity_maps
-from workshop_lib.evaluation.embeddings import Embeddings, embed_run
+from workshop_lib.evaluation.embeddings import (
+    Embeddings,
+    embed_run,
+    knn_accuracy,
+    nearest,
+)
 from workshop_lib.evaluation.evaluate import evaluate
-from workshop_lib.evaluation.neighbours import knn_accuracy, nearest
-from workshop_lib.evaluation.reduce import pca, sample_per_class, tsne
+from workshop_lib.evaluation.projection import pca, sample_per_class, tsne
 
 Points = NDArray[np.float32]
 Which = Literal["features", "projection"]

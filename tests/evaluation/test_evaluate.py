@@ -10,9 +10,8 @@ from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.calibration import fit_temperature
-from workshop_lib.evaluation.evaluate import evaluate
+from workshop_lib.evaluation.evaluate import evaluate, summary
 from workshop_lib.evaluation.predictions import Predictions
-from workshop_lib.evaluation.summary import summary
 from workshop_lib.ladder import CONTROLS, LADDER, ladder_recipe
 from workshop_lib.models.predict import predict
 from workshop_lib.recipe import Recipe
@@ -77,7 +76,7 @@ def test_a_second_look_gives_the_same_or_complains(run, scenes, split):
 def test_all_four_sets_of_weights_are_shown(run, scenes, split):
     result = evaluate(run, scenes, split)
     truth = scenes.labels[split.test]
-    found = {(one.which, one.weights): one for one in result.reached}
+    found = {(one.which, one.weights): one for one in result.checkpoints}
     assert len(found) == 4
     log = run.log.set_index("step")
     for (which, weights), one in found.items():
@@ -103,7 +102,7 @@ def test_the_temperature_comes_from_validation_alone(run, scenes, split):
     assert saved == json.loads(json.dumps(result.to_dict()))
     assert saved["calibration"]["ece"] == result.calibration.before.ece
     assert saved["intervals"]["accuracy"] == list(result.scores.interval())
-    assert len(saved["reached"]) == 4
+    assert len(saved["checkpoints"]) == 4
 
 
 def test_what_was_predicted_is_kept_image_by_image(run, scenes, split):

@@ -115,7 +115,7 @@ def result(name: str, title: str, skill: float, **changes: Any) -> MethodResult:
         seed=0,
         peak_memory=300 * 2**20,
         calibration=calibrate(probs, labels, probs, labels),
-        reached=(
+        checkpoints=(
             CheckpointScores("best", "ema", 400, 0.7, 0.6),
             CheckpointScores("last", "online", 500, math.nan, 0.5),
         ),
@@ -397,7 +397,11 @@ def test_page_without_the_rest_leaves_it_out_cleanly(
     data: ReportData, tmp_path: Path
 ) -> None:
     bare = dataclasses.replace(
-        data.results[0], calibration=None, reached=(), embedded=None, peak_memory=None
+        data.results[0],
+        calibration=None,
+        checkpoints=(),
+        embedded=None,
+        peak_memory=None,
     )
     only = dataclasses.replace(data, results=[bare])
     page = Page(write_report(tmp_path / "r.html", only).read_text(encoding="utf-8"))

@@ -67,7 +67,7 @@ def test_a_page_holds_what_the_runs_hold(tmp_path: Path) -> None:
         assert result.peak_memory == run.facts["peak_memory"] > 50 * 2**20
         assert result.split_folder == str(run.folder / "split")
         assert result.embedded is not None and 0 <= result.embedded.knn <= 1
-        assert len(result.reached) == 4
+        assert len(result.checkpoints) == 4
     supervised, fixmatch = page.results
     assert supervised.pseudo_labels is None and fixmatch.pseudo_labels is not None
     assert page.audit is not None and page.near_duplicates

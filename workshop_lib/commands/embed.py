@@ -56,7 +56,7 @@ def embed(
         out: folder for what is written; default RUN/embeddings/WHICH-PART.
     """
     from workshop_lib.evaluation.embeddings import embed_run, export_embeddings
-    from workshop_lib.evaluation.maps import draw_neighbours, maps_2d, maps_3d
+    from workshop_lib.evaluation.projection import draw_neighbours, maps_2d, maps_3d
 
     opened = Run.load(run)
     scenes = open_scenes(opened.recipe)
@@ -106,7 +106,7 @@ def _queries(found: "Embeddings", image: str | None) -> NDArray[np.int64]:
 
 def _print_figures(found: "Embeddings", memory: "Embeddings", k: int) -> str:
     """Print kNN accuracy and silhouette; return both in short, for below the map."""
-    from workshop_lib.evaluation.neighbours import knn_accuracy, silhouette
+    from workshop_lib.evaluation.embeddings import knn_accuracy, silhouette
 
     spread = silhouette(found.vectors, found.labels)
     note = f"silhouette {spread:.2f}"

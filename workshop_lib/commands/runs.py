@@ -135,9 +135,9 @@ def evaluate(run: tyro.conf.Positional[Path], against: Path | None = None) -> No
         against: folder of another run, tested on the same images, to compare with.
     """
     from workshop_lib.evaluation.evaluate import evaluate as evaluate_run
+    from workshop_lib.evaluation.evaluate import summary
     from workshop_lib.evaluation.predictions import Predictions
     from workshop_lib.evaluation.statistics import mcnemar
-    from workshop_lib.evaluation.summary import summary
 
     opened = _open_run(run)
     if opened[0].recipe.task == "segment":

@@ -1,4 +1,4 @@
-"""May one believe the confidence? Bins, their error, and a temperature to mend it."""
+"""Reliability bins, expected calibration error, and temperature scaling."""
 
 __all__ = [
     "Calibration",
@@ -25,7 +25,7 @@ from workshop_lib.evaluation.metrics import check_predictions
 
 Floats = NDArray[np.float64]
 
-COLDEST, HOTTEST = 0.1, 10.0  # beyond these all is certain, or all is a guess
+COLDEST, HOTTEST = 0.1, 10.0  # beyond, everything is certain, or a guess
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,8 +36,8 @@ class Reliability:
 
     - `edges` (bins + 1,): where the bins begin and end, 0 to 1.
     - `count`: images in the bin.
-    - `confidence`: their mean confidence, what the model says of itself.
-    - `accuracy`: the share of them that is right, what is true of it.
+    - `confidence`: their mean confidence.
+    - `accuracy`: the fraction of them that is right.
     """
 
     edges: Floats
@@ -49,15 +49,21 @@ class Reliability:
     def ece(self) -> float:
         """Expected calibration error: mean |accuracy - confidence|, by images.
 
-        Guo et al. 2017, "On Calibration of Modern Neural Networks", eq. 3. It is above
-        0 by chance alone, the more so the fewer the images: compare models on the same
+        Guo et al. 2017, "On Calibration of Modern Neural Networks", eq. 3. Chance alone
+        lifts it above 0, the more so the fewer the images: compare models on the same
         images and with the same number of bins only.
         """
         gap = np.abs(np.nan_to_num(self.accuracy) - np.nan_to_num(self.confidence))
         return float((self.count * gap).sum() / self.count.sum())
 
+    def means(self) -> tuple[float, float]:
+        """Return the mean confidence and the accuracy of all images."""
+        weights = self.count / self.count.sum()
+        confidence = np.nansum(weights * self.confidence)  # empty bins weigh nothing
+        return float(confidence), float(np.nansum(weights * self.accuracy))
+
     def table(self) -> pd.DataFrame:
-        """Give a row per bin: low, high, count, confidence, accuracy."""
+        """Return a row per bin: low, high, count, confidence, accuracy."""
         return pd.DataFrame(
             {
                 "low": self.edges[:-1],
@@ -71,11 +77,10 @@ class Reliability:
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """How far to believe a model's confidence, as it is and at a better temperature.
+    """Calibration of a model on the test images, before and after temperature scaling.
 
-    `temperature` was fitted on validation images; all else is about the test images.
-    Above 1 the model was too sure of itself, below 1 too modest. `nll` is the mean
-    negative log-likelihood of the true class.
+    `temperature` was fitted on validation images: above 1 the model was overconfident,
+    below 1 underconfident. `nll` is the mean negative log-likelihood of the true class.
     """
 
     temperature: float
@@ -85,7 +90,7 @@ class Calibration:
     nll_after: float
 
     def to_dict(self) -> dict[str, float]:
-        """Give the figures, for JSON."""
+        """Return the figures for JSON."""
         return {
             "temperature": self.temperature,
             "bins": len(self.before.count),
@@ -103,7 +108,7 @@ def calibrate(
     test_labels: Tensor,
     bins: int = 15,
 ) -> Calibration:
-    """Fit a temperature on validation images and see what it does on the test images.
+    """Fit a temperature on validation images, and measure its effect on test images.
 
     Shape: probs (N, K), labels (N,).
 
@@ -111,13 +116,13 @@ def calibrate(
         WorkshopError: shapes do not fit, no images, NaN.
     """
     temperature = fit_temperature(val_probs, val_labels)
-    softened = apply_temperature(test_probs, temperature)
+    calibrated = apply_temperature(test_probs, temperature)
     return Calibration(
         temperature,
         reliability(test_probs, test_labels, bins),
-        reliability(softened, test_labels, bins),
+        reliability(calibrated, test_labels, bins),
         nll(test_probs, test_labels),
-        nll(softened, test_labels),
+        nll(calibrated, test_labels),
     )
 
 
@@ -154,22 +159,22 @@ def fit_temperature(probs: Tensor, labels: Tensor) -> float:
     """Find the temperature at which the true classes are most probable.
 
     The logits are divided by it before the softmax (Guo et al. 2017, section 4.2): one
-    number for all images, so the predicted classes stay as they are. Fit it on images
-    that took no part in training and are not those the figures are reported on.
+    number for all images, so the predicted classes do not change. Fit it on images that
+    are used neither for training nor for the reported scores.
 
     Args:
         probs: (N, K) probabilities of the validation images.
         labels: (N,) their classes.
 
     Returns:
-        The temperature, 0.1 to 10. Where every image is right it sinks towards 0.1:
-        nothing then speaks against being surer.
+        The temperature, 0.1 to 10. If every image is right it falls to about 0.1:
+        nothing then speaks against more confidence.
 
     Raises:
         WorkshopError: shapes do not fit, no images, NaN.
     """
     check_predictions(probs, labels, probs.shape[-1])
-    # In log T the loss has one valley: it is convex in 1/T
+    # In log T the loss has one minimum: it is convex in 1/T
     found = minimize_scalar(
         lambda log_t: nll(apply_temperature(probs, math.exp(log_t)), labels),
         bounds=(math.log(COLDEST), math.log(HOTTEST)),
@@ -180,10 +185,10 @@ def fit_temperature(probs: Tensor, labels: Tensor) -> float:
 
 
 def apply_temperature(probs: Tensor, temperature: float) -> Tensor:
-    """Give the probabilities that logits divided by a temperature would have given.
+    """Return the probabilities that logits divided by a temperature would give.
 
-    The logarithm of a probability is its logit less a number that is the same for all
-    classes, which the softmax takes out again.
+    The logarithm of a probability is its logit minus a constant for all classes, which
+    cancels in the softmax.
 
     Shape: (N, K) -> (N, K), float64.
 
@@ -196,7 +201,7 @@ def apply_temperature(probs: Tensor, temperature: float) -> Tensor:
 
 
 def nll(probs: Tensor, labels: Tensor) -> float:
-    """Mean negative log-likelihood of the true classes, in nats.
+    """Compute the mean negative log-likelihood of the true classes, in nats.
 
     Shape: (N, K), (N,).
     """
@@ -204,6 +209,6 @@ def nll(probs: Tensor, labels: Tensor) -> float:
 
 
 def _log(probs: Tensor) -> Tensor:
-    # A softmax in float32 rounds to 0 what lies some 100 below the largest logit
+    # A float32 softmax gives 0 for logits some 100 below the largest
     smallest = float(torch.finfo(torch.float32).tiny)
     return probs.double().clamp_min(smallest).log()

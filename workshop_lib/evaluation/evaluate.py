@@ -1,6 +1,6 @@
-"""The one time that the test images are touched."""
+"""The scores of a run on the test images, computed once."""
 
-__all__ = ["Evaluation", "CheckpointScores", "check_fits", "evaluate"]
+__all__ = ["CheckpointScores", "Evaluation", "check_fits", "evaluate", "summary"]
 
 import json
 import math
@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -26,7 +27,8 @@ from workshop_lib.training.run import Run, run_identity
 from workshop_lib.training.views import model_inputs
 
 Which = Literal["best", "last"]  # checkpoint: best by validation, or the last step
-Weights = Literal["ema", "online"]  # averaged, or those that the optimiser moved
+Weights = Literal["ema", "online"]  # averaged, or as the optimiser left them
+_WEIGHTS = {"ema": "averaged", "online": "online"}
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,8 @@ class Evaluation:
     """Test scores of a run, and the probabilities that they were computed from.
 
     `scores`, `probs` and `calibration` belong to the averaged weights that were best on
-    validation: the figures to report. `reached` shows these and the three other sets of
-    weights side by side, to look at only: to choose among them by their test figures
+    validation: the figures to report. `checkpoints` has these and the three other
+    sets of weights, for information only: choosing among them by their test scores
     would be choosing on the test images.
     """
 
@@ -54,38 +56,37 @@ class Evaluation:
     probs: Tensor  # (number of test images, K)
     calibration: Calibration
     intervals: dict[str, tuple[float, float]]  # 95 %, over the test images
-    reached: tuple[CheckpointScores, ...]
+    checkpoints: tuple[CheckpointScores, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Give what `evaluation.json` holds: plain numbers and lists."""
+        """Return the content of `evaluation.json`: plain numbers and lists."""
         return {
             "weights": "best by validation, averaged",
             "scores": self.scores.to_dict(),
             "intervals": {k: [plain(v) for v in i] for k, i in self.intervals.items()},
             "calibration": self.calibration.to_dict(),
-            "reached": [
+            "checkpoints": [
                 {**asdict(r), "val_accuracy": plain(r.val_accuracy)}
-                for r in self.reached
+                for r in self.checkpoints
             ],
         }
 
 
 def evaluate(run: Run, scenes: Scenes, split: Split) -> Evaluation:
-    """Score a run on the test images, and write the figures beside it.
+    """Score a run on the test images, and write the scores to its folder.
 
-    The figures in `evaluation.json` are written once, with what was predicted for each
-    image in `predictions.npz` (see `Predictions`). A later call predicts again (the
-    galleries need the probabilities) and checks that nothing has changed.
+    `evaluation.json` is written once, with the predictions for each image in
+    `predictions.npz` (see `Predictions`). A later call predicts again (the galleries
+    need the probabilities) and checks that nothing has changed.
 
     Raises:
         WorkshopError: the run was trained on other classes, bands or another split, or
-            the figures differ from those written before.
+            the scores differ from those written before.
     """
     check_fits(run, scenes, split)
     truth = scenes.labels[split.test]
     inputs = model_inputs(run.recipe, scenes.images, pick_device())
-    probs = _probabilities(run, inputs, split.test)
-    best = probs["best", "ema"]
+    best, checkpoints = _score_checkpoints(run, inputs, split.test, truth)
     scores = score(best, truth, scenes.class_names)
     model, normalize = run.load_model()
     val = predict_mean(model.to(pick_device()), normalize, inputs, index=split.val)
@@ -98,7 +99,7 @@ def evaluate(run: Run, scenes: Scenes, split: Split) -> Evaluation:
         best,
         calibrate(val, scenes.labels[split.val], best, truth),
         intervals,
-        _reached(run, probs, truth),
+        checkpoints,
     )
     names = tuple(scenes.names[i] for i in split.test.tolist())
     source = Path(run.recipe.data).name
@@ -106,46 +107,101 @@ def evaluate(run: Run, scenes: Scenes, split: Split) -> Evaluation:
     return result
 
 
-def _probabilities(
-    run: Run, views: list[Tensor], index: Tensor
-) -> dict[tuple[str, str], Tensor]:
-    """Predict with the best and the last, the averaged and the online weights."""
-    probs: dict[tuple[str, str], Tensor] = {}
-    same = _step(run, "best") == _step(run, "last")
-    for which in get_args(Which):
-        for weights in get_args(Weights):
-            if which == "last" and same:  # one checkpoint under two names
-                probs[which, weights] = probs["best", weights]
-                continue
-            model, normalize = run.load_model(which, weights)
-            found = predict_mean(model.to(pick_device()), normalize, views, index=index)
-            probs[which, weights] = found
-    return probs
+def summary(result: Evaluation) -> str:
+    """Format scores per class and overall, calibration and all weights as text."""
+    scores, ends = result.scores, result.intervals
+    classes = pd.DataFrame(
+        {
+            "images": scores.support,
+            "recall": scores.recall,
+            "precision": scores.precision,
+            "F1": scores.f1,
+        },
+        index=pd.Index(scores.class_names, name="class"),
+    )
+    figures = [
+        f"{label:10s}{value:.3f}{_between(ends.get(key))}"
+        for label, key, value in (
+            ("accuracy", "accuracy", scores.accuracy),
+            ("mean F1", "macro_f1", scores.macro_f1),
+            ("kappa", "kappa", scores.kappa),
+            (f"top-{scores.k}", "", scores.top_k),
+        )
+    ]
+    return "\n\n".join(
+        [
+            classes.round(3).to_string(na_rep="-"),
+            "\n".join(figures),
+            _confidence(result.calibration),
+            _four(result),
+        ]
+    )
 
 
-def _reached(
-    run: Run, probs: dict[tuple[str, str], Tensor], truth: Tensor
-) -> tuple[CheckpointScores, ...]:
-    log = run.log.set_index("step")
-    found = []
+def _between(ends: tuple[float, float] | None) -> str:
+    if ends is None:
+        return ""
+    return f"  (95 % interval over images {ends[0]:.3f} to {ends[1]:.3f})"
+
+
+def _confidence(found: Calibration) -> str:
+    confidence, accuracy = found.before.means()
+    return (
+        f"confidence {confidence:.3f} on average, right {accuracy:.3f};"
+        f" calibration error (ECE) {found.before.ece:.3f}\n"
+        f"at temperature {found.temperature:.2f}, fitted on validation, the error is"
+        f" {found.after.ece:.3f}"
+    )
+
+
+def _four(result: Evaluation) -> str:
+    rows = [
+        {
+            "weights": f"{one.which}, {_WEIGHTS[one.weights]}",
+            "step": one.step,
+            "validation": one.val_accuracy,
+            "test": one.test_accuracy,
+        }
+        for one in result.checkpoints
+    ]
+    table = pd.DataFrame(rows).round(3).to_string(index=False, na_rep="-")
+    return (
+        f"{table}\nThe first row is the figure to report: to choose by the test column"
+        " is to choose on the test images."
+    )
+
+
+def _score_checkpoints(
+    run: Run, views: list[Tensor], index: Tensor, truth: Tensor
+) -> tuple[Tensor, tuple[CheckpointScores, ...]]:
+    """Predict with best and last, averaged and online weights.
+
+    Returns:
+        The probabilities of the best averaged weights, (n, K), and all four scores.
+    """
+    log, found = run.log.set_index("step"), []
+    probs: dict[tuple[int, str], Tensor] = {}  # best and last may be one checkpoint
     for which in get_args(Which):
+        path = run.folder / f"{which}.pt"
+        step = int(load_checkpoint(path, needs=("step",))["step"])
         for weights in get_args(Weights):
-            step = _step(run, which)
+            if (step, weights) not in probs:
+                model, normalize = run.load_model(which, weights)
+                model = model.to(pick_device())
+                probs[step, weights] = predict_mean(
+                    model, normalize, views, index=index
+                )
             column = "val_accuracy" if weights == "ema" else "val_accuracy_online"
-            right = probs[which, weights].argmax(dim=1) == truth
-            test = float(right.double().mean())
             known = column in log.columns and step in log.index
             val = float(log.loc[step, column]) if known else math.nan
+            right = probs[step, weights].argmax(dim=1) == truth
+            test = float(right.double().mean())
             found.append(CheckpointScores(which, weights, step, val, test))
-    return tuple(found)
-
-
-def _step(run: Run, which: str) -> int:
-    return int(load_checkpoint(run.folder / f"{which}.pt", needs=("step",))["step"])
+    return probs[found[0].step, "ema"], tuple(found)
 
 
 def _write(run: Run, result: Evaluation, predictions: Predictions) -> None:
-    """Write what is not there yet; what is there must say the same."""
+    """Write missing files; existing ones must agree with the result."""
     path, now = run.folder / "evaluation.json", result.scores.accuracy
     written = read_json(path) if path.exists() else {}
     if written:
@@ -159,14 +215,13 @@ def _write(run: Run, result: Evaluation, predictions: Predictions) -> None:
             )
     if not (run.folder / "predictions.npz").exists():
         predictions.save(run.folder / "predictions.npz")
-    if not {"calibration", "intervals", "reached"} <= set(
-        written
-    ):  # none, or an old one
+    # No file yet, or one from an older version
+    if not {"calibration", "intervals", "checkpoints"} <= set(written):
         write_text(path, json.dumps(result.to_dict(), indent=1))
 
 
 def check_fits(run: Run, scenes: Scenes, split: Split) -> None:
-    """Refuse images, classes or a split other than those that a run was trained on.
+    """Check that a run was trained on these images, classes and split.
 
     Raises:
         WorkshopError: what differs, and what to give instead.

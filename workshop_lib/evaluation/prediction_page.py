@@ -12,7 +12,7 @@ from PIL import Image
 
 from workshop_lib.data.images.reading import decode_images
 from workshop_lib.errors import WorkshopError
-from workshop_lib.evaluation.predict_files import PredictedFiles
+from workshop_lib.evaluation.predictions import PredictedFiles
 from workshop_lib.evaluation.report_pictures import Picture, data_uri
 from workshop_lib.evaluation.report_tables import Table, per_cent
 from workshop_lib.files import write_text

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from workshop_lib import plots
 from workshop_lib.errors import WorkshopError
-from workshop_lib.evaluation.maps import maps_2d
+from workshop_lib.evaluation.projection import maps_2d
 from workshop_lib.evaluation.report_data import MethodResult, ReportData
 from workshop_lib.evaluation.report_pictures import (
     data_uri,

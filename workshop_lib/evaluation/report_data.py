@@ -69,7 +69,7 @@ class MethodResult:
     seed: int
     peak_memory: int | None = None  # bytes, see session.peak_memory
     calibration: Calibration | None = None
-    reached: Sequence[CheckpointScores] = ()  # the four sets of weights
+    checkpoints: Sequence[CheckpointScores] = ()  # the four sets of weights
     pseudo_labels: pd.DataFrame | None = None  # Run.pseudo_labels()
     embedded: Embedded | None = None
     split_folder: str = ""  # where the recipe alone does not give the split

@@ -15,10 +15,14 @@ from workshop_lib.data.open import open_scenes, open_split
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import PARTS, Split
 from workshop_lib.errors import WorkshopError
-from workshop_lib.evaluation.embeddings import Embeddings, embed_run
+from workshop_lib.evaluation.embeddings import (
+    Embeddings,
+    embed_run,
+    knn_accuracy,
+    silhouette,
+)
 from workshop_lib.evaluation.evaluate import Evaluation, evaluate
-from workshop_lib.evaluation.neighbours import knn_accuracy, silhouette
-from workshop_lib.evaluation.reduce import sample_per_class
+from workshop_lib.evaluation.projection import sample_per_class
 from workshop_lib.evaluation.report import write_report
 from workshop_lib.evaluation.report_data import (
     Embedded,
@@ -77,7 +81,7 @@ def method_result(
         seed=run.recipe.split_seed,
         peak_memory=run.facts.get("peak_memory"),  # runs of before lack it
         calibration=evaluation.calibration,
-        reached=evaluation.reached,
+        checkpoints=evaluation.checkpoints,
         pseudo_labels=run.pseudo_labels(),
     )
 

@@ -2,11 +2,7 @@
 
 __all__ = ["calibration_table", "difference_table", "is_it_real", "weights_table"]
 
-import math
 
-import numpy as np
-
-from workshop_lib.evaluation.calibration import Reliability
 from workshop_lib.evaluation.report_data import MethodResult, ReportData
 from workshop_lib.evaluation.report_tables import Table, per_cent
 from workshop_lib.evaluation.statistics import PairedTest, mcnemar
@@ -66,7 +62,7 @@ def weights_table(data: ReportData) -> Table | None:
             per_cent(found.test_accuracy),
         ]
         for result in data.results
-        for found in result.reached
+        for found in result.checkpoints
     ]
     header = ["method", "weights", "step", "validation", "test"]
     return Table("Accuracy with other weights", header, rows) if rows else None
@@ -82,8 +78,7 @@ def calibration_table(data: ReportData) -> Table | None:
         rows.append(
             [
                 result.title,
-                per_cent(_mean(found.before, "confidence")),
-                per_cent(_mean(found.before, "accuracy")),
+                *map(per_cent, found.before.means()),
                 f"{100 * found.before.ece:.1f}",
                 f"{found.temperature:.2f}",
                 f"{100 * found.after.ece:.1f}",
@@ -97,14 +92,6 @@ def calibration_table(data: ReportData) -> Table | None:
 def _paired(data: ReportData, a: MethodResult, b: MethodResult) -> PairedTest:
     right = [r.probs.argmax(dim=1).cpu() == data.test_labels for r in (a, b)]
     return mcnemar(right[0].numpy(), right[1].numpy())
-
-
-def _mean(found: Reliability, column: str) -> float:
-    """Average a column over all images; empty bins weigh nothing."""
-    total = found.count.sum()
-    if total == 0:
-        return math.nan
-    return float(np.nansum(found.count * getattr(found, column)) / total)
 
 
 def _signed(share: float) -> str:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from workshop_lib.course.checks.inputs import draws, noise
 from workshop_lib.course.checks.trial import Mistake, Trial, exercise
-from workshop_lib.evaluation.neighbours import nearest
+from workshop_lib.evaluation.embeddings import nearest
 
 
 @exercise("l2_normalize(vectors)")

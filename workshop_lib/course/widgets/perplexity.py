@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from workshop_lib.course.widgets.live import is_live, picture_with
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.embeddings import Embeddings
-from workshop_lib.evaluation.reduce import sample_per_class, tsne
+from workshop_lib.evaluation.projection import sample_per_class, tsne
 from workshop_lib.plots import AccessibleFigure, Panel, embedding_grid
 
 PERPLEXITIES = (2, 5, 15, 30, 50)

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.evaluation import reduce
-from workshop_lib.evaluation.reduce import pca, sample_per_class, tsne
+from workshop_lib.evaluation import projection
+from workshop_lib.evaluation.projection import pca, sample_per_class, tsne
 
 
 def groups(count: int = 3, each: int = 12, width: int = 8) -> np.ndarray:
@@ -68,7 +68,7 @@ def test_iterations_go_by_the_name_that_scikit_learn_knows(monkeypatch):
         def fit_transform(self, vectors):
             return vectors[:, :2]
 
-    monkeypatch.setattr(reduce, "TSNE", Old)
+    monkeypatch.setattr(projection, "TSNE", Old)
     tsne(groups(), max_iter=321)
     assert given["n_iter"] == 321 and "max_iter" not in given
 

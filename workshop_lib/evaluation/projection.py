@@ -1,0 +1,272 @@
+"""Projections of embeddings to two or three dimensions, t-SNE and PCA, and their plots.
+
+Both are given unit vectors: only the direction of an embedding matters, as for the
+neighbours. PCA is a linear projection, the same every time; clusters may hide behind
+each other. t-SNE keeps neighbours together at any price: trust which points are close,
+but not how far apart groups are, nor how large and dense they look (Wattenberg et al.
+2016, "How to Use t-SNE Effectively").
+"""
+
+__all__ = [
+    "draw_neighbours",
+    "maps_2d",
+    "maps_3d",
+    "pca",
+    "sample_per_class",
+    "tsne",
+]
+
+import inspect
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+from sklearn.preprocessing import normalize
+
+from workshop_lib import plots
+from workshop_lib.data.scenes import Scenes
+from workshop_lib.errors import WorkshopError
+from workshop_lib.evaluation.embeddings import Embeddings, nearest
+from workshop_lib.plots import AccessibleFigure, Panel
+
+Points = NDArray[np.float32]
+Arrays = dict[str, NDArray[Any]]  # the points drawn, by name, for the export
+
+
+def _iterations(kind: type) -> str:
+    """Return the argument's name: scikit-learn 1.5 renamed it, 1.7 dropped the old."""
+    known = inspect.signature(kind).parameters
+    return "max_iter" if "max_iter" in known else "n_iter"
+
+
+def pca(vectors: Points, dims: int = 2) -> tuple[Points, NDArray[np.float64]]:
+    """Project onto the directions of largest variance.
+
+    Args:
+        vectors: (N, D); their lengths do not matter.
+        dims: 2 or 3.
+
+    Returns:
+        (N, dims) points, and (dims,) the fraction of the variance along each axis.
+
+    Raises:
+        WorkshopError: too few images or dimensions, or all vectors are equal.
+    """
+    unit = _unit(vectors, dims)
+    fitted = PCA(dims, svd_solver="full").fit(unit)
+    points = fitted.transform(unit).astype(np.float32)
+    return points, fitted.explained_variance_ratio_.astype(np.float64)
+
+
+def tsne(
+    vectors: Points,
+    dims: int = 2,
+    *,
+    seed: int = 0,
+    perplexity: float = 30.0,
+    max_iter: int = 1000,
+) -> Points:
+    """Arrange images so that near neighbours stay near (van der Maaten & Hinton 2008).
+
+    Starts from the principal components, which makes the large-scale layout less
+    arbitrary (Kobak & Berens 2019) and the result the same for the same seed. 2,000
+    images take 10 to 20 s in 2-D on two CPU cores and three times that in 3-D.
+
+    Args:
+        vectors: (N, D); their lengths do not matter.
+        dims: 2 or 3; 3 is a map of its own, not the 2-D one with depth added.
+        seed: of its random choices.
+        perplexity: neighbours that an image attends to, 5 to 50; lowered to a third of
+            the images where there are few.
+        max_iter: steps of gradient descent, at least 250.
+
+    Returns:
+        (N, dims) points; their unit has no meaning.
+
+    Raises:
+        WorkshopError: too few images or dimensions, all vectors are equal, or a setting
+            out of range.
+    """
+    unit = _unit(vectors, dims)
+    if perplexity <= 0 or max_iter < 250:
+        raise WorkshopError(
+            f"perplexity={perplexity}, max_iter={max_iter}: use 5 to 50 neighbours and"
+            " at least 250 steps."
+        )
+    fitted = TSNE(
+        dims,
+        perplexity=min(perplexity, (len(unit) - 1) / 3),
+        # scikit-learn's own choice, but for its lower limit of 50: that throws small
+        # sets in 3-D apart. Belkina et al. 2019: N / 12, which counts as N / 48 here.
+        learning_rate=max(len(unit) / 48, 1.0),
+        init="pca",
+        random_state=seed,
+        **{_iterations(TSNE): max_iter},
+    )
+    points: Points = fitted.fit_transform(unit).astype(np.float32)
+    return points
+
+
+def sample_per_class(
+    labels: NDArray[np.int64], most: int = 2000, seed: int = 0
+) -> NDArray[np.int64]:
+    """Choose at most `most` images, as evenly over the classes as their numbers allow.
+
+    Rare classes keep all their images; the common ones share what is left.
+
+    Args:
+        labels: (N,) classes.
+        most: at least 1.
+        seed: another seed, other images.
+
+    Returns:
+        (min(N, most),) indices in increasing order.
+
+    Raises:
+        WorkshopError: `most` is below 1.
+    """
+    if most < 1:
+        raise WorkshopError(f"most={most} images to draw: give at least 1.")
+    order = np.random.default_rng(seed).permutation(len(labels))
+    # Deal like cards: every class its first image, then every class its second, ...
+    turn = np.empty(len(labels), dtype=np.int64)
+    for k in np.unique(labels):
+        members = order[labels[order] == k]
+        turn[members] = np.arange(len(members))
+    dealt = order[np.argsort(turn[order], kind="stable")]
+    return np.sort(dealt[:most])
+
+
+def _unit(vectors: Points, dims: int) -> Points:
+    """Scale each vector to length 1; raise if no map can be drawn of them."""
+    if dims not in (2, 3):
+        raise WorkshopError(f"dims={dims}: a map has 2 or 3 dimensions.")
+    N, D = vectors.shape
+    if min(N - 1, D) < dims:
+        raise WorkshopError(
+            f"{N} vectors of {D} numbers cannot be drawn in {dims} dimensions: give at"
+            f" least {dims + 1} images and {dims} numbers each."
+        )
+    unit: Points = normalize(vectors)
+    if np.ptp(unit, axis=0).max() < 1e-6:
+        raise WorkshopError(
+            f"all {N} vectors point the same way: the network gives every image the"
+            " same embedding (it has collapsed), so there is nothing to draw."
+        )
+    return unit
+
+
+def maps_2d(
+    embeddings: Embeddings,
+    *,
+    title: str = "Where the network puts the images",
+    note: str = "",
+    most: int = 2000,
+    seed: int = 0,
+) -> tuple[AccessibleFigure, Arrays]:
+    """Draw t-SNE and PCA side by side.
+
+    Args:
+        embeddings: to draw.
+        title: heading of the figure.
+        note: a line below the t-SNE, such as the kNN accuracy.
+        most: images drawn; with more, evenly from all classes (`sample_per_class`).
+        seed: of the choice and of t-SNE.
+
+    Returns:
+        The figure; and "drawn" (n,) indices, "tsne_2d" and "pca_2d" (n, 2).
+    """
+    drawn, vectors, labels = _drawn(embeddings, most, seed)
+    linear, shares = pca(vectors, 2)
+    points = tsne(vectors, 2, seed=seed)
+    axis_names = tuple(
+        f"PC {i}: {100 * share:.0f} % of variance"
+        for i, share in enumerate(shares.tolist(), 1)
+    )
+    panels = [
+        Panel("t-SNE", points, labels, note=note),
+        Panel("PCA", linear, labels, axis_names),
+    ]
+    figure = plots.embedding_grid(panels, embeddings.class_names, title=title)
+    return figure, {"drawn": drawn, "tsne_2d": points, "pca_2d": linear}
+
+
+def maps_3d(
+    embeddings: Embeddings,
+    *,
+    title: str = "Where the network puts the images, in 3-D",
+    most: int = 2000,
+    seed: int = 0,
+) -> tuple[AccessibleFigure, Arrays]:
+    """Draw t-SNE and PCA in 3-D, each from two sides, as one hides the depth.
+
+    Arguments as in `maps_2d`; returns the figure; "drawn", "tsne_3d" and "pca_3d".
+    """
+    drawn, vectors, labels = _drawn(embeddings, most, seed)
+    linear, shares = pca(vectors, 3)
+    points = tsne(vectors, 3, seed=seed)
+    percents = ", ".join(f"{100 * share:.0f}" for share in shares.tolist())
+    note = f"axes show {percents} % of the variance"
+    panels = [
+        Panel(f"{name}, from {side}", where, labels, note=words, azimuth=azimuth)
+        for name, where, words in (("t-SNE", points, ""), ("PCA", linear, note))
+        for side, azimuth in (("one side", -60.0), ("another", 30.0))
+    ]
+    figure = plots.embedding_grid(
+        panels, embeddings.class_names, title=title, columns=2
+    )
+    return figure, {"drawn": drawn, "tsne_3d": points, "pca_3d": linear}
+
+
+def draw_neighbours(
+    embeddings: Embeddings,
+    scenes: Scenes,
+    queries: NDArray[np.int64],
+    *,
+    k: int = 5,
+    title: str = "Nearest neighbours",
+) -> AccessibleFigure:
+    """Show images, and beside each its k nearest neighbours.
+
+    Args:
+        embeddings: where to look for neighbours.
+        scenes: the images they were made of.
+        queries: (Q,) indices into the embeddings.
+        k: neighbours of each; fewer if there are not so many images.
+        title: heading of the figure.
+
+    Raises:
+        WorkshopError: an index out of range, or a name that is not in the scenes.
+    """
+    found, similarity = nearest(
+        embeddings.vectors, queries, min(k, len(embeddings) - 1)
+    )
+    where = {name: i for i, name in enumerate(scenes.names)}
+    shown, inverse = np.unique(np.append(queries, found), return_inverse=True)
+    missing = [n for n in (embeddings.names[i] for i in shown) if n not in where]
+    if missing:
+        raise WorkshopError(
+            f"image {missing[0]!r} is not in these scenes: give those that the"
+            " embeddings were made of."
+        )
+    index = [where[embeddings.names[i]] for i in shown]
+    inverse = inverse.reshape(-1).astype(np.int64)
+    return plots.neighbours(
+        scenes.images[index],
+        scenes.bands,
+        embeddings.labels[shown],
+        embeddings.class_names,
+        inverse[: len(queries)],
+        inverse[len(queries) :].reshape(found.shape),
+        similarity,
+        title=title,
+    )
+
+
+def _drawn(
+    embeddings: Embeddings, most: int, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
+    drawn = sample_per_class(embeddings.labels, most, seed)
+    return drawn, embeddings.vectors[drawn], embeddings.labels[drawn]
