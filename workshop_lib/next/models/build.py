@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import Literal, get_args
 
 import torch
 
@@ -22,22 +22,33 @@ from workshop_lib.next.models.encoders import (
 )
 from workshop_lib.next.models.fusion import DecoderBuilder, Encoder
 from workshop_lib.next.models.heads import Categorical, Head, MultiLabel, Regression
-from workshop_lib.next.models.model import Model, ProjectionHead
-
-
-class _Entry(NamedTuple):
-    pattern: str
-    build: Callable[..., Backbone]  # (channels, matched groups...)
-    number: bool = True  # groups are numbers
-    pretrained: bool = False  # build takes pretrained=
-
-
-_TABLE = (
-    _Entry("small_cnn", small_cnn),
-    _Entry("linear", feature_mlp),
-    _Entry(r"mlp-(\d+)", feature_mlp),
-    _Entry(r"unet-(\d+)", unet_encoder),
+from workshop_lib.next.models.model import (
+    Model,
+    ProjectionHead,
+    init_from,
+    run_weights,
 )
+from workshop_lib.next.models.pretrained import (
+    PRETRAINED,
+    InputNormalization,
+    load_imagenet,
+)
+from workshop_lib.next.models.resnet import plain_net, resnet_cifar
+from workshop_lib.next.models.wide_resnet import wide_resnet
+
+IMAGENET = "imagenet"
+
+
+_TABLE: dict[str, Callable[..., Backbone]] = {
+    "small_cnn": small_cnn,
+    r"wrn-(\d+)-(\d+)": wide_resnet,
+    r"residual-(\d+)": resnet_cifar,
+    r"plain-(\d+)": plain_net,
+    r"unet-(\d+)": unet_encoder,
+    **{name: network.build for name, network in PRETRAINED.items()},
+    "linear": feature_mlp,
+    r"mlp-(\d+)": feature_mlp,
+}
 # Names that errors and `--help` list; patterns stand for any number.
 BACKBONES: tuple[str, ...] = (
     *("small_cnn", "wrn-28-2", "wrn-28-8"),
@@ -46,6 +57,9 @@ BACKBONES: tuple[str, ...] = (
     *("efficientnet_lite0", "efficientnet_b0", "vit_b_16"),
 )
 ENCODERS = (*BACKBONES, "unet-16", "unet-64", "fcn-resnet18", "fcn-resnet50")
+
+
+Kind = Literal["categorical", "dense", "multilabel", "regression"]
 
 
 @dataclass(frozen=True)
@@ -60,7 +74,7 @@ class HeadSpec:
         thresholds: of a multi-label head's confidence (`MultiLabel`).
     """
 
-    kind: Literal["categorical", "dense", "multilabel", "regression"]
+    kind: Kind
     num_classes: int = 0
     loss: str = "cross_entropy"
     thresholds: tuple[float, float] | None = (0.05, 0.7)
@@ -71,6 +85,8 @@ class HeadSpec:
         Raises:
             WorkshopError: an unknown kind, or too few classes.
         """
+        if self.kind not in get_args(Kind):
+            raise unknown_name("kind of head", self.kind, get_args(Kind))
         if self.kind != "regression" and self.num_classes < 1:
             raise WorkshopError(
                 f"a {self.kind} head of num_classes={self.num_classes}: expected at"
@@ -89,8 +105,6 @@ class HeadSpec:
                 )
             case "regression":
                 return Regression(encoder.width)
-        kinds = ("categorical", "dense", "multilabel", "regression")
-        raise unknown_name("kind of head", self.kind, kinds)
 
 
 def build_model(
@@ -101,10 +115,13 @@ def build_model(
     fusion: str = "early",
     metadata: int = 0,
     projection_dim: int = 0,
+    pretrained: str | None = None,
+    load_pretrained: bool = True,
+    freeze: int = 0,
 ) -> Model:
-    """Build a model from names, with random weights.
+    """Build a model from names.
 
-    The weights are drawn from one number of torch's global generator
+    Random weights are drawn from one number of torch's global generator
     (`torch.manual_seed`), each part from a stream of its own, so that no option changes
     the initial weights of parts it does not concern. They are laid out channels-last,
     which convolutions on CPUs and tensor cores read fastest; results are the same.
@@ -120,10 +137,18 @@ def build_model(
         fusion: where the sensors meet: "early", "middle", "late" or "shared".
         metadata: numbers M in the metadata vector; 0 for none.
         projection_dim: width P of the projection head; 0 leaves it out.
+        pretrained: what the encoder starts from: None for random weights, "imagenet",
+            or the folder of a run (`init_from`). After "imagenet" a backbone that reads
+            "rgb" alone normalises it itself: `encoder.unit_range` names the sensors
+            whose images must stay in [0, 1].
+        load_pretrained: False builds the same network and leaves its weights random,
+            for those of a checkpoint.
+        freeze: stages of the backbones that stay as they are; -1 for the whole encoder.
 
     Raises:
-        WorkshopError: an unknown name, an impossible depth, a size below its minimum,
-            or a dense head on an encoder without maps.
+        WorkshopError: an unknown name, an impossible depth, a size below its minimum, a
+            dense head on an encoder without maps, or pretrained weights that do not
+            exist or fit.
     """
     if any(c < 1 for c in sensors.values()) or metadata < 0 or projection_dim < 0:
         raise WorkshopError(
@@ -139,9 +164,10 @@ def build_model(
             f" 'unet-{encoder}', 'fcn-{encoder}' or 'unet-16'."
         )
     seed = draw_seed()
+    imagenet = pretrained == IMAGENET and load_pretrained
     built = Encoder(
         sensors,
-        partial(build_backbone, backbone, full_name=encoder),
+        partial(build_backbone, backbone, full_name=encoder, pretrained=imagenet),
         fusion=fusion,
         metadata=metadata,
         decoder=decoder if dense else None,
@@ -157,24 +183,35 @@ def build_model(
         with seeded(seed, "projection"):
             projection = _projection(built, projection_dim)
     model = Model(built, made, projection)
+    if pretrained == IMAGENET:
+        _normalize_photographs(built, backbone)
+    elif pretrained and load_pretrained:
+        init_from(model, run_weights(pretrained))
+    model.freeze(freeze)
     return model.to(memory_format=torch.channels_last)
 
 
-def build_backbone(name: str, channels: int, *, full_name: str = "") -> Backbone:
-    """Build a backbone from its name, with random weights.
+def build_backbone(
+    name: str, channels: int, *, full_name: str = "", pretrained: bool = False
+) -> Backbone:
+    """Build a backbone from its name.
 
     Args:
         name: such as "small_cnn"; see `build_model`.
         channels: of its input.
         full_name: with the decoder, for the message.
+        pretrained: whether to load ImageNet weights.
 
     Raises:
-        WorkshopError: an unknown name, or an impossible depth or width.
+        WorkshopError: an unknown name, an impossible depth or width, or `pretrained`
+            without weights.
     """
-    for entry in _TABLE:
-        if found := re.fullmatch(entry.pattern, name):
-            groups = [int(g) if entry.number else g for g in found.groups()]
-            return entry.build(channels, *groups)
+    for pattern, build in _TABLE.items():
+        if found := re.fullmatch(pattern, name):
+            backbone = build(channels, *(int(number) for number in found.groups()))
+            if pretrained:
+                load_imagenet(backbone, name)
+            return backbone
     raise unknown_name("encoder", full_name or name, ENCODERS)
 
 
@@ -190,8 +227,22 @@ def _parse(encoder: str) -> tuple[str, DecoderBuilder | None, int]:
     return encoder, None, 0
 
 
+def _normalize_photographs(encoder: Encoder, name: str) -> None:
+    """Have a backbone that reads RGB alone normalise it as its training did."""
+    late = encoder.fusion == "late"
+    alone = late or (encoder.fusion == "early" and len(encoder.sensors) == 1)
+    if encoder.sensors.get("rgb") != 3 or not alone:
+        return
+    normalize = InputNormalization(name)
+    encoder.backbones["rgb" if late else "all"].add_module("normalize", normalize)
+    encoder.unit_range = ("rgb",)
+    if encoder.missing:
+        value = encoder.missing.get_parameter("rgb.value")
+        value.data.copy_(normalize.mean.flatten())
+
+
 def _projection(encoder: Encoder, dim: int) -> ProjectionHead:
-    published = {b.projection_hidden for b in encoder.backbones.values()}
+    published = [b.projection_hidden for b in encoder.each_backbone()]
     hidden = max(published, default=0)
     if hidden:
         return ProjectionHead(encoder.width, hidden, dim, slope=0.0)

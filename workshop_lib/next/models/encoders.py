@@ -13,6 +13,7 @@ __all__ = [
     "feature_mlp",
     "pool",
     "seeded",
+    "set_channels",
     "small_cnn",
     "unet_encoder",
 ]
@@ -55,6 +56,7 @@ class Backbone(nn.Module):
         self.stages = nn.ModuleList(stages)
         self.widths, self.strides = tuple(widths), tuple(strides)
         self.projection_hidden = projection_hidden
+        self.normalize: nn.Module = nn.Identity()  # of a pretrained network's input
 
     def forward(self, x: Tensor, shifts: Sequence[Tensor] = ()) -> list[Tensor]:
         """Return the maps of all stages.
@@ -65,6 +67,7 @@ class Backbone(nn.Module):
                 next stage reads it (`metadata.MetadataShift`); empty for none.
         """
         pyramid: list[Tensor] = []
+        x = self.normalize(x)
         for k, stage in enumerate(self.stages):
             x = stage(x)
             if shifts:
@@ -82,6 +85,18 @@ class Backbone(nn.Module):
 def pool(maps: Tensor) -> Tensor:
     """Average maps over all positions. Shape: (B, D, h, w) -> (B, D)."""
     return F.adaptive_avg_pool2d(maps, 1).flatten(1)
+
+
+def set_channels(convolution: nn.Conv2d, channels: int) -> None:
+    """Make the first convolution of a ready-made network read so many channels."""
+    if channels == convolution.in_channels:
+        return
+    convolution.in_channels = channels
+    out, _, *kernel = convolution.weight.shape
+    convolution.weight = nn.Parameter(
+        convolution.weight.new_empty(out, channels, *kernel)
+    )
+    nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
 
 
 def small_cnn(channels: int, widths: Sequence[int] = (24, 48, 96)) -> Backbone:

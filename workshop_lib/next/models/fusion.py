@@ -20,6 +20,7 @@ __all__ = [
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -142,8 +143,9 @@ class Encoder(nn.Module):
         if metadata:
             with seeded(seed, "metadata"):
                 self.metadata = MetadataEmbedding(metadata)
-                for name, part in self.backbones.items():
-                    self.shifts[name] = MetadataShift(part.widths)
+                parts = zip(self.backbones, self.each_backbone(), strict=True)
+                self.shifts.update({k: MetadataShift(b.widths) for k, b in parts})
+        self.unit_range: tuple[str, ...] = ()  # sensors that a backbone normalises
         self.width = EMBEDDING
         self.decoder: Decoder | None = None
         if self.backbones:
@@ -152,7 +154,7 @@ class Encoder(nn.Module):
             raise WorkshopError("maps of metadata alone: give the model a sensor.")
 
     def _add_decoder(self, decoder: DecoderBuilder | None, seed: int) -> None:
-        one = next(iter(self.backbones.values()))
+        one = self.each_backbone()[0]
         copies = len(self.sensors) if self.fusion in ("late", "shared") else 1
         widths = [copies * width for width in one.widths]
         self.width = widths[-1]
@@ -179,7 +181,11 @@ class Encoder(nn.Module):
                 "this encoder has no backbone that all sensors go through: look at"
                 f" encoder.backbones ({', '.join(self.backbones) or 'none'})."
             )
-        return self.backbones["all"]
+        return self.each_backbone()[0]
+
+    def each_backbone(self) -> list[Backbone]:
+        """Return all backbones: one, or with late fusion one for each sensor."""
+        return [cast(Backbone, part) for part in self.backbones.values()]
 
     def forward(self, sample: Sample) -> Features:
         """Encode a sample.
@@ -240,10 +246,8 @@ class Encoder(nn.Module):
         """Return a sensor's images without gaps, (B, C, H, W)."""
         channels = self.sensors[name]
         if x is None:
-            missing: Tensor = self.missing[name].absent(
-                len(like), like.shape[2:], like.dtype
-            )
-            return missing
+            missing = cast(LearnedMissingValue, self.missing[name])
+            return missing.absent(len(like), like.shape[2:], like.dtype)
         if x.ndim != 4 or x.shape[1] != channels:
             raise WorkshopError(
                 f"{name} images of shape {tuple(x.shape)} given to a model that reads"

@@ -7,15 +7,18 @@ __all__ = [
     "encoder_parameters",
     "init_from",
     "parameter_counts",
+    "run_weights",
 ]
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from workshop_lib.errors import WorkshopError
+from workshop_lib.files import UNREADABLE
 from workshop_lib.next.models.checkpointing import in_parts, set_checkpointing
 from workshop_lib.next.models.fusion import Encoder
 from workshop_lib.next.models.heads import Features, Head
@@ -154,7 +157,7 @@ class Model(nn.Module):
             yield self.encoder
         elif self.frozen_stages:
             yield self.encoder.stems
-            for backbone in self.encoder.backbones.values():
+            for backbone in self.encoder.each_backbone():
                 yield from backbone.stages[: self.frozen_stages]
 
 
@@ -224,3 +227,24 @@ def init_from(model: Model, weights: Mapping[str, Tensor]) -> list[str]:
             " same encoder, sensors and fusion."
         )
     return odd
+
+
+def run_weights(folder: str | Path) -> Mapping[str, Tensor]:
+    """Read the averaged weights of a run, the best by validation.
+
+    Args:
+        folder: of the run.
+
+    Raises:
+        WorkshopError: no trained network there.
+    """
+    path = Path(folder) / "best.pt"
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        weights: Mapping[str, Tensor] = state["ema"]["model"]
+    except (OSError, KeyError, *UNREADABLE) as error:
+        raise WorkshopError(
+            f"{path} holds no trained network ({type(error).__name__}): give the folder"
+            " of a finished run, or 'imagenet'."
+        ) from error
+    return weights
