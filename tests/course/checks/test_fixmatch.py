@@ -1,10 +1,12 @@
-"""FixMatch's loss: values and gradients, in the ways in which it is written."""
+"""FixMatch's loss of scenes and of pixels: values and gradients, however written."""
 
 import pytest
 import torch
 import torch.nn.functional as F
 
 from workshop_lib.course import checks
+from workshop_lib.losses import consistency
+from workshop_lib.methods.pixel_fixmatch import pixel_consistency
 
 
 def ten_lines(logits_x, y, logits_u_w, logits_u_s, threshold):
@@ -33,20 +35,20 @@ def without_grad(logits_x, y, logits_u_w, logits_u_s, threshold):
     return loss_u + F.cross_entropy(logits_x, y)
 
 
-@pytest.mark.parametrize("right", [ten_lines, looped, without_grad])
+def librarys(logits_x, y, logits_u_w, logits_u_s, threshold):
+    probs = consistency.pseudo_label(logits_u_w)
+    mask = consistency.confidence_mask(probs, threshold)
+    loss_u = consistency.consistency_loss(logits_u_s, probs.argmax(dim=1), mask)
+    return consistency.supervised_loss(logits_x, y) + loss_u
+
+
+@pytest.mark.parametrize("right", [ten_lines, looped, without_grad, librarys])
 def test_right(right, capsys):
     checks.fixmatch_loss(right)
     assert capsys.readouterr().out.startswith("✓ fixmatch_loss: value and gradients")
 
 
-def by_sure(x, y, w, s, t):
-    confidence, pseudo = w.detach().softmax(1).max(1)
-    mask = (confidence >= t).float()
-    each = F.cross_entropy(s, pseudo, reduction="none")
-    return F.cross_entropy(x, y) + (each * mask).sum() / mask.sum()
-
-
-def only_sure(x, y, w, s, t):
+def only_confident(x, y, w, s, t):
     keep = w.softmax(1).amax(1) >= t
     return F.cross_entropy(x, y) + F.cross_entropy(s[keep], w.argmax(1)[keep])
 
@@ -58,18 +60,8 @@ def by_confidence(x, y, w, s, t):
     return F.cross_entropy(x, y) + (each * mask).mean()
 
 
-def soft(x, y, w, s, t):
-    probs = w.softmax(1)
-    mask = (probs.amax(1) >= t).float()
-    return F.cross_entropy(x, y) + (F.cross_entropy(s, probs, reduction="none") * mask).mean()  # noqa: E501  # fmt: skip
-
-
 def maskless(x, y, w, s, t):
     return F.cross_entropy(x, y) + F.cross_entropy(s, w.argmax(1))
-
-
-def on_probs(x, y, w, s, t):
-    return ten_lines(x, y, w, s.softmax(1), t)
 
 
 def mean_at_once(x, y, w, s, t):
@@ -78,30 +70,20 @@ def mean_at_once(x, y, w, s, t):
     return F.cross_entropy(x, y) + (F.cross_entropy(s, pseudo) * mask).mean()
 
 
-def weak_judged(x, y, w, s, t):
-    confidence, pseudo = w.detach().softmax(1).max(1)
-    each = F.cross_entropy(w, pseudo, reduction="none")
-    return F.cross_entropy(x, y) + (each * (confidence >= t)).mean()
-
-
 @pytest.mark.parametrize(
     ("wrong", "hint"),
     [
         (mean_at_once, "has already taken the mean: with reduction='none'"),
-        (weak_judged, "the strong view is to be judged, not the weak one"),
-        (by_sure, "0 / 0, which is NaN"),
-        (only_sure, "0 / 0, which is NaN"),
+        (only_confident, "0 / 0, which is NaN"),
         (by_confidence, "cut it off with logits_u_w.detach()"),
-        (soft, "the pseudo-labels are soft"),
         (lambda x, y, w, s, t: ten_lines(x, y, s, w, t), "weak and strong are exch"),
         (maskless, "the mask is missing"),
-        (on_probs, "softmax is taken twice: F.cross_entropy"),
         (
-            lambda x, y, w, s, t: ten_lines(x, y, w, s, t) - F.cross_entropy(x, y),
-            "the labeled images are missing",
+            lambda x, y, w, s, t: ten_lines(x, y, w, s.softmax(1), t),
+            "softmax is taken twice: F.cross_entropy",
         ),
-        (lambda x, y, w, s, t: F.cross_entropy(x, y), "unlabeled images are missing"),
-        (lambda *a: ten_lines(*a[:4], a[4] + 1e-6), "use >= rather than >"),
+        (lambda x, y, w, s, t: F.cross_entropy(x, y), "look at the parts separately"),
+        (lambda *a: ten_lines(*a[:4], a[4] + 1e-6), "look at the parts separately"),
         (lambda *a: ten_lines(*a).item(), "cannot be learnt from"),
         (lambda *a: ten_lines(*a).detach(), "cannot be learnt from"),
         (
@@ -112,16 +94,69 @@ def weak_judged(x, y, w, s, t):
             lambda x, y, w, s, t: ten_lines(x.detach(), y, w, s, t),
             "nothing is learnt from logits_x",
         ),
-        (
-            lambda x, y, w, s, t: (
-                F.cross_entropy(x, y),
-                ten_lines(x, y, w, s, t) - F.cross_entropy(x, y),
-            ),
-            "two losses came",
-        ),
-        (lambda *a: 0.5 * ten_lines(*a), "look at the parts apart"),
         (lambda x, y: 0.0, "the check calls fixmatch_loss(logits_x, y, logits_u_w"),
     ],
-)  # fmt: skip
+)
 def test_wrong(wrong, hint, refusal):
     assert hint in refusal(checks.fixmatch_loss, wrong)
+
+
+def loss(weak, strong, hole, threshold):
+    confidence, labels = weak.detach().softmax(dim=1).max(dim=1)
+    confidence, labels = confidence.flip(-1), labels.flip(-1)
+    each = F.cross_entropy(strong, labels, reduction="none")
+    return (each * (confidence >= threshold))[~hole].mean()
+
+
+def loss_turned_back(weak, strong, hole, threshold):
+    """Mirror the strong view back, rather than the weak one's labels."""
+    confidence, labels = weak.detach().softmax(1).max(1)
+    strong, seen = strong.flip(3), ~hole.flip(2)
+    each = F.cross_entropy(strong, labels, reduction="none")
+    return (each * (confidence >= threshold) * seen).sum() / seen.sum()
+
+
+def loss_ignoring(weak, strong, hole, threshold):
+    """As with masks: pixels that must not count become 255."""
+    confidence, labels = weak.detach().flip(-1).softmax(1).max(1)
+    labels = labels.masked_fill(hole | (confidence < threshold), 255)
+    total = F.cross_entropy(strong, labels, ignore_index=255, reduction="sum")
+    return total / (~hole).sum()
+
+
+def librarys_pixels(weak, strong, hole, threshold):
+    """Each strong pixel names its weak pixel, or -1."""
+    probs = consistency.pseudo_label(weak.permute(0, 2, 3, 1).flatten(0, 2))
+    mask = consistency.confidence_mask(probs, threshold)  # (N*H*W,)
+    source = torch.arange(hole.numel()).view(hole.shape).flip(-1)
+    source = source.masked_fill(hole, -1)
+    return pixel_consistency(strong, probs.argmax(dim=1), mask, source)
+
+
+@pytest.mark.parametrize(
+    "right", [loss, loss_turned_back, loss_ignoring, librarys_pixels]
+)
+def test_pixels_right(right):
+    checks.pixel_loss(right)
+
+
+def teaches_the_weak_view(weak, strong, hole, threshold):
+    confidence = weak.softmax(1).amax(1).flip(-1)
+    pull = (confidence - confidence.detach())[~hole].mean()  # 0, but with a gradient
+    return loss(weak, strong, hole, threshold) + pull
+
+
+@pytest.mark.parametrize(
+    ("wrong", "hint"),
+    [
+        (lambda w, s, h, t: loss(w.flip(-1), s, h, t), "the mirror was not undone"),
+        (lambda w, s, h, t: loss(w, s, h & False, t), "what lies under the hole"),
+        (lambda w, s, h, t: loss(w, s, h, 0.0), "the mask of confidence is missing"),
+        (lambda w, s, h, t: loss(w, s, h.flip(-1), t), "a single pixel"),
+        (lambda w, s, h, t: loss(w, s, h, t) + 1, "a single pixel"),
+        (lambda w, s, h, t: loss(w, s, h, t).item(), "cannot be learnt from"),
+        (teaches_the_weak_view, "cut it off with logits_weak.detach()"),
+    ],
+)
+def test_pixels_wrong(wrong, hint, refusal):
+    assert hint in refusal(checks.pixel_loss, wrong)

@@ -34,7 +34,7 @@ def test_count_right(right):
         (lambda y, index, K: torch.bincount(y[index]), "classes at the end"),
         (
             lambda y, index, K: np.unique(y[index].numpy(), return_counts=True)[1],
-            "slide to other classes",
+            "slip to other classes",
         ),
         (lambda y, index, K: len(y[index]), "one number came"),
         (lambda y, index, K: torch.zeros(K), "count each class"),
@@ -151,45 +151,45 @@ def everything(parts, labels, asked, seed):
 @pytest.mark.parametrize(
     ("wrong", "hint"),
     [
-        (with_parts(everything), "test images are in the unlabeled pool"),
+        (with_parts(everything), "test images are in unlabeled"),
         (
             with_parts(lambda p, *_: p | {
                 "unlabeled": torch.cat([p["unlabeled"], p["val"]])}),
-            "validation images are in the unlabeled pool",
+            "val images are in unlabeled",
         ),
         (
             with_parts(lambda p, *_: p | {
                 "labeled": torch.cat([p["labeled"], p["test"][:1]])}),
-            "some labeled images are test images",
+            "test images are in labeled",
         ),
         (
             with_parts(lambda p, *_: p | {
                 "labeled": torch.cat([p["labeled"], p["val"][:1]])}),
-            "some labeled images are validation images",
+            "val images are in labeled",
         ),
         (
             with_parts(lambda p, *_: p | {"val": p["test"]}),
-            "validation and test share images",
+            "test images are in val",
         ),
         (
             with_parts(lambda p, *_: p | {"unlabeled": p["unlabeled"][
                 ~torch.isin(p["unlabeled"], p["labeled"])]}),
-            "belong to the unlabeled pool too",
+            "belong to the unlabelled pool too",
         ),
         (
             with_parts(lambda p, *_: p | {"labeled": p["unlabeled"]}),
-            "whatever was asked for",
+            "whatever was requested",
         ),
         (
             with_parts(lambda p, y, asked, s: p | {"labeled": p["labeled"][:asked]}),
-            "wanted are 4 of each class",
+            "4 labels came in total",
         ),
-        (with_parts(labels_from_all), "drawn from all images together"),
+        (with_parts(labels_from_all), "and not of all classes together"),
         (
             with_parts(lambda p, *_: p | {"labeled": p["labeled"][1:]}),
             "take the first `labels_per_class`",
         ),
-        (not_stratified, "but not of each class"),
+        (not_stratified, "draw from each class separately (stratified)"),
         (lambda *a: draw(*a, test=0.5), "test should hold 25 %"),
         (lambda *a: draw(*a, val=0.4), "val should hold 15 %"),
         (
@@ -208,11 +208,11 @@ def everything(parts, labels, asked, seed):
         (with_parts(lambda p, *_: tuple(p.values())), "return all four parts by name"),
         (
             with_parts(lambda p, *_: p | {"val": p["val"].float()}),
-            "give positions of images for val",
+            "positions in val are integers",
         ),
         (
             with_parts(lambda p, *_: p | {"val": p["val"] + 1000}),
-            "positions in val run from 0",
+            "positions in val are integers from 0",
         ),
         (
             with_parts(lambda p, *_: p | {"val": torch.tensor([])}),
@@ -274,7 +274,9 @@ def by_hand(scenes, split):
 )
 def test_detective_right(right, capsys):
     checks.detective(right)
-    assert capsys.readouterr().out.startswith("✓ detective: six faults found")
+    assert capsys.readouterr().out.startswith(
+        "✓ detective: six faults found, two clean"
+    )
 
 
 def blind_to(*kinds):

@@ -83,22 +83,55 @@ def rolled(images, generator):
     return torch.roll(images, int(torch.randint(1, 5, (1,), generator=generator)), 3)
 
 
+def complement(images, generator):
+    """Every image is flipped exactly once."""
+    sideways = coin(len(images), generator).view(-1, 1, 1, 1)
+    return torch.where(sideways, images.flip(3), images.flip(2))
+
+
+def integers_as_index(images, generator):
+    views = images.clone()
+    for dim in (3, 2):
+        flip = torch.randint(0, 2, (len(images),), generator=generator)
+        views[flip] = views[flip].flip(dim)
+    return views
+
+
+def integers_pick(images, generator):
+    flip = torch.randint(0, 2, (len(images),), generator=generator)
+    return images[flip].flip(3)
+
+
+def looped_along_bands(images, generator):
+    """In a loop over images (C, H, W), dim 0 are the bands and dim 1 the rows."""
+    views = images.clone()
+    for i in range(len(images)):
+        for dim in (0, 1):
+            if coin(1, generator):
+                views[i] = views[i].flip(dim)
+    return views
+
+
 @pytest.mark.parametrize(
     ("wrong", "hint"),
     [
+        (complement, "one draw decides for both directions"),
+        (integers_as_index, "the draws are the integers 0 and 1"),
+        (integers_pick, "the draws are the integers 0 and 1"),
+        (looped_along_bands, "flip the last dimension, -1, for left"),
         (one_draw, "one draw decides for the whole batch"),
         (per_image((1,)), "the order of the bands is reversed"),
         (lambda x, g: per_image((1,))(whole_batch(x, g), g), "order of the bands"),
         (of_the_batch, "changed places in the batch"),
-        (bands_apart, "bands of one image are mirrored differently"),
-        (noisy, "values are changed"),
-        (rolled, "another way than by a mirror"),
-        (per_image((3,)), "nothing is ever mirrored top and bottom: that is dim 2"),
-        (per_image((2,)), "nothing is ever mirrored left and right: that is dim 3"),
+        (bands_apart, "in all bands of an image alike"),
+        (noisy, "a mirror only moves pixels"),
+        (rolled, "use flip"),
+        (per_image((3,)), "ever mirrored top and bottom (dimension -2)"),
+        (per_image((2,)), "ever mirrored left and right (dimension -1)"),
         (per_image((2, 3)), "one draw decides for both directions"),
         (
             lambda x, g: per_image((2,))(x.flip(3), g),
-            "every image is mirrored left and right",
+            "compare the draws with 0.5",
         ),
         (lambda x, g: x.flip(3), "either nothing is drawn"),
         (seeds_itself, "seeds its generator itself"),
@@ -167,6 +200,19 @@ def test_cutout_right(right):
     checks.cutout(right)
 
 
+def negative_slice(images, size, generator):
+    """The classic slip: a start below 0 counts from the end, and the slice is empty."""
+    B, _, H, W = images.shape
+    half = round(size * H) // 2
+    y = torch.randint(0, H, (B,), generator=generator)
+    x = torch.randint(0, W, (B,), generator=generator)
+    views = images.clone()
+    for i in range(B):
+        hole = (slice(y[i] - half, y[i] + half), slice(x[i] - half, x[i] + half))
+        views[i, :, hole[0], hole[1]] = images[i].mean((1, 2))[:, None, None]
+    return views
+
+
 def scattered(images, size, generator):
     drawn = torch.rand(images[:, :1].shape, generator=generator) < 0.1
     return torch.where(drawn, images.mean((2, 3), keepdim=True), images)
@@ -180,32 +226,32 @@ def in_place_cutout(images, size, generator):
 @pytest.mark.parametrize(
     ("wrong", "hint"),
     [
+        (negative_slice, "some images get no hole"),
         (lambda *a: holes(*a, pixels=16), "16 pixels wide, whatever the image"),
-        (lambda *a: holes(*a, one=True), "all holes of the batch are at one place"),
+        (lambda *a: holes(*a, one=True), "all holes of the batch are at one position"),
         (lambda *a: holes(*a, rows=True), "whole rows or columns are gone"),
-        (lambda *a: holes(*a, bands=slice(0, 1)), "in one band only"),
+        (lambda *a: holes(*a, bands=slice(0, 1)), "a single square in all bands"),
         (
             lambda *a: holes(*a, fill=lambda x, i: x.mean((0, 2, 3)).view(3, 1, 1)),
             "the mean of the batch fills every hole",
         ),
         (lambda *a: holes(*a, fill=lambda x, i: x[i].mean()), "the hole is grey"),
-        (lambda *a: holes(*a, fill=lambda x, i: x.mean()), "of the batch over all"),
         (lambda *a: holes(*a, fill=lambda x, i: 0.0), "the hole is black"),
-        (lambda *a: holes(*a, fill=lambda x, i: 1.0), "the hole is white"),
+        (lambda *a: holes(*a, fill=lambda x, i: 1.0), "the mean of its image"),
         (
             lambda *a: holes(*a, fill=lambda x, i: x[i, :, :1, :1]),
             "fill each hole with the mean of its image",
         ),
         (
             lambda x, s, g: holes(x, math.sqrt(s), g),
-            "taken as share of the area",
+            "used as a fraction of the area",
         ),
         (lambda x, s, g: holes(x, 2 * s, g, inside=False), "twice as wide"),
         (lambda *a: holes(*a, columns=True), "whole rows or columns"),
-        (lambda x, s, g: holes(x, s / 2, g), "half as wide"),
-        (lambda *a: holes(*a, wide=0.5), "not as wide as it is high"),
-        (lambda *a: holes(*a, diagonal=True), "row and column are always equal"),
-        (scattered, "a single square is wanted"),
+        (lambda x, s, g: holes(x, s / 2, g), "times the side of the image"),
+        (lambda *a: holes(*a, wide=0.5), "times the side of the image"),
+        (lambda *a: holes(*a, diagonal=True), "row and column depend on one draw"),
+        (scattered, "a single square in all bands is wanted"),
         (in_place_cutout, "changed its argument"),
         (
             lambda x, s, g: holes(x, s, torch.Generator().manual_seed(1)),

@@ -1,4 +1,4 @@
-"""Unit 05: accuracy, kappa and intervals, written as a learner would."""
+"""Unit 05: accuracy, kappa and intervals, as a learner would write them."""
 
 import math
 import statistics
@@ -8,6 +8,12 @@ import pytest
 from scipy import stats
 
 from workshop_lib.course import checks
+from workshop_lib.evaluation.metrics import score, scores_from_confusion
+from workshop_lib.evaluation.statistics import seed_interval
+
+
+def names(K):
+    return [str(k) for k in range(K)]
 
 
 def sorted_guesses(probs, labels, k):
@@ -15,86 +21,24 @@ def sorted_guesses(probs, labels, k):
     return (order == labels[:, None]).any(1).float().mean()
 
 
-@pytest.mark.parametrize(
-    "right",
-    [
-        sorted_guesses,
-        lambda p, y, k: np.mean(
-            [int(c) in r.topk(k).indices.tolist() for r, c in zip(p, y, strict=True)]
-        ),
-    ],
-)
-def test_top_k_right(right):
-    checks.top_k_accuracy(right)
-
-
-@pytest.mark.parametrize(
-    ("wrong", "hint"),
-    [
-        (lambda p, y, k: (p.argmax(1) == y).float().mean(), "only the first guess"),
-        (
-            lambda p, y, k: (p.argsort(1)[:, :k] == y[:, None]).any(1).float().mean(),
-            "least likely",
-        ),
-        (lambda p, y, k: sorted_guesses(p, y, k) * len(y), "the number of hits"),
-        (
-            lambda p, y, k: (p.topk(k, 1).indices == y[:, None]).float().mean(),
-            "you divided by N x k",
-        ),
-        (
-            lambda p, y, k: np.mean(
-                [sorted_guesses(p[y == c], y[y == c], k) for c in y.unique()]
-            ),
-            "the mean of the classes' accuracies",
-        ),
-        (lambda p, y, k: 1.0, "are the k guesses"),
-    ],
-)  # fmt: skip
-def test_top_k_wrong(wrong, hint, refusal):
-    assert hint in refusal(checks.top_k_accuracy, wrong)
+def row_by_row(probs, labels, k):
+    pairs = zip(probs, labels, strict=True)
+    return np.mean([int(c) in row.topk(k).indices.tolist() for row, c in pairs])
 
 
 def kappa(matrix, chance=None):
     total = matrix.sum()
     observed = np.diag(matrix).sum() / total
     if chance is None:
-        chance = (
-            sum(matrix[k].sum() * matrix[:, k].sum() for k in range(len(matrix)))
-            / total**2
-        )
-    return (observed - chance) / (1 - chance)  # fmt: skip
-
-
-def test_kappa_right():
-    checks.cohens_kappa(kappa)
-    checks.cohens_kappa(lambda m: kappa(m.T))  # it is symmetric: truth may be columns
-
-
-@pytest.mark.parametrize(
-    ("wrong", "hint"),
-    [
-        (lambda m: np.trace(m) / m.sum(), "this is the accuracy"),
-        (lambda m: kappa(m, 1 / len(m)), "chance was taken as 1 / K"),
-        (
-            lambda m: kappa(m, ((m.sum(1) / m.sum()) ** 2).sum()),
-            "from the truth alone",
-        ),
-        (
-            lambda m: kappa(m, ((m.sum(0) / m.sum()) ** 2).sum()),
-            "from the predictions alone",
-        ),
-        (lambda m: 0.0, "compute two numbers first"),
-    ],
-)
-def test_kappa_wrong(wrong, hint, refusal):
-    assert hint in refusal(checks.cohens_kappa, wrong)
+        pairs = zip(matrix.sum(1), matrix.sum(0), strict=True)
+        chance = sum(row * column for row, column in pairs) / total**2
+    return (observed - chance) / (1 - chance)
 
 
 def by_scipy(values):
-    low, high = stats.t.interval(
-        0.95, len(values) - 1, loc=np.mean(values), scale=stats.sem(values)
-    )
-    return np.mean(values), low, high
+    mean, error = np.mean(values), stats.sem(values)
+    low, high = stats.t.interval(0.95, len(values) - 1, loc=mean, scale=error)
+    return mean, low, high
 
 
 def by_statistics(values):
@@ -103,31 +47,97 @@ def by_statistics(values):
     return [mean, mean - half, mean + half]
 
 
-@pytest.mark.parametrize("right", [by_scipy, by_statistics])
-def test_interval_right(right):
-    checks.mean_and_interval(right)
+def librarys_interval(values):
+    found = seed_interval(values)
+    return found.value, found.low, found.high
+
+
+@pytest.mark.parametrize(
+    ("check", "right"),
+    [
+        (checks.top_k_accuracy, sorted_guesses),
+        (checks.top_k_accuracy, row_by_row),
+        (
+            checks.top_k_accuracy,
+            lambda p, y, k: score(p, y, names(p.shape[1]), k=k).top_k,
+        ),
+        (checks.cohens_kappa, kappa),
+        (checks.cohens_kappa, lambda m: kappa(m.T)),  # symmetric: truth may be columns
+        (
+            checks.cohens_kappa,
+            lambda m: scores_from_confusion(m, names(len(m))).kappa,
+        ),
+        (checks.mean_and_interval, by_scipy),
+        (checks.mean_and_interval, by_statistics),
+        (checks.mean_and_interval, librarys_interval),
+    ],
+)
+def test_right(check, right):
+    check(right)
 
 
 def around(values, half):
     return np.mean(values), np.mean(values) - half, np.mean(values) + half
 
 
+def t(values, at=0.975):
+    return stats.t.ppf(at, len(values) - 1)
+
+
 @pytest.mark.parametrize(
-    ("wrong", "hint"),
+    ("check", "wrong", "hint"),
     [
-        (lambda v: around(v, np.std(v, ddof=1)), "mean ± standard deviation"),
-        (lambda v: around(v, stats.sem(v)), "mean ± standard error"),
-        (lambda v: around(v, 1.95996 * stats.sem(v)), "1.96 was taken for t"),
         (
-            lambda v: around(v, stats.t.ppf(0.975, len(v) - 1) * stats.sem(v, ddof=0)),
+            checks.top_k_accuracy,
+            lambda p, y, k: (p.argmax(1) == y).float().mean(),
+            "only the first guess",
+        ),
+        (
+            checks.top_k_accuracy,
+            lambda p, y, k: (p.argsort(1)[:, :k] == y[:, None]).any(1).float().mean(),
+            "least likely",
+        ),
+        (
+            checks.top_k_accuracy,
+            lambda p, y, k: sorted_guesses(p, y, k) * len(y),
+            "the number of hits",
+        ),
+        (
+            checks.top_k_accuracy,
+            lambda p, y, k: (p.topk(k, 1).indices == y[:, None]).float().mean(),
+            "you divided by N x k",
+        ),
+        (checks.top_k_accuracy, lambda p, y, k: 1.0, "are the k guesses"),
+        (checks.cohens_kappa, lambda m: np.trace(m) / m.sum(), "this is the accuracy"),
+        (checks.cohens_kappa, lambda m: kappa(m, 1 / len(m)), "taken as 1 / K"),
+        (
+            checks.cohens_kappa,
+            lambda m: kappa(m, ((m.sum(1) / m.sum()) ** 2).sum()),
+            "from the truth alone",
+        ),
+        (checks.cohens_kappa, lambda m: 0.0, "compute two numbers first"),
+        (
+            checks.mean_and_interval,
+            lambda v: around(v, np.std(v, ddof=1)),
+            "mean ± standard deviation",
+        ),
+        (
+            checks.mean_and_interval,
+            lambda v: around(v, 1.95996 * stats.sem(v)),
+            "1.96 was taken for t",
+        ),
+        (
+            checks.mean_and_interval,
+            lambda v: around(v, t(v) * stats.sem(v, ddof=0)),
             "numpy's std does that",
         ),
         (
-            lambda v: around(v, stats.t.ppf(0.95, len(v) - 1) * stats.sem(v)),
+            checks.mean_and_interval,
+            lambda v: around(v, t(v, at=0.95) * stats.sem(v)),
             "take the quantile 0.975",
         ),
-        (lambda v: np.mean(v), "mean ± t x s / sqrt(n)"),
+        (checks.mean_and_interval, lambda v: np.mean(v), "mean ± t x s / sqrt(n)"),
     ],
-)  # fmt: skip
-def test_interval_wrong(wrong, hint, refusal):
-    assert hint in refusal(checks.mean_and_interval, wrong)
+)
+def test_wrong(check, wrong, hint, refusal):
+    assert hint in refusal(check, wrong)

@@ -1,47 +1,18 @@
-"""Unit 07: stacking, statistics, fusion and verdicts, written as a learner would."""
+"""Unit 07: stacking, statistics, fusion and verdicts, as a learner would write them."""
 
 import numpy as np
 import pytest
 import torch
 
+from workshop_lib.augment.normalize import Normalize
 from workshop_lib.course import checks
-from workshop_lib.course.checks import fusion, verdicts
+from workshop_lib.course.checks import fusion, unit_07
 from workshop_lib.models.fusion import FUSIONS
 
 
 def stack(first, second, facts):
     maps = facts[:, :, None, None].expand(-1, -1, *first.shape[2:])
     return torch.cat([first, second, maps], 1)
-
-
-@pytest.mark.parametrize(
-    "right",
-    [
-        stack,
-        lambda a, b, f: torch.cat(
-            [a, b, f[..., None, None] * torch.ones_like(a[:, :1])], 1
-        ),
-        lambda a, b, f: torch.cat(
-            [a, b, f.view(*f.shape, 1, 1).repeat(1, 1, *a.shape[2:])], dim=1
-        ),
-    ],
-)
-def test_stack_right(right):
-    checks.stack_modalities(right)
-
-
-@pytest.mark.parametrize(
-    ("wrong", "hint"),
-    [
-        (lambda a, b, f: torch.cat([a, b], 1), "the facts are missing"),
-        (lambda a, b, f: stack(b, a, f), "the two sensors are exchanged"),
-        (lambda a, b, f: torch.cat([a, b, f], 1), "two shapes do not fit"),
-        (lambda a, b, f: torch.cat([a, b], 0), "two shapes do not fit"),
-        (lambda a, b, f: stack(a, b, f.flip(1)), "facts (N, K, 1, 1)"),
-    ],
-)
-def test_stack_wrong(wrong, hint, refusal):
-    assert hint in refusal(checks.stack_modalities, wrong)
 
 
 def statistics(images, train):
@@ -55,53 +26,13 @@ def with_numpy(images, train):
     return np.nanmean(some, (0, 2, 3)), np.nanstd(some, (0, 2, 3), ddof=1)
 
 
-@pytest.mark.parametrize("right", [statistics, with_numpy])
-def test_statistics_right(right):
-    checks.channel_statistics(right)
-
-
-@pytest.mark.parametrize(
-    ("wrong", "hint"),
-    [
-        (lambda x, i: statistics(x, slice(None)), "all patches were used"),
-        (lambda x, i: statistics(x.nan_to_num(), i), "was counted as 0"),
-        (
-            lambda x, i: (x[i].mean((0, 2, 3)), x[i].std((0, 2, 3))),
-            "NaN came: a missing value entered the mean",
-        ),
-        (lambda x, i: (x[i].nanmean(), x[i].nanmean()), "the mean over patches"),
-        (lambda x, i: x - statistics(x, i)[0], "two shapes do not fit"),
-        (lambda x, i: x.sub_(1.0), "changed its argument"),
-    ],
-)
-def test_statistics_wrong(wrong, hint, refusal):
-    assert hint in refusal(checks.channel_statistics, wrong)
+def librarys(images, train):
+    fitted = Normalize.fit(images, train, gaps=True)
+    return fitted.mean, fitted.std
 
 
 def late(model, s2, s1):
     return model.head(torch.cat([model.s2(s2), model.s1(s1)], 1))
-
-
-def test_late_right():
-    checks.late_forward(late)
-    checks.late_forward(lambda m, a, b: m.head(torch.hstack((m.s2(a), m.s1(b)))))
-
-
-@pytest.mark.parametrize(
-    ("wrong", "hint"),
-    [
-        (lambda m, a, b: late(m, b, a), "through each other's backbone"),
-        (lambda m, a, b: m.head(m.s2(a) + m.s1(b)), "two shapes do not fit"),
-        (
-            lambda m, a, b: m.head(torch.cat([m.s2(a).detach(), m.s1(b)], 1)),
-            "no gradient reaches model.s2",
-        ),
-        (lambda m, a, b: late(m, a, b).detach(), "no gradient reaches model.s2"),
-        (lambda m, a, b: late(m, a, b).relu(), "three lines"),
-    ],
-)
-def test_late_wrong(wrong, hint, refusal):
-    assert hint in refusal(checks.late_forward, wrong)
 
 
 def counted(c2, c1, classes):
@@ -122,35 +53,6 @@ def counted(c2, c1, classes):
     )
 
 
-def test_parameters_right():
-    checks.predict_parameters(counted)
-    assert set(fusion.ORDER) == set(FUSIONS)
-
-
-@pytest.mark.parametrize(
-    ("wrong", "hint"),
-    [
-        (lambda a, b, k: sorted(counted(a, b, k)), "which parts it has"),
-        (lambda a, b, k: counted(a, b, k)[:3], "which parts it has"),
-        (
-            lambda a, b, k: [counted(a, b, k)[i] for i in (0, 1, 3, 2)],
-            "late and shared are exchanged",
-        ),
-    ],
-)
-def test_parameters_wrong(wrong, hint, refusal):
-    assert hint in refusal(checks.predict_parameters, wrong)
-
-
-def test_the_learners_random_numbers_stay():
-    torch.manual_seed(3)
-    expected = torch.rand(2)
-    torch.manual_seed(3)
-    checks.late_forward(late)
-    checks.predict_parameters(counted)
-    assert torch.equal(torch.rand(2), expected)
-
-
 def word(gains):
     if len(gains) < 2:
         return "unsure"
@@ -164,21 +66,143 @@ def word(gains):
     return "unsure"
 
 
-def test_verdict_right():
-    checks.verdict(word)
-    for gains in ([1.0], [0.0, 0.9], [-1, -5], [4, -4], [2, 1], [1, -1]):
-        assert verdicts._word(gains) == word(gains)
+@pytest.mark.parametrize(
+    ("check", "right"),
+    [
+        (checks.stack_modalities, stack),
+        (
+            checks.stack_modalities,
+            lambda a, b, f: torch.cat(
+                [a, b, f[..., None, None] * torch.ones_like(a[:, :1])], 1
+            ),
+        ),
+        (
+            checks.stack_modalities,
+            lambda a, b, f: torch.cat(
+                [a, b, f.view(*f.shape, 1, 1).repeat(1, 1, *a.shape[2:])], dim=1
+            ),
+        ),
+        (checks.channel_statistics, statistics),
+        (checks.channel_statistics, with_numpy),
+        (checks.channel_statistics, librarys),
+        (checks.late_forward, late),
+        (
+            checks.late_forward,
+            lambda m, a, b: m.head(torch.hstack((m.s2(a), m.s1(b)))),
+        ),
+        (checks.predict_parameters, counted),
+        (checks.verdict, word),
+    ],
+)
+def test_right(check, right):
+    check(right)
 
 
 @pytest.mark.parametrize(
-    ("wrong", "hint"),
+    ("check", "wrong", "hint"),
     [
-        (lambda gains: word([sum(gains) / len(gains)] * 2), "the mean decides"),
-        (lambda gains: "unsure", "are there two seeds at all"),
-        (lambda gains: word(gains).upper(), "give one of the words complementary,"),
-        (lambda gains: max(gains), "give one of the words complementary,"),
-        (lambda gains: gains >= 1, "your function stopped"),
+        (
+            checks.stack_modalities,
+            lambda a, b, f: torch.cat([a, b], 1),
+            "the facts are missing",
+        ),
+        (
+            checks.stack_modalities,
+            lambda a, b, f: stack(b, a, f),
+            "the two sensors are exchanged",
+        ),
+        (
+            checks.stack_modalities,
+            lambda a, b, f: torch.cat([a, b, f], 1),
+            "two shapes do not fit",
+        ),
+        (
+            checks.stack_modalities,
+            lambda a, b, f: stack(a, b, f.flip(1)),
+            "facts (N, K, 1, 1)",
+        ),
+        (
+            checks.channel_statistics,
+            lambda x, i: statistics(x, slice(None)),
+            "all patches were used",
+        ),
+        (
+            checks.channel_statistics,
+            lambda x, i: statistics(x.nan_to_num(), i),
+            "were counted as 0",
+        ),
+        (
+            checks.channel_statistics,
+            lambda x, i: (x[i].mean((0, 2, 3)), x[i].std((0, 2, 3))),
+            "NaN came: a missing value entered the mean",
+        ),
+        (
+            checks.channel_statistics,
+            lambda x, i: (x[i].nanmean(), x[i].nanmean()),
+            "the mean over patches",
+        ),
+        (checks.channel_statistics, lambda x, i: x.sub_(1.0), "changed its argument"),
+        (
+            checks.late_forward,
+            lambda m, a, b: late(m, b, a),
+            "through each other's backbone",
+        ),
+        (
+            checks.late_forward,
+            lambda m, a, b: m.head(m.s2(a) + m.s1(b)),
+            "two shapes do not fit",
+        ),
+        (
+            checks.late_forward,
+            lambda m, a, b: m.head(torch.cat([m.s2(a).detach(), m.s1(b)], 1)),
+            "no gradient reaches model.s2",
+        ),
+        (
+            checks.late_forward,
+            lambda m, a, b: late(m, a, b).detach(),
+            "no gradient reaches model.s2",
+        ),
+        (checks.late_forward, lambda m, a, b: late(m, a, b).relu(), "three lines"),
+        (
+            checks.predict_parameters,
+            lambda a, b, k: sorted(counted(a, b, k)),
+            "which parts it has",
+        ),
+        (
+            checks.predict_parameters,
+            lambda a, b, k: [counted(a, b, k)[i] for i in (0, 1, 3, 2)],
+            "late and shared are exchanged",
+        ),
+        (
+            checks.verdict,
+            lambda gains: word([sum(gains) / len(gains)] * 2),
+            "the mean decides",
+        ),
+        (checks.verdict, lambda gains: "unsure", "are there two seeds at all"),
+        (checks.verdict, lambda gains: word(gains).upper(), "give one of the words"),
+        (checks.verdict, lambda gains: max(gains), "give one of the words"),
+        (checks.verdict, lambda gains: gains >= 1, "your function raised an error"),
     ],
 )
-def test_verdict_wrong(wrong, hint, refusal):
-    assert hint in refusal(checks.verdict, wrong)
+def test_wrong(check, wrong, hint, refusal):
+    assert hint in refusal(check, wrong)
+
+
+def test_the_learners_random_numbers_stay():
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    checks.late_forward(late)
+    checks.predict_parameters(counted)
+    assert torch.equal(torch.rand(2), expected)
+
+
+def test_all_fusions_of_the_library_are_counted():
+    assert set(fusion.ORDER) == set(FUSIONS)
+
+
+@pytest.mark.parametrize(
+    "gains", [[1.0], [0.0, 0.9], [-1, -5], [4, -4], [2, 1], [1, -1]]
+)
+def test_the_word_is_that_of_the_notebook(gains):
+    assert unit_07._word(gains) == word(gains)

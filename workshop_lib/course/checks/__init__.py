@@ -1,4 +1,4 @@
-"""Checks of the learner's own functions, in the order of the units."""
+"""Checks of the learner's own functions."""
 
 __all__ = [
     "CheckFailed",
@@ -32,17 +32,18 @@ __all__ = [
     "window_starts",
 ]
 
-from workshop_lib.course.checks.faults import detective
-from workshop_lib.course.checks.fixmatch import fixmatch_loss
+from workshop_lib.course.checks.attempt import CheckFailed
+from workshop_lib.course.checks.detective import detective
+from workshop_lib.course.checks.fixmatch import fixmatch_loss, pixel_loss
 from workshop_lib.course.checks.fusion import late_forward, predict_parameters
-from workshop_lib.course.checks.maps import mean_iou
-from workshop_lib.course.checks.memory import predict_memory
-from workshop_lib.course.checks.pixel_fixmatch import pixel_loss
-from workshop_lib.course.checks.trial import CheckFailed
 from workshop_lib.course.checks.unit_01 import convolve, majority_accuracy
 from workshop_lib.course.checks.unit_02 import count_labels, draw_split
 from workshop_lib.course.checks.unit_03 import cutout, weak_view
-from workshop_lib.course.checks.unit_04 import confidence_mask, pseudo_labels
+from workshop_lib.course.checks.unit_04 import (
+    confidence_mask,
+    predict_memory,
+    pseudo_labels,
+)
 from workshop_lib.course.checks.unit_05 import (
     cohens_kappa,
     mean_and_interval,
@@ -53,11 +54,15 @@ from workshop_lib.course.checks.unit_06 import (
     l2_normalize,
     nearest_neighbours,
 )
-from workshop_lib.course.checks.unit_07 import channel_statistics, stack_modalities
+from workshop_lib.course.checks.unit_07 import (
+    channel_statistics,
+    stack_modalities,
+    verdict,
+)
 from workshop_lib.course.checks.unit_08 import (
     head_parameters,
+    mean_iou,
     sum_scores,
     times_seen,
     window_starts,
 )
-from workshop_lib.course.checks.verdicts import verdict

@@ -1,7 +1,13 @@
-"""Telling in words what a function returned, and where that differs."""
+"""Results and errors of a learner's function, compared and put into words."""
 
-__all__ = ["as_tensor", "describe", "first_difference", "same"]
+__all__ = ["as_tensor", "describe", "explain", "first_difference", "same"]
 
+import inspect
+import linecache
+import re
+from collections.abc import Callable, Sequence
+from functools import reduce
+from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -9,10 +15,16 @@ import torch
 from torch import Tensor
 
 _FEW = 6  # up to so many values are shown themselves
+_CLOSE = {"rtol": 1e-4, "atol": 1e-6, "equal_nan": True}
+_SHAPES = re.compile(
+    r"size of tensor|shape|size mismatch|mat1 and mat2|broadcast|dimension"
+    r"|out of (range|bounds)",
+    re.IGNORECASE,
+)
 
 
 def as_tensor(value: Any) -> Tensor | None:
-    """Read numbers in any of their dresses: tensor, array, list, bool, float.
+    """Read numbers in whatever form they come: tensor, array, list, bool, float.
 
     Returns:
         A detached CPU tensor; None for what holds no numbers, or rows of unequal
@@ -20,24 +32,21 @@ def as_tensor(value: Any) -> Tensor | None:
     """
     if isinstance(value, Tensor):
         return value.detach().cpu()
-    if isinstance(value, list | tuple) and any(isinstance(v, Tensor) for v in value):
+    if isinstance(value, list | tuple):
         rows = [as_tensor(v) for v in value]
         known = [row for row in rows if row is not None]
-        if len(known) < len(rows) or len({row.shape for row in known}) != 1:
+        if len(known) < len(rows) or len({row.shape for row in known}) > 1:
             return None
-        wide = torch.float64 if any(r.is_floating_point() for r in known) else None
-        return torch.stack([row.to(wide or torch.int64) for row in known])
-    if not isinstance(value, list | tuple | float | int | np.ndarray | np.generic):
+        kind = reduce(torch.promote_types, (r.dtype for r in known), torch.bool)
+        return torch.stack([r.to(kind) for r in known]) if known else torch.empty(0)
+    if not isinstance(value, float | int | np.ndarray | np.generic):
         return None
-    try:
-        array = np.asarray(value)
-    except ValueError:  # rows of unequal length
-        return None
+    array = np.asarray(value)
     return torch.from_numpy(array.copy()) if array.dtype.kind in "fiub" else None
 
 
 def same(came: Any, expected: Any) -> bool:
-    """Tell whether two results are one word, or the same numbers in the same shape.
+    """Return whether two results are the same word, or the same numbers and shape.
 
     Type and device do not count, nor do differences of rounding; NaN equals NaN, so
     that a mistake which gives NaN can be recognised.
@@ -47,23 +56,26 @@ def same(came: Any, expected: Any) -> bool:
     a, b = as_tensor(came), as_tensor(expected)
     if a is None or b is None or a.shape != b.shape:
         return False
-    return torch.allclose(a.double(), b.double(), rtol=1e-4, atol=1e-6, equal_nan=True)
+    return torch.allclose(a.double(), b.double(), **_CLOSE)  # type: ignore[arg-type]
 
 
 def describe(value: Any) -> str:
-    """Say what a value is: shape, type and range, or the values where they are few."""
+    """Describe a value by shape, type and range, or by its values if they are few.
+
+    >>> describe(torch.zeros(2, 3, 4))
+    'shape (2, 3, 4), float32, values from 0 to 0'
+    """
     tensor = as_tensor(value)
     if tensor is None:
         return _other(value)
     if tensor.ndim == 0:
         return _number(tensor)
-    kind = str(tensor.dtype).removeprefix("torch.")
-    text = f"shape {tuple(tensor.shape)}, {kind}"
+    text = f"shape {tuple(tensor.shape)}, {str(tensor.dtype).removeprefix('torch.')}"
     if tensor.numel() == 0:
         return f"{text}, empty"
     if tensor.numel() <= _FEW:
         return f"{text}, values {', '.join(map(_number, tensor.flatten()))}"
-    known = tensor[~tensor.isnan()] if tensor.is_floating_point() else tensor
+    known = tensor[~tensor.isnan()]
     if known.numel() == 0:
         return f"{text}, all values NaN"
     lost = tensor.numel() - known.numel()
@@ -72,7 +84,7 @@ def describe(value: Any) -> str:
 
 
 def first_difference(came: Any, expected: Any) -> str:
-    """Say where two results of one shape differ first, and in how many places.
+    """Report where two results of one shape differ first, and in how many places.
 
     Returns:
         An empty string if the shapes differ: then there is nothing to compare.
@@ -81,7 +93,7 @@ def first_difference(came: Any, expected: Any) -> str:
     if a is None or b is None or a.shape != b.shape or a.ndim == 0:
         return ""
     a, b = a.double(), b.double()
-    differ = ~torch.isclose(a, b, rtol=1e-4, atol=1e-6, equal_nan=True)
+    differ = ~torch.isclose(a, b, **_CLOSE)  # type: ignore[arg-type]
     if not differ.any():
         return ""
     place = tuple(differ.nonzero()[0].tolist())
@@ -92,11 +104,49 @@ def first_difference(came: Any, expected: Any) -> str:
     )
 
 
+def explain(
+    error: Exception, function: Callable[..., Any], call: str, args: Sequence[Any]
+) -> tuple[str, str]:
+    """Describe an error of the learner's function and what usually causes it.
+
+    Args:
+        error: what it raised.
+        function: the learner's.
+        call: how the check calls it, e.g. "convolve(image, kernel)".
+        args: what it was given.
+
+    Returns:
+        What came, with the learner's own line of code; and the likely mistake.
+    """
+    came = f"{type(error).__name__}: {error}"
+    line = _own_line(error.__traceback__, function)
+    if line:
+        came += f"\n             in your line `{line}`"
+    given = "; ".join(describe(arg) for arg in args)
+    if isinstance(error, TypeError) and not line:
+        return came, (
+            f"the check calls {call}, your function is defined as"
+            f" {_signature(function)}: give it the same arguments in the same order."
+        )
+    if isinstance(error, NameError):
+        return came, (
+            f"the name {getattr(error, 'name', None) or '?'!r} is not known: is it"
+            " spelt right, and has the cell that makes or imports it been run?"
+        )
+    if _SHAPES.search(str(error)):
+        return came, (
+            f"two shapes do not fit. Your function was given: {given}. Print the shape"
+            " after each step on these."
+        )
+    return came, (
+        f"your function raised an error. It was given: {given}. Call it on that"
+        " yourself, in a cell of its own, to see the error in full."
+    )
+
+
 def _number(value: Tensor) -> str:
     number = value.item()
-    if isinstance(number, bool) or not isinstance(number, float):
-        return str(number)
-    return f"{number:.4g}"
+    return f"{number:.4g}" if isinstance(number, float) else str(number)
 
 
 def _other(value: Any) -> str:
@@ -107,3 +157,22 @@ def _other(value: Any) -> str:
     if isinstance(value, str):
         return f"the text {value[:40]!r}"
     return f"an object of type {type(value).__name__}"
+
+
+def _signature(function: Callable[..., Any]) -> str:
+    name = getattr(function, "__name__", "your function")
+    try:
+        return f"{name}{inspect.signature(function)}"
+    except (TypeError, ValueError):  # built-in functions may have none
+        return name
+
+
+def _own_line(traceback: TracebackType | None, function: Callable[..., Any]) -> str:
+    """Return the last line of the learner's own code that the error passed through."""
+    code = getattr(function, "__code__", None)
+    line = ""
+    while traceback is not None and code is not None:
+        if traceback.tb_frame.f_code.co_filename == code.co_filename:
+            line = linecache.getline(code.co_filename, traceback.tb_lineno).strip()
+        traceback = traceback.tb_next
+    return line

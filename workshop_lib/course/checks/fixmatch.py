@@ -1,35 +1,43 @@
-"""The check of unit 04 of FixMatch's loss, in the ten lines that a learner writes."""
+"""Checks of FixMatch's loss, for scenes (unit 04) and for pixels (unit 08).
 
-__all__ = ["fixmatch_loss"]
+Both are one loss: pseudo-labels and confidence of the weak view, cross-entropy of the
+strong view, and a mean over everything that can be compared. For scenes that is every
+image; for pixels it is every pixel outside the hole, after the mirror is undone.
+"""
 
-from collections.abc import Sequence
+__all__ = ["fixmatch_loss", "pixel_loss"]
+
+from collections.abc import Callable, Mapping
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from workshop_lib.course.checks.attempt import Attempt, Case, exercise
 from workshop_lib.course.checks.describe import describe
 from workshop_lib.course.checks.inputs import noise
-from workshop_lib.course.checks.trial import Mistake, Trial, exercise
-from workshop_lib.losses import consistency
+
+# Of scores (N, K) or (N, K, H, W): the weak view's, the strong view's, the threshold,
+# and where there is something to compare, (N,) or (N, H, W) bool -> a scalar
+_Loss = Callable[[Tensor, Tensor, float, Tensor], Tensor]
 
 
 @exercise("fixmatch_loss(logits_x, y, logits_u_w, logits_u_s, threshold)")
-def fixmatch_loss(trial: Trial) -> str:
+def fixmatch_loss(attempt: Attempt) -> str:
     """Check the loss of FixMatch: its value, and where its gradient goes.
 
-    The learner's function takes the scores of the labeled images (B, K), their labels
-    (B,), the scores of the weak and of the strong view of the unlabeled images
+    The learner's function takes the scores of the labelled images (B, K), their labels
+    (B,), the scores of the weak and of the strong view of the unlabelled images
     (N, K) each, and the threshold; it gives a scalar (Sohn et al. 2020, eq. 3 and 4,
     with weight 1).
     """
-    # The strong view is surer than the weak one, so that a swap is seen
+    # The strong view is more confident than the weak one, so that a swap is seen
     cases = {
-        "4 labeled, 12 unlabeled images, some of them sure": (
+        "4 labelled, 12 unlabelled images, some of them confident": (
             noise(4, 5), torch.tensor([0, 4, 2, 2]),
             3 * noise(12, 5, seed=1), 4 * noise(12, 5, seed=2), 0.8,
         ),
-        "no image is sure": (
+        "no confident image": (
             noise(2, 3, seed=3), torch.tensor([1, 0]),
             noise(6, 3, seed=4), 2 * noise(6, 3, seed=5), 0.99,
         ),
@@ -38,191 +46,178 @@ def fixmatch_loss(trial: Trial) -> str:
             torch.tensor([[0.0, 0.0], [0.0, 4.0]]), noise(2, 2, seed=7), 0.5,
         ),
     }  # fmt: skip
-    trial.compare(cases, _fixmatch, _LOSSES, look=_LOSS_LOOK)
-    _check_gradients(trial, cases)
-    return "value and gradients agree with the library, also while no image is sure"
+    attempt.compare(cases, _scenes(_masked), _SCENES, look=_SCENES_LOOK)
+    _check_gradients(attempt, cases, weak="logits_u_w")
+    return "value and gradients agree with the library, also with no confident image"
 
 
-def _fixmatch(
-    logits_x: Tensor, y: Tensor, logits_u_w: Tensor, logits_u_s: Tensor, t: float
-) -> Tensor:
-    probs = consistency.pseudo_label(logits_u_w)  # (N, K)
-    mask = consistency.confidence_mask(probs, t)  # (N,)
-    loss_u = consistency.consistency_loss(logits_u_s, probs.argmax(dim=1), mask)
-    return consistency.supervised_loss(logits_x, y) + loss_u
+@exercise("pixel_loss(logits_weak, logits_strong, hole, threshold)")
+def pixel_loss(attempt: Attempt) -> str:
+    """Check the loss of a strong view that is the mirror image of the weak one.
+
+    The learner's function takes the scores of both views (N, K, H, W), where the strong
+    view has a hole, (N, H, W) bool in its own pixels, and the threshold. It gives a
+    scalar: the mean over the pixels outside the hole, of the confident ones'
+    cross-entropy.
+    """
+    hole = torch.zeros(2, 6, 8, dtype=torch.bool)
+    hole[0, 1:4, 5:] = True  # not in the middle: its mirror image lies elsewhere
+    hole[1, :2, :3] = True
+    weak, strong = noise(2, 4, 6, 8, seed=1), 3 * noise(2, 4, 6, 8, seed=2)
+    cases = {
+        "two tiles with a hole each": (2 * weak, strong, hole, 0.7),
+        "no hole": (2 * weak, strong, hole & False, 0.6),
+        "no confident pixel": (0.5 * weak, strong, hole, 0.999),
+    }
+    attempt.compare(cases, _pixels(_masked), _PIXELS, look=_PIXELS_LOOK)
+    _check_gradients(attempt, cases, weak="logits_weak")
+    return "mirrored back, the hole left out, and no gradient through the weak view"
 
 
-def _mask(logits: Tensor, threshold: float) -> Tensor:
-    return consistency.confidence_mask(logits.softmax(dim=1), threshold)  # (N,)
-
-
-def _check_gradients(
-    trial: Trial, cases: dict[str, tuple[Tensor, Tensor, Tensor, Tensor, float]]
-) -> None:
-    """The value is right; see that it teaches the right views."""
-    for case, (x, y, w, s, t) in cases.items():
-        views = [view.clone().requires_grad_() for view in (x, w, s)]
-        loss = trial.run(case, views[0], y, views[1], views[2], t)
-        if not isinstance(loss, Tensor) or not loss.requires_grad:
-            trial.fail(
-                case,
-                "the value is right but cannot be learnt from: return the tensor"
-                " itself, without .item(), float(...) or .detach() around the loss.",
-                describe(loss) + ", without gradient",
-                "a scalar tensor with gradient",
-            )
-        grads: Sequence[Tensor | None] = torch.autograd.grad(
-            loss, views, allow_unused=True
+def _check_gradients(attempt: Attempt, cases: Mapping[str, Case], weak: str) -> None:
+    """The value is right; check that every view but the weak one is learnt from."""
+    case, given = next(iter(cases.items()))  # where some are confident
+    names = attempt.call.partition("(")[2].rstrip(")").split(", ")
+    args = {
+        name: arg.clone().requires_grad_() if name.startswith("logits") else arg
+        for name, arg in zip(names, given, strict=True)
+    }
+    loss = attempt.run(case, *args.values())
+    if not isinstance(loss, Tensor) or not loss.requires_grad:
+        attempt.fail(
+            case,
+            "the value is right but cannot be learnt from: return the tensor itself,"
+            " without .item(), float(...) or .detach() around the loss.",
+            describe(loss) + ", without gradient",
+            "a scalar tensor with gradient",
         )
-        if grads[1] is not None and grads[1].abs().max() > 0:
-            trial.fail(
-                case,
-                "the weak view gets a gradient, so the network may change its"
-                " pseudo-labels instead of its predictions: cut it off with"
-                " logits_u_w.detach().",
-                "a gradient through logits_u_w",
-                "none",
-            )
-        for name, grad in (("logits_x", grads[0]), ("logits_u_s", grads[2])):
-            # While no image is sure, the strong view has nothing to teach
-            sure = name == "logits_x" or bool(_mask(w, t).any())
-            if sure and (grad is None or not grad.any()):
-                trial.fail(
-                    case,
-                    f"nothing is learnt from {name}, which gets no gradient: only the"
-                    " weak view is detached.",
-                    f"no gradient through {name}",
-                    "a gradient",
-                )
+    views = {name: arg for name, arg in args.items() if name.startswith("logits")}
+    grads = torch.autograd.grad(loss, list(views.values()), allow_unused=True)
+    for name, grad in zip(views, grads, strict=True):
+        learns = grad is not None and bool(grad.any())
+        attempt.require(
+            not learns if name == weak else learns,
+            case,
+            "the weak view gets a gradient, so the network may change its pseudo-labels"
+            f" instead of its predictions: cut it off with {weak}.detach()."
+            if name == weak
+            else f"nothing is learnt from {name}, which gets no gradient: only the weak"
+            " view is detached.",
+            f"a gradient through {name}" if learns else f"no gradient through {name}",
+            "none" if name == weak else "a gradient",
+        )
 
 
-def _unlabeled(w: Tensor, s: Tensor, t: float) -> tuple[Tensor, Tensor]:
-    """Return loss and mask of each unlabeled image, (N,) each."""
-    return F.cross_entropy(s, w.argmax(dim=1), reduction="none"), _mask(w, t)
+def _scenes(loss: _Loss) -> Callable[..., Tensor]:
+    """Complete a loss of the unlabelled images to that of the exercise."""
+
+    def full(x: Tensor, y: Tensor, weak: Tensor, strong: Tensor, t: float) -> Tensor:
+        every = torch.ones(len(weak), dtype=torch.bool)
+        return F.cross_entropy(x, y) + loss(weak, strong, t, every)
+
+    return full
 
 
-def _by_sure(x: Tensor, y: Tensor, w: Tensor, s: Tensor, t: float) -> Tensor:
-    each, mask = _unlabeled(w, s, t)
-    return F.cross_entropy(x, y) + (each * mask).sum() / mask.sum()
+def _pixels(loss: _Loss) -> Callable[..., Tensor]:
+    """Undo the mirror and leave out the hole."""
+
+    def mirrored(weak: Tensor, strong: Tensor, hole: Tensor, t: float) -> Tensor:
+        return loss(weak.flip(-1), strong, t, ~hole)
+
+    return mirrored
 
 
-def _by_sure_or_one(x: Tensor, y: Tensor, w: Tensor, s: Tensor, t: float) -> Tensor:
-    each, mask = _unlabeled(w, s, t)
-    return F.cross_entropy(x, y) + (each * mask).sum() / mask.sum().clamp(min=1)
+def _parts(weak: Tensor, strong: Tensor, t: float) -> tuple[Tensor, Tensor]:
+    """Return cross-entropy and mask, (N,) or (N, H, W) each."""
+    confidence, pseudo = weak.softmax(dim=1).max(dim=1)
+    each = F.cross_entropy(strong, pseudo, reduction="none")
+    return each, (confidence >= t).float()
 
 
-def _mean_too_early(x: Tensor, y: Tensor, w: Tensor, s: Tensor, t: float) -> Tensor:
-    mean = F.cross_entropy(s, w.argmax(dim=1))  # a scalar, which no mask can part
-    return F.cross_entropy(x, y) + (mean * _mask(w, t)).mean()
+def _masked(weak: Tensor, strong: Tensor, t: float, seen: Tensor) -> Tensor:
+    each, mask = _parts(weak, strong, t)
+    return (each * mask * seen).sum() / seen.sum()
 
 
-def _beyond(x: Tensor, y: Tensor, w: Tensor, s: Tensor, t: float) -> Tensor:
-    each, _ = _unlabeled(w, s, t)
-    above = w.softmax(1).amax(1) > t
-    return F.cross_entropy(x, y) + (each * above).mean()
+def _by_confident(weak: Tensor, strong: Tensor, t: float, seen: Tensor) -> Tensor:
+    each, mask = _parts(weak, strong, t)
+    return (each * mask * seen).sum() / (mask * seen).sum()
 
 
-def _twice(x: Tensor, y: Tensor, w: Tensor, s: Tensor, t: float) -> Tensor:
-    each, mask = _unlabeled(w, s.softmax(1), t)
-    return F.cross_entropy(x, y) + (each * mask).mean()
+def _by_confident_or_one(
+    weak: Tensor, strong: Tensor, t: float, seen: Tensor
+) -> Tensor:
+    each, mask = _parts(weak, strong, t)
+    return (each * mask * seen).sum() / (mask * seen).sum().clamp(min=1)
 
 
-def _all_twice(x: Tensor, y: Tensor, w: Tensor, s: Tensor, t: float) -> Tensor:
-    each, mask = _unlabeled(w, s.softmax(1), t)
-    return F.cross_entropy(x.softmax(1), y) + (each * mask).mean()
+def _without_mask(weak: Tensor, strong: Tensor, t: float, seen: Tensor) -> Tensor:
+    return _masked(weak, strong, 0.0, seen)
 
 
-def _soft(x: Tensor, y: Tensor, w: Tensor, s: Tensor, t: float) -> Tensor:
-    each = F.cross_entropy(s, w.softmax(1), reduction="none")
-    return F.cross_entropy(x, y) + (each * _mask(w, t)).mean()
+def _mean_too_early(weak: Tensor, strong: Tensor, t: float, seen: Tensor) -> Tensor:
+    each, mask = _parts(weak, strong, t)
+    return each.mean() * mask.mean()
 
 
-def _summed(x: Tensor, y: Tensor, w: Tensor, s: Tensor, t: float) -> Tensor:
-    each, mask = _unlabeled(w, s, t)
-    return F.cross_entropy(x, y) + (each * mask).sum()
+def _mask_not_mirrored(weak: Tensor, strong: Tensor, hole: Tensor, t: float) -> Tensor:
+    each, _ = _parts(weak.flip(-1), strong, t)
+    _, mask = _parts(weak, strong, t)
+    return (each * mask * ~hole).sum() / (~hole).sum()
 
 
-_GIVE_NAN = "by the number of sure images (mask.sum())"
 _WHY_ALL = (
-    "FixMatch divides by all unlabeled images, so that few sure images weigh little."
+    " FixMatch divides by all that can be compared, so that a few confident ones weigh"
+    " little."
 )
-_LOSS_LOOK = (
-    "look at the parts apart: print the supervised loss, the mask, and the"
+_SCENES_LOOK = (
+    "look at the parts separately: print the supervised loss, the mask, and the"
     " cross-entropy of each strong view, and compare them with the formula."
 )
-_LOSSES = (
-    Mistake(
-        f"the loss of the unlabeled images is divided {_GIVE_NAN}. {_WHY_ALL} While"
-        " none is sure, that would even be 0 / 0, which is NaN.",
-        _by_sure,
+_SCENES = {
+    "the loss of the unlabelled images is divided by the number of confident images"
+    f" (mask.sum()).{_WHY_ALL} While none is confident, that would even be 0 / 0, which"
+    " is NaN.": _scenes(_by_confident),
+    "the loss of the unlabelled images is divided by the number of confident images, at"
+    f" least 1.{_WHY_ALL} Take the .mean() of each loss times its mask.": _scenes(
+        _by_confident_or_one
     ),
-    Mistake(
-        f"the loss of the unlabeled images is divided {_GIVE_NAN}, at least 1."
-        f" {_WHY_ALL} Use .mean() of each loss times its mask.",
-        _by_sure_or_one,
+    "weak and strong are exchanged: the pseudo-label comes from the weak view, and the"
+    " strong view has to predict it.": _scenes(
+        lambda weak, strong, t, seen: _masked(strong, weak, t, seen)
     ),
-    Mistake(
-        "weak and strong are exchanged: the pseudo-label comes from the weak view, and"
-        " the strong view is asked for it.",
-        lambda x, y, w, s, t: _fixmatch(x, y, s, w, t),
+    "the mask is missing: all unlabelled images are used, however unsure the model is"
+    " about them.": _scenes(_without_mask),
+    "cross_entropy has already taken the mean: with reduction='none' you get one loss"
+    " per image, which the mask can switch off.": _scenes(_mean_too_early),
+    "softmax is taken twice: F.cross_entropy takes logits and does it itself. Give it"
+    " logits_u_s as they are.": _scenes(
+        lambda weak, strong, t, seen: _masked(weak, strong.softmax(1), t, seen)
     ),
-    Mistake(
-        "the mask is missing: all unlabeled images are used, however unsure the model"
-        " is of them.",
-        lambda x, y, w, s, t: F.cross_entropy(x, y) + F.cross_entropy(s, w.argmax(1)),
-    ),
-    Mistake(
-        "cross_entropy has already taken the mean: with reduction='none' you get one"
-        " loss per image, which the mask can switch off.",
-        _mean_too_early,
-    ),
-    Mistake(
-        "the weak view is compared with its own pseudo-label: the strong view is to be"
-        " judged, not the weak one.",
-        lambda x, y, w, s, t: _fixmatch(x, y, w, w, t),
-    ),
-    Mistake(
-        "softmax is taken twice: F.cross_entropy takes logits and does it itself. Give"
-        " it logits_u_s as they are.",
-        _twice,
-    ),
-    Mistake(
-        "softmax is taken twice, of labeled and of unlabeled images: F.cross_entropy"
-        " takes logits and does it itself.",
-        _all_twice,
-    ),
-    Mistake(
-        "the labeled images are missing: add their cross-entropy,"
-        " F.cross_entropy(logits_x, y).",
-        lambda x, y, w, s, t: _fixmatch(x, y, w, s, t) - F.cross_entropy(x, y),
-    ),
-    Mistake(
-        "the unlabeled images are missing: only the supervised loss came.",
-        lambda x, y, w, s, t: F.cross_entropy(x, y),
-    ),
-    Mistake(
-        "an image that just reaches the threshold is left out: use >= rather than >.",
-        _beyond,
-    ),
-    Mistake(
-        "the pseudo-labels are soft, whole rows of probabilities: FixMatch takes the"
-        " hard one, argmax, and needs no gradient through it.",
-        _soft,
-    ),
-    Mistake(
-        "the losses of the unlabeled images are summed: take their mean, or the batch"
-        " size would change their weight.",
-        _summed,
-    ),
-    Mistake(
-        "two losses came: add them, as the optimiser takes one number.",
-        lambda x, y, w, s, t: torch.stack(
-            [F.cross_entropy(x, y), _fixmatch(x, y, w, s, t) - F.cross_entropy(x, y)]
-        ),
-    ),
-    Mistake(
-        "the strong view is asked about itself: its pseudo-label must come from the"
-        " weak view, or nothing is taught.",
-        lambda x, y, w, s, t: _fixmatch(x, y, s, s, t),
-    ),
+}
+_PIXELS_LOOK = (
+    "take a single pixel of the strong view: in which column of the weak view is the"
+    " same ground? Is that pixel confident? Is this one visible? What is its loss?"
 )
+_PIXELS = {
+    "the mirror was not undone: column 0 of the strong view shows the last column of"
+    " the weak view. Flip labels and confidence with .flip(-1).": (
+        lambda weak, strong, hole, t: _masked(weak, strong, t, ~hole)
+    ),
+    "the labels are mirrored, their confidence is not: the mask belongs to the labels"
+    " and moves with them.": _mask_not_mirrored,
+    "the network is asked what lies under the hole, which cannot be seen: count the"
+    " pixels outside it, ~hole.": _pixels(
+        lambda weak, strong, t, seen: _masked(weak, strong, t, seen | True)
+    ),
+    "the hidden pixels have no loss, but the mean still divides by them: divide by the"
+    " number of visible ones, (~hole).sum().": _pixels(
+        lambda weak, strong, t, seen: (
+            _masked(weak, strong, t, seen) * seen.sum() / seen.numel()
+        )
+    ),
+    f"the mean runs over the confident pixels.{_WHY_ALL} While none is confident, it"
+    " would even be 0 / 0, which is NaN.": _pixels(_by_confident),
+    "the mask of confidence is missing: pixels that the weak view is not confident"
+    " about teach nothing.": _pixels(_without_mask),
+}

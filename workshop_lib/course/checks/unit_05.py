@@ -1,4 +1,4 @@
-"""Checks of unit 05: top-k accuracy, kappa, and what a few seeds can tell."""
+"""Checks of unit 05: top-k accuracy, kappa, and the interval from a few seeds."""
 
 __all__ = ["cohens_kappa", "mean_and_interval", "top_k_accuracy"]
 
@@ -11,17 +11,15 @@ from numpy.typing import NDArray
 from scipy import stats
 from torch import Tensor
 
+from workshop_lib.course.checks.attempt import Attempt, exercise
 from workshop_lib.course.checks.inputs import draws, noise
-from workshop_lib.course.checks.trial import Mistake, Trial, exercise
-from workshop_lib.evaluation.metrics import score, scores_from_confusion
-from workshop_lib.evaluation.statistics import seed_interval
 
 Counts = NDArray[np.int64]
 
 
 @exercise("top_k_accuracy(probs, labels, k)")
-def top_k_accuracy(trial: Trial) -> str:
-    """Check the share of images whose true class is among the k likeliest.
+def top_k_accuracy(attempt: Attempt) -> str:
+    """Check the fraction of images whose true class is among the k most likely.
 
     The learner's `top_k_accuracy(probs, labels, k)` takes (N, K) and (N,), gives 0..1.
     """
@@ -34,66 +32,37 @@ def top_k_accuracy(trial: Trial) -> str:
             noise(12, 5, seed=2).softmax(1), torch.tensor([0] * 8 + [1, 2, 3, 4]), 2,
         ),
     }  # fmt: skip
-    trial.compare(cases, _top_k, _TOP_K, look=_TOP_K_LOOK)
+    attempt.compare(cases, _top_k, _TOP_K, look=_TOP_K_LOOK)
     return "k = 1, 2 and 3 agree with the library"
 
 
-def _top_k(probs: Tensor, labels: Tensor, k: int) -> float:
-    names = [str(i) for i in range(probs.shape[1])]
-    return score(probs, labels, names, k=k).top_k or 0.0
-
-
-def _hits(probs: Tensor, labels: Tensor, k: int, largest: bool = True) -> Tensor:
+def _top_k(probs: Tensor, labels: Tensor, k: int, largest: bool = True) -> Tensor:
     found = probs.topk(k, dim=1, largest=largest).indices  # (N, k)
-    return (found == labels[:, None]).any(dim=1).double()  # (N,)
-
-
-def _by_class(probs: Tensor, labels: Tensor, k: int) -> float:
-    hits = _hits(probs, labels, k)
-    return float(
-        torch.stack([hits[labels == c].mean() for c in labels.unique()]).mean()
-    )
+    return (found == labels[:, None]).any(dim=1).double().mean()
 
 
 _TOP_K_LOOK = (
-    "probs.topk(k, dim=1).indices are the k guesses of each image: ask for each row"
+    "probs.topk(k, dim=1).indices are the k guesses of each image: test for each row"
     " whether its label is among them, then take the mean over images."
 )
-_TOP_K = (
-    Mistake(
-        "only the first guess counts, whatever k is: look among the k likeliest.",
-        lambda p, y, k: _top_k(p, y, 1),
+_TOP_K = {
+    "only the first guess counts, whatever k is: look among the k most likely.": (
+        lambda p, y, k: _top_k(p, y, 1)
     ),
-    Mistake(
-        "you took the k least likely classes: sort in descending order, or use topk.",
-        lambda p, y, k: _hits(p, y, k, largest=False).mean(),
+    "you took the k least likely classes: sort in descending order, or use topk.": (
+        lambda p, y, k: _top_k(p, y, k, largest=False)
     ),
-    Mistake(
-        "you took the mean of the classes' accuracies: here every image counts the"
-        " same, so rare classes count less.",
-        _by_class,
+    "you gave the number of hits: divide by the number of images.": (
+        lambda p, y, k: _top_k(p, y, k) * len(y)
     ),
-    Mistake(
-        "you gave the number of hits: divide by the number of images.",
-        lambda p, y, k: _hits(p, y, k).sum(),
+    "you divided by N x k, the number of guesses: divide by the number of images.": (
+        lambda p, y, k: _top_k(p, y, k) / k
     ),
-    Mistake(
-        "you divided by N x k, the number of guesses: divide by the number of images.",
-        lambda p, y, k: _hits(p, y, k).mean() / k,
-    ),
-    Mistake(
-        "you gave per cent: here, as everywhere in the library, shares are 0 to 1.",
-        lambda p, y, k: 100 * _hits(p, y, k).mean(),
-    ),
-    Mistake(
-        "only the k-th guess was looked at: a hit at any of the first k places counts.",
-        lambda p, y, k: (p.topk(k, dim=1).indices[:, -1] == y).double().mean(),
-    ),
-)
+}
 
 
 @exercise("cohens_kappa(confusion)")
-def cohens_kappa(trial: Trial) -> str:
+def cohens_kappa(attempt: Attempt) -> str:
     """Check Cohen's kappa, computed from a confusion matrix.
 
     The learner's `cohens_kappa(confusion)` takes a (K, K) array of counts, rows are
@@ -104,82 +73,52 @@ def cohens_kappa(trial: Trial) -> str:
         "three classes": (np.array([[10, 2, 0], [3, 5, 4], [0, 1, 20]]),),
         "guessing: kappa near 0": (np.array([[30, 10], [15, 5]]),),
     }
-    trial.compare(cases, _kappa, _KAPPA, look=_KAPPA_LOOK)
-    return "also where guessing gets most images right, and kappa knows it"
+    attempt.compare(cases, _kappa, _KAPPA, look=_KAPPA_LOOK)
+    return "also where guessing gets most images right, and kappa corrects for it"
 
 
-def _kappa(confusion: Counts) -> float:
-    return scores_from_confusion(
-        confusion, [str(i) for i in range(len(confusion))]
-    ).kappa
-
-
-def _agreement(confusion: Counts) -> tuple[float, NDArray[np.float64]]:
+def _agreement(confusion: Counts) -> tuple[float, float]:
+    """Return the agreement observed, p_o, and that by chance, p_e."""
     shares = confusion / confusion.sum()
-    return float(np.trace(shares)), shares
+    return float(np.trace(shares)), float(shares.sum(axis=0) @ shares.sum(axis=1))
 
 
-def _kappa_of(confusion: Counts, expected: float) -> float:
-    return (_agreement(confusion)[0] - expected) / (1 - expected)
+def _kappa(confusion: Counts, chance: float | None = None) -> float:
+    observed, expected = _agreement(confusion)
+    expected = expected if chance is None else chance
+    return (observed - expected) / (1 - expected)
 
 
 def _rows_twice(confusion: Counts) -> float:
-    rows = _agreement(confusion)[1].sum(axis=1)
-    return _kappa_of(confusion, float(rows @ rows))
-
-
-def _columns_twice(confusion: Counts) -> float:
-    columns = _agreement(confusion)[1].sum(axis=0)
-    return _kappa_of(confusion, float(columns @ columns))
+    rows = confusion.sum(axis=1) / confusion.sum()
+    return _kappa(confusion, float(rows @ rows))
 
 
 def _not_scaled(confusion: Counts) -> float:
-    observed, shares = _agreement(confusion)
-    return observed - float(shares.sum(axis=0) @ shares.sum(axis=1))
-
-
-def _expected_only(confusion: Counts) -> float:
-    shares = _agreement(confusion)[1]
-    return float(shares.sum(axis=0) @ shares.sum(axis=1))
+    observed, expected = _agreement(confusion)
+    return observed - expected
 
 
 _KAPPA_LOOK = (
-    "compute two numbers first and print them: p_o, the share on the diagonal; p_e,"
-    " the sum over classes of (share of the row) x (share of the column)."
+    "compute two numbers first and print them: p_o, the fraction on the diagonal; p_e,"
+    " the sum over classes of (fraction of the row) x (fraction of the column)."
 )
-_KAPPA = (
-    Mistake(
-        "this is the accuracy: kappa takes off what would agree by chance.",
-        lambda m: _agreement(m)[0],
+_KAPPA = {
+    "this is the accuracy: kappa subtracts what would agree by chance.": (
+        lambda m: _agreement(m)[0]
     ),
-    Mistake(
-        "chance was taken as 1 / K for every class: it depends on how often each class"
-        " occurs and how often it is predicted.",
-        lambda m: _kappa_of(m, 1 / len(m)),
+    "chance was taken as 1 / K for every class: it depends on how often each class"
+    " occurs and how often it is predicted.": lambda m: _kappa(m, 1 / len(m)),
+    "chance was computed from the truth alone (rows times rows): multiply the fraction"
+    " of each row by that of the same column.": _rows_twice,
+    "the last step is missing: divide by 1 - p_e, so that perfect agreement is 1.": (
+        _not_scaled
     ),
-    Mistake(
-        "chance was computed from the truth alone (rows times rows): multiply the share"
-        " of each row with that of the same column.",
-        _rows_twice,
-    ),
-    Mistake(
-        "chance was computed from the predictions alone (columns times columns):"
-        " multiply the share of each row with that of the same column.",
-        _columns_twice,
-    ),
-    Mistake(
-        "the last step is missing: divide by 1 - p_e, so that perfect agreement is 1.",
-        _not_scaled,
-    ),
-    Mistake(
-        "this is p_e alone, the agreement by chance: put it into the formula.",
-        _expected_only,
-    ),
-)
+}
 
 
 @exercise("mean_and_interval(values)")
-def mean_and_interval(trial: Trial) -> str:
+def mean_and_interval(attempt: Attempt) -> str:
     """Check the mean over seeds and its 95 % interval by Student's t.
 
     The learner's `mean_and_interval(values)` takes a list of accuracies, one per seed,
@@ -190,76 +129,44 @@ def mean_and_interval(trial: Trial) -> str:
         "three seeds, far apart": ([0.70, 0.82, 0.91],),
         "ten seeds": ([0.8 + 0.01 * (7 * i % 10) for i in range(10)],),
     }
-    trial.compare(cases, _interval, _INTERVALS, look=_INTERVAL_LOOK)
+    attempt.compare(cases, _interval, _INTERVALS, look=_INTERVAL_LOOK)
     return "three, five and ten seeds: the fewer, the wider"
 
 
-def _interval(values: Sequence[float]) -> list[float]:
-    found = seed_interval(values)
-    return [found.value, found.low, found.high]
-
-
-def _around(
+def _interval(
     values: Sequence[float],
     *,
     ddof: int = 1,
     quantile: float | None = None,
-    root: bool = True,
-    freedom: int = -1,
+    of_mean: bool = True,
 ) -> list[float]:
-    """Compute the interval with one part of it done otherwise."""
+    """Compute mean, low and high; the options each make one mistake."""
     n, mean = len(values), float(np.mean(values))
-    if quantile is None:
-        quantile = float(stats.t.ppf(0.975, n + freedom))
-    half = quantile * float(np.std(values, ddof=ddof)) / (math.sqrt(n) if root else 1)
+    t = float(stats.t.ppf(0.975, n - 1)) if quantile is None else quantile
+    half = t * float(np.std(values, ddof=ddof)) / (math.sqrt(n) if of_mean else 1)
     return [mean, mean - half, mean + half]
-
-
-def _half_width(values: Sequence[float]) -> list[float]:
-    mean, low, _ = _interval(values)
-    return [mean, mean - low]
 
 
 _INTERVAL_LOOK = (
     "mean ± t x s / sqrt(n), with s the standard deviation (n - 1) and t the 0.975"
-    " quantile of Student's t at n - 1 degrees of freedom."
+    " quantile of Student's t with n - 1 degrees of freedom."
 )
-_INTERVALS = (
-    Mistake(
-        "the deviation of the single values was used, without / sqrt(n): that tells"
-        " where one more seed would fall, not how sure the mean is.",
-        lambda v: _around(v, root=False),
+_INTERVALS = {
+    "the deviation of the single values was used, without / sqrt(n): that says where"
+    " one more seed would fall, not how certain the mean is.": (
+        lambda v: _interval(v, of_mean=False)
     ),
-    Mistake(
-        "this is mean ± standard deviation: it says how the seeds scatter, not how sure"
-        " their mean is. Divide by sqrt(n) and multiply with t.",
-        lambda v: _around(v, root=False, quantile=1),
+    "this is mean ± standard deviation: it says how the seeds scatter, not how certain"
+    " their mean is. Divide by sqrt(n) and multiply by t.": (
+        lambda v: _interval(v, of_mean=False, quantile=1)
     ),
-    Mistake(
-        "the deviation was divided by n: numpy's std does that unless told ddof=1."
-        " With few seeds it comes out too small.",
-        lambda v: _around(v, ddof=0),
+    "the deviation was divided by n: numpy's std does that unless you give ddof=1. With"
+    " few seeds it comes out too small.": lambda v: _interval(v, ddof=0),
+    "1.96 was taken for t: that holds for very many seeds. For five, t is 2.78.": (
+        lambda v: _interval(v, quantile=float(stats.norm.ppf(0.975)))
     ),
-    Mistake(
-        "1.96 was taken for t: that holds for very many seeds. For five t is 2.78.",
-        lambda v: _around(v, quantile=float(stats.norm.ppf(0.975))),
+    "t was taken at 0.95: an interval with two ends leaves 2.5 % beyond each, so take"
+    " the quantile 0.975.": (
+        lambda v: _interval(v, quantile=float(stats.t.ppf(0.95, len(v) - 1)))
     ),
-    Mistake(
-        "t was taken at 0.95: of an interval with two ends, 2.5 % lie beyond each, so"
-        " take the quantile 0.975.",
-        lambda v: _around(v, quantile=float(stats.t.ppf(0.95, len(v) - 1))),
-    ),
-    Mistake(
-        "t was taken at n degrees of freedom: the mean has used up one, so n - 1.",
-        lambda v: _around(v, freedom=0),
-    ),
-    Mistake(
-        "this is mean ± standard error: about two thirds of the means fall in it."
-        " Multiply with t for 95 %.",
-        lambda v: _around(v, quantile=1),
-    ),
-    Mistake(
-        "half the width of the interval came: give three numbers, mean, low, high.",
-        _half_width,
-    ),
-)
+}

@@ -2,19 +2,17 @@
 
 __all__ = ["knn_accuracy", "l2_normalize", "nearest_neighbours"]
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from workshop_lib.course.checks.inputs import draws, noise
-from workshop_lib.course.checks.trial import Mistake, Trial, exercise
-from workshop_lib.evaluation.embeddings import nearest
+from workshop_lib.course.checks.attempt import Attempt, exercise
+from workshop_lib.course.checks.inputs import draws, noise, uneven_lengths
 
 
 @exercise("l2_normalize(vectors)")
-def l2_normalize(trial: Trial) -> str:
-    """Check that each row is scaled to length 1, and a row of zeros stays one.
+def l2_normalize(attempt: Attempt) -> str:
+    """Check that each row is scaled to length 1, and a row of zeros stays zero.
 
     The learner's `l2_normalize(vectors)` takes (N, D) and gives (N, D).
     """
@@ -25,7 +23,7 @@ def l2_normalize(trial: Trial) -> str:
         "one long vector": (100 * noise(1, 5, seed=1),),
         "a vector of zeros among others": (with_zero,),
     }
-    trial.compare(cases, F.normalize, _UNIT, look=_UNIT_LOOK)
+    attempt.compare(cases, F.normalize, _UNIT, look=_UNIT_LOOK)
     return "every row has length 1, and a row of zeros gives no NaN"
 
 
@@ -38,165 +36,108 @@ def _norm(x: Tensor, p: float = 2, dim: int | None = 1) -> Tensor:
 _UNIT_LOOK = (
     "the length of a row is the root of the sum of its squares: (N, 1) of them."
 )
-_UNIT = (
-    Mistake(
-        "a row of zeros gave NaN, 0 / 0: divide by the length, but at least by a tiny"
-        " number, as .clamp(min=1e-12) makes it.",
-        lambda x: x / x.norm(dim=1, keepdim=True),
+_UNIT = {
+    "a row of zeros gave NaN, 0 / 0: divide by the length, but at least by a tiny"
+    " number, as .clamp(min=1e-12) makes it.": (
+        lambda x: x / x.norm(dim=1, keepdim=True)
     ),
-    Mistake(
-        "each column has length 1 (dim=0 runs over the images): each row must, dim=1.",
-        lambda x: x / _norm(x, dim=0),
+    "each column has length 1 (dim=0 runs over the images): each row must, dim=1.": (
+        lambda x: x / _norm(x, dim=0)
     ),
-    Mistake(
-        "you divided by the sum of the squares: the length is its square root.",
-        lambda x: x / _norm(x).square().clamp(min=1e-12),
+    "you divided by the sum of the squares: the length is its square root.": (
+        lambda x: x / _norm(x).square().clamp(min=1e-12)
     ),
-    Mistake(
-        "you divided by the sum of the absolute values (the L1 norm): squares, sum,"
-        " root.",
-        lambda x: x / _norm(x, p=1),
+    "you divided by the sum of the absolute values (the L1 norm): squares, sum,"
+    " root.": lambda x: x / _norm(x, p=1),
+    "all rows were divided by one number: each has its own length, dim=1.": (
+        lambda x: x / _norm(x, dim=None)
     ),
-    Mistake(
-        "all rows were divided by one number: each has a length of its own, dim=1.",
-        lambda x: x / _norm(x, dim=None),
-    ),
-    Mistake(
-        "the largest number of each row became 1: its length must.",
-        lambda x: x / _norm(x, p=float("inf")),
-    ),
-    Mistake(
-        "the lengths themselves came: divide the vectors by them.",
-        lambda x: x.norm(dim=1),
-    ),
-)
+}
 
 
 @exercise("nearest_neighbours(vectors, query, k)")
-def nearest_neighbours(trial: Trial) -> str:
+def nearest_neighbours(attempt: Attempt) -> str:
     """Check which images point most nearly the same way as a query, nearest first.
 
     The learner's `nearest_neighbours(vectors, query, k)` takes (N, D), the position of
     the query among them and k, and gives (k,) positions without the query.
     """
+    line = torch.tensor([[1.0, 0.1], [-2.0, 0.0], [-1.0, 0.5], [-0.5, 1.0]])
     cases = {
-        "12 vectors, image 3, k = 4": (_uneven(12, 5), 3, 4),
-        "20 vectors, image 0, k = 1": (_uneven(20, 8, seed=1), 0, 1),
-        "15 vectors, the last image, k = 5": (_uneven(15, 6, seed=2), 14, 5),
+        "12 vectors, image 3, k = 4": (uneven_lengths(noise(12, 5)), 3, 4),
+        "20 vectors, image 0, k = 1": (uneven_lengths(noise(20, 8), 1), 0, 1),
+        "15 vectors, the last image, k = 5": (uneven_lengths(noise(15, 6), 2), 14, 5),
+        "4 vectors that mostly point away from image 0, k = 2": (line, 0, 2),
     }
-    trial.compare(cases, _nearest, _NEAREST, look=_NEAREST_LOOK)
+    attempt.compare(cases, _nearest, _NEAREST, look=_NEAREST_LOOK)
     return f"{len(cases)} queries agree with the library"
-
-
-def _uneven(N: int, D: int, seed: int = 0) -> Tensor:
-    """Vectors of very different length: only their direction must count."""
-    lengths = torch.linspace(0.2, 5, N)[torch.randperm(
-        N, generator=torch.Generator().manual_seed(seed))]  # fmt: skip
-    return F.normalize(noise(N, D, seed=seed)) * lengths[:, None]
-
-
-def _nearest(x: Tensor, query: int, k: int) -> Tensor:
-    return torch.from_numpy(nearest(x.numpy(), np.array([query]), k)[0][0])
-
-
-def _ranked(similarity: Tensor, query: int, k: int, own: bool = False) -> Tensor:
-    """Return the k most similar, (N,) -> (k,); with or without the query itself."""
-    if not own:
-        similarity = similarity.clone()
-        similarity[query] = -torch.inf
-    return similarity.argsort(descending=True)[:k]
 
 
 def _cosine(x: Tensor, query: int) -> Tensor:
     return F.normalize(x) @ F.normalize(x)[query]  # (N,)
 
 
-def _least(x: Tensor, query: int) -> Tensor:
-    """Return the query, and after it the others from the least similar on: (N,)."""
-    similarity = _cosine(x, query)
-    similarity[query] = -torch.inf
-    return similarity.argsort()
+def _ranked(similarity: Tensor, query: int, k: int, own: float = -torch.inf) -> Tensor:
+    """Return the k most similar, (N,) -> (k,); `own` replaces that of the query."""
+    similarity = similarity.clone()
+    similarity[query] = own
+    return similarity.argsort(descending=True)[:k]
+
+
+def _nearest(x: Tensor, query: int, k: int) -> Tensor:
+    return _ranked(_cosine(x, query), query, k)
+
+
+def _after_deletion(x: Tensor, query: int, k: int) -> Tensor:
+    """Rank without the query's row, and forget that later rows moved up."""
+    found = _nearest(x, query, k)
+    return torch.where(found > query, found - 1, found)
 
 
 _NEAREST_LOOK = (
-    "print the cosine similarity of the query with every image, and follow by eye which"
-    " are the largest."
+    "print the cosine similarity of the query with every image, and find the largest"
+    " ones by eye."
 )
-_NEAREST = (
-    Mistake(
-        "the query itself is among its neighbours: nobody is nearer, so it always comes"
-        " first. Leave it out.",
-        lambda x, q, k: _ranked(_cosine(x, q), q, k, own=True),
+_NEAREST = {
+    "the query itself is among its neighbours: none is nearer, so it always comes"
+    " first. Leave it out.": lambda x, q, k: _ranked(_cosine(x, q), q, k, own=2),
+    "the query counts as similarity 0, so it beats images that point away from it: use"
+    " -torch.inf.": lambda x, q, k: _ranked(_cosine(x, q), q, k, own=0),
+    "you took the least similar: cosine similarity is large where images are near, so"
+    " sort in descending order, or use topk.": (
+        lambda x, q, k: _ranked(-_cosine(x, q), q, k)
     ),
-    Mistake(
-        "the query was cut away and its neighbours with it: one neighbour is missing at"
-        " the end. Ask for k + 1, then leave out the query.",
-        lambda x, q, k: _ranked(_cosine(x, q), q, k, own=True)[1:],
+    "long vectors win: a dot product is a cosine only for vectors of length 1, so"
+    " normalise them first.": lambda x, q, k: _ranked(x @ x[q], q, k),
+    "the row of the query was deleted before ranking, so positions after it are one too"
+    " small: keep all rows, and give the query the similarity -torch.inf.": (
+        _after_deletion
     ),
-    Mistake(
-        "you took the least similar: cosine similarity is large where images are near,"
-        " so sort in descending order, or use topk.",
-        lambda x, q, k: _ranked(-_cosine(x, q), q, k),
-    ),
-    Mistake(
-        "you took the least similar, and the query before them, as -inf is the smallest"
-        " of all: sort in descending order, or use topk.",
-        lambda x, q, k: _least(x, q)[:k],
-    ),
-    Mistake(
-        "you took the least similar, from the second on: in descending order the query"
-        " comes first and its neighbours next.",
-        lambda x, q, k: _least(x, q)[2 : k + 2],
-    ),
-    Mistake(
-        "long vectors win: a dot product is a cosine only of vectors of length 1, so"
-        " normalise them first.",
-        lambda x, q, k: _ranked(x @ x[q], q, k),
-    ),
-    Mistake(
-        "this is the order of the straight-line distance, in which length counts:"
-        " normalise first, then both give the same order.",
-        lambda x, q, k: _ranked(-(x - x[q]).norm(dim=1), q, k),
-    ),
-    Mistake(
-        "the right images, but by their position: give the nearest first.",
-        lambda x, q, k: _nearest(x, q, k).sort().values,
-    ),
-    Mistake(
-        "the right images, but the furthest of them first: turn the order round.",
-        lambda x, q, k: _nearest(x, q, k).flip(0),
-    ),
-    Mistake(
-        "the similarities came, not the positions: argsort or topk(...).indices.",
-        lambda x, q, k: _cosine(x, q)[_nearest(x, q, k)],
-    ),
-)
+}
 
 
 @exercise("knn_accuracy(train_vectors, train_labels, test_vectors, test_labels)")
-def knn_accuracy(trial: Trial) -> str:
-    """Check the share of test images whose nearest training image has their class.
+def knn_accuracy(attempt: Attempt) -> str:
+    """Check the fraction of test images whose nearest training image has their class.
 
-    The learner's function takes (N, D), (N,), (M, D), (M,) and gives a share, 0..1;
-    nearest is by cosine.
+    The learner's function takes (N, D), (N,), (M, D), (M,) and gives 0..1; nearest is
+    by cosine.
     """
     cases = {
         "20 training, 30 test images, 4 classes": _two_sets(20, 30, seed=0),
         "8 training, 25 test images": _two_sets(8, 25, seed=1),
         "one test image": _two_sets(6, 1, seed=2),
     }
-    trial.compare(cases, _knn, _KNN, look=_KNN_LOOK)
+    attempt.compare(cases, _knn, _KNN, look=_KNN_LOOK)
     return "one neighbour votes; no classifier was trained"
 
 
 def _two_sets(train: int, test: int, seed: int) -> tuple[Tensor, ...]:
     N = train + test
     labels = draws(0, 4, N, seed=seed)
-    middles = noise(4, 6, seed=seed + 10)
-    lengths = torch.linspace(0.2, 4, N)[torch.randperm(
-        N, generator=torch.Generator().manual_seed(seed))]  # fmt: skip
-    vectors = F.normalize(middles[labels] + 1.2 * noise(N, 6, seed=seed + 20))
-    vectors = vectors * lengths[:, None]
+    centres = noise(4, 6, seed=seed + 10)
+    vectors = centres[labels] + 1.2 * noise(N, 6, seed=seed + 20)
+    vectors = uneven_lengths(vectors, seed)
     return vectors[:train], labels[:train], vectors[train:], labels[train:]
 
 
@@ -213,47 +154,26 @@ def _knn(x: Tensor, x_labels: Tensor, y: Tensor, y_labels: Tensor) -> Tensor:
     return _share(_angles(x, y), x_labels, y_labels)
 
 
-def _among_test(x: Tensor, x_labels: Tensor, y: Tensor, y_labels: Tensor) -> Tensor:
-    both, labels = torch.cat([x, y]), torch.cat([x_labels, y_labels])
-    similarity = _angles(both, y)
-    own = torch.arange(len(y))
-    similarity[own, len(x) + own] = -torch.inf
-    return _share(similarity, labels, y_labels)
-
-
 _KNN_LOOK = (
-    "similarities of test with training images are (M, N); the argmax of each row names"
+    "similarities of test with training images are (M, N); the argmax of each row is"
     " the neighbour, whose label is the prediction."
 )
-_KNN = (
-    Mistake(
-        "training images were looked up among themselves: each finds itself, and the"
-        " accuracy is 1. Look for the neighbours of the test images.",
-        lambda x, a, y, b: _share(_angles(x, x), a, a),
+_KNN = {
+    "training images were looked up among themselves: each finds itself, and the"
+    " accuracy is 1. Find the neighbours of the test images.": (
+        lambda x, a, y, b: _knn(x, a, x, a)
     ),
-    Mistake(
-        "test images were among the neighbours: their labels are not known to whoever"
-        " predicts. Look among the training images only.",
-        _among_test,
+    "the position of the neighbour was compared with the label: look up the"
+    " neighbour's label, train_labels[...].": (
+        lambda x, a, y, b: _share(_angles(x, y), torch.arange(len(a)), b)
     ),
-    Mistake(
-        "long vectors win: normalise both sets before the dot product.",
-        lambda x, a, y, b: _share(y @ x.T, a, b),
+    "long vectors win: normalise both sets before the dot product.": (
+        lambda x, a, y, b: _share(y @ x.T, a, b)
     ),
-    Mistake(
-        "this is by straight-line distance, in which length counts: normalise first.",
-        lambda x, a, y, b: _share(-torch.cdist(y, x), a, b),
+    "this is by Euclidean distance, in which length counts: normalise first.": (
+        lambda x, a, y, b: _share(-torch.cdist(y, x), a, b)
     ),
-    Mistake(
-        "the furthest training image was asked: the largest cosine is the nearest.",
-        lambda x, a, y, b: _share(-_angles(x, y), a, b),
+    "you gave the number of hits: divide by the number of test images.": (
+        lambda x, a, y, b: _knn(x, a, y, b) * len(y)
     ),
-    Mistake(
-        "you gave the number of hits: divide by the number of test images.",
-        lambda x, a, y, b: _knn(x, a, y, b) * len(y),
-    ),
-    Mistake(
-        "you gave per cent: here, as everywhere in the library, shares are 0 to 1.",
-        lambda x, a, y, b: _knn(x, a, y, b) * 100,
-    ),
-)
+}

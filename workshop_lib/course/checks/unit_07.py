@@ -1,20 +1,21 @@
-"""Checks of unit 07: two sensors in one image, and the statistics of each channel."""
+"""Checks of unit 07: stacked sensors, their statistics, and what each one adds."""
 
-__all__ = ["channel_statistics", "stack_modalities"]
+__all__ = ["WORDS", "channel_statistics", "stack_modalities", "verdict"]
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from workshop_lib.augment.normalize import Normalize
+from workshop_lib.course.checks.attempt import Attempt, exercise
 from workshop_lib.course.checks.inputs import noise
-from workshop_lib.course.checks.trial import Mistake, Trial, exercise
+
+WORDS = ("complementary", "redundant", "harmful", "unsure")
 
 
 @exercise("stack_modalities(first, second, facts)")
-def stack_modalities(trial: Trial) -> str:
-    """Check that two sensors and facts blown up to maps become one image.
+def stack_modalities(attempt: Attempt) -> str:
+    """Check that two sensors and metadata expanded to maps become one image.
 
     The learner's function takes (N, C1, H, W), (N, C2, H, W) and (N, K), and gives
     (N, C1 + C2 + K, H, W).
@@ -30,7 +31,7 @@ def stack_modalities(trial: Trial) -> str:
             noise(3, 4, 5, 5, seed=6), noise(3, 2, 5, 5, seed=7), noise(3, 3, seed=8),
         ),
     }  # fmt: skip
-    trial.compare(cases, _stacked, _STACKED, look=_STACK_LOOK)
+    attempt.compare(cases, _stacked, _STACKED, look=_STACK_LOOK)
     return "both sensors, then each fact as a map of one value per patch"
 
 
@@ -47,57 +48,33 @@ def _mixed(first: Tensor, second: Tensor, facts: Tensor) -> Tensor:
     return torch.cat([first, second, facts.repeat(1, H * W).view(N, K, H, W)], 1)
 
 
-def _one_pixel(first: Tensor, second: Tensor, facts: Tensor) -> Tensor:
-    maps = torch.zeros_like(_maps(first, facts).contiguous())
-    maps[:, :, 0, 0] = facts
-    return torch.cat([first, second, maps], 1)
-
-
 _STACK_LOOK = (
     "make the facts (N, K, 1, 1), expand them to (N, K, H, W), then torch.cat along"
     " dim=1, the channels."
 )
-_STACKED = (
-    Mistake(
-        "the facts are missing: each of the K numbers becomes one more channel.",
-        lambda a, b, f: torch.cat([a, b], 1),
+_STACKED = {
+    "the facts are missing: each of the K numbers becomes one more channel.": (
+        lambda a, b, f: torch.cat([a, b], 1)
     ),
-    Mistake(
-        "the facts stand in front: keep the order of the arguments, first sensor,"
-        " second sensor, facts.",
-        lambda a, b, f: torch.cat([_maps(a, f), a, b], 1),
+    "the two sensors are exchanged: keep the order of the arguments.": (
+        lambda a, b, f: _stacked(b, a, f)
     ),
-    Mistake(
-        "the two sensors are exchanged: keep the order of the arguments.",
-        lambda a, b, f: torch.cat([b, a, _maps(a, f)], 1),
-    ),
-    Mistake(
-        "every patch got the facts of the first one: keep the axis of the patches,"
-        " facts[:, :, None, None].",
-        lambda a, b, f: torch.cat([a, b, _maps(a, f[:1].expand_as(f))], 1),
-    ),
-    Mistake(
-        "different facts are mixed within one map: repeat and view went through the"
-        " numbers in another order than you think. Add two axes and expand.",
-        _mixed,
-    ),
-    Mistake(
-        "a fact stands in one pixel and the rest of its map is 0: it holds for the"
-        " whole patch, so for every pixel.",
-        _one_pixel,
-    ),
-)
+    "every patch got the facts of the first one: keep the axis of the patches,"
+    " facts[:, :, None, None].": lambda a, b, f: _stacked(a, b, f[:1].expand_as(f)),
+    "different facts are mixed within one map: repeat and view went through the numbers"
+    " in another order than you think. Add two axes and expand.": _mixed,
+}
 
 
 @exercise("channel_statistics(images, train)")
-def channel_statistics(trial: Trial) -> str:
-    """Check mean and deviation of each channel: training patches, without gaps.
+def channel_statistics(attempt: Attempt) -> str:
+    """Check mean and deviation per channel: training patches, without gaps.
 
-    The learner's function takes (N, C, H, W), NaN where a patch lacks a sensor, and the
+    The learner's function takes (N, C, H, W), NaN where a sensor is missing, and the
     positions of the training patches, and gives mean and deviation, (C,) each.
     """
     cases = {
-        "reflectance, dB and metres; some patches lack the radar": (
+        "reflectance, dB and metres; the radar is missing from some patches": (
             _patches(0, gaps=(1, 4, 5, 9, 50)), torch.arange(40),
         ),
         "no gaps": (_patches(1), torch.arange(40)),
@@ -105,12 +82,12 @@ def channel_statistics(trial: Trial) -> str:
             _patches(2, gaps=(3, 30, 41)), torch.arange(20, 60),
         ),
     }  # fmt: skip
-    trial.compare(cases, _statistics, _STATISTICS, look=_STATISTICS_LOOK)
-    return "each channel by itself, from the training patches, and no gap counted"
+    attempt.compare(cases, _statistics, _STATISTICS, look=_STATISTICS_LOOK)
+    return "each channel separately, from the training patches, and no gap counted"
 
 
 def _patches(seed: int, gaps: Sequence[int] = ()) -> Tensor:
-    """60 patches in three units, that brighten from the first to the last."""
+    """Make 60 patches in three units that get brighter from the first to the last."""
     middle = torch.tensor([0.2, -12.0, 300.0]).view(1, 3, 1, 1)
     spread = torch.tensor([0.05, 4.0, 90.0]).view(1, 3, 1, 1)
     trend = torch.linspace(-1, 2, 60).view(-1, 1, 1, 1)
@@ -120,8 +97,9 @@ def _patches(seed: int, gaps: Sequence[int] = ()) -> Tensor:
 
 
 def _statistics(images: Tensor, train: Tensor) -> tuple[Tensor, Tensor]:
-    fitted = Normalize.fit(images, train, gaps=True)
-    return fitted.mean, fitted.std
+    some = images[train].double()
+    mean = some.nanmean((0, 2, 3))
+    return mean, (some - mean[:, None, None]).square().nanmean((0, 2, 3)).sqrt()
 
 
 def _of_all_values(images: Tensor, train: Tensor) -> tuple[Tensor, Tensor]:
@@ -129,67 +107,85 @@ def _of_all_values(images: Tensor, train: Tensor) -> tuple[Tensor, Tensor]:
     return known.mean(), known.std()
 
 
-def _of_each_patch(images: Tensor, train: Tensor) -> tuple[Tensor, Tensor]:
-    return images[train].mean((2, 3)), images[train].std((2, 3))
-
-
-def _complete_only(images: Tensor, train: Tensor) -> tuple[Tensor, Tensor]:
-    some = images[train]
-    some = some[~some.isnan().flatten(1).any(1)]
-    return some.mean((0, 2, 3)), some.std((0, 2, 3))
-
-
-def _with_axes(images: Tensor, train: Tensor) -> tuple[Tensor, ...]:
-    return tuple(one.view(1, -1, 1, 1) for one in _statistics(images, train))
-
-
-def _variance(images: Tensor, train: Tensor) -> tuple[Tensor, Tensor]:
-    mean, std = _statistics(images, train)
-    return mean, std.square()
-
-
 _STATISTICS_LOOK = (
     "take images[train], then the mean over patches, rows and columns, dims (0, 2, 3):"
-    " one number per channel is left. `nanmean` leaves out what is missing."
+    " one number per channel is left. `nanmean` ignores missing values. Return mean and"
+    " deviation, (C,) each."
 )
-_STATISTICS = (
-    Mistake(
-        "all patches were used: validation and test patches have nothing to say here."
-        " Take images[train].",
-        lambda x, train: _statistics(x, torch.arange(len(x))),
+_STATISTICS = {
+    "all patches were used: validation and test patches must not influence this. Take"
+    " images[train].": lambda x, train: _statistics(x, torch.arange(len(x))),
+    "NaN came: a missing value entered the mean, and one is enough. `nanmean` ignores"
+    " it; the deviation is the root of a nanmean of squares.": (
+        lambda x, train: (x[train].mean((0, 2, 3)), x[train].std((0, 2, 3)))
     ),
-    Mistake(
-        "NaN came: a missing value entered the mean, and one is enough. `nanmean`"
-        " leaves it out; the deviation is the root of a nanmean of squares.",
-        lambda x, train: (x[train].mean((0, 2, 3)), x[train].std((0, 2, 3))),
+    "missing values were counted as 0. For a radar 0 dB is a very bright value: ignore"
+    " it, `nanmean`, instead of replacing it.": (
+        lambda x, train: _statistics(x.nan_to_num(0.0), train)
     ),
-    Mistake(
-        "what is missing was counted as 0. For a radar 0 dB is a very bright value:"
-        " leave it out, `nanmean`, instead of replacing it.",
-        lambda x, train: _statistics(x.nan_to_num(0.0), train),
+    "one mean came for all channels together. Decibels, metres and reflectance have"
+    " nothing in common: average over dims (0, 2, 3) and keep the channels.": (
+        _of_all_values
     ),
-    Mistake(
-        "one mean came for all channels together. Decibel, metres and reflectance have"
-        " nothing in common: average over dims (0, 2, 3) and keep the channels.",
-        _of_all_values,
-    ),
-    Mistake(
-        "each patch was averaged by itself: average over the patches too, dim 0.",
-        _of_each_patch,
-    ),
-    Mistake(
-        "whole patches were left out because one sensor is missing: their other sensors"
-        " are there, and count.",
-        _complete_only,
-    ),
-    Mistake("the second is the variance: its square root is the deviation.", _variance),
-    Mistake(
-        "mean and deviation are exchanged: give the mean first.",
-        lambda x, train: _statistics(x, train)[::-1],
-    ),
-    Mistake(
-        "the numbers are right, but have axes of length 1: give (C,) each, without"
-        " keepdim.",
-        _with_axes,
-    ),
+}
+
+
+@exercise("verdict(gains)")
+def verdict(attempt: Attempt) -> str:
+    """Check the word for what a modality adds, from its gains seed by seed.
+
+    The learner's `verdict(gains)` takes a list of gains in points, one per seed, and
+    gives "complementary", "redundant", "harmful" or "unsure".
+    """
+    cases = {
+        "three seeds that gain: [7.5, 5.0, 9.0]": ([7.5, 5.0, 9.0],),
+        "exactly one point each: [1.0, 1.0]": ([1.0, 1.0],),
+        "three seeds that lose: [-16.5, -8.0, -12.0]": ([-16.5, -8.0, -12.0],),
+        "less than a point up or down: [0.5, -0.25, 0.0]": ([0.5, -0.25, 0.0],),
+        "up, but once by half a point: [3.0, 0.5, 2.5]": ([3.0, 0.5, 2.5],),
+        "one seed against two: [6.0, -2.0, 5.0]": ([6.0, -2.0, 5.0],),
+        "far apart, with a mean near 0: [12.0, -11.0]": ([12.0, -11.0],),
+        "one seed alone: [7.5]": ([7.5],),
+    }
+    attempt.compare(cases, _word, _VERDICTS, look=_VERDICT_LOOK)
+    return f"{len(cases)} lists of gains, from a single seed to three"
+
+
+def _word(gains: Sequence[float], least: float = 1.0, seeds: int = 2) -> str:
+    if len(gains) < seeds:
+        return "unsure"
+    if min(gains) >= least:
+        return "complementary"
+    if max(gains) <= -least:
+        return "harmful"
+    return "redundant" if max(map(abs, gains)) < 1 else "unsure"
+
+
+def _by_the_mean(gains: Sequence[float]) -> str:
+    return _word([sum(gains) / len(gains)] * 2)
+
+
+def _by_any(gains: Sequence[float]) -> str:
+    if len(gains) < 2:
+        return "unsure"
+    if max(gains) >= 1:
+        return "complementary"
+    return "harmful" if min(gains) <= -1 else "redundant"
+
+
+_VERDICT_LOOK = (
+    f"give one of the words {', '.join(WORDS)}. First: are there two seeds at all?"
+    " Then test all gains at once: all(gain >= 1 for gain in gains)."
 )
+_VERDICTS = {
+    "the mean decides, which hides seeds that disagree. Every seed must say the"
+    " same.": _by_the_mean,
+    "one seed that gains is enough for you: all of them must, by a point or more.": (
+        _by_any
+    ),
+    "any gain above 0 counts: less than a point is within what a different order of the"
+    " images changes.": lambda gains: _word(gains, least=1e-9),
+    "a single seed is taken for proof: with fewer than two say unsure.": (
+        lambda gains: _word(gains, seeds=1)
+    ),
+}

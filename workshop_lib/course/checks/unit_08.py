@@ -1,7 +1,8 @@
-"""Checks of unit 08: windows, and a network that scores every pixel."""
+"""Checks of unit 08: windows, a network that scores every pixel, and its maps."""
 
 __all__ = [
     "head_parameters",
+    "mean_iou",
     "sum_scores",
     "times_seen",
     "window_starts",
@@ -13,17 +14,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from workshop_lib.course.checks.inputs import noise
-from workshop_lib.course.checks.trial import Mistake, Trial, exercise
-from workshop_lib.data.tiles.windows import starts
+from workshop_lib.course.checks.attempt import Attempt, exercise
+from workshop_lib.course.checks.inputs import draws, noise
+
+_UNKNOWN = 255  # a pixel without a true class
 
 
 @exercise("times_seen(window, stride)")
-def times_seen(trial: Trial) -> str:
-    """Check how often a pixel is looked at while a window is slid over an image.
+def times_seen(attempt: Attempt) -> str:
+    """Check how often a pixel is processed while a window slides over an image.
 
     The learner's `times_seen(window, stride)` takes two lengths in pixels and gives the
-    number of windows that hold a pixel far from the border.
+    number of windows that contain a pixel far from the border.
     """
     cases = {
         "a window of 32 every 8": (32, 8),
@@ -31,41 +33,30 @@ def times_seen(trial: Trial) -> str:
         "a window of 64 every pixel": (64, 1),
         "windows side by side, 32 every 32": (32, 32),
     }
-    trial.compare(cases, lambda w, s: (w / s) ** 2, _SEEN, look=_SEEN_LOOK)
-    return "a window of 32 every 8 looks at each pixel 16 times"
+    attempt.compare(cases, lambda w, s: (w / s) ** 2, _SEEN, look=_SEEN_LOOK)
+    return "with a window of 32 every 8, each pixel is processed 16 times"
 
 
 _SEEN_LOOK = (
-    "draw one row of pixels: how many windows hold a pixel? Then the same downwards."
+    "draw one row of pixels: how many windows contain a pixel? Then the same downwards."
 )
-_SEEN = (
-    Mistake(
-        "this is along one side. Windows are slid to the right and downwards: each of"
-        " the rows of windows holds the pixel as often again.",
-        lambda w, s: w / s,
+_SEEN = {
+    "this is along one side. Windows slide to the right and downwards: each of the rows"
+    " of windows contains the pixel as often again.": lambda w, s: w / s,
+    "twice the number along one side: right and down multiply, they do not add.": (
+        lambda w, s: 2 * w / s
     ),
-    Mistake(
-        "twice the number along one side: right and down multiply, they do not add.",
-        lambda w, s: 2 * w / s,
+    "these are the pixels of a window. How many windows contain one pixel?": (
+        lambda w, s: w**2
     ),
-    Mistake(
-        "these are the pixels of a window: they cost the same for each window; how many"
-        " windows hold one pixel?",
-        lambda w, s: w**2,
+    "the fraction is upside down: the smaller the stride, the more windows.": (
+        lambda w, s: (s / w) ** 2
     ),
-    Mistake(
-        "the fraction is upside down: the smaller the stride, the more windows.",
-        lambda w, s: (s / w) ** 2,
-    ),
-    Mistake(
-        "the overlap of two neighbours came, in pixels: count the windows.",
-        lambda w, s: w - s,
-    ),
-)
+}
 
 
 @exercise("head_parameters(channels, num_classes)")
-def head_parameters(trial: Trial) -> str:
+def head_parameters(attempt: Attempt) -> str:
     """Check the number of weights and biases of an FCN's heads.
 
     The learner's `head_parameters(channels, num_classes)` takes the channels of the
@@ -76,133 +67,91 @@ def head_parameters(trial: Trial) -> str:
         "a ResNet-18, seven classes": ((128, 256, 512), 7),
         "one head alone, two classes": ((512,), 2),
     }
-    trial.compare(cases, _parameters, _HEADS, look=_HEADS_LOOK)
+    attempt.compare(
+        cases, lambda c, K: sum(n + 1 for n in c) * K, _HEADS, look=_HEADS_LOOK
+    )
     return "a ResNet-50 with six classes has 21,522 of them"
-
-
-def _parameters(channels: Sequence[int], K: int) -> int:
-    return sum((c + 1) * K for c in channels)
 
 
 _HEADS_LOOK = (
     "a convolution of 1 x 1 pixel: one weight from each channel to each class, and one"
     " bias per class; add up the heads."
 )
-_HEADS = (
-    Mistake(
-        "the biases are missing: each head has one per class.",
-        lambda c, K: sum(c) * K,
+_HEADS = {
+    "the biases are missing: each head has one per class.": lambda c, K: sum(c) * K,
+    "the biases were counted once: each head has its own, one per class.": (
+        lambda c, K: (sum(c) + 1) * K
     ),
-    Mistake(
-        "the biases were counted once: each head has its own, one per class.",
-        lambda c, K: (sum(c) + 1) * K,
+    "one bias per head was counted: there is one per class.": (
+        lambda c, K: sum(n * K + 1 for n in c)
     ),
-    Mistake(
-        "one bias per head was counted: there is one per class.",
-        lambda c, K: sum(n * K + 1 for n in c),
+    "filters of 3 x 3 pixels were counted: those of the heads are 1 x 1.": (
+        lambda c, K: sum((9 * n + 1) * K for n in c)
     ),
-    Mistake(
-        "filters of 3 x 3 pixels were counted: the heads look at 1 x 1.",
-        lambda c, K: sum((9 * n + 1) * K for n in c),
-    ),
-    Mistake(
-        "only the last head was counted: there is one for each entry of channels.",
-        lambda c, K: (c[-1] + 1) * K,
-    ),
-    Mistake(
-        "biases of the channels were counted: a bias belongs to what comes out, the"
-        " classes.",
-        lambda c, K: sum(n * K + n for n in c),
-    ),
-)
+}
 
 
 @exercise("sum_scores(scores, size)")
-def sum_scores(trial: Trial) -> str:
-    """Check the sum of scores that were made at several strides.
+def sum_scores(attempt: Attempt) -> str:
+    """Check the sum of scores that were computed at several strides.
 
     The learner's `sum_scores(scores, size)` takes maps (B, K, h, w) of unequal size and
     the image's (H, W); it gives (B, K, H, W), enlarged bilinearly.
     """
+
+    def scores(heights: Sequence[int], widths: Sequence[int]) -> list[Tensor]:
+        pairs = zip(heights, widths, strict=True)
+        return [noise(2, 3, h, w, seed=k) for k, (h, w) in enumerate(pairs)]
+
     cases = {
-        "three maps, an image of 32 x 32": (_scores((4, 2, 1)), (32, 32)),
-        "an image of 33 x 41": (_scores((5, 3, 2), (6, 3, 2)), (33, 41)),
-        "two maps alone": (_scores((4, 2), seed=5), (16, 16)),
+        "three maps, an image of 32 x 32": (scores((4, 2, 1), (4, 2, 1)), (32, 32)),
+        "an image of 33 x 41": (scores((5, 3, 2), (6, 3, 2)), (33, 41)),
+        "only two maps": (scores((4, 2), (4, 2)), (16, 16)),
     }
-    trial.compare(cases, _summed, _SUMS, look=_SUMS_LOOK)
+    attempt.compare(cases, _summed, _SUMS, look=_SUMS_LOOK)
     return f"{len(cases)} images, also of odd size"
 
 
-def _scores(
-    heights: Sequence[int], widths: Sequence[int] = (), seed: int = 0
-) -> list[Tensor]:
-    pairs = zip(heights, widths or heights, strict=True)
-    return [noise(2, 3, h, w, seed=seed + k) for k, (h, w) in enumerate(pairs)]
-
-
 def _enlarged(
-    scores: Sequence[Tensor], size: tuple[int, int], **how: object
-) -> list[Tensor]:
-    """Resize each map: (B, K, h, w) -> (B, K, H, W); bilinearly unless told."""
-    chosen = {"mode": "bilinear", "align_corners": False} | how
-    return [F.interpolate(s, size=size, **chosen) for s in scores]  # type: ignore[arg-type]
+    scores: Sequence[Tensor],
+    size: tuple[int, int],
+    mode: str = "bilinear",
+    corners: bool | None = False,
+) -> Tensor:
+    """Resize each map: (B, K, h, w) -> (maps, B, K, H, W)."""
+    return torch.stack(
+        [F.interpolate(s, size, mode=mode, align_corners=corners) for s in scores]
+    )
 
 
 def _summed(scores: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
-    return torch.stack(_enlarged(scores, size)).sum(dim=0)
+    return _enlarged(scores, size).sum(dim=0)
 
 
 _SUMS_LOOK = (
-    "three steps for each map: enlarge it to the size of the image, bilinearly, and add"
+    "two steps for each map: enlarge it to the size of the image, bilinearly, and add"
     " it to the sum. Softmax comes later, and once."
 )
-_SUMS = (
-    Mistake(
-        "the maps were enlarged by repeating pixels (mode='nearest', which is the"
-        " default): bilinear ones rise and fall smoothly.",
-        lambda s, size: torch.stack(
-            _enlarged(s, size, mode="nearest", align_corners=None)
-        ).sum(0),
+_SUMS = {
+    "the maps were enlarged by repeating pixels (mode='nearest', which is the default):"
+    " bilinear ones change smoothly.": (
+        lambda s, size: _enlarged(s, size, "nearest", None).sum(0)
     ),
-    Mistake(
-        "align_corners=True moves the maps against each other: leave it at False, where"
-        " a pixel is an area and not a point.",
-        lambda s, size: torch.stack(_enlarged(s, size, align_corners=True)).sum(0),
+    "align_corners=True shifts the maps against each other: leave it at False, where a"
+    " pixel is an area and not a point.": (
+        lambda s, size: _enlarged(s, size, corners=True).sum(0)
     ),
-    Mistake(
-        "the mean of the maps came: an FCN adds them, and each can outvote the rest.",
-        lambda s, size: torch.stack(_enlarged(s, size)).mean(0),
+    "the mean of the maps came: an FCN adds them.": (
+        lambda s, size: _enlarged(s, size).mean(0)
     ),
-    Mistake(
-        "only the first map came: add all of them.",
-        lambda s, size: _enlarged(s, size)[0],
+    "softmax was taken of the sum: scores are wanted, as cross_entropy takes them.": (
+        lambda s, size: _summed(s, size).softmax(dim=1)
     ),
-    Mistake(
-        "only the last map came: add all of them.",
-        lambda s, size: _enlarged(s, size)[-1],
-    ),
-    Mistake(
-        "probabilities were added: add the scores; softmax comes once, after the sum.",
-        lambda s, size: torch.stack(_enlarged(s, size)).softmax(dim=2).sum(0),
-    ),
-    Mistake(
-        "softmax was taken of the sum: scores are wanted, as cross_entropy takes them.",
-        lambda s, size: _summed(s, size).softmax(dim=1),
-    ),
-    Mistake(
-        "the maps were put one behind the other (cat): there are K scores per pixel,"
-        " their sum.",
-        lambda s, size: torch.cat(_enlarged(s, size), dim=1),
-    ),
-    Mistake(
-        "a list of maps came: add them up.",
-        lambda s, size: _enlarged(s, size),
-    ),
-)
+}
 
 
 @exercise("window_starts(side, window, overlap)")
-def window_starts(trial: Trial) -> str:
+def window_starts(attempt: Attempt) -> str:
     """Check where the windows along one side of an image begin.
 
     The learner's `window_starts(side, window, overlap)` takes three lengths in pixels
@@ -216,50 +165,109 @@ def window_starts(trial: Trial) -> str:
         "a side shorter than the window": (5, 8, 2),
         "a side of 256, windows of 64, overlap 24": (256, 64, 24),
     }
-    trial.compare(cases, _starts, _STARTS, look=_STARTS_LOOK)
+    attempt.compare(cases, _starts, _STARTS, look=_STARTS_LOOK)
     return f"{len(cases)} sides are covered to their last pixel, and none beyond it"
 
 
 def _starts(side: int, window: int, overlap: int) -> list[int]:
-    return starts(side, window, window - overlap)
+    last = max(0, side - window)
+    return [*range(0, last, window - overlap), last]
 
 
 _STARTS_LOOK = (
     "from one window to the next it is window - overlap pixels; the last begins at"
-    " side - window, and nowhere later."
+    " side - window, and no later."
 )
-_STARTS = (
-    Mistake(
-        "the border is left out where the steps do not come out even: put one more"
-        " window at side - window.",
-        lambda side, w, o: list(range(0, max(side - w, 0) + 1, w - o)),
+_STARTS = {
+    "the border is left out where the steps do not come out even: add one more window"
+    " at side - window.": lambda side, w, o: [*range(0, max(side - w, 0) + 1, w - o)],
+    "windows begin up to the last pixel, and some extend beyond the image: none may"
+    " begin later than side - window.": lambda side, w, o: [*range(0, side, w - o)],
+    "the last window is there twice where the steps come out even: let the range stop"
+    " before side - window.": (
+        lambda side, w, o: [*range(0, max(side - w, 0) + 1, w - o), max(side - w, 0)]
     ),
-    Mistake(
-        "the last window sticks out of the image: pull it back to side - window.",
-        lambda side, w, o: list(range(0, max(side - o, 1), w - o)),
+    "windows are stepped by their own side: with an overlap the step is shorter,"
+    " window - overlap.": lambda side, w, o: _starts(side, w, 0),
+    "a side shorter than the window gives a start below 0: then one window, at 0.": (
+        lambda side, w, o: [*range(0, side - w, w - o), side - w]
     ),
-    Mistake(
-        "windows begin up to the last pixel, and some stick out of the image: none may"
-        " begin later than side - window.",
-        lambda side, w, o: list(range(0, side, w - o)),
-    ),
-    Mistake(
-        "the last window is there twice where the steps come out even: let the range"
-        " stop before side - window.",
-        lambda side, w, o: [*range(0, max(side - w, 0) + 1, w - o), max(side - w, 0)],
-    ),
-    Mistake(
-        "windows are stepped by the overlap: the step is what they do not share,"
-        " window - overlap.",
-        lambda side, w, o: starts(side, w, max(o, 1)),
-    ),
-    Mistake(
-        "windows are stepped by their own side: with an overlap the step is shorter,"
-        " window - overlap.",
-        lambda side, w, o: starts(side, w, w),
-    ),
-    Mistake(
-        "a side shorter than the window gives a start below 0: then one window, at 0.",
-        lambda side, w, o: [*range(0, side - w, w - o), side - w],
-    ),
+}
+
+
+@exercise("mean_iou(truth, predicted, num_classes)")
+def mean_iou(attempt: Attempt) -> str:
+    """Check the mean intersection over union of a map.
+
+    The learner's `mean_iou(truth, predicted, num_classes)` takes two maps of class
+    numbers of one shape, 255 in the truth where the class is unknown, and K; it gives a
+    number from 0 to 1. Classes that are in neither map are left out of the mean.
+    """
+    cases = {
+        "a map of 4 classes": _pair(4),
+        "a map with pixels of value 255": _pair(4, unknown=True, seed=2),
+        "a class that is in neither map": _pair(4, seed=3)[:2] + (5,),
+        "a class that is predicted but absent": _pair(3, highest=2, seed=4),
+    }
+    attempt.compare(cases, _iou, _IOUS, look=_IOUS_LOOK)
+    return "255 does not count, and a class in neither map is left out of the mean"
+
+
+def _pair(
+    K: int, *, highest: int = 0, unknown: bool = False, seed: int = 0
+) -> tuple[Tensor, Tensor, int]:
+    """Make a truth and a prediction that is right at about two of three pixels."""
+    truth = draws(0, highest or K, 2, 9, 11, seed=seed)
+    other = draws(0, K, 2, 9, 11, seed=seed + 10)
+    predicted = torch.where(draws(0, 3, 2, 9, 11, seed=seed + 20) > 0, truth, other)
+    if unknown:
+        truth[:, :3, :4] = _UNKNOWN
+    return truth.to(torch.uint8), predicted.to(torch.uint8), K
+
+
+def _counts(
+    truth: Tensor, predicted: Tensor, K: int, keep_unknown: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Return the pixels of intersection and union of each class, (K,)."""
+    known = (truth != _UNKNOWN) | keep_unknown
+    classes = torch.arange(K).view(K, 1)
+    there, said = truth[known] == classes, predicted[known] == classes  # (K, pixels)
+    return (there & said).sum(1), (there | said).sum(1)
+
+
+def _iou(truth: Tensor, predicted: Tensor, K: int, **how: bool) -> Tensor:
+    right, union = _counts(truth, predicted, K, **how)
+    return (right / union)[union > 0].mean()
+
+
+def _nan_iou(truth: Tensor, predicted: Tensor, K: int) -> Tensor:
+    right, union = _counts(truth, predicted, K)
+    return (right / union).mean()
+
+
+def _absent_are_0(truth: Tensor, predicted: Tensor, K: int) -> Tensor:
+    right, union = _counts(truth, predicted, K)
+    return (right / union.clamp(min=1)).mean()
+
+
+def _dice(truth: Tensor, predicted: Tensor, K: int) -> Tensor:
+    right, union = _counts(truth, predicted, K)
+    return (2 * right / (union + right))[union > 0].mean()
+
+
+_IOUS_LOOK = (
+    "print the confusion matrix first: its sum is the number of known pixels. Then for"
+    " each class: the diagonal, over row + column - diagonal."
 )
+_IOUS = {
+    "0 / 0 gave NaN: a class that is in neither map has no union. Take the mean over"
+    " the classes with a union above 0.": _nan_iou,
+    "a class that is in neither map was counted as 0: leave it out of the mean.": (
+        _absent_are_0
+    ),
+    "pixels of value 255 count as wrong, but their class is unknown. Take them out of"
+    " both maps first, truth != 255.": lambda t, p, K: _iou(t, p, K, keep_unknown=True),
+    "this is the overall accuracy, all pixels together: compute the IoU of each class,"
+    " then the mean.": lambda t, p, K: (t == p)[t != _UNKNOWN].float().mean(),
+    "this is the Dice coefficient, or F1: the IoU divides by the union, once.": _dice,
+}

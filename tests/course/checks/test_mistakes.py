@@ -1,0 +1,45 @@
+"""Each listed mistake gets its own hint, and hints do not shadow each other."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from workshop_lib.course import checks
+from workshop_lib.course.checks.attempt import Attempt
+
+# These test properties or a factor, and have no list of wrong answers
+OTHERS = {"draw_split", "detective", "weak_view", "cutout", "predict_memory"}
+
+
+class Caught(Exception):  # noqa: N818
+    """Carries the mistakes out of a check."""
+
+
+def mistakes_of(name: str) -> dict[str, Callable[..., Any]]:
+    def stop(self, cases, answer, mistakes, look):
+        raise Caught(mistakes)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Attempt, "compare", stop)
+        with pytest.raises(Caught) as caught:
+            getattr(checks, name)(print)
+    return caught.value.args[0]
+
+
+KNOWN = {n: mistakes_of(n) for n in checks.__all__ if n not in {*OTHERS, "CheckFailed"}}
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [(name, hint) for name in KNOWN for hint in KNOWN[name]]
+)
+def test_each_mistake_gets_its_own_hint(name: str, hint: str, refusal):
+    said = refusal(getattr(checks, name), KNOWN[name][hint])
+    assert said.endswith(f"likely: {hint}")
+    assert said.startswith(f"✗ {name}: not yet. Tried on ")
+    assert "came: " in said and "expected: " in said
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_the_likely_mistakes_and_no_more(name: str):
+    assert 3 <= len(KNOWN[name]) <= 6

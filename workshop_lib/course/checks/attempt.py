@@ -1,0 +1,207 @@
+"""Attempts at an exercise: call the learner's function, compare, and give a hint.
+
+A check never says only "wrong". It computes what the likely mistakes of its exercise
+would give; the first that matches the learner's results is named. If none does, the
+learner sees what came, what was expected and the first place where they differ.
+"""
+
+__all__ = ["Attempt", "Case", "Check", "CheckFailed", "Mistakes", "exercise", "record"]
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, NoReturn
+
+from workshop_lib.course import progress
+from workshop_lib.course.checks.describe import (
+    describe,
+    explain,
+    first_difference,
+    same,
+)
+from workshop_lib.course.checks.inputs import fingerprint
+from workshop_lib.course.todo import NotYet
+
+Check = Callable[[Any], None]
+Case = tuple[Any, ...]  # the arguments of one call
+
+# A hint, which is not the solution -> what the function gives after that mistake
+Mistakes = Mapping[str, Callable[..., Any]]
+
+
+class CheckFailed(AssertionError):  # noqa: N818 - a hint rather than an error
+    """The verdict of a check in words; a notebook shows these and no traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        return str(self).splitlines()
+
+
+class _NotWritten(CheckFailed):
+    """The exercise has not been begun, which does not count as an attempt."""
+
+
+class Attempt:
+    """One attempt at an exercise.
+
+    Args:
+        name: of the exercise.
+        call: how its function is called, e.g. "convolve(image, kernel)".
+        function: the learner's.
+
+    Raises:
+        CheckFailed: `function` is not a function.
+    """
+
+    def __init__(self, name: str, call: str, function: Any) -> None:
+        self.name, self.call, self.function = name, call, function
+        if function is Ellipsis:
+            self._unwritten()
+        self.require(
+            callable(function),
+            "what you gave",
+            "give the function itself, without brackets:"
+            f" checks.{name}({call.partition('(')[0]}).",
+            describe(function),
+            "a function",
+        )
+
+    def run(self, case: str, *args: Any) -> Any:
+        """Call the learner's function and return its result.
+
+        Raises:
+            CheckFailed: it raised an error, returned nothing, or changed its arguments.
+        """
+        before = fingerprint(args)
+        try:
+            result = self.function(*args)
+        except (NotYet, NotImplementedError) as error:  # from todo(), or an own stub
+            self._unwritten(str(error).partition("\n")[0])
+        except Exception as error:  # whatever it is, it is explained
+            came, likely = explain(error, self.function, self.call, args)
+            self.fail(case, likely, came)
+        self.require(
+            fingerprint(args) == before,
+            case,
+            "your function changed its argument, and the caller still needs the"
+            " original: build a new tensor, or begin with `.clone()`. Names that"
+            " end in _ (`add_`) and assignments to x[...] change in place.",
+            "the argument has different content after the call",
+            "the argument as it was",
+        )
+        if result is Ellipsis:
+            self._unwritten()
+        self.require(
+            result is not None,
+            case,
+            "your function returned nothing: is the last line `return ...`, and is it"
+            " inside the function?",
+            "None",
+        )
+        return result
+
+    def compare(
+        self,
+        cases: Mapping[str, Case],
+        answer: Callable[..., Any],
+        mistakes: Mistakes,
+        look: str,
+    ) -> None:
+        """Compare the learner's results with the right ones.
+
+        Args:
+            cases: arguments by the name of the case.
+            answer: gives the right result for the same arguments.
+            mistakes: the likely ones; one is named if it explains every case.
+            look: where to look when none does.
+
+        Raises:
+            CheckFailed: some result differs.
+        """
+        expected = {case: answer(*args) for case, args in cases.items()}
+        came = {case: self.run(case, *args) for case, args in cases.items()}
+        wrong = [case for case in cases if not same(came[case], expected[case])]
+        if not wrong:
+            return
+
+        def explains(mistake: Callable[..., Any]) -> bool:
+            return all(same(came[c], mistake(*args)) for c, args in cases.items())
+
+        case = wrong[0]
+        self.fail(
+            case,
+            next((hint for hint, give in mistakes.items() if explains(give)), look),
+            describe(came[case]),
+            describe(expected[case]),
+            first_difference(came[case], expected[case]),
+        )
+
+    def require(
+        self, holds: bool, case: str, likely: str, came: str = "", expected: str = ""
+    ) -> None:
+        """Fail unless a condition holds; the rest as for `fail`.
+
+        Raises:
+            CheckFailed: it does not.
+        """
+        if not holds:
+            self.fail(case, likely, came, expected)
+
+    def fail(
+        self, case: str, likely: str, came: str = "", expected: str = "", at: str = ""
+    ) -> NoReturn:
+        """Report on which input what came, what was expected, and a likely reason.
+
+        Raises:
+            CheckFailed: always.
+        """
+        rows = [("came", came), ("expected", expected), ("differs", at)]
+        lines = [f"✗ {self.name}: not yet. Tried on {case}."]
+        lines += [f"  {name + ':':<10} {text}" for name, text in rows if text]
+        raise CheckFailed("\n".join([*lines, f"  {'likely:':<10} {likely}"])) from None
+
+    def _unwritten(self, said: str = "") -> NoReturn:
+        text = (
+            f"… {self.name}: not written yet. Write {self.call}, run its cell, then run"
+            " this one again."
+        )
+        raise _NotWritten(f"{text}\n  {said}" if said else text) from None
+
+
+def record(name: str, attempt: Callable[[], str]) -> None:
+    """Make an attempt, keep its outcome in the progress, and print what was verified.
+
+    Args:
+        name: of the exercise.
+        attempt: returns what was verified, in words.
+
+    Raises:
+        CheckFailed: as `attempt` raised it.
+    """
+    try:
+        verified = attempt()
+    except _NotWritten:
+        raise
+    except CheckFailed:
+        progress.record_check(name, passed=False)
+        raise
+    progress.record_check(name, passed=True)
+    print(f"✓ {name}: {verified}")
+
+
+def exercise(call: str) -> Callable[[Callable[[Attempt], str]], Check]:
+    """Make a check of a function that tries the learner's and returns what it verified.
+
+    Args:
+        call: how the learner's function is called; the check is named after the
+            decorated function.
+    """
+
+    def decorate(attempt: Callable[[Attempt], str]) -> Check:
+        name = attempt.__name__
+
+        @wraps(attempt)
+        def check(function: Any) -> None:
+            record(name, lambda: attempt(Attempt(name, call, function)))
+
+        return check
+
+    return decorate

@@ -1,0 +1,109 @@
+"""Check of unit 02 that tries the learner's search for faults on eight splits."""
+
+__all__ = ["detective"]
+
+from collections.abc import Sized
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from workshop_lib.course.checks.attempt import Attempt, exercise
+from workshop_lib.course.checks.describe import describe
+from workshop_lib.course.checks.inputs import draws
+from workshop_lib.course.leaky_splits import make_leaky_splits
+from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.split import Split
+
+
+@exercise("find_faults(scenes, split)")
+def detective(attempt: Attempt) -> str:
+    """Check that a function finds six planted faults and raises no false alarm.
+
+    The learner's `find_faults(scenes, split)` takes Scenes and a Split and gives what
+    it found: a list or set, empty where all is well; or True for "there is a fault".
+    """
+    scenes = _some_scenes()
+    honest = Split.random(scenes, labels_per_class=4, seed=3)
+    cases = make_leaky_splits(scenes, honest, seed=1)
+    accused = {c.name: _accuses(attempt, c.name, c.scenes, c.split) for c in cases}
+    attempt.require(
+        any(accused.values()),
+        "seven splits, six of them with a fault",
+        "nothing is found anywhere: does the function return what it collects?"
+        f" Begin with case A: {cases[0].clue}",
+        "none accused",
+        "6",
+    )
+    for case in cases:
+        if not case.kind and accused[case.name]:
+            _explain_accusation(attempt, case.name, scenes, honest, accused)
+    for case in cases:
+        attempt.require(
+            not case.kind or accused[case.name],
+            case.name,
+            case.clue,
+            f"nothing found ({sum(accused.values())} cases accused)",
+            "a fault",
+        )
+    _check_unequal(attempt)
+    return "six faults found, two clean splits cleared"
+
+
+def _explain_accusation(
+    attempt: Attempt, name: str, scenes: Scenes, honest: Split, accused: dict[str, bool]
+) -> None:
+    """Give a reason why the clean split is accused."""
+    rest = honest.unlabeled[~torch.isin(honest.unlabeled, honest.labeled)]
+    if not _accuses(attempt, name, scenes, replace(honest, unlabeled=rest)):
+        likely = (
+            "the labelled images were found in the unlabelled pool. They belong there:"
+            " only their labels are not used. Compare training with val and test."
+        )
+    elif all(accused.values()):
+        likely = (
+            "every split is accused, whatever is in it: an empty list or False means"
+            " that nothing was found."
+        )
+    else:
+        likely = "this split is clean. Print what the function finds in it."
+    attempt.fail(name, likely, "a fault", "nothing found")
+
+
+def _check_unequal(attempt: Attempt) -> None:
+    """Class sizes of real data differ by an image or two, which is no fault."""
+    scenes = _some_scenes()
+    index = torch.arange(len(scenes))
+    scenes = scenes.subset(index[index % 40 != 0])  # three classes lose one image
+    split = Split.random(scenes, labels_per_class=4, seed=4)
+    attempt.require(
+        not _accuses(attempt, "an eighth split", scenes, split),
+        "a clean split of classes that differ by an image or two",
+        "small differences between the classes are no fault, they come from the data:"
+        " accuse from a factor of two upwards.",
+        "a fault",
+        "nothing found",
+    )
+
+
+def _accuses(attempt: Attempt, case: str, scenes: Scenes, split: Split) -> bool:
+    found: Any = attempt.run(case, scenes, split)
+    if isinstance(found, int):  # True and False are of this type
+        return bool(found)
+    if isinstance(found, torch.Tensor) or not isinstance(found, Sized):
+        attempt.fail(
+            case,
+            "give a list or set of what was found, empty if nothing, or True or False.",
+            describe(found),
+            "a list",
+        )
+    return len(found) > 0
+
+
+def _some_scenes() -> Scenes:
+    return Scenes(
+        images=draws(0, 256, 160, 3, 6, 6).to(torch.uint8),
+        labels=torch.arange(160) % 4,
+        class_names=("Forest", "River", "Harbor", "Orchard"),
+        names=tuple(f"{i:03d}.png" for i in range(160)),
+    )
