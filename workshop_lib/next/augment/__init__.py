@@ -1,1 +1,43 @@
-"""Augment of the new core."""
+"""Augmentation of whole batches, on whatever device the images are.
+
+    from workshop_lib.augment import augmentations_for
+    augmentations = augmentations_for(is_rgb=True)
+    x_strong = augmentations["strong"](images, generator)   # (B, 3, H, W) in [0, 1]
+
+Every augmentation takes float images (B, C, H, W) and a `torch.Generator` on their
+device, and changes each image in its own way. `geometry`, `photometric`, `spectral` and
+`occlusion` hold the operations; `weak`, `rgb`, `randaugment_mc` and `spectral` the
+augmentations made of them; `multimodal` those of several sensors; `names` says what a
+view's name stands for; `views` makes the views of a training; `normalize` comes last.
+"""
+
+__all__ = [
+    "Augmentation",
+    "BandNormalize",
+    "Contrastive",
+    "FeatureViewMaker",
+    "NoAugmentation",
+    "Normalize",
+    "RandAugment",
+    "RandAugmentMC",
+    "SampleAugmentation",
+    "SpectralContrastive",
+    "SpectralStrong",
+    "ViewMaker",
+    "Weak",
+    "augmentations_for",
+    "drop",
+    "only",
+    "to_float",
+]
+
+from workshop_lib.next.augment.base import Augmentation, NoAugmentation
+from workshop_lib.next.augment.feature_views import FeatureViewMaker
+from workshop_lib.next.augment.multimodal import SampleAugmentation
+from workshop_lib.next.augment.names import augmentations_for, drop, only
+from workshop_lib.next.augment.normalize import BandNormalize, Normalize, to_float
+from workshop_lib.next.augment.randaugment_mc import RandAugmentMC
+from workshop_lib.next.augment.rgb import Contrastive, RandAugment
+from workshop_lib.next.augment.spectral import SpectralContrastive, SpectralStrong
+from workshop_lib.next.augment.views import ViewMaker
+from workshop_lib.next.augment.weak import Weak

@@ -1,0 +1,223 @@
+"""Normalization, the last step before the network: zero mean, unit spread per band."""
+
+__all__ = ["BandNormalize", "Normalize", "image_chunks", "to_float"]
+
+import math
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from workshop_lib.errors import WorkshopError, unknown_name
+from workshop_lib.next.sample import Sample
+
+_CHUNK = 2**21  # pixel values at a time: as float64 all of them would not fit
+
+
+def to_float(images: Tensor) -> Tensor:
+    """Convert uint8 images to float32 in [0, 1]; floating point passes through.
+
+    Images are stored as they come (a quarter of the memory) and converted per batch.
+
+    Raises:
+        WorkshopError: another integer type, whose range is unknown.
+    """
+    if images.dtype == torch.uint8:
+        return images.float().div_(255)  # in place: one large copy less
+    if images.is_floating_point():
+        return images
+    raise WorkshopError(
+        f"images of type {images.dtype}: expected uint8 (0..255) or floating point."
+        " Divide by the largest possible value first, e.g. images.float() / 10000."
+    )
+
+
+def image_chunks(images: Tensor, index: Tensor | None, size: int) -> Iterator[Tensor]:
+    """Iterate over images, or those of an index, a few at a time.
+
+    `images[index]` would copy them all at once, and a set may be larger than memory.
+
+    Shape: images (N, C, H, W), index (n,) -> each (at most `size`, C, H, W).
+    """
+    if index is None:
+        yield from images.split(size)
+        return
+    for part in index.to(images.device).split(size):
+        yield images[part]
+
+
+class BandNormalize(nn.Module):
+    """Subtract each band's mean and divide by its standard deviation.
+
+    It belongs to the model rather than to the augmentation: prediction later needs
+    the very numbers of the training images, so they are buffers and travel in the
+    checkpoint.
+
+    Args:
+        mean: per band, in the unit of the float images.
+        std: per band, same unit, above 0.
+
+    Raises:
+        WorkshopError: different lengths, or a std that is not above 0.
+
+    >>> two = torch.tensor([[0, 255]], dtype=torch.uint8).view(2, 1, 1, 1)
+    >>> BandNormalize.fit(two).mean
+    tensor([0.5000])
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: Tensor, std: Tensor) -> None:
+        super().__init__()
+        if mean.ndim != 1 or mean.shape != std.shape:
+            raise WorkshopError(
+                f"mean of shape {tuple(mean.shape)} and std of shape"
+                f" {tuple(std.shape)}: both must be (C,), one number per band."
+            )
+        if not bool((std > 0).all()):
+            raise WorkshopError(
+                f"std={std.tolist()}: every band needs a standard deviation above 0;"
+                " use 1 for a band that is constant."
+            )
+        self.register_buffer("mean", mean.float())
+        self.register_buffer("std", std.float())
+
+    @classmethod
+    def fit(
+        cls, images: Tensor, index: Tensor | None = None, *, gaps: bool = False
+    ) -> "BandNormalize":
+        """Measure mean and standard deviation over all pixels of the training images.
+
+        Never give it validation or test images: their statistics are part of what the
+        test has to keep from us. A constant band gets std 1.
+
+        Args:
+            images: uint8 or floating point; the statistics are those of `to_float`.
+            index: positions of the training images; None for all.
+            gaps: whether NaN is a missing value, left out of the statistics of its
+                band and passed on by `forward`. A band without any value gets mean 0.
+
+        Shape: images (N, C, H, W), index (n,) int64.
+
+        Raises:
+            WorkshopError: no images, another shape, or NaN or infinite values.
+        """
+        none = images.numel() == 0 or (index is not None and len(index) == 0)
+        if images.ndim != 4 or none:
+            raise WorkshopError(
+                f"images of shape {tuple(images.shape)}: expected (N, C, H, W) with at"
+                " least one image."
+            )
+        mean, variance = _moments(images, index, gaps)
+        broken = (~torch.isfinite(variance)).nonzero().flatten().tolist()
+        if broken:
+            raise WorkshopError(
+                f"bands {broken} of the training images hold NaN or infinite values:"
+                " replace them (e.g. torch.nan_to_num) or leave those images out."
+            )
+        std = variance.sqrt()
+        # Rounding alone gives a constant band a spread of about 1e-16 of its mean.
+        constant = std <= 1e-6 * mean.abs()
+        return cls(mean, torch.where(constant, torch.ones_like(std), std))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return normalized images.
+
+        Shape: (B, C, H, W) floating point -> the same.
+
+        Raises:
+            WorkshopError: integers (see `to_float`), or another number of bands.
+        """
+        if not images.is_floating_point():
+            raise WorkshopError(
+                f"images of type {images.dtype}: normalization expects floating point;"
+                " convert with to_float(images) first."
+            )
+        if images.ndim != 4 or images.shape[1] != len(self.mean):
+            raise WorkshopError(
+                f"images of shape {tuple(images.shape)}: the statistics are those of"
+                f" {len(self.mean)} bands, so (B, {len(self.mean)}, H, W) is expected."
+            )
+        mean = self.mean.to(images.dtype).view(1, -1, 1, 1)
+        std = self.std.to(images.dtype).view(1, -1, 1, 1)
+        return (images - mean).div_(std)  # in place: one large copy less
+
+
+class Normalize(nn.Module):
+    """Normalize samples: every sensor, and metadata, by statistics of its own.
+
+    NaN, a value that is missing, passes through. After normalization 0 is the mean of
+    the training images, the most harmless value to put there.
+
+    Args:
+        bands: the statistics by sensor; "metadata" has one pair per number.
+
+    >>> sample = {"s1": torch.rand(8, 2, 4, 4), "metadata": torch.rand(8, 3)}
+    >>> normalized = Normalize.fit(sample, torch.arange(4))(sample)
+    >>> {name: tuple(values.shape) for name, values in normalized.items()}
+    {'s1': (8, 2, 4, 4), 'metadata': (8, 3)}
+    """
+
+    def __init__(self, bands: Mapping[str, BandNormalize]) -> None:
+        super().__init__()
+        self.bands = nn.ModuleDict(dict(bands))
+
+    @classmethod
+    def fit(cls, sensors: Sample, index: Tensor | None = None) -> "Normalize":
+        """Measure the statistics of the training images.
+
+        Args:
+            sensors: of all images, stored as uint8 or floating point; see
+                `workshop_lib.data.dataset.sensors_of`.
+            index: (n,) positions of the training images; None for all.
+
+        Raises:
+            WorkshopError: no images, or infinite values.
+        """
+        found = {}
+        for name, values in sensors.items():
+            images = values if values.ndim == 4 else values[:, :, None, None]
+            gaps = values.is_floating_point()
+            found[name] = BandNormalize.fit(images, index, gaps=gaps)
+        return cls(found)
+
+    def forward(self, sample: Sample) -> Sample:
+        """Return a normalized sample, of all sensors or of some of them.
+
+        Raises:
+            WorkshopError: a sensor without statistics, or with other bands.
+        """
+        normalized = {}
+        for name, values in sample.items():
+            if name not in self.bands:
+                raise unknown_name("sensor", name, self.bands)
+            images = values if values.ndim == 4 else values[:, :, None, None]
+            images = self.bands[name](to_float(images))
+            normalized[name] = images if values.ndim == 4 else images[:, :, 0, 0]
+        return normalized
+
+
+def _moments(images: Tensor, index: Tensor | None, gaps: bool) -> tuple[Tensor, Tensor]:
+    """Return mean and variance per band, chunk by chunk. (N, C, H, W) -> (C,), (C,)"""
+    # Wide enough that adding up a billion pixels loses nothing; MPS has no float64.
+    wide = torch.float32 if images.device.type == "mps" else torch.float64
+    n = len(images) if index is None else len(index)
+    size = max(1, _CHUNK // images[0].numel())
+    total = images.new_zeros(images.shape[1], dtype=wide)  # (C,)
+    missing = torch.zeros_like(total)
+    for chunk in image_chunks(images, index, size):
+        values = to_float(chunk).to(wide)
+        if gaps:
+            missing += values.isnan().sum((0, 2, 3))
+            values = values.nan_to_num(nan=0.0, posinf=math.inf, neginf=-math.inf)
+        total += values.sum((0, 2, 3))
+    count = (n * images.shape[2] * images.shape[3] - missing).clamp(min=1)  # (C,)
+    mean = total / count
+    squares = torch.zeros_like(total)
+    # A second pass: exact for tiny spreads too
+    for chunk in image_chunks(images, index, size):
+        centred = to_float(chunk).to(wide) - mean.view(1, -1, 1, 1)
+        squared = centred.square()
+        squares += (squared.nansum if gaps else squared.sum)((0, 2, 3))
+    return mean, squares / count

@@ -1,0 +1,220 @@
+"""Operations and views for reflectance: effects of sun, air and season.
+
+RandAugment's posterize, solarize and equalize come from photographs and mean nothing
+for reflectance. These operations imitate what varies between two acquisitions of the
+same place. All keep values at or above 0, and strength 0 changes nothing, bit for bit.
+"""
+
+__all__ = ["SpectralContrastive", "SpectralStrong", "contrast", "gain", "haze", "tint"]
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from workshop_lib.next.augment.base import (
+    Augmentation,
+    Params,
+    Shape,
+    bernoulli,
+    check_images,
+    check_range,
+    per_image,
+    uniform,
+)
+from workshop_lib.next.augment.geometry import affine, resized_crop, sample_crop
+from workshop_lib.next.augment.occlusion import cutout
+from workshop_lib.next.augment.weak import (
+    Symmetries,
+    Weak,
+    check_symmetries,
+    sample_dihedral,
+)
+
+
+def gain(images: Tensor, strength: Tensor) -> Tensor:
+    """Multiply by exp(strength): more or less light, or another calibration per band.
+
+    Shape: `images` (B, C, H, W); `strength` (B,) for the sun's height, or (B, C) for
+    each band apart (season, sensor). 0.7 doubles, -0.7 halves.
+    """
+    check_images(images)
+    return images * per_image(strength.exp(), images)
+
+
+def haze(images: Tensor, strength: Tensor) -> Tensor:
+    """Add the same amount to all pixels and bands, as thin haze does.
+
+    Shape: `images` (B, C, H, W); `strength` (B,) as a fraction of the image's mean,
+    so that it means the same in any unit. Negative strengths take haze away.
+    """
+    check_images(images)
+    mean = images.mean((1, 2, 3), keepdim=True)  # (B, 1, 1, 1)
+    return torch.addcmul(images, per_image(strength, images), mean).clamp_(min=0)
+
+
+def contrast(images: Tensor, strength: Tensor) -> Tensor:
+    """Stretch the distances from the image's mean by exp(strength).
+
+    Shape: `images` (B, C, H, W); `strength` (B,), negative for flatter images.
+    """
+    check_images(images)
+    mean = images.mean((1, 2, 3), keepdim=True)  # (B, 1, 1, 1), over bands too
+    return torch.lerp(mean, images, per_image(strength.exp(), images)).clamp_(min=0)
+
+
+def tint(images: Tensor, strength: Tensor) -> Tensor:
+    """Stretch each pixel's spectrum about its own mean over bands by exp(strength).
+
+    The multispectral counterpart of saturation: strongly negative leaves a panchromatic
+    image, in which only structure can tell the class.
+
+    Shape: `images` (B, C, H, W); `strength` (B,).
+    """
+    check_images(images)
+    gray = images.mean(1, keepdim=True)  # (B, 1, H, W)
+    return torch.lerp(gray, images, per_image(strength.exp(), images)).clamp_(min=0)
+
+
+@dataclass(frozen=True)
+class SpectralStrong(Augmentation):
+    """The strong view of FixMatch for reflectance, tunable by one number.
+
+    The weak view first; then one affine distortion, each spectral change with
+    probability `probability` at a strength of its own, and cutout. Every image draws
+    its own numbers.
+
+    Args:
+        magnitude: multiplies every range below. 1 is the default strength, 0 leaves
+            the weak view; above about 1.5 scenes become hard for people too.
+
+    Raises:
+        WorkshopError: negative magnitude, or a probability outside [0, 1].
+
+    >>> images = torch.rand(2, 12, 32, 32)
+    >>> SpectralStrong()(images, torch.Generator().manual_seed(0)).shape
+    torch.Size([2, 12, 32, 32])
+    """
+
+    magnitude: float = 1.0
+    degrees: float = 45.0  # with the eight symmetries, 45 reaches any angle
+    shear: float = 0.1  # tangent, along rows and along columns
+    shift: float = 0.1  # fraction of the side
+    zoom: float = 0.3  # log of the scale: 0.74 to 1.35 times
+    gain: float = 0.5  # log of the light: 0.61 to 1.65 times
+    band_gain: float = 0.3  # log, each band apart
+    contrast: float = 0.7  # log
+    tint: float = 0.8  # log
+    haze: float = 0.4  # fraction of the image's mean that is added at most
+    haze_probability: float = 0.3
+    probability: float = 0.5  # of each other spectral change
+    cutout: float = 0.5  # side of the hidden square as a fraction of the image's side
+    weak: Weak = field(default_factory=Weak)
+
+    def __post_init__(self) -> None:
+        check_range("magnitude", self.magnitude, 0)
+        check_range("probability", self.probability, 0, 1)
+        check_range("haze_probability", self.haze_probability, 0, 1)
+
+    def sample_params(self, shape: Shape, generator: torch.Generator) -> Params:
+        """Draw moves (2 tensors), distortion (4), spectral changes (4), and cutout (2).
+
+        Shapes: see `move`, `affine`, `gain` (here per band), `contrast`, `tint`,
+        `haze` and `cutout`, in this order.
+        """
+        B, C = shape[:2]
+        m, p = self.magnitude, self.probability
+
+        def within(size: tuple[int, ...], most: float) -> Tensor:
+            return uniform(size, -m * most, m * most, generator)
+
+        def some(chance: float) -> Tensor:
+            return bernoulli((B,), chance, generator)
+
+        moves = self.weak.sample_params(shape, generator)
+        degrees, shear = within((B,), self.degrees), within((B, 2), self.shear)
+        shift, zoom = within((B, 2), self.shift), within((B,), self.zoom)
+        light = within((B,), self.gain) * some(p)
+        bands = within((B, C), self.band_gain) * some(p)[:, None]
+        flat = within((B,), self.contrast) * some(p)
+        pale = within((B,), self.tint) * some(p)
+        amount = uniform((B,), 0, m * self.haze, generator)
+        amount = amount * some(self.haze_probability)
+        centre = uniform((B, 2), 0, 1, generator)
+        side = torch.full_like(amount, min(1.0, self.cutout * m))
+        spectral = (light[:, None] + bands, flat, pale, amount)
+        return *moves, degrees, shear, shift, zoom, *spectral, centre, side
+
+    def geometry(self, images: Tensor, *params: Tensor) -> Tensor:
+        """Move and distort. Shape: (B, C, H, W) -> the same."""
+        which, shift_by, degrees, shear, shift, zoom = params[:6]
+        images = self.weak.geometry(images, which, shift_by)
+        return affine(images, degrees=degrees, shear=shear, shift=shift, zoom=zoom)
+
+    def photometry(self, images: Tensor, *params: Tensor) -> Tensor:
+        """Change light, contrast, tint and haze. Shape: (B, C, H, W) -> the same."""
+        light, flat, pale, amount = params[6:10]
+        return haze(tint(contrast(gain(images, light), flat), pale), amount)
+
+    def occlude(self, images: Tensor, *params: Tensor) -> Tensor:
+        """Hide a square. Shape: (B, C, H, W) -> the same."""
+        return cutout(images, *self.box(*params))
+
+    def box(self, *params: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the square's centre (B, 2) and side (B,); see `cutout`."""
+        return params[-2], params[-1]
+
+
+@dataclass(frozen=True)
+class SpectralContrastive(Augmentation):
+    """The contrastive view for reflectance, two of which a network learns to match.
+
+    The multispectral counterpart of SimCLR's (Chen et al. 2020): random resized crop,
+    symmetries, spectral jitter, and sometimes only the mean over the bands.
+
+    Raises:
+        WorkshopError: negative magnitude, or a probability outside [0, 1].
+    """
+
+    magnitude: float = 1.0  # multiplies the four ranges of the jitter
+    area: tuple[float, float] = (0.2, 1.0)  # of the crop, as a fraction of the image
+    gain: float = 0.5  # log of the light
+    band_gain: float = 0.2  # log, each band apart
+    contrast: float = 0.5  # log
+    tint: float = 0.5  # log
+    jitter_probability: float = 0.8
+    gray_probability: float = 0.2  # all bands replaced by their mean
+    symmetries: Symmetries = "eight"  # as in `Weak`
+
+    def __post_init__(self) -> None:
+        check_range("magnitude", self.magnitude, 0)
+        check_range("jitter_probability", self.jitter_probability, 0, 1)
+        check_range("gray_probability", self.gray_probability, 0, 1)
+        check_symmetries(self.symmetries)
+
+    def sample_params(self, shape: Shape, generator: torch.Generator) -> Params:
+        """Draw crop, symmetry, spectral jitter, and which images become gray."""
+        B, C = shape[:2]
+        m = self.magnitude
+
+        def within(most: float, size: tuple[int, ...] = (B,)) -> Tensor:
+            return uniform(size, -m * most, m * most, generator)
+
+        crop = sample_crop(B, self.area, generator)
+        which = sample_dihedral(shape, self.symmetries, generator)
+        chosen = bernoulli((B,), self.jitter_probability, generator)
+        light = within(self.gain)[:, None] + within(self.band_gain, (B, C))
+        flat, pale = within(self.contrast) * chosen, within(self.tint) * chosen
+        gray = bernoulli((B,), self.gray_probability, generator)
+        return *crop, which, light * chosen[:, None], flat, pale, gray
+
+    def geometry(self, images: Tensor, *params: Tensor) -> Tensor:
+        """Crop and turn. Shape: (B, C, H, W) -> the same."""
+        return resized_crop(images, *params[:3])
+
+    def photometry(self, images: Tensor, *params: Tensor) -> Tensor:
+        """Change light, contrast and tint. Shape: (B, C, H, W) -> the same."""
+        light, flat, pale, gray = params[3:]
+        images = tint(contrast(gain(images, light), flat), pale)
+        mean = images.mean(1, keepdim=True)  # (B, 1, H, W)
+        return torch.where(per_image(gray, images).bool(), mean, images)
