@@ -7,17 +7,17 @@ begins with `only` or `drop` is of unchanged images: "only:s1" is "none|only:s1"
 Metadata is never augmented; "drop:metadata" removes it.
 """
 
-__all__ = ["augmentations_for", "drop", "only", "parse_view"]
+__all__ = ["augmentations_for", "drop", "entries_left", "only", "parse_view"]
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from workshop_lib.errors import WorkshopError
+from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.next.augment.base import Augmentation, NoAugmentation
 from workshop_lib.next.augment.randaugment_mc import RandAugmentMC
 from workshop_lib.next.augment.rgb import Contrastive, RandAugment
 from workshop_lib.next.augment.spectral import SpectralContrastive, SpectralStrong
 from workshop_lib.next.augment.weak import Weak
-from workshop_lib.next.sample import Sample
+from workshop_lib.next.sample import METADATA, Sample
 
 SampleFunction = Callable[[Sample], Sample]
 
@@ -61,6 +61,31 @@ def parse_view(name: str) -> tuple[str, list[tuple[str, list[str]]]]:
             )
         steps.append((verb, names.split(",")))
     return first, steps
+
+
+def entries_left(
+    steps: Sequence[tuple[str, Sequence[str]]], names: Sequence[str]
+) -> list[str]:
+    """Return which of a sample's entries a view shows.
+
+    Args:
+        steps: from `parse_view`.
+        names: the sample's entries: its sensors, and "metadata" if it has any.
+
+    Raises:
+        WorkshopError: a step about a sensor that the sample does not have. Metadata may
+            be left out where there is none.
+
+    >>> entries_left([("drop", ["dem", "metadata"])], ["s2", "s1", "dem"])
+    ['s2', 's1']
+    """
+    left = list(names)
+    for verb, mentioned in steps:
+        for name in mentioned:
+            if name not in (*names, METADATA):
+                raise unknown_name("sensor", name, [*names, METADATA])
+        left = [name for name in left if (name in mentioned) == (verb == "only")]
+    return left
 
 
 def augmentations_for(

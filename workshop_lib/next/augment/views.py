@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from workshop_lib.errors import WorkshopError, unknown_name
+from workshop_lib.errors import WorkshopError
 from workshop_lib.next.augment.base import (
     Augmentation,
     NoAugmentation,
@@ -21,7 +21,7 @@ from workshop_lib.next.augment.multimodal import (
     ModalityDropout,
     SampleAugmentation,
 )
-from workshop_lib.next.augment.names import parse_view
+from workshop_lib.next.augment.names import entries_left, parse_view
 from workshop_lib.next.augment.normalize import Normalize, to_float
 from workshop_lib.next.augment.occlusion import (
     Follow,
@@ -214,13 +214,8 @@ class ViewMaker:
         augmentation = SampleAugmentation(
             base, channels, self.magnitude, None if own else mover, gaps
         )
-        known = [*channels, METADATA]
-        left = list(channels) if self.metadata is None else known
-        for verb, names in steps:
-            for name in names:
-                if name not in known:
-                    raise unknown_name("sensor", name, known)
-            left = [name for name in left if (name in names) == (verb == "only")]
+        there = [*channels, METADATA] if self.metadata is not None else list(channels)
+        left = entries_left(steps, there)
         sensors = tuple(name for name in channels if name in left)
         if not sensors:
             raise WorkshopError(
