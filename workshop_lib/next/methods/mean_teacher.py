@@ -49,7 +49,7 @@ class MeanTeacher(Method):
 
     Args:
         labeled_view: augmentation of labelled images; usually "weak".
-        ema_decay: d, 0.99 for a few thousand steps, 0.999 in long runs. Too high: the
+        teacher_decay: d, 0.99 for a few thousand steps, 0.999 in long runs. Too high: the
             teacher is still the random network of the start; too low: it is the
             student, and teaches nothing.
         lambda_u: weight after the ramp-up, 50 to 100. Too high: student and teacher
@@ -60,13 +60,13 @@ class MeanTeacher(Method):
 
     views: ClassVar[tuple[str, ...]] = ("weak", "strong")
 
-    ema_decay: float = 0.999
+    teacher_decay: float = 0.999
     lambda_u: float = 50.0
     ramp_up: float = 0.4
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_ranges(self, fractions=["ema_decay", "ramp_up"])
+        check_ranges(self, fractions=["teacher_decay", "ramp_up"])
         self.ramp = RampUp(0, shape="bell")
         self.teacher: nn.Module | None = None
 
@@ -77,7 +77,7 @@ class MeanTeacher(Method):
 
     def after_step(self, model: nn.Module) -> None:
         """Let the teacher follow the student, and count the step."""
-        follow_weights(self._teacher(), model, self.ema_decay)
+        follow_weights(self._teacher(), model, self.teacher_decay)
         self.ramp.advance()
 
     def losses(self, model: nn.Module, batch: Batch) -> Iterator[tuple[str, Tensor]]:

@@ -1,0 +1,158 @@
+"""Settings of a training in four sections: data, model, optimisation, run."""
+
+__all__ = ["DataConfig", "ModelConfig", "OptimConfig", "RunConfig"]
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from workshop_lib.errors import WorkshopError
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Images, how they are split, and how they are augmented."""
+
+    # "mini_eo" (or "mini_eo:SEED"), "ucm", "eurosat", a folder per class, a .zip of
+    # such a folder, or a .txt with "path label" on each line
+    name: str = "mini_eo"
+    size: int = 32  # side of the images in pixels; others are resized to it
+    bands: str = ""  # of multispectral images: "B04,B03,B02"; empty for all
+    sensors: tuple[str, ...] = ()  # such as ("s2", "s1", "dem"); empty: the images
+    metadata: tuple[
+        str, ...
+    ] = ()  # facts for the encoder: ("date", "place", "climate")
+    # random: class by class; block and region: whole places; predefined: published
+    split: Literal["random", "block", "region", "predefined"] = "random"
+    labels_per_class: int = 4  # 0 uses every label of the training part
+    split_seed: int = 0  # which images are labelled, unlabelled, validation, test
+    block_km: float = 50.0  # split="block": side of a block on the map
+    buffer_km: float = 0.0  # split="block": images this near to another part left out
+    test_regions: tuple[int, ...] = ()  # split="region": numbers of the regions
+    unlabeled_from: Literal["all", "labeled"] = "all"  # "labeled": control without any
+    cutmix: float = 0.5  # maps: fraction of strong views with a box of another tile
+    modality_dropout: float = 0.0  # chance that a strong view lacks a sensor
+
+    def __post_init__(self) -> None:
+        for name in ("sensors", "metadata", "test_regions"):  # JSON has lists
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        _at_least(self, "size", 1)
+        _at_least(self, "labels_per_class", 0)
+        _seed(self, "split_seed")
+        _fraction(self, "cutmix")
+        if not 0 <= self.modality_dropout < 1:
+            raise WorkshopError(
+                f"modality_dropout={self.modality_dropout}: a probability from 0 to"
+                " below 1; usual is 0.2."
+            )
+        if self.split == "region" and not self.test_regions:
+            raise WorkshopError(
+                "split='region' without test_regions: give the numbers of the regions"
+                " to test in, such as test_regions=(4,)."
+            )
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The network: encoder, heads, and the weights it starts from."""
+
+    # small_cnn, wrn-28-2, resnet18, efficientnet_lite0; on features linear, mlp-256;
+    # for maps unet-16, unet-BACKBONE, fcn-resnet18
+    encoder: str = "small_cnn"
+    heads: tuple[str, ...] = ("scene",)  # what to predict: targets of the data
+    fusion: Literal["early", "middle", "late", "shared"] = "early"  # of sensors
+    projection_dim: int | None = None  # None: what the method needs; 0 for none
+    # "imagenet" (downloaded, or of efficientnet_lite0 from its package), or the folder
+    # of a run, whose encoder is taken over; empty for random weights
+    init_from: str = ""
+    freeze: int = 0  # stages of the encoder that are not trained; -1 for all
+    # on labelled pixels: cross_entropy, focal, dice or cross_entropy+dice
+    mask_loss: str = "cross_entropy"
+    class_weighting: float = 0.0  # of pixels: 0 all pixels equal, 1 all classes equal
+    label_thresholds: tuple[float, float] = (0.05, 0.7)  # several labels per image
+    # frozen backbone whose features are computed once: efficientnet_lite0, or with a
+    # network resnet18, resnet50, efficientnet_b0, vit_b_16; empty: from pixels
+    features: str = ""
+    feature_size: int = 224  # side in pixels of the images that the backbone sees
+    feature_views: int = 4  # stored views of each augmentation, per image
+
+    def __post_init__(self) -> None:
+        for name in ("heads", "label_thresholds"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        _at_least(self, "feature_views", 1)
+        _fraction(self, "class_weighting")
+        if self.features and self.feature_size < 32:
+            raise WorkshopError(
+                f"feature_size={self.feature_size}: a backbone sees images of at least"
+                " 32 pixels; 224 is what most were trained on."
+            )
+        if bool(self.features) != (self.encoder.split("-")[0] in ("linear", "mlp")):
+            raise WorkshopError(
+                f"encoder={self.encoder!r} with features={self.features!r}: on features"
+                " train encoder='linear' or 'mlp-256', on pixels any other."
+            )
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """Steps, batches and the optimiser."""
+
+    steps: int = 2000  # optimiser steps (FixMatch's paper: 2**20)
+    batch_size: int = 16  # labelled images per step, B (paper: 64)
+    mu: int = 4  # unlabelled images per labelled one (paper: 7)
+    # adamw, or sgd with Nesterov momentum (the paper's); others to compare them with
+    optimizer: Literal[
+        "adamw", "sgd", "plain_sgd", "momentum", "adagrad", "rmsprop", "adam"
+    ] = "adamw"
+    lr: float = 0.002  # peak learning rate (paper: 0.03 with sgd)
+    encoder_lr: float = 1.0  # the encoder's learning rate as a fraction of lr
+    weight_decay: float = 0.02  # not on norms and biases (paper: 5e-4 with sgd)
+    sgd_momentum: float = 0.9
+    warmup_steps: int = 30  # linear warm-up before the 7/16 cosine (paper: none)
+    ema_decay: float = 0.99  # of the weights that are evaluated (paper: 0.999)
+    propagation_steps: int = 0  # on features: first steps on propagated labels
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "mu"):
+            _at_least(self, name, 1)
+        _at_least(self, "encoder_lr", 0)
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Machine and bookkeeping."""
+
+    seed: int = 0  # of initial weights, order of images and augmentation
+    eval_every: int = 200  # steps between validations (and checkpoints)
+    # number format; auto: half precision where the machine is faster in it
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    checkpointing: bool = False  # less memory for a third more time; same numbers
+    micro_batch: int = 0  # images at a time, 0 for all; batch norm sees that many
+
+    def __post_init__(self) -> None:
+        _at_least(self, "eval_every", 1)
+        _seed(self, "seed")
+        if self.micro_batch < 0 or self.micro_batch == 1:
+            raise WorkshopError(
+                f"micro_batch={self.micro_batch}: use 0 for the whole batch, or at"
+                " least 2 images, or batch normalisation has no variance."
+            )
+
+
+def _at_least(section: Any, name: str, least: int) -> None:
+    value = getattr(section, name)
+    if value < least:
+        raise WorkshopError(f"{name}={value}: it must be at least {least}.")
+
+
+def _fraction(section: Any, name: str) -> None:
+    value = getattr(section, name)
+    if not 0 <= value <= 1:
+        raise WorkshopError(f"{name}={value}: give 0 to 1.")
+
+
+def _seed(section: Any, name: str) -> None:
+    value = getattr(section, name)
+    if not 0 <= value < 2**32:
+        raise WorkshopError(
+            f"{name}={value}: a seed is a whole number from 0 to {2**32 - 1}."
+        )
