@@ -131,10 +131,17 @@ class Method(nn.Module):
                 loss = head.supervised_loss(out[name], targets[name])
                 yield f"{name}/supervised", loss
 
-    def report(self, name: str, target: Tensor, weight: Tensor) -> None:
-        """Keep a head's pseudo-labels and their weights of this step for the log."""
-        self.pseudo_labels[name] = target.detach(), weight.detach()
-        self.log[f"{name}/mask_rate"] = weight.detach().mean()
+    def report(
+        self, name: str, target: Tensor, weight: Tensor, visible: Tensor | None = None
+    ) -> None:
+        """Keep a head's pseudo-labels and their weights of this step for the log.
+
+        Of dense heads as the strong view shows them, hence `visible`, 1 or 0 each.
+        """
+        target, weight = target.detach(), weight.detach()
+        self.pseudo_labels[name] = target, weight
+        count = weight.numel() if visible is None else visible.sum().clamp_min(1)
+        self.log[f"{name}/mask_rate"] = weight.sum() / count
 
     def check_views(self, batch: Batch) -> None:
         """Refuse a batch with other views than the method asks for.

@@ -1,11 +1,12 @@
 """FixMatch: confident on the weak view, consistent on the strong one."""
 
-__all__ = ["ConsistencyMethod", "FixMatch", "Guess", "alignments"]
+__all__ = ["ConsistencyMethod", "FixMatch", "Guess", "alignments", "as_strong"]
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from workshop_lib.next.losses.alignment import DistributionAlignment
@@ -89,8 +90,9 @@ class ConsistencyMethod(Method):
                 target, weight = self.target(guesses[name]), self.select(guesses[name])
             else:
                 target, weight = head.pseudo_label(out_w[name])
-            self.report(name, target, weight)
-            loss = self.compare(head, out_s[name], target, weight, batch)
+            target, weight, visible = as_strong(head, batch, target, weight)
+            self.report(name, target, weight, visible)
+            loss = masked_mean(head.loss(out_s[name], target), weight, visible)
             yield f"{name}/unsupervised", self.lambda_u * loss
 
     def guess(
@@ -107,16 +109,6 @@ class ConsistencyMethod(Method):
     def select(self, guess: Guess) -> Tensor:
         """Return how much each guess counts, in [0, 1]: (mu*B,), (mu*B, H, W), ..."""
         raise TypeError(f"{type(self).__name__} does not define select(guess)")
-
-    def compare(
-        self, head: Head, out_s: Tensor, target: Tensor, weight: Tensor, batch: Batch
-    ) -> Tensor:
-        """Average the loss of the strong view over everything visible in it: scalar."""
-        follow, visible = batch.follow, None
-        if head.dense and follow is not identity:
-            visible = follow(weight.new_ones(weight.shape))
-            target, weight = follow(target), follow(weight)
-        return masked_mean(head.loss(out_s, target), weight, visible)
 
 
 @dataclass(eq=False)
@@ -191,6 +183,21 @@ class FixMatch(ConsistencyMethod):
     def select(self, guess: Guess) -> Tensor:
         """Return 1 where the confidence reaches the threshold, else 0."""
         return guess.head.confident(guess.probs, self.threshold)
+
+
+def as_strong(
+    head: Head, batch: Batch, target: Tensor, weight: Tensor
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Move pseudo-labels of pixels to where the strong view shows them.
+
+    Returns:
+        Target, weight, and which pixels are visible there; the last is None where
+        every element is, as for anything but pixels.
+    """
+    if not head.dense or batch.follow is identity:
+        return target, weight, None
+    follow = batch.follow
+    return follow(target), follow(weight), follow(torch.ones_like(weight))
 
 
 def alignments(model: nn.Module, momentum: float, **options: Any) -> nn.ModuleDict:

@@ -21,8 +21,8 @@ from workshop_lib.next.methods.base import (
     check_ranges,
     forward_views,
     heads_of,
-    identity,
 )
+from workshop_lib.next.methods.fixmatch import as_strong
 from workshop_lib.next.models.heads import Head
 
 
@@ -49,8 +49,8 @@ class MeanTeacher(Method):
 
     Args:
         labeled_view: augmentation of labelled images; usually "weak".
-        teacher_decay: d, 0.99 for a few thousand steps, 0.999 in long runs. Too high: the
-            teacher is still the random network of the start; too low: it is the
+        teacher_decay: d, 0.99 for a few thousand steps, 0.999 in long runs. Too high:
+            the teacher is still the random network of the start; too low: it is the
             student, and teaches nothing.
         lambda_u: weight after the ramp-up, 50 to 100. Too high: student and teacher
             agree on one answer for all images before the labels have had an effect.
@@ -88,25 +88,22 @@ class MeanTeacher(Method):
         (out_x, out_s), _ = forward_views(model, [batch.labeled[0], batch.views[1]])
         yield from self.supervised(model, out_x, batch.targets)
         for name, head in heads_of(model):
-            target, _ = head.pseudo_label(out_teacher[name])
-            self.report(name, target, torch.ones_like(target, dtype=torch.float32))
-            loss = self._distance(head, out_s[name], out_teacher[name], batch)
+            answer, weight = head.pseudo_label(out_teacher[name])
+            weight = torch.ones_like(weight)  # every answer counts
+            answer, weight, visible = as_strong(head, batch, answer, weight)
+            self.report(name, answer, weight, visible)
+            error = self._error(head, out_s[name], out_teacher[name], batch)
+            loss = masked_mean(error, weight, visible)
             yield f"{name}/unsupervised", self.lambda_u * self.ramp() * loss
 
-    def _distance(
-        self, head: Head, out_s: Tensor, out_t: Tensor, batch: Batch
-    ) -> Tensor:
-        """Average the squared difference of probabilities (of numbers: the loss)."""
+    def _error(self, head: Head, out_s: Tensor, out_t: Tensor, batch: Batch) -> Tensor:
+        """Return the squared difference of probabilities; of numbers their loss."""
         if not head.class_shape:
-            target, weight = head.pseudo_label(out_t)
-            return masked_mean(head.loss(out_s, target), weight)
+            return head.loss(out_s, head.pseudo_label(out_t)[0])
         target = head.probabilities(out_t)
-        error = (head.distribution(out_s) - target).square().mean(dim=1)
-        if not head.dense or batch.follow is identity:
-            return error.mean()
-        visible = batch.follow(torch.ones_like(error))
-        moved = (head.distribution(out_s) - batch.follow(target)).square().mean(dim=1)
-        return masked_mean(moved, visible, visible)
+        if head.dense:
+            target = batch.follow(target)
+        return (head.distribution(out_s) - target).square().mean(dim=1)
 
     def _teacher(self) -> nn.Module:
         if self.teacher is None:
