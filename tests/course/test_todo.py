@@ -5,7 +5,7 @@ import traceback
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from workshop_lib.course.todo import NotYet, todo
+from workshop_lib.course import NotYet, todo
 
 
 def half_written():

@@ -1,4 +1,4 @@
-"""The command that makes the notebooks from their sources."""
+"""Command that builds the notebooks from their sources."""
 
 __all__ = ["notebooks"]
 
@@ -13,7 +13,7 @@ def notebooks(
     check: bool = False,
     overwrite: bool = False,
 ) -> int:
-    """Make the learner's notebooks and those with solutions from FOLDER/src.
+    """Build the learner's notebooks and those with solutions from FOLDER/src.
 
     Example: workshop notebooks --check
 
@@ -22,7 +22,7 @@ def notebooks(
     Args:
         folder: holds src/NN_topic.py; gets NN_topic.ipynb and solutions/NN_topic.ipynb.
         check: write nothing; list what differs from its source (exit code 1).
-        overwrite: also replace notebooks that somebody has run, answers included.
+        overwrite: also replace notebooks that have been run, answers included.
     """
     from workshop_lib.files import write_text
 
@@ -38,7 +38,7 @@ def notebooks(
     worked_in = [str(path) for path in stale if _was_run(path)]
     if worked_in and not overwrite:
         raise WorkshopError(
-            f"somebody has worked in {', '.join(worked_in)}: answers would be lost."
+            f"{', '.join(worked_in)} has been run or edited: answers would be lost."
             " Copy or delete what you do not need, or give --overwrite."
         )
     for path in stale:
@@ -67,7 +67,7 @@ def _text(path: Path) -> str | None:
 
 
 def _was_run(path: Path) -> bool:
-    """Tell whether a notebook holds what the generator never writes: results.
+    """Return whether a notebook holds results, which the generator never writes.
 
     One that cannot be read, as after a conflict in git, may hold answers too.
     """

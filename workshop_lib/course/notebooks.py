@@ -1,8 +1,8 @@
-"""From one source to two notebooks: the learner's, and the one with the solutions.
+"""Notebook generator: one source gives the learner's notebook and the solutions.
 
-People edit `notebooks/src/NN_topic.py`, where the solutions stand; the notebooks are
-made from it, so that the two never drift apart. docs/writing_notebooks.md tells the
-format. Equal sources give equal bytes: no outputs, own cell ids, fixed metadata.
+Authors edit `notebooks/src/NN_topic.py`, which holds the solutions; both notebooks are
+built from it, so they never drift apart. Its format: docs/writing_notebooks.md. Equal
+sources give equal bytes: no outputs, own cell ids, fixed metadata.
 """
 
 __all__ = ["TAGS", "Cell", "build", "build_all", "read_cells"]
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from workshop_lib.course.header import badges, setup_code, setup_text
 from workshop_lib.course.quiz import answered
+from workshop_lib.course.setup_cell import badges, setup_code, setup_text
 from workshop_lib.errors import WorkshopError, unknown_name
 
 # Tags of a source: ours, then some that Jupyter's own tools know.
@@ -29,7 +29,7 @@ _NAME = re.compile(r"\d\d_[a-z0-9_]+\.py")
 _BEGIN = re.compile(r"( *)### BEGIN SOLUTION +(\S.*)")
 _STUB = re.compile(r" *### STUB (.*\S)")
 _END = re.compile(r"( *)### END SOLUTION")
-# What somebody may have meant as a marker.
+# Likely misspellings of a marker
 _NEARLY = re.compile(r"\s*(###|#+\s*(begin|end)\s+solution\b)", re.IGNORECASE)
 
 _METADATA = {
@@ -147,7 +147,7 @@ def _checked(cell: Any, number: int, path: Path, line: int) -> Cell:
     made = Cell(number, kind, source, tags, seconds, path, line)
     if notes or kind not in ("code", "markdown"):
         raise made.error(
-            f"cannot make sense of {' '.join(map(str, notes.values())) or kind!r}: a"
+            f"cannot read {' '.join(map(str, notes.values())) or kind!r}: a"
             " cell begins with '# %%', '# %% [markdown]', or e.g. '# %% tags=[\"slow\"]"
             " seconds=60'."
         )
@@ -157,7 +157,7 @@ def _checked(cell: Any, number: int, path: Path, line: int) -> Cell:
         if _ONLY_ON.get(tag, kind) != kind:
             raise made.error(f"the tag {tag!r} is for {_ONLY_ON[tag]} cells only.")
     if ("slow" in tags) != isinstance(seconds, int | float):
-        raise made.error('a slow cell says how slow: tags=["slow"] seconds=60.')
+        raise made.error('a slow cell states its time: tags=["slow"] seconds=60.')
     for offset, text in enumerate(cell.source.splitlines(), 1):
         if kind == "markdown" and re.match(r"###.*\bSOLUTION", text):
             raise made.error("solutions are marked in code cells only.", offset)
@@ -203,7 +203,7 @@ def _split(cell: Cell) -> tuple[str, str]:
 
 
 def _learner(cells: list[Cell]) -> str:
-    """Stubs in place of solutions, which follow folded up, after the hints."""
+    """Build the notebook with stubs; solutions follow folded up, after the hints."""
     made: list[dict[str, Any]] = []
     waiting: dict[str, Any] | None = None
     for cell in cells:
@@ -225,7 +225,7 @@ def _learner(cells: list[Cell]) -> str:
 
 
 def _solutions(cells: list[Cell]) -> str:
-    """Solutions and answers in their places, notes for instructors marked as such."""
+    """Build the notebook with solutions, answers and notes for instructors."""
     made = []
     for cell in cells:
         if cell.kind == "markdown":
@@ -288,7 +288,7 @@ def _notebook(title: Cell, cells: list[dict[str, Any]], folder: str) -> str:
         heading, _, rest = cells[0]["source"].partition("\n")
         cells[0]["source"] = f"{heading}\n\n{line}\n{rest}".rstrip()
     setup = _cell("code", f"{number}-setup", setup_code(), ["setup"])
-    # Folded in JupyterLab: nobody needs to read it. Colab folds by a first line @title.
+    # Folded in JupyterLab, as few read it; Colab folds by a first line @title
     setup["metadata"] |= {"jupyter": {"source_hidden": True}, "cellView": "form"}
     text = _cell("markdown", f"{number}-setup-text", setup_text(path), ["setup"])
     content = {"cells": [cells[0], text, setup, *cells[1:]], "metadata": _METADATA}

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from workshop_lib.course import checks
+from workshop_lib.course import checks, todo
 from workshop_lib.course.checks.attempt import Attempt, CheckFailed, exercise
-from workshop_lib.course.todo import todo
 
 
 @exercise("top_k_accuracy(x, factor)")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, NoReturn
 
-from workshop_lib.course import progress
+from workshop_lib.course import NotYet, progress
 from workshop_lib.course.checks.describe import (
     describe,
     explain,
@@ -19,7 +19,6 @@ from workshop_lib.course.checks.describe import (
     same,
 )
 from workshop_lib.course.checks.inputs import fingerprint
-from workshop_lib.course.todo import NotYet
 
 Check = Callable[[Any], None]
 Case = tuple[Any, ...]  # the arguments of one call

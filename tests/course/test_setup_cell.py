@@ -1,0 +1,141 @@
+"""Badges, and one set-up cell that adds what Colab lacks and leaves torch alone."""
+
+import importlib
+import importlib.util
+import posixpath
+import re
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
+
+import pytest
+
+from workshop_lib import __version__
+from workshop_lib.course import setup_cell as module
+from workshop_lib.course.setup_cell import (
+    KEPT,
+    badges,
+    install_code,
+    repository,
+    setup_code,
+    setup_text,
+)
+from workshop_lib.errors import WorkshopError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).parents[2]
+PATH = "notebooks/01_intro.ipynb"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
+    "project"
+]
+
+
+def run_cell(monkeypatch: pytest.MonkeyPatch, missing: set[str]) -> list[list[str]]:
+    """Run the cell on a machine that lacks some modules; return what it calls."""
+    calls: list[list[str]] = []
+    real = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name: None if name in missing else real(name),
+    )
+    monkeypatch.setattr(subprocess, "check_call", calls.append)
+    exec(compile(install_code(), "cell", "exec"), {})
+    return calls
+
+
+def test_nothing_happens_where_the_library_is_there(monkeypatch: pytest.MonkeyPatch):
+    assert run_cell(monkeypatch, missing=set()) == []
+
+
+def test_installs_dependencies_then_library_and_never_torch(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    needs, library = run_cell(monkeypatch, missing={"workshop_lib"})
+    pip = [sys.executable, "-m", "pip", "install", "--quiet"]
+    assert needs[:5] == library[:5] == pip
+    kept = [line for line in PROJECT["dependencies"] if line not in needs]
+    assert {re.split(r"\W", line)[0] for line in kept} == set(KEPT)
+    assert sorted(needs[5:] + kept) == sorted(PROJECT["dependencies"])
+    address = f"git+{PROJECT['urls']['Repository']}@v{__version__}"
+    assert library[5:] == ["--no-deps", address]
+
+
+def test_says_what_to_do_where_there_is_no_torch(monkeypatch: pytest.MonkeyPatch):
+    with pytest.raises(SystemExit, match="Colab"):
+        run_cell(monkeypatch, missing={"torch", "workshop_lib"})
+
+
+def test_fits_a_narrow_notebook():
+    lines = install_code().splitlines()
+    assert max(map(len, lines)) <= 78
+    assert len(lines) <= 20
+
+
+def test_library_that_was_never_installed(monkeypatch: pytest.MonkeyPatch):
+    def nothing(name: str) -> None:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(module, "metadata", nothing)
+    with pytest.raises(WorkshopError, match="make setup"):
+        install_code()
+
+
+@pytest.mark.parametrize("end", ["", "/", ".git"])
+def test_github_gets_three_badges_at_the_release(end: str):
+    line = badges(PATH, f"https://github.com/some-one/few.labels{end}")
+    page = f"some-one/few.labels/blob/v{__version__}/{PATH}"
+    assert f"(https://colab.research.google.com/github/{page})" in line
+    assert f"(https://kaggle.com/kernels/welcome?src=https://github.com/{page})" in line
+    assert (
+        f"(https://mybinder.org/v2/gh/some-one/few.labels/v{__version__}?labpath={PATH})"
+        in line
+    )
+    assert "\n" not in line
+    assert line.count("[![Open in ") == 2 and line.count("[![Launch Binder]") == 1
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://example.org/few-labels-workshop",
+        "https://gitlab.com/some-one/few-labels",
+        "https://github.com.example.org/some-one/few-labels",
+        "https://github.com/some-one",
+    ],
+)
+def test_other_hosts_get_no_badge_that_would_not_work(address: str):
+    assert badges(PATH, address) == ""
+
+
+def test_address_is_the_one_of_pyproject_unless_told():
+    assert badges(PATH) == badges(PATH, repository())
+
+
+@pytest.mark.parametrize("path", [PATH, "notebooks/solutions/01_intro.ipynb"])
+def test_glossary_is_the_file_of_the_checkout(path: str):
+    text = setup_text(path, "https://example.org/few-labels-workshop")
+    link = text.partition("[glossary](")[2].partition(")")[0]
+    found = posixpath.normpath(posixpath.join(posixpath.dirname(path), link))
+    assert (ROOT / found).read_text(encoding="utf-8").startswith("# Glossary")
+
+
+def test_glossary_is_a_page_of_the_release_for_a_notebook_from_github():
+    text = setup_text(PATH, "https://github.com/some-one/few-labels")
+    page = f"some-one/few-labels/blob/v{__version__}/docs/glossary.md"
+    assert f"[glossary](https://github.com/{page})" in text
+
+
+def test_set_up_installs_first_and_makes_what_sources_may_use():
+    code = setup_code()
+    assert code.startswith(install_code())
+    scope: dict[str, object] = {}
+    exec(compile(code, "cell", "exec"), scope)
+    assert {"device", "session", "todo"} <= set(scope)
+    # Colab folds a cell away whose first line begins so
+    assert code.startswith("# @title ")

@@ -1,0 +1,165 @@
+"""The top of every notebook: badges, a link to the glossary, and the set-up cell.
+
+Colab comes with torch, numpy and most of what we need, and replacing a package that is
+already imported breaks the session. So the set-up cell installs only what is missing
+and never touches torch.
+"""
+
+__all__ = ["KEPT", "badges", "install_code", "repository", "setup_code", "setup_text"]
+
+import re
+import textwrap
+from importlib.metadata import PackageMetadata, PackageNotFoundError, metadata
+
+from workshop_lib import __version__
+from workshop_lib.errors import WorkshopError
+
+KEPT = ("torch", "torchvision")  # the machine's own build fits its GPU: never replaced
+_RELEASE = f"v{__version__}"  # the tag under which this version is published
+_GLOSSARY = "docs/glossary.md"
+
+_SETUP_TEXT = """\
+## Set-up
+
+Run this cell first. In Colab it installs `workshop_lib`, once; elsewhere it only
+looks at the machine. It makes `device`, on which the trainings run.
+
+A word that you do not know? The [glossary]({glossary}) explains it, for people from
+deep learning and for people from remote sensing."""
+
+# The library comes last: a cell that was interrupted then starts again when run again.
+_INSTALL = """\
+# @title Installs what is missing (Colab). torch stays as it is
+import importlib.util
+import subprocess
+import sys
+
+if importlib.util.find_spec("torch") is None:
+    raise SystemExit("No torch here: open this in Colab, or use `make lab`")
+if importlib.util.find_spec("workshop_lib") is None:
+    library = "{library}"
+    pip = [sys.executable, "-m", "pip", "install", "--quiet"]
+    needs = \"\"\"
+{needs}
+    \"\"\"
+    subprocess.check_call([*pip, *needs.split()])
+    subprocess.check_call([*pip, "--no-deps", library])
+    importlib.invalidate_caches()
+"""
+_SETUP = """\
+from workshop_lib import session
+from workshop_lib.course import todo
+
+device = session.setup()"""
+
+# Where a notebook of a public GitHub repository can be opened: name, badge, address
+_HOSTS = (
+    (
+        "Open in Colab",
+        "https://colab.research.google.com/assets/colab-badge.svg",
+        "https://colab.research.google.com/github/{owner}/blob/{tag}/{path}",
+    ),
+    (
+        "Open in Kaggle",
+        "https://kaggle.com/static/images/open-in-kaggle.svg",
+        "https://kaggle.com/kernels/welcome"
+        "?src=https://github.com/{owner}/blob/{tag}/{path}",
+    ),
+    (
+        "Launch Binder",
+        "https://mybinder.org/badge_logo.svg",
+        "https://mybinder.org/v2/gh/{owner}/{tag}?labpath={path}",
+    ),
+)
+
+
+def badges(path: str, address: str | None = None) -> str:
+    """Return the links that open a notebook in a browser, as one line of Markdown.
+
+    They name the release, never a branch: a branch changes later, and a link to a fork
+    shows another notebook. Without a network the words stand in for the pictures.
+
+    Args:
+        path: the notebook inside the repository, e.g. "notebooks/01_intro.ipynb".
+        address: of the repository; default: the one in pyproject.toml.
+
+    Returns:
+        Empty unless the repository is on GitHub: Colab and Kaggle open no other host.
+    """
+    owner = _owner(address)
+    if owner is None:
+        return ""
+    values = {"owner": owner, "tag": _RELEASE, "path": path}
+    return " ".join(
+        f"[![{name}]({badge})]({link.format(**values)})" for name, badge, link in _HOSTS
+    )
+
+
+def setup_text(path: str, address: str | None = None) -> str:
+    """Return the words above the set-up cell, with a link to the glossary.
+
+    A notebook opened from GitHub, as in Colab, has no file beside it: its link leads to
+    the release's page. Elsewhere the link leads to the file of the checkout.
+
+    Args:
+        path, address: as for `badges`.
+    """
+    owner = _owner(address)
+    link = "../" * path.count("/") + _GLOSSARY
+    if owner is not None:
+        link = f"https://github.com/{owner}/blob/{_RELEASE}/{_GLOSSARY}"
+    return _SETUP_TEXT.format(glossary=link)
+
+
+def setup_code() -> str:
+    """Return the code of the set-up cell: install what is missing, then look around."""
+    return f"{install_code()}\n{_SETUP}"
+
+
+def install_code() -> str:
+    """Return the code that installs the library and its dependencies, except torch.
+
+    Address and packages come from the installed package's metadata, hence from
+    pyproject.toml; pip leaves alone what satisfies the lower bounds. The library is
+    taken at this release, so an old copy of a notebook never meets a newer library.
+
+    Raises:
+        WorkshopError: workshop_lib can be imported but was never installed, so that it
+            has no metadata.
+    """
+    required = [
+        one.replace(" ", "")
+        for one in _metadata().get_all("Requires-Dist") or []
+        if "extra ==" not in one and re.split(r"[^\w.-]", one)[0] not in KEPT
+    ]
+    needs = textwrap.fill(" ".join(required), 70, break_on_hyphens=False)
+    return _INSTALL.format(
+        library=f"git+{repository()}@{_RELEASE}", needs=textwrap.indent(needs, " " * 8)
+    )
+
+
+def repository() -> str:
+    """Return the address of the repository, as pyproject.toml states it.
+
+    Raises:
+        WorkshopError: as `install_code`.
+    """
+    urls = _metadata().get_all("Project-URL") or []
+    return dict(line.split(", ", 1) for line in urls)["Repository"]
+
+
+def _owner(address: str | None) -> str | None:
+    """Return "owner/name" of a repository on GitHub, None if it is elsewhere."""
+    address = repository() if address is None else address
+    found = re.fullmatch(r"https://github\.com/([\w.-]+/[\w.-]+?)(?:\.git)?/?", address)
+    return found.group(1) if found else None
+
+
+def _metadata() -> PackageMetadata:
+    try:
+        return metadata("workshop_lib")
+    except PackageNotFoundError:
+        raise WorkshopError(
+            "workshop_lib is imported from a folder but not installed, so the address"
+            " in pyproject.toml is out of reach: run `make setup` or `pip install -e .`"
+        ) from None
