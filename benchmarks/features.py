@@ -17,7 +17,7 @@ from typing import Any
 
 import pandas as pd
 
-from workshop_lib.data.open import open_scenes
+from workshop_lib.data.load import load_dataset
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.evaluation.evaluate import evaluate
@@ -124,7 +124,7 @@ def main() -> None:
     recipe = base_recipe(flags.name, flags.data)
     if flags.views:
         recipe = recipe.with_(feature_views=flags.views)
-    scenes = open_scenes(recipe)
+    scenes = load_dataset(recipe)
     seconds = compute_features(recipe, scenes)
     print(f"features of {len(scenes)} images: {seconds:.0f} s", flush=True)
     labels = flags.labels or list(LABELS[flags.name])

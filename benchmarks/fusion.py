@@ -20,7 +20,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.fusion_page import page
-from workshop_lib.data.open import open_scenes
+from workshop_lib.data.load import load_dataset
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.metrics import score
@@ -84,7 +84,7 @@ def shift(planned: dict[str, Recipe], seeds: list[int], folder: Path) -> pd.Data
     rows: list[dict[str, Any]] = []
     for seed in seeds:
         for name, recipe in planned.items():
-            scenes = open_scenes(recipe)
+            scenes = load_dataset(recipe)
             away = scenes.metadata["region"] == AWAY
             home = scenes.subset((~away).nonzero().flatten())
             mine = recipe.with_(seed=seed, split_seed=seed)

@@ -18,7 +18,7 @@ from typing import Any
 
 import pandas as pd
 
-from workshop_lib.data.open import open_scenes, open_split
+from workshop_lib.data.load import load_dataset, make_split
 from workshop_lib.evaluation.segmentation import evaluate_segmentation
 from workshop_lib.files import write_text
 from workshop_lib.recipe import preset
@@ -54,7 +54,7 @@ def run(
         name += f"-{steps}"
     path = folder / f"{name}.json"
     rows = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-    scenes = open_scenes(base)
+    scenes = load_dataset(base)
     for count in tiles:
         for seed in seeds:
             for method in methods:
@@ -64,7 +64,7 @@ def run(
                     split_seed=seed,
                     seed=seed,
                 )
-                split = open_split(recipe, scenes)
+                split = make_split(recipe, scenes)
                 place = folder / name / f"{count}-{method.replace(', ', '-')}-{seed}"
                 key = {"tiles": count, "method": method, "seed": seed}
                 old = [r for r in rows if all(r[k] == v for k, v in key.items())]

@@ -17,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.segmentation import PAGE, write_page
-from workshop_lib.data.open import open_scenes, open_split
+from workshop_lib.data.load import load_dataset, make_split
 from workshop_lib.evaluation.segmentation import evaluate_segmentation
 from workshop_lib.recipe import Recipe, preset
 from workshop_lib.session import setup
@@ -65,8 +65,8 @@ def best_rate(base: Recipe, name: str, folder: Path) -> float:
     """Return the learning rate with the best validation mIoU on the tuning data."""
     scored = {}
     tuned = base.with_(data=TUNED_ON, seed=TUNING_SEED, split_seed=TUNING_SEED)
-    scenes = open_scenes(tuned)
-    split = open_split(tuned, scenes)
+    scenes = load_dataset(tuned)
+    split = make_split(tuned, scenes)
     for rate in RATES[name]:
         recipe = optimizer_recipe(tuned, name, rate)
         place = folder / "rates" / f"{name}-{rate}"
@@ -89,9 +89,9 @@ def with_trunk(recipe: Recipe, place: Path) -> Recipe:
         seed=recipe.seed,
         split_seed=recipe.split_seed,
     )
-    scenes = open_scenes(scenes_first)
-    split = open_split(scenes_first, scenes)
-    hidden = set(open_split(recipe, scenes).test.tolist())
+    scenes = load_dataset(scenes_first)
+    split = make_split(scenes_first, scenes)
+    hidden = set(make_split(recipe, scenes).test.tolist())
     seen = set(split.labeled.tolist()) | set(split.val.tolist())
     if hidden & seen:
         raise AssertionError("the classifier would see test tiles of the maps")
@@ -124,11 +124,11 @@ def run(studies: list[str], seeds: list[int], steps: int, folder: Path) -> pd.Da
     """Train what is not trained yet; returns a row per training."""
     rows = []
     base = base_recipe(steps)
-    scenes = open_scenes(base)
+    scenes = load_dataset(base)
     for study in studies:
         for seed in seeds:
             for name, recipe in planned(study, base, seed, folder).items():
-                split = open_split(recipe, scenes)
+                split = make_split(recipe, scenes)
                 place = folder / study / f"{name}-{seed}".replace(", ", "-")
                 done = train(recipe, scenes, split, folder=place, verbose=False)
                 found = evaluate_segmentation(done, scenes, split)

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from workshop_lib import cli
-from workshop_lib.data.open import open_scenes, open_split
+from workshop_lib.data.load import load_dataset, make_split
 from workshop_lib.recipe import Recipe
 from workshop_lib.training.loop import train
 
@@ -26,8 +26,8 @@ def trained(tmp_path_factory):
         data=str(root / "photos"), size=16, labels_per_class=2, steps=4, eval_every=2,
         batch_size=4, mu=2, projection_dim=6, precision="fp32",
     )  # fmt: skip
-    scenes = open_scenes(recipe)
-    split = open_split(recipe, scenes)
+    scenes = load_dataset(recipe)
+    split = make_split(recipe, scenes)
     return train(recipe, scenes, split, folder=root / "run", verbose=False).folder
 
 

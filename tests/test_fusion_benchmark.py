@@ -6,7 +6,7 @@ import pytest
 from benchmarks import fusion
 from benchmarks.fusion_page import page, verdict
 from workshop_lib.channels import groups
-from workshop_lib.data.open import describe_bands
+from workshop_lib.data.load import describe_bands
 from workshop_lib.errors import WorkshopError
 from workshop_lib.plots import describe
 from workshop_lib.plots.modality_gains import modality_gains
@@ -107,7 +107,7 @@ def test_docs_are_written_from_what_is_there(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_the_region_shift_is_scored_at_home_and_away(tmp_path, monkeypatch):
-    monkeypatch.setattr("workshop_lib.data.open.MINI_EO_COUNT", 300)
+    monkeypatch.setattr("workshop_lib.data.load.MINI_EO_COUNT", 300)
     found = fusion.shift(fusion.recipes("shift", 4), [0], tmp_path)
     assert list(found["name"]) == [
         *("S1, home", "S1, away"),

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from workshop_lib import cli
-from workshop_lib.data.images.decode import fit
+from workshop_lib.data.read.decode import fit
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.calibration import apply_temperature
 from workshop_lib.evaluation.prediction_page import write_prediction_page

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from workshop_lib.data.open import open_scenes, open_split
+from workshop_lib.data.load import load_dataset, make_split
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.evaluate import evaluate
@@ -90,7 +90,7 @@ def compare(
         build_method(one.recipe, num_classes=2)
     build_model(base.model, in_channels=3, num_classes=2)
     before = _read(folder / "runs.csv")
-    scenes = open_scenes(base)
+    scenes = load_dataset(base)
     rows: list[dict[str, Any]] = []
     failed: list[str] = []
     with _Progress(todo, verbose) as progress:
@@ -173,7 +173,7 @@ def _train(
     one: Planned, scenes: Scenes, fresh: bool, progress: "_Progress"
 ) -> dict[str, Any]:
     """Train, or load what is finished; score it once; return its line of the table."""
-    split = open_split(one.recipe, scenes)
+    split = make_split(one.recipe, scenes)
     run = train(
         one.recipe,
         scenes,

@@ -1,9 +1,9 @@
 """The one exception that means: the user can mend this."""
 
-__all__ = ["WorkshopError", "unknown_name"]
+__all__ = ["WorkshopError", "listed", "unknown_name"]
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class WorkshopError(ValueError):
@@ -29,3 +29,14 @@ def unknown_name(kind: str, given: str, known: Iterable[str]) -> WorkshopError:
     return WorkshopError(
         f"unknown {kind} {given!r}: known are {', '.join(names)}.{hint}"
     )
+
+
+def listed(items: Sequence[str], most: int = 8) -> str:
+    """Join the first few items, and add how many more there are.
+
+    Example:
+        >>> listed(["a", "b", "c"], most=2)
+        'a, b, ... and 1 more'
+    """
+    more = f", ... and {len(items) - most} more" if len(items) > most else ""
+    return ", ".join(items[:most]) + more

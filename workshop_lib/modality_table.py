@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from workshop_lib.data.open import open_scenes, open_split
+from workshop_lib.data.load import load_dataset, make_split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.evaluate import evaluate
 from workshop_lib.evaluation.metrics import Scores
@@ -114,8 +114,8 @@ def _row(name: str, recipe: Recipe, place: Path) -> dict[str, Any]:
     """Train and score, unless that is done; return the line of the table."""
     scored = place / "evaluation.json"
     if not scored.exists() or Run.load(place).recipe != recipe:
-        scenes = open_scenes(recipe)
-        split = open_split(recipe, scenes)
+        scenes = load_dataset(recipe)
+        split = make_split(recipe, scenes)
         run = train(recipe, scenes, split, folder=place, verbose=False)
         maps = recipe.task == "segment"
         (evaluate_segmentation if maps else evaluate)(run, scenes, split)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from workshop_lib.data.open import open_scenes, open_split
+from workshop_lib.data.load import load_dataset, make_split
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.evaluation.evaluate import evaluate
 from workshop_lib.evaluation.report import MethodResult, write_report
@@ -39,7 +39,7 @@ def quickstart(
     Returns:
         The results, in the order of the ladder.
     """
-    scenes = open_scenes(base)
+    scenes = load_dataset(base)
     results = []
     for name, (title, _) in LADDER.items():
         print(f"\n{title}")
@@ -63,7 +63,7 @@ def train_rung(
 ) -> MethodResult:
     """Train one rung of the ladder, or one control, and score it on the test images."""
     recipe = ladder_recipe(name, base)
-    split = open_split(recipe, scenes)
+    split = make_split(recipe, scenes)
     run = train(recipe, scenes, split, folder=folder, resume=not fresh, verbose=verbose)
     title = {**LADDER, **CONTROLS}[name][0]
     return method_result(name, title, run, evaluate(run, scenes, split))

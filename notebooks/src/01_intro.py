@@ -134,9 +134,9 @@ quiz.answer("01-two-ssl", "...")  # a letter in place of the dots
 
 # %%
 from workshop_lib import plots
-from workshop_lib.data.open import open_scenes
+from workshop_lib.data.load import load_dataset
 
-scenes = open_scenes(recipe)
+scenes = load_dataset(recipe)
 names = scenes.class_names
 plots.class_samples(scenes.images, scenes.labels, names, scenes.bands)
 
@@ -227,9 +227,9 @@ quiz.answer("01-baseline", "...")
 # parts for measuring. Notebook 02 is about nothing else.
 
 # %%
-from workshop_lib.data.open import open_split
+from workshop_lib.data.load import make_split
 
-split = open_split(recipe, scenes)
+split = make_split(recipe, scenes)
 print(split)
 plots.split_bars(scenes, split)
 

@@ -39,12 +39,12 @@ DATA = "mini_eo"  # or "ucm", "eurosat", or the path of a folder per class
 
 # %%
 from workshop_lib import plots
-from workshop_lib.data.open import open_scenes, open_split
+from workshop_lib.data.load import load_dataset, make_split
 from workshop_lib.recipe import preset
 
 recipe = preset().with_(data=DATA)
-scenes = open_scenes(recipe)
-split = open_split(recipe, scenes)
+scenes = load_dataset(recipe)
+split = make_split(recipe, scenes)
 names = scenes.class_names
 print(scenes)
 plots.class_samples(scenes.images, scenes.labels, names, scenes.bands)
@@ -571,7 +571,7 @@ pictures = {"a": rings(96, 96), "b": rings(96, 96), "c": rings(60, 96)}
 # centre**: a little is lost at the sides, but what stays is true.
 
 # %%
-from workshop_lib.data.images.decode import fit
+from workshop_lib.data.read.decode import fit
 
 shown = {
     "as it is": np.asarray(pictures["c"]),

@@ -45,12 +45,12 @@
 DATA = "mini_eo"  # or "ucm", "eurosat", or the path of a folder per class
 
 # %%
-from workshop_lib.data.open import open_scenes, open_split
+from workshop_lib.data.load import load_dataset, make_split
 from workshop_lib.recipe import preset
 
 recipe = preset().with_(data=DATA)
-scenes = open_scenes(recipe)
-split = open_split(recipe, scenes)
+scenes = load_dataset(recipe)
+split = make_split(recipe, scenes)
 print(f"{len(split.labeled)} of {len(scenes):,} images are labelled;"
       f" bands: {', '.join(scenes.bands)}")  # fmt: skip
 
@@ -344,7 +344,7 @@ widgets.strength_sliders(photos, RGB)
 # %%
 from workshop_lib.augment import photometric, spectral
 
-eo = scenes if not scenes.is_rgb else open_scenes(preset())
+eo = scenes if not scenes.is_rgb else load_dataset(preset())
 red, infrared = eo.bands.index("B04"), eo.bands.index("B08")
 
 

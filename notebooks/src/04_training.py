@@ -52,12 +52,12 @@
 DATA = "mini_eo"  # or "ucm", "eurosat", or the path of a folder per class
 
 # %%
-from workshop_lib.data.open import open_scenes, open_split
+from workshop_lib.data.load import load_dataset, make_split
 from workshop_lib.recipe import preset
 
 recipe = preset().with_(data=DATA)
-scenes = open_scenes(recipe)
-split = open_split(recipe, scenes)
+scenes = load_dataset(recipe)
+split = make_split(recipe, scenes)
 print(f"{len(split.labeled)} labelled, {len(split.unlabeled)} unlabelled,")
 print(f"{len(split.val)} validation, {len(split.test)} test images")
 
@@ -182,7 +182,7 @@ print(f"not keeping the weak view: 1/{saved:.1f} of the memory")
 # command line it is `workshop budget`.
 
 # %%
-from workshop_lib.data.open import describe_data
+from workshop_lib.data.load import describe_data
 from workshop_lib.training.budget import budget
 
 count, channels, classes = describe_data(recipe)

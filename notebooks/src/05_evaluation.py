@@ -58,12 +58,12 @@
 DATA = "mini_eo"  # or "ucm", "eurosat", or the path of a folder per class
 
 # %%
-from workshop_lib.data.open import open_scenes, open_split
+from workshop_lib.data.load import load_dataset, make_split
 from workshop_lib.recipe import preset
 
 recipe = preset().with_(data=DATA)
-scenes = open_scenes(recipe)
-split = open_split(recipe, scenes)
+scenes = load_dataset(recipe)
+split = make_split(recipe, scenes)
 names = scenes.class_names
 print(f"{len(split.labeled)} labelled, {len(split.unlabeled)} unlabelled,")
 print(f"{len(split.val)} validation, {len(split.test)} test images")

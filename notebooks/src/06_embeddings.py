@@ -51,12 +51,12 @@
 DATA = "mini_eo"  # or "ucm", "eurosat", or the path of a folder per class
 
 # %%
-from workshop_lib.data.open import open_scenes, open_split
+from workshop_lib.data.load import load_dataset, make_split
 from workshop_lib.recipe import preset
 
 recipe = preset().with_(data=DATA)
-scenes = open_scenes(recipe)
-split = open_split(recipe, scenes)
+scenes = load_dataset(recipe)
+split = make_split(recipe, scenes)
 names = scenes.class_names
 TITLES = {"supervised_strong": "Supervised, strong",
           "fixmatch": "FixMatch", "comatch": "CoMatch"}  # fmt: skip

@@ -60,12 +60,12 @@ DATA = "mini_eo"  # or "mini_eo:7": another world, by the same rules
 REAL = ()  # or two folders: ("BigEarthNet-v1.0", "BigEarthNet-S1-v1.0")
 
 # %%
-from workshop_lib.data.open import open_scenes, open_split
+from workshop_lib.data.load import load_dataset, make_split
 from workshop_lib.recipe import preset, preset_name
 
 recipe = preset().with_(data=DATA)
-scenes = open_scenes(recipe)
-split = open_split(recipe, scenes)
+scenes = load_dataset(recipe)
+split = make_split(recipe, scenes)
 print(f"s2   {tuple(scenes.images.shape)}  {', '.join(scenes.bands)}")
 for name, images in scenes.modalities.items():
     print(f"{name:4} {tuple(images.shape)}")
@@ -300,7 +300,7 @@ plots.histograms(
 
 # %%
 if REAL:
-    from workshop_lib.data.images.bigearthnet import bigearthnet
+    from workshop_lib.data.read.bigearthnet import bigearthnet
 
     real = bigearthnet(*REAL, bands=scenes.bands, size=60)
     day = real.metadata["day_of_year"][:, None]
@@ -394,7 +394,7 @@ class LateFusion(nn.Module):
 # %%
 import torch.nn.functional as F
 
-few = open_split(recipe.with_(labels_per_class=25), scenes).labeled
+few = make_split(recipe.with_(labels_per_class=25), scenes).labeled
 torch.manual_seed(0)
 model = LateFusion(channels=(4, 2), num_classes=scenes.num_classes)
 optimizer = torch.optim.Adam(model.parameters(), lr=0.002)
@@ -777,7 +777,7 @@ for lost in ("nothing", "s1", "s2"):
     for name, start in NETWORKS.items():
         hits = []
         for seed in range(SEEDS):
-            test = open_split(base.with_(split_seed=seed), packed).test
+            test = make_split(base.with_(split_seed=seed), packed).test
             place = f"{FOLDER}/{start}-{seed}"
             probs = predictions(place, packed.images[test], lost)
             hits.append((probs.argmax(1) == packed.labels[test]).float())
@@ -816,7 +816,7 @@ plots.bars(survived, title=f"A sensor fails: mean of {SEEDS} seeds",
 # %%
 from workshop_lib.course import widgets
 
-test = open_split(base.with_(split_seed=0), packed).test[:24]
+test = make_split(base.with_(split_seed=0), packed).test[:24]
 few = packed.subset(test)
 answers = {
     lost: {

@@ -55,13 +55,13 @@
 DATA = "mini_eo"  # or "mini_eo:7": other land, as any number; see above
 
 # %%
-from workshop_lib.data.open import open_scenes, open_split
+from workshop_lib.data.load import load_dataset, make_split
 from workshop_lib.recipe import preset
 
 recipe = preset().with_(data=DATA)
-scenes = open_scenes(recipe)
+scenes = load_dataset(recipe)
 assert scenes.masks is not None, "these images have no masks: see above"
-split = open_split(recipe, scenes)
+split = make_split(recipe, scenes)
 covers = scenes.mask_names
 print(f"{len(scenes):,} tiles of {scenes.images.shape[-1]} pixels a side,")
 print(f"with masks of {len(covers)} classes: {', '.join(covers)}")
@@ -297,7 +297,7 @@ steps = 4 if preset_name() == "ci" else 200
 short = recipe.with_(method="supervised", labels_per_class=0, steps=steps,
                      eval_every=max(4, steps // 5), precision="fp32",
                      warmup_steps=steps // 20)  # fmt: skip
-everything = open_split(short, scenes)  # all training images have labels
+everything = make_split(short, scenes)  # all training images have labels
 deep = {}
 for name in ("plain-20", "residual-20"):
     deep[name] = train(short.with_(model=name), scenes, everything,
@@ -543,7 +543,7 @@ plots.lines(shapes, title="Four windows of 32 pixels on a side of 72",
 from workshop_lib.course.runs import segment_preset
 
 draw = segment_preset().with_(data=DATA)
-ten = open_split(draw, scenes)
+ten = make_split(draw, scenes)
 makers = {"strong": class_run("supervised_strong", scenes, ten, draw)}
 unet, unet_normalize = makers["strong"].load_model()
 

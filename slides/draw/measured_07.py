@@ -11,7 +11,7 @@ import torch
 
 from benchmarks.fusion import STUDIES
 from workshop_lib.channels import groups
-from workshop_lib.data.open import open_scenes, open_split
+from workshop_lib.data.load import load_dataset, make_split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.modality_table import SETS
 from workshop_lib.models.predict import predict
@@ -63,8 +63,8 @@ def sensor_fails() -> dict[str, Any]:
         if not (place / "evaluation.json").exists():
             continue
         run = Run.load(place)
-        scenes = open_scenes(run.recipe)
-        split = open_split(run.recipe, scenes)
+        scenes = load_dataset(run.recipe)
+        split = make_split(run.recipe, scenes)
         model, normalize = run.load_model()
         images, truth = scenes.images[split.test], scenes.labels[split.test]
         row: dict[str, Any] = {

@@ -16,7 +16,7 @@ from slides.draw.numerals import text_of
 from workshop_lib.augment.paired import places, same_pixels
 from workshop_lib.augment.policies import policies_for
 from workshop_lib.data.landsat import open_landsat
-from workshop_lib.data.open import open_scenes, open_split
+from workshop_lib.data.load import load_dataset, make_split
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
@@ -48,8 +48,8 @@ def _place(method: str, seed: int) -> Path:
 def bench_run(method: str, seed: int = 0) -> tuple[Run, Scenes, Split]:
     """Load a finished run of the benchmark, and what it was trained on."""
     run = Run.load(_place(method, seed))
-    scenes = open_scenes(run.recipe)
-    return run, scenes, open_split(run.recipe, scenes)
+    scenes = load_dataset(run.recipe)
+    return run, scenes, make_split(run.recipe, scenes)
 
 
 def rungs() -> dict[str, Any]:

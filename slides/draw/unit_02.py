@@ -15,8 +15,8 @@ from slides.draw.letters import for_the_room
 from slides.draw.runs import deck_scenes
 from workshop_lib import plots
 from workshop_lib.course.leaky_splits import LeakySplit, make_leaky_splits
-from workshop_lib.data.images.decode import fit
 from workshop_lib.data.mini_eo import BANDS, COVERS, REGIONS, mini_eo
+from workshop_lib.data.read.decode import fit
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.plots.style import AccessibleFigure

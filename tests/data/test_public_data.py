@@ -26,10 +26,9 @@ from workshop_lib.data.catalog import (
     find_dataset,
 )
 from workshop_lib.data.download import get, resolve
-from workshop_lib.data.images.bigearthnet import S1_BANDS, S2_BANDS
-from workshop_lib.data.images.bigearthnet_classes import CLASSES_19
 from workshop_lib.data.label_index import read_label_index, split_source
-from workshop_lib.data.open import describe_data, open_scenes, open_split
+from workshop_lib.data.load import describe_data, load_dataset, make_split
+from workshop_lib.data.read.bigearthnet import CLASSES_19, S1_BANDS, S2_BANDS
 from workshop_lib.data.split import Split
 from workshop_lib.data.vaihingen import TEST_TILES, TILE_COLOURS, TRAIN_TILES
 from workshop_lib.data.verify import check_integrity as check
@@ -291,24 +290,24 @@ def test_what_is_made_here_needs_no_download(capsys):
 def test_a_recipe_finds_a_data_set_by_its_name(small_ucm):
     recipe = Recipe(data="ucm", size=8, labels_per_class=2)
     with pytest.raises(WorkshopError, match="workshop data ucm get"):
-        open_scenes(recipe)
+        load_dataset(recipe)
     get("ucm", given=[small_ucm])
-    scenes = open_scenes(recipe)
+    scenes = load_dataset(recipe)
     assert scenes.images.shape == (18, 3, 8, 8)
     assert describe_data(recipe) == (18, 3, 3)
-    assert open_split(recipe, scenes).counts()["labeled"] == 6
+    assert make_split(recipe, scenes).counts()["labeled"] == 6
 
 
 def test_what_has_no_single_class_per_image_is_not_trained_on():
     with pytest.raises(WorkshopError, match="ben-ge-800 has no single class"):
-        open_scenes(Recipe(data="ben_ge"))
+        load_dataset(Recipe(data="ben_ge"))
 
 
 def test_a_folder_of_that_name_comes_first(small_ucm):
     for name, content in ucm_files(wrap="ucm", classes={"a": 2, "b": 2}).items():
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_bytes(content)
-    assert open_scenes(Recipe(data="ucm", size=8)).class_names == ("a", "b")
+    assert load_dataset(Recipe(data="ucm", size=8)).class_names == ("a", "b")
 
 
 # --- check and split: a folder of images per class
@@ -374,7 +373,7 @@ def test_a_split_by_names_is_the_split_by_images(small_ucm, tmp_path):
     get("ucm", given=[small_ucm])
     split, names = split_source(datasets()["ucm"], labels_per_class=2, seed=3)
     split.save(tmp_path / "parts", names)
-    scenes = open_scenes(Recipe(data="ucm", size=8))
+    scenes = load_dataset(Recipe(data="ucm", size=8))
     loaded = Split.load(tmp_path / "parts", scenes)
     drawn = Split.random(scenes, labels_per_class=2, seed=3)
     assert loaded.digest(scenes) == drawn.digest(scenes)

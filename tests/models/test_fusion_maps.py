@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from workshop_lib.channels import groups
+from workshop_lib.data.load import make_split
 from workshop_lib.data.mini_eo import mini_eo
 from workshop_lib.data.modalities import pack
-from workshop_lib.data.open import open_split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.segmentation import evaluate_segmentation
 from workshop_lib.models import build_model
@@ -215,7 +215,7 @@ def test_a_recipe_trains_maps_with_gaps_and_is_opened_again(fusion, method, tmp_
     has[::7] = 0
     found.metadata["has_s1"] = has
     scenes = pack(found, recipe.modalities)
-    split = open_split(recipe, scenes)
+    split = make_split(recipe, scenes)
     run = train(recipe, scenes, split, folder=tmp_path, verbose=False)
     assert run.log["loss"].notna().all()
     assert 0 <= evaluate_segmentation(run, scenes, split).scores.mean_iou <= 1

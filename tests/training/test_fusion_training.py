@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from workshop_lib.augment.normalize import Normalize
+from workshop_lib.data.load import describe_bands, describe_data, make_split
 from workshop_lib.data.mini_eo import mini_eo
 from workshop_lib.data.modalities import pack
-from workshop_lib.data.open import describe_bands, describe_data, open_split
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.evaluate import evaluate
@@ -50,7 +50,7 @@ def test_an_interrupted_training_ends_the_same_to_the_last_bit(
     scenes, tmp_path, fusion
 ):
     recipe = RECIPE.with_(fusion=fusion)
-    split = open_split(recipe, scenes)
+    split = make_split(recipe, scenes)
     whole = train(recipe, scenes, split, folder=tmp_path / "whole", verbose=False)
 
     def stop(row):
@@ -69,7 +69,7 @@ def test_an_interrupted_training_ends_the_same_to_the_last_bit(
 @pytest.mark.parametrize("fusion", ["early", "middle", "late", "shared"])
 def test_a_run_with_gaps_is_trained_scored_and_opened_again(scenes, tmp_path, fusion):
     recipe = RECIPE.with_(fusion=fusion)
-    split = open_split(recipe, scenes)
+    split = make_split(recipe, scenes)
     run = train(recipe, scenes, split, folder=tmp_path, verbose=False)
     found = evaluate(run, scenes, split)
     assert found.probs.isfinite().all()
@@ -83,7 +83,7 @@ def test_a_run_with_gaps_is_trained_scored_and_opened_again(scenes, tmp_path, fu
 def test_the_statistics_are_those_of_the_training_part_and_of_what_is_there(
     scenes, tmp_path
 ):
-    split = open_split(RECIPE, scenes)
+    split = make_split(RECIPE, scenes)
     run = train(RECIPE, scenes, split, folder=tmp_path, verbose=False)
     _, normalize = run.load_model()
     radar = scenes.images[split.unlabeled][:, 4:6]
@@ -94,7 +94,7 @@ def test_the_statistics_are_those_of_the_training_part_and_of_what_is_there(
 
 
 def test_every_sensor_may_be_missing_at_prediction(scenes, tmp_path):
-    split = open_split(RECIPE, scenes)
+    split = make_split(RECIPE, scenes)
     run = train(RECIPE, scenes, split, folder=tmp_path, verbose=False)
     model, normalize = run.load_model()
     nothing = torch.full_like(scenes.images[:3], math.nan)

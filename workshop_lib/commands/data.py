@@ -16,7 +16,7 @@ from workshop_lib.data.catalog import (
 )
 from workshop_lib.data.download import get, resolve
 from workshop_lib.data.label_index import split_source
-from workshop_lib.data.open import open_scenes
+from workshop_lib.data.load import load_dataset
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.data.verify import check_integrity
@@ -95,7 +95,7 @@ def _show(
         if not picture:
             return
         name = str(resolve(name, root))
-    scenes = open_scenes(Recipe(data=name, size=size))
+    scenes = load_dataset(Recipe(data=name, size=size))
     counts = scenes.class_counts().tolist()
     print(pd.Series(counts, index=scenes.class_names, name="images").to_string())
     n, c, h, w = scenes.images.shape
@@ -112,7 +112,9 @@ def _show(
 def _check(name: str, info: DatasetInfo | None, root: Path | None) -> int:
     """Print what is there and what is wrong; return 1 where something is."""
     if info and info.layout == "made":
-        scenes = open_scenes(Recipe(data=name))  # whose parts are checked as it is made
+        scenes = load_dataset(
+            Recipe(data=name)
+        )  # whose parts are checked as it is made
         print(f"{len(scenes):,} images in {scenes.num_classes} classes\ncomplete")
         return 0
     folder = data_folder(name, root) if info else Path(name)
@@ -168,7 +170,7 @@ def split(
         buffer_km: with blocks, leave out training images this near to the others.
         predefined: take the split that comes with the library.
     """
-    scenes = open_scenes(Recipe(data=data, size=size))
+    scenes = load_dataset(Recipe(data=data, size=size))
     if predefined:
         parts = Split.predefined(scenes, predefined, labels_per_class, seed)
     elif block_km:

@@ -10,7 +10,7 @@ import numpy as np
 import tyro
 from numpy.typing import NDArray
 
-from workshop_lib.data.open import open_scenes
+from workshop_lib.data.load import load_dataset
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.files import write_or_explain
@@ -59,7 +59,7 @@ def embed(
     from workshop_lib.evaluation.projection import draw_neighbours, maps_2d, maps_3d
 
     opened = Run.load(run)
-    scenes = open_scenes(opened.recipe)
+    scenes = load_dataset(opened.recipe)
     split = Split.load(opened.folder / "split", scenes)
     found = embed_run(opened, scenes, split, part, which, checkpoint)
     asked = _queries(found, image)  # a misspelt name should not cost a minute

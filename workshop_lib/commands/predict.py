@@ -6,7 +6,7 @@ from pathlib import Path
 
 import tyro
 
-from workshop_lib.data.images.reading import OnError
+from workshop_lib.data.read.images import OnError
 from workshop_lib.errors import WorkshopError
 from workshop_lib.training.run import Run
 

@@ -7,11 +7,11 @@ from typing import Literal
 
 import tyro
 
-from workshop_lib.data.open import (
+from workshop_lib.data.load import (
     describe_bands,
     describe_data,
-    open_scenes,
-    open_split,
+    load_dataset,
+    make_split,
 )
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
@@ -97,8 +97,8 @@ def train(
     with process_group():
         setup()
         with rank_zero_first():  # images are decoded once, then found in the cache
-            scenes = open_scenes(recipe)
-        parts = Split.load(split, scenes) if split else open_split(recipe, scenes)
+            scenes = load_dataset(recipe)
+        parts = Split.load(split, scenes) if split else make_split(recipe, scenes)
         audit = parts.audit(scenes)
         if not audit.ok:
             print(f"warning: {audit}")
@@ -226,5 +226,5 @@ def _print_maps(run: Run, scenes: Scenes, split: Split) -> None:
 
 def _open_run(folder: Path) -> tuple[Run, Scenes, Split]:
     run = Run.load(folder)
-    scenes = open_scenes(run.recipe)
+    scenes = load_dataset(run.recipe)
     return run, scenes, Split.load(run.folder / "split", scenes)

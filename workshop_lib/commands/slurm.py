@@ -65,7 +65,7 @@ def slurm(
 
 def _measured(recipe: Recipe) -> float:
     """Time a few steps here; say on what, as the cluster is another machine."""
-    from workshop_lib.data.open import describe_bands, describe_data
+    from workshop_lib.data.load import describe_bands, describe_data
     from workshop_lib.session import versions
     from workshop_lib.training.budget import budget
 

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from workshop_lib.data.open import open_scenes
+from workshop_lib.data.load import load_dataset
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
@@ -67,7 +67,7 @@ class Competition:
         recipe = Recipe(
             data=data, labels_per_class=labels_per_class, split_seed=split_seed
         )
-        scenes = open_scenes(recipe)
+        scenes = load_dataset(recipe)
         split = Split.load(split_folder, scenes) if split_folder else None
         return cls(data, scenes, labels_per_class, split_seed, split)
 

@@ -20,9 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workshop_lib.course.competition import Competition
-from workshop_lib.data.checks import listed
 from workshop_lib.data.mini_eo import DEFAULT_SEED
-from workshop_lib.errors import WorkshopError
+from workshop_lib.errors import WorkshopError, listed
 from workshop_lib.evaluation.predictions import Predictions
 from workshop_lib.files import read_json, write_text
 from workshop_lib.training.run import Run

@@ -17,11 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from workshop_lib.data.checks import listed
 from workshop_lib.data.near_duplicates import find_near_duplicates
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split_spatial import coordinates, nearest_km
-from workshop_lib.errors import WorkshopError
+from workshop_lib.errors import WorkshopError, listed
 
 Severity = Literal["error", "warning"]
 Parts = Mapping[str, Tensor]

@@ -20,9 +20,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from workshop_lib.data.checks import listed
 from workshop_lib.data.mini_eo import CLIMATE_ZONES, REGIONS
-from workshop_lib.errors import WorkshopError
+from workshop_lib.errors import WorkshopError, listed
 
 SEASONS = ("winter", "spring", "summer", "autumn")  # of the northern hemisphere
 _FIRST = (60, 152, 244, 335)  # 1 March, 1 June, 1 September, 1 December

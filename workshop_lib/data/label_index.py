@@ -20,10 +20,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from workshop_lib.data.catalog import DatasetInfo
-from workshop_lib.data.checks import listed
 from workshop_lib.data.download import resolve
-from workshop_lib.data.images.bigearthnet_classes import CLASSES_19, TO_19
-from workshop_lib.data.images.listing import list_folder
+from workshop_lib.data.read.bigearthnet import CLASSES_19, multi_hot
+from workshop_lib.data.read.folders import index_folder
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.data.split_rules import (
@@ -106,11 +105,10 @@ def read_label_index(info: DatasetInfo, root: Path | str | None = None) -> Label
     """
     images = resolve(info.name, root)
     if info.layout == "classes":
-        listing = list_folder(images)
-        names = [file.name for file in listing.files]
-        return LabelIndex(
-            _without_pixels(names, torch.tensor(listing.labels), listing.class_names)
-        )
+        index = index_folder(images)
+        names = [entry.name for entry in index.entries]
+        labels = torch.tensor(index.labels)
+        return LabelIndex(_without_pixels(names, labels, index.class_names))
     if info.layout == "scene":
         raise WorkshopError(
             f"{info.title} is a single image: cut it into patches by block"
@@ -129,7 +127,7 @@ def read_label_index(info: DatasetInfo, root: Path | str | None = None) -> Label
     if (images / "bigearthnet-train.csv").exists():
         return _from_lists(images)
     patches = _patch_labels(images / "sentinel-2")
-    return LabelIndex(_multi_label(list(patches), list(patches.values())))
+    return LabelIndex(_with_19_classes(list(patches), list(patches.values())))
 
 
 def _from_parquet(path: Path) -> LabelIndex:
@@ -146,7 +144,7 @@ def _from_parquet(path: Path) -> LabelIndex:
         ) from error
     parts = table["split"].replace({"validation": "val"}).tolist()
     labels = [list(some) for some in table["labels"]]
-    return LabelIndex(_multi_label(table["patch_id"].tolist(), labels), parts)
+    return LabelIndex(_with_19_classes(table["patch_id"].tolist(), labels), parts)
 
 
 def _from_lists(folder: Path) -> LabelIndex:
@@ -164,7 +162,7 @@ def _from_lists(folder: Path) -> LabelIndex:
             f"{len(missing)} of the {len(names)} patches of the published lists are not"
             f" in {folder / 'sentinel-2'} (the first is {missing[0]}): run `check`."
         )
-    return LabelIndex(_multi_label(names, [patches[name] for name in names]), parts)
+    return LabelIndex(_with_19_classes(names, [patches[name] for name in names]), parts)
 
 
 def _patch_labels(folder: Path) -> dict[str, list[str]]:
@@ -174,21 +172,8 @@ def _patch_labels(folder: Path) -> dict[str, list[str]]:
     return {path.name.removesuffix(end): read_json(path)["labels"] for path in paths}
 
 
-def _multi_label(names: Sequence[str], labels: Sequence[Sequence[str]]) -> Scenes:
-    """Name the 19 classes of each patch, whose labels may still be of the old 43."""
-    number = {name: k for k, name in enumerate(CLASSES_19)}
-    meaning = {**TO_19, **dict(zip(CLASSES_19, CLASSES_19, strict=True))}
-    unknown = {one for some in labels for one in some} - set(meaning)
-    if unknown:
-        raise WorkshopError(
-            f"labels that BigEarthNet does not have: {listed(sorted(unknown))}. Is it"
-            " BigEarthNet?"
-        )
-    hot = torch.zeros(len(names), len(CLASSES_19), dtype=torch.int64)  # (N, K)
-    for i, some in enumerate(labels):
-        found = {meaning[one] for one in some}
-        hot[i, [number[name] for name in found if name is not None]] = 1
-    return _without_pixels(names, hot, CLASSES_19)
+def _with_19_classes(names: Sequence[str], labels: Sequence[Sequence[str]]) -> Scenes:
+    return _without_pixels(names, multi_hot(labels), CLASSES_19)
 
 
 def _without_pixels(

@@ -11,13 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from workshop_lib.data.checks import check_scenes
-from workshop_lib.data.images.arrays import images_from, labels_from
-from workshop_lib.data.images.decode import Pictures
-from workshop_lib.data.images.listing import Listing, list_folder
-from workshop_lib.data.images.names_file import list_names
-from workshop_lib.data.images.reading import OnError, ReadImages, read_images
-from workshop_lib.data.images.zip_listing import list_zip
+from workshop_lib.data.checks import check_scenes, images_from, labels_from
+from workshop_lib.data.read.decode import PictureReader
+from workshop_lib.data.read.folders import index_folder, index_zip
+from workshop_lib.data.read.images import OnError, ReadImages, read_images
+from workshop_lib.data.read.index import ImageIndex, index_names
 from workshop_lib.errors import WorkshopError
 
 RGB = ("red", "green", "blue")
@@ -179,8 +177,8 @@ class Scenes:
         """Read a folder that holds one folder of RGB images per class.
 
         Decoded once, then mapped from one file until an image changes; see
-        `workshop_lib.data.images.listing` for what is an image (and for images without
-        a class), `workshop_lib.data.images.decode` for formats and unequal sizes.
+        `workshop_lib.data.read.index` for what is an image (and for images without
+        a class), `workshop_lib.data.read.decode` for formats and unequal sizes.
 
         Args:
             path: the folder; its folders' names are the class names.
@@ -192,7 +190,7 @@ class Scenes:
         Raises:
             WorkshopError: one message that lists everything wrong with the folder.
         """
-        return cls.from_listing(list_folder(path), size, cache, on_error)
+        return cls.from_index(index_folder(path), size, cache, on_error)
 
     @classmethod
     def from_zip(
@@ -216,7 +214,7 @@ class Scenes:
         Raises:
             WorkshopError: one message that lists everything wrong with the archive.
         """
-        return cls.from_listing(list_zip(path, inside), size, cache, on_error)
+        return cls.from_index(index_zip(path, inside), size, cache, on_error)
 
     @classmethod
     def from_names(
@@ -236,18 +234,18 @@ class Scenes:
         Raises:
             WorkshopError: one message that lists everything wrong.
         """
-        return cls.from_listing(list_names(path), size, cache, on_error)
+        return cls.from_index(index_names(path), size, cache, on_error)
 
     @classmethod
-    def from_listing(
+    def from_index(
         cls,
-        listing: Listing,
+        index: ImageIndex,
         size: int | None = None,
         cache: bool = True,
         on_error: OnError = "raise",
     ) -> "Scenes":
-        """Read the RGB images of a listing; see `from_folder`."""
-        found = read_images(Pictures(listing), size, cache, on_error)
+        """Read the RGB images of an index; see `from_folder`."""
+        found = read_images(PictureReader(index), size, cache, on_error)
         return cls.from_read(found, RGB)
 
     @classmethod
@@ -256,7 +254,7 @@ class Scenes:
         if found.note:
             print(found.note)
         labels = torch.tensor(found.labels, dtype=torch.int64)
-        numbers = {k: torch.tensor(v) for k, v in found.facts.items()}
+        numbers = {k: torch.tensor(v) for k, v in found.metadata.items()}
         return cls(
             found.images,
             labels,

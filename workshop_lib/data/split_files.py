@@ -39,10 +39,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from workshop_lib.data.checks import listed
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split_rules import shuffled
-from workshop_lib.errors import WorkshopError, unknown_name
+from workshop_lib.errors import WorkshopError, listed, unknown_name
 from workshop_lib.files import write_text
 
 PARTS = ("labeled", "unlabeled", "val", "test")

@@ -22,7 +22,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workshop_lib.data.checks import listed
 from workshop_lib.data.split_rules import (
     EXCLUDED,
     TEST,
@@ -32,7 +31,7 @@ from workshop_lib.data.split_rules import (
     at_least_one,
     stratified,
 )
-from workshop_lib.errors import WorkshopError, unknown_name
+from workshop_lib.errors import WorkshopError, listed, unknown_name
 
 EARTH_KM = 6371.0  # mean radius
 _KM_PER_DEGREE = EARTH_KM * math.pi / 180  # along a meridian

@@ -30,11 +30,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from workshop_lib.data.checks import listed
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.tiles.cut import Tile, cut_scenes
 from workshop_lib.data.tiles.reader import ArrayImage
-from workshop_lib.errors import WorkshopError
+from workshop_lib.errors import WorkshopError, listed
 from workshop_lib.pixels import IGNORE
 
 # The areas whose labels the benchmark gave away, and those it kept for its test.

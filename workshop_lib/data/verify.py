@@ -19,13 +19,12 @@ from PIL import Image
 from tqdm import tqdm
 
 from workshop_lib.data.catalog import DatasetInfo
-from workshop_lib.data.checks import listed
-from workshop_lib.data.images.bigearthnet import S1_BANDS, S2_BANDS
-from workshop_lib.data.images.listing import list_folder
 from workshop_lib.data.landsat import LANDSAT_BANDS, LANDSAT_CLASSES, open_landsat
+from workshop_lib.data.read.bigearthnet import S1_BANDS, S2_BANDS
+from workshop_lib.data.read.folders import index_folder
 from workshop_lib.data.tiles.counts import count_pixels
 from workshop_lib.data.vaihingen import TEST_TILES, TILE_COLOURS, TRAIN_TILES
-from workshop_lib.errors import WorkshopError
+from workshop_lib.errors import WorkshopError, listed
 
 
 @dataclass
@@ -79,9 +78,9 @@ def _check_classes(
     folder: Path, expected: dict[str, int], side: int
 ) -> IntegrityReport:
     """Count images by class, format and size, and find unreadable headers."""
-    listing = list_folder(folder)
-    report = IntegrityReport(faults=list(listing.problems))
-    names = [file.name for file in listing.files]
+    index = index_folder(folder)
+    report = IntegrityReport(faults=list(index.problems))
+    names = [entry.name for entry in index.entries]
     counts = Counter(name.partition("/")[0] for name in names)
     for name in sorted({*expected, *counts}):
         wanted = expected.get(name, counts[name])
@@ -89,7 +88,7 @@ def _check_classes(
             report.faults.append(f"{name}: {counts[name]} images, expected {wanted}")
         if expected and name not in expected:
             report.odd.append(f"{name}: not a class of this data set")
-    paths = [Path(file.place) for file in listing.files]
+    paths = [Path(entry.place) for entry in index.entries]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         reading = pool.map(_read_size, paths)
         bar = tqdm(reading, desc="reading headers", total=len(paths), disable=None)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from workshop_lib.augment.normalize import Normalize
-from workshop_lib.data.images.raster import without_place_warnings
+from workshop_lib.data.read.geotiff import without_place_warnings
 from workshop_lib.data.tiles.reader import LargeImage, open_image
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.tiling import (

@@ -10,7 +10,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
-from workshop_lib.data.images.reading import decode_images
+from workshop_lib.data.read.images import decode_images
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.predictions import PredictedFiles
 from workshop_lib.evaluation.report_pictures import Picture, data_uri

@@ -11,9 +11,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from workshop_lib.data.images.decode import Pictures
-from workshop_lib.data.images.listing import find_images, list_files
-from workshop_lib.data.images.reading import OnError, read_images
+from workshop_lib.data.read.decode import PictureReader
+from workshop_lib.data.read.folders import find_images
+from workshop_lib.data.read.images import OnError, read_images
+from workshop_lib.data.read.index import index_files
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.calibration import COLDEST, apply_temperature
 from workshop_lib.files import UNREADABLE, read_json, write_or_explain
@@ -167,7 +168,9 @@ def predict_files(
             " first."
         )
     names = _names(images)
-    found = read_images(Pictures(list_files(names)), run.recipe.size, on_error=on_error)
+    found = read_images(
+        PictureReader(index_files(names)), run.recipe.size, on_error=on_error
+    )
     device = pick_device()
     model, normalize = run.load_model()
     inputs = model_inputs(run.recipe, found.images, device)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from workshop_lib import __version__
-from workshop_lib.data.open import open_scenes, open_split
+from workshop_lib.data.load import load_dataset, make_split
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import PARTS, Split
 from workshop_lib.errors import WorkshopError
@@ -46,7 +46,7 @@ def report_runs(folders: Sequence[Path], path: Path) -> None:
     """
     runs = [Run.load(folder) for folder in folders]
     first = runs[0].recipe
-    scenes = open_scenes(first)
+    scenes = load_dataset(first)
     splits = [Split.load(run.folder / "split", scenes) for run in runs]
     for run, split in zip(runs, splits, strict=True):
         same_images = (run.recipe.data, run.recipe.size) == (first.data, first.size)
@@ -129,7 +129,7 @@ def collect_page(
 def _with_the_rest(
     result: MethodResult, run: Run, scenes: Scenes, split: Split
 ) -> MethodResult:
-    own = open_split(run.recipe, scenes).digest(scenes)
+    own = make_split(run.recipe, scenes).digest(scenes)
     folder = "" if own == split.digest(scenes) else str(run.folder / "split")
     return replace(result, embedded=_embedded(run, scenes, split), split_folder=folder)
 

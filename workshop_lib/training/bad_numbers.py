@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from workshop_lib.data.checks import listed
+from workshop_lib.errors import listed
 from workshop_lib.ranks import gather_rows, mean_over_ranks, world_size
 from workshop_lib.recipe import Recipe
 from workshop_lib.training.schedule import cosine_7_16

@@ -155,7 +155,7 @@ def budget(
             (classes of pixels with task="segment"); 3 channels are taken as 8-bit RGB,
             others as 32-bit reflectance.
         band_names: of the channels, for a recipe that fuses modalities
-            (`data.open.describe_bands`).
+            (`data.load.describe_bands`).
         device: default the GPU if there is one, else the CPU.
         room: bytes of memory to fit into; None takes what is free on the device.
             Another machine's: times are those of this one all the same.

@@ -11,14 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workshop_lib.data.checks import listed
-from workshop_lib.data.images.raster import (
+from workshop_lib.data.read.geotiff import (
     SCALE,
     band_names,
     open_raster,
     without_place_warnings,
 )
-from workshop_lib.errors import WorkshopError
+from workshop_lib.errors import WorkshopError, listed
 
 Pixels = NDArray[Any]
 
@@ -112,7 +111,7 @@ class RasterImage:
     """A GeoTIFF, of which only the windows asked for are read.
 
     8-bit files with one or three bands stay uint8. Everything else becomes float32
-    reflectance by the rule of `workshop_lib.data.images.geotiff` (whole numbers are
+    reflectance by the rule of `workshop_lib.data.read.geotiff` (whole numbers are
     divided by 10,000), with NaN for gaps.
 
     Needs `pip install 'workshop_lib[geo]'`.

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from workshop_lib.data.open import describe_data, open_scenes
+from workshop_lib.data.load import describe_data, load_dataset
 from workshop_lib.errors import WorkshopError
 from workshop_lib.recipe import Recipe
 
@@ -47,7 +47,7 @@ def named(folder):
 def test_folder_archive_and_names_give_the_same(folder, form):
     recipe = Recipe(data=str(form(folder)), size=4)
     assert describe_data(recipe) == (3, 3, 2)
-    scenes = open_scenes(recipe)
+    scenes = load_dataset(recipe)
     assert scenes.images.shape == (3, 3, 4, 4)
     assert scenes.names == ("Forest/a.png", "River/b c.png", "River/d.png")
     assert scenes.labels.tolist() == [0, 1, 1]
@@ -57,7 +57,7 @@ def test_bands_of_the_embedded_set():
     recipe = Recipe(data="mini_eo:3", bands="B11, B04")
     assert describe_data(recipe)[1] == 2
     with pytest.raises(WorkshopError, match="band 'B99'"):
-        open_scenes(recipe.with_(bands="B99"))
+        load_dataset(recipe.with_(bands="B99"))
 
 
 def test_geotiffs_are_read_as_reflectance(tmp_path):
@@ -73,22 +73,22 @@ def test_geotiffs_are_read_as_reflectance(tmp_path):
                 file.descriptions = ("B01", "B02", "B03", "B04", "B05")
     recipe = Recipe(data=str(tmp_path / "d"), size=4)
     assert describe_data(recipe) == (2, 5, 2)
-    scenes = open_scenes(recipe.with_(bands="B04,B02"))
+    scenes = load_dataset(recipe.with_(bands="B04,B02"))
     assert scenes.bands == ("B04", "B02")
     assert torch.equal(scenes.images, torch.full((2, 2, 4, 4), 0.1))
 
 
 def test_pictures_have_no_bands_to_choose(folder):
     with pytest.raises(WorkshopError, match="bands='B04'.*pictures"):
-        open_scenes(Recipe(data=str(folder), bands="B04"))
+        load_dataset(Recipe(data=str(folder), bands="B04"))
 
 
 @pytest.mark.parametrize("name", ["nowhere", "images.csv", "mini"])
 def test_what_is_no_data(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "images.csv").write_text("a,b\n")
-    for call in (open_scenes, describe_data):
+    for call in (load_dataset, describe_data):
         with pytest.raises(WorkshopError, match=f"data='{name}'.*give one of these"):
             call(Recipe(data=name))
     with pytest.raises(WorkshopError, match="whole number"):
-        open_scenes(Recipe(data="mini_eo:x"))
+        load_dataset(Recipe(data="mini_eo:x"))

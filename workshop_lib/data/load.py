@@ -1,23 +1,11 @@
 """From the `data` knob of a recipe to images: the embedded set, or one's own files."""
 
-__all__ = ["describe_bands", "describe_data", "open_scenes", "open_split"]
+__all__ = ["describe_bands", "describe_data", "load_dataset", "make_split"]
 
 from pathlib import Path
 
 from workshop_lib.data.catalog import datasets
 from workshop_lib.data.download import resolve
-from workshop_lib.data.images.ben_ge import (
-    COVER_CODES,
-    ben_ge,
-    count_patches,
-    is_ben_ge,
-)
-from workshop_lib.data.images.bigearthnet import S2_BANDS
-from workshop_lib.data.images.bigearthnet_classes import CLASSES_19
-from workshop_lib.data.images.geotiff import GeoTiffs, geotiffs, is_multiband
-from workshop_lib.data.images.listing import Listing, list_folder
-from workshop_lib.data.images.names_file import list_names
-from workshop_lib.data.images.zip_listing import list_zip
 from workshop_lib.data.mini_eo import (
     CLASSES,
     COVERS,
@@ -26,6 +14,16 @@ from workshop_lib.data.mini_eo import (
     mini_eo,
 )
 from workshop_lib.data.modalities import pack
+from workshop_lib.data.read.ben_ge import (
+    COVER_CODES,
+    ben_ge,
+    count_patches,
+    is_ben_ge,
+)
+from workshop_lib.data.read.bigearthnet import CLASSES_19, S2_BANDS
+from workshop_lib.data.read.folders import index_folder, index_zip
+from workshop_lib.data.read.geotiff import GeoTiffReader, geotiffs, is_multiband
+from workshop_lib.data.read.index import ImageIndex, index_names
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
@@ -34,7 +32,7 @@ from workshop_lib.recipe import Recipe
 MINI_EO_COUNT = 4000  # patches of the embedded set in every training
 
 
-def open_scenes(recipe: Recipe) -> Scenes:
+def load_dataset(recipe: Recipe) -> Scenes:
     """Load the images that a recipe names; several modalities packed into one image.
 
     `data="mini_eo"` is the embedded data set, `"mini_eo:7"` the same from generator
@@ -64,15 +62,15 @@ def _open_images(recipe: Recipe, count: int = MINI_EO_COUNT) -> Scenes:
     patches = _find_patches(recipe)
     if patches is not None:
         return ben_ge(patches, _bands(recipe) or S2_BANDS, size=recipe.size)
-    listing = _list(recipe.data)
-    if is_multiband(listing):
-        return geotiffs(listing, _bands(recipe), size=recipe.size)
+    index = _index(recipe.data)
+    if is_multiband(index):
+        return geotiffs(index, _bands(recipe), size=recipe.size)
     if recipe.bands:
         raise WorkshopError(
             f"bands={recipe.bands!r} but {recipe.data} holds pictures, which are red,"
             " green and blue: leave bands out."
         )
-    return Scenes.from_listing(listing, size=recipe.size)
+    return Scenes.from_index(index, size=recipe.size)
 
 
 def describe_data(recipe: Recipe) -> tuple[int, int, int]:
@@ -99,11 +97,11 @@ def describe_data(recipe: Recipe) -> tuple[int, int, int]:
             " masks. MiniEO (data='mini_eo') and ben-ge do; tiles of your own are given"
             " to `train` as Scenes with masks."
         )
-    listing = _list(recipe.data)
+    index = _index(recipe.data)
     channels = 3
-    if is_multiband(listing):
-        channels = len(GeoTiffs(listing, bands).bands)
-    return len(listing.files), channels, len(listing.class_names)
+    if is_multiband(index):
+        channels = len(GeoTiffReader(index, bands).bands)
+    return len(index.entries), channels, len(index.class_names)
 
 
 def describe_bands(recipe: Recipe) -> tuple[str, ...]:
@@ -118,7 +116,7 @@ def describe_bands(recipe: Recipe) -> tuple[str, ...]:
     return pack(few, recipe.modalities).bands
 
 
-def open_split(recipe: Recipe, scenes: Scenes) -> Split:
+def make_split(recipe: Recipe, scenes: Scenes) -> Split:
     """Draw the split that a recipe names.
 
     Raises:
@@ -147,7 +145,7 @@ def _find_patches(recipe: Recipe) -> Path | None:
     return path if is_ben_ge(path) else None
 
 
-def _list(data: str) -> Listing:
+def _index(data: str) -> ImageIndex:
     path = Path(data)
     info = datasets().get(data)
     if info and not path.exists():
@@ -159,11 +157,11 @@ def _list(data: str) -> Listing:
             )
         path = resolve(data)
     if path.is_dir():
-        return list_folder(path)
+        return index_folder(path)
     if path.is_file() and path.suffix.lower() == ".zip":
-        return list_zip(path)
+        return index_zip(path)
     if path.is_file() and path.suffix.lower() == ".txt":
-        return list_names(path)
+        return index_names(path)
     raise WorkshopError(
         f"data={data!r} is neither 'mini_eo' nor a folder with one folder of images per"
         " class, nor a .zip of such a folder, nor a .txt with 'path label' on each"

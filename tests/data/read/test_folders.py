@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from workshop_lib.data.images import reading
-from workshop_lib.data.images.reading import decode_images
+from workshop_lib.data.read import images as reading
+from workshop_lib.data.read.images import decode_images
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError
 

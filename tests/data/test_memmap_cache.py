@@ -10,8 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workshop_lib.data import mapped
-from workshop_lib.data.mapped import kept_tensor
+from workshop_lib.data import cache
+from workshop_lib.data.cache import memmap_cache
 
 
 class Filler:
@@ -40,8 +40,8 @@ def files(folder):
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.int64])
 def test_written_once_then_mapped(tmp_path, dtype):
     fill = Filler(rows(dtype=dtype))
-    first, facts = kept_tensor("k", 3, fill, tmp_path)
-    second, again = kept_tensor("k", 3, fill, tmp_path)
+    first, facts = memmap_cache("k", 3, fill, tmp_path)
+    second, again = memmap_cache("k", 3, fill, tmp_path)
     assert fill.calls == 1 and facts == again == {"note": "ü", "kept": [0, 1, 2]}
     for found in (first, second):
         assert torch.equal(found, torch.from_numpy(fill.rows))
@@ -50,16 +50,18 @@ def test_written_once_then_mapped(tmp_path, dtype):
 
 def test_without_a_key_it_stays_in_memory(tmp_path):
     fill = Filler(rows())
-    found, _ = kept_tensor(None, 10, fill, tmp_path)  # fewer rows than announced
+    found, _ = memmap_cache(None, 10, fill, tmp_path)  # fewer rows than announced
     assert torch.equal(found, torch.from_numpy(fill.rows)) and files(tmp_path) == []
 
 
 def test_writing_to_the_tensor_never_reaches_the_file(tmp_path):
     fill = Filler(rows())
-    found, _ = kept_tensor("k", 3, fill, tmp_path)
+    found, _ = memmap_cache("k", 3, fill, tmp_path)
     found[0] = 99
     assert found[0].unique().tolist() == [99]
-    assert torch.equal(kept_tensor("k", 3, fill, tmp_path)[0], torch.from_numpy(rows()))
+    assert torch.equal(
+        memmap_cache("k", 3, fill, tmp_path)[0], torch.from_numpy(rows())
+    )
 
 
 def test_read_only_where_the_system_promises_no_copies(tmp_path, monkeypatch):
@@ -71,8 +73,8 @@ def test_read_only_where_the_system_promises_no_copies(tmp_path, monkeypatch):
             raise OSError(errno.ENOMEM, "Cannot allocate memory")
         return memmap(path, dtype, mode=mode, shape=shape)
 
-    monkeypatch.setattr(mapped.np, "memmap", refuse)
-    found, _ = kept_tensor("k", 3, fill, tmp_path)
+    monkeypatch.setattr(cache.np, "memmap", refuse)
+    found, _ = memmap_cache("k", 3, fill, tmp_path)
     assert torch.equal(found, torch.from_numpy(rows())) and fill.calls == 1
 
 
@@ -80,14 +82,14 @@ def test_read_only_where_the_system_promises_no_copies(tmp_path, monkeypatch):
 @given(st.integers(0, 1000))
 def test_cut_off_anywhere_is_made_anew(tmp_path_factory, keep):
     folder = tmp_path_factory.mktemp("cache")
-    kept_tensor("k", 3, Filler(rows()), folder)
+    memmap_cache("k", 3, Filler(rows()), folder)
     (path,) = files(folder)
     whole = path.read_bytes()
     path.write_bytes(whole[: keep % len(whole)])
     fill = Filler(rows(5))
-    found, _ = kept_tensor("k", 3, fill, folder)
+    found, _ = memmap_cache("k", 3, fill, folder)
     assert torch.equal(found, torch.from_numpy(fill.rows)) and fill.calls == 1
-    kept_tensor("k", 3, fill, folder)
+    memmap_cache("k", 3, fill, folder)
     assert fill.calls == 1  # mended
 
 
@@ -116,10 +118,10 @@ def ending(**changes):
     ],
 )
 def test_foreign_content_is_made_anew(tmp_path, capsys, content):
-    kept_tensor("k", 3, Filler(rows()), tmp_path)
+    memmap_cache("k", 3, Filler(rows()), tmp_path)
     files(tmp_path)[0].write_bytes(content)
     fill = Filler(rows(5))
-    found, _ = kept_tensor("k", 3, fill, tmp_path)
+    found, _ = memmap_cache("k", 3, fill, tmp_path)
     assert torch.equal(found, torch.from_numpy(fill.rows))
     assert "making it anew" in capsys.readouterr().err
 
@@ -129,16 +131,16 @@ def test_full_disk_goes_on_in_memory(tmp_path, capsys, monkeypatch):
         write(tmp_path / "temporary")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(mapped, "write_whole", fails)
+    monkeypatch.setattr(cache, "write_whole", fails)
     fill = Filler(rows())
-    found, facts = kept_tensor("k", 3, fill, tmp_path)
+    found, facts = memmap_cache("k", 3, fill, tmp_path)
     assert torch.equal(found, torch.from_numpy(fill.rows)) and facts["note"] == "ü"
     assert "without a cache" in capsys.readouterr().err
 
 
 def test_folder_that_cannot_be_made(tmp_path, capsys):
     (tmp_path / "file").write_text("in the way")
-    found, _ = kept_tensor("k", 3, Filler(rows()), tmp_path / "file" / "cache")
+    found, _ = memmap_cache("k", 3, Filler(rows()), tmp_path / "file" / "cache")
     assert len(found) == 3 and "without a cache" in capsys.readouterr().err
 
 
@@ -148,5 +150,5 @@ def test_an_interrupted_decoding_leaves_nothing(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        kept_tensor("k", 3, interrupted, tmp_path)
+        memmap_cache("k", 3, interrupted, tmp_path)
     assert files(tmp_path) == []

@@ -9,13 +9,20 @@ import pandas as pd
 import pytest
 import torch
 
-from workshop_lib.data.images.bigearthnet import S1_BANDS, S2_BANDS, bigearthnet
-from workshop_lib.data.images.bigearthnet_classes import CLASSES_19, CLASSES_43, TO_19
 from workshop_lib.data.modalities import pack
+from workshop_lib.data.read.bigearthnet import (
+    CLASSES_19,
+    CLASSES_43,
+    S1_BANDS,
+    S2_BANDS,
+    TO_19,
+    bigearthnet,
+)
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 
 rasterio = pytest.importorskip("rasterio", reason="needs workshop_lib[geo]")
+warp = pytest.importorskip("rasterio.warp")
 
 SAMPLE = Path(__file__).parents[4] / "shared" / "data" / "bigearthnet_s1s2_sample"
 SIDES = {"B01": 20, "B09": 20, "B02": 120, "B03": 120, "B04": 120, "B08": 120}
@@ -123,9 +130,7 @@ def test_sentinel_1_belongs_to_its_patch(tmp_path):
 def test_place_and_day(tmp_path):
     scenes = bigearthnet(patches(tmp_path) / "s2", bands=("B05",))
     assert scenes.metadata["day_of_year"].tolist() == [168, 35]
-    (lon,), (lat,) = rasterio.warp.transform(
-        "EPSG:32629", "EPSG:4326", [643_800], [5_797_440]
-    )
+    (lon,), (lat,) = warp.transform("EPSG:32629", "EPSG:4326", [643_800], [5_797_440])
     assert scenes.metadata["lat"].tolist() == pytest.approx([lat] * 2)
     assert scenes.metadata["lon"].tolist() == pytest.approx([lon] * 2)
 

@@ -6,18 +6,30 @@
         S2A_MSIL2A_20170617T113321_36_85_B01.tif            20 x 20 px of 60 m
         S2A_MSIL2A_20170617T113321_36_85_labels_metadata.json
 
-Sentinel-1 lies in a second folder of such folders, with `_VV.tif` and `_VH.tif` in dB;
+Sentinel-1 is in a second folder of such folders, with `_VV.tif` and `_VH.tif` in dB;
 its JSON names the Sentinel-2 patch that it belongs to. Bands of 20 and 60 m are
 resampled (bilinearly) to the grid of 10 m.
+
+The labels are 43 classes of CORINE. The 19 made of them merge classes that look alike
+from above, and leave out 11 that images of 10 m do not show.
 
 Sumbul et al. 2019 (Sentinel-2), 2021 (Sentinel-1 and the 19 classes).
 """
 
-__all__ = ["S1_BANDS", "S2_BANDS", "Patches", "bigearthnet", "check_bands", "multi_hot"]
+__all__ = [
+    "CLASSES_19",
+    "CLASSES_43",
+    "S1_BANDS",
+    "S2_BANDS",
+    "TO_19",
+    "PatchReader",
+    "bigearthnet",
+    "check_bands",
+    "multi_hot",
+]
 
 import hashlib
 import json
-import math
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -30,21 +42,74 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from workshop_lib.data.checks import listed
-from workshop_lib.data.images.bigearthnet_classes import CLASSES_19, CLASSES_43, TO_19
-from workshop_lib.data.images.decode import Decoded
-from workshop_lib.data.images.listing import UNKNOWN, ImageFile, Listing, is_visible
-from workshop_lib.data.images.raster import open_raster, place_of, read_bands
-from workshop_lib.data.images.reading import OnError, read_images
+from workshop_lib.data.read.decode import Decoded
+from workshop_lib.data.read.geotiff import center_of, open_raster, read_bands
+from workshop_lib.data.read.images import OnError, read_images
+from workshop_lib.data.read.index import UNKNOWN, ImageEntry, ImageIndex
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.errors import WorkshopError, unknown_name
+from workshop_lib.errors import WorkshopError, listed, unknown_name
 
 S2_BANDS = (
-    *("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A"),
-    *("B09", "B11", "B12"),
-)
+    "B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12",
+)  # fmt: skip
 S1_BANDS = ("VV", "VH")
 SIDE = 120  # pixels of 10 m
+
+_AGRICULTURE = (
+    "Land principally occupied by agriculture, with significant areas of natural"
+    " vegetation"
+)
+_GRASSLAND = "Natural grassland and sparsely vegetated areas"
+_HEATH = "Moors, heathland and sclerophyllous vegetation"
+
+# CORINE class, third level, in the order of its codes -> one of the 19
+TO_19: dict[str, str | None] = {
+    "Continuous urban fabric": "Urban fabric",
+    "Discontinuous urban fabric": "Urban fabric",
+    "Industrial or commercial units": "Industrial or commercial units",
+    "Road and rail networks and associated land": None,
+    "Port areas": None,
+    "Airports": None,
+    "Mineral extraction sites": None,
+    "Dump sites": None,
+    "Construction sites": None,
+    "Green urban areas": None,
+    "Sport and leisure facilities": None,
+    "Non-irrigated arable land": "Arable land",
+    "Permanently irrigated land": "Arable land",
+    "Rice fields": "Arable land",
+    "Vineyards": "Permanent crops",
+    "Fruit trees and berry plantations": "Permanent crops",
+    "Olive groves": "Permanent crops",
+    "Pastures": "Pastures",
+    "Annual crops associated with permanent crops": "Permanent crops",
+    "Complex cultivation patterns": "Complex cultivation patterns",
+    _AGRICULTURE: _AGRICULTURE,
+    "Agro-forestry areas": "Agro-forestry areas",
+    "Broad-leaved forest": "Broad-leaved forest",
+    "Coniferous forest": "Coniferous forest",
+    "Mixed forest": "Mixed forest",
+    "Natural grassland": _GRASSLAND,
+    "Moors and heathland": _HEATH,
+    "Sclerophyllous vegetation": _HEATH,
+    "Transitional woodland/shrub": "Transitional woodland, shrub",
+    "Beaches, dunes, sands": "Beaches, dunes, sands",
+    "Bare rock": None,
+    "Sparsely vegetated areas": _GRASSLAND,
+    "Burnt areas": None,
+    "Inland marshes": "Inland wetlands",
+    "Peatbogs": "Inland wetlands",
+    "Salt marshes": "Coastal wetlands",
+    "Salines": "Coastal wetlands",
+    "Intertidal flats": None,
+    "Water courses": "Inland waters",
+    "Water bodies": "Inland waters",
+    "Coastal lagoons": "Marine waters",
+    "Estuaries": "Marine waters",
+    "Sea and ocean": "Marine waters",
+}
+CLASSES_43 = tuple(TO_19)
+CLASSES_19 = tuple(dict.fromkeys(name for name in TO_19.values() if name))
 
 
 def bigearthnet(
@@ -84,12 +149,12 @@ def bigearthnet(
     if without_s1 not in ("refuse", "keep"):
         raise unknown_name("without_s1", without_s1, ("refuse", "keep"))
     radar = Path(s1) if s1 is not None else None
-    reader = Patches(Path(path), radar, tuple(bands), without_s1 == "keep")
+    reader = PatchReader(Path(path), radar, tuple(bands), without_s1 == "keep")
     found = read_images(reader, size, cache, on_error)
     if found.note:
         print(found.note)
     names = CLASSES_19 if classes == 19 else CLASSES_43
-    labels = multi_hot(found.facts.pop("labels"), names)
+    labels = multi_hot(found.metadata.pop("labels"), names)
     return Scenes(
         images=found.images[:, : len(bands)],
         labels=labels,
@@ -97,71 +162,75 @@ def bigearthnet(
         names=found.names,
         bands=tuple(bands),
         modalities={"s1": found.images[:, len(bands) :]} if s1 is not None else {},
-        metadata={name: torch.tensor(all_) for name, all_ in found.facts.items()},
+        metadata={name: torch.tensor(all_) for name, all_ in found.metadata.items()},
     )
 
 
 def check_bands(bands: Sequence[str]) -> None:
-    """Refuse bands that Sentinel-2 patches do not have.
-
-    Raises:
-        WorkshopError: the first of them; lists the known ones.
-    """
+    """Raise a WorkshopError for bands that Sentinel-2 patches do not have."""
     for band in bands:
         if band not in S2_BANDS:
             raise unknown_name("band", band, S2_BANDS)
 
 
-def multi_hot(given: Sequence[Sequence[str]], names: Sequence[str]) -> Tensor:
-    """Turn lists of labels, named as the 43, into 1 for each class that is there.
+def multi_hot(
+    given: Sequence[Sequence[str]], names: Sequence[str] = CLASSES_19
+) -> Tensor:
+    """Turn lists of labels into 1 for each class that is there: (N, K) int64.
 
     Args:
-        given: labels of each patch.
+        given: labels of each patch, named as the 43 or the 19.
         names: `CLASSES_19`, which leave some of the 43 out, or `CLASSES_43`.
 
-    Returns:
-        (N, K) int64.
+    Raises:
+        WorkshopError: a label that BigEarthNet does not have.
     """
+    number: dict[str, int | None] = {name: k for k, name in enumerate(names)}
+    if len(names) == len(CLASSES_19):
+        number |= {name: names.index(to) if to else None for name, to in TO_19.items()}
+    unknown = sorted({label for some in given for label in some} - set(number))
+    if unknown:
+        raise WorkshopError(
+            f"labels that BigEarthNet does not have: {listed(unknown)}. Is it"
+            " BigEarthNet?"
+        )
     labels = torch.zeros(len(given), len(names), dtype=torch.int64)  # (N, K)
     for i, some in enumerate(given):
-        for label in some:
-            name = label if len(names) == len(CLASSES_43) else TO_19[label]
-            if name is not None:
-                labels[i, names.index(name)] = 1
+        labels[i, [k for label in some if (k := number[label]) is not None]] = 1
     return labels
 
 
-class Patches:
-    """Read the bands of one place from the files of one or two folders."""
+class PatchReader:
+    """Reads the bands of one place from the files of one or two folders."""
 
     def __init__(
         self, root: Path, s1: Path | None, bands: tuple[str, ...], keep: bool
     ) -> None:
         self.bands, self.keep = bands, keep
-        files = _list_patches(root, "S2*")
-        self.listing = Listing(str(root.resolve()), files, [UNKNOWN] * len(files), ())
+        found = _list_patches(root, "S2*")
+        self.index = ImageIndex(str(root.resolve()), found, [UNKNOWN] * len(found), ())
         self.s1 = _list_patches(s1, "S1*") if s1 is not None else None
-        states = json.dumps([file[::2] for file in self.s1 or []]).encode()
+        states = json.dumps([entry[::2] for entry in self.s1 or []]).encode()
         kept = ", kept" if keep else ""
         digest = hashlib.sha256(states).hexdigest()
         self.rules = f"bigearthnet 1, {bands}, {digest}{kept}"
         self.pixel_bytes = 4 * (len(bands) + (len(S1_BANDS) if self.s1 else 0))
 
-    def size(self, file: ImageFile) -> tuple[int, int]:
+    def size(self, entry: ImageEntry) -> tuple[int, int]:
         """Return the side of the 10 m bands, which all others are resampled to."""
         return SIDE, SIDE
 
-    def read(self, file: ImageFile, height: int, width: int) -> Decoded:
+    def read(self, entry: ImageEntry, height: int, width: int) -> Decoded:
         """Read all bands of one patch, Sentinel-1 behind Sentinel-2."""
-        facts = _facts(_read_json(file.place))
+        metadata = _metadata(_read_json(entry.place))
         pixels = []
         for band in self.bands:
-            with open_raster(f"{_stem(file.place)}_{band}.tif") as dataset:
+            with open_raster(f"{_stem(entry.place)}_{band}.tif") as dataset:
                 pixels.append(read_bands(dataset, [1], height, width))
                 if len(pixels) == 1:  # all bands show the same place
-                    facts.update(place_of(dataset))
+                    metadata.update(center_of(dataset))
         if self.s1 is not None:
-            partner = self._partners.get(file.name)
+            partner = self._partners.get(entry.name)
             if partner is None and not self.keep:
                 raise ValueError("no Sentinel-1 patch belongs to it")
             for band in S1_BANDS:
@@ -169,40 +238,39 @@ class Patches:
                     pixels.append(np.zeros((1, height, width), np.float32))
                     continue
                 with open_raster(f"{_stem(partner)}_{band}.tif") as dataset:
-                    pixels.append(read_bands(dataset, [1], height, width, math.inf))
+                    pixels.append(read_bands(dataset, [1], height, width, np.inf))
             if self.keep:
-                facts["has_s1"] = float(partner is not None)
+                metadata["has_s1"] = float(partner is not None)
         resized = (height, width) != (SIDE, SIDE)
-        return Decoded(np.concatenate(pixels), resized, facts)
+        return Decoded(np.concatenate(pixels), resized, metadata)
 
     @cached_property
     def _partners(self) -> dict[str, str]:
-        """Find the Sentinel-1 patch of each Sentinel-2 patch, by what its JSON says."""
+        """Find the Sentinel-1 patch of each Sentinel-2 patch by its JSON."""
         found = {}
-        for file in self.s1 or []:
+        for entry in self.s1 or []:
             with suppress(OSError, ValueError, TypeError):  # its partner stays alone
-                facts = _read_json(file.place)
-                found[str(facts.get("corresponding_s2_patch"))] = file.place
+                given = _read_json(entry.place)
+                found[str(given.get("corresponding_s2_patch"))] = entry.place
         return found
 
 
-def _list_patches(root: Path, pattern: str) -> list[ImageFile]:
+def _list_patches(root: Path, pattern: str) -> list[ImageEntry]:
     """List the folders of a folder; their state is that of all files in them."""
     if not root.is_dir():
         raise WorkshopError(f"{root} is not a folder: give the folder of the patches.")
     found = []
     for folder in sorted(root.glob(pattern)):
-        if not is_visible(folder.name) or not folder.is_dir():
+        if not folder.is_dir():
             continue
-        with os.scandir(folder) as entries:
-            stats = [entry.stat() for entry in entries]
+        stats = [file.stat() for file in folder.iterdir()]
         state = (
             len(stats) or -1,
             sum(stat.st_size for stat in stats),
             max((stat.st_mtime_ns for stat in stats), default=0),
             max((stat.st_ctime_ns for stat in stats), default=0),
         )
-        found.append(ImageFile(folder.name, str(folder), state))
+        found.append(ImageEntry(folder.name, str(folder), state))
     if not found:
         raise WorkshopError(
             f"{root}: no folders {pattern} in it. Give the folder that holds one folder"
@@ -221,7 +289,7 @@ def _read_json(folder: str) -> dict[str, Any]:
         return dict(json.load(file))
 
 
-def _facts(given: dict[str, Any]) -> dict[str, Any]:
+def _metadata(given: dict[str, Any]) -> dict[str, Any]:
     """Take from a patch's JSON what is kept of it."""
     if not {"labels", "acquisition_date"} <= set(given):
         raise ValueError("its JSON lacks labels or acquisition_date")

@@ -1,4 +1,4 @@
-"""From an image file to pixels, by one set of rules.
+"""Pictures: from an image file to pixels, by one set of rules.
 
 - Every picture becomes 8-bit RGB: grey is repeated, transparency dropped, of 16-bit
   grey the high byte is kept.
@@ -6,18 +6,18 @@
   until it just covers the target, then cropped to its centre.
 """
 
-__all__ = ["UNREADABLE_IMAGE", "Decoded", "Pictures", "fit", "format_of"]
+__all__ = ["UNREADABLE_IMAGE", "Decoded", "PictureReader", "fit"]
 
 import struct
 import zipfile
 import zlib
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from workshop_lib.data.images.listing import ImageFile, Listing
+from workshop_lib.data.read.index import ImageEntry, ImageIndex
 
 # What Pillow and archives raise for files that are damaged or are no images.
 UNREADABLE_IMAGE = (
@@ -34,51 +34,36 @@ UNREADABLE_IMAGE = (
     Image.DecompressionBombError,
 )
 
-_FORMATS = ("JPEG", "JPEG2000", "PNG", "TIFF", "GIF", "BMP", "WEBP")
-
 
 @dataclass(frozen=True)
 class Decoded:
-    """The pixels of one image, and what else its file told."""
+    """The pixels of one image, and what else its file holds."""
 
     pixels: np.ndarray[Any, Any]  # (C, H, W)
     resized: bool  # whether the file had another size
-    facts: dict[str, Any] = field(default_factory=dict)  # numbers or texts, for JSON
+    metadata: dict[str, Any] = field(default_factory=dict)  # numbers or texts, for JSON
 
 
-class Pictures:
-    """Read the RGB images of a listing: JPEG, PNG, 8-bit TIFF and others."""
+class PictureReader:
+    """Reads the RGB images of an index: JPEG, PNG, 8-bit TIFF and others."""
 
     rules = "pictures 2"  # another number makes every cache anew
     pixel_bytes = 3
 
-    def __init__(self, listing: Listing) -> None:
-        self.listing = listing
+    def __init__(self, index: ImageIndex) -> None:
+        self.index = index
 
-    def size(self, file: ImageFile) -> tuple[int, int]:
+    def size(self, entry: ImageEntry) -> tuple[int, int]:
         """Return height and width by the header alone."""
-        with self.listing.open(file.place) as stream, Image.open(stream) as image:
+        with self.index.open(entry.place) as stream, Image.open(stream) as image:
             return image.height, image.width
 
-    def read(self, file: ImageFile, height: int, width: int) -> Decoded:
-        """Decode one image.
-
-        Raises:
-            one of UNREADABLE_IMAGE: the file is damaged or no picture.
-        """
-        with self.listing.open(file.place) as stream, Image.open(stream) as image:
+    def read(self, entry: ImageEntry, height: int, width: int) -> Decoded:
+        """Decode one image."""
+        with self.index.open(entry.place) as stream, Image.open(stream) as image:
             picture = fit(_to_rgb(image), height, width)
             resized = image.size != (width, height)
         return Decoded(np.asarray(picture).transpose(2, 0, 1), resized)  # (3, H, W)
-
-
-def format_of(stream: BinaryIO) -> str:
-    """Tell the format of a file by its content: "PNG", ...; empty if it is no image."""
-    try:
-        with Image.open(stream, formats=_FORMATS) as image:
-            return image.format or ""
-    except UNREADABLE_IMAGE:
-        return ""
 
 
 def fit(

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from workshop_lib.data.images.geotiff import geotiffs, is_multiband
-from workshop_lib.data.images.listing import list_folder
+from workshop_lib.data.read.folders import index_folder
+from workshop_lib.data.read.geotiff import geotiffs, is_multiband
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError
 
 rasterio = pytest.importorskip("rasterio", reason="needs workshop_lib[geo]")
+warp = pytest.importorskip("rasterio.warp")
 
 BANDS = ("B02", "B03", "B04", "B8A")
 
@@ -131,9 +132,7 @@ def test_the_place_is_the_centre_of_the_image(tmp_path):
     place = rasterio.Affine(10, 0, 600_000, 0, -10, 5_000_000)
     root = two_classes(tmp_path / "d", crs="EPSG:32632", transform=place)
     scenes = geotiffs(root)
-    (lon,), (lat,) = rasterio.warp.transform(
-        "EPSG:32632", "EPSG:4326", [600_030], [4_999_970]
-    )
+    (lon,), (lat,) = warp.transform("EPSG:32632", "EPSG:4326", [600_030], [4_999_970])
     assert scenes.metadata["lat"].tolist() == pytest.approx([lat] * 2)
     assert scenes.metadata["lon"].tolist() == pytest.approx([lon] * 2)
     write(root / "River" / "nowhere.tif", levels(1, 2, 3, 4), BANDS)
@@ -203,7 +202,7 @@ def test_pictures_and_many_bands_are_told_apart(tmp_path, pixels, expected, bigt
     (tmp_path / "d" / "a" / "broken.tif").write_text("no image")
     for scene in ("a", "b"):
         write(tmp_path / "d" / scene / "x.tif", pixels, BIGTIFF=bigtiff)
-    assert is_multiband(list_folder(tmp_path / "d")) is expected
+    assert is_multiband(index_folder(tmp_path / "d")) is expected
 
 
 def test_tif_pictures_stay_pictures(tmp_path):

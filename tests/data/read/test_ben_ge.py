@@ -14,10 +14,10 @@ import torch
 
 from workshop_lib.channels import groups
 from workshop_lib.data.facts import KOPPEN
-from workshop_lib.data.images.ben_ge import COVER_CODES, ben_ge, is_ben_ge
-from workshop_lib.data.images.bigearthnet import S1_BANDS, S2_BANDS
+from workshop_lib.data.load import describe_data, load_dataset, make_split
 from workshop_lib.data.modalities import known_modalities, pack
-from workshop_lib.data.open import describe_data, open_scenes, open_split
+from workshop_lib.data.read.ben_ge import COVER_CODES, ben_ge, is_ben_ge
+from workshop_lib.data.read.bigearthnet import S1_BANDS, S2_BANDS
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.segmentation import evaluate_segmentation
 from workshop_lib.pixels import IGNORE
@@ -292,9 +292,9 @@ def test_the_data_knob_reads_it_and_a_map_is_learnt_late(tmp_path):
     )
     channels = 2 + 2 + 1 + 4 + 2
     assert describe_data(recipe) == (40, channels, len(COVER_CODES))
-    scenes = open_scenes(recipe)
+    scenes = load_dataset(recipe)
     assert len(scenes.bands) == 11 and scenes.images.isnan().any()
-    split = open_split(recipe, scenes)
+    split = make_split(recipe, scenes)
     run = train(recipe, scenes, split, folder=tmp_path / "run", verbose=False)
     assert run.log["loss"].notna().all()
     assert run.facts["class_names"] == list(COVER_CODES.values())
@@ -345,12 +345,12 @@ def test_it_is_found_by_its_name_where_get_puts_it(tmp_path, monkeypatch):
     monkeypatch.setenv("WORKSHOP_DATA", str(tmp_path / "data"))
     recipe = Recipe(data="ben_ge", task="segment", model="unet-2", bands="B02", size=8)
     with pytest.raises(WorkshopError, match="workshop data ben_ge get"):
-        open_scenes(recipe)
+        load_dataset(recipe)
     root = tmp_path / "data" / "ben_ge" / "patches" / "ben-ge-800"
     for k in range(2):
         patch(root, k)
-    scenes = open_scenes(recipe.with_(modalities=("s1", "season", "s2")))
+    scenes = load_dataset(recipe.with_(modalities=("s1", "season", "s2")))
     assert scenes.bands == ("s1:VV", "s1:VH", "season=summer", "s2:B02")
     assert scenes.mask_names == tuple(COVER_CODES.values())
     with pytest.raises(WorkshopError, match="task='segment' learns its land cover"):
-        open_scenes(Recipe(data="ben_ge"))
+        load_dataset(Recipe(data="ben_ge"))

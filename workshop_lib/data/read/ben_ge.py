@@ -9,12 +9,22 @@
 
 That there are two folders of patches, maps with these two endings, and a table each for
 weather, climate zone and season, is known. **Not known for certain** is in which folder
-the maps lie, and what the tables and their columns are called. So maps are looked for
-anywhere below the folder, and tables are all .csv files there that have a column
-`patch_id` (see `ben_ge_tables` for their columns).
+the maps are, and what the tables and their columns are called. So maps are looked for
+anywhere below the folder, and tables are all .csv files there with a column `patch_id`
+that names Sentinel-2 patches, in any order; patches may be missing. A column is read if
+its name contains one of these, in small or capital letters:
+
+    season                                   "season", 1 on 21 June, 0 on 22 December
+    climate                                  "climate_zone": 1 to 30 of `KOPPEN`, or
+                                             its letters ("Dfb"); 0 is not known
+    lat, lon (the whole name, or latitude)   "lat", "lon" in degrees
+    temperature, pressure, wind, humid,
+    rain, precip                             "weather", all of them side by side
+
+Columns that end in `_s1` are left alone: they are about the day of the radar image.
 
 What a patch lacks is marked, not refused: radar and elevation by "has_s1" and "has_dem"
-(0), land cover by 255, facts by NaN. What is there but damaged is an error, as always.
+(0), land cover by 255, metadata by NaN. What is there but damaged is an error.
 
 Mommert et al. 2023, arXiv:2307.01741. Land cover: ESA WorldCover, 11 classes at 10 m.
 """
@@ -23,29 +33,32 @@ __all__ = ["COVER_CODES", "ben_ge", "count_patches", "is_ben_ge"]
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import torch
 from PIL import Image
+from torch import Tensor
 
-from workshop_lib.data.facts import season_of
-from workshop_lib.data.images.ben_ge_tables import read_tables
-from workshop_lib.data.images.bigearthnet import (
+from workshop_lib.data.facts import KOPPEN, season_of
+from workshop_lib.data.read.bigearthnet import (
+    CLASSES_19,
     S1_BANDS,
     S2_BANDS,
-    Patches,
+    PatchReader,
     check_bands,
     multi_hot,
 )
-from workshop_lib.data.images.bigearthnet_classes import CLASSES_19
-from workshop_lib.data.images.decode import Decoded, fit
-from workshop_lib.data.images.listing import ImageFile, is_visible
-from workshop_lib.data.images.raster import open_raster, without_place_warnings
-from workshop_lib.data.images.reading import OnError, read_images
+from workshop_lib.data.read.decode import Decoded, fit
+from workshop_lib.data.read.geotiff import open_raster, without_place_warnings
+from workshop_lib.data.read.images import OnError, read_images
+from workshop_lib.data.read.index import ImageEntry, is_visible
 from workshop_lib.data.scenes import Scenes
+from workshop_lib.errors import WorkshopError, listed
 from workshop_lib.pixels import IGNORE
 
 # Land cover by its code in ESA's maps; 0 is no data
@@ -63,10 +76,18 @@ COVER_CODES = {
     100: "moss and lichen",
 }
 _S2, _S1 = "sentinel-2", "sentinel-1"
+_KEY = "patch_id"
+_COLUMNS = {
+    "season": re.compile("season"),
+    "climate_zone": re.compile("climate"),
+    "lat": re.compile("^lat(itude)?(_s2)?$"),
+    "lon": re.compile("^lon(gitude)?(_s2)?$"),
+    "weather": re.compile("temperature|pressure|wind|humid|(^|_)rain|precip"),
+}
 
 
 def is_ben_ge(folder: Path | str) -> bool:
-    """Tell whether a folder holds Sentinel-2 patches in the layout of ben-ge."""
+    """Return whether a folder holds Sentinel-2 patches in the layout of ben-ge."""
     return any(Path(folder, _S2).glob("S2*"))
 
 
@@ -95,7 +116,7 @@ def ben_ge(
         Where at least one patch has it: the modalities "s1" (dB) and "dem" (m) with
         "has_s1" and "has_dem" in the metadata, and land cover as masks. Metadata:
         "day_of_year", "lat" and "lon" of the Sentinel-2 patch, "season" (1 on 21 June)
-        and what the tables tell.
+        and what the tables hold.
 
     Raises:
         WorkshopError: no such folder; or one message that lists all damaged patches.
@@ -103,15 +124,15 @@ def ben_ge(
     check_bands(bands)
     root = Path(path)
     radar = root / _S1 if any((root / _S1).glob("S1*")) else None
-    reader = _BenGe(Patches(root / _S2, radar, tuple(bands), keep=True), root)
+    patches = PatchReader(root / _S2, radar, tuple(bands), keep=True)
     with without_place_warnings():
-        found = read_images(reader, size, cache, on_error)
+        found = read_images(_BenGeReader(patches, root), size, cache, on_error)
     if found.note:
         print(found.note)
-    labels = multi_hot(found.facts.pop("labels"), CLASSES_19)
-    facts = {name: torch.tensor(all_).float() for name, all_ in found.facts.items()}
+    labels = multi_hot(found.metadata.pop("labels"))
+    facts = {name: torch.tensor(all_).float() for name, all_ in found.metadata.items()}
     facts["season"] = season_of(facts["day_of_year"])
-    for name, told in read_tables(root, found.names).items():
+    for name, told in _read_tables(root, found.names).items():
         own = facts.get(name, told)  # of the patch itself, where a table is silent
         facts[name] = torch.where(told.isnan(), own, told)
     has_cover = facts.pop("has_cover").bool()
@@ -134,11 +155,11 @@ def ben_ge(
     )
 
 
-class _BenGe:
-    """Read a patch and its maps: bands, radar, elevation, number of the land cover."""
+class _BenGeReader:
+    """Reads a patch and its maps: bands, radar, elevation, number of the land cover."""
 
-    def __init__(self, patches: Patches, root: Path) -> None:
-        self.patches, self.listing = patches, patches.listing
+    def __init__(self, patches: PatchReader, root: Path) -> None:
+        self.patches, self.index = patches, patches.index
         self.dem = _find_maps(root, "_dem.tif")
         self.cover = _find_maps(root, "_esaworldcover.tif")
         stats = [
@@ -150,15 +171,15 @@ class _BenGe:
         self.rules = f"ben-ge 1, {patches.rules}, {digest}"
         self.pixel_bytes = 4 * (len(patches.bands) + len(S1_BANDS) + 2)
 
-    def size(self, file: ImageFile) -> tuple[int, int]:
+    def size(self, entry: ImageEntry) -> tuple[int, int]:
         """Return the side of the 10 m bands."""
-        return self.patches.size(file)
+        return self.patches.size(entry)
 
-    def read(self, file: ImageFile, height: int, width: int) -> Decoded:
+    def read(self, entry: ImageEntry, height: int, width: int) -> Decoded:
         """Read all of one patch; what is not there is 0, of the land cover 255."""
-        found = self.patches.read(file, height, width)
-        dem = _read_dem(self.dem.get(file.name), height, width)
-        cover = _read_cover(self.cover.get(file.name), height, width)
+        found = self.patches.read(entry, height, width)
+        dem = _read_dem(self.dem.get(entry.name), height, width)
+        cover = _read_cover(self.cover.get(entry.name), height, width)
         nothing = np.zeros((height, width), np.float32)
         maps = [
             nothing if dem is None else dem,
@@ -169,7 +190,7 @@ class _BenGe:
             "has_dem": float(dem is not None),
             "has_cover": float(cover is not None),
         }
-        return Decoded(pixels, found.resized, {**found.facts, **has})
+        return Decoded(pixels, found.resized, {**found.metadata, **has})
 
 
 def _find_maps(root: Path, ending: str) -> dict[str, Path]:
@@ -186,17 +207,14 @@ def _read_dem(path: Path | None, h: int, w: int) -> npt.NDArray[np.float32] | No
     if path is None:
         return None
     with open_raster(str(path)) as dataset:
-        heights = dataset.read(1).astype(np.float32)
-        gaps = ~np.isfinite(heights)
-        if dataset.nodata is not None:
-            gaps |= heights == np.float32(dataset.nodata)
-    if gaps.any():
+        heights = dataset.read(1, masked=True).astype(np.float32)
+    if not np.isfinite(heights.filled(np.nan)).all():
         return None
-    return np.asarray(fit(Image.fromarray(heights), h, w))
+    return np.asarray(fit(Image.fromarray(heights.data), h, w))
 
 
 def _read_cover(path: Path | None, h: int, w: int) -> npt.NDArray[np.float32] | None:
-    """Read land cover as numbers from 0, 255 where nobody knows.
+    """Read land cover as numbers from 0, 255 where it is not known.
 
     Raises:
         ValueError: a code that ESA's maps do not have.
@@ -207,11 +225,75 @@ def _read_cover(path: Path | None, h: int, w: int) -> npt.NDArray[np.float32] | 
         codes = dataset.read(1)
     if codes.dtype.kind not in "iu":
         raise ValueError(f"land cover of type {codes.dtype}: expected whole numbers")
-    number = np.full(256, -1, np.int16)
-    number[[0, *COVER_CODES]] = [IGNORE, *range(len(COVER_CODES))]
-    odd = sorted({int(c) for c in np.unique(codes)} - {0, *COVER_CODES})
+    odd = sorted(set(np.unique(codes).tolist()) - {0, *COVER_CODES})
     if odd:
         raise ValueError(f"codes that ESA WorldCover does not have: {odd[:8]}")
-    picture = Image.fromarray(number[codes].astype(np.uint8))
+    number = np.full(256, IGNORE, np.uint8)  # 0 stays unknown
+    number[list(COVER_CODES)] = range(len(COVER_CODES))
+    picture = Image.fromarray(number[codes])
     nearest = fit(picture, h, w, Image.Resampling.NEAREST)
     return np.asarray(nearest).astype(np.float32)
+
+
+def _read_tables(root: Path, names: Sequence[str]) -> dict[str, Tensor]:
+    """Read the metadata of some patches from all tables below a folder.
+
+    Returns:
+        By name, (N,) float32, "weather" (N, k); NaN where a table is silent.
+
+    Raises:
+        WorkshopError: a table that cannot be read, with a patch twice, or with texts
+            where numbers are needed.
+    """
+    columns: dict[str, list[pd.Series]] = {}
+    for path in sorted(root.rglob("*.csv")):
+        table = _read_table(path) if is_visible(path.name) else None
+        for column in table if table is not None else ():
+            text = str(column).strip().lower()
+            name = next((k for k, one in _COLUMNS.items() if one.search(text)), None)
+            if name is not None and not text.endswith("_s1"):
+                values = _numbers(table[column], name, path)
+                columns.setdefault(name, []).append(values.reindex(list(names)))
+    found = {}
+    for name, some in columns.items():
+        numbers = torch.from_numpy(np.stack(some, 1).astype(np.float32))  # (N, k)
+        found[name] = numbers if name == "weather" else numbers[:, 0]
+    return found
+
+
+def _read_table(path: Path) -> pd.DataFrame | None:
+    """Read a table with patches for rows; None for one about something else."""
+    try:
+        table = pd.read_csv(path, dtype={_KEY: str})
+    except (OSError, ValueError) as error:
+        raise WorkshopError(
+            f"{path} cannot be read as a table ({error}): mend or remove it."
+        ) from error
+    if _KEY not in table.columns:
+        return None
+    table = table.set_index(_KEY)
+    twice = sorted(set(table.index[table.index.duplicated()].astype(str)))
+    if twice:
+        raise WorkshopError(
+            f"{path}: {len(twice)} patches have two rows ({listed(twice)}): keep one"
+            " of each."
+        )
+    return table
+
+
+def _numbers(values: "pd.Series", name: str, path: Path) -> "pd.Series":
+    """Turn a column into numbers; a climate may be given by its letters."""
+    if name == "climate_zone":
+        codes = {letters.lower(): k for k, letters in enumerate(KOPPEN, start=1)}
+        texts = values.astype(str).str.strip().str.lower()
+        values = values.where(~texts.isin(list(codes)), texts.map(codes))
+    numbers = pd.to_numeric(values, errors="coerce")
+    odd = sorted(set(values[numbers.isna() & values.notna()].astype(str)))
+    if odd:
+        raise WorkshopError(
+            f"{path}, column {values.name}: {listed(odd)} is no number: mend it, or"
+            " leave the field empty where it is not known."
+        )
+    if name == "climate_zone":
+        numbers = numbers.where(numbers != 0)  # the sea, in maps of climates
+    return numbers

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from workshop_lib.data.images import zip_listing
-from workshop_lib.data.images.zip_listing import list_zip
+from workshop_lib.data.read import folders
+from workshop_lib.data.read.folders import index_zip
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError
 
@@ -70,13 +70,13 @@ def test_hidden_files_and_other_things_are_left_out(tmp_path):
         "data/overview.png": png(),
         "data/Forest/Thumbs.db": b"x",
     }
-    listing = list_zip(archive(tmp_path / "x.zip", content))
-    assert [file.name for file in listing.files] == [
+    index = index_zip(archive(tmp_path / "x.zip", content))
+    assert [entry.name for entry in index.entries] == [
         "Forest/a.png",
         "Forest/c.png",
         "River/b 1.png",
     ]
-    assert listing.problems == ()
+    assert index.problems == ()
 
 
 def test_unlabelled_images_have_no_class(tmp_path):
@@ -88,8 +88,8 @@ def test_unlabelled_images_have_no_class(tmp_path):
 
 def test_backslashes_of_other_systems(tmp_path):
     content = {name.replace("/", "\\"): data for name, data in plain("x/").items()}
-    listing = list_zip(archive(tmp_path / "x.zip", content))
-    assert listing.class_names == ("Forest", "River")
+    index = index_zip(archive(tmp_path / "x.zip", content))
+    assert index.class_names == ("Forest", "River")
 
 
 def test_one_error_lists_every_offender(tmp_path):
@@ -133,7 +133,7 @@ def test_a_member_whose_checksum_is_wrong_is_an_offender(tmp_path):
 
 
 def test_a_member_that_says_to_be_huge_is_not_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr(zip_listing, "_MOST_BYTES", len(png()) + 100)
+    monkeypatch.setattr(folders, "_MOST_BYTES", len(png()) + 100)
     bomb = {"River/bomb.png": b"\0" * 10_000}
     path = archive(tmp_path / "x.zip", plain() | bomb)
     with pytest.raises(WorkshopError, match="1 problem.*\n.*River/bomb.png: says to"):
@@ -142,7 +142,7 @@ def test_a_member_that_says_to_be_huge_is_not_unpacked(tmp_path, monkeypatch):
 
 def test_several_places_with_classes_need_a_choice(tmp_path):
     path = archive(tmp_path / "x.zip", plain("train/") | plain("test/"))
-    with pytest.raises(WorkshopError, match="several places.*'test/', 'train/'"):
+    with pytest.raises(WorkshopError, match="several places.*'test', 'train'"):
         Scenes.from_zip(path)
     assert len(Scenes.from_zip(path, inside="train")) == 3
     with pytest.raises(WorkshopError, match="no class folders in 'val'"):
@@ -151,17 +151,17 @@ def test_several_places_with_classes_need_a_choice(tmp_path):
 
 def test_what_is_no_archive_of_classes(tmp_path):
     with pytest.raises(WorkshopError, match="does not exist"):
-        list_zip(tmp_path / "no.zip")
+        index_zip(tmp_path / "no.zip")
     (tmp_path / "x.zip").write_text("<html>quota exceeded")
     with pytest.raises(WorkshopError, match="cut off"):
-        list_zip(tmp_path / "x.zip")
+        index_zip(tmp_path / "x.zip")
     whole = archive(tmp_path / "y.zip", plain()).read_bytes()
     (tmp_path / "x.zip").write_bytes(whole[:-30])
     with pytest.raises(WorkshopError, match="cut off"):
-        list_zip(tmp_path / "x.zip")
+        index_zip(tmp_path / "x.zip")
     flat = archive(tmp_path / "flat.zip", {"a.png": png(), "only/b.png": png()})
     with pytest.raises(WorkshopError, match="2 images but not at least two folders"):
-        list_zip(flat)
+        index_zip(flat)
 
 
 def test_second_time_comes_from_the_cache_and_a_change_is_noticed(tmp_path):
@@ -182,7 +182,7 @@ def test_any_wrapping_gives_the_same_names(tmp_path_factory, wrapping, classes):
     prefix = "".join(f"{folder}/" for folder in wrapping)
     content = {f"{prefix}{name}/x.png": png() for name in classes}
     path = archive(tmp_path_factory.mktemp("zip") / "x.zip", content)
-    listing = list_zip(path)
-    assert [file.name for file in listing.files] == [
+    index = index_zip(path)
+    assert [entry.name for entry in index.entries] == [
         f"{c}/x.png" for c in sorted(classes)
     ]

@@ -1,0 +1,289 @@
+"""GeoTIFFs of many bands, one file per image: bands by name, never by number.
+
+Archives number their bands differently (in EuroSAT's files B8A comes last, in others
+after B08), and a wrong order is nothing that a training would complain about. So names
+come from the band descriptions in the files, or from the caller.
+
+Whole numbers are reflectance times 10,000, as Sentinel-2 products store it, and become
+float32 reflectance; floating-point values stay as they are. Sizes follow the one rule
+of `workshop_lib.data.read.decode`. The centre of a georeferenced image becomes its
+"lat" and "lon".
+"""
+
+__all__ = [
+    "SCALE",
+    "GeoTiffReader",
+    "band_names",
+    "center_of",
+    "geotiffs",
+    "is_multiband",
+    "open_raster",
+    "read_bands",
+    "without_place_warnings",
+]
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from PIL import Image, TiffImagePlugin
+
+from workshop_lib.data.read.decode import UNREADABLE_IMAGE, Decoded, fit
+from workshop_lib.data.read.folders import index_folder, index_zip
+from workshop_lib.data.read.images import OnError, read_images
+from workshop_lib.data.read.index import ImageEntry, ImageIndex
+from workshop_lib.data.scenes import Scenes
+from workshop_lib.errors import WorkshopError, listed
+
+ENDINGS = (".tif", ".tiff")
+SCALE = 10_000  # whole numbers per unit of reflectance, in Sentinel-2 products
+_MOST = 20.0  # no reflectance comes near; it means that nobody divided
+
+
+def geotiffs(
+    data: Path | str | ImageIndex,
+    bands: Sequence[str] | None = None,
+    file_bands: Sequence[str] | None = None,
+    size: int | None = None,
+    cache: bool = True,
+    on_error: OnError = "raise",
+) -> Scenes:
+    """Read GeoTIFF files of many bands from a folder per class, or a zip of such.
+
+    Needs `pip install 'workshop_lib[geo]'`.
+
+    Args:
+        data: the folder, the archive, or the index of one.
+        bands: which bands, in this order, e.g. ("B04", "B03", "B02", "B08"); None for
+            all.
+        file_bands: what the bands in the files are called, all of them in the files'
+            order, where the files do not say so themselves. Where neither says so,
+            `bands` has to name all of them.
+        size, cache, on_error: as in `Scenes.from_folder`.
+
+    Raises:
+        WorkshopError: one message that lists everything wrong with the files.
+    """
+    if isinstance(data, ImageIndex):
+        index = data
+    elif Path(data).suffix.lower() == ".zip":
+        index = index_zip(data, endings=ENDINGS)
+    else:
+        index = index_folder(data, endings=ENDINGS)
+    with without_place_warnings():
+        # Previews and the like beside GeoTIFFs are no images of the data set.
+        reader = GeoTiffReader(replace(index, others=()), bands, file_bands)
+        found = read_images(reader, size, cache, on_error)
+    return Scenes.from_read(found, reader.bands)
+
+
+class GeoTiffReader:
+    """Reads some bands of the GeoTIFF files of an index.
+
+    Args:
+        bands: names of the bands to read, in the order wanted; None for all.
+        file_bands: names of all bands in the files, in the files' order; None if the
+            files name them. Where neither does, `bands` has to name all of them in
+            order.
+
+    Raises:
+        WorkshopError: rasterio is missing, neither files nor caller name the bands, or
+            a wanted band is not among them.
+    """
+
+    def __init__(
+        self,
+        index: ImageIndex,
+        bands: Sequence[str] | None = None,
+        file_bands: Sequence[str] | None = None,
+    ) -> None:
+        self.index = index
+        self.names = tuple(file_bands) if file_bands is not None else None
+        known = self.names or ()
+        if self.names is None:
+            count, known = _first(index)
+            if not known:  # then the caller's bands have to be all of them
+                known = self.names = tuple(bands or ())
+                if len(known) != count:
+                    raise WorkshopError(
+                        f"the files in {index.where} have {count} bands without names:"
+                        " name all of them in their order, as in B01,B02,B03,...;"
+                        f" {len(known)} names were given."
+                    )
+        self.bands = tuple(bands) if bands is not None else known
+        missing = [band for band in self.bands if band not in known]
+        if missing or not self.bands:
+            raise WorkshopError(
+                f"bands {listed(missing) or '(none)'} are not in {index.where}: its"
+                f" files hold {', '.join(known)}."
+            )
+        self.rules = f"geotiff 1, {self.bands} of {self.names}"
+        self.pixel_bytes = 4 * len(self.bands)
+
+    def size(self, entry: ImageEntry) -> tuple[int, int]:
+        """Return height and width by the header alone."""
+        with _open(self.index, entry) as dataset:
+            return dataset.height, dataset.width
+
+    def read(self, entry: ImageEntry, height: int, width: int) -> Decoded:
+        """Read one image; one of UNREADABLE_IMAGE if it lacks a band or has gaps."""
+        with _open(self.index, entry) as dataset:
+            # Asked of every file: their orders may differ.
+            names = self.names or band_names(dataset)
+            if names and len(names) != dataset.count:
+                raise ValueError(f"{dataset.count} bands for {len(names)} names")
+            missing = [band for band in self.bands if band not in names]
+            if missing:
+                raise ValueError(f"no band is called {', '.join(missing)}")
+            numbers = [names.index(band) + 1 for band in self.bands]
+            pixels = read_bands(dataset, numbers, height, width)  # (C, H, W)
+            resized = dataset.shape != (height, width)
+            return Decoded(pixels, resized, center_of(dataset))
+
+
+def is_multiband(index: ImageIndex) -> bool:
+    """Return whether images are GeoTIFFs that hold more than an 8-bit picture does.
+
+    The first readable file decides; grey and RGB pictures are not for this module.
+    """
+    if not all(entry.name.lower().endswith(ENDINGS) for entry in index.entries):
+        return False
+    for entry in index.entries:
+        try:
+            with index.open(entry.place) as stream:
+                samples, bits = _layout(stream)
+        except UNREADABLE_IMAGE:  # reading will list them all
+            continue
+        return samples not in (1, 3, 4) or (samples > 1 and bits != 8)
+    return False
+
+
+def _layout(stream: BinaryIO) -> tuple[int, int]:
+    """Read bands and bits per value from a TIFF's header: Pillow, as rasterio may lack.
+
+    Pillow itself opens no TIFF of 13 bands, but it reads the tags of any.
+    """
+    head = stream.read(8)
+    if head[2:3] == b"+" or head[3:4] == b"+":  # version 43: BigTIFF
+        head += stream.read(8)
+    tags = TiffImagePlugin.ImageFileDirectory_v2(head)
+    stream.seek(tags.next)
+    tags.load(stream)
+    bits = tags.get(TiffImagePlugin.BITSPERSAMPLE, (1,))
+    return int(tags.get(TiffImagePlugin.SAMPLESPERPIXEL, 1)), int(max(bits))
+
+
+def _first(index: ImageIndex) -> tuple[int, tuple[str, ...]]:
+    """Return number and names of the bands of the first file that can be read."""
+    for entry in index.entries:
+        try:
+            with without_place_warnings(), _open(index, entry) as dataset:
+                return dataset.count, band_names(dataset)
+        except WorkshopError:
+            raise
+        except UNREADABLE_IMAGE:  # reading will list them all
+            continue
+    raise WorkshopError(f"{index.where}: none of its GeoTIFF files can be read.")
+
+
+@contextmanager
+def _open(index: ImageIndex, entry: ImageEntry) -> Iterator[Any]:
+    if isinstance(entry.place, str):
+        with open_raster(entry.place) as dataset:
+            yield dataset
+        return
+    with index.open(entry.place) as stream, open_raster(stream.read()) as dataset:
+        yield dataset
+
+
+@contextmanager
+def open_raster(source: str | bytes) -> Iterator[Any]:
+    """Open a GeoTIFF by its path, or from its bytes.
+
+    Raises:
+        OSError: it is damaged, or no GeoTIFF.
+        WorkshopError: rasterio is not installed.
+    """
+    try:
+        import rasterio
+    except ImportError as error:
+        raise WorkshopError(
+            "GeoTIFF files are read with rasterio, which is not installed: pip install"
+            " 'workshop_lib[geo]'"
+        ) from error
+    if isinstance(source, str):
+        with rasterio.open(source) as dataset:
+            yield dataset
+        return
+    with rasterio.MemoryFile(source) as file, file.open() as dataset:
+        yield dataset
+
+
+@contextmanager
+def without_place_warnings() -> Iterator[None]:
+    """Keep rasterio from warning about each file that is not georeferenced."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Dataset has no geotransform")
+        yield
+
+
+def band_names(dataset: Any) -> tuple[str, ...]:
+    """Return the names that a file gives its bands; () if not all have their own."""
+    names = tuple((text or "").strip() for text in dataset.descriptions)
+    return names if all(names) and len(set(names)) == len(names) else ()
+
+
+def read_bands(
+    dataset: Any,
+    numbers: Sequence[int],
+    height: int,
+    width: int,
+    most: float = _MOST,
+) -> np.ndarray[Any, Any]:
+    """Read some bands as float32: whole numbers / 10,000, decimals as they are.
+
+    Shape: (C, height, width); by the rule of `workshop_lib.data.read.decode` if the
+    file has another size.
+
+    Args:
+        numbers: of the bands in the file, from 1.
+        most: larger values are refused.
+
+    Raises:
+        ValueError: gaps, or values that are no reflectance.
+    """
+    raw = dataset.read(list(numbers))  # (C, h, w)
+    if raw.dtype == np.uint8 or raw.dtype.kind not in "iuf":
+        raise ValueError(
+            f"pixels of type {raw.dtype}: expected reflectance, float or times 10,000"
+        )
+    # A gap is filled with a number that means nothing, and would be learned from.
+    gaps = int((raw == dataset.nodata).sum()) if dataset.nodata is not None else 0
+    gaps += int((~np.isfinite(raw)).sum())
+    if gaps:
+        raise ValueError(f"{gaps} pixels without data")
+    values = raw.astype(np.float32)
+    if raw.dtype.kind in "iu":
+        values /= SCALE
+    if values.max() > most:
+        raise ValueError(
+            f"values up to {values.max():g}: expected reflectance, float or times"
+            " 10,000 as whole numbers"
+        )
+    if values.shape[1:] == (height, width):
+        return values
+    return np.stack(
+        [np.asarray(fit(Image.fromarray(band), height, width)) for band in values]
+    )
+
+
+def center_of(dataset: Any) -> dict[str, float]:
+    """Return "lat" and "lon" of the centre in degrees; {} if not georeferenced."""
+    if dataset.crs is None:
+        return {}
+    lon, lat = dataset.lnglat()
+    return {"lat": lat, "lon": lon}
