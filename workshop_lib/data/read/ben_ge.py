@@ -186,11 +186,9 @@ class _BenGeReader:
             nothing + IGNORE if cover is None else cover,
         ]
         pixels = np.concatenate([found.pixels, np.stack(maps)])  # (C + 2, H, W)
-        has = {
-            "has_dem": float(dem is not None),
-            "has_cover": float(cover is not None),
-        }
-        return Decoded(pixels, found.resized, {**found.metadata, **has})
+        has = {"has_dem": dem is not None, "has_cover": cover is not None}
+        metadata = {**found.metadata, **{name: float(is_) for name, is_ in has.items()}}
+        return Decoded(pixels, found.resized, metadata)
 
 
 def _find_maps(root: Path, ending: str) -> dict[str, Path]:
@@ -248,7 +246,9 @@ def _read_tables(root: Path, names: Sequence[str]) -> dict[str, Tensor]:
     columns: dict[str, list[pd.Series]] = {}
     for path in sorted(root.rglob("*.csv")):
         table = _read_table(path) if is_visible(path.name) else None
-        for column in table if table is not None else ():
+        if table is None:
+            continue
+        for column in table.columns:
             text = str(column).strip().lower()
             name = next((k for k, one in _COLUMNS.items() if one.search(text)), None)
             if name is not None and not text.endswith("_s1"):
