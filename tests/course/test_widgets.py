@@ -12,19 +12,14 @@ import torch
 from matplotlib import image as mpl_image
 
 from workshop_lib.course import widgets
-from workshop_lib.course.widgets import (
-    confusion,
-    live,
-    perplexity,
-    sensors,
-    strength,
-    threshold,
-)
+from workshop_lib.course.widgets import confusion, live, strength, threshold
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.embeddings import Embeddings
 from workshop_lib.evaluation.predictions import Predictions
+from workshop_lib.losses.consistency import confidence_mask
 from workshop_lib.plots import AccessibleFigure, Panel, describe
+from workshop_lib.training.pseudo_maps import PseudoMaps
 
 K, N = 4, 48
 NAMES = ("Forest", "River", "Port", "Lake")
@@ -69,11 +64,8 @@ def maps() -> dict[int, Panel]:
 
 @pytest.fixture
 def kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    pytest.importorskip(
-        "ipywidgets", reason="needs ipywidgets: pip install -e '.[dev]'"
-    )
-    for module in (confusion, perplexity, sensors, strength, threshold):
-        monkeypatch.setattr(module, "is_live", lambda: True)
+    pytest.importorskip("ipywidgets", reason="needs ipywidgets")
+    monkeypatch.setattr(live, "is_live", lambda: True)
     yield
 
 
@@ -82,67 +74,6 @@ def alt(widget) -> str:
     assert found, widget[-300:]
     assert f"{found[1]}</p>" in widget  # the same words for everyone
     return html.unescape(found[1])
-
-
-def test_only_a_kernel_with_a_person_is_live(monkeypatch):
-    pytest.importorskip(
-        "ipywidgets", reason="needs ipywidgets: pip install -e '.[dev]'"
-    )
-    monkeypatch.setattr(live, "in_notebook", lambda: True)
-    monkeypatch.delenv("CI", raising=False)
-    assert live.is_live()
-    monkeypatch.setenv("CI", "1")
-    assert not live.is_live()
-    monkeypatch.delenv("CI")
-    monkeypatch.setattr(live, "in_notebook", lambda: False)
-    assert not live.is_live()
-    monkeypatch.setattr(live, "in_notebook", lambda: True)
-    monkeypatch.setattr(live.importlib.util, "find_spec", lambda name: None)
-    assert not live.is_live()
-
-
-def test_still_pictures(scenes, predictions, maps):
-    found = [
-        widgets.strength_sliders(scenes.images, scenes.bands),
-        widgets.threshold_slider(predictions.probs, predictions.truth),
-        widgets.confusion_browser(predictions, scenes),
-        widgets.perplexity_slider(maps, NAMES),
-    ]
-    assert all(isinstance(figure, AccessibleFigure) for figure in found)
-    words = [describe(figure) for figure in found]
-    assert "five strengths" in words[0] and "threshold 0.95" in words[1]
-    assert words[2].startswith("Forest, predicted Port: 3 of 12.")
-    assert "perplexity 5" in words[3] and "perplexity 9" in words[3]
-
-
-def test_strength_sliders_redraw(scenes, kernel):
-    choice, slider, picture = widgets.strength_sliders(
-        scenes.images, scenes.bands
-    ).children
-    assert "under rotate of 22 degrees" in alt(picture.value)
-    choice.value = "cutout"
-    assert "under cutout of 0.38 of the side" in alt(picture.value)
-    slider.value = 0.0
-    assert alt(picture.value).endswith("changes by 0 % of the mean.")
-    assert choice.description and slider.description
-
-
-def test_threshold_slider_redraws(predictions, kernel):
-    slider, picture = widgets.threshold_slider(
-        predictions.probs, predictions.truth
-    ).children
-    assert "threshold 0.95" in alt(picture.value)
-    slider.value = 0.0
-    assert "100 % used, 94 % of these right" in alt(picture.value)
-
-
-def test_confusion_browser_redraws(predictions, scenes, kernel):
-    true, guess, picture = widgets.confusion_browser(predictions, scenes).children
-    assert (true.value, guess.value) == ("Forest", "Port")
-    guess.value = "Lake"
-    assert alt(picture.value) == "Forest, predicted Lake: 0 of 12: no image."
-    true.value = "Lake"
-    assert alt(picture.value).startswith("Lake, predicted Lake: 12 of 12.")
 
 
 @pytest.fixture
@@ -166,18 +97,121 @@ def answers() -> dict[str, dict[str, torch.Tensor]]:
     }
 
 
-def test_sensor_browser_redraws(answers, packed, kernel):
-    missing, patch, picture = widgets.sensor_browser(answers, packed).children
-    assert "Patch 0, Port, missing: nothing. usual: Port (70 %), right." in alt(
-        picture.value
+@pytest.fixture
+def masks() -> torch.Tensor:
+    masks = torch.zeros(6, 8, 8, dtype=torch.uint8)
+    masks[:, :, 4:] = 1
+    masks[:, 0] = 255  # an unknown row: 56 pixels are left
+    return masks
+
+
+@pytest.fixture
+def pseudo_maps() -> PseudoMaps:
+    """Half of the pixels are at 90 %, the rest at 60; all are called field."""
+    found = PseudoMaps(torch.tensor([2, 4]))
+    probs = torch.full((2, 2, 8, 8), 0.4)
+    probs[:, 0] = 0.6
+    found.add(10, probs)
+    probs[:, 0, :4], probs[:, 0, 4:] = 0.9, 0.6
+    probs[:, 1] = 1 - probs[:, 0]
+    found.add(20, probs)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("notebook", "ci", "installed"),
+    [
+        (True, False, True),
+        (True, True, True),
+        (False, False, True),
+        (True, False, False),
+    ],
+)
+def test_only_a_kernel_with_a_person_is_live(monkeypatch, notebook, ci, installed):
+    monkeypatch.setattr(live, "in_notebook", lambda: notebook)
+    monkeypatch.setattr(
+        live.importlib.util, "find_spec", lambda name: installed or None
     )
-    missing.value = "s1"
-    assert "usual: River (26 %), wrong. other: Port (70 %), right." in alt(
-        picture.value
-    )
-    patch.value = 2
-    assert alt(picture.value).startswith("Patch 2, Lake, missing: s1.")
-    assert missing.description and patch.description and patch.max == 2
+    monkeypatch.setenv("CI", "1")
+    if not ci:
+        monkeypatch.delenv("CI")
+    assert live.is_live() == (notebook and installed and not ci)
+
+
+@pytest.fixture
+def make(scenes, predictions, maps, answers, packed, pseudo_maps, masks):
+    """Make a widget by its name."""
+    arguments = {
+        "strength_sliders": (scenes.images, scenes.bands),
+        "threshold_slider": (predictions.probs, predictions.truth),
+        "confusion_browser": (predictions, scenes),
+        "perplexity_slider": (maps, NAMES),
+        "sensor_browser": (answers, packed),
+        "pseudo_map_slider": (pseudo_maps, masks, ("field", "water")),
+    }
+    return lambda name: getattr(widgets, name)(*arguments[name])
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("strength_sliders", "five strengths"),
+        ("threshold_slider", "threshold 0.95"),
+        ("confusion_browser", "Forest, predicted Port: 3 of 12."),
+        ("perplexity_slider", "perplexity 5"),
+        ("perplexity_slider", "perplexity 9"),
+        ("sensor_browser", "missing: s1"),
+        ("pseudo_map_slider", "100 % of the pixels used"),
+    ],
+)
+def test_without_a_kernel_it_is_a_picture(make, name, words):
+    figure = make(name)
+    assert isinstance(figure, AccessibleFigure) and words in describe(figure)
+
+
+# Words of the first picture; then which control is moved, where to, and the new words
+MOVES = {
+    "strength_sliders": (
+        "under rotate of 22 degrees",
+        (0, "cutout", "under cutout of 0.38 of the side"),
+        (1, 0.0, "changes by 0 % of the mean."),
+    ),
+    "threshold_slider": (
+        "threshold 0.95",
+        (0, 0.0, "100 % used, 94 % of these right"),
+    ),
+    "confusion_browser": (
+        "Forest, predicted Port: 3 of 12",
+        (1, "Lake", "Forest, predicted Lake: 0 of 12: no image."),
+        (0, "Lake", "Lake, predicted Lake: 12 of 12."),
+    ),
+    "perplexity_slider": ("perplexity 9", (0, 5, "perplexity 5")),
+    "sensor_browser": (
+        "Patch 0, Port, missing: nothing. usual: Port (70 %), right.",
+        (0, "s1", "usual: River (26 %), wrong. other: Port (70 %), right."),
+        (1, 2, "Patch 2, Lake, missing: s1."),
+    ),
+    "pseudo_map_slider": (
+        "Threshold 0.60: 100 % of the pixels",
+        (0, 0.7, "Threshold 0.70: 43 % of the pixels"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MOVES)
+def test_every_control_redraws(make, name, kernel):
+    *controls, picture = make(name).children
+    first, *moves = MOVES[name]
+    assert first in alt(picture.value)
+    assert {at for at, _, _ in moves} == set(range(len(controls)))
+    for at, value, words in moves:
+        controls[at].value = value
+        assert words in alt(picture.value)
+    for control in controls:
+        assert (
+            control.description
+        )  # read aloud, and nothing redraws while it is dragged
+        assert not getattr(control, "continuous_update", False)
 
 
 def test_sensor_picture_shows_what_is_missing(answers, packed):
@@ -196,13 +230,6 @@ def test_sensor_picture_shows_what_is_missing(answers, packed):
         widgets.sensor_picture(answers, alone, "s1", 0)
     with pytest.raises(WorkshopError, match="missing sensor"):
         widgets.sensor_browser({}, packed)
-
-
-def test_perplexity_slider_redraws(maps, kernel):
-    slider, picture = widgets.perplexity_slider(maps, NAMES).children
-    assert "perplexity 9" in alt(picture.value)
-    slider.value = 5
-    assert "perplexity 5" in alt(picture.value)
 
 
 @pytest.mark.parametrize("reflectance", [False, True])
@@ -226,13 +253,30 @@ def test_photographs_look_as_they_are(scenes):
 
 
 def test_threshold_counts_as_the_loss_does(predictions):
-    right = predictions.probs.argmax(1) == predictions.truth
-    rate, accuracy = threshold._shares(predictions.probs, right, 0.6)
-    used = predictions.probs.max(1).values >= 0.6
-    assert rate == pytest.approx(100 * float(used.float().mean()))
-    assert accuracy == pytest.approx(100 * float(right[used].float().mean()))
+    probs, truth = predictions.probs, predictions.truth
+    (count, none), (share, of_none) = threshold._counts(
+        probs, truth, torch.tensor([0.6, 1.0])
+    )
+    used = confidence_mask(probs, 0.6).bool()
+    assert count == used.sum() and none == 0 and of_none.isnan()
+    assert share == pytest.approx(
+        100 * float((probs.argmax(1) == truth)[used].float().mean())
+    )
     nothing = widgets.threshold_picture(predictions.probs, predictions.truth, 1.0)
     assert "no image used" in describe(nothing)
+
+
+def test_pixels_are_counted_as_the_loss_counts_them(pseudo_maps, masks):
+    names = ("field", "water")
+    picture = widgets.pseudo_map_picture(pseudo_maps, masks, names, 0.7)
+    # Of 7 known rows 3 are confident, and the left half of each is right
+    words = "Threshold 0.70: 43 % of the pixels used, 50 % of these right"
+    assert describe(picture).startswith(words) and "step 20" in describe(picture)
+    shown = picture.axes[2].images[0].get_array()  # truth of both tiles, then these
+    assert (np.asarray(shown)[4:] == len(names)).all()  # white
+    assert (np.asarray(shown)[:4] == 0).all()
+    words = describe(widgets.pseudo_map_picture(pseudo_maps, masks, names, 0.95))
+    assert words.startswith("Threshold 0.95: no pixel used.")
 
 
 def test_no_share_is_drawn_of_a_handful_of_images():
@@ -278,7 +322,7 @@ def test_maps_for_a_few_perplexities():
         widgets.perplexity_maps(embeddings, (3, 30), most=40)
 
 
-def test_what_cannot_be_drawn(scenes, maps):
+def test_what_cannot_be_drawn(scenes, maps, pseudo_maps, masks):
     for bad in (scenes.images[0], scenes.images[:0]):
         with pytest.raises(WorkshopError, match="at least one image"):
             widgets.strength_grid(bad, scenes.bands)
@@ -290,6 +334,11 @@ def test_what_cannot_be_drawn(scenes, maps):
         widgets.perplexity_picture(maps, NAMES, 7)
     with pytest.raises(WorkshopError, match="no maps"):
         widgets.perplexity_slider({}, NAMES)
+    nothing = PseudoMaps(torch.tensor([0]))
+    with pytest.raises(WorkshopError, match="finished run"):
+        widgets.pseudo_map_picture(nothing, masks, NAMES, 0.5)
+    with pytest.raises(WorkshopError, match="masks of the scenes"):
+        widgets.pseudo_map_picture(pseudo_maps, masks[:3], NAMES, 0.5)
 
 
 def test_the_picture_in_the_page_is_a_png(scenes):

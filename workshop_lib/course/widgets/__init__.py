@@ -1,4 +1,4 @@
-"""Pictures to play with; each has a still one for where no kernel listens."""
+"""Interactive pictures; each has a still one for where no kernel listens."""
 
 __all__ = [
     "PERPLEXITIES",
@@ -28,10 +28,6 @@ from workshop_lib.course.widgets.perplexity import (
     perplexity_picture,
     perplexity_slider,
 )
-from workshop_lib.course.widgets.pseudo_map import (
-    pseudo_map_picture,
-    pseudo_map_slider,
-)
 from workshop_lib.course.widgets.sensors import sensor_browser, sensor_picture
 from workshop_lib.course.widgets.strength import (
     operations,
@@ -39,4 +35,9 @@ from workshop_lib.course.widgets.strength import (
     strength_picture,
     strength_sliders,
 )
-from workshop_lib.course.widgets.threshold import threshold_picture, threshold_slider
+from workshop_lib.course.widgets.threshold import (
+    pseudo_map_picture,
+    pseudo_map_slider,
+    threshold_picture,
+    threshold_slider,
+)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from workshop_lib.course.widgets.live import is_live, picture_with
+from workshop_lib.course.widgets.live import choice, picture_with
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.evaluation.predictions import Predictions
@@ -34,24 +34,14 @@ def confusion_browser(predictions: Predictions, scenes: Scenes) -> Any:
         WorkshopError: an image is not in the scenes.
     """
     true, predicted = _most_common_mistake(predictions)
-    if not is_live():
-        return confusion_picture(predictions, scenes, true, predicted)
-    import ipywidgets
-
-    def choose(words: str, value: str) -> Any:
-        return ipywidgets.Dropdown(
-            options=predictions.class_names, value=value, description=words,
-            style={"description_width": "initial"},
-        )  # fmt: skip
-
-    def draw(true: str, predicted: str) -> AccessibleFigure:
-        return confusion_picture(predictions, scenes, true, predicted)
-
-    lists = {
-        "true": choose("true class", true),
-        "predicted": choose("predicted class", predicted),
-    }
-    return picture_with(lists, draw)
+    names = predictions.class_names
+    return picture_with(
+        lambda true, predicted: confusion_picture(predictions, scenes, true, predicted),
+        {
+            "true": choice("true class", names, true),
+            "predicted": choice("predicted class", names, predicted),
+        },
+    )
 
 
 @house_style()

@@ -1,13 +1,13 @@
-"""A picture with controls where a kernel listens, and a still picture elsewhere."""
+"""Pictures with controls where a kernel listens, and still pictures elsewhere."""
 
-__all__ = ["is_live", "picture_with"]
+__all__ = ["Control", "choice", "is_live", "picture_with"]
 
 import html
 import importlib.util
 import io
 import os
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 
@@ -16,8 +16,42 @@ from workshop_lib.plots import AccessibleFigure, describe
 from workshop_lib.session import in_notebook
 
 
+class Control(NamedTuple):
+    """A control as ipywidgets knows it, described before ipywidgets is imported.
+
+    Args:
+        kind: "Dropdown", "FloatSlider", "IntSlider" or "SelectionSlider".
+        label: shown beside it.
+        value: at first.
+        options: of that kind, e.g. min and max.
+    """
+
+    kind: str
+    label: str
+    value: Any
+    options: Mapping[str, Any]
+
+    def make(self) -> Any:
+        """Return the widget; a slider redraws when it is released."""
+        import ipywidgets
+
+        released = {"continuous_update": False, "layout": {"width": "32rem"}}
+        return getattr(ipywidgets, self.kind)(
+            value=self.value,
+            description=self.label,
+            style={"description_width": "initial"},  # no label is cut off
+            **self.options,
+            **(released if "Slider" in self.kind else {}),
+        )
+
+
+def choice(label: str, options: Sequence[str], value: str = "") -> Control:
+    """Describe a list to choose from, the first option chosen unless told."""
+    return Control("Dropdown", label, value or options[0], {"options": options})
+
+
 def is_live() -> bool:
-    """Tell whether a control would be answered: a kernel, ipywidgets, and a person.
+    """Return whether a control would be answered: a kernel, ipywidgets, and a person.
 
     A program that runs notebooks has a kernel too; such programs set CI=1, and get the
     still picture, which they can save.
@@ -27,32 +61,40 @@ def is_live() -> bool:
 
 
 def picture_with(
-    controls: Mapping[str, Any], draw: Callable[..., AccessibleFigure]
+    draw: Callable[..., AccessibleFigure],
+    controls: Mapping[str, Control],
+    still: Callable[[], AccessibleFigure] | None = None,
 ) -> Any:
     """Put controls above a picture that follows them.
 
     The picture is an <img> with alt text, and the same words stand below it, so that a
-    change can also be read and heard. Sliders redraw when they are let go.
+    change can also be read and heard. All controls work from the keyboard.
 
     Args:
-        controls: widgets with a `value`, by the argument of `draw` that each sets.
         draw: returns the picture for the controls' values.
+        controls: by the argument of `draw` that each sets.
+        still: draws the picture for where no kernel listens; by default that of the
+            controls' first values.
 
     Returns:
-        The widget to show.
+        The widget to show; where nobody can move it, a figure.
     """
+    if not is_live():
+        first = {name: control.value for name, control in controls.items()}
+        return still() if still else draw(**first)
     import ipywidgets
 
+    widgets = {name: control.make() for name, control in controls.items()}
     picture = ipywidgets.HTML()
 
     def redraw(_: Any = None) -> None:
-        values = {name: control.value for name, control in controls.items()}
+        values = {name: widget.value for name, widget in widgets.items()}
         picture.value = _as_html(draw(**values))
 
-    for control in controls.values():
-        control.observe(redraw, names="value")
+    for widget in widgets.values():
+        widget.observe(redraw, names="value")
     redraw()
-    return ipywidgets.VBox([*controls.values(), picture])
+    return ipywidgets.VBox([*widgets.values(), picture])
 
 
 def _as_html(figure: Figure) -> str:

@@ -10,10 +10,7 @@ __all__ = [
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from workshop_lib.course.widgets.live import is_live, picture_with
+from workshop_lib.course.widgets.live import Control, picture_with
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.embeddings import Embeddings
 from workshop_lib.evaluation.projection import sample_per_class, tsne
@@ -55,7 +52,7 @@ def perplexity_maps(
             f" one, none above {highest:.0f}, a third of the images."
         )
     return {
-        p: _panel(p, tsne(vectors, seed=seed, perplexity=p), labels)
+        p: Panel(f"perplexity {p}", tsne(vectors, seed=seed, perplexity=p), labels)
         for p in perplexities
     }
 
@@ -71,22 +68,17 @@ def perplexity_slider(maps: Maps, class_names: Sequence[str]) -> Any:
     """
     if not maps:
         raise WorkshopError("no maps: make them with perplexity_maps(embeddings).")
-    if not is_live():
-        title = "One embedding, several perplexities"
-        return embedding_grid(list(maps.values()), class_names, title=title)
-    import ipywidgets
-
-    options = sorted(maps)
-    slider = ipywidgets.SelectionSlider(
-        options=options, value=options[len(options) // 2], continuous_update=False,
-        description="perplexity (neighbours)", layout={"width": "32rem"},
-        style={"description_width": "initial"},
+    several = sorted(maps)
+    title = "One embedding, several perplexities"
+    slider = Control(
+        "SelectionSlider", "perplexity (neighbours)", several[len(several) // 2],
+        {"options": several},
     )  # fmt: skip
-
-    def draw(perplexity: int) -> AccessibleFigure:
-        return perplexity_picture(maps, class_names, perplexity)
-
-    return picture_with({"perplexity": slider}, draw)
+    return picture_with(
+        lambda perplexity: perplexity_picture(maps, class_names, perplexity),
+        {"perplexity": slider},
+        lambda: embedding_grid(list(maps.values()), class_names, title=title),
+    )
 
 
 def perplexity_picture(
@@ -103,9 +95,3 @@ def perplexity_picture(
     return embedding_grid(
         [maps[perplexity]], class_names, title="Where the network puts the images"
     )
-
-
-def _panel(
-    perplexity: int, points: NDArray[np.float32], labels: NDArray[np.int64]
-) -> Panel:
-    return Panel(f"perplexity {perplexity}", points, labels)

@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from workshop_lib.channels import groups
-from workshop_lib.course.widgets.live import is_live, picture_with
+from workshop_lib.course.widgets.live import Control, choice, picture_with
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.plots import AccessibleFigure, sar_to_display, to_display
@@ -37,24 +37,15 @@ def sensor_browser(answers: Answers, scenes: Scenes) -> Any:
     Raises:
         WorkshopError: as `sensor_picture`.
     """
-    picture = sensor_picture(answers, scenes, list(answers)[-1] if answers else "", 0)
-    if not is_live():
-        return picture
-    import ipywidgets
-
-    wide = {"description_width": "initial"}
-    missing = ipywidgets.Dropdown(
-        options=list(answers), description="missing", style=wide
+    names, ends = list(answers) or [""], {"min": 0, "max": len(scenes) - 1}
+    return picture_with(
+        lambda **chosen: sensor_picture(answers, scenes, **chosen),
+        {
+            "missing": choice("missing", names),
+            "patch": Control("IntSlider", "patch", 0, ends),
+        },
+        lambda: sensor_picture(answers, scenes, names[-1], 0),
     )
-    patch = ipywidgets.IntSlider(
-        value=0, min=0, max=len(scenes) - 1, continuous_update=False,
-        description="patch", style=wide, layout={"width": "32rem"},
-    )  # fmt: skip
-
-    def draw(missing: str, patch: int) -> AccessibleFigure:
-        return sensor_picture(answers, scenes, missing, patch)
-
-    return picture_with({"missing": missing, "patch": patch}, draw)
 
 
 @house_style()

@@ -11,7 +11,7 @@ from torch import Tensor
 from workshop_lib.augment import geometry, photometric, spectral
 from workshop_lib.augment.cutout import cutout
 from workshop_lib.augment.normalize import to_float
-from workshop_lib.course.widgets.live import is_live, picture_with
+from workshop_lib.course.widgets.live import Control, choice, picture_with
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.plots import AccessibleFigure, to_display
 from workshop_lib.plots.pictures import frame, picture_grid
@@ -70,23 +70,15 @@ def strength_sliders(images: Tensor, bands: Sequence[str]) -> Any:
     Raises:
         WorkshopError: there is no image.
     """
-    if not is_live():
-        return strength_grid(images, bands)
-    import ipywidgets
-
-    wide = {"description_width": "initial"}
-    choice = ipywidgets.Dropdown(
-        options=operations(images), description="change", style=wide
+    ends = {"min": 0.0, "max": 1.0, "step": 0.05}
+    return picture_with(
+        lambda **chosen: strength_picture(images, bands, **chosen),
+        {
+            "operation": choice("change", operations(images)),
+            "strength": Control("FloatSlider", "strength, 0 to 1", 0.5, ends),
+        },
+        lambda: strength_grid(images, bands),
     )
-    strength = ipywidgets.FloatSlider(
-        value=0.5, min=0.0, max=1.0, step=0.05, continuous_update=False,
-        description="strength, 0 to 1", style=wide, layout={"width": "32rem"},
-    )  # fmt: skip
-
-    def draw(operation: str, strength: float) -> AccessibleFigure:
-        return strength_picture(images, bands, operation, strength)
-
-    return picture_with({"operation": choice, "strength": strength}, draw)
 
 
 @house_style()

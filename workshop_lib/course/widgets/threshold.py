@@ -1,28 +1,35 @@
-"""Unit 04: how many pseudo-labels a threshold lets through, and how many are right."""
+"""Confidence threshold: pseudo-labels used and right, of scenes and of pixels."""
 
-__all__ = ["threshold_picture", "threshold_slider"]
+__all__ = [
+    "pseudo_map_picture",
+    "pseudo_map_slider",
+    "threshold_picture",
+    "threshold_slider",
+]
 
-import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from workshop_lib.course.widgets.live import is_live, picture_with
+from workshop_lib.course.widgets.live import Control, picture_with
+from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.metrics import check_predictions
-from workshop_lib.losses.consistency import confidence_mask
-from workshop_lib.plots import AccessibleFigure
+from workshop_lib.pixels import IGNORE
+from workshop_lib.plots import AccessibleFigure, mask_grid
 from workshop_lib.plots.style import INK, PALETTE, house_style, new_axes
+from workshop_lib.training.pseudo_maps import PseudoMaps
 
-_FEWEST = 20  # images of which a share that is right says something
+_FEWEST = 20  # images, from which on a percentage means something
 
 
 def threshold_slider(probs: Tensor, labels: Tensor) -> Any:
     """Move the confidence threshold over real predictions.
 
     Args:
-        probs: (N, K) predicted probabilities of unlabeled images.
-        labels: (N,) their true classes, which a training would not know.
+        probs: (N, K) predicted probabilities of unlabelled images.
+        labels: (N,) their true classes, which training never sees.
 
     Returns:
         A widget; where nobody can move it, the picture at 0.95.
@@ -30,20 +37,10 @@ def threshold_slider(probs: Tensor, labels: Tensor) -> Any:
     Raises:
         WorkshopError: shapes do not fit, or a label is out of range.
     """
-    if not is_live():
-        return threshold_picture(probs, labels, 0.95)
-    import ipywidgets
-
-    slider = ipywidgets.FloatSlider(
-        value=0.95, min=0.0, max=1.0, step=0.01, continuous_update=False,
-        description="confidence threshold", style={"description_width": "initial"},
-        layout={"width": "32rem"},
-    )  # fmt: skip
-
-    def draw(threshold: float) -> AccessibleFigure:
-        return threshold_picture(probs, labels, threshold)
-
-    return picture_with({"threshold": slider}, draw)
+    return picture_with(
+        lambda threshold: threshold_picture(probs, labels, threshold),
+        {"threshold": _slider(0.95)},
+    )
 
 
 @house_style()
@@ -52,10 +49,11 @@ def threshold_picture(
 ) -> AccessibleFigure:
     """Draw mask rate and pseudo-label accuracy against the threshold, one marked.
 
-    The accuracy ends where fewer than 20 images are used: it would jump with each.
+    The accuracy curve ends where fewer than 20 images are used, as each would make it
+    jump.
 
     Args:
-        probs: (N, K) predicted probabilities of unlabeled images.
+        probs: (N, K) predicted probabilities of unlabelled images.
         labels: (N,) their true classes.
         threshold: the one that is marked, 0 to 1.
 
@@ -63,51 +61,130 @@ def threshold_picture(
         WorkshopError: shapes do not fit, or a label is out of range.
     """
     check_predictions(probs, labels, probs.shape[-1])
-    probs, labels = probs.cpu(), labels.cpu()
-    right = probs.argmax(dim=1) == labels  # (N,)
-    steps = torch.linspace(0, 1, 101).tolist()
-    used, correct = zip(*(_shares(probs, right, t) for t in steps), strict=True)
-    enough = [rate * len(labels) >= 100 * _FEWEST for rate in used]
-    shown = [
-        share if ok else math.nan for share, ok in zip(correct, enough, strict=True)
-    ]
+    steps = torch.linspace(0, 1, 101)
+    counts, right = _counts(probs.cpu(), labels.cpu(), steps)
+    few = counts < _FEWEST
+    marked = _counts(probs.cpu(), labels.cpu(), torch.tensor([threshold]))
+    (count,), (correct,) = (values.tolist() for values in marked)
+    words = _in_words(int(count), correct, len(labels))
     figure, axes = new_axes(7.2, 4.5)
-    axes.plot(steps, used, color=PALETTE["blue"], label="used (mask rate)")
+    blue, vermilion = PALETTE["blue"], PALETTE["vermilion"]
+    rates = 100 * counts / len(labels)
+    axes.plot(steps, rates, color=blue, label="used (mask rate)")
     axes.plot(
-        steps, shown, color=PALETTE["vermilion"], linestyle="--",
+        steps, right.masked_fill(few, torch.nan), color=vermilion, linestyle="--",
         label="right, of those used",
     )  # fmt: skip
-    rate, accuracy = _shares(probs, right, threshold)
-    words = _in_words(rate, accuracy, len(labels))
     axes.axvline(threshold, color=INK, linewidth=1.5, linestyle=":")
-    axes.plot([threshold], [rate], "o", color=PALETTE["blue"], markersize=9)
-    if rate * len(labels) >= 100 * _FEWEST:
-        vermilion = PALETTE["vermilion"]
-        axes.plot([threshold], [accuracy], "s", color=vermilion, markersize=9)
+    axes.plot([threshold], [100 * count / len(labels)], "o", color=blue, markersize=9)
+    if count >= _FEWEST:
+        axes.plot([threshold], [correct], "s", color=vermilion, markersize=9)
     axes.set_title(f"Threshold {threshold:.2f}: {words}")
     axes.set(xlabel="confidence threshold", ylabel="share (%)", ylim=(0, 104))
     axes.set_xlim(0, 1.01)
     axes.legend(loc="lower left")
     axes.grid(axis="y", color="#e4e7eb", linewidth=1)
     figure.alt = (
-        f"Of {len(labels):,} unlabeled images, threshold {threshold:.2f}:"
-        f" {words}. At threshold 0 all are used and"
-        f" {correct[0]:.0f} % are right."
+        f"Of {len(labels):,} unlabelled images, threshold {threshold:.2f}: {words}."
+        f" At threshold 0 all are used and {right[0]:.0f} % are right."
     )
     return figure
 
 
-def _shares(probs: Tensor, right: Tensor, threshold: float) -> tuple[float, float]:
-    """Return per cent used, and per cent right of these; NaN where none is used."""
-    mask = confidence_mask(probs, threshold).bool()
-    correct = right[mask].float().mean()  # NaN of nothing
-    return 100 * float(mask.float().mean()), 100 * float(correct)
+def _counts(probs: Tensor, labels: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:
+    """Count at each threshold the images used, and per cent right of them; (T,) each.
+
+    NaN per cent where none is used.
+    """
+    confidence, guess = probs.max(dim=1)  # (N,) each
+    mask = confidence >= steps[:, None]  # (T, N)
+    used = mask.sum(dim=1).float()
+    return used, 100 * (mask & (guess == labels)).sum(dim=1) / used
 
 
-def _in_words(rate: float, accuracy: float, images: int) -> str:
-    if rate == 0:
+def _in_words(count: int, right: float, images: int) -> str:
+    if count == 0:
         return "no image used"
-    count = round(rate * images / 100)
     if count < _FEWEST:
         return f"{count} of {images:,} used, too few to judge"
-    return f"{rate:.0f} % used, {accuracy:.0f} % of these right"
+    return f"{100 * count / images:.0f} % used, {right:.0f} % of these right"
+
+
+def _slider(value: float) -> Control:
+    ends = {"min": 0.0, "max": 1.0, "step": 0.01}
+    return Control("FloatSlider", "confidence threshold", value, ends)
+
+
+def pseudo_map_slider(
+    maps: PseudoMaps, masks: Tensor, class_names: Sequence[str], threshold: float = 0.6
+) -> Any:
+    """Move the confidence threshold over the maps of a few unlabelled tiles.
+
+    Args:
+        maps: `Run.pseudo_maps()`; the last step is shown.
+        masks: (N, H, W) true maps of all scenes, which training never sees.
+        class_names: K names.
+        threshold: of the slider at first, 0 to 1.
+
+    Returns:
+        A widget; where nobody can move it, the picture at that threshold.
+
+    Raises:
+        WorkshopError: there are no maps, or masks of other scenes.
+    """
+    return picture_with(
+        lambda threshold: pseudo_map_picture(maps, masks, class_names, threshold),
+        {"threshold": _slider(threshold)},
+    )
+
+
+def pseudo_map_picture(
+    maps: PseudoMaps, masks: Tensor, class_names: Sequence[str], threshold: float
+) -> AccessibleFigure:
+    """Draw the truth of the tiles, and below it the confident pseudo-labels.
+
+    Args:
+        maps: `Run.pseudo_maps()`; the last step is shown.
+        masks: (N, H, W) true maps of all scenes.
+        class_names: K names.
+        threshold: least confidence of a pixel that is used, 0 to 1.
+
+    Raises:
+        WorkshopError: there are no maps, or masks of other scenes.
+    """
+    if not maps.steps or len(masks) <= int(maps.index.max()):
+        raise WorkshopError(
+            f"{len(maps.steps)} maps over time, {len(masks)} masks: give the maps of a"
+            " finished run, and the masks of the scenes that it was trained on."
+        )
+    truth = masks[maps.index].cpu()  # (n, H, W)
+    confident = maps.sure[-1].float() >= 100 * threshold
+    shown = maps.maps[-1].masked_fill(~confident, IGNORE)  # (n, H, W)
+    words = _pixels_in_words(truth, maps.maps[-1], confident)
+    figure = mask_grid(
+        {
+            f"tile {k}": torch.stack(pair)
+            for k, pair in enumerate(zip(truth, shown, strict=True), 1)
+        },
+        class_names,
+        row_names=("truth", "pseudo-labels"),
+        nothing="not sure",
+        title=f"Threshold {threshold:.2f}: {words}",
+    )
+    figure.alt = (
+        f"Threshold {threshold:.2f}: {words}. Above: the true maps of {len(truth)}"
+        " unlabelled tiles. Below: their pseudo-labels after step"
+        f" {maps.steps[-1]}, white where the network is not confident."
+    )
+    return figure
+
+
+def _pixels_in_words(truth: Tensor, found: Tensor, confident: Tensor) -> str:
+    """Report how many known pixels are used, and how many of these are right."""
+    known = truth != IGNORE
+    used = confident & known
+    if not used.any():
+        return "no pixel used"
+    share = 100 * float(used.sum() / known.sum())
+    right = 100 * float((found == truth)[used].float().mean())
+    return f"{share:.0f} % of the pixels used, {right:.0f} % of these right"
