@@ -120,10 +120,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *args):
+        """Say nothing of clients that hang up."""
+
+
 @pytest.fixture(scope="module")
 def running():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = Server(("127.0.0.1", 0), Handler)
     server.stop = threading.Event()
     server.asked = []
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
@@ -155,20 +161,19 @@ def fetch(server, folder, *paths, checksum=MD5, timeout=5.0):
     return download(remote, folder, timeout=timeout, tries=3, pause=0.001)
 
 
-def test_a_file_arrives_whole_under_its_name(server, tmp_path):
-    path = fetch(server, tmp_path / "new" / "folder", "good")
-    assert path == tmp_path / "new" / "folder" / "a.zip"
-    assert path.read_bytes() == CONTENT
-    assert [p.name for p in path.parent.iterdir()] == ["a.zip"]
+@pytest.mark.parametrize("path", ["good", "chunked", "moved", "busy"])
+def test_a_file_arrives_whole_under_its_name(server, tmp_path, path):
+    folder = tmp_path / "new" / "folder"
+    assert fetch(server, folder, path) == folder / "a.zip"
+    assert (folder / "a.zip").read_bytes() == CONTENT
+    assert [p.name for p in folder.iterdir()] == ["a.zip"]
+    assert server.agent.startswith("workshop_lib/"), "it says who it is"
 
 
-@pytest.mark.parametrize("path", ["chunked", "moved"])
-def test_unknown_lengths_and_redirections_are_ordinary(server, tmp_path, path):
-    assert fetch(server, tmp_path, path).read_bytes() == CONTENT
-
-
-def test_a_broken_download_goes_on_where_it_broke_off(server, tmp_path):
-    assert fetch(server, tmp_path, "cut").read_bytes() == CONTENT
+@pytest.mark.parametrize("checksum", [MD5, ""])
+def test_a_broken_download_goes_on_where_it_broke_off(server, tmp_path, checksum):
+    path = fetch(server, tmp_path, "cut", checksum=checksum)
+    assert path.read_bytes() == CONTENT, "without a checksum the length must be right"
     ranges = [asked for _, asked in server.asked]
     assert ranges == [None] + [f"bytes={k * KEPT}-" for k in (1, 2, 3, 4)]
 
@@ -216,10 +221,23 @@ def test_mirrors_of_other_bytes_do_not_share_a_part(server, tmp_path):
     assert server.asked[-1] == ("/good", None)
 
 
-@pytest.mark.parametrize("path", ["page", "disguised_page"])
-@pytest.mark.parametrize("checksum", [MD5, ""])
-def test_a_web_page_is_never_taken_for_the_file(server, tmp_path, path, checksum):
-    with pytest.raises(WorkshopError, match="web page .*Quota exceeded.* instead"):
+QUOTA = "web page .*Quota exceeded.* instead"
+
+
+@pytest.mark.parametrize(
+    ("path", "checksum", "told"),
+    [
+        ("page", MD5, QUOTA),
+        ("page", "", QUOTA),
+        ("disguised_page", MD5, QUOTA),
+        ("disguised_page", "", QUOTA),
+        ("wrong", MD5, r"MD5 hash .* expected md5:\w{32} but got \w{32}"),
+    ],
+)
+def test_a_page_or_a_wrong_file_never_gets_the_name(
+    server, tmp_path, path, checksum, told
+):
+    with pytest.raises(WorkshopError, match=told):
         fetch(server, tmp_path, path, checksum=checksum)
     assert not list(tmp_path.iterdir())
 
@@ -233,39 +251,20 @@ def test_a_page_instead_of_the_rest_does_not_spoil_what_is_there(server, tmp_pat
     assert part.read_bytes() == CONTENT[:KEPT]
 
 
-def test_a_wrong_file_never_gets_the_name(server, tmp_path):
-    with pytest.raises(
-        WorkshopError, match=r"MD5 hash .* expected md5:\w{32} but got \w{32}"
-    ):
-        fetch(server, tmp_path, "wrong")
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_spoiled_beginning_costs_one_more_download(server, tmp_path):
-    part = tmp_path / f"a.zip.{MD5[4:12]}.part"
-    part.write_bytes(b"rubbish" * 1000)
+@pytest.mark.parametrize(
+    ("left", "ranges"),
+    [
+        (b"rubbish" * 1000, ["bytes=7000-", None]),  # damaged: once more, all of it
+        (CONTENT, [f"bytes={len(CONTENT)}-"]),  # complete: it only gets its name
+        (CONTENT + b"more", [f"bytes={len(CONTENT) + 4}-", None]),  # of another file
+    ],
+)
+def test_what_an_earlier_call_left_costs_one_download_at_most(
+    server, tmp_path, left, ranges
+):
+    (tmp_path / f"a.zip.{MD5[4:12]}.part").write_bytes(left)
     assert fetch(server, tmp_path, "good").read_bytes() == CONTENT
-    assert server.asked == [("/good", "bytes=7000-"), ("/good", None)]
-
-
-def test_a_part_that_was_complete_only_gets_its_name(server, tmp_path):
-    (tmp_path / f"a.zip.{MD5[4:12]}.part").write_bytes(CONTENT)
-    assert fetch(server, tmp_path, "good").read_bytes() == CONTENT
-    assert len(server.asked) == 1
-
-
-def test_a_part_longer_than_the_file_is_thrown_away(server, tmp_path):
-    (tmp_path / f"a.zip.{MD5[4:12]}.part").write_bytes(CONTENT + b"more")
-    assert fetch(server, tmp_path, "good").read_bytes() == CONTENT
-
-
-def test_without_a_checksum_the_length_must_be_right(server, tmp_path):
-    path = fetch(server, tmp_path, "cut", checksum="")
-    assert path.read_bytes() == CONTENT
-
-
-def test_a_busy_server_is_asked_again(server, tmp_path):
-    assert fetch(server, tmp_path, "busy").read_bytes() == CONTENT
+    assert [asked for _, asked in server.asked] == ranges
 
 
 def test_a_silent_server_is_given_up(server, tmp_path):
@@ -352,25 +351,39 @@ def gdown_that(behaviour):
 DRIVE = Mirror("https://drive.google.com/uc?id=abc", MD5)
 
 
-def test_google_drive_is_left_to_gdown(tmp_path, monkeypatch):
-    def deliver(output, error):
-        with open(output, "wb") as file:
-            file.write(CONTENT)
+def deliver(output, error):
+    with open(output, "wb") as file:
+        file.write(CONTENT)
 
+
+def refuse(output, error):
+    raise error("Too many users have viewed or downloaded this file recently")
+
+
+def send_a_page(output, error):
+    with open(output, "wb") as file:
+        file.write(PAGE)
+
+
+def test_google_drive_is_left_to_gdown(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "gdown", gdown_that(deliver))
     assert download(a_zip(DRIVE), tmp_path).read_bytes() == CONTENT
 
 
-def test_the_quota_of_google_drive_is_a_reason_not_a_traceback(tmp_path, monkeypatch):
-    def refuse(output, error):
-        raise error("Too many users have viewed or downloaded this file recently")
-
-    monkeypatch.setitem(sys.modules, "gdown", gdown_that(refuse))
-    with pytest.raises(WorkshopError, match="Too many users"):
+@pytest.mark.parametrize(
+    ("gdown", "told"),
+    [
+        (gdown_that(refuse), "Too many users"),
+        (gdown_that(send_a_page), "Quota exceeded"),
+        (gdown_that(lambda *_: None), "sent nothing"),
+        (None, r"pip install 'workshop_lib\[geo\]'"),
+    ],
+)
+def test_what_google_drive_refuses_is_a_reason(tmp_path, monkeypatch, gdown, told):
+    monkeypatch.setitem(sys.modules, "gdown", gdown)
+    with pytest.raises(WorkshopError, match=told):
         download(a_zip(DRIVE), tmp_path)
-    monkeypatch.setitem(sys.modules, "gdown", gdown_that(lambda *_: None))
-    with pytest.raises(WorkshopError, match="sent nothing"):
-        download(a_zip(DRIVE), tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_real_gdown_has_the_names_that_are_used():
@@ -381,12 +394,6 @@ def test_the_real_gdown_has_the_names_that_are_used():
     )
 
 
-def test_without_gdown_the_command_that_installs_it_is_named(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "gdown", None)
-    with pytest.raises(WorkshopError, match=r"pip install 'workshop_lib\[geo\]'"):
-        download(a_zip(DRIVE), tmp_path)
-
-
 def test_a_file_may_match_any_of_the_mirrors(tmp_path):
     path = tmp_path / "a.zip"
     path.write_bytes(CONTENT)
@@ -394,8 +401,3 @@ def test_a_file_may_match_any_of_the_mirrors(tmp_path):
     mirrors = [Mirror("u", "md5:" + "0" * 32), Mirror("v", sha256)]
     assert a_zip(*mirrors).checksum_error(path) == ""
     assert "expected 000" in a_zip(*mirrors[:1]).checksum_error(path)
-
-
-def test_it_says_who_it_is(server, tmp_path):
-    fetch(server, tmp_path, "good")
-    assert server.agent.startswith("workshop_lib/")

@@ -3,9 +3,8 @@
 __all__ = ["data", "doctor", "split"]
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import pandas as pd
 import tyro
 
 from workshop_lib.data.catalog import (
@@ -14,14 +13,10 @@ from workshop_lib.data.catalog import (
     datasets,
     find_dataset,
 )
-from workshop_lib.data.download import get, resolve
-from workshop_lib.data.label_index import split_source
-from workshop_lib.data.load import load_dataset
-from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.split import Split
-from workshop_lib.data.verify import check_integrity
 from workshop_lib.errors import WorkshopError
-from workshop_lib.recipe import Recipe
+
+if TYPE_CHECKING:
+    from workshop_lib.data.scenes import Scenes
 
 _PICTURES = ("png", "svg", "pdf", "jpg")
 
@@ -66,6 +61,8 @@ def data(
     if given and action != "get":
         raise WorkshopError("--from goes with get: workshop data NAME get --from FILE")
     if action == "get":
+        from workshop_lib.data.download import get
+
         get(find_dataset(data).name, root, given, any_version, keep)
         print(f"next: workshop data {data} check")
     elif action == "check":
@@ -94,8 +91,12 @@ def _show(
     if info and info.layout != "made":
         if not picture:
             return
+        from workshop_lib.data.download import resolve
+
         name = str(resolve(name, root))
-    scenes = load_dataset(Recipe(data=name, size=size))
+    import pandas as pd
+
+    scenes = _open(name, size)
     counts = scenes.class_counts().tolist()
     print(pd.Series(counts, index=scenes.class_names, name="images").to_string())
     n, c, h, w = scenes.images.shape
@@ -112,11 +113,11 @@ def _show(
 def _check(name: str, info: DatasetInfo | None, root: Path | None) -> int:
     """Print what is there and what is wrong; return 1 where something is."""
     if info and info.layout == "made":
-        scenes = load_dataset(
-            Recipe(data=name)
-        )  # whose parts are checked as it is made
+        scenes = _open(name)  # whose parts are checked as it is made
         print(f"{len(scenes):,} images in {scenes.num_classes} classes\ncomplete")
         return 0
+    from workshop_lib.data.verify import check_integrity
+
     folder = data_folder(name, root) if info else Path(name)
     report = check_integrity(folder, info)
     print(report)
@@ -136,6 +137,8 @@ def _split_known(
     if info is None or info.layout == "made":
         split(name, labels_per_class=labels_per_class, seed=seed, save=save)
         return
+    from workshop_lib.data.label_index import split_source
+
     parts, scenes = split_source(info, root, labels_per_class, seed)
     print(", ".join(f"{part} {n}" for part, n in parts.counts().items()))
     parts.save(save, scenes)
@@ -170,7 +173,9 @@ def split(
         buffer_km: with blocks, leave out training images this near to the others.
         predefined: take the split that comes with the library.
     """
-    scenes = load_dataset(Recipe(data=data, size=size))
+    from workshop_lib.data.split import Split
+
+    scenes = _open(data, size)
     if predefined:
         parts = Split.predefined(scenes, predefined, labels_per_class, seed)
     elif block_km:
@@ -199,7 +204,14 @@ def doctor() -> int:
     return main()
 
 
-def _draw_samples(scenes: Scenes, path: Path, kind: str) -> None:
+def _open(data: str, size: int = 32) -> "Scenes":
+    from workshop_lib.data.load import load_dataset
+    from workshop_lib.recipe import Recipe
+
+    return load_dataset(Recipe(data=data, size=size))
+
+
+def _draw_samples(scenes: "Scenes", path: Path, kind: str) -> None:
     from workshop_lib.files import write_or_explain
     from workshop_lib.plots import class_samples
 

@@ -39,8 +39,7 @@ _DAMAGED = (
     lzma.LZMAError,
     EOFError,
     OSError,  # also of gzip: a wrong checksum at the end
-    RuntimeError,  # an encrypted zip
-    NotImplementedError,  # a compression that zipfile does not know
+    RuntimeError,  # an encrypted zip, or a compression that zipfile does not know
     UnicodeDecodeError,
     struct.error,
 )

@@ -22,9 +22,11 @@ from workshop_lib.data.catalog import DatasetInfo
 from workshop_lib.data.landsat import LANDSAT_BANDS, LANDSAT_CLASSES, open_landsat
 from workshop_lib.data.read.bigearthnet import S1_BANDS, S2_BANDS
 from workshop_lib.data.read.folders import index_folder
+from workshop_lib.data.read.geotiff import open_raster
 from workshop_lib.data.tiles.counts import count_pixels
-from workshop_lib.data.vaihingen import TEST_TILES, TILE_COLOURS, TRAIN_TILES
+from workshop_lib.data.vaihingen import TEST_TILES, TRAIN_TILES, mask_of
 from workshop_lib.errors import WorkshopError, listed
+from workshop_lib.pixels import IGNORE
 
 
 @dataclass
@@ -118,15 +120,9 @@ def _read_size(path: Path) -> tuple[int, int] | None:
         if path.suffix.lower() not in (".tif", ".tiff"):
             return None
     try:  # Pillow knows no images with thirteen bands
-        import rasterio
-
-        with rasterio.open(path) as raster:
+        with open_raster(str(path)) as raster:
             return raster.width, raster.height
-    except ImportError:
-        raise WorkshopError(
-            f"{path} has more bands than a picture: pip install 'workshop_lib[geo]'."
-        ) from None
-    except rasterio.errors.RasterioIOError:
+    except OSError:
         return None
 
 
@@ -211,10 +207,8 @@ def _compare_tile(image: Path, label: Path) -> str:
         with Image.open(image) as first, Image.open(label) as second:
             if first.size != second.size:
                 return f"an image of {first.size} and labels of {second.size} pixels"
-            colours = np.asarray(second.convert("RGB")).reshape(-1, 3)
+            mask = mask_of(np.asarray(second.convert("RGB")))
     except (OSError, ValueError, SyntaxError) as error:
         return f"cannot be read ({error})"
-    codes = colours @ np.array([1, 256, 65536])
-    known = np.array(list(TILE_COLOURS.values())) @ np.array([1, 256, 65536])
-    unknown = int((~np.isin(codes, known)).sum())
+    unknown = int((mask == IGNORE).sum())
     return f"{unknown} pixels have a colour that is no class" if unknown else ""
