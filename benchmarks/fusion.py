@@ -27,7 +27,7 @@ from workshop_lib.evaluation.metrics import score
 from workshop_lib.files import write_or_explain, write_text
 from workshop_lib.modality_table import SETS, deviations, measure, recipes_of_sets
 from workshop_lib.models.predict import predict
-from workshop_lib.plots.modality_gains import modality_gains
+from workshop_lib.plots import modality_gains
 from workshop_lib.recipe import Recipe, preset
 from workshop_lib.session import setup
 from workshop_lib.training.loop import train

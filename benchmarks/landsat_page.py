@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from workshop_lib.data.landsat import LANDSAT_BANDS, LANDSAT_CLASSES, LandsatScene
 from workshop_lib.data.tiles.counts import count_pixels
 from workshop_lib.pixels import IGNORE
-from workshop_lib.plots import AccessibleFigure
-from workshop_lib.plots.cover_maps import cover_maps
+from workshop_lib.plots import AccessibleFigure, cover_maps
 
 MEASURES = ("accuracy", "kappa", "mIoU")
 

@@ -8,8 +8,7 @@ from benchmarks.fusion_page import page, verdict
 from workshop_lib.channels import groups
 from workshop_lib.data.load import describe_bands
 from workshop_lib.errors import WorkshopError
-from workshop_lib.plots import describe
-from workshop_lib.plots.modality_gains import modality_gains
+from workshop_lib.plots import describe, modality_gains
 
 
 def rows(name: str, f1: list[float]) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from typing import Any
 from workshop_lib.evaluation.report_data import MethodResult, ReportData
 from workshop_lib.evaluation.report_tables import per_cent
 from workshop_lib.evaluation.statistics import mcnemar
-from workshop_lib.plots.ladder import Bar
+from workshop_lib.plots import Bar
 from workshop_lib.recipe import preset
 
 

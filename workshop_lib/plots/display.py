@@ -1,17 +1,28 @@
-"""From what the sensor measured to what a screen can show."""
+"""Conversion of sensor values to pictures on a screen, and panels of both."""
 
-__all__ = ["sar_to_display", "to_display"]
+__all__ = [
+    "NATURAL",
+    "Cell",
+    "frame",
+    "panels",
+    "picture_grid",
+    "picture_table",
+    "sar_to_display",
+    "to_display",
+]
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from torch import Tensor
 
 from workshop_lib.channels import groups
 from workshop_lib.errors import WorkshopError, unknown_name
+from workshop_lib.plots.style import INK, AccessibleFigure, house_style
 
 _LOOKS = {
     # Sentinel-2: red, green, blue
@@ -25,6 +36,14 @@ _BRIGHTEST = {"B08": 0.5}
 _BRIGHTEST_ELSE = 0.3
 _GAMMA = 1 / 1.4  # lifts forest and water out of the black
 _SAR_RANGES = ((-22.0, 0.0), (-28.0, -6.0), (2.0, 14.0))  # dB: VV, VH, VV - VH
+# Land cover in the colours of printed maps
+NATURAL = {
+    "cropland": "#e8c872", "grassland": "#9bd17b", "trees": "#1f6b3a",
+    "water": "#2f6fc4", "sealed": "#8c8c8c", "building": "#c0392b", "bare": "#b08a5b",
+}  # fmt: skip
+_SIDE = 1.5  # inches of one picture
+_PANEL = 2.1  # inches of one panel
+_SIGNED = "PuOr"  # a filter's response: orange below 0, purple above, white between
 
 
 def to_display(
@@ -50,6 +69,9 @@ def to_display(
 
     Raises:
         WorkshopError: the shape and the band names do not fit, or the look is unknown.
+
+    >>> to_display(torch.full((1, 3, 2, 2), 0.3), ("B04", "B03", "B02"))[0, 0, 0]
+    array([255, 255, 255], dtype=uint8)
     """
     if images.ndim != 4 or images.shape[1] != len(bands):
         raise WorkshopError(
@@ -61,7 +83,7 @@ def to_display(
     images = images.detach().cpu()
     if images.dtype == torch.uint8 and len(bands) == 3:
         return _channels_last(images)
-    if groups(bands):  # several modalities: what is missing is black
+    if groups(bands):  # several modalities: missing pixels are black
         images, bands = images.nan_to_num(0.0), [b.removeprefix("s2:") for b in bands]
     channels = [list(bands).index(b) for b in _LOOKS[look] if b in bands]
     if len(channels) == 3:
@@ -113,3 +135,155 @@ def _channels_last(images: Tensor) -> NDArray[np.uint8]:
     if images.shape[1] == 1:
         images = images.expand(-1, 3, -1, -1)
     return np.ascontiguousarray(images.permute(0, 2, 3, 1).numpy())
+
+
+def picture_grid(
+    rows: int,
+    columns: int,
+    caption: float,
+    left: float = 0.0,
+    side: float = _SIDE,
+    head: float = 0.5,
+) -> tuple[AccessibleFigure, NDArray[Any]]:
+    """Lay out square pictures; inches below each, left of each row, and for a title."""
+    size = (max(left + columns * side, 4.0), rows * (side + caption) + head)
+    figure = AccessibleFigure(figsize=size)
+    return figure, figure.subplots(rows, columns, squeeze=False)
+
+
+def frame(
+    axes: Axes, picture: NDArray[np.uint8], colour: str = INK, dash: str = "-"
+) -> None:
+    """Show a picture (H, W, 3) in a coloured frame, without ticks."""
+    axes.imshow(picture, interpolation="nearest")
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set(visible=True, color=colour, linewidth=2, linestyle=dash)
+
+
+class Cell(NamedTuple):
+    """A picture with its caption and the look of its frame."""
+
+    picture: NDArray[np.uint8]  # (H, W, 3)
+    caption: str = ""
+    colour: str = INK  # of the frame
+    dash: str = "-"
+
+
+def picture_table(
+    rows: Sequence[tuple[str, Sequence[Cell]]],
+    title: str,
+    *,
+    side: float = _SIDE,
+    size: float = 10,
+    bold: bool = False,
+) -> AccessibleFigure:
+    """Lay out named rows of pictures; captions of `size` points, sides in inches."""
+    longest = max(len(line) for name, _ in rows for line in name.split("\n"))
+    # The lines of text that each row needs below its pictures
+    captions = [[cell.caption for cell in cells if cell.caption] for _, cells in rows]
+    lines = [max((c.count("\n") + 1 for c in row), default=0) for row in captions]
+    figure, grid = picture_grid(
+        len(rows),
+        max(len(cells) for _, cells in rows),
+        caption=0.05 + 0.022 * size * sum(lines) / len(rows),
+        left=0.3 + (0.13 if bold else 0.11) * longest if longest else 0.0,
+        side=side,
+        head=0.5 if title else 0.05,
+    )
+    for line, (name, cells) in zip(grid, rows, strict=True):
+        for axes in line[len(cells) :]:
+            axes.axis("off")
+        for axes, cell in zip(line, cells, strict=False):
+            frame(axes, cell.picture, cell.colour, cell.dash)
+            axes.set_xlabel(cell.caption, fontsize=size, color=INK)
+            axes.set_anchor("E")  # room that is left over belongs to the names
+        # Text, not the axis' label: a row without images has its axes switched off
+        line[0].text(
+            -0.08, 0.5, name, transform=line[0].transAxes,
+            ha="right", va="center", fontsize=12,
+            fontweight="bold" if bold else "normal",
+        )  # fmt: skip
+    if title:
+        figure.suptitle(title)
+    return figure
+
+
+@house_style()
+def panels(
+    shown: Mapping[str, NDArray[Any]],
+    *,
+    title: str,
+    columns: int = 6,
+    numbers: bool = False,
+    span: tuple[float, float] | None = None,
+) -> AccessibleFigure:
+    """Show pictures in colour, and maps of one number per pixel, each with a title.
+
+    A map with numbers on both sides of 0 is drawn in two colours that meet in white at
+    0; another one from dark (lowest) to bright (highest). Each map has a scale of its
+    own, whose ends are written below it, unless `span` gives all of them the same.
+
+    Args:
+        shown: by title: a picture (H, W, 3) uint8, or a map (H, W) of numbers.
+        title: heading of the figure.
+        columns: at most so many panels in a row.
+        numbers: whether to write its number into each pixel of a map of up to 64.
+        span: lowest and highest number of the scale of all maps, for comparing them.
+
+    Raises:
+        WorkshopError: nothing to show, or neither a picture nor a map.
+    """
+    if not shown:
+        raise WorkshopError("no panels: give at least one picture or map.")
+    columns = min(columns, len(shown))
+    rows = -(-len(shown) // columns)
+    figure, grid = picture_grid(rows, columns, caption=0.65, side=_PANEL)
+    words = []
+    for axes, (name, values) in zip(grid.flat, shown.items(), strict=False):
+        note = _draw_panel(axes, name, np.asarray(values), numbers, span)
+        axes.set_title(name, fontsize=12, loc="center", fontweight="normal")
+        axes.set(xticks=[], yticks=[])
+        axes.set_xlabel(note, fontsize=10)
+        axes.spines[:].set(visible=True, color=INK)
+        words.append(f"{name} ({note})")
+    for axes in grid.flat[len(shown) :]:
+        axes.set_visible(False)
+    figure.suptitle(title)
+    figure.alt = f"{title}: {len(shown)} panels side by side: {'; '.join(words)}."
+    return figure
+
+
+def _draw_panel(
+    axes: Axes,
+    name: str,
+    values: NDArray[Any],
+    numbers: bool,
+    span: tuple[float, float] | None,
+) -> str:
+    """Draw one panel; return its size, and the range of a map, in words."""
+    picture = values.ndim == 3 and values.shape[2] == 3 and values.dtype == np.uint8
+    if not picture and (values.ndim != 2 or not np.isfinite(values).all()):
+        raise WorkshopError(
+            f"panel {name!r} of shape {values.shape} and type {values.dtype}: give a"
+            " picture (H, W, 3) uint8 or a map (H, W) of finite numbers."
+        )
+    size = f"{values.shape[0]} x {values.shape[1]}"
+    if picture:
+        axes.imshow(values, interpolation="nearest")
+        return size
+    own = float(values.min()), float(values.max())
+    low, high = span or own
+    signed, most = low < 0 < high, max(-low, high)
+    look: dict[str, Any] = {"cmap": "cividis", "vmin": low, "vmax": high}
+    if signed:
+        look = {"cmap": _SIGNED, "vmin": -most, "vmax": most}
+    axes.imshow(values, interpolation="nearest", **look)
+    if numbers and values.size <= 64:
+        for (row, column), value in np.ndenumerate(values):
+            # Both ends of the signed colours are dark, only the low end of the other
+            dark = abs(value) > 0.6 * most if signed else value < (low + high) / 2
+            axes.text(
+                column, row, f"{value:g}".replace("-", "\N{MINUS SIGN}"),
+                ha="center", va="center", color="white" if dark else INK, fontsize=12,
+            )  # fmt: skip
+    return f"{size}, {own[0]:.2g} to {own[1]:.2g}".replace("-", "\N{MINUS SIGN}")

@@ -1,6 +1,6 @@
-"""Maps of embeddings: each image a point, each class a colour and a marker."""
+"""Embeddings: maps of many images, and the effect of L2 normalisation."""
 
-__all__ = ["Panel", "embedding_grid"]
+__all__ = ["Panel", "class_marks", "embedding_grid", "l2_normalization"]
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,18 +10,22 @@ import matplotlib.patheffects
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from numpy.typing import NDArray
+from matplotlib.patches import Circle
+from numpy.typing import ArrayLike, NDArray
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.plots.style import (
     GREY,
     INK,
+    PALETTE,
     AccessibleFigure,
     house_style,
+    new_axes,
     point_style,
 )
 
 _SIDE = 4.2  # inches of one map
+_MOST = 49  # classes: point_style repeats itself beyond
 _LINE = 0.25  # inches of one line of the legend
 
 
@@ -56,9 +60,9 @@ def embedding_grid(
 ) -> AccessibleFigure:
     """Draw maps side by side with one legend: methods, or before and after training.
 
-    A class looks the same in every map. Its number stands near the middle of its points
-    in a 2-D map, and before its name in the legend, which lies beside the maps and
-    covers no point. Each map has a scale of its own.
+    A class looks the same in every map. Its number is written near the middle of its
+    points in a 2-D map, and before its name in the legend, which is beside the maps
+    and covers no point. Each map has a scale of its own.
 
     Args:
         panels: at least one.
@@ -81,16 +85,14 @@ def embedding_grid(
     height = rows * (_SIDE + 0.5) + 0.5
     legend_columns = -(-len(names) // int(height / _LINE - 2))
     legend_width = legend_columns * (0.5 + 0.1 * max(map(len, names)))
-    figure = AccessibleFigure(
-        figsize=(columns * _SIDE + legend_width, height),
-    )
+    figure = AccessibleFigure(figsize=(columns * _SIDE + legend_width, height))
     for i, panel in enumerate(panels):
-        _draw(figure, (rows, columns, i + 1), panel)
+        _draw_panel(figure, (rows, columns, i + 1), panel)
     handles = [Line2D([], [], markersize=8, **point_style(k)) for k in shown]
     figure.legend(
         handles, names, loc="outside right center", ncols=legend_columns, fontsize=11
     )
-    figure.suptitle(title, fontsize=15, fontweight="bold")
+    figure.suptitle(title)
     figure.alt = _in_words(title, panels, class_names)
     return figure
 
@@ -119,7 +121,9 @@ def _check(panel: Panel, num_classes: int) -> None:
         )
 
 
-def _draw(figure: AccessibleFigure, where: tuple[int, int, int], panel: Panel) -> None:
+def _draw_panel(
+    figure: AccessibleFigure, where: tuple[int, int, int], panel: Panel
+) -> None:
     solid = panel.points.shape[1] == 3
     axes: Any = figure.add_subplot(*where, projection="3d" if solid else None)
     size = float(np.clip(150 / len(panel.points) ** 0.5, 4, 7))  # few points: larger
@@ -142,14 +146,12 @@ def _draw(figure: AccessibleFigure, where: tuple[int, int, int], panel: Panel) -
     if panel.note:
         write = axes.text2D if solid else axes.text
         below = -0.1 if panel.axis_names else -0.03
-        write(
-            0.5, below, panel.note,
-            transform=axes.transAxes, ha="center", va="top", fontsize=12,
-        )  # fmt: skip
+        place = {"transform": axes.transAxes, "ha": "center", "va": "top"}
+        write(0.5, below, panel.note, fontsize=12, **place)
 
 
 def _number_classes(axes: Axes, panel: Panel) -> None:
-    """Write each class's number beside that point of it which lies in the middle."""
+    """Write each class's number beside its most central point."""
     halo = [matplotlib.patheffects.withStroke(linewidth=3, foreground="white")]
     for k in np.unique(panel.labels).tolist():
         own = panel.points[panel.labels == k]
@@ -163,8 +165,7 @@ def _number_classes(axes: Axes, panel: Panel) -> None:
 
 
 def _in_words(title: str, panels: Sequence[Panel], class_names: Sequence[str]) -> str:
-    """Tell how well the classes lie apart on each map, and which two meet most."""
-    # Here, not above: other figures need not wait for scikit-learn
+    """Tell how well each map separates the classes, and which two mix most."""
     from sklearn.neighbors import NearestNeighbors
 
     sentences = []
@@ -173,9 +174,7 @@ def _in_words(title: str, panels: Sequence[Panel], class_names: Sequence[str]) -
         labels = panel.labels
         other = labels[search.kneighbors()[1][:, 0]]  # (N,) class of the next point
         text = f"{panel.title}: {len(labels):,} points in {panel.points.shape[1]}-D"
-        if (
-            len(class_names) > 1
-        ):  # of a single class it is true of all, and says nothing
+        if len(class_names) > 1:  # true of all points of a single class
             near = (other == labels).mean()
             text += f"; {100 * near:.0f} % lie next to one of their class"
         K = len(class_names)
@@ -186,3 +185,116 @@ def _in_words(title: str, panels: Sequence[Panel], class_names: Sequence[str]) -
             text += f"; most mixed: {class_names[a]} and {class_names[b]}"
         sentences.append(f"{text}{f' ({panel.note})' if panel.note else ''}.")
     return f"Scatter plot: {title}. " + " ".join(sentences)
+
+
+@house_style()
+def l2_normalization(
+    before: ArrayLike,
+    after: ArrayLike,
+    labels: ArrayLike,
+    class_names: Sequence[str],
+    *,
+    title: str = "What L2 normalisation does",
+) -> AccessibleFigure:
+    """Draw vectors of two numbers as lines from the origin, before and after.
+
+    Directions stay, lengths go: afterwards all points lie on the circle of radius 1,
+    and only the angle between two of them can still differ.
+
+    Args:
+        before, after: (N, 2).
+        labels: (N,) classes, 0 to K-1.
+        class_names: K names.
+        title: heading of the figure.
+
+    Raises:
+        WorkshopError: the shapes do not fit, or there is no vector.
+    """
+    raw, unit = (np.asarray(points, np.float64) for points in (before, after))
+    classes = np.asarray(labels, np.int64)
+    N = len(classes)
+    if N == 0 or raw.shape != (N, 2) or unit.shape != (N, 2):
+        raise WorkshopError(
+            f"vectors of shape {raw.shape} and {unit.shape} with labels of shape"
+            f" {classes.shape}: give (N, 2) twice and (N,), of at least one vector."
+        )
+    figure = AccessibleFigure(figsize=(10.4, 4.8))
+    left, right = figure.subplots(1, 2)
+    _draw_vectors(left, raw, classes, "before: length and direction")
+    _draw_vectors(right, unit, classes, "after: direction alone")
+    handles = [
+        Line2D([], [], markersize=8, label=class_names[k], **point_style(k))
+        for k in np.unique(classes).tolist()
+    ]
+    figure.legend(handles=handles, loc="outside right center", fontsize=11)
+    figure.suptitle(title)
+    old, new = (np.linalg.norm(points, axis=1) for points in (raw, unit))  # (N,)
+    figure.alt = (
+        f"{title}: {N} vectors of two numbers. Before, lengths from {old.min():.2f} to"
+        f" {old.max():.2f}; after, from {new.min():.2f} to {new.max():.2f}, on a circle"
+        " of radius 1."
+    )
+    return figure
+
+
+def _draw_vectors(
+    axes: Axes, points: NDArray[np.float64], labels: NDArray[np.int64], title: str
+) -> None:
+    for x, y in points:
+        axes.plot([0, x], [0, y], color=GREY, linewidth=1, zorder=1)
+    axes.add_patch(Circle((0, 0), 1, fill=False, edgecolor=INK, linewidth=1.2))
+    for k in np.unique(labels).tolist():
+        axes.plot(*points[labels == k].T, markersize=8, **point_style(k))
+    reach = 1.1 * max(1.0, float(np.abs(points).max()))
+    # Features after a ReLU are never negative: an empty half would waste the picture
+    low = -reach if points.min() < 0 else -0.05 * reach
+    axes.set(xlim=(low, reach), ylim=(low, reach), xlabel="first number of the vector")
+    axes.set(ylabel="second number", aspect="equal")
+    axes.set_title(title, fontsize=13)
+
+
+@house_style()
+def class_marks(
+    class_names: Sequence[str],
+    *,
+    title: str = "A mark of its own for each class",
+    columns: int = 3,
+) -> AccessibleFigure:
+    """Draw the mark of each class, as `embedding_grid` uses it, above colour alone.
+
+    Beside each mark is a plain dot in one of seven colours, as most palettes have:
+    classes that share a colour cannot be told apart there.
+
+    Args:
+        class_names: K names, at most 49.
+        title: heading of the figure.
+        columns: of names beside each other.
+
+    Raises:
+        WorkshopError: no names, or more than there are marks for.
+    """
+    K = len(class_names)
+    if not 1 <= K <= _MOST:
+        raise WorkshopError(f"{K} class names: give 1 to {_MOST}, one per mark.")
+    colours = list(PALETTE.values())
+    rows = -(-K // columns)
+    figure, axes = new_axes(3.9 * columns, 0.9 + 0.46 * rows)
+    for k, name in enumerate(class_names):
+        column, row = divmod(k, rows)
+        x = 3.9 * column
+        axes.plot(x, row, "o", markersize=11, color=colours[k % len(colours)])
+        axes.plot(x + 0.8, row, **{**point_style(k), "markersize": 13})
+        axes.text(x + 1.2, row, f"{k + 1:>2}  {name}", va="center", color=INK)
+    axes.set(xlim=(-0.4, 3.9 * columns - 0.4), ylim=(rows - 0.4, -1.1))
+    for column in range(columns):
+        for right, word in ((0.0, "colour\nalone"), (0.8, "our\nmark")):
+            x = 3.9 * column + right
+            axes.text(x, -0.55, word, ha="center", va="bottom", fontsize=9)
+    axes.axis("off")
+    figure.suptitle(title)
+    figure.alt = (
+        f"{title}: {K} classes. By colour alone up to {-(-K // len(colours))} of them"
+        f" look alike; with marker and filling all {K} differ. In order:"
+        f" {', '.join(class_names)}."
+    )
+    return figure

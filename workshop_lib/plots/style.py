@@ -1,4 +1,4 @@
-"""How every figure looks, and how it is described to someone who cannot see it."""
+"""House style of the figures, and alt text for readers who cannot see them."""
 
 __all__ = [
     "GREY",
@@ -8,18 +8,21 @@ __all__ = [
     "carry_alt_text",
     "describe",
     "house_style",
+    "light_grid",
     "line_style",
     "new_axes",
     "point_style",
     "sentence",
+    "short_names",
     "svg",
 ]
 
 import io
 import sys
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
 import matplotlib.style
@@ -47,6 +50,8 @@ _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 _HOUSE: dict[str, Any] = {
     "font.size": 13,  # readable from the last row at the usual 8 inches of width
+    "figure.titlesize": 15,
+    "figure.titleweight": "bold",
     "axes.titlesize": 15,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
@@ -61,10 +66,10 @@ _HOUSE: dict[str, Any] = {
 
 
 class AccessibleFigure(Figure):
-    """A matplotlib Figure that carries its own alt text.
+    """Matplotlib figure that carries its own alt text.
 
     Its face is white and its layout constrained unless told otherwise. It also knows
-    how to show itself in a notebook: a Figure made without pyplot is otherwise printed
+    how to show itself in a notebook: a figure made without pyplot is otherwise printed
     as a line of text when nothing has imported pyplot.
     """
 
@@ -78,6 +83,13 @@ class AccessibleFigure(Figure):
         **more: Any,
     ) -> None:
         super().__init__(*args, layout=layout, facecolor=facecolor, **more)
+
+    def add_subplot(self, *args: Any, **more: Any) -> Any:
+        """Add axes whose tick labels can be read in any session's style."""
+        axes = super().add_subplot(*args, **more)
+        # Ticks are made when the figure is drawn, long after `house_style` has ended
+        axes.tick_params(colors=INK, labelsize=12)
+        return axes
 
     def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
         buffer = io.BytesIO()
@@ -94,7 +106,8 @@ def carry_alt_text(formatters: dict[str, Any]) -> None:
     Args:
         formatters: those of the shell's `display_formatter`, by MIME type.
     """
-    formatters["image/png"].for_type(AccessibleFigure, AccessibleFigure._repr_png_)
+    show = AccessibleFigure._repr_png_
+    formatters["image/png"].for_type(AccessibleFigure, show)
 
 
 if in_notebook():
@@ -106,7 +119,7 @@ def house_style() -> Iterator[None]:
     """Draw in the house's style, whatever style the user's session has chosen.
 
     Use as a decorator, `@house_style()`. A dark style in the session would otherwise
-    give white text on our white face.
+    give white text on our white face. The session's own settings come back afterwards.
     """
     with matplotlib.style.context(["default", _HOUSE]):
         yield
@@ -115,16 +128,22 @@ def house_style() -> Iterator[None]:
 def new_axes(width: float = 8.0, height: float = 4.5) -> tuple[AccessibleFigure, Axes]:
     """Make a white figure with one pair of axes; width and height in inches."""
     figure = AccessibleFigure(figsize=(width, height))
-    axes = figure.add_subplot()
-    # Ticks are made when the figure is drawn, long after `house_style` has ended
-    axes.tick_params(colors=INK, labelsize=12)
-    return figure, axes
+    return figure, figure.add_subplot()
+
+
+def light_grid(axes: Axes, axis: Literal["both", "x", "y"] = "y") -> None:
+    """Draw pale grid lines behind the data."""
+    axes.grid(axis=axis, color="#e4e7eb", linewidth=1)
+    axes.set_axisbelow(True)
 
 
 def line_style(index: int) -> dict[str, Any]:
-    """Give the colour, dash and marker of the line at a position in a figure.
+    """Return the colour, dash and marker of the line at a position in a figure.
 
     Colour is never alone: dash and marker tell lines apart in print and for any eye.
+
+    >>> line_style(1)["linestyle"], line_style(1)["marker"]
+    ('--', 's')
     """
     colours = list(PALETTE.values())
     return {
@@ -136,7 +155,7 @@ def line_style(index: int) -> dict[str, Any]:
 
 
 def point_style(index: int) -> dict[str, Any]:
-    """Give the colour, marker and filling of the class at a position in a scatter plot.
+    """Return the colour, marker and filling of a class in a scatter plot.
 
     For `Axes.plot` with `linestyle=""`. Colour is never alone: the first seven differ
     in colour and marker, the next seven are hollow and each has another marker than the
@@ -157,10 +176,10 @@ def point_style(index: int) -> dict[str, Any]:
 
 
 def describe(figure: Figure) -> str:
-    """Return a figure's alt text: what it shows, in words and numbers.
+    """Return a figure's alt text: its content in words and numbers.
 
-    Every function of `workshop_lib.plots` attaches one. For another figure the titles
-    of its axes are all there is to tell.
+    Every function of `workshop_lib.plots` attaches one. Of another figure only the
+    titles of its axes are known.
     """
     if isinstance(figure, AccessibleFigure) and figure.alt:
         return figure.alt
@@ -171,8 +190,17 @@ def describe(figure: Figure) -> str:
 
 
 def sentence(title: str) -> str:
-    """End a title as a sentence ends, for an alt text that goes on after it."""
+    """End a title as a sentence ends, for an alt text that continues after it.
+
+    >>> sentence("Two runs"), sentence("Is it real?")
+    ('Two runs.', 'Is it real?')
+    """
     return title if title.endswith((".", "?", "!")) else f"{title}."
+
+
+def short_names(names: Iterable[object], most: int = 24) -> list[str]:
+    """Cut long names for the ticks of an axis, between two words."""
+    return [textwrap.shorten(str(name), most, placeholder="…") for name in names]
 
 
 def svg(figure: Figure) -> bytes:

@@ -13,7 +13,7 @@ from workshop_lib.course.widgets.live import Control, choice, picture_with
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.plots import AccessibleFigure, sar_to_display, to_display
-from workshop_lib.plots.pictures import frame
+from workshop_lib.plots.display import frame
 from workshop_lib.plots.style import INK, PALETTE, house_style
 
 # What is missing -> which network -> (N, K) probabilities of all images

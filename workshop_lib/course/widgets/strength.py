@@ -14,7 +14,7 @@ from workshop_lib.augment.normalize import to_float
 from workshop_lib.course.widgets.live import Control, choice, picture_with
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.plots import AccessibleFigure, to_display
-from workshop_lib.plots.pictures import frame, picture_grid
+from workshop_lib.plots.display import frame, picture_grid
 from workshop_lib.plots.style import INK, house_style
 
 # Of float images (B, C, H, W) and a strength for each (B,), 0 for none

@@ -1,0 +1,113 @@
+"""What can be tested of access: contrast, colour vision, letters, white ground.
+
+Alt text, the order of headings and letters in the decks' figures are tested with the
+notebooks and the decks; that widgets work from the keyboard, and the contrast of pages,
+in a browser.
+"""
+
+import itertools
+import re
+from pathlib import Path
+
+import matplotlib.style
+import numpy as np
+import pytest
+from PIL import Image
+
+from workshop_lib.plots.style import INK, PALETTE, line_style, new_axes
+
+ROOT = Path(__file__).parents[2]
+THEME = (ROOT / "slides" / "theme.css").read_text(encoding="utf-8")
+# From linear RGB to what the eye lacks one kind of cone for: Machado et al. 2009,
+# severity 1.0
+COLOUR_VISION = {
+    "full": np.eye(3),
+    "protanopia": np.array(
+        [
+            [0.152286, 1.052583, -0.204868],
+            [0.114503, 0.786281, 0.099216],
+            [-0.003882, -0.048116, 1.051998],
+        ]
+    ),
+    "deuteranopia": np.array(
+        [
+            [0.367322, 0.860646, -0.227968],
+            [0.280085, 0.672501, 0.047413],
+            [-0.011820, 0.042940, 0.968881],
+        ]
+    ),
+    "tritanopia": np.array(
+        [
+            [1.255528, -0.076749, -0.178779],
+            [-0.078411, 0.930809, 0.147602],
+            [0.004733, 0.691367, 0.303900],
+        ]
+    ),
+}
+
+
+def linear(colour: str) -> np.ndarray:
+    """From "#rrggbb" to the light that a screen gives, 0 to 1."""
+    values = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    return np.where(
+        values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4
+    )
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG 2.2's ratio, 1 to 21: 4.5 for text, 3 for large text."""
+    light = [float(linear(c) @ [0.2126, 0.7152, 0.0722]) + 0.05 for c in (one, other)]
+    return max(light) / min(light)
+
+
+def lab(light: np.ndarray) -> np.ndarray:
+    """CIE L*a*b* of linear RGB, in which a distance of 2 is just seen."""
+    to_xyz = np.array(
+        [
+            [0.4124, 0.3576, 0.1805],
+            [0.2126, 0.7152, 0.0722],
+            [0.0193, 0.1192, 0.9505],
+        ]
+    )
+    x, y, z = np.cbrt(np.clip(to_xyz @ light / to_xyz.sum(axis=1), 1e-4, None))
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def test_ink_can_be_read_and_lines_be_seen_on_white():
+    assert contrast("#ffffff", "#000000") == pytest.approx(21)
+    assert contrast(INK, "#ffffff") > 7
+    assert all(contrast(colour, "#ffffff") > 2 for colour in PALETTE.values())
+
+
+@pytest.mark.parametrize("vision", COLOUR_VISION)
+def test_lines_differ_in_colour_for_any_eye(vision):
+    seen = {
+        name: lab(np.clip(COLOUR_VISION[vision] @ linear(colour), 0, 1))
+        for name, colour in PALETTE.items()
+    }
+    for one, other in itertools.combinations(seen, 2):
+        assert np.linalg.norm(seen[one] - seen[other]) > 10, (one, other)
+
+
+def test_colour_is_never_alone():
+    styles = [line_style(k) for k in range(len(PALETTE))]
+    assert len({style["marker"] for style in styles}) == len(PALETTE)
+    # The first four lines can be told apart as plain lines too
+    assert len({str(style["linestyle"]) for style in styles[:4]}) == 4
+
+
+def test_a_picture_is_white_in_a_dark_session(tmp_path):
+    with matplotlib.style.context("dark_background"):
+        figure, axes = new_axes()
+        axes.plot([0, 1])
+        picture, _ = figure._repr_png_()
+    path = tmp_path / "figure.png"
+    path.write_bytes(picture)
+    pixels = np.asarray(Image.open(path).convert("RGB"))
+    assert (pixels[[0, 0, -1, -1], [0, -1, 0, -1]] == 255).all()
+
+
+def test_letters_in_the_decks_carry_to_the_back_of_a_room():
+    """A slide is 720 px high: 18 px of it are 2.5 % of the screen's height."""
+    sizes = [float(s) for s in re.findall(r"font-size:\s*([\d.]+)px", THEME)]
+    assert sizes and min(sizes) >= 18

@@ -1,0 +1,182 @@
+"""Maps of embeddings: every class can be told, nothing is covered, words beside."""
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+
+from workshop_lib import plots
+from workshop_lib.errors import WorkshopError
+from workshop_lib.plots import Panel, describe, embedding_grid
+from workshop_lib.plots.style import point_style, svg
+
+
+def panel(classes: int = 4, dims: int = 2, title: str = "t-SNE", **more) -> Panel:
+    labels = np.repeat(np.arange(classes), 6)
+    noise = np.random.default_rng(0).normal(size=(len(labels), dims))
+    centres = np.stack([labels % 5, labels // 5, labels % 3][:dims], axis=1)
+    return Panel(title, (10 * centres + noise).astype(np.float32), labels, **more)
+
+
+def names(classes: int) -> tuple[str, ...]:
+    return tuple(f"MediumResidential{k}" for k in range(classes))
+
+
+def test_forty_nine_classes_look_different():
+    looks = {tuple(sorted(point_style(k).items())) for k in range(49)}
+    assert len(looks) == 49
+    first = [point_style(k) for k in range(7)]
+    assert len({s["markerfacecolor"] for s in first}) == 7
+    assert len({s["marker"] for s in first}) == 7
+    # In grey, and for any eye: marker and filling differ where the colour is the same
+    for k in range(42):
+        one, next_of_colour = point_style(k), point_style(k + 7)
+        assert one["marker"] != next_of_colour["marker"]
+
+
+@pytest.mark.parametrize(
+    ("classes", "dims", "panels"),
+    [(2, 2, 1), (10, 2, 1), (21, 2, 2), (30, 2, 2), (45, 2, 1), (10, 3, 1), (30, 3, 2)],
+)
+def test_the_legend_covers_no_map_and_stays_in_the_figure(classes, dims, panels):
+    figure = embedding_grid([panel(classes, dims)] * panels, names(classes))
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    box = legend.get_window_extent()
+    for axes in figure.axes:
+        assert not box.overlaps(axes.get_window_extent())
+    inside = figure.bbox.padded(1)
+    assert inside.x0 <= box.x0 and box.x1 <= inside.x1
+    assert inside.y0 <= box.y0 and box.y1 <= inside.y1
+    assert len(legend.get_texts()) == classes
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_points_are_drawn_where_they_are_in_the_look_of_their_class(dims):
+    one = panel(9, dims)
+    (axes,) = embedding_grid([one], names(9)).axes
+    assert len(axes.lines) == 9
+    for k, line in enumerate(axes.lines):
+        drawn = line.get_data_3d() if dims == 3 else line.get_data()
+        np.testing.assert_allclose(np.stack(drawn, 1), one.points[one.labels == k])
+        assert line.get_marker() == point_style(k)["marker"]
+
+
+def test_a_class_keeps_its_look_where_others_are_missing():
+    full = panel(4)
+    kept = full.labels >= 2
+    part = Panel("part", full.points[kept], full.labels[kept])
+    figure = embedding_grid([part], names(4))
+    assert [line.get_marker() for line in figure.axes[0].lines] == ["^", "D"]
+    labels = [text.get_text().split() for text in figure.legends[0].get_texts()]
+    assert labels == [["3", "MediumResidential2"], ["4", "MediumResidential3"]]
+
+
+def test_the_number_stands_beside_a_point_of_its_class():
+    figure = embedding_grid([panel(4)], names(4))
+    one = panel(4)
+    for k, text in enumerate(figure.axes[0].texts):
+        assert text.get_text() == str(k + 1)
+        own = one.points[one.labels == k]
+        assert np.isclose(own, text.xy).all(axis=1).any()
+
+
+@pytest.mark.parametrize(
+    ("count", "columns", "shape"),
+    [(1, 3, (1, 1)), (3, 3, (1, 3)), (4, 3, (2, 2)), (5, 3, (2, 3)), (2, 1, (2, 1))],
+)
+def test_maps_fill_their_rows(count, columns, shape):
+    figure = embedding_grid([panel()] * count, names(4), columns=columns)
+    grid = figure.axes[0].get_subplotspec().get_gridspec()
+    assert (grid.nrows, grid.ncols) == shape
+    assert len(figure.axes) == count
+
+
+def test_white_described_and_the_same_each_time():
+    before = dict(matplotlib.rcParams)
+    panels = [panel(note="kNN 83 %"), panel(dims=3, title="3-D", azimuth=30.0)]
+    with matplotlib.style.context("dark_background"):
+        figure = embedding_grid(panels, names(4), title="After training")
+    assert dict(matplotlib.rcParams) == before
+    assert to_hex(figure.get_facecolor()) == "#ffffff"
+    words = describe(figure)
+    assert "After training" in words and "t-SNE: 24 points in 2-D" in words
+    assert "100 % lie next to one of their class (kNN 83 %)" in words
+    assert svg(figure) == svg(embedding_grid(panels, names(4), title="After training"))
+
+
+def test_of_a_single_class_no_words_tell_that_it_is_among_itself():
+    points = np.arange(20, dtype=np.float32).reshape(10, 2)
+    one = Panel("perplexity 3", points, np.zeros(10, dtype=np.int64))
+    words = describe(embedding_grid([one], ["noise"], title="Pure noise"))
+    assert words == "Scatter plot: Pure noise. perplexity 3: 10 points in 2-D."
+
+
+def test_the_words_name_the_classes_that_are_mixed():
+    points = np.array([[0, 0], [0, 1], [9, 0], [9, 0.5], [5, 5], [5, 5.5]], "f4")
+    one = Panel("PCA", points, np.array([0, 0, 1, 2, 3, 3]), ("PC 1", "PC 2"))
+    figure = embedding_grid([one], ("Forest", "River", "Lake", "Town"))
+    assert "67 % lie next to" in describe(figure)
+    assert "most mixed: River and Lake" in describe(figure)
+    assert figure.axes[0].get_xlabel() == "PC 1"
+
+
+@pytest.mark.parametrize(
+    ("panels", "words"),
+    [
+        ([], "at least one Panel"),
+        ([Panel("x", np.zeros((3, 4)), np.zeros(3, int))], r"\(3, 4\)"),
+        ([Panel("x", np.zeros((3, 2)), np.zeros(2, int))], "one label per point"),
+        ([Panel("x", np.zeros((3, 2)), np.full(3, 4))], "4 class names"),
+        ([panel(dims=3, axis_names=("a", "b"))], "2-D map"),
+        ([panel(axis_names=("a",))], "both axes"),
+    ],
+)
+def test_what_does_not_fit_is_told(panels, words):
+    with pytest.raises(WorkshopError, match=words):
+        embedding_grid(panels, names(4))
+
+
+def test_vectors_are_drawn_with_a_circle_that_looks_like_one() -> None:
+    before = np.array([[3.0, 4.0], [0.0, -2.0]])
+    after = before / np.linalg.norm(before, axis=1, keepdims=True)
+    figure = plots.l2_normalization(before, after, [0, 2], ("x", "y", "z"))
+    figure.draw_without_rendering()
+    left, right = figure.axes
+    for axes, points in ((left, before), (right, after)):
+        ends = [line.get_xydata()[1] for line in axes.lines[:2]]
+        np.testing.assert_allclose(ends, points)
+        assert axes.patches[0].get_radius() == 1
+        assert axes.get_aspect() == 1
+        (low, high), reach = axes.get_ylim(), np.abs(points).max()
+        assert low < -reach and high > reach
+    assert [t.get_text() for t in figure.legends[0].get_texts()] == ["x", "z"]
+    words = plots.describe(figure)
+    assert "Before, lengths from 2.00 to 5.00; after, from 1.00 to 1.00" in words
+
+
+@pytest.mark.parametrize("shape", [(0, 2), (2, 3)])
+def test_vectors_that_cannot_be_drawn_are_told(shape: tuple[int, int]) -> None:
+    vectors = np.zeros(shape)
+    with pytest.raises(WorkshopError, match="at least one vector"):
+        plots.l2_normalization(vectors, vectors, np.zeros(shape[0]), ("x",))
+
+
+def test_no_two_classes_have_the_same_mark():
+    names = [f"class {k}" for k in range(49)]
+    figure = plots.class_marks(names)
+    figure.draw_without_rendering()
+    # For each class a plain dot, then the mark
+    marks = {
+        (line.get_marker(), line.get_markerfacecolor(), line.get_markeredgecolor())
+        for line in figure.axes[0].lines[1::2]
+    }
+    dots = {line.get_color() for line in figure.axes[0].lines[::2]}
+    assert len(marks) == 49 and len(dots) == 7
+    assert "up to 7 of them look alike" in plots.describe(figure)
+
+
+@pytest.mark.parametrize("K", [0, 50])
+def test_too_few_or_too_many_classes_are_told(K: int):
+    with pytest.raises(WorkshopError, match="1 to 49"):
+        plots.class_marks(["x"] * K)

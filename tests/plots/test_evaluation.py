@@ -1,0 +1,91 @@
+"""Confusion, accuracy per class and calibration as pictures, and in words."""
+
+import numpy as np
+import pytest
+import torch
+
+from workshop_lib import plots
+from workshop_lib.errors import WorkshopError
+from workshop_lib.evaluation.calibration import reliability
+
+NAMES = ("Forest", "River", "Lake", "Town")
+
+
+def test_confusion_shows_counts_and_the_common_mistake() -> None:
+    matrix = np.array([[8, 2, 0, 0], [5, 3, 0, 0], [0, 0, 0, 0], [0, 0, 0, 7]])
+    figure = plots.confusion_matrix(matrix, NAMES)
+    shares = figure.axes[0].collections[0].get_array()
+    np.testing.assert_allclose(shares[1], [62.5, 37.5, 0, 0])
+    assert not np.isnan(shares).any()  # an absent class is an empty row
+    written = sorted(t.get_text() for t in figure.axes[0].texts)
+    assert "".join(written) == "23578"  # and nothing in empty cells
+    assert "5 images of River predicted as Forest" in plots.describe(figure)
+
+
+def test_confusion_of_many_classes_and_of_a_wrong_shape() -> None:
+    many = plots.confusion_matrix(
+        np.eye(43, dtype=int), [f"class {k}" for k in range(43)]
+    )
+    assert not many.axes[0].texts
+    with pytest.raises(WorkshopError, match="square|rows and"):
+        plots.confusion_matrix(np.ones((2, 3)), NAMES)
+
+
+def test_classes_stand_in_the_order_of_the_last_method() -> None:
+    values = {"A": [0.5, 0.2, 0.9], "B": [0.8, 1.0, np.nan]}
+    figure = plots.per_class(values, ("x", "y", "z"))
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    assert [t.get_text() for t in axes.get_yticklabels()] == [
+        "y",
+        "x",
+        "z",
+    ]  # the worst below
+    a, b = axes.lines
+    np.testing.assert_allclose(a.get_xdata(), [20, 50, 90])
+    np.testing.assert_allclose(b.get_xdata(), [100, 80, np.nan])
+    assert a.get_marker() != b.get_marker()
+    # Points of equal value do not hide each other, and stay in their row
+    assert (a.get_ydata() != b.get_ydata()).all()
+    np.testing.assert_array_equal(np.round(a.get_ydata()), [0, 1, 2])
+    assert "A: best z 90 %, worst y 20 %." in plots.describe(figure)
+    assert "B: best y 100 %, worst x 80 %." in plots.describe(figure)
+
+
+def test_a_method_that_nothing_is_known_of_is_told_in_no_words() -> None:
+    figure = plots.per_class({"A": [np.nan, np.nan]}, ("x", "y"))
+    figure.draw_without_rendering()
+    assert "best" not in plots.describe(figure)
+
+
+@pytest.mark.parametrize("values", [{}, {"A": [0.1]}, {"A": [0.1, 0.2], "B": [0.3]}])
+def test_classes_without_values_are_told(values: dict[str, list[float]]) -> None:
+    with pytest.raises(WorkshopError, match="2 class names"):
+        plots.per_class(values, ("x", "y"))
+
+
+def test_reliability_draws_the_bins_that_hold_images() -> None:
+    probs = torch.tensor([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6], [1.0, 0.0]])
+    found = reliability(probs, torch.tensor([0, 1, 1, 0]))
+    figure = plots.reliability({"as it is": found.table()})
+    line = figure.axes[0].lines[0]
+    np.testing.assert_allclose(line.get_xdata(), [60, 90, 100], rtol=1e-6)
+    np.testing.assert_allclose(line.get_ydata(), [100, 50, 100])
+    words = plots.describe(figure)
+    assert f"calibration error {100 * found.ece:.1f} points" in words
+    assert "85.0 % sure on average, 75.0 % right" in words
+
+
+def test_reliability_of_nothing_is_told() -> None:
+    with pytest.raises(WorkshopError, match="no table"):
+        plots.reliability({})
+    empty = reliability(torch.tensor([[0.9, 0.1]]), torch.tensor([0])).table()
+    with pytest.raises(WorkshopError, match="no images"):
+        plots.reliability({"A": empty.assign(count=0)})
+
+
+def test_titles_end_as_sentences_in_the_words() -> None:
+    table = reliability(torch.tensor([[0.9, 0.1]]), torch.tensor([0])).table()
+    for title, start in (("Before", "Before. Accuracy"), ("Sure?", "Sure? Accuracy")):
+        figure = plots.reliability({"A": table}, title=title)
+        assert plots.describe(figure).startswith(start)

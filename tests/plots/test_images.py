@@ -1,0 +1,169 @@
+"""Rows of images: named, captioned, complete, and never cut off."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from matplotlib.colors import to_hex
+
+from workshop_lib import plots
+from workshop_lib.data.mini_eo import BANDS, mini_eo
+from workshop_lib.data.scenes import Scenes
+from workshop_lib.errors import WorkshopError
+from workshop_lib.plots import describe, image_pairs
+from workshop_lib.plots.style import GREY, PALETTE
+
+RGB = ("red", "green", "blue")
+NAMES = ("Forest", "River", "Lake", "Town")
+
+
+@pytest.fixture(scope="module")
+def scenes() -> Scenes:
+    return mini_eo(count=120, bands=BANDS)
+
+
+def some(count: int, size: int = 8) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(count)
+    return torch.randint(0, 256, (count, 3, size, size), generator=generator).byte()
+
+
+def test_class_samples_has_a_row_per_class() -> None:
+    labels = torch.tensor([0, 1, 2, 0, 0])
+    figure = plots.class_samples(some(5), labels, NAMES, RGB, per_class=2)
+    assert len(figure.axes) == 4 * 2
+    assert [len(axes.images) for axes in figure.axes] == [1, 1, 1, 0, 1, 0, 0, 0]
+    assert "Town (0)" in plots.describe(figure)
+    with pytest.raises(WorkshopError):
+        plots.class_samples(some(5), labels[:2], NAMES, RGB)
+
+
+def test_rows_are_named_and_hold_their_images():
+    stored = torch.arange(2 * 3 * 4 * 4, dtype=torch.uint8).view(2, 3, 4, 4)
+    rows = {"stored": stored, "as floats": stored / 255, "large": stored[:1] / 20}
+    rows["large"] = rows["large"].repeat(1, 1, 2, 2)
+    figure = plots.view_rows(rows, RGB, title="Views", captions=["left", "right"])
+    grid = [axes.get_images() for axes in figure.axes]
+    assert [len(images) for images in grid] == [1, 1, 1, 1, 1, 0]
+    first, second = (grid[k][0].get_array() for k in (0, 2))
+    assert (first == second).all()  # a float view looks like what was stored
+    assert grid[4][0].get_array().shape == (8, 8, 3)
+    assert grid[4][0].get_array().max() == 255  # cut off, not wrapped around
+    names = [axes.texts[0].get_text() for axes in figure.axes[::2]]
+    assert names == list(rows)
+    assert figure.axes[4].get_xlabel() == "left"
+    assert all(w in describe(figure) for w in ("Views", "as floats", "left, right"))
+    assert "Rows of 2 images" in describe(figure)
+    figure.draw_without_rendering()
+    assert figure.axes[0].texts[0].get_window_extent().x0 >= 0
+
+
+def test_a_long_name_is_not_cut_off():
+    name = "32 pixels: 25.0 % hidden"
+    figure = plots.view_rows({name: torch.zeros(1, 3, 4, 4)}, RGB, title="Views")
+    assert "Rows of one image, from above: 32 pixels" in describe(figure)
+    figure.draw_without_rendering()
+    assert figure.axes[0].texts[0].get_window_extent().x0 >= 0
+
+
+def test_rows_without_images_or_with_other_captions():
+    images = torch.zeros(2, 3, 4, 4)
+    with pytest.raises(WorkshopError, match="0 rows of up to 0 images"):
+        plots.view_rows({}, RGB, title="Views")
+    with pytest.raises(WorkshopError, match="2 images with 1 captions"):
+        plots.view_rows({"a": images}, RGB, title="Views", captions=["one"])
+
+
+def test_seasons_are_in_order_and_near_the_middle_of_their_piece(
+    scenes: Scenes,
+) -> None:
+    figure = plots.seasons(scenes, ["Forest", "Lake"], columns=3)
+    days = [int(axes.get_xlabel().removeprefix("day ")) for axes in figure.axes]
+    assert len(days) == 6
+    for row, name in enumerate(("Forest", "Lake")):
+        own = scenes.labels == scenes.class_names.index(name)
+        known = scenes.metadata["day_of_year"][own]
+        for day, middle in zip(days[3 * row :], (60.83, 182.5, 304.17), strict=False):
+            assert abs(day - middle) <= float((known - middle).abs().min()) + 0.01
+    figure.draw_without_rendering()
+    assert "Forest on days" in plots.describe(figure)
+
+
+def test_seasons_need_dates_and_classes(scenes: Scenes) -> None:
+    with pytest.raises(WorkshopError, match="dates are not known"):
+        plots.seasons(replace(scenes, metadata={}), ["Forest"])
+    with pytest.raises(WorkshopError, match="Did you mean 'Forest'"):
+        plots.seasons(scenes, ["Forrest"])
+    lacking = scenes.subset((scenes.labels != 1).nonzero().flatten())
+    with pytest.raises(WorkshopError, match="no image of Forest"):
+        plots.seasons(lacking, ["Forest"])
+
+
+@pytest.mark.parametrize(("count", "axes"), [(1, 2), (3, 6), (4, 12)])
+def test_every_pair_is_drawn_and_told(count, axes):
+    captions = [f"pair {i}\nof two" for i in range(count)]
+    figure = image_pairs(some(count), some(count), RGB, captions)
+    shown = [a for a in figure.axes if a.get_visible()]
+    assert len(figure.axes) == axes and len(shown) == 2 * count
+    assert all(f"pair {i}, of two" in describe(figure) for i in range(count))
+    assert [a.texts[0].get_text() for a in shown[::2]] == captions
+    assert all((a.get_images()[0].get_array().shape == (8, 8, 3)) for a in shown)
+    figure.draw_without_rendering()
+    left, right = (a.get_window_extent() for a in shown[:2])
+    assert right.x0 - left.x1 < 0.3 * left.width  # the caption drives none apart
+    below = shown[-2].texts[0].get_window_extent()
+    assert below.y0 > 0  # nor is it cut off
+
+
+def test_no_pairs_or_uneven_ones():
+    with pytest.raises(WorkshopError, match="0 and 0 images"):
+        image_pairs(some(0), some(0), RGB, [])
+    with pytest.raises(WorkshopError, match="2 and 1 images, 2 captions"):
+        image_pairs(some(2), some(1), RGB, ["a", "b"])
+
+
+def test_rows_hold_their_pictures_under_their_captions():
+    first, second = some(3, size=4), some(2, size=6)
+    rows = {"supervised": (first, ["a", "b", "c"]), "other": (second, ["?", "? d"])}
+    figure = plots.picture_rows(rows, RGB, title="Who sees a name")
+    shown = [image.get_array() for axes in figure.axes for image in axes.images]
+    assert [len(one) for one in shown] == [4, 4, 4, 6, 6]
+    assert (torch.as_tensor(shown[1]) == first[1].permute(1, 2, 0)).all()
+    captions = [axes.get_xlabel() for axes in figure.axes]
+    assert captions == ["a", "b", "c", "?", "? d", ""]
+    assert figure.alt == (
+        "Who sees a name. Rows of satellite images. supervised: a, b, c; other: ?, ? d."
+    )
+
+
+def test_who_is_not_named_differs_by_colour_and_by_line():
+    rows = {"": (some(2), ["Forest", "?"])}
+    named, unnamed = (
+        axes.spines["left"] for axes in plots.picture_rows(rows, RGB).axes
+    )
+    assert to_hex(named.get_edgecolor()) == PALETTE["vermilion"]
+    assert to_hex(unnamed.get_edgecolor()) == GREY
+    assert named.get_linestyle() != unnamed.get_linestyle()
+
+
+def test_nothing_is_cut_off_and_rows_do_not_touch():
+    rows = {
+        "a rather long name\nof two lines": (some(2), ["one\nmore", "two"]),
+        "second": (some(1), ["Residential"]),
+    }
+    figure = plots.picture_rows(rows, RGB, title="Title")
+    figure.draw_without_rendering()
+    whole = figure.bbox
+    names = [figure.axes[k].texts[0].get_window_extent() for k in (0, 2)]
+    captions = [axes.xaxis.label.get_window_extent() for axes in figure.axes]
+    for box in (*names, *captions[:3]):
+        assert box.x0 >= 0 and box.y0 >= 0
+        assert box.x1 <= whole.x1 and box.y1 <= whole.y1
+    assert min(box.y0 for box in captions[:2]) >= figure.axes[2].get_window_extent().y1
+    # The name is left of its first picture
+    assert names[0].x1 <= figure.axes[0].get_window_extent().x0
+
+
+@pytest.mark.parametrize("rows", [{}, {"a": (some(2), ["one"])}, {"a": (some(0), [])}])
+def test_rows_without_pictures_or_captions_are_refused(rows: dict):
+    with pytest.raises(WorkshopError, match="at least one"):
+        plots.picture_rows(rows, RGB)

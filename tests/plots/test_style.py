@@ -1,0 +1,149 @@
+"""What all figures share: white, titled, described, no trace in the session."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from IPython.core.formatters import DisplayFormatter
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+from workshop_lib import plots
+from workshop_lib.plots import Bar
+from workshop_lib.plots.style import carry_alt_text, line_style, svg
+
+STEPS = np.arange(100, 1001, 100)
+LOG = pd.DataFrame(
+    {
+        "step": STEPS,
+        "val_accuracy": STEPS / 2000,
+        "mask_rate": STEPS / 1500,
+        "pseudo_accuracy": 1 - STEPS / 10000,
+    }
+)
+BARS = [
+    Bar("Weak", 0.54, "40 labels"),
+    Bar("FixMatch", 0.94, "40 labels", "what the unlabelled images were worth"),
+]
+IMAGES = torch.zeros(5, 3, 8, 8, dtype=torch.uint8)
+LABELS = torch.tensor([0, 1, 2, 0, 0])
+PROBS = torch.tensor([[0.9, 0.1, 0, 0]] * 5)
+COUNTS = pd.DataFrame(
+    [(s, name, 6 * s, 3 * s, 5 * s) for s in STEPS for name in ("Forest", "Lake")],
+    columns=["step", "class", "used", "correct", "true"],
+)
+BINS = pd.DataFrame(
+    {
+        "low": [0.0, 0.5],
+        "high": [0.5, 1.0],
+        "count": [10, 30],
+        "confidence": [0.4, 0.9],
+        "accuracy": [0.5, 0.6],
+    }
+)
+NAMES = ("Forest", "River", "Lake", "Town")
+RGB = ("red", "green", "blue")
+
+DRAW: dict[str, Callable[[], Figure]] = {
+    "baselines": lambda: plots.baselines(BARS, chance=0.1),
+    "learning_curves": lambda: plots.learning_curves({"A": LOG, "B": LOG}),
+    "pseudo_labels": lambda: plots.pseudo_labels(LOG),
+    "growing_curve": lambda: plots.growing_curve(LOG[:4], steps=1000, title="Now"),
+    "pseudo_label_bias": lambda: plots.pseudo_label_bias(COUNTS),
+    "reliability": lambda: plots.reliability({"A": BINS, "B": BINS}),
+    "confusion_matrix": lambda: plots.confusion_matrix(np.diag([9, 7, 8, 6]), NAMES),
+    "per_class": lambda: plots.per_class({"A": [0.5, 0.7, 0.2, 1.0]}, NAMES),
+    "bars": lambda: plots.bars({"A": 2, "B": 3}, title="Two bars", unit="GB"),
+    "histograms": lambda: plots.histograms({"A": STEPS}, title="Steps", x_label="x"),
+    "gallery": lambda: plots.gallery(IMAGES, RGB, LABELS, PROBS, NAMES),
+    "class_samples": lambda: plots.class_samples(IMAGES, LABELS, NAMES, RGB),
+}
+ON_COLOUR = ("confusion_matrix", "gallery", "class_samples")  # some words are white
+
+
+@pytest.mark.parametrize("name", DRAW)
+def test_white_titled_described_and_drawable(name: str) -> None:
+    before = dict(matplotlib.rcParams)
+    figure = DRAW[name]()
+    assert dict(matplotlib.rcParams) == before  # the user's style is theirs
+    assert to_hex(figure.get_facecolor()) == "#ffffff"
+    title = figure.get_suptitle() or figure.axes[0].get_title("left")
+    assert title and title in plots.describe(figure)
+    assert len(plots.describe(figure)) >= 40
+    drawn = svg(figure)
+    assert b"<svg" in drawn
+    assert svg(DRAW[name]()) == drawn
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name in DRAW
+        if name not in ("confusion_matrix", "gallery", "class_samples")
+    ],
+)
+def test_ink_is_dark_in_a_dark_session(name: str) -> None:
+    with matplotlib.style.context("dark_background"):
+        figure = DRAW[name]()
+        figure.draw_without_rendering()
+        for artist in figure.findobj(matplotlib.text.Text):
+            assert sum(matplotlib.colors.to_rgb(artist.get_color())) < 1.5
+        assert b"fill: #ffffff" in svg(figure)[:3000]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "baselines",
+        "learning_curves",
+        "pseudo_labels",
+        "growing_curve",
+        "confusion_matrix",
+    ],
+)
+def test_axes_say_their_unit(name: str) -> None:
+    axes = DRAW[name]().axes[0]
+    assert axes.get_xlabel()
+    assert name in ("baselines", "confusion_matrix") or "%" in axes.get_ylabel()
+
+
+def test_figures_show_themselves_in_a_notebook() -> None:
+    figure = plots.baselines(BARS)
+    png, more = figure._repr_png_()
+    assert png.startswith(b"\x89PNG")
+    assert more["alt"] == plots.describe(figure)
+
+
+def test_the_alt_text_comes_along_where_matplotlib_shows_figures() -> None:
+    shown = DisplayFormatter()
+    shown.formatters["image/png"].for_type(Figure, lambda figure: b"matplotlib's")
+    figure = plots.baselines(BARS)
+    assert shown.format(figure)[0]["image/png"] == b"matplotlib's"
+    carry_alt_text(shown.formatters)
+    data, more = shown.format(figure)
+    assert data["image/png"].startswith(b"\x89PNG")
+    assert more["image/png"]["alt"] == plots.describe(figure)
+
+
+def test_first_styles_differ_in_more_than_colour() -> None:
+    styles = [line_style(i) for i in range(7)]
+    assert len({s["color"] for s in styles}) == 7
+    assert len({(s["linestyle"], s["marker"]) for s in styles}) == 7
+
+
+def test_describe_a_foreign_figure() -> None:
+    figure = Figure()
+    figure.add_subplot().set_title("Rain")
+    assert plots.describe(figure) == "Rain"
+    assert "without" in plots.describe(Figure())
+
+
+def test_the_import_waits_for_no_seaborn() -> None:
+    code = "import sys, workshop_lib.plots; sys.exit('seaborn' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

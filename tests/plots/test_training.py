@@ -1,0 +1,121 @@
+"""The course of a training: curves in per cent, legends clear of them, bias shown."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from workshop_lib import plots
+from workshop_lib.errors import WorkshopError
+
+STEPS = np.arange(100, 1001, 100)
+LOG = pd.DataFrame(
+    {
+        "step": STEPS,
+        "val_accuracy": STEPS / 2000,
+        "mask_rate": STEPS / 1500,
+        "pseudo_accuracy": 1 - STEPS / 10000,
+    }
+)
+COLUMNS = ["step", "class", "used", "correct", "true"]
+
+
+def test_curves_show_the_log_in_per_cent() -> None:
+    holes = LOG.copy()
+    holes.loc[::2, "val_accuracy"] = np.nan
+    lines = plots.learning_curves({"A": LOG, "B": holes}).axes[0].lines
+    np.testing.assert_allclose(lines[0].get_xdata(), STEPS)
+    np.testing.assert_allclose(lines[0].get_ydata(), STEPS / 20)
+    np.testing.assert_allclose(lines[1].get_xdata(), STEPS[1::2])
+    styles = [(line.get_linestyle(), line.get_marker()) for line in lines]
+    assert styles[0] != styles[1]
+
+
+def test_curves_without_a_value_are_told() -> None:
+    with pytest.raises(WorkshopError, match="eval_every"):
+        plots.learning_curves({"A": LOG.drop(columns="val_accuracy")})
+    with pytest.raises(WorkshopError, match="fixmatch"):
+        plots.pseudo_labels(LOG[["step", "val_accuracy"]])
+
+
+@pytest.mark.parametrize("name", ["learning_curves", "pseudo_labels", "growing_curve"])
+def test_the_legend_of_a_training_covers_no_line(name: str) -> None:
+    draw = {
+        "learning_curves": lambda: plots.learning_curves({"A": LOG, "B": LOG}),
+        "pseudo_labels": lambda: plots.pseudo_labels(LOG),
+        "growing_curve": lambda: plots.growing_curve(LOG[:4], steps=1000, title="Now"),
+    }
+    figure = draw[name]()
+    figure.draw_without_rendering()
+    (legend,), axes = figure.legends, figure.axes[0]
+    box = legend.get_window_extent()
+    assert axes.get_legend() is None and len(legend.get_texts()) == len(axes.lines)
+    assert box.y1 <= axes.get_tightbbox().y0  # below the axes and their labels
+    assert box.y0 >= 0 and box.x0 >= 0 and box.x1 <= figure.bbox.width
+
+
+@pytest.mark.parametrize("lines", [1, 2, 4, 5, 6])
+def test_a_legend_of_many_trainings_stays_in_the_figure(lines: int) -> None:
+    logs = {f"Supervised, strong {k}": LOG for k in range(lines)}
+    figure = plots.learning_curves(logs)
+    figure.draw_without_rendering()
+    box = figure.legends[0].get_window_extent()
+    assert box.x0 >= 0 and box.x1 <= figure.bbox.width
+
+
+def test_learning_curves_name_what_they_draw() -> None:
+    drawn = plots.learning_curves({"A": LOG}, column="mask_rate")
+    assert drawn.axes[0].get_ylabel() == "unlabelled images used (%)"
+    drawn = plots.learning_curves({"A": LOG.assign(other=0.5)}, column="other")
+    assert drawn.axes[0].get_ylabel() == "other (%)"
+
+
+def test_pseudo_labels_draws_both_lines() -> None:
+    lines = plots.pseudo_labels(LOG).axes[0].lines
+    np.testing.assert_allclose(lines[0].get_ydata(), 100 * LOG["mask_rate"])
+    np.testing.assert_allclose(lines[1].get_ydata(), 100 * LOG["pseudo_accuracy"])
+
+
+def bias_of(figure) -> np.ndarray:
+    (mesh,) = (c for c in figure.axes[0].collections if c.get_array() is not None)
+    return mesh.get_array()
+
+
+def test_bias_is_the_share_used_for_the_share_that_is_there() -> None:
+    table = pd.DataFrame(
+        [
+            (10, "a", 0, 0, 50),
+            (10, "b", 0, 0, 50),
+            (20, "a", 30, 20, 50),
+            (20, "b", 10, 5, 50),
+            (40, "a", 100, 20, 60),
+            (40, "b", 0, 0, 30),
+        ],
+        columns=COLUMNS,
+    )
+    figure = plots.pseudo_label_bias(table)
+    values = bias_of(figure)
+    assert np.ma.getmaskarray(values)[:, 0].all() or np.isnan(values[:, 0]).all()
+    np.testing.assert_allclose(values[:, 1], [1.5, 0.5])
+    np.testing.assert_allclose(values[:, 2], [1.5, 0.25])  # none at all: the darkest
+    labels = [t.get_text() for t in figure.axes[0].get_yticklabels()]
+    assert labels == ["a", "b"]
+    assert "At the end a is the most favoured class" in plots.describe(figure)
+    assert "b the least, 0.0 times" in plots.describe(figure)
+
+
+def test_bias_keeps_the_order_of_the_classes_and_copes_with_none_used() -> None:
+    rows = [(5, name, 0, 0, 3) for name in ("z", "a", "m")]
+    figure = plots.pseudo_label_bias(pd.DataFrame(rows, columns=COLUMNS))
+    figure.draw_without_rendering()
+    labels = [t.get_text() for t in figure.axes[0].get_yticklabels()]
+    assert labels == ["z", "a", "m"]
+    assert "no pseudo-label was in use" in plots.describe(figure)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [pd.DataFrame(columns=COLUMNS), pd.DataFrame({"step": [1], "mask_rate": [0.5]})],
+)
+def test_bias_of_nothing_is_told(table: pd.DataFrame) -> None:
+    with pytest.raises(WorkshopError, match="such as fixmatch"):
+        plots.pseudo_label_bias(table)

@@ -1,0 +1,257 @@
+"""Course of a training: learning curves, and the quality of its pseudo-labels."""
+
+__all__ = ["growing_curve", "learning_curves", "pseudo_label_bias", "pseudo_labels"]
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.ticker import StrMethodFormatter
+
+from workshop_lib.errors import WorkshopError
+from workshop_lib.plots.style import (
+    PALETTE,
+    AccessibleFigure,
+    house_style,
+    light_grid,
+    line_style,
+    new_axes,
+    short_names,
+)
+
+# Names of the columns of a log on an axis
+_WORDS = {
+    "val_accuracy": "accuracy on validation images",
+    "val_miou": "mean IoU on validation tiles",
+    "val_accuracy_online": "accuracy on validation images, online weights",
+    "mask_rate": "unlabelled images used",
+    "pseudo_accuracy": "pseudo-labels right, of those used",
+}
+# Columns of a training that is still running: label, colour, dash and marker
+_GROWING = {
+    "val_accuracy": ("validation right", "black", "-", "o"),
+    "val_miou": ("mean IoU", "green", ":", "D"),
+    "mask_rate": ("unlabelled used", "blue", "-.", "^"),
+    "pseudo_accuracy": ("of these right", "vermilion", "--", "s"),
+}
+_MOST = 4.0  # times as often: beyond, the colour stays the same
+_COUNTS = ("step", "class", "used", "correct", "true")
+_TICKS = {0.25: "¼ or less", 0.5: "½", 1.0: "as often", 2.0: "2×", 4.0: "4× or more"}
+
+
+@house_style()
+def learning_curves(
+    logs: Mapping[str, pd.DataFrame],
+    *,
+    column: str = "val_accuracy",
+    title: str = "Accuracy while training",
+) -> AccessibleFigure:
+    """Draw the validation accuracy of several methods against optimiser steps.
+
+    Equal steps, not equal epochs, make the comparison fair: an epoch over 40 labelled
+    images is three steps, one over the unlabelled images a hundred. Logs of several
+    seeds in one table (`pd.concat`) become their mean, in a band from the lowest to the
+    highest.
+
+    Args:
+        logs: the log of each run (`Run.log`) by the name to show; columns `step` and
+            `column`, the latter in 0..1; rows without a value are skipped.
+        column: the column to draw.
+        title: heading of the figure.
+
+    Raises:
+        WorkshopError: no log has a value in that column.
+    """
+    figure, axes = new_axes(7.2, 5.2)
+    ends = []
+    for position, (name, log) in enumerate(logs.items()):
+        mean = _draw_line(axes, log, column, label=name, **line_style(position))
+        if len(mean):
+            last, best = mean.iloc[-1], mean.max()
+            ends.append(f"{name} ends at {last:.1f} % (best {best:.1f} %).")
+    if not ends:
+        raise WorkshopError(
+            f"no log holds a value of {column!r}: was the training shorter than"
+            " eval_every steps? Lower eval_every in the recipe."
+        )
+    _finish(figure, axes, title, f"{_WORDS.get(column, column)} (%)", len(ends))
+    figure.alt = f"{title}, in per cent against optimiser steps. " + " ".join(ends)
+    return figure
+
+
+@house_style()
+def pseudo_labels(
+    log: pd.DataFrame, *, title: str = "Pseudo-labels while training"
+) -> AccessibleFigure:
+    """Draw how many pseudo-labels a method used and how many of those were right.
+
+    The two numbers pull against each other: a low threshold uses many and worse ones.
+    The truth is known to this figure only; the method never saw it.
+
+    Args:
+        log: `Run.log` with `step`, `mask_rate` (share of unlabelled images above the
+            threshold) and `pseudo_accuracy` (share of those whose pseudo-label is
+            right), both in 0..1.
+        title: heading of the figure.
+
+    Raises:
+        WorkshopError: the log holds no mask rate, as of a supervised run.
+    """
+    figure, axes = new_axes(7.2, 4.9)
+    words = []
+    for column, label, colour, dash, marker in (
+        ("mask_rate", "used (mask rate)", "blue", "-", "o"),
+        ("pseudo_accuracy", "right, of those used", "vermilion", "--", "s"),
+    ):
+        style = {"color": PALETTE[colour], "linestyle": dash, "marker": marker}
+        mean = _draw_line(axes, log, column, label=label, **style)
+        if len(mean):
+            first, last = mean.iloc[0], mean.iloc[-1]
+            words.append(f"{label}: from {first:.1f} to {last:.1f} %.")
+    if not words:
+        raise WorkshopError(
+            "the log holds no mask rate: draw the run of a method with pseudo-labels,"
+            " such as fixmatch."
+        )
+    _finish(figure, axes, title, "share (%)", len(words))
+    figure.alt = f"{title}, in per cent against optimiser steps. " + " ".join(words)
+    return figure
+
+
+@house_style()
+def growing_curve(log: pd.DataFrame, *, steps: int, title: str) -> AccessibleFigure:
+    """Draw one training so far, on axes that show all of it.
+
+    For a picture that is drawn again and again: the axes never move, so that the eye
+    sees the lines grow, and the empty part shows how much is still to come.
+
+    Args:
+        log: `Run.log`, or its first rows; see `learning_curves` and `pseudo_labels`.
+        steps: of the whole training.
+        title: heading of the figure.
+
+    Raises:
+        WorkshopError: the log holds no validation accuracy.
+    """
+    figure, axes = new_axes(7.2, 3.4)
+    words = []
+    for column, (label, colour, dash, marker) in _GROWING.items():
+        style = {"color": PALETTE[colour], "linestyle": dash, "marker": marker}
+        mean = _draw_line(axes, log, column, label=label, **style)
+        if len(mean):
+            words.append(f"{label}: {mean.iloc[-1]:.1f} %.")
+    if not words or "val_accuracy" not in log.columns:
+        raise WorkshopError(
+            "this log holds no validation accuracy: give the log of a training."
+        )
+    _finish(figure, axes, title, "share (%)", len(words))
+    axes.set_xlim(0, steps)
+    figure.alt = f"{title}. Lines in per cent against optimiser steps. At the end " + (
+        " ".join(words)
+    )
+    return figure
+
+
+def _draw_line(axes: Axes, log: pd.DataFrame, column: str, **style: Any) -> pd.Series:
+    """Draw a column of a log in per cent, if it has values; return the mean by step."""
+    import seaborn as sns
+
+    if not {"step", column} <= set(log.columns):
+        return pd.Series(dtype=float)
+    rows = log[["step", column]].dropna().astype({column: float})
+    rows[column] *= 100
+    mean = rows.groupby("step")[column].mean()
+    if len(mean):
+        seeds = len(rows) > len(mean)
+        sns.lineplot(
+            rows, x="step", y=column, ax=axes, legend=False, markeredgewidth=1,
+            errorbar=("pi", 100) if seeds else None,
+            # About ten markers however long the log is: enough to tell the lines apart
+            markevery=max(1, len(mean) // 10), markeredgecolor=style["color"], **style,
+        )  # fmt: skip
+    return mean
+
+
+def _finish(
+    figure: AccessibleFigure, axes: Axes, title: str, y_label: str, lines: int
+) -> None:
+    """Label axes of per cent against steps, with the legend below them."""
+    axes.set(title=title, xlabel="optimiser steps", ylabel=y_label)
+    axes.set_xlim(left=0)
+    axes.set_ylim(0, 102)
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    light_grid(axes)
+    # Inside the axes no corner is free of lines in every training
+    columns = 2 if lines == 4 else min(lines, 3)
+    size = 11 if columns == 3 else 13  # three long names fit side by side
+    figure.legend(loc="outside lower center", ncols=columns, fontsize=size)
+
+
+@house_style()
+def pseudo_label_bias(
+    table: pd.DataFrame, *, title: str = "Which classes the pseudo-labels favour"
+) -> AccessibleFigure:
+    """Draw how often a class is a pseudo-label for how often it is really there.
+
+    The share of a class among the pseudo-labels in use, divided by its share among the
+    unlabelled images drawn: classes down, time to the right. With few labels a network
+    soon prefers the classes it finds easy, and its pseudo-labels feed the preference: a
+    row that stays dark orange is a class that training forgets. Hatched: no
+    pseudo-label was in use, or no such image drawn.
+
+    Args:
+        table: `Run.pseudo_labels()`: columns step, class, used, correct, true, a row
+            per step of the log and class.
+        title: heading of the figure.
+
+    Raises:
+        WorkshopError: a column is missing, or the table is empty.
+    """
+    import seaborn as sns
+
+    missing = [name for name in _COUNTS if name not in table.columns]
+    if missing or len(table) == 0:
+        raise WorkshopError(
+            f"no counts of pseudo-labels ({', '.join(missing) or 'no rows'}): draw"
+            " Run.pseudo_labels() of a method with pseudo-labels, such as fixmatch."
+        )
+    names = list(dict.fromkeys(table["class"]))  # in the order of the classes
+    wide = table.pivot(index="class", columns="step").reindex(names).astype(float)
+    used, true = wide["used"], wide["true"]  # (K, T) each
+    bias = (used / used.sum()) / (true / true.sum())  # NaN or infinite where unknown
+    bias = bias.where(np.isfinite(bias)).rename(columns="{:,}".format)
+    figure, axes = new_axes(8.4, min(2.4 + 0.28 * len(names), 16.0))
+    axes.patch.set(facecolor="white", hatch="///", edgecolor="#d5d9de")
+    sns.heatmap(
+        bias.clip(1 / _MOST, _MOST), cmap="PuOr", norm=LogNorm(1 / _MOST, _MOST),
+        vmin=1 / _MOST, vmax=_MOST,  # else all-NaN counts would make seaborn warn
+        xticklabels=-(-bias.shape[1] // 5), ax=axes,  # at most five, side by side
+        cbar_kws={"ticks": list(_TICKS), "shrink": 0.9},
+    )  # fmt: skip
+    axes.tick_params(axis="x", rotation=0)
+    axes.hlines(range(1, len(names)), 0, bias.shape[1], color="white", linewidth=2)
+    scale = figure.axes[1]
+    scale.set_yticklabels(list(_TICKS.values()))
+    scale.set_ylabel("share of pseudo-labels : share of images")
+    scale.minorticks_off()
+    places = np.arange(len(names)) + 0.5
+    size = 12 if len(names) <= 30 else 8
+    axes.set_yticks(places, short_names(names), fontsize=size, rotation=0)
+    axes.set(title=title, xlabel="optimiser steps", ylabel="")
+    last = bias.iloc[:, -1].dropna()
+    figure.alt = (
+        f"{title}: heat map of {len(names)} classes against optimiser steps, up to"
+        f" {bias.columns[-1]}."
+    )
+    if last.empty:
+        figure.alt += " At the end no pseudo-label was in use."
+        return figure
+    figure.alt += (
+        f" At the end {last.idxmax()} is the most favoured class, a pseudo-label"
+        f" {last.max():.1f} times as often as it is really there; {last.idxmin()} the"
+        f" least, {last.min():.1f} times."
+    )
+    return figure
