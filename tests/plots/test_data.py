@@ -10,7 +10,7 @@ import torch
 from workshop_lib import plots
 from workshop_lib.data.mini_eo import BANDS, CLASSES, COVERS, REGIONS, mini_eo
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.plots import describe, modality_samples
 from workshop_lib.plots.data import WAVELENGTHS
@@ -97,7 +97,7 @@ def test_places_count_each_group(scenes: Scenes) -> None:
 
 
 def test_bars_count_each_image_once(scenes: Scenes) -> None:
-    split = Split.make(scenes, labels_per_class=2)
+    split = Split.random(scenes, labels_per_class=2)
     figure = plots.split_bars(scenes, split)
     (axes,) = figure.axes
     widths = np.array([bar.get_width() for bar in axes.patches]).reshape(4, 10)
@@ -113,6 +113,6 @@ def test_bars_leave_out_images_of_unknown_class(scenes: Scenes) -> None:
     labels = scenes.labels.clone()
     labels[:30] = -1
     some = replace(scenes, labels=labels)
-    figure = plots.split_bars(some, Split.make(some, labels_per_class=1))
+    figure = plots.split_bars(some, Split.random(some, labels_per_class=1))
     widths = [bar.get_width() for bar in figure.axes[0].patches]
     assert sum(widths) == 90

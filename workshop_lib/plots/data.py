@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.splits import Split
+from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.plots.display import NATURAL, sar_to_display, to_display
 from workshop_lib.plots.maps import colour_key, show_classes
