@@ -2,6 +2,7 @@
 
 __all__ = [
     "BACKBONES",
+    "FCN",
     "ENCODERS",
     "Backbone",
     "Categorical",
@@ -11,8 +12,13 @@ __all__ = [
     "HeadSpec",
     "Model",
     "MultiLabel",
+    "PlainNet",
     "ProjectionHead",
     "Regression",
+    "ResNetCIFAR",
+    "SmallCNN",
+    "UNet",
+    "WideResNet",
     "build_model",
 ]
 
@@ -27,3 +33,11 @@ from workshop_lib.next.models.heads import (
     Regression,
 )
 from workshop_lib.next.models.model import Model, ProjectionHead
+from workshop_lib.next.models.networks import (
+    FCN,
+    PlainNet,
+    ResNetCIFAR,
+    SmallCNN,
+    UNet,
+    WideResNet,
+)

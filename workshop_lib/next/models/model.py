@@ -4,6 +4,7 @@ __all__ = [
     "PROJECTION",
     "Model",
     "ProjectionHead",
+    "ema_update_",
     "encoder_parameters",
     "init_from",
     "parameter_counts",
@@ -16,6 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.files import UNREADABLE
@@ -248,3 +250,24 @@ def run_weights(folder: str | Path) -> Mapping[str, Tensor]:
             " of a finished run, or 'imagenet'."
         ) from error
     return weights
+
+
+@torch.no_grad()
+def ema_update_(average: nn.Module, model: nn.Module, decay: float) -> None:
+    """Move the weights of a copy a little towards those of a model, in place.
+
+        average <- d average + (1 - d) model      (Tarvainen and Valpola 2017)
+
+    Buffers (the running statistics of batch normalisation) are copied, not averaged, as
+    the FixMatch implementations do.
+
+    Args:
+        average: a copy of the model.
+        model: the network in training.
+        decay: d. 1/(1-d) is about the number of calls that are averaged.
+    """
+    # One call for all tensors: a loop over them costs more than the arithmetic.
+    step = get_ema_multi_avg_fn(decay)
+    step(list(average.parameters()), list(model.parameters()), 0)
+    for mine, latest in zip(average.buffers(), model.buffers(), strict=True):
+        mine.copy_(latest)

@@ -1,0 +1,235 @@
+"""Predictions and embeddings of stored images, batch by batch."""
+
+__all__ = [
+    "EMBEDDINGS",
+    "embed",
+    "evaluating",
+    "images_at_a_time",
+    "normalized_batches",
+    "predict",
+    "predict_mean",
+]
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from workshop_lib.errors import WorkshopError, unknown_name
+from workshop_lib.next.models.heads import Head
+from workshop_lib.next.models.model import PROJECTION, Model
+from workshop_lib.next.sample import METADATA, Sample, num_images, take
+
+EMBEDDINGS = ("features", PROJECTION)
+Normalizer = Callable[[Sample], Sample]  # stored form -> normalised floats
+
+_PIXELS = 256 * 64 * 64  # of all images of one forward pass
+
+
+def predict(
+    model: Model,
+    sensors: Sample,
+    normalize: Normalizer,
+    *,
+    batch_size: int | None = None,
+    index: Tensor | None = None,
+) -> dict[str, Tensor]:
+    """Compute what every head predicts, batch by batch, on the model's device.
+
+    The model is in evaluation mode during the call (batch norm uses its running
+    averages, so an image's result does not depend on its neighbours) and returns to its
+    previous mode.
+
+    Args:
+        model: the network.
+        sensors: N images by sensor as they are stored, uint8 or float, and metadata
+            (N, M); on any device.
+        normalize: fitted on the training images (`Normalize`).
+        batch_size: images per forward pass; None chooses by their size.
+        index: (n,) positions of the images to predict; None for all. Unlike indexing
+            beforehand, never copies more than a batch.
+
+    Returns:
+        On the CPU, by head, float32: class probabilities (N, K) that sum to 1, of a
+        dense head (N, K, H, W), of a multi-label head (N, 2, K) for absent and present;
+        of a regression the numbers (N,). With `index` n rows.
+
+    Raises:
+        WorkshopError: there are no images, or a batch size below 1.
+    """
+
+    def answers(sample: Sample) -> dict[str, Tensor]:
+        out = model(sample)
+        return {k: _answer(head, out[k]) for k, head in _heads(model)}
+
+    return _collect(answers, model, sensors, normalize, batch_size, index)
+
+
+def predict_mean(
+    model: Model,
+    views: Sequence[Sample],
+    normalize: Normalizer,
+    *,
+    batch_size: int | None = None,
+    index: Tensor | None = None,
+) -> dict[str, Tensor]:
+    """Average the predictions over several views of the same images.
+
+    Args:
+        views: at least one, each as the `sensors` of `predict`.
+        model, normalize, batch_size, index: as of `predict`.
+
+    Returns:
+        As `predict`.
+
+    Raises:
+        WorkshopError: as `predict`.
+    """
+    found = [
+        predict(model, view, normalize, batch_size=batch_size, index=index)
+        for view in views
+    ]
+    return {k: torch.stack([one[k] for one in found]).mean(dim=0) for k in found[0]}
+
+
+def embed(
+    model: Model,
+    sensors: Sample,
+    normalize: Normalizer,
+    which: Literal["features", "projection"] = "features",
+    *,
+    batch_size: int | None = None,
+    index: Tensor | None = None,
+) -> Tensor:
+    """Compute one vector per image, batch by batch, under the conditions of `predict`.
+
+    Args:
+        model, sensors, normalize, batch_size, index: as of `predict`.
+        which: "features" are what scene heads read; "projection" the unit vectors that
+            contrastive losses compare, where the model has such a head.
+
+    Returns:
+        (N, D) or (n, D) float32 on the CPU.
+
+    Raises:
+        WorkshopError: as `predict`; another name, or a model without a projection head.
+    """
+    if which not in EMBEDDINGS:
+        raise unknown_name("embedding", which, EMBEDDINGS)
+    if which == PROJECTION and model.projection is None:
+        raise WorkshopError(
+            "this model has no projection head: train with projection_dim=64, or look"
+            " at its features instead."
+        )
+
+    def vectors(sample: Sample) -> dict[str, Tensor]:
+        vector = model.features(sample).vector  # (B, D)
+        if which == PROJECTION and model.projection is not None:
+            vector = model.projection(vector)
+        return {which: vector.float()}
+
+    return _collect(vectors, model, sensors, normalize, batch_size, index)[which]
+
+
+def normalized_batches(
+    sensors: Sample,
+    normalize: Normalizer,
+    device: torch.device,
+    *,
+    batch_size: int | None = None,
+    index: Tensor | None = None,
+) -> Iterator[Sample]:
+    """Go through stored images a few at a time, normalised, on a device.
+
+    Args:
+        sensors, normalize, batch_size, index: as of `predict`.
+        device: where they are used.
+
+    Raises:
+        WorkshopError: there are no images, or a batch size below 1.
+    """
+    total = num_images(sensors) if index is None else len(index)
+    if total == 0:
+        raise WorkshopError(
+            "no images: give at least one, each sensor as (N, C, H, W)."
+        )
+    size = images_at_a_time(sensors) if batch_size is None else batch_size
+    if size < 1:
+        raise WorkshopError(f"batch_size={size}: use at least 1, usually 256.")
+    if isinstance(normalize, nn.Module):
+        normalize = copy.deepcopy(normalize).to(device)  # the caller's stays in place
+    for first in range(0, total, size):
+        rows = slice(first, min(first + size, total))
+        part = take(sensors, rows) if index is None else _rows(sensors, index[rows])
+        on_device = {k: v.to(device, non_blocking=True) for k, v in part.items()}
+        yield {k: _interleaved(v) for k, v in normalize(on_device).items()}
+
+
+def images_at_a_time(sensors: Sample) -> int:
+    """Return how many images to send through a network in one forward pass.
+
+    256 up to 64 pixels; of larger ones as many as take the same memory, 20 at 224.
+    """
+    sides = [v.shape[-2] * v.shape[-1] for k, v in sensors.items() if k != METADATA]
+    return max(1, min(256, _PIXELS // max(sides, default=1)))
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Switch every module to evaluation, and back each to its previous mode.
+
+    `model.train()` afterwards would wake up layers that were frozen on purpose.
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def _collect(
+    compute: Callable[[Sample], dict[str, Tensor]],
+    model: nn.Module,
+    sensors: Sample,
+    normalize: Normalizer,
+    batch_size: int | None,
+    index: Tensor | None,
+) -> dict[str, Tensor]:
+    """Apply `compute`, which calls the model, to normalised images; join the rows."""
+    parameter = next(model.parameters(), None)
+    device = torch.device("cpu") if parameter is None else parameter.device
+    batches = normalized_batches(
+        sensors, normalize, device, batch_size=batch_size, index=index
+    )
+    with evaluating(model), torch.inference_mode():
+        found = [
+            {k: v.cpu() for k, v in compute(batch).items()}  # maps would fill a GPU
+            for batch in batches
+        ]
+    return {k: torch.cat([one[k] for one in found]) for k in found[0]}
+
+
+def _heads(model: Model) -> Iterator[tuple[str, Head]]:
+    for name, head in model.heads.items():
+        assert isinstance(head, Head)  # `Model` takes nothing else
+        yield name, head
+
+
+def _answer(head: Head, out: Tensor) -> Tensor:
+    return head.probabilities(out) if head.class_shape else out.float()
+
+
+def _rows(sensors: Sample, index: Tensor) -> Sample:
+    return {k: v[index.to(v.device)] for k, v in sensors.items()}
+
+
+def _interleaved(images: Tensor) -> Tensor:
+    """Lay images out as convolutions read them fastest."""
+    if images.ndim != 4:
+        return images
+    return images.contiguous(memory_format=torch.channels_last)
