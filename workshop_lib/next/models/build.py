@@ -157,7 +157,7 @@ def build_model(
             " 0 and 0."
         )
     dense = [name for name, head in heads.items() if head.kind == "dense"]
-    backbone, decoder, stride = _parse(encoder)
+    backbone, decoder = _parse(encoder)
     if dense and decoder is None:
         raise WorkshopError(
             f"encoder={encoder!r} gives no maps for the head {dense[0]!r}: use"
@@ -171,7 +171,6 @@ def build_model(
         fusion=fusion,
         metadata=metadata,
         decoder=decoder if dense else None,
-        max_stride=stride,
         seed=seed,
     )
     made: dict[str, Head] = {}
@@ -215,16 +214,15 @@ def build_backbone(
     raise unknown_name("encoder", full_name or name, ENCODERS)
 
 
-def _parse(encoder: str) -> tuple[str, DecoderBuilder | None, int]:
-    """Return the name of the backbone, the decoder and the coarsest stride needed."""
+def _parse(encoder: str) -> tuple[str, DecoderBuilder | None]:
+    """Return the name of the backbone, and the decoder."""
     if fcn := re.fullmatch(r"fcn-([^:]+)(?::([\d,]+))?", encoder):
         skips = tuple(int(s) for s in (fcn[2] or "").split(",") if s)
-        return fcn[1], partial(FCNDecoder, skips=skips), max(skips, default=0)
-    if re.fullmatch(r"unet-\d+", encoder):
-        return encoder, UNetDecoder, 0
+        return fcn[1], partial(FCNDecoder, skips=skips)
     if encoder.startswith("unet-"):
-        return encoder.removeprefix("unet-"), UNetDecoder, 0
-    return encoder, None, 0
+        own = re.fullmatch(r"unet-\d+", encoder)
+        return encoder if own else encoder.removeprefix("unet-"), UNetDecoder
+    return encoder, None
 
 
 def _normalize_photographs(encoder: Encoder, name: str) -> None:

@@ -24,10 +24,12 @@ _WIDEST = 256  # channels of a decoder's level; more cost much and add little
 class Decoder(nn.Module):
     """Maps of several sizes in, maps for dense heads out.
 
-    `widths` holds the channels of each level that comes out, fine to coarse.
+    `widths` holds the channels of each level that comes out, fine to coarse; `stages`
+    is the number of levels of the pyramid that it reads.
     """
 
     widths: tuple[int, ...]
+    stages: int
 
     def forward(self, pyramid: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Return maps (B, widths[k], h, w), fine to coarse."""
@@ -43,8 +45,8 @@ class FCNDecoder(Decoder):
     Source: Long et al. 2015, arXiv:1411.4038.
 
     Args:
-        widths, strides: of the pyramid.
-        narrow: not used.
+        widths, strides: of a backbone's pyramid.
+        copies: number of pyramids that lie side by side, of several sensors.
         skips: strides of the levels that are scored; () for the last three.
 
     Raises:
@@ -55,7 +57,7 @@ class FCNDecoder(Decoder):
         self,
         widths: Sequence[int],
         strides: Sequence[int],
-        narrow: Sequence[int] = (),
+        copies: int = 1,
         skips: Sequence[int] = (),
     ) -> None:
         super().__init__()
@@ -67,7 +69,8 @@ class FCNDecoder(Decoder):
                 f" the strides {', '.join(map(str, sorted(level)))}, each once."
             )
         self.levels = tuple(level[stride] for stride in sorted(chosen))
-        self.widths = tuple(widths[k] for k in self.levels)
+        self.widths = tuple(copies * widths[k] for k in self.levels)
+        self.stages = self.levels[-1] + 1
 
     def forward(self, pyramid: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Return the chosen levels."""
@@ -84,9 +87,10 @@ class UNetDecoder(Decoder):
     bilinearly, which suits any size, and batches are normalised.
 
     Args:
-        widths, strides: of the pyramid; `strides` is not used.
-        narrow: channels of each level on the way up, at most 256: those of one
-            backbone where several sensors lie side by side in the pyramid.
+        widths: of a backbone's pyramid. Each level on the way up has as many channels
+            (at most 256), also where several pyramids lie side by side.
+        strides: not used.
+        copies: number of pyramids that lie side by side, of several sensors.
 
     Shape: pyramid -> one level (B, D, h, w) of the size of its finest.
     """
@@ -95,16 +99,19 @@ class UNetDecoder(Decoder):
         self,
         widths: Sequence[int],
         strides: Sequence[int],
-        narrow: Sequence[int],
+        copies: int = 1,
     ) -> None:
         super().__init__()
-        own = [min(width, _WIDEST) for width in narrow[:-1]]
-        below = [*own[1:], widths[-1]]
+        own = [min(width, _WIDEST) for width in widths[:-1]]
+        below = [*own[1:], copies * widths[-1]]
         levels = range(len(own) - 1, -1, -1)  # coarse to fine
         # Half of the channels come from below, half over the bridge
         self.narrow = nn.ModuleList(nn.Conv2d(below[k], own[k], 1) for k in levels)
-        self.up = nn.ModuleList(double_conv(own[k] + widths[k], own[k]) for k in levels)
-        self.widths = (own[0] if own else widths[0],)
+        self.up = nn.ModuleList(
+            double_conv(own[k] + copies * widths[k], own[k]) for k in levels
+        )
+        self.widths = (own[0] if own else copies * widths[0],)
+        self.stages = len(widths)
 
     def forward(self, pyramid: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Return the merged maps."""

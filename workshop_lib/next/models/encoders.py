@@ -75,11 +75,10 @@ class Backbone(nn.Module):
             pyramid.append(x)
         return pyramid
 
-    def truncate(self, stride: int) -> None:
-        """Remove the stages that are coarser than `stride`, which then cost nothing."""
-        n = sum(s <= stride for s in self.strides)
-        self.stages = self.stages[:n]
-        self.widths, self.strides = self.widths[:n], self.strides[:n]
+    def truncate(self, stages: int) -> None:
+        """Remove the stages after the first so many, which then cost nothing."""
+        self.stages = self.stages[:stages]
+        self.widths, self.strides = self.widths[:stages], self.strides[:stages]
 
 
 def pool(maps: Tensor) -> Tensor:

@@ -74,8 +74,8 @@ def stem(channels: int) -> nn.Sequential:
     )
 
 
-# (widths of the fused pyramid, its strides, widths of one backbone's) -> decoder
-DecoderBuilder = Callable[[Sequence[int], Sequence[int], Sequence[int]], Decoder]
+# (widths of a pyramid, its strides, number of pyramids side by side) -> decoder
+DecoderBuilder = Callable[[Sequence[int], Sequence[int], int], Decoder]
 
 
 class Encoder(nn.Module):
@@ -86,8 +86,8 @@ class Encoder(nn.Module):
         backbone: builds a backbone for a number of channels.
         fusion: "early", "middle", "late" or "shared".
         metadata: numbers M in the metadata vector; 0 for none.
-        decoder: builds a decoder for a pyramid; None gives no maps.
-        max_stride: stages coarser than this are removed; 0 keeps all.
+        decoder: builds a decoder for a pyramid; None gives no maps. Stages that it
+            does not read are removed.
         seed: of the random weights, part by part (`seeded`); None draws one from
             torch's global generator.
 
@@ -110,7 +110,6 @@ class Encoder(nn.Module):
         fusion: str = "early",
         metadata: int = 0,
         decoder: DecoderBuilder | None = None,
-        max_stride: int = 0,
         seed: int | None = None,
     ) -> None:
         super().__init__()
@@ -134,10 +133,14 @@ class Encoder(nn.Module):
         self.backbones = nn.ModuleDict()
         for name, channels in reads.items():
             with seeded(seed, f"backbone {name}"):
-                found = backbone(channels)
-            if max_stride:
-                found.truncate(max_stride)
-            self.backbones[name] = found
+                self.backbones[name] = backbone(channels)
+        self.unit_range: tuple[str, ...] = ()  # sensors that a backbone normalises
+        self.decoder: Decoder | None = None
+        if decoder is not None:
+            self._add_decoder(decoder, seed)
+        self.width = EMBEDDING
+        if self.backbones:
+            self.width = self._copies * self.each_backbone()[0].widths[-1]
         self.metadata: MetadataEmbedding | None = None
         self.shifts = nn.ModuleDict()
         if metadata:
@@ -145,28 +148,23 @@ class Encoder(nn.Module):
                 self.metadata = MetadataEmbedding(metadata)
                 parts = zip(self.backbones, self.each_backbone(), strict=True)
                 self.shifts.update({k: MetadataShift(b.widths) for k, b in parts})
-        self.unit_range: tuple[str, ...] = ()  # sensors that a backbone normalises
-        self.width = EMBEDDING
-        self.decoder: Decoder | None = None
-        if self.backbones:
-            self._add_decoder(decoder, seed)
-        elif decoder is not None:
-            raise WorkshopError("maps of metadata alone: give the model a sensor.")
 
-    def _add_decoder(self, decoder: DecoderBuilder | None, seed: int) -> None:
-        one = self.each_backbone()[0]
-        copies = len(self.sensors) if self.fusion in ("late", "shared") else 1
-        widths = [copies * width for width in one.widths]
-        self.width = widths[-1]
-        if decoder is None:
-            return
-        if not one.strides:
+    @property
+    def _copies(self) -> int:
+        """Number of pyramids that lie side by side in the fused one."""
+        return len(self.sensors) if self.fusion in ("late", "shared") else 1
+
+    def _add_decoder(self, decoder: DecoderBuilder, seed: int) -> None:
+        parts = self.each_backbone()
+        if not parts or not parts[0].strides:
             raise WorkshopError(
-                "this backbone gives a vector, no maps: choose another encoder for a"
-                " head that scores pixels, such as 'unet-16'."
+                "this encoder gives a vector, no maps: choose another for a head that"
+                " scores pixels, such as 'unet-16', and give it a sensor."
             )
         with seeded(seed, "decoder"):
-            self.decoder = decoder(widths, one.strides, one.widths)
+            self.decoder = decoder(parts[0].widths, parts[0].strides, self._copies)
+        for part in parts:
+            part.truncate(self.decoder.stages)
 
     @property
     def map_widths(self) -> tuple[int, ...]:

@@ -58,6 +58,7 @@ class ProjectionHead(nn.Module):
         slope: float = 0.1,
     ) -> None:
         super().__init__()
+        self.out_features = out_features
         self.fc1 = nn.Linear(in_features, hidden_features)
         self.activation = nn.LeakyReLU(slope)
         self.fc2 = nn.Linear(hidden_features, out_features)

@@ -39,7 +39,6 @@ class ImageNetwork(nn.Module):
         in_channels: bands of the images, C.
         num_classes: K.
         decoder: builds what scores pixels; None for a class per image.
-        max_stride: stages coarser than this are left out; 0 keeps all.
 
     Shape: images (B, C, H, W) float, normalised -> (B, K); with a decoder (B, K, H, W).
     """
@@ -50,13 +49,10 @@ class ImageNetwork(nn.Module):
         in_channels: int,
         num_classes: int,
         decoder: DecoderBuilder | None = None,
-        max_stride: int = 0,
     ) -> None:
         super().__init__()
         sensors = {_IMAGES: in_channels}
-        self.encoder = Encoder(
-            sensors, backbone, decoder=decoder, max_stride=max_stride
-        )
+        self.encoder = Encoder(sensors, backbone, decoder=decoder)
         dense = decoder is not None
         width = self.encoder.map_widths if dense else self.encoder.width
         self.head = Categorical(width, num_classes, dense=dense)
@@ -186,6 +182,4 @@ class FCN(ImageNetwork):
     ) -> None:
         decoder = partial(FCNDecoder, skips=skips)
         backbone = partial(resnet, name=name)
-        super().__init__(
-            backbone, in_channels, num_classes, decoder, max(skips, default=0)
-        )
+        super().__init__(backbone, in_channels, num_classes, decoder)
