@@ -25,16 +25,15 @@ from benchmarks.landsat_models import (
     unet_map,
 )
 from benchmarks.landsat_page import page, picture
-from workshop_lib.data.landsat import (
+from workshop_lib.data.read.landcover import (
     LANDSAT_BANDS,
     LANDSAT_CLASSES,
     LandsatScene,
     open_landsat,
 )
+from workshop_lib.data.read.large_image import ArrayImage
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.tiles.cut import Tile, cut_scenes
-from workshop_lib.data.tiles.reader import ArrayImage
-from workshop_lib.data.tiles.windows import blocks
+from workshop_lib.data.tiles import Tile, blocks, cut_scenes
 from workshop_lib.evaluation.metrics import Scores, scores_from_confusion
 from workshop_lib.files import write_or_explain, write_text
 from workshop_lib.pixels import IGNORE

@@ -11,13 +11,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from workshop_lib.augment.normalize import Normalize
-from workshop_lib.data.landsat import LANDSAT_CLASSES
+from workshop_lib.data.read.landcover import LANDSAT_CLASSES
+from workshop_lib.data.read.large_image import ArrayImage
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.tiles.counts import class_weights, count_pixels
-from workshop_lib.data.tiles.reader import ArrayImage
+from workshop_lib.data.tiles import class_weights
 from workshop_lib.evaluation.tiling import blended_row_blocks, pixel_predictor
 from workshop_lib.models.unet import UNet
-from workshop_lib.pixels import IGNORE
+from workshop_lib.pixels import IGNORE, count_pixels
 
 Array = NDArray[np.float32]
 Map = NDArray[np.uint8]

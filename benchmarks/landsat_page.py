@@ -9,9 +9,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from workshop_lib.data.landsat import LANDSAT_BANDS, LANDSAT_CLASSES, LandsatScene
-from workshop_lib.data.tiles.counts import count_pixels
-from workshop_lib.pixels import IGNORE
+from workshop_lib.data.read.landcover import (
+    LANDSAT_BANDS,
+    LANDSAT_CLASSES,
+    LandsatScene,
+)
+from workshop_lib.pixels import IGNORE, count_pixels
 from workshop_lib.plots import AccessibleFigure, cover_maps
 
 MEASURES = ("accuracy", "kappa", "mIoU")

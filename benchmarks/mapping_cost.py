@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from workshop_lib.augment.normalize import Normalize
-from workshop_lib.data.tiles.reader import ArrayImage
+from workshop_lib.data.read.large_image import ArrayImage
 from workshop_lib.evaluation.tiling import (
     blended_row_blocks,
     pixel_predictor,

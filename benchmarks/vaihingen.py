@@ -15,8 +15,7 @@ import pandas as pd
 import torch
 from PIL import Image
 
-from workshop_lib.data.split import Split
-from workshop_lib.data.vaihingen import (
+from workshop_lib.data.read.landcover import (
     PUBLISHED_TEST,
     PUBLISHED_VAL,
     TRAIN_TILES,
@@ -25,6 +24,7 @@ from workshop_lib.data.vaihingen import (
     mask_of,
     vaihingen_scenes,
 )
+from workshop_lib.data.split import Split
 from workshop_lib.evaluation.mapping import map_image
 from workshop_lib.evaluation.metrics import Scores, scores_from_confusion
 from workshop_lib.models import build_model

@@ -7,7 +7,7 @@ from scipy.ndimage import generic_filter
 from benchmarks import landsat
 from benchmarks.landsat_models import neighbourhood
 from benchmarks.landsat_page import page, picture
-from workshop_lib.data.landsat import LandsatScene
+from workshop_lib.data.read.landcover import LandsatScene
 from workshop_lib.pixels import IGNORE
 
 

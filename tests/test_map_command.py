@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from workshop_lib import cli
+from workshop_lib.data.read.large_image import ArrayImage
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
-from workshop_lib.data.tiles.cut import Tile, cut_scenes
-from workshop_lib.data.tiles.reader import ArrayImage
+from workshop_lib.data.tiles import Tile, cut_scenes
 from workshop_lib.recipe import Recipe
 from workshop_lib.training.loop import train
 

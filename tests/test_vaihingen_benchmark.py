@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from benchmarks import vaihingen
-from workshop_lib.data.vaihingen import TRAIN_TILES, VAIHINGEN_CLASSES, colours_of
+from workshop_lib.data.read.landcover import TRAIN_TILES, VAIHINGEN_CLASSES, colours_of
 
 
 def test_the_published_setting():

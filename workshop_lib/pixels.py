@@ -1,13 +1,45 @@
-"""Counting pixels: what maps of classes are compared by."""
+"""Counts of pixels: how many each class has, and how two maps of classes compare."""
 
-__all__ = ["IGNORE", "mean_iou", "pixel_confusion"]
+__all__ = ["IGNORE", "count_pixels", "mean_iou", "pixel_confusion"]
 
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from workshop_lib.errors import WorkshopError
 
 IGNORE = 255  # in a mask: nobody knows the class; counts in no loss and no score
+
+
+def count_pixels(
+    masks: Iterable[NDArray[Any] | Tensor], num_classes: int
+) -> NDArray[np.int64]:
+    """Count the pixels of each class, a piece at a time: (K,).
+
+    Args:
+        masks: pieces of any shape with class numbers, or `IGNORE`:
+            `row_blocks(open_image("labels.tif"))`, or `scenes.masks.split(64)`.
+        num_classes: K.
+
+    Raises:
+        WorkshopError: a number that is neither a class nor `IGNORE`.
+    """
+    counts = np.zeros(num_classes, dtype=np.int64)
+    for piece in masks:
+        values = np.asarray(piece).reshape(-1).astype(np.int64)
+        known = values[values != IGNORE]
+        if known.size and not 0 <= known.min() <= known.max() < num_classes:
+            raise WorkshopError(
+                f"pixels labelled {known.min()} to {known.max()} with {num_classes}"
+                f" classes: labels are 0 to {num_classes - 1}, or {IGNORE} where nobody"
+                " knows."
+            )
+        counts += np.bincount(known, minlength=num_classes)
+    return counts
 
 
 def pixel_confusion(truth: Tensor, predicted: Tensor, num_classes: int) -> Tensor:

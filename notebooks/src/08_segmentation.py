@@ -554,7 +554,7 @@ unet, unet_normalize = makers["strong"].load_model()
 # where they meet, the ground goes on.
 
 # %%
-from workshop_lib.data.tiles.reader import ArrayImage
+from workshop_lib.data.read.large_image import ArrayImage
 from workshop_lib.evaluation.tiling import blended_row_blocks, pixel_predictor
 
 predict = pixel_predictor(unet, unet_normalize, torch.device("cpu"))
@@ -674,7 +674,7 @@ checks.mean_iou(mean_iou)
 # accuracy and mIoU fall?
 
 # %%
-from workshop_lib.data.tiles.counts import count_pixels
+from workshop_lib.pixels import count_pixels
 
 masks = scenes.masks[split.val]  # (n, H, W)
 pixels = count_pixels([masks], len(covers))

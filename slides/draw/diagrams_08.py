@@ -6,7 +6,7 @@ import numpy as np
 
 from slides.draw.shape import key_below, reshape
 from workshop_lib import plots
-from workshop_lib.data.tiles.windows import starts, step_of
+from workshop_lib.data.tiles import offsets, stride
 from workshop_lib.evaluation.tiling import blend_window
 from workshop_lib.plots import AccessibleFigure, Box
 
@@ -41,9 +41,9 @@ def fcn() -> AccessibleFigure:
     boxes = {"image": Box("image\n256 x 256", 0.9, 3.2, 1.5, 0.8, "data")}
     arrows = []
     before = "image"
-    for k, (stride, channels) in enumerate(((8, 512), (16, 1024), (32, 2048))):
-        x, side = 3.2 + 2.5 * k, 256 // stride
-        words = f"stride {stride}\n{side} x {side}"
+    for k, (factor, channels) in enumerate(((8, 512), (16, 1024), (32, 2048))):
+        x, side = 3.2 + 2.5 * k, 256 // factor
+        words = f"stride {factor}\n{side} x {side}"
         boxes[f"maps {stride}"] = Box(words, x, 3.2, 1.8, 0.8)
         boxes[f"head {stride}"] = Box(f"1 x 1: {channels} to 6", x, 2.0, 2.3, 0.55)
         boxes[f"large {stride}"] = Box("to 256 x 256", x, 1.1, 2.0, 0.5, "data")
@@ -82,8 +82,8 @@ def unet() -> AccessibleFigure:
 def weights() -> AccessibleFigure:
     """Draw what each of a row of patches counts at each pixel."""
     length, size = 100, 40
-    step = step_of(size, 0.5)
-    begins = starts(length, size, step)
+    step = stride(size, 0.5)
+    begins = offsets(length, size, step)
     counts = np.zeros((len(begins), length))
     for row, begin in zip(counts, begins, strict=True):
         ends = begin == 0, begin + size == length

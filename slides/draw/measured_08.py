@@ -15,8 +15,8 @@ from benchmarks import landsat, landsat_page, mapping_cost
 from slides.draw.numerals import text_of
 from workshop_lib.augment.paired import places, same_pixels
 from workshop_lib.augment.policies import policies_for
-from workshop_lib.data.landsat import open_landsat
 from workshop_lib.data.load import load_dataset, make_split
+from workshop_lib.data.read.landcover import open_landsat
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError

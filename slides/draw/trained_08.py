@@ -15,8 +15,8 @@ from slides.draw.measured_08 import bench_run
 from slides.draw.numerals import text_of
 from slides.draw.runs import deck_run, deck_scenes
 from workshop_lib.augment.normalize import Normalize
+from workshop_lib.data.read.large_image import ArrayImage
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.tiles.reader import ArrayImage
 from workshop_lib.evaluation.tiling import (
     blended_row_blocks,
     pixel_predictor,

@@ -19,8 +19,8 @@ from slides.draw.shape import key_below, reshape
 from slides.draw.trained_08 import NETWORKS, mosaic
 from workshop_lib import plots
 from workshop_lib.augment.policies import policies_for
-from workshop_lib.data.landsat import LANDSAT_CLASSES
 from workshop_lib.data.mini_eo import COVERS
+from workshop_lib.data.read.landcover import LANDSAT_CLASSES
 from workshop_lib.evaluation import seed_interval
 from workshop_lib.plots import AccessibleFigure
 from workshop_lib.plots.display import to_display

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from workshop_lib.augment.normalize import Normalize
-from workshop_lib.data.tiles.reader import ArrayImage
+from workshop_lib.data.read.large_image import ArrayImage
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.mapping import map_image
 from workshop_lib.evaluation.tiling import blended_row_blocks, pixel_predictor

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from workshop_lib.augment.normalize import Normalize
-from workshop_lib.data.tiles.reader import ArrayImage
-from workshop_lib.data.tiles.windows import windows
+from workshop_lib.data.read.large_image import ArrayImage
+from workshop_lib.data.tiles import windows
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.tiling import (
     blend_window,

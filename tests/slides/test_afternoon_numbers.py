@@ -14,7 +14,7 @@ from slides.draw.measured_07 import complete
 from slides.draw.measured_08 import RUNGS
 from slides.draw.numerals import maps_of, text_of
 from slides.draw.unit_07 import ADDED, forest_told
-from workshop_lib.data.tiles.windows import step_of
+from workshop_lib.data.tiles import stride
 from workshop_lib.evaluation.metrics import scores_from_confusion
 from workshop_lib.modality_table import SETS
 from workshop_lib.models import build_model
@@ -194,7 +194,7 @@ def test_blended_patches_differ_less_from_one_pass():
         maps_of([found[name]]) for name in ("one pass", "side by side", "blended")
     )
     assert (blended != one).mean() < (apart != one).mean()
-    step = step_of(found["patch"], 0.5)
+    step = stride(found["patch"], 0.5)
     told = f"Patches of {found['patch']} px; blended: every {step} px"
     assert told in SEGMENTATION
 

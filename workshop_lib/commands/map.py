@@ -37,9 +37,9 @@ def map(
         margin: pixels along the edges of patches that do not count.
         fresh: start anew and overwrite what is there.
     """
-    from workshop_lib.data.tiles.counts import count_pixels
-    from workshop_lib.data.tiles.reader import RasterImage, open_image, strips
+    from workshop_lib.data.read.large_image import RasterImage, open_image, row_blocks
     from workshop_lib.evaluation.mapping import map_image
+    from workshop_lib.pixels import count_pixels
 
     opened = Run.load(run)
     if opened.recipe.task != "segment":
@@ -68,7 +68,7 @@ def map(
         model, normalize, source, out, names, size=size or 2 * opened.recipe.size,
         overlap_factor=overlap_factor, margin=margin, fresh=fresh,
     )  # fmt: skip
-    counts = count_pixels(strips(open_image(out)), len(names))
+    counts = count_pixels(row_blocks(open_image(out)), len(names))
     for name, count in zip(names, counts.tolist(), strict=True):
         share = 100 * count / max(1, counts.sum())
         print(f"{name:20s}{count:12,} pixels {share:6.2f} %")

@@ -23,6 +23,7 @@ from workshop_lib.data.catalog import DatasetInfo
 from workshop_lib.data.download import resolve
 from workshop_lib.data.read.bigearthnet import CLASSES_19, multi_hot
 from workshop_lib.data.read.folders import index_folder
+from workshop_lib.data.read.landcover import TEST_TILES, TRAIN_TILES
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.data.split_rules import (
@@ -34,7 +35,6 @@ from workshop_lib.data.split_rules import (
     shuffled,
     strata_of,
 )
-from workshop_lib.data.vaihingen import TEST_TILES, TRAIN_TILES
 from workshop_lib.errors import WorkshopError
 from workshop_lib.files import read_json
 
@@ -112,7 +112,7 @@ def read_label_index(info: DatasetInfo, root: Path | str | None = None) -> Label
     if info.layout == "scene":
         raise WorkshopError(
             f"{info.title} is a single image: cut it into patches by block"
-            " (`data.tiles.cut.cut_scenes`), as benchmarks/landsat.py does."
+            " (`data.tiles.cut_scenes`), as benchmarks/landsat.py does."
         )
     if info.layout == "tiles":
         areas = (*TRAIN_TILES, *TEST_TILES)

@@ -19,14 +19,19 @@ from PIL import Image
 from tqdm import tqdm
 
 from workshop_lib.data.catalog import DatasetInfo
-from workshop_lib.data.landsat import LANDSAT_BANDS, LANDSAT_CLASSES, open_landsat
 from workshop_lib.data.read.bigearthnet import S1_BANDS, S2_BANDS
 from workshop_lib.data.read.folders import index_folder
 from workshop_lib.data.read.geotiff import open_raster
-from workshop_lib.data.tiles.counts import count_pixels
-from workshop_lib.data.vaihingen import TEST_TILES, TRAIN_TILES, mask_of
+from workshop_lib.data.read.landcover import (
+    LANDSAT_BANDS,
+    LANDSAT_CLASSES,
+    TEST_TILES,
+    TRAIN_TILES,
+    mask_of,
+    open_landsat,
+)
 from workshop_lib.errors import WorkshopError, listed
-from workshop_lib.pixels import IGNORE
+from workshop_lib.pixels import IGNORE, count_pixels
 
 
 @dataclass

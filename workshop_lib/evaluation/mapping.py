@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from workshop_lib.augment.normalize import Normalize
 from workshop_lib.data.read.geotiff import without_place_warnings
-from workshop_lib.data.tiles.reader import LargeImage, open_image
+from workshop_lib.data.read.large_image import LargeImage, open_image
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.tiling import (
     Predict,

@@ -29,8 +29,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from workshop_lib.augment.normalize import Normalize, to_float
-from workshop_lib.data.tiles.reader import LargeImage, missing, open_image
-from workshop_lib.data.tiles.windows import starts, step_of
+from workshop_lib.data.read.large_image import LargeImage, missing, open_image
+from workshop_lib.data.tiles import offsets, stride
 from workshop_lib.errors import WorkshopError
 from workshop_lib.models.predict import predict
 from workshop_lib.pixels import IGNORE
@@ -78,14 +78,14 @@ def blended_row_blocks(
     """
     _, H, W = image.shape
     h, w = min(size, H), min(size, W)
-    step = step_of(size, overlap_factor)
+    step = stride(size, overlap_factor)
     if margin < 0 or (max(H, W) > size and step > size - 2 * margin):
         raise WorkshopError(
             f"patches of {size} pixels every {step} with a margin of {margin}: some"
             " pixels would lie in the margins only. Use larger patches, or a smaller"
             f" overlap_factor: at most {max(0, size - 2 * margin) / size:.2f}."
         )
-    rows, cols = starts(H, h, step), starts(W, w, step)
+    rows, cols = offsets(H, h, step), offsets(W, w, step)
     down = [blend_window(h, margin, row == 0, row + h == H) for row in rows]
     along = [blend_window(w, margin, col == 0, col + w == W) for col in cols]
     down_sum, along_sum = _summed(rows, down, H), _summed(cols, along, W)

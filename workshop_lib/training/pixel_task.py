@@ -13,12 +13,12 @@ from workshop_lib.augment.normalize import Normalize
 from workshop_lib.augment.paired import Places, move_masks, places, same_pixels
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
-from workshop_lib.data.tiles.counts import class_weights, count_pixels
+from workshop_lib.data.tiles import class_weights
 from workshop_lib.errors import WorkshopError
 from workshop_lib.methods import Batch, PixelMethod, build_method
 from workshop_lib.methods.propagation import PropagatedStart
 from workshop_lib.models.predict import predict
-from workshop_lib.pixels import IGNORE, mean_iou, pixel_confusion
+from workshop_lib.pixels import IGNORE, count_pixels, mean_iou, pixel_confusion
 from workshop_lib.ranks import gather_rows, own_rows
 from workshop_lib.recipe import Recipe
 from workshop_lib.training.log import Row

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from workshop_lib import pixels
 from workshop_lib.course import checks
-from workshop_lib.data.tiles.windows import starts
+from workshop_lib.data.tiles import offsets
 
 
 def count_by_torch(channels, K):
@@ -72,7 +72,7 @@ def librarys_iou(truth, predicted, K):
         (checks.sum_scores, with_layers),
         (checks.window_starts, begin),
         (checks.window_starts, begin_by_range),
-        (checks.window_starts, lambda side, w, o: starts(side, w, w - o)),
+        (checks.window_starts, lambda side, w, o: offsets(side, w, w - o)),
         (checks.mean_iou, iou),
         (checks.mean_iou, iou_by_class),
         (checks.mean_iou, librarys_iou),

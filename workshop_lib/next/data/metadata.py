@@ -32,10 +32,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from workshop_lib.data.checks import listed
 from workshop_lib.data.mini_eo import CLIMATE_ZONES, REGIONS
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.errors import WorkshopError, unknown_name
+from workshop_lib.errors import WorkshopError, listed, unknown_name
 
 SEASONS = ("winter", "spring", "summer", "autumn")  # of the northern hemisphere
 _FIRST_DAYS = (60, 152, 244, 335)  # 1 March, 1 June, 1 September, 1 December

@@ -6,12 +6,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workshop_lib.data.tiles.reader import (
+from workshop_lib.data.read.large_image import (
     ArrayImage,
     RasterImage,
     missing,
     open_image,
-    strips,
+    row_blocks,
 )
 from workshop_lib.errors import WorkshopError
 
@@ -58,7 +58,7 @@ def test_every_form_gives_the_same_window(tmp_path_factory, data):
 
 
 def test_strips_are_the_whole_image():
-    pieces = list(strips(ArrayImage(PIXELS), 10))
+    pieces = list(row_blocks(ArrayImage(PIXELS), 10))
     assert [p.shape[1] for p in pieces] == [10, 10, 10, 7]
     assert np.array_equal(np.concatenate(pieces, axis=1), PIXELS)
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workshop_lib.data.tiles.windows import blocks, starts, step_of, windows
+from workshop_lib.data.tiles import blocks, offsets, stride, windows
 from workshop_lib.errors import WorkshopError
 
 SIDES = st.integers(1, 90)
@@ -32,7 +32,7 @@ def test_patches_cover_all_and_nothing_else(height, width, size, factor):
 
 @given(st.integers(1, 200), st.integers(1, 40), st.integers(1, 40))
 def test_starts_are_regular_except_the_last(length, size, step):
-    found = starts(length, size, step)
+    found = offsets(length, size, step)
     assert found[:-1] == [k * step for k in range(len(found) - 1)]
     assert found[-1] == max(length - size, 0)
     gaps = np.diff(found)
@@ -40,9 +40,9 @@ def test_starts_are_regular_except_the_last(length, size, step):
 
 
 def test_the_usual_step_at_vaihingen():
-    assert step_of(256, 0.6) == 153  # so neighbours share 40 %, not 60 %
-    assert step_of(256, 1) == 256
-    assert step_of(3, 0.1) == 1
+    assert stride(256, 0.6) == 153  # so neighbours share 40 %, not 60 %
+    assert stride(256, 1) == 256
+    assert stride(3, 0.1) == 1
 
 
 @pytest.mark.parametrize("size, factor", [(0, 0.5), (8, 0), (8, 1.1), (8, -1)])

@@ -1,12 +1,19 @@
-"""ISPRS Vaihingen as patches with masks, split by tile as published results are.
+"""Land cover of large images: ISPRS Vaihingen, and a Landsat scene near Raleigh.
 
-The data have to be asked for: `workshop data vaihingen` says how. Two layouts are read:
-that of `workshop data vaihingen get` (whole areas, `top_mosaic_09cm_areaN.tif`, labels
-as colours), and that of pieces cut by others (`img_dir/areaN_X_Y_X_Y.png` beside
+Vaihingen has to be asked for: `workshop data vaihingen` says how. It becomes patches
+with masks, split by tile as published results are. Two layouts are read: that of
+`workshop data vaihingen get` (whole areas, `top_mosaic_09cm_areaN.tif`, labels as
+colours), and that of pieces cut by others (`img_dir/areaN_X_Y_X_Y.png` beside
 `ann_dir/`, labels as numbers: 0 for borders that do not count, 1 to 6 for the classes).
+
+The Landsat-7 scene is of the year 2000, its map of 1996: some of the ground had
+changed, so no honest model agrees with the map everywhere. `workshop data landsat get`
+fetches both.
 """
 
 __all__ = [
+    "LANDSAT_BANDS",
+    "LANDSAT_CLASSES",
     "PUBLISHED_TEST",
     "PUBLISHED_TRAIN",
     "PUBLISHED_VAL",
@@ -15,14 +22,17 @@ __all__ = [
     "TRAIN_TILES",
     "VAIHINGEN_BANDS",
     "VAIHINGEN_CLASSES",
+    "LandsatScene",
     "colours_of",
     "find_tiles",
     "mask_of",
+    "open_landsat",
     "vaihingen_scenes",
 ]
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,9 +40,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from workshop_lib.data.read.large_image import ArrayImage, RasterImage, missing
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.tiles.cut import Tile, cut_scenes
-from workshop_lib.data.tiles.reader import ArrayImage
+from workshop_lib.data.tiles import Tile, cut_scenes
 from workshop_lib.errors import WorkshopError, listed
 from workshop_lib.pixels import IGNORE
 
@@ -183,3 +193,63 @@ def _read(path: Path) -> NDArray[Any]:
             return np.asarray(image if image.mode == "L" else image.convert("RGB"))
     except (OSError, ValueError, SyntaxError) as error:
         raise WorkshopError(f"cannot read {path}: {error}.") from error
+
+
+# ETM+ bands 1 to 5, by their light; 28.5 m. Band 7 covers only a part of the scene.
+LANDSAT_BANDS = ("blue", "green", "red", "nir", "swir1")
+_FILES = tuple(f"lsat7_2000_{k}0.tif" for k in range(1, 6))
+_MAP = "strata.tif"  # 1 to 7
+
+LANDSAT_CLASSES = (
+    "developed",
+    "agriculture",
+    "herbaceous",
+    "shrubland",
+    "forest",
+    "water",
+    "sediment",
+)
+
+
+@dataclass(frozen=True)
+class LandsatScene:
+    """Image and map.
+
+    Args:
+        image: (5, H, W) float32, the sensor's numbers / 255, NaN where there is none.
+        mask: (H, W) uint8, 0 to 6, and `IGNORE` where map or image have no data.
+        crs, transform: where it lies, as rasterio tells.
+    """
+
+    image: NDArray[np.float32]
+    mask: NDArray[np.uint8]
+    crs: Any
+    transform: Any
+
+
+def open_landsat(folder: Path | str) -> LandsatScene:
+    """Read the scene from a folder that holds its files, at whatever depth.
+
+    Raises:
+        WorkshopError: a file is missing or cannot be read, or they differ in size.
+    """
+    found = sorted(Path(folder).rglob(_MAP))
+    if not found:
+        raise WorkshopError(
+            f"{folder} holds no {_MAP}: run `workshop data landsat get`, and give the"
+            " folder that it prints."
+        )
+    rasters = [RasterImage(found[0].with_name(name)) for name in (*_FILES, _MAP)]
+    shapes = {raster.shape for raster in rasters}
+    if len(shapes) != 1:
+        raise WorkshopError(
+            f"the files beside {found[0]} are of different sizes ({shapes}): get the"
+            " scene again."
+        )
+    _, H, W = rasters[0].shape
+    layers = [raster.read(0, 0, H, W)[0] for raster in rasters]
+    image = (np.stack(layers[:-1]) / 255).astype(np.float32)  # (5, H, W)
+    known = np.isfinite(layers[-1]) & ~missing(image, None)
+    mask = np.full((H, W), IGNORE, dtype=np.uint8)
+    mask[known] = layers[-1][known].astype(np.uint8) - 1
+    return LandsatScene(image, mask, rasters[0].crs, rasters[0].transform)

@@ -8,14 +8,13 @@ import pytest
 
 from workshop_lib.data.catalog import find_dataset
 from workshop_lib.data.download import get, resolve
-from workshop_lib.data.landsat import LANDSAT_CLASSES, open_landsat
-from workshop_lib.data.tiles.counts import count_pixels
+from workshop_lib.data.read.landcover import LANDSAT_CLASSES, open_landsat
 from workshop_lib.data.verify import check_integrity
 from workshop_lib.errors import WorkshopError
-from workshop_lib.pixels import IGNORE
+from workshop_lib.pixels import IGNORE, count_pixels
 
 rasterio = pytest.importorskip("rasterio", reason="needs workshop_lib[geo]")
-SHARED = Path(__file__).parents[3] / "shared/data/nc_landsat7_landcover"
+SHARED = Path(__file__).parents[4] / "shared/data/nc_landsat7_landcover"
 
 
 def write(path, pixels):

@@ -9,9 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from workshop_lib.data.split import Split
-from workshop_lib.data.tiles.windows import step_of
-from workshop_lib.data.vaihingen import (
+from workshop_lib.data.read.landcover import (
     PUBLISHED_TEST,
     PUBLISHED_TRAIN,
     PUBLISHED_VAL,
@@ -22,10 +20,12 @@ from workshop_lib.data.vaihingen import (
     mask_of,
     vaihingen_scenes,
 )
+from workshop_lib.data.split import Split
+from workshop_lib.data.tiles import stride
 from workshop_lib.errors import WorkshopError
 from workshop_lib.pixels import IGNORE
 
-SHARED = Path(__file__).parents[3] / "shared/data/seg_samples/pseudo_vaihingen_dataset"
+SHARED = Path(__file__).parents[4] / "shared/data/seg_samples/pseudo_vaihingen_dataset"
 
 
 def draw(seed, height, width):
@@ -113,7 +113,7 @@ def test_the_published_number_of_patches():
         26: (2995, 1783), 28: (1917, 2567), 30: (1934, 2563), 32: (1980, 2555),
         34: (1388, 2555), 37: (1996, 1995),
     }  # fmt: skip
-    step = step_of(256, 0.6)
+    step = stride(256, 0.6)
 
     def along(length):
         return len(range(0, length - 256, step))

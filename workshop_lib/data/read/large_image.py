@@ -1,6 +1,13 @@
-"""One way to read a part of any large image, wherever it lies."""
+"""Large images: one way to read a part of any of them, wherever it is stored."""
 
-__all__ = ["ArrayImage", "LargeImage", "RasterImage", "missing", "open_image", "strips"]
+__all__ = [
+    "ArrayImage",
+    "LargeImage",
+    "RasterImage",
+    "missing",
+    "open_image",
+    "row_blocks",
+]
 
 import mmap
 from collections.abc import Iterator, Sequence
@@ -198,7 +205,7 @@ def open_image(source: "Path | str | Pixels | Tensor | LargeImage") -> LargeImag
         raise WorkshopError(f"cannot read {source}: {error}.") from error
 
 
-def strips(image: LargeImage, height: int = 512) -> Iterator[Pixels]:
+def row_blocks(image: LargeImage, height: int = 512) -> Iterator[Pixels]:
     """Read an image from top to bottom, so many rows at a time: (C, h, W) each."""
     _, H, W = image.shape
     for row in range(0, H, height):

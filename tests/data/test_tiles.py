@@ -6,10 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from workshop_lib.data.read.large_image import ArrayImage, row_blocks
 from workshop_lib.data.split import Split
-from workshop_lib.data.tiles.counts import class_weights, count_pixels
-from workshop_lib.data.tiles.cut import Tile, cut_scenes
-from workshop_lib.data.tiles.reader import ArrayImage, strips
+from workshop_lib.data.tiles import Tile, class_weights, count_pixels, cut_scenes
 from workshop_lib.errors import WorkshopError
 from workshop_lib.pixels import IGNORE
 
@@ -138,7 +137,7 @@ def test_pixels_are_counted_in_pieces():
     draw = np.random.default_rng(1)
     mask = draw.choice(np.array([0, 1, 2, IGNORE], np.uint8), (53, 41))
     expected = [int((mask == k).sum()) for k in range(4)]
-    assert count_pixels(strips(ArrayImage(mask), 10), 4).tolist() == expected
+    assert count_pixels(row_blocks(ArrayImage(mask), 10), 4).tolist() == expected
     pieces = torch.from_numpy(mask).split(7)
     assert count_pixels(pieces, 4).tolist() == expected
 
