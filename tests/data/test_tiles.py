@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from workshop_lib.data.read.large_image import ArrayImage, row_blocks
 from workshop_lib.data.split import Split
-from workshop_lib.data.tiles import Tile, class_weights, count_pixels, cut_scenes
+from workshop_lib.data.tiles import Tile, class_weights, cut_scenes
 from workshop_lib.errors import WorkshopError
-from workshop_lib.pixels import IGNORE
+from workshop_lib.pixels import IGNORE, count_pixels
 
 NAMES = ("water", "forest", "field")
 BANDS = ("a", "b")
