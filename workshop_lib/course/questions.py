@@ -4,7 +4,7 @@ An instructor edits `quizzes/unit_01.yaml` and the others by hand, so a mistake 
 of them is reported with the file and the question that it is in.
 """
 
-__all__ = ["LETTERS", "Question", "questions", "read_quiz"]
+__all__ = ["LETTERS", "Question", "load_yaml", "questions", "read_quiz"]
 
 from dataclasses import dataclass
 from functools import cache
@@ -67,10 +67,7 @@ def read_quiz(path: Path) -> dict[str, Question]:
     Raises:
         WorkshopError: the file is no such list, or a question is incomplete.
     """
-    try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise WorkshopError(f"{path.name} is not valid YAML: {error}") from None
+    entries = load_yaml(path)
     if not isinstance(entries, list):
         raise WorkshopError(f"{path.name}: expected a list, '- name: ...' and so on.")
     start = path.stem.removeprefix("unit_") + "-"
@@ -84,6 +81,18 @@ def read_quiz(path: Path) -> dict[str, Question]:
             )
         quiz[name] = question
     return quiz
+
+
+def load_yaml(path: Path) -> Any:
+    """Read a YAML file that people edit.
+
+    Raises:
+        WorkshopError: it is not valid YAML; names the file and the line.
+    """
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise WorkshopError(f"{path.name} is not valid YAML: {error}") from None
 
 
 def _read_question(entry: Any, where: str) -> tuple[str, Question]:

@@ -10,18 +10,27 @@ import pytest
 import torch
 
 from workshop_lib.course import checks, todo
+from workshop_lib.course.checks import attempt
 from workshop_lib.course.checks.attempt import Attempt, CheckFailed, exercise
 
 
 @exercise("top_k_accuracy(x, factor)")
-def top_k_accuracy(attempt: Attempt) -> str:
+def top_k_accuracy(trying: Attempt) -> str:
     cases = {
         "three numbers": (torch.tensor([1.0, 2.0, 3.0]), 2),
         "two rows": (torch.tensor([[1.0], [-1.0]]), 3),
     }
-    known = {"you added": lambda x, factor: x + factor}
-    attempt.compare(cases, lambda x, factor: x * factor, known, look="multiply")
+    known = {"added": lambda x, factor: x + factor}
+    trying.compare(cases, lambda x, factor: x * factor, known)
     return "two inputs"
+
+
+@pytest.fixture(autouse=True)
+def own_hints(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = attempt.hints() | {
+        "top_k_accuracy": {"added": "you added", "look": "multiply"}
+    }
+    monkeypatch.setattr(attempt, "hints", lambda: known)
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,13 @@
 """Each listed mistake gets its own hint, and hints do not shadow each other."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from workshop_lib.course import checks
-from workshop_lib.course.checks.attempt import Attempt
+from workshop_lib.course.checks.attempt import Attempt, hints
 
 # These test properties or a factor, and have no list of wrong answers
 OTHERS = {"draw_split", "detective", "weak_view", "cutout", "predict_memory"}
@@ -17,7 +18,7 @@ class Caught(Exception):  # noqa: N818
 
 
 def mistakes_of(name: str) -> dict[str, Callable[..., Any]]:
-    def stop(self, cases, answer, mistakes, look):
+    def stop(self, cases, answer, mistakes):
         raise Caught(mistakes)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -31,11 +32,11 @@ KNOWN = {n: mistakes_of(n) for n in checks.__all__ if n not in {*OTHERS, "CheckF
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"), [(name, hint) for name in KNOWN for hint in KNOWN[name]]
+    ("name", "mistake"), [(name, mistake) for name in KNOWN for mistake in KNOWN[name]]
 )
-def test_each_mistake_gets_its_own_hint(name: str, hint: str, refusal):
-    said = refusal(getattr(checks, name), KNOWN[name][hint])
-    assert said.endswith(f"likely: {hint}")
+def test_each_mistake_gets_its_own_hint(name: str, mistake: str, refusal):
+    said = refusal(getattr(checks, name), KNOWN[name][mistake])
+    assert said.endswith(f"likely: {hints()[name][mistake]}")
     assert said.startswith(f"✗ {name}: not yet. Tried on ")
     assert "came: " in said and "expected: " in said
 
@@ -43,3 +44,17 @@ def test_each_mistake_gets_its_own_hint(name: str, hint: str, refusal):
 @pytest.mark.parametrize("name", KNOWN)
 def test_the_likely_mistakes_and_no_more(name: str):
     assert 3 <= len(KNOWN[name]) <= 6
+    known = hints()[name]
+    assert {*KNOWN[name], "look"} <= set(known)
+    assert len(set(known.values())) == len(known)
+
+
+def test_every_hint_of_the_files_is_used_and_none_is_missing():
+    names = {name for name in checks.__all__ if name != "CheckFailed"}
+    assert set(hints()) == {*names, "random"}
+    folder = Path(checks.__file__).parent
+    code = "".join(p.read_text(encoding="utf-8") for p in folder.glob("*.py"))
+    for name, known in hints().items():
+        for key, text in known.items():
+            assert f'"{key}"' in code, f"{name}: {key} is never shown"
+            assert text == text.strip() and text[-1] in ".?}", text

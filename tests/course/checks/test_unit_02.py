@@ -208,11 +208,11 @@ def everything(parts, labels, asked, seed):
         (with_parts(lambda p, *_: tuple(p.values())), "return all four parts by name"),
         (
             with_parts(lambda p, *_: p | {"val": p["val"].float()}),
-            "positions in val are integers",
+            "give positions of images for val",
         ),
         (
             with_parts(lambda p, *_: p | {"val": p["val"] + 1000}),
-            "positions in val are integers from 0",
+            "the images are counted from 0",
         ),
         (
             with_parts(lambda p, *_: p | {"val": torch.tensor([])}),

@@ -3,12 +3,15 @@
 A check never says only "wrong". It computes what the likely mistakes of its exercise
 would give; the first that matches the learner's results is named. If none does, the
 learner sees what came, what was expected and the first place where they differ.
+
+The hints themselves are text in `course/hints/unit_NN.yaml`, by exercise and mistake.
 """
 
 __all__ = ["Attempt", "Case", "Check", "CheckFailed", "Mistakes", "exercise", "record"]
 
 from collections.abc import Callable, Mapping
-from functools import wraps
+from functools import cache, wraps
+from pathlib import Path
 from typing import Any, NoReturn
 
 from workshop_lib.course import NotYet, progress
@@ -19,12 +22,24 @@ from workshop_lib.course.checks.describe import (
     same,
 )
 from workshop_lib.course.checks.inputs import fingerprint
+from workshop_lib.course.questions import load_yaml
 
 Check = Callable[[Any], None]
 Case = tuple[Any, ...]  # the arguments of one call
 
-# A hint, which is not the solution -> what the function gives after that mistake
+# The name of a hint -> what the function gives after that mistake
 Mistakes = Mapping[str, Callable[..., Any]]
+
+_HINTS = Path(__file__).parents[1] / "hints"
+
+
+@cache
+def hints() -> dict[str, dict[str, str]]:
+    """Return all hints: exercise -> name -> text, which is not the solution."""
+    found: dict[str, dict[str, str]] = {}
+    for path in sorted(_HINTS.glob("unit_*.yaml")):
+        found |= load_yaml(path)
+    return found
 
 
 class CheckFailed(AssertionError):  # noqa: N818 - a hint rather than an error
@@ -54,14 +69,19 @@ class Attempt:
         self.name, self.call, self.function = name, call, function
         if function is Ellipsis:
             self._unwritten()
-        self.require(
-            callable(function),
-            "what you gave",
-            "give the function itself, without brackets:"
-            f" checks.{name}({call.partition('(')[0]}).",
-            describe(function),
-            "a function",
-        )
+        if not callable(function):
+            self.fail(
+                "what you gave",
+                "give the function itself, without brackets:"
+                f" checks.{name}({call.partition('(')[0]}).",
+                describe(function),
+                "a function",
+            )
+
+    def hint(self, name: str, **values: Any) -> str:
+        """Return a hint of the exercise, with these values filled in."""
+        text = hints()[self.name][name]
+        return text.format(**values) if values else text
 
     def run(self, case: str, *args: Any) -> Any:
         """Call the learner's function and return its result.
@@ -77,24 +97,24 @@ class Attempt:
         except Exception as error:  # whatever it is, it is explained
             came, likely = explain(error, self.function, self.call, args)
             self.fail(case, likely, came)
-        self.require(
-            fingerprint(args) == before,
-            case,
-            "your function changed its argument, and the caller still needs the"
-            " original: build a new tensor, or begin with `.clone()`. Names that"
-            " end in _ (`add_`) and assignments to x[...] change in place.",
-            "the argument has different content after the call",
-            "the argument as it was",
-        )
+        if fingerprint(args) != before:
+            self.fail(
+                case,
+                "your function changed its argument, and the caller still needs the"
+                " original: build a new tensor, or begin with `.clone()`. Names that"
+                " end in _ (`add_`) and assignments to x[...] change in place.",
+                "the argument has different content after the call",
+                "the argument as it was",
+            )
         if result is Ellipsis:
             self._unwritten()
-        self.require(
-            result is not None,
-            case,
-            "your function returned nothing: is the last line `return ...`, and is it"
-            " inside the function?",
-            "None",
-        )
+        if result is None:
+            self.fail(
+                case,
+                "your function returned nothing: is the last line `return ...`, and is"
+                " it inside the function?",
+                "None",
+            )
         return result
 
     def compare(
@@ -102,15 +122,14 @@ class Attempt:
         cases: Mapping[str, Case],
         answer: Callable[..., Any],
         mistakes: Mistakes,
-        look: str,
     ) -> None:
         """Compare the learner's results with the right ones.
 
         Args:
             cases: arguments by the name of the case.
             answer: gives the right result for the same arguments.
-            mistakes: the likely ones; one is named if it explains every case.
-            look: where to look when none does.
+            mistakes: the likely ones by the name of their hint; one is named if it
+                explains every case. Otherwise the hint "look" says where to look.
 
         Raises:
             CheckFailed: some result differs.
@@ -124,25 +143,26 @@ class Attempt:
         def explains(mistake: Callable[..., Any]) -> bool:
             return all(same(came[c], mistake(*args)) for c, args in cases.items())
 
+        likely = next((n for n, give in mistakes.items() if explains(give)), "look")
         case = wrong[0]
         self.fail(
             case,
-            next((hint for hint, give in mistakes.items() if explains(give)), look),
+            self.hint(likely),
             describe(came[case]),
             describe(expected[case]),
             first_difference(came[case], expected[case]),
         )
 
     def require(
-        self, holds: bool, case: str, likely: str, came: str = "", expected: str = ""
+        self, holds: bool, case: str, hint: str, came: str, expected: str, **values: Any
     ) -> None:
-        """Fail unless a condition holds; the rest as for `fail`.
+        """Fail with a hint, by its name, unless a condition holds.
 
         Raises:
             CheckFailed: it does not.
         """
         if not holds:
-            self.fail(case, likely, came, expected)
+            self.fail(case, self.hint(hint, **values), came, expected)
 
     def fail(
         self, case: str, likely: str, came: str = "", expected: str = "", at: str = ""

@@ -27,25 +27,16 @@ def detective(attempt: Attempt) -> str:
     honest = Split.random(scenes, labels_per_class=4, seed=3)
     cases = make_leaky_splits(scenes, honest, seed=1)
     accused = {c.name: _accuses(attempt, c.name, c.scenes, c.split) for c in cases}
+    found = f"{sum(accused.values())} of 7 splits accused"
     attempt.require(
-        any(accused.values()),
-        "seven splits, six of them with a fault",
-        "nothing is found anywhere: does the function return what it collects?"
-        f" Begin with case A: {cases[0].clue}",
-        "none accused",
-        "6",
+        any(accused.values()), "seven splits", "blind", found, "6", clue=cases[0].clue
     )
     for case in cases:
         if not case.kind and accused[case.name]:
             _explain_accusation(attempt, case.name, scenes, honest, accused)
     for case in cases:
-        attempt.require(
-            not case.kind or accused[case.name],
-            case.name,
-            case.clue,
-            f"nothing found ({sum(accused.values())} cases accused)",
-            "a fault",
-        )
+        if case.kind and not accused[case.name]:
+            attempt.fail(case.name, case.clue, f"nothing ({found})", "a fault")
     _check_unequal(attempt)
     return "six faults found, two clean splits cleared"
 
@@ -56,18 +47,10 @@ def _explain_accusation(
     """Give a reason why the clean split is accused."""
     rest = honest.unlabeled[~torch.isin(honest.unlabeled, honest.labeled)]
     if not _accuses(attempt, name, scenes, replace(honest, unlabeled=rest)):
-        likely = (
-            "the labelled images were found in the unlabelled pool. They belong there:"
-            " only their labels are not used. Compare training with val and test."
-        )
-    elif all(accused.values()):
-        likely = (
-            "every split is accused, whatever is in it: an empty list or False means"
-            " that nothing was found."
-        )
+        hint = "labelled_in_pool"
     else:
-        likely = "this split is clean. Print what the function finds in it."
-    attempt.fail(name, likely, "a fault", "nothing found")
+        hint = "everything" if all(accused.values()) else "look"
+    attempt.fail(name, attempt.hint(hint), "a fault", "nothing found")
 
 
 def _check_unequal(attempt: Attempt) -> None:
@@ -76,14 +59,9 @@ def _check_unequal(attempt: Attempt) -> None:
     index = torch.arange(len(scenes))
     scenes = scenes.subset(index[index % 40 != 0])  # three classes lose one image
     split = Split.random(scenes, labels_per_class=4, seed=4)
-    attempt.require(
-        not _accuses(attempt, "an eighth split", scenes, split),
-        "a clean split of classes that differ by an image or two",
-        "small differences between the classes are no fault, they come from the data:"
-        " accuse from a factor of two upwards.",
-        "a fault",
-        "nothing found",
-    )
+    case = "a clean split of classes that differ by an image or two"
+    accused = _accuses(attempt, case, scenes, split)
+    attempt.require(not accused, case, "unequal", "a fault", "nothing found")
 
 
 def _accuses(attempt: Attempt, case: str, scenes: Scenes, split: Split) -> bool:
@@ -91,12 +69,7 @@ def _accuses(attempt: Attempt, case: str, scenes: Scenes, split: Split) -> bool:
     if isinstance(found, int):  # True and False are of this type
         return bool(found)
     if isinstance(found, torch.Tensor) or not isinstance(found, Sized):
-        attempt.fail(
-            case,
-            "give a list or set of what was found, empty if nothing, or True or False.",
-            describe(found),
-            "a list",
-        )
+        attempt.fail(case, attempt.hint("a_list"), describe(found), "a list")
     return len(found) > 0
 
 

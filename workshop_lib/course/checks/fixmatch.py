@@ -46,7 +46,7 @@ def fixmatch_loss(attempt: Attempt) -> str:
             torch.tensor([[0.0, 0.0], [0.0, 4.0]]), noise(2, 2, seed=7), 0.5,
         ),
     }  # fmt: skip
-    attempt.compare(cases, _scenes(_masked), _SCENES, look=_SCENES_LOOK)
+    attempt.compare(cases, _scenes(_masked), _SCENES)
     _check_gradients(attempt, cases, weak="logits_u_w")
     return "value and gradients agree with the library, also with no confident image"
 
@@ -69,7 +69,7 @@ def pixel_loss(attempt: Attempt) -> str:
         "no hole": (2 * weak, strong, hole & False, 0.6),
         "no confident pixel": (0.5 * weak, strong, hole, 0.999),
     }
-    attempt.compare(cases, _pixels(_masked), _PIXELS, look=_PIXELS_LOOK)
+    attempt.compare(cases, _pixels(_masked), _PIXELS)
     _check_gradients(attempt, cases, weak="logits_weak")
     return "mirrored back, the hole left out, and no gradient through the weak view"
 
@@ -84,28 +84,17 @@ def _check_gradients(attempt: Attempt, cases: Mapping[str, Case], weak: str) -> 
     }
     loss = attempt.run(case, *args.values())
     if not isinstance(loss, Tensor) or not loss.requires_grad:
-        attempt.fail(
-            case,
-            "the value is right but cannot be learnt from: return the tensor itself,"
-            " without .item(), float(...) or .detach() around the loss.",
-            describe(loss) + ", without gradient",
-            "a scalar tensor with gradient",
-        )
+        came = describe(loss) + ", without gradient"
+        attempt.fail(case, attempt.hint("detached"), came, "a tensor with gradient")
     views = {name: arg for name, arg in args.items() if name.startswith("logits")}
     grads = torch.autograd.grad(loss, list(views.values()), allow_unused=True)
     for name, grad in zip(views, grads, strict=True):
         learns = grad is not None and bool(grad.any())
-        attempt.require(
-            not learns if name == weak else learns,
-            case,
-            "the weak view gets a gradient, so the network may change its pseudo-labels"
-            f" instead of its predictions: cut it off with {weak}.detach()."
-            if name == weak
-            else f"nothing is learnt from {name}, which gets no gradient: only the weak"
-            " view is detached.",
-            f"a gradient through {name}" if learns else f"no gradient through {name}",
-            "none" if name == weak else "a gradient",
-        )
+        came = f"{'a' if learns else 'no'} gradient through {name}"
+        if name == weak:
+            attempt.require(not learns, case, "weak_learns", came, "none", weak=weak)
+        else:
+            attempt.require(learns, case, "not_learnt", came, "a gradient", view=name)
 
 
 def _scenes(loss: _Loss) -> Callable[..., Tensor]:
@@ -166,58 +155,28 @@ def _mask_not_mirrored(weak: Tensor, strong: Tensor, hole: Tensor, t: float) -> 
     return (each * mask * ~hole).sum() / (~hole).sum()
 
 
-_WHY_ALL = (
-    " FixMatch divides by all that can be compared, so that a few confident ones weigh"
-    " little."
-)
-_SCENES_LOOK = (
-    "look at the parts separately: print the supervised loss, the mask, and the"
-    " cross-entropy of each strong view, and compare them with the formula."
-)
 _SCENES = {
-    "the loss of the unlabelled images is divided by the number of confident images"
-    f" (mask.sum()).{_WHY_ALL} While none is confident, that would even be 0 / 0, which"
-    " is NaN.": _scenes(_by_confident),
-    "the loss of the unlabelled images is divided by the number of confident images, at"
-    f" least 1.{_WHY_ALL} Take the .mean() of each loss times its mask.": _scenes(
-        _by_confident_or_one
-    ),
-    "weak and strong are exchanged: the pseudo-label comes from the weak view, and the"
-    " strong view has to predict it.": _scenes(
-        lambda weak, strong, t, seen: _masked(strong, weak, t, seen)
-    ),
-    "the mask is missing: all unlabelled images are used, however unsure the model is"
-    " about them.": _scenes(_without_mask),
-    "cross_entropy has already taken the mean: with reduction='none' you get one loss"
-    " per image, which the mask can switch off.": _scenes(_mean_too_early),
-    "softmax is taken twice: F.cross_entropy takes logits and does it itself. Give it"
-    " logits_u_s as they are.": _scenes(
+    "by_confident": _scenes(_by_confident),
+    "by_confident_or_one": _scenes(_by_confident_or_one),
+    "exchanged": _scenes(lambda weak, strong, t, seen: _masked(strong, weak, t, seen)),
+    "no_mask": _scenes(_without_mask),
+    "mean_too_early": _scenes(_mean_too_early),
+    "softmax_twice": _scenes(
         lambda weak, strong, t, seen: _masked(weak, strong.softmax(1), t, seen)
     ),
 }
-_PIXELS_LOOK = (
-    "take a single pixel of the strong view: in which column of the weak view is the"
-    " same ground? Is that pixel confident? Is this one visible? What is its loss?"
-)
+
 _PIXELS = {
-    "the mirror was not undone: column 0 of the strong view shows the last column of"
-    " the weak view. Flip labels and confidence with .flip(-1).": (
-        lambda weak, strong, hole, t: _masked(weak, strong, t, ~hole)
-    ),
-    "the labels are mirrored, their confidence is not: the mask belongs to the labels"
-    " and moves with them.": _mask_not_mirrored,
-    "the network is asked what lies under the hole, which cannot be seen: count the"
-    " pixels outside it, ~hole.": _pixels(
+    "not_mirrored": lambda weak, strong, hole, t: _masked(weak, strong, t, ~hole),
+    "mask_not_mirrored": _mask_not_mirrored,
+    "hole_asked": _pixels(
         lambda weak, strong, t, seen: _masked(weak, strong, t, seen | True)
     ),
-    "the hidden pixels have no loss, but the mean still divides by them: divide by the"
-    " number of visible ones, (~hole).sum().": _pixels(
+    "hole_in_mean": _pixels(
         lambda weak, strong, t, seen: (
             _masked(weak, strong, t, seen) * seen.sum() / seen.numel()
         )
     ),
-    f"the mean runs over the confident pixels.{_WHY_ALL} While none is confident, it"
-    " would even be 0 / 0, which is NaN.": _pixels(_by_confident),
-    "the mask of confidence is missing: pixels that the weak view is not confident"
-    " about teach nothing.": _pixels(_without_mask),
+    "by_confident": _pixels(_by_confident),
+    "no_mask": _pixels(_without_mask),
 }

@@ -45,20 +45,15 @@ def late_forward(attempt: Attempt) -> str:
         "5 patches": (_Two(0), noise(5, 2, 8, 8), noise(5, 2, 8, 8, seed=1)),
         "one patch": (_Two(1), noise(1, 2, 6, 6, seed=2), noise(1, 2, 6, 6, seed=3)),
     }
-    attempt.compare(cases, _late, _LATE, look=_LATE_LOOK)
+    attempt.compare(cases, _late, _LATE)
     case, model = "the gradient of 3 patches", _Two(2)
     logits = attempt.run(case, model, noise(3, 2, 8, 8), noise(3, 2, 8, 8, seed=1))
     if isinstance(logits, Tensor) and logits.requires_grad:
         logits.square().sum().backward()  # type: ignore[no-untyped-call]
     for name, part in model.named_children():
-        attempt.require(
-            any(weight.grad is not None for weight in part.parameters()),
-            case,
-            f"the values are right, but no gradient reaches model.{name}: leave out"
-            " .detach(), .item() and torch.no_grad().",
-            f"no gradient in model.{name}",
-            "a gradient in both backbones and the head",
-        )
+        learns = any(weight.grad is not None for weight in part.parameters())
+        came, expected = f"no gradient in model.{name}", "a gradient in every part"
+        attempt.require(learns, case, "no_gradient", came, expected, part=name)
     return "the logits agree, and both backbones learn"
 
 
@@ -67,24 +62,12 @@ def _late(model: _Two, s2: Tensor, s1: Tensor) -> Tensor:
     return logits
 
 
-_LATE_LOOK = (
-    "three lines: features of S2 (B, D), features of S1 (B, D), and the head on both,"
-    " side by side along dim=1."
-)
 _LATE = {
-    "the sensors are in the other order: the head reads S2's features first.": (
-        lambda m, a, b: m.head(torch.cat([m.s1(b), m.s2(a)], 1))
-    ),
-    "the sensors went through each other's backbone: S2 through model.s2, S1 through"
-    " model.s1.": lambda m, a, b: m.head(torch.cat([m.s2(b), m.s1(a)], 1)),
-    "both sensors went through the backbone of S2: that is a shared one, and model.s1"
-    " learns nothing.": lambda m, a, b: m.head(torch.cat([m.s2(a), m.s2(b)], 1)),
-    "the features came: the head still has to read them, model.head(...).": (
-        lambda m, a, b: torch.cat([m.s2(a), m.s1(b)], 1)
-    ),
-    "probabilities came: the loss takes logits and does the softmax itself.": (
-        lambda m, a, b: _late(m, a, b).softmax(1)
-    ),
+    "other_order": lambda m, a, b: m.head(torch.cat([m.s1(b), m.s2(a)], 1)),
+    "exchanged": lambda m, a, b: m.head(torch.cat([m.s2(b), m.s1(a)], 1)),
+    "shared": lambda m, a, b: m.head(torch.cat([m.s2(a), m.s2(b)], 1)),
+    "no_head": lambda m, a, b: torch.cat([m.s2(a), m.s1(b)], 1),
+    "softmax": lambda m, a, b: _late(m, a, b).softmax(1),
 }
 
 
@@ -101,7 +84,7 @@ def predict_parameters(attempt: Attempt) -> str:
         "12 + 2 channels, 19 classes": (12, 2, 19),
         "3 + 1 channels, 5 classes": (3, 1, 5),
     }
-    attempt.compare(cases, _counts, _COUNTS, look=_COUNT_LOOK)
+    attempt.compare(cases, _counts, _COUNTS)
     return f"{', '.join(ORDER)}: as the library's networks count themselves"
 
 
@@ -144,20 +127,9 @@ def _two_in_shared(c2: int, c1: int, classes: int) -> list[int]:
     return _changed(c2, c1, classes, shared=backbone)
 
 
-_COUNT_LOOK = (
-    "write down for each of the four which parts it has: stems, backbones and of how"
-    " many channels, and how many features its head reads."
-)
 _COUNTS = {
-    "the stems are missing in middle and shared fusion: one for each sensor.": (
-        _without_stems
-    ),
-    "the heads of late and shared fusion read the features of both sensors side by"
-    f" side, 2 x {_FEATURES}.": _one_head,
-    "shared fusion has one backbone that both sensors go through: count it once.": (
-        _two_in_shared
-    ),
-    "late and shared are exchanged: the order is early, middle, late, shared.": (
-        lambda a, b, k: [_counts(a, b, k)[i] for i in (0, 1, 3, 2)]
-    ),
+    "no_stems": _without_stems,
+    "one_head": _one_head,
+    "two_backbones": _two_in_shared,
+    "order": lambda a, b, k: [_counts(a, b, k)[i] for i in (0, 1, 3, 2)],
 }

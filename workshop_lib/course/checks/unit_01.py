@@ -25,7 +25,7 @@ def convolve(attempt: Attempt) -> str:
             torch.tensor([[-1.0, 0.0, 1.0]]).repeat(3, 1),
         ),
     }
-    attempt.compare(cases, _slide, _CONVOLVE, look=_CONVOLVE_LOOK)
+    attempt.compare(cases, _slide, _CONVOLVE)
     return f"{len(cases)} images agree with torch.nn.functional.conv2d"
 
 
@@ -33,29 +33,12 @@ def _slide(image: Tensor, kernel: Tensor, padding: int = 0) -> Tensor:
     return F.conv2d(image[None, None], kernel[None, None], padding=padding)[0, 0]
 
 
-_CONVOLVE_LOOK = (
-    "compute one position by hand: the result at [0, 0] is"
-    " (image[0:3, 0:3] * kernel).sum(). The window at [i, j] begins at row i, column j."
-)
 _CONVOLVE = {
-    "the filter is turned by 180 degrees. That is the convolution of mathematics; a CNN"
-    " applies the filter as it is, without flipping.": (
-        lambda image, kernel: _slide(image, kernel.flip(0, 1))
-    ),
-    "the result is as large as the image: the border was padded with zeros. Here the"
-    " filter only goes where all nine pixels exist, so two rows and two columns fewer"
-    " come out.": lambda image, kernel: _slide(image, kernel, padding=1),
-    "rows and columns of the filter are exchanged: kernel[i, j] belongs to the pixel i"
-    " rows down and j columns to the right.": (
-        lambda image, kernel: _slide(image, kernel.T)
-    ),
-    "the last row and the last column are missing: the filter fits at H - 2 positions"
-    " down, and range(n) already stops before n.": (
-        lambda image, kernel: _slide(image, kernel)[:-1, :-1]
-    ),
-    "the nine products were averaged: a filter sums them.": (
-        lambda image, kernel: _slide(image, kernel) / 9
-    ),
+    "flipped": lambda image, kernel: _slide(image, kernel.flip(0, 1)),
+    "padded": lambda image, kernel: _slide(image, kernel, padding=1),
+    "transposed": lambda image, kernel: _slide(image, kernel.T),
+    "last_missing": lambda image, kernel: _slide(image, kernel)[:-1, :-1],
+    "averaged": lambda image, kernel: _slide(image, kernel) / 9,
 }
 
 
@@ -70,7 +53,7 @@ def majority_accuracy(attempt: Attempt) -> str:
         "four images, three of them forest": (torch.tensor([2, 0, 2, 2]),),
         "labels among which 0 is rare": (torch.tensor([0, 1, 1, 1, 3, 3, 1, 3]),),
     }
-    attempt.compare(cases, _majority, _MAJORITY, look=_MAJORITY_LOOK)
+    attempt.compare(cases, _majority, _MAJORITY)
     return "a model has to beat this before it has learnt anything"
 
 
@@ -78,20 +61,10 @@ def _majority(labels: Tensor) -> float:
     return int(labels.bincount().max()) / len(labels)
 
 
-_MAJORITY_LOOK = "count each class (labels.bincount()), then compare with len(labels)."
 _MAJORITY = {
-    "you gave 1 / number of classes: that is guessing at random. Where classes are not"
-    " equally common, naming the most common one does better.": (
-        lambda labels: 1 / len(labels.unique())
-    ),
-    "you gave the number of images of the most common class: divide by the number of"
-    " all images.": lambda labels: int(labels.bincount().max()),
-    "you gave the number of the most common class, not how common it is: take the max"
-    " of the counts, not their argmax.": lambda labels: int(labels.bincount().argmax()),
-    "you gave a value for each class: the largest one is wanted.": (
-        lambda labels: labels.bincount() / len(labels)
-    ),
-    "you gave per cent: here, as everywhere in the library, fractions are 0 to 1.": (
-        lambda labels: 100 * _majority(labels)
-    ),
+    "random_guess": lambda labels: 1 / len(labels.unique()),
+    "count_only": lambda labels: int(labels.bincount().max()),
+    "class_number": lambda labels: int(labels.bincount().argmax()),
+    "all_classes": lambda labels: labels.bincount() / len(labels),
+    "per_cent": lambda labels: 100 * _majority(labels),
 }

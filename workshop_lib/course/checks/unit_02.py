@@ -33,7 +33,7 @@ def count_labels(attempt: Attempt) -> str:
             torch.tensor([0, 1, 0, 3]), torch.arange(3), 4,
         ),
     }  # fmt: skip
-    attempt.compare(cases, _counts, _COUNTS, look=_COUNTS_LOOK)
+    attempt.compare(cases, _counts, _COUNTS)
     return "4 of each of 21 classes make 84; a class without labels counts 0"
 
 
@@ -41,23 +41,11 @@ def _counts(labels: Tensor, index: Tensor, num_classes: int) -> Tensor:
     return labels[index].bincount(minlength=num_classes)
 
 
-_COUNTS_LOOK = "labels[index] are the labels of the chosen images: count each class."
 _COUNTS = {
-    "all images were counted, not the chosen ones. This is how a log once printed 84"
-    " labels while 1,050 were used: count labels[index].": (
-        lambda labels, index, K: labels.bincount(minlength=K)
-    ),
-    "classes at the end without an image are missing: bincount(minlength=K) gives one"
-    " count for each class, 0 included.": (
-        lambda labels, index, K: labels[index].bincount()
-    ),
-    "classes without an image were skipped (unique leaves them out), so the counts slip"
-    " to other classes: give K counts, 0 included.": (
-        lambda labels, index, K: labels[index].unique(return_counts=True)[1]
-    ),
-    "one number came, for all chosen images: give one count per class.": (
-        lambda labels, index, K: len(index)
-    ),
+    "all_images": lambda labels, index, K: labels.bincount(minlength=K),
+    "no_minlength": lambda labels, index, K: labels[index].bincount(),
+    "unique": lambda labels, index, K: labels[index].unique(return_counts=True)[1],
+    "one_number": lambda labels, index, K: len(index),
 }
 
 
@@ -88,59 +76,37 @@ def _check_one(attempt: Attempt, case: str, sizes: Sequence[int], asked: int) ->
     _check_leaks(attempt, case, parts)
     _check_numbers(attempt, case, parts, labels, asked)
     _check_repeats(attempt, case, parts, labels, names, asked)
-    moved = [name for name, state in now.items() if state != before[name]]
-    attempt.require(
-        not moved,
-        case,
-        f"the split is good, but it was drawn from the global random numbers of"
-        f" {', '.join(moved)}: other code that draws or seeds there changes it."
-        " Use your own generator: torch.Generator().manual_seed(seed).",
-        "global random numbers used or seeded",
-        "left as they were",
-    )
+    moved = ", ".join(name for name in now if now[name] != before[name])
+    came = f"global random numbers of {moved} used or seeded"
+    attempt.require(not moved, case, "global_random", came, "left as they were")
 
 
 def _read(attempt: Attempt, case: str, given: Any, N: int) -> Parts:
     """Return the parts as positions; fail if they are no such thing."""
+    known = isinstance(given, Mapping)
     attempt.require(
-        isinstance(given, Mapping) and set(given) == set(PARTS),
+        known and set(given) == set(PARTS),
         case,
-        "return all four parts by name: {'labeled': ..., 'unlabeled': ...}.",
-        f"the keys {', '.join(map(str, given))}"
-        if isinstance(given, Mapping)
-        else describe(given),
+        "parts",
+        f"the keys {', '.join(map(str, given))}" if known else describe(given),
         f"a dict with the keys {', '.join(PARTS)}",
     )
     parts = {}
     for name in PARTS:
         index = as_tensor(given[name])
-        if index is None or index.ndim != 1 or index.dtype == torch.bool:
-            likely = f"give positions of images for {name}: integers, (n,)."
+        if index is not None and index.shape == (0,):
+            likely = attempt.hint("empty", part=name)
+            attempt.fail(case, likely, f"no image in {name}", "positions of images")
+        kinds = (torch.int64, torch.int32, torch.uint8)
+        if index is None or index.ndim != 1 or index.dtype not in kinds:
+            likely = attempt.hint("positions", part=name)
             attempt.fail(case, likely, describe(given[name]), "(n,) int64")
-        attempt.require(
-            len(index) > 0,
-            case,
-            f"{name} is empty: look at the slices (in the notebook, those of"
-            " `shares_of`). Both ends of a slice count from the start, and the end"
-            " comes after the beginning.",
-            f"no image in {name}",
-            "positions of images",
-        )
-        attempt.require(
-            not index.is_floating_point() and bool(((index >= 0) & (index < N)).all()),
-            case,
-            f"positions in {name} are integers from 0 to N - 1.",
-            describe(index),
-            f"positions from 0 to {N - 1}",
-        )
+        inside = bool(((index >= 0) & (index < N)).all())
+        expected = f"positions from 0 to {N - 1} in {name}"
+        attempt.require(inside, case, "outside", describe(index), expected)
         twice = len(index) - len(index.unique())
-        attempt.require(
-            not twice,
-            case,
-            "draw without replacement: shuffle once, then cut into pieces.",
-            f"{twice} images twice in {name}",
-            "each once",
-        )
+        came = f"{twice} images twice in {name}"
+        attempt.require(not twice, case, "twice", came, "each once")
         parts[name] = index.long()
     return parts
 
@@ -148,25 +114,12 @@ def _read(attempt: Attempt, case: str, given: Any, N: int) -> Parts:
 def _check_leaks(attempt: Attempt, case: str, parts: Parts) -> None:
     for a, b in itertools.product(("test", "val"), ("unlabeled", "labeled", "val")):
         shared = 0 if a == b else int(torch.isin(parts[a], parts[b]).sum())
-        attempt.require(
-            not shared,
-            case,
-            f"{a} images are in {b}: the test is then no longer of new images, or the"
-            " choice of the checkpoint is not honest. Cut test and val off first, and"
-            " draw the labels from the rest.",
-            f"{shared} images in {a} and {b}",
-            "none",
-        )
+        came = f"{shared} images in {a} and {b}"
+        attempt.require(not shared, case, "leak", came, "none", a=a, b=b)
     inside = int(torch.isin(parts["labeled"], parts["unlabeled"]).sum())
     total = len(parts["labeled"])
-    attempt.require(
-        inside == total,
-        case,
-        "the labelled images belong to the unlabelled pool too, as in FixMatch: their"
-        " labels are not used there, their pixels are.",
-        f"{inside} of {total} labelled images in unlabeled",
-        f"all {total}",
-    )
+    came = f"{inside} of {total} labelled images in unlabeled"
+    attempt.require(inside == total, case, "not_in_pool", came, f"all {total}")
 
 
 def _check_numbers(
@@ -174,44 +127,28 @@ def _check_numbers(
 ) -> None:
     sizes = labels.bincount()
     found = {n: labels[i].bincount(minlength=len(sizes)) for n, i in parts.items()}
+    hint = "not_stratified"
     if len(parts["labeled"]) == asked:
-        likely = f"{asked} labels came in total: {asked} of each class are wanted."
+        hint = "asked_in_total"
     elif len(parts["labeled"]) == len(parts["unlabeled"]):
-        likely = (
-            "every training image is labelled, whatever was requested. A log once"
-            " printed 84 labels while 1,050 were used."
-        )
-    else:
-        likely = (
-            "take the first `labels_per_class` of the training images of each class,"
-            " and not of all classes together (stratified)."
-        )
-    attempt.require(
-        bool((found["labeled"] == asked).all()),
-        case,
-        likely,
-        f"labels per class {found['labeled'].tolist()}",
-        f"{asked} each",
-    )
+        hint = "all_labelled"
+    right = bool((found["labeled"] == asked).all())
+    came = f"labels per class {found['labeled'].tolist()}"
+    attempt.require(right, case, hint, came, f"{asked} each", asked=asked)
     for name, share in (("test", 0.25), ("val", 0.15)):
         wanted = share * sizes
         attempt.require(
             bool(((found[name] - wanted).abs() <= 1).all()),
             case,
-            f"{name} should hold {100 * share:.0f} % of each class: draw from each"
-            " class separately (stratified).",
+            "share",
             f"per class {found[name].tolist()} in {name}",
             f"about {[round(w) for w in wanted.tolist()]}",
+            part=name,
+            per_cent=round(100 * share),
         )
     used = sum(len(parts[name]) for name in ("unlabeled", "val", "test"))
-    attempt.require(
-        used == len(labels),
-        case,
-        "some images are in no part: what is neither test nor validation goes into the"
-        " unlabelled pool.",
-        f"{used} images in use",
-        f"all {len(labels)}",
-    )
+    came, expected = f"{used} images in use", f"all {len(labels)}"
+    attempt.require(used == len(labels), case, "left_out", came, expected)
 
 
 def _check_repeats(
@@ -234,27 +171,7 @@ def _check_repeats(
         found = by_name(_read(attempt, case, drawn, len(given)), given)
         return found == by_name(parts, names)
 
-    as_given = list(range(len(names)))
-    attempt.require(
-        again(as_given, seed=0),
-        case,
-        "called twice with the same seed, the function gave two splits: make a"
-        " generator from the seed inside it, and draw from that one.",
-        "another split the second time",
-        "the same split",
-    )
-    attempt.require(
-        not again(as_given, seed=1),
-        case,
-        "the seed is not used: seeds 0 and 1 give the same split.",
-        "the same split for two seeds",
-        "two splits",
-    )
-    attempt.require(
-        again(as_given[::-1], seed=0),
-        case,
-        "the split depends on the order of the files, which differs from machine to"
-        " machine: sort by name first, then shuffle.",
-        "another split when the same files are listed in reverse order",
-        "the same files in each part",
-    )
+    given, same, other = list(range(len(names))), "the same split", "different splits"
+    attempt.require(again(given, seed=0), case, "not_seeded", other, same)
+    attempt.require(not again(given, seed=1), case, "seed_unused", same, other)
+    attempt.require(again(given[::-1], seed=0), case, "order", other, same)

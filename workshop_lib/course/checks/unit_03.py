@@ -21,11 +21,6 @@ from workshop_lib.course.checks.inputs import generator, global_random
 # million
 _BATCH = 200
 _UNCHANGED = 0.1  # at most so many images may have their hole beyond the border
-_INTEGERS = (
-    "only the first two images of the batch are used: the draws are the integers 0 and"
-    " 1, and as an index these mean image 0 and image 1. Make them a bool mask,"
-    " torch.rand(B, generator=generator) < 0.5, or choose with torch.where."
-)
 
 
 @exercise("weak_view(images, generator)")
@@ -53,39 +48,24 @@ def _views(attempt: Attempt, case: str, images: Tensor, *settings: float) -> Ten
         given = attempt.run(case, images, *settings, generator(seed))
         came = as_tensor(given)
         if came is None or came.shape != images.shape:
-            likely = "a view has the shape of the batch, (B, C, H, W) in and out."
             expected = f"shape {tuple(images.shape)}"
-            attempt.fail(case, likely, describe(given), expected)
+            attempt.fail(case, attempt.hint("shape"), describe(given), expected)
         return came
 
     before = global_random()
     came = view(0)
-    attempt.require(
-        global_random() == before and torch.equal(view(0), came),
-        case,
-        "the generator is not used: pass it on, as in torch.rand(B,"
-        " generator=generator), so that a training run can be repeated.",
-        "random numbers from elsewhere",
-        "equal generators give equal views",
-    )
+    used = global_random() == before and torch.equal(view(0), came)
+    what = "different views from equal generators"
+    attempt.require(used, case, "generator_unused", what, "equal views")
     changed = (came != images).flatten(1).any(1)  # (B,)
+    hint = "nothing_drawn"
     if not changed.any():
-        likely = "nothing is changed at all: does the result of flip get lost?"
+        hint = "unchanged"
     elif len(images) > 2 and not changed[2:].any():
-        likely = _INTEGERS
-    else:
-        likely = (
-            "every generator gives the same view: either nothing is drawn, so that"
-            " every image changes in the same way each time, or the function seeds its"
-            " generator itself."
-        )
-    attempt.require(
-        any(not torch.equal(view(seed), came) for seed in range(1, 9)),
-        case,
-        likely,
-        "the same view from nine generators",
-        "different views",
-    )
+        hint = "integers"
+    drawn = any(not torch.equal(view(seed), came) for seed in range(1, 9))
+    what = "the same view from nine generators"
+    attempt.require(drawn, case, hint, what, "different views")
     return came
 
 
@@ -102,27 +82,15 @@ def _which(attempt: Attempt, case: str, images: Tensor, came: Tensor) -> Tensor:
     first = {tuple(row) for v in turned for row in v[:2].flatten(1).tolist()}
     rows = {tuple(row) for row in came.flatten(1).tolist()}
     if (hit.any(0) | reversed_bands).all():
-        likely = (
-            "the order of the bands is reversed: flip the last dimension, -1, for left"
-            " and right, and -2 for top and bottom."
-        )
+        hint = "bands_reversed"
     elif rows <= first:
-        likely = _INTEGERS
-    elif rows <= set().union(*known):
-        likely = (
-            "images have changed places in the batch, and no longer fit their labels:"
-            " dim 0 counts the images. Flip dimension -1 and -2."
-        )
+        hint = "integers"
     else:
-        likely = (
-            "a mirror only moves pixels, in all bands of an image alike: draw one"
-            " number per image, (B,), and use flip."
-        )
+        hint = "batch_mixed" if rows <= set().union(*known) else "look"
+    lost = int((~hit.any(0)).sum())
+    what = f"{lost} of {B} images are no mirror image of themselves"
     attempt.fail(
-        case,
-        likely,
-        f"{int((~hit.any(0)).sum())} of {B} images are no mirror image of themselves",
-        "each image itself or its mirror image",
+        case, attempt.hint(hint), what, "each image itself or its mirror image"
     )
 
 
@@ -134,36 +102,18 @@ def _check_luck(attempt: Attempt, case: str, which: Tensor) -> None:
     """Check how often each mirror was used over the batch. Shape: (B,), 0 to 7."""
     upright, sideways = (which & 1).bool(), (which & 2).bool()
     up, side = float(upright.float().mean()), float(sideways.float().mean())
-    attempt.require(
-        len(which.unique()) > 1,
-        case,
-        "one draw decides for the whole batch: all images are mirrored, or none. Draw"
-        " (B,) numbers and choose image by image, as torch.where does.",
-        "the same change for every image of a batch",
-        "a draw for each image",
-    )
+    drawn, what = len(which.unique()) > 1, "the same change for every image"
+    attempt.require(drawn, case, "one_draw", what, "a draw for each image")
+    hint = "not_half"
     if min(up, side) == 0:
-        words = "left and right (dimension -1)" if side == 0 else (
-            "top and bottom (dimension -2)")  # fmt: skip
-        likely = f"no image is ever mirrored {words}."
-    else:
-        likely = "compare the draws with 0.5: each direction with probability 1/2."
-    attempt.require(
-        0.3 < up < 0.7 and 0.3 < side < 0.7,
-        case,
-        likely,
-        f"{100 * side:.0f} % mirrored left-right, {100 * up:.0f} % top-bottom",
-        "about half of each",
-    )
-    both, seen = upright & sideways, (which & 3).unique()
-    attempt.require(
-        len(seen) == 4 and 0.1 < float(both.float().mean()) < 0.4,
-        case,
-        "one draw decides for both directions: mirror left and right by one draw, top"
-        " and bottom by another, so that all four views occur.",
-        f"{len(seen)} of the four views",
-        "four views, each of about a quarter of the images",
-    )
+        hint = "never_sideways" if side == 0 else "never_upright"
+    half = 0.3 < up < 0.7 and 0.3 < side < 0.7
+    what = f"{100 * side:.0f} % mirrored left-right, {100 * up:.0f} % top-bottom"
+    attempt.require(half, case, hint, what, "about half of each")
+    seen = (which & 3).bincount(minlength=4)
+    independent = bool((seen > 0.1 * len(which)).all())
+    what = f"{int((seen > 0).sum())} of the four views"
+    attempt.require(independent, case, "dependent", what, "four views, equally common")
 
 
 class _Hole(NamedTuple):
@@ -216,15 +166,13 @@ def _check_holes(
     wanted, lost = round(size * side), len(found) - len(holes)
     tallest, widest = max(h.height for h in holes), max(h.width for h in holes)
     off = max(abs(tallest - wanted), abs(widest - wanted))
+    aligned = any(len({hole[axis] for hole in holes}) == 1 for axis in (0, 1))
     findings = {
-        "some images get no hole. If the centre is nearer to the border than half a"
-        " hole, top - half is below 0, and a slice counts that from the end: limit it,"
-        " max(0, top), or draw the corner so that the hole stays inside.": (
+        "no_hole": (
             lost > _UNCHANGED * len(found),
             f"{lost} of {len(found)} images unchanged",
         ),
-        "a single square in all bands is wanted: images[:, :, top:bottom, left:right],"
-        " or rows and columns between two limits.": (
+        "no_square": (
             not all(h.solid for h in holes),
             "changed pixels that are no such square",
         ),
@@ -232,64 +180,48 @@ def _check_holes(
             off > 1,
             f"holes up to {tallest} x {widest} pixels",
         ),
-        "all holes of the batch are at one position: draw a row and a column for each"
-        " image, (B,) of both.": (
+        "one_position": (
             len({(h.top, h.left) for h in holes}) == 1,
             "one position in 40 images",
         ),
-        "row and column depend on one draw: draw each independently.": (
-            any(len({h[axis] for h in holes}) == 1 for axis in (0, 1))
-            or all(h.top == h.left for h in holes),
+        "dependent": (
+            aligned or all(h.top == h.left for h in holes),
             "holes along a line only",
         ),
     }
-    for likely, (wrong, what) in findings.items():
+    for hint, (wrong, what) in findings.items():
         expected = f"{wanted} x {wanted} pixels, or less at the border"
-        attempt.require(not wrong, case, likely, what, expected)
+        attempt.require(not wrong, case, hint, what, expected)
 
 
 def _size_hint(tallest: int, widest: int, side: int, size: float) -> str:
     if (widest == side) != (tallest == side):
-        return (
-            "whole rows or columns are gone: the hole ends on all four sides, so limit"
-            " rows and columns (images[:, :, top:bottom, left:right])."
-        )
+        return "whole_rows"
     if tallest == widest == 16:
-        return (
-            "the hole is 16 pixels wide, whatever the image: at 224 pixels that hides"
-            " half a per cent instead of a quarter. Multiply the fraction by H and W."
-        )
+        return "sixteen"
     if abs(tallest - math.sqrt(size) * side) <= 1:
-        return "`size` was used as a fraction of the area: it is one of the side."
-    if tallest >= min(side, 2 * size * side - 1):
-        return "the hole is twice as wide: half of it is on either side of its centre."
-    return "the side in pixels is the fraction times the side of the image, rounded."
+        return "area"
+    return "twice" if tallest >= min(side, 2 * size * side - 1) else "look"
 
 
 def _check_filling(attempt: Attempt, case: str, images: Tensor, came: Tensor) -> None:
     hole = (images != came).any(1, keepdim=True)  # (B, 1, H, W)
-    own = "Take each image's own, band by band: mean((2, 3), keepdim=True)."
     fillings = {
         "": images.mean((2, 3), keepdim=True),
-        f"the mean of the batch fills every hole: one image leaks into the others."
-        f" {own}": images.mean((0, 2, 3), keepdim=True),
-        f"the hole is grey: one number for all bands. {own}": images.mean(
-            (1, 2, 3), keepdim=True
-        ),
-        "the hole is black: 0 is a strong signal where no pixel is. Fill it with the"
-        " image's own mean per band.": torch.zeros(()),
+        "batch_mean": images.mean((0, 2, 3), keepdim=True),
+        "grey": images.mean((1, 2, 3), keepdim=True),
+        "black": torch.zeros(()),
     }
-    for likely, filling in fillings.items():
+    hint = "filling"
+    for name, filling in fillings.items():
         if torch.allclose(torch.where(hole, filling, images), came.float(), atol=1e-4):
-            attempt.require(
-                not likely, case, likely, "another value in the holes", "the means"
-            )
-            return
+            hint = name
+            break
     first = int(hole.flatten(1).any(1).int().argmax())
-    attempt.fail(
+    attempt.require(
+        hint == "",
         case,
-        "fill each hole with the mean of its image, band by band:"
-        " images.mean((2, 3), keepdim=True) has the shape (B, C, 1, 1).",
-        f"in the first hole {describe(came[first][:, hole[first, 0]])}",
+        hint,
+        f"in a hole {describe(came[first][:, hole[first, 0]])}",
         f"the means of its bands, {describe(images[first].mean((1, 2)))}",
     )

@@ -27,31 +27,18 @@ def pseudo_labels(attempt: Attempt) -> str:
         "6 images, 4 classes": (noise(6, 4),),
         "3 images, 10 classes": (noise(3, 10, seed=1),),
     }
-    attempt.compare(cases, lambda z: z.argmax(dim=1), _LABELS, look=_LABELS_LOOK)
+    attempt.compare(cases, lambda z: z.argmax(dim=1), _LABELS)
     found = as_tensor(attempt.run("6 images, 4 classes", noise(6, 4)))
-    attempt.require(
-        found is not None and found.dtype == torch.int64,
-        "6 images, 4 classes",
-        "the classes are right but not integers: cross_entropy needs int64, as argmax"
-        " gives it.",
-        describe(found),
-        "shape (6,), int64",
-    )
+    whole, expected = found is not None and not found.is_floating_point(), "int64"
+    attempt.require(whole, "6 images, 4 classes", "floats", describe(found), expected)
     return f"{len(cases)} batches, one class per image"
 
 
-_LABELS_LOOK = "for each row, name the column of its largest number: (N, K) -> (N,)."
 _LABELS = {
-    "for each class you named an image: the largest number of each row is wanted, so"
-    " reduce over dim=1, the classes.": lambda z: z.argmax(dim=0),
-    "you gave the largest logit: its position is wanted, which is argmax.": (
-        lambda z: z.amax(dim=1)
-    ),
-    "you gave the confidence: it says how sure the model is, and argmax of what.": (
-        lambda z: z.softmax(dim=1).amax(dim=1)
-    ),
-    "you gave probabilities, a soft pseudo-label: FixMatch takes the hard one, a single"
-    " class per image.": lambda z: z.softmax(dim=1),
+    "over_images": lambda z: z.argmax(dim=0),
+    "largest_logit": lambda z: z.amax(dim=1),
+    "confidence": lambda z: z.softmax(dim=1).amax(dim=1),
+    "soft": lambda z: z.softmax(dim=1),
 }
 
 
@@ -69,7 +56,7 @@ def confidence_mask(attempt: Attempt) -> str:
         "small logits with high confidence": (4 * noise(5, 3, seed=3) - 15, 0.7),
         "a confidence of exactly the threshold, 0.5": (undecided, 0.5),
     }
-    attempt.compare(cases, _mask, _MASK, look=_MASK_LOOK)
+    attempt.compare(cases, _mask, _MASK)
     return f"{len(cases)} batches, also where the threshold is just reached"
 
 
@@ -77,24 +64,12 @@ def _mask(logits: Tensor, threshold: float) -> Tensor:
     return logits.softmax(dim=1).amax(dim=1) >= threshold
 
 
-_MASK_LOOK = (
-    "three steps: probabilities of each image (they sum to 1 along dim=1), the largest"
-    " of them, and whether it reaches the threshold."
-)
 _MASK = {
-    "an image that just reaches the threshold is left out: use >= rather than >.": (
-        lambda z, t: z.softmax(dim=1).amax(dim=1) > t
-    ),
-    "the logits themselves were compared with the threshold. They have no scale:"
-    " softmax first turns them into probabilities.": lambda z, t: z.amax(dim=1) >= t,
-    "softmax ran over the images (dim=0), so that the probabilities of a class sum to"
-    " 1: those of an image must, dim=1.": (
-        lambda z, t: z.softmax(dim=0).amax(dim=1) >= t
-    ),
-    "you gave the positions of the confident images: a mask has one entry per image, 1"
-    " or 0.": lambda z, t: _mask(z, t).nonzero().flatten(),
-    "every class of every image was compared: take the largest probability of each"
-    " image first.": lambda z, t: z.softmax(dim=1) >= t,
+    "greater_only": lambda z, t: z.softmax(dim=1).amax(dim=1) > t,
+    "logits": lambda z, t: z.amax(dim=1) >= t,
+    "softmax_over_images": lambda z, t: z.softmax(dim=0).amax(dim=1) >= t,
+    "positions": lambda z, t: _mask(z, t).nonzero().flatten(),
+    "every_class": lambda z, t: z.softmax(dim=1) >= t,
 }
 
 
@@ -127,40 +102,31 @@ def _judge(guess: float, measured: float, batch_size: int, mu: int) -> str:
     case = f"B = {batch_size}, mu = {mu}"
     number = as_tensor(guess)
     if number is None or number.numel() != 1 or not float(number) > 0:
-        likely = "give one number above 0: the bytes that you predict."
-        attempt.fail(case, likely, describe(guess), "a number of bytes")
+        attempt.fail(case, attempt.hint("number"), describe(guess), "a number of bytes")
     ratio = float(number) / measured
-    attempt.require(
-        1 / _CLOSE <= ratio <= _CLOSE,
-        case,
-        _slip(ratio, batch_size, mu),
-        _size(float(number)),
-        f"about {_size(measured)}, within a factor of {_CLOSE}",
-    )
+    if not 1 / _CLOSE <= ratio <= _CLOSE:
+        values = {"images": batch_size * (1 + 2 * mu), "B": batch_size, "mu": mu}
+        likely = " Or: ".join(
+            attempt.hint(n, **values) for n in _slips(ratio, **values)
+        )
+        expected = f"about {_size(measured)}, within a factor of {_CLOSE}"
+        attempt.fail(case, likely, _size(float(number)), expected)
     return f"{_size(float(number))} predicted, {_size(measured)} measured"
 
 
-def _slip(ratio: float, batch_size: int, mu: int) -> str:
+def _slips(ratio: float, images: int, B: int, mu: int) -> list[str]:
     """Name the slips whose factor is that of the prediction, the nearest first."""
-    images = batch_size * (1 + 2 * mu)
-    slips = {
-        "numbers were counted, not bytes: a 32-bit number takes 4.": 1 / 4,
-        "only one view of the unlabelled images was counted: the weak and the strong"
-        " one both go through the network.": (1 + mu) / (1 + 2 * mu),
-        "only the labelled images were counted: the unlabelled ones are"
-        f" 2 x {mu} x {batch_size} more.": 1 / (1 + 2 * mu),
-        f"a single image was counted: a step has {images}.": 1 / images,
-        "the prediction is in MB, and bytes are wanted: times 1e6.": 1e-6,
-        "the prediction is in GB, and bytes are wanted: times 1e9.": 1e-9,
+    factors = {
+        "numbers": 1 / 4,
+        "one_view": (1 + mu) / (1 + 2 * mu),
+        "labelled_only": B / images,
+        "one_image": 1 / images,
+        "megabytes": 1e-6,
+        "gigabytes": 1e-9,
     }
-    distance = {text: abs(math.log(ratio / factor)) for text, factor in slips.items()}
-    near = sorted((d, text) for text, d in distance.items() if d < math.log(_NEAR))
-    if near:
-        return " Or: ".join(text for _, text in near)
-    return (
-        "no single slip explains this factor. Multiply again: numbers kept per image,"
-        f" times {images} images (B + 2 mu B), times 4 bytes."
-    )
+    distance = {slip: abs(math.log(ratio / factors[slip])) for slip in factors}
+    near = [slip for slip in factors if distance[slip] < math.log(_NEAR)]
+    return sorted(near, key=distance.__getitem__) or ["look"]
 
 
 def _size(number: float) -> str:

@@ -32,7 +32,7 @@ def top_k_accuracy(attempt: Attempt) -> str:
             noise(12, 5, seed=2).softmax(1), torch.tensor([0] * 8 + [1, 2, 3, 4]), 2,
         ),
     }  # fmt: skip
-    attempt.compare(cases, _top_k, _TOP_K, look=_TOP_K_LOOK)
+    attempt.compare(cases, _top_k, _TOP_K)
     return "k = 1, 2 and 3 agree with the library"
 
 
@@ -41,23 +41,11 @@ def _top_k(probs: Tensor, labels: Tensor, k: int, largest: bool = True) -> Tenso
     return (found == labels[:, None]).any(dim=1).double().mean()
 
 
-_TOP_K_LOOK = (
-    "probs.topk(k, dim=1).indices are the k guesses of each image: test for each row"
-    " whether its label is among them, then take the mean over images."
-)
 _TOP_K = {
-    "only the first guess counts, whatever k is: look among the k most likely.": (
-        lambda p, y, k: _top_k(p, y, 1)
-    ),
-    "you took the k least likely classes: sort in descending order, or use topk.": (
-        lambda p, y, k: _top_k(p, y, k, largest=False)
-    ),
-    "you gave the number of hits: divide by the number of images.": (
-        lambda p, y, k: _top_k(p, y, k) * len(y)
-    ),
-    "you divided by N x k, the number of guesses: divide by the number of images.": (
-        lambda p, y, k: _top_k(p, y, k) / k
-    ),
+    "first_only": lambda p, y, k: _top_k(p, y, 1),
+    "least_likely": lambda p, y, k: _top_k(p, y, k, largest=False),
+    "hits": lambda p, y, k: _top_k(p, y, k) * len(y),
+    "by_guesses": lambda p, y, k: _top_k(p, y, k) / k,
 }
 
 
@@ -73,7 +61,7 @@ def cohens_kappa(attempt: Attempt) -> str:
         "three classes": (np.array([[10, 2, 0], [3, 5, 4], [0, 1, 20]]),),
         "guessing: kappa near 0": (np.array([[30, 10], [15, 5]]),),
     }
-    attempt.compare(cases, _kappa, _KAPPA, look=_KAPPA_LOOK)
+    attempt.compare(cases, _kappa, _KAPPA)
     return "also where guessing gets most images right, and kappa corrects for it"
 
 
@@ -99,21 +87,11 @@ def _not_scaled(confusion: Counts) -> float:
     return observed - expected
 
 
-_KAPPA_LOOK = (
-    "compute two numbers first and print them: p_o, the fraction on the diagonal; p_e,"
-    " the sum over classes of (fraction of the row) x (fraction of the column)."
-)
 _KAPPA = {
-    "this is the accuracy: kappa subtracts what would agree by chance.": (
-        lambda m: _agreement(m)[0]
-    ),
-    "chance was taken as 1 / K for every class: it depends on how often each class"
-    " occurs and how often it is predicted.": lambda m: _kappa(m, 1 / len(m)),
-    "chance was computed from the truth alone (rows times rows): multiply the fraction"
-    " of each row by that of the same column.": _rows_twice,
-    "the last step is missing: divide by 1 - p_e, so that perfect agreement is 1.": (
-        _not_scaled
-    ),
+    "accuracy": lambda m: _agreement(m)[0],
+    "uniform_chance": lambda m: _kappa(m, 1 / len(m)),
+    "truth_only": _rows_twice,
+    "not_scaled": _not_scaled,
 }
 
 
@@ -129,7 +107,7 @@ def mean_and_interval(attempt: Attempt) -> str:
         "three seeds, far apart": ([0.70, 0.82, 0.91],),
         "ten seeds": ([0.8 + 0.01 * (7 * i % 10) for i in range(10)],),
     }
-    attempt.compare(cases, _interval, _INTERVALS, look=_INTERVAL_LOOK)
+    attempt.compare(cases, _interval, _INTERVALS)
     return "three, five and ten seeds: the fewer, the wider"
 
 
@@ -147,26 +125,12 @@ def _interval(
     return [mean, mean - half, mean + half]
 
 
-_INTERVAL_LOOK = (
-    "mean ± t x s / sqrt(n), with s the standard deviation (n - 1) and t the 0.975"
-    " quantile of Student's t with n - 1 degrees of freedom."
-)
 _INTERVALS = {
-    "the deviation of the single values was used, without / sqrt(n): that says where"
-    " one more seed would fall, not how certain the mean is.": (
-        lambda v: _interval(v, of_mean=False)
-    ),
-    "this is mean ± standard deviation: it says how the seeds scatter, not how certain"
-    " their mean is. Divide by sqrt(n) and multiply by t.": (
-        lambda v: _interval(v, of_mean=False, quantile=1)
-    ),
-    "the deviation was divided by n: numpy's std does that unless you give ddof=1. With"
-    " few seeds it comes out too small.": lambda v: _interval(v, ddof=0),
-    "1.96 was taken for t: that holds for very many seeds. For five, t is 2.78.": (
-        lambda v: _interval(v, quantile=float(stats.norm.ppf(0.975)))
-    ),
-    "t was taken at 0.95: an interval with two ends leaves 2.5 % beyond each, so take"
-    " the quantile 0.975.": (
+    "of_one_value": lambda v: _interval(v, of_mean=False),
+    "one_deviation": lambda v: _interval(v, of_mean=False, quantile=1),
+    "ddof": lambda v: _interval(v, ddof=0),
+    "normal_quantile": lambda v: _interval(v, quantile=float(stats.norm.ppf(0.975))),
+    "one_sided": (
         lambda v: _interval(v, quantile=float(stats.t.ppf(0.95, len(v) - 1)))
     ),
 }

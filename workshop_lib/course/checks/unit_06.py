@@ -23,7 +23,7 @@ def l2_normalize(attempt: Attempt) -> str:
         "one long vector": (100 * noise(1, 5, seed=1),),
         "a vector of zeros among others": (with_zero,),
     }
-    attempt.compare(cases, F.normalize, _UNIT, look=_UNIT_LOOK)
+    attempt.compare(cases, F.normalize, _UNIT)
     return "every row has length 1, and a row of zeros gives no NaN"
 
 
@@ -33,25 +33,12 @@ def _norm(x: Tensor, p: float = 2, dim: int | None = 1) -> Tensor:
     return torch.linalg.vector_norm(x, p, dim=dim, keepdim=True).clamp(min=1e-12)
 
 
-_UNIT_LOOK = (
-    "the length of a row is the root of the sum of its squares: (N, 1) of them."
-)
 _UNIT = {
-    "a row of zeros gave NaN, 0 / 0: divide by the length, but at least by a tiny"
-    " number, as .clamp(min=1e-12) makes it.": (
-        lambda x: x / x.norm(dim=1, keepdim=True)
-    ),
-    "each column has length 1 (dim=0 runs over the images): each row must, dim=1.": (
-        lambda x: x / _norm(x, dim=0)
-    ),
-    "you divided by the sum of the squares: the length is its square root.": (
-        lambda x: x / _norm(x).square().clamp(min=1e-12)
-    ),
-    "you divided by the sum of the absolute values (the L1 norm): squares, sum,"
-    " root.": lambda x: x / _norm(x, p=1),
-    "all rows were divided by one number: each has its own length, dim=1.": (
-        lambda x: x / _norm(x, dim=None)
-    ),
+    "zeros_give_nan": lambda x: x / x.norm(dim=1, keepdim=True),
+    "columns": lambda x: x / _norm(x, dim=0),
+    "no_root": lambda x: x / _norm(x).square().clamp(min=1e-12),
+    "absolute_values": lambda x: x / _norm(x, p=1),
+    "one_length": lambda x: x / _norm(x, dim=None),
 }
 
 
@@ -69,7 +56,7 @@ def nearest_neighbours(attempt: Attempt) -> str:
         "15 vectors, the last image, k = 5": (uneven_lengths(noise(15, 6), 2), 14, 5),
         "4 vectors that mostly point away from image 0, k = 2": (line, 0, 2),
     }
-    attempt.compare(cases, _nearest, _NEAREST, look=_NEAREST_LOOK)
+    attempt.compare(cases, _nearest, _NEAREST)
     return f"{len(cases)} queries agree with the library"
 
 
@@ -94,25 +81,12 @@ def _after_deletion(x: Tensor, query: int, k: int) -> Tensor:
     return torch.where(found > query, found - 1, found)
 
 
-_NEAREST_LOOK = (
-    "print the cosine similarity of the query with every image, and find the largest"
-    " ones by eye."
-)
 _NEAREST = {
-    "the query itself is among its neighbours: none is nearer, so it always comes"
-    " first. Leave it out.": lambda x, q, k: _ranked(_cosine(x, q), q, k, own=2),
-    "the query counts as similarity 0, so it beats images that point away from it: use"
-    " -torch.inf.": lambda x, q, k: _ranked(_cosine(x, q), q, k, own=0),
-    "you took the least similar: cosine similarity is large where images are near, so"
-    " sort in descending order, or use topk.": (
-        lambda x, q, k: _ranked(-_cosine(x, q), q, k)
-    ),
-    "long vectors win: a dot product is a cosine only for vectors of length 1, so"
-    " normalise them first.": lambda x, q, k: _ranked(x @ x[q], q, k),
-    "the row of the query was deleted before ranking, so positions after it are one too"
-    " small: keep all rows, and give the query the similarity -torch.inf.": (
-        _after_deletion
-    ),
+    "with_query": lambda x, q, k: _ranked(_cosine(x, q), q, k, own=2),
+    "query_is_zero": lambda x, q, k: _ranked(_cosine(x, q), q, k, own=0),
+    "least_similar": lambda x, q, k: _ranked(-_cosine(x, q), q, k),
+    "long_vectors": lambda x, q, k: _ranked(x @ x[q], q, k),
+    "row_deleted": _after_deletion,
 }
 
 
@@ -128,7 +102,7 @@ def knn_accuracy(attempt: Attempt) -> str:
         "8 training, 25 test images": _two_sets(8, 25, seed=1),
         "one test image": _two_sets(6, 1, seed=2),
     }
-    attempt.compare(cases, _knn, _KNN, look=_KNN_LOOK)
+    attempt.compare(cases, _knn, _KNN)
     return "one neighbour votes; no classifier was trained"
 
 
@@ -154,26 +128,12 @@ def _knn(x: Tensor, x_labels: Tensor, y: Tensor, y_labels: Tensor) -> Tensor:
     return _share(_angles(x, y), x_labels, y_labels)
 
 
-_KNN_LOOK = (
-    "similarities of test with training images are (M, N); the argmax of each row is"
-    " the neighbour, whose label is the prediction."
-)
 _KNN = {
-    "training images were looked up among themselves: each finds itself, and the"
-    " accuracy is 1. Find the neighbours of the test images.": (
-        lambda x, a, y, b: _knn(x, a, x, a)
-    ),
-    "the position of the neighbour was compared with the label: look up the"
-    " neighbour's label, train_labels[...].": (
+    "among_training": lambda x, a, y, b: _knn(x, a, x, a),
+    "position_as_label": (
         lambda x, a, y, b: _share(_angles(x, y), torch.arange(len(a)), b)
     ),
-    "long vectors win: normalise both sets before the dot product.": (
-        lambda x, a, y, b: _share(y @ x.T, a, b)
-    ),
-    "this is by Euclidean distance, in which length counts: normalise first.": (
-        lambda x, a, y, b: _share(-torch.cdist(y, x), a, b)
-    ),
-    "you gave the number of hits: divide by the number of test images.": (
-        lambda x, a, y, b: _knn(x, a, y, b) * len(y)
-    ),
+    "long_vectors": lambda x, a, y, b: _share(y @ x.T, a, b),
+    "euclidean": lambda x, a, y, b: _share(-torch.cdist(y, x), a, b),
+    "hits": lambda x, a, y, b: _knn(x, a, y, b) * len(y),
 }

@@ -31,7 +31,7 @@ def stack_modalities(attempt: Attempt) -> str:
             noise(3, 4, 5, 5, seed=6), noise(3, 2, 5, 5, seed=7), noise(3, 3, seed=8),
         ),
     }  # fmt: skip
-    attempt.compare(cases, _stacked, _STACKED, look=_STACK_LOOK)
+    attempt.compare(cases, _stacked, _STACKED)
     return "both sensors, then each fact as a map of one value per patch"
 
 
@@ -48,21 +48,11 @@ def _mixed(first: Tensor, second: Tensor, facts: Tensor) -> Tensor:
     return torch.cat([first, second, facts.repeat(1, H * W).view(N, K, H, W)], 1)
 
 
-_STACK_LOOK = (
-    "make the facts (N, K, 1, 1), expand them to (N, K, H, W), then torch.cat along"
-    " dim=1, the channels."
-)
 _STACKED = {
-    "the facts are missing: each of the K numbers becomes one more channel.": (
-        lambda a, b, f: torch.cat([a, b], 1)
-    ),
-    "the two sensors are exchanged: keep the order of the arguments.": (
-        lambda a, b, f: _stacked(b, a, f)
-    ),
-    "every patch got the facts of the first one: keep the axis of the patches,"
-    " facts[:, :, None, None].": lambda a, b, f: _stacked(a, b, f[:1].expand_as(f)),
-    "different facts are mixed within one map: repeat and view went through the numbers"
-    " in another order than you think. Add two axes and expand.": _mixed,
+    "no_facts": lambda a, b, f: torch.cat([a, b], 1),
+    "exchanged": lambda a, b, f: _stacked(b, a, f),
+    "first_patch": lambda a, b, f: _stacked(a, b, f[:1].expand_as(f)),
+    "mixed": _mixed,
 }
 
 
@@ -82,7 +72,7 @@ def channel_statistics(attempt: Attempt) -> str:
             _patches(2, gaps=(3, 30, 41)), torch.arange(20, 60),
         ),
     }  # fmt: skip
-    attempt.compare(cases, _statistics, _STATISTICS, look=_STATISTICS_LOOK)
+    attempt.compare(cases, _statistics, _STATISTICS)
     return "each channel separately, from the training patches, and no gap counted"
 
 
@@ -107,26 +97,11 @@ def _of_all_values(images: Tensor, train: Tensor) -> tuple[Tensor, Tensor]:
     return known.mean(), known.std()
 
 
-_STATISTICS_LOOK = (
-    "take images[train], then the mean over patches, rows and columns, dims (0, 2, 3):"
-    " one number per channel is left. `nanmean` ignores missing values. Return mean and"
-    " deviation, (C,) each."
-)
 _STATISTICS = {
-    "all patches were used: validation and test patches must not influence this. Take"
-    " images[train].": lambda x, train: _statistics(x, torch.arange(len(x))),
-    "NaN came: a missing value entered the mean, and one is enough. `nanmean` ignores"
-    " it; the deviation is the root of a nanmean of squares.": (
-        lambda x, train: (x[train].mean((0, 2, 3)), x[train].std((0, 2, 3)))
-    ),
-    "missing values were counted as 0. For a radar 0 dB is a very bright value: ignore"
-    " it, `nanmean`, instead of replacing it.": (
-        lambda x, train: _statistics(x.nan_to_num(0.0), train)
-    ),
-    "one mean came for all channels together. Decibels, metres and reflectance have"
-    " nothing in common: average over dims (0, 2, 3) and keep the channels.": (
-        _of_all_values
-    ),
+    "all_patches": lambda x, train: _statistics(x, torch.arange(len(x))),
+    "nan": lambda x, train: (x[train].mean((0, 2, 3)), x[train].std((0, 2, 3))),
+    "gaps_as_zero": lambda x, train: _statistics(x.nan_to_num(0.0), train),
+    "all_channels": _of_all_values,
 }
 
 
@@ -147,7 +122,7 @@ def verdict(attempt: Attempt) -> str:
         "far apart, with a mean near 0: [12.0, -11.0]": ([12.0, -11.0],),
         "one seed alone: [7.5]": ([7.5],),
     }
-    attempt.compare(cases, _word, _VERDICTS, look=_VERDICT_LOOK)
+    attempt.compare(cases, _word, _VERDICTS)
     return f"{len(cases)} lists of gains, from a single seed to three"
 
 
@@ -173,19 +148,9 @@ def _by_any(gains: Sequence[float]) -> str:
     return "harmful" if min(gains) <= -1 else "redundant"
 
 
-_VERDICT_LOOK = (
-    f"give one of the words {', '.join(WORDS)}. First: are there two seeds at all?"
-    " Then test all gains at once: all(gain >= 1 for gain in gains)."
-)
 _VERDICTS = {
-    "the mean decides, which hides seeds that disagree. Every seed must say the"
-    " same.": _by_the_mean,
-    "one seed that gains is enough for you: all of them must, by a point or more.": (
-        _by_any
-    ),
-    "any gain above 0 counts: less than a point is within what a different order of the"
-    " images changes.": lambda gains: _word(gains, least=1e-9),
-    "a single seed is taken for proof: with fewer than two say unsure.": (
-        lambda gains: _word(gains, seeds=1)
-    ),
+    "mean": _by_the_mean,
+    "any": _by_any,
+    "any_gain": lambda gains: _word(gains, least=1e-9),
+    "one_seed": lambda gains: _word(gains, seeds=1),
 }

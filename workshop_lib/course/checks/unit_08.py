@@ -33,25 +33,15 @@ def times_seen(attempt: Attempt) -> str:
         "a window of 64 every pixel": (64, 1),
         "windows side by side, 32 every 32": (32, 32),
     }
-    attempt.compare(cases, lambda w, s: (w / s) ** 2, _SEEN, look=_SEEN_LOOK)
+    attempt.compare(cases, lambda w, s: (w / s) ** 2, _SEEN)
     return "with a window of 32 every 8, each pixel is processed 16 times"
 
 
-_SEEN_LOOK = (
-    "draw one row of pixels: how many windows contain a pixel? Then the same downwards."
-)
 _SEEN = {
-    "this is along one side. Windows slide to the right and downwards: each of the rows"
-    " of windows contains the pixel as often again.": lambda w, s: w / s,
-    "twice the number along one side: right and down multiply, they do not add.": (
-        lambda w, s: 2 * w / s
-    ),
-    "these are the pixels of a window. How many windows contain one pixel?": (
-        lambda w, s: w**2
-    ),
-    "the fraction is upside down: the smaller the stride, the more windows.": (
-        lambda w, s: (s / w) ** 2
-    ),
+    "one_side": lambda w, s: w / s,
+    "added": lambda w, s: 2 * w / s,
+    "pixels": lambda w, s: w**2,
+    "upside_down": lambda w, s: (s / w) ** 2,
 }
 
 
@@ -67,27 +57,15 @@ def head_parameters(attempt: Attempt) -> str:
         "a ResNet-18, seven classes": ((128, 256, 512), 7),
         "one head alone, two classes": ((512,), 2),
     }
-    attempt.compare(
-        cases, lambda c, K: sum(n + 1 for n in c) * K, _HEADS, look=_HEADS_LOOK
-    )
+    attempt.compare(cases, lambda c, K: sum(n + 1 for n in c) * K, _HEADS)
     return "a ResNet-50 with six classes has 21,522 of them"
 
 
-_HEADS_LOOK = (
-    "a convolution of 1 x 1 pixel: one weight from each channel to each class, and one"
-    " bias per class; add up the heads."
-)
 _HEADS = {
-    "the biases are missing: each head has one per class.": lambda c, K: sum(c) * K,
-    "the biases were counted once: each head has its own, one per class.": (
-        lambda c, K: (sum(c) + 1) * K
-    ),
-    "one bias per head was counted: there is one per class.": (
-        lambda c, K: sum(n * K + 1 for n in c)
-    ),
-    "filters of 3 x 3 pixels were counted: those of the heads are 1 x 1.": (
-        lambda c, K: sum((9 * n + 1) * K for n in c)
-    ),
+    "no_biases": lambda c, K: sum(c) * K,
+    "biases_once": lambda c, K: (sum(c) + 1) * K,
+    "bias_per_head": lambda c, K: sum(n * K + 1 for n in c),
+    "three_by_three": lambda c, K: sum((9 * n + 1) * K for n in c),
 }
 
 
@@ -108,7 +86,7 @@ def sum_scores(attempt: Attempt) -> str:
         "an image of 33 x 41": (scores((5, 3, 2), (6, 3, 2)), (33, 41)),
         "only two maps": (scores((4, 2), (4, 2)), (16, 16)),
     }
-    attempt.compare(cases, _summed, _SUMS, look=_SUMS_LOOK)
+    attempt.compare(cases, _summed, _SUMS)
     return f"{len(cases)} images, also of odd size"
 
 
@@ -128,25 +106,11 @@ def _summed(scores: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
     return _enlarged(scores, size).sum(dim=0)
 
 
-_SUMS_LOOK = (
-    "two steps for each map: enlarge it to the size of the image, bilinearly, and add"
-    " it to the sum. Softmax comes later, and once."
-)
 _SUMS = {
-    "the maps were enlarged by repeating pixels (mode='nearest', which is the default):"
-    " bilinear ones change smoothly.": (
-        lambda s, size: _enlarged(s, size, "nearest", None).sum(0)
-    ),
-    "align_corners=True shifts the maps against each other: leave it at False, where a"
-    " pixel is an area and not a point.": (
-        lambda s, size: _enlarged(s, size, corners=True).sum(0)
-    ),
-    "the mean of the maps came: an FCN adds them.": (
-        lambda s, size: _enlarged(s, size).mean(0)
-    ),
-    "softmax was taken of the sum: scores are wanted, as cross_entropy takes them.": (
-        lambda s, size: _summed(s, size).softmax(dim=1)
-    ),
+    "nearest": lambda s, size: _enlarged(s, size, "nearest", None).sum(0),
+    "corners": lambda s, size: _enlarged(s, size, corners=True).sum(0),
+    "mean": lambda s, size: _enlarged(s, size).mean(0),
+    "softmax": lambda s, size: _summed(s, size).softmax(dim=1),
 }
 
 
@@ -165,7 +129,7 @@ def window_starts(attempt: Attempt) -> str:
         "a side shorter than the window": (5, 8, 2),
         "a side of 256, windows of 64, overlap 24": (256, 64, 24),
     }
-    attempt.compare(cases, _starts, _STARTS, look=_STARTS_LOOK)
+    attempt.compare(cases, _starts, _STARTS)
     return f"{len(cases)} sides are covered to their last pixel, and none beyond it"
 
 
@@ -174,24 +138,14 @@ def _starts(side: int, window: int, overlap: int) -> list[int]:
     return [*range(0, last, window - overlap), last]
 
 
-_STARTS_LOOK = (
-    "from one window to the next it is window - overlap pixels; the last begins at"
-    " side - window, and no later."
-)
 _STARTS = {
-    "the border is left out where the steps do not come out even: add one more window"
-    " at side - window.": lambda side, w, o: [*range(0, max(side - w, 0) + 1, w - o)],
-    "windows begin up to the last pixel, and some extend beyond the image: none may"
-    " begin later than side - window.": lambda side, w, o: [*range(0, side, w - o)],
-    "the last window is there twice where the steps come out even: let the range stop"
-    " before side - window.": (
+    "border_missing": lambda side, w, o: [*range(0, max(side - w, 0) + 1, w - o)],
+    "beyond": lambda side, w, o: [*range(0, side, w - o)],
+    "twice": (
         lambda side, w, o: [*range(0, max(side - w, 0) + 1, w - o), max(side - w, 0)]
     ),
-    "windows are stepped by their own side: with an overlap the step is shorter,"
-    " window - overlap.": lambda side, w, o: _starts(side, w, 0),
-    "a side shorter than the window gives a start below 0: then one window, at 0.": (
-        lambda side, w, o: [*range(0, side - w, w - o), side - w]
-    ),
+    "no_overlap": lambda side, w, o: _starts(side, w, 0),
+    "below_zero": lambda side, w, o: [*range(0, side - w, w - o), side - w],
 }
 
 
@@ -209,7 +163,7 @@ def mean_iou(attempt: Attempt) -> str:
         "a class that is in neither map": _pair(4, seed=3)[:2] + (5,),
         "a class that is predicted but absent": _pair(3, highest=2, seed=4),
     }
-    attempt.compare(cases, _iou, _IOUS, look=_IOUS_LOOK)
+    attempt.compare(cases, _iou, _IOUS)
     return "255 does not count, and a class in neither map is left out of the mean"
 
 
@@ -255,19 +209,10 @@ def _dice(truth: Tensor, predicted: Tensor, K: int) -> Tensor:
     return (2 * right / (union + right))[union > 0].mean()
 
 
-_IOUS_LOOK = (
-    "print the confusion matrix first: its sum is the number of known pixels. Then for"
-    " each class: the diagonal, over row + column - diagonal."
-)
 _IOUS = {
-    "0 / 0 gave NaN: a class that is in neither map has no union. Take the mean over"
-    " the classes with a union above 0.": _nan_iou,
-    "a class that is in neither map was counted as 0: leave it out of the mean.": (
-        _absent_are_0
-    ),
-    "pixels of value 255 count as wrong, but their class is unknown. Take them out of"
-    " both maps first, truth != 255.": lambda t, p, K: _iou(t, p, K, keep_unknown=True),
-    "this is the overall accuracy, all pixels together: compute the IoU of each class,"
-    " then the mean.": lambda t, p, K: (t == p)[t != _UNKNOWN].float().mean(),
-    "this is the Dice coefficient, or F1: the IoU divides by the union, once.": _dice,
+    "nan": _nan_iou,
+    "absent_as_zero": _absent_are_0,
+    "unknown_counted": lambda t, p, K: _iou(t, p, K, keep_unknown=True),
+    "accuracy": lambda t, p, K: (t == p)[t != _UNKNOWN].float().mean(),
+    "dice": _dice,
 }
