@@ -237,6 +237,11 @@ def test_without_zstandard_the_command_that_installs_it_is_named(place, monkeypa
     refused(place / "x.tar.zst", r"workshop_lib\[geo\]")
 
 
+def test_a_python_without_the_safe_filter_is_told(place, monkeypatch):
+    monkeypatch.delattr(tarfile, "data_filter")
+    refused(pack(place / "x.tar", FILES), "update it to at least 3.10.12")
+
+
 @given(st.text(max_size=40))
 def test_a_name_that_is_let_through_stays_inside(name):
     try:

@@ -293,7 +293,7 @@ def test_a_file_that_is_there_is_verified_not_fetched(server, tmp_path):
     fetch(server, tmp_path, "good")
     assert not server.asked
     (tmp_path / "a.zip").write_bytes(b"another one")
-    with pytest.raises(WorkshopError, match="not the file that was expected"):
+    with pytest.raises(WorkshopError, match="not the a.zip that is known: its md5"):
         fetch(server, tmp_path, "good")
     assert (tmp_path / "a.zip").read_bytes() == b"another one"
 

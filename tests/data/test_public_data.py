@@ -10,6 +10,7 @@ import tarfile
 import threading
 import zipfile
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,12 @@ def zip_of(path: Path, files: dict[str, bytes]) -> Path:
     return path
 
 
+def write_files(folder: Path, files: dict[str, bytes]) -> None:
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+
+
 def ucm_files(wrap="UCMerced_LandUse/Images", classes=CLASSES):
     return {
         f"{wrap}/{name}/{name}{k:02d}.png": picture(seed=i * 100 + k)
@@ -67,11 +74,11 @@ def ucm_files(wrap="UCMerced_LandUse/Images", classes=CLASSES):
     }
 
 
-def with_address(source, name, urls, checksum, **changes):
-    """The same data set, its first file at other addresses."""
-    mirrors = tuple(Mirror(url, checksum) for url in urls)
-    files = (replace(source.files[0], name=name, mirrors=mirrors, **changes),)
-    return replace(source, files=files + source.files[1:])
+def change_ucm(monkeypatch, **changes):
+    """Let the only file of UC Merced be another one."""
+    ucm = datasets()["ucm"]
+    changed = replace(ucm, files=(replace(ucm.files[0], **changes),))
+    monkeypatch.setitem(datasets(), "ucm", changed)
 
 
 @pytest.fixture
@@ -79,15 +86,11 @@ def small_ucm(tmp_path, monkeypatch):
     """UC Merced with three classes of six images, its archive already on the disk."""
     archive = zip_of(tmp_path / "UCMerced_LandUse.zip", ucm_files())
     md5 = "md5:" + hashlib.md5(archive.read_bytes()).hexdigest()
-    source = with_address(
-        replace(datasets()["ucm"], classes=CLASSES, count=18, side=8),
-        archive.name,
-        ["http://127.0.0.1:9/UCMerced_LandUse.zip"],
-        md5,
-        size=archive.stat().st_size,
-        unpacked=20_000,
-    )
-    monkeypatch.setitem(datasets(), "ucm", source)
+    ucm = replace(datasets()["ucm"], classes=CLASSES, count=18, side=8)
+    monkeypatch.setitem(datasets(), "ucm", ucm)
+    nowhere = Mirror("http://127.0.0.1:9/UCMerced_LandUse.zip", md5)
+    size = archive.stat().st_size
+    change_ucm(monkeypatch, mirrors=[nowhere], size=size, unpacked=20_000)
     return archive
 
 
@@ -156,36 +159,22 @@ def test_get_takes_what_one_has(small_ucm, capsys):
 
 
 def test_get_downloads_and_removes_the_archive(small_ucm, tmp_path, monkeypatch):
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def __init__(self, *args):
-            super().__init__(*args, directory=str(tmp_path))
-
-        def log_message(self, *args):
-            """Say nothing."""
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     base = f"http://127.0.0.1:{server.server_port}"
-    source = with_address(
-        datasets()["ucm"],
-        small_ucm.name,
-        [f"{base}/gone.zip", f"{base}/{small_ucm.name}"],
-        datasets()["ucm"].files[0].mirrors[0].checksum,
-    )
-    monkeypatch.setitem(datasets(), "ucm", source)
+    checksum = datasets()["ucm"].files[0].mirrors[0].checksum
+    paths = ("gone.zip", small_ucm.name)
+    change_ucm(monkeypatch, mirrors=[Mirror(f"{base}/{p}", checksum) for p in paths])
     try:
         get("ucm")
         get("ucm", root="kept", keep=True)
     finally:
         server.shutdown()
         server.server_close()
-    assert sorted(p.name for p in Path("data/ucm").iterdir()) == [
-        "CITATION.txt",
-        "LICENCE.txt",
-        "ORIGIN.txt",
-        "images",
-    ]
+    there = {path.name for path in Path("data/ucm").iterdir()}
+    assert there == {"CITATION.txt", "LICENCE.txt", "ORIGIN.txt", "images"}
     assert (Path("kept") / small_ucm.name).exists()
 
 
@@ -240,9 +229,7 @@ def test_a_strange_or_dangerous_archive_leaves_nothing(small_ucm, tmp_path, name
 
 
 def test_more_than_the_data_set_is_refused(small_ucm, monkeypatch):
-    source = datasets()["ucm"]
-    tight = replace(source, files=(replace(source.files[0], unpacked=100),))
-    monkeypatch.setitem(datasets(), "ucm", tight)
+    change_ucm(monkeypatch, unpacked=100)
     with pytest.raises(WorkshopError, match="unpacks to more than 400 bytes"):
         get("ucm", given=[small_ucm])
 
@@ -295,19 +282,11 @@ def test_what_has_no_single_class_per_image_is_not_trained_on():
 
 
 def test_a_folder_of_that_name_comes_first(small_ucm):
-    for name, content in ucm_files(wrap="ucm", classes={"a": 2, "b": 2}).items():
-        Path(name).parent.mkdir(parents=True, exist_ok=True)
-        Path(name).write_bytes(content)
+    write_files(Path(), ucm_files(wrap="ucm", classes={"a": 2, "b": 2}))
     assert load_dataset(Recipe(data="ucm", size=8)).class_names == ("a", "b")
 
 
 # --- check and split: a folder of images per class
-
-
-def test_check_finds_nothing_wrong_with_what_is_whole(small_ucm):
-    get("ucm", given=[small_ucm])
-    found = check_integrity(Path("data/ucm"), datasets()["ucm"])
-    assert str(found) == "18 images in 3 classes: 18 .png\ncomplete"
 
 
 def test_check_lists_what_is_missing_broken_and_odd(small_ucm):
@@ -330,9 +309,13 @@ def test_check_lists_what_is_missing_broken_and_odd(small_ucm):
     assert str(found).endswith("incomplete")
 
 
-def test_check_looks_at_ones_own_folder(small_ucm):
+def test_check_finds_nothing_wrong_with_what_is_whole(small_ucm):
     get("ucm", given=[small_ucm])
-    assert check_integrity(resolve("ucm")).facts == ["18 images in 3 classes: 18 .png"]
+    for found in (
+        check_integrity(Path("data/ucm"), datasets()["ucm"]),
+        check_integrity(resolve("ucm")),  # as a folder of one's own
+    ):
+        assert str(found) == "18 images in 3 classes: 18 .png\ncomplete"
     with pytest.raises(WorkshopError, match="not a folder"):
         check_integrity(Path("nowhere"))
     with pytest.raises(WorkshopError, match="workshop data eurosat get"):
@@ -343,16 +326,11 @@ def test_images_with_many_bands_have_a_size_too(tmp_path):
     rasterio = pytest.importorskip("rasterio", reason="extra geo not installed")
     for name in ("a", "b"):
         (tmp_path / "own" / name).mkdir(parents=True)
+        path = tmp_path / "own" / name / "1.tif"
         with rasterio.open(
-            tmp_path / "own" / name / "1.tif",
-            "w",
-            driver="GTiff",
-            width=6,
-            height=4,
-            count=13,
-            dtype="uint16",
+            path, "w", driver="GTiff", width=6, height=4, count=13, dtype="uint16",
             transform=rasterio.transform.from_origin(0, 0, 10, 10),
-        ) as image:
+        ) as image:  # fmt: skip
             image.write(np.ones((13, 4, 6), np.uint16))
     (tmp_path / "own" / "b" / "2.tif").write_bytes(b"no image")
     found = check_integrity(tmp_path / "own")
@@ -453,12 +431,6 @@ def patch_files(count, s2="sentinel-2", s1="sentinel-1"):
         files[f"{s2}/{first}/{first}_labels_metadata.json"] = labels
         files[f"{s1}/{second}/{second}_labels_metadata.json"] = labels
     return files
-
-
-def write_files(folder: Path, files: dict[str, bytes]) -> None:
-    for name, content in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(content)
 
 
 @pytest.fixture

@@ -17,11 +17,10 @@ import tarfile
 import uuid
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any
 
 from tqdm import tqdm
 
@@ -45,14 +44,6 @@ _DAMAGED = (
 )
 
 
-class _Member(NamedTuple):
-    name: str
-    size: int  # bytes; zipfile and tarfile write no more than an archive declares
-    is_folder: bool
-    is_plain: bool  # a file or a folder; not a link, not a device
-    extract: Callable[[Path], object]
-
-
 def unpack(archive: Path | str, folder: Path | str, limit: int = 0) -> None:
     """Unpack .zip, .whl, .tar, .tar.gz or .tar.zst into a new folder.
 
@@ -72,7 +63,7 @@ def unpack(archive: Path | str, folder: Path | str, limit: int = 0) -> None:
     temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.unpacking")
     temporary.mkdir(parents=True)
     try:
-        _unpack_members(archive, temporary, limit)
+        _unpack_members(archive, temporary, _Guard(archive, temporary, limit))
         temporary.rename(folder)
     except _DAMAGED as error:
         raise WorkshopError(
@@ -109,80 +100,87 @@ def check_name(name: str) -> PurePosixPath:
     return path
 
 
-def _unpack_members(archive: Path, folder: Path, limit: int) -> None:
-    packed = archive.stat().st_size
-    limit = limit or max(_SMALL, _RATIO * packed)
-    room = free_space(folder) - RESERVE
-    size = 0
-    bar: Any = tqdm(desc="unpacking", unit="B", unit_scale=True, disable=None)
-    with bar, _open_archive(archive) as members:
-        for member in members:
-            target = folder / check_name(member.name)
-            if not member.is_plain:
-                raise WorkshopError(
-                    f"the archive holds {member.name!r}, which is a link or a device,"
-                    " not a file: data sets have none. Nothing was kept."
-                )
-            size += member.size
-            if size > limit:
-                raise WorkshopError(
-                    f"{archive} ({human_size(packed)}) unpacks to more than"
-                    f" {human_size(limit)}, which no known data set does. Nothing was"
-                    " kept."
-                )
-            if size > room:
-                raise WorkshopError(
-                    f"{archive} unpacks to more than {human_size(max(0, room))}, and"
-                    " the disk has no more room: free some space, or choose another"
-                    " disk (--root)."
-                )
-            # Also a name that differs only in case, where the disk does not care
-            if target.exists() and not member.is_folder:
-                raise FileExistsError(f"{member.name!r} exists already")
-            member.extract(folder)
-            bar.update(member.size)
+class _Guard:
+    """Refuse a member of an archive before it is written."""
+
+    def __init__(self, archive: Path, folder: Path, limit: int) -> None:
+        packed = archive.stat().st_size
+        self.what = f"{archive} ({human_size(packed)})"
+        self.folder, self.size = folder, 0
+        self.limit = limit or max(_SMALL, _RATIO * packed)
+        self.room = max(0, free_space(folder) - RESERVE)
+        self.bar: Any = tqdm(desc="unpacking", unit="B", unit_scale=True, disable=None)
+
+    def check(self, name: str, size: int, is_folder: bool, is_file: bool) -> None:
+        """Check name, kind and size; zipfile and tarfile write no more than declared.
+
+        Raises:
+            WorkshopError, FileExistsError: it must not be written.
+        """
+        target = self.folder / check_name(name)
+        if not is_folder and not is_file:
+            raise WorkshopError(
+                f"the archive holds {name!r}, which is a link or a device, not a file:"
+                " data sets have none. Nothing was kept."
+            )
+        # Also a name that differs only in case, where the disk does not care
+        if target.exists() and not is_folder:
+            raise FileExistsError(f"{name!r} exists already")
+        self.bar.update(size)
+        self.size += size
+        if self.size > self.limit:
+            raise WorkshopError(
+                f"{self.what} unpacks to more than {human_size(self.limit)}, which no"
+                " known data set does. Nothing was kept."
+            )
+        if self.size > self.room:
+            raise WorkshopError(
+                f"{self.what} unpacks to more than {human_size(self.room)}, and the"
+                " disk has no more room: free some space, or choose another disk"
+                " (--root)."
+            )
 
 
-@contextmanager
-def _open_archive(archive: Path) -> Iterator[Iterator[_Member]]:
-    """Open an archive by its ending, and iterate over its members."""
+def _unpack_members(archive: Path, folder: Path, guard: _Guard) -> None:
+    """Unpack by the archive's ending, each member after a look at it."""
     name = archive.name.lower()
-    if name.endswith((".zip", ".whl")):  # a Python wheel is a zip
-        with zipfile.ZipFile(archive) as file:
-            yield _zip_members(file)
-    elif name.endswith((".tar", ".tar.gz", ".tgz", ".tar.zst")):
-        # As a stream: hundreds of gigabytes are read once, from beginning to end
-        with _tar_stream(archive) as stream:
-            with tarfile.open(fileobj=stream, mode="r|") as tar:
-                yield _tar_members(tar)
-            while stream.read(1 << 20):  # to the end, where gzip's checksum is
-                pass
-    else:
-        raise WorkshopError(
-            f"{archive}: known archives end in .zip, .tar, .tar.gz, .tgz or .tar.zst."
-        )
+    with guard.bar:
+        if name.endswith((".zip", ".whl")):  # a Python wheel is a zip
+            _unpack_zip(archive, folder, guard)
+        elif name.endswith((".tar", ".tar.gz", ".tgz", ".tar.zst")):
+            _unpack_tar(archive, folder, guard)
+        else:
+            raise WorkshopError(
+                f"{archive}: known archives end in .zip, .tar, .tar.gz, .tgz or"
+                " .tar.zst."
+            )
 
 
-def _zip_members(file: zipfile.ZipFile) -> Iterator[_Member]:
-    for info in file.infolist():
-        kind = stat.S_IFMT(info.external_attr >> 16)  # 0 if packed on Windows
-        plain = kind in (0, stat.S_IFREG, stat.S_IFDIR)
-        extract = partial(file.extract, info)
-        yield _Member(info.filename, info.file_size, info.is_dir(), plain, extract)
+def _unpack_zip(archive: Path, folder: Path, guard: _Guard) -> None:
+    with zipfile.ZipFile(archive) as file:
+        for info in file.infolist():
+            kind = stat.S_IFMT(info.external_attr >> 16)  # 0 if packed on Windows
+            is_file = kind in (0, stat.S_IFREG)
+            guard.check(info.filename, info.file_size, info.is_dir(), is_file)
+            file.extract(info, folder)
 
 
-def _tar_members(tar: tarfile.TarFile) -> Iterator[_Member]:
+def _unpack_tar(archive: Path, folder: Path, guard: _Guard) -> None:
+    """Unpack as a stream: hundreds of gigabytes are read once, from begin to end."""
     if not hasattr(tarfile, "data_filter"):
         raise WorkshopError(
             "this Python cannot unpack tar archives safely: update it to at least"
             " 3.10.12, 3.11.4 or 3.12."
         )
-    for info in tar:
-        plain = info.isreg() or info.isdir()
-        extract = partial(tar.extract, info, filter="data")
-        yield _Member(info.name, max(0, info.size), info.isdir(), plain, extract)
-        # tarfile keeps every member: gigabytes of memory for millions of files
-        tar.members.clear()  # type: ignore[attr-defined]
+    with _tar_stream(archive) as stream:
+        with tarfile.open(fileobj=stream, mode="r|") as tar:
+            for info in tar:
+                guard.check(info.name, max(0, info.size), info.isdir(), info.isreg())
+                tar.extract(info, folder, filter="data")
+                # tarfile keeps every member: gigabytes for millions of files
+                tar.members.clear()  # type: ignore[attr-defined]
+        while stream.read(1 << 20):  # to the end, where gzip's checksum is
+            pass
 
 
 @contextmanager

@@ -58,11 +58,7 @@ def download(
     """
     final = Path(folder) / remote.name
     if final.exists():
-        if wrong := remote.checksum_error(final):
-            raise WorkshopError(
-                f"{final} is not the file that was expected: {wrong}. Remove it, or"
-                " move it elsewhere, and run the command again."
-            )
+        _checksum_error(final, remote, any_version=False)
         return final
     problems = []
     for mirror in remote.mirrors:
@@ -141,7 +137,6 @@ def get(
     given: Sequence[Path | str] = (),
     any_version: bool = False,
     keep: bool = False,
-    timeout: float = 30.0,
 ) -> Path:
     """Fetch a data set: download, verify, unpack, and write down licence and origin.
 
@@ -151,7 +146,6 @@ def get(
         given: files that are on this machine already, instead of downloads.
         any_version: also take given files whose checksum is not the known one.
         keep: keep a downloaded archive after it is unpacked.
-        timeout: seconds that a server may be silent.
 
     Returns:
         The folder of the data set.
@@ -174,9 +168,9 @@ def get(
         archive, wrong = here[remote.name], ""
         downloaded = not archive.exists()  # and so may be removed afterwards
         if downloaded:
-            download(remote, folder, timeout=timeout)
-        elif wrong := remote.checksum_error(archive):
-            _allow_version(archive, remote, wrong, any_version)
+            download(remote, folder)
+        else:
+            wrong = _checksum_error(archive, remote, any_version)
         _install(archive, remote, info, folder, any_version)
         _note_origin(archive, remote, wrong, folder)
         if remote.folder and downloaded and not keep:
@@ -227,15 +221,17 @@ def _require_sources(
     require_disk_space(folder, size, info.title)
 
 
-def _allow_version(
-    path: Path, remote: RemoteFile, wrong: str, any_version: bool
-) -> None:
-    if not any_version:
+def _checksum_error(path: Path, remote: RemoteFile, any_version: bool) -> str:
+    """Refuse a file of another version, or print how it differs and return that."""
+    wrong = remote.checksum_error(path)
+    if wrong and not any_version:
         raise WorkshopError(
-            f"{path} is not the {remote.name} that is known: {wrong}. Get the right"
-            " one; or, if you know why it differs and trust it, add --any-version."
+            f"{path} is not the {remote.name} that is known: {wrong}. Replace or remove"
+            " it; or, if you know why it differs and trust it, add --any-version."
         )
-    print(f"another version of {remote.name}: {wrong}")
+    if wrong:
+        print(f"another version of {remote.name}: {wrong}")
+    return wrong
 
 
 def _install(
