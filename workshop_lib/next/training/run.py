@@ -1,0 +1,195 @@
+"""A finished (or interrupted) training as a folder, and how to open it again."""
+
+__all__ = ["CHECKPOINTS", "Run", "run_identity", "what_differs"]
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+import torch
+
+from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.split import Split
+from workshop_lib.errors import WorkshopError, unknown_name
+from workshop_lib.files import read_json
+from workshop_lib.next.augment import BandNormalize, Normalize
+from workshop_lib.next.config import Config
+from workshop_lib.next.models import Model
+from workshop_lib.next.training.inputs import initial_model
+from workshop_lib.training.checkpoint import load_checkpoint
+from workshop_lib.training.pseudo_maps import PseudoMaps
+
+CHECKPOINTS = ("best", "last", "initial")
+
+
+def run_identity(config: Config, scenes: Scenes, split: Split) -> dict[str, str]:
+    """Hash the images of a run and how they were split; of maps, all masks as well."""
+    found = {"images": scenes.digest(), "split": split.digest(scenes)}
+    maps = "cover" in config.model.heads
+    return {**found, "masks": scenes.mask_digest()} if maps else found
+
+
+def what_differs(found: dict[str, str], wanted: dict[str, str]) -> str:
+    """Describe how two identities differ; "" if it is the same run."""
+    words = {"images": "other images", "split": "another split of them"}
+    odd = [name for name, value in wanted.items() if found.get(name) != value]
+    return " and ".join(words.get(name, f"other {name}") for name in odd)
+
+
+@dataclass(frozen=True)
+class Run:
+    """The folder of a training and what is in it.
+
+    `config.json` the settings, `log.csv` the table of validations, `best.pt` the
+    checkpoint with the best validation, `last.pt` the one a killed training goes on
+    from, `previous.pt` the one before, in case the last gets damaged,
+    `pseudo_labels.csv` the counts of `PseudoLabelCounts` if the method makes
+    pseudo-labels, `pseudo_maps.npz` a few maps over time if it makes maps, `run.json`
+    the facts (seconds, parameters, labels counted, versions), `split/` the names of the
+    images in each part.
+    """
+
+    folder: Path
+    config: Config
+    facts: dict[str, Any]
+    log: pd.DataFrame = field(repr=False)
+
+    @classmethod
+    def load(cls, folder: Path | str, config: Config | None = None) -> "Run":
+        """Open the folder of a finished training.
+
+        Args:
+            folder: of the run.
+            config: where the method is one's own, which config.json cannot hold.
+
+        Raises:
+            WorkshopError: the folder is no finished run, or one of an older version.
+        """
+        folder = Path(folder)
+        refuse_old_run(folder)
+        for name in ("config.json", "run.json", "log.csv", "best.pt"):
+            if not (folder / name).exists():
+                raise WorkshopError(
+                    f"{folder} is not a finished run: it has no {name}. Give the folder"
+                    " that `workshop train` printed, or train again to finish it."
+                )
+        if config is None:
+            text = (folder / "config.json").read_text(encoding="utf-8")
+            config = Config.from_json(text)
+        facts = read_json(folder / "run.json")
+        try:
+            log = pd.read_csv(folder / "log.csv")
+        except ValueError as error:
+            raise WorkshopError(
+                f"{folder / 'log.csv'} is damaged ({error}): restore it or train again."
+            ) from error
+        return cls(folder, config, facts, log)
+
+    @property
+    def main_head(self) -> str:
+        """Name of the head that chose the checkpoint."""
+        return next(iter(self.facts["heads"]))
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Classes of the main head; empty for a number."""
+        return tuple(self.facts["heads"][self.main_head]["classes"])
+
+    @property
+    def dense(self) -> bool:
+        """Whether the main head predicts pixels."""
+        return bool(self.facts["heads"][self.main_head]["kind"] == "dense")
+
+    def pseudo_maps(self) -> PseudoMaps:
+        """Read what the network made of a few unlabelled tiles over time.
+
+        Raises:
+            WorkshopError: a run that predicts no pixels, or a damaged file.
+        """
+        if not self.dense:
+            raise WorkshopError(
+                f"{self.folder} predicts no pixels: look at pseudo_labels() instead."
+            )
+        return PseudoMaps.load(self.folder / "pseudo_maps.npz")
+
+    def pseudo_labels(self) -> pd.DataFrame | None:
+        """Read how pseudo-labels fared per class: step, class, used, correct, true.
+
+        None for a method without pseudo-labels. The columns are explained in
+        `PseudoLabelCounts`.
+
+        Raises:
+            WorkshopError: the table is damaged.
+        """
+        path = self.folder / "pseudo_labels.csv"
+        if not path.exists():
+            return None
+        try:  # a class may be called "NA"
+            return pd.read_csv(path, dtype={"class": str}, keep_default_na=False)
+        except ValueError as error:
+            raise WorkshopError(
+                f"{path} is damaged ({error}): restore it or train again."
+            ) from error
+
+    def load_model(
+        self,
+        which: Literal["best", "last", "initial"] = "best",
+        weights: Literal["ema", "online"] = "ema",
+    ) -> tuple[Model, Normalize]:
+        """Build the network with trained weights, ready for `predict` and `embed`.
+
+        Args:
+            which: the checkpoint with the best validation, the last one, or the network
+                as it was before the first step.
+            weights: "ema" the averaged weights, which every figure of this library is
+                about; "online" those that the optimiser moved. At the start they are
+                the same.
+
+        Returns:
+            The model in evaluation mode, and the normalisation fitted to its training
+            images.
+        """
+        if which not in CHECKPOINTS:
+            raise unknown_name("checkpoint", which, CHECKPOINTS)
+        if weights not in ("ema", "online"):
+            raise unknown_name("weights", weights, ("ema", "online"))
+        # Every checkpoint holds the normalisation, which training does not change.
+        file = "best" if which == "initial" else which
+        state = load_checkpoint(
+            self.folder / f"{file}.pt", needs=("model", "ema", "normalize")
+        )
+        initial = which == "initial"
+        model = initial_model(self.config, self.facts, load_pretrained=initial)
+        if not initial:
+            model.load_state_dict(
+                state["ema"]["model"] if weights == "ema" else state["model"]
+            )
+        widths = {name: len(v) for name, v in _means(state["normalize"]).items()}
+        normalize = Normalize(
+            {n: BandNormalize(torch.zeros(c), torch.ones(c)) for n, c in widths.items()}
+        )
+        normalize.load_state_dict(state["normalize"])
+        return model.eval(), normalize
+
+
+def refuse_old_run(folder: Path) -> None:
+    """Explain a folder that a version before 0.2 has written.
+
+    Raises:
+        WorkshopError: the folder holds recipe.json and no config.json.
+    """
+    if (folder / "recipe.json").exists() and not (folder / "config.json").exists():
+        raise WorkshopError(
+            f"{folder} holds a run of version 0.1 (recipe.json), whose networks this"
+            " version cannot read: train again, or install workshop_lib 0.1 to use it."
+        )
+
+
+def _means(state: dict[str, Any]) -> dict[str, Any]:
+    """Return the means in a normalisation's state, by sensor."""
+    return {
+        key.removeprefix("bands.").removesuffix(".mean"): value
+        for key, value in state.items()
+        if key.endswith(".mean")
+    }
