@@ -17,7 +17,7 @@ from torch import Tensor
 
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
-from workshop_lib.data.tiles.counts import class_weights
+from workshop_lib.data.tiles import class_weights
 from workshop_lib.errors import WorkshopError
 from workshop_lib.next.augment import (
     BandNormalize,
