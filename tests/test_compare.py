@@ -12,14 +12,14 @@ from workshop_lib import cli
 from workshop_lib import compare as module
 from workshop_lib.compare import compare, plan, time_left
 from workshop_lib.errors import WorkshopError
-from workshop_lib.evaluation.results import (
+from workshop_lib.recipe import Recipe
+from workshop_lib.report.results import (
     as_markdown,
     collect,
     differences,
     run_row,
     summarize,
 )
-from workshop_lib.recipe import Recipe
 from workshop_lib.training.trainer import Trainer
 
 METHODS = ("supervised_strong", "fixmatch")

@@ -30,13 +30,22 @@ DISTRIBUTION = {"sklearn": "scikit-learn", "PIL": "pillow", "yaml": "pyyaml"}
 
 # What each room must not know of: arrows go downwards only.
 ABOVE = {
-    "data": ("augment", "models", "losses", "methods", "training", "evaluation"),
-    "augment": ("models", "losses", "methods", "training", "evaluation"),
-    "models": ("data", "losses", "methods", "training", "evaluation"),
-    "losses": ("data", "models", "methods", "training", "evaluation"),
-    "methods": ("data", "augment", "training", "evaluation"),
-    "training": ("evaluation",),
-    "plots": ("training", "evaluation", "methods"),
+    "data": (
+        "augment",
+        "models",
+        "losses",
+        "methods",
+        "training",
+        "evaluation",
+        "report",
+    ),
+    "augment": ("models", "losses", "methods", "training", "evaluation", "report"),
+    "models": ("data", "losses", "methods", "training", "evaluation", "report"),
+    "losses": ("data", "models", "methods", "training", "evaluation", "report"),
+    "methods": ("data", "augment", "training", "evaluation", "report"),
+    "training": ("evaluation", "report"),
+    "plots": ("training", "evaluation", "report", "methods"),
+    "evaluation": ("report",),
 }
 # What only the top knows of: nothing below imports it.
 TOP = ("cli", "commands", "compare", "quickstart", "ladder", "slurm", "course")

@@ -17,7 +17,6 @@ from workshop_lib import cli
 from workshop_lib.data.read.decode import fit
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.calibration import apply_temperature
-from workshop_lib.evaluation.prediction_page import write_prediction_page
 from workshop_lib.evaluation.predictions import (
     PredictedFiles,
     predict_files,
@@ -26,6 +25,7 @@ from workshop_lib.evaluation.predictions import (
 from workshop_lib.models.predict import predict
 from workshop_lib.models.pretrained import Backbone
 from workshop_lib.recipe import PRESETS
+from workshop_lib.report.predictions import write_prediction_page
 from workshop_lib.training import features
 from workshop_lib.training.run import Run
 
@@ -204,7 +204,7 @@ def test_the_least_sure_of_each_class_come_first_and_the_rest_is_counted(
     alts = re.findall(r'alt="([^"]*)"', page)
     assert [re.search(r"\d", alt).group() for alt in alts] == ["1", "3", "0", "5"]
     assert alts[0].startswith("&lt;1&gt;.png: predicted bright &amp; big 55")
-    assert "The 3 least sure of 5" in page and "All 1." in page
+    assert "The 3 least confident of 5" in page and "All 1." in page
     assert page.count('class="wrong"') == 2, "those below 70 % are marked"
     assert "about 5 of 6 are right" in page and "temperature 1.50" in page
     row = re.search(r"never seen</th>(.*?)</tr>", page).group(1)

@@ -16,12 +16,12 @@ from workshop_lib.data.load import load_dataset, make_split
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.evaluate import evaluate
-from workshop_lib.evaluation.results import run_row, summarize
 from workshop_lib.files import write_text
 from workshop_lib.ladder import ladder_recipe
 from workshop_lib.methods import build_method
 from workshop_lib.models import build_model
 from workshop_lib.recipe import Recipe
+from workshop_lib.report.results import run_row, summarize
 from workshop_lib.session import in_notebook
 from workshop_lib.training.log import Row, someone_watches
 from workshop_lib.training.loop import train

@@ -10,11 +10,11 @@ from typing import Any
 from workshop_lib.data.load import load_dataset, make_split
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.evaluation.evaluate import evaluate
-from workshop_lib.evaluation.report import MethodResult, write_report
-from workshop_lib.evaluation.report_runs import collect_page, method_result
 from workshop_lib.files import write_text
 from workshop_lib.ladder import CONTROLS, LADDER, ladder_recipe
 from workshop_lib.recipe import Recipe
+from workshop_lib.report.data import MethodResult, collect_page, method_result
+from workshop_lib.report.page import write_report
 from workshop_lib.training.loop import train
 from workshop_lib.training.run import Run
 

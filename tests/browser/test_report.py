@@ -14,9 +14,9 @@ from workshop_lib.data.audit import Audit
 from workshop_lib.evaluation.calibration import calibrate
 from workshop_lib.evaluation.embeddings import Embeddings
 from workshop_lib.evaluation.metrics import score
-from workshop_lib.evaluation.report import MethodResult, ReportData, write_report
-from workshop_lib.evaluation.report_data import Embedded
 from workshop_lib.recipe import Recipe
+from workshop_lib.report.data import Embedded, MethodResult, ReportData
+from workshop_lib.report.page import write_report
 
 pytestmark = pytest.mark.slow
 PHONE = {"width": 390, "height": 844}

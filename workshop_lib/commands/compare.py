@@ -37,7 +37,7 @@ def compare(
         fresh: train anew, also what is finished.
     """
     from workshop_lib.compare import compare as run_compare
-    from workshop_lib.evaluation.results import as_text
+    from workshop_lib.report.results import as_text
     from workshop_lib.session import setup
 
     setup()
@@ -56,8 +56,8 @@ def results(runs: tyro.conf.Positional[list[Path]], out: Path | None = None) -> 
         runs: folders of runs, or folders that hold such folders at any depth.
         out: write the table there, as Markdown (.md) or as .csv; default: print only.
     """
-    from workshop_lib.evaluation.results import as_markdown, as_text, collect, summarize
     from workshop_lib.files import write_text
+    from workshop_lib.report.results import as_markdown, as_text, collect, summarize
 
     if out and out.suffix not in (".md", ".csv"):
         raise WorkshopError(f"out {out}: its name must end in .md or .csv.")

@@ -168,7 +168,7 @@ def report(runs: tyro.conf.Positional[list[Path]], out: Path | None = None) -> N
         runs: folders of finished runs.
         out: the HTML file; default report.html in the first run's folder.
     """
-    from workshop_lib.evaluation.report_runs import report_runs
+    from workshop_lib.report.page import report_runs
 
     if not runs:
         raise WorkshopError("give the folder of at least one finished run.")

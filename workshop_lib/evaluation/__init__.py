@@ -1,8 +1,4 @@
-"""What a trained model is worth: scores, how sure they are, and `report`, the page.
-
-`report` is imported on its own (`from workshop_lib.evaluation.report import ...`): a
-training needs no figures.
-"""
+"""Scores of trained models on test images, and how certain they are."""
 
 from workshop_lib.evaluation.calibration import calibrate, reliability
 from workshop_lib.evaluation.metrics import Scores, score, scores_from_confusion

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 
-from workshop_lib.evaluation.report_pictures import data_uri
 from workshop_lib.plots import AccessibleFigure, describe
+from workshop_lib.report.pictures import data_uri
 from workshop_lib.session import in_notebook
 
 

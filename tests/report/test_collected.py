@@ -10,9 +10,9 @@ import tyro
 from workshop_lib.data.mini_eo import mini_eo
 from workshop_lib.data.split import Split
 from workshop_lib.evaluation.evaluate import evaluate
-from workshop_lib.evaluation.report_runs import collect_page, method_result
-from workshop_lib.evaluation.report_text import train_command
 from workshop_lib.recipe import Recipe, preset
+from workshop_lib.report.data import collect_page, method_result
+from workshop_lib.report.page import train_command
 from workshop_lib.training.loop import train
 from workshop_lib.training.run import Run
 
