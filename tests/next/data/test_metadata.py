@@ -116,7 +116,7 @@ def test_the_numbers_are_in_the_order_of_the_names(order):
 
 
 def test_numbers_have_names():
-    dataset = mini_eo(5, seed=7)
+    dataset = mini_eo(10, seed=7)
     names = metadata_names(dataset, ("season", "climate", "region"))
     zones = [f"climate={zone}" for zone in CLIMATE_ZONES]
     assert names == ["season=summer", *zones, "region"]

@@ -1,0 +1,255 @@
+"""Symmetries, shifts, affine distortions and holes: invariants and loop twins."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from workshop_lib.errors import WorkshopError
+from workshop_lib.next.augment.geometry import (
+    affine,
+    dihedral,
+    move,
+    reflect_shift,
+    resized_crop,
+    sample_crop,
+)
+from workshop_lib.next.augment.occlusion import cutout
+
+SHAPES = [(1, 3, 32, 32), (5, 4, 45, 61), (3, 12, 33, 33), (2, 1, 1, 7), (1, 2, 2, 1)]
+shapes = pytest.mark.parametrize("shape", SHAPES, ids=str)
+
+
+def rand(*shape: int, seed: int = 0) -> Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def dihedral_twin(image: Tensor, which: int) -> Tensor:
+    """One image (C, H, W), by torch's own flips."""
+    if which & 4 and image.shape[1] == image.shape[2]:
+        image = image.transpose(1, 2)
+        # Mirroring comes first in ours; swapped afterwards, rows become columns.
+        which = (which & 4) | (which & 1) << 1 | (which & 2) >> 1
+    if which & 1:
+        image = image.flip(1)
+    if which & 2:
+        image = image.flip(2)
+    return image
+
+
+@shapes
+def test_dihedral_equals_twin(shape: tuple[int, ...]) -> None:
+    for which in range(8):
+        images = rand(*shape)
+        result = dihedral(images, torch.full((shape[0],), which))
+        for image, moved in zip(images, result, strict=True):
+            assert torch.equal(moved, dihedral_twin(image, which))
+
+
+def test_eight_symmetries_are_eight() -> None:
+    views = dihedral(rand(1, 2, 9, 9).expand(8, 2, 9, 9), torch.arange(8))
+    different = {tuple(view.flatten().tolist()) for view in views}
+    assert len(different) == 8
+    for turns in range(4):  # the four rotations are among them
+        assert tuple(views[0].rot90(turns, (1, 2)).flatten().tolist()) in different
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    height=st.integers(2, 20),
+    width=st.integers(2, 20),
+    seed=st.integers(0, 1000),
+)
+def test_reflect_shift_equals_padding_and_cropping(
+    height: int, width: int, seed: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.rand(4, 3, height, width, generator=generator)
+    down = torch.randint(1 - height, height, (4,), generator=generator)
+    right = torch.randint(1 - width, width, (4,), generator=generator)
+    result = reflect_shift(images, torch.stack([down, right], 1))
+    pad = (width - 1, width - 1, height - 1, height - 1)
+    for i in range(4):
+        padded = F.pad(images[i : i + 1], pad, mode="reflect")[0]
+        top, left = height - 1 - int(down[i]), width - 1 - int(right[i])
+        expected = padded[:, top : top + height, left : left + width]
+        assert torch.equal(result[i], expected)
+
+
+def test_move_is_reflect_shift_then_dihedral() -> None:
+    images = rand(16, 3, 21, 21)
+    generator = torch.Generator().manual_seed(1)
+    which = torch.randint(0, 8, (16,), generator=generator)
+    shift = torch.randint(-6, 7, (16, 2), generator=generator)
+    assert torch.equal(
+        move(images, which, shift), dihedral(reflect_shift(images, shift), which)
+    )
+
+
+@shapes
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_zero_is_identity(shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    images = rand(*shape).to(dtype)
+    B = shape[0]
+    zero, zeros = torch.zeros(B), torch.zeros(B, 2)
+    results = [
+        dihedral(images, torch.zeros(B, dtype=torch.long)),
+        reflect_shift(images, torch.zeros(B, 2, dtype=torch.long)),
+        affine(images, degrees=zero, shear=zeros, shift=zeros, zoom=zero),
+        affine(images),
+        resized_crop(images, zeros, zeros + 1),
+        cutout(images, zeros + 0.5, zero),
+        cutout(images, zeros + 0.5, zero, fill=0.3),
+    ]
+    for result in results:
+        assert result.dtype == dtype
+        assert torch.equal(result, images)
+
+
+def test_rotation_by_right_angles_is_exact() -> None:
+    images = rand(3, 2, 33, 33)
+    result = affine(images, degrees=torch.tensor([90.0, 180.0, -90.0]))
+    for image, turned, turns in zip(images, result, (1, 2, 3), strict=True):
+        torch.testing.assert_close(
+            turned, image.rot90(turns, (1, 2)), rtol=0, atol=1e-4
+        )
+
+
+def test_rotation_keeps_angles_in_wide_images() -> None:
+    """A disc stays a disc: unequal sides must not turn a rotation into a shear."""
+    y, x = torch.meshgrid(torch.arange(41.0), torch.arange(61.0), indexing="ij")
+    radius = ((x - 30) ** 2 + (y - 20) ** 2).sqrt()
+    disc = (radius < 15).float()[None, None]
+    turned = affine(disc, degrees=torch.tensor([37.0]))
+    near = radius < 20  # further out lies the mirror image of the disc
+    assert (turned - disc)[0, 0][near].abs().mean() < 0.03  # the jagged edge only
+    assert (turned[0, 0][radius < 13] > 0.99).all()
+    assert (turned[0, 0][near & (radius > 17)] < 0.01).all()
+    bar = (((x - 30).abs() < 3) & ((y - 20).abs() < 15)).float()[None, None]
+    upright = affine(bar, degrees=torch.tensor([90.0]))[0, 0]
+    lying = ((y - 20).abs() < 3) & ((x - 30).abs() < 15)
+    torch.testing.assert_close(upright[near], lying.float()[near], rtol=0, atol=1e-3)
+
+
+def test_shift_zoom_and_shear_have_the_stated_direction() -> None:
+    images = torch.zeros(1, 1, 20, 40)
+    images[..., 10, 20] = 1.0
+    one = torch.tensor([[0.25, 0.1]])  # 10 pixels right, 2 down
+    assert affine(images, shift=one)[0, 0, 12, 30] > 0.99
+    square = torch.zeros(1, 1, 40, 40)
+    square[..., 15:25, 15:25] = 1.0
+    double = affine(square, zoom=torch.tensor([0.6931472]))
+    assert double.sum() == pytest.approx(400, rel=0.05)
+    slanted = affine(square, shear=torch.tensor([[0.5, 0.0]]))[0, 0]
+    assert slanted.sum() == pytest.approx(100, rel=0.05)  # a shear keeps areas
+    columns = torch.arange(40.0)
+    top = (slanted[15] * columns).sum() / slanted[15].sum()
+    bottom = (slanted[24] * columns).sum() / slanted[24].sum()
+    assert top - bottom == pytest.approx(4.5, abs=0.2)
+
+
+def test_resized_crop_equals_interpolation() -> None:
+    images = rand(2, 3, 32, 48)
+    corner = torch.tensor([[0.25, 0.5], [0.25, 0.5]])
+    result = resized_crop(images, corner, torch.full((2, 2), 0.5))
+    whole = F.interpolate(images, scale_factor=2, mode="bilinear", align_corners=False)[
+        :, :, 16:48, 48:96
+    ]
+    torch.testing.assert_close(result[..., :-1], whole[..., :-1], rtol=0, atol=1e-5)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    height=st.integers(1, 30),
+    width=st.integers(1, 30),
+    seed=st.integers(0, 1000),
+    fill=st.sampled_from([None, 0.5]),
+)
+def test_cutout_equals_twin(
+    height: int, width: int, seed: int, fill: float | None
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.rand(3, 2, height, width, generator=generator)
+    centre = torch.rand(3, 2, generator=generator)
+    size = torch.rand(3, generator=generator)
+    result = cutout(images, centre, size, fill)
+    for b in range(3):
+        for c in range(2):
+            value = float(images[b, c].mean()) if fill is None else fill
+            for i in range(height):
+                for j in range(width):
+                    off_y = abs((i + 0.5) / height - float(centre[b, 0]))
+                    off_x = abs((j + 0.5) / width - float(centre[b, 1]))
+                    reach = float(size[b]) / 2
+                    if min(abs(off_y - reach), abs(off_x - reach)) < 1e-5:
+                        continue  # the edge of the hole may round either way
+                    hidden = off_y < reach and off_x < reach
+                    expected = value if hidden else float(images[b, c, i, j])
+                    assert float(result[b, c, i, j]) == pytest.approx(expected)
+
+
+def test_cutout_hides_the_stated_share() -> None:
+    images = torch.ones(1, 1, 32, 48)
+    result = cutout(images, torch.tensor([[0.5, 0.5]]), torch.tensor([0.5]), fill=0.0)
+    assert int((result == 0).sum()) == 16 * 24
+    corner = cutout(images, torch.tensor([[0.0, 0.0]]), torch.tensor([0.5]), fill=0.0)
+    assert int((corner == 0).sum()) == 8 * 12  # three quarters lie outside
+
+
+@shapes
+def test_results_depend_on_no_neighbour_and_stay_in_range(
+    shape: tuple[int, ...],
+) -> None:
+    B = shape[0]
+    images = rand(*shape)
+    degrees, zoom = rand(B, seed=1) * 90 - 45, rand(B, seed=2) - 0.5
+    shift = rand(B, 2, seed=3) - 0.5
+    together = affine(images, degrees=degrees, zoom=zoom, shift=shift, shear=shift)
+    assert together.shape == images.shape
+    assert together.min() >= images.min() - 1e-6
+    assert together.max() <= images.max() + 1e-6
+    for i in range(B):
+        o = slice(i, i + 1)
+        alone = affine(
+            images[o], degrees=degrees[o], zoom=zoom[o], shift=shift[o], shear=shift[o]
+        )
+        torch.testing.assert_close(alone, together[o], rtol=0, atol=1e-6)
+
+
+@shapes
+def test_a_crop_is_turned_in_the_same_interpolation(shape: tuple[int, ...]) -> None:
+    B, _, H, W = shape
+    images = rand(*shape)
+    corner, size = sample_crop(B, (0.2, 1.0), torch.Generator().manual_seed(1))
+    for which in range(8 if H == W else 4):
+        turns = torch.full((B,), which)
+        at_once = resized_crop(images, corner, size, turns)
+        in_turn = dihedral(resized_crop(images, corner, size), turns)
+        torch.testing.assert_close(at_once, in_turn, rtol=0, atol=1e-5)
+
+
+def test_drawn_crops_lie_inside() -> None:
+    ramp = torch.linspace(0, 1, 64).expand(300, 1, 64, 64)
+    box = sample_crop(300, (0.2, 1.0), torch.Generator().manual_seed(0))
+    result = resized_crop(ramp, *box)
+    spread = result.amax((1, 2, 3)) - result.amin((1, 2, 3))
+    assert (spread.diff().abs() > 0).any()  # different widths
+    assert spread.min() > 0.3 and spread.max() <= 1
+    rows = result[:, 0, 0].diff(dim=1)
+    assert (rows >= -1e-6).all()  # never mirrored: nothing was read from outside
+
+
+def test_bad_arguments_are_told() -> None:
+    images = rand(3, 3, 8, 8)
+    with pytest.raises(WorkshopError, match="which of shape"):
+        dihedral(images, torch.zeros(2, dtype=torch.long))
+    with pytest.raises(WorkshopError, match="degrees of shape"):
+        affine(images, degrees=torch.zeros(3, 1))
+    with pytest.raises(WorkshopError, match=r"image\[None\]"):
+        reflect_shift(images[0], torch.zeros(3, 2, dtype=torch.long))
+    with pytest.raises(WorkshopError, match="to_float"):
+        cutout(images.byte(), torch.zeros(3, 2), torch.zeros(3))
+    with pytest.raises(WorkshopError, match="size of shape"):
+        cutout(images, torch.zeros(3, 2), torch.zeros(4))

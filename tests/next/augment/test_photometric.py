@@ -1,0 +1,214 @@
+"""Tone operations: identity at zero, range, loop twins, and what each one means."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from workshop_lib.errors import WorkshopError
+from workshop_lib.next.augment import photometric as ops
+
+Operation = Callable[[Tensor, Tensor], Tensor]
+# Name -> lowest and highest sensible strength.
+REACH = {
+    "brightness": (-1.0, 1.0),
+    "contrast": (-1.0, 1.0),
+    "color": (-1.0, 1.0),
+    "sharpness": (-1.0, 1.0),
+    "hue": (-0.5, 0.5),
+    "grayscale": (0.0, 1.0),
+    "posterize": (0.0, 8.0),
+    "solarize": (0.0, 1.0),
+    "autocontrast": (0.0, 1.0),
+    "equalize": (0.0, 1.0),
+}
+every = pytest.mark.parametrize("name", sorted(REACH))
+SHAPES = [(1, 3, 32, 32), (4, 3, 45, 61), (2, 3, 33, 33), (2, 3, 1, 5), (1, 3, 2, 2)]
+
+
+def operation(name: str) -> Operation:
+    return getattr(ops, name)
+
+
+def rand(*shape: int, seed: int = 0) -> Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+
+
+@every
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_zero_is_identity(
+    name: str, shape: tuple[int, ...], dtype: torch.dtype
+) -> None:
+    images = rand(*shape).to(dtype)
+    images[0, 0, 0, 0], images[0, -1, 0, 0] = 0.0, 1.0  # the ends of the range too
+    result = operation(name)(images, torch.zeros(shape[0]))
+    assert result.dtype == dtype
+    assert torch.equal(result, images)
+
+
+@every
+@settings(max_examples=15, deadline=None)
+@given(
+    height=st.integers(1, 24),
+    width=st.integers(1, 24),
+    seed=st.integers(0, 10_000),
+    flat=st.booleans(),
+)
+def test_range_shape_and_independence(
+    name: str, height: int, width: int, seed: int, flat: bool
+) -> None:
+    images = rand(4, 3, height, width, seed=seed)
+    if flat:
+        images[0] = 0.3
+    low, high = REACH[name]
+    strengths = low + (high - low) * rand(4, seed=seed + 1)
+    before = images.clone()
+    result = operation(name)(images, strengths)
+    assert torch.equal(images, before)  # the caller's images are left alone
+    assert result.shape == images.shape
+    assert result.isfinite().all()
+    assert result.min() >= 0 and result.max() <= 1
+    for i in range(4):  # no image depends on its neighbours
+        alone = operation(name)(images[i : i + 1], strengths[i : i + 1])
+        torch.testing.assert_close(alone[0], result[i], rtol=0, atol=1e-6)
+
+
+@every
+def test_something_happens(name: str) -> None:
+    images = rand(2, 3, 16, 16) * 0.8 + 0.1
+    low, high = REACH[name]
+    strength = high if name not in ("hue", "posterize") else high / 2
+    result = operation(name)(images, torch.full((2,), strength))
+    assert not torch.allclose(result, images, atol=1e-3)
+
+
+def test_contrast_equals_twin() -> None:
+    images, strengths = rand(3, 3, 7, 9), torch.tensor([-0.9, 0.5, 0.9])
+    result = ops.contrast(images, strengths)
+    for b in range(3):
+        total = 0.0
+        for i in range(7):
+            for j in range(9):
+                red, green, blue = images[b, :, i, j].tolist()
+                total += 0.299 * red + 0.587 * green + 0.114 * blue
+        mean, factor = total / 63, 1 + float(strengths[b])
+        for c in range(3):
+            for i in range(7):
+                for j in range(9):
+                    value = mean + factor * (float(images[b, c, i, j]) - mean)
+                    expected = min(1.0, max(0.0, value))
+                    assert float(result[b, c, i, j]) == pytest.approx(
+                        expected, abs=1e-5
+                    )
+
+
+def test_sharpness_equals_twin() -> None:
+    images = rand(1, 1, 6, 5)
+    result = ops.sharpness(images, torch.tensor([-1.0]))[0, 0]  # only the smooth part
+    image = images[0, 0]
+    for i in range(6):
+        for j in range(5):
+            expected = float(image[i, j])
+            if 0 < i < 5 and 0 < j < 4:
+                block = float(image[i - 1 : i + 2, j - 1 : j + 2].sum())
+                expected = (block + 4 * expected) / 13
+            assert float(result[i, j]) == pytest.approx(expected, abs=1e-6)
+
+
+def test_equalize_flattens_the_histogram() -> None:
+    dark = rand(1, 3, 64, 64) ** 1.5
+    flat = ops.equalize(dark, torch.ones(1))
+    quantiles = torch.tensor([0.1, 0.25, 0.5, 0.75, 0.9])
+    for channel in flat[0]:
+        torch.testing.assert_close(
+            channel.flatten().quantile(quantiles), quantiles, rtol=0, atol=0.05
+        )
+
+
+def test_equalize_tables_equals_twin() -> None:
+    generator = torch.Generator().manual_seed(0)
+    levels = torch.randint(0, 256, (2, 3, 700), generator=generator)
+    levels[0, 0] = 9  # one single value
+    levels[0, 1] = levels[0, 1] // 200
+    tables = ops.equalize_tables(levels)
+    for b in range(2):
+        for c in range(3):
+            counts = [int((levels[b, c] == v).sum()) for v in range(256)]
+            last = [n for n in counts if n][-1]
+            step = (700 - last) // 255
+            expected, darker = list(range(256)), step // 2
+            for v in range(256):
+                if step:
+                    expected[v] = min(255, darker // step)
+                darker += counts[v]
+            assert tables[b, c].tolist() == expected
+
+
+def test_posterize_drops_bits() -> None:
+    levels = torch.arange(256)
+    images = (levels / 255).view(1, 1, 16, 16)
+    for bits in range(1, 8):
+        result = ops.posterize(images, torch.tensor([float(bits)]))
+        expected = (levels >> bits) << bits
+        assert torch.equal((result * 255).round().long().flatten(), expected)
+
+
+def test_solarize_autocontrast_brightness_by_hand() -> None:
+    images = torch.tensor([0.2, 0.4, 0.6, 0.8]).view(1, 1, 2, 2)
+    half = torch.tensor([0.5])
+    torch.testing.assert_close(
+        ops.solarize(images, half).flatten(), torch.tensor([0.2, 0.4, 0.4, 0.2])
+    )
+    torch.testing.assert_close(
+        ops.autocontrast(images, torch.ones(1)).flatten(),
+        torch.tensor([0, 1 / 3, 2 / 3, 1]),
+    )
+    torch.testing.assert_close(
+        ops.brightness(images, half).flatten(), torch.tensor([0.3, 0.6, 0.9, 1.0])
+    )
+
+
+def test_hue_turns_primaries_into_each_other_and_keeps_gray() -> None:
+    red = torch.tensor([0.9, 0.1, 0.1]).view(1, 3, 1, 1)
+    green, blue = red.roll(1, 1), red.roll(2, 1)
+    third = torch.tensor([1 / 3])
+    torch.testing.assert_close(ops.hue(red, third), green)
+    torch.testing.assert_close(ops.hue(red, -third), blue)
+    gray = torch.full((1, 3, 2, 2), 0.4)
+    torch.testing.assert_close(ops.hue(gray, torch.tensor([0.17])), gray)
+
+
+def test_grayscale_leaves_no_color() -> None:
+    result = ops.grayscale(rand(2, 3, 5, 5), torch.ones(2))
+    torch.testing.assert_close(result[:, 0], result[:, 1])
+    torch.testing.assert_close(result[:, 0], result[:, 2])
+
+
+def test_other_numbers_of_channels() -> None:
+    images = rand(2, 5, 8, 8)
+    assert ops.contrast(images, torch.tensor([0.5, -0.5])).shape == images.shape
+    for name in ("color", "grayscale", "hue"):
+        with pytest.raises(WorkshopError, match="5 channels"):
+            operation(name)(images, torch.zeros(2))
+    with pytest.raises(WorkshopError, match="strengths of shape"):
+        ops.brightness(images, torch.zeros(3))
+
+
+def test_all_colors_at_once_are_the_five_changes_one_after_the_other() -> None:
+    """Where nothing leaves [0, 1] on the way; else only the cut at the end differs."""
+    images = 0.4 + 0.2 * rand(6, 3, 9, 9)
+    draws = [0.2 * (rand(6, seed=k) - 0.5) for k in range(1, 5)]
+    gray = torch.tensor([0.0, 1.0, 0.0, 1.0, 0.5, 0.0])
+    at_once = ops.color_jitter(images, *draws, gray)
+    bright, flat, pale, turn = draws
+    in_turn = ops.contrast(ops.brightness(images, bright), flat)
+    in_turn = ops.grayscale(ops.hue(ops.color(in_turn, pale), turn), gray)
+    torch.testing.assert_close(at_once, in_turn, rtol=0, atol=1e-5)
+    zero = torch.zeros(6)
+    assert torch.equal(ops.color_jitter(images, *[zero] * 5), images)
+    with pytest.raises(WorkshopError, match="4 channels"):
+        ops.color_jitter(torch.rand(6, 4, 2, 2), *[zero] * 5)
