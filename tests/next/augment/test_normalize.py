@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.next.augment import normalize as module
-from workshop_lib.next.augment.normalize import BandNormalize, to_float
+from workshop_lib.next.augment.normalize import BandNormalize, Normalize, to_float
 
 
 @settings(max_examples=25, deadline=None)
@@ -102,3 +102,79 @@ def test_bad_images_are_told() -> None:
         BandNormalize(torch.zeros(2), torch.tensor([1.0, 0.0]))
     with pytest.raises(WorkshopError, match="one number per band"):
         BandNormalize(torch.zeros(2), torch.ones(3))
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 1000), missing=st.floats(0.0, 0.9))
+def test_missing_values_are_left_out_of_the_statistics(
+    seed: int, missing: float
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.randn(9, 2, 3, 3, generator=generator) * 3 - 12
+    images[torch.rand(9, 2, generator=generator) < missing] = torch.nan
+    images[0] = 1.0
+    fitted = Normalize.fit({"s1": images}).bands["s1"]
+    for channel in range(2):
+        there = images[:, channel][~images[:, channel].isnan()].double()
+        mean, spread = float(there.mean()), float(there.std(correction=0))
+        assert float(fitted.mean[channel]) == pytest.approx(mean, abs=1e-4)
+        if there.numel() > 9:
+            assert float(fitted.std[channel]) == pytest.approx(spread, rel=1e-3)
+
+
+def sample_of(count: int = 12) -> dict[str, torch.Tensor]:
+    draw = torch.Generator().manual_seed(0)
+    rgb = torch.randint(0, 256, (count, 3, 4, 4), generator=draw).to(torch.uint8)
+    radar = torch.rand(count, 2, 4, 4, generator=draw) * 10 - 20
+    radar[3] = torch.nan
+    numbers = torch.rand(count, 2, generator=draw) * 100
+    numbers[1, 0] = torch.nan
+    return {"rgb": rgb, "s1": radar, "metadata": numbers}
+
+
+def test_each_sensor_and_each_number_has_statistics_of_its_own() -> None:
+    sample, index = sample_of(), torch.arange(8)
+    fitted = Normalize.fit(sample, index)
+    for name, values in sample.items():
+        images = values if values.ndim == 4 else values[:, :, None, None]
+        alone = BandNormalize.fit(images, index, gaps=True)
+        assert torch.equal(fitted.bands[name].mean, alone.mean)
+        expected = alone(to_float(images)).view(values.shape)
+        torch.testing.assert_close(fitted(sample)[name], expected, equal_nan=True)
+    normal = fitted(sample)
+    assert normal["metadata"].shape == (12, 2) and normal["metadata"][1, 0].isnan()
+    assert normal["s1"][3].isnan().all() and normal["rgb"].isfinite().all()
+    known = normal["metadata"][:8][~normal["metadata"][:8].isnan()]
+    assert abs(float(known.mean())) < 1e-4
+    part = fitted({"s1": sample["s1"]})  # a view of one sensor
+    torch.testing.assert_close(part["s1"], normal["s1"], equal_nan=True)
+
+
+def test_statistics_of_all_sensors_travel_in_a_checkpoint() -> None:
+    sample = sample_of()
+    fitted = Normalize.fit(sample)
+    other = Normalize.fit({k: v[:2].nan_to_num() if v.ndim == 2 else v[:2]
+                           for k, v in sample.items()})  # fmt: skip
+    other.load_state_dict(fitted.state_dict())
+    assert set(fitted.state_dict()) == {
+        f"bands.{name}.{what}" for name in sample for what in ("mean", "std")
+    }
+    torch.testing.assert_close(other(sample), fitted(sample), equal_nan=True)
+    assert not list(fitted.parameters())
+
+
+def test_a_band_without_any_value_passes_through() -> None:
+    nothing = torch.full((3, 1, 2, 2), torch.nan)
+    fitted = Normalize.fit({"s1": nothing})
+    assert fitted.bands["s1"].mean == 0 and fitted.bands["s1"].std == 1
+    assert fitted({"s1": nothing})["s1"].isnan().all()
+
+
+def test_unknown_sensors_and_infinity_are_refused() -> None:
+    fitted = Normalize.fit(sample_of())
+    with pytest.raises(WorkshopError, match="unknown sensor 's2'"):
+        fitted({"s2": torch.zeros(1, 4, 2, 2)})
+    broken = sample_of()
+    broken["s1"][0, 1, 0, 0] = torch.inf
+    with pytest.raises(WorkshopError, match=r"bands \[1\]"):
+        Normalize.fit(broken)
