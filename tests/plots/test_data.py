@@ -90,7 +90,7 @@ def test_places_count_each_group(scenes: Scenes) -> None:
     figure.draw_without_rendering()
     assert "boreal: " in plots.describe(figure)
     assert "latitude 6" in plots.describe(figure)
-    with pytest.raises(WorkshopError, match="one of each per image"):
+    with pytest.raises(WorkshopError, match="3 latitudes, 120 longitudes"):
         plots.location_map(lat[:3], lon, region, REGIONS)
     with pytest.raises(WorkshopError, match="name each group"):
         plots.location_map(lat, lon, region, REGIONS[:3])

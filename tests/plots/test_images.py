@@ -115,9 +115,9 @@ def test_every_pair_is_drawn_and_told(count, axes):
 
 
 def test_no_pairs_or_uneven_ones():
-    with pytest.raises(WorkshopError, match="0 and 0 images"):
+    with pytest.raises(WorkshopError, match="0 first, 0 second"):
         image_pairs(some(0), some(0), RGB, [])
-    with pytest.raises(WorkshopError, match="2 and 1 images, 2 captions"):
+    with pytest.raises(WorkshopError, match="2 first, 1 second, 2 captions"):
         image_pairs(some(2), some(1), RGB, ["a", "b"])
 
 

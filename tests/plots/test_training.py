@@ -30,6 +30,18 @@ def test_curves_show_the_log_in_per_cent() -> None:
     assert styles[0] != styles[1]
 
 
+def test_logs_of_several_seeds_become_a_mean_in_a_band() -> None:
+    seeds = [LOG.assign(val_accuracy=LOG["val_accuracy"] + d) for d in (-0.02, 0, 0.08)]
+    figure = plots.learning_curves({"A": pd.concat(seeds), "B": LOG})
+    (axes,) = figure.axes
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), STEPS / 20 + 2)
+    (band,) = axes.collections  # of A alone: B is one run
+    ends = band.get_paths()[0].vertices[:, 1]
+    assert (ends.min(), ends.max()) == pytest.approx((STEPS[0] / 20 - 2, 58))
+    assert "A, mean of 3 seeds, ends at 52.0 %" in plots.describe(figure)
+    assert "B ends at 50.0 %" in plots.describe(figure)
+
+
 def test_curves_without_a_value_are_told() -> None:
     with pytest.raises(WorkshopError, match="eval_every"):
         plots.learning_curves({"A": LOG.drop(columns="val_accuracy")})

@@ -20,6 +20,7 @@ from workshop_lib.plots.style import (
     INK,
     PALETTE,
     AccessibleFigure,
+    check_equal,
     house_style,
     light_grid,
     new_axes,
@@ -188,11 +189,7 @@ def location_map(
     Raises:
         WorkshopError: no image, lengths that differ, or a group without name.
     """
-    if not 0 < len(lat) == len(lon) == len(groups):
-        raise WorkshopError(
-            f"{len(lat)} latitudes, {len(lon)} longitudes and {len(groups)} groups:"
-            " give one of each per image, and at least one image."
-        )
+    check_equal(latitudes=len(lat), longitudes=len(lon), groups=len(groups))
     if groups.min() < 0 or groups.max() >= len(group_names):
         raise WorkshopError(
             f"groups {groups.min()} to {groups.max()} with {len(group_names)} names:"

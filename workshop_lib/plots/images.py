@@ -22,7 +22,14 @@ from workshop_lib.plots.display import (
     picture_table,
     to_display,
 )
-from workshop_lib.plots.style import GREY, INK, PALETTE, AccessibleFigure, house_style
+from workshop_lib.plots.style import (
+    GREY,
+    INK,
+    PALETTE,
+    AccessibleFigure,
+    check_equal,
+    house_style,
+)
 
 _YEAR = 365
 
@@ -50,11 +57,7 @@ def class_samples(
     Raises:
         WorkshopError: there is no image, or the lengths differ.
     """
-    if not 0 < len(images) == len(labels):
-        raise WorkshopError(
-            f"{len(images)} images and {len(labels)} labels: give at least one image"
-            " and one label for each."
-        )
+    check_equal(images=len(images), labels=len(labels))
     rows = []
     for k, name in enumerate(class_names):
         own = images[labels == k][:per_class]
@@ -182,11 +185,7 @@ def picture_rows(
         raise WorkshopError("no rows: give at least one row of images.")
     table, spoken = [], []
     for name, (images, captions) in rows.items():
-        if not 0 < len(images) == len(captions):
-            raise WorkshopError(
-                f"row {name!r}: {len(images)} images and {len(captions)} captions; give"
-                " at least one image, and a caption for each."
-            )
+        check_equal(images=len(images), captions=len(captions))
         cells = []
         for picture, text in zip(to_display(images, bands), captions, strict=True):
             named = not text.startswith(unknown)
@@ -223,11 +222,7 @@ def image_pairs(
     Raises:
         WorkshopError: there is no pair, or the lengths differ.
     """
-    if not 0 < len(first) == len(second) == len(captions):
-        raise WorkshopError(
-            f"{len(first)} and {len(second)} images, {len(captions)} captions: give at"
-            " least one pair, and a caption for each."
-        )
+    check_equal(first=len(first), second=len(second), captions=len(captions))
     columns = min(columns, len(first))
     figure, grid = picture_grid(-(-len(first) // columns), 2 * columns, caption=0.6)
     for axes in grid.flat[2 * len(first) :]:

@@ -12,7 +12,14 @@ from torch import Tensor
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.plots.display import Cell, frame, picture_table, to_display
-from workshop_lib.plots.style import GREY, INK, PALETTE, AccessibleFigure, house_style
+from workshop_lib.plots.style import (
+    GREY,
+    INK,
+    PALETTE,
+    AccessibleFigure,
+    check_equal,
+    house_style,
+)
 
 _ROW = 0.29  # inches that the bar of one class takes
 
@@ -54,11 +61,7 @@ def gallery(
     Raises:
         WorkshopError: there is no image, or the lengths differ.
     """
-    if not 0 < len(images) == len(labels) == len(probs):
-        raise WorkshopError(
-            f"{len(images)} images, {len(labels)} labels, {len(probs)} predictions: a"
-            " gallery needs at least one image and equal numbers of all three."
-        )
+    check_equal(images=len(images), labels=len(labels), predictions=len(probs))
     confidence, predicted = probs.max(dim=1)  # (N,), (N,)
     cells = []
     for picture, true, guess, sure in zip(
@@ -109,10 +112,7 @@ def neighbours(
             f"{Q} queries, neighbours of shape {found.shape} and similarities of shape"
             f" {similarity.shape}: give (Q,), (Q, k) and (Q, k); `nearest` makes them."
         )
-    if len(images) != len(labels):
-        raise WorkshopError(
-            f"{len(images)} images and {len(labels)} labels: one for each."
-        )
+    check_equal(images=len(images), labels=len(labels))
     same = labels[found] == labels[queries][:, None]  # (Q, k)
     rows = []
     for q, near, cosines, right in zip(queries, found, similarity, same, strict=True):

@@ -30,12 +30,22 @@ _WORDS = {
     "mask_rate": "unlabelled images used",
     "pseudo_accuracy": "pseudo-labels right, of those used",
 }
-# Columns of a training that is still running: label, colour, dash and marker
-_GROWING = {
-    "val_accuracy": ("validation right", "black", "-", "o"),
-    "val_miou": ("mean IoU", "green", ":", "D"),
-    "mask_rate": ("unlabelled used", "blue", "-.", "^"),
-    "pseudo_accuracy": ("of these right", "vermilion", "--", "s"),
+# Short names of the columns, for a training that is still running
+_SHORT = {
+    "val_accuracy": "validation right",
+    "val_miou": "mean IoU",
+    "mask_rate": "unlabelled used",
+    "pseudo_accuracy": "of these right",
+}
+_LOOKS: dict[str, dict[str, Any]] = {
+    "val_accuracy": {"color": PALETTE["black"], "linestyle": "-", "marker": "o"},
+    "val_miou": {"color": PALETTE["green"], "linestyle": ":", "marker": "D"},
+    "mask_rate": {"color": PALETTE["blue"], "linestyle": "-.", "marker": "^"},
+    "pseudo_accuracy": {
+        "color": PALETTE["vermilion"],
+        "linestyle": "--",
+        "marker": "s",
+    },
 }
 _MOST = 4.0  # times as often: beyond, the colour stays the same
 _COUNTS = ("step", "class", "used", "correct", "true")
@@ -70,8 +80,10 @@ def learning_curves(
     for position, (name, log) in enumerate(logs.items()):
         mean = _draw_line(axes, log, column, label=name, **line_style(position))
         if len(mean):
+            runs = int(log.dropna(subset=column).groupby("step").size().max())
+            who = f"{name}, mean of {runs} seeds," if runs > 1 else name
             last, best = mean.iloc[-1], mean.max()
-            ends.append(f"{name} ends at {last:.1f} % (best {best:.1f} %).")
+            ends.append(f"{who} ends at {last:.1f} % (best {best:.1f} %).")
     if not ends:
         raise WorkshopError(
             f"no log holds a value of {column!r}: was the training shorter than"
@@ -102,12 +114,11 @@ def pseudo_labels(
     """
     figure, axes = new_axes(7.2, 4.9)
     words = []
-    for column, label, colour, dash, marker in (
-        ("mask_rate", "used (mask rate)", "blue", "-", "o"),
-        ("pseudo_accuracy", "right, of those used", "vermilion", "--", "s"),
+    for column, label in (
+        ("mask_rate", "used (mask rate)"),
+        ("pseudo_accuracy", "right, of those used"),
     ):
-        style = {"color": PALETTE[colour], "linestyle": dash, "marker": marker}
-        mean = _draw_line(axes, log, column, label=label, **style)
+        mean = _draw_line(axes, log, column, label=label, **_LOOKS[column])
         if len(mean):
             first, last = mean.iloc[0], mean.iloc[-1]
             words.append(f"{label}: from {first:.1f} to {last:.1f} %.")
@@ -138,9 +149,8 @@ def growing_curve(log: pd.DataFrame, *, steps: int, title: str) -> AccessibleFig
     """
     figure, axes = new_axes(7.2, 3.4)
     words = []
-    for column, (label, colour, dash, marker) in _GROWING.items():
-        style = {"color": PALETTE[colour], "linestyle": dash, "marker": marker}
-        mean = _draw_line(axes, log, column, label=label, **style)
+    for column, label in _SHORT.items():
+        mean = _draw_line(axes, log, column, label=label, **_LOOKS[column])
         if len(mean):
             words.append(f"{label}: {mean.iloc[-1]:.1f} %.")
     if not words or "val_accuracy" not in log.columns:
