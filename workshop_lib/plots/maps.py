@@ -26,7 +26,7 @@ from workshop_lib.plots.display import NATURAL, to_display
 from workshop_lib.plots.style import GREY, INK, PALETTE, AccessibleFigure, house_style
 
 _NOTHING = 255  # in a map: drawn white
-_SIDE = 4.0  # inches of a map of `cover_maps`
+_SIDE = 3.0  # inches of a map of `cover_maps`
 _SMALLEST = 4  # pixels of an object; less is the edge of one
 _COLOURS = (*PALETTE.values(), "#f0e442", "#8a8a8a", "#8b5a2b")
 # What nobody should have to look up: water is blue. All are Okabe and Ito's
@@ -199,37 +199,32 @@ def cover_maps(
             f"maps of shapes {[one.shape for one in maps.values()]}: give the truth and"
             " at least one prediction of the same ground."
         )
-    if len(used) != len(class_names):
-        raise WorkshopError(
-            f"{len(used)} colours for {len(class_names)} classes: give one per class."
-        )
-    high = _SIDE * truth.shape[0] / truth.shape[1]
-    figure = AccessibleFigure(figsize=(_SIDE * len(maps), 2 * high + 1.6))
-    above, below = figure.subplots(2, len(maps), squeeze=False)
-    known, words = truth != _NOTHING, []
-    for column, (name, one) in enumerate(maps.items()):
-        show_classes(above[column], one, used)
-        above[column].set_title(name, loc="center", fontsize=14)
-        if column == 0:
-            continue
-        wrong = known & (one != truth)
-        share = 100 * wrong.sum() / known.sum()
-        errors = np.where(known, wrong, _NOTHING)
-        show_classes(below[column], errors, (GREY, "black"))
-        below[column].set_title(f"wrong: {share:.1f} %", loc="center", fontsize=13)
-        words.append(f"{name}, wrong at {share:.1f} % of the pixels")
+    K = len(class_names)
+    if len(used) != K:
+        raise WorkshopError(f"{len(used)} colours for {K} classes: give one per class.")
+    known = truth != _NOTHING
+    columns, wrong = {}, {}
+    for name, one in maps.items():
+        errors = np.where(known, K + (one != truth), _NOTHING)
+        columns[name] = np.stack([one, errors])  # (2, H, W)
+        wrong[name] = 100 * (errors == K + 1).sum() / known.sum()
+    figure = mask_grid(
+        columns, [*class_names, "right", "wrong"], colours=[*used, GREY, "black"],
+        nothing="no data", title=title, side=_SIDE,
+    )  # fmt: skip
+    look: dict[str, Any] = {"loc": "center", "fontsize": 12, "fontweight": "normal"}
+    first, *below = figure.axes[len(maps) :]
+    first.clear()  # the truth has no errors: room for the picture
+    first.axis("off")
     if picture is not None:
-        below[0].imshow(picture, interpolation="nearest")
-        below[0].set_title("the image", loc="center", fontsize=13)
-    for axes in (*above, *below):
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(bool(axes.images))
-    entries = _present(list(maps.values()), class_names, used)
-    names = ", ".join(entries)
-    entries |= {"wrong": "black", "no data": "white"}
-    colour_key(figure, entries, min(len(entries), 5), size=13)
-    figure.suptitle(title)
-    figure.alt = f"{title}: a true map of {names}; beside it {'; '.join(words)}."
+        first.imshow(picture, interpolation="nearest")
+        first.set_title("the image", **look)
+    words = []
+    for axes, (name, share) in zip(below, list(wrong.items())[1:], strict=True):
+        axes.set_title(f"wrong: {share:.1f} %", **look)
+        words.append(f"{name}, wrong at {share:.1f} % of the pixels")
+    covers = ", ".join(_present([truth, *others], class_names, used))
+    figure.alt = f"{title}: a true map of {covers}; beside it {'; '.join(words)}."
     return figure
 
 
