@@ -1,4 +1,4 @@
-"""Content of a data set: sensors, spectra, places, and what a split does with it."""
+"""Content of a data set: sensors, spectra, places and splits."""
 
 __all__ = ["WAVELENGTHS", "location_map", "modality_samples", "spectra", "split_bars"]
 
@@ -173,7 +173,7 @@ def location_map(
     groups: NDArray[np.int64],
     group_names: Sequence[str],
     *,
-    title: str = "Where the images lie",
+    title: str = "Where the images are",
 ) -> AccessibleFigure:
     """Draw each image as a point at its longitude and latitude.
 

@@ -1,4 +1,4 @@
-"""Diagrams: parts of a network, the way of an image through it, a radar's view."""
+"""Diagrams: parts of a network, an image's forward pass, a radar's view of a hill."""
 
 __all__ = ["Box", "flow", "forward_diagram", "sar_geometry"]
 
@@ -203,7 +203,7 @@ def _frame(axes: Axes, text: str) -> None:
 def sar_geometry(
     *, degrees: float = 40.0, title: str = "The same hill, and its mirror image"
 ) -> AccessibleFigure:
-    """Draw a hill under a radar on the left, the picture it takes, and the mirrored.
+    """Draw a hill under a radar, the image that it gives, and both mirrored.
 
     The picture is computed: each piece of ground sends back the more the more it faces
     the radar, nothing where the hill hides it, and it is drawn where its distance from
@@ -244,7 +244,7 @@ def sar_geometry(
 
 
 def radar_image(angle: float, pixels: int = 100) -> NDArray[np.float64]:
-    """Return the power that comes back from each distance, (pixels,); 1 if flat."""
+    """Compute the backscatter at each distance, (pixels,); flat ground gives 1."""
     slope = np.gradient(_HILL, _X)
     toward = np.sin(angle) * slope + np.cos(angle)  # of the ground's normal, not unit
     # Along a beam h + x / tan(angle) is constant: hidden is what lies below the highest

@@ -165,7 +165,7 @@ def _number_classes(axes: Axes, panel: Panel) -> None:
 
 
 def _in_words(title: str, panels: Sequence[Panel], class_names: Sequence[str]) -> str:
-    """Tell how well each map separates the classes, and which two mix most."""
+    """Report how well each map separates the classes, and which two mix most."""
     from sklearn.neighbors import NearestNeighbors
 
     sentences = []
@@ -260,7 +260,7 @@ def class_marks(
     title: str = "A mark of its own for each class",
     columns: int = 3,
 ) -> AccessibleFigure:
-    """Draw the mark of each class, as `embedding_grid` uses it, above colour alone.
+    """Draw each class's mark of `embedding_grid` beside colour alone.
 
     Beside each mark is a plain dot in one of seven colours, as most palettes have:
     classes that share a colour cannot be told apart there.

@@ -152,7 +152,7 @@ def reliability(
     *,
     title: str = "May one believe the confidence?",
 ) -> AccessibleFigure:
-    """Draw accuracy against confidence, bin by bin, over how the confidence is spread.
+    """Draw accuracy against confidence, bin by bin, above the spread of the confidence.
 
     On the diagonal a model is right as often as it says. Below it, it is overconfident,
     as networks trained on few labels usually are. The area of a point is the share of

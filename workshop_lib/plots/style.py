@@ -214,7 +214,11 @@ def sentence(title: str) -> str:
 
 
 def short_names(names: Iterable[object], most: int = 24) -> list[str]:
-    """Cut long names for the ticks of an axis, between two words."""
+    """Cut long names between two words, for the ticks of an axis.
+
+    >>> short_names(["Lake", "Herbaceous vegetation"], 16)
+    ['Lake', 'Herbaceous…']
+    """
     return [textwrap.shorten(str(name), most, placeholder="…") for name in names]
 
 

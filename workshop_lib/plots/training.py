@@ -204,7 +204,7 @@ def _finish(
 def pseudo_label_bias(
     table: pd.DataFrame, *, title: str = "Which classes the pseudo-labels favour"
 ) -> AccessibleFigure:
-    """Draw how often a class is a pseudo-label for how often it is really there.
+    """Draw how often a class is a pseudo-label, relative to how often it occurs.
 
     The share of a class among the pseudo-labels in use, divided by its share among the
     unlabelled images drawn: classes down, time to the right. With few labels a network
