@@ -97,6 +97,12 @@ class Run:
         return tuple(self.facts["heads"][self.main_head]["classes"])
 
     @property
+    def metric(self) -> str:
+        """Metric that chose the checkpoint: accuracy, miou, f1_micro or r2."""
+        kinds = {"dense": "miou", "multilabel": "f1_micro", "regression": "r2"}
+        return kinds.get(self.facts["heads"][self.main_head]["kind"], "accuracy")
+
+    @property
     def dense(self) -> bool:
         """Whether the main head predicts pixels."""
         return bool(self.facts["heads"][self.main_head]["kind"] == "dense")

@@ -1,0 +1,1 @@
+"""Evaluation: scores of a run on the test images, and everything derived from them."""

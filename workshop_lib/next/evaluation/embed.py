@@ -1,0 +1,61 @@
+"""Embeddings of a run's images by its network."""
+
+__all__ = ["embed_run"]
+
+from typing import Literal
+
+from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.split import PARTS, Split
+from workshop_lib.errors import WorkshopError, unknown_name
+from workshop_lib.evaluation.embeddings import Embeddings
+from workshop_lib.next.evaluation.run_inputs import check_fits, stored_views
+from workshop_lib.next.models.predict import embed
+from workshop_lib.next.training.run import Run
+from workshop_lib.session import pick_device
+
+
+def embed_run(
+    run: Run,
+    scenes: Scenes,
+    split: Split,
+    part: str = "test",
+    which: Literal["features", "projection"] = "features",
+    checkpoint: Literal["best", "last", "initial"] = "best",
+) -> Embeddings:
+    """Embed one part of a run's images with its network.
+
+    Looking at the test images is fine as long as nothing is changed because of what you
+    see; to choose among runs or settings, look at "val".
+
+    Args:
+        run, scenes, split: a finished run and the data it was trained on.
+        part: "labeled", "unlabeled", "val" or "test".
+        which: "features" are the classifier's input; "projection" the unit vectors of
+            the projection head, where the model has one.
+        checkpoint: "best" by validation, "last", or "initial": before training.
+
+    Raises:
+        WorkshopError: other data than the run's, an unknown name, an empty part, or a
+            model without a projection.
+    """
+    if part not in PARTS:
+        raise unknown_name("part", part, PARTS)
+    check_fits(run, scenes, split)
+    if scenes.multi_label:
+        raise WorkshopError(
+            "images with several labels each have no single class to mark a point by:"
+            " embed a run with one class per image."
+        )
+    index = getattr(split, part)
+    if len(index) == 0:
+        raise WorkshopError(f"the part {part!r} of {run.folder} holds no image.")
+    model, normalize = run.load_model(checkpoint)
+    device = pick_device()
+    plain = stored_views(run, scenes)[0]
+    vectors = embed(model.to(device), plain, normalize, which, index=index)  # (N, D)
+    return Embeddings(
+        vectors=vectors.numpy(),
+        labels=scenes.labels[index].cpu().numpy(),
+        names=tuple(scenes.names[i] for i in index.tolist()),
+        class_names=scenes.class_names,
+    )

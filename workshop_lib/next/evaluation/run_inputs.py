@@ -1,0 +1,62 @@
+"""Data of a run: whether given images are its own, and what its model reads of them."""
+
+__all__ = ["check_fits", "stored_views"]
+
+import torch
+
+from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.split import Split
+from workshop_lib.errors import WorkshopError
+from workshop_lib.files import read_json
+from workshop_lib.next.sample import Sample
+from workshop_lib.next.training.features import open_features
+from workshop_lib.next.training.inputs import read_inputs
+from workshop_lib.next.training.run import Run, run_identity, what_differs
+from workshop_lib.session import pick_device
+
+
+def stored_views(run: Run, scenes: Scenes) -> list[Sample]:
+    """Return what a run's model reads of images, one sample per stored view.
+
+    From pixels: the images themselves. With a frozen backbone: the features of the
+    plain images and of the stored weak views, over which predictions are averaged,
+    which costs nothing more than they have cost already.
+    """
+    sensors = read_inputs(run.config, scenes).sensors
+    if not run.config.model.features:
+        return [sensors]
+    found = open_features(run.config, sensors, (), pick_device())
+    views = [*found["none"], *found["weak"]]
+    return [{"features": view[:, :, None, None]} for view in views]
+
+
+def check_fits(run: Run, scenes: Scenes, split: Split) -> None:
+    """Check that a run was trained on these images, classes and split.
+
+    Raises:
+        WorkshopError: what differs, and what to give instead.
+    """
+    trained, given = tuple(run.facts["bands"]), tuple(scenes.bands)
+    if trained != given:
+        raise WorkshopError(
+            f"{run.folder} was trained with bands {trained}, these images have"
+            f" {given}: give the data that the run was trained on."
+        )
+    for name, about in run.facts["heads"].items():
+        known = {"scene": scenes.class_names, "cover": scenes.mask_names}.get(name, ())
+        if tuple(about["classes"]) != tuple(known):
+            raise WorkshopError(
+                f"{run.folder} was trained on the classes {tuple(about['classes'])},"
+                f" these images have {tuple(known) or 'none'}: give the data that the"
+                " run was trained on."
+            )
+    then = read_json(run.folder / "identity.json")
+    other = what_differs(then, run_identity(run.config, scenes, split))
+    if other:
+        raise WorkshopError(
+            f"{run.folder} was trained on {other}: what is test here may have been"
+            " training there. Give the run's own data, bands and size, and the split"
+            " saved in its folder (Split.load)."
+        )
+    if torch.isin(split.test, split.unlabeled).any():
+        raise WorkshopError("test images are among the training images: split again.")
