@@ -19,8 +19,9 @@ from workshop_lib import cli
 from workshop_lib.errors import WorkshopError
 from workshop_lib.files import read_json
 from workshop_lib.recipe import PRESETS, Recipe, preset
-from workshop_lib.slurm import job_script, minutes_to_ask_for, train_flags
+from workshop_lib.slurm import job_script, minutes_to_ask_for
 from workshop_lib.training.checkpoint import load_checkpoint
+from workshop_lib.training.run import train_flags
 
 needs_bash = pytest.mark.skipif(
     shutil.which("bash") is None or os.name == "nt", reason="needs bash"

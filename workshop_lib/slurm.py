@@ -1,6 +1,6 @@
 """A job script for clusters that run SLURM: start, stop in time, go on."""
 
-__all__ = ["job_script", "minutes_to_ask_for", "train_flags"]
+__all__ = ["job_script", "minutes_to_ask_for"]
 
 import math
 import re
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.recipe import Recipe
+from workshop_lib.training.run import train_flags
 
 _LONGEST = 24 * 60  # minutes; what takes longer goes on in the same job, queued again
 
@@ -127,26 +128,6 @@ def job_script(
         per_node=per_node,
         command=_lines(command),
     )
-
-
-def train_flags(recipe: Recipe) -> list[str]:
-    """Give the flags of `workshop train` that make this recipe of the default one.
-
-    >>> train_flags(Recipe(method="uda", alignment=False, lr=0.01))
-    ['--method', 'uda', '--no-alignment', '--lr', '0.01']
-    """
-    usual = vars(Recipe())
-    flags: list[str] = []
-    for name, value in vars(recipe).items():
-        if value == usual[name]:
-            continue
-        flag = name.replace("_", "-")
-        if isinstance(value, bool):
-            flags.append(f"--{flag}" if value else f"--no-{flag}")
-        else:
-            values = value if isinstance(value, tuple) else (value,)
-            flags += [f"--{flag}", *map(str, values)]
-    return flags
 
 
 def minutes_to_ask_for(seconds: float) -> int:

@@ -30,6 +30,7 @@ SMALL = Recipe(steps=4, eval_every=2, batch_size=4, mu=1)
             method="uda", lambda_u=0.5, projection_dim=32, bands="B04"
         ),
         Recipe(features="efficientnet_lite0", model="mlp-256", labels_per_class=0),
+        Recipe(modalities=("s1", "s2"), features="", fusion="early"),
     ],
 )
 def test_the_command_on_the_page_makes_the_same_recipe(recipe: Recipe) -> None:

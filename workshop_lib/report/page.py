@@ -5,7 +5,6 @@ __all__ = ["ladder_bars", "render_page", "report_runs", "train_command", "write_
 import json
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from workshop_lib.files import write_text
 from workshop_lib.methods import METHODS
 from workshop_lib.plots import AccessibleFigure, Bar
 from workshop_lib.plots.style import svg
-from workshop_lib.recipe import preset
+from workshop_lib.recipe import Recipe
 from workshop_lib.report import pictures, tables
 from workshop_lib.report.data import (
     MethodResult,
@@ -29,7 +28,7 @@ from workshop_lib.report.data import (
     collect_page,
     method_result,
 )
-from workshop_lib.training.run import Run
+from workshop_lib.training.run import Run, train_flags
 
 
 def write_report(path: Path | str, data: ReportData) -> Path:
@@ -106,19 +105,8 @@ def train_command(recipe: Mapping[str, Any], split_folder: str = "") -> str:
         recipe: `dataclasses.asdict` of a Recipe.
         split_folder: of the split, where the recipe does not make it.
     """
-    words = ["workshop", "train"]
-    for knob, default in asdict(preset("class")).items():
-        value = recipe.get(knob, default)
-        if value == default:
-            continue
-        flag = knob.replace("_", "-")
-        if isinstance(value, bool):
-            words.append(f"--{flag}" if value else f"--no-{flag}")
-        else:
-            words += [f"--{flag}", str(value)]
-    if split_folder:
-        words += ["--split", split_folder]
-    return shlex.join(words)
+    split = ["--split", split_folder] if split_folder else []
+    return shlex.join(["workshop", "train", *train_flags(Recipe(**recipe)), *split])
 
 
 def _render(data: ReportData) -> str:

@@ -1,6 +1,6 @@
 """A finished (or interrupted) training as a folder, and how to open it again."""
 
-__all__ = ["CHECKPOINTS", "Run", "run_identity", "what_differs"]
+__all__ = ["CHECKPOINTS", "Run", "run_identity", "train_flags", "what_differs"]
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -172,3 +172,23 @@ class Run:
         normalize = Normalize(torch.zeros(channels), torch.ones(channels))
         normalize.load_state_dict(state["normalize"])
         return model.eval(), normalize
+
+
+def train_flags(recipe: Recipe) -> list[str]:
+    """Return the flags of `workshop train` that change the defaults to this recipe.
+
+    >>> train_flags(Recipe(method="uda", alignment=False, lr=0.01))
+    ['--method', 'uda', '--no-alignment', '--lr', '0.01']
+    """
+    usual = vars(Recipe())
+    flags: list[str] = []
+    for name, value in vars(recipe).items():
+        if value == usual[name]:
+            continue
+        flag = name.replace("_", "-")
+        if isinstance(value, bool):
+            flags.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            values = value if isinstance(value, tuple) else (value,)
+            flags += [f"--{flag}", *map(str, values)]
+    return flags
