@@ -1,21 +1,13 @@
 """The report in a real Chromium: quiet, offline, and no wider than a phone."""
 
-import math
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
-from workshop_lib.data.audit import Audit
-from workshop_lib.evaluation.calibration import calibrate
-from workshop_lib.evaluation.embeddings import Embeddings
-from workshop_lib.evaluation.metrics import score
-from workshop_lib.recipe import Recipe
-from workshop_lib.report.data import Embedded, MethodResult, ReportData
+from tests.report.samples import sample_report, sample_result
 from workshop_lib.report.page import write_report
 
 pytestmark = pytest.mark.slow
@@ -24,64 +16,23 @@ PAPER = {"width": 680, "height": 1010}  # A4 less its margins, at 96 dots per in
 K, N = 12, 60
 
 
-def result(method: str) -> MethodResult:
-    recipe = Recipe(method=method, data="/long/" + "folder_of_many_letters/" * 8)
-    labels = torch.arange(N) % K
-    generator = torch.Generator().manual_seed(len(method))
-    probs = torch.randn(N, K, generator=generator).softmax(1)
-    steps = np.arange(100, 401, 100)
-    log = pd.DataFrame({"step": steps, "val_accuracy": steps / 500})
-    counts = None
-    if method == "fixmatch":
-        log["mask_rate"], log["pseudo_accuracy"] = 0.5, 0.75
-        counts = pd.DataFrame(
-            [(int(s), names()[k], 4 + k, 2, 5) for s in steps for k in range(K)],
-            columns=["step", "class", "used", "correct", "true"],
-        )
-    vectors = torch.randn(30, 6, generator=generator).numpy()
-    image_names = tuple(f"{i}.png" for i in range(30))
-    drawn = Embeddings(vectors, labels[:30].numpy(), image_names, names())
-    return MethodResult(
-        name=method,
-        title=f"{method}, with a title that is rather long",
-        recipe=asdict(recipe),
-        log=log,
-        scores=score(probs, labels, names()),
-        probs=probs,
-        seconds=10.0,
-        steps=400,
-        parameters=163_210,
-        labels=16,
-        seed=0,
-        peak_memory=2**30,
-        calibration=calibrate(probs, labels, probs, labels),
-        pseudo_labels=counts,
-        embedded=Embedded(drawn, 0.5, math.nan),
-    )
-
-
-def names() -> tuple[str, ...]:
-    return tuple(f"HerbaceousVegetationNumber{k}" for k in range(K))
-
-
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
-    images = torch.randint(0, 256, (N, 3, 32, 32), dtype=torch.uint8)
-    data = ReportData(
-        title="A report",
-        data="made-up images",
-        class_names=names(),
-        bands=("red", "green", "blue"),
-        test_images=images,
-        test_labels=torch.arange(N) % K,
-        results=[result("supervised"), result("fixmatch")],
-        split_counts={"labeled": 16, "unlabeled": 90, "val": 30, "test": N},
-        command="workshop report " + "runs/a_long_name_without_any_gap/" * 6,
-        versions={"torch": "2.4"},
-        audit=Audit((), {}),
-        labeled_images=images[:16],
-        labeled_labels=torch.arange(16) % K,
-    )
+    names = tuple(f"HerbaceousVegetationNumber{k}" for k in range(K))
+    folder = "/long/" + "folder_of_many_letters/" * 8
+    labels = torch.arange(N) % K
+    results = [
+        sample_result(
+            f"{method}, with a title that is rather long",
+            labels,
+            names,
+            method=method,
+            data=folder,
+        )
+        for method in ("supervised", "fixmatch")
+    ]
+    command = "workshop report " + "runs/a_long_name_without_any_gap/" * 6
+    data = sample_report(results, labels, names, command=command)
     path = tmp_path_factory.mktemp("report") / "report.html"
     return write_report(Path(path), data).as_uri()
 

@@ -9,15 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
+from tests.report.samples import embedded, sample_report, sample_result
 from workshop_lib.data.audit import Audit, Finding
 from workshop_lib.errors import WorkshopError
-from workshop_lib.evaluation.calibration import calibrate
-from workshop_lib.evaluation.embeddings import Embeddings
-from workshop_lib.evaluation.evaluate import CheckpointScores
 from workshop_lib.evaluation.metrics import score
 from workshop_lib.evaluation.statistics import mcnemar
 from workshop_lib.recipe import Recipe
@@ -95,101 +92,31 @@ def written(data: ReportData, folder: Path) -> Page:
     return Page(path.read_text(encoding="utf-8"))
 
 
-def result(name: str, title: str, skill: float, **changes: Any) -> MethodResult:
-    recipe = Recipe().with_(**changes)
-    labels = truth()
-    generator = torch.Generator().manual_seed(len(name))
-    noise = torch.randn(len(labels), len(CLASSES), generator=generator)
-    target = torch.nn.functional.one_hot(labels, len(CLASSES))
-    probs = (noise + skill * target).softmax(1)
-    steps = np.arange(100, 501, 100)
-    log = {"step": steps, "loss": 1 / steps, "val_accuracy": steps / 600}
-    counts = None
-    if recipe.method == "fixmatch":
-        counts = pseudo_label_counts()
-        log |= {"mask_rate": steps / 700, "pseudo_accuracy": 1 - 10 / steps}
-        log["pseudo_accuracy"][0] = math.nan  # no image was confident yet
-    return MethodResult(
-        name=name,
-        title=title,
-        recipe=dataclasses.asdict(recipe),
-        log=pd.DataFrame(log),
-        scores=score(probs, labels, CLASSES),
-        probs=probs,
-        seconds=12.3,
-        steps=500,
-        parameters=1234567,
-        labels=16 if recipe.labels_per_class else 300,
-        seed=0,
-        peak_memory=300 * 2**20,
-        calibration=calibrate(probs, labels, probs, labels),
-        checkpoints=(
-            CheckpointScores("best", "ema", 400, 0.7, 0.6),
-            CheckpointScores("last", "online", 500, math.nan, 0.5),
-        ),
-        pseudo_labels=counts,
-        embedded=embedded(),
-    )
+TRUTH = torch.arange(60) % 3
 
 
-def pseudo_label_counts() -> pd.DataFrame:
-    rows = [
-        (step, name, 10 * k, 5 * k, 20)
-        for step in (100, 200)
-        for k, name in enumerate(CLASSES)
-    ]
-    return pd.DataFrame(rows, columns=["step", "class", "used", "correct", "true"])
-
-
-def embedded() -> Embedded:
-    generator = np.random.default_rng(0)
-    vectors = generator.normal(size=(30, 5)).astype(np.float32)
-    names = tuple(f"{i}.png" for i in range(30))
-    drawn = Embeddings(vectors, np.arange(30) % 3, names, CLASSES)
-    return Embedded(drawn, knn=0.625, silhouette=-0.25)
-
-
-def truth() -> torch.Tensor:
-    return torch.arange(60) % 3
+def result(title: str, skill: float, **changes: Any) -> MethodResult:
+    return sample_result(title, TRUTH, CLASSES, skill, **changes)
 
 
 @pytest.fixture(scope="module")
 def data() -> ReportData:
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (60, 3, 16, 16), generator=generator)
-    return ReportData(
+    plain = {"method": "supervised"}
+    results = [
+        result("Supervised, weak", 1.0, **plain),
+        result("Supervised, strong", 2.0, **plain, labeled_view="strong"),
+        result("FixMatch", 5.0),
+        result("All labels", 6.0, **plain, labels_per_class=0),
+    ]
+    finding = Finding("overlap", "error", "1 image in val and test: a.png")
+    parts = {"labeled": 4, "unlabeled": 75, "val": 10, "test": 20}
+    return sample_report(
+        results,
+        TRUTH,
+        CLASSES,
         title=f"Report {NASTY}",
-        data="made-up images",
-        class_names=CLASSES,
-        bands=("red", "green", "blue"),
-        test_images=images.to(torch.uint8),
-        test_labels=truth(),
-        results=[
-            result("supervised", "Supervised, weak", 1.0, method="supervised"),
-            result(
-                "supervised_strong",
-                "Supervised, strong",
-                2.0,
-                method="supervised",
-                labeled_view="strong",
-            ),
-            result("fixmatch", "FixMatch", 5.0),
-            result("all", "All labels", 6.0, method="supervised", labels_per_class=0),
-        ],
-        split_counts={"labeled": 16, "unlabeled": 300, "val": 40, "test": 60},
-        command="workshop quickstart",
-        versions={"torch": "2.4", "python": "3.10"},
-        audit=Audit(
-            (Finding("overlap", "error", "1 image in val and test: a.png"),), {}
-        ),
-        class_counts={
-            "labeled": [4, 4, 4, 4],
-            "unlabeled": [75, 75, 75, 75],
-            "val": [10, 10, 10, 10],
-            "test": [20, 20, 20, 0],
-        },
-        labeled_images=images[:16].to(torch.uint8),
-        labeled_labels=torch.arange(16) % 4,
+        audit=Audit((finding,), {}),
+        class_counts={part: [n] * 4 for part, n in parts.items()},
     )
 
 
@@ -322,7 +249,7 @@ def test_bars_say_what_each_gain_came_from(data: ReportData) -> None:
     assert worth[0] == ""
     assert worth[1] == "what strong augmentation was worth"
     assert worth[2] == "what the unlabelled images were worth"
-    control = result("control", "Control", 3.0, pool="labeled")
+    control = result("Control", 3.0, pool="labeled")
     found = ladder_bars([data.results[0], control])
     assert "without unlabelled images" in found[1].worth
 
@@ -344,7 +271,7 @@ def test_the_typical_success_has_median_confidence(data: ReportData) -> None:
     main = data.main
     right = data.right(main)
     for k, picture in enumerate(typical_successes(data)):
-        sure = main.probs.max(dim=1).values[right & (truth() == k)]
+        sure = main.probs.max(dim=1).values[right & (k == TRUTH)]
         middle = 100 * float(sure.sort().values[len(sure) // 2])
         assert f"{middle:.0f}\N{NO-BREAK SPACE}%" in picture.alt
 
@@ -370,7 +297,7 @@ def test_each_class_has_recall_precision_and_f1_where_one_method_stands_alone(
 def test_differences_are_mcnemars(data: ReportData, page: Page) -> None:
     table = difference_table(data)
     assert len(table) == 3  # all but the main method
-    main, weak = (r.probs.argmax(1) == truth() for r in (data.main, data.results[0]))
+    main, weak = (r.probs.argmax(1) == TRUTH for r in (data.main, data.results[0]))
     only_here, only_there = int((main & ~weak).sum()), int((weak & ~main).sum())
     row = table.iloc[0]
     assert row["right here only"] == str(only_here)
@@ -391,9 +318,9 @@ def test_most_frequent_mistakes_are_counted_and_none_is_no_table(
     table = mistake_table(weakest, most=100)
     images = [int(count) for count in table["images"]]
     assert images == sorted(images, reverse=True)
-    assert sum(images) == int((weakest.probs.argmax(1) != truth()).sum())
-    perfect = torch.nn.functional.one_hot(truth(), len(CLASSES)).float()
-    scores = score(perfect, truth(), CLASSES)
+    assert sum(images) == int((weakest.probs.argmax(1) != TRUTH).sum())
+    perfect = torch.nn.functional.one_hot(TRUTH, len(CLASSES)).float()
+    scores = score(perfect, TRUTH, CLASSES)
     assert mistake_table(dataclasses.replace(weakest, scores=scores)).empty
 
 
@@ -429,7 +356,7 @@ def test_page_without_the_rest_leaves_it_out_cleanly(
 def test_collapsed_network_is_told_in_place_of_a_map(
     data: ReportData, tmp_path: Path
 ) -> None:
-    found = embedded()
+    found = embedded(TRUTH, CLASSES)
     same = dataclasses.replace(found.drawn, vectors=np.ones_like(found.drawn.vectors))
     flat = Embedded(same, knn=0.25, silhouette=math.nan)
     only = dataclasses.replace(

@@ -1,4 +1,4 @@
-"""Scores where an image may hold several classes at once, or none."""
+"""Scores for images with several labels each, or none."""
 
 __all__ = ["MultilabelScores", "score_multilabel"]
 
@@ -25,24 +25,23 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class MultilabelScores:
-    """What one model reached on one set of images with several labels each.
+    """Scores of one model on one set of images with several labels each.
 
-    All values lie in 0..1. Per-class values have shape (K,) and are NaN where the
-    images cannot tell: the recall and the average precision of a class that no image
-    holds, the precision of one that is never predicted. The macro averages leave NaN
-    out.
+    All values lie in 0..1. Per-class values have shape (K,) and are NaN where they are
+    undefined: the recall and the average precision of a class without images, the
+    precision of one that is never predicted. The macro averages leave NaN out.
 
     - `recall`, `precision`, `f1`: each class by itself, as a yes-or-no question.
     - `average_precision`: area under precision against recall over all thresholds; 1 if
-      all images that hold the class are ranked before all that do not.
+      all images with the class are ranked before all without it.
     - `micro_f1`: over all N * K answers together; common classes count more.
     - `micro_average_precision`: the same for the average precision.
-    - `exact_match`: share of images with every label right.
-    - `hamming_loss`: share of the N * K answers that are wrong.
+    - `exact_match`: fraction of images with every label right.
+    - `hamming_loss`: fraction of the N * K answers that are wrong.
     """
 
     class_names: tuple[str, ...]
-    support: NDArray[np.int64]  # (K,) images that hold the class
+    support: NDArray[np.int64]  # (K,) images with the class
     recall: Floats
     precision: Floats
     f1: Floats
@@ -63,7 +62,7 @@ class MultilabelScores:
         return float(mean_of_known(self.average_precision))
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain numbers and lists for JSON, None for NaN."""
+        """Return plain numbers and lists for JSON, None for NaN."""
         per_class = {
             name: [plain(v) for v in getattr(self, name)]
             for name in ("recall", "precision", "f1", "average_precision")
@@ -87,13 +86,13 @@ def score_multilabel(
     class_names: Sequence[str],
     threshold: float = 0.5,
 ) -> MultilabelScores:
-    """Compare the probability of each class with whether the image holds it.
+    """Score the probabilities of each class against the labels.
 
     Args:
-        probs: (N, K) each 0 to 1: the sigmoid of the logits. Logits themselves are
-            refused: cut at 0.5 they give another result, a mistake that is often made.
-            float64 (`logits.double().sigmoid()`) keeps apart what is nearly certain.
-        labels: (N, K) 1 where the image holds the class, else 0.
+        probs: (N, K) each 0 to 1: the sigmoid of the logits. Logits are refused: a
+            threshold of 0.5 on them is a common mistake. With float64
+            (`logits.double().sigmoid()`) nearly certain values stay distinct.
+        labels: (N, K) 1 where the image has the class, else 0.
         class_names: K names, at least two.
         threshold: a class is predicted where its probability is at least this.
 
@@ -111,7 +110,7 @@ def score_multilabel(
         y, predicted, average="micro", zero_division=np.nan
     )
     ranked = [
-        # Of a class that no image holds, scikit-learn says 0: it cannot be known
+        # scikit-learn returns 0 for a class without images: it is undefined
         average_precision_score(y[:, k], p[:, k]) if support[k] else math.nan
         for k in range(len(names))
     ]
@@ -150,7 +149,7 @@ def _check(probs: Tensor, labels: Tensor, K: int, threshold: float) -> None:
         raise WorkshopError(f"threshold={threshold}: give a probability, usually 0.5.")
     if not bool(((labels == 0) | (labels == 1)).all()):
         raise WorkshopError(
-            "labels other than 0 and 1: mark with 1 what an image holds."
+            "labels other than 0 and 1: give 1 for each class that an image has."
         )
     bad = int(probs.isnan().any(dim=1).sum())
     if bad:

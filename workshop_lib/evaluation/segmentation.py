@@ -1,4 +1,4 @@
-"""The one time that the masks of the test tiles are looked at."""
+"""The scores of a segmentation run on the test tiles, computed once."""
 
 __all__ = [
     "BORDER_ERRORS",
@@ -29,13 +29,13 @@ from workshop_lib.pixels import IGNORE, pixel_confusion
 from workshop_lib.session import pick_device
 from workshop_lib.training.run import Run, run_identity, what_differs
 
-_TILES = 256  # whose probabilities are in memory at a time
+_TILES = 256  # whose probabilities are in memory at the same time
 BORDER_ERRORS = ("right", "wrong beside a border", "wrong inside")
 
 
 @dataclass(frozen=True)
 class SegmentationEvaluation:
-    """Test scores of a run that makes maps, and the maps.
+    """Test scores of a segmentation run, and its maps.
 
     `scores` counts pixels: `scores.mean_iou`, `scores.accuracy` (overall accuracy),
     `scores.kappa`, `scores.f1`, `scores.support` (pixels per class), `scores.recall`
@@ -50,7 +50,7 @@ class SegmentationEvaluation:
     inside: float
 
     def to_dict(self) -> dict[str, Any]:
-        """Give what `evaluation.json` holds: plain numbers and lists."""
+        """Return the content of `evaluation.json`: plain numbers and lists."""
         return {
             "task": "segment",
             "weights": "best by validation, averaged",
@@ -63,13 +63,13 @@ class SegmentationEvaluation:
 def evaluate_segmentation(
     run: Run, scenes: Scenes, split: Split
 ) -> SegmentationEvaluation:
-    """Score a run on the test tiles, and write the figures beside it.
+    """Score a run on the test tiles, and write the scores to its folder.
 
     `evaluation.json` is written once; a later call checks that nothing has changed.
 
     Raises:
         WorkshopError: a run that classifies images; other images, masks or another
-            split than it was trained on; figures that differ from those written.
+            split than it was trained on; scores that differ from those written.
     """
     masks = _check(run, scenes, split)
     K = len(scenes.mask_names)
@@ -112,23 +112,23 @@ def _maps(
 
 
 def boundary_mask(masks: Tensor) -> Tensor:
-    """Tell which pixels have a neighbour (of eight) of another known class.
+    """Mark the pixels that have a neighbour (of eight) of another known class.
 
     Shape: (n, H, W) -> (n, H, W) bool.
     """
     values = masks[:, None].float()
     known = masks[:, None] != IGNORE
-    # The largest and smallest class within one pixel; those not known do not count
+    # The largest and smallest class within one pixel; unknown ones do not count
     high = F.max_pool2d(values.masked_fill(~known, -1), 3, 1, 1)
     low = -F.max_pool2d((-values).masked_fill(~known, -IGNORE), 3, 1, 1)
     return ((high > low) & known)[:, 0]
 
 
 def border_errors(truth: Tensor, predicted: Tensor) -> Tensor:
-    """Sort pixels into `BORDER_ERRORS`: 0, 1, 2; `IGNORE` where nobody knows.
+    """Sort pixels into `BORDER_ERRORS`: 0, 1, 2; `IGNORE` where the truth is unknown.
 
     A wrong border is half a pixel of mixed ground, a wrong inside is a field taken for
-    another: which of the two prevails tells what to work at.
+    another: the more frequent of the two shows what to work on.
 
     Shape: (n, H, W) twice -> (n, H, W) uint8.
     """
@@ -138,7 +138,7 @@ def border_errors(truth: Tensor, predicted: Tensor) -> Tensor:
 
 
 def segmentation_summary(result: SegmentationEvaluation) -> str:
-    """Say the scores in a few lines, then a line per class."""
+    """Format the scores as text: a few lines overall, then a line per class."""
     s = result.scores
     lines = [
         f"mean IoU {s.mean_iou:.3f}, overall accuracy {s.accuracy:.3f}, kappa"
@@ -156,7 +156,7 @@ def segmentation_summary(result: SegmentationEvaluation) -> str:
 
 
 def _check(run: Run, scenes: Scenes, split: Split) -> Tensor:
-    """Return the masks, if this run was trained on these tiles."""
+    """Return the masks, after checking that the run was trained on these tiles."""
     run.check_task("segment", "score it with `evaluate`")
     trained, given = tuple(run.facts["class_names"]), scenes.mask_names
     if scenes.masks is None or trained != given:
@@ -180,7 +180,7 @@ def _check(run: Run, scenes: Scenes, split: Split) -> Tensor:
 
 
 def _write(run: Run, result: SegmentationEvaluation) -> None:
-    """Write what is not there yet; what is there must say the same."""
+    """Write the file if it is missing; an existing one must agree."""
     path = run.folder / "evaluation.json"
     if not path.exists():
         write_text(path, json.dumps(result.to_dict(), indent=1))
