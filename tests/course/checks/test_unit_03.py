@@ -213,6 +213,11 @@ def negative_slice(images, size, generator):
     return views
 
 
+def sometimes(images, size, generator):
+    """Either all images get a hole or none does; none with the first generator."""
+    return images if generator.initial_seed() == 0 else holes(images, size, generator)
+
+
 def scattered(images, size, generator):
     drawn = torch.rand(images[:, :1].shape, generator=generator) < 0.1
     return torch.where(drawn, images.mean((2, 3), keepdim=True), images)
@@ -227,6 +232,7 @@ def in_place_cutout(images, size, generator):
     ("wrong", "hint"),
     [
         (negative_slice, "some images get no hole"),
+        (sometimes, "some images get no hole"),
         (lambda *a: holes(*a, pixels=16), "16 pixels wide, whatever the image"),
         (lambda *a: holes(*a, one=True), "all holes of the batch are at one position"),
         (lambda *a: holes(*a, rows=True), "whole rows or columns are gone"),

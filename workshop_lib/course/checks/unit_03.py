@@ -164,7 +164,8 @@ def _check_holes(
     holes = [hole for hole in found if hole is not None]
     side = images.shape[-1]
     wanted, lost = round(size * side), len(found) - len(holes)
-    tallest, widest = max(h.height for h in holes), max(h.width for h in holes)
+    tallest = max((h.height for h in holes), default=0)
+    widest = max((h.width for h in holes), default=0)
     off = max(abs(tallest - wanted), abs(widest - wanted))
     aligned = any(len({hole[axis] for hole in holes}) == 1 for axis in (0, 1))
     findings = {

@@ -1,4 +1,4 @@
-"""Interactive pictures; each has a still one for where no kernel listens."""
+"""Interactive pictures, with still ones where there is no live kernel."""
 
 __all__ = [
     "PERPLEXITIES",

@@ -1,8 +1,7 @@
-"""Unit 05: the pictures behind each cell of the confusion matrix."""
+"""Unit 05: the images behind each cell of the confusion matrix."""
 
 __all__ = ["confusion_browser", "confusion_picture"]
 
-from collections import Counter
 from typing import Any
 
 import torch
@@ -19,15 +18,15 @@ _MOST = 12  # pictures of one cell
 
 
 def confusion_browser(predictions: Predictions, scenes: Scenes) -> Any:
-    """Pick a true and a predicted class, and see the images that were taken so.
+    """Choose a true and a predicted class, and show the images in that cell.
 
     Args:
         predictions: of an evaluated run, `Predictions.load(run.folder /
             "predictions.npz")`.
-        scenes: which hold these images, by name.
+        scenes: contain these images, by name.
 
     Returns:
-        A widget of two lists; where nobody can choose, the picture of the most common
+        A widget of two lists, or without a live kernel the picture of the most common
         mistake.
 
     Raises:
@@ -48,7 +47,7 @@ def confusion_browser(predictions: Predictions, scenes: Scenes) -> Any:
 def confusion_picture(
     predictions: Predictions, scenes: Scenes, true: str, predicted: str
 ) -> AccessibleFigure:
-    """Show the images of one class that were predicted as another, the surest first.
+    """Show images of one class that were predicted as another, most confident first.
 
     Args:
         predictions, scenes: as for `confusion_browser`.
@@ -69,11 +68,11 @@ def confusion_picture(
     title = f"{true}, predicted {predicted}: {len(found)} of {of_class}"
     if len(found) == 0:
         return _nothing(title)
-    surest = probs[found].amax(dim=1).argsort(descending=True)[:_MOST]
-    chosen = found[surest]
+    order = probs[found].amax(dim=1).argsort(descending=True)[:_MOST]
+    chosen = found[order]
     images = scenes.images[_places(predictions, scenes, chosen)]
-    truth, sure = predictions.truth[chosen], probs[chosen]
-    return gallery(images, scenes.bands, truth, sure, names, title=title)
+    truth = predictions.truth[chosen]
+    return gallery(images, scenes.bands, truth, probs[chosen], names, title=title)
 
 
 def _places(predictions: Predictions, scenes: Scenes, chosen: Tensor) -> Tensor:
@@ -90,12 +89,11 @@ def _places(predictions: Predictions, scenes: Scenes, chosen: Tensor) -> Tensor:
 
 
 def _most_common_mistake(predictions: Predictions) -> tuple[str, str]:
-    """Name the true and the predicted class of the fullest cell off the diagonal."""
-    guess = predictions.probs.argmax(dim=1).tolist()
-    pairs = Counter(
-        (t, g) for t, g in zip(predictions.truth.tolist(), guess, strict=True) if t != g
-    )
-    true, predicted = pairs.most_common(1)[0][0] if pairs else (0, 0)
+    """Return the true and the predicted class of the largest off-diagonal cell."""
+    K = len(predictions.class_names)
+    cells = predictions.truth * K + predictions.probs.argmax(dim=1)  # (N,)
+    mistakes = cells.bincount(minlength=K * K).view(K, K).fill_diagonal_(0)
+    true, predicted = divmod(int(mistakes.argmax()), K)
     return predictions.class_names[true], predictions.class_names[predicted]
 
 

@@ -1,4 +1,4 @@
-"""Pictures with controls where a kernel listens, and still pictures elsewhere."""
+"""Pictures with controls in a live kernel, and still pictures elsewhere."""
 
 __all__ = ["Control", "choice", "is_live", "picture_with"]
 
@@ -46,7 +46,7 @@ class Control(NamedTuple):
 
 
 def choice(label: str, options: Sequence[str], value: str = "") -> Control:
-    """Describe a list to choose from, the first option chosen unless told."""
+    """Describe a list to choose from; by default its first option is selected."""
     return Control("Dropdown", label, value or options[0], {"options": options})
 
 
@@ -73,11 +73,11 @@ def picture_with(
     Args:
         draw: returns the picture for the controls' values.
         controls: by the argument of `draw` that each sets.
-        still: draws the picture for where no kernel listens; by default that of the
+        still: draws the picture without a live kernel; by default it is that of the
             controls' first values.
 
     Returns:
-        The widget to show; where nobody can move it, a figure.
+        A widget, or a figure without a live kernel.
     """
     if not is_live():
         first = {name: control.value for name, control in controls.items()}

@@ -58,10 +58,10 @@ def perplexity_maps(
 
 
 def perplexity_slider(maps: Maps, class_names: Sequence[str]) -> Any:
-    """Slide through the maps that `perplexity_maps` has made.
+    """Slide through the maps made by `perplexity_maps`.
 
     Returns:
-        A widget; where nobody can move it, all maps side by side.
+        A widget, or without a live kernel all maps side by side.
 
     Raises:
         WorkshopError: there is no map.

@@ -1,4 +1,4 @@
-"""Unit 07: take a sensor away, and see what two networks say then."""
+"""Unit 07: predictions of two networks when a sensor is missing."""
 
 __all__ = ["sensor_browser", "sensor_picture"]
 
@@ -24,7 +24,7 @@ _TITLES = {"s2": "Sentinel-2", "s1": "Sentinel-1"}
 
 
 def sensor_browser(answers: Answers, scenes: Scenes) -> Any:
-    """Choose a patch and which sensor is missing, and compare two networks' answers.
+    """Choose a patch and the missing sensor, and compare two networks' predictions.
 
     Args:
         answers: by what is missing ("nothing", "s1", "s2") and by the network's name,
@@ -32,7 +32,8 @@ def sensor_browser(answers: Answers, scenes: Scenes) -> Any:
         scenes: packed images of Sentinel-2 and Sentinel-1, as `pack` makes them.
 
     Returns:
-        A widget; where nobody can move it, the first patch without what is named last.
+        A widget, or without a live kernel the first patch without the sensor that is
+        last in `answers`.
 
     Raises:
         WorkshopError: as `sensor_picture`.
@@ -52,7 +53,7 @@ def sensor_browser(answers: Answers, scenes: Scenes) -> Any:
 def sensor_picture(
     answers: Answers, scenes: Scenes, missing: str, patch: int
 ) -> AccessibleFigure:
-    """Draw a patch as the networks see it, and how likely each finds each class.
+    """Draw a patch as the networks see it, and their probabilities of each class.
 
     Args:
         answers, scenes: as for `sensor_browser`.
@@ -103,7 +104,7 @@ def _bars(
     scenes: Scenes,
     patch: int,
 ) -> list[str]:
-    """Draw a bar per class and network; return what each network says, in words."""
+    """Draw a bar per class and network; return each prediction in words."""
     names, truth = scenes.class_names, int(scenes.labels[patch])
     places = np.arange(len(names))
     height = 0.8 / len(told)

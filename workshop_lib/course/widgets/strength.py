@@ -1,4 +1,4 @@
-"""Unit 03: one change of an image at a time, from nothing to far too much."""
+"""Unit 03: one augmentation at a time, from nothing to far too much."""
 
 __all__ = ["operations", "strength_grid", "strength_picture", "strength_sliders"]
 
@@ -52,20 +52,19 @@ _SPECTRAL: dict[str, _Range] = {
 
 
 def operations(images: Tensor) -> tuple[str, ...]:
-    """Name the changes that suit these images: photographs (uint8) or reflectance."""
+    """Return the changes that suit these images: photographs (uint8) or reflectance."""
     return tuple(_ranges(images))
 
 
 def strength_sliders(images: Tensor, bands: Sequence[str]) -> Any:
-    """Choose a change and its strength, and see the images under it.
+    """Choose a change and its strength, and show the images after it.
 
     Args:
         images: (N, C, H, W), as `Scenes.images`; the first six are shown.
         bands: the names of the C channels.
 
     Returns:
-        A widget; where nobody can move it, the picture of all changes at five
-        strengths.
+        A widget, or without a live kernel the picture of all changes at five strengths.
 
     Raises:
         WorkshopError: there is no image.
@@ -85,13 +84,13 @@ def strength_sliders(images: Tensor, bands: Sequence[str]) -> Any:
 def strength_picture(
     images: Tensor, bands: Sequence[str], operation: str, strength: float
 ) -> AccessibleFigure:
-    """Show images above, and below them the same under one change.
+    """Show images, and below them the same images after one change.
 
     Args:
         images: (N, C, H, W); the first six are shown.
         bands: the names of the C channels.
         operation: one of `operations(images)`.
-        strength: 0 for none to 1 for more than any training uses.
+        strength: 0 for none to 1 for more than any recipe uses.
 
     Raises:
         WorkshopError: there is no image, or no such change, or a strength outside 0
@@ -114,7 +113,7 @@ def strength_picture(
 
 @house_style()
 def strength_grid(images: Tensor, bands: Sequence[str]) -> AccessibleFigure:
-    """Show the first image under each change, one row each, at five strengths.
+    """Show the first image after each change, one row each, at five strengths.
 
     Raises:
         WorkshopError: there is no image.

@@ -32,7 +32,7 @@ def threshold_slider(probs: Tensor, labels: Tensor) -> Any:
         labels: (N,) their true classes, which training never sees.
 
     Returns:
-        A widget; where nobody can move it, the picture at 0.95.
+        A widget, or without a live kernel the picture at 0.95.
 
     Raises:
         WorkshopError: shapes do not fit, or a label is out of range.
@@ -92,9 +92,9 @@ def threshold_picture(
 
 
 def _counts(probs: Tensor, labels: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:
-    """Count at each threshold the images used, and per cent right of them; (T,) each.
+    """Return the images used at each threshold, and the per cent right; (T,) each.
 
-    NaN per cent where none is used.
+    The per cent is NaN where none is used.
     """
     confidence, guess = probs.max(dim=1)  # (N,) each
     mask = confidence >= steps[:, None]  # (T, N)
@@ -127,7 +127,7 @@ def pseudo_map_slider(
         threshold: of the slider at first, 0 to 1.
 
     Returns:
-        A widget; where nobody can move it, the picture at that threshold.
+        A widget, or without a live kernel the picture at that threshold.
 
     Raises:
         WorkshopError: there are no maps, or masks of other scenes.
