@@ -46,8 +46,9 @@ WORKERS ?= 2
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 # Exit code 5 means "no test has this mark", which is no failure of the slow ones.
-test: lint ## every check: style, types, fast tests, then slow tests (WORKERS=2 at once)
+test: lint ## every check: style, types, fast tests, notebooks, then slow tests
 	$(PYTEST) -m "not slow"
+	WORKSHOP_PRESET=ci $(PYTEST) --nbval-lax --nbval-cell-timeout 300 notebooks/solutions
 	$(PYTEST) -m slow || test $$? -eq 5
 
 notebooks: $(call stamp,test) ## make notebooks/*.ipynb from notebooks/src

@@ -65,6 +65,14 @@ def test_every_target_can_be_planned_without_a_venv(bare: Path, target: str):
     assert done.stdout
 
 
+def test_the_tests_include_the_notebooks_with_solutions(bare: Path):
+    commands = run("make", "-n", "test", "WORKERS=3", cwd=bare).stdout.splitlines()
+    (notebooks,) = [line for line in commands if "--nbval-lax" in line]
+    assert notebooks.endswith(" notebooks/solutions")
+    # Two notebooks at once, the cells of one in their order
+    assert "WORKSHOP_PRESET=ci" in notebooks and "-n 3 --dist loadfile" in notebooks
+
+
 def test_torch_setting_reaches_uv(bare: Path):
     assert (
         "--torch-backend=cpu"

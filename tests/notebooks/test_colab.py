@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import sys
 import venv
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import distribution, requires
 from pathlib import Path
 from typing import Any
@@ -120,7 +120,7 @@ class Colab:
         changed.write_text(text)
         more["COLAB_RELEASE_TAG"] = "release-colab_imitated"
         content = self.place / "content"
-        return self.run_notebook(changed, content, "--kernel", self.python, **more)
+        return self.run_notebook(changed, content, self.python, **more)
 
 
 def text_of(cell: dict[str, Any]) -> str:
@@ -128,8 +128,12 @@ def text_of(cell: dict[str, Any]) -> str:
 
 
 @pytest.fixture(scope="module")
-def colab(tmp_path_factory: pytest.TempPathFactory, run_notebook: Run) -> Colab:
-    return Colab(tmp_path_factory.mktemp("colab"), run_notebook)
+def colab(
+    tmp_path_factory: pytest.TempPathFactory, run_notebook: Run
+) -> Iterator[Colab]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PYTHONPATH", raising=False)  # would show it this checkout
+        yield Colab(tmp_path_factory.mktemp("colab"), run_notebook)
 
 
 @pytest.fixture(scope="module")

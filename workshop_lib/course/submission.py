@@ -109,7 +109,7 @@ def read_submission(path: Path, competition: Competition) -> Submission:
     """Read a submission and hold it against the competition.
 
     Raises:
-        WorkshopError: every reason for which it does not count, in one message.
+        WorkshopError: why it does not count; of the data every reason at once.
     """
     about, rows = _parse(_read(path))
     missing = [key for key in REQUIRED if not about.get(key)]
@@ -117,7 +117,17 @@ def read_submission(path: Path, competition: Competition) -> Submission:
         raise WorkshopError(
             f"its header lacks {listed(missing)}: see `workshop submit`."
         )
-    problems = [*_check_header(about, competition), *_check_rows(rows, competition)]
+    try:
+        seconds, labels = float(about["seconds"]), int(about["labels"])
+    except ValueError:
+        seconds, labels = math.nan, 0
+    if not 0 < seconds < math.inf or labels < 1:
+        raise WorkshopError("its seconds and labels must be positive numbers.")
+    group = check_group(about["group"])
+    problems = [
+        *_check_split(about, labels, competition),
+        *_check_rows(rows, competition),
+    ]
     if problems:
         raise WorkshopError(" Also, ".join(problems))
     number = {name: k for k, name in enumerate(competition.scenes.class_names)}
@@ -125,11 +135,11 @@ def read_submission(path: Path, competition: Competition) -> Submission:
     predicted = np.array([number[given[name]] for name in competition.test_names])
     return Submission(
         printable(path.name, 60),
-        check_group(about["group"]),
+        group,
         predicted,
         float((predicted == competition.test_labels).mean()),
-        float(about["seconds"]),
-        int(about["labels"]),
+        seconds,
+        labels,
         printable(about.get("method", ""), 30),
         printable(about.get("machine", ""), 40),
     )
@@ -189,18 +199,9 @@ def _parse(text: str) -> tuple[dict[str, str], list[tuple[str, str]]]:
     return about, [(row[0], row[1]) for row in rows[1:]]
 
 
-def _check_header(about: Mapping[str, str], competition: Competition) -> Iterator[str]:
-    try:
-        check_group(about["group"])
-        seconds, labels = float(about["seconds"]), int(about["labels"])
-        if not 0 < seconds < math.inf or labels < 1:
-            raise ValueError("not positive")
-    except WorkshopError as error:
-        yield str(error)
-        return
-    except ValueError:
-        yield "its seconds and labels must be positive numbers."
-        return
+def _check_split(
+    about: Mapping[str, str], labels: int, competition: Competition
+) -> Iterator[str]:
     mine, theirs = _with_seed(competition.data), _with_seed(about["data"])
     # A folder has another name on each machine, and the hash vouches for its content;
     # but every seed of MiniEO has the same names and labels
