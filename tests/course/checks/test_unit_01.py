@@ -34,61 +34,49 @@ def short_loop(image, kernel):
     return torch.tensor(rows).reshape(H - 3, W - 3)
 
 
-@pytest.mark.parametrize(
-    ("check", "right"),
-    [
-        (checks.convolve, looped),
-        (checks.convolve, unfolded),
-        (checks.convolve, in_numpy),
-        (checks.majority_accuracy, lambda y: y.bincount().max() / len(y)),
-        (
-            checks.majority_accuracy,
-            lambda y: max((y == k).float().mean().item() for k in set(y.tolist())),
-        ),
-        (checks.majority_accuracy, lambda y: (y == y.mode().values).double().mean()),
+RIGHT = {
+    "convolve": [looped, unfolded, in_numpy],
+    "majority_accuracy": [
+        lambda y: y.bincount().max() / len(y),
+        lambda y: max((y == k).float().mean().item() for k in set(y.tolist())),
+        lambda y: (y == y.mode().values).double().mean(),
     ],
-)
-def test_right(check, right, capsys):
-    check(right)
-    assert capsys.readouterr().out.startswith(f"✓ {check.__name__}: ")
+}
 
 
 @pytest.mark.parametrize(
-    ("check", "wrong", "hint"),
-    [
-        (checks.convolve, lambda x, k: looped(x, k.flip(0).flip(1)), "180 degrees"),
+    ("name", "right"), [(name, right) for name in RIGHT for right in RIGHT[name]]
+)
+def test_right(name, right, capsys):
+    getattr(checks, name)(right)
+    assert capsys.readouterr().out.startswith(f"✓ {name}: ")
+
+
+WRONG = {
+    "convolve": [
+        (lambda x, k: looped(x, k.flip(0).flip(1)), "180 degrees"),
+        (lambda x, k: looped(torch.nn.functional.pad(x, (1,) * 4), k), "padded"),
+        (lambda x, k: looped(x, k.t()), "filter are exchanged"),
+        (short_loop, "the last row and the last column are missing"),
+        (lambda x, k: unfolded(x, k / k.numel()), "averaged"),
+        (lambda x, k: x, "compute one position by hand"),
+    ],
+    "majority_accuracy": [
+        (lambda y: 1 / len(set(y.tolist())), "guessing at random"),
+        (lambda y: y.bincount().max(), "divide by the number of all images"),
+        (lambda y: y.mode().values, "not how common it is"),
         (
-            checks.convolve,
-            lambda x, k: looped(torch.nn.functional.pad(x, (1,) * 4), k),
-            "padded",
-        ),
-        (checks.convolve, lambda x, k: looped(x, k.t()), "filter are exchanged"),
-        (checks.convolve, short_loop, "the last row and the last column are missing"),
-        (checks.convolve, lambda x, k: unfolded(x, k / k.numel()), "averaged"),
-        (checks.convolve, lambda x, k: x, "compute one position by hand"),
-        (
-            checks.majority_accuracy,
-            lambda y: 1 / len(set(y.tolist())),
-            "guessing at random",
-        ),
-        (
-            checks.majority_accuracy,
-            lambda y: y.bincount().max(),
-            "divide by the number of all images",
-        ),
-        (checks.majority_accuracy, lambda y: y.mode().values, "not how common it is"),
-        (
-            checks.majority_accuracy,
             lambda y: [float((y == k).float().mean()) for k in range(int(y.max()) + 1)],
             "a value for each class",
         ),
-        (
-            checks.majority_accuracy,
-            lambda y: 100 * y.bincount().max() / len(y),
-            "per cent",
-        ),
-        (checks.majority_accuracy, lambda y: 0.5, "count each class"),
+        (lambda y: 100 * y.bincount().max() / len(y), "per cent"),
+        (lambda y: 0.5, "count each class"),
     ],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "hint"), [(name, *row) for name in WRONG for row in WRONG[name]]
 )
-def test_wrong(check, wrong, hint, refusal):
-    assert hint in refusal(check, wrong)
+def test_wrong(name, wrong, hint, refusal):
+    assert hint in refusal(getattr(checks, name), wrong)

@@ -96,14 +96,22 @@ def test_split_right(right):
     checks.draw_split(right)
 
 
-def with_parts(change):
-    """Make a learner's function from a change of the right parts."""
+def put(part, of):
+    """Make a learner's function in which `of` all right parts replaces one part."""
 
     def wrong(labels, names, labels_per_class, seed):
         parts = draw(labels, names, labels_per_class, seed)
-        return change(parts, labels, labels_per_class, seed)
+        return parts | {part: of(parts)}
 
     return wrong
+
+
+def joined(*names):
+    return lambda parts: torch.cat([parts[name] for name in names])
+
+
+def inside(a, b, yes=True):
+    return lambda parts: parts[a][torch.isin(parts[a], parts[b]) == yes]
 
 
 def not_stratified(labels, names, labels_per_class, seed):
@@ -122,11 +130,18 @@ def not_stratified(labels, names, labels_per_class, seed):
     }
 
 
-def labels_from_all(parts, labels, asked, seed):
-    n = asked * (int(labels.max()) + 1)
-    generator = torch.Generator().manual_seed(seed)
+def labels_from_all(parts):
+    generator = torch.Generator().manual_seed(0)
     order = torch.randperm(len(parts["unlabeled"]), generator=generator)
-    return parts | {"labeled": parts["unlabeled"][order[:n]]}
+    return parts["unlabeled"][order[: len(parts["labeled"])]]
+
+
+def as_a_tuple(*given):
+    return tuple(draw(*given).values())
+
+
+def without_val(*given):
+    return {k: v for k, v in draw(*given).items() if k != "val"}
 
 
 def global_torch(labels, names, labels_per_class, seed):
@@ -144,95 +159,46 @@ def never_seeded(labels, names, labels_per_class, seed):
     )  # fmt: skip
 
 
-def everything(parts, labels, asked, seed):
-    return parts | {"unlabeled": torch.arange(len(labels))}
-
-
 @pytest.mark.parametrize(
     ("wrong", "hint"),
     [
-        (with_parts(everything), "test images are in unlabeled"),
         (
-            with_parts(lambda p, *_: p | {
-                "unlabeled": torch.cat([p["unlabeled"], p["val"]])}),
-            "val images are in unlabeled",
+            put("unlabeled", joined("unlabeled", "val", "test")),
+            "test images are in unlabeled",
         ),
+        (put("unlabeled", joined("unlabeled", "val")), "val images are in unlabeled"),
+        (put("labeled", joined("labeled", "test")), "test images are in labeled"),
+        (put("labeled", joined("labeled", "val")), "val images are in labeled"),
+        (put("val", joined("test")), "test images are in val"),
         (
-            with_parts(lambda p, *_: p | {
-                "labeled": torch.cat([p["labeled"], p["test"][:1]])}),
-            "test images are in labeled",
-        ),
-        (
-            with_parts(lambda p, *_: p | {
-                "labeled": torch.cat([p["labeled"], p["val"][:1]])}),
-            "val images are in labeled",
-        ),
-        (
-            with_parts(lambda p, *_: p | {"val": p["test"]}),
-            "test images are in val",
-        ),
-        (
-            with_parts(lambda p, *_: p | {"unlabeled": p["unlabeled"][
-                ~torch.isin(p["unlabeled"], p["labeled"])]}),
+            put("unlabeled", inside("unlabeled", "labeled", False)),
             "belong to the unlabelled pool too",
         ),
-        (
-            with_parts(lambda p, *_: p | {"labeled": p["unlabeled"]}),
-            "whatever was requested",
-        ),
-        (
-            with_parts(lambda p, y, asked, s: p | {"labeled": p["labeled"][:asked]}),
-            "4 labels came in total",
-        ),
-        (with_parts(labels_from_all), "and not of all classes together"),
-        (
-            with_parts(lambda p, *_: p | {"labeled": p["labeled"][1:]}),
-            "take the first `labels_per_class`",
-        ),
+        (put("labeled", joined("unlabeled")), "whatever was requested"),
+        (put("labeled", lambda p: p["labeled"][:4]), "4 labels came in total"),
+        (put("labeled", labels_from_all), "and not of all classes together"),
+        (put("labeled", lambda p: p["labeled"][1:]), "take the first `labels_per_cl"),
         (not_stratified, "draw from each class separately (stratified)"),
         (lambda *a: draw(*a, test=0.5), "test should hold 25 %"),
         (lambda *a: draw(*a, val=0.4), "val should hold 15 %"),
         (
-            with_parts(lambda p, *_: p | {"unlabeled": p["unlabeled"][
-                torch.isin(p["unlabeled"], p["labeled"])]}),
+            put("unlabeled", inside("unlabeled", "labeled")),
             "some images are in no part",
         ),
         (never_seeded, "called twice with the same seed"),
         (lambda *a: draw(*a, always_seed=0), "the seed is not used"),
         (lambda *a: draw(*a, sorted=False), "depends on the order of the files"),
         (global_torch, "global random numbers of torch"),
-        (
-            with_parts(lambda p, *_: p | {"test": torch.cat([p["test"], p["test"]])}),
-            "draw without replacement",
-        ),
-        (with_parts(lambda p, *_: tuple(p.values())), "return all four parts by name"),
-        (
-            with_parts(lambda p, *_: p | {"val": p["val"].float()}),
-            "give positions of images for val",
-        ),
-        (
-            with_parts(lambda p, *_: p | {"val": p["val"] + 1000}),
-            "the images are counted from 0",
-        ),
-        (
-            with_parts(lambda p, *_: p | {"val": torch.tensor([])}),
-            "val is empty: look at the slices",
-        ),
-        (
-            with_parts(lambda p, *_: p | {"labeled": []}),
-            "came: no image in labeled",
-        ),
-        (
-            with_parts(lambda p, *_: p | {"val": torch.isin(
-                torch.arange(100), p["val"])}),
-            "give positions of images for val",
-        ),
-        (
-            with_parts(lambda p, *_: {k: v for k, v in p.items() if k != "val"}),
-            "came: the keys labeled, unlabeled, test",
-        ),
+        (put("test", joined("test", "test")), "draw without replacement"),
+        (as_a_tuple, "return all four parts by name"),
+        (without_val, "came: the keys labeled, unlabeled, test"),
+        (put("val", lambda p: p["val"].float()), "give positions of images for val"),
+        (put("val", lambda p: p["val"] > 50), "give positions of images for val"),
+        (put("val", lambda p: p["val"] + 1000), "the images are counted from 0"),
+        (put("val", lambda p: torch.tensor([])), "val is empty: look at the slices"),
+        (put("labeled", lambda p: []), "came: no image in labeled"),
     ],
-)  # fmt: skip
+)
 def test_split_wrong(wrong, hint, refusal):
     assert hint in refusal(checks.draw_split, wrong)
 

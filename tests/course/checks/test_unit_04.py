@@ -11,54 +11,55 @@ IMAGES = B * (1 + 2 * MU)
 MEASURED = 170_000 * IMAGES * 4  # bytes
 
 
-@pytest.mark.parametrize(
-    ("check", "right"),
-    [
-        (checks.pseudo_labels, lambda z: z.argmax(1)),
-        (checks.pseudo_labels, lambda z: z.softmax(-1).max(dim=-1).indices),
-        (checks.pseudo_labels, lambda z: torch.tensor([int(r.argmax()) for r in z])),
-        (checks.pseudo_labels, lambda z: z.double().numpy().argmax(axis=1)),
-        (checks.confidence_mask, lambda z, t: z.softmax(1).max(1).values >= t),
-        (checks.confidence_mask, lambda z, t: (z.softmax(1).amax(1) >= t).float()),
-        (checks.confidence_mask, lambda z, t: z.softmax(1).amax(1).ge(t).long()),
-        (
-            checks.confidence_mask,
-            lambda z, t: [float(row.softmax(0).max() >= t) for row in z],
-        ),
-        (checks.confidence_mask, lambda z, t: (z.softmax(1) >= t).any(1)),
+RIGHT = {
+    "pseudo_labels": [
+        lambda z: z.argmax(1),
+        lambda z: z.softmax(-1).max(dim=-1).indices,
+        lambda z: torch.tensor([int(r.argmax()) for r in z]),
+        lambda z: z.double().numpy().argmax(axis=1),
     ],
-)
-def test_right(check, right):
-    check(right)
+    "confidence_mask": [
+        lambda z, t: z.softmax(1).max(1).values >= t,
+        lambda z, t: (z.softmax(1).amax(1) >= t).float(),
+        lambda z, t: z.softmax(1).amax(1).ge(t).long(),
+        lambda z, t: [float(row.softmax(0).max() >= t) for row in z],
+        lambda z, t: (z.softmax(1) >= t).any(1),
+    ],
+}
 
 
 @pytest.mark.parametrize(
-    ("check", "wrong", "hint"),
-    [
-        (checks.pseudo_labels, lambda z: z.argmax(0), "for each class you named"),
-        (checks.pseudo_labels, lambda z: z.max(1).values, "the largest logit"),
-        (checks.pseudo_labels, lambda z: z.softmax(1).amax(1), "the confidence"),
-        (checks.pseudo_labels, lambda z: torch.softmax(z, 1), "a soft pseudo-label"),
-        (checks.pseudo_labels, lambda z: z.argmax(1).float(), "but not integers"),
-        (checks.pseudo_labels, lambda z: z.argmax(), "name the column of its largest"),
-        (checks.confidence_mask, lambda z, t: z.softmax(1).amax(1) > t, "use >="),
-        (checks.confidence_mask, lambda z, t: z.max(1).values >= t, "the logits them"),
-        (
-            checks.confidence_mask,
-            lambda z, t: z.softmax(0).amax(1) >= t,
-            "softmax ran over the images",
-        ),
-        (
-            checks.confidence_mask,
-            lambda z, t: (z.softmax(1).amax(1) >= t).nonzero()[:, 0],
-            "the positions",
-        ),
-        (checks.confidence_mask, lambda z, t: z.softmax(1) >= t, "every class of"),
-        (checks.confidence_mask, lambda z, t: z.softmax(1).amax(0) >= t, "three steps"),
-    ],
+    ("name", "right"), [(name, right) for name in RIGHT for right in RIGHT[name]]
 )
-def test_wrong(check, wrong, hint, refusal):
-    assert hint in refusal(check, wrong)
+def test_right(name, right):
+    getattr(checks, name)(right)
+
+
+WRONG = {
+    "pseudo_labels": [
+        (lambda z: z.argmax(0), "for each class you named"),
+        (lambda z: z.max(1).values, "the largest logit"),
+        (lambda z: z.softmax(1).amax(1), "the confidence"),
+        (lambda z: torch.softmax(z, 1), "a soft pseudo-label"),
+        (lambda z: z.argmax(1).float(), "but not integers"),
+        (lambda z: z.argmax(), "name the column of its largest"),
+    ],
+    "confidence_mask": [
+        (lambda z, t: z.softmax(1).amax(1) > t, "use >="),
+        (lambda z, t: z.max(1).values >= t, "the logits them"),
+        (lambda z, t: z.softmax(0).amax(1) >= t, "softmax ran over the images"),
+        (lambda z, t: (z.softmax(1).amax(1) >= t).nonzero()[:, 0], "the positions"),
+        (lambda z, t: z.softmax(1) >= t, "every class of"),
+        (lambda z, t: z.softmax(1).amax(0) >= t, "three steps"),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "hint"), [(name, *row) for name in WRONG for row in WRONG[name]]
+)
+def test_wrong(name, wrong, hint, refusal):
+    assert hint in refusal(getattr(checks, name), wrong)
 
 
 @pytest.mark.parametrize("factor", [1, 0.7, 1.45])

@@ -52,28 +52,26 @@ def librarys_interval(values):
     return found.value, found.low, found.high
 
 
-@pytest.mark.parametrize(
-    ("check", "right"),
-    [
-        (checks.top_k_accuracy, sorted_guesses),
-        (checks.top_k_accuracy, row_by_row),
-        (
-            checks.top_k_accuracy,
-            lambda p, y, k: score(p, y, names(p.shape[1]), k=k).top_k,
-        ),
-        (checks.cohens_kappa, kappa),
-        (checks.cohens_kappa, lambda m: kappa(m.T)),  # symmetric: truth may be columns
-        (
-            checks.cohens_kappa,
-            lambda m: scores_from_confusion(m, names(len(m))).kappa,
-        ),
-        (checks.mean_and_interval, by_scipy),
-        (checks.mean_and_interval, by_statistics),
-        (checks.mean_and_interval, librarys_interval),
+RIGHT = {
+    "top_k_accuracy": [
+        sorted_guesses,
+        row_by_row,
+        lambda p, y, k: score(p, y, names(p.shape[1]), k=k).top_k,
     ],
+    "cohens_kappa": [
+        kappa,
+        lambda m: kappa(m.T),  # symmetric: truth may be columns
+        lambda m: scores_from_confusion(m, names(len(m))).kappa,
+    ],
+    "mean_and_interval": [by_scipy, by_statistics, librarys_interval],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "right"), [(name, right) for name in RIGHT for right in RIGHT[name]]
 )
-def test_right(check, right):
-    check(right)
+def test_right(name, right):
+    getattr(checks, name)(right)
 
 
 def around(values, half):
@@ -84,60 +82,38 @@ def t(values, at=0.975):
     return stats.t.ppf(at, len(values) - 1)
 
 
-@pytest.mark.parametrize(
-    ("check", "wrong", "hint"),
-    [
+WRONG = {
+    "top_k_accuracy": [
+        (lambda p, y, k: (p.argmax(1) == y).float().mean(), "only the first guess"),
         (
-            checks.top_k_accuracy,
-            lambda p, y, k: (p.argmax(1) == y).float().mean(),
-            "only the first guess",
-        ),
-        (
-            checks.top_k_accuracy,
             lambda p, y, k: (p.argsort(1)[:, :k] == y[:, None]).any(1).float().mean(),
             "least likely",
         ),
+        (lambda p, y, k: sorted_guesses(p, y, k) * len(y), "the number of hits"),
         (
-            checks.top_k_accuracy,
-            lambda p, y, k: sorted_guesses(p, y, k) * len(y),
-            "the number of hits",
-        ),
-        (
-            checks.top_k_accuracy,
             lambda p, y, k: (p.topk(k, 1).indices == y[:, None]).float().mean(),
             "you divided by N x k",
         ),
-        (checks.top_k_accuracy, lambda p, y, k: 1.0, "are the k guesses"),
-        (checks.cohens_kappa, lambda m: np.trace(m) / m.sum(), "this is the accuracy"),
-        (checks.cohens_kappa, lambda m: kappa(m, 1 / len(m)), "taken as 1 / K"),
-        (
-            checks.cohens_kappa,
-            lambda m: kappa(m, ((m.sum(1) / m.sum()) ** 2).sum()),
-            "from the truth alone",
-        ),
-        (checks.cohens_kappa, lambda m: 0.0, "compute two numbers first"),
-        (
-            checks.mean_and_interval,
-            lambda v: around(v, np.std(v, ddof=1)),
-            "mean ± standard deviation",
-        ),
-        (
-            checks.mean_and_interval,
-            lambda v: around(v, 1.95996 * stats.sem(v)),
-            "1.96 was taken for t",
-        ),
-        (
-            checks.mean_and_interval,
-            lambda v: around(v, t(v) * stats.sem(v, ddof=0)),
-            "numpy's std does that",
-        ),
-        (
-            checks.mean_and_interval,
-            lambda v: around(v, t(v, at=0.95) * stats.sem(v)),
-            "take the quantile 0.975",
-        ),
-        (checks.mean_and_interval, lambda v: np.mean(v), "mean ± t x s / sqrt(n)"),
+        (lambda p, y, k: 1.0, "are the k guesses"),
     ],
+    "cohens_kappa": [
+        (lambda m: np.trace(m) / m.sum(), "this is the accuracy"),
+        (lambda m: kappa(m, 1 / len(m)), "taken as 1 / K"),
+        (lambda m: kappa(m, ((m.sum(1) / m.sum()) ** 2).sum()), "from the truth alone"),
+        (lambda m: 0.0, "compute two numbers first"),
+    ],
+    "mean_and_interval": [
+        (lambda v: around(v, np.std(v, ddof=1)), "mean ± standard deviation"),
+        (lambda v: around(v, 1.95996 * stats.sem(v)), "1.96 was taken for t"),
+        (lambda v: around(v, t(v) * stats.sem(v, ddof=0)), "numpy's std does that"),
+        (lambda v: around(v, t(v, at=0.95) * stats.sem(v)), "take the quantile 0.975"),
+        (lambda v: np.mean(v), "mean ± t x s / sqrt(n)"),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "hint"), [(name, *row) for name in WRONG for row in WRONG[name]]
 )
-def test_wrong(check, wrong, hint, refusal):
-    assert hint in refusal(check, wrong)
+def test_wrong(name, wrong, hint, refusal):
+    assert hint in refusal(getattr(checks, name), wrong)

@@ -66,126 +66,79 @@ def word(gains):
     return "unsure"
 
 
-@pytest.mark.parametrize(
-    ("check", "right"),
-    [
-        (checks.stack_modalities, stack),
-        (
-            checks.stack_modalities,
-            lambda a, b, f: torch.cat(
-                [a, b, f[..., None, None] * torch.ones_like(a[:, :1])], 1
-            ),
+RIGHT = {
+    "stack_modalities": [
+        stack,
+        lambda a, b, f: torch.cat(
+            [a, b, f[..., None, None] * torch.ones_like(a[:, :1])], 1
         ),
-        (
-            checks.stack_modalities,
-            lambda a, b, f: torch.cat(
-                [a, b, f.view(*f.shape, 1, 1).repeat(1, 1, *a.shape[2:])], dim=1
-            ),
+        lambda a, b, f: torch.cat(
+            [a, b, f.view(*f.shape, 1, 1).repeat(1, 1, *a.shape[2:])], dim=1
         ),
-        (checks.channel_statistics, statistics),
-        (checks.channel_statistics, with_numpy),
-        (checks.channel_statistics, librarys),
-        (checks.late_forward, late),
-        (
-            checks.late_forward,
-            lambda m, a, b: m.head(torch.hstack((m.s2(a), m.s1(b)))),
-        ),
-        (checks.predict_parameters, counted),
-        (checks.verdict, word),
     ],
-)
-def test_right(check, right):
-    check(right)
+    "channel_statistics": [statistics, with_numpy, librarys],
+    "late_forward": [late, lambda m, a, b: m.head(torch.hstack((m.s2(a), m.s1(b))))],
+    "predict_parameters": [counted],
+    "verdict": [word],
+}
 
 
 @pytest.mark.parametrize(
-    ("check", "wrong", "hint"),
-    [
+    ("name", "right"), [(name, right) for name in RIGHT for right in RIGHT[name]]
+)
+def test_right(name, right):
+    getattr(checks, name)(right)
+
+
+WRONG = {
+    "stack_modalities": [
+        (lambda a, b, f: torch.cat([a, b], 1), "the facts are missing"),
+        (lambda a, b, f: stack(b, a, f), "the two sensors are exchanged"),
+        (lambda a, b, f: torch.cat([a, b, f], 1), "two shapes do not fit"),
+        (lambda a, b, f: stack(a, b, f.flip(1)), "facts (N, K, 1, 1)"),
+    ],
+    "channel_statistics": [
+        (lambda x, i: statistics(x, slice(None)), "all patches were used"),
+        (lambda x, i: statistics(x.nan_to_num(), i), "were counted as 0"),
         (
-            checks.stack_modalities,
-            lambda a, b, f: torch.cat([a, b], 1),
-            "the facts are missing",
-        ),
-        (
-            checks.stack_modalities,
-            lambda a, b, f: stack(b, a, f),
-            "the two sensors are exchanged",
-        ),
-        (
-            checks.stack_modalities,
-            lambda a, b, f: torch.cat([a, b, f], 1),
-            "two shapes do not fit",
-        ),
-        (
-            checks.stack_modalities,
-            lambda a, b, f: stack(a, b, f.flip(1)),
-            "facts (N, K, 1, 1)",
-        ),
-        (
-            checks.channel_statistics,
-            lambda x, i: statistics(x, slice(None)),
-            "all patches were used",
-        ),
-        (
-            checks.channel_statistics,
-            lambda x, i: statistics(x.nan_to_num(), i),
-            "were counted as 0",
-        ),
-        (
-            checks.channel_statistics,
             lambda x, i: (x[i].mean((0, 2, 3)), x[i].std((0, 2, 3))),
             "NaN came: a missing value entered the mean",
         ),
+        (lambda x, i: (x[i].nanmean(), x[i].nanmean()), "the mean over patches"),
+        (lambda x, i: x.sub_(1.0), "changed its argument"),
+    ],
+    "late_forward": [
+        (lambda m, a, b: late(m, b, a), "through each other's backbone"),
+        (lambda m, a, b: m.head(m.s2(a) + m.s1(b)), "two shapes do not fit"),
         (
-            checks.channel_statistics,
-            lambda x, i: (x[i].nanmean(), x[i].nanmean()),
-            "the mean over patches",
-        ),
-        (checks.channel_statistics, lambda x, i: x.sub_(1.0), "changed its argument"),
-        (
-            checks.late_forward,
-            lambda m, a, b: late(m, b, a),
-            "through each other's backbone",
-        ),
-        (
-            checks.late_forward,
-            lambda m, a, b: m.head(m.s2(a) + m.s1(b)),
-            "two shapes do not fit",
-        ),
-        (
-            checks.late_forward,
             lambda m, a, b: m.head(torch.cat([m.s2(a).detach(), m.s1(b)], 1)),
             "no gradient reaches model.s2",
         ),
+        (lambda m, a, b: late(m, a, b).detach(), "no gradient reaches model.s2"),
+        (lambda m, a, b: late(m, a, b).relu(), "three lines"),
+    ],
+    "predict_parameters": [
+        (lambda a, b, k: sorted(counted(a, b, k)), "which parts it has"),
         (
-            checks.late_forward,
-            lambda m, a, b: late(m, a, b).detach(),
-            "no gradient reaches model.s2",
-        ),
-        (checks.late_forward, lambda m, a, b: late(m, a, b).relu(), "three lines"),
-        (
-            checks.predict_parameters,
-            lambda a, b, k: sorted(counted(a, b, k)),
-            "which parts it has",
-        ),
-        (
-            checks.predict_parameters,
             lambda a, b, k: [counted(a, b, k)[i] for i in (0, 1, 3, 2)],
             "late and shared are exchanged",
         ),
-        (
-            checks.verdict,
-            lambda gains: word([sum(gains) / len(gains)] * 2),
-            "the mean decides",
-        ),
-        (checks.verdict, lambda gains: "unsure", "are there two seeds at all"),
-        (checks.verdict, lambda gains: word(gains).upper(), "give one of the words"),
-        (checks.verdict, lambda gains: max(gains), "give one of the words"),
-        (checks.verdict, lambda gains: gains >= 1, "your function raised an error"),
     ],
+    "verdict": [
+        (lambda gains: word([sum(gains) / len(gains)] * 2), "the mean decides"),
+        (lambda gains: "unsure", "are there two seeds at all"),
+        (lambda gains: word(gains).upper(), "give one of the words"),
+        (lambda gains: max(gains), "give one of the words"),
+        (lambda gains: gains >= 1, "your function raised an error"),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "hint"), [(name, *row) for name in WRONG for row in WRONG[name]]
 )
-def test_wrong(check, wrong, hint, refusal):
-    assert hint in refusal(check, wrong)
+def test_wrong(name, wrong, hint, refusal):
+    assert hint in refusal(getattr(checks, name), wrong)
 
 
 def test_the_learners_random_numbers_stay():

@@ -61,25 +61,24 @@ def librarys_iou(truth, predicted, K):
     return pixels.mean_iou(pixels.pixel_confusion(truth, predicted, K))
 
 
-@pytest.mark.parametrize(
-    ("check", "right"),
-    [
-        (checks.times_seen, lambda w, s: (w / s) ** 2),
-        (checks.times_seen, lambda w, s: (w // s) ** 2),
-        (checks.head_parameters, count_by_torch),
-        (checks.head_parameters, lambda c, K: K * sum(c) + K * len(c)),
-        (checks.sum_scores, add_up),
-        (checks.sum_scores, with_layers),
-        (checks.window_starts, begin),
-        (checks.window_starts, begin_by_range),
-        (checks.window_starts, lambda side, w, o: offsets(side, w, w - o)),
-        (checks.mean_iou, iou),
-        (checks.mean_iou, iou_by_class),
-        (checks.mean_iou, librarys_iou),
+RIGHT = {
+    "times_seen": [lambda w, s: (w / s) ** 2, lambda w, s: (w // s) ** 2],
+    "head_parameters": [count_by_torch, lambda c, K: K * sum(c) + K * len(c)],
+    "sum_scores": [add_up, with_layers],
+    "window_starts": [
+        begin,
+        begin_by_range,
+        lambda side, w, o: offsets(side, w, w - o),
     ],
+    "mean_iou": [iou, iou_by_class, librarys_iou],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "right"), [(name, right) for name in RIGHT for right in RIGHT[name]]
 )
-def test_right(check, right):
-    check(right)
+def test_right(name, right):
+    getattr(checks, name)(right)
 
 
 def in_place(scores, size):
@@ -105,81 +104,54 @@ def no_filter(truth, predicted, K):
     return (counts.diag() / (counts.sum(0) + counts.sum(1) - counts.diag())).mean()
 
 
-@pytest.mark.parametrize(
-    ("check", "wrong", "hint"),
-    [
-        (checks.times_seen, lambda w, s: w // s, "this is along one side"),
-        (checks.times_seen, lambda w, s: w / s * 2, "they do not add"),
-        (checks.times_seen, lambda w, s: 16, "draw one row of pixels"),
-        (checks.times_seen, lambda w, s: None, "returned nothing"),
-        (checks.head_parameters, lambda c, K: sum(c) * K, "the biases are missing"),
+WRONG = {
+    "times_seen": [
+        (lambda w, s: w // s, "this is along one side"),
+        (lambda w, s: w / s * 2, "they do not add"),
+        (lambda w, s: 16, "draw one row of pixels"),
+        (lambda w, s: None, "returned nothing"),
+    ],
+    "head_parameters": [
+        (lambda c, K: sum(c) * K, "the biases are missing"),
+        (lambda c, K: sum(c) * K + K, "the biases were counted once"),
+        (lambda c, K: 21_522, "a convolution of 1 x 1 pixel"),
+    ],
+    "sum_scores": [
+        (lambda s, size: sum(F.interpolate(m, size) for m in s), "repeating pixels"),
+        (lambda s, size: add_up(s, size) / len(s), "the mean of the maps"),
         (
-            checks.head_parameters,
-            lambda c, K: sum(c) * K + K,
-            "the biases were counted once",
-        ),
-        (checks.head_parameters, lambda c, K: 21_522, "a convolution of 1 x 1 pixel"),
-        (
-            checks.sum_scores,
-            lambda s, size: sum(F.interpolate(m, size) for m in s),
-            "repeating pixels",
-        ),
-        (
-            checks.sum_scores,
-            lambda s, size: add_up(s, size) / len(s),
-            "the mean of the maps",
-        ),
-        (
-            checks.sum_scores,
             lambda s, size: sum(F.interpolate(m, scale_factor=8) for m in s),
             "two shapes do not fit",
         ),
+        (lambda s, size: add_up(s, size).argmax(1), "two steps for each map"),
+        (in_place, "changed its argument"),
+    ],
+    "window_starts": [
+        (lambda s, w, o: list(range(0, s, w - o)), "begin up to the last pixel"),
         (
-            checks.sum_scores,
-            lambda s, size: add_up(s, size).argmax(1),
-            "two steps for each map",
-        ),
-        (checks.sum_scores, in_place, "changed its argument"),
-        (
-            checks.window_starts,
-            lambda s, w, o: list(range(0, s, w - o)),
-            "begin up to the last pixel",
-        ),
-        (
-            checks.window_starts,
             lambda s, w, o: list(range(0, max(s - w, 0) + 1, w - o)),
             "the border is left out",
         ),
+        (lambda s, w, o: [*range(0, s - w, w - o), s - w], "a start below 0"),
         (
-            checks.window_starts,
-            lambda s, w, o: [*range(0, s - w, w - o), s - w],
-            "a start below 0",
-        ),
-        (
-            checks.window_starts,
             lambda s, w, o: [*range(0, max(s - w, 0) + 1, w - o), max(s - w, 0)],
             "there twice",
         ),
-        (
-            checks.window_starts,
-            lambda s, w, o: list(range(0, s - w, o)),
-            "your function raised an error",
-        ),
-        (checks.window_starts, lambda s, w, o: 3, "the last begins at side - window"),
-        (
-            checks.mean_iou,
-            lambda t, p, K: iou_by_class(t, p, K, unknown=99),
-            "count as wrong",
-        ),
-        (checks.mean_iou, iou_with_nan, "0 / 0 gave NaN"),
-        (
-            checks.mean_iou,
-            lambda t, p, K: (t == p)[t != 255].float().mean(),
-            "overall accuracy",
-        ),
-        (checks.mean_iou, lambda t, p, K: 0.5, "print the confusion matrix first"),
-        (checks.mean_iou, no_filter, "two shapes do not fit"),
+        (lambda s, w, o: list(range(0, s - w, o)), "your function raised an error"),
+        (lambda s, w, o: 3, "the last begins at side - window"),
     ],
+    "mean_iou": [
+        (lambda t, p, K: iou_by_class(t, p, K, unknown=99), "count as wrong"),
+        (iou_with_nan, "0 / 0 gave NaN"),
+        (lambda t, p, K: (t == p)[t != 255].float().mean(), "overall accuracy"),
+        (lambda t, p, K: 0.5, "print the confusion matrix first"),
+        (no_filter, "two shapes do not fit"),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "hint"), [(name, *row) for name in WRONG for row in WRONG[name]]
 )
-def test_wrong(check, wrong, hint, refusal):
-    assert hint in refusal(check, wrong)
+def test_wrong(name, wrong, hint, refusal):
+    assert hint in refusal(getattr(checks, name), wrong)
