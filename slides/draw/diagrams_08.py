@@ -44,14 +44,14 @@ def fcn() -> AccessibleFigure:
     for k, (factor, channels) in enumerate(((8, 512), (16, 1024), (32, 2048))):
         x, side = 3.2 + 2.5 * k, 256 // factor
         words = f"stride {factor}\n{side} x {side}"
-        boxes[f"maps {stride}"] = Box(words, x, 3.2, 1.8, 0.8)
-        boxes[f"head {stride}"] = Box(f"1 x 1: {channels} to 6", x, 2.0, 2.3, 0.55)
-        boxes[f"large {stride}"] = Box("to 256 x 256", x, 1.1, 2.0, 0.5, "data")
+        boxes[f"maps {factor}"] = Box(words, x, 3.2, 1.8, 0.8)
+        boxes[f"head {factor}"] = Box(f"1 x 1: {channels} to 6", x, 2.0, 2.3, 0.55)
+        boxes[f"large {factor}"] = Box("to 256 x 256", x, 1.1, 2.0, 0.5, "data")
         arrows += [
-            (before, f"maps {stride}"), (f"maps {stride}", f"head {stride}"),
-            (f"head {stride}", f"large {stride}"), (f"large {stride}", "sum"),
+            (before, f"maps {factor}"), (f"maps {factor}", f"head {factor}"),
+            (f"head {factor}", f"large {factor}"), (f"large {factor}", "sum"),
         ]  # fmt: skip
-        before = f"maps {stride}"
+        before = f"maps {factor}"
     boxes["sum"] = Box("sum: 6 scores for each pixel", 5.7, 0.1, 4.2, 0.55, "answer")
     figure = plots.flow(boxes, arrows, title="Scores at three strides")
     return reshape(figure, 10.4, 4.6, shown=1080)
