@@ -106,7 +106,7 @@ def test_docs_are_written_from_what_is_there(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_the_region_shift_is_scored_at_home_and_away(tmp_path, monkeypatch):
-    monkeypatch.setattr("workshop_lib.data.load.MINI_EO_COUNT", 300)
+    monkeypatch.setattr("workshop_lib.next.data.load.MINI_EO_COUNT", 300)
     found = fusion.shift(fusion.recipes("shift", 4), [0], tmp_path)
     assert list(found["name"]) == [
         *("S1, home", "S1, away"),

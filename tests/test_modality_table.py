@@ -16,7 +16,7 @@ FEW = {"S1": ("s1",), "S1 + season": ("s1", "season")}
 
 @pytest.fixture(autouse=True)
 def small_data(monkeypatch):
-    monkeypatch.setattr("workshop_lib.data.load.MINI_EO_COUNT", 150)
+    monkeypatch.setattr("workshop_lib.next.data.load.MINI_EO_COUNT", 150)
 
 
 def test_a_row_per_training_and_what_is_finished_is_loaded(tmp_path, monkeypatch):
