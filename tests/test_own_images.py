@@ -17,15 +17,15 @@ from workshop_lib import cli
 from workshop_lib.data.read.decode import fit
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.calibration import apply_temperature
-from workshop_lib.evaluation.predictions import (
-    PredictedFiles,
-    predict_files,
-    run_temperature,
-)
 from workshop_lib.models.predict import predict
 from workshop_lib.models.pretrained import Backbone
 from workshop_lib.recipe import PRESETS
-from workshop_lib.report.predictions import write_prediction_page
+from workshop_lib.report.predictions import (
+    PredictedFiles,
+    predict_files,
+    run_temperature,
+    write_prediction_page,
+)
 from workshop_lib.training import features
 from workshop_lib.training.run import Run
 

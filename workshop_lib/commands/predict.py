@@ -34,9 +34,8 @@ def predict(
             writes nothing, skip leaves them out.
         most: images of each class that the page shows; the CSV has all.
     """
-    from workshop_lib.evaluation.predictions import predict_files
     from workshop_lib.files import write_text
-    from workshop_lib.report.predictions import write_prediction_page
+    from workshop_lib.report.predictions import predict_files, write_prediction_page
 
     if out.suffix.lower() != ".csv":  # asked first: predicting may take minutes
         raise WorkshopError(f"out {out}: its name must end in .csv.")
