@@ -3,61 +3,15 @@
 __all__ = ["LeakySplit", "make_leaky_splits"]
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from workshop_lib.course.questions import load_yaml
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
-
-# What `Split.audit` calls each fault; what is wrong, for afterwards; and a clue
-_CASES = {
-    "case A": (
-        "overlap",
-        "The unlabeled pool is the whole folder, test images included. The model has"
-        " seen every test image before the test; the result is too good.",
-        "is any image of `split.test` also in `split.unlabeled`?",
-    ),
-    "case B": (
-        "overlap",
-        "Validation images are trained on. The checkpoint is chosen by images that the"
-        " model knows.",
-        "is any image of `split.val` also in a part for training?",
-    ),
-    "case C": (
-        "same_pixels",
-        "One picture has two names, one in training, one in the test. No list of names"
-        " shows it; the pixels do.",
-        "names may differ where pictures are the same: compare the pixels of test and"
-        " training images, for instance as bytes in a set.",
-    ),
-    "case D": (
-        "",
-        "Nothing is wrong here.",
-        "this split is honest: what makes you doubt it?",
-    ),
-    "case E": (
-        "missing_class",
-        "No label of {} was drawn. It cannot be learnt, and no pseudo-label will ever"
-        " name it.",
-        "does each class occur in each part? Count per class.",
-    ),
-    "case F": (
-        "imbalance",
-        "{} has three times as many labels as the other classes: not the number that"
-        " was asked for, and pseudo-labels will favour it.",
-        "how many labels has each class? A factor of two between the classes is a"
-        " fault.",
-    ),
-    "case G": (
-        "contradicting_labels",
-        "One picture has two names and two classes. One of the labels is wrong, and"
-        " whatever the model predicts counts as a mistake once.",
-        "the same picture may occur twice within one part, with two labels: compare the"
-        " pixels of all images, then the labels of those that are equal.",
-    ),
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,17 +85,21 @@ def make_leaky_splits(scenes: Scenes, split: Split, seed: int = 0) -> list[Leaky
         "case C": _copied(scenes, one, int(same[0])),
         "case G": _copied(scenes, two, int(other[0])),
     }
-    about = {"case E": scenes.class_names[lost], "case F": scenes.class_names[favoured]}
+    concerned = {
+        "case E": scenes.class_names[lost],
+        "case F": scenes.class_names[favoured],
+    }
+    texts = load_yaml(Path(__file__).with_suffix(".yaml"))
     return [
         LeakySplit(
             name,
             pictures.get(name, scenes),
             changed.get(name, split),
-            kind,
-            story.format(about.get(name)),
-            clue,
+            text["kind"],
+            text["story"].format(concerned.get(name)),
+            text["clue"],
         )
-        for name, (kind, story, clue) in _CASES.items()
+        for name, text in texts.items()
     ]
 
 
