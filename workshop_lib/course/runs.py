@@ -1,4 +1,4 @@
-"""The trainings that the notebooks share: trained by the first that needs them."""
+"""Trainings shared by the notebooks: the first that needs one runs it."""
 
 __all__ = ["class_run", "run_folder", "segment_preset"]
 
@@ -22,11 +22,10 @@ from workshop_lib.training.run import Run
 def class_run(
     name: str, scenes: Scenes, split: Split, recipe: Recipe | None = None
 ) -> Run:
-    """Train a method to the end, or load it where a notebook has trained it already.
+    """Train a method to the end, or load the run if a notebook has trained it already.
 
-    While it trains it says how long it takes: a bar with the time left, one line per
-    validation and, in a notebook, a curve that grows. Interrupted, the same call goes
-    on where it was.
+    Training shows a bar with the time left, a line per validation and, in a notebook, a
+    growing curve. After an interruption the same call resumes.
 
     Args:
         name: a method ("fixmatch"), a rung of the ladder ("supervised_strong") or a
@@ -57,20 +56,20 @@ def class_run(
 
 
 def segment_preset() -> Recipe:
-    """Return the recipe for maps at the time at hand.
+    """Return the recipe for maps, with as few steps as "ci" has if that is the preset.
 
-    `preset("segment")` is long enough to learn something. Where the environment asks
-    for the preset "ci", which only tests that all parts work, it gets as few steps.
+    `preset("segment")` is long enough to learn something; "ci" only tests that all
+    parts work.
     """
     short = PRESETS["ci"] if preset_name() == "ci" else {}
     return preset("segment").with_(**short)
 
 
 def run_folder(name: str, recipe: Recipe) -> Path:
-    """Tell where a run is kept: below the preset's name, so that ci and class part.
+    """Return the folder of a run, inside one of the preset's name.
 
-    Runs that make maps by `segment_preset` have names of their own. A recipe that is
-    not the preset's, as on other data, gets a folder whose name ends in a hash of it.
+    Runs of `segment_preset` have names of their own. Any other recipe, as on other
+    data, gets a folder whose name ends in a hash of it.
     """
     place = Path("runs") / preset_name()
     if recipe == ladder_recipe(name, preset()):
@@ -81,12 +80,12 @@ def run_folder(name: str, recipe: Recipe) -> Path:
 
 
 def _one_format(recipe: Recipe, folder: Path) -> Recipe:
-    """Give all rungs of a ladder the same number format, so that like meets like.
+    """Give all compared runs the same number format.
 
-    On a CPU "auto" measures each training by itself. Of a small network the two formats
-    lie so near each other that one rung comes to bf16 and the next to fp32. A larger
-    one is clearly faster in one of them, and a GPU gives all the same. What has begun
-    keeps its recipe: it can still be loaded, or go on.
+    On a CPU "auto" measures each training by itself. A small network is about as fast
+    in either format, so one run would get bf16 and the next fp32. A larger one is
+    clearly faster in one of them, and a GPU gives all the same. A run that has begun
+    keeps its recipe, so that it can still be loaded or resumed.
     """
     if recipe.precision != "auto" or recipe.model != Recipe().model:
         return recipe
@@ -100,7 +99,7 @@ def _one_format(recipe: Recipe, folder: Path) -> Recipe:
 
 
 class _Curve:
-    """One picture in a notebook that is drawn anew with each row of the log."""
+    """A learning curve in a notebook, updated in place with each row of the log."""
 
     def __init__(self, name: str, steps: int) -> None:
         self.name, self.steps = name, steps
@@ -113,7 +112,7 @@ class _Curve:
         self.show(pd.DataFrame(self.rows))
 
     def show(self, log: pd.DataFrame) -> None:
-        """Put the curve of a log in place of what was shown before."""
+        """Replace the curve by that of a log."""
         from IPython.display import display
 
         figure = growing_curve(log, steps=self.steps, title=self._title(log))
