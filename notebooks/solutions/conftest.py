@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SHOWN = pytest.StashKey[list[bool]]()  # of a notebook: which cells showed something
 PLACE = pytest.StashKey[tempfile.TemporaryDirectory]()  # of a session
 
