@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
@@ -24,6 +24,7 @@ from workshop_lib.next.data.dataset import targets_of
 from workshop_lib.next.evaluation.borders import border_accuracy
 from workshop_lib.next.evaluation.regression import RegressionScores, score_regression
 from workshop_lib.next.evaluation.run_inputs import check_fits, stored_views
+from workshop_lib.next.models import Model
 from workshop_lib.next.models.predict import predict_mean
 from workshop_lib.next.sample import Sample
 from workshop_lib.next.training.run import Run
@@ -211,7 +212,7 @@ def _all_checkpoints(
 
 
 def _predict(
-    run: Run, model: nn.Module, normalize: Any, views: list[Sample], index: Tensor
+    run: Run, model: Model, normalize: Any, views: list[Sample], index: Tensor
 ) -> dict[str, Tensor]:
     """Predict a few images at a time; of pixels only the likeliest class is kept."""
     heads, model = run.facts["heads"], model.to(pick_device())

@@ -1,6 +1,6 @@
 """Number formats: half precision where it is faster, single precision elsewhere."""
 
-__all__ = ["Precision", "Trial", "choose_precision", "trial_step"]
+__all__ = ["Precision", "Trial", "choose_precision", "relative_time", "trial_step"]
 
 import copy
 import math
@@ -120,7 +120,7 @@ def choose_precision(
         return Precision("bf16" if native else "fp16", device.type, why)
     trial = trial or _small_convolution()
     if trial.key not in _MEASURED:
-        _MEASURED[trial.key] = _share_of_time(trial.run)
+        _MEASURED[trial.key] = relative_time(trial)
     share = _MEASURED[trial.key]
     if share < _CLEARLY:
         why = f"{1 / share:.1f} times as fast as fp32 here, measured"
@@ -129,13 +129,15 @@ def choose_precision(
     return Precision("fp32", device.type, why)
 
 
-def _share_of_time(run: Callable[[], object]) -> float:
-    """Return the time that bf16 takes as a share of fp32's: the best of each.
+def relative_time(trial: Trial) -> float:
+    """Return the time that bf16 takes as a fraction of fp32's: the best of each.
 
     The two take turns, so that a busy moment of the machine meets both.
     """
     formats = (Precision("fp32", "cpu"), Precision("bf16", "cpu"))
-    single, half = (_seconds(run, each) for each in formats)  # the first is a warm-up
+    single, half = (
+        _seconds(trial.run, each) for each in formats
+    )  # the first is a warm-up
     if half > _HOPELESS * single and half > _SECONDS / 2:
         return half / single
     best = dict.fromkeys(formats, float("inf"))
@@ -145,7 +147,7 @@ def _share_of_time(run: Callable[[], object]) -> float:
         if done >= fewest and time.perf_counter() > end:
             break
         for each in formats:
-            best[each] = min(best[each], _seconds(run, each))
+            best[each] = min(best[each], _seconds(trial.run, each))
     return best[formats[1]] / best[formats[0]]
 
 

@@ -39,13 +39,10 @@ from workshop_lib.next.training.optim import (
 )
 from workshop_lib.next.training.precision import Precision, choose_precision, trial_step
 from workshop_lib.next.training.pseudo_labels import PseudoLabelCounts
+from workshop_lib.next.training.step import training_step
 from workshop_lib.next.training.validation import validate
 from workshop_lib.ranks import own_rows
-from workshop_lib.training.distributed import (
-    average_gradients,
-    from_rank_zero,
-    rank_zero_first,
-)
+from workshop_lib.training.distributed import from_rank_zero, rank_zero_first
 from workshop_lib.training.ema import Ema
 from workshop_lib.training.pseudo_maps import PseudoMaps
 from workshop_lib.training.synced_batch_norm import synchronize_batch_norm
@@ -131,19 +128,12 @@ class Trainer:
         method = self.warmup if early and self.warmup is not None else self.method
         self.optimizer.zero_grad(set_to_none=True)  # first: room for the forward pass
         batch, truth = self.draw_batch()
-        method.log = {}
-        terms: dict[str, Tensor] = {}
-        with self.precision.autocast():
-            for name, term in method.losses(self.model, batch):
-                terms[name] = terms[name] + term if name in terms else term
-            loss = torch.stack(list(terms.values())).sum()
-        self.scaler.scale(loss).backward()
-        average_gradients(self.model)
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
+        losses = training_step(
+            self.model, method, self.optimizer, batch, self.precision, self.scaler
+        )
         self.ema.update(self.model)
         self.method.after_step(self.model)
-        self.record(method, {"loss": loss, **terms}, truth)
+        self.record(method, losses, truth)
         self.steps_done += 1
 
     def draw_batch(self) -> tuple[Batch, Any]:

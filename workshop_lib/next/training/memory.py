@@ -1,0 +1,278 @@
+"""Memory of a training, predicted without allocating it.
+
+The real step (`training_step`) runs on tensors that have a shape and no content
+(torch's fake tensors), and every allocation and release is added up. That takes a
+second, whatever the size of images and batch.
+"""
+
+__all__ = ["MemoryEstimate", "MemoryTracker", "estimate_memory"]
+
+import copy
+import math
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import flop_registry
+
+from workshop_lib.next.config import Config
+from workshop_lib.next.methods import Batch, Method, TrainingSize
+from workshop_lib.next.models import Model
+from workshop_lib.next.models.predict import images_at_a_time
+from workshop_lib.next.sample import METADATA, Sample
+from workshop_lib.next.training.inputs import initial_model
+from workshop_lib.next.training.optim import build_optimizer
+from workshop_lib.next.training.precision import Precision
+from workshop_lib.next.training.step import training_step
+from workshop_lib.training.ema import Ema
+
+VALIDATION = 0.15  # fraction of the images, as `Split.random` draws them
+
+
+@dataclass(frozen=True)
+class MemoryEstimate:
+    """Bytes by purpose, at the fullest moment of a step; and its arithmetic.
+
+    `total` is the highest sum at any moment. The allocator's own waste, the workspace
+    of a GPU's convolution library and the GPU context (0.3 to 0.6 GB) come on top.
+    """
+
+    weights: int
+    optimizer: int
+    average: int  # the weights that are evaluated
+    method: int  # a teacher, queues, a label per image
+    images: int  # of the data set
+    kept: int  # views and activations, at the end of the forward pass
+    gradients: int  # those present at the fullest moment
+    temporaries: int  # everything else that exists for a moment
+    validation: int  # in place of the last three, where it takes more than they do
+    flops: int  # of one step: multiplications and additions of convolutions, products
+    images_with_gradient: int  # in one step
+
+    @property
+    def total(self) -> int:
+        """Bytes at the fullest moment."""
+        held = self.weights + self.optimizer + self.average + self.method + self.images
+        step = self.kept + self.gradients + self.temporaries
+        return held + max(step, self.validation)
+
+    def rows(self) -> list[tuple[str, int]]:
+        """Return what adds up to the total, with words for it."""
+        step = self.kept + self.gradients + self.temporaries
+        rows = [
+            ("weights", self.weights),
+            ("optimiser", self.optimizer),
+            ("averaged weights", self.average),
+            ("memory of the method", self.method),
+            ("images of the data set", self.images),
+        ]
+        if self.validation > step:
+            return [*rows, ("validation", self.validation)]
+        return [
+            *rows,
+            ("kept for the backward pass", self.kept),
+            ("gradients", self.gradients),
+            ("temporaries", self.temporaries),
+        ]
+
+
+class MemoryTracker(TorchDispatchMode):
+    """Context that adds up the bytes of tensors from moment to moment.
+
+    What torch makes within it is counted until it is released, each storage once.
+
+    >>> with MemoryTracker() as tracker:
+    ...     half = torch.zeros(1024) * 2  # the zeros are gone when the line ends
+    >>> tracker.live, tracker.peak
+    (4096, 8192)
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.live = self.peak = self.flops = 0
+        self._bytes: dict[int, int] = {}  # by storage
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        """Run an operation, and note what it made."""
+        kwargs = kwargs or {}
+        out = func(*args, **kwargs)
+        count = flop_registry.get(func.overloadpacket)
+        if count is not None:
+            self.flops += count(*args, **kwargs, out_val=out)
+        for made in tree_leaves(out):
+            if isinstance(made, Tensor):
+                self._note(made.untyped_storage())
+        return out
+
+    def _note(self, storage: torch.UntypedStorage) -> None:
+        key = storage._cdata
+        if key not in self._bytes:
+            self._bytes[key] = storage.nbytes()
+            self.live += storage.nbytes()
+            self.peak = max(self.peak, self.live)
+            weakref.finalize(storage, self._release, key)
+
+    def _release(self, key: int) -> None:
+        self.live -= self._bytes.pop(key)
+
+
+def estimate_memory(
+    config: Config,
+    facts: Mapping[str, Any],
+    *,
+    size: tuple[int, int] | None = None,
+    num_images: int = 4000,
+    image_bytes: int = 0,
+    precision: str = "fp32",
+) -> MemoryEstimate:
+    """Run two steps and a validation of a config on fake tensors; the second counts.
+
+    Args:
+        config: what to train; its `precision` is not looked at.
+        facts: sensors, metadata and heads, as `Inputs.facts` gives them.
+        size: H, W of what the network reads; None for the config's size.
+        num_images: in the data set.
+        image_bytes: of one of them as it is stored, with its targets.
+        precision: "fp32", "bf16" or "fp16".
+
+    Raises:
+        WorkshopError: a config that cannot be built.
+    """
+    size = size or (config.data.size, config.data.size)
+    optim = config.optim
+    with torch.device("meta"):  # no numbers are drawn for weights that nothing reads
+        model = initial_model(config, dict(facts), load_pretrained=False)
+        model.save_memory(
+            checkpointing=config.run.checkpointing, micro_batch=config.run.micro_batch
+        )
+        method = copy.deepcopy(config.method)
+        counts = (num_images, num_images, optim.batch_size, optim.mu, optim.steps)
+        method.setup(model, TrainingSize(*counts))
+        ema = Ema(model, optim.ema_decay)
+    half = "bf16" if precision in ("bf16", "fp16") else "fp32"  # alike in size
+    autocast = Precision(half, "cpu")
+    scaler = autocast.scaler()
+    with FakeTensorMode(), MemoryTracker() as tracker:
+        for module in (model, method, ema.model):
+            _make_fake(module)
+        weights, average, of_method = (_size(m) for m in (model, ema.model, method))
+        optimizer = build_optimizer(model, optim)
+        kept = 0
+
+        def after_forward() -> None:
+            nonlocal kept
+            kept = tracker.live
+
+        for _ in range(2):  # the optimiser makes its own memory in the first
+            start = tracker.live
+            tracker.peak, tracker.flops = start, 0
+            batch = _fake_batch(config, facts, size, method)
+            training_step(
+                model, method, optimizer, batch, autocast, scaler, after_forward
+            )
+            del batch
+            ema.update(model)
+            method.after_step(model)
+            method.log, method.pseudo_labels = {}, {}
+            optimizer.zero_grad(set_to_none=True)  # as the next step begins
+        step = tracker.peak - start
+        flops = tracker.flops
+        validation = _validation(model, facts, size, num_images, tracker)
+    kept -= start
+    gradients = min(step - kept, sum(p.nbytes for p in model.parameters()))
+    return MemoryEstimate(
+        weights=weights,
+        optimizer=start - weights - average - of_method,
+        average=average,
+        method=of_method,
+        images=num_images * image_bytes,
+        kept=kept,
+        gradients=gradients,
+        temporaries=step - kept - gradients,
+        validation=validation,
+        flops=flops,
+        images_with_gradient=model.most_images,
+    )
+
+
+def _fake_batch(
+    config: Config, facts: Mapping[str, Any], size: tuple[int, int], method: Method
+) -> Batch:
+    B, unlabeled = config.optim.batch_size, config.optim.batch_size * config.optim.mu
+    targets = {}
+    for name, about in facts["heads"].items():
+        match about["kind"]:
+            case "categorical":
+                targets[name] = torch.zeros(B, dtype=torch.int64)
+            case "dense":
+                targets[name] = torch.zeros(B, *size, dtype=torch.uint8)
+            case "multilabel":
+                targets[name] = torch.zeros(B, about["num_classes"])
+            case _:
+                targets[name] = torch.zeros(B)
+    return Batch(
+        labeled=tuple(_fake_sample(facts, size, B) for _ in method.labeled_views),
+        targets=targets,
+        views=tuple(_fake_sample(facts, size, unlabeled) for _ in method.views),
+        index=torch.zeros(unlabeled, dtype=torch.int64),
+    )
+
+
+def _fake_sample(facts: Mapping[str, Any], size: tuple[int, int], n: int) -> Sample:
+    sample = {
+        name: torch.empty(n, channels, *size).contiguous(
+            memory_format=torch.channels_last
+        )
+        for name, channels in facts["sensors"].items()
+    }
+    if facts["metadata"]:
+        sample[METADATA] = torch.empty(n, facts["metadata"])
+    return sample
+
+
+def _validation(
+    model: Model,
+    facts: Mapping[str, Any],
+    size: tuple[int, int],
+    num_images: int,
+    tracker: MemoryTracker,
+) -> int:
+    """Run one batch of a validation; return the bytes that it takes."""
+    start, tracker.peak = tracker.live, tracker.live
+    model.eval()
+    few = _fake_sample(facts, size, 1)
+    n = min(math.ceil(VALIDATION * num_images), images_at_a_time(few))
+    stored = _fake_sample(facts, size, n)
+    with torch.no_grad():
+        model({k: v.contiguous().clone() for k, v in stored.items()})  # normalised
+    return tracker.peak - start
+
+
+def _make_fake(module: nn.Module) -> None:
+    """Exchange a module's tensors for fake ones of the same layout."""
+    make: Callable[[Tensor], Tensor] = lambda t: torch.empty_strided(  # noqa: E731
+        t.size(), t.stride(), dtype=t.dtype
+    )
+    for part in module.modules():
+        for name, p in part._parameters.items():
+            if p is not None:
+                part._parameters[name] = nn.Parameter(make(p), p.requires_grad)
+        for name, buffer in part._buffers.items():
+            if buffer is not None:
+                part._buffers[name] = make(buffer)
+
+
+def _size(module: nn.Module) -> int:
+    return sum(t.nbytes for t in [*module.parameters(), *module.buffers()])

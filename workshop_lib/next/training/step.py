@@ -1,0 +1,41 @@
+"""The training step: what every step of every method does, in one function."""
+
+__all__ = ["training_step"]
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from workshop_lib.next.methods import Batch, Method
+from workshop_lib.next.models import Model
+from workshop_lib.next.training.precision import Precision
+from workshop_lib.training.distributed import average_gradients
+
+
+def training_step(
+    model: Model,
+    method: Method,
+    optimizer: torch.optim.Optimizer,
+    batch: Batch,
+    precision: Precision,
+    scaler: torch.amp.GradScaler,
+    after_forward: Callable[[], None] | None = None,
+) -> dict[str, Tensor]:
+    """Take one step: forward pass, loss, backward pass, update of the weights.
+
+    Returns:
+        The terms of the loss by name, and "loss", their sum. Nothing is read back.
+    """
+    method.log, terms = {}, dict[str, Tensor]()
+    with precision.autocast():
+        for name, term in method.losses(model, batch):
+            terms[name] = terms[name] + term if name in terms else term
+        loss = torch.stack(list(terms.values())).sum()
+    if after_forward is not None:
+        after_forward()
+    scaler.scale(loss).backward()  # fp16 only: its small gradients would vanish
+    average_gradients(model)
+    scaler.step(optimizer)
+    scaler.update()
+    return {"loss": loss, **terms}
