@@ -19,7 +19,7 @@ def submit(
     Args:
         run: the folder that `workshop train` printed.
         group: the name to appear on the leaderboard, at most 40 characters.
-        to: folder for the file (about 30 KB): the one that the leaderboard reads, or
+        to: folder for the file (about 25 KB): the one that the leaderboard reads, or
             any other, to send the file from.
     """
     from workshop_lib.course.submission import submit as write
