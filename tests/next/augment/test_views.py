@@ -255,7 +255,9 @@ def test_beside_an_unchanged_view_nothing_moves():
 
 def test_a_contrastive_view_of_maps_has_a_crop_of_its_own():
     maker = maker_of(("weak",), ("weak", "strong", "contrastive"), dense=True)
-    weak, strong, contrastive = maker.unlabeled(index_of(6), seeded()).views
+    (weak, strong, contrastive), follow, _ = maker.unlabeled(index_of(6), seeded())
+    alone = maker_of(("weak",), ("weak", "strong"), dense=True)
+    assert torch.equal(follow.hidden, alone.unlabeled(index_of(6), seeded())[1].hidden)
     assert not torch.equal(weak[GROUND], contrastive[GROUND])
     assert set(weak[GROUND].unique().tolist()) <= set(range(SIDE * SIDE))
 

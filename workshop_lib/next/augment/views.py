@@ -234,56 +234,46 @@ class ViewMaker:
         if views.mover is not None:
             moves = views.mover.sample_params((n, 1, *self.size), generator)
         samples: list[Sample] = []
-        hidden: Tensor | None = None
+        masks: list[Tensor | None] = []
         for view in views.views:
             augmentation, dropped = view.augmentation, None
             shared = moves if augmentation.mover is views.mover else None
             drawn = augmentation.sample_params(n, self.size, generator, shared)
-            params = [_local(part) for part in drawn]
+            params = [tuple(own_rows(each) for each in part) for part in drawn]
             if self.dropout and view.base in ("strong", "contrastive"):
                 numbers = self.dropout.sample_params(n, generator)
                 dropped = self.dropout.dropped(own_rows(numbers), rows, view.kept)
             samples.append(self._compute(view, rows, params, dropped))
-            mask = augmentation.hidden(samples[-1][view.sensors[0]], params)
-            if self.dense and mask is not None:
-                hidden = mask if hidden is None else hidden | mask
+            if self.dense:
+                shown = samples[-1][view.sensors[0]]
+                masks.append(augmentation.hidden(shown, params))
 
         def targets() -> dict[str, Tensor]:
             found = {k: v.index_select(0, rows) for k, v in self.targets.items()}
             if views.mover is not None and moves is not None:
-                local = _local(moves)
+                local = [own_rows(each) for each in moves]
                 for name, maps in found.items():
                     if maps.ndim == 3:
                         moved = views.mover.geometry(maps[:, None], *local)
                         found[name] = moved[:, 0]
             return found
 
-        return _Made(samples, targets, hidden)
+        hidden = [mask for mask in masks if mask is not None]
+        return _Made(samples, targets, torch.stack(hidden).any(0) if hidden else None)
 
     def _compute(
         self, view: _View, rows: Tensor, params: list[Params], dropped: Tensor | None
     ) -> Sample:
         """Make one view of the images at some positions, a few images at a time."""
-        n, order = len(rows), list(self.images)
+        n = len(rows)
         channels = sum(self.images[name].shape[1] for name in view.sensors)
         few = chunk_size((n, channels, *self.size), rows.device)
         result: Sample = {}
         for first in range(0, n, few):
             some = slice(first, first + few)
-            images = {
-                name: to_float(self.images[name].index_select(0, rows[some]))
-                for name in view.sensors
-            }
-            images = view.augmentation.apply(
-                images, [tuple(each[some] for each in part) for part in params]
-            )
-            if dropped is not None:
-                gone = dropped[some, :, None, None, None]  # (b, sensors, 1, 1, 1)
-                images = {
-                    name: values.masked_fill(gone[:, order.index(name)], torch.nan)
-                    for name, values in images.items()
-                }
-            for name, values in self.normalize(images).items():
+            chunk = [tuple(each[some] for each in part) for part in params]
+            gone = None if dropped is None else dropped[some]
+            for name, values in self._few(view, rows[some], chunk, gone).items():
                 if name not in result:
                     result[name] = empty_images(n, values)
                 result[name][some] = values
@@ -292,6 +282,18 @@ class ViewMaker:
             result |= self.normalize(metadata)
         return result
 
-
-def _local(params: Params) -> Params:
-    return tuple(own_rows(each) for each in params)
+    def _few(
+        self, view: _View, rows: Tensor, params: list[Params], dropped: Tensor | None
+    ) -> Sample:
+        """Make one view of a few images."""
+        images = {
+            name: to_float(self.images[name].index_select(0, rows))
+            for name in view.sensors
+        }
+        images = view.augmentation.apply(images, params)
+        if dropped is not None:
+            for k, name in enumerate(self.images):
+                if name in images:
+                    gone = dropped[:, k].view(-1, 1, 1, 1)
+                    images[name] = images[name].masked_fill(gone, torch.nan)
+        return self.normalize(images)
