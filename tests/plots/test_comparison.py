@@ -5,7 +5,6 @@ import pytest
 from matplotlib.figure import Figure
 
 from workshop_lib import plots
-from workshop_lib.errors import WorkshopError
 from workshop_lib.plots import Bar
 
 BARS = [
@@ -42,12 +41,6 @@ def test_baselines_shows_the_range_over_seeds() -> None:
     assert bar[:, 0].tolist() == pytest.approx([40, 70])
 
 
-@pytest.mark.parametrize("bars", [[], [Bar("A", 54.0)], [Bar("A", -0.1)]])
-def test_baselines_wants_shares(bars: list[Bar]) -> None:
-    with pytest.raises(WorkshopError):
-        plots.baselines(bars)
-
-
 def test_runs_of_a_seed_are_joined_and_intervals_are_per_cent() -> None:
     runs = {"A": [0.6, 0.7, 0.8], "B": [0.90, 0.91, 0.92]}
     figure = plots.seed_plot(runs, {"A": (0.7, 0.45, 0.95), "B": (0.91, 0.89, 0.93)})
@@ -65,17 +58,3 @@ def test_one_seed_has_no_interval() -> None:
     figure = plots.seed_plot({"A": [0.5]}, {"A": (0.5, np.nan, np.nan)})
     figure.draw_without_rendering()
     assert "A: mean 50.0 %, no interval." in plots.describe(figure)
-
-
-@pytest.mark.parametrize(
-    ("runs", "methods"),
-    [
-        ({}, ""),
-        ({"A": []}, "A"),
-        ({"A": [0.5], "B": [0.5, 0.6]}, "AB"),
-        ({"A": [1]}, "B"),
-    ],
-)
-def test_seeds_that_do_not_match_are_told(runs: dict, methods: str) -> None:
-    with pytest.raises(WorkshopError, match="the same methods in both"):
-        plots.seed_plot(runs, dict.fromkeys(methods, (0.5, 0.4, 0.6)))

@@ -3,10 +3,8 @@
 import numpy as np
 import pytest
 from matplotlib.text import Annotation
-from numpy.typing import ArrayLike
 
 from workshop_lib import plots
-from workshop_lib.errors import WorkshopError
 from workshop_lib.plots import Box, describe, sar_geometry
 from workshop_lib.plots.diagrams import _HILL, _TOP, _X, radar_image
 
@@ -36,16 +34,6 @@ def test_boxes_are_where_they_are_told_and_arrows_join_them():
     assert "Arrows from S2 to net; from net to class." in told
 
 
-def test_what_cannot_be_drawn_is_told():
-    with pytest.raises(WorkshopError, match="at least one box"):
-        plots.flow({}, [], title="T")
-    with pytest.raises(WorkshopError, match="nett"):
-        plots.flow(BOXES, [("S2", "nett")], title="T")
-    odd = {"a": Box("a", 0, 0, kind="cloud")}  # type: ignore[arg-type]
-    with pytest.raises(WorkshopError, match="cloud"):
-        plots.flow(odd, [], title="T")
-
-
 def test_the_way_of_an_image_shows_maps_features_and_the_likeliest_class():
     picture = np.zeros((8, 8, 3), np.uint8)
     maps = np.arange(3 * 2 * 2).reshape(3, 2, 2)
@@ -60,22 +48,6 @@ def test_the_way_of_an_image_shows_maps_features_and_the_likeliest_class():
     plain, likeliest = classes.patches
     assert likeliest.get_hatch() and not plain.get_hatch()
     assert "y, 80 %" in plots.describe(figure)
-
-
-@pytest.mark.parametrize(
-    ("maps", "features", "probs"),
-    [
-        (np.zeros((2, 2)), [1.0], [0.5, 0.5]),
-        (np.zeros((1, 2, 2)), [[1.0]], [0.5, 0.5]),
-        (np.zeros((1, 2, 2)), [1.0], [1.0]),
-    ],
-)
-def test_shapes_that_do_not_fit_are_told(
-    maps: ArrayLike, features: ArrayLike, probs: ArrayLike
-):
-    picture = np.zeros((8, 8, 3), np.uint8)
-    with pytest.raises(WorkshopError, match="a probability per name"):
-        plots.forward_diagram(picture, maps, features, probs, ("x", "y"))
 
 
 def test_the_slope_that_faces_the_radar_is_bright_and_the_other_one_dark():
@@ -115,9 +87,3 @@ def test_right_is_left_mirrored():
     assert sum(tops) == pytest.approx(10)
     assert tops[0] < _TOP  # the hill leans to the radar
     assert "leans to the radar" in describe(figure)
-
-
-def test_a_beam_from_straight_above_is_no_radar():
-    for degrees in (0, 75):
-        with pytest.raises(WorkshopError, match="20 to 60 degrees"):
-            sar_geometry(degrees=degrees)

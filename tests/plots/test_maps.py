@@ -1,16 +1,12 @@
 """Land-cover maps: what they draw, count, say and refuse."""
 
-from dataclasses import replace
-
 import numpy as np
-import pytest
 import torch
 from matplotlib.patches import Rectangle
 
 from workshop_lib import plots
 from workshop_lib.data.mini_eo import COVERS
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.errors import WorkshopError
 from workshop_lib.plots import cover_colours, cover_maps, mask_grid
 
 NAMES = ("field", "water", "road")
@@ -50,26 +46,12 @@ def test_without_images_and_with_classes_that_do_not_occur():
     assert [t.get_text() for t in nothing.legends[0].get_texts()] == ["unsure"]
 
 
-def test_maps_that_do_not_fit_are_refused_in_words():
-    with pytest.raises(WorkshopError, match="give one or more"):
-        mask_grid({}, NAMES)
-    with pytest.raises(WorkshopError, match="of the same tiles"):
-        mask_grid({"a": maps(), "b": maps()[:1]}, NAMES)
-    with pytest.raises(WorkshopError, match="classes up to 2, 2 class names"):
-        mask_grid({"a": maps()}, NAMES[:2])
-    with pytest.raises(WorkshopError, match="1 colours"):
-        mask_grid({"a": maps()}, NAMES, colours=["red"])
-
-
 def test_water_is_blue_and_no_colour_comes_twice():
     found = dict(zip(COVERS, cover_colours(COVERS), strict=True))
     assert found["water"] == "#0072b2" and found["trees"] == "#009e73"
     assert len(set(found.values())) == len(COVERS)
     mixed = cover_colours(("a", "water", "b"))
     assert len(set(mixed)) == 3 and mixed[1] == "#0072b2"
-    with pytest.raises(WorkshopError, match="10 colours"):
-        many = tuple(f"class {k}" for k in range(11))
-        mask_grid({"a": maps()}, many)
 
 
 def compared():
@@ -102,16 +84,6 @@ def test_every_class_that_occurs_is_in_the_legend():
     assert figure.axes[2].get_title() == "the image"
 
 
-def test_what_cannot_be_compared_is_refused():
-    one = {"truth": compared()["truth"]}
-    with pytest.raises(WorkshopError, match="at least one prediction"):
-        cover_maps(one, NAMES)
-    with pytest.raises(WorkshopError, match="the same ground"):
-        cover_maps({**one, "network": np.zeros((9, 20), np.uint8)}, NAMES)
-    with pytest.raises(WorkshopError, match="2 colours for 3 classes"):
-        cover_maps(compared(), NAMES, colours=("red", "blue"))
-
-
 def test_objects_are_the_pieces_of_a_cover() -> None:
     mask = torch.zeros(1, 12, 12, dtype=torch.uint8)
     mask[0, 1:4, 1:4] = mask[0, 6:10, 5:11] = 1
@@ -134,7 +106,3 @@ def test_objects_are_the_pieces_of_a_cover() -> None:
     figure.draw_without_rendering()
     assert "2 boxes around house" in plots.describe(figure)
     assert "whole image is Town" in plots.describe(figure)
-    with pytest.raises(WorkshopError, match="no masks"):
-        plots.task_levels(replace(made, masks=None), 0, COVERS, object_cover="water")
-    with pytest.raises(WorkshopError, match="unknown cover 'hose'"):
-        plots.task_levels(made, 0, ("grass", "house"), object_cover="hose")

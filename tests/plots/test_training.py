@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 
 from workshop_lib import plots
-from workshop_lib.errors import WorkshopError
 
 STEPS = np.arange(100, 1001, 100)
 LOG = pd.DataFrame(
@@ -40,13 +39,6 @@ def test_logs_of_several_seeds_become_a_mean_in_a_band() -> None:
     assert (ends.min(), ends.max()) == pytest.approx((STEPS[0] / 20 - 2, 58))
     assert "A, mean of 3 seeds, ends at 52.0 %" in plots.describe(figure)
     assert "B ends at 50.0 %" in plots.describe(figure)
-
-
-def test_curves_without_a_value_are_told() -> None:
-    with pytest.raises(WorkshopError, match="eval_every"):
-        plots.learning_curves({"A": LOG.drop(columns="val_accuracy")})
-    with pytest.raises(WorkshopError, match="fixmatch"):
-        plots.pseudo_labels(LOG[["step", "val_accuracy"]])
 
 
 @pytest.mark.parametrize("name", ["learning_curves", "pseudo_labels", "growing_curve"])
@@ -122,12 +114,3 @@ def test_bias_keeps_the_order_of_the_classes_and_copes_with_none_used() -> None:
     labels = [t.get_text() for t in figure.axes[0].get_yticklabels()]
     assert labels == ["z", "a", "m"]
     assert "no pseudo-label was in use" in plots.describe(figure)
-
-
-@pytest.mark.parametrize(
-    "table",
-    [pd.DataFrame(columns=COLUMNS), pd.DataFrame({"step": [1], "mask_rate": [0.5]})],
-)
-def test_bias_of_nothing_is_told(table: pd.DataFrame) -> None:
-    with pytest.raises(WorkshopError, match="such as fixmatch"):
-        plots.pseudo_label_bias(table)
