@@ -39,12 +39,11 @@ DATA = "mini_eo"  # or "ucm", "eurosat", or the path of a folder per class
 
 # %%
 from workshop_lib import plots
-from workshop_lib.data.load import load_dataset, make_split
-from workshop_lib.recipe import preset
+from workshop_lib.next.data.load import open_data
+from workshop_lib.next.presets import preset
 
-recipe = preset().with_(data=DATA)
-scenes = load_dataset(recipe)
-split = make_split(recipe, scenes)
+config = preset(data=DATA)
+scenes, split = open_data(config)
 names = scenes.class_names
 print(scenes)
 plots.class_samples(scenes.images, scenes.labels, names, scenes.bands)
@@ -214,7 +213,7 @@ checks.count_labels(count_labels)
 used = count_labels(scenes.labels, split.labeled, len(names))
 used = torch.as_tensor(used)  # a plain list will do, too
 print(f"{used.tolist()}: {used.sum()} labels are used")
-assert (used == recipe.labels_per_class).all()
+assert (used == config.data.labels_per_class).all()
 
 # %% [markdown]
 # In each step a network sees a **batch**: a few labelled images and `mu`

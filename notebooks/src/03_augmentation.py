@@ -45,12 +45,11 @@
 DATA = "mini_eo"  # or "ucm", "eurosat", or the path of a folder per class
 
 # %%
-from workshop_lib.data.load import load_dataset, make_split
-from workshop_lib.recipe import preset
+from workshop_lib.next.data.load import load_dataset, open_data
+from workshop_lib.next.presets import preset
 
-recipe = preset().with_(data=DATA)
-scenes = load_dataset(recipe)
-split = make_split(recipe, scenes)
+config = preset(data=DATA)
+scenes, split = open_data(config)
 print(f"{len(split.labeled)} of {len(scenes):,} images are labelled;"
       f" bands: {', '.join(scenes.bands)}")  # fmt: skip
 
@@ -61,12 +60,12 @@ print(f"{len(split.labeled)} of {len(scenes):,} images are labelled;"
 
 # %%
 from workshop_lib import plots
-from workshop_lib.augment import policies_for, to_float
+from workshop_lib.next.augment import augmentations_for, to_float
 
 first = {int(scenes.labels[i]): int(i) for i in split.labeled}
 six = to_float(scenes.images[[first[k] for k in sorted(first)[:6]]])
 names = [scenes.class_names[k] for k in sorted(first)[:6]]
-policies = policies_for(scenes.is_rgb)
+policies = augmentations_for(scenes.is_rgb)
 plots.view_rows({"as it is": six}, scenes.bands,
                   title="Six labelled images", captions=names)  # fmt: skip
 
@@ -110,9 +109,9 @@ quiz.answer("03-oversampling", "...")
 # each of them only **moves** pixels: nothing is blurred, nothing is invented.
 
 # %%
-from workshop_lib.augment.geometry import symmetry
+from workshop_lib.next.augment.geometry import dihedral
 
-eight = symmetry(six[:1].repeat(8, 1, 1, 1), torch.arange(8))
+eight = dihedral(six[:1].repeat(8, 1, 1, 1), torch.arange(8))
 ways = ["as it is", "up-down", "left-right", "half turn",
         "diagonal", "quarter turn", "quarter turn", "diagonal"]  # fmt: skip
 plots.view_rows({"one image": eight}, scenes.bands, captions=ways,
@@ -136,7 +135,7 @@ print("eight different images of the same pixels")
 # give pictures like these:
 
 # %%
-from workshop_lib.augment import Weak
+from workshop_lib.next.augment import Weak
 
 mirrored = Weak(shift=0, symmetries="mirror")
 plots.view_rows(
@@ -202,7 +201,7 @@ quiz.answer("03-nadir", "...")
 # for images of 32, on images of 224. There was no error message.
 
 # %%
-from workshop_lib.augment.cutout import cutout as library_cutout
+from workshop_lib.next.augment.occlusion import cutout as library_cutout
 
 
 def enlarged(side):
@@ -313,7 +312,7 @@ screen = torch.from_numpy(plots.to_display(six, scenes.bands))
 photos = screen.permute(0, 3, 1, 2).contiguous()  # (6, 3, H, W) bytes
 if scenes.is_rgb:
     photos = (255 * six).round().to(torch.uint8)
-for_photos = policies_for(is_rgb=True)
+for_photos = augmentations_for(is_rgb=True)
 rows = {title: for_photos[name](to_float(photos), generator)
         for name, title in titles.items()}  # fmt: skip
 plots.view_rows(rows, RGB, captions=names,
@@ -342,9 +341,9 @@ widgets.strength_sliders(photos, RGB)
 # change leaves it alone?
 
 # %%
-from workshop_lib.augment import photometric, spectral
+from workshop_lib.next.augment import photometric, spectral
 
-eo = scenes if not scenes.is_rgb else load_dataset(preset())
+eo = scenes if not scenes.is_rgb else load_dataset()
 red, infrared = eo.bands.index("B04"), eo.bands.index("B08")
 
 
@@ -402,9 +401,9 @@ plots.view_rows({"as it is": land[:6], **shown}, eo.bands,
 # **Before**: would an error tell?
 
 # %%
-from workshop_lib.augment import Normalize
+from workshop_lib.next.augment import BandNormalize
 
-normalize = Normalize.fit(scenes.images, split.unlabeled)
+normalize = BandNormalize.fit(scenes.images, split.unlabeled)
 batch = to_float(scenes.images[split.unlabeled[:256]])
 one = normalize(policies["strong"](batch, generator))
 two = policies["strong"](batch, generator)  # forgotten
@@ -510,8 +509,8 @@ print(f"{n / speed['strong-1, batch']:.2f} s in batches")
 #
 # ## What to try next
 #
-# - `policies_for(scenes.is_rgb, magnitude=2)`: at which strength can you no
-#   longer name the class?
+# - `augmentations_for(scenes.is_rgb, magnitude=2)`: at which strength can you
+#   no longer name the class?
 # - Put your own `cutout` after your `weak_view`: a strong view by you.
 # - Set `DATA = "ucm"`: which of the changes are fair now?
 # - Notebook 04 trains with these views. What is the strong one worth?

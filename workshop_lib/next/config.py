@@ -84,12 +84,15 @@ class Config:
 
         Args:
             changes: fields of any section (`steps=500`), hyperparameters of the method
-                (`threshold=0.9`), or whole sections. `method` is an instance, or a name
+                (`threshold=0.9`), or whole sections; `data="ucm"` is short for the data
+                set's name. `method` is an instance, or a name
                 whose hyperparameters are the class's defaults.
 
         Raises:
             WorkshopError: an unknown name; lists the known ones and the nearest.
         """
+        if isinstance(changes.get("data"), str):
+            changes["name"] = changes.pop("data")
         sections: dict[str, Any] = {
             name: changes.pop(name) for name in _SECTIONS if name in changes
         }

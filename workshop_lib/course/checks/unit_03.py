@@ -12,10 +12,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from workshop_lib.augment.geometry import symmetry
 from workshop_lib.course.checks.attempt import Attempt, exercise
 from workshop_lib.course.checks.describe import as_tensor, describe
 from workshop_lib.course.checks.inputs import generator, global_random
+from workshop_lib.next.augment.geometry import dihedral
 
 # Each direction is then mirrored in 30 % to 70 % of the images, but for one draw in a
 # million
@@ -73,7 +73,7 @@ def _which(attempt: Attempt, case: str, images: Tensor, came: Tensor) -> Tensor:
     """Find the symmetry of each image, (B,); refuse anything else."""
     B = len(images)
     kinds = range(8 if images.shape[2] == images.shape[3] else 4)
-    turned = [symmetry(images, torch.full((B,), k)).to(came.dtype) for k in kinds]
+    turned = [dihedral(images, torch.full((B,), k)).to(came.dtype) for k in kinds]
     hit = torch.stack([_equal(came, view) for view in turned])  # (8, B)
     if hit.any(0).all():
         return hit.int().argmax(0)

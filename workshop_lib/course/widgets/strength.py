@@ -8,11 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from workshop_lib.augment import geometry, photometric, spectral
-from workshop_lib.augment.cutout import cutout
-from workshop_lib.augment.normalize import to_float
 from workshop_lib.course.widgets.live import Control, choice, picture_with
 from workshop_lib.errors import WorkshopError, unknown_name
+from workshop_lib.next.augment import geometry, photometric, spectral, to_float
+from workshop_lib.next.augment.occlusion import cutout
 from workshop_lib.plots import AccessibleFigure, to_display
 from workshop_lib.plots.display import frame, picture_grid
 from workshop_lib.plots.style import INK, house_style
@@ -39,7 +38,7 @@ _GEOMETRY: dict[str, _Range] = {
 _RGB: dict[str, _Range] = {
     "brightness": (photometric.brightness, 0.9, "times more"),
     "contrast": (photometric.contrast, 0.9, "times more"),
-    "colour": (photometric.colour, -1.0, "(-1 is grey)"),
+    "colour": (photometric.color, -1.0, "(-1 is grey)"),
     "hue": (photometric.hue, 0.5, "turns of the colours"),
     "solarize": (photometric.solarize, 1.0, "of the range"),
 }
