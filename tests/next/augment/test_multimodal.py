@@ -81,8 +81,8 @@ def test_a_mover_decides_the_geometry_and_values_change_as_ever(
     strong = view_of(sample, "strong", seed, mover=Weak())
     alike = weak["cover"] == strong["cover"]
     assert float(alike.float().mean()) > 0.7  # all but what cutout hides
-    lift = (strong["dem"] - weak["dem"])[alike]
-    assert len(lift.round(decimals=2).unique()) <= len(weak["dem"])
+    for image, lift in zip(alike, strong["dem"] - weak["dem"], strict=True):
+        assert float(lift[image].max() - lift[image].min()) < 1e-3
     assert not torch.allclose(weak[optical], strong[optical])
 
 
