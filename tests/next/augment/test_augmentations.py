@@ -161,6 +161,20 @@ def test_randaugment_draws_n_different_operations() -> None:
             assert abs(float(strengths[:, k].sign().mean())) < 0.05
 
 
+def test_randaugment_without_distortion_draws_among_the_others() -> None:
+    still = RandAugment(distort=False, weak=Weak(0.0, "none"), cutout=0.0)
+    strengths = still.sample_strengths(3000, torch.Generator().manual_seed(0))
+    share = (strengths != 0).float().mean(0)
+    for k, name in enumerate(OPERATIONS):
+        moves = name.startswith(("rotate", "shear", "translate"))
+        expected = 0 if moves or name == "identity" else 2 / 9
+        assert share[k] == pytest.approx(expected, abs=0.03)
+    both = SampleAugmentation("strong", {"rgb": 3}, mover=Weak())
+    assert both.lead == RandAugment(distort=False)
+    with pytest.raises(WorkshopError, match="n=10.*there are 9"):
+        RandAugment(n=10, distort=False)
+
+
 def test_operations_at_zero_are_identity() -> None:
     images = images_for(True, 3, 45, 61)
     result = apply_operations(images, torch.zeros(3, len(OPERATIONS)))

@@ -376,6 +376,15 @@ def test_dropout_is_for_strong_and_contrastive_views(dense):
         assert bool(nan.any()) == (name in ("strong", "contrastive"))
 
 
+def test_dropout_leaves_the_only_sensor_that_a_view_shows():
+    maker = maker_of(("strong|only:s1", "strong|drop:s1"), modality_dropout=0.9)
+    (radar, others), _ = maker.labeled(torch.arange(N), seeded())
+    assert radar["s1"].isfinite().all()
+    images = drop(METADATA)(others).values()
+    gone = torch.stack([values.isnan().flatten(1).all(1) for values in images], 1)
+    assert (gone.sum(1) <= 1).all() and gone.any()
+
+
 def test_a_batch_of_one_has_views_too():
     maker = maker_of(("weak",), ("weak", "strong"), dense=True, cutmix=1.0)
     found = maker.unlabeled(torch.tensor([3]), seeded())
