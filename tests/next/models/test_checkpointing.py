@@ -98,6 +98,7 @@ def test_checkpointing_changes_no_bit_in_any_fusion_of_scenes_and_maps(fusion):
     models = [fused("unet-4", SCENE | COVER, fusion=fusion) for _ in range(2)]
     models[1].save_memory(checkpointing=True, micro_batch=0)
     for model in models:
+        torch.manual_seed(1)  # of dropout
         out = model(x)
         (out["scene"].square().sum() + out["cover"].square().sum()).backward()
     for a, b in zip(models[0].parameters(), models[1].parameters(), strict=True):

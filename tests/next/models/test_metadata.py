@@ -39,7 +39,9 @@ def test_absent_metadata_is_unknown_metadata(fusion):
 
 
 def test_shifts_have_the_shapes_of_the_stages_and_tokens_that_of_a_transformer():
-    embedding = MetadataEmbedding(3)({"metadata": images(4, 3)}, 4)
+    embed = MetadataEmbedding(3)
+    embedding = embed.eval()({"metadata": images(4, 3)}, 4)
+    assert (embed.train()({"metadata": images(4, 3)}, 4) == 0).any()  # dropped
     assert embedding.shape == (4, EMBEDDING)
     shifts = MetadataShift((24, 48))(embedding)
     assert [tuple(s.shape) for s in shifts] == [(4, 24, 1, 1), (4, 48, 1, 1)]

@@ -1,15 +1,23 @@
 """A model as a whole: heads, fusion, options that leave other weights alone."""
 
 import math
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.next.models import HeadSpec, build_model
 from workshop_lib.next.models.fusion import FUSIONS
-from workshop_lib.next.models.model import encoder_parameters, parameter_counts
+from workshop_lib.next.models.model import (
+    ema_update_weights_,
+    encoder_parameters,
+    parameter_counts,
+)
 
+GOLDEN = Path(__file__).parents[2] / "golden"
 SENSORS = {"s2": 4, "s1": 2}
 HEADS = {
     "scene": HeadSpec("categorical", 10),
@@ -131,3 +139,34 @@ def test_wrong_requests_are_answered_in_words():
         build()({"s2": torch.zeros(1, 4, 8, 8), "s1": torch.zeros(1, 2, 4, 4)})
     with pytest.raises(WorkshopError, match="no metadata"):
         build(sensors={})
+
+
+@pytest.mark.parametrize("case", [0, 1])
+@pytest.mark.parametrize(
+    ("dtype", "rtol", "atol"),
+    [(torch.float64, 1e-8, 1e-9), (torch.float32, 1e-5, 1e-6)],
+)
+def test_averaged_weights_equal_golden_numbers(case, dtype, rtol, atol):
+    data = np.load(GOLDEN / f"ema_{case}.npz")
+
+    class Small(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lin = nn.Linear(3, 4, bias=False)
+            self.bn = nn.BatchNorm1d(4)
+
+    def load(model: nn.Module, step: int) -> None:
+        model.load_state_dict(
+            {k: torch.from_numpy(data[f"model{step}/{k}"]) for k in model.state_dict()}
+        )
+
+    model, average = Small().to(dtype), Small().to(dtype)
+    load(model, 0)
+    load(average, 0)
+    for step in range(1, int(data["steps"]) + 1):
+        load(model, step)
+        ema_update_weights_(average, model, float(data["decay"]))
+        for name, ours in average.state_dict().items():
+            np.testing.assert_allclose(
+                ours, data[f"ema{step}/{name}"], rtol=rtol, atol=atol
+            )

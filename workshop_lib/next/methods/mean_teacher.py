@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.models.average import follow_weights
 from workshop_lib.next.losses.pseudo_labels import masked_mean
 from workshop_lib.next.losses.ramp_up import RampUp
 from workshop_lib.next.methods.base import (
@@ -24,6 +23,7 @@ from workshop_lib.next.methods.base import (
 )
 from workshop_lib.next.methods.fixmatch import as_strong
 from workshop_lib.next.models.heads import Head
+from workshop_lib.next.models.model import ema_update_weights_
 
 
 @dataclass(eq=False)
@@ -77,7 +77,7 @@ class MeanTeacher(Method):
 
     def after_step(self, model: nn.Module) -> None:
         """Let the teacher follow the student, and count the step."""
-        follow_weights(self._teacher(), model, self.teacher_decay)
+        ema_update_weights_(self._teacher(), model, self.teacher_decay)
         self.ramp.advance()
 
     def losses(self, model: nn.Module, batch: Batch) -> Iterator[tuple[str, Tensor]]:

@@ -4,7 +4,7 @@ __all__ = [
     "PROJECTION",
     "Model",
     "ProjectionHead",
-    "ema_update_",
+    "ema_update_weights_",
     "encoder_parameters",
     "init_from",
     "parameter_counts",
@@ -254,7 +254,7 @@ def run_weights(folder: str | Path) -> Mapping[str, Tensor]:
 
 
 @torch.no_grad()
-def ema_update_(average: nn.Module, model: nn.Module, decay: float) -> None:
+def ema_update_weights_(average: nn.Module, model: nn.Module, decay: float) -> None:
     """Move the weights of a copy a little towards those of a model, in place.
 
         average <- d average + (1 - d) model      (Tarvainen and Valpola 2017)
