@@ -69,7 +69,7 @@ class Augmentation:
         return images
 
     def box(self, *params: Tensor) -> tuple[Tensor, Tensor] | None:
-        """Return centre and side of what `occlude` hides; None if it hides nothing."""
+        """Return center and side of what `occlude` hides; None if it hides nothing."""
         return None
 
     def apply(self, images: Tensor, *params: Tensor) -> Tensor:

@@ -99,7 +99,7 @@ def affine(
     shift: Tensor | None = None,
     zoom: Tensor | None = None,
 ) -> Tensor:
-    """Turn, shear, shift and zoom each image about its centre, in one interpolation.
+    """Turn, shear, shift and zoom each image about its center, in one interpolation.
 
     One bilinear interpolation blurs less, and costs less, than four. Outside of the
     image lies its mirror image: black corners would tell the network the angle.
@@ -189,7 +189,7 @@ def sample_crop(
 
 
 def pixel_coordinates(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the pixel centres' coordinates, -1 to 1: (1, 1, W) and (1, H, 1)."""
+    """Return the pixel centers' coordinates, -1 to 1: (1, 1, W) and (1, H, 1)."""
     H, W = images.shape[2:]
     u = (2 * torch.arange(W, device=images.device) + 1) / W - 1
     v = (2 * torch.arange(H, device=images.device) + 1) / H - 1

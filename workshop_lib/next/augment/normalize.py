@@ -217,7 +217,7 @@ def _moments(images: Tensor, index: Tensor | None, gaps: bool) -> tuple[Tensor, 
     squares = torch.zeros_like(total)
     # A second pass: exact for tiny spreads too
     for chunk in image_chunks(images, index, size):
-        centred = to_float(chunk).to(wide) - mean.view(1, -1, 1, 1)
-        squared = centred.square()
+        centered = to_float(chunk).to(wide) - mean.view(1, -1, 1, 1)
+        squared = centered.square()
         squares += (squared.nansum if gaps else squared.sum)((0, 2, 3))
     return mean, squares / count

@@ -30,7 +30,7 @@ BOX_RATIO = 2.0  # longest side of the box, as a multiple of the other one
 
 
 def cutout(
-    images: Tensor, centre: Tensor, size: Tensor, fill: float | None = None
+    images: Tensor, center: Tensor, size: Tensor, fill: float | None = None
 ) -> Tensor:
     """Hide a rectangle of each image, so that no single spot can carry the decision.
 
@@ -39,7 +39,7 @@ def cutout(
 
     Args:
         images: (B, C, H, W).
-        centre: (B, 2) row and column of the centre, as fractions of height and width.
+        center: (B, 2) row and column of the center, as fractions of height and width.
             What reaches over the border is cut off there.
         size: (B,) sides of the rectangle as a fraction of the sides of the image; 0
             hides nothing.
@@ -51,7 +51,7 @@ def cutout(
     """
     check_images(images)
     B, C = images.shape[:2]
-    inside_v, inside_u = _inside(images, centre, size)  # (B, H, 1), (B, 1, W)
+    inside_v, inside_u = _inside(images, center, size)  # (B, H, 1), (B, 1, W)
     if fill is None:
         value = images.mean((2, 3), keepdim=True)  # (B, C, 1, 1)
     else:
@@ -68,20 +68,20 @@ def cutout(
     return result
 
 
-def cutout_mask(images: Tensor, centre: Tensor, size: Tensor) -> Tensor:
+def cutout_mask(images: Tensor, center: Tensor, size: Tensor) -> Tensor:
     """Return which pixels `cutout` hides: (B, H, W) bool."""
-    inside_v, inside_u = _inside(images, centre, size)
+    inside_v, inside_u = _inside(images, center, size)
     return inside_v & inside_u
 
 
-def _inside(images: Tensor, centre: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
+def _inside(images: Tensor, center: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
     """Return the rows (B, H, 1) and columns (B, 1, W) inside of the rectangles."""
     B = len(images)
-    check_rows(centre, (B, 2), "centre")
+    check_rows(center, (B, 2), "center")
     check_rows(size, (B,), "size")
     u, v = pixel_coordinates(images)
     half = size.view(B, 1, 1)  # half of the span from -1 to 1
-    middle_v, middle_u = (2 * centre - 1).unbind(1)
+    middle_v, middle_u = (2 * center - 1).unbind(1)
     inside_u = (u - middle_u.view(B, 1, 1)).abs() < half
     inside_v = (v - middle_v.view(B, 1, 1)).abs() < half
     return inside_v, inside_u
@@ -113,7 +113,7 @@ def sample_boxes(
     corner = uniform((B, 2), 0, 1, generator) * (1 - size)
     inside = []
     for k, side in enumerate(sides):
-        pixel = (torch.arange(side, device=generator.device) + 0.5) / side  # centres
+        pixel = (torch.arange(side, device=generator.device) + 0.5) / side  # centers
         first, end = corner[:, k : k + 1], (corner + size)[:, k : k + 1]
         inside.append((pixel >= first) & (pixel < end))  # (B, side)
     chosen = bernoulli((B,), probability, generator).bool()
@@ -124,8 +124,8 @@ def cutmix(values: Tensor, boxes: Tensor, distance: int = 1) -> Tensor:
     """Fill each image's box with the same pixels of another image of the batch.
 
     Scenes are then side by side that never are in nature, with a sharp border: the
-    network has to recognise each from its own pixels. In the semi-supervised learning
-    of maps this is worth more than any change of colours (French et al. 2020); for
+    network has to recognize each from its own pixels. In the semi-supervised learning
+    of maps this is worth more than any change of colors (French et al. 2020); for
     images of one label each: Yun et al. 2019.
 
     Args:

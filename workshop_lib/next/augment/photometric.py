@@ -123,7 +123,7 @@ def color_jitter(
     light = (1 + bright) * (1 + flat)
     mixing = light * (grayer @ _hue_matrix(turn.view(B)) @ paler)
     mean = luma(images).mean((1, 2, 3)).view(B, 1, 1)
-    # Grey stays gray in all that comes after contrast, so its share goes to the end.
+    # Gray stays gray in all that comes after contrast, so its share goes to the end.
     return _mix(images, mixing, -flat * (1 + bright) * mean)
 
 

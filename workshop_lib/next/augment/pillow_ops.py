@@ -92,9 +92,9 @@ def equalize(images: Tensor) -> Tensor:
 
 
 def rotate(images: Tensor, degrees: Tensor) -> Tensor:
-    """Image.rotate: counter-clockwise about the centre; corners become black."""
+    """Image.rotate: counter-clockwise about the center; corners become black."""
     angle = torch.deg2rad(degrees).view(-1, 1, 1)
-    x, y = _pixel_centres(images)
+    x, y = _pixel_centers(images)
     H, W = images.shape[2:]
     x, y = x - W / 2, y - H / 2
     cos, sin = torch.cos(angle), torch.sin(angle)
@@ -103,7 +103,7 @@ def rotate(images: Tensor, degrees: Tensor) -> Tensor:
 
 def shear(images: Tensor, slant: Tensor, axis: str) -> Tensor:
     """Image.transform(AFFINE): slant about the top left corner, along "x" or "y"."""
-    x, y = _pixel_centres(images)
+    x, y = _pixel_centers(images)
     slant = slant.view(-1, 1, 1)
     if axis == "x":
         return _nearest(images, x + slant * y, y)
@@ -112,23 +112,23 @@ def shear(images: Tensor, slant: Tensor, axis: str) -> Tensor:
 
 def translate(images: Tensor, pixels: Tensor, axis: str) -> Tensor:
     """Image.transform(AFFINE): positive moves the content left ("x") or up ("y")."""
-    x, y = _pixel_centres(images)
+    x, y = _pixel_centers(images)
     pixels = pixels.view(-1, 1, 1)
     if axis == "x":
         return _nearest(images, x + pixels, y)
     return _nearest(images, x, y + pixels)
 
 
-def cutout_pixels(images: Tensor, centre: Tensor, size: int, fill: int = 127) -> Tensor:
+def cutout_pixels(images: Tensor, center: Tensor, size: int, fill: int = 127) -> Tensor:
     """Paint a gray square the way the published `CutoutAbs` does, quirks included.
 
     Pillow's rectangles include their end, so the square measures size + 1 pixels. At
     the left and top border it is moved inside, at the right and bottom it is cut.
 
-    Shape: `centre` (B, 2) as (x, y) in pixels, x in [0, W), y in [0, H).
+    Shape: `center` (B, 2) as (x, y) in pixels, x in [0, W), y in [0, H).
     """
     H, W = images.shape[2:]
-    first = (centre - size / 2).clamp(min=0).floor().long()  # (B, 2)
+    first = (center - size / 2).clamp(min=0).floor().long()  # (B, 2)
     x0, y0 = first.view(-1, 2, 1).unbind(1)  # (B, 1)
     columns = torch.arange(W, device=images.device)
     rows = torch.arange(H, device=images.device)
@@ -155,7 +155,7 @@ def _divide(numerator: Tensor, denominator: int) -> Tensor:
     return torch.div(numerator, denominator, rounding_mode="floor")
 
 
-def _pixel_centres(images: Tensor) -> tuple[Tensor, Tensor]:
+def _pixel_centers(images: Tensor) -> tuple[Tensor, Tensor]:
     H, W = images.shape[2:]
     x = torch.arange(W, device=images.device).view(1, 1, W) + 0.5
     y = torch.arange(H, device=images.device).view(1, H, 1) + 0.5

@@ -64,13 +64,13 @@ def apply_operation(name: str, images: Tensor, level: Tensor, sign: Tensor) -> T
 def sample_operations(
     shape: Shape, generator: torch.Generator, n: int = 2, m: int = 10
 ) -> tuple[Tensor, Tensor]:
-    """Draw `n` rounds of operation, level, sign and whether; then the cutout's centre.
+    """Draw `n` rounds of operation, level, sign and whether; then the cutout's center.
 
     In each round an operation (the same may come twice), a level from 1 to m - 1, a
     direction, and whether it happens at all. Cutout always happens.
 
     Returns:
-        (B, n, 4) integers, and the cutout's centre (B, 2) as (x, y) in pixels.
+        (B, n, 4) integers, and the cutout's center (B, 2) as (x, y) in pixels.
 
     Raises:
         WorkshopError: negative n, or m outside 2..10.
@@ -88,11 +88,11 @@ def sample_operations(
         rounds[:, k, 1] = integers(1, m)
         rounds[:, k, 2] = 1 - 2 * integers(0, 2)
         rounds[:, k, 3] = integers(0, 2)
-    centre = torch.rand((B, 2), generator=generator, device=device)
-    return rounds, torch.stack([centre[:, 0] * W, centre[:, 1] * H], 1)
+    center = torch.rand((B, 2), generator=generator, device=device)
+    return rounds, torch.stack([center[:, 0] * W, center[:, 1] * H], 1)
 
 
-def randaugment_mc(images: Tensor, rounds: Tensor, centre: Tensor) -> Tensor:
+def randaugment_mc(images: Tensor, rounds: Tensor, center: Tensor) -> Tensor:
     """Change each image by what `sample_operations` drew, then cut out a square.
 
     On a CPU only the images that drew an operation go through it. A GPU would have to
@@ -123,7 +123,7 @@ def randaugment_mc(images: Tensor, rounds: Tensor, centre: Tensor) -> Tensor:
                 images[chosen] = apply_operation(
                     name, images[chosen], level[chosen], sign[chosen]
                 )
-    return pillow_ops.cutout_pixels(images, centre, _CUTOUT_PIXELS)
+    return pillow_ops.cutout_pixels(images, center, _CUTOUT_PIXELS)
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class RandAugmentMC(Augmentation):
     It departs from the paper (Sohn et al. 2020, appendix E) in ways that all its
     descendants carry; `RandAugment` is our own default. Here
 
-    - brightness, colour, contrast and sharpness are factors from 0.14 to 0.86: images
+    - brightness, color, contrast and sharpness are factors from 0.14 to 0.86: images
       only ever become darker, grayer, flatter and softer;
     - each of the two operations happens with probability 0.5 only, so that a quarter
       of the images get none;
@@ -165,10 +165,10 @@ class RandAugmentMC(Augmentation):
 
     def apply(self, images: Tensor, *params: Tensor) -> Tensor:
         """Move, round to 8 bits, change. Shape: (B, 3, H, W) in [0, 1] -> the same."""
-        *moves, rounds, centre = params
+        *moves, rounds, center = params
         moved = self.weak.apply(images, *moves)
         pixels = (moved * 255).round().clamp(0, 255).to(torch.uint8)
-        return randaugment_mc(pixels, rounds, centre).to(images.dtype) / 255
+        return randaugment_mc(pixels, rounds, center).to(images.dtype) / 255
 
 
 def _value(name: str, level: Tensor, side: int = 0) -> Tensor:

@@ -97,13 +97,13 @@ class RandAugment(Augmentation):
         check_range("cutout", self.cutout, 0, 1)
 
     def sample_params(self, shape: Shape, generator: torch.Generator) -> Params:
-        """Draw symmetry, shift, strengths (B, K), and cutout's centre and side."""
+        """Draw symmetry, shift, strengths (B, K), and cutout's center and side."""
         B = shape[0]
         moves = self.weak.sample_params(shape, generator)
         strengths = self.sample_strengths(B, generator)
-        centre = uniform((B, 2), 0, 1, generator)
+        center = uniform((B, 2), 0, 1, generator)
         side = uniform((B,), 0, self.cutout, generator)
-        return *moves, strengths, centre, side
+        return *moves, strengths, center, side
 
     def sample_strengths(self, batch: int, generator: torch.Generator) -> Tensor:
         """Draw which operations each image gets, and how strong; 0 where not drawn.
@@ -138,7 +138,7 @@ class RandAugment(Augmentation):
         return cutout(images, *self.box(*params))
 
     def box(self, *params: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the square's centre (B, 2) and side (B,); see `cutout`."""
+        """Return the square's center (B, 2) and side (B,); see `cutout`."""
         return params[-2], params[-1]
 
     def apply(self, images: Tensor, *params: Tensor) -> Tensor:

@@ -140,10 +140,10 @@ class SpectralStrong(Augmentation):
         pale = within((B,), self.tint) * some(p)
         amount = uniform((B,), 0, m * self.haze, generator)
         amount = amount * some(self.haze_probability)
-        centre = uniform((B, 2), 0, 1, generator)
+        center = uniform((B, 2), 0, 1, generator)
         side = torch.full_like(amount, min(1.0, self.cutout * m))
         spectral = (light[:, None] + bands, flat, pale, amount)
-        return *moves, degrees, shear, shift, zoom, *spectral, centre, side
+        return *moves, degrees, shear, shift, zoom, *spectral, center, side
 
     def geometry(self, images: Tensor, *params: Tensor) -> Tensor:
         """Move and distort. Shape: (B, C, H, W) -> the same."""
@@ -161,7 +161,7 @@ class SpectralStrong(Augmentation):
         return cutout(images, *self.box(*params))
 
     def box(self, *params: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the square's centre (B, 2) and side (B,); see `cutout`."""
+        """Return the square's center (B, 2) and side (B,); see `cutout`."""
         return params[-2], params[-1]
 
 
