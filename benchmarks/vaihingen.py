@@ -109,9 +109,9 @@ def run(folder: Path, asked: Recipe, out: Path) -> pd.DataFrame:
 
 def score_area(trained: Run, folder: Path, area: int, out: Path) -> Scores:
     """Map one area, patches blended, and compare it with its labels."""
-    files = find_tiles(folder)[f"top_mosaic_09cm_area{area}"]
-    pixels = np.asarray(Image.open(files.image).convert("RGB"))
-    truth = mask_of(np.asarray(Image.open(files.label).convert("RGB")))
+    image, label = find_tiles(folder)[f"top_mosaic_09cm_area{area}"]
+    pixels = np.asarray(Image.open(image).convert("RGB"))
+    truth = mask_of(np.asarray(Image.open(label).convert("RGB")))
     model, normalize = trained.load_model()
     path = map_image(
         model, normalize, np.moveaxis(pixels, 2, 0), out / f"area{area}.npy",

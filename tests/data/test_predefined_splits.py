@@ -95,11 +95,7 @@ def test_found_in_the_scenes_whatever_ending_and_order(labels):
     ("name", "options", "words"),
     [
         ("ucmerced", {}, "unknown predefined split 'ucmerced'.*Did you mean 'ucm'"),
-        (
-            "ucm",
-            {"labels_per_class": 5},
-            "labels_per_class=5, seed=0: ucm comes with",
-        ),
+        ("ucm", {"labels_per_class": 5}, "labels_per_class=5, seed=0: ucm comes with"),
         ("ucm", {"seed": 5}, "seeds 0 to 4"),
     ],
 )

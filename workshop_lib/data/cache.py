@@ -54,9 +54,7 @@ def _cache_path(key: str, folder: Path | str | None, ending: str) -> Path:
 
 
 def cached(
-    key: str,
-    build: Callable[[], dict[str, Any]],
-    folder: Path | str | None = None,
+    key: str, build: Callable[[], dict[str, Any]], folder: Path | str | None = None
 ) -> dict[str, Any]:
     """Load what an earlier call with the same key built, or build and keep it.
 

@@ -16,20 +16,7 @@ under clouds, or shifted by more than a few hundredths of the width; copies of i
 that have hardly any texture.
 """
 
-__all__ = [
-    "COPY_DISTANCE",
-    "COPY_CORRELATION",
-    "MAX_DISTANCE",
-    "MIN_CORRELATION",
-    "MIN_MATCH",
-    "NearDuplicate",
-    "duplicate_groups",
-    "find_near_duplicates",
-    "hamming_pairs",
-    "perceptual_hash",
-    "phase_match",
-    "thumbnail_correlation",
-]
+__all__ = ["NearDuplicate", "duplicate_groups", "find_near_duplicates"]
 
 import math
 from dataclasses import dataclass

@@ -13,21 +13,7 @@ EuroSAT: 20 % for the test, 20 % for validation. Written by
 `python -m benchmarks.predefined_splits`.
 """
 
-__all__ = [
-    "CHECKSUMS",
-    "FOLDER",
-    "LABELS",
-    "PARTS",
-    "SEEDS",
-    "checksum",
-    "digest_of",
-    "predefined_parts",
-    "read_predefined",
-    "read_split",
-    "rows_of",
-    "stem",
-    "write_split",
-]
+__all__ = ["PARTS", "predefined_parts", "read_split", "rows_of", "write_split"]
 
 import hashlib
 import json

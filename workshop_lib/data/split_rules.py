@@ -5,18 +5,7 @@ or in whole groups (`split_spatial`). Then the labeled images are chosen among t
 training.
 """
 
-__all__ = [
-    "EXCLUDED",
-    "TEST",
-    "TRAIN",
-    "VAL",
-    "SplitSpec",
-    "at_least_one",
-    "choose_parts",
-    "shuffled",
-    "strata_of",
-    "stratified",
-]
+__all__ = ["EXCLUDED", "SplitSpec", "choose_parts", "shuffled", "stratified"]
 
 import hashlib
 from collections.abc import Mapping, Sequence

@@ -4,15 +4,7 @@ Neighbours look alike. Where some of them teach and others test, the score says 
 a model knows places it has seen, not how it will do elsewhere.
 """
 
-__all__ = [
-    "EARTH_KM",
-    "block_numbers",
-    "by_group",
-    "by_region",
-    "coordinates",
-    "nearest_km",
-    "spatial_buffer",
-]
+__all__ = ["by_group", "by_region", "nearest_km", "spatial_buffer"]
 
 import math
 from collections.abc import Mapping, Sequence

@@ -1,23 +1,22 @@
 """The layout of ben-ge: modalities, facts, land cover; what is missing is marked."""
 
-import json
 import math
 import os
 import shutil
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+from tests.data.read.files import SAMPLE, write_map, write_patch, write_sample
 from workshop_lib.channels import groups
 from workshop_lib.data.facts import KOPPEN
 from workshop_lib.data.load import describe_data, load_dataset, make_split
 from workshop_lib.data.modalities import known_modalities, pack
 from workshop_lib.data.read.ben_ge import COVER_CODES, ben_ge, is_ben_ge
-from workshop_lib.data.read.bigearthnet import S1_BANDS, S2_BANDS
+from workshop_lib.data.read.bigearthnet import S1_BANDS
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.segmentation import evaluate_segmentation
 from workshop_lib.pixels import IGNORE
@@ -26,33 +25,8 @@ from workshop_lib.training.loop import train
 
 rasterio = pytest.importorskip("rasterio", reason="needs workshop_lib[geo]")
 
-SAMPLE = Path(__file__).parents[4] / "shared" / "data" / "bigearthnet_s1s2_sample"
 LABELS = (["Pastures"], ["Sea and ocean"])
 CODES = tuple(COVER_CODES)
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("WORKSHOP_CACHE", str(tmp_path / "cache"))
-
-
-def write_tif(path, pixels, **more):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    h, w = pixels.shape
-    about = {
-        **{"driver": "GTiff", "count": 1, "height": h, "width": w},
-        **{"crs": "EPSG:32629", "dtype": pixels.dtype, **more},
-        "transform": rasterio.Affine(1200 / w, 0, 643_200, 0, -1200 / h, 5_798_040),
-    }
-    with rasterio.open(path, "w", **about) as file:
-        file.write(pixels, 1)
-
-
-def write_patch(root, name, bands, **facts):
-    for band, pixels in bands.items():
-        write_tif(root / name / f"{name}_{band}.tif", pixels)
-    path = root / name / f"{name}_labels_metadata.json"
-    path.write_text(json.dumps(facts), encoding="utf-8")
 
 
 def flat(value, kind=np.uint16, side=120):
@@ -78,11 +52,11 @@ def patch(root, k, *, s1=True, dem=True, cover=True, bands=("B02", "B04")):
         twin = f"S1A_IW_GRDH_1SDV_{100 - k}"  # in the other order
         write_patch(root / "sentinel-1", twin, level, corresponding_s2_patch=name)
     if dem:
-        write_tif(root / "dem" / f"{name}_dem.tif", flat(100 * k - 50, np.int16))
+        write_map(root / "dem" / f"{name}_dem.tif", flat(100 * k - 50, np.int16))
     if cover:
         codes = flat(CODES[k % len(CODES)], np.uint8)
         codes[:, :60] = 40
-        write_tif(root / "cover" / name / f"{name}_esaworldcover.tif", codes)
+        write_map(root / "cover" / name / f"{name}_esaworldcover.tif", codes)
     return name
 
 
@@ -114,7 +88,7 @@ def few(root, **more):
     patch(root, 2)
     gappy = flat(5, np.int16)
     gappy[3, 4] = -32768
-    write_tif(root / "dem" / f"{name_of(2)}_dem.tif", gappy, nodata=-32768)
+    write_map(root / "dem" / f"{name_of(2)}_dem.tif", gappy, nodata=-32768)
     return root
 
 
@@ -210,7 +184,7 @@ def test_land_cover_is_not_blended_where_it_is_resized(tmp_path):
     name = patch(tmp_path, 0)
     codes = np.where(np.indices((120, 120)).sum(0) // 8 % 2, 10, 100).astype(np.uint8)
     codes[:5] = 0  # no data
-    write_tif(tmp_path / "cover" / name / f"{name}_esaworldcover.tif", codes)
+    write_map(tmp_path / "cover" / name / f"{name}_esaworldcover.tif", codes)
     masks = ben_ge(tmp_path, bands=("B02",), size=48).masks
     assert set(masks.unique().tolist()) == {0, 10, IGNORE}
 
@@ -219,7 +193,7 @@ def test_a_change_is_noticed(tmp_path):
     name = patch(tmp_path, 0)
     ben_ge(tmp_path, bands=("B02",))
     path = tmp_path / "dem" / f"{name}_dem.tif"
-    write_tif(path, flat(7, np.int16))
+    write_map(path, flat(7, np.int16))
     os.utime(path, ns=(1, 1))  # whatever the clock's grain
     assert float(ben_ge(tmp_path, bands=("B02",)).modalities["dem"].mean()) == 7
     path.unlink()
@@ -230,7 +204,7 @@ def test_a_change_is_noticed(tmp_path):
 
 def test_one_error_lists_what_is_damaged(tmp_path):
     root = few(tmp_path)
-    write_tif(
+    write_map(
         root / "cover" / name_of(0) / f"{name_of(0)}_esaworldcover.tif",
         flat(37, np.uint8),
     )
@@ -306,24 +280,9 @@ def test_the_data_knob_reads_it_and_a_map_is_learnt_late(tmp_path):
 
 @pytest.mark.skipif(not SAMPLE.exists(), reason="no sample beside the checkout")
 def test_real_patches_of_which_one_lacks_its_radar(tmp_path):
-    facts = pd.read_csv(SAMPLE / "benv1_meta.csv").head(4)
-    arrays = np.load(SAMPLE / "benv1_pairs.npz")
-    for i, row in enumerate(facts.itertuples()):
-        name = row.patch_id
-        write_patch(
-            tmp_path / "sentinel-2",
-            name,
-            {band: arrays[f"{name}/{band}"] for band in S2_BANDS},
-            labels=row.labels43.split("|"),
-            acquisition_date=pd.to_datetime(str(row.date)).strftime(
-                "%Y-%m-%d 10:10:31"
-            ),
-        )
-        if i != 2:
-            radar = {band: arrays[f"{name}/{band}"] for band in S1_BANDS}
-            write_patch(
-                tmp_path / "sentinel-1", f"S1A_{i}", radar, corresponding_s2_patch=name
-            )
+    facts, arrays = write_sample(
+        tmp_path / "sentinel-2", tmp_path / "sentinel-1", without_s1=(2,)
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         scenes = ben_ge(tmp_path)

@@ -2,13 +2,12 @@
 
 import json
 import warnings
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
+from tests.data.read.files import SAMPLE, write_map, write_patch, write_sample
 from workshop_lib.data.modalities import pack
 from workshop_lib.data.read.bigearthnet import (
     CLASSES_19,
@@ -24,35 +23,8 @@ from workshop_lib.errors import WorkshopError
 rasterio = pytest.importorskip("rasterio", reason="needs workshop_lib[geo]")
 warp = pytest.importorskip("rasterio.warp")
 
-SAMPLE = Path(__file__).parents[4] / "shared" / "data" / "bigearthnet_s1s2_sample"
 SIDES = {"B01": 20, "B09": 20, "B02": 120, "B03": 120, "B04": 120, "B08": 120}
 NAMES = ("S2A_MSIL2A_20170617T113321_36_85", "S2B_MSIL2A_20180204T94160_57_38")
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("WORKSHOP_CACHE", str(tmp_path / "cache"))
-
-
-def write_band(folder, band, pixels):
-    h, w = pixels.shape
-    about = {
-        **{"driver": "GTiff", "count": 1, "height": h, "width": w},
-        **{"crs": "EPSG:32629", "dtype": pixels.dtype},
-        "transform": rasterio.Affine(1200 / w, 0, 643_200, 0, -1200 / h, 5_798_040),
-    }
-    with rasterio.open(folder / f"{folder.name}_{band}.tif", "w", **about) as file:
-        file.write(pixels, 1)
-
-
-def write_patch(root, name, pixels, **facts):
-    folder = root / name
-    folder.mkdir(parents=True)
-    for band, values in pixels.items():
-        write_band(folder, band, values)
-    path = folder / f"{name}_labels_metadata.json"
-    path.write_text(json.dumps(facts), encoding="utf-8")
-    return folder
 
 
 def s2_pixels(value=100):
@@ -96,7 +68,7 @@ def test_every_band_on_one_grid_in_the_order_asked_for(tmp_path):
 def test_coarse_bands_are_resampled_not_shifted(tmp_path):
     root = patches(tmp_path)
     ramp = np.tile(np.arange(20, dtype=np.uint16) * 60 + 30, (20, 1))
-    write_band(root / "s2" / NAMES[0], "B01", ramp)
+    write_map(root / "s2" / NAMES[0] / f"{NAMES[0]}_B01.tif", ramp)
     image = bigearthnet(root / "s2", bands=("B01",)).images[0, 0] * 10_000
     inner = image[60, 3:117]  # within half a coarse pixel of the border it is flat
     expected = torch.arange(120)[3:117] * 10.0 + 5
@@ -177,10 +149,12 @@ def test_a_patch_without_radar_is_kept_and_marked(tmp_path):
 def test_a_change_in_one_band_is_noticed(tmp_path):
     root = patches(tmp_path)
     bigearthnet(root / "s2", s1=root / "s1")
-    write_band(root / "s2" / NAMES[0], "B02", np.full((120, 120), 7, np.uint16))
+    path = root / "s2" / NAMES[0] / f"{NAMES[0]}_B02.tif"
+    write_map(path, np.full((120, 120), 7, np.uint16))
     scenes = bigearthnet(root / "s2", s1=root / "s1")
     assert float(scenes.images[0, 1, 0, 0]) == pytest.approx(7e-4)
-    write_band(next((root / "s1").iterdir()), "VV", np.full((120, 120), 3, np.float32))
+    radar = next((root / "s1").glob("*/*_VV.tif"))
+    write_map(radar, np.full((120, 120), 3, np.float32))
     again = bigearthnet(root / "s2", s1=root / "s1")
     assert 3.0 in again.modalities["s1"][:, 0, 0, 0].tolist()
 
@@ -203,19 +177,7 @@ def test_the_nomenclature_adds_up():
 
 @pytest.mark.skipif(not SAMPLE.exists(), reason="no sample beside the checkout")
 def test_real_patches_come_through_unchanged(tmp_path):
-    facts = pd.read_csv(SAMPLE / "benv1_meta.csv").head(4)
-    arrays = np.load(SAMPLE / "benv1_pairs.npz")
-    for i, row in enumerate(facts.itertuples()):
-        s2 = {band: arrays[f"{row.patch_id}/{band}"] for band in S2_BANDS}
-        s1 = {band: arrays[f"{row.patch_id}/{band}"] for band in S1_BANDS}
-        date = pd.to_datetime(str(row.date)).strftime("%Y-%m-%d 10:10:31")
-        labels = row.labels43.split("|")
-        write_patch(
-            tmp_path / "s2", row.patch_id, s2, labels=labels, acquisition_date=date
-        )
-        write_patch(
-            tmp_path / "s1", f"S1A_{i}", s1, corresponding_s2_patch=row.patch_id
-        )
+    facts, arrays = write_sample(tmp_path / "s2", tmp_path / "s1")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         scenes = bigearthnet(tmp_path / "s2", s1=tmp_path / "s1")

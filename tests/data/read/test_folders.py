@@ -16,11 +16,6 @@ from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("WORKSHOP_CACHE", str(tmp_path / "cache"))
-
-
 def picture(height=8, width=8, value=100, mode="RGB"):
     channels = len(Image.new(mode, (1, 1)).getbands())
     shape = (height, width, channels) if channels > 1 else (height, width)

@@ -1,13 +1,13 @@
 """GeoTIFFs of many bands: by name, as reflectance, with their place."""
 
 import sys
-import warnings
 import zipfile
 
 import numpy as np
 import pytest
 import torch
 
+from tests.data.read.files import write_tif
 from workshop_lib.data.read.folders import index_folder
 from workshop_lib.data.read.geotiff import geotiffs, is_multiband
 from workshop_lib.data.scenes import Scenes
@@ -19,32 +19,14 @@ warp = pytest.importorskip("rasterio.warp")
 BANDS = ("B02", "B03", "B04", "B8A")
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("WORKSHOP_CACHE", str(tmp_path / "cache"))
-
-
-def write(path, pixels, names=None, **more):
-    """Write (C, H, W) pixels as a GeoTIFF."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    c, h, w = pixels.shape
-    about = {"driver": "GTiff", "count": c, "height": h, "width": w}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with rasterio.open(path, "w", dtype=pixels.dtype, **about, **more) as file:
-            file.write(pixels)
-            if names:
-                file.descriptions = names
-
-
 def levels(*values, dtype=np.uint16, size=6):
     """Bands of one value each."""
     return np.stack([np.full((size, size), value, dtype) for value in values])
 
 
 def two_classes(root, names=BANDS, **more):
-    write(root / "Forest" / "a.tif", levels(100, 200, 300, 400), names, **more)
-    write(root / "River" / "b.tif", levels(500, 600, 700, 800), names, **more)
+    write_tif(root / "Forest" / "a.tif", levels(100, 200, 300, 400), names, **more)
+    write_tif(root / "River" / "b.tif", levels(500, 600, 700, 800), names, **more)
     return root
 
 
@@ -68,7 +50,7 @@ def test_some_bands_in_the_order_asked_for(tmp_path):
 def test_every_file_is_asked_where_its_bands_are(tmp_path):
     root = two_classes(tmp_path / "d")
     other_order = ("B8A", "B04", "B03", "B02")
-    write(root / "River" / "c.tif", levels(4, 3, 2, 1), other_order)
+    write_tif(root / "River" / "c.tif", levels(4, 3, 2, 1), other_order)
     scenes = geotiffs(root, bands=("B02", "B8A"))
     assert scenes.images[2, :, 0, 0].tolist() == pytest.approx([1e-4, 4e-4])
 
@@ -98,7 +80,7 @@ def test_a_band_that_nobody_has(tmp_path):
         WorkshopError, match="bands B99 are not in .*B02, B03, B04, B8A"
     ):
         geotiffs(root, bands=("B02", "B99"))
-    write(root / "River" / "c.tif", levels(1, 2), ("B02", "B03"))
+    write_tif(root / "River" / "c.tif", levels(1, 2), ("B02", "B03"))
     with pytest.raises(WorkshopError, match="River/c.tif: no band is called B04, B8A"):
         geotiffs(root)
 
@@ -112,7 +94,7 @@ def test_another_choice_of_bands_is_another_cache(tmp_path):
 def test_floating_point_stays_as_it_is(tmp_path):
     for scene in ("a", "b"):
         pixels = levels(0.25, 1.5, dtype=np.float32)
-        write(tmp_path / "d" / scene / "x.tif", pixels, ("B02", "B03"))
+        write_tif(tmp_path / "d" / scene / "x.tif", pixels, ("B02", "B03"))
     scenes = geotiffs(tmp_path / "d")
     assert scenes.images[0, :, 0, 0].tolist() == [0.25, 1.5]
 
@@ -121,7 +103,7 @@ def test_unequal_sizes_by_the_one_rule(tmp_path, capsys):
     root = two_classes(tmp_path / "d")
     wide = np.zeros((4, 6, 18), np.uint16)
     wide[:, :, 6:12] = 5000  # the centre
-    write(root / "River" / "wide.tif", wide, BANDS)
+    write_tif(root / "River" / "wide.tif", wide, BANDS)
     scenes = geotiffs(root)
     assert "1 of 3 images are not 6x6 px" in capsys.readouterr().out
     assert scenes.images[2].unique().tolist() == [0.5]
@@ -135,7 +117,7 @@ def test_the_place_is_the_centre_of_the_image(tmp_path):
     (lon,), (lat,) = warp.transform("EPSG:32632", "EPSG:4326", [600_030], [4_999_970])
     assert scenes.metadata["lat"].tolist() == pytest.approx([lat] * 2)
     assert scenes.metadata["lon"].tolist() == pytest.approx([lon] * 2)
-    write(root / "River" / "nowhere.tif", levels(1, 2, 3, 4), BANDS)
+    write_tif(root / "River" / "nowhere.tif", levels(1, 2, 3, 4), BANDS)
     assert geotiffs(root).metadata == {}  # not known of all
 
 
@@ -154,12 +136,12 @@ def test_one_error_lists_every_offender(tmp_path):
     (root / "Forest" / "text.tif").write_text("no image")
     whole = (root / "Forest" / "a.tif").read_bytes()
     (root / "Forest" / "cut.tif").write_bytes(whole[: len(whole) // 2])
-    write(root / "River" / "bytes.tif", levels(1, 2, 3, 4, dtype=np.uint8), BANDS)
-    write(root / "River" / "gaps.tif", levels(1, 2, 3, 0), BANDS, nodata=0)
+    write_tif(root / "River" / "bytes.tif", levels(1, 2, 3, 4, dtype=np.uint8), BANDS)
+    write_tif(root / "River" / "gaps.tif", levels(1, 2, 3, 0), BANDS, nodata=0)
     nan = levels(0.1, 0.2, 0.3, np.nan, dtype=np.float32)
-    write(root / "River" / "nan.tif", nan, BANDS)
+    write_tif(root / "River" / "nan.tif", nan, BANDS)
     large = levels(1, 2, 3, 4000, dtype=np.float32)
-    write(root / "River" / "large.tif", large, BANDS)
+    write_tif(root / "River" / "large.tif", large, BANDS)
     (root / "River" / "preview.png").write_bytes(b"\x89PNG is no image of this set")
     with pytest.raises(WorkshopError) as caught:
         geotiffs(root)
@@ -201,12 +183,12 @@ def test_pictures_and_many_bands_are_told_apart(tmp_path, pixels, expected, bigt
     (tmp_path / "d" / "a").mkdir(parents=True)
     (tmp_path / "d" / "a" / "broken.tif").write_text("no image")
     for scene in ("a", "b"):
-        write(tmp_path / "d" / scene / "x.tif", pixels, BIGTIFF=bigtiff)
+        write_tif(tmp_path / "d" / scene / "x.tif", pixels, BIGTIFF=bigtiff)
     assert is_multiband(index_folder(tmp_path / "d")) is expected
 
 
 def test_tif_pictures_stay_pictures(tmp_path):
     for scene in ("a", "b"):
         pixels = levels(10, 20, 30, dtype=np.uint8)
-        write(tmp_path / "d" / scene / "x.tif", pixels)
+        write_tif(tmp_path / "d" / scene / "x.tif", pixels)
     assert Scenes.from_folder(tmp_path / "d").is_rgb

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.data.read.files import write_tif
 from workshop_lib.data.catalog import find_dataset
 from workshop_lib.data.download import get, resolve
 from workshop_lib.data.read.landcover import LANDSAT_CLASSES, open_landsat
@@ -18,13 +19,11 @@ SHARED = Path(__file__).parents[4] / "shared/data/nc_landsat7_landcover"
 
 
 def write(path, pixels):
-    path.parent.mkdir(parents=True, exist_ok=True)
     where = rasterio.transform.from_origin(630_534, 228_114, 28.5, 28.5)
-    with rasterio.open(
-        path, "w", driver="GTiff", count=1, height=len(pixels), width=len(pixels[0]),
-        dtype="float32", nodata=-99999, crs="EPSG:32119", transform=where,
-    ) as file:  # fmt: skip
-        file.write(pixels.astype(np.float32), 1)
+    write_tif(
+        path, pixels.astype(np.float32), nodata=-99999, crs="EPSG:32119",
+        transform=where,
+    )  # fmt: skip
 
 
 def scene(folder):

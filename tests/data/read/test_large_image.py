@@ -6,6 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.data.read.files import write_tif
 from workshop_lib.data.read.large_image import (
     ArrayImage,
     RasterImage,
@@ -16,17 +17,6 @@ from workshop_lib.data.read.large_image import (
 from workshop_lib.errors import WorkshopError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (3, 37, 53), dtype=np.uint8)
-
-
-def write_tif(path, pixels, **more):
-    rasterio = pytest.importorskip("rasterio", reason="needs workshop_lib[geo]")
-    c, h, w = pixels.shape
-    transform = rasterio.transform.from_origin(500_000, 4_000_000, 10, 10)
-    about = {"driver": "GTiff", "count": c, "height": h, "width": w}
-    about |= {"crs": "EPSG:32632", "transform": transform, "dtype": pixels.dtype}
-    with rasterio.open(path, "w", **{**about, **more}) as file:
-        file.write(pixels)
-    return path
 
 
 def in_all_forms(folder):
@@ -107,7 +97,10 @@ def test_a_picture_lacks_a_pixel_where_all_bands_do(tmp_path):
 
 
 def test_the_georeference_is_kept(tmp_path):
-    image = RasterImage(write_tif(tmp_path / "a.tif", PIXELS))
+    from_origin = pytest.importorskip("rasterio.transform").from_origin
+    place = from_origin(500_000, 4_000_000, 10, 10)
+    path = write_tif(tmp_path / "a.tif", PIXELS, crs="EPSG:32632", transform=place)
+    image = RasterImage(path)
     assert image.crs.to_epsg() == 32632 and image.transform.c == 500_000
 
 
@@ -116,7 +109,7 @@ def test_bands_by_name(tmp_path):
     path = write_tif(tmp_path / "a.tif", PIXELS)
     unnamed = RasterImage(path, ("red", "green", "blue"))
     assert np.array_equal(unnamed.read(0, 0, 37, 53), PIXELS)
-    with pytest.raises(WorkshopError, match="3 without names"):
+    with pytest.raises(WorkshopError, match="3 bands for 2 names"):
         RasterImage(path, ("B02", "B03"))
     with rasterio.open(path, "r+") as file:
         file.descriptions = ("B02", "B03", "B04")
@@ -124,7 +117,7 @@ def test_bands_by_name(tmp_path):
     assert found.shape == (2, 37, 53)
     expected = PIXELS[[2, 0]].astype(np.float32)  # two bands are no picture
     assert np.allclose(found.read(0, 0, 37, 53) * 10_000, expected)
-    with pytest.raises(WorkshopError, match="not the bands B08: its bands are B02, B0"):
+    with pytest.raises(WorkshopError, match="no band is called B08: they are B02, B0"):
         RasterImage(path, ("B08", "B02"))
 
 

@@ -2,25 +2,19 @@
 
 import unicodedata
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
+from tests.data.read.files import png
 from workshop_lib.data.read.index import index_names
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("WORKSHOP_CACHE", str(tmp_path / "cache"))
-
-
 def save(path, value=100):
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.full((6, 6, 3), value, np.uint8)).save(path)
+    path.write_bytes(png(value))
 
 
 def test_paths_with_spaces_and_labels_that_are_the_last_word(tmp_path):

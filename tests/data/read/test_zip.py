@@ -10,21 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from tests.data.read.files import png
 from workshop_lib.data.read import folders
 from workshop_lib.data.read.folders import index_zip
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("WORKSHOP_CACHE", str(tmp_path / "cache"))
-
-
-def png(value=100, size=6):
-    stream = io.BytesIO()
-    Image.fromarray(np.full((size, size, 3), value, np.uint8)).save(stream, "PNG")
-    return stream.getvalue()
 
 
 def archive(path, content):

@@ -16,17 +16,7 @@ from above, and leave out 11 that images of 10 m do not show.
 Sumbul et al. 2019 (Sentinel-2), 2021 (Sentinel-1 and the 19 classes).
 """
 
-__all__ = [
-    "CLASSES_19",
-    "CLASSES_43",
-    "S1_BANDS",
-    "S2_BANDS",
-    "TO_19",
-    "PatchReader",
-    "bigearthnet",
-    "check_bands",
-    "multi_hot",
-]
+__all__ = ["CLASSES_19", "CLASSES_43", "S1_BANDS", "S2_BANDS", "bigearthnet"]
 
 import hashlib
 import json

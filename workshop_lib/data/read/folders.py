@@ -31,6 +31,10 @@ from workshop_lib.data.read.index import (
 from workshop_lib.errors import WorkshopError, listed
 
 _MOST_BYTES = 2**30  # of one image in a zip; more is no image but an attack
+_LEVELS = 4  # of folders that are looked into for class folders
+
+# Every visible folder inside a root, and the visible files directly in it
+Tree = Mapping[PurePosixPath, list[ImageEntry]]
 
 
 def index_folder(folder: Path | str, endings: Sequence[str] = ENDINGS) -> ImageIndex:
@@ -46,13 +50,24 @@ def index_folder(folder: Path | str, endings: Sequence[str] = ENDINGS) -> ImageI
             f"{root} is not a folder: give the folder that holds one folder of images"
             " per class."
         )
-    classes = {
-        name: _files_in(entry.path) for name, entry in _scan(root, folders=True).items()
-    }
+    tree = _walk(root, _LEVELS)
+    classes = _class_folders(str(root), tree, PurePosixPath())
     index = index_classes(str(root.resolve()), classes, endings)
-    if len(index.class_names) < 2 or not set(index.labels) - {UNKNOWN}:
-        raise _no_classes(root, index, endings)
-    return index
+    names = index.class_names
+    if len(names) > 1 and set(index.labels) - {UNKNOWN}:
+        return index
+    found = "no images in its folders"
+    if not names:
+        loose = sum(is_image(file.name, endings) for file in tree[PurePosixPath()])
+        found = f"{loose} images but no folders" if loose else "no folders with images"
+    elif set(index.labels) - {UNKNOWN}:
+        found = f"only one class folder ({names[0]!r})"
+    deeper = _class_roots(tree, endings)
+    hint = f" Did you mean {root / deeper[0]}?" if deeper else ""
+    raise WorkshopError(
+        f"{root}: {found}. Expected at least two folders, one per class, each with"
+        f" images ({', '.join(endings)}).{hint}"
+    )
 
 
 def index_zip(
@@ -80,28 +95,24 @@ def index_zip(
             f"{path} cannot be read as a zip archive ({error}): is it cut off? Compare"
             " its size with that at the source, and download it again."
         ) from error
-    folders: dict[PurePosixPath, list[ImageEntry]] = defaultdict(list)
+    tree: dict[PurePosixPath, list[ImageEntry]] = defaultdict(list)
     for info in archive.infolist():
         name = PurePosixPath(info.filename.replace("\\", "/"))
         if not all(is_visible(part) for part in name.parts):
             continue
         if info.is_dir():
-            folders[name] += []
+            tree[name] += []
         else:
             state = (info.file_size, info.CRC)
-            folders[name.parent].append(ImageEntry(name.name, info, state))
-    root = _class_root(Path(path), folders, endings, inside)
-    named = ((f.name, f) for f in folders if f.parent == root != f)
-    classes = {
-        name: sorted_by_name(name, ((f.name, f) for f in folders[folder]))
-        for name, folder in sorted_by_name(str(path), named).items()
-    }
+            tree[name.parent].append(ImageEntry(name.name, info, state))
 
     def read(info: zipfile.ZipInfo) -> BinaryIO:
         if info.file_size > _MOST_BYTES:
             raise ValueError(f"says to hold {info.file_size / 2**30:.0f} GiB")
         return io.BytesIO(archive.read(info))  # safe from several threads
 
+    root = _choose_root(str(path), tree, endings, inside)
+    classes = _class_folders(str(path), tree, root)
     return index_classes(str(Path(path).resolve()), classes, endings, read)
 
 
@@ -114,88 +125,63 @@ def find_images(folder: Path | str) -> list[Path]:
     root = Path(folder)
     if not root.is_dir():
         raise WorkshopError(f"{root} is not a folder: give a folder of images.")
-    found, ahead = [], [str(root)]
-    while ahead:
-        one = ahead.pop()
-        files = _files_in(one).items()
-        found += [Path(file.place) for name, file in files if is_image(name, ENDINGS)]
-        ahead += [f.path for f in reversed(_scan(one, folders=True).values())]
+    tree = _walk(root, levels=100)
+    files = (sorted(tree[inside]) for inside in sorted(tree))
+    found = [Path(f.place) for some in files for f in some if is_image(f.name, ENDINGS)]
     if not found:
         raise WorkshopError(f"{root}: no images in it ({', '.join(ENDINGS)}).")
     return found
 
 
-def _scan(folder: Path | str, folders: bool) -> dict[str, "os.DirEntry[str]"]:
-    """List the visible folders, or the visible files, directly in a folder."""
-    # Not Path.iterdir: an entry knows its kind already, which saves a look at the disk
-    # per file, and half a second for 27,000 files.
-    try:
-        with os.scandir(folder) as entries:
-            visible = [one for one in entries if is_visible(one.name)]
-    except OSError as error:
+def _walk(root: Path, levels: int) -> Tree:
+    """List the visible files of a folder, and those of the folders below it."""
+
+    def refuse(error: OSError) -> None:
         raise WorkshopError(
-            f"cannot look into {folder}: {error.strerror}. Check that you may read it."
+            f"cannot look into {error.filename}: {error.strerror}. Check that you may"
+            " read it."
         ) from error
-    named = ((one.name, one) for one in visible if one.is_dir() == folders)
-    return sorted_by_name(str(folder), named)
+
+    tree = {}
+    for path, folders, files in os.walk(root, onerror=refuse, followlinks=True):
+        inside = PurePosixPath(Path(path).relative_to(root).as_posix())
+        deep = len(inside.parts) >= levels
+        folders[:] = [] if deep else [name for name in folders if is_visible(name)]
+        places = [os.path.join(path, name) for name in files if is_visible(name)]
+        tree[inside] = [
+            ImageEntry(os.path.basename(place), place, file_state(place))
+            for place in places
+        ]
+    return tree
 
 
-def _files_in(folder: Path | str) -> Files:
-    found = _scan(folder, folders=False).items()
-    return {name: ImageEntry(name, one.path, file_state(one)) for name, one in found}
-
-
-def _has_images(folder: Path | str, endings: Sequence[str]) -> bool:
-    return any(is_image(name, endings) for name in _scan(folder, folders=False))
-
-
-def _no_classes(root: Path, index: ImageIndex, endings: Sequence[str]) -> WorkshopError:
-    names = index.class_names
-    if not names:
-        loose = sum(is_image(name, endings) for name in _scan(root, folders=False))
-        found = f"{loose} images but no folders" if loose else "no folders with images"
-    elif set(index.labels) - {UNKNOWN}:
-        found = f"only one class folder ({names[0]!r})"
-    else:
-        found = "no images in its folders"
-    deeper = _find_deeper(root, endings)
-    hint = f" Did you mean {deeper}?" if deeper else ""
-    return WorkshopError(
-        f"{root}: {found}. Expected at least two folders, one per class, each with"
-        f" images ({', '.join(endings)}).{hint}"
+def _class_folders(where: str, tree: Tree, root: PurePosixPath) -> dict[str, Files]:
+    named = (
+        (folder.name, folder) for folder in tree if folder.parent == root != folder
     )
-
-
-def _find_deeper(root: Path, endings: Sequence[str], levels: int = 3) -> Path | None:
-    """Find the folder of class folders that archives like to wrap in others."""
-    for entry in _scan(root, folders=True).values():
-        inner = _scan(entry.path, folders=True).values()
-        if any(_has_images(folder.path, endings) for folder in inner):
-            return Path(entry.path)
-        if levels > 1:
-            found = _find_deeper(Path(entry.path), endings, levels - 1)
-            if found:
-                return found
-    return None
-
-
-def _class_root(
-    path: Path,
-    folders: Mapping[PurePosixPath, list[ImageEntry]],
-    endings: Sequence[str],
-    inside: str | None,
-) -> PurePosixPath:
-    """Find the folder of an archive that holds the class folders."""
-    images = {
-        folder: sum(is_image(file.name, endings) for file in files)
-        for folder, files in folders.items()
+    return {
+        name: sorted_by_name(name, ((file.name, file) for file in tree[folder]))
+        for name, folder in sorted_by_name(where, named).items()
     }
+
+
+def _class_roots(tree: Tree, endings: Sequence[str]) -> list[PurePosixPath]:
+    """Find the folders that hold at least two class folders with images."""
     parents = Counter(
         folder.parent
-        for folder, count in images.items()
-        if count and folder.name and not is_unlabeled(folder.name)
+        for folder, files in tree.items()
+        if any(is_image(file.name, endings) for file in files)
+        and folder.name
+        and not is_unlabeled(folder.name)
     )
-    roots = sorted(root for root, count in parents.items() if count > 1)
+    return sorted(root for root, count in parents.items() if count > 1)
+
+
+def _choose_root(
+    path: str, tree: Tree, endings: Sequence[str], inside: str | None
+) -> PurePosixPath:
+    """Find the folder of an archive that holds the class folders."""
+    roots = _class_roots(tree, endings)
     places = listed([repr(str(root)) for root in roots])
     if inside is not None:
         if PurePosixPath(inside.strip("/")) in roots:
@@ -211,8 +197,8 @@ def _class_root(
             f"{path}: class folders in several places ({places}): unpack it and give"
             " one of them, or Scenes.from_zip(..., inside=...)."
         )
+    count = sum(is_image(file.name, endings) for some in tree.values() for file in some)
     raise WorkshopError(
-        f"{path}: {sum(images.values())} images but not at least two folders with"
-        " images, one per class. Expected .../CLASS/IMAGE with the endings"
-        f" {', '.join(endings)}."
+        f"{path}: {count} images but not at least two folders with images, one per"
+        f" class. Expected .../CLASS/IMAGE with the endings {', '.join(endings)}."
     )

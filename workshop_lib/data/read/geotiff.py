@@ -10,17 +10,7 @@ of `workshop_lib.data.read.decode`. The centre of a georeferenced image becomes 
 "lat" and "lon".
 """
 
-__all__ = [
-    "SCALE",
-    "GeoTiffReader",
-    "band_names",
-    "center_of",
-    "geotiffs",
-    "is_multiband",
-    "open_raster",
-    "read_bands",
-    "without_place_warnings",
-]
+__all__ = ["GeoTiffReader", "geotiffs", "is_multiband", "open_raster"]
 
 import warnings
 from collections.abc import Iterator, Sequence
@@ -134,12 +124,7 @@ class GeoTiffReader:
         with _open(self.index, entry) as dataset:
             # Asked of every file: their orders may differ.
             names = self.names or band_names(dataset)
-            if names and len(names) != dataset.count:
-                raise ValueError(f"{dataset.count} bands for {len(names)} names")
-            missing = [band for band in self.bands if band not in names]
-            if missing:
-                raise ValueError(f"no band is called {', '.join(missing)}")
-            numbers = [names.index(band) + 1 for band in self.bands]
+            numbers = band_numbers(dataset, self.bands, names)
             pixels = read_bands(dataset, numbers, height, width)  # (C, H, W)
             resized = dataset.shape != (height, width)
             return Decoded(pixels, resized, center_of(dataset))
@@ -237,12 +222,23 @@ def band_names(dataset: Any) -> tuple[str, ...]:
     return names if all(names) and len(set(names)) == len(names) else ()
 
 
+def band_numbers(dataset: Any, bands: Sequence[str], names: Sequence[str]) -> list[int]:
+    """Find bands by their names in a file: their numbers, from 1.
+
+    Raises:
+        ValueError: a band that the file does not have, or not one name per band.
+    """
+    if names and len(names) != dataset.count:
+        raise ValueError(f"{dataset.count} bands for {len(names)} names")
+    missing = [band for band in bands if band not in names]
+    if missing:
+        known = ", ".join(names) or "without names"
+        raise ValueError(f"no band is called {', '.join(missing)}: they are {known}")
+    return [names.index(band) + 1 for band in bands]
+
+
 def read_bands(
-    dataset: Any,
-    numbers: Sequence[int],
-    height: int,
-    width: int,
-    most: float = _MOST,
+    dataset: Any, numbers: Sequence[int], height: int, width: int, most: float = _MOST
 ) -> np.ndarray[Any, Any]:
     """Read some bands as float32: whole numbers / 10,000, decimals as they are.
 

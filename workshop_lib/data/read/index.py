@@ -8,21 +8,7 @@ A folder called `unlabeled` or `unlabelled` beside the class folders is no class
 images take part in training without a label (-1).
 """
 
-__all__ = [
-    "ENDINGS",
-    "UNKNOWN",
-    "Files",
-    "ImageEntry",
-    "ImageIndex",
-    "file_state",
-    "index_classes",
-    "index_files",
-    "index_names",
-    "is_image",
-    "is_unlabeled",
-    "is_visible",
-    "sorted_by_name",
-]
+__all__ = ["ImageEntry", "ImageIndex", "index_files", "index_names"]
 
 import os
 import unicodedata

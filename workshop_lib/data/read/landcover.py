@@ -34,7 +34,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,11 +73,6 @@ _AREA = re.compile(r"(?:top_mosaic_09cm_)?area(\d+)(?:_\d+)*")
 _ENDINGS = (".tif", ".png")
 
 
-class _Files(NamedTuple):
-    image: Path
-    label: Path
-
-
 def mask_of(colours: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Turn a label image into class numbers; other colours are `IGNORE`.
 
@@ -101,8 +96,8 @@ def colours_of(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return table[mask]
 
 
-def find_tiles(folder: Path | str) -> dict[str, _Files]:
-    """Find images and their labels, by name, at whatever depth.
+def find_tiles(folder: Path | str) -> dict[str, tuple[Path, Path]]:
+    """Find images and their labels, by name, at whatever depth: name -> both files.
 
     Raises:
         WorkshopError: no such folder, no images, or images without labels.
@@ -126,7 +121,7 @@ def find_tiles(folder: Path | str) -> dict[str, _Files]:
             " labels/.../top_mosaic_09cm_area1.tif (`workshop data vaihingen get` makes"
             " that), or img_dir/.../area1_0_0_512_512.png with the same in ann_dir/."
         )
-    return {name: _Files(images[name], labels[name]) for name in images}
+    return {name: (images[name], labels[name]) for name in images}
 
 
 def vaihingen_scenes(
@@ -154,14 +149,12 @@ def vaihingen_scenes(
             differ in size.
     """
     tiles, found = [], find_tiles(folder)
-    for name, files in found.items():
-        match = _AREA.fullmatch(name)
-        number = int(match[1]) if match else 0
+    for name, (image, label) in found.items():
+        number = int(_AREA.fullmatch(name)[1])  # type: ignore[index]
         if number in areas:
-            image = np.moveaxis(_read(files.image), 2, 0)  # (3, H, W)
-            tiles.append(
-                Tile(name, ArrayImage(image), ArrayImage(_labels(files.label)), number)
-            )
+            pixels = np.moveaxis(_read(image), 2, 0)  # (3, H, W)
+            mask = ArrayImage(_labels(label))
+            tiles.append(Tile(name, ArrayImage(pixels), mask, number))
     missing = sorted(set(areas) - {tile.number for tile in tiles})
     if missing:
         raise WorkshopError(

@@ -21,10 +21,11 @@ from torch import Tensor
 from workshop_lib.data.read.geotiff import (
     SCALE,
     band_names,
+    band_numbers,
     open_raster,
     without_place_warnings,
 )
-from workshop_lib.errors import WorkshopError, listed
+from workshop_lib.errors import WorkshopError
 
 Pixels = NDArray[Any]
 
@@ -144,15 +145,17 @@ class RasterImage:
                 self._numbers = list(range(1, file.count + 1))
                 if bands is not None:
                     names = band_names(file) or tuple(bands)
-                    self._numbers = _numbers(path, file.count, names, bands)
+                    self._numbers = band_numbers(file, bands, names)
                 C = len(self._numbers)
                 self._shape = (C, int(file.height), int(file.width))
                 self.crs, self.transform = file.crs, file.transform
                 self._is_picture = set(file.dtypes) == {"uint8"} and C in (1, 3)
                 self._nodata = file.nodata
-        except OSError as error:
+        except WorkshopError:
+            raise
+        except (OSError, ValueError) as error:
             raise WorkshopError(
-                f"cannot read {self.path} ({error}): give a GeoTIFF."
+                f"cannot read {self.path} ({error}): give a GeoTIFF with these bands."
             ) from error
 
     @property
@@ -210,20 +213,6 @@ def row_blocks(image: LargeImage, height: int = 512) -> Iterator[Pixels]:
     _, H, W = image.shape
     for row in range(0, H, height):
         yield image.read(row, 0, min(height, H - row), W)
-
-
-def _numbers(
-    path: Path | str, count: int, names: Sequence[str], bands: Sequence[str]
-) -> list[int]:
-    """Find bands by name: their numbers in the file, from 1."""
-    lacking = [band for band in bands if band not in names]
-    if lacking or len(names) != count:
-        known = ", ".join(names) if len(names) == count else f"{count} without names"
-        raise WorkshopError(
-            f"{path} has not the bands {listed(lacking or list(bands))}: its bands are"
-            f" {known}."
-        )
-    return [names.index(band) + 1 for band in bands]
 
 
 def _check_window(

@@ -19,7 +19,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from workshop_lib.data.checks import listed
+from workshop_lib.errors import listed
 from workshop_lib.next.config import Config
 from workshop_lib.next.sample import Sample
 from workshop_lib.ranks import gather_rows, mean_over_ranks, world_size
