@@ -66,24 +66,25 @@ assert 0 <= guess_without <= 100 and 0 <= guess_with <= 100
 # labelled and 56 not in each step.
 
 # %%
-from workshop_lib.recipe import preset
+from workshop_lib.next.presets import preset
 
-recipe = preset()
-large = preset("home").with_(size=224, batch_size=8)
+config = preset()
+large = preset("home", size=224, batch_size=8)
 plans = {
-    "this workshop": (recipe, "fp32"),
+    "this workshop": (config, "fp32"),
     "224 px, 32-bit numbers": (large, "fp32"),
     "224 px, 16-bit numbers": (large, "fp16"),
 }
 
 # %%
-from workshop_lib.training.memory import act_out
+from workshop_lib.next.training.memory import estimate_memory
 
-for what, (r, precision) in plans.items():
-    need = act_out(
-        r, shape=(4, r.size, r.size), num_classes=10, num_images=4000,
-        image_bytes=16 * r.size**2, precision=precision,
-    ).total  # fmt: skip
+ten = {"scene": {"kind": "categorical", "num_classes": 10}}
+facts = {"sensors": {"s2": 4}, "metadata": 0, "heads": ten}
+for what, (c, precision) in plans.items():
+    need = estimate_memory(
+        c, facts, image_bytes=16 * c.data.size**2, precision=precision
+    ).total
     print(f"{what:24}{need / 1e9:5.1f} GB, fits a T4: {need < 15e9}")
 
 # %% [markdown]
@@ -134,9 +135,9 @@ quiz.answer("01-two-ssl", "...")  # a letter in place of the dots
 
 # %%
 from workshop_lib import plots
-from workshop_lib.data.load import load_dataset
+from workshop_lib.next.data.load import load_dataset
 
-scenes = load_dataset(recipe)
+scenes = load_dataset()
 names = scenes.class_names
 plots.class_samples(scenes.images, scenes.labels, names, scenes.bands)
 
@@ -227,9 +228,9 @@ quiz.answer("01-baseline", "...")
 # parts for measuring. Notebook 02 is about nothing else.
 
 # %%
-from workshop_lib.data.load import make_split
+from workshop_lib.next.data.load import make_split
 
-split = make_split(recipe, scenes)
+split = make_split(scenes, config.data)
 print(split)
 plots.split_bars(scenes, split)
 
@@ -246,7 +247,7 @@ plots.split_bars(scenes, split)
 # this notebook or another one, is loaded and says so.
 
 # %% tags=["slow"] seconds=25
-from workshop_lib.course.runs import class_run
+from workshop_lib.next.course.runs import class_run
 
 supervised = class_run("supervised_strong", scenes, split)
 
@@ -277,7 +278,7 @@ plots.learning_curves(
 # exercise 1.
 
 # %%
-from workshop_lib.evaluation.evaluate import evaluate
+from workshop_lib.next.evaluation.evaluate import evaluate
 
 reached = {
     "supervised": evaluate(supervised, scenes, split).scores.accuracy,
@@ -297,9 +298,10 @@ plots.baselines(bars, title="The same labels, twice", chance=chance)
 for name, guess in (("supervised", guess_without), ("FixMatch", guess_with)):
     off = 100 * reached[name] - guess
     print(f"{name}: guessed {guess} %, off by {off:+.0f} points")
-print(f"{fixmatch.recipe.steps:,} steps, runs {supervised.folder.as_posix()}")
+steps = fixmatch.config.optim.steps
+print(f"{steps:,} steps, runs {supervised.folder.as_posix()}")
 print(f"and {fixmatch.folder.as_posix()}")
-if recipe.steps >= 2000:  # the preset `ci` stops long before
+if config.optim.steps >= 2000:  # the preset `ci` stops long before
     assert reached["FixMatch"] > reached["supervised"] > chance
 
 # %% [markdown]
@@ -384,16 +386,17 @@ plots.panels(shown, title="A filter slid over one band", numbers=True)
 
 # %%
 model, normalize = fixmatch.load_model()
-x = normalize(scenes.images[halls[3]][None])  # (1, C, H, W)
+x = normalize({"s2": scenes.images[halls[3]][None]})["s2"]  # (1, C, H, W)
+layers = [one for stage in model.encoder.backbone.stages for one in stage]
 maps = {}
 with torch.no_grad():
-    for number, layer in enumerate(model.trunk):
+    for number, layer in enumerate(layers):
         x = layer(x)
         if number in (2, 8, 17):  # after the 1st, 3rd and 6th convolution
             for channel in range(6):
                 name = f"layer {number // 3 + 1}, map {channel + 1}"
                 maps[name] = x[0, channel].numpy()
-weights = [p for p in model.trunk.parameters() if p.ndim == 4]
+weights = [p for p in model.encoder.parameters() if p.ndim == 4]
 print(f"{sum(p.numel() // 9 for p in weights):,} filters of 3 x 3 numbers")
 plots.panels(maps, title="Feature maps of the FixMatch network")
 
@@ -405,10 +408,10 @@ plots.panels(maps, title="Feature maps of the FixMatch network")
 # are for six test images: the class with the highest score, and how sure.
 
 # %%
-from workshop_lib.models.predict import predict
+from workshop_lib.next.evaluation.run_inputs import predict_run
 
 some = split.test[:6]
-probs = predict(model, normalize, scenes.images, index=some)  # (6, K)
+probs = predict_run(fixmatch, scenes, some)  # (6, K)
 assert torch.allclose(probs.sum(1), torch.ones(len(some)), atol=1e-4)
 plots.gallery(
     scenes.images[some], scenes.bands, scenes.labels[some], probs, names
@@ -435,11 +438,11 @@ quiz.answer("01-filter", "...")
 # | hybrid | several of these at once | FixMatch, CoMatch, CCSSL |
 #
 # The next cell sorts every method that can be trained here. Label
-# propagation is no training of its own but a start for one (the knob
+# propagation is no training of its own but a start for one (the setting
 # `propagation_steps`).
 
 # %%
-from workshop_lib.methods import METHODS
+from workshop_lib.next.methods import METHODS
 
 families = {
     "no unlabelled images": ["supervised"],

@@ -52,12 +52,11 @@
 DATA = "mini_eo"  # or "ucm", "eurosat", or the path of a folder per class
 
 # %%
-from workshop_lib.data.load import load_dataset, make_split
-from workshop_lib.recipe import preset
+from workshop_lib.next.data.load import open_data
+from workshop_lib.next.presets import preset
 
-recipe = preset().with_(data=DATA)
-scenes = load_dataset(recipe)
-split = make_split(recipe, scenes)
+config = preset(data=DATA)
+scenes, split = open_data(config)
 print(f"{len(split.labeled)} labelled, {len(split.unlabeled)} unlabelled,")
 print(f"{len(split.val)} validation, {len(split.test)} test images")
 
@@ -120,19 +119,20 @@ def predict_memory(kept, batch_size, mu):
 
 # %%
 from workshop_lib.course import checks
-from workshop_lib.recipe import Recipe
-from workshop_lib.training.memory import act_out
+from workshop_lib.next.training.memory import estimate_memory
 
-paper = Recipe(model="wrn-28-2", size=224, batch_size=8, mu=7,
+paper = preset("class", encoder="wrn-28-2", size=224, batch_size=8, mu=7,
                joint_forward=True)  # fmt: skip
+scene = {"kind": "categorical", "num_classes": 21}
+photos = {"sensors": {"rgb": 3}, "metadata": 0, "heads": {"scene": scene}}
 
 
-def need(recipe, precision="fp32"):
-    """Foresee a step's memory on 2,100 photographs of 21 classes."""
-    side = recipe.size
-    return act_out(recipe, shape=(3, side, side), num_classes=21,
-                   num_images=2100, image_bytes=3 * side**2,
-                   precision=precision)  # fmt: skip
+def need(config, precision="fp32"):
+    """Predict a step's memory on 2,100 photographs of 21 classes."""
+    side = config.data.size
+    return estimate_memory(config, photos, num_images=2100,
+                           image_bytes=3 * side**2,
+                           precision=precision)  # fmt: skip
 
 
 # %%
@@ -154,13 +154,13 @@ print(f"{as_paper.images_with_gradient} images are kept for the way back")
 # %%
 from workshop_lib import plots
 
-apart = paper.with_(joint_forward=False)
+apart = paper.replace(joint_forward=False)
 steps = {
     "as in the paper": as_paper,
     "weak view without gradient": need(apart),
     "and half precision": need(apart, "bf16"),
-    "and recompute": need(apart.with_(checkpointing=True), "bf16"),
-    "or images of 112 pixels": need(apart.with_(size=112), "bf16"),
+    "and recompute": need(apart.replace(checkpointing=True), "bf16"),
+    "or images of 112 pixels": need(apart.replace(size=112), "bf16"),
 }
 gigabytes = {name: found.total / 1e9 for name, found in steps.items()}
 plots.bars(gigabytes, title="Memory of a step: WRN-28-2, 8 + 56 images",
@@ -175,19 +175,18 @@ print(f"not keeping the weak view: 1/{saved:.1f} of the memory")
 # %% [markdown]
 # **After**: the first bar crosses the line, as you had predicted. Leaving
 # out the weak view's gradient costs nothing and changes next to nothing. The
-# recipe of this workshop does it (`joint_forward=False`).
+# config of this workshop does it (`joint_forward=False`).
 #
 # For a training of your own ask `budget`. It also times a few steps on this
-# machine. Here it looks at the recipe that you are about to run. On the
+# machine. Here it looks at the config that you are about to run. On the
 # command line it is `workshop budget`.
 
 # %%
-from workshop_lib.data.load import describe_data
-from workshop_lib.training.budget import budget
+from workshop_lib.next.training.budget import budget
+from workshop_lib.next.training.inputs import read_inputs
 
-count, channels, classes = describe_data(recipe)
-plan = budget(recipe, num_images=count, channels=channels,
-              num_classes=classes, alternatives=False)  # fmt: skip
+facts = read_inputs(config, scenes).facts()
+plan = budget(config, facts, num_images=len(scenes), alternatives=False)
 print(plan)
 assert plan.memory < 15e9
 
@@ -315,25 +314,27 @@ checks.fixmatch_loss(fixmatch_loss)
 # %% [markdown]
 # ### Your loss trains a network
 #
-# The library keeps its methods in a dictionary. Yours becomes one more
-# entry: it asks for a weak and a strong view, and gives back your loss.
+# A method of the library asks for views and yields its loss. Yours asks for a
+# weak and a strong view, like every `FixMatch`, and yields your loss.
 
 # %%
-from workshop_lib.methods import METHODS, LossTerms
-from workshop_lib.methods.weak_strong import WeakStrong
+from workshop_lib.next.methods import FixMatch
+from workshop_lib.next.methods.base import forward_views
 
 THRESHOLD = 0.8
 
 
-class MyFixMatch(WeakStrong):
-    def forward(self, model, batch):
-        weakly_labelled, weak, strong = self.logits(model, batch)
-        loss = fixmatch_loss(weakly_labelled, batch.y_lab, weak, strong,
+class MyFixMatch(FixMatch):
+    def losses(self, model, batch):
+        (labelled,), (weak, strong) = batch.labeled, batch.views
+        (out_x, out_s), (out_w,) = forward_views(
+            model, [labelled, strong], [weak]
+        )
+        loss = fixmatch_loss(out_x["scene"], batch.targets["scene"],
+                             out_w["scene"], out_s["scene"],
                              THRESHOLD)  # fmt: skip
-        return LossTerms(total=loss)
+        yield "mine", loss
 
-
-METHODS["my_fixmatch"] = MyFixMatch
 
 # %% [markdown]
 # 60 steps with your loss, and 60 with the library's: from the same weights,
@@ -341,13 +342,13 @@ METHODS["my_fixmatch"] = MyFixMatch
 # lines be?
 
 # %%
-from workshop_lib.training.loop import train
+from workshop_lib.next.training.loop import train
 
-few = recipe.with_(steps=60, eval_every=10, precision="fp32",
-                   threshold=THRESHOLD, alignment=False)  # fmt: skip
+few = config.replace(steps=60, eval_every=10, precision="fp32")
+methods = {"mine": MyFixMatch(), "library": FixMatch(threshold=THRESHOLD)}
 logs = {}
-for name, method in (("mine", "my_fixmatch"), ("library", "fixmatch")):
-    run = train(few.with_(method=method), scenes, split, verbose=False,
+for name, method in methods.items():
+    run = train(few, scenes, split, method=method, verbose=False,
                 folder=f"runs/own_loss/{name}", resume=False)  # fmt: skip
     logs[name] = run.log
 
@@ -379,13 +380,13 @@ quiz.answer("04-mean", "...")
 # that is finished is loaded: the line says so.
 
 # %% tags=["slow"] seconds=25
-from workshop_lib.course.runs import class_run
+from workshop_lib.next.course.runs import class_run
 
-runs = {"Supervised, weak": class_run("supervised", scenes, split, recipe)}
+runs = {"Supervised, weak": class_run("supervised", scenes, split, config)}
 
 # %% tags=["slow"] seconds=25
 runs["Supervised, strong"] = class_run(
-    "supervised_strong", scenes, split, recipe
+    "supervised_strong", scenes, split, config
 )
 
 # %% [markdown]
@@ -400,11 +401,10 @@ runs["Supervised, strong"] = class_run(
 
 # %%
 from workshop_lib.course import widgets
-from workshop_lib.models.predict import predict
+from workshop_lib.next.evaluation.run_inputs import predict_run
 
-model, normalize = runs["Supervised, strong"].load_model()
 pool = split.unlabeled
-probs = predict(model, normalize, scenes.images, index=pool)  # (n, K)
+probs = predict_run(runs["Supervised, strong"], scenes, pool)  # (n, K)
 widgets.threshold_slider(probs, scenes.labels[pool])
 
 # %% [markdown]
@@ -436,7 +436,7 @@ quiz.answer("04-threshold", "...")
 # alignment, for 500 times as many steps. You will see below why we differ.
 
 # %% tags=["slow"] seconds=80
-runs["FixMatch"] = class_run("fixmatch", scenes, split, recipe)
+runs["FixMatch"] = class_run("fixmatch", scenes, split, config)
 
 # %%
 quiz.ask("04-zero")
@@ -456,10 +456,10 @@ quiz.answer("04-zero", "...")
 #   the less sure a label, the less it counts.
 
 # %% tags=["slow"] seconds=120
-runs["CoMatch"] = class_run("comatch", scenes, split, recipe)
+runs["CoMatch"] = class_run("comatch", scenes, split, config)
 
 # %% tags=["slow"] seconds=120
-runs["CCSSL"] = class_run("ccssl", scenes, split, recipe)
+runs["CCSSL"] = class_run("ccssl", scenes, split, config)
 
 # %% [markdown]
 # ### The picture to remember
@@ -468,7 +468,7 @@ runs["CCSSL"] = class_run("ccssl", scenes, split, recipe)
 # the largest step, between which two bars?
 
 # %%
-from workshop_lib.evaluation.evaluate import evaluate
+from workshop_lib.next.evaluation.evaluate import evaluate
 
 accuracy = {name: evaluate(run, scenes, split).scores.accuracy
             for name, run in runs.items()}  # fmt: skip
@@ -479,7 +479,7 @@ worth = ["", "what augmentation was worth",
 note = f"{len(split.labeled)} labels"
 bars = [plots.Bar(name, value, note, text) for (name, value), text
          in zip(accuracy.items(), worth, strict=True)]  # fmt: skip
-plots.baselines(bars, title=f"One split, {recipe.steps:,} steps each",
+plots.baselines(bars, title=f"One split, {config.optim.steps:,} steps each",
                chance=1 / scenes.num_classes)  # fmt: skip
 
 # %%
@@ -487,7 +487,7 @@ for name, run in runs.items():
     print(f"{name:20s}{accuracy[name]:6.1%}  {run.facts['seconds']:4.0f} s"
           f"  {run.folder.as_posix()}")  # fmt: skip
 assert all(len(split.labeled) == r.facts["labels"] for r in runs.values())
-if recipe.steps >= 2000 and DATA == "mini_eo":
+if config.optim.steps >= 2000 and DATA == "mini_eo":
     assert accuracy["FixMatch"] > accuracy["Supervised, weak"] + 0.05
 
 # %% [markdown]
@@ -498,7 +498,7 @@ if recipe.steps >= 2000 and DATA == "mini_eo":
 # How to tell is the subject of notebook 05. (After 60 steps, in the preset
 # `ci`, nothing of this can be seen yet.)
 #
-# Behind the picture stands the recipe `preset("class")`, or yours, and the
+# Behind the picture stands the config `preset("class")`, or yours, and the
 # folders printed above. `make bench` in the repository trains the ladder
 # from five draws of the labels.
 
@@ -506,21 +506,22 @@ if recipe.steps >= 2000 and DATA == "mini_eo":
 # ## Reading the log
 #
 # 4 minutes. Each row is one look at the validation images. `loss` is the
-# mean since the row before; `loss_x` is its labelled part, `loss_u` its
-# unlabelled part.
+# mean since the row before; `supervised` is its labelled part,
+# `unsupervised` its unlabelled part.
 
 # %%
 log = runs["FixMatch"].log
-columns = ["step", "loss_x", "loss_u", "mask_rate", "pseudo_accuracy",
-           "val_accuracy", "val_accuracy_online", "seconds"]  # fmt: skip
-assert log["step"].iloc[-1] == recipe.steps
+columns = ["step", "supervised", "unsupervised", "mask_rate",
+           "pseudo_accuracy", "val_accuracy", "val_accuracy_online",
+           "seconds"]  # fmt: skip
+assert log["step"].iloc[-1] == config.optim.steps
 log[columns].round(2)
 
 # %% [markdown]
 # Read it from left to right.
 #
-# - `loss_x` falls to nearly nothing: forty images are soon known by heart.
-#   It says nothing about other images.
+# - `supervised` falls to nearly nothing: forty images are soon memorised. It
+#   says nothing about other images.
 # - `mask_rate` rises from 0. At 0 nothing is learnt from unlabelled images;
 #   that is right in the first steps and a fault at the end.
 # - `pseudo_accuracy` should stay high while the mask rate rises. If it falls,
@@ -568,7 +569,7 @@ for name in ("best", "last"):
     print(f"{name}.pt: step {at[name]}, validation {row.val_accuracy:.3f}")
 highest = weak.log["val_accuracy"].max()
 best_row = weak.log[weak.log["val_accuracy"] == highest].iloc[-1]
-assert at == {"best": best_row["step"], "last": recipe.steps}
+assert at == {"best": best_row["step"], "last": config.optim.steps}
 
 # %% [markdown]
 # ### The paper's threshold
@@ -579,9 +580,9 @@ assert at == {"best": best_row["step"], "last": recipe.steps}
 # lower?
 
 # %% tags=["slow"] seconds=80
-if recipe.steps >= 2000:
+if config.optim.steps >= 2000:
     runs["FixMatch, 0.95"] = class_run(
-        "fixmatch_paper", scenes, split, recipe
+        "fixmatch_paper", scenes, split, config
     )
 
 # %%
@@ -603,9 +604,8 @@ plots.learning_curves(both, column="mask_rate",
 # more. Next to it one that was never interrupted.
 
 # %%
-short = recipe.with_(
-    method="supervised", steps=60, eval_every=20, precision="fp32"
-)
+short = preset(data=DATA, method="supervised", steps=60, eval_every=20,
+               precision="fp32")  # fmt: skip
 
 
 def stop_early(row):
@@ -652,11 +652,11 @@ plots.learning_curves({"never stopped": whole.log, "resumed": resumed.log},
 #
 # ## What to try next
 #
-# - `recipe.with_(threshold=0.5)`: how far does the mask rate rise, and what
+# - `config.replace(threshold=0.5)`: how far does the mask rate rise, and what
 #   becomes of `pseudo_accuracy`?
-# - `recipe.with_(mu=1)` and `mu=8`: what do more unlabelled images per step
+# - `config.replace(mu=1)` and `mu=8`: what do more unlabelled images per step
 #   buy, and what do they cost?
-# - `class_run("flexmatch", scenes, split, recipe)`: a threshold per class.
+# - `class_run("flexmatch", scenes, split, config)`: a threshold per class.
 # - Notebook 05 asks whether these differences are real.
 
 # %%

@@ -51,26 +51,25 @@
 DATA = "mini_eo"  # or "ucm", "eurosat", or the path of a folder per class
 
 # %%
-from workshop_lib.data.load import load_dataset, make_split
-from workshop_lib.recipe import preset
+from workshop_lib.next.data.load import open_data
+from workshop_lib.next.presets import preset
 
-recipe = preset().with_(data=DATA)
-scenes = load_dataset(recipe)
-split = make_split(recipe, scenes)
+config = preset(data=DATA)
+scenes, split = open_data(config)
 names = scenes.class_names
 TITLES = {"supervised_strong": "Supervised, strong",
           "fixmatch": "FixMatch", "comatch": "CoMatch"}  # fmt: skip
 print(f"{len(split.labeled)} labelled and {len(split.test)} test images")
 
 # %% tags=["slow"] seconds=100
-from workshop_lib.course.runs import class_run
+from workshop_lib.next.course.runs import class_run
 
 runs = {}
 for name in ("supervised_strong", "fixmatch"):
-    runs[name] = class_run(name, scenes, split, recipe)
+    runs[name] = class_run(name, scenes, split, config)
 
 # %% tags=["slow"] seconds=120
-runs["comatch"] = class_run("comatch", scenes, split, recipe)
+runs["comatch"] = class_run("comatch", scenes, split, config)
 
 # %% [markdown]
 # ## Features and projection head
@@ -87,7 +86,7 @@ runs["comatch"] = class_run("comatch", scenes, split, recipe)
 # `embed_run` fetches either, for one part of the images.
 
 # %%
-from workshop_lib.evaluation.embeddings import embed_run
+from workshop_lib.next.evaluation.embed import embed_run
 
 features = embed_run(runs["comatch"], scenes, split, "test")
 projected = embed_run(
@@ -308,7 +307,7 @@ checks.knn_accuracy(knn_accuracy)
 # %% [markdown]
 # Now six embeddings: three methods, before the first step and at the best
 # one. The network before training is no fantasy: its weights are drawn from
-# the recipe's seed, so they can be drawn again. **Before** you run the cell:
+# the config's seed, so they can be drawn again. **Before** you run the cell:
 # will the three "before" differ?
 
 # %%
@@ -341,7 +340,7 @@ first = [tested[name, "initial"].vectors for name in runs]
 assert all(np.allclose(first[0], one, atol=1e-4) for one in first)
 for key, value in honest.items():
     assert abs(library_knn(memory[key], tested[key]) - value) < 0.01, key
-if recipe.steps >= 2000 and DATA == "mini_eo":
+if config.optim.steps >= 2000 and DATA == "mini_eo":
     for name in runs:
         assert honest[name, "best"] > honest[name, "initial"] + 0.1, name
 print("✓ the library agrees")

@@ -164,20 +164,27 @@ class Config:
             method = method_type(**about)
         return cls(method=method, **built)
 
+    def changes(self) -> dict[str, dict[str, Any]]:
+        """Return the settings that differ from the defaults, by section.
+
+        A method's hyperparameters are compared with the defaults of its class.
+        """
+        base = Config()
+        found: dict[str, dict[str, Any]] = {}
+        for section in _SECTIONS:
+            mine, usual = asdict(getattr(self, section)), asdict(getattr(base, section))
+            found[section] = {k: v for k, v in mine.items() if v != usual[k]}
+        usual = type(self.method)().hyperparameters()
+        mine = self.method.hyperparameters()
+        found["method"] = {k: v for k, v in mine.items() if v != usual[k]}
+        return found
+
     def digest(self) -> str:
         """Hash whatever differs from the defaults: 10 characters for a run's name.
 
         A setting that is added later, with a default, therefore changes no name.
         """
-        base = Config()
-        changed: dict[str, Any] = {}
-        for section in _SECTIONS:
-            mine, usual = asdict(getattr(self, section)), asdict(getattr(base, section))
-            changed[section] = {k: v for k, v in mine.items() if v != usual[k]}
-        usual = type(self.method)().hyperparameters()
-        mine = self.method.hyperparameters()
-        changed["method"] = {k: v for k, v in mine.items() if v != usual[k]}
-        changed["name"] = self.method_name
+        changed: dict[str, Any] = {**self.changes(), "name": self.method_name}
         text = json.dumps(changed, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:10]
 

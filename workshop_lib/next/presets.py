@@ -8,14 +8,26 @@ task    scenes    a class per image, from random weights
         features  photographs, on the features of a frozen pretrained network
 """
 
-__all__ = ["TASKS", "TIMES", "preset", "preset_time"]
+__all__ = [
+    "TASKS",
+    "TIMES",
+    "preset",
+    "preset_hyperparameters",
+    "preset_method",
+    "preset_settings",
+    "preset_time",
+]
 
 import os
+from collections.abc import Iterable
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workshop_lib.errors import unknown_name
 from workshop_lib.next.config import Config, method_class
+
+if TYPE_CHECKING:
+    from workshop_lib.next.methods import Method
 
 # What each changes; "class" and "scenes" are the config's own defaults.
 TIMES: dict[str, dict[str, Any]] = {
@@ -94,6 +106,29 @@ def preset(
     0.99
     """
     time = time or preset_time()
+    settings = preset_settings(time, task)
+    if isinstance(method, str):
+        method = preset_method(method, time, task)
+    return Config().replace(method=method, **settings).replace(**changes)
+
+
+def preset_method(name: str, time: str | None = None, task: str = "scenes") -> "Method":
+    """Return a method with hyperparameters that fit the time and the task.
+
+    Raises:
+        WorkshopError: an unknown name; lists the known ones and the nearest.
+    """
+    cls = method_class(name)
+    known = [f.name for f in fields(cls)]
+    return cls(**preset_hyperparameters(name, known, time or preset_time(), task))
+
+
+def preset_settings(time: str, task: str) -> dict[str, Any]:
+    """Return the settings that a time and a task change, without importing torch.
+
+    Raises:
+        WorkshopError: an unknown name; lists the known ones and the nearest.
+    """
     for kind, name, known in (("preset", time, TIMES), ("task", task, TASKS)):
         if name not in known:
             raise unknown_name(kind, name, known)
@@ -102,14 +137,23 @@ def preset(
     }  # fmt: skip
     if settings.get("propagation_steps", 0) >= settings.get("steps", 2000):
         settings["propagation_steps"] = settings["steps"] // 3
-    if isinstance(method, str):
-        cls = method_class(method)
-        own = {f.name for f in fields(cls)}
-        values = {**_METHOD[time], **_METHOD[task]}
-        if method == "mean_teacher":  # the teacher is the average that is evaluated
-            values["teacher_decay"] = settings.get("ema_decay", 0.99)
-        method = cls(**{k: v for k, v in values.items() if k in own})
-    return Config().replace(method=method, **settings).replace(**changes)
+    return settings
+
+
+def preset_hyperparameters(
+    name: str, known: Iterable[str], time: str, task: str
+) -> dict[str, Any]:
+    """Return the hyperparameters that a time and a task change, without torch.
+
+    Args:
+        name: of the method.
+        known: names of all its hyperparameters.
+        time, task: as in `preset`.
+    """
+    values = {**_METHOD[time], **_METHOD[task]}
+    if name == "mean_teacher":  # the teacher is the average that is evaluated
+        values["teacher_decay"] = preset_settings(time, task).get("ema_decay", 0.99)
+    return {k: v for k, v in values.items() if k in set(known)}
 
 
 def preset_time() -> str:

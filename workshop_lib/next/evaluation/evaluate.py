@@ -83,6 +83,11 @@ class Evaluation:
     others: dict[str, float] = field(default_factory=dict)
 
     @property
+    def probs(self) -> Tensor:
+        """Class probabilities of the test images, (N, K)."""
+        return self.predicted
+
+    @property
     def value(self) -> float:
         """The main metric on the test images."""
         return self.checkpoints[0].test

@@ -1,13 +1,15 @@
 """Data of a run: whether given images are its own, and what its model reads of them."""
 
-__all__ = ["check_fits", "stored_views"]
+__all__ = ["check_fits", "predict_run", "stored_views"]
 
 import torch
+from torch import Tensor
 
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.files import read_json
+from workshop_lib.next.models.predict import predict_mean
 from workshop_lib.next.sample import Sample
 from workshop_lib.next.training.features import open_features
 from workshop_lib.next.training.inputs import read_inputs
@@ -28,6 +30,24 @@ def stored_views(run: Run, scenes: Scenes) -> list[Sample]:
     found = open_features(run.config, sensors, (), pick_device())
     views = [*found["none"], *found["weak"]]
     return [{"features": view[:, :, None, None]} for view in views]
+
+
+def predict_run(run: Run, scenes: Scenes, index: Tensor | None = None) -> Tensor:
+    """Predict images with the main head of a run, best weights by validation.
+
+    Args:
+        run: a finished training.
+        scenes: images of the same sensors.
+        index: (n,) positions of the images; None for all.
+
+    Returns:
+        Class probabilities (n, K), of pixels (n, K, H, W), of several labels (n, 2, K)
+        for absent and present; or numbers (n,). On the CPU.
+    """
+    model, normalize = run.load_model()
+    views = stored_views(run, scenes)
+    found = predict_mean(model.to(pick_device()), views, normalize, index=index)
+    return found[run.main_head]
 
 
 def check_fits(run: Run, scenes: Scenes, split: Split) -> None:

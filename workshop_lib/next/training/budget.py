@@ -255,8 +255,8 @@ def _changes(config: Config, need: MemoryEstimate, precision: str) -> list[_Chan
     blocks = not config.model.features  # a head on features has none
     changes = []
     if blocks and not run.checkpointing:
-        settings = {"checkpointing": True}
-        changes.append(_Change("checkpointing", settings, "no number changes"))
+        spared = {"checkpointing": True}
+        changes.append(_Change("checkpointing", spared, "no number changes"))
     if precision == "fp32":
         changes.append(_Change("half precision (bf16)", {"precision": "bf16"}))
     if getattr(config.method, "joint_forward", False):
@@ -268,7 +268,7 @@ def _changes(config: Config, need: MemoryEstimate, precision: str) -> list[_Chan
         if not blocks or (m or least) >= min(n, run.micro_batch or n):
             continue
         says = f"batch norm takes its statistics from {m or least} images, not {n}"
-        settings = {"micro_batch": m or least}
+        settings: dict[str, Any] = {"micro_batch": m or least}
         if m:
             changes.append(_Change(f"micro-batches of {m}", settings, says))
         else:
