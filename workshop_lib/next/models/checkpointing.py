@@ -119,9 +119,9 @@ def in_parts(encoder: nn.Module, sample: Sample, most: int) -> Features:
 
 
 @contextmanager
-def running_statistics_fixed(module: nn.Module) -> Iterator[None]:
+def running_statistics_fixed(module: nn.Module, on: bool = True) -> Iterator[None]:
     """Let batch normalisation use a batch's statistics without recording them."""
-    layers = [m for m in module.modules() if isinstance(m, _BATCH_NORMS)]
+    layers = [m for m in module.modules() if on and isinstance(m, _BATCH_NORMS)]
     before = [(layer.momentum, layer.num_batches_tracked) for layer in layers]
     for layer in layers:
         # 0 x new + 1 x old. Without running averages torch would keep other tensors

@@ -18,8 +18,7 @@ __all__ = [
     "stem",
 ]
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 import torch
@@ -207,7 +206,11 @@ class Encoder(nn.Module):
     def _pyramid(
         self, images: dict[str, Tensor], embedding: Tensor | None, absent: set[str]
     ) -> list[Tensor]:
-        """Return the fused pyramid, level by level (B, widths[k], h, w)."""
+        """Return the fused pyramid, level by level (B, widths[k], h, w).
+
+        A sensor that the whole batch lacks stays out of the running statistics, or real
+        images would be normalised by those of its absence.
+        """
 
         def shifts(name: str) -> list[Tensor]:
             return [] if embedding is None else self.shifts[name](embedding)
@@ -215,11 +218,11 @@ class Encoder(nn.Module):
         if self.fusion == "late":
             pyramids = []
             for name, x in images.items():
-                with _unrecorded(self.backbones[name], name in absent):
+                with running_statistics_fixed(self.backbones[name], name in absent):
                     pyramids.append(self.backbones[name](x, shifts(name)))
             return [torch.cat(level, 1) for level in zip(*pyramids, strict=True)]
         for name, layers in self.stems.items():
-            with _unrecorded(layers, name in absent):
+            with running_statistics_fixed(layers, name in absent):
                 images[name] = layers(images[name])
         stack = list(images.values())
         if self.fusion != "shared":
@@ -273,10 +276,3 @@ class Encoder(nn.Module):
             )
         vector = self.metadata(sample, len(sample[METADATA]))
         return Features(vector, None, (1, 1))
-
-
-@contextmanager
-def _unrecorded(module: nn.Module, absent: bool) -> Iterator[None]:
-    """Keep a sensor that a whole batch lacks out of batch normalisation's averages."""
-    with running_statistics_fixed(module) if absent else nullcontext():
-        yield

@@ -3,9 +3,7 @@
 __all__ = [
     "EMBEDDINGS",
     "embed",
-    "evaluating",
     "images_at_a_time",
-    "normalized_batches",
     "predict",
     "predict_mean",
 ]
@@ -134,40 +132,6 @@ def embed(
     return _collect(vectors, model, sensors, normalize, batch_size, index)[which]
 
 
-def normalized_batches(
-    sensors: Sample,
-    normalize: Normalizer,
-    device: torch.device,
-    *,
-    batch_size: int | None = None,
-    index: Tensor | None = None,
-) -> Iterator[Sample]:
-    """Go through stored images a few at a time, normalised, on a device.
-
-    Args:
-        sensors, normalize, batch_size, index: as of `predict`.
-        device: where they are used.
-
-    Raises:
-        WorkshopError: there are no images, or a batch size below 1.
-    """
-    total = num_images(sensors) if index is None else len(index)
-    if total == 0:
-        raise WorkshopError(
-            "no images: give at least one, each sensor as (N, C, H, W)."
-        )
-    size = images_at_a_time(sensors) if batch_size is None else batch_size
-    if size < 1:
-        raise WorkshopError(f"batch_size={size}: use at least 1, usually 256.")
-    if isinstance(normalize, nn.Module):
-        normalize = copy.deepcopy(normalize).to(device)  # the caller's stays in place
-    for first in range(0, total, size):
-        rows = slice(first, min(first + size, total))
-        part = take(sensors, rows) if index is None else _rows(sensors, index[rows])
-        on_device = {k: v.to(device, non_blocking=True) for k, v in part.items()}
-        yield {k: _interleaved(v) for k, v in normalize(on_device).items()}
-
-
 def images_at_a_time(sensors: Sample) -> int:
     """Return how many images to send through a network in one forward pass.
 
@@ -175,21 +139,6 @@ def images_at_a_time(sensors: Sample) -> int:
     """
     sides = [v.shape[-2] * v.shape[-1] for k, v in sensors.items() if k != METADATA]
     return max(1, min(256, _PIXELS // max(sides, default=1)))
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Switch every module to evaluation, and back each to its previous mode.
-
-    `model.train()` afterwards would wake up layers that were frozen on purpose.
-    """
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
 
 
 def _collect(
@@ -201,17 +150,40 @@ def _collect(
     index: Tensor | None,
 ) -> dict[str, Tensor]:
     """Apply `compute`, which calls the model, to normalised images; join the rows."""
+    total = num_images(sensors) if index is None else len(index)
+    if total == 0:
+        raise WorkshopError("no images: give at least one of each sensor (N, C, H, W).")
+    size = images_at_a_time(sensors) if batch_size is None else batch_size
+    if size < 1:
+        raise WorkshopError(f"batch_size={size}: use at least 1, usually 256.")
     parameter = next(model.parameters(), None)
     device = torch.device("cpu") if parameter is None else parameter.device
-    batches = normalized_batches(
-        sensors, normalize, device, batch_size=batch_size, index=index
-    )
-    with evaluating(model), torch.inference_mode():
-        found = [
-            {k: v.cpu() for k, v in compute(batch).items()}  # maps would fill a GPU
-            for batch in batches
-        ]
+    if isinstance(normalize, nn.Module):
+        normalize = copy.deepcopy(normalize).to(device)  # the caller's stays in place
+    found: list[dict[str, Tensor]] = []
+    with _evaluating(model), torch.inference_mode():
+        for first in range(0, total, size):
+            rows = slice(first, min(first + size, total))
+            part = take(sensors, rows) if index is None else _rows(sensors, index[rows])
+            part = {k: v.to(device, non_blocking=True) for k, v in part.items()}
+            answers = compute({k: _interleaved(v) for k, v in normalize(part).items()})
+            found.append({k: v.cpu() for k, v in answers.items()})  # maps fill a GPU
     return {k: torch.cat([one[k] for one in found]) for k in found[0]}
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    """Switch every module to evaluation, and back each to its previous mode.
+
+    `model.train()` afterwards would wake up layers that were frozen on purpose.
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
 
 
 def _heads(model: Model) -> Iterator[tuple[str, Head]]:
