@@ -148,7 +148,7 @@ plots.class_samples(scenes.images, scenes.labels, names, scenes.bands)
 # One such image can be asked three questions. Look at the three answers: one
 # word, a few boxes, 1,024 covers. Which labels would you rather pay for?
 
-# %%
+# %% tags=["figure:01_levels"]
 from workshop_lib.data.mini_eo import COVERS
 
 halls = (scenes.labels == names.index("Industrial")).nonzero().flatten()
@@ -227,7 +227,7 @@ quiz.answer("01-baseline", "...")
 # a few for learning with their label, many for learning without it, and two
 # parts for measuring. Notebook 02 is about nothing else.
 
-# %%
+# %% tags=["figure:01_split"]
 from workshop_lib.next.data.load import make_split
 
 split = make_split(scenes, config.data)
@@ -261,7 +261,7 @@ fixmatch = class_run("fixmatch", scenes, split)
 # Then both in one picture. Before you look: at which step do they part? The
 # accuracy here is that on validation images, which no training has seen.
 
-# %%
+# %% tags=["figure:01_curves"]
 labels = len(split.labeled)
 plots.learning_curves(
     {"supervised": supervised.log, "FixMatch": fixmatch.log},
@@ -277,7 +277,7 @@ plots.learning_curves(
 # Now the images kept for the end, the test. The dotted line is the guess of
 # exercise 1.
 
-# %%
+# %% tags=["figure:01_bars"]
 from workshop_lib.next.evaluation.evaluate import evaluate
 
 reached = {

@@ -569,7 +569,7 @@ pictures = {"a": rings(96, 96), "b": rings(96, 96), "c": rings(60, 96)}
 # shape. The library's rule is **resize until it covers, then crop the
 # centre**: a little is lost at the sides, but what stays is true.
 
-# %%
+# %% tags=["figure:02_sizes"]
 from workshop_lib.data.read.decode import fit
 
 shown = {

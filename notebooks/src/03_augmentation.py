@@ -58,7 +58,7 @@ print(f"{len(split.labeled)} of {len(scenes):,} images are labelled;"
 # your data have fewer). `to_float` makes floating-point numbers of them,
 # whatever they were stored as.
 
-# %%
+# %% tags=["figure:03_six"]
 from workshop_lib import plots
 from workshop_lib.next.augment import augmentations_for, to_float
 
@@ -410,7 +410,7 @@ two = policies["strong"](batch, generator)  # forgotten
 print("shapes:", tuple(one.shape), tuple(two.shape))
 print(f"spread: {one.std():.2f} and {two.std():.2f}")
 
-# %%
+# %% tags=["figure:03_forgotten"]
 of_one, of_two = one.std((1, 2, 3)), two.std((1, 2, 3))  # (256,) each
 between = (of_one.mean() * of_two.mean()).sqrt()
 told = torch.cat([of_one > between, of_two < between]).float().mean()

@@ -151,7 +151,7 @@ print(f"{as_paper.images_with_gradient} images are kept for the way back")
 #   compute the rest once more on the way back.
 # - *Smaller images*: half the side is a quarter of the pixels.
 
-# %%
+# %% tags=["figure:04_memory"]
 from workshop_lib import plots
 
 apart = paper.replace(joint_forward=False)
@@ -414,7 +414,7 @@ widgets.threshold_slider(probs, scenes.labels[pool])
 # threshold that has both. (After 60 steps, in the preset `ci`, the network
 # is sure of next to nothing.)
 
-# %%
+# %% tags=["figure:04_threshold"]
 widgets.threshold_picture(probs, scenes.labels[pool], 0.8)
 
 # %%
@@ -585,7 +585,7 @@ if config.optim.steps >= 2000:
         "fixmatch_paper", scenes, split, config
     )
 
-# %%
+# %% tags=["figure:04_two_thresholds"]
 both = {name: run.log for name, run in runs.items() if "FixMatch" in name}
 plots.learning_curves(both, column="mask_rate",
                         title="Share of unlabelled images used")  # fmt: skip

@@ -296,7 +296,7 @@ checks.top_k_accuracy(top_k_accuracy)
 # Now use it. What should come out: each curve rises with k, and reaches
 # 100 % when k is the number of classes, whatever the network does.
 
-# %%
+# %% tags=["figure:05_top_k"]
 truth, both = scenes.labels[split.test], ("supervised_strong", "fixmatch")
 ks = range(1, len(names) + 1)
 curves = {}
@@ -324,7 +324,7 @@ quiz.answer("05-top5", "...")
 # Nine classes at 100 % and one at 0 % are 90 % as well. **Before**: which
 # class do you expect at the bottom?
 
-# %%
+# %% tags=["figure:05_each_class"]
 recalls = {TITLES[name]: results[name].scores.recall for name in both}
 labels = runs["fixmatch"].facts["labels"]
 shown = f"{labels} labels, seed {recipe.seed}"
@@ -473,7 +473,7 @@ widgets.confusion_browser(said["fixmatch"], scenes)
 # above a threshold. **Before**: on which side will a network lie that has
 # seen 40 labels a hundred times each?
 
-# %%
+# %% tags=["figure:05_calibration"]
 tables = {
     TITLES[name]: results[name].calibration.before.table() for name in both
 }
@@ -670,7 +670,7 @@ quiz.answer("05-seeds", "...")
 # a data set whose truth is known one can look back. (The method never saw
 # it: with unlabelled images of your own this picture cannot be drawn.)
 
-# %%
+# %% tags=["figure:04_pseudo_labels"]
 title = f"FixMatch's pseudo-labels, {shown}"
 plots.pseudo_labels(runs["fixmatch"].log, title=title)
 
@@ -681,7 +681,7 @@ plots.pseudo_labels(runs["fixmatch"].log, title=title)
 # preference. In the picture, orange is favoured too little, purple too much,
 # white is as often as it is there. Look for a row that does not turn white.
 
-# %%
+# %% tags=["figure:05_favoured"]
 history = runs["fixmatch"].pseudo_labels()
 plots.pseudo_label_bias(history)
 

@@ -322,6 +322,15 @@ def test_every_tag_can_be_used(tmp_path: Path):
         assert made["01-002"]["metadata"]["tags"] == [tag]
 
 
+def test_a_figure_tag_reaches_the_notebook_and_names_a_figure(tmp_path: Path):
+    made, _ = make(tmp_path, '\n# %% tags=["figure:05_top_k"]\nx = 1\n')
+    assert made["01-002"]["metadata"]["tags"] == ["figure:05_top_k"]
+    with pytest.raises(WorkshopError, match="unknown tag 'figure:top_k'"):
+        make(tmp_path, '\n# %% tags=["figure:top_k"]\nx = 1\n')
+    with pytest.raises(WorkshopError, match="for code cells only"):
+        make(tmp_path, '\n# %% [markdown] tags=["figure:05_top_k"]\n# x\n')
+
+
 def test_title_badges_set_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     asked = []
     monkeypatch.setattr(module, "badges", lambda path: asked.append(path) or "[b](c)")

@@ -25,6 +25,8 @@ TAGS = ("hint", "instructor", "slow", "quiz") + (
 )
 _ONLY_ON = {"hint": "markdown", "instructor": "markdown", "slow": "code"}
 
+# A tag that names the slide figure which the cell draws: slides/figures.py takes it
+_FIGURE = re.compile(r"figure:\d\d_[a-z0-9_]+")
 _NAME = re.compile(r"\d\d_[a-z0-9_]+\.py")
 _BEGIN = re.compile(r"( *)### BEGIN SOLUTION +(\S.*)")
 _STUB = re.compile(r" *### STUB (.*\S)")
@@ -152,10 +154,11 @@ def _checked(cell: Any, number: int, path: Path, line: int) -> Cell:
             " seconds=60'."
         )
     for tag in tags:
-        if tag not in TAGS:
+        if tag not in TAGS and not _FIGURE.fullmatch(tag):
             raise made.error(str(unknown_name("tag", tag, TAGS)))
-        if _ONLY_ON.get(tag, kind) != kind:
-            raise made.error(f"the tag {tag!r} is for {_ONLY_ON[tag]} cells only.")
+        only = "code" if _FIGURE.fullmatch(tag) else _ONLY_ON.get(tag, kind)
+        if only != kind:
+            raise made.error(f"the tag {tag!r} is for {only} cells only.")
     if ("slow" in tags) != isinstance(seconds, int | float):
         raise made.error('a slow cell states its time: tags=["slow"] seconds=60.')
     for offset, text in enumerate(cell.source.splitlines(), 1):

@@ -19,6 +19,7 @@ __all__ = [
 ]
 
 import io
+import os
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator
@@ -95,8 +96,20 @@ class AccessibleFigure(Figure):
 
     def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
         buffer = io.BytesIO()
-        self.savefig(buffer, format="png", dpi=100, facecolor="white")
+        dpi = 200 if _for_slides() else 100
+        self.savefig(buffer, format="png", dpi=dpi, facecolor="white")
         return buffer.getvalue(), {"alt": self.alt}
+
+    def _repr_svg_(self) -> str | None:
+        """Add a drawing that is sharp at any size, where slides are to be made of it.
+
+        Not otherwise: it would make a notebook several times as large.
+        """
+        return svg(self).decode() if _for_slides() else None
+
+
+def _for_slides() -> bool:
+    return os.environ.get("WORKSHOP_FIGURES") == "svg"
 
 
 def carry_alt_text(formatters: dict[str, Any]) -> None:
