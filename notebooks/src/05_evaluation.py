@@ -58,12 +58,11 @@
 DATA = "mini_eo"  # or "ucm", "eurosat", or the path of a folder per class
 
 # %%
-from workshop_lib.data.load import load_dataset, make_split
-from workshop_lib.recipe import preset
+from workshop_lib.next.data.load import open_data
+from workshop_lib.next.presets import preset
 
-recipe = preset().with_(data=DATA)
-scenes = load_dataset(recipe)
-split = make_split(recipe, scenes)
+config = preset(data=DATA)
+scenes, split = open_data(config)
 names = scenes.class_names
 print(f"{len(split.labeled)} labelled, {len(split.unlabeled)} unlabelled,")
 print(f"{len(split.val)} validation, {len(split.test)} test images")
@@ -74,17 +73,17 @@ print(f"{len(split.val)} validation, {len(split.test)} test images")
 # were loaded and which are trained.
 
 # %% tags=["slow"] seconds=50
-from workshop_lib.course.runs import class_run
+from workshop_lib.next.course.runs import class_run
 
 runs = {}
 for name in ("supervised", "supervised_strong"):
-    runs[name] = class_run(name, scenes, split, recipe)
+    runs[name] = class_run(name, scenes, split, config)
 
 # %% tags=["slow"] seconds=80
-runs["fixmatch"] = class_run("fixmatch", scenes, split, recipe)
+runs["fixmatch"] = class_run("fixmatch", scenes, split, config)
 
 # %% tags=["slow"] seconds=120
-runs["comatch"] = class_run("comatch", scenes, split, recipe)
+runs["comatch"] = class_run("comatch", scenes, split, config)
 
 # %% [markdown]
 # ## Reading the log
@@ -150,13 +149,13 @@ for name, run in runs.items():
     mine = best_step(run.log)
     told = f"{name}: you gave {mine}, best.pt holds step {saved}"
     assert mine == saved, f"{told}: see the hints"
-    print(f"{TITLES[name]}: best at step {saved:,} of {run.recipe.steps:,}")
+    print(f"{TITLES[name]}: best at step {saved:,} of {run.facts['steps']:,}")
 
 # %% [markdown]
 # ### What did it cost?
 #
 # An accuracy without its cost is half a result. All of this was written down
-# by the training itself: the recipe says what was asked for, the facts say
+# by the training itself: the config says what was asked for, the facts say
 # what was really done.
 #
 # In an earlier workshop a run with 840 labels was shown as the result with
@@ -167,10 +166,10 @@ import pandas as pd
 
 
 def cost(run):
-    facts, r = run.facts, run.recipe
-    unlabelled = 0 if r.method == "supervised" else r.mu * r.batch_size
+    facts, o = run.facts, run.config.optim
+    unlabelled = o.mu * o.batch_size if run.config.method.views else 0
     return {"parameters": facts["parameters"], "labels": facts["labels"],
-            "batch": r.batch_size, "unlabelled per step": unlabelled,
+            "batch": o.batch_size, "unlabelled per step": unlabelled,
             "steps": facts["steps"], "minutes": facts["seconds"] / 60,
             "peak memory, GB": facts["peak_memory"] / 1e9,
             "folder": run.folder.as_posix()}  # fmt: skip
@@ -231,7 +230,7 @@ print("chosen:", TITLES[chosen])
 # chosen there.
 
 # %% tags=["slow"] seconds=10
-from workshop_lib.evaluation.evaluate import evaluate
+from workshop_lib.next.evaluation.evaluate import evaluate
 
 results = {name: evaluate(run, scenes, split) for name, run in runs.items()}
 for name, found in results.items():
@@ -327,7 +326,7 @@ quiz.answer("05-top5", "...")
 # %% tags=["figure:05_each_class"]
 recalls = {TITLES[name]: results[name].scores.recall for name in both}
 labels = runs["fixmatch"].facts["labels"]
-shown = f"{labels} labels, seed {recipe.seed}"
+shown = f"{labels} labels, seed {config.run.seed}"
 plots.per_class(recalls, names, title=f"Accuracy of each class, {shown}")
 
 # %% [markdown]
@@ -560,15 +559,15 @@ assert abs(found.value - test.difference) < 1e-9
 # exercise 4 needs no result.
 
 # %% tags=["slow"] seconds=200
-from workshop_lib.compare import compare
-from workshop_lib.recipe import preset_name
+from workshop_lib.next.experiments.results import summarize
+from workshop_lib.next.experiments.sweep import sweep
+from workshop_lib.next.presets import preset_time
 
-folder = f"runs/{preset_name()}/seeds"
-each = [recipe.labels_per_class]
-same = recipe.with_(precision=runs["fixmatch"].recipe.precision)
-table = compare(same, both, each, seeds=[1, 2], folder=folder)
-told = ["method", "labels", "accuracy", "deviation", "seeds", "seconds"]
-table[told].style.format(precision=3)
+folder = f"runs/{preset_time()}/seeds"
+configs = {name: runs[name].config for name in both}
+rows = sweep(configs, seeds=[1, 2], folder=folder)
+told = ["name", "labels", "value", "deviation", "seeds", "seconds"]
+summarize(rows)[told].style.format(precision=3)
 
 # %% [markdown]
 # The last table averages two seeds. It gives the deviation: how the single
@@ -621,11 +620,10 @@ checks.mean_and_interval(mean_and_interval)
 # Now on the three seeds. **Before**: will the two intervals overlap?
 
 # %%
-rows = pd.read_csv(f"{folder}/runs.csv")
-rows = rows[rows["data"] == DATA].sort_values("seed")
+rows = rows.sort_values("seed")
 reached = {}
 for name in both:
-    others = rows[rows["method"] == name]["accuracy"].tolist()
+    others = rows[rows["name"] == name]["value"].tolist()
     reached[TITLES[name]] = [results[name].scores.accuracy, *others]
 intervals = {k: mean_and_interval(values) for k, values in reached.items()}
 title = f"{labels} labels, three draws of them"
@@ -717,14 +715,14 @@ plots.per_class(
 #   questions. With few labels the second is the larger one.
 # - Compare on the same seeds, and put the interval round the differences.
 # - A confidence is a claim. Check it before you use a threshold on it.
-# - Every figure needs its recipe, its labels, its seed, and the folder it
+# - Every figure needs its config, its labels, its seed, and the folder it
 #   came from.
 #
 # ## What to try next
 #
 # - Train a third and a fourth seed: `seeds=[1, 2, 3, 4]`. How does the
 #   interval of the gain shrink?
-# - Set `labels_per_class=25` in the recipe. Does the difference stay real?
+# - Set `labels_per_class=25` in the config. Does the difference stay real?
 # - `workshop report` writes all of this as one page for a run of yours.
 # - Notebook 06 looks inside: where does the network put the images?
 
