@@ -48,7 +48,7 @@ def cases():
             yield pytest.param(encoder, fusion, marks=marks)
 
 
-@pytest.mark.parametrize(("encoder", "fusion"), cases())
+@pytest.mark.parametrize(("encoder", "fusion"), list(cases()))
 def test_shapes_devices_and_gradients(encoder, fusion):
     if "lite0" in encoder:
         pytest.importorskip("efficientnet_lite_pytorch")

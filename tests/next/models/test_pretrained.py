@@ -223,6 +223,8 @@ def test_weights_of_a_run_start_another(tmp_path):
         "projection.fc2.weight",
         "projection.fc2.bias",
     ]
+    with pytest.warns(UserWarning, match="projection.fc2.weight, projection.fc2.bias"):
+        single("small_cnn", projection_dim=8, pretrained=str(tmp_path))
     with pytest.raises(WorkshopError, match="same\n? *encoder"):
         single("wrn-10-1", pretrained=str(tmp_path))
     with pytest.raises(WorkshopError, match="finished run"):

@@ -3,6 +3,7 @@
 __all__ = ["BACKBONES", "ENCODERS", "HeadSpec", "build_backbone", "build_model"]
 
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -148,7 +149,12 @@ def build_model(
     Raises:
         WorkshopError: an unknown name, an impossible depth, a size below its minimum, a
             dense head on an encoder without maps, or pretrained weights that do not
-            exist or fit.
+            exist or fit. What is missing in a run's weights is listed in a warning.
+
+    >>> heads = {"scene": HeadSpec("categorical", 10)}
+    >>> model = build_model("small_cnn", {"s2": 4, "s1": 2}, heads, fusion="late")
+    >>> model({"s2": torch.zeros(5, 4, 32, 32)})["scene"].shape
+    torch.Size([5, 10])
     """
     if any(c < 1 for c in sensors.values()) or metadata < 0 or projection_dim < 0:
         raise WorkshopError(
@@ -185,7 +191,7 @@ def build_model(
     if pretrained == IMAGENET:
         _normalize_photographs(built, backbone)
     elif pretrained and load_pretrained:
-        init_from(model, run_weights(pretrained))
+        _start_from(model, pretrained)
     model.freeze(freeze)
     return model.to(memory_format=torch.channels_last)
 
@@ -223,6 +229,16 @@ def _parse(encoder: str) -> tuple[str, DecoderBuilder | None]:
         own = re.fullmatch(r"unet-\d+", encoder)
         return encoder if own else encoder.removeprefix("unet-"), UNetDecoder
     return encoder, None
+
+
+def _start_from(model: Model, folder: str) -> None:
+    odd = init_from(model, run_weights(folder))
+    if odd:
+        warnings.warn(
+            f"{folder} has no counterpart for {', '.join(odd)}: these start from random"
+            " weights.",
+            stacklevel=3,
+        )
 
 
 def _normalize_photographs(encoder: Encoder, name: str) -> None:
