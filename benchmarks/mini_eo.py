@@ -1,4 +1,4 @@
-"""Five split seeds of the ladder on MiniEO, and the controls: `make bench`.
+"""Five split seeds of the baselines on MiniEO, and the controls: `make bench`.
 
     python -m benchmarks.mini_eo                    about 25 minutes on two CPU cores
     python -m benchmarks.mini_eo --seeds 0 --steps 200
@@ -18,39 +18,47 @@ from typing import Any
 
 import pandas as pd
 
-from workshop_lib.compare import compare
 from workshop_lib.errors import WorkshopError
 from workshop_lib.files import write_text
-from workshop_lib.ladder import CONTROLS, LADDER
-from workshop_lib.recipe import preset
+from workshop_lib.next.experiments.baselines import (
+    BASELINES,
+    CONTROLS,
+    baseline_config,
+)
+from workshop_lib.next.experiments.sweep import sweep
+from workshop_lib.next.methods import METHODS
+from workshop_lib.next.presets import preset
 from workshop_lib.session import setup
 
-METHODS = (*LADDER, *CONTROLS)
-_COLUMNS = ["seed", "method", "accuracy", "seconds"]
+ALL = (*BASELINES, *CONTROLS)
+KNOWN = tuple(dict.fromkeys((*ALL, *METHODS)))
+_COLUMNS = {"seed": "seed", "name": "method", "value": "accuracy", "seconds": "seconds"}
 
 
 def run(
     seeds: list[int], methods: list[str], folder: Path, steps: int | None, data: str
 ) -> pd.DataFrame:
-    """Train every method on every split seed; returns a row per training."""
-    base = preset().with_(data=data)
+    """Train every method on every split seed; return a row per training."""
+    base = preset(data=data)
     name = data.replace(":", "-")
     if steps:
-        base = base.with_(steps=steps, eval_every=min(steps, base.eval_every))
+        base = base.replace(steps=steps, eval_every=min(steps, base.run.eval_every))
         name += f"-{steps}"
-    compare(base, methods, [base.labels_per_class], seeds, folder / name)
-    lines = pd.read_csv(folder / name / "runs.csv")[_COLUMNS]
-    rows = sorted(lines.to_dict("records"), key=lambda r: (r["seed"], _rank(r)))
+    configs = {one: baseline_config(one, base) for one in methods}
+    sweep(configs, seeds, folder / name)
+    lines = pd.read_csv(folder / name / "runs.csv")[list(_COLUMNS)]
+    rows = lines.rename(columns=_COLUMNS).to_dict("records")
+    rows.sort(key=_rank)
     write_text(folder / f"{name}.json", json.dumps(rows, indent=1))
     return pd.DataFrame(rows)
 
 
-def _rank(row: dict[Any, Any]) -> int:
-    return METHODS.index(row["method"])
+def _rank(row: dict[Any, Any]) -> tuple[int, int]:
+    return row["seed"], KNOWN.index(row["method"])
 
 
 def summary(table: pd.DataFrame) -> str:
-    """Mean, deviation and range of each method, then FixMatch's gains seed by seed."""
+    """Lay out each method's mean, deviation and range, then FixMatch's gains."""
     points = table.assign(accuracy=100 * table["accuracy"])
     groups = points.groupby("method", sort=False)
     columns = groups["accuracy"].agg(["mean", "std", "min", "max"]).round(1)
@@ -74,9 +82,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
+    parser.add_argument("--methods", nargs="+", default=list(ALL), choices=KNOWN)
     parser.add_argument("--folder", type=Path, default=Path("runs/bench"))
-    parser.add_argument("--steps", type=int, help="default: those of the recipe")
+    parser.add_argument("--steps", type=int, help="default: those of the preset")
     parser.add_argument("--data", default="mini_eo", help="mini_eo or mini_eo:SEED")
     flags = parser.parse_args()
     setup()

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from workshop_lib.data.mini_eo import CLASSES, COVERS, mini_eo
 from workshop_lib.files import write_or_explain
-from workshop_lib.ladder import LADDER
+from workshop_lib.next.experiments.baselines import BASELINES
 from workshop_lib.plots import Bar, baselines, class_samples, modality_samples
 
 DOCS = Path("docs")
@@ -31,12 +31,12 @@ def ladder_of_seeds(path: Path = BENCH) -> Figure:
     """Draw the ladder with the mean and the range over the split seeds."""
     table = pd.read_json(path)
     bars = []
-    for name, (title, changes) in LADDER.items():
+    for name, one in BASELINES.items():
         accuracy = table.loc[table["method"] == name, "accuracy"]
-        labels = "2,400" if changes.get("labels_per_class") == 0 else "40"
+        labels = "2,400" if one.settings.get("labels_per_class") == 0 else "40"
         bars.append(
             Bar(
-                title,
+                one.title,
                 accuracy.mean(),
                 note=f"{labels} labels",
                 worth=WORTH.get(name, ""),
