@@ -26,6 +26,11 @@ def kinds(split: Split, scenes: Scenes) -> dict[str, str]:
     return {f.kind: f.severity for f in split.audit(scenes).findings}
 
 
+def first(scenes: Scenes, index: torch.Tensor, label: int, count: int = 1) -> list[int]:
+    """The first images of a class in a part."""
+    return index[scenes.labels[index] == label][:count].tolist()
+
+
 def copy_pixels(scenes: Scenes, source: int, target: int) -> Scenes:
     images = scenes.images.clone()
     images[target] = images[source]
@@ -105,8 +110,8 @@ def test_imbalance(scenes):
 
 def test_same_pixels_across_parts_is_a_leak(scenes):
     split = Split.random(scenes)
-    a = int(split.unlabeled[scenes.labels[split.unlabeled] == 1][0])
-    b = int(split.test[scenes.labels[split.test] == 1][0])
+    a = first(scenes, split.unlabeled, 1)[0]
+    b = first(scenes, split.test, 1)[0]
     audit = split.audit(copy_pixels(scenes, a, b))
     (found,) = audit.findings
     assert (found.kind, found.severity, audit.ok) == ("same_pixels", "error", False)
@@ -115,7 +120,7 @@ def test_same_pixels_across_parts_is_a_leak(scenes):
 
 def test_same_pixels_within_a_part_is_a_warning(scenes):
     split = Split.random(scenes)
-    a, b = split.val[scenes.labels[split.val] == 0][:2].tolist()
+    a, b = first(scenes, split.val, 0, 2)
     audit = split.audit(copy_pixels(scenes, a, b))
     (found,) = audit.findings
     assert (found.kind, found.severity, audit.ok) == ("same_pixels", "warning", True)
@@ -123,8 +128,8 @@ def test_same_pixels_within_a_part_is_a_warning(scenes):
 
 def test_contradicting_labels(scenes):
     split = Split.random(scenes)
-    a = int(split.unlabeled[scenes.labels[split.unlabeled] == 0][0])
-    b = int(split.unlabeled[scenes.labels[split.unlabeled] == 1][0])
+    a = first(scenes, split.unlabeled, 0)[0]
+    b = first(scenes, split.unlabeled, 1)[0]
     found = kinds(split, copy_pixels(scenes, a, b))
     assert found == {"same_pixels": "warning", "contradicting_labels": "warning"}
 
@@ -159,8 +164,8 @@ def near_copy(scenes: Scenes, source: int, target: int) -> Scenes:
 def test_the_same_ground_across_parts_is_a_leak(landscapes):
     split = Split.random(landscapes, 1)
     assert split.audit(landscapes).findings == ()
-    a = int(split.unlabeled[landscapes.labels[split.unlabeled] == 1][0])
-    b = int(split.test[landscapes.labels[split.test] == 1][0])
+    a = first(landscapes, split.unlabeled, 1)[0]
+    b = first(landscapes, split.test, 1)[0]
     copied = near_copy(landscapes, a, b)
     (found,) = split.audit(copied).findings
     assert (found.kind, found.severity) == ("near_duplicate", "error")
@@ -234,7 +239,7 @@ def test_several_labels_are_counted_each():
 
 def test_table_shows_errors_first(scenes):
     split = Split.random(scenes)
-    a, b = split.val[scenes.labels[split.val] == 0][:2].tolist()
+    a, b = first(scenes, split.val, 0, 2)
     split = replace(split, test=torch.cat([split.test, split.test[:1]]))
     lines = str(split.audit(copy_pixels(scenes, a, b))).splitlines()
     assert lines[0].endswith("findings: 2") and "labeled 12" in lines[0]

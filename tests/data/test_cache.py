@@ -1,14 +1,19 @@
 """The cache saves time when it can, and is never believed when it should not be."""
 
 import errno
+import json
 import os
 import stat
+import struct
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from workshop_lib.data import cache
-from workshop_lib.data.cache import cache_folder, cached
+from workshop_lib.data.cache import cache_folder, cached, memmap_cache
 from workshop_lib.files import write_whole
 
 
@@ -110,9 +115,11 @@ def test_full_disk_goes_on_without_a_cache(tmp_path, capsys, monkeypatch, error)
 
 
 def test_folder_that_cannot_be_made(tmp_path, capsys):
+    folder = tmp_path / "file" / "cache"
     (tmp_path / "file").write_text("in the way")
-    assert int(cached("k", Builder(7), tmp_path / "file" / "cache")["x"][0]) == 7
-    assert "without a cache" in capsys.readouterr().err
+    assert int(cached("k", Builder(7), folder)["x"][0]) == 7
+    assert len(memmap_cache("k", 3, Filler(rows()), folder)[0]) == 3
+    assert capsys.readouterr().err.count("without a cache") == 2
 
 
 @pytest.mark.skipif(
@@ -148,3 +155,133 @@ def test_write_whole_leaves_the_old_file_when_it_fails(tmp_path):
         write_whole(path, write)
     assert path.read_text() == "old"
     assert files(tmp_path) == [path]
+
+
+class Filler:
+    """Writes rows in pieces, and counts how often it was asked."""
+
+    def __init__(self, rows, pieces=(2, 1)):
+        self.rows, self.pieces, self.calls = rows, pieces, 0
+
+    def __call__(self, write):
+        self.calls += 1
+        at = 0
+        for piece in self.pieces:
+            write(self.rows[at : at + piece])
+            at += piece
+        return {"note": "ü", "kept": [0, 1, 2]}
+
+
+def rows(value=0, dtype=np.uint8):
+    return (np.arange(3 * 2 * 4) + value).reshape(3, 2, 4).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.int64])
+def test_written_once_then_mapped(tmp_path, dtype):
+    fill = Filler(rows(dtype=dtype))
+    first, facts = memmap_cache("k", 3, fill, tmp_path)
+    second, again = memmap_cache("k", 3, fill, tmp_path)
+    assert fill.calls == 1 and facts == again == {"note": "ü", "kept": [0, 1, 2]}
+    for found in (first, second):
+        assert torch.equal(found, torch.from_numpy(fill.rows))
+    assert len(files(tmp_path)) == 1
+
+
+def test_without_a_key_it_stays_in_memory(tmp_path):
+    fill = Filler(rows())
+    found, _ = memmap_cache(None, 10, fill, tmp_path)  # fewer rows than announced
+    assert torch.equal(found, torch.from_numpy(fill.rows)) and files(tmp_path) == []
+
+
+def test_writing_to_the_tensor_never_reaches_the_file(tmp_path):
+    fill = Filler(rows())
+    found, _ = memmap_cache("k", 3, fill, tmp_path)
+    found[0] = 99
+    assert found[0].unique().tolist() == [99]
+    assert torch.equal(
+        memmap_cache("k", 3, fill, tmp_path)[0], torch.from_numpy(rows())
+    )
+
+
+def test_read_only_where_the_system_promises_no_copies(tmp_path, monkeypatch):
+    fill = Filler(rows())
+    memmap = np.memmap
+
+    def refuse(path, dtype, mode, shape):
+        if mode == "c":
+            raise OSError(errno.ENOMEM, "Cannot allocate memory")
+        return memmap(path, dtype, mode=mode, shape=shape)
+
+    monkeypatch.setattr(cache.np, "memmap", refuse)
+    found, _ = memmap_cache("k", 3, fill, tmp_path)
+    assert torch.equal(found, torch.from_numpy(rows())) and fill.calls == 1
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 1000))
+def test_cut_off_anywhere_is_made_anew(tmp_path_factory, keep):
+    folder = tmp_path_factory.mktemp("cache")
+    memmap_cache("k", 3, Filler(rows()), folder)
+    (path,) = files(folder)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: keep % len(whole)])
+    fill = Filler(rows(5))
+    found, _ = memmap_cache("k", 3, fill, folder)
+    assert torch.equal(found, torch.from_numpy(fill.rows)) and fill.calls == 1
+    memmap_cache("k", 3, fill, folder)
+    assert fill.calls == 1  # mended
+
+
+def ending(**changes):
+    about = {"format": 1, "key": "k", "shape": [24], "dtype": "|u1", "facts": {}}
+    text = json.dumps({**about, **changes}).encode()
+    return bytes(24) + text + struct.pack("<Q", len(text))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"short",
+        b"something else, and long enough to hold a length",
+        bytes(24) + struct.pack("<Q", 2**63),
+        bytes(24) + b"[1, 2]" + struct.pack("<Q", 6),
+        bytes(24) + b"{}" + struct.pack("<Q", 2),
+        ending(key="other"),
+        ending(format=0),
+        ending(shape=[25]),
+        ending(shape=[-24]),
+        ending(dtype="<f4"),
+        ending(dtype="|O"),
+        ending(dtype="nonsense"),
+    ],
+)
+def test_foreign_content_is_made_anew(tmp_path, capsys, content):
+    memmap_cache("k", 3, Filler(rows()), tmp_path)
+    files(tmp_path)[0].write_bytes(content)
+    fill = Filler(rows(5))
+    found, _ = memmap_cache("k", 3, fill, tmp_path)
+    assert torch.equal(found, torch.from_numpy(fill.rows))
+    assert "making it anew" in capsys.readouterr().err
+
+
+def test_full_disk_goes_on_in_memory(tmp_path, capsys, monkeypatch):
+    def fails(path, write):
+        write(tmp_path / "temporary")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(cache, "write_whole", fails)
+    fill = Filler(rows())
+    found, facts = memmap_cache("k", 3, fill, tmp_path)
+    assert torch.equal(found, torch.from_numpy(fill.rows)) and facts["note"] == "ü"
+    assert "without a cache" in capsys.readouterr().err
+
+
+def test_an_interrupted_decoding_leaves_nothing(tmp_path):
+    def interrupted(write):
+        write(rows())
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        memmap_cache("k", 3, interrupted, tmp_path)
+    assert files(tmp_path) == []

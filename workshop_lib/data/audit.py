@@ -159,15 +159,12 @@ def _same_pixels(scenes: Scenes, parts: Parts) -> Iterator[Finding]:
     leaks = [group for group, leak in zip(groups, across, strict=True) if leak]
     within = [group for group, leak in zip(groups, across, strict=True) if not leak]
     differ = [group for group in groups if _labels_differ(scenes, group)]
-    yield from _finding(
-        "same_pixels", "error", "the same picture in two parts", leaks, scenes
-    )
-    yield from _finding(
-        "same_pixels", "warning", "the same picture twice in one part", within, scenes
-    )
-    yield from _finding(
-        "contradicting_labels", "warning", "one picture, two labels", differ, scenes
-    )
+    text = "the same picture in two parts"
+    yield from _finding("same_pixels", "error", text, leaks, scenes)
+    text = "the same picture twice in one part"
+    yield from _finding("same_pixels", "warning", text, within, scenes)
+    text = "one picture, two labels"
+    yield from _finding("contradicting_labels", "warning", text, differ, scenes)
 
 
 def _near_copies(scenes: Scenes, parts: Parts) -> Iterator[Finding]:

@@ -151,11 +151,10 @@ def _from_lists(folder: Path) -> LabelIndex:
     """Read BigEarthNet v1's lists of (Sentinel-2 patch, Sentinel-1 patch)."""
     patches = _patch_labels(folder / "sentinel-2")
     names, parts = [], []
-    for part in ("train", "val", "test"):
-        path = folder / f"bigearthnet-{part}.csv"
-        rows = path.read_text(encoding="utf-8").split()
-        names += [row.partition(",")[0] for row in rows]
-        parts += [part] * len(rows)
+    for part in _SUBSETS:
+        table = pd.read_csv(folder / f"bigearthnet-{part}.csv", header=None, dtype=str)
+        names += table[0].tolist()
+        parts += [part] * len(table)
     missing = [name for name in names if name not in patches]
     if missing:
         raise WorkshopError(

@@ -122,14 +122,7 @@ def read_split(folder: Path, scenes: Scenes) -> tuple[dict[str, Tensor], int, st
     index = {}
     for part, lines in rows.items():
         names = [line.rpartition(" ")[0] for line in lines]
-        missing = [name for name in names if name not in position]
-        if missing:
-            raise WorkshopError(
-                f"{len(missing)} of the {len(names)} images in {part}.txt of {folder}"
-                f" are not in these scenes ({listed(missing, 5)}): is it the data set"
-                " of this split?"
-            )
-        index[part] = torch.tensor([position[n] for n in names], dtype=torch.int64)
+        index[part] = _find(names, position, f"{folder / part}.txt")
     if digest_of(rows, scenes.class_names) != facts["sha256"]:
         raise WorkshopError(
             f"the names files in {folder} are not those that split.json vouches"
@@ -137,6 +130,17 @@ def read_split(folder: Path, scenes: Scenes) -> tuple[dict[str, Tensor], int, st
             " the split again."
         )
     return index, facts["seed"], facts["sha256"]
+
+
+def _find(names: Sequence[str], position: Mapping[str, int], where: str) -> Tensor:
+    """Return the positions of images by name: (n,) int64."""
+    missing = [name for name in names if name not in position]
+    if missing:
+        raise WorkshopError(
+            f"{len(missing)} of the {len(names)} images of {where} are not in these"
+            f" scenes ({listed(missing, 5)}): is it the data set of this split, whole?"
+        )
+    return torch.tensor([position[name] for name in names], dtype=torch.int64)
 
 
 def _read_facts(folder: Path) -> dict[str, Any]:
@@ -178,17 +182,26 @@ def predefined_parts(
             f" {SEEDS[0]} to {SEEDS[-1]}. Split.random draws any other."
         )
     texts = read_predefined(name)
-    position = _positions(scenes)
+    position = {stem(image): i for i, image in enumerate(scenes.names)}
+    if len(position) < len(scenes):
+        raise WorkshopError(
+            f"{len(scenes) - len(position)} images have the class and name of another"
+            " (with another ending, or in another folder): remove the copies."
+        )
     labeled = f"labeled_{labels_per_class}" if labels_per_class else "train"
     files = {"labeled": labeled, "unlabeled": "train", "val": "val", "test": "test"}
     parts = {}
     for part, file in files.items():
         lines = texts[f"seed{seed}/{file}.txt"].splitlines()
-        rows = [line.rpartition(" ") for line in lines]
-        _check_found(name, {row[0]: int(row[2]) for row in rows}, position, scenes)
-        names = [row[0] for row in rows]
-        index = [position[names[i]] for i in shuffled(names, seed)]
-        parts[part] = torch.tensor(index, dtype=torch.int64)
+        names, _, numbers = zip(*(line.rpartition(" ") for line in lines), strict=True)
+        index = _find(names, position, f"the predefined split {name!r}")
+        wrong = scenes.labels.cpu()[index] != torch.tensor([int(k) for k in numbers])
+        if wrong.any():
+            raise WorkshopError(
+                f"{int(wrong.sum())} images have another class number than in the"
+                f" predefined split {name!r}: number the classes by their sorted names."
+            )
+        parts[part] = index[shuffled(names, seed)]
     return parts
 
 
@@ -224,33 +237,3 @@ def stem(name: str) -> str:
         'airplane/airplane00'
     """
     return "/".join(PurePosixPath(name).with_suffix("").parts[-2:])
-
-
-def _positions(scenes: Scenes) -> dict[str, int]:
-    position = {stem(name): i for i, name in enumerate(scenes.names)}
-    if len(position) < len(scenes):
-        raise WorkshopError(
-            f"{len(scenes) - len(position)} images have the class and name of another"
-            " (with another ending, or in another folder): remove the copies."
-        )
-    return position
-
-
-def _check_found(
-    name: str, labels: Mapping[str, int], position: Mapping[str, int], scenes: Scenes
-) -> None:
-    missing = [image for image in labels if image not in position]
-    if missing:
-        raise WorkshopError(
-            f"{len(missing)} images of the predefined split {name!r} are not in these"
-            f" scenes ({listed(missing, 3)}): is it the whole data set, a folder per"
-            " class?"
-        )
-    known = scenes.labels.tolist()
-    wrong = [image for image, k in labels.items() if known[position[image]] != k]
-    if wrong:
-        raise WorkshopError(
-            f"{len(wrong)} images have another class number than in the predefined"
-            f" split {name!r} ({listed(wrong, 3)}): number the classes by their sorted"
-            " names."
-        )
