@@ -65,9 +65,8 @@ def draw_acquisition(rng: CounterRNG, scene: int) -> Acquisition:
     """Draw place and date of `n` patches of one scene class."""
     weights = np.array([3.0 if scene in row[6] else 1.0 for row in _TABLE])
     bounds = np.cumsum(weights / weights.sum()).astype(np.float32)
-    region = np.minimum(
-        (rng.uniform("place/region") >= bounds).sum(-1, keepdims=True), 4
-    )
+    passed = rng.uniform("place/region") >= bounds
+    region = np.minimum(passed.sum(-1, keepdims=True), 4)
     lat0, lat1 = _LAT[region, 0], _LAT[region, 1]
     lon0, lon1 = _LON[region, 0], _LON[region, 1]
     lat = lat0 + (lat1 - lat0) * rng.uniform("place/lat")
@@ -75,9 +74,8 @@ def draw_acquisition(rng: CounterRNG, scene: int) -> Acquisition:
     westward = (scene in _MADE_BY_PEOPLE) ^ (region == len(_TABLE) - 1)
     lon = lon0 + (lon1 - lon0) * np.where(westward, u * u, 1 - u * u)
     # More cloud-free images in summer: the mean of two draws.
-    day = 1 + np.floor(
-        182 * (rng.uniform("date/a", 0.06, 1) + rng.uniform("date/b", 0.06, 1))
-    )
+    twice = rng.uniform("date/a", 0.06, 1) + rng.uniform("date/b", 0.06, 1)
+    day = 1 + np.floor(182 * twice)
     distance = np.abs(day - 172)  # days from 21 June, the short way round the year
     season = 1 - np.minimum(distance, 365 - distance) / np.float32(182.5)
     altitude = _ALTITUDE[region] * rng.uniform("place/altitude", 0.5, 1.5)

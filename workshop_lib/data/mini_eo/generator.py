@@ -163,11 +163,8 @@ def _majority(canvas: Canvas, size: int) -> npt.NDArray[np.uint8]:
     best = np.zeros((n, size, size), np.uint8)
     most = np.zeros((n, size, size), np.uint8)
     for k in range(len(COVERS)):
-        same = (
-            (canvas.cover == k)
-            .reshape(n, size, f, size, f)
-            .sum(axis=(2, 4), dtype=np.uint8)
-        )
+        blocks = (canvas.cover == k).reshape(n, size, f, size, f)
+        same = blocks.sum(axis=(2, 4), dtype=np.uint8)
         wins = same >= np.maximum(most, 1)
         best[wins], most[wins] = k, same[wins]
     return best

@@ -100,25 +100,19 @@ class Canvas:
 
 def paint_trees(canvas: Canvas, where: Mask, name: str = "wood") -> None:
     """Paint woodland: needle and broad leaves in stands, lit and shaded crowns."""
-    stands = canvas.noise(name + "/stands", 3) * 0.35 + canvas.rng.uniform(
-        name + "/leaf", -0.3, 1.3
-    )
-    crowns = canvas.noise(name + "/crowns", 21) + 0.8 * canvas.noise(
-        name + "/tufts", 31
-    )
+    leaf = canvas.rng.uniform(name + "/leaf", -0.3, 1.3)
+    stands = canvas.noise(name + "/stands", 3) * 0.35 + leaf
+    tufts = 0.8 * canvas.noise(name + "/tufts", 31)
+    crowns = canvas.noise(name + "/crowns", 21) + tufts
     shade = 0.80 + 0.17 * crowns * canvas.rng.uniform(name + "/rough", 0.7, 1.3)
-    canvas.paint(
-        where, "trees", "needle_tree", "leaf_tree", stands, np.clip(shade, 0.35, 1.35)
-    )
+    shade = np.clip(shade, 0.35, 1.35)
+    canvas.paint(where, "trees", "needle_tree", "leaf_tree", stands, shade)
 
 
 def paint_grass(canvas: Canvas, where: Mask, name: str = "grass") -> None:
     """Paint grassland: patches of greener and drier grass, nearly smooth."""
-    tint = (
-        0.25
-        + 0.22 * canvas.noise(name + "/tint", 4)
-        + 0.08 * canvas.noise(name + "/fine", 12)
-    )
+    tint = 0.25 + 0.22 * canvas.noise(name + "/tint", 4)
+    tint = tint + 0.08 * canvas.noise(name + "/fine", 12)
     shade = 1 + 0.05 * canvas.noise(name + "/shade", 7)
     canvas.paint(where, "grassland", "grass", "dry_grass", tint, shade)
 
@@ -144,38 +138,39 @@ def paint_crops(canvas: Canvas, where: Mask, u: Array, i: Array, j: Array) -> No
     canvas.paint(where, "cropland", "soil", second.astype(np.uint8), share, shade)
 
 
-def countryside(canvas: Canvas, crops: Array, woods: Array) -> None:
+def countryside(
+    canvas: Canvas, crops: tuple[float, float], woods: tuple[float, float]
+) -> None:
     """Paint parcels of crops and grass with woods between them.
 
     Args:
-        crops: share of the parcels that are ploughed, 0 to 1, (n, 1, 1).
-        woods: how much woodland; 0 half of the area, -2.5 none, 2.5 all, (n, 1, 1).
+        crops: least and largest fraction of the parcels that are ploughed, 0 to 1.
+        woods: least and largest amount of woodland; 0 is half of the area, -2.5 none,
+            2.5 all.
     """
     rng = canvas.rng
+    crops_here = rng.uniform("rural/crops", *crops)
+    woods_here = rng.uniform("rural/woods", *woods)
     u, v = canvas.frame("parcel", bend=1.5)
     i = np.floor(u / rng.uniform("parcel/width", 13, 26))
-    shifted = v / rng.uniform("parcel/length", 22, 60) + rng.cell(
-        "parcel/shift", i, 0 * i
-    )
-    j = np.floor(shifted)
+    shift = rng.cell("parcel/shift", i, 0 * i)
+    j = np.floor(v / rng.uniform("parcel/length", 22, 60) + shift)
     everywhere = np.ones_like(canvas.cover, dtype=bool)
     paint_grass(canvas, everywhere)
-    ploughed = rng.cell("parcel/kind", i, j) < crops
+    ploughed = rng.cell("parcel/kind", i, j) < crops_here
     paint_crops(canvas, ploughed, u, i, j)
-    forest = canvas.noise("wood/edge", 3) + 0.25 * canvas.noise("wood/fray", 9) < woods
-    paint_trees(canvas, forest)
+    edge = canvas.noise("wood/edge", 3) + 0.25 * canvas.noise("wood/fray", 9)
+    paint_trees(canvas, edge < woods_here)
 
 
 def distance(canvas: Canvas, name: str, spread: float) -> Array:
     """Measure the distance to a random centre, made uneven: outlines of lakes, pits."""
     u, v = canvas.frame(name)
     u = u - canvas.rng.uniform(name + "/u", -spread, spread)
-    v = (v - canvas.rng.uniform(name + "/v", -spread, spread)) * canvas.rng.uniform(
-        name + "/flat", 0.8, 1.4
-    )
-    uneven = 5.0 * canvas.noise(name + "/outline", 3) + 1.5 * canvas.noise(
-        name + "/fray", 7
-    )
+    v = v - canvas.rng.uniform(name + "/v", -spread, spread)
+    v = v * canvas.rng.uniform(name + "/flat", 0.8, 1.4)
+    fray = 1.5 * canvas.noise(name + "/fray", 7)
+    uneven = 5.0 * canvas.noise(name + "/outline", 3) + fray
     return np.sqrt(u * u + v * v) + uneven
 
 
@@ -188,12 +183,7 @@ def grid(canvas: Canvas, name: str, pitch: Array, bend: float) -> tuple[Array, .
 
 def rural(canvas: Canvas) -> None:
     """Paint the background of scenes that are about something else."""
-    rng = canvas.rng
-    countryside(
-        canvas,
-        rng.uniform("rural/crops", -0.2, 0.9),
-        rng.uniform("rural/woods", -2.0, 0.8),
-    )
+    countryside(canvas, crops=(-0.2, 0.9), woods=(-2.0, 0.8))
 
 
 def farm_track(canvas: Canvas, probability: float) -> None:

@@ -24,16 +24,9 @@ Ints = npt.NDArray[np.uint32]
 _GOLDEN = np.uint32(0x9E3779B9)
 # Directions rounded to 15 bits: every mathematics library agrees on these digits.
 _DIRECTIONS = 720
-_COS, _SIN = (
-    np.array(
-        [
-            round(f(math.pi * k / _DIRECTIONS) * 2**15) / 2**15
-            for k in range(_DIRECTIONS)
-        ],
-        dtype=np.float32,
-    )
-    for f in (math.cos, math.sin)
-)
+_ANGLES = [math.pi * k / _DIRECTIONS for k in range(_DIRECTIONS)]
+_COS = np.array([round(math.cos(a) * 2**15) / 2**15 for a in _ANGLES], np.float32)
+_SIN = np.array([round(math.sin(a) * 2**15) / 2**15 for a in _ANGLES], np.float32)
 
 
 def _scramble(x: Ints) -> Ints:
@@ -115,9 +108,8 @@ class CounterRNG:
         Shape: (n, size, size).
         """
         lattice = 2 * _unit(self._hash(name, (cells + 3, cells + 3))) - 1
-        t = (np.arange(size, dtype=np.float32) + np.float32(0.5)) * np.float32(
-            cells / size
-        )
+        t = np.arange(size, dtype=np.float32) + np.float32(0.5)
+        t = t * np.float32(cells / size)
         start = np.floor(t).astype(np.int64)
         f = t - np.floor(t)
         weights = (
@@ -126,9 +118,8 @@ class CounterRNG:
             (-3 * f * f * f + 3 * f * f + 3 * f + 1) / 6,
             f * f * f / 6,
         )
-        rows = sum(
-            w[None, :, None] * lattice[:, start + k] for k, w in enumerate(weights)
-        )
+        columns = [w[None, :, None] for w in weights]
+        rows = sum(w * lattice[:, start + k] for k, w in enumerate(columns))
         full = sum(w * rows[:, :, start + k] for k, w in enumerate(weights))
         return np.asarray(full * np.float32(3.6), dtype=np.float32)
 

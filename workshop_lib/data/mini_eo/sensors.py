@@ -75,36 +75,31 @@ def material_table(
     Returns:
         Reflectance (n, materials, 12), materials ordered as in `MATERIALS`.
     """
-    bright = rng.uniform("soil/bright")
-    red = rng.uniform("soil/red") * dryness
-    soil = _blend("dark_soil", "bright_soil", bright)
+    draw = rng.uniform
+    red = draw("soil/red") * dryness
+    soil = _blend("dark_soil", "bright_soil", draw("soil/bright"))
     soil = soil * (1 - red[:, :, 0]) + _SPECTRA["red_soil"] * red[:, :, 0]
-    murk = rng.uniform("water/murk", 0.0, 0.9)
+    murk = draw("water/murk", 0.0, 0.9)
+    shallow = _blend("clear_water", "murky_water", 0.5 + 0.5 * murk) * 1.15
+    rock = _blend("bright_soil", "limestone", draw("rock/pale")) * 0.6
+    gravel = _blend("concrete", "limestone", draw("gravel/pale")) * 0.4
     rows = {
         "water": _blend("clear_water", "murky_water", murk),
-        "shallow": _blend("clear_water", "murky_water", 0.5 + 0.5 * murk) * 1.15,
+        "shallow": shallow,
         "soil": soil,
-        "green_crop": _blend("green_crop", "green_grass", rng.uniform("crop/kind")),
-        "ripe_crop": _blend("ripe_crop", "dry_grass", rng.uniform("crop/straw")),
+        "green_crop": _blend("green_crop", "green_grass", draw("crop/kind")),
+        "ripe_crop": _blend("ripe_crop", "dry_grass", draw("crop/straw")),
         "grass": _blend("dry_grass", "green_grass", green),
-        "dry_grass": _blend(
-            "dry_grass", "bright_soil", rng.uniform("grass/thin", 0, 0.5)
-        ),
-        "needle_tree": _blend(
-            "needle_tree", "broad_leaf", rng.uniform("tree/young", 0, 0.2)
-        ),
+        "dry_grass": _blend("dry_grass", "bright_soil", draw("grass/thin", 0, 0.5)),
+        "needle_tree": _blend("needle_tree", "broad_leaf", draw("tree/young", 0, 0.2)),
         "leaf_tree": _blend("bare_twigs", "broad_leaf", leaves),
-        "road": _blend("asphalt", "concrete", rng.uniform("road/age") ** 2),
-        "yard": _blend("asphalt", "concrete", rng.uniform("yard/age")),
-        "roof_a": _blend("roof_tile", "dark_roof", rng.uniform("roof/dark")),
-        "roof_b": _blend("dark_roof", "concrete", rng.uniform("roof/light")),
-        "sheet_metal": _blend(
-            "sheet_metal", "concrete", rng.uniform("metal/dull", 0, 0.7)
-        ),
-        "rock": soil * 0.4
-        + _blend("bright_soil", "limestone", rng.uniform("rock/pale")) * 0.6,
-        "gravel": soil * 0.6
-        + _blend("concrete", "limestone", rng.uniform("gravel/pale")) * 0.4,
+        "road": _blend("asphalt", "concrete", draw("road/age") ** 2),
+        "yard": _blend("asphalt", "concrete", draw("yard/age")),
+        "roof_a": _blend("roof_tile", "dark_roof", draw("roof/dark")),
+        "roof_b": _blend("dark_roof", "concrete", draw("roof/light")),
+        "sheet_metal": _blend("sheet_metal", "concrete", draw("metal/dull", 0, 0.7)),
+        "rock": soil * 0.4 + rock,
+        "gravel": soil * 0.6 + gravel,
     }
     table = np.stack([rows[name] for name in MATERIALS], axis=1)
     own = 1 + 0.16 * rng.normal("materials/own", (len(MATERIALS), 1))
@@ -138,10 +133,8 @@ def _pool(image: Array, factor: int) -> Array:
     if factor == 1:
         return image
     n, h, w = image.shape[:3]
-    blocks = image.reshape(
-        n, h // factor, factor, w // factor, factor, *image.shape[3:]
-    )
-    return np.asarray(blocks.mean(axis=(2, 4)), dtype=np.float32)
+    shape = (n, h // factor, factor, w // factor, factor, *image.shape[3:])
+    return np.asarray(image.reshape(shape).mean(axis=(2, 4)), dtype=np.float32)
 
 
 def _blur(image: Array) -> Array:
@@ -150,9 +143,8 @@ def _blur(image: Array) -> Array:
         pad = [(0, 0)] * image.ndim
         pad[axis] = (1, 1)
         p = np.pad(image, pad, mode="edge")
-        a, b, c = (
-            np.take(p, range(k, k + image.shape[axis]), axis=axis) for k in range(3)
-        )
+        size = image.shape[axis]
+        a, b, c = (np.take(p, range(k, k + size), axis=axis) for k in range(3))
         image = 0.25 * a + 0.5 * b + 0.25 * c
     return image
 
@@ -167,9 +159,8 @@ def optical(canvas: Canvas, size: int) -> Array:
     vigour = rng.uniform("grass/vigour", 0.55, 1.0)
     green = np.clip(growing_season(acquisition) * vigour + 0.10, 0, 1)
     table = material_table(rng, leaves_out(acquisition), green, acquisition.dryness)
-    table = table * (
-        1 - 0.35 * acquisition.wetness * rng.uniform("soil/drains", 0.3, 1)
-    )
+    wet = 0.35 * acquisition.wetness * rng.uniform("soil/drains", 0.3, 1)
+    table = table * (1 - wet)
     flat = table.reshape(-1, table.shape[-1])  # (n * materials, 12)
     start = (np.arange(rng.n) * table.shape[1])[:, None, None]
     weight = (canvas.shade * canvas.share)[..., None]  # (n, H, H, 1)
@@ -199,9 +190,8 @@ def _light(canvas: Canvas, size: int) -> Array:
     east, south = np.gradient(relief, axis=2), np.gradient(relief, axis=1)
     turn = rng.uniform("light/azimuth", 0, 2 * np.pi)
     slope = (east * np.cos(turn) + south * np.sin(turn)) * (64 / size) ** -1
-    steep = rng.uniform("relief/steep") ** 2 * (
-        0.3 + 0.7 * (acquisition.altitude > 250)
-    )
+    high = acquisition.altitude > 250
+    steep = rng.uniform("relief/steep") ** 2 * (0.3 + 0.7 * high)
     terrain = np.clip(1 + 1.6 * steep * slope, 0.5, 1.5)
     dark = rng.chance("cloud/shadow", 0.06)
     shadow = np.clip(3 * (rng.noise("cloud/shadow-shape", 3, size) - 0.7), 0, 1) * dark
@@ -213,9 +203,8 @@ def _clouds(canvas: Canvas, size: int) -> Array:
     rng = canvas.rng
     there = rng.chance("cloud", 0.06)
     puffs = rng.noise("cloud/shape", 3, size) + 0.4 * rng.noise("cloud/wisps", 9, size)
-    return (
-        np.clip(0.6 * (puffs - rng.uniform("cloud/cover", 0.4, 1.4)), 0, 0.75) * there
-    )
+    opacity = 0.6 * (puffs - rng.uniform("cloud/cover", 0.4, 1.4))
+    return np.clip(opacity, 0, 0.75) * there
 
 
 # Backscatter in dB of cropland, grassland, trees, water, sealed, building, bare:
@@ -248,14 +237,11 @@ def radar(canvas: Canvas, size: int) -> Array:
     level = level + water * (0.7 * acquisition.wind - 4)
     level = level + 1.2 * rng.noise("radar/texture", 17, canvas.size)
     level = level + rng.uniform("radar/angle", -1.5, 1.5)
-    power = _pool(
-        np.exp(level * np.float32(np.log(10) / 10)).reshape(-1, *level.shape[2:]),
-        canvas.size // size,
-    )
-    u = np.stack(
-        [rng.pixels(f"radar/look-{k}", (2, size, size)) for k in range(_LOOKS)]
-    )
-    speckle = -np.log(np.maximum(u, 1e-7)).mean(axis=0)  # (n, 2, size, size)
+    power = np.exp(level * np.float32(np.log(10) / 10))
+    power = _pool(power.reshape(-1, *level.shape[2:]), canvas.size // size)
+    looks = [rng.pixels(f"radar/look-{k}", (2, size, size)) for k in range(_LOOKS)]
+    u = np.maximum(np.stack(looks), 1e-7)
+    speckle = -np.log(u).mean(axis=0)  # (n, 2, size, size)
     power = np.moveaxis(power.reshape(2, -1, size, size), 0, 1) * speckle
     return np.asarray(10 * np.log10(np.maximum(power, 10**-4)), dtype=np.float32)
 
