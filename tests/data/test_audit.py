@@ -209,7 +209,7 @@ def test_places_that_are_too_close(landscapes):
     (found,) = split.audit(scenes).findings
     assert (found.kind, found.severity) == ("spatial_neighbours", "warning")
     assert found.indices == (int(split.test[0]),)
-    assert "1 of 9 images of test lie within 1 km" in found.message
+    assert "1 of 9 images of test are within 1 km" in found.message
     assert split.audit(scenes, neighbour_km=0.5).findings == ()
     assert split.audit(scenes, neighbour_km=0).findings == ()
     assert len(split.audit(scenes, neighbour_km=400).findings) == 2

@@ -66,7 +66,7 @@ def test_cut_off_file_is_made_anew(tmp_path, capsys, keep):
     )
     build = Builder(5)
     assert int(cached("k", build, tmp_path)["x"][0]) == 5
-    assert "making it anew" in capsys.readouterr().err
+    assert "building it again" in capsys.readouterr().err
     cached("k", build, tmp_path)
     assert build.calls == 1  # mended
 
@@ -91,7 +91,7 @@ def test_foreign_file_is_made_anew(tmp_path, capsys, content):
     else:
         torch.save(content, path)
     assert int(cached("k", Builder(5), tmp_path)["x"][0]) == 5
-    assert "making it anew" in capsys.readouterr().err
+    assert "building it again" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ def test_foreign_content_is_made_anew(tmp_path, capsys, content):
     fill = Filler(rows(5))
     found, _ = memmap_cache("k", 3, fill, tmp_path)
     assert torch.equal(found, torch.from_numpy(fill.rows))
-    assert "making it anew" in capsys.readouterr().err
+    assert "building it again" in capsys.readouterr().err
 
 
 def test_full_disk_goes_on_in_memory(tmp_path, capsys, monkeypatch):

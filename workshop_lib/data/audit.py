@@ -196,7 +196,7 @@ def _spatial_neighbours(scenes: Scenes, parts: Parts, km: float) -> Iterator[Fin
         near = index[nearest_km(places[index], places[train]) < km]
         if len(near):
             text = (
-                f"{len(near)} of {len(index)} images of {part} lie within {km:g} km of"
+                f"{len(near)} of {len(index)} images of {part} are within {km:g} km of"
                 " a training image: their scores measure how well known places are"
                 " known (Split.by_block keeps places apart)"
             )

@@ -1,13 +1,13 @@
 """Caches: decoded or generated tensors, kept in one file.
 
 A cache may only ever save time. So a file that is cut off, or that something else
-wrote, is made anew; and where nothing can be written, the work is simply done again.
+wrote, is rebuilt; and where nothing can be written, the work is simply done again.
 
 `cached` keeps a dictionary of tensors and loads it whole. `memmap_cache` keeps one
 tensor that may be larger than memory: it is written row by row, and mapped into memory
 instead of read. Its layout: the raw numbers from the first byte on, then a JSON text
 that describes them, then the length of that text (8 bytes). As the description is at
-the very end, a file that was cut off anywhere has none, and is made anew.
+the very end, a file that was cut off anywhere has none, and is rebuilt.
 """
 
 __all__ = ["WriteRows", "cache_folder", "cached", "memmap_cache"]
@@ -29,7 +29,7 @@ from torch import Tensor
 
 from workshop_lib.files import UNREADABLE, write_whole
 
-FORMAT = 1  # of the cache files; another number makes every file anew
+FORMAT = 1  # of the cache files; another number rebuilds every file
 _LENGTH = struct.Struct("<Q")
 
 Rows = np.ndarray[Any, Any]
@@ -46,7 +46,7 @@ def _cache_path(key: str, folder: Path | str | None, ending: str) -> Path:
     """Make a file name that people can read and that no two keys share.
 
     Args:
-        folder: where the file lies; `cache_folder()` if not given.
+        folder: of the file; `cache_folder()` if not given.
     """
     readable = re.sub(r"[^A-Za-z0-9._-]+", "-", key)[:60].strip("-.") or "cache"
     name = f"{readable}-{hashlib.sha256(key.encode()).hexdigest()[:16]}{ending}"
@@ -62,7 +62,7 @@ def cached(
         key: names everything that the result depends on; another key, another file.
         build: makes the result: a dictionary of tensors, numbers, texts, and lists or
             dictionaries of these (nothing else can be loaded without running code).
-        folder: where the file lies; `cache_folder()` if not given.
+        folder: of the file; `cache_folder()` if not given.
 
     Returns:
         The dictionary. If nothing can be written, it was built and not kept, which one
@@ -77,7 +77,7 @@ def cached(
     try:
         write_whole(path, lambda temporary: torch.save(state, temporary))
     except (OSError, RuntimeError) as error:
-        # torch tells of both by a RuntimeError about positions in its archive.
+        # torch reports both as a RuntimeError about positions in its archive.
         reason = (
             "no space or no permission" if isinstance(error, RuntimeError) else error
         )
@@ -86,14 +86,14 @@ def cached(
 
 
 def _load(path: Path, key: str) -> dict[str, Any] | None:
-    """Load a cache file, or tell why not and return None."""
+    """Load a cache file, or report why not and return None."""
     if not path.exists():
         return None
     try:
         # weights_only: a file from elsewhere can hold data, never code that runs.
         state = torch.load(path, map_location="cpu", weights_only=True)
     except UNREADABLE as error:
-        _say(f"{path} is damaged ({type(error).__name__}): making it anew.")
+        _say(f"{path} is damaged ({type(error).__name__}): building it again.")
         return None
     if (
         not isinstance(state, dict)
@@ -101,7 +101,7 @@ def _load(path: Path, key: str) -> dict[str, Any] | None:
         or state.get("key") != key
         or not isinstance(state.get("content"), dict)
     ):
-        _say(f"{path} was not written for this by this version: making it anew.")
+        _say(f"{path} was not written for this by this version: building it again.")
         return None
     return dict(state["content"])
 
@@ -118,7 +118,7 @@ def memmap_cache(
         key: names everything that the rows depend on; None keeps no file.
         most: rows that `fill` will write at most.
         fill: makes the rows, a few at a time. Called again if the disk is full.
-        folder: where the file lies; `cache_folder()` if not given.
+        folder: of the file; `cache_folder()` if not given.
 
     Returns:
         The tensor (N, ...) and the facts. If nothing can be written, the tensor is in
@@ -172,7 +172,7 @@ def _write(path: Path, key: str, fill: Fill) -> None:
 
 
 def _open(path: Path, key: str) -> tuple[Tensor, dict[str, Any]] | None:
-    """Map a file, or tell why not and return None."""
+    """Map a file, or report why not and return None."""
     try:
         with path.open("rb") as file:
             about = _read_end(file)
@@ -181,7 +181,7 @@ def _open(path: Path, key: str) -> tuple[Tensor, dict[str, Any]] | None:
         rows = _map(path, np.dtype(about["dtype"]), tuple(about["shape"]))
         return rows, about["facts"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        _say(f"{path} is damaged ({error}): making it anew.")
+        _say(f"{path} is damaged ({error}): building it again.")
         return None
 
 
@@ -202,7 +202,7 @@ def _read_end(file: BinaryIO) -> dict[str, Any]:
 
 def _map(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Tensor:
     try:
-        # "c", copy on write: a cell that writes to the images harms nobody.
+        # "c", copy on write: a cell that writes to the images harms no file.
         return torch.from_numpy(np.memmap(path, dtype, mode="c", shape=shape))
     except OSError:  # the system will not promise memory for that many copies
         with warnings.catch_warnings():

@@ -134,7 +134,7 @@ def _extras(scenes: "Scenes") -> Iterator[str]:
 def _not_finite(scenes: "Scenes") -> Iterator[str]:
     """Refuse NaN and infinity: a single one turns a whole network into NaN.
 
-    In packed modalities NaN marks what a patch lacks, which fusion models understand.
+    In packed modalities NaN marks what a patch is missing, which fusion models know.
     """
     gaps = bool(groups(scenes.bands))
     parts = {"images": (scenes.images, scenes.bands)}

@@ -4,7 +4,7 @@ What a split depends on is known before any image is decoded, so half a million 
 are split in a minute, and the names files fit the images when they are read later.
 
 Where the makers of a data set have published which images are for training, validation
-and test, that stands: BigEarthNet's parts lie apart on the map. The seed then chooses
+and test, that stands: BigEarthNet's parts are apart on the map. The seed then chooses
 the labelled ones among the training images (and Vaihingen's validation).
 """
 

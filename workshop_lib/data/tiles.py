@@ -41,9 +41,9 @@ def stride(size: int, overlap_factor: float) -> int:
 
     Args:
         size: side of the patches in pixels.
-        overlap_factor: the step as a share of the side, above 0 to 1. With 0.6, which
-            is usual for Vaihingen, neighbours share 40 % of their side: a smaller
-            factor is more overlap, and 1 is none.
+        overlap_factor: the step as a fraction of the side, above 0 to 1. With 0.6,
+            which is usual for Vaihingen, neighbours share 40 % of their side: a
+            smaller factor is more overlap, and 1 is none.
 
     Raises:
         WorkshopError: a factor outside that range, or a size below 1.
@@ -52,7 +52,7 @@ def stride(size: int, overlap_factor: float) -> int:
         raise WorkshopError(
             f"patches of {size} pixels with overlap_factor={overlap_factor}: give at"
             " least 1 pixel, and a factor above 0 and at most 1 (the step from patch to"
-            " patch as a share of its side; 1 is no overlap)."
+            " patch as a fraction of its side; 1 is no overlap)."
         )
     return max(1, int(size * overlap_factor))
 
@@ -129,7 +129,7 @@ class Tile:
     Args:
         name: of the image; the patches are called NAME/ROW_COLUMN.
         image: (C, H, W).
-        mask: (1, H, W) uint8, class numbers, or `IGNORE` where nobody knows.
+        mask: (1, H, W) uint8, class numbers, or `IGNORE` where it is not known.
         number: in the patches' metadata "tile", to split by.
     """
 
@@ -170,7 +170,7 @@ def cut_scenes(
         block: side of blocks in pixels, at least `size`, that no patch leaves; 0 takes
             a tile as one block.
         gap: pixels left out between blocks.
-        least_known: leaves patches out that have a smaller share of labelled pixels.
+        least_known: leaves patches out that have a smaller fraction of labelled pixels.
         bands: names of the channels.
 
     Returns:
@@ -239,7 +239,7 @@ def _patch(
     if labels.dtype != np.uint8:
         raise WorkshopError(
             f"tile {tile.name}: a mask of type {labels.dtype}: give class numbers as"
-            f" uint8, {IGNORE} where nobody knows."
+            f" uint8, {IGNORE} where it is not known."
         )
     mask[: window.height, : window.width] = np.where(gaps, IGNORE, labels)
     if pixels.dtype != np.uint8 or len(pixels) != 3:

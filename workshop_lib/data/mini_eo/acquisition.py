@@ -2,13 +2,13 @@
 
 scene class  -> region        each class is three times likelier in its home region
 region       -> lat, lon      a point in the region's box; within the box, classes
-                              made by people lie towards the west and natural ones
+                              made by people are towards the west and natural ones
                               towards the east, except in the last region, where it
                               is the other way round: longitude helps at home and
                               misleads in a region never seen
 region       -> climate zone  one each: repeats the region, in other words
 date         -> season        1 on 21 June, 0 on 22 December: repeats the date; says
-                              nothing of the class by itself, but tells which colours
+                              nothing of the class by itself, but says which colours
                               to expect
 lat, date, elevation -> temperature
 region, date -> rain          wet soil is darker and sends back more radar

@@ -1,7 +1,7 @@
 """Ten kinds of scene, each painted over the countryside.
 
 Structures are drawn somewhat larger than life, at least two pixels wide at 32 px, so
-that a small network can see them. What tells the classes apart is structure; colour,
+that a small network can see them. The classes differ in structure; colour,
 season and light vary within every class.
 """
 

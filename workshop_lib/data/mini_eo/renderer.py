@@ -39,7 +39,7 @@ _COVER = {name: k for k, name in enumerate(COVERS)}
 
 @dataclass
 class Canvas:
-    """What lies at each point: a cover, and the two materials it is mixed of.
+    """The ground at each point: a cover, and the two materials it is mixed of.
 
     Reflectance will be shade * ((1 - share) * first + share * second). All (n, H, H).
     """
@@ -122,7 +122,7 @@ def paint_crops(canvas: Canvas, where: Mask, u: Array, i: Array, j: Array) -> No
 
     Args:
         u: coordinate across the rows, in pixels.
-        i, j: number of the parcel that each point lies in.
+        i, j: number of the parcel that holds each point.
     """
     rng, day = canvas.rng, canvas.acquisition.day_of_year
     peak = 105 + 120 * rng.cell("parcel/sown", i, j) + (canvas.acquisition.lat - 45)

@@ -92,7 +92,7 @@ class CounterRNG:
         """Give each cell (i, j) of a grid its own number in [0, 1).
 
         Args:
-            i, j: whole numbers (as floats), the cell a pixel lies in, (n, H, W).
+            i, j: whole numbers (as floats), the cell that holds a pixel, (n, H, W).
         """
         stream = _scramble(self.key ^ np.uint32(zlib.crc32(name.encode())))
         a = i.astype(np.int32).view(np.uint32) * np.uint32(0x85EBCA6B)

@@ -3,10 +3,10 @@
 The optical picture: reflectance of the materials, times light (sun height, terrain,
 clouds' shadows), plus haze and cloud, blurred by the optics, averaged to pixels, with
 sensor noise. The radar picture: backscatter of the covers with speckle. Elevation: a
-smooth relief, flattened where water lies.
+smooth relief, flattened where there is water.
 
-Reflectances (share of light sent back, 0 to 1) are typical of surface materials in the
-bands of Sentinel-2's surface product, rounded; they are of the size that spectral
+Reflectances (fraction of light sent back, 0 to 1) are typical of surface materials in
+the bands of Sentinel-2's surface product, rounded; they are of the size that spectral
 libraries give for such surfaces, not copies of any one measurement.
 """
 

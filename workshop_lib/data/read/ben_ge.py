@@ -23,8 +23,9 @@ its name contains one of these, in small or capital letters:
 
 Columns that end in `_s1` are left alone: they are about the day of the radar image.
 
-What a patch lacks is marked, not refused: radar and elevation by "has_s1" and "has_dem"
-(0), land cover by 255, metadata by NaN. What is there but damaged is an error.
+What a patch is missing is marked, not refused: radar and elevation by "has_s1" and
+"has_dem" (0), land cover by 255, metadata by NaN. What is there but damaged is an
+error.
 
 Mommert et al. 2023, arXiv:2307.01741. Land cover: ESA WorldCover, 11 classes at 10 m.
 """

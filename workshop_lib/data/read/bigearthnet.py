@@ -282,7 +282,7 @@ def _read_json(folder: str) -> dict[str, Any]:
 def _metadata(given: dict[str, Any]) -> dict[str, Any]:
     """Take from a patch's JSON what is kept of it."""
     if not {"labels", "acquisition_date"} <= set(given):
-        raise ValueError("its JSON lacks labels or acquisition_date")
+        raise ValueError("its JSON has no labels or no acquisition_date")
     unknown = [str(label) for label in given["labels"] if label not in TO_19]
     if unknown:
         raise ValueError(f"labels that BigEarthNet does not have: {listed(unknown)}")

@@ -47,7 +47,7 @@ class Decoded:
 class PictureReader:
     """Reads the RGB images of an index: JPEG, PNG, 8-bit TIFF and others."""
 
-    rules = "pictures 2"  # another number makes every cache anew
+    rules = "pictures 2"  # another number rebuilds every cache
     pixel_bytes = 3
 
     def __init__(self, index: ImageIndex) -> None:

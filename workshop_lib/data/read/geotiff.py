@@ -31,7 +31,7 @@ from workshop_lib.errors import WorkshopError, listed
 
 ENDINGS = (".tif", ".tiff")
 SCALE = 10_000  # whole numbers per unit of reflectance, in Sentinel-2 products
-_MOST = 20.0  # no reflectance comes near; it means that nobody divided
+_MOST = 20.0  # no reflectance comes near; it means that the division is missing
 
 
 def geotiffs(
@@ -120,7 +120,7 @@ class GeoTiffReader:
             return dataset.height, dataset.width
 
     def read(self, entry: ImageEntry, height: int, width: int) -> Decoded:
-        """Read one image; one of UNREADABLE_IMAGE if it lacks a band or has gaps."""
+        """Read one image; one of UNREADABLE_IMAGE if a band is missing or has gaps."""
         with _open(self.index, entry) as dataset:
             # Asked of every file: their orders may differ.
             names = self.names or band_names(dataset)
@@ -148,7 +148,7 @@ def is_multiband(index: ImageIndex) -> bool:
 
 
 def _layout(stream: BinaryIO) -> tuple[int, int]:
-    """Read bands and bits per value from a TIFF's header: Pillow, as rasterio may lack.
+    """Read bands and bits per value from a TIFF's header; rasterio is optional.
 
     Pillow itself opens no TIFF of 13 bands, but it reads the tags of any.
     """

@@ -223,7 +223,7 @@ def _misnamed(index: ImageIndex) -> list[str]:
         try:
             with index.open(entry.place) as stream:
                 image = Image.open(stream, formats=_FORMATS)
-        except UNREADABLE_IMAGE:  # whatever it is, nobody asked for it
+        except UNREADABLE_IMAGE:  # whatever it is, it was not asked for
             continue
         found.append(
             f"{entry.name}: {image.format} by its content, but the name does not end"

@@ -211,7 +211,7 @@ class LandsatScene:
     Args:
         image: (5, H, W) float32, the sensor's numbers / 255, NaN where there is none.
         mask: (H, W) uint8, 0 to 6, and `IGNORE` where map or image have no data.
-        crs, transform: where it lies, as rasterio tells.
+        crs, transform: its georeference, as rasterio reads it.
     """
 
     image: NDArray[np.float32]

@@ -34,7 +34,7 @@ class LargeImage(Protocol):
     """What everything that works on large images needs to know of one.
 
     - `shape`: bands, height and width, (C, H, W).
-    - `nodata`: the number that stands for "nobody knows" in images of whole numbers;
+    - `nodata`: the number that stands for "not known" in images of whole numbers;
       None if there is none. In floating-point images that is NaN.
     - `read`: a window of it, (C, height, width).
     """
@@ -130,8 +130,8 @@ class RasterImage:
             not name its bands must have exactly these.
 
     Attributes:
-        crs, transform: where it lies on the Earth, for the map that is made of it; None
-            and the identity where the file does not tell.
+        crs, transform: its georeference, for the map that is made of it; None and the
+            identity where the file has none.
 
     Raises:
         WorkshopError: no such file, nothing that rasterio can read, or a band that it
