@@ -85,7 +85,7 @@ def tagged(folder: Path = _SOLUTIONS) -> dict[str, str]:
     return {n: p.name for p in sorted(folder.glob("*.ipynb")) for n in read(p)}
 
 
-def write(name: str, picture: Picture, folder: Path = FIGURES) -> Path:
+def write(name: str, picture: Picture, folder: Path) -> Path:
     """Write a figure over the committed one, and its alt text into alt.json.
 
     The committed file's format stays, since the deck names it. A new figure is an SVG
@@ -138,7 +138,7 @@ def main(arguments: list[str] | None = None) -> int:
             try:
                 if picture is None:
                     raise WorkshopError(f"{name}: {notebook.name} shows no picture.")
-                path = write(name, picture)
+                path = write(name, picture, FIGURES)
             except WorkshopError as error:
                 lacking += 1
                 print(f"missing  {error}")

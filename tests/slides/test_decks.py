@@ -176,13 +176,3 @@ def test_the_table_of_cases_is_that_of_the_detective():
     labelled, pool = 40, 2400  # of MiniEO in full, at 8 and 56 in a step
     assert f"**{labelled / 8:.0f} steps**" in text
     assert f"**{pool / 56:.1f} steps**" in text
-
-
-def test_what_five_draws_gave_is_what_the_results_say():
-    text = (SLIDES / "01_intro.md").read_text(encoding="utf-8")
-    results = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
-    told = re.search(r"five draws: \+(\d+) points, of which (\d+) come", text).groups()
-    mean, own = re.search(
-        r"Of the ([\d.]+), the method\s+itself brings ([\d.]+)", results
-    ).groups()
-    assert told == (f"{float(mean):.0f}", f"{float(own):.0f}")

@@ -1,1 +1,0 @@
-"""What draws the decks' figures: `python -m slides.draw`."""
