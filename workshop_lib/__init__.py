@@ -1,9 +1,60 @@
 """Learning from few labels in remote sensing: the library under the workshop.
 
-Import what you need from its rooms (`workshop_lib.data`, `workshop_lib.training`, ...);
-importing the package itself loads nothing heavy and changes nothing.
+    import workshop_lib as wl
+
+    config = wl.preset("class", method=wl.FixMatch(threshold=0.8))
+    data = wl.load_dataset("mini_eo", size=32)
+    split = wl.Split.random(data, labels_per_class=4, seed=0)
+    run = wl.train(config, data, split)
+    result = wl.evaluate(run, data, split)
+
+Importing the package loads nothing heavy: each name below is looked up when it is first
+used. `dir(workshop_lib)` lists them; the rooms (`workshop_lib.losses`, ...) hold more.
 """
 
-__all__ = ["__version__"]
+from importlib import import_module
+from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
+
+# Public name -> the module that defines it; a module stands for itself.
+_PUBLIC = {
+    "Config": "next.config",
+    "Split": "data.split",
+    "audit": "data.split",
+    "embed": "next.evaluation.embed",
+    "evaluate": "next.evaluation.evaluate",
+    "load_dataset": "next.data.load",
+    "make_split": "next.data.load",
+    "open_data": "next.data.load",
+    "plots": "plots",
+    "predict_run": "next.evaluation.run_inputs",
+    "preset": "next.presets",
+    "sweep": "next.experiments.sweep",
+    "train": "next.training.loop",
+    "Run": "next.training.run",
+    **dict.fromkeys(
+        (
+            *("CCSSL", "UDA", "AdaMatch", "CCSSLCoMatch", "CoMatch", "DeFixMatch"),
+            *("FixMatch", "FlexMatch", "FreeMatch", "MeanTeacher", "Method"),
+            *("PseudoLabel", "SoftMatch", "Supervised"),
+        ),
+        "next.methods",
+    ),
+}
+__all__ = ["__version__", *sorted(_PUBLIC)]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(
+            f"workshop_lib has no {name!r}; dir(workshop_lib) lists what it has"
+        )
+    module = import_module(f"workshop_lib.{_PUBLIC[name]}")
+    value = module if _PUBLIC[name] == name else getattr(module, name)
+    globals()[name] = value  # not looked up twice
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

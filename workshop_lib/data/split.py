@@ -1,10 +1,11 @@
 """Splits: which images are labeled, unlabeled, for validation and for the test."""
 
-__all__ = ["PARTS", "Split"]
+__all__ = ["PARTS", "Split", "audit"]
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -283,3 +284,14 @@ class Split:
 
     def _parts(self) -> dict[str, Tensor]:
         return {name: getattr(self, name) for name in PARTS}
+
+
+def audit(split: Split, dataset: Scenes, **options: Any) -> Audit:
+    """Look for leaks and other faults of a split; print the result to read it.
+
+    Args:
+        split: which images are in which part.
+        dataset: the images.
+        options: of `Split.audit`, such as near_duplicates=False.
+    """
+    return split.audit(dataset, **options)

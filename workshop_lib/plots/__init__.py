@@ -15,7 +15,12 @@ from workshop_lib.plots.embedding import (
     embedding_grid,
     l2_normalization,
 )
-from workshop_lib.plots.evaluation import confusion_matrix, per_class, reliability
+from workshop_lib.plots.evaluation import (
+    confusion_matrix,
+    per_class,
+    reliability,
+    tsne,
+)
 from workshop_lib.plots.images import (
     class_samples,
     image_pairs,
@@ -83,5 +88,6 @@ __all__ = [
     "split_bars",
     "task_levels",
     "to_display",
+    "tsne",
     "view_rows",
 ]

@@ -1,14 +1,16 @@
 """Evaluation of a model: confusion matrix, accuracy per class, calibration."""
 
-__all__ = ["confusion_matrix", "per_class", "reliability"]
+__all__ = ["confusion_matrix", "per_class", "reliability", "tsne"]
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
 from workshop_lib.errors import WorkshopError
+from workshop_lib.plots.embedding import Panel, embedding_grid
 from workshop_lib.plots.style import (
     GREY,
     AccessibleFigure,
@@ -25,8 +27,8 @@ _MOST_NUMBERS = 25  # with more classes the counts would be smaller than a pixel
 
 @house_style()
 def confusion_matrix(
-    matrix: ArrayLike,
-    class_names: Sequence[str],
+    matrix: Any,
+    class_names: Sequence[str] = (),
     *,
     title: str = "Confusion matrix",
 ) -> AccessibleFigure:
@@ -35,7 +37,8 @@ def confusion_matrix(
     Colour shows shares, so that a rare class is as easy to read as a common one.
 
     Args:
-        matrix: (K, K) counts; rows are the true class, columns the predicted one.
+        matrix: an evaluation, which has all else; or (K, K) counts, rows are the true
+            class, columns the predicted one.
         class_names: K names.
         title: heading of the figure.
 
@@ -47,6 +50,8 @@ def confusion_matrix(
     """
     import seaborn as sns
 
+    if hasattr(matrix, "scores"):
+        matrix, class_names = matrix.scores.confusion, matrix.scores.class_names
     counts = np.asarray(matrix)
     K = len(class_names)
     if counts.shape != (K, K):
@@ -202,3 +207,26 @@ def reliability(
         light_grid(axes, "both")
     figure.alt = f"{sentence(title)} Accuracy against confidence. " + " ".join(words)
     return figure
+
+
+def tsne(
+    embeddings: Any, *, perplexity: float = 30.0, title: str = "t-SNE of the images"
+) -> AccessibleFigure:
+    """Draw a map of embeddings in which neighbours stay neighbours.
+
+    Distances between groups and their sizes mean nothing in such a map (van der Maaten
+    and Hinton 2008); `evaluation.projection` has maps to compare and to save.
+
+    Args:
+        embeddings: `vectors` (N, D), `labels` (N,) and `class_names`, as `embed` gives.
+        perplexity: how many neighbours count; at most a third of the images.
+        title: heading of the figure.
+    """
+    from sklearn.manifold import TSNE
+
+    nearest = min(perplexity, max(1.0, (len(embeddings.vectors) - 1) / 3))
+    points = TSNE(
+        init="pca", metric="cosine", perplexity=nearest, random_state=0
+    ).fit_transform(embeddings.vectors)
+    panel = Panel("", points, embeddings.labels)
+    return embedding_grid([panel], embeddings.class_names, title=title)

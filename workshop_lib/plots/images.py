@@ -9,6 +9,7 @@ __all__ = [
 ]
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -36,10 +37,10 @@ _YEAR = 365
 
 @house_style()
 def class_samples(
-    images: Tensor,
-    labels: Tensor,
-    class_names: Sequence[str],
-    bands: Sequence[str],
+    images: Any,
+    labels: Tensor | None = None,
+    class_names: Sequence[str] = (),
+    bands: Sequence[str] = (),
     *,
     per_class: int = 6,
     title: str = "Examples of each class",
@@ -47,7 +48,7 @@ def class_samples(
     """Show the first images of each class, one row per class.
 
     Args:
-        images: (N, C, H, W), as `Scenes.images`.
+        images: a data set, which has all else; or (N, C, H, W), as its images.
         labels: (N,) classes.
         class_names: K names; a class without images gets an empty row.
         bands: the names of the C channels.
@@ -57,6 +58,9 @@ def class_samples(
     Raises:
         WorkshopError: there is no image, or the lengths differ.
     """
+    if labels is None:  # a data set alone
+        labels, class_names, bands = images.labels, images.class_names, images.bands
+        images = images.images
     check_equal(images=len(images), labels=len(labels))
     rows = []
     for k, name in enumerate(class_names):

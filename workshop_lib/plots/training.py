@@ -54,12 +54,12 @@ _TICKS = {0.25: "¼ or less", 0.5: "½", 1.0: "as often", 2.0: "2×", 4.0: "4× 
 
 @house_style()
 def learning_curves(
-    logs: Mapping[str, pd.DataFrame],
+    logs: pd.DataFrame | Mapping[str, pd.DataFrame],
     *,
     column: str = "val_accuracy",
     title: str = "Accuracy while training",
 ) -> AccessibleFigure:
-    """Draw the validation accuracy of several methods against optimiser steps.
+    """Draw the validation accuracy of one or several methods against optimiser steps.
 
     Equal steps, not equal epochs, make the comparison fair: an epoch over 40 labelled
     images is three steps, one over the unlabelled images a hundred. Logs of several
@@ -67,14 +67,16 @@ def learning_curves(
     highest.
 
     Args:
-        logs: the log of each run (`Run.log`) by the name to show; columns `step` and
-            `column`, the latter in 0..1; rows without a value are skipped.
+        logs: the log of a run (`Run.log`), or of each run by the name to show; columns
+            `step` and `column`, the latter in 0..1; rows without a value are skipped.
         column: the column to draw.
         title: heading of the figure.
 
     Raises:
         WorkshopError: no log has a value in that column.
     """
+    if isinstance(logs, pd.DataFrame):
+        logs = {"validation": logs}
     figure, axes = new_axes(7.2, 5.2)
     ends = []
     for position, (name, log) in enumerate(logs.items()):
@@ -87,7 +89,7 @@ def learning_curves(
     if not ends:
         raise WorkshopError(
             f"no log holds a value of {column!r}: was the training shorter than"
-            " eval_every steps? Lower eval_every in the recipe."
+            " eval_every steps? Lower eval_every in the config."
         )
     _finish(figure, axes, title, f"{_WORDS.get(column, column)} (%)", len(ends))
     figure.alt = f"{title}, in per cent against optimiser steps. " + " ".join(ends)

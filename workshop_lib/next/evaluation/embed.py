@@ -1,15 +1,17 @@
 """Embeddings of a run's images by its network."""
 
-__all__ = ["embed_run"]
+__all__ = ["embed", "embed_run"]
 
 from typing import Literal
+
+from torch import Tensor
 
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import PARTS, Split
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.evaluation.embeddings import Embeddings
 from workshop_lib.next.evaluation.run_inputs import check_fits, stored_views
-from workshop_lib.next.models.predict import embed
+from workshop_lib.next.models.predict import embed as embed_images
 from workshop_lib.next.training.run import Run
 from workshop_lib.session import pick_device
 
@@ -41,18 +43,39 @@ def embed_run(
     if part not in PARTS:
         raise unknown_name("part", part, PARTS)
     check_fits(run, scenes, split)
+    index = getattr(split, part)
+    if len(index) == 0:
+        raise WorkshopError(f"the part {part!r} of {run.folder} holds no image.")
+    return embed(run, scenes, index, which, checkpoint)
+
+
+def embed(
+    run: Run,
+    scenes: Scenes,
+    index: Tensor,
+    which: Literal["features", "projection"] = "features",
+    checkpoint: Literal["best", "last", "initial"] = "best",
+) -> Embeddings:
+    """Embed some images with the network of a run.
+
+    Args:
+        run: a finished run with one class per image.
+        scenes: images of the same sensors.
+        index: (n,) positions of the images, such as `split.test`.
+        which, checkpoint: as of `embed_run`.
+
+    Raises:
+        WorkshopError: images with several labels each, or a model without a projection.
+    """
     if scenes.multi_label:
         raise WorkshopError(
             "images with several labels each have no single class to mark a point by:"
             " embed a run with one class per image."
         )
-    index = getattr(split, part)
-    if len(index) == 0:
-        raise WorkshopError(f"the part {part!r} of {run.folder} holds no image.")
     model, normalize = run.load_model(checkpoint)
-    device = pick_device()
     plain = stored_views(run, scenes)[0]
-    vectors = embed(model.to(device), plain, normalize, which, index=index)  # (N, D)
+    network = model.to(pick_device())
+    vectors = embed_images(network, plain, normalize, which, index=index)  # (n, D)
     return Embeddings(
         vectors=vectors.numpy(),
         labels=scenes.labels[index].cpu().numpy(),

@@ -1,0 +1,74 @@
+"""The package's face: what `import workshop_lib as wl` gives, and how quickly."""
+
+import inspect
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib.figure
+import pytest
+
+import workshop_lib as wl
+
+HEAVY = ("torch", "torchvision", "pandas", "matplotlib", "sklearn", "scipy", "seaborn")
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    code = (
+        "import sys, workshop_lib as wl; dir(wl);"
+        f" print([m for m in {HEAVY!r} if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_dir_lists_what_there_is_and_all_of_it_is_there():
+    for name in dir(wl):
+        assert getattr(wl, name) is not None
+    with pytest.raises(AttributeError, match="dir"):
+        wl.no_such_thing  # noqa: B018
+    assert {"preset", "train", "evaluate", "FixMatch", "Split"} <= set(dir(wl))
+
+
+def test_public_functions_explain_themselves():
+    for name in dir(wl):
+        thing = getattr(wl, name)
+        if inspect.isfunction(thing) or inspect.isclass(thing):
+            first = (thing.__doc__ or "").strip().splitlines()[0]
+            assert first.endswith((".", ".)")) or len(first) > 20, name
+
+
+def test_imports_from_the_rooms():
+    from workshop_lib.next.losses import NTXentLoss, dice_loss, fixmatch_loss
+    from workshop_lib.next.models import UNet, WideResNet
+    from workshop_lib.next.training import train
+
+    for thing in (NTXentLoss, UNet, WideResNet):
+        assert inspect.isclass(thing)
+    assert callable(dice_loss) and callable(fixmatch_loss) and callable(train)
+
+
+def ten_lines() -> str:
+    """The example of README.md: the code block that begins with the import."""
+    text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    blocks = [part.split("```")[0] for part in text.split("```python\n")[1:]]
+    (found,) = [b for b in blocks if b.startswith("import workshop_lib as wl")]
+    return found
+
+
+def test_the_ten_lines_of_the_readme_run(tmp_path, monkeypatch, capsys):
+    lines = ten_lines()
+    assert len([line for line in lines.splitlines() if line.strip()]) <= 12
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(os.environ, "CI", "1")
+    short = lines.replace('preset("class"', 'preset("ci"')
+    assert short != lines
+    names: dict[str, object] = {}
+    exec(short, names)
+    assert names["result"].metric == "accuracy"  # type: ignore[attr-defined]
+    assert "labeled" in capsys.readouterr().out
+    drawn = [wl.plots.class_samples(names["data"])]
+    assert all(isinstance(one, matplotlib.figure.Figure) for one in drawn)
