@@ -1,9 +1,9 @@
 """From images on disk or generated, to tensors, to a split, to endless batches.
 
-`scenes`, `split`, `open` and `batches` are what everything else knows of. Behind them:
-`images` reads files of any layout, `fetch` gets public data sets, `split_rules` and
-`split_spatial` draw splits, `audit` finds what is wrong with one, `mini_eo` makes
-scenes.
+`scenes`, `split`, `load` and `batches` are what everything else uses. Behind them:
+`read` reads files of any layout, `download` and `catalog` fetch public data sets,
+`split_rules` and `split_spatial` draw splits, `audit` finds what is wrong with one,
+`tiles` cuts large images into patches, `mini_eo` generates scenes.
 """
 
 __all__: list[str] = []

@@ -85,11 +85,11 @@ def fit(
 
 def _to_rgb(file: Image.Image) -> Image.Image:
     if file.mode == "F":
-        raise ValueError("floating-point pixels: read them with Scenes.from_geotiffs")
+        raise ValueError("floating-point pixels: read them with data.read.geotiff")
     if file.mode.startswith("I"):  # 16-bit grey; older versions of Pillow say "I"
         wide = np.asarray(file)
         if wide.min() < 0 or wide.max() > 65535:
-            raise ValueError("32-bit pixels: read them with Scenes.from_geotiffs")
+            raise ValueError("32-bit pixels: read them with data.read.geotiff")
         return Image.fromarray((wide >> 8).astype(np.uint8)).convert("RGB")
     if file.mode == "P":  # a palette may hold transparency, which RGB alone warns about
         return file.convert("RGBA").convert("RGB")
