@@ -55,13 +55,12 @@
 DATA = "mini_eo"  # or "mini_eo:7": other land, as any number; see above
 
 # %%
-from workshop_lib.data.load import load_dataset, make_split
-from workshop_lib.recipe import preset
+from workshop_lib.next.data.load import make_split, open_data
+from workshop_lib.next.presets import preset
 
-recipe = preset().with_(data=DATA)
-scenes = load_dataset(recipe)
+config = preset(data=DATA)
+scenes, split = open_data(config)
 assert scenes.masks is not None, "these images have no masks: see above"
-split = make_split(recipe, scenes)
 covers = scenes.mask_names
 print(f"{len(scenes):,} tiles of {scenes.images.shape[-1]} pixels a side,")
 print(f"with masks of {len(covers)} classes: {', '.join(covers)}")
@@ -106,10 +105,11 @@ plots.mask_grid(
     bands=scenes.bands, title="64 tiles as one image")  # fmt: skip
 
 # %% tags=["slow"] seconds=25
-from workshop_lib.course.runs import class_run
+from workshop_lib.next.course.runs import class_run
+from workshop_lib.next.evaluation.single_sensor import single_sensor
 
-namer = class_run("supervised_strong", scenes, split, recipe)
-classifier, normalize = namer.load_model()
+namer = class_run("supervised_strong", scenes, split, config)
+classifier, normalize = single_sensor(namer)
 
 # %% [markdown]
 # **Exercise 1** (easy, important, 2 minutes). A window of 32 pixels is slid
@@ -152,19 +152,19 @@ checks.times_seen(times_seen)
 # No weight changes.
 
 # %%
-from torch import nn
 from torch.nn import functional as F
 
 
 @torch.inference_mode()
 def one_pass(images):
     """Name the scene at every 8th pixel: (B, C, H, W) -> (B, h, w)."""
-    *layers, _, _ = classifier.trunk  # all but the mean, which gives a vector
-    maps = nn.Sequential(*layers)(normalize(images))  # (B, D, H/8, W/8)
+    *_, maps = classifier.encoder.backbone(
+        normalize(images)
+    )  # (B, D, H/8, W/8)
     means = F.avg_pool2d(maps, 32 // 8, stride=1)  # a window is 4 x 4 of them
-    head = classifier.classifier
-    weight = head.weight[:, :, None, None]  # (K, D, 1, 1)
-    return F.conv2d(means, weight, head.bias).argmax(dim=1)
+    (last,) = classifier.head.score  # the last layer
+    weight = last.weight[:, :, None, None]  # (K, D, 1, 1)
+    return F.conv2d(means, weight, last.bias).argmax(dim=1)
 
 
 # %% [markdown]
@@ -195,7 +195,6 @@ def slide(stride):
     )
 
 
-classifier.cpu()
 cost = {f"window slid by {s}": milliseconds(lambda s=s: slide(s))
         for s in (32, 16, 8)}  # fmt: skip
 cost["one pass, as by 8"] = milliseconds(lambda: one_pass(large[None]))
@@ -245,7 +244,8 @@ plots.mask_grid(
 
 # %%
 import numpy as np
-from workshop_lib.models.plain_residual import PlainResidual, gradient_norms
+from workshop_lib.next.models.networks import PlainNet, ResNetCIFAR
+from workshop_lib.next.models.resnet import gradient_norms
 
 rows = split.unlabeled[:16]
 images, labels = normalize(scenes.images[rows]), scenes.labels[rows]
@@ -257,11 +257,10 @@ def class_loss(logits):
 
 # %%
 pull = {}
-for name, shortcuts in (("plain", False), ("residual", True)):
+for name, network in (("plain", PlainNet), ("residual", ResNetCIFAR)):
     torch.manual_seed(0)
-    net = PlainResidual(
-        20, shortcuts, norm=False, in_channels=images.shape[1],
-        num_classes=scenes.num_classes)  # fmt: skip
+    net = network(20, norm=False, in_channels=images.shape[1],
+                  num_classes=scenes.num_classes)  # fmt: skip
     for weights in (p for p in net.parameters() if p.ndim == 4):
         weights.data.mul_(0.5)  # begin small, as was usual before He et al.
     pull[name] = gradient_norms(net, images, class_loss)
@@ -290,25 +289,25 @@ assert first["plain"] < 1e-2 * first["residual"]
 # differ, or only the accuracy on other images?
 
 # %% tags=["slow"] seconds=45
-from workshop_lib.recipe import preset_name
-from workshop_lib.training.loop import train
+from workshop_lib.next.presets import preset_time
+from workshop_lib.next.training.loop import train
 
-steps = 4 if preset_name() == "ci" else 200
-short = recipe.with_(method="supervised", labels_per_class=0, steps=steps,
-                     eval_every=max(4, steps // 5), precision="fp32",
-                     warmup_steps=steps // 20)  # fmt: skip
-everything = make_split(short, scenes)  # all training images have labels
+steps = 4 if preset_time() == "ci" else 200
+short = config.replace(method="supervised", labels_per_class=0, steps=steps,
+                       eval_every=max(4, steps // 5), precision="fp32",
+                       warmup_steps=steps // 20)  # fmt: skip
+everything = make_split(scenes, short.data)  # all training images have labels
 deep = {}
 for name in ("plain-20", "residual-20"):
-    deep[name] = train(short.with_(model=name), scenes, everything,
-                       folder=f"runs/{preset_name()}/{name}")  # fmt: skip
+    deep[name] = train(short.replace(encoder=name), scenes, everything,
+                       folder=f"runs/{preset_time()}/{name}")  # fmt: skip
 
 # %%
 curves = {name: (run.log["step"], run.log["loss"])
           for name, run in deep.items()}  # fmt: skip
 weights = {run.facts["parameters"] for run in deep.values()}
 assert len(weights) == 1  # shortcuts cost none
-if recipe.steps >= 2000:
+if config.optim.steps >= 2000:
     final = [run.log["loss"].iloc[-1] for run in deep.values()]
     assert final[1] < final[0]
 plots.lines(curves, title=f"Training loss, {weights.pop():,} weights each",
@@ -322,7 +321,7 @@ plots.lines(curves, title=f"Training loss, {weights.pop():,} weights each",
 # %%
 pull = {}
 for name, run in deep.items():
-    net, its_normalize = run.load_model("last", "online")
+    net, its_normalize = single_sensor(run, "last", "online")
     norms = gradient_norms(
         net, its_normalize(scenes.images[rows]), class_loss
     )
@@ -380,11 +379,11 @@ def head_parameters(channels, num_classes):
 # These are the weights. Each head also has a bias for each class.
 
 # %%
-from workshop_lib.models.fcn import FCN
+from workshop_lib.next.models.networks import FCN
 
 checks.head_parameters(head_parameters)
 guess = head_parameters((512, 1024, 2048), num_classes=6)
-heads = FCN("resnet50", num_classes=6).trunk.heads
+heads = FCN("resnet50", num_classes=6).head
 assert guess == sum(p.numel() for p in heads.parameters()) == 21_522
 print(f"{guess:,} parameters in the heads, as foreseen")
 
@@ -440,18 +439,18 @@ STRIDES = {"32": "fcn-resnet18:32", "16 and 32": "fcn-resnet18:16,32",
            "8, 16 and 32": "fcn-resnet18"}  # fmt: skip
 fcns = {}
 for name, model in STRIDES.items():
-    teach = short.with_(task="segment", model=model, lr=0.001,
-                        eval_every=steps)  # fmt: skip
-    place = f"runs/{preset_name()}/{model.replace(':', '-')}"
+    teach = short.replace(heads=("cover",), encoder=model, lr=0.001,
+                          eval_every=steps)  # fmt: skip
+    place = f"runs/{preset_time()}/{model.replace(':', '-')}"
     fcns[name] = train(teach, scenes, everything, folder=place)
 
 # %%
-from workshop_lib.evaluation.segmentation import predict_maps
+from workshop_lib.next.evaluation.run_inputs import predict_run
 
 some = chosen[:16]
 maps = {"true map": mosaic(scenes.masks[some], side=4)[None]}
 for name, run in fcns.items():
-    found = predict_maps(*run.load_model(), scenes.images, some)
+    found = predict_run(run, scenes, some).argmax(dim=1)  # (16, 32, 32)
     maps[f"stride {name}"] = mosaic(found, side=4)[None]  # (1, 128, 128)
 assert all(one.shape == (1, 128, 128) for one in maps.values())
 plots.mask_grid(
@@ -459,9 +458,9 @@ plots.mask_grid(
     bands=scenes.bands, side=2.4, title="What each stride adds")  # fmt: skip
 
 # %%
-fcn, fcn_normalize = fcns["8, 16 and 32"].load_model()
-odd = predict_maps(fcn, fcn_normalize, large[None, :, :77, :101])
-assert odd.shape == (1, 77, 101)
+fcn, fcn_normalize = single_sensor(fcns["8, 16 and 32"])
+odd = fcn(fcn_normalize(large[None, :, :77, :101]))
+assert odd.shape == (1, len(covers), 77, 101)
 for name, run in fcns.items():
     last = run.log.iloc[-1]
     right = f"pixels right {last.val_accuracy:.1%}"
@@ -540,12 +539,12 @@ plots.lines(shapes, title="Four windows of 32 pixels on a side of 72",
 # again below: there it is the network to beat.
 
 # %% tags=["slow"] seconds=60
-from workshop_lib.course.runs import segment_preset
+from workshop_lib.next.course.runs import segment_preset
 
-draw = segment_preset().with_(data=DATA)
-ten = make_split(draw, scenes)
+draw = segment_preset().replace(data=DATA)
+ten = make_split(scenes, draw.data)
 makers = {"strong": class_run("supervised_strong", scenes, ten, draw)}
-unet, unet_normalize = makers["strong"].load_model()
+unet, unet_normalize = single_sensor(makers["strong"])
 
 # %% [markdown]
 # It goes over one image three times: windows side by side, windows that
@@ -607,7 +606,7 @@ quiz.answer("08-seams", "...")
 # %%
 from workshop_lib.evaluation.mapping import map_image
 
-path = map_image(unet, unet_normalize, large, f"runs/{preset_name()}/map.npy",
+path = map_image(unet, unet_normalize, large, f"runs/{preset_time()}/map.npy",
                  covers, size=64, overlap_factor=0.6, fresh=True,
                  verbose=False)  # fmt: skip
 assert np.load(path).shape == (256, 256)
@@ -696,7 +695,8 @@ import pandas as pd
 from workshop_lib.evaluation.metrics import scores_from_confusion
 from workshop_lib.pixels import pixel_confusion
 
-found = predict_maps(fcn, fcn_normalize, scenes.images, split.val)
+fcn_run = fcns["8, 16 and 32"]
+found = predict_run(fcn_run, scenes, split.val).argmax(dim=1)  # (n, H, W)
 counts = pixel_confusion(masks, found, len(covers))
 told = scores_from_confusion(counts.numpy(), covers)
 assert abs(told.mean_iou - mean_iou(masks, found, len(covers))) < 1e-4
@@ -722,7 +722,7 @@ plots.per_class(
 # are right.
 
 # %%
-from workshop_lib.evaluation.segmentation import BORDER_ERRORS, border_errors
+from workshop_lib.next.evaluation.borders import BORDER_ERRORS, border_errors
 
 kinds = border_errors(masks, found)  # (n, H, W): 0, 1, 2
 shares = [float((kinds == k).float().mean()) for k in range(3)]
@@ -760,7 +760,7 @@ plots.mask_grid(taught, covers, side=1.15,
 # A small **U-Net** learns from them. Like an FCN it looks at several sizes
 # and adds detail from the finer ones, here down to single pixels. Once with
 # weak augmentation; and once with strong, which was trained above: turned,
-# distorted, recoloured, with a hole. The mask is moved along with its image;
+# shifted, recoloured, with a hole. The mask is moved along with its image;
 # under the hole it says 255. **Before**: how much will strong augmentation
 # be worth, with ten tiles?
 
@@ -780,7 +780,7 @@ plots.learning_curves(logs, column="val_miou",
 some = split.val[[3, 8, 10, 25]]
 drawn = {"true map": scenes.masks[some]}
 for name, run in makers.items():
-    drawn[name] = predict_maps(*run.load_model(), scenes.images, some)
+    drawn[name] = predict_run(run, scenes, some).argmax(dim=1)
 plots.mask_grid(
     drawn, covers, images=scenes.images[some], bands=scenes.bands,
     title="Taught by ten tiles")  # fmt: skip
@@ -792,65 +792,74 @@ plots.mask_grid(
 # 2,400 tiles without a mask. FixMatch as in notebook 04, with one change:
 # every **pixel** gets a pseudo-label of its own, and is trusted by itself.
 #
-# There is a catch. The strong view is turned and distorted: its pixel (3, 5)
-# shows other ground than pixel (3, 5) of the weak view. So the geometry has
-# to be undone before the two are compared. And what lies in the hole cannot
-# be seen, so nothing may be asked there.
+# For that both views have to show the same ground at the same pixel. So for
+# maps the library draws **one geometry for both**: they are turned and
+# shifted alike. The strong view differs in its colours, it has a hole, and
+# there is **CutMix**: a box of it is filled with the same pixels of another
+# tile. The pseudo-labels have to follow into the box. And what lies in the
+# hole cannot be seen, so nothing may be asked there.
 #
-# Here the library draws two views of four tiles. On the right: the true map
-# as the weak view has it, moved to where the strong view shows it. White is
-# what lies in the hole, or what the weak view does not show.
+# Here the library draws both views of four tiles. Find the boxes and the
+# holes.
 
 # %%
-from workshop_lib.augment.normalize import Normalize
-from workshop_lib.training.pixel_task import PixelTask
+from workshop_lib.next.augment import BandNormalize, Normalize, ViewMaker
 
-task = PixelTask(draw.with_(method="fixmatch", cutmix=0.0), scenes, ten,
-                 torch.device("cpu"))  # fmt: skip
 bands = len(scenes.bands)
-as_it_is = Normalize(torch.zeros(bands), torch.ones(bands))
-batch = task.draw(ten.labeled, ten.unlabeled[:4],
-                  torch.Generator().manual_seed(3), as_it_is)  # fmt: skip
-weak, strong = batch.x_unl  # (4, C, 32, 32) each
-below = task.truth(batch)  # (4 * 32 * 32,) classes of the weak views' pixels
-moved = below[batch.source.clamp(min=0)]  # (4, 32, 32)
-moved[batch.source < 0] = 255
+as_it_is = BandNormalize(torch.zeros(bands), torch.ones(bands))
+maker = ViewMaker(
+    {"s2": scenes.images}, {"cover": scenes.masks},
+    Normalize({"s2": as_it_is}), labeled_views=("strong",),
+    unlabeled_views=("weak", "strong"), dense=True, cutmix=1.0)  # fmt: skip
+batch = maker.unlabeled(ten.unlabeled[:4], torch.Generator().manual_seed(3))
+weak, strong = (view["s2"] for view in batch.views)  # (4, C, 32, 32) each
 
 # %%
 views = {}
-for k in range(3):
+for k in range(4):
     views[f"weak {k + 1}"] = plots.to_display(weak, scenes.bands)[k]
     views[f"strong {k + 1}"] = plots.to_display(strong, scenes.bands)[k]
-plots.panels(views, title="The same ground twice")
-
-# %%
-assert (moved[batch.source >= 0] < 255).all()
-plots.mask_grid(
-    {"weak: its map": below.view(4, 32, 32), "moved to strong": moved},
-    covers, images=strong.clamp(0, 1), bands=scenes.bands,
-    nothing="not asked", side=1.7,
-    title="Strong views, and what they are asked")  # fmt: skip
+plots.panels(views, title="The same ground twice", columns=4)
 
 # %% [markdown]
-# **Exercise 6** (hard, important, 5 minutes). The loss, for one kind of
-# geometry: the strong view is the **mirror image** (left and right) of the
-# weak one, and it has a hole.
+# `batch.follow` does to a map what was done to the strong view. Below: what
+# the U-Net from above makes of the weak views, and what the strong views are
+# asked. White is not asked.
+
+# %%
+with torch.inference_mode():
+    guessed = unet(unet_normalize(weak)).argmax(dim=1)  # (4, 32, 32)
+visible = batch.follow(torch.ones(4, 32, 32)) > 0
+asked = batch.follow(guessed).masked_fill(~visible, 255)
+assert (asked[visible] < 255).all() and not visible.all()
+plots.mask_grid(
+    {"weak: pseudo-labels": guessed, "strong: asked": asked}, covers,
+    images=strong.clamp(0, 1), bands=scenes.bands, nothing="not asked",
+    side=1.7, title="Strong views, and what they are asked")  # fmt: skip
+
+# %% [markdown]
+# **Exercise 6** (hard, important, 5 minutes). The loss of n tiles. Inside of
+# `box` the strong view of each tile shows the tile **before** it in the batch
+# (that of the first tile shows the last one). Inside of `hole` it shows
+# nothing.
 #
 # - Labels and confidence come from the weak view; nobody teaches it.
-# - Mirror them, so that they lie as the strong view lies: `.flip(-1)`.
+# - In the box take those of the tile before: `.roll(1, dims=0)` moves all
+#   tiles one place on, `torch.where(box, a, b)` takes `a` in the box.
 # - The mean runs over all pixels **outside the hole**. Those that are not
 #   sure count 0, but they do count in the mean, as in notebook 04.
 
 
 # %%
-def pixel_loss(logits_weak, logits_strong, hole, threshold):
-    """Scores (n, K, H, W) twice; hole (n, H, W), True where hidden."""
-    ### BEGIN SOLUTION mirrored labels and mask; mean over the visible pixels
+def pixel_loss(logits_weak, logits_strong, box, hole, threshold):
+    """Scores (n, K, H, W) twice; box and hole (n, H, W), True inside."""
+    ### BEGIN SOLUTION labels and mask follow; mean over the visible pixels
     ### STUB probs = logits_weak.detach().softmax(dim=1)  # (n, K, H, W)
     ### STUB sure, labels = probs.max(dim=1)  # (n, H, W) each
     probs = logits_weak.detach().softmax(dim=1)  # (n, K, H, W)
     sure, labels = probs.max(dim=1)  # (n, H, W) each
-    sure, labels = sure.flip(-1), labels.flip(-1)  # as the strong view lies
+    sure = torch.where(box, sure.roll(1, dims=0), sure)
+    labels = torch.where(box, labels.roll(1, dims=0), labels)
     each = F.cross_entropy(logits_strong, labels, reduction="none")
     counted = each * (sure >= threshold)  # (n, H, W)
     loss = counted[~hole].mean()
@@ -873,12 +882,9 @@ def pixel_loss(logits_weak, logits_strong, hole, threshold):
 checks.pixel_loss(pixel_loss)
 
 # %% [markdown]
-# Other geometry needs other arithmetic, but the same idea. The library draws
-# random turns and distortions, and notes for every pixel of the strong view
-# which pixel of the weak one shows the same ground. It adds two more things.
-# **CutMix** puts a box of another tile into the strong view. And
-# pseudo-labels are aligned with the shares of the classes among the labelled
-# pixels: maps have rare classes, equal shares would be wrong.
+# The library's loss is the same. It adds one more thing: pseudo-labels are
+# aligned with the shares of the classes among the labelled pixels. Maps have
+# rare classes, so equal shares would be wrong.
 
 # %% tags=["slow"] seconds=150
 makers["FixMatch"] = class_run("fixmatch", scenes, ten, draw)
@@ -909,7 +915,7 @@ plots.mask_grid(
 # %%
 from workshop_lib.course import widgets
 
-widgets.pseudo_map_slider(maps, scenes.masks, covers, draw.threshold)
+widgets.pseudo_map_slider(maps, scenes.masks, covers, draw.method.threshold)
 
 # %% [markdown]
 # ### And the rare classes?
@@ -942,14 +948,14 @@ quiz.answer("08-rare", "...")
 # Now the masks of the test tiles are looked at, once, for all three.
 
 # %%
-from workshop_lib.evaluation.segmentation import evaluate_segmentation
+from workshop_lib.next.evaluation.evaluate import evaluate
 
-tested = {name: evaluate_segmentation(run, scenes, ten)
-          for name, run in makers.items()}  # fmt: skip
+tested = {name: evaluate(run, scenes, ten) for name, run in makers.items()}
 reached = {name: 100 * one.scores.mean_iou for name, one in tested.items()}
-if recipe.steps >= 2000 and DATA == "mini_eo":
+if config.optim.steps >= 2000 and DATA == "mini_eo":
     assert reached["FixMatch"] > reached["weak"] + 3
-plots.bars(reached, title=f"Ten labelled tiles, {draw.steps:,} steps each",
+steps = draw.optim.steps
+plots.bars(reached, title=f"Ten labelled tiles, {steps:,} steps each",
              unit="mIoU of the test tiles (%)")  # fmt: skip
 
 # %%
@@ -960,7 +966,7 @@ plots.per_class(
 # %%
 shown = ten.test[:4]
 drawn = {"true map": scenes.masks[shown]}
-drawn |= {name: one.maps[:4] for name, one in tested.items()}
+drawn |= {name: one.predicted[:4] for name, one in tested.items()}
 plots.mask_grid(drawn, covers, images=scenes.images[shown],
                   bands=scenes.bands, title="Four test tiles")  # fmt: skip
 
@@ -984,11 +990,10 @@ plots.mask_grid(drawn, covers, images=scenes.images[shown],
 
 # %%
 from workshop_lib.course.submission import submit
-from workshop_lib.evaluation.evaluate import evaluate
 
-box = f"runs/{preset_name()}/competition"
+inbox = f"runs/{preset_time()}/competition"
 evaluate(namer, scenes, split)
-handed_in = submit(namer, "The Otters", box)
+handed_in = submit(namer, "The Otters", inbox)
 print(f"written: {handed_in.as_posix()}")
 
 # %% [markdown]
@@ -1003,8 +1008,8 @@ from workshop_lib.course.competition import Competition
 from workshop_lib.course.leaderboard import as_text, read_folder, write_page
 
 rules = Competition(DATA, scenes)
-page = Path(box) / "leaderboard.html"
-ranking = read_folder(Path(box), rules, page)
+page = Path(inbox) / "leaderboard.html"
+ranking = read_folder(Path(inbox), rules, page)
 write_page(page, ranking, rules)
 assert len(ranking.table) and not ranking.errors
 print(as_text(ranking, rules))
@@ -1034,17 +1039,17 @@ board.round(1)
 #   fine ones where.
 # - Windows overlap and taper: no seams.
 # - Overall accuracy hides rare classes; mIoU does not. 255 counts nowhere.
-# - FixMatch per pixel: undo the geometry, ask nothing of the hole, trust
-#   each pixel by itself. Rare classes gain least.
+# - FixMatch per pixel: one geometry for both views, labels follow CutMix, ask
+#   nothing of the hole, trust each pixel by itself. Rare classes gain least.
 #
 # ## What to try next
 #
 # - `class_run("freematch", scenes, ten, draw)`: a threshold per class. What
 #   becomes of the rare ones?
-# - `draw.with_(rare_classes=0.5)` weighs pixels by how rare their class is;
-#   `draw.with_(mask_loss="cross_entropy+dice")` is another way.
-# - `draw.with_(labels_per_class=3)`: thirty tiles. What is FixMatch worth?
-# - `start_from=` gives an FCN the trunk of a ResNet that has learnt to name
+# - `draw.replace(class_weighting=0.5)` weighs pixels by how rare their class
+#   is; `draw.replace(mask_loss="cross_entropy+dice")` is another way.
+# - `draw.replace(labels_per_class=3)`: thirty tiles. What is FixMatch worth?
+# - `init_from=` gives an FCN the encoder of a ResNet that has learnt to name
 #   scenes: pretraining, with labels that are cheap.
 # - A real satellite scene, mapped: `docs/landsat.md`.
 

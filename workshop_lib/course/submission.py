@@ -24,7 +24,8 @@ from workshop_lib.data.mini_eo import DEFAULT_SEED
 from workshop_lib.errors import WorkshopError, listed
 from workshop_lib.evaluation.predictions import Predictions
 from workshop_lib.files import read_json, write_text
-from workshop_lib.training.run import Run
+from workshop_lib.next.training.run import Run
+from workshop_lib.training.run import Run as OldRun
 
 REQUIRED = ("group", "data", "split", "labels", "seconds")
 _LONGEST_NAME = 40  # characters of a group's name, so that it fits the projector
@@ -55,7 +56,7 @@ class Submission:
     machine: str
 
 
-def submit(run: Run, group: str, to: Path | str) -> Path:
+def submit(run: "Run | OldRun", group: str, to: Path | str) -> Path:
     """Write a group's submission: the predicted test classes, and a few facts.
 
     Only predictions go into the file, no true class. The same run and group give the
@@ -74,7 +75,7 @@ def submit(run: Run, group: str, to: Path | str) -> Path:
             maps; the file cannot be written.
     """
     group = check_group(group)
-    run.check_task("classify", "the competition ranks scene classification only")
+    data, method = _check_run(run)
     path = run.folder / "predictions.npz"
     if not path.exists():
         raise WorkshopError(
@@ -84,11 +85,11 @@ def submit(run: Run, group: str, to: Path | str) -> Path:
     found, facts = Predictions.load(path), run.facts
     about = {
         "group": group,
-        "data": run.recipe.data,
+        "data": data,
         "split": read_json(run.folder / "identity.json").get("split"),
         "labels": facts["labels"],
         "seconds": facts["seconds"],
-        "method": run.recipe.method,
+        "method": method,
         "machine": _machine(str(facts.get("device")), facts.get("threads")),
     }
     text = io.StringIO(newline="")
@@ -103,6 +104,20 @@ def submit(run: Run, group: str, to: Path | str) -> Path:
     target = Path(to) / f"{slug}-{digest}.csv"
     write_text(target, content)
     return target
+
+
+def _check_run(run: "Run | OldRun") -> tuple[str, str]:
+    """Return the names of data and method of a run that names scenes."""
+    if isinstance(run, OldRun):  # until `workshop train` writes the new ones
+        run.check_task("classify", "the competition ranks scene classification only")
+        return run.recipe.data, run.recipe.method
+    kind = run.facts["heads"][run.main_head]["kind"]
+    if kind != "categorical":
+        raise WorkshopError(
+            f"{run.folder} has a {kind} head: the competition ranks scene"
+            " classification only; submit a run that predicts one class per image."
+        )
+    return run.config.data.name, run.config.method_name
 
 
 def read_submission(path: Path, competition: Competition) -> Submission:

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from workshop_lib.augment.normalize import Normalize
 from workshop_lib.data.read.geotiff import without_place_warnings
 from workshop_lib.data.read.large_image import LargeImage, open_image
 from workshop_lib.errors import WorkshopError
@@ -42,7 +41,7 @@ _ROWS = 512  # written to a .tif at a time: the map may be larger than memory
 
 def map_image(
     model: nn.Module,
-    normalize: Normalize,
+    normalize: nn.Module,
     source: "Path | str | NDArray[Any] | Tensor | LargeImage",
     out: Path | str,
     class_names: Sequence[str],
@@ -62,7 +61,7 @@ def map_image(
     killed, and the map is the same to the last byte. A finished map is found again.
 
     Args:
-        model: maps (B, C, h, w) to logits (B, K, h, w), or an `Output` with them.
+        model: maps (B, C, h, w) to logits (B, K, h, w); see `single_sensor`.
         normalize: as fitted on the training images.
         source: the image; see `open_image`.
         out: a .tif (with the image's georeference, if it has one) or a .npy, (H, W)

@@ -28,11 +28,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from workshop_lib.augment.normalize import Normalize, to_float
 from workshop_lib.data.read.large_image import LargeImage, missing, open_image
 from workshop_lib.data.tiles import offsets, stride
 from workshop_lib.errors import WorkshopError
-from workshop_lib.models.predict import predict
+from workshop_lib.next.augment.normalize import to_float
 from workshop_lib.pixels import IGNORE
 
 Array = NDArray[Any]
@@ -154,7 +153,7 @@ def _summed(begins: list[int], windows: list[Weights], length: int) -> Weights:
 
 
 def pixel_predictor(
-    model: nn.Module, normalize: Normalize, device: torch.device
+    model: nn.Module, normalize: nn.Module, device: torch.device
 ) -> Predict:
     """Wrap a segmentation network for `blended_row_blocks`, as a copy in eval mode.
 
@@ -162,7 +161,7 @@ def pixel_predictor(
     after normalisation.
 
     Args:
-        model: maps (B, C, h, w) to logits (B, K, h, w), or to an `Output` with them.
+        model: maps (B, C, h, w) to logits (B, K, h, w); see `single_sensor`.
         normalize: as fitted on the training images.
         device: where to compute.
     """
@@ -174,8 +173,7 @@ def pixel_predictor(
         if holes.any():
             x.masked_fill_(torch.from_numpy(holes).to(device)[:, None], 0)
         with torch.inference_mode():
-            found = model(x.contiguous(memory_format=torch.channels_last))
-            logits: Tensor = getattr(found, "logits", found)
+            logits = _logits(model, x)
             return logits.float().softmax(dim=1).cpu().numpy()
 
     return predict_patches
@@ -183,7 +181,7 @@ def pixel_predictor(
 
 def sliding_window_classify(
     model: nn.Module,
-    normalize: Normalize,
+    normalize: nn.Module,
     source: "Array | Tensor | LargeImage",
     *,
     window: int,
@@ -197,7 +195,7 @@ def sliding_window_classify(
     the map are as wide as one. A network that scores pixels (`map_image`) runs once.
 
     Args:
-        model: a scene classifier, `model(x)` gives an `Output` with logits (B, K).
+        model: a scene classifier, (B, C, h, w) to logits (B, K); see `single_sensor`.
         normalize: as fitted on its training images.
         source: the image; see `open_image`.
         window: side of the images that the classifier was trained on, in pixels.
@@ -219,18 +217,33 @@ def sliding_window_classify(
             f"windows of {window} pixels every {stride} in an image of {H}x{W}: give"
             " windows that fit in, and a stride of at least 1."
         )
+    device = next(model.parameters()).device
+    model = copy.deepcopy(model).eval()  # the caller's stays as it is
+    normalize = copy.deepcopy(normalize).to(device)
+    mean = normalize.get_buffer("mean")[:, None, None]
+    at_once = max(1, _PIXELS // window**2)
     rows = []
     corners = range(0, H - window + 1, stride)
     for row in tqdm(corners, desc="sliding", disable=None if verbose else True):
         pixels = image.read(row, 0, window, W)  # (C, window, W)
         gaps = missing(pixels, image.nodata)
-        x = to_float(torch.from_numpy(pixels))
+        x = to_float(torch.from_numpy(pixels).to(device))
         if gaps.any():  # the mean carries the least information
-            mean = normalize.mean.cpu().to(x.dtype)[:, None, None]
-            x = torch.where(torch.from_numpy(gaps), mean, x)
+            x = torch.where(torch.from_numpy(gaps).to(device), mean.to(x.dtype), x)
         views = x.unfold(2, window, stride)  # (C, window, n, window), not a copy
-        probs = predict(model, normalize, views.permute(2, 0, 1, 3))  # (n, K)
-        classes = probs.argmax(dim=1).to(torch.uint8).numpy()
+        with torch.inference_mode():
+            parts = [
+                _logits(model, normalize(some)).argmax(dim=1)  # (n,)
+                for some in views.permute(2, 0, 1, 3).split(at_once)
+            ]
+        classes = torch.cat(parts).to(torch.uint8).cpu().numpy()
         middle = gaps[window // 2, window // 2 :: stride][: len(classes)]
         rows.append(np.where(middle, IGNORE, classes).astype(np.uint8))
     return np.stack(rows)
+
+
+def _logits(model: nn.Module, x: Tensor) -> Tensor:
+    """Score normalised images, laid out as convolutions read them fastest."""
+    found = model(x.contiguous(memory_format=torch.channels_last))
+    logits: Tensor = getattr(found, "logits", found)
+    return logits

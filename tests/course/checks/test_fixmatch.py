@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from workshop_lib.course import checks
 from workshop_lib.losses import consistency
-from workshop_lib.methods.pixel_fixmatch import pixel_consistency
+from workshop_lib.next.augment.occlusion import Follow
 
 
 def ten_lines(logits_x, y, logits_u_w, logits_u_s, threshold):
@@ -101,60 +101,76 @@ def test_wrong(wrong, hint, refusal):
     assert hint in refusal(checks.fixmatch_loss, wrong)
 
 
-def loss(weak, strong, hole, threshold):
+def follow(values, box):
+    return torch.where(box, values.roll(1, dims=0), values)
+
+
+def loss(weak, strong, box, hole, threshold):
     confidence, labels = weak.detach().softmax(dim=1).max(dim=1)
-    confidence, labels = confidence.flip(-1), labels.flip(-1)
+    confidence, labels = follow(confidence, box), follow(labels, box)
     each = F.cross_entropy(strong, labels, reduction="none")
     return (each * (confidence >= threshold))[~hole].mean()
 
 
-def loss_turned_back(weak, strong, hole, threshold):
-    """Mirror the strong view back, rather than the weak one's labels."""
-    confidence, labels = weak.detach().softmax(1).max(1)
-    strong, seen = strong.flip(3), ~hole.flip(2)
-    each = F.cross_entropy(strong, labels, reduction="none")
-    return (each * (confidence >= threshold) * seen).sum() / seen.sum()
+def loss_by_pixels(weak, strong, box, hole, threshold):
+    """Pixel by pixel, each from the tile that it shows."""
+    total = 0.0
+    for n, row, column in (~hole).nonzero().tolist():
+        tile = n - 1 if box[n, row, column] else n
+        probs = weak[tile, :, row, column].detach().softmax(0)
+        if probs.max() >= threshold:
+            scores = strong[n, :, row, column].log_softmax(0)
+            total = total - scores[probs.argmax()]
+    return total / (~hole).sum() + 0 * strong.sum()
 
 
-def loss_ignoring(weak, strong, hole, threshold):
+def loss_ignoring(weak, strong, box, hole, threshold):
     """As with masks: pixels that must not count become 255."""
-    confidence, labels = weak.detach().flip(-1).softmax(1).max(1)
+    mixed = torch.where(box[:, None], weak.roll(1, 0), weak)
+    confidence, labels = mixed.detach().softmax(1).max(1)
     labels = labels.masked_fill(hole | (confidence < threshold), 255)
     total = F.cross_entropy(strong, labels, ignore_index=255, reduction="sum")
     return total / (~hole).sum()
 
 
-def librarys_pixels(weak, strong, hole, threshold):
-    """Each strong pixel names its weak pixel, or -1."""
-    probs = consistency.pseudo_label(weak.permute(0, 2, 3, 1).flatten(0, 2))
-    mask = consistency.confidence_mask(probs, threshold)  # (N*H*W,)
-    source = torch.arange(hole.numel()).view(hole.shape).flip(-1)
-    source = source.masked_fill(hole, -1)
-    return pixel_consistency(strong, probs.argmax(dim=1), mask, source)
+def librarys_pixels(weak, strong, box, hole, threshold):
+    """Follow CutMix and cutout as the views of a training do."""
+    after = Follow(boxes=box, distance=1, hidden=hole)
+    confidence, labels = weak.detach().softmax(1).max(1)
+    mask = after((confidence >= threshold).float())
+    each = F.cross_entropy(strong, after(labels), reduction="none")
+    return (each * mask).sum() / after(torch.ones_like(mask)).sum()
 
 
 @pytest.mark.parametrize(
-    "right", [loss, loss_turned_back, loss_ignoring, librarys_pixels]
+    "right", [loss, loss_by_pixels, loss_ignoring, librarys_pixels]
 )
 def test_pixels_right(right):
     checks.pixel_loss(right)
 
 
-def teaches_the_weak_view(weak, strong, hole, threshold):
-    confidence = weak.softmax(1).amax(1).flip(-1)
+def teaches_the_weak_view(weak, strong, box, hole, threshold):
+    confidence = weak.softmax(1).amax(1)
     pull = (confidence - confidence.detach())[~hole].mean()  # 0, but with a gradient
-    return loss(weak, strong, hole, threshold) + pull
+    return loss(weak, strong, box, hole, threshold) + pull
+
+
+def tile_after(weak, strong, box, hole, threshold):
+    mixed = torch.where(box[:, None], weak.roll(-1, 0), weak)
+    return loss(mixed, strong, box & False, hole, threshold)
 
 
 @pytest.mark.parametrize(
     ("wrong", "hint"),
     [
-        (lambda w, s, h, t: loss(w.flip(-1), s, h, t), "the mirror was not undone"),
-        (lambda w, s, h, t: loss(w, s, h & False, t), "what lies under the hole"),
-        (lambda w, s, h, t: loss(w, s, h, 0.0), "the mask of confidence is missing"),
-        (lambda w, s, h, t: loss(w, s, h.flip(-1), t), "a single pixel"),
-        (lambda w, s, h, t: loss(w, s, h, t) + 1, "a single pixel"),
-        (lambda w, s, h, t: loss(w, s, h, t).item(), "cannot be learnt from"),
+        (lambda w, s, b, h, t: loss(w, s, b & False, h, t), "the box was left as it"),
+        (lambda w, s, b, h, t: loss(w, s, ~b, h, t), "a single pixel"),
+        (tile_after, "which tile does it show there?"),
+        (lambda w, s, b, h, t: loss(w, s, b, h & False, t), "what lies under the hole"),
+        (lambda w, s, b, h, t: loss(w, s, b, h, 0.0), "the mask of confidence is miss"),
+        (lambda w, s, b, h, t: loss(w, s, b, h.flip(-1), t), "a single pixel"),
+        (lambda w, s, b, h, t: loss(w, s, b, h, t) + 1, "a single pixel"),
+        (lambda w, s, b, h, t: loss(w, s, b, h, t).item(), "cannot be learnt from"),
         (teaches_the_weak_view, "cut it off with logits_weak.detach()"),
     ],
 )

@@ -2,7 +2,8 @@
 
 Both are one loss: pseudo-labels and confidence of the weak view, cross-entropy of the
 strong view, and a mean over everything that can be compared. For scenes that is every
-image; for pixels it is every pixel outside the hole, after the mirror is undone.
+image; for pixels it is every pixel outside the hole, where the labels have followed
+CutMix.
 """
 
 __all__ = ["fixmatch_loss", "pixel_loss"]
@@ -51,27 +52,29 @@ def fixmatch_loss(attempt: Attempt) -> str:
     return "value and gradients agree with the library, also with no confident image"
 
 
-@exercise("pixel_loss(logits_weak, logits_strong, hole, threshold)")
+@exercise("pixel_loss(logits_weak, logits_strong, box, hole, threshold)")
 def pixel_loss(attempt: Attempt) -> str:
-    """Check the loss of a strong view that is the mirror image of the weak one.
+    """Check the loss of strong views with a box of another tile and a hole.
 
     The learner's function takes the scores of both views (N, K, H, W), where the strong
-    view has a hole, (N, H, W) bool in its own pixels, and the threshold. It gives a
-    scalar: the mean over the pixels outside the hole, of the confident ones'
-    cross-entropy.
+    view shows the tile before it and where nothing, (N, H, W) bool each, and the
+    threshold. It gives a scalar: the mean over the pixels outside the hole, of the
+    confident ones' cross-entropy.
     """
-    hole = torch.zeros(2, 6, 8, dtype=torch.bool)
-    hole[0, 1:4, 5:] = True  # not in the middle: its mirror image lies elsewhere
-    hole[1, :2, :3] = True
-    weak, strong = noise(2, 4, 6, 8, seed=1), 3 * noise(2, 4, 6, 8, seed=2)
+    box = torch.zeros(3, 6, 8, dtype=torch.bool)
+    box[0, 1:5, :4] = box[1, 2:, 3:7] = box[2, :3, 2:] = True
+    hole = torch.zeros(3, 6, 8, dtype=torch.bool)
+    hole[0, 1:4, 5:] = hole[1, :2, :3] = hole[2, 2:4, 1:4] = True  # one meets its box
+    weak, strong = noise(3, 4, 6, 8, seed=1), 3 * noise(3, 4, 6, 8, seed=2)
     cases = {
-        "two tiles with a hole each": (2 * weak, strong, hole, 0.7),
-        "no hole": (2 * weak, strong, hole & False, 0.6),
-        "no confident pixel": (0.5 * weak, strong, hole, 0.999),
+        "three tiles with a box and a hole each": (2 * weak, strong, box, hole, 0.7),
+        "no hole": (2 * weak, strong, box, hole & False, 0.6),
+        "no box": (2 * weak, strong, box & False, hole, 0.6),
+        "no confident pixel": (0.5 * weak, strong, box, hole, 0.999),
     }
     attempt.compare(cases, _pixels(_masked), _PIXELS)
     _check_gradients(attempt, cases, weak="logits_weak")
-    return "mirrored back, the hole left out, and no gradient through the weak view"
+    return "the box followed, the hole left out, no gradient through the weak view"
 
 
 def _check_gradients(attempt: Attempt, cases: Mapping[str, Case], weak: str) -> None:
@@ -108,12 +111,19 @@ def _scenes(loss: _Loss) -> Callable[..., Tensor]:
 
 
 def _pixels(loss: _Loss) -> Callable[..., Tensor]:
-    """Undo the mirror and leave out the hole."""
+    """Follow CutMix and leave out the hole."""
 
-    def mirrored(weak: Tensor, strong: Tensor, hole: Tensor, t: float) -> Tensor:
-        return loss(weak.flip(-1), strong, t, ~hole)
+    def followed(
+        weak: Tensor, strong: Tensor, box: Tensor, hole: Tensor, t: float
+    ) -> Tensor:
+        return loss(_mixed(weak, box), strong, t, ~hole)
 
-    return mirrored
+    return followed
+
+
+def _mixed(weak: Tensor, box: Tensor) -> Tensor:
+    """Fill each tile's box from the tile before: (N, K, H, W)."""
+    return torch.where(box[:, None], weak.roll(1, dims=0), weak)
 
 
 def _parts(weak: Tensor, strong: Tensor, t: float) -> tuple[Tensor, Tensor]:
@@ -149,8 +159,10 @@ def _mean_too_early(weak: Tensor, strong: Tensor, t: float, seen: Tensor) -> Ten
     return each.mean() * mask.mean()
 
 
-def _mask_not_mirrored(weak: Tensor, strong: Tensor, hole: Tensor, t: float) -> Tensor:
-    each, _ = _parts(weak.flip(-1), strong, t)
+def _mask_not_mixed(
+    weak: Tensor, strong: Tensor, box: Tensor, hole: Tensor, t: float
+) -> Tensor:
+    each, _ = _parts(_mixed(weak, box), strong, t)
     _, mask = _parts(weak, strong, t)
     return (each * mask * ~hole).sum() / (~hole).sum()
 
@@ -167,8 +179,8 @@ _SCENES = {
 }
 
 _PIXELS = {
-    "not_mirrored": lambda weak, strong, hole, t: _masked(weak, strong, t, ~hole),
-    "mask_not_mirrored": _mask_not_mirrored,
+    "not_mixed": lambda weak, strong, _, hole, t: _masked(weak, strong, t, ~hole),
+    "mask_not_mixed": _mask_not_mixed,
     "hole_asked": _pixels(
         lambda weak, strong, t, seen: _masked(weak, strong, t, seen | True)
     ),
