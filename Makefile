@@ -10,7 +10,8 @@ TORCH ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALL = $(BIN)/uv pip install --python $(BIN)/python -c constraints.txt \
+INSTALL = $(BIN)/uv pip install --compile-bytecode --python $(BIN)/python \
+    -c constraints.txt \
     $(if $(TORCH),--torch-backend=$(TORCH))
 
 # Each install leaves a stamp, so the second time costs nothing until one of these
@@ -19,10 +20,10 @@ SPEC := pyproject.toml constraints.txt
 stamp = $(VENV)/.installed-$(1)$(if $(TORCH),-torch-$(TORCH))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup workshop lab test lint notebooks slides bench figures clean
+.PHONY: help setup workshop lab test test-all slow lint notebooks slides bench figures clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' \
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' \
 	    $(firstword $(MAKEFILE_LIST))
 	@echo "  add TORCH=cpu for the small torch build, PYTHON=python3.12 for another Python"
 
@@ -46,9 +47,13 @@ WORKERS ?= 2
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 # Exit code 5 means "no test has this mark", which is no failure of the slow ones.
-test: lint ## every check: style, types, fast tests, notebooks, then slow tests
+test: lint ## style, types, tests, and all notebooks; 15 minutes on two cores
 	$(PYTEST) -m "not slow"
 	WORKSHOP_PRESET=ci $(PYTEST) --nbval-lax --nbval-cell-timeout 300 notebooks/solutions
+
+test-all: test slow ## and the slow tests
+
+slow: $(call stamp,test) ## slow tests alone: browser, decks, killed and several processes
 	$(PYTEST) -m slow || test $$? -eq 5
 
 notebooks: $(call stamp,test) ## make notebooks/*.ipynb from notebooks/src

@@ -17,6 +17,8 @@ TARGETS = (
     "lab",
     "lint",
     "test",
+    "test-all",
+    "slow",
     "notebooks",
     "slides",
     "bench",
@@ -49,7 +51,7 @@ def bare(tmp_path: Path) -> Path:
 
 def test_make_alone_lists_every_target():
     shown = run("make").stdout
-    assert re.findall(r"^  make (\w+) +\S", shown, re.MULTILINE) == list(TARGETS)
+    assert re.findall(r"^  make ([\w-]+) +\S", shown, re.MULTILINE) == list(TARGETS)
 
 
 def test_listed_targets_are_the_phony_ones():
@@ -139,10 +141,33 @@ def test_ci_runs_what_the_readme_says(clone: Path, readme: str):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="CI runs on Linux")
-def test_ci_passes_failure_on(clone: Path):
+@pytest.mark.parametrize(
+    ("makefile", "code", "says"),
+    [
+        ("test:\n\t@exit 1\n", False, ""),
+        ("test:\n\t@echo 3 passed\n\nslow:\n\t@exit 1\n", False, "3 passed"),
+        ("test:\n\t@echo 3 passed\n\nslow:\n\t@echo 2 passed\n", True, "2 passed"),
+    ],
+)
+def test_ci_runs_the_slow_tests_too_and_passes_failure_on(
+    clone: Path, makefile: str, code: bool, says: str
+):
     (clone / "README.md").write_text("`make test`\n")
-    (clone / "Makefile").write_text("test:\n\t@exit 1\n")
-    assert run("bash", ".ci/run", cwd=clone).returncode != 0
+    (clone / "Makefile").write_text(makefile)
+    done = run("bash", ".ci/run", cwd=clone)
+    assert (done.returncode == 0) == code
+    assert says in done.stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="CI runs on Linux")
+def test_ci_says_what_it_leaves_out(clone: Path):
+    (clone / "README.md").write_text("`make test`\n")
+    script = (clone / ".ci/run").read_text().replace("both=40 ", "both=0 ")
+    (clone / ".ci/run").write_text(script)
+    (clone / "Makefile").write_text("test:\n\t@echo 3 passed\n\nslow:\n\t@exit 1\n")
+    done = run("bash", ".ci/run", cwd=clone)
+    assert done.returncode == 0
+    assert "left out" in done.stderr
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="CI runs on Linux")

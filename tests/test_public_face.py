@@ -11,6 +11,7 @@ import pytest
 
 import workshop_lib as wl
 
+SPINNING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
 HEAVY = ("torch", "torchvision", "pandas", "matplotlib", "sklearn", "scipy", "seaborn")
 
 
@@ -23,6 +24,23 @@ def test_importing_the_package_loads_nothing_heavy():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("own", ["", "OMP_WAIT_POLICY=ACTIVE", "GOMP_SPINCOUNT=7"])
+def test_waiting_threads_do_not_spin_unless_told_to(own: str):
+    name, _, value = own.partition("=")
+    kept = {k: v for k, v in os.environ.items() if k not in SPINNING}
+    env = {**kept, **({name: value} if own else {})}
+    code = "import workshop_lib, os; print(os.environ.get('GOMP_SPINCOUNT'))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=env,
+        check=True,
+    )
+    expected = {"": "1000", "OMP_WAIT_POLICY": "None", "GOMP_SPINCOUNT": "7"}
+    assert done.stdout.strip() == expected[name]
 
 
 def test_dir_lists_what_there_is_and_all_of_it_is_there():

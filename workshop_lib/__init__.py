@@ -12,10 +12,17 @@ Importing the package loads nothing heavy: each name below is looked up when it 
 used. `dir(workshop_lib)` lists them; the rooms (`workshop_lib.losses`, ...) hold more.
 """
 
+import os
 from importlib import import_module
 from typing import Any
 
 __version__ = "0.2.0"
+
+# Threads of torch that wait for one another spin by default, which makes a step five
+# times as long as soon as a browser wants one of two cores. Read when torch is loaded,
+# so it has to be set before; a setting of one's own wins. See docs/speed.md.
+if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
+    os.environ["GOMP_SPINCOUNT"] = "1000"
 
 # Public name -> the module that defines it; a module stands for itself.
 _PUBLIC = {
