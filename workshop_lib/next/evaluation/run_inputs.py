@@ -1,6 +1,6 @@
 """Data of a run: whether given images are its own, and what its model reads of them."""
 
-__all__ = ["check_fits", "predict_run", "stored_views"]
+__all__ = ["check_fits", "predict_run", "sensor_views", "stored_views"]
 
 import torch
 from torch import Tensor
@@ -24,7 +24,16 @@ def stored_views(run: Run, scenes: Scenes) -> list[Sample]:
     plain images and of the stored weak views, over which predictions are averaged,
     which costs nothing more than they have cost already.
     """
-    sensors = read_inputs(run.config, scenes).sensors
+    return sensor_views(run, read_inputs(run.config, scenes).sensors)
+
+
+def sensor_views(run: Run, sensors: Sample) -> list[Sample]:
+    """Do the same as `stored_views` for images by sensor, as they are stored.
+
+    Args:
+        run: a training from pixels or on features.
+        sensors: such as {"rgb": (N, 3, H, W) uint8}.
+    """
     if not run.config.model.features:
         return [sensors]
     found = open_features(run.config, sensors, (), pick_device())
