@@ -1,169 +1,315 @@
-"""Which modalities are worth combining, and where: docs/fusion.md.
+"""Which sensors and metadata are worth combining, and where: docs/fusion.md.
 
     python -m benchmarks.fusion                          all studies, seeds 0 to 2
     python -m benchmarks.fusion --studies sets maps --seeds 0 1 2 3 4
     python -m benchmarks.fusion --write-docs             and docs/fusion.md, fusion.png
 
-Stops and resumes: what is finished in runs/fusion/ is loaded. Studies: `sets`
-classifies scenes from each set of modalities; `maps` draws land cover from them;
-`fusions` compares where modalities meet, `map_fusions` the same for maps; `fixmatch`
-asks what unlabelled images add to fused inputs; `shift` trains in four regions and
-tests in the fifth, where longitude misleads. Seed by seed: what is there at any moment
-compares like with like.
+Stops and resumes: finished runs in runs/fusion/ are loaded. Studies: `sets` classifies
+scenes from each set of sensors and metadata; `metadata` takes the largest set apart;
+`maps` draws land cover; `fusions` compares where sensors meet, `map_fusions` the same
+for maps; `fixmatch` asks what unlabelled images add to fused inputs; `shift` trains in
+four regions and tests in the fifth, where longitude misleads. Seed by seed: stopped at
+any moment, all sets have been trained on the same seeds.
 """
 
-import argparse
-import sys
+__all__ = ["DOCS", "SETS", "STUDIES", "configs", "run", "shift", "update_page"]
+
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from benchmarks.fusion_page import page
-from workshop_lib.data.load import load_dataset
+from benchmarks.page import (
+    deviations,
+    machine,
+    markdown,
+    run_command,
+    save_figure,
+    seed_by_seed,
+    verdict,
+    write_marked,
+)
 from workshop_lib.data.split import Split
-from workshop_lib.errors import WorkshopError
+from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.evaluation.metrics import score
-from workshop_lib.files import write_or_explain, write_text
-from workshop_lib.modality_table import SETS, deviations, measure, recipes_of_sets
-from workshop_lib.models.predict import predict
+from workshop_lib.files import write_text
+from workshop_lib.next.config import Config
+from workshop_lib.next.data.load import load_dataset
+from workshop_lib.next.evaluation.run_inputs import predict_run
+from workshop_lib.next.experiments.baselines import baseline_config
+from workshop_lib.next.experiments.sweep import sweep
+from workshop_lib.next.presets import preset
+from workshop_lib.next.training.loop import train
 from workshop_lib.plots import modality_gains
-from workshop_lib.recipe import Recipe, preset
-from workshop_lib.session import setup
-from workshop_lib.training.loop import train
 
-STUDIES = ("sets", "fusions", "shift", "maps", "fixmatch", "map_fusions")
 KINDS = ("early", "middle", "late", "shared")
-DOCS = Path(__file__).parents[1] / "docs"
-# Sensors that see the ground; a fact alone draws every patch in one colour
+ALL_METADATA = ("climate", "season", "weather", "place")
+# Sensors, and metadata: from one sensor to everything. What each is worth in principle,
+# docs/mini_eo.md says beforehand.
+SETS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "S2": (("s2",), ()),
+    "S1": (("s1",), ()),
+    "elevation": (("dem",), ()),
+    "S2 + S1": (("s2", "s1"), ()),
+    "S2 + climate": (("s2",), ("climate",)),
+    "S2 + season": (("s2",), ("season",)),
+    "S2 + S1 + climate": (("s2", "s1"), ("climate",)),
+    "everything": (("s2", "s1", "dem"), ALL_METADATA),
+}
 MAP_SETS = ("S2", "S1", "elevation", "S2 + S1", "S2 + season", "everything")
-FUSED = ("s2", "s1", "climate")
+# Which part of everything does what
+PARTS = {
+    "S2 + S1": SETS["S2 + S1"],
+    "S2 + S1 + elevation": (("s2", "s1", "dem"), ()),
+    "S2 + S1 + all metadata": (("s2", "s1"), ALL_METADATA),
+    "everything": SETS["everything"],
+}
+STUDIES = {
+    "sets": "f1",
+    "metadata": "f1",
+    "fusions": "f1",
+    "shift": "f1",
+    "maps": "iou",
+    "fixmatch": "f1",
+    "map_fusions": "iou",
+}  # and the score that its table shows beside accuracy
+SCORES = {"f1": "F1", "iou": "mIoU"}
+STEPS = 500  # of the page
 AWAY = 4  # the region that nothing is learnt from
+DOCS = Path(__file__).parents[1] / "docs"
+# What is added, the set with it, the set without it
+ADDED = (
+    ("S1", "S2 + S1", "S2"),
+    ("season", "S2 + season", "S2"),
+    ("climate", "S2 + climate", "S2"),
+    ("climate", "S2 + S1 + climate", "S2 + S1"),
+    ("elevation", "S2 + S1 + elevation", "S2 + S1"),
+    ("all metadata", "S2 + S1 + all metadata", "S2 + S1"),
+    ("all else", "everything", "S2 + S1"),
+)
 
 
-def recipes(study: str, steps: int) -> dict[str, Recipe]:
+def configs(study: str, steps: int = STEPS) -> dict[str, Config]:
     """Return what a study trains, by name."""
-    base = preset("class").with_(
-        method="supervised",
-        labeled_view="strong",
-        labels_per_class=25,
-        steps=steps,
-        eval_every=steps // 2,
-        precision="fp32",
-    )
-    if study == "sets":
-        return recipes_of_sets(base)
-    if study == "fusions":
-        found = {kind: base.with_(modalities=FUSED, fusion=kind) for kind in KINDS}
-        dropped = base.with_(modalities=FUSED, fusion="late", modality_dropout=0.2)
-        return {**found, "late, dropout 0.2": dropped}
-    maps = base.with_(task="segment", model="unet-16", labels_per_class=2)
-    if study == "map_fusions":
-        both = maps.with_(modalities=("s2", "s1"))
-        return {kind: both.with_(fusion=kind) for kind in KINDS}
-    if study == "maps":
-        return recipes_of_sets(maps, {name: SETS[name] for name in MAP_SETS})
-    if study == "fixmatch":
-        few = base.with_(labels_per_class=4, mu=2)
-        semi = few.with_(method="fixmatch", labeled_view="weak")
-        pairs = {"S2": ("s2",), "S2 + S1": ("s2", "s1")}
-        return {
-            f"{name}, {method}": recipe.with_(modalities=modalities)
-            for name, modalities in pairs.items()
-            for method, recipe in (("supervised", few), ("FixMatch", semi))
-        }
-    shifted = base.with_(labels_per_class=0)
+    common = {"steps": steps, "eval_every": max(1, steps // 2), "precision": "fp32"}
+    usual = preset("class", labels_per_class=25, **common)
+    base = baseline_config("supervised_strong", usual)
+    maps = base.replace(heads=("cover",), encoder="unet-16", labels_per_class=2)
+    match study:
+        case "sets":
+            return _of_sets(base, SETS)
+        case "metadata":
+            return _of_sets(base, PARTS)
+        case "maps":
+            return _of_sets(maps, {name: SETS[name] for name in MAP_SETS})
+        case "fusions":
+            fused = _of_sets(base, {"all": SETS["S2 + S1 + climate"]})["all"]
+            found = {kind: fused.replace(fusion=kind) for kind in KINDS}
+            dropped = found["late"].replace(modality_dropout=0.2)
+            return {**found, "late, dropout 0.2": dropped}
+        case "map_fusions":
+            both = maps.replace(sensors=("s2", "s1"))
+            return {kind: both.replace(fusion=kind) for kind in KINDS}
+        case "fixmatch":
+            few = base.replace(labels_per_class=4, mu=2)
+            semi = baseline_config("fixmatch", usual.replace(labels_per_class=4, mu=2))
+            return {
+                f"{name}, {method}": config.replace(sensors=SETS[name][0])
+                for name in ("S2", "S2 + S1")
+                for method, config in (("supervised", few), ("FixMatch", semi))
+            }
+    shifted = base.replace(labels_per_class=0, sensors=("s1",))
+    return {"S1": shifted, "S1 + longitude": shifted.replace(metadata=("lon",))}
+
+
+def _of_sets(base: Config, sets: Mapping[str, Any]) -> dict[str, Config]:
+    """Return a config for each set, alike in everything else."""
     return {
-        "S1": shifted.with_(modalities=("s1",)),
-        "S1 + longitude": shifted.with_(modalities=("s1", "lon")),
+        name: base.replace(sensors=sensors, metadata=metadata)
+        for name, (sensors, metadata) in sets.items()
     }
 
 
-def shift(planned: dict[str, Recipe], seeds: list[int], folder: Path) -> pd.DataFrame:
-    """Train in four regions; score there, and in the fifth."""
+def shift(planned: Mapping[str, Config], seeds: Sequence[int], folder: Path) -> None:
+    """Train in four regions; score there, and in the fifth; write runs.csv."""
+    data = next(iter(planned.values())).data
+    scenes = load_dataset(data.name, data.size)
+    away = scenes.metadata["region"] == AWAY
+    home = scenes.subset((~away).nonzero().flatten())
+    there = away.nonzero().flatten()
     rows: list[dict[str, Any]] = []
     for seed in seeds:
-        for name, recipe in planned.items():
-            scenes = load_dataset(recipe)
-            away = scenes.metadata["region"] == AWAY
-            home = scenes.subset((~away).nonzero().flatten())
-            mine = recipe.with_(seed=seed, split_seed=seed)
-            split = Split.random(home, labels_per_class=0, seed=seed)
+        split = Split.random(home, labels_per_class=0, seed=seed)
+        for name, config in planned.items():
+            mine = config.replace(seed=seed, split_seed=seed)
             place = folder / f"{name.lower().replace(' + ', '-')}-{seed}"
             run = train(mine, home, split, folder=place, verbose=False)
-            model, normalize = run.load_model()
-            there = away.nonzero().flatten()
             for where, some, index in (
                 ("home", home, split.test),
                 ("away", scenes, there),
             ):
-                probs = predict(model, normalize, some.images, index=index)
-                found = score(probs, some.labels[index], some.class_names)
+                probs = predict_run(run, some, index)
+                found = score(probs, some.labels[index], some.class_names).to_dict()
                 rows.append(
                     {
+                        **{k: v for k, v in found.items() if isinstance(v, float)},
                         "name": f"{name}, {where}",
                         "seed": seed,
-                        "accuracy": found.accuracy,
-                        "f1": found.macro_f1,
-                        "iou": found.mean_iou,
                         "parameters": run.facts["parameters"],
                         "seconds": run.facts["seconds"],
                     }
                 )
-        write_text(folder / "rows.csv", pd.DataFrame(rows).to_csv(index=False))
-    return pd.DataFrame(rows)
+    write_text(folder / "runs.csv", pd.DataFrame(rows).to_csv(index=False))
 
 
-def run(studies: list[str], seeds: list[int], steps: int, folder: Path) -> None:
-    """Train what is not trained yet; every study's `rows.csv` grows with each seed."""
-    for count in range(1, len(seeds) + 1):
-        for study in studies:
-            planned = recipes(study, steps)
-            if study == "shift":
-                rows = shift(planned, seeds[:count], folder / study)
-            else:
-                rows = measure(planned, seeds[:count], folder / study, verbose=False)
-            print(f"\n{study}\n{deviations(rows).round(1).to_string()}", flush=True)
+def read(folder: Path, study: str) -> pd.DataFrame:
+    """Read what is finished of a study: a row for each run, with f1 and iou."""
+    rows = pd.read_csv(_place(folder, study) / "runs.csv")
+    if study != "shift":
+        order = {name: place for place, name in enumerate(configs(study))}
+        rows = rows[rows["name"].isin(order)]
+        rows = rows.sort_values(["seed", "name"], key=lambda c: c.replace(order))
+    return rows.rename(columns={"macro_f1": "f1", "mean_iou": "iou"})
 
 
-def write_docs(folder: Path, steps: int) -> None:
-    """Write docs/fusion.md and its picture from what is finished.
+def _place(folder: Path, study: str) -> Path:
+    """Return the folder of a study; two of them train some of the same configs."""
+    return folder / ("sets" if study == "metadata" else study)
+
+
+def run(studies: Sequence[str], seeds: Sequence[int], steps: int, folder: Path) -> None:
+    """Train what is not trained yet; print each study's table.
 
     Raises:
-        WorkshopError: the sets of modalities have not been measured.
+        WorkshopError: an unknown study; lists the known ones.
     """
-    paths = {study: folder / study / "rows.csv" for study in STUDIES}
-    tables = {k: pd.read_csv(path) for k, path in paths.items() if path.exists()}
-    if "sets" not in tables:
-        raise WorkshopError(f"{paths['sets']} is missing: run --studies sets first.")
-    write_text(DOCS / "fusion.md", page(tables, steps))
-    figure = modality_gains(tables["sets"], tables.get("maps", tables["sets"][:0]))
-    write_or_explain(
-        DOCS / "fusion.png",
-        lambda path: figure.savefig(path, format="png", dpi=110, facecolor="white"),
-    )
-    print(f"written: {DOCS / 'fusion.md'}")
+    for study in studies:
+        if study not in STUDIES:
+            raise unknown_name("study", study, STUDIES)
+    for count in range(1, len(seeds) + 1):
+        for study in studies:
+            planned, place = configs(study, steps), _place(folder, study)
+            if study == "shift":
+                shift(planned, seeds[:count], place)
+            else:
+                sweep(planned, seeds[:count], place, verbose=False)
+            print(
+                f"\n{study}\n{table(read(folder, study), STUDIES[study])}", flush=True
+            )
 
 
-def main() -> None:
-    """Read the flags, train, print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+def table(rows: pd.DataFrame, column: str) -> str:
+    """Lay out a study as Markdown: mean and deviation over the seeds of each name."""
+    return markdown(
+        ("what", "accuracy, %", f"{SCORES[column]}, %", "parameters", "seeds"),
+        [
+            (
+                name,
+                _cell(one, "accuracy"),
+                _cell(one, column),
+                f"{one['parameters']:,.0f}",
+                f"{one['seeds']:.0f}",
+            )
+            for name, one in deviations(rows, ("accuracy", column)).iterrows()
+        ],
     )
-    parser.add_argument("--studies", nargs="+", default=list(STUDIES), choices=STUDIES)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=500)
-    parser.add_argument("--folder", type=Path, default=Path("runs/fusion"))
-    parser.add_argument("--write-docs", action="store_true")
-    flags = parser.parse_args()
-    setup()
-    try:
-        run(flags.studies, flags.seeds, flags.steps, flags.folder)
-        if flags.write_docs:
-            write_docs(flags.folder, flags.steps)
-    except WorkshopError as error:
-        sys.exit(f"benchmark: {error}")
+
+
+def table_of_sets(sets: pd.DataFrame, maps: pd.DataFrame) -> str:
+    """Lay out scenes and maps side by side; cells of what was not measured are empty.
+
+    Args:
+        sets, maps: of `read`; `maps` may have no rows.
+    """
+    found = [
+        (deviations(rows, ("accuracy", column)), column)
+        for rows, column in ((sets, "f1"), (maps, "iou"))
+    ]
+    lines = []
+    for name in found[0][0].index:
+        cells, seeds = [name], []
+        for one, column in found:
+            if name not in one.index:
+                cells += ["", ""]
+                continue
+            seeds.append(f"{one.loc[name, 'seeds']:.0f}")
+            cells += [_cell(one.loc[name], c) for c in (column, "accuracy")]
+        lines.append([*cells, ", ".join(seeds)])
+    return markdown(
+        (
+            *("set", "scenes: F1, %", "accuracy, %"),
+            *("maps: mIoU, %", "accuracy, %", "seeds"),
+        ),
+        lines,
+    )
+
+
+def _cell(row: pd.Series, column: str) -> str:
+    mean, spread = row[column], row[f"{column}_std"]
+    return f"{mean:.1f}" if pd.isna(spread) else f"{mean:.1f} ± {spread:.1f}"
+
+
+def verdicts(rows: pd.DataFrame) -> str:
+    """Lay out what each addition changes in F1, seed by seed, as Markdown."""
+    wide = rows.pivot_table(index="seed", columns="name", values="f1")
+    lines = []
+    for added, name, without in ADDED:
+        if {name, without} <= set(wide):
+            gains = (wide[name] - wide[without]).dropna()
+            each = seed_by_seed(100 * gains)
+            mean = f"{100 * gains.mean():+.1f}"
+            lines.append((added, without, mean, each, verdict(gains)))
+    heads = ("added", "to", "gain in F1, points", "seed by seed", "verdict")
+    return markdown(heads, lines)
+
+
+def update_page(folder: Path) -> None:
+    """Write the finished studies into docs/fusion.md, and its picture.
+
+    Raises:
+        WorkshopError: the sets of sensors have not been measured.
+    """
+    done = [s for s in STUDIES if (_place(folder, s) / "runs.csv").exists()]
+    if "sets" not in done:
+        raise WorkshopError(
+            f"{folder / 'sets' / 'runs.csv'} is missing: run --studies sets first."
+        )
+    rows = {study: read(folder, study) for study in done}
+    maps = rows.get("maps", rows["sets"][:0])
+    parts = {
+        study: table(rows[study], column)
+        for study, column in STUDIES.items()
+        if study in rows and study not in ("sets", "maps") and len(rows[study])
+    }
+    parts["sets"] = table_of_sets(rows["sets"], maps)
+    parts["verdicts"] = verdicts(
+        pd.concat([rows["sets"], rows["metadata"]]).drop_duplicates(["name", "seed"])
+    )
+    write_marked(DOCS / "fusion.md", **parts, machine=f"Machine: {machine()}.")
+    save_figure(DOCS / "fusion.png", modality_gains(rows["sets"], maps), dpi=110)
+
+
+def main(
+    studies: tuple[str, ...] = tuple(STUDIES),
+    seeds: tuple[int, ...] = (0, 1, 2),
+    steps: int = STEPS,
+    folder: Path = Path("runs/fusion"),
+    write_docs: bool = False,
+) -> None:
+    """Train the studies.
+
+    Args:
+        studies: sets, metadata, fusions, shift, maps, fixmatch, map_fusions.
+        seeds: each draws the split, the initial weights and the order of images.
+        steps: of each training; the page's text says 500.
+        folder: for the runs.
+        write_docs: write what is finished into docs/fusion.md.
+    """
+    run(studies, seeds, steps, folder)
+    if write_docs:
+        update_page(folder)
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main, __doc__)

@@ -10,15 +10,14 @@ supervised baseline. Runs of other --steps or other --data go into a folder and 
 of their own (runs/bench/mini_eo-200.json).
 """
 
-import argparse
 import json
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from workshop_lib.errors import WorkshopError
+from benchmarks.page import run_command, seed_by_seed
 from workshop_lib.files import write_text
 from workshop_lib.next.experiments.baselines import (
     BASELINES,
@@ -28,7 +27,6 @@ from workshop_lib.next.experiments.baselines import (
 from workshop_lib.next.experiments.sweep import sweep
 from workshop_lib.next.methods import METHODS
 from workshop_lib.next.presets import preset
-from workshop_lib.session import setup
 
 ALL = (*BASELINES, *CONTROLS)
 KNOWN = tuple(dict.fromkeys((*ALL, *METHODS)))
@@ -36,7 +34,11 @@ _COLUMNS = {"seed": "seed", "name": "method", "value": "accuracy", "seconds": "s
 
 
 def run(
-    seeds: list[int], methods: list[str], folder: Path, steps: int | None, data: str
+    seeds: Sequence[int],
+    methods: Sequence[str],
+    folder: Path,
+    steps: int | None,
+    data: str,
 ) -> pd.DataFrame:
     """Train every method on every split seed; return a row per training."""
     base = preset(data=data)
@@ -71,29 +73,30 @@ def summary(table: pd.DataFrame) -> str:
             ("the better supervised baseline", wide["fixmatch"] - better),
             ("weak augmentation", wide["fixmatch"] - wide["supervised"]),
         ):
-            each = ", ".join(f"{v:+.1f}" for v in gain)
-            lines.append(f"FixMatch over {name}: mean {gain.mean():+.1f} ({each})")
+            lines.append(
+                f"FixMatch over {name}: mean {gain.mean():+.1f} ({seed_by_seed(gain)})"
+            )
     return "\n".join(lines)
 
 
-def main() -> None:
-    """Read the flags, train, print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--methods", nargs="+", default=list(ALL), choices=KNOWN)
-    parser.add_argument("--folder", type=Path, default=Path("runs/bench"))
-    parser.add_argument("--steps", type=int, help="default: those of the preset")
-    parser.add_argument("--data", default="mini_eo", help="mini_eo or mini_eo:SEED")
-    flags = parser.parse_args()
-    setup()
-    try:
-        table = run(flags.seeds, flags.methods, flags.folder, flags.steps, flags.data)
-    except WorkshopError as error:
-        sys.exit(f"benchmark: {error}")
-    print("\n" + summary(table))
+def main(
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4),
+    methods: tuple[str, ...] = ALL,
+    folder: Path = Path("runs/bench"),
+    steps: int | None = None,
+    data: str = "mini_eo",
+) -> None:
+    """Train, and print the table.
+
+    Args:
+        seeds: of the splits, the initial weights and the order of images.
+        methods: baselines, controls, or any method by name.
+        folder: for the runs.
+        steps: of each training; default those of the preset.
+        data: mini_eo or mini_eo:SEED.
+    """
+    print("\n" + summary(run(seeds, methods, folder, steps, data)))
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main, __doc__)

@@ -11,9 +11,8 @@ twenty minutes on two cores that do nothing else. Measured rows are kept in
 runs/bench/notebooks.json; measuring again replaces them.
 """
 
-__all__ = ["main", "markdown", "measure", "stated_minutes", "write_table"]
+__all__ = ["main", "measure", "stated_minutes", "table"]
 
-import argparse
 import json
 import os
 import re
@@ -25,14 +24,13 @@ from typing import Any
 import nbformat
 from nbclient import NotebookClient
 
+from benchmarks.page import markdown, run_command, write_marked
 from workshop_lib.errors import WorkshopError
 from workshop_lib.files import write_text
 
 SOLUTIONS = Path("notebooks/solutions")
 README = Path("README.md")
 RESULTS = Path("runs/bench/notebooks.json")
-PRESETS = ("ci", "class")
-BEGIN, END = "<!-- notebook minutes: begin -->", "<!-- notebook minutes: end -->"
 
 
 def stated_minutes(path: Path) -> int:
@@ -64,24 +62,23 @@ def measure(path: Path, preset: str, folder: Path) -> float:
     return time.perf_counter() - start
 
 
-def markdown(rows: list[dict[str, Any]]) -> str:
-    """Return the table: a notebook a line, seconds of each preset, and their sums."""
+def table(rows: list[dict[str, Any]]) -> str:
+    """Lay out a notebook per line, the seconds of each preset, and their sums."""
     presets = sorted({row["preset"] for row in rows})
     names = sorted({row["notebook"] for row in rows})
     took = {(row["notebook"], row["preset"]): row["seconds"] for row in rows}
     planned = {row["notebook"]: row["planned"] for row in rows}
-    heads = " | ".join(f"runs, preset `{preset}`" for preset in presets)
-    lines = [f"| notebook | planned | {heads} |", "|---" * (len(presets) + 2) + "|"]
-    for name in names:
-        cells = [_words(took.get((name, preset))) for preset in presets]
-        lines.append(f"| {name} | {planned[name]} min | {' | '.join(cells)} |")
-    sums = []
+    lines = [
+        [name, f"{planned[name]} min", *(_words(took.get((name, p))) for p in presets)]
+        for name in names
+    ]
+    sums: list[str] = []
     for preset in presets:
-        known = [took.get((name, preset)) for name in names]
-        whole = None if None in known else sum(s for s in known if s is not None)
-        sums.append(_words(whole))
-    lines.append(f"| all | {sum(planned.values())} min | {' | '.join(sums)} |")
-    return "\n".join(lines)
+        known = [took[name, preset] for name in names if (name, preset) in took]
+        sums.append(_words(sum(known) if len(known) == len(names) else None))
+    heads = [f"runs, preset `{preset}`" for preset in presets]
+    lines.append(["all", f"{sum(planned.values())} min", *sums])
+    return markdown(["notebook", "planned", *heads], lines)
 
 
 def _words(seconds: float | None) -> str:
@@ -90,39 +87,27 @@ def _words(seconds: float | None) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.1f} min"
 
 
-def write_table(path: Path, table: str) -> None:
-    """Replace what stands between the two marks of a page.
+def main(
+    presets: tuple[str, ...] = ("ci", "class"),
+    units: tuple[str, ...] = (),
+    write_docs: bool = False,
+) -> None:
+    """Run notebooks, keep and print their times.
 
-    Raises:
-        WorkshopError: the page lacks one of the marks.
+    Args:
+        presets: to run them with.
+        units: such as 02; default all.
+        write_docs: write the table into README.md.
     """
-    text = path.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise WorkshopError(
-            f"{path} has no place for the table: put the lines '{BEGIN}' and '{END}'"
-            " where it is to stand."
-        )
-    write_text(path, f"{before}{begin}\n{table}\n{end}{after}")
-
-
-def main() -> None:
-    """Read the flags, run, keep, print and write."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--presets", nargs="+", default=list(PRESETS))
-    parser.add_argument("--units", nargs="+", default=None, help="e.g. 02; default all")
-    parser.add_argument("--write-docs", action="store_true", help=f"into {README}")
-    flags = parser.parse_args()
     rows = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
-    paths = sorted(SOLUTIONS.glob("[0-9][0-9]_*.ipynb"))
-    for preset in flags.presets:
+    paths = [
+        path
+        for path in sorted(SOLUTIONS.glob("[0-9][0-9]_*.ipynb"))
+        if not units or path.name[:2] in units
+    ]
+    for preset in presets:
         with tempfile.TemporaryDirectory() as folder:
             for path in paths:
-                if flags.units is not None and path.name[:2] not in flags.units:
-                    continue
                 seconds = measure(path, preset, Path(folder))
                 row = {
                     "notebook": path.stem.replace("_", " "),
@@ -135,10 +120,10 @@ def main() -> None:
                 rows.append(row)
                 write_text(RESULTS, json.dumps(rows, indent=1))
                 print(f"{path.stem}, preset {preset}: {_words(seconds)}", flush=True)
-    print(f"\n{markdown(rows)}")
-    if flags.write_docs:
-        write_table(README, markdown(rows))
+    print(f"\n{table(rows)}")
+    if write_docs:
+        write_marked(README, notebook_minutes=table(rows))
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main, __doc__)

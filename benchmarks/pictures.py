@@ -11,12 +11,17 @@ import sys
 from pathlib import Path
 
 import pandas as pd
-from matplotlib.figure import Figure
 
+from benchmarks.page import save_figure
 from workshop_lib.data.mini_eo import CLASSES, COVERS, mini_eo
-from workshop_lib.files import write_or_explain
 from workshop_lib.next.experiments.baselines import BASELINES
-from workshop_lib.plots import Bar, baselines, class_samples, modality_samples
+from workshop_lib.plots import (
+    AccessibleFigure,
+    Bar,
+    baselines,
+    class_samples,
+    modality_samples,
+)
 
 DOCS = Path("docs")
 BENCH = Path("runs/bench/mini_eo.json")
@@ -27,7 +32,7 @@ WORTH = {
 }
 
 
-def ladder_of_seeds(path: Path = BENCH) -> Figure:
+def ladder_of_seeds(path: Path = BENCH) -> AccessibleFigure:
     """Draw the ladder with the mean and the range over the split seeds."""
     table = pd.read_json(path)
     bars = []
@@ -60,12 +65,7 @@ def main() -> None:
         "ladder.svg": ladder_of_seeds(),
     }
     for name, figure in drawn.items():
-        kind = name.rsplit(".", 1)[1]
-        write_or_explain(
-            DOCS / name,
-            lambda path, f=figure, k=kind: f.savefig(path, format=k, dpi=100),
-        )
-        print(f"written: {DOCS / name}")
+        save_figure(DOCS / name, figure, dpi=100)
 
 
 if __name__ == "__main__":

@@ -11,17 +11,23 @@ baseline, split by split. Tune on `--data mini_eo:11` (its runs have a folder of
 own).
 """
 
-import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from workshop_lib.files import read_json, write_text
+from benchmarks.page import (
+    markdown,
+    run_command,
+    seed_by_seed,
+    write_marked,
+)
+from workshop_lib.errors import unknown_name
+from workshop_lib.files import read_json
 from workshop_lib.next.config import Config
 from workshop_lib.next.experiments.baselines import baseline_config
 from workshop_lib.next.experiments.sweep import sweep
 from workshop_lib.next.presets import preset
-from workshop_lib.session import setup
 
 PAGE = Path("docs/segmentation.md")
 TILES = {1: 10, 3: 30}  # labels per class of scene -> tiles: MiniEO has ten classes
@@ -53,17 +59,24 @@ def choices(base: Config) -> dict[str, Config]:
 
 
 STUDIES = {"methods": methods, "choices": choices}
+MARKS = {"methods": "table", "choices": "choices"}  # of the page
 
 
 def run(
     study: str,
-    seeds: list[int],
-    labels: list[int],
+    seeds: Sequence[int],
+    labels: Sequence[int],
     data: str,
     steps: int | None,
     folder: Path,
 ) -> pd.DataFrame:
-    """Train every config of a study on every seed; return a row per training."""
+    """Train every config of a study on every seed; return a row per training.
+
+    Raises:
+        WorkshopError: an unknown study; lists the known ones.
+    """
+    if study not in STUDIES:
+        raise unknown_name("study", study, STUDIES)
     base = preset(task="segment", data=data)
     if steps:
         base = base.replace(steps=steps, eval_every=min(steps, base.run.eval_every))
@@ -72,24 +85,24 @@ def run(
     scores = [
         read_json(Path(one) / "evaluation.json")["scores"] for one in rows["folder"]
     ]
-    rows["accuracy"] = [one["accuracy"] for one in scores]
     rows["rare"] = [min(v for v in one["iou"] if v is not None) for one in scores]
     return rows.assign(tiles=rows["labels_per_class"].map(TILES))
 
 
 def summary(table: pd.DataFrame) -> str:
     """Lay out the table as Markdown, and below it the gains split by split."""
-    lines = [
-        "| tiles | name | mIoU | lowest IoU of a class | accuracy | seconds | seeds |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    rows = []
     for (tiles, name), part in table.groupby(["tiles", "name"], sort=False):
         miou, rare, accuracy = (100 * part[c] for c in ("value", "rare", "accuracy"))
-        lines.append(
-            f"| {tiles} | {name} | **{miou.mean():.1f}** ± {miou.std():.1f}"
-            f" | {rare.mean():.1f} | {accuracy.mean():.1f}"
-            f" | {part['seconds'].median():.0f} | {len(part)} |"
+        rows.append(
+            (
+                *(tiles, name, f"**{miou.mean():.1f}** ± {miou.std():.1f}"),
+                *(f"{rare.mean():.1f}", f"{accuracy.mean():.1f}"),
+                *(f"{part['seconds'].median():.0f}", len(part)),
+            )
         )
+    heads = ("tiles", "name", "mIoU", "lowest IoU of a class", "accuracy", "seconds")
+    lines = [markdown((*heads, "seeds"), rows)]
     points = table.assign(value=100 * table["value"])
     for tiles, part in points.groupby("tiles"):
         wide = part.pivot(index="seed", columns="name", values="value")
@@ -98,44 +111,39 @@ def summary(table: pd.DataFrame) -> str:
         better = wide[list(BASELINES)].max(axis=1)
         for name in [one for one in METHODS[2:] if one in wide]:
             gain = (wide[name] - better).dropna()
-            each = ", ".join(f"{v:+.1f}" for v in gain)
             lines.append(
                 f"\n{tiles} tiles, {name} over the better supervised baseline,"
-                f" split by split: {each}; mean **{gain.mean():+.1f}** points."
+                f" split by split: {seed_by_seed(gain)};"
+                f" mean **{gain.mean():+.1f}** points."
             )
     return "\n".join(lines)
 
 
-def write_page(text: str, mark: str, page: Path = PAGE) -> None:
-    """Put a table between its marks in the page; all else stays."""
-    begin, end = f"<!-- {mark}: begin -->", f"<!-- {mark}: end -->"
-    before, rest = page.read_text(encoding="utf-8").split(begin)
-    _, after = rest.split(end)
-    write_text(page, f"{before}{begin}\n{text}\n{end}{after}")
+def main(
+    study: str = "methods",
+    labels: tuple[int, ...] = tuple(TILES),
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4),
+    data: str = "mini_eo",
+    steps: int | None = None,
+    folder: Path = Path("runs/bench/segmentation"),
+    write_docs: bool = False,
+) -> None:
+    """Train a study, and print its table.
 
-
-def main() -> None:
-    """Read the flags, train, print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--study", choices=STUDIES, default="methods")
-    parser.add_argument("--labels", type=int, nargs="+", default=list(TILES))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--data", default="mini_eo", help="mini_eo or mini_eo:SEED")
-    parser.add_argument("--steps", type=int, help="default: those of the preset")
-    parser.add_argument("--folder", type=Path, default=Path("runs/bench/segmentation"))
-    parser.add_argument("--write-docs", action="store_true")
-    flags = parser.parse_args()
-    setup()
-    table = run(
-        flags.study, flags.seeds, flags.labels, flags.data, flags.steps, flags.folder
-    )
-    text = summary(table)
+    Args:
+        study: methods or choices.
+        labels: labelled tiles of each class of scene.
+        seeds: of the splits, the initial weights and the order of tiles.
+        data: mini_eo or mini_eo:SEED.
+        steps: of each training; default those of the preset.
+        folder: for the runs.
+        write_docs: write the table into docs/segmentation.md.
+    """
+    text = summary(run(study, seeds, labels, data, steps, folder))
     print("\n" + text)
-    if flags.write_docs:
-        write_page(text, {"methods": "table", "choices": "choices"}[flags.study])
+    if write_docs:
+        write_marked(PAGE, **{MARKS[study]: text})
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main, __doc__)

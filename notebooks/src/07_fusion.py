@@ -645,10 +645,10 @@ if IN_CLASS and DATA == "mini_eo":  # on the mean: single seeds may differ
 #
 # Is that so in principle, or only for this network? A forest of trees, which
 # reads mean and spread of each channel, gains 0.1 points from the climate
-# and 12 from S1 (`python -m benchmarks.what_tells`, in docs/mini_eo.md). So
-# what the data hold is one thing, and what *this* network makes of it
-# another: **redundant** there, harmful here. The table tells of networks like
-# this one, trained like this.
+# and 12 from S1 (`python -m benchmarks.feature_information`, in
+# docs/mini_eo.md). So what the data hold is one thing, and what *this*
+# network makes of it another: **redundant** there, harmful here. The table
+# tells of networks like this one, trained like this.
 
 # %%
 quiz.ask("07-redundant")
@@ -936,7 +936,7 @@ plots.learning_curves({name: run.log for name, run in runs.items()})
 #   the climate still do harm when it does not come as maps?
 # - Elevation, season and weather: `("s2", "dem")`, `("s2", "season")`,
 #   `("s2", "weather")`. Guess first.
-# - `python -m benchmarks.fusion` measures eleven sets and four fusions.
+# - `python -m benchmarks.fusion` measures more sets, and four fusions.
 # - Notebook 08 draws maps: from one label per patch to one per pixel.
 
 # %%

@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from benchmarks.what_tells import far_away, features, worth
+from benchmarks.feature_information import far_away, features, worth
 from workshop_lib.data.mini_eo import BANDS, mini_eo
 from workshop_lib.data.mini_eo.acquisition import REGIONS, draw_acquisition
 from workshop_lib.data.mini_eo.rng import CounterRNG

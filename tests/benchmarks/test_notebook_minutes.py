@@ -9,7 +9,7 @@ import pytest
 from benchmarks import notebook_minutes as minutes
 from workshop_lib.errors import WorkshopError
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def row(notebook: str, preset: str, seconds: float, planned: int = 15):
@@ -24,32 +24,16 @@ def notebook_at(path: Path, first: str, code: str) -> Path:
 
 def test_the_table_adds_up_and_says_what_is_missing():
     rows = [row("01 intro", "ci", 20), row("01 intro", "class", 150)]
-    text = minutes.markdown([*rows, row("02 data", "ci", 30.4, planned=20)])
+    text = minutes.table([*rows, row("02 data", "ci", 30.4, planned=20)])
     assert "| 01 intro | 15 min | 20 s | 2.5 min |" in text
     assert "| 02 data | 20 min | 30 s | not measured |" in text
     assert text.splitlines()[-1] == "| all | 35 min | 50 s | not measured |"
 
 
-def test_the_table_takes_the_place_of_the_old_one(tmp_path):
-    page = tmp_path / "page.md"
-    page.write_text(f"before\n{minutes.BEGIN}\nold\n{minutes.END}\nafter\n")
-    minutes.write_table(page, "| new |")
-    expected = f"before\n{minutes.BEGIN}\n| new |\n{minutes.END}\nafter\n"
-    assert page.read_text() == expected
-
-
-@pytest.mark.parametrize("text", ["", minutes.BEGIN, minutes.END])
-def test_a_page_without_a_place_is_left_as_it_is(tmp_path, text):
-    page = tmp_path / "page.md"
-    page.write_text(text)
-    with pytest.raises(WorkshopError, match="no place for the table"):
-        minutes.write_table(page, "| new |")
-    assert page.read_text() == text
-
-
 def test_every_notebook_states_its_minutes_and_stands_in_the_readme():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    table = text.partition(minutes.BEGIN)[2].partition(minutes.END)[0]
+    table = text.partition("<!-- notebook minutes: begin -->")[2]
+    table = table.partition("<!-- notebook minutes: end -->")[0]
     for path in sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb")):
         planned = minutes.stated_minutes(path)
         assert f"| {path.stem.replace('_', ' ')} | {planned} min |" in table
@@ -71,8 +55,7 @@ def test_a_notebook_runs_in_its_folder_with_its_preset(tmp_path, monkeypatch, ca
     notebook_at(solutions / "01_x.ipynb", "# T\n\n**Time**: 7 minutes.", code)
     monkeypatch.setattr(minutes, "SOLUTIONS", solutions)
     monkeypatch.setattr(minutes, "RESULTS", tmp_path / "notebooks.json")
-    monkeypatch.setattr("sys.argv", ["notebook_minutes", "--presets", "ci", "class"])
-    minutes.main()
+    minutes.main(presets=("ci", "class"))
     assert "| 01 x | 7 min |" in capsys.readouterr().out
     rows = json.loads((tmp_path / "notebooks.json").read_text())
     assert [r["preset"] for r in rows] == ["ci", "class"]

@@ -31,14 +31,11 @@ def test_the_gain_is_over_the_better_baseline_split_by_split():
     assert "better" not in segmentation.summary(rows(["fixmatch"], [0]))
 
 
-def test_the_page_keeps_what_is_around_the_table(tmp_path):
-    page = tmp_path / "page.md"
-    for mark in ("table", "choices"):
-        begin, end = f"<!-- {mark}: begin -->", f"<!-- {mark}: end -->"
-        page.write_text(f"before\n{begin}\nold\n{end}\nafter\n")
-        segmentation.write_page("new", mark, page)
-        assert page.read_text() == f"before\n{begin}\nnew\n{end}\nafter\n"
-        assert begin in segmentation.PAGE.read_text(encoding="utf-8")
+def test_the_page_has_a_place_for_every_study():
+    text = segmentation.PAGE.read_text(encoding="utf-8")
+    for mark in segmentation.MARKS.values():
+        assert f"<!-- {mark}: begin -->" in text and f"<!-- {mark}: end -->" in text
+    assert set(segmentation.MARKS) == set(segmentation.STUDIES)
 
 
 def test_every_optimizer_of_the_library_is_compared():

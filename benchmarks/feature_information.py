@@ -1,6 +1,6 @@
 """What each part of MiniEO tells of the scene class, without any network.
 
-    python -m benchmarks.what_tells         about a minute; prints the table of
+    python -m benchmarks.feature_information         about a minute; prints the table of
                                             docs/mini_eo.md
 
 A forest of trees (scikit-learn) reads, of each patch, mean and spread of the bands and

@@ -1,0 +1,162 @@
+"""Results as a page shows them: averages over seeds, and tables between marks."""
+
+__all__ = [
+    "deviations",
+    "machine",
+    "markdown",
+    "mean_and_deviation",
+    "run_command",
+    "save_figure",
+    "seed_by_seed",
+    "verdict",
+    "write_marked",
+]
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import tyro
+
+from workshop_lib.errors import WorkshopError
+from workshop_lib.files import write_or_explain, write_text
+from workshop_lib.plots import AccessibleFigure
+from workshop_lib.session import setup, versions
+
+CLEAR = 0.01  # a point: a smaller gain, or one not in every seed, is not clear
+
+
+def run_command(main: Callable[..., None], description: str) -> None:
+    """Run a benchmark from the command line: its arguments become flags.
+
+    An error of the workshop ends it with one line instead of a traceback.
+
+    Args:
+        main: function with a default for each optional flag.
+        description: for `--help`.
+    """
+
+    @wraps(main)  # flags first: `--help` should not look for a GPU
+    def prepared(*values: Any, **flags: Any) -> None:
+        setup()
+        main(*values, **flags)
+
+    try:
+        tyro.cli(prepared, description=description)
+    except WorkshopError as error:
+        sys.exit(f"benchmark: {error}")
+
+
+def deviations(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Average rows of a sweep over seeds, in percent.
+
+    Args:
+        rows: with name, seed, parameters, seconds, and `columns` from 0 to 1.
+        columns: the scores to average.
+
+    Returns:
+        A row for each name, which is the index, in the order of `rows`: each column's
+        mean, its deviation as COLUMN_std (NaN for one seed), parameters, the median
+        seconds, and the number of seeds.
+    """
+    groups = rows.assign(**{k: 100 * rows[k] for k in columns}).groupby(
+        "name", sort=False
+    )
+    mean = groups[list(columns)].mean()
+    spread = groups[list(columns)].std().add_suffix("_std")
+    found = pd.concat([mean, spread], axis=1)
+    found["parameters"] = groups["parameters"].first()
+    found["seconds"] = groups["seconds"].median()
+    found["seeds"] = groups["seed"].count()
+    return found
+
+
+def mean_and_deviation(values: Iterable[float], digits: int = 1) -> str:
+    """Write the mean of some seeds with its deviation, if there are two or more.
+
+    >>> mean_and_deviation([60.0, 70.0]), mean_and_deviation([60.0])
+    ('65.0 ± 7.1', '60.0')
+    """
+    one = pd.Series(list(values), dtype=float)
+    mean = f"{one.mean():.{digits}f}"
+    return mean if len(one) < 2 else f"{mean} ± {one.std():.{digits}f}"
+
+
+def seed_by_seed(gains: pd.Series) -> str:
+    """Write the gain of each seed, in points.
+
+    >>> seed_by_seed(pd.Series([3.0, -0.5]))
+    '+3.0, -0.5'
+    """
+    return ", ".join(f"{gain:+.1f}" for gain in gains)
+
+
+def verdict(gains: pd.Series) -> str:
+    """Sum up gains over several seeds, as fractions, in a word.
+
+    >>> verdict(pd.Series([0.03, 0.02])), verdict(pd.Series([0.03, -0.02]))
+    ('adds', 'not clear')
+    """
+    if len(gains) < 2:
+        return "one seed only"
+    if (gains >= CLEAR).all():
+        return "adds"
+    if (gains <= -CLEAR).all():
+        return "harms"
+    return "adds nothing" if (gains.abs() < CLEAR).all() else "not clear"
+
+
+def markdown(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Lay out a Markdown table.
+
+    >>> print(markdown(["a", "b"], [[1, 2]]))
+    | a | b |
+    |---|---|
+    | 1 | 2 |
+    """
+    lines = [f"| {' | '.join(map(str, line))} |" for line in [heads, *rows]]
+    return "\n".join([lines[0], "|---" * len(heads) + "|", *lines[1:]])
+
+
+def machine() -> str:
+    """Name what measured times and figures depend on."""
+    return ", ".join(f"{name} {value}" for name, value in versions().items())
+
+
+def write_marked(page: Path, **parts: str) -> None:
+    """Replace text between marks of a page; everything around it stays.
+
+    Args:
+        page: a Markdown file with `<!-- NAME: begin -->` and `<!-- NAME: end -->`.
+        parts: new text by the mark's name, with underscores for its spaces.
+
+    Raises:
+        WorkshopError: the page lacks a mark; it is then left as it was.
+    """
+    text = page.read_text(encoding="utf-8")
+    for name, part in parts.items():
+        title = name.replace("_", " ")
+        begin, end = f"<!-- {title}: begin -->", f"<!-- {title}: end -->"
+        before, opened, rest = text.partition(begin)
+        _, closed, after = rest.partition(end)
+        if not opened or not closed:
+            raise WorkshopError(
+                f"{page} has no place for the table: put the lines '{begin}' and"
+                f" '{end}' where it should go."
+            )
+        text = f"{before}{begin}\n{part}\n{end}{after}"
+    write_text(page, text)
+    print(f"written: {page}")
+
+
+def save_figure(path: Path, figure: AccessibleFigure, dpi: int = 80) -> None:
+    """Write a figure for a page; an interrupted write leaves the old one."""
+    kind = path.suffix.removeprefix(".")
+    write_or_explain(
+        path,
+        lambda part: figure.savefig(part, format=kind, dpi=dpi, facecolor="white"),
+    )
+    print(f"written: {path}")

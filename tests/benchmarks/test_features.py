@@ -1,0 +1,51 @@
+"""The benchmark on frozen features: its configs, and its table."""
+
+import pandas as pd
+import pytest
+
+from benchmarks import features
+from workshop_lib.errors import WorkshopError
+
+
+def test_configs_differ_in_method_and_start(monkeypatch, tmp_path):
+    base = features.base_config("eurosat")
+    assert (base.data.size, base.model.feature_size) == (64, 96)
+    assert base.data.split == "predefined" and base.optim.propagation_steps == 300
+    seen = {}
+    monkeypatch.setattr(
+        features, "sweep", lambda configs, *_, **about: seen.update(configs)
+    )
+    features.run(base, None, [2], list(features.METHODS), [0], tmp_path)
+    assert len({c.digest() for c in seen.values()}) == len(features.METHODS)
+    paper = seen["fixmatch as in the paper"]
+    assert (paper.method.threshold, paper.method.alignment) == (0.95, False)
+    assert paper.method.labeled_view == "weak"
+    for name, config in seen.items():
+        spread = "after propagation" in name
+        assert bool(config.optim.propagation_steps) == spread
+        assert config.model.features == "efficientnet_lite0"
+    assert seen["supervised, weak"].method.labeled_view == "weak"
+    assert seen["supervised, strong"].method.labeled_view == "strong"
+
+
+def test_unknown_names_are_refused(tmp_path):
+    with pytest.raises(WorkshopError, match="eurosat"):
+        features.base_config("eurosatt")
+    base = features.base_config("ucm")
+    with pytest.raises(WorkshopError, match="fixmatch"):
+        features.run(base, None, [4], ["fixmatchh"], [0], tmp_path)
+
+
+def test_the_table_has_a_row_for_each_number_of_labels_and_method():
+    rows = pd.DataFrame(
+        {
+            "labels_per_class": labels,
+            "name": "fixmatch",
+            "accuracy": value,
+            "seconds": 3.0,
+        }
+        for labels, value in [(4, 0.5), (4, 0.6), (25, 0.9)]
+    )
+    lines = features.summary(rows).splitlines()
+    assert lines[2].split()[:4] == ["4", "fixmatch", "55.0", "7.1"]
+    assert lines[3].split()[:4] == ["25", "fixmatch", "90.0", "-"]

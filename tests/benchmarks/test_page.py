@@ -1,0 +1,95 @@
+"""Averages over seeds, verdicts, and tables between the marks of a page."""
+
+import pandas as pd
+import pytest
+
+from benchmarks.page import (
+    deviations,
+    markdown,
+    mean_and_deviation,
+    run_command,
+    seed_by_seed,
+    verdict,
+    write_marked,
+)
+from workshop_lib.errors import WorkshopError
+
+BEGIN, END = "<!-- two words: begin -->", "<!-- two words: end -->"
+
+
+@pytest.mark.parametrize(
+    ("gains", "word"),
+    [
+        ([0.02, 0.05], "adds"),
+        ([-0.02, -0.05], "harms"),
+        ([0.02, -0.05], "not clear"),
+        ([0.001, -0.002], "adds nothing"),
+        ([0.5], "one seed only"),
+    ],
+)
+def test_a_verdict_needs_every_seed(gains, word):
+    assert verdict(pd.Series(gains)) == word
+
+
+def test_deviations_are_of_a_sample_and_in_percent():
+    rows = pd.DataFrame(
+        {
+            "name": name,
+            "seed": seed,
+            "f1": value,
+            "parameters": 7,
+            "seconds": 10.0 * seed,
+        }
+        for name, seed, value in [("b", 0, 0.6), ("a", 0, 0.5), ("b", 1, 0.7)]
+    )
+    found = deviations(rows, ("f1",))
+    assert list(found.index) == ["b", "a"], "in the order of the rows"
+    assert found.loc["b", "f1"] == pytest.approx(65)
+    assert found.loc["b", "f1_std"] == pytest.approx(7.0711, abs=1e-4)
+    assert pd.isna(found.loc["a", "f1_std"]) and found.loc["b", "seconds"] == 5
+    assert found["seeds"].tolist() == [2, 1]
+
+
+def test_figures_in_words():
+    assert mean_and_deviation([60, 70]) == "65.0 ± 7.1"
+    assert mean_and_deviation([0.5, 0.75], 3) == "0.625 ± 0.177"
+    assert mean_and_deviation([60]) == "60.0"
+    assert seed_by_seed(pd.Series([3.0, -0.5])) == "+3.0, -0.5"
+    assert markdown(("a", "b"), [(1, "x")]) == "| a | b |\n|---|---|\n| 1 | x |"
+
+
+def test_a_page_keeps_everything_around_its_tables(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    write_marked(page, two_words="| new |")
+    assert page.read_text() == f"before\n{BEGIN}\n| new |\n{END}\nafter\n"
+
+
+@pytest.mark.parametrize("text", ["", BEGIN, END])
+def test_a_page_without_a_place_is_left_as_it_was(tmp_path, text):
+    page = tmp_path / "page.md"
+    page.write_text(text)
+    with pytest.raises(WorkshopError, match="no place for the table"):
+        write_marked(page, two_words="| new |")
+    assert page.read_text() == text
+
+
+def test_a_command_reads_flags_and_explains_an_error(monkeypatch, capsys):
+    seen = []
+
+    def main(seeds: tuple[int, ...] = (0,), write_docs: bool = False) -> None:
+        """Do it."""
+        seen.append((seeds, write_docs))
+        if write_docs:
+            raise WorkshopError("nothing to write")
+
+    monkeypatch.setattr("sys.argv", ["x", "--seeds", "3", "4"])
+    run_command(main, "About it.")
+    monkeypatch.setattr("sys.argv", ["x", "--write-docs"])
+    with pytest.raises(SystemExit, match="benchmark: nothing to write"):
+        run_command(main, "About it.")
+    assert seen == [((3, 4), False), ((0,), True)]
+    monkeypatch.setattr("sys.argv", ["x", "--help"])
+    with pytest.raises(SystemExit):
+        run_command(main, "About it.")
+    assert "About it." in capsys.readouterr().out
