@@ -138,7 +138,7 @@ def test_the_command_writes_the_script(tmp_path, monkeypatch, capsys):
 
 def test_without_hours_the_time_is_measured(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    flags = ["--method", "supervised", "--size", "8", "--batch-size", "2"]
+    flags = ["--method", "supervised", "--size", "32", "--batch-size", "2"]
     assert cli.main(["slurm", *flags, "--steps", "10", "--out", "a.sh"]) == 0
     assert "--time=00:11:00" in (tmp_path / "a.sh").read_text()
     assert "10 steps of one process on" in capsys.readouterr().out

@@ -327,13 +327,10 @@ THRESHOLD = 0.8
 class MyFixMatch(FixMatch):
     def losses(self, model, batch):
         (labelled,), (weak, strong) = batch.labeled, batch.views
-        (out_x, out_s), (out_w,) = forward_views(
-            model, [labelled, strong], [weak]
-        )
-        loss = fixmatch_loss(out_x["scene"], batch.targets["scene"],
-                             out_w["scene"], out_s["scene"],
-                             THRESHOLD)  # fmt: skip
-        yield "mine", loss
+        learn, asked = forward_views(model, [labelled, strong], [weak])
+        x, u_s, u_w = (out["scene"] for out in (*learn, *asked))
+        y = batch.targets["scene"]
+        yield "mine", fixmatch_loss(x, y, u_w, u_s, THRESHOLD)
 
 
 # %% [markdown]
