@@ -16,6 +16,7 @@ __all__ = [
     "preset_method",
     "preset_settings",
     "preset_time",
+    "train_flags",
 ]
 
 import os
@@ -159,3 +160,28 @@ def preset_hyperparameters(
 def preset_time() -> str:
     """Return the environment variable WORKSHOP_PRESET, or "class"."""
     return os.environ.get("WORKSHOP_PRESET") or "class"
+
+
+def train_flags(config: Config) -> list[str]:
+    """Return the flags of `workshop train` that make this config, whatever is set.
+
+    >>> train_flags(preset("class", method="uda", lr=0.01))
+    ['--preset', 'class', '--task', 'scenes', '--method', 'uda', '--lr', '0.01']
+    """
+    name = config.method_name
+    usual, mine = preset("class", method=name).to_dict(), config.to_dict()
+    flags = ["--preset", "class", "--task", "scenes", "--method", name]
+    for section, values in mine.items():
+        for key, value in values.items():
+            if value != usual[section][key]:
+                named = (section, key) == ("data", "name")
+                flags += _flag("data" if named else key, value)
+    return flags
+
+
+def _flag(name: str, value: Any) -> list[str]:
+    flag = name.replace("_", "-")
+    if isinstance(value, bool):
+        return [f"--{flag}" if value else f"--no-{flag}"]
+    values = value if isinstance(value, list | tuple) else (value,)
+    return [f"--{flag}", *map(str, values)]

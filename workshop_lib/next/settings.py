@@ -18,9 +18,8 @@ class DataConfig:
     size: int = 32  # side of the images in pixels; others are resized to it
     bands: str = ""  # of multispectral images: "B04,B03,B02"; empty for all
     sensors: tuple[str, ...] = ()  # such as ("s2", "s1", "dem"); empty: the images
-    metadata: tuple[
-        str, ...
-    ] = ()  # facts for the encoder: ("date", "place", "climate")
+    # facts of each image for the encoder: ("date", "place", "climate")
+    metadata: tuple[str, ...] = ()
     # random: class by class; block and region: whole places; predefined: published
     split: Literal["random", "block", "region", "predefined"] = "random"
     labels_per_class: int = 4  # 0 uses every label of the training part
@@ -106,7 +105,7 @@ class OptimConfig:
     lr: float = 0.002  # peak learning rate (paper: 0.03 with sgd)
     encoder_lr: float = 1.0  # the encoder's learning rate as a fraction of lr
     weight_decay: float = 0.02  # not on norms and biases (paper: 5e-4 with sgd)
-    sgd_momentum: float = 0.9
+    sgd_momentum: float = 0.9  # of the optimisers sgd and momentum
     warmup_steps: int = 30  # linear warm-up before the 7/16 cosine (paper: none)
     ema_decay: float = 0.99  # of the weights that are evaluated (paper: 0.999)
     propagation_steps: int = 0  # on features: first steps on propagated labels

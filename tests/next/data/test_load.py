@@ -152,6 +152,8 @@ def test_the_split_is_the_one_that_the_config_describes(mini, tmp_path):
     assert same(found, Split.by_region(mini, (4,), labels_per_class=1))
     with pytest.raises(WorkshopError, match=r"'mini_eo'.*known are eurosat, ucm"):
         make_split(mini, DataConfig(split="predefined"))
+    with pytest.raises(WorkshopError, match="Did you mean 'random'"):
+        make_split(mini, DataConfig(split="ramdom"))
 
     config = Config(data=data)
     dataset, again = open_data(config)

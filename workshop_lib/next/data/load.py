@@ -16,7 +16,7 @@ from workshop_lib.data.read.geotiff import geotiffs, is_multiband
 from workshop_lib.data.read.index import ImageIndex, index_names
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
-from workshop_lib.errors import WorkshopError
+from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.next.config import Config
 from workshop_lib.next.settings import DataConfig
 
@@ -70,7 +70,7 @@ def make_split(dataset: Scenes, data: DataConfig) -> Split:
         WorkshopError: a class has too few images; no coordinates, or no such regions;
             no predefined split of this data set.
     """
-    match data.split:
+    match str(data.split):  # in Python nothing checks it before
         case "random":
             return Split.random(
                 dataset, labels_per_class=data.labels_per_class, seed=data.split_seed
@@ -90,11 +90,14 @@ def make_split(dataset: Scenes, data: DataConfig) -> Split:
                 labels_per_class=data.labels_per_class,
                 seed=data.split_seed,
             )
-        case _:
+        case "predefined":
             name = Path(data.name).name.partition(":")[0]
             return Split.predefined(
                 dataset, name, data.labels_per_class, data.split_seed
             )
+        case other:
+            kinds = ("random", "block", "region", "predefined")
+            raise unknown_name("kind of split", other, kinds)
 
 
 def describe(data: DataConfig) -> tuple[Scenes, int]:

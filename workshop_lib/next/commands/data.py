@@ -205,10 +205,9 @@ def doctor() -> int:
 
 
 def _open(data: str, size: int = 32) -> "Scenes":
-    from workshop_lib.data.load import load_dataset
-    from workshop_lib.recipe import Recipe
+    from workshop_lib.next.data.load import load_dataset
 
-    return load_dataset(Recipe(data=data, size=size))
+    return load_dataset(data, size)
 
 
 def _draw_samples(scenes: "Scenes", path: Path, kind: str) -> None:
