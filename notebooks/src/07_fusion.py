@@ -8,7 +8,7 @@
 #
 # **After this notebook you can**
 #
-# - stack sensors and facts into one image, and say what is lost by it;
+# - turn a date and a climate into numbers that a network can read;
 # - normalise channels of different units, where some are missing too;
 # - write a late fusion of two backbones, and predict what each fusion weighs;
 # - measure which modalities are complementary, redundant or harmful;
@@ -30,6 +30,7 @@
 # | early fusion, late fusion | meeting at the pixels; at the features |
 # | backbone | the part of a network that turns an image into features |
 # | head | the last layer: turns features into one score per class |
+# | metadata | facts about a patch: date, climate, weather |
 # | modality dropout | leaving out a modality at random while training |
 # | F1 | one number for found and right, averaged over the classes |
 # | IoU | overlap of two areas divided by their union |
@@ -51,7 +52,7 @@
 # - `DATA` goes into all trainings. `"mini_eo:7"` is another world, made by
 #   the same rules: whatever you conclude below should hold there too.
 # - `REAL` takes real pairs of Sentinel-2 and Sentinel-1, if you have some of
-#   BigEarthNet. They are looked at, stacked and normalised by your functions.
+#   BigEarthNet. They are looked at, and measured by your functions.
 #   They are not trained on: each has several labels, and the methods here
 #   choose one class per image.
 
@@ -60,12 +61,11 @@ DATA = "mini_eo"  # or "mini_eo:7": another world, by the same rules
 REAL = ()  # or two folders: ("BigEarthNet-v1.0", "BigEarthNet-S1-v1.0")
 
 # %%
-from workshop_lib.data.load import load_dataset, make_split
-from workshop_lib.recipe import preset, preset_name
+from workshop_lib.next.data.load import make_split, open_data
+from workshop_lib.next.presets import preset, preset_time
 
-recipe = preset().with_(data=DATA)
-scenes = load_dataset(recipe)
-split = make_split(recipe, scenes)
+config = preset(data=DATA)
+scenes, split = open_data(config)
 print(f"s2   {tuple(scenes.images.shape)}  {', '.join(scenes.bands)}")
 for name, images in scenes.modalities.items():
     print(f"{name:4} {tuple(images.shape)}")
@@ -133,65 +133,86 @@ assert set(GUESS.values()) <= words, "one of the four words in each line"
 # %% [markdown]
 # ## Early fusion
 #
-# 5 minutes. The simplest meeting place is the pixel: stack all channels, and
-# give them to a network with more input channels. A fact has no pixels. It
-# is **blown up** to a map: one value everywhere.
+# 5 minutes. The simplest meeting place is the pixel: stack the channels of
+# all sensors, and give them to a network with more input channels. But a fact
+# has no pixels. It becomes a few numbers in a **vector**, by what it is:
 #
-# **Exercise 1** (easy, important, 4 minutes). Stack two sensors,
-# `(N, C1, H, W)` and `(N, C2, H, W)`, and K facts `(N, K)`, in this order.
+# - a **quantity**, such as rain, is taken as it is;
+# - a **day of the year** goes round, 31 December is next to 1 January. So it
+#   is a point on a circle: sine and cosine of $2\pi \cdot$ day / 365;
+# - a **climate zone** has a number, but zone 4 is not twice zone 2. So there
+#   is a number for each zone: 1 for the patch's own, 0 for the others. That
+#   is called **one-hot**.
+#
+# **Exercise 1** (easy, important, 4 minutes). Encode days (N,) and zones
+# (N,), which are counted from 0: sine, cosine, then a number for each zone.
 
 
 # %%
 import torch
+import torch.nn.functional as F
 
 
-def stack_modalities(first, second, facts):
-    """Return one image per patch, (N, C1 + C2 + K, H, W)."""
-    ### BEGIN SOLUTION facts as maps of one value, then all along the channels
-    ### STUB maps = ...  # (N, K, H, W)
-    H, W = first.shape[2:]
-    maps = facts[:, :, None, None].expand(-1, -1, H, W)  # (N, K, H, W)
-    stacked = torch.cat([first, second, maps], dim=1)
+def encode_facts(day, zone, num_zones):
+    """Return a vector for each patch, (N, 2 + num_zones)."""
+    ### BEGIN SOLUTION a circle for the day, a column for each zone
+    ### STUB angle = ...  # (N,)
+    ### STUB onehot = ...  # (N, num_zones)
+    angle = 2 * torch.pi * day / 365  # (N,)
+    circle = torch.stack([angle.sin(), angle.cos()], dim=1)  # (N, 2)
+    onehot = F.one_hot(zone, num_zones)  # (N, num_zones)
+    numbers = torch.cat([circle, onehot], dim=1)
     ### END SOLUTION
-    return stacked
+    return numbers
 
 
 # %% [markdown] tags=["hint"]
 # I get `Tensors must have same number of dimensions`
 #
-# The facts have two axes, the images four. `facts[:, :, None, None]` is
-# (N, K, 1, 1); `.expand(-1, -1, H, W)` repeats each number over the map.
+# Sine and cosine are (N,), one-hot is (N, zones). Give them a second axis:
+# `torch.stack([...], dim=1)` makes (N, 2) of two (N,).
 
 # %% [markdown] tags=["hint"]
 # I get `Sizes of tensors must match except in dimension 0`
 #
-# You stack patches on patches. The channels are axis 1: `dim=1`.
+# You stack patches on patches. The numbers are axis 1: `dim=1`.
 
 # %%
 from workshop_lib.course import checks
 
-checks.stack_modalities(stack_modalities)
+checks.encode_facts(encode_facts)
 
 # %% [markdown]
-# The library's `pack` does the same for any list of modalities, and names
-# each channel. One patch, channel by channel: which one is the fact?
+# The library keeps the parts of a sample apart, in a dictionary: the images
+# of each sensor, and the vector as `"metadata"`. Here are its shapes, and one
+# patch channel by channel.
 
 # %%
-from workshop_lib.data.modalities import pack
+from workshop_lib.next.data.dataset import sample_of
+from workshop_lib.next.data.metadata import metadata_names
 
-season = scenes.metadata["season"][:, None]  # (N, 1)
-mine = stack_modalities(scenes.images, scenes.modalities["s1"], season)
-theirs = pack(scenes, ("s2", "s1", "season"))
-assert torch.equal(mine, theirs.images)
-channels = dict(zip(theirs.bands, mine[4].numpy(), strict=True))
+facts = ("date", "climate")
+sample = sample_of(scenes, ("s2", "s1"), facts)
+day = scenes.metadata["day_of_year"]
+zone = scenes.metadata["region"].long()
+mine = encode_facts(day, zone, len(CLIMATE_ZONES))
+assert torch.allclose(mine, sample["metadata"], atol=1e-6)
+for name, values in sample.items():
+    print(f"{name:9}{tuple(values.shape)}")
+for name, value in zip(metadata_names(scenes, facts), mine[4], strict=True):
+    print(f"{name:12}{value:5.2f}")
+
+# %%
+stacked = torch.cat([sample["s2"], sample["s1"]], dim=1)  # (N, 6, H, W)
+bands = [*scenes.bands, "VV", "VH"]
+channels = dict(zip(bands, stacked[4].numpy(), strict=True))
 name = scenes.class_names[scenes.labels[4]]
-plots.panels(channels, title=f"One patch ({name}), seven channels",
-               columns=4)  # fmt: skip
+plots.panels(channels, title=f"The same patch ({name}), six channels",
+               columns=3)  # fmt: skip
 
 # %% [markdown]
-# **After**: the map without any picture is the season. Look at the two
-# numbers below each map, the ends of its scale: the channels hardly share a
-# unit. That is the next section.
+# **After**: look at the two numbers below each map, the ends of its scale:
+# the channels hardly share a unit. That is the next section.
 
 # %% [markdown]
 # ## Normalise each modality
@@ -266,11 +287,10 @@ checks.channel_statistics(channel_statistics)
 # treatment makes of the mean of VV.
 
 # %%
-packed = pack(scenes, ("s2", "s1"))
 train = torch.cat([split.labeled, split.unlabeled])
-gappy = packed.images.clone()
+gappy = stacked.clone()
 gappy[::5, 4:] = torch.nan  # channels 4 and 5 are the radar's
-whole = channel_statistics(packed.images, train)[0][4]
+whole = channel_statistics(stacked, train)[0][4]
 left_out = channel_statistics(gappy, train)[0][4]
 as_zero = channel_statistics(gappy.nan_to_num(0.0), train)[0][4]
 print(f"all patches have radar:     {whole:6.1f} dB")
@@ -279,8 +299,8 @@ print(f"a fifth lacks it, set to 0: {as_zero:6.1f} dB")
 assert abs(whole - left_out) < 1 < abs(whole - as_zero)
 
 # %%
-mean, std = channel_statistics(packed.images, train)
-normal = (packed.images - mean[:, None, None]) / std[:, None, None]
+mean, std = channel_statistics(stacked, train)
+normal = (stacked - mean[:, None, None]) / std[:, None, None]
 plots.histograms(
     {"S2, B08": normal[split.labeled, 3], "S1, VV": normal[split.labeled, 4]},
     title="The same two channels, normalised",
@@ -295,20 +315,19 @@ plots.histograms(
 #
 # ### Real pairs, if you have some
 #
-# With `REAL` set above, your two functions meet real patches. Look at the
-# mean of each channel: is the radar's near that of MiniEO?
+# With `REAL` set above, your function meets real patches. Look at the mean of
+# each channel: is the radar's near that of MiniEO?
 
 # %%
 if REAL:
     from workshop_lib.data.read.bigearthnet import bigearthnet
 
     real = bigearthnet(*REAL, bands=scenes.bands, size=60)
-    day = real.metadata["day_of_year"][:, None]
-    both = stack_modalities(real.images, real.modalities["s1"], day)
+    both = torch.cat([real.images, real.modalities["s1"]], dim=1)
     means, _ = channel_statistics(both, torch.arange(len(both)))
     numbers = ", ".join(f"{mean:.2f}" for mean in means)
     print(f"{len(both)} real patches; mean of each channel: {numbers}")
-    assert both.isfinite().all() and len(means) == both.shape[1] == 7
+    assert both.isfinite().all() and len(means) == both.shape[1] == 6
 else:
     print("REAL is empty: no real pairs to look at")
 
@@ -344,6 +363,10 @@ real_pairs if REAL else None
 # A *stem* is one convolution that turns any number of channels into 24 maps,
 # so that a backbone need not know where they come from.
 #
+# Facts enter all four alike: two small layers turn the vector into one number
+# for each map of the backbone, which is **added** to that map. So the network
+# can learn to read the same pixels differently in winter.
+#
 # **Exercise 3** (easy, important, 3 minutes). The forward pass of a late
 # fusion. `model.s2` and `model.s1` are backbones, `(B, C, H, W)` to `(B, D)`;
 # `model.head` reads the features of both, side by side.
@@ -375,26 +398,31 @@ checks.late_forward(late_forward)
 
 # %%
 from torch import nn
-from workshop_lib.models import build_model
+from workshop_lib.next.models.encoders import pool, small_cnn
 
 
+class Backbone(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.layers = small_cnn(channels)  # gives maps of several sizes
+
+    def forward(self, images):
+        return pool(self.layers(images)[-1])  # the mean of the last: (B, 96)
+
+
+# %%
 class LateFusion(nn.Module):
     def __init__(self, channels, num_classes):
         super().__init__()
-        s2, s1 = (
-            build_model("small_cnn", in_channels=c, num_classes=num_classes)
-            for c in channels
-        )
-        self.s2, self.s1 = s2.trunk, s1.trunk  # without their own heads
-        self.head = nn.Linear(s2.feature_dim + s1.feature_dim, num_classes)
+        self.s2, self.s1 = (Backbone(c) for c in channels)
+        self.head = nn.Linear(96 + 96, num_classes)
 
     forward = late_forward
 
 
 # %%
-import torch.nn.functional as F
-
-few = make_split(recipe.with_(labels_per_class=25), scenes).labeled
+more = config.replace(labels_per_class=25)
+few = make_split(scenes, more.data).labeled
 torch.manual_seed(0)
 model = LateFusion(channels=(4, 2), num_classes=scenes.num_classes)
 optimizer = torch.optim.Adam(model.parameters(), lr=0.002)
@@ -423,8 +451,7 @@ plots.lines(drawn, x_label="step", y_label="cross-entropy",
 # %%
 def backbone(channels):
     """Numbers that a backbone learns, which reads so many channels."""
-    network = build_model("small_cnn", in_channels=channels, num_classes=2)
-    return sum(weight.numel() for weight in network.trunk.parameters())
+    return sum(weight.numel() for weight in small_cnn(channels).parameters())
 
 
 def stem(channels):
@@ -467,16 +494,15 @@ def predict_parameters(c2, c1, classes):
 checks.predict_parameters(predict_parameters)
 
 # %%
-from workshop_lib.channels import groups
-from workshop_lib.models.fusion import parameter_counts
+from workshop_lib.next.models import HeadSpec, build_model
+from workshop_lib.next.models.model import parameter_counts
 
 guess = predict_parameters(4, 2, scenes.num_classes)
 counts = {}
 kinds = ("early", "middle", "late", "shared")
+heads = {"scene": HeadSpec("categorical", scenes.num_classes)}
 for kind, mine in zip(kinds, guess, strict=True):
-    network = build_model(
-        "small_cnn", in_channels=6, num_classes=scenes.num_classes,
-        modalities=groups(packed.bands), fusion=kind)  # fmt: skip
+    network = build_model("small_cnn", {"s2": 4, "s1": 2}, heads, fusion=kind)
     counts[kind] = parameter_counts(network)["total"]
     assert abs(mine - counts[kind]) < 1e-4 * counts[kind]
 plots.bars(counts, title="What S2 + S1 weigh, by fusion", unit="numbers")
@@ -507,46 +533,57 @@ quiz.answer("07-early-late", "...")
 #
 # Stop it whenever you like: what is finished is loaded the next time, what
 # was interrupted goes on.
+#
+# The climate alone needs no training: name the commonest class of its zone.
 
 # %%
-from workshop_lib.modality_table import deviations, measure, recipes_of_sets
+counts = pd.crosstab(zone.numpy(), scenes.labels.numpy())  # (zones, classes)
+alone, chance = counts.max(axis=1).sum() / len(scenes), 1 / scenes.num_classes
+print(f"the commonest class of each zone: {alone:.0%} right, {chance:.0%} is"
+      " chance")  # fmt: skip
+assert chance < alone < 3 * chance
 
-IN_CLASS = recipe.steps >= 2000  # else a test of the machinery, in seconds
+# %%
+from workshop_lib.next.experiments.sweep import sweep
+
+IN_CLASS = config.optim.steps >= 2000  # else a test, in seconds
 STEPS, LOOK, SEEDS = (500, 250, 3) if IN_CLASS else (4, 4, 1)
-FOLDER = f"runs/{preset_name()}/fusion-{DATA.replace(':', '-')}"
-base = recipe.with_(method="supervised", labeled_view="strong",
-                    labels_per_class=25, steps=STEPS, eval_every=LOOK,
-                    precision="fp32")  # fmt: skip
+FOLDER = f"runs/{preset_time()}/fusion"
+base = config.replace(method="supervised", labeled_view="strong",
+                      labels_per_class=25, steps=STEPS, eval_every=LOOK,
+                      precision="fp32")  # fmt: skip
+
+# %%
+one, two = ("s2",), ("s2", "s1")
 SETS = {
-    "S2": ("s2",), "S1": ("s1",), "climate": ("climate",),
-    "S2 + S1": ("s2", "s1"), "S2 + climate": ("s2", "climate"),
-    "S2 + S1 + climate": ("s2", "s1", "climate"),
-}  # fmt: skip
+    "S2": base.replace(sensors=one),
+    "S1": base.replace(sensors=("s1",)),
+    "S2 + S1": base.replace(sensors=two),
+    "S2 + climate": base.replace(sensors=one, metadata=("climate",)),
+    "S2 + S1 + climate": base.replace(sensors=two, metadata=("climate",)),
+}
 
 # %% tags=["slow"] seconds=150
-scores = measure(
-    recipes_of_sets(base, SETS), seeds=SEEDS, folder=f"{FOLDER}/scenes"
-)
+scores = sweep(SETS, seeds=SEEDS, folder=f"{FOLDER}/scenes", verbose=False)
+scores = scores.rename(columns={"macro_f1": "f1"})
 print(len(scores), "trainings, kept in", f"{FOLDER}/scenes")
 assert len(scores) == len(SETS) * SEEDS and scores["f1"].between(0, 1).all()
 
 # %% [markdown]
 # The same for maps: which land cover has each *pixel*? From 20 labelled
 # tiles, with a U-Net (notebook 08), for the two sensors and both, and from
-# two seeds: a U-Net takes three times as long. Climate and season alone have
-# no pixels to tell apart.
+# two seeds: a U-Net takes three times as long.
 
 # %% tags=["slow"] seconds=130
-MAP_SETS = {name: SETS[name] for name in ("S2", "S1", "S2 + S1")}
-draw = base.with_(task="segment", labels_per_class=2,
-                  model="unet-16" if IN_CLASS else "unet-4")  # fmt: skip
-maps = measure(
-    recipes_of_sets(draw, MAP_SETS),
-    seeds=min(2, SEEDS),
-    folder=f"{FOLDER}/maps",
-)
+unet = "unet-16" if IN_CLASS else "unet-4"
+maps = sweep(
+    {name: SETS[name].replace(heads=("cover",), encoder=unet,
+                              labels_per_class=2)
+     for name in ("S2", "S1", "S2 + S1")},
+    seeds=min(2, SEEDS), folder=f"{FOLDER}/maps", verbose=False)  # fmt: skip
+maps = maps.rename(columns={"mean_iou": "iou"})
 print(len(maps), "trainings, kept in", f"{FOLDER}/maps")
-assert set(maps["name"]) == set(MAP_SETS) and maps["iou"].max() <= 1
+assert len(maps) == 3 * min(2, SEEDS) and maps["iou"].max() <= 1
 
 # %% [markdown]
 # A small mark is one seed, the bar their mean: blue circles where the mean
@@ -558,13 +595,13 @@ assert set(maps["name"]) == set(MAP_SETS) and maps["iou"].max() <= 1
 plots.modality_gains(scores, maps)
 
 # %%
-table = deviations(scores).set_index("name")[["parameters"]].copy()
+table = scores.groupby("name", sort=False)[["parameters"]].first()
 for title, rows, column in (("scenes: F1, %", scores, "f1"),
                             ("maps: mIoU, %", maps, "iou")):  # fmt: skip
-    found = deviations(rows).set_index("name")
-    pairs = found[[column, f"{column}_std"]].to_numpy()
+    seeds = 100 * rows.pivot(index="name", columns="seed", values=column)
+    pairs = zip(seeds.mean(axis=1), seeds.std(axis=1), strict=True)
     text = [f"{m:.1f} ± {s:.1f}".removesuffix(" ± nan") for m, s in pairs]
-    table[title] = pd.Series(text, found.index)
+    table[title] = pd.Series(text, seeds.index)
 assert list(table.index) == list(SETS)
 table.fillna("")
 
@@ -632,23 +669,21 @@ if IN_CLASS and DATA == "mini_eo":  # on the mean: single seeds may differ
 # %% [markdown]
 # **After** (with the trainings of the class):
 #
-# - **S1 is complementary to S2**, for scenes and for maps. Each knows
-#   something the other does not. For maps S1 alone has a higher mean than S2
-#   alone: look at its two seeds before you believe it. And three seeds are
-#   few: with a fourth one, in `docs/fusion.md`, S1 *costs* scenes 5 points.
-#   Over five the mean gain is still about 5, but the verdict is `unsure`.
-# - **The climate** names the class twice as often as chance when it is
-#   alone. Beside S2 it should at worst be useless. But a network of so few
-#   steps and labels grows fond of it: five maps without any noise are easily
-#   learnt by heart. So it does harm here, although nothing in it is wrong.
-#   To S2 and S1 together it is `unsure`: not every seed loses a point.
+# - **S1 is complementary to S2**: each seed gains 4 to 8 points. Each sensor
+#   knows something the other does not. For maps look at the two seeds before
+#   you believe the mean.
+# - **The climate** names the class twice as often as chance when it is alone.
+#   Beside S2 it costs 2 points on the mean, beside S2 and S1 it wins 2, and
+#   neither holds for every seed: `unsure`, twice. Without the rule you would
+#   have told two stories about it, both of chance.
 #
-# Is that so in principle, or only for this network? A forest of trees, which
-# reads mean and spread of each channel, gains 0.1 points from the climate
-# and 12 from S1 (`python -m benchmarks.feature_information`, in
-# docs/mini_eo.md). So what the data hold is one thing, and what *this*
-# network makes of it another: **redundant** there, harmful here. The table
-# tells of networks like this one, trained like this.
+# Is there nothing in it, or did the network not find it? A forest of trees,
+# which reads mean and spread of each channel, gains 0.1 points from the
+# climate and 12 from S1 (`python -m benchmarks.feature_information`, in
+# docs/mini_eo.md). So the climate is **redundant** in the data. What a
+# network makes of it is another question: one of few steps and labels can
+# grow fond of it, and know 250 patches by their climate. That is why the
+# library drops half of what it makes of the facts at random in training.
 
 # %%
 quiz.ask("07-redundant")
@@ -747,40 +782,38 @@ quiz.answer("07-longitude", "...")
 # will it cost on a day when both sensors are there?
 
 # %% tags=["slow"] seconds=25
-both = base.with_(modalities=("s2", "s1"))
-trained = measure(
-    {"S2 + S1 dropout": both.with_(modality_dropout=0.3)},
-    seeds=SEEDS, folder=f"{FOLDER}/dropout")  # fmt: skip
+both = SETS["S2 + S1"].replace(modality_dropout=0.3)
+trained = sweep({"S2 + S1 dropout": both}, seeds=SEEDS,
+                folder=f"{FOLDER}/dropout", verbose=False)  # fmt: skip
 assert len(trained) == SEEDS and (trained["parameters"] > 160_000).all()
 
 # %%
-from workshop_lib.models.predict import predict
-from workshop_lib.training.run import Run
+from workshop_lib.next.models.predict import predict
+from workshop_lib.next.training.run import Run
 
-PARTS = {group.name: group for group in groups(packed.bands)}
+images = {name: sample[name] for name in ("s2", "s1")}
 
 
-def predictions(folder, images, lost):
-    """Ask a trained network about images that lack a sensor: (N, K)."""
+def predictions(folder, lost, index):
+    """Ask a trained network about images that lack a sensor: (n, K)."""
     model, normalize = Run.load(folder).load_model()
-    images = images.clone()
-    if lost != "nothing":
-        images[:, PARTS[lost].channels] = torch.nan  # the sign for missing
-    return predict(model, normalize, images)
+    left = {name: images[name] for name in images if name != lost}
+    return predict(model, left, normalize, index=index)["scene"]
 
 
 # %%
-NETWORKS = {"as usual": "scenes/s2-s1",
-            "with dropout": "dropout/s2-s1_dropout"}  # fmt: skip
+usual = scores[scores["name"] == "S2 + S1"]
+NETWORKS = {"as usual": list(usual["folder"]),
+            "with dropout": list(trained["folder"])}  # fmt: skip
+tests = [make_split(scenes, base.replace(split_seed=seed).data).test
+         for seed in range(SEEDS)]  # fmt: skip
 survived = {}
 for lost in ("nothing", "s1", "s2"):
-    for name, start in NETWORKS.items():
+    for name, folders in NETWORKS.items():
         hits = []
-        for seed in range(SEEDS):
-            test = make_split(base.with_(split_seed=seed), packed).test
-            place = f"{FOLDER}/{start}-{seed}"
-            probs = predictions(place, packed.images[test], lost)
-            hits.append((probs.argmax(1) == packed.labels[test]).float())
+        for folder, test in zip(folders, tests, strict=True):
+            probs = predictions(folder, lost, test)
+            hits.append((probs.argmax(1) == scenes.labels[test]).float())
         share = 100 * torch.stack(hits).mean().item()
         survived[f"{lost} missing, {name}"] = share
 
@@ -816,15 +849,15 @@ plots.bars(survived, title=f"A sensor fails: mean of {SEEDS} seeds",
 # %%
 from workshop_lib.course import widgets
 
-test = make_split(base.with_(split_seed=0), packed).test[:24]
-few = packed.subset(test)
+test = tests[0][:24]
 answers = {
     lost: {
-        name: predictions(f"{FOLDER}/{start}-0", few.images, lost)
-        for name, start in NETWORKS.items()
+        name: predictions(folders[0], lost, test)
+        for name, folders in NETWORKS.items()
     }
     for lost in ("nothing", "s2", "s1")
 }
+few = scenes.subset(test)
 widgets.sensor_browser(answers, few)
 
 # %% [markdown]
@@ -836,19 +869,31 @@ widgets.sensor_browser(answers, few)
 # - **one geometry**: turned, shifted and cut alike, or the pixels of the two
 #   no longer show the same ground;
 # - **physics for each**: light and haze change reflectance. A radar does not
-#   see them: it gets another angle (an offset in dB) and new speckle. A
-#   climate zone gets nothing at all.
+#   see them: it gets another angle (an offset in dB) and new speckle. Facts
+#   get nothing at all: no pixels of theirs could be moved.
 
 # %%
-from workshop_lib.augment.policies import get_policy
+from workshop_lib.next.augment import SampleAugmentation
 
-strong = get_policy("strong", is_rgb=False, modalities=groups(packed.bands))
-three = packed.images[[1, 3, 7]]
-views = strong(three, torch.Generator().manual_seed(4))
+
+def strong_view(sensors, seed):
+    """Return a strong view of each sensor, (B, C, H, W), in its own unit."""
+    widths = {name: images.shape[1] for name, images in sensors.items()}
+    strong = SampleAugmentation("strong", widths)
+    B, _, H, W = next(iter(sensors.values())).shape
+    generator = torch.Generator().manual_seed(seed)
+    drawn = strong.sample_params(B, (H, W), generator)
+    copies = {name: images.clone() for name, images in sensors.items()}
+    return strong.apply(copies, drawn)
+
+
+# %%
+three = {name: sample[name][[1, 3, 7]] for name in ("s2", "s1")}
+views = strong_view(three, seed=4)
 shown = {}
 for k, name in enumerate(scenes.class_names[c] for c in (1, 3, 7)):
-    for what, images in (("stored", three), ("strong", views)):
-        s2, s1 = images[[k], :4], images[[k], 4:]
+    for what, both in (("stored", three), ("strong", views)):
+        s2, s1 = both["s2"][[k]], both["s1"][[k]]
         shown[f"{name}\nS2, {what}"] = plots.to_display(s2, scenes.bands)[0]
         shown[f"{name}\nS1, {what}"] = plots.sar_to_display(s1)[0]
 plots.panels(shown, title="Strong views of two sensors", columns=4)
@@ -859,16 +904,14 @@ plots.panels(shown, title="Strong views of two sensors", columns=4)
 # of S2 has changed, and S1 is brighter or darker as a whole, with another
 # grain. (Distorting an image also smooths it a little.)
 #
-# The first rule can be checked to the last digit. Two channels that hold the
+# The first rule can be checked to the last digit. Two sensors that hold the
 # same numbers, and that no physics belongs to, must stay the same.
 
 # %%
-ramp = torch.arange(32.0 * 32).view(1, 1, 32, 32).expand(8, 2, 32, 32) / 1024
-plain = groups(("one:a", "two:a"))
-view = get_policy("strong", is_rgb=False, modalities=plain)(
-    ramp.clone(), torch.Generator().manual_seed(0)
-)
-assert torch.equal(view[:, 0], view[:, 1]) and not torch.equal(view, ramp)
+ramp = torch.arange(32.0 * 32).view(1, 1, 32, 32).repeat(8, 1, 1, 1) / 1024
+view = strong_view({"one": ramp, "two": ramp}, seed=0)
+assert torch.equal(view["one"], view["two"])
+assert not torch.equal(view["one"], ramp)
 print("✓ one geometry for all")
 
 # %%
@@ -882,21 +925,20 @@ quiz.answer("07-geometry", "...")
 # if you have done it: then it is loaded) and on S2 with S1.
 
 # %% tags=["slow"] seconds=80
-from workshop_lib.course.runs import class_run
+from workshop_lib.next.course.runs import class_run
 
-runs = {"FixMatch, S2": class_run("fixmatch", scenes, split, recipe)}
+runs = {"FixMatch, S2": class_run("fixmatch", scenes, split, config)}
 
 # %% tags=["slow"] seconds=90
-fused = recipe.with_(modalities=("s2", "s1"))
-runs["FixMatch, S2 + S1"] = class_run("fixmatch", packed, split, fused)
+fused = config.replace(sensors=("s2", "s1"))
+runs["FixMatch, S2 + S1"] = class_run("fixmatch", scenes, split, fused)
 
 # %%
-from workshop_lib.evaluation.evaluate import evaluate
+from workshop_lib.next.evaluation.evaluate import evaluate
 
 reached = {}
 for name, run in runs.items():
-    data = packed if "S1" in name else scenes
-    reached[name] = evaluate(run, data, split).scores.accuracy
+    reached[name] = evaluate(run, scenes, split).scores.accuracy
     print(f"{name:20}{reached[name]:6.1%} of the test images are right")
 assert all(0 <= share <= 1 for share in reached.values())
 plots.learning_curves({name: run.log for name, run in runs.items()})
@@ -915,13 +957,15 @@ plots.learning_curves({name: run.log for name, run in runs.items()})
 # %% [markdown]
 # ## Key points
 #
-# - Early fusion stacks, and facts become maps; late fusion meets at the
-#   features; shared fusion is late fusion at the weight of early fusion.
+# - Early fusion stacks; late fusion meets at the features; shared fusion is
+#   late fusion at the weight of early fusion.
+# - Facts have no pixels: dates go on a circle, categories are one-hot, and
+#   the vector shifts the maps of the network.
 # - Normalise each channel by the training patches; what is missing enters no
 #   mean.
 # - What a modality is worth depends on what the others know already. Measure
 #   sets, seed by seed, against the set without it.
-# - Redundant in the data can be harmful to a network.
+# - What is redundant in the data can cost a network points, or seem to help.
 # - Metadata that help at home may mislead elsewhere. Hold a region out.
 # - Modality dropout is an insurance against a sensor that fails. It has a
 #   fee: work out when it pays.
@@ -930,12 +974,12 @@ plots.learning_curves({name: run.log for name, run in runs.items()})
 # ## What to try next
 #
 # - `DATA = "mini_eo:7"`: do your verdicts hold in another world?
-# - All twelve bands: `recipe.with_(bands="B01,B02,...")`. Is S1 still
+# - All twelve bands: `config.replace(bands="B01,B02,...")`. Is S1 still
 #   complementary?
-# - `base.with_(fusion="late")`, `"shared"` or `"middle"` in the table: does
-#   the climate still do harm when it does not come as maps?
-# - Elevation, season and weather: `("s2", "dem")`, `("s2", "season")`,
-#   `("s2", "weather")`. Guess first.
+# - `base.replace(fusion="late")`, `"shared"` or `"middle"` in the table:
+#   which one suits S2 + S1 best?
+# - Elevation, season and weather: `sensors=("s2", "dem")`,
+#   `metadata=("season",)`, `metadata=("weather",)`. Guess first.
 # - `python -m benchmarks.fusion` measures more sets, and four fusions.
 # - Notebook 08 draws maps: from one label per patch to one per pixel.
 

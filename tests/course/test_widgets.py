@@ -5,6 +5,7 @@ import html
 import io
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -77,12 +78,17 @@ def alt(widget) -> str:
 
 
 @pytest.fixture
-def packed() -> Scenes:
+def pairs() -> Scenes:
     """Three patches of Sentinel-2 and Sentinel-1."""
-    bands = ("s2:B04", "s2:B03", "s2:B02", "s1:VV", "s1:VH")
     images = drawn(3, 3, 5, 8, 8)
-    images[:, 3:] = -20 * images[:, 3:]
-    return Scenes(images, torch.tensor([2, 0, 3]), NAMES, ("a", "b", "c"), bands)
+    return Scenes(
+        images[:, :3],
+        torch.tensor([2, 0, 3]),
+        NAMES,
+        ("a", "b", "c"),
+        ("B04", "B03", "B02"),
+        modalities={"s1": -20 * images[:, 3:]},
+    )
 
 
 @pytest.fixture
@@ -139,14 +145,14 @@ def test_only_a_kernel_with_a_person_is_live(monkeypatch, notebook, ci, installe
 
 
 @pytest.fixture
-def make(scenes, predictions, maps, answers, packed, pseudo_maps, masks):
+def make(scenes, predictions, maps, answers, pairs, pseudo_maps, masks):
     """Make a widget by its name."""
     arguments = {
         "strength_sliders": (scenes.images, scenes.bands),
         "threshold_slider": (predictions.probs, predictions.truth),
         "confusion_browser": (predictions, scenes),
         "perplexity_slider": (maps, NAMES),
-        "sensor_browser": (answers, packed),
+        "sensor_browser": (answers, pairs),
         "pseudo_map_slider": (pseudo_maps, masks, ("field", "water")),
     }
     return lambda name: getattr(widgets, name)(*arguments[name])
@@ -214,22 +220,20 @@ def test_every_control_redraws(make, name, kernel):
         assert not getattr(control, "continuous_update", False)
 
 
-def test_sensor_picture_shows_what_is_missing(answers, packed):
-    still = widgets.sensor_browser(answers, packed)
+def test_sensor_picture_shows_what_is_missing(answers, pairs):
+    still = widgets.sensor_browser(answers, pairs)
     assert "missing: s1" in describe(still)
     s2, s1, bars = still.axes
     assert s1.texts[0].get_text() == "missing" and not s2.texts
     assert len(bars.patches) == 2 * K
     for wrong, what in (("s3", 0), ("s1", 3), ("s1", -1)):
         with pytest.raises(WorkshopError):
-            widgets.sensor_picture(answers, packed, wrong, what)
-    alone = Scenes(
-        packed.images[:, :3], packed.labels, NAMES, packed.names, packed.bands[:3]
-    )
-    with pytest.raises(WorkshopError, match="packed images of s2 and s1"):
+            widgets.sensor_picture(answers, pairs, wrong, what)
+    alone = replace(pairs, modalities={})
+    with pytest.raises(WorkshopError, match="give images of s2 with s1"):
         widgets.sensor_picture(answers, alone, "s1", 0)
     with pytest.raises(WorkshopError, match="missing sensor"):
-        widgets.sensor_browser({}, packed)
+        widgets.sensor_browser({}, pairs)
 
 
 @pytest.mark.parametrize("reflectance", [False, True])

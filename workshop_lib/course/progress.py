@@ -48,7 +48,7 @@ CHECKS = {
     "05": ("top_k_accuracy", "cohens_kappa", "mean_and_interval"),
     "06": ("l2_normalize", "nearest_neighbours", "knn_accuracy"),
     "07": (
-        "stack_modalities",
+        "encode_facts",
         "channel_statistics",
         "late_forward",
         "predict_parameters",

@@ -20,7 +20,6 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workshop_lib.channels import groups
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.plots.style import INK, AccessibleFigure, house_style
 
@@ -83,8 +82,9 @@ def to_display(
     images = images.detach().cpu()
     if images.dtype == torch.uint8 and len(bands) == 3:
         return _channels_last(images)
-    if groups(bands):  # several modalities: missing pixels are black
-        images, bands = images.nan_to_num(0.0), [b.removeprefix("s2:") for b in bands]
+    if images.is_floating_point():
+        images = images.nan_to_num(0.0)  # pixels without data are black
+    bands = [band.removeprefix("s2:") for band in bands]
     channels = [list(bands).index(b) for b in _LOOKS[look] if b in bands]
     if len(channels) == 3:
         white = [_BRIGHTEST.get(band, _BRIGHTEST_ELSE) for band in _LOOKS[look]]

@@ -1,18 +1,36 @@
-"""Unit 07: stacking, statistics, fusion and verdicts, as a learner would write them."""
+"""Unit 07: facts, statistics, fusion and verdicts, as a learner would write them."""
 
 import numpy as np
 import pytest
 import torch
 
-from workshop_lib.augment.normalize import Normalize
 from workshop_lib.course import checks
 from workshop_lib.course.checks import fusion, unit_07
-from workshop_lib.models.fusion import FUSIONS
+from workshop_lib.data.mini_eo import CLIMATE_ZONES
+from workshop_lib.next.augment import BandNormalize
+from workshop_lib.next.data.metadata import METADATA_ENCODERS
+from workshop_lib.next.models.fusion import FUSIONS
 
 
-def stack(first, second, facts):
-    maps = facts[:, :, None, None].expand(-1, -1, *first.shape[2:])
-    return torch.cat([first, second, maps], 1)
+def encode(day, zone, num_zones):
+    angle = 2 * torch.pi * day / 365
+    onehot = torch.nn.functional.one_hot(zone, num_zones)
+    return torch.cat([angle.sin()[:, None], angle.cos()[:, None], onehot], 1)
+
+
+def encode_with_numpy(day, zone, num_zones):
+    angle = 2 * np.pi * day.numpy() / 365
+    onehot = np.eye(num_zones)[zone.numpy()]
+    return np.column_stack([np.sin(angle), np.cos(angle), onehot])
+
+
+def encode_with_loops(day, zone, num_zones):
+    rows = []
+    for d, z in zip(day.tolist(), zone.tolist(), strict=True):
+        turn = 2 * np.pi * d / 365
+        rows.append([np.sin(turn), np.cos(turn), *(float(z == k) for k in
+                                                   range(num_zones))])  # fmt: skip
+    return torch.tensor(rows)
 
 
 def statistics(images, train):
@@ -27,7 +45,7 @@ def with_numpy(images, train):
 
 
 def librarys(images, train):
-    fitted = Normalize.fit(images, train, gaps=True)
+    fitted = BandNormalize.fit(images, train, gaps=True)
     return fitted.mean, fitted.std
 
 
@@ -67,15 +85,7 @@ def word(gains):
 
 
 RIGHT = {
-    "stack_modalities": [
-        stack,
-        lambda a, b, f: torch.cat(
-            [a, b, f[..., None, None] * torch.ones_like(a[:, :1])], 1
-        ),
-        lambda a, b, f: torch.cat(
-            [a, b, f.view(*f.shape, 1, 1).repeat(1, 1, *a.shape[2:])], dim=1
-        ),
-    ],
+    "encode_facts": [encode, encode_with_numpy, encode_with_loops],
     "channel_statistics": [statistics, with_numpy, librarys],
     "late_forward": [late, lambda m, a, b: m.head(torch.hstack((m.s2(a), m.s1(b))))],
     "predict_parameters": [counted],
@@ -91,11 +101,20 @@ def test_right(name, right):
 
 
 WRONG = {
-    "stack_modalities": [
-        (lambda a, b, f: torch.cat([a, b], 1), "the facts are missing"),
-        (lambda a, b, f: stack(b, a, f), "the two sensors are exchanged"),
-        (lambda a, b, f: torch.cat([a, b, f], 1), "two shapes do not fit"),
-        (lambda a, b, f: stack(a, b, f.flip(1)), "facts (N, K, 1, 1)"),
+    "encode_facts": [
+        (lambda d, z, n: encode(d / 2, z, n), "the whole circle is 2 pi"),
+        (lambda d, z, n: encode(d, z, n)[:, [1, 0, *range(2, n + 2)]], "exchanged"),
+        (lambda d, z, n: encode(d, z, n).roll(n, 1), "the day comes first"),
+        (
+            lambda d, z, n: torch.stack([d / 365, *torch.eye(n)[z].T], 1),
+            "Put it on a circle",
+        ),
+        (
+            lambda d, z, n: torch.cat([encode(d, z, n)[:, :2], z[:, None]], 1),
+            "as if zone 4 were twice zone 2",
+        ),
+        (lambda d, z, n: encode(d, (z + 1) % n, n), "two columns for the day"),
+        (lambda d, z, n: torch.cat([d, z], 0).view(-1, 1, 1), "two columns for the"),
     ],
     "channel_statistics": [
         (lambda x, i: statistics(x, slice(None)), "all patches were used"),
@@ -159,3 +178,12 @@ def test_all_fusions_of_the_library_are_counted():
 )
 def test_the_word_is_that_of_the_notebook(gains):
     assert unit_07._word(gains) == word(gains)
+
+
+def test_facts_are_encoded_as_the_library_does():
+    day, zone = torch.tensor([1.0, 172.0, 365.0]), torch.tensor([0, 4, 2])
+    date = METADATA_ENCODERS["date"].encode(day)
+    climate = METADATA_ENCODERS["climate"].encode(zone.float())
+    expected = torch.cat([date, climate], 1)
+    found = unit_07._facts(day, zone, len(CLIMATE_ZONES))
+    assert torch.allclose(found, expected, atol=1e-6)

@@ -10,6 +10,7 @@ __all__ = [
     "cutout",
     "detective",
     "draw_split",
+    "encode_facts",
     "fixmatch_loss",
     "head_parameters",
     "knn_accuracy",
@@ -23,7 +24,6 @@ __all__ = [
     "predict_memory",
     "predict_parameters",
     "pseudo_labels",
-    "stack_modalities",
     "sum_scores",
     "times_seen",
     "top_k_accuracy",
@@ -56,7 +56,7 @@ from workshop_lib.course.checks.unit_06 import (
 )
 from workshop_lib.course.checks.unit_07 import (
     channel_statistics,
-    stack_modalities,
+    encode_facts,
     verdict,
 )
 from workshop_lib.course.checks.unit_08 import (

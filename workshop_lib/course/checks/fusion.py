@@ -5,12 +5,12 @@ __all__ = ["ORDER", "late_forward", "predict_parameters"]
 import torch
 from torch import Tensor, nn
 
-from workshop_lib.channels import groups
 from workshop_lib.course.checks.attempt import Attempt, exercise
 from workshop_lib.course.checks.inputs import noise
-from workshop_lib.models.fusion import STEM, fuse, parameter_counts
-from workshop_lib.models.heads import Classifier
-from workshop_lib.models.small_cnn import SmallCNN
+from workshop_lib.next.models import HeadSpec, build_model
+from workshop_lib.next.models.encoders import small_cnn
+from workshop_lib.next.models.fusion import STEM
+from workshop_lib.next.models.model import parameter_counts
 
 ORDER = ("early", "middle", "late", "shared")
 _FEATURES = 96  # of a backbone
@@ -90,14 +90,10 @@ def predict_parameters(attempt: Attempt) -> str:
 
 def _counts(c2: int, c1: int, classes: int) -> list[int]:
     """Build the four networks and count."""
-    names = [f"s2:{k}" for k in range(c2)] + [f"s1:{k}" for k in range(c1)]
-
-    def backbone(channels: int) -> Classifier:
-        return SmallCNN(in_channels=channels, num_classes=classes)
-
+    sensors, heads = {"s2": c2, "s1": c1}, {"scene": HeadSpec("categorical", classes)}
     with torch.random.fork_rng(devices=[]):
         networks = [
-            fuse(kind, groups(names), backbone, num_classes=classes) for kind in ORDER
+            build_model("small_cnn", sensors, heads, fusion=kind) for kind in ORDER
         ]
     return [parameter_counts(network)["total"] for network in networks]
 
@@ -122,9 +118,9 @@ def _one_head(c2: int, c1: int, classes: int) -> list[int]:
 
 def _two_in_shared(c2: int, c1: int, classes: int) -> list[int]:
     with torch.random.fork_rng(devices=[]):
-        trunk = SmallCNN(in_channels=STEM, num_classes=classes).trunk
-    backbone = sum(weight.numel() for weight in trunk.parameters())
-    return _changed(c2, c1, classes, shared=backbone)
+        backbone = small_cnn(STEM)
+    weights = sum(weight.numel() for weight in backbone.parameters())
+    return _changed(c2, c1, classes, shared=weights)
 
 
 _COUNTS = {

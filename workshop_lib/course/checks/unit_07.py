@@ -1,10 +1,12 @@
-"""Checks of unit 07: stacked sensors, their statistics, and what each one adds."""
+"""Checks of unit 07: facts as numbers, statistics of sensors, and what each adds."""
 
-__all__ = ["WORDS", "channel_statistics", "stack_modalities", "verdict"]
+__all__ = ["WORDS", "channel_statistics", "encode_facts", "verdict"]
 
+import math
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from workshop_lib.course.checks.attempt import Attempt, exercise
@@ -13,46 +15,43 @@ from workshop_lib.course.checks.inputs import noise
 WORDS = ("complementary", "redundant", "harmful", "unsure")
 
 
-@exercise("stack_modalities(first, second, facts)")
-def stack_modalities(attempt: Attempt) -> str:
-    """Check that two sensors and metadata expanded to maps become one image.
+@exercise("encode_facts(day, zone, num_zones)")
+def encode_facts(attempt: Attempt) -> str:
+    """Check that days are put on a circle and zones become one-hot.
 
-    The learner's function takes (N, C1, H, W), (N, C2, H, W) and (N, K), and gives
-    (N, C1 + C2 + K, H, W).
+    The learner's function takes days of the year (N,), zones (N,) counted from 0 and
+    their number, and gives (N, 2 + num_zones).
     """
     cases = {
-        "5 patches of 4 x 6 pixels: 3 + 2 channels, 2 facts": (
-            noise(5, 3, 4, 6), noise(5, 2, 4, 6, seed=1), noise(5, 2, seed=2),
+        "winter, spring, summer, autumn in 4 zones": (
+            torch.tensor([1, 91, 172, 300]), torch.tensor([0, 3, 1, 3]), 4,
         ),
-        "one patch, one fact": (
-            noise(1, 2, 3, 3, seed=3), noise(1, 1, 3, 3, seed=4), noise(1, 1, seed=5),
+        "the last day of the year, 2 zones": (
+            torch.tensor([365]), torch.tensor([1]), 2,
         ),
-        "3 patches, 3 facts": (
-            noise(3, 4, 5, 5, seed=6), noise(3, 2, 5, 5, seed=7), noise(3, 3, seed=8),
+        "days with a fraction; a zone that no patch has": (
+            torch.tensor([10.5, 200.25, 47.0]), torch.tensor([2, 0, 2]), 5,
         ),
     }  # fmt: skip
-    attempt.compare(cases, _stacked, _STACKED)
-    return "both sensors, then each fact as a map of one value per patch"
+    attempt.compare(cases, _facts, _FACTS)
+    return "days on a circle, then a number for each zone"
 
 
-def _maps(first: Tensor, facts: Tensor) -> Tensor:
-    return facts[:, :, None, None].expand(-1, -1, *first.shape[2:])
+def _circle(day: Tensor, turns: float = 1.0) -> Tensor:
+    angle = 2 * math.pi * turns * day / 365
+    return torch.stack([angle.sin(), angle.cos()], 1)
 
 
-def _stacked(first: Tensor, second: Tensor, facts: Tensor) -> Tensor:
-    return torch.cat([first, second, _maps(first, facts)], 1)
+def _facts(day: Tensor, zone: Tensor, num_zones: int) -> Tensor:
+    return torch.cat([_circle(day), F.one_hot(zone, num_zones)], 1)
 
 
-def _mixed(first: Tensor, second: Tensor, facts: Tensor) -> Tensor:
-    (N, K), (H, W) = facts.shape, first.shape[2:]
-    return torch.cat([first, second, facts.repeat(1, H * W).view(N, K, H, W)], 1)
-
-
-_STACKED = {
-    "no_facts": lambda a, b, f: torch.cat([a, b], 1),
-    "exchanged": lambda a, b, f: _stacked(b, a, f),
-    "first_patch": lambda a, b, f: _stacked(a, b, f[:1].expand_as(f)),
-    "mixed": _mixed,
+_FACTS = {
+    "no_circle": lambda d, z, n: torch.cat([d[:, None] / 365, F.one_hot(z, n)], 1),
+    "half_circle": lambda d, z, n: torch.cat([_circle(d, 0.5), F.one_hot(z, n)], 1),
+    "cosine_first": lambda d, z, n: torch.cat([_circle(d).flip(1), F.one_hot(z, n)], 1),
+    "zone_as_number": lambda d, z, n: torch.cat([_circle(d), z[:, None]], 1),
+    "zones_first": lambda d, z, n: torch.cat([F.one_hot(z, n), _circle(d)], 1),
 }
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from workshop_lib.channels import groups
 from workshop_lib.course.widgets.live import Control, choice, picture_with
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError, unknown_name
+from workshop_lib.next.data.dataset import known_sensors
 from workshop_lib.plots import AccessibleFigure, sar_to_display, to_display
 from workshop_lib.plots.display import frame
 from workshop_lib.plots.style import INK, PALETTE, house_style
@@ -29,7 +29,7 @@ def sensor_browser(answers: Answers, scenes: Scenes) -> Any:
     Args:
         answers: by what is missing ("nothing", "s1", "s2") and by the network's name,
             probabilities (N, K) of the images of `scenes`.
-        scenes: packed images of Sentinel-2 and Sentinel-1, as `pack` makes them.
+        scenes: images of Sentinel-2, with Sentinel-1 among their modalities.
 
     Returns:
         A widget, or without a live kernel the first patch without the sensor that is
@@ -61,22 +61,21 @@ def sensor_picture(
         patch: position of the image.
 
     Raises:
-        WorkshopError: a name or a position that is not there, or other images than
+        WorkshopError: a name or a position that does not exist, or other images than
             Sentinel-2 with Sentinel-1.
     """
     if missing not in answers:
         raise unknown_name("missing sensor", missing, answers)
-    parts = {group.name: group for group in groups(scenes.bands)}
-    if not {"s2", "s1"} <= set(parts) or not 0 <= patch < len(scenes):
+    known = known_sensors(scenes)
+    if not {"s2", "s1"} <= set(known) or not 0 <= patch < len(scenes):
         raise WorkshopError(
-            f"patch {patch} of {len(scenes)} with {', '.join(parts) or 'no parts'}:"
-            " give packed images of s2 and s1, and the position of one of them."
+            f"patch {patch} of {len(scenes)} with {', '.join(known)}: give images of s2"
+            " with s1, and the position of one of them."
         )
-    image, truth = scenes.images[patch], int(scenes.labels[patch])
-    bands = [f"s2:{band}" for band in parts["s2"].bands]
+    truth, radar = int(scenes.labels[patch]), scenes.modalities["s1"]
     seen = {
-        "s2": to_display(image[None, parts["s2"].channels], bands)[0],
-        "s1": sar_to_display(image[None, parts["s1"].channels])[0],
+        "s2": to_display(scenes.images[patch : patch + 1], scenes.bands)[0],
+        "s1": sar_to_display(radar[patch : patch + 1])[0],
     }
     figure = AccessibleFigure(figsize=(10, 4.6))
     grid = figure.add_gridspec(2, 2, width_ratios=(1, 3))
