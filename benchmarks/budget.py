@@ -1,4 +1,4 @@
-"""What `workshop budget` foretells beside what then happens.
+"""Memory and time that `workshop budget` predicts, beside what was measured.
 
     python -m benchmarks.budget                  all methods, three networks, 32 px
     python -m benchmarks.budget --write-docs     the same, and writes docs/budget.md
@@ -7,90 +7,101 @@
 
 Memory is measured by torch's profiler, which hears of every allocation of a real step
 (augmentation included); on a GPU by its allocator's highest mark. Time is measured on
-steps of the whole batch, whatever the forecast was made with. Each row is written to
+steps of the whole batch, whatever the prediction was made with. Each row is written to
 runs/bench/budget.json as soon as it is known; rows of other settings that the file
 holds are kept.
 """
 
-__all__ = ["main", "measure", "page", "table"]
+__all__ = ["large", "measure", "summary", "table"]
 
-import argparse
 import json
-import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from benchmarks.speed import random_scenes
+from benchmarks.page import machine, markdown, run_command, write_marked
+from benchmarks.speed import FACTS, noise
 from workshop_lib.files import write_text
-from workshop_lib.methods import METHODS
-from workshop_lib.recipe import Recipe
-from workshop_lib.session import pick_device, tune_allocator, versions
-from workshop_lib.training.budget import budget
-from workshop_lib.training.memory import VALIDATION, act_out
-from workshop_lib.training.trainer import Trainer
+from workshop_lib.next.config import Config
+from workshop_lib.next.methods import METHODS
+from workshop_lib.next.training.budget import budget
+from workshop_lib.next.training.memory import estimate_memory
+from workshop_lib.next.training.trainer import Trainer
+from workshop_lib.session import pick_device
 
 Row = dict[str, Any]
 
 FILE, DOCS = Path("runs/bench/budget.json"), Path("docs/budget.md")
 _CLOCKS = {"wall": time.perf_counter, "process": time.process_time}
 _STEPS, _SECONDS = 3, 2  # of real steps, at least
-_IMAGES = 128  # of the data set
+_IMAGES = 64  # of the data set
+_LABEL = 8  # bytes of a class
 _KEY = (
-    "method", "model", "size", "batch_size", "mu", "precision", "checkpointing",
+    *("method", "model", "size", "batch_size", "mu", "precision", "checkpointing"),
     "micro_batch",
-)  # fmt: skip
+)
 
 
 def measure(
-    recipe: Recipe, clock: Callable[[], float] | None, device: torch.device
+    config: Config, clock: Callable[[], float] | None, device: torch.device
 ) -> Row:
-    """Return one row: forecast and measured bytes, and seconds if a clock is given."""
-    scenes, split = random_scenes(recipe.size, count=_IMAGES)
-    split = replace(split, val=split.val[: math.ceil(VALIDATION * _IMAGES)])
-    row: Row = {name: getattr(recipe, name) for name in _KEY}
+    """Return one row: predicted and measured bytes, and seconds if a clock is given."""
+    optim, run = config.optim, config.run
+    row: Row = {
+        "method": config.method_name,
+        "model": config.model.encoder,
+        "size": config.data.size,
+        **{name: getattr(optim, name) for name in ("batch_size", "mu")},
+        **{name: getattr(run, name) for name in _KEY[5:]},
+    }
     if clock:
-        told = budget(
-            recipe, num_images=_IMAGES, channels=3, device=device,
-            alternatives=False, clock=clock,
-        )  # fmt: skip
-        row["told_s"] = told.seconds_per_step
-        row["timed_batch"] = [told.timed.batch_size, told.timed.mu]
-        need = told.need
-    else:
-        need = act_out(
-            recipe,
-            shape=(3, recipe.size, recipe.size),
-            num_classes=10,
+        predicted = budget(
+            config,
+            FACTS,
             num_images=_IMAGES,
-            image_bytes=3 * recipe.size**2,
-            precision=recipe.precision,
+            device=device,
+            alternatives=False,
+            clock=clock,
+        ).options[0]
+        row["predicted_s"] = predicted.seconds_per_step
+        need = predicted.need
+    else:
+        need = estimate_memory(
+            config,
+            FACTS,
+            num_images=_IMAGES,
+            image_bytes=3 * config.data.size**2 + _LABEL,
+            precision=run.precision,
         )
-    trainer = Trainer(recipe, scenes, split, device)
+    row["predicted_bytes"] = need.total
+    trainer = Trainer(config, *noise(config.data.size, _IMAGES), device)
+    trainer.val = trainer.val[: round(0.15 * _IMAGES)]
     trainer.step()
     if clock:
-        took: list[float] = []
-        while len(took) < _STEPS or sum(took) < _SECONDS:
-            start = clock()
-            trainer.step()
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
-            took.append(clock() - start)
-        row["took_s"] = median(took)
-    row["told_bytes"] = need.total
+        row["measured_s"] = _seconds_per_step(trainer, clock)
     work = (trainer.step, trainer.validate)
-    row["took_bytes"] = max(_peak(trainer, each) for each in work)
+    row["measured_bytes"] = max(_peak(trainer, each) for each in work)
     return row
 
 
+def _seconds_per_step(trainer: Trainer, clock: Callable[[], float]) -> float:
+    took: list[float] = []
+    while len(took) < _STEPS or sum(took) < _SECONDS:
+        start = clock()
+        trainer.step()
+        if trainer.device.type == "cuda":
+            torch.cuda.synchronize(trainer.device)
+        took.append(clock() - start)
+    return median(took)
+
+
 def _peak(trainer: Trainer, work: Callable[[], object]) -> int:
-    """Return the bytes at the fullest moment of some work, with what is there before.
+    """Return the bytes at the fullest moment of some work, with those held before.
 
     On a CPU: what the trainer holds, and what the profiler hears of on top of it.
     """
@@ -103,7 +114,8 @@ def _peak(trainer: Trainer, work: Callable[[], object]) -> int:
     tensors = [t for m in modules for t in (*m.parameters(), *m.buffers())]
     moments = [m for s in trainer.optimizer.state.values() for m in s.values()]
     tensors += [m for m in moments if isinstance(m, torch.Tensor)]
-    held = sum(t.nbytes for t in [*tensors, *trainer.views.inputs])
+    tensors += [*trainer.inputs.sensors.values(), *trainer.inputs.targets.values()]
+    held = sum(t.nbytes for t in tensors)
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         work()
     now = peak = 0
@@ -116,171 +128,134 @@ def _peak(trainer: Trainer, work: Callable[[], object]) -> int:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Return a Markdown table: foretold, measured, their ratio."""
-    lines = [
-        "| network | px | B:µB | format | saving | method | GB foretold | measured |"
-        " ratio | s/step foretold | measured | ratio |",
-        "|---" * 12 + "|",
-    ]
-    for row in rows:
-        saving = "checkpointing" if row["checkpointing"] else ""
-        saving += f" {row['micro_batch']} at a time" if row["micro_batch"] else ""
-        told, took = row["told_bytes"], row["took_bytes"]
-        seconds = " | | |"
-        if "took_s" in row:
-            ratio = row["told_s"] / row["took_s"]
-            seconds = f" {row['told_s']:.3f} | {row['took_s']:.3f} | {ratio:.2f} |"
-        lines.append(
-            f"| {row['model']} | {row['size']} | {row['batch_size']}:"
-            f"{row['batch_size'] * row['mu']} | {row['precision']} | {saving} |"
-            f" {row['method']} | {told / 1e9:.3f} | {took / 1e9:.3f} |"
-            f" {told / took:.2f} |{seconds}"
-        )
-    return "\n".join(lines)
+    """Lay out predicted, measured, and their ratio as Markdown."""
+    heads = ("network", "px", "B:µB", "format", "saving", "method", "GB predicted")
+    return markdown(
+        (*heads, "measured", "ratio", "s/step predicted", "measured", "ratio"),
+        [
+            (
+                *(row["model"], row["size"]),
+                f"{row['batch_size']}:{row['batch_size'] * row['mu']}",
+                *(row["precision"], _saving(row), row["method"]),
+                *_cells(row["predicted_bytes"] / 1e9, row["measured_bytes"] / 1e9),
+                *_cells(row.get("predicted_s"), row.get("measured_s")),
+            )
+            for row in rows
+        ],
+    )
+
+
+def _saving(row: Row) -> str:
+    words = ["checkpointing"] if row["checkpointing"] else []
+    words += [f"{row['micro_batch']} at a time"] if row["micro_batch"] else []
+    return " ".join(words)
+
+
+def _cells(predicted: float | None, measured: float | None) -> tuple[str, str, str]:
+    if predicted is None or measured is None:
+        return "", "", ""
+    return f"{predicted:.3f}", f"{measured:.3f}", f"{predicted / measured:.2f}"
 
 
 def large() -> str:
-    """Return a Markdown table of what 224 pixels take, B 8:56, a WRN-28-2 in bf16."""
-    ways: list[tuple[str, dict[str, Any]]] = [
-        ("as it is", {}),
-        ("checkpointing", {"checkpointing": True}),
-        ("16 at a time", {"micro_batch": 16}),
-        ("both", {"checkpointing": True, "micro_batch": 16}),
-    ]
-    names = " | ".join(name for name, _ in ways)
-    lines = [f"| method | {names} |", "|---" * (1 + len(ways)) + "|"]
+    """Lay out what 224 pixels take, 8 + 56 images, WRN-28-2 in bf16, as Markdown."""
+    ways: dict[str, dict[str, Any]] = {
+        "as it is": {},
+        "checkpointing": {"checkpointing": True},
+        "16 at a time": {"micro_batch": 16},
+        "both": {"checkpointing": True, "micro_batch": 16},
+    }
+    lines = []
     for method in ("fixmatch", "comatch", "ccssl"):
         sizes = []
-        for _, knobs in ways:
-            recipe = Recipe(
-                model="wrn-28-2", method=method, size=224, batch_size=8, mu=7,
-                optimizer="sgd", **knobs,
-            )  # fmt: skip
-            need = act_out(
-                recipe, shape=(3, 224, 224), num_classes=10, num_images=_IMAGES,
-                image_bytes=3 * 224**2, precision="bf16",
-            )  # fmt: skip
+        for changes in ways.values():
+            config = _config(method, "wrn-28-2", 224, batch_size=8, **changes)
+            need = estimate_memory(
+                config,
+                FACTS,
+                num_images=_IMAGES,
+                image_bytes=3 * 224**2 + _LABEL,
+                precision="bf16",
+            )
             sizes.append(f"{need.total / 1e9:.1f} GB")
-        lines.append(f"| {method} | {' | '.join(sizes)} |")
-    return "\n".join(lines)
+        lines.append((method, *sizes))
+    return markdown(("method", *ways), lines)
 
 
-def page(rows: Sequence[Row]) -> str:
-    """Return docs/budget.md."""
-    memory = [row["told_bytes"] / row["took_bytes"] for row in rows]
-    seconds = [row["told_s"] / row["took_s"] for row in rows if "took_s" in row]
-    times = (
-        f"of time between {min(seconds):.2f} and {max(seconds):.2f} ({len(seconds)}"
-        f" rows, {sum(abs(s - 1) <= 0.15 for s in seconds)} within 15 %)"
-        if seconds
-        else "of time not measured"
+def _config(method: str, model: str, size: int, **changes: Any) -> Config:
+    usual = {"method": method, "encoder": model, "size": size, "optimizer": "sgd"}
+    return Config().replace(**usual, **{"mu": 7, **changes})
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """Say between which bounds predicted over measured lies."""
+    memory = [row["predicted_bytes"] / row["measured_bytes"] for row in rows]
+    ratios = [r["predicted_s"] / r["measured_s"] for r in rows if "measured_s" in r]
+    times = "of time not measured"
+    if ratios:
+        near = sum(abs(ratio - 1) <= 0.15 for ratio in ratios)
+        times = (
+            f"of time between {min(ratios):.2f} and {max(ratios):.2f}"
+            f" ({len(ratios)} rows, {near} within 15 %)"
+        )
+    return (
+        f"{machine()}. Predicted over measured: of memory between {min(memory):.2f} and"
+        f" {max(memory):.2f} ({len(memory)} rows); {times}."
     )
-    return _PAGE.format(
-        machine=", ".join(f"{name} {value}" for name, value in versions().items()),
-        memory=f"{min(memory):.2f} and {max(memory):.2f} ({len(memory)} rows)",
-        times=times,
-        large=large(),
-        table=table(rows),
-    )
 
 
-def main() -> None:
-    """Read the flags, measure, write and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--methods", nargs="*", default=list(METHODS))
-    models = ["wrn-28-2", "resnet18", "resnet50"]
-    parser.add_argument("--models", nargs="+", default=models)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[32])
-    parser.add_argument("--batch", type=int, default=2, help="labeled images, B")
-    parser.add_argument("--mu", type=int, default=7)
-    parser.add_argument("--precision", default="fp32")
-    parser.add_argument("--checkpointing", action="store_true")
-    parser.add_argument("--micro-batch", type=int, default=0)
-    parser.add_argument("--clock", choices=["wall", "process", "none"], default="wall")
-    parser.add_argument("--file", type=Path, default=FILE)
-    parser.add_argument("--write-docs", action="store_true", help=f"writes {DOCS}")
-    flags = parser.parse_args()
-    clock = _CLOCKS.get(flags.clock)
-    if flags.clock == "process":
+def main(
+    methods: tuple[str, ...] = tuple(METHODS),
+    models: tuple[str, ...] = ("wrn-28-2", "resnet18", "resnet50"),
+    sizes: tuple[int, ...] = (32,),
+    batch: int = 2,
+    mu: int = 7,
+    precision: str = "fp32",
+    checkpointing: bool = False,
+    micro_batch: int = 0,
+    clock: Literal["wall", "process", "none"] = "wall",
+    file: Path = FILE,
+    write_docs: bool = False,
+) -> None:
+    """Predict and measure, write and print.
+
+    Args:
+        methods: by name; none for the page alone.
+        models: encoders.
+        sizes: side of the images in pixels.
+        batch: labelled images, B.
+        mu: unlabelled images per labelled one.
+        precision: fp32, bf16 or fp16.
+        checkpointing: less memory, more time.
+        micro_batch: images at a time; 0 for all.
+        clock: process: seconds of the processor, one thread; none: memory alone.
+        file: for the rows.
+        write_docs: write the tables into docs/budget.md.
+    """
+    if clock == "process":
         torch.set_num_threads(1)
     device = pick_device()
-    tune_allocator()
-    rows = json.loads(flags.file.read_text()) if flags.file.exists() else []
-    for size in flags.sizes:
-        for model in flags.models:
-            for method in flags.methods:
-                recipe = Recipe(
-                    model=model, method=method, size=size, batch_size=flags.batch,
-                    mu=flags.mu, optimizer="sgd", precision=flags.precision,
-                    checkpointing=flags.checkpointing, micro_batch=flags.micro_batch,
-                )  # fmt: skip
-                row = measure(recipe, clock, device)
+    rows = json.loads(file.read_text()) if file.exists() else []
+    for size in sizes:
+        for model in models:
+            for method in methods:
+                config = _config(
+                    method,
+                    model,
+                    size,
+                    batch_size=batch,
+                    mu=mu,
+                    precision=precision,
+                    checkpointing=checkpointing,
+                    micro_batch=micro_batch,
+                )
+                row = measure(config, _CLOCKS.get(clock), device)
                 rows = [r for r in rows if any(r[k] != row[k] for k in _KEY)] + [row]
-                write_text(flags.file, json.dumps(rows, indent=1))
+                write_text(file, json.dumps(rows, indent=1))
                 print(table([row]).splitlines()[-1], flush=True)
-    if flags.write_docs:
-        write_text(DOCS, page(rows))
-
-
-_PAGE = """# What a training will take
-
-`workshop budget` says before a training whether it fits into memory, how long it will
-take, and the smallest change that would make it fit. This page holds its forecasts
-beside what then happened; `python -m benchmarks.budget --write-docs` wrote it.
-
-{machine}. Foretold over measured: of memory between {memory}; {times}.
-
-## How it knows
-
-- **Memory.** A step is acted out on tensors that have a shape but no content, and every
-  allocation and release is added up (`workshop_lib/training/memory.py`): no more memory
-  than the program itself, whatever the size of images and batch. Not in it: waste of
-  the allocator, workspace of a GPU's convolutions, the GPU's context (0.3 to 0.6 GB).
-  So a tenth of the memory at hand is left free.
-- **Time.** A few real steps; where a whole one would take more than 1.5 s or half of
-  the memory, steps of a smaller batch, scaled by the arithmetic, which the acted step
-  counts. The other ways to train are scaled likewise.
-
-## What makes a training smaller
-
-| change | memory | numbers |
-|---|---|---|
-| `--checkpointing` | keeps the borders of blocks only | the same, bit for bit |
-| half precision (`--precision bf16`) | half of what is kept | rounding |
-| `--no-joint-forward` (the default) | the weak view keeps nothing | batch statistics |
-| `--micro-batch 16` | 16 images at a time | batch statistics of 16 images |
-
-With micro-batches every loss is still that of the whole batch, also where all images
-are compared with each other (CoMatch, CCSSL): the outputs are put together before the
-loss, and the backward pass computes one part after the other again. In evaluation mode,
-and in a network without batch normalisation, loss and gradient are the same up to
-rounding. In training mode batch normalisation takes mean and variance from a part, not
-from the batch; each part has its share of all views. Running statistics take in every
-part once, however often it is computed.
-
-Out of memory in a run: the step is taken again, first with checkpointing, then with
-micro-batches of a half, a quarter, ...; it says so, and `run.json` keeps it
-(`checkpointing`, `micro_batch`, `out_of_memory`). Everything that the failed step had
-moved is put back first, so with checkpointing the run ends with the very numbers that
-it would have had with more memory.
-
-## 224 pixels, 8 labelled and 56 unlabelled images, WRN-28-2, bf16: foretold
-
-{large}
-
-(Without the data set: images add 0.15 MB each. Not measured on a GPU.)
-
-## Foretold and measured
-
-Seconds of the processor, one thread (`--clock process`), while another program had the
-other core: steps of a tenth of a second scatter the most. `--sizes 32 64`, then
-`--sizes 128 --batch 1`, then `--sizes 224 --batch 1 --mu 3`.
-
-{table}
-"""
+    if write_docs:
+        write_marked(DOCS, summary=summary(rows), large=large(), table=table(rows))
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main, __doc__)

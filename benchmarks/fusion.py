@@ -92,8 +92,13 @@ ADDED = (
 
 def configs(study: str, steps: int = STEPS) -> dict[str, Config]:
     """Return what a study trains, by name."""
-    common = {"steps": steps, "eval_every": max(1, steps // 2), "precision": "fp32"}
-    usual = preset("class", labels_per_class=25, **common)
+    usual = preset(
+        "class",
+        labels_per_class=25,
+        steps=steps,
+        eval_every=max(1, steps // 2),
+        precision="fp32",
+    )
     base = baseline_config("supervised_strong", usual)
     maps = base.replace(heads=("cover",), encoder="unet-16", labels_per_class=2)
     match study:

@@ -1,30 +1,29 @@
-"""A real scene mapped: a small U-Net against random forests, and two ways to split.
+"""A real scene mapped: a small U-Net and random forests, and two ways to split.
 
     python -m benchmarks.landsat ../shared/data/nc_landsat7_landcover --write-docs
 
 About 5 minutes on one CPU core. The scene is what `workshop data landsat get` fetches.
-Each map is kept in --folder: a run that was stopped goes on, a finished one is only
-scored. --write-docs writes docs/landsat.md and docs/landsat.png.
+Each map is kept in --folder: a run that was stopped is resumed, a finished one only
+scored. --write-docs writes the tables of docs/landsat.md, and docs/landsat.png.
 """
 
-import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pandas as pd
+import tyro
+from numpy.typing import NDArray
 
-from benchmarks.landsat_models import (
-    BATCH,
-    FORESTS,
-    PATCH,
-    Map,
-    Pixels,
-    forest_map,
-    unet_map,
+from benchmarks.landsat_models import FORESTS, PATCH, Map, Pixels, forest_map, unet_map
+from benchmarks.page import (
+    markdown,
+    mean_and_deviation,
+    run_command,
+    save_figure,
+    write_marked,
 )
-from benchmarks.landsat_page import page, picture
 from workshop_lib.data.read.landcover import (
     LANDSAT_BANDS,
     LANDSAT_CLASSES,
@@ -35,9 +34,9 @@ from workshop_lib.data.read.large_image import ArrayImage
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.tiles import Tile, blocks, cut_scenes
 from workshop_lib.evaluation.metrics import Scores, scores_from_confusion
-from workshop_lib.files import write_or_explain, write_text
-from workshop_lib.pixels import IGNORE
-from workshop_lib.session import setup
+from workshop_lib.files import write_or_explain
+from workshop_lib.pixels import IGNORE, count_pixels
+from workshop_lib.plots import AccessibleFigure, cover_maps
 
 DOCS = Path("docs")
 BLOCK = 64  # pixels: 1.8 km
@@ -46,6 +45,12 @@ STEPS = 200
 UNET = "U-Net"
 RIVALS = (*FORESTS, UNET)
 How = Literal["block", "pixel"]
+MEASURES = {"accuracy": 1, "kappa": 3, "mIoU": 1}  # and their digits
+_TITLES = ("accuracy %", "kappa", "mIoU %")
+# Ordered as the classes; Okabe and Ito's, the yellow for bare sediment
+COLOURS = (
+    *("#d55e00", "#e69f00", "#56b4e9", "#cc79a7", "#009e73", "#0072b2", "#f0e442"),
+)
 
 
 def folds(scene: LandsatScene, how: How, seed: int) -> np.ndarray:
@@ -53,7 +58,8 @@ def folds(scene: LandsatScene, how: How, seed: int) -> np.ndarray:
     draw = np.random.default_rng(seed)
     if how == "pixel":
         return draw.integers(0, FOLDS, scene.mask.shape)
-    areas = blocks(*scene.mask.shape, BLOCK)
+    height, width = scene.mask.shape
+    areas = blocks(height, width, BLOCK)
     of_block = draw.permutation(len(areas)) % FOLDS
     found = np.zeros(scene.mask.shape, dtype=np.int64)
     for area, fold in zip(areas, of_block, strict=True):
@@ -91,15 +97,19 @@ def run(
     found = np.full(scene.mask.shape, IGNORE, dtype=np.uint8)
     for k in range(FOLDS if how == "block" else 1):
         train, test = known & (fold != k), fold == k
-        name = f"{how}-{seed}-{k}-{rival.replace(' ', '-')}-{steps}.npy"
+        slug = rival.replace(" ", "-")
+        place = folder / f"{how}-{seed}-{k}-{slug}-{steps}.npy"
 
-        def make(train: Pixels = train, test: Pixels = test) -> Map:
+        def make(
+            train: Pixels = train, test: Pixels = test, place: Path = place
+        ) -> Map:
             if rival == UNET:
-                return unet_map(scene.image, patches(scene, how, train), steps, seed)
+                cut = patches(scene, how, train)
+                return unet_map(scene.image, cut, steps, seed, place.with_suffix(""))
             features = FORESTS[rival](scene.image)
             return forest_map(features, scene.mask, train, test & known, seed)
 
-        one = kept(folder / name, make)
+        one = kept(place, make)
         found[test] = one[test]
     found[~known] = IGNORE
     return found
@@ -130,7 +140,7 @@ def score(scene: LandsatScene, found: Map) -> Scores:
 
 
 def table(
-    scene: LandsatScene, seeds: list[int], folder: Path, steps: int
+    scene: LandsatScene, seeds: Sequence[int], folder: Path, steps: int
 ) -> tuple[pd.DataFrame, dict[str, Map]]:
     """Run all rivals; return a row for each run, and the first seed's maps by block."""
     rows, maps = [], {}
@@ -155,32 +165,100 @@ def table(
     return pd.DataFrame(rows), maps
 
 
-def main() -> None:
-    """Read the flags, map, score, print, and write the page if asked."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+def picture(
+    scene: LandsatScene, maps: Mapping[str, NDArray[np.uint8]]
+) -> AccessibleFigure:
+    """Draw the map taken for true, each model's, and where it is wrong."""
+    shown = {"the map of 1996": scene.mask, **maps}
+    return cover_maps(
+        shown, LANDSAT_CLASSES, colours=COLOURS, picture=false_colour(scene),
+        title="Each block mapped by models that never saw it",
+    )  # fmt: skip
+
+
+def false_colour(scene: LandsatScene) -> NDArray[np.uint8]:
+    """Show near infrared, red and green as (H, W, 3), stretched; gaps are white."""
+    bands = [LANDSAT_BANDS.index(name) for name in ("nir", "red", "green")]
+    layers = scene.image[bands]  # (3, H, W)
+    low, high = np.nanpercentile(layers, (2, 98), axis=(1, 2), keepdims=True)
+    bright = np.clip((layers - low) / (high - low), 0, 1)
+    return (255 * np.nan_to_num(bright, nan=1.0)).transpose(1, 2, 0).astype(np.uint8)
+
+
+def table_of_splits(results: pd.DataFrame) -> str:
+    """Lay out every model's scores by block and by pixel as Markdown."""
+    heads = [f"{split}{m}" for split in ("by block: ", "by pixel: ") for m in _TITLES]
+    lines = []
+    for model, runs in results.groupby("model", sort=False):
+        cells = [
+            mean_and_deviation(runs.loc[runs["split"] == split, m], digits)
+            for split in ("block", "pixel")
+            for m, digits in MEASURES.items()
+        ]
+        lines.append((model, *cells))
+    return markdown(("", *heads), lines)
+
+
+def table_of_classes(scene: LandsatScene, results: pd.DataFrame) -> str:
+    """Lay out the intersection over union of each class by block as Markdown."""
+    counts = count_pixels([scene.mask], len(LANDSAT_CLASSES)).tolist()
+    by_block = results[results["split"] == "block"]
+    models = {model: runs for model, runs in by_block.groupby("model", sort=False)}
+    return markdown(
+        ("class", "pixels", *models),
+        [
+            (
+                name,
+                f"{count:,}",
+                *(mean_and_deviation(r[name]) for r in models.values()),
+            )
+            for name, count in zip(LANDSAT_CLASSES, counts, strict=True)
+        ],
     )
-    parser.add_argument("data", type=Path, help="folder with the scene's files")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=STEPS, help="of each U-Net")
-    parser.add_argument("--folder", type=Path, default=Path("runs/landsat"))
-    parser.add_argument("--write-docs", action="store_true")
-    flags = parser.parse_args()
-    setup()
-    scene = open_landsat(flags.data)
-    results, maps = table(scene, flags.seeds, flags.folder, flags.steps)
-    seen = int(results["seed"].nunique())
-    print(results.groupby(["model", "split"], sort=False)[["accuracy", "kappa", "mIoU"]]
-          .agg(["mean", "std"]).round(3).to_string())  # fmt: skip
-    if flags.write_docs:
-        about = {"seeds": seen, "steps": flags.steps, "batch": BATCH, "folds": FOLDS}
-        write_text(DOCS / "landsat.md", page(scene, results, {**about, "block": BLOCK}))
-        figure = picture(scene, maps)
-        write_or_explain(
-            DOCS / "landsat.png",
-            lambda part: figure.savefig(part, format="png", dpi=80),
+
+
+def gains(results: pd.DataFrame) -> str:
+    """List how much better each model looks when pixels are split at random."""
+    mean = results.groupby(["model", "split"], sort=False)[list(MEASURES)].mean()
+    lines = []
+    for model in results["model"].unique():
+        gain = mean.loc[(model, "pixel")] - mean.loc[(model, "block")]
+        lines.append(
+            f"- {model}: {gain['accuracy']:+.1f} points of accuracy,"
+            f" {gain['kappa']:+.3f} of kappa, {gain['mIoU']:+.1f} points of mIoU"
         )
+    return "\n".join(lines)
+
+
+def main(
+    data: tyro.conf.Positional[Path],
+    seeds: tuple[int, ...] = (0, 1, 2),
+    steps: int = STEPS,
+    folder: Path = Path("runs/landsat"),
+    write_docs: bool = False,
+) -> None:
+    """Map, score, print.
+
+    Args:
+        data: folder with the scene's files.
+        seeds: of the folds and of the models.
+        steps: of each U-Net; the page's text says 200.
+        folder: for the maps.
+        write_docs: write the tables into docs/landsat.md, and landsat.png.
+    """
+    scene = open_landsat(data)
+    results, maps = table(scene, seeds, folder, steps)
+    splits = table_of_splits(results)
+    print(splits)
+    if write_docs:
+        write_marked(
+            DOCS / "landsat.md",
+            splits=splits,
+            gains=gains(results),
+            classes=table_of_classes(scene, results),
+        )
+        save_figure(DOCS / "landsat.png", picture(scene, maps))
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main, __doc__)

@@ -1,31 +1,31 @@
-"""The rivals of the Landsat benchmark: a forest on pixels, and a small U-Net."""
+"""Models of the Landsat benchmark: random forests on pixels, and a small U-Net."""
 
 __all__ = ["FORESTS", "forest_map", "neighbourhood", "unet_map"]
+
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 from sklearn.ensemble import RandomForestClassifier
-from torch import Tensor
-from torch.nn import functional as F
 
-from workshop_lib.augment.normalize import Normalize
-from workshop_lib.data.read.landcover import LANDSAT_CLASSES
 from workshop_lib.data.read.large_image import ArrayImage
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.tiles import class_weights
+from workshop_lib.data.split import Split
 from workshop_lib.evaluation.tiling import blended_row_blocks, pixel_predictor
-from workshop_lib.models.unet import UNet
-from workshop_lib.pixels import IGNORE, count_pixels
+from workshop_lib.next.config import Config
+from workshop_lib.next.evaluation.single_sensor import single_sensor
+from workshop_lib.next.training.loop import train
+from workshop_lib.pixels import IGNORE
 
 Array = NDArray[np.float32]
 Map = NDArray[np.uint8]
 Pixels = NDArray[np.bool_]
 
-K = len(LANDSAT_CLASSES)
 PATCH = 64
-WIDTH = 16  # of the U-Net: 0.12 million parameters
+UNET = "unet-16"  # 0.12 million parameters
 BATCH = 8
 LR = 3e-3
 _TREES = 50
@@ -47,7 +47,7 @@ def neighbourhood(image: Array) -> Array:
     return found.astype(np.float32)
 
 
-FORESTS = {
+FORESTS: dict[str, Callable[[Array], Array]] = {
     "random forest on pixels": np.nan_to_num,
     "random forest on 5x5 pixels": neighbourhood,
 }
@@ -69,43 +69,42 @@ def forest_map(
     return found
 
 
-def unet_map(image: Array, scenes: Scenes, steps: int, seed: int) -> Map:
+def unet_map(image: Array, scenes: Scenes, steps: int, seed: int, folder: Path) -> Map:
     """Train a U-Net on patches with masks; let it map the image, (H, W).
 
-    Cross-entropy with weights for rare classes, AdamW, one cycle of the learning rate;
-    the eight symmetries of a view from above are the only augmentation. Nothing is
-    chosen by a validation: the number of steps is fixed, and the last weights count.
+    Cross-entropy with weights for rare classes; the eight symmetries and small shifts
+    are the only augmentation. Nothing is chosen by validation: the number of steps is
+    fixed, and the last weights count.
+
+    Args:
+        image: (C, H, W), NaN where unknown.
+        scenes: patches of it.
+        steps: of training.
+        seed: of the initial weights and the order of patches.
+        folder: for the run.
     """
-    torch.manual_seed(seed)
-    generator = torch.Generator().manual_seed(seed)
-    masks = scenes.masks
-    assert masks is not None
-    weights = class_weights(count_pixels(masks.split(64), K))
-    normalize = Normalize.fit(scenes.images)
-    inputs = normalize(scenes.images).contiguous(memory_format=torch.channels_last)
-    model = UNet(in_channels=inputs.shape[1], num_classes=K, width=WIDTH)
-    model = model.to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(model.parameters(), LR, weight_decay=1e-2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LR, total_steps=steps)
-    for _ in range(steps):
-        index = torch.randint(len(inputs), (BATCH,), generator=generator)
-        x, y = _turned(inputs[index], masks[index].long(), generator)
-        loss = F.cross_entropy(model(x).logits, y, weights, ignore_index=IGNORE)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
+    every = torch.arange(len(scenes))
+    # Some patches of training stand in for a validation that decides nothing
+    split = Split(labeled=every, unlabeled=every, val=every[:BATCH], test=every[:0])
+    config = Config().replace(
+        method="supervised",
+        labeled_view="weak",
+        heads=("cover",),
+        encoder=UNET,
+        class_weighting=0.5,
+        size=PATCH,
+        labels_per_class=0,
+        steps=steps,
+        eval_every=steps,
+        batch_size=BATCH,
+        lr=LR,
+        seed=seed,
+    )
+    run = train(config, scenes, split, folder=folder, verbose=False)
+    model, normalize = single_sensor(run, "last")
     predict = pixel_predictor(model, normalize, torch.device("cpu"))
     blocks = blended_row_blocks(
         predict, ArrayImage(image), size=PATCH, overlap_factor=0.75
     )
     found = [block.probs.argmax(axis=0) for block in blocks]
     return np.concatenate(found).astype(np.uint8)
-
-
-def _turned(x: Tensor, y: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Turn and mirror a batch by one of the eight symmetries, its masks with it."""
-    turns = int(torch.randint(4, (1,), generator=generator))
-    mirror = bool(torch.randint(2, (1,), generator=generator))
-    x, y = x.rot90(turns, (2, 3)), y.rot90(turns, (1, 2))
-    return (x.flip(3), y.flip(2)) if mirror else (x, y)

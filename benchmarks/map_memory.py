@@ -7,7 +7,6 @@ of one layer into a .tif, and prints the most memory that the process ever held.
 network hardly computes: what is measured is reading, blending and writing.
 """
 
-import argparse
 import json
 import time
 from pathlib import Path
@@ -16,10 +15,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from workshop_lib.augment.normalize import Normalize
+from benchmarks.page import run_command
 from workshop_lib.data.read.large_image import ArrayImage
 from workshop_lib.evaluation.mapping import map_image
-from workshop_lib.session import peak_memory, setup
+from workshop_lib.next.augment import BandNormalize
+from workshop_lib.session import peak_memory
 
 CPU = torch.device("cpu")
 
@@ -37,7 +37,7 @@ def measure(
     start, clock = time.perf_counter(), time.process_time()
     names = [f"class {k}" for k in range(classes)]
     map_image(
-        nn.Conv2d(3, classes, 1), Normalize(torch.zeros(3), torch.ones(3)),
+        nn.Conv2d(3, classes, 1), BandNormalize(torch.zeros(3), torch.ones(3)),
         ArrayImage(pixels), out, names, size=size, overlap_factor=0.8, device=CPU,
     )  # fmt: skip
     found = {
@@ -51,24 +51,26 @@ def measure(
     return {key: round(value, 1) for key, value in found.items()}
 
 
-def main() -> None:
-    """Read the flags, measure, print one line of JSON."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--height", type=int, default=20_000)
-    parser.add_argument("--width", type=int, default=20_000)
-    parser.add_argument("--size", type=int, default=256, help="of the patches")
-    parser.add_argument("--classes", type=int, default=6)
-    parser.add_argument("--folder", type=Path, default=Path("runs/map_memory"))
-    flags = parser.parse_args()
-    setup()
-    flags.folder.mkdir(parents=True, exist_ok=True)
-    out = flags.folder / f"{flags.height}x{flags.width}.tif"
-    print(
-        json.dumps(measure(flags.height, flags.width, flags.size, flags.classes, out))
-    )
+def main(
+    height: int = 20_000,
+    width: int = 20_000,
+    size: int = 256,
+    classes: int = 6,
+    folder: Path = Path("runs/map_memory"),
+) -> None:
+    """Measure, print one line of JSON.
+
+    Args:
+        height: of the image in pixels.
+        width: of the image in pixels.
+        size: side of the patches in pixels.
+        classes: of the map.
+        folder: for image and map.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    out = folder / f"{height}x{width}.tif"
+    print(json.dumps(measure(height, width, size, classes, out)))
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main, __doc__)

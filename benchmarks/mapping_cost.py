@@ -9,10 +9,10 @@ layer at every position. Its answers lie on the grid of stride 8, because the ne
 halves the image three times. Then come networks that answer for every pixel.
 """
 
-import argparse
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -20,16 +20,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from workshop_lib.augment.normalize import Normalize
+from benchmarks.page import run_command
 from workshop_lib.data.read.large_image import ArrayImage
 from workshop_lib.evaluation.tiling import (
+    Predict,
     blended_row_blocks,
     pixel_predictor,
     sliding_window_classify,
 )
 from workshop_lib.files import write_text
-from workshop_lib.models import build_model
-from workshop_lib.session import setup
+from workshop_lib.next.augment import BandNormalize
+from workshop_lib.next.evaluation.single_sensor import SingleSensor
+from workshop_lib.next.models import HeadSpec, Model, build_model
+from workshop_lib.next.models.heads import Categorical, Head
 
 BANDS, CLASSES, WINDOW = 4, 10, 32
 STRIDES = (32, 16, 8, 4)
@@ -37,21 +40,35 @@ DENSE_STRIDE = 8  # three halvings of the small CNN
 CPU = torch.device("cpu")
 
 
-class Dense(nn.Module):
-    """A small CNN's own layers, applied to a whole image at once.
+class FullyConvolutional(nn.Module):
+    """A scene classifier's own layers, applied to a whole image at once.
 
     Shape: (B, C, H, W) -> (B, K, h, w), one answer for each window of `WINDOW` pixels.
     """
 
-    def __init__(self, classifier: nn.Module) -> None:
+    def __init__(self, classifier: Model) -> None:
         super().__init__()
-        *layers, _, _ = classifier.trunk  # without pooling to one vector
-        self.layers, self.head = nn.Sequential(*layers), classifier.classifier
+        self.backbone = classifier.encoder.backbone
+        head = cast(Categorical, classifier.heads["scene"])
+        self.score = cast(nn.Linear, head.score[0])
 
     def forward(self, x: Tensor) -> Tensor:
         """Score every window."""
-        features = F.avg_pool2d(self.layers(x), WINDOW // DENSE_STRIDE, stride=1)
-        return F.conv2d(features, self.head.weight[:, :, None, None], self.head.bias)
+        maps = self.backbone(x)[-1]  # (B, D, H/8, W/8)
+        features = F.avg_pool2d(maps, WINDOW // DENSE_STRIDE, stride=1)
+        weight, bias = self.score.weight, self.score.bias
+        return F.conv2d(features, weight[:, :, None, None], bias)
+
+
+def network(encoder: str, head: str, kind: Literal["categorical", "dense"]) -> Model:
+    """Build a network with random weights for the images of one sensor."""
+    spec = HeadSpec(kind, CLASSES)
+    return build_model(encoder, {"s2": BANDS}, {head: spec}).eval()
+
+
+def plain(model: Model, head: str) -> SingleSensor:
+    """Return a network as tiling takes it: images in, scores out."""
+    return SingleSensor(model.encoder, cast(Head, model.heads[head]), "s2")
 
 
 def seconds(work: Callable[[], object], repeats: int) -> float:
@@ -68,9 +85,9 @@ def measure(side: int, repeats: int) -> pd.DataFrame:
     """Map one image in all ways; a row for each."""
     torch.manual_seed(0)
     pixels = np.random.default_rng(0).random((BANDS, side, side), dtype=np.float32)
-    normalize = Normalize(torch.full((BANDS,), 0.5), torch.full((BANDS,), 0.3))
-    sizes = {"in_channels": BANDS, "num_classes": CLASSES}
-    classifier = build_model("small_cnn", **sizes).eval()
+    normalize = BandNormalize(torch.full((BANDS,), 0.5), torch.full((BANDS,), 0.3))
+    model = network("small_cnn", "scene", "categorical")
+    classifier = plain(model, "scene")
     rows = []
 
     def add(name: str, answers: int, work: Callable[[], object]) -> None:
@@ -85,16 +102,17 @@ def measure(side: int, repeats: int) -> pd.DataFrame:
             )
 
         add(f"window slid by {stride} px", one_side**2, slide)
-    dense = pixel_predictor(Dense(classifier), normalize, CPU)
+    dense = pixel_predictor(FullyConvolutional(model), normalize, CPU)
     holes = np.zeros((1, side, side), dtype=bool)
     one_side = (side - WINDOW) // DENSE_STRIDE + 1
     whole = "the same network, fully convolutional"
     add(whole, one_side**2, lambda: dense(pixels[None], holes))
     for name in ("unet-16", "fcn-resnet18"):
-        model = pixel_predictor(build_model(name, **sizes), normalize, CPU)
+        maps = plain(network(name, "cover", "dense"), "cover")
+        predict = pixel_predictor(maps, normalize, CPU)
 
-        def blend(model=model) -> object:
-            return list(blended_row_blocks(model, ArrayImage(pixels), size=128))
+        def blend(predict: Predict = predict) -> object:
+            return list(blended_row_blocks(predict, ArrayImage(pixels), size=128))
 
         add(f"{name}, blended patches", side * side, blend)
     table = pd.DataFrame(rows)
@@ -104,17 +122,15 @@ def measure(side: int, repeats: int) -> pd.DataFrame:
     return table
 
 
-def main() -> None:
-    """Read the flags, measure, print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--side", type=int, default=256, help="of the image in pixels")
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--out", type=Path, help="CSV file for the table")
-    flags = parser.parse_args()
-    setup()
-    table = measure(flags.side, flags.repeats)
+def main(side: int = 256, repeats: int = 3, out: Path | None = None) -> None:
+    """Measure, print.
+
+    Args:
+        side: of the image in pixels.
+        repeats: of each way; the shortest counts.
+        out: CSV file for the table.
+    """
+    table = measure(side, repeats)
     print(table.round(3).to_string(index=False))
     by_way = table.set_index("way")["s"]
     slow, fast = by_way[f"window slid by {DENSE_STRIDE} px"], by_way.iloc[len(STRIDES)]
@@ -129,9 +145,9 @@ def main() -> None:
         f"An answer for every pixel: sliding by 1 px would take {per_pixel:.0f} s,"
         f" {per_pixel / unet:.0f} times as long as the U-Net's {unet:.1f} s."
     )
-    if flags.out:
-        write_text(flags.out, table.to_csv(index=False))
+    if out:
+        write_text(out, table.to_csv(index=False))
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main, __doc__)

@@ -2,27 +2,25 @@
 
     python -m benchmarks.near_duplicates ../shared/data     3 minutes on one CPU core
 
-Reads UCMerced_LandUse.zip and EuroSAT_RGB.zip from the folder; writes
-docs/near_duplicates.md and docs/near_duplicates.png.
+Reads UCMerced_LandUse.zip and EuroSAT_RGB.zip from the folder; writes the tables of
+docs/near_duplicates.md, and docs/near_duplicates.png.
 """
 
-import argparse
 import io
-import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+import tyro
 from PIL import Image
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, interpolate
 
+from benchmarks.page import markdown, run_command, save_figure, write_marked
 from workshop_lib.data.mini_eo import mini_eo
 from workshop_lib.data.near_duplicates import (
-    COPY_CORRELATION,
-    COPY_DISTANCE,
     MAX_DISTANCE,
     MIN_CORRELATION,
     MIN_MATCH,
@@ -34,8 +32,6 @@ from workshop_lib.data.near_duplicates import (
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.data.split_files import stem
-from workshop_lib.errors import WorkshopError
-from workshop_lib.files import write_or_explain, write_text
 from workshop_lib.plots import AccessibleFigure, image_pairs
 
 DOCS = Path("docs")
@@ -54,7 +50,7 @@ class Survey:
     name: str
     scenes: Scenes
     alike: list[NearDuplicate]  # best first
-    by_hash: int  # pairs that the hash alone would accuse
+    by_hash: int  # pairs that the hash alone would report
     seconds: float  # of the audit's own search
     every_pair: list[NearDuplicate] | None = None  # within each class, where affordable
 
@@ -65,7 +61,7 @@ class Survey:
 
 
 def is_same(pair: NearDuplicate) -> bool:
-    """Tell whether the audit takes them for the same ground."""
+    """Return whether the audit takes them for the same ground."""
     fits = pair.match >= MIN_MATCH and pair.correlation >= MIN_CORRELATION
     return fits or pair.is_copy
 
@@ -144,46 +140,41 @@ SPOIL = {
 }
 
 
-def page(surveys: list[Survey]) -> str:
-    """Write what was found as a page."""
-    rows, lists = [], []
+def table(surveys: list[Survey]) -> str:
+    """Lay out a data set per row as Markdown."""
+    lines = []
     for found in surveys:
-        top = [pair.match for pair in found.alike if not is_same(pair)]
+        top = max((p.match for p in found.alike if not is_same(p)), default=0)
         low = f"{found.same[-1].match:.2f}" if found.same else "-"
-        rows.append(
-            f"| {found.name} | {len(found.scenes):,} | {found.by_hash:,} |"
-            f" **{len(found.same)}** | {low} | {max(top, default=0):.2f} |"
-            f" {', '.join(map(str, leaks(found)))} | {found.seconds:.0f} |"
+        lines.append(
+            (
+                *(found.name, f"{len(found.scenes):,}", f"{found.by_hash:,}"),
+                *(f"**{len(found.same)}**", low, f"{top:.2f}"),
+                *(", ".join(map(str, leaks(found))), f"{found.seconds:.0f}"),
+            )
         )
-        if found.same:
-            lists.append(f"{found.name}: {_listed(found, found.same)}.")
-    return _PAGE.format(
-        distance=MAX_DISTANCE,
-        match=MIN_MATCH,
-        least=MIN_CORRELATION,
-        rows="\n".join(rows),
-        lists="\n\n".join(lists),
-        again=_again(surveys),
-        bits=COPY_DISTANCE,
-        correlation=COPY_CORRELATION,
-        every="\n\n".join(_beyond(found) for found in surveys if found.every_pair),
+    heads = ("data set", "images", "by hash", "same ground", "lowest", "next")
+    return markdown((*heads, "torn apart", "seconds"), lines)
+
+
+def pairs(surveys: list[Survey]) -> str:
+    """List the pairs of the same ground of each data set."""
+    found = [one for one in surveys if one.same]
+    return "\n\n".join(f"{one.name}: {_listed(one, one.same)}." for one in found)
+
+
+def table_of_copies(surveys: list[Survey]) -> str:
+    """Lay out the fraction of spoiled copies that are found again as Markdown."""
+    shown = [found for found in surveys if found.scenes.is_rgb]
+    shares = [found_again(found.scenes) for found in shown]
+    return markdown(
+        ("copy", *(found.name for found in shown)),
+        [(name, *(f"{100 * share[name]:.0f} %" for share in shares)) for name in SPOIL],
     )
 
 
-def _again(surveys: list[Survey]) -> str:
-    """Make a row for each way of spoiling copies."""
-    pictures = [found for found in surveys if found.scenes.is_rgb]
-    shares = [found_again(found.scenes) for found in pictures]
-    lines = [f"| copy | {' | '.join(found.name for found in pictures)} |"]
-    lines.append("|---" * (len(pictures) + 1) + "|")
-    for name in SPOIL:
-        cells = " | ".join(f"{100 * share[name]:.0f} %" for share in shares)
-        lines.append(f"| {name} | {cells} |")
-    return "\n".join(lines)
-
-
-def _beyond(found: Survey) -> str:
-    """Tell what the hash overlooked, and how near mere resemblance comes."""
+def beyond(found: Survey) -> str:
+    """Describe what the hash overlooked, and how near mere resemblance comes."""
     every = found.every_pair or []
     seen = {(pair.first, pair.second) for pair in found.same}
     missed = [p for p in every if p.match >= MIN_MATCH]
@@ -235,98 +226,28 @@ def _small(image: Tensor, size: int) -> Tensor:
     return adaptive_avg_pool2d(image.float(), size).to(torch.uint8)
 
 
-_PAGE = """# Pictures of the same ground
+def main(folder: tyro.conf.Positional[Path]) -> None:
+    """Search the three data sets, write the tables and the picture.
 
-Written by `python -m benchmarks.near_duplicates`; how it works is told in
-`workshop_lib/data/near_duplicates.py`. A pair counts if its perceptual hashes
-(64 bits) differ in at most {distance}, its phase correlation peaks at {match} or above
-and tiny thumbnails correlate at {least} or more; or if
-the hashes differ in at most {bits} and the thumbnails correlate at {correlation} or
-more.
-
-| data set | images | by hash | same ground | lowest | next | torn apart | seconds |
-|---|---|---|---|---|---|---|---|
-{rows}
-
-By hash: pairs that the hash alone would accuse. Same ground: those that the closer look
-confirms; lowest: their lowest match; next: the highest match of all others. Torn apart:
-pairs on different sides of training, validation and test in `Split.random` with seeds 0
-to 4. Seconds of processor time for the whole search, images decoded already.
-
-{lists}
-
-![Pairs of images](near_duplicates.png)
-
-Images: UC Merced (USGS, public domain), EuroSAT (modified Copernicus Sentinel data, MIT
-licence).
-
-## The thresholds
-
-The hash only chooses the candidates. Unrelated images differ in 32 of 64 bits on
-average, with a wide spread, because the low frequencies of landscapes are alike: among
-the 364 million pairs of EuroSAT some 43,000 are within {distance} bits, even some with
-no bit different, a lake and a forest that each have one bright corner. A stricter hash
-would still accuse those, and lose the overlaps that are {distance} bits apart.
-
-Phase correlation decides. By eye, every pair above {match} shows the same ground,
-shifted by some pixels; the best pairs below (all that the picture shows) show other
-ground. The gap is wide among the candidates; where every pair of a class is compared,
-runways and crossroads of one kind come nearer to it.
-
-The thumbnails have a say for small images. Shrunk to 32 pixels, dark seas with one
-bright spot reach a match of 0.73, but a correlation of at most 0.61 (at 24
-pixels, too); the pairs listed above keep 0.77 and more.
-
-Phase correlation lives on fine detail, and heavy compression of 64-pixel images leaves
-little of it. There the correlation of thumbnails helps, among pairs so near in their
-hashes that different places hardly occur. Found again of 500 spoiled copies:
-
-{again}
-
-What is missed has hardly any texture: lakes, forests. Images without texture are never
-accused, as nothing in them tells one place from another. Exact copies, textured or not,
-are found by their pixels (`same_pixels`).
-
-## What is not found
-
-Ground that is turned, mirrored, at another scale or under clouds; overlaps of only a
-part of the image. {every}
-
-The predefined splits (`Split.predefined`) keep all of these pairs together. For your
-own images:
-
-```python
-from workshop_lib.data.near_duplicates import duplicate_groups, find_near_duplicates
-
-groups = duplicate_groups(find_near_duplicates(scenes.images), len(scenes))
-split = Split.random(scenes, labels_per_class=4, groups=groups)
-```
-"""
-
-
-def main() -> None:
-    """Search the three data sets, write page and picture."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("folder", type=Path, help="holds the two archives")
-    folder = parser.parse_args().folder
-    try:
-        surveys = [
-            survey(name, Scenes.from_zip(folder / archive), name == "UC Merced")
-            for name, archive in ARCHIVES.items()
-        ]
-    except WorkshopError as error:
-        sys.exit(f"benchmark: {error}")
-    figure = picture(surveys)
-    write_or_explain(
-        DOCS / "near_duplicates.png",
-        lambda path: figure.savefig(path, format="png", dpi=80),
-    )
+    Args:
+        folder: holds the two archives.
+    """
+    surveys = [
+        survey(name, Scenes.from_zip(folder / archive), name == "UC Merced")
+        for name, archive in ARCHIVES.items()
+    ]
+    save_figure(DOCS / "near_duplicates.png", picture(surveys))
     surveys.append(survey("MiniEO", mini_eo(), exhaustive=False))
-    write_text(DOCS / "near_duplicates.md", page(surveys))
-    print(page(surveys))
+    whole = [beyond(found) for found in surveys if found.every_pair]
+    parts = {
+        "table": table(surveys),
+        "pairs": pairs(surveys),
+        "copies": table_of_copies(surveys),
+        "beyond": "\n\n".join(whole),
+    }
+    print("\n\n".join(parts.values()))
+    write_marked(DOCS / "near_duplicates.md", **parts)
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main, __doc__)

@@ -8,20 +8,21 @@ the checksums that `split_files.py` beside that folder must hold. Everybody gets
 same: the draw depends on names and seeds alone.
 """
 
-import argparse
 import io
-import sys
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import tyro
 
+from benchmarks.page import run_command
 from workshop_lib.data.near_duplicates import NearDuplicate, duplicate_groups
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.data.split_files import FOLDER, LABELS, SEEDS, checksum, rows_of, stem
+from workshop_lib.errors import WorkshopError
 from workshop_lib.files import write_or_explain
 
 
@@ -120,17 +121,20 @@ def _without_pixels(names: Sequence[str]) -> Scenes:
     return Scenes(pixels, labels, tuple(classes), tuple(names))
 
 
-def main() -> None:
-    """Write both zips."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("folder", type=Path, help="holds the two archives")
-    folder = parser.parse_args().folder
+def main(folder: tyro.conf.Positional[Path]) -> None:
+    """Write both zips.
+
+    Args:
+        folder: holds the two archives.
+
+    Raises:
+        WorkshopError: an archive is missing.
+    """
     for name, plan in PLANS.items():
-        if not (folder / plan.archive).exists():
-            sys.exit(f"{folder / plan.archive} is missing: see `workshop data {name}`.")
-        texts = draw(names_in(folder / plan.archive), plan)
+        archive = folder / plan.archive
+        if not archive.exists():
+            raise WorkshopError(f"{archive} is missing: see `workshop data {name}`.")
+        texts = draw(names_in(archive), plan)
         content = pack(texts)
         path = FOLDER / f"{name}.zip"
         write_or_explain(path, lambda temporary, c=content: temporary.write_bytes(c))
@@ -138,4 +142,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main, __doc__)

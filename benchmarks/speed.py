@@ -1,64 +1,82 @@
-"""Ours beside the usual pipeline: the second part of `make bench`.
+"""Our training step beside the usual pipeline: the second part of `make bench`.
 
     python -m benchmarks.speed                  about four minutes on two CPU cores
     python -m benchmarks.speed --write-docs     the same, and writes docs/speed.md
     python -m benchmarks.speed --cpu-time       one thread, seconds of its processor: on
                                                 a machine busy with other work
+    python -m benchmarks.speed --busy           our step beside one busy process
     python -m benchmarks.speed --seconds 5 --sizes 32
 
 Both take turns, so that a busy moment of the machine meets both; the usual pipeline
 does so in a process of its own, with the usual allocator. Writes
 runs/bench/results.json, a list of {name, size, ours_s, reference_s, ratio}: seconds per
 step or per view, medians; the minima stand beside them. Prints the table, then where
-the time of a step goes.
+the time of a step goes. `--busy` prints a table of its own: how much a neighbour costs
+with each way in which threads may wait.
 """
 
-__all__ = [
-    "Turn",
-    "augmentation_rows",
-    "compare",
-    "main",
-    "random_scenes",
-    "step_rows",
-    "timed",
-]
+__all__ = ["CONFIG", "Turn", "augmentation_rows", "busy_rows", "compare", "step_rows"]
 
-import argparse
 import json
+import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from benchmarks.own_process import CLOCKS, OwnProcess
-from benchmarks.speed_page import page, table
+from benchmarks.dataloader_baseline import POLICIES, UsualTraining, usual_loader
+from benchmarks.page import machine, markdown, run_command, write_marked
 from benchmarks.step_profile import peak_flops, shares_of_step, step_flops
-from benchmarks.usual_pipeline import POLICIES, UsualTraining, usual_loader
-from workshop_lib.augment.normalize import Normalize
-from workshop_lib.augment.randaugment import RandAugment
+from benchmarks.subprocess_timer import CLOCKS, SubprocessTimer, busy_neighbour
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.files import write_text
-from workshop_lib.models import build_model
-from workshop_lib.recipe import Recipe
+from workshop_lib.next.augment import Normalize, ViewMaker
+from workshop_lib.next.augment.rgb import RandAugment
+from workshop_lib.next.config import Config
+from workshop_lib.next.data.random_scenes import random_scenes
+from workshop_lib.next.models import HeadSpec, build_model
+from workshop_lib.next.training.trainer import Trainer
 from workshop_lib.session import tune_allocator
-from workshop_lib.training.trainer import Trainer
-from workshop_lib.training.views import ImageViews
 
 # Takes a turn and returns its seconds by a clock of `CLOCKS`
 Competitor = Callable[[str], float]
+Rows = Sequence[Mapping[str, Any]]
 
 CPU = torch.device("cpu")
 DOCS = Path("docs/speed.md")
 # The paper's network, optimiser and mu; a batch that two cores can bear.
-RECIPE = Recipe(
-    model="wrn-28-2", method="fixmatch", batch_size=8, mu=7, optimizer="sgd", lr=0.03,
-    weight_decay=5e-4, threshold=0.95, alignment=False, ema_decay=0.999,
-)  # fmt: skip
+CONFIG = Config().replace(
+    method="fixmatch",  # as in its paper
+    encoder="wrn-28-2",
+    batch_size=8,
+    mu=7,
+    optimizer="sgd",
+    lr=0.03,
+    weight_decay=5e-4,
+    ema_decay=0.999,
+)
+# What the network and the data have, as `random_scenes` takes them
+FACTS: dict[str, Any] = {
+    "sensors": {"rgb": 3},
+    "metadata": 0,
+    "heads": {"scene": {"kind": "categorical", "num_classes": 10}},
+}
+# How threads wait, and how many there are: variables that torch reads as it loads. The
+# package sets GOMP_SPINCOUNT=1000, unless one of the two is set already.
+_PLAIN: dict[str, str | None] = {"OMP_WAIT_POLICY": None, "GOMP_SPINCOUNT": None}
+WAITING: dict[str, tuple[dict[str, str | None], int | None]] = {
+    "torch's own": (_PLAIN, None),
+    "OMP_WAIT_POLICY=PASSIVE": ({**_PLAIN, "OMP_WAIT_POLICY": "PASSIVE"}, None),
+    "GOMP_SPINCOUNT=1000": ({**_PLAIN, "GOMP_SPINCOUNT": "1000"}, None),
+    "one thread": (_PLAIN, 1),
+}
+_PARTS = ("augmentation", "forward", "backward", "optimizer", "loop")
 _FEWEST = 3  # turns of each, however long they take
 
 
@@ -98,95 +116,119 @@ def compare(
     return {name: Turn(median(each), min(each)) for name, each in took.items()}
 
 
-def random_scenes(size: int, count: int = 128) -> tuple[Scenes, Split]:
+def noise(size: int, count: int = 64) -> tuple[Scenes, Split]:
     """Make RGB images of noise: the time of a step does not depend on what they show.
 
-    Shape: images (count, 3, size, size) uint8, ten classes; all are labeled, unlabeled
-    and validation at once.
+    All are labeled, unlabeled and validation at once.
     """
-    generator = torch.Generator().manual_seed(0)
-    shape = (count, 3, size, size)
-    scenes = Scenes(
-        images=torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator),
-        labels=torch.arange(count) % 10,
-        class_names=tuple(f"class {k}" for k in range(10)),
-        names=tuple(f"{k}" for k in range(count)),
-        bands=("red", "green", "blue"),
-    )
+    scenes = random_scenes(FACTS, size).subset(range(count))
     every = torch.arange(count)
     return scenes, Split(labeled=every, unlabeled=every, val=every, test=every[:0])
 
 
-def usual_step(recipe: Recipe) -> Callable[[], object]:
-    """Build the usual pipeline; return what takes a step of it."""
-    scenes, _ = random_scenes(recipe.size)
-    model = build_model(recipe.model, in_channels=3, num_classes=10)
+def trainer_of(config: Config) -> Trainer:
+    """Make our trainer of a config on images of noise."""
+    return Trainer(config, *noise(config.data.size), CPU)
+
+
+def our_step(config: Config) -> Callable[[], object]:
+    """Build our trainer, for a process of its own; return what takes a step of it."""
+    tune_allocator()  # as every training does
+    return trainer_of(config).step
+
+
+def usual_step(config: Config) -> Callable[[], object]:
+    """Build the usual pipeline; return a function that takes a step of it."""
+    scenes, _ = noise(config.data.size)
+    heads = {"scene": HeadSpec("categorical", 10)}
+    model = build_model(config.model.encoder, FACTS["sensors"], heads)
+    optim = config.optim
     training = UsualTraining(
-        model, scenes.images, scenes.labels, recipe.batch_size, recipe.mu
+        model, scenes.images, scenes.labels, optim.batch_size, optim.mu
     )
     return training.step
 
 
 def usual_views(policy: str, size: int, views: int) -> Callable[[], object]:
-    """Build the usual loader; return what fetches a batch of views from it."""
-    scenes, _ = random_scenes(size, count=views)
+    """Build the usual loader; return a function that fetches a batch of views."""
+    scenes, _ = noise(size, views)
     return usual_loader(scenes.images, scenes.labels, (policy,), views).__next__
 
 
+def our_views(policy: str, size: int, views: int) -> Callable[[], Tensor]:
+    """Build our maker of views; return a function that makes a batch of them.
+
+    Args:
+        policy: "weak", "strong", "contrastive", or "strong_n1" for a strong view with
+            one operation per image.
+        size: side of the images in pixels.
+        views: in a batch.
+    """
+    scenes, _ = noise(size, views)
+    sensors = {"rgb": scenes.images}
+    maker = ViewMaker(
+        sensors,
+        {},
+        Normalize.fit(sensors),
+        labeled_views=(),
+        unlabeled_views=(policy.removesuffix("_n1"),),
+    )
+    if policy.endswith("_n1"):
+        augmentation = maker.unlabeled_views.views[0].augmentation
+        augmentation.lead = augmentation.mover = RandAugment(n=1)
+    generator = torch.Generator().manual_seed(0)
+    every = torch.arange(views)
+    return lambda: maker.unlabeled(every, generator).views[0]["rgb"]
+
+
 def step_rows(
-    recipe: Recipe, elsewhere: OwnProcess, seconds: float, clock: str = "wall"
+    config: Config, elsewhere: SubprocessTimer, seconds: float, clock: str = "wall"
 ) -> tuple[list[dict[str, Any]], list[Trainer]]:
     """Measure a FixMatch step of the usual pipeline, of ours, and of ours in fp32.
 
     Returns:
-        Rows `fixmatch_step` (precision as the recipe has it), `fixmatch_step_fp32`, and
+        Rows `fixmatch_step` (precision as the config has it), `fixmatch_step_fp32`, and
         `fixmatch_step_same_memory`, in which the usual pipeline has our allocator, too;
         and our trainers of the first two rows.
     """
-    scenes, split = random_scenes(recipe.size)
-    ours = Trainer(recipe, scenes, split, CPU)
-    single = Trainer(recipe.with_(precision="fp32"), scenes, split, CPU)
+    ours = trainer_of(config)
+    single = trainer_of(config.replace(precision="fp32"))
     work = {
-        "usual": elsewhere.start(usual_step, recipe),
+        "usual": elsewhere.start(usual_step, config),
         "ours": timed(ours.step),
         "fp32": timed(single.step),
-        "usual, our memory": timed(usual_step(recipe)),
+        "usual, our memory": timed(usual_step(config)),
     }
     took = compare(work, seconds, clock)
-    name, size = "fixmatch_step", recipe.size
     rows = [
-        _row(name, size, took["ours"], took["usual"], ours),
-        _row(f"{name}_fp32", size, took["fp32"], took["usual"], single),
-        _row(
-            f"{name}_same_memory", size, took["ours"], took["usual, our memory"], ours
-        ),
+        _row(f"fixmatch_step{name}", config.data.size, took[us], took[usual])
+        | {"precision": trainer.precision.name}
+        for name, us, usual, trainer in (
+            ("", "ours", "usual", ours),
+            ("_fp32", "fp32", "usual", single),
+            ("_same_memory", "ours", "usual, our memory", ours),
+        )
     ]
     return rows, [ours, single]
 
 
 def augmentation_rows(
-    size: int, views: int, elsewhere: OwnProcess, seconds: float, clock: str = "wall"
+    size: int,
+    views: int,
+    elsewhere: SubprocessTimer,
+    seconds: float,
+    clock: str = "wall",
 ) -> list[dict[str, Any]]:
     """Measure each policy, from stored 8-bit images to normalised views; per view.
 
     Row `augment_strong_n1` is ours with one operation per image beside the usual strong
     view, which draws two and does each with probability one half.
     """
-    scenes, _ = random_scenes(size, count=views)
-    ours = ImageViews(scenes, POLICIES, CPU)
-    ours.policies["strong_n1"] = RandAugment(n=1)
-    normalize = Normalize.fit(scenes.images)
-    generator = torch.Generator().manual_seed(0)
-    every = torch.arange(views)
     rows = []
-    for name in ours.policies:
-
-        def draw(name: str = name) -> torch.Tensor:
-            return ours.draw(every, name, generator, normalize)
-
-        usual_name = name.removesuffix("_n1")
-        usual = elsewhere.start(usual_views, usual_name, size, views)
-        took = compare({"usual": usual, "ours": timed(draw)}, seconds, clock)
+    for name in (*POLICIES, "strong_n1"):
+        usual = elsewhere.start(usual_views, name.removesuffix("_n1"), size, views)
+        ours = timed(our_views(name, size, views))
+        took = compare({"usual": usual, "ours": ours}, seconds, clock)
         each = {
             who: Turn(turn.median / views, turn.minimum / views)
             for who, turn in took.items()
@@ -195,10 +237,21 @@ def augmentation_rows(
     return rows
 
 
-def _row(
-    name: str, size: int, ours: Turn, usual: Turn, trainer: Trainer | None = None
-) -> dict[str, Any]:
-    row = {
+def busy_rows(config: Config, seconds: float) -> list[dict[str, Any]]:
+    """Time our step alone and beside a busy process, with each of `WAITING`."""
+    rows = []
+    for name, (environment, threads) in WAITING.items():
+        with SubprocessTimer(environment, threads) as elsewhere:
+            work = {"ours": elsewhere.start(our_step, config)}
+            quiet = compare(work, seconds)["ours"].median
+            with busy_neighbour():
+                busy = compare(work, seconds)["ours"].median
+        rows.append({"waiting": name, "quiet_s": quiet, "busy_s": busy})
+    return rows
+
+
+def _row(name: str, size: int, ours: Turn, usual: Turn) -> dict[str, Any]:
+    return {
         "name": name,
         "size": size,
         "ours_s": ours.median,
@@ -208,21 +261,20 @@ def _row(
         "reference_min_s": usual.minimum,
         "ratio_min": usual.minimum / ours.minimum,
     }
-    return {**row, "precision": trainer.precision.name} if trainer else row
 
 
 def profile(
     trainer: Trainer, row: dict[str, Any], clock: str = "wall"
 ) -> dict[str, Any]:
-    """Tell where our step's time goes, and its arithmetic against the peak.
+    """Measure where our step's time goes, and its arithmetic against the peak.
 
     `most_ratio` is what the row's ratio would be if our step were nothing but its
-    arithmetic, at the convolution's peak: no faster step can be had on this machine.
+    arithmetic, at the convolution's peak: this machine allows no faster step.
     """
     peak = peak_flops(trainer.precision, clock=CLOCKS[clock])
     flops = step_flops(trainer)
     return {
-        "size": trainer.recipe.size,
+        "size": trainer.config.data.size,
         "precision": str(trainer.precision),
         **asdict(shares_of_step(trainer, clock=CLOCKS[clock])),
         "gflop_per_step": flops / 1e9,
@@ -233,47 +285,137 @@ def profile(
     }
 
 
-def main() -> None:
-    """Read the flags, measure, write and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+def table(rows: Rows) -> str:
+    """Lay out ours beside the usual as Markdown."""
+    heads = ("what", "px", "format", "usual, ms", "ours, ms", "ratio")
+    return markdown(
+        (*heads, "best: usual", "ours", "ratio"),
+        [
+            (
+                *(row["name"], row["size"], row.get("precision", "fp32")),
+                *(_ms(row["reference_s"]), _ms(row["ours_s"]), f"{row['ratio']:.1f}"),
+                *(_ms(row["reference_min_s"]), _ms(row["ours_min_s"])),
+                f"**{row['ratio_min']:.1f}**",
+            )
+            for row in rows
+        ],
     )
-    parser.add_argument("--seconds", type=float, default=60, help="per size of a step")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[32, 64])
-    parser.add_argument("--view-sizes", type=int, nargs="+", default=[64, 224])
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--cpu-time", action="store_true", help="see above")
-    parser.add_argument("--folder", type=Path, default=Path("runs/bench"))
-    parser.add_argument("--write-docs", action="store_true", help=f"writes {DOCS}")
-    flags = parser.parse_args()
-    torch.set_num_threads(1 if flags.cpu_time else flags.threads)
-    clock = "processor" if flags.cpu_time else "wall"
-    tune_allocator()
+
+
+def table_of_profiles(profiles: Rows) -> str:
+    """Lay out the parts of a step, and its arithmetic, as Markdown."""
+    work = ("GFLOP per step", "per second", "peak: conv", "matmul")
+    names = ("gflop_per_step", "achieved_gflops", "peak_conv_gflops")
+    return markdown(
+        ("px", "format", *_PARTS, *work, "most ratio"),
+        [
+            (
+                *(each["size"], each["precision"].split(":")[0]),
+                *(f"{100 * each[name]:.1f} %" for name in _PARTS),
+                *(f"{each[name]:.0f}" for name in (*names, "peak_matmul_gflops")),
+                f"{each['most_ratio']:.1f}",
+            )
+            for each in profiles
+        ],
+    )
+
+
+def table_of_waiting(rows: Rows) -> str:
+    """Lay out what a busy neighbour costs as Markdown."""
+    return markdown(
+        ("threads wait", "quiet, ms", "beside a busy process, ms", "ratio"),
+        [
+            (
+                *(row["waiting"], _ms(row["quiet_s"]), _ms(row["busy_s"])),
+                f"{row['busy_s'] / row['quiet_s']:.1f}",
+            )
+            for row in rows
+        ],
+    )
+
+
+def _ms(seconds: float) -> str:
+    return f"{1000 * seconds:.3g}" if seconds < 0.1 else f"{1000 * seconds:.0f}"
+
+
+def conditions(clock: str) -> str:
+    """Describe machine, clock and load; a figure is worth no more than its quiet."""
+    clocks = {
+        "wall": "Seconds on the wall",
+        "processor": "Seconds of the processor, one thread (`--cpu-time`), as the wall"
+        " clock would have counted the other programs",
+    }
+    load = "not known"  # on Windows
+    if hasattr(os, "getloadavg"):
+        wanting, cores = os.getloadavg()[1], os.cpu_count() or 1
+        busy = (
+            "busy with other work, too" if wanting > 1.25 * cores else "otherwise idle"
+        )
+        load = f"{wanting:.1f} programs wanted {cores} cores ({busy})"
+    return f"{machine()}. {clocks[clock]}.\nWhile it was measured, {load}."
+
+
+def main(
+    seconds: float = 60,
+    sizes: tuple[int, ...] = (32, 64),
+    view_sizes: tuple[int, ...] = (64, 224),
+    threads: int = 2,
+    cpu_time: bool = False,
+    busy: bool = False,
+    folder: Path = Path("runs/bench"),
+    write_docs: bool = False,
+) -> None:
+    """Measure, write and print.
+
+    Args:
+        seconds: for the steps of one size.
+        sizes: side of the images of a step in pixels.
+        view_sizes: side of the images of augmentation.
+        threads: of torch.
+        cpu_time: one thread, seconds of its processor.
+        busy: measure our step beside a busy process instead.
+        folder: for results.json and step_profile.json.
+        write_docs: write the tables into docs/speed.md.
+    """
+    torch.set_num_threads(1 if cpu_time else threads)
+    if busy:
+        text = table_of_waiting(busy_rows(CONFIG.replace(size=sizes[0]), seconds / 8))
+        print(text)
+        if write_docs:
+            write_marked(DOCS, busy=f"{text}\n\n{machine()}.")
+        return
+    clock = "processor" if cpu_time else "wall"
     rows: list[dict[str, Any]] = []
     profiles: list[dict[str, Any]] = []
 
     def keep(found: list[dict[str, Any]]) -> None:
-        """Write after each size: a benchmark that is stopped keeps what it has."""
+        """Write after each size: an interrupted benchmark keeps what it has."""
         rows.extend({**row, "clock": clock} for row in found)
-        write_text(flags.folder / "results.json", json.dumps(rows, indent=1))
-        write_text(flags.folder / "step_profile.json", json.dumps(profiles, indent=1))
+        write_text(folder / "results.json", json.dumps(rows, indent=1))
+        write_text(folder / "step_profile.json", json.dumps(profiles, indent=1))
 
-    with OwnProcess() as elsewhere:
-        for size in flags.sizes:
-            recipe = RECIPE.with_(size=size)
-            found, trainers = step_rows(recipe, elsewhere, flags.seconds, clock)
+    with SubprocessTimer() as elsewhere:
+        for size in sizes:
+            found, ours = step_rows(
+                CONFIG.replace(size=size), elsewhere, seconds, clock
+            )
             profiles += [
                 profile(trainer, row, clock)
-                for trainer, row in zip(trainers, found, strict=False)
+                for trainer, row in zip(ours, found, strict=False)
             ]
             keep(found)
-        for size in flags.view_sizes:
-            each = flags.seconds / 8
-            keep(augmentation_rows(size, 56, elsewhere, each, clock))
-    print(f"clock: {clock}\n\n{table(rows, profiles)}")
-    if flags.write_docs:
-        write_text(DOCS, page(rows, profiles, flags.cpu_time))
+        for size in view_sizes:
+            keep(augmentation_rows(size, 56, elsewhere, seconds / 8, clock))
+    text = f"{table(rows)}\n\n{table_of_profiles(profiles)}"
+    print(f"clock: {clock}\n\n{text}")
+    if write_docs:
+        chosen = [p for p in profiles if ":" in p["precision"]]
+        formats = "; ".join(
+            f"{each['size']} px: {each['precision']}" for each in chosen
+        )
+        says = f'`precision="auto"` measured the network and chose {formats or "none"}.'
+        write_marked(DOCS, conditions=conditions(clock), table=text, formats=says)
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main, __doc__)

@@ -1,20 +1,22 @@
-"""The recipe behind the published Vaihingen table: its budget, and its run.
+"""The setting behind the published Vaihingen table: its budget, and its run.
 
     python -m benchmarks.vaihingen budget             seconds, no data needed
     python -m benchmarks.vaihingen run FOLDER         hours on a GPU
 
-FOLDER is what `workshop data vaihingen get` makes. `budget` acts a training step out on
+FOLDER is what `workshop data vaihingen get` makes. `budget` runs a training step on
 tensors without content: memory and arithmetic are exact, nothing is computed.
 """
 
-import argparse
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import torch
+import tyro
 from PIL import Image
 
+from benchmarks.page import run_command
 from workshop_lib.data.read.landcover import (
     PUBLISHED_TEST,
     PUBLISHED_VAL,
@@ -25,15 +27,16 @@ from workshop_lib.data.read.landcover import (
     vaihingen_scenes,
 )
 from workshop_lib.data.split import Split
+from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.mapping import map_image
 from workshop_lib.evaluation.metrics import Scores, scores_from_confusion
-from workshop_lib.models import build_model
+from workshop_lib.next.config import Config
+from workshop_lib.next.evaluation.single_sensor import single_sensor
+from workshop_lib.next.training.inputs import initial_model
+from workshop_lib.next.training.loop import train
+from workshop_lib.next.training.memory import estimate_memory
+from workshop_lib.next.training.run import Run
 from workshop_lib.pixels import pixel_confusion
-from workshop_lib.recipe import Recipe
-from workshop_lib.session import setup
-from workshop_lib.training.loop import train
-from workshop_lib.training.memory import act_out
-from workshop_lib.training.run import Run
 
 EPOCHS, BATCH, SIZE = 20, 16, 256
 PATCHES = 4166  # of the published training: 2,083, and one augmented copy of each
@@ -42,17 +45,24 @@ PUBLISHED_SECONDS = 1449  # on one GPU, which one is not said
 PUBLISHED_ACCURACY = {15: 80.68, 23: 78.78}  # from scratch
 
 
-def recipe() -> Recipe:
+FACTS: dict[str, Any] = {
+    "sensors": {"rgb": 3},  # eight bits, although the first band is near infrared
+    "metadata": 0,
+    "heads": {"cover": {"kind": "dense", "num_classes": len(VAIHINGEN_CLASSES)}},
+}
+
+
+def published_config() -> Config:
     """Return the published setting, as far as it is known.
 
     Differences: the copies of the patches are drawn anew at every step, not once; the
     weights that are evaluated are averaged ones; every pixel at the edges is used.
     """
-    return Recipe(
-        task="segment",
+    return Config().replace(
         data="vaihingen",
+        heads=("cover",),
         method="supervised",
-        model="fcn-resnet50",
+        encoder="fcn-resnet50",
         size=SIZE,
         labels_per_class=0,
         steps=EPOCHS * PATCHES // BATCH,
@@ -64,34 +74,32 @@ def recipe() -> Recipe:
     )
 
 
-def budget(asked: Recipe) -> dict[str, float]:
-    """Act out a step of the recipe: parameters, GB, and TFLOP of the whole training."""
-    K = len(VAIHINGEN_CLASSES)
-    need = act_out(
-        asked,
-        shape=(3, asked.size, asked.size),
-        num_classes=K,
+def training_budget(config: Config) -> dict[str, float]:
+    """Count parameters, GB, and the TFLOP of the whole training."""
+    need = estimate_memory(
+        config,
+        FACTS,
         num_images=KEPT_PATCHES,
-        image_bytes=3 * asked.size**2,
-        precision="fp32",
+        image_bytes=4 * config.data.size**2,  # three bands and the mask
     )
-    model = build_model(asked.model, in_channels=3, num_classes=K)
+    model = initial_model(config, FACTS)
+    steps = config.optim.steps
     return {
         "parameters": sum(p.numel() for p in model.parameters()),
         "gb": need.total / 1e9,
-        "steps": asked.steps,
+        "steps": steps,
         "tflop_per_step": need.flops / 1e12,
-        "tflop": asked.steps * need.flops / 1e12,
+        "tflop": steps * need.flops / 1e12,
     }
 
 
-def run(folder: Path, asked: Recipe, out: Path) -> pd.DataFrame:
+def run(folder: Path, config: Config, out: Path) -> pd.DataFrame:
     """Train with areas 15 and 23 held out, map them whole, score every pixel."""
-    scenes = vaihingen_scenes(folder, TRAIN_TILES, size=asked.size)
+    scenes = vaihingen_scenes(folder, TRAIN_TILES, size=config.data.size)
     split = Split.by_region(
         scenes, PUBLISHED_TEST, PUBLISHED_VAL, "tile", labels_per_class=0
     )
-    trained = train(asked, scenes, split, folder=out)
+    trained = train(config, scenes, split, folder=out)
     rows = []
     for area in PUBLISHED_TEST:
         scores = score_area(trained, folder, area, out)
@@ -112,46 +120,52 @@ def score_area(trained: Run, folder: Path, area: int, out: Path) -> Scores:
     image, label = find_tiles(folder)[f"top_mosaic_09cm_area{area}"]
     pixels = np.asarray(Image.open(image).convert("RGB"))
     truth = mask_of(np.asarray(Image.open(label).convert("RGB")))
-    model, normalize = trained.load_model()
+    model, normalize = single_sensor(trained)
     path = map_image(
         model, normalize, np.moveaxis(pixels, 2, 0), out / f"area{area}.npy",
-        VAIHINGEN_CLASSES, size=trained.recipe.size,
+        VAIHINGEN_CLASSES, size=trained.config.data.size,
     )  # fmt: skip
     K = len(VAIHINGEN_CLASSES)
     maps = torch.from_numpy(truth), torch.from_numpy(np.load(path))
     return scores_from_confusion(pixel_confusion(*maps, K), VAIHINGEN_CLASSES)
 
 
-def main() -> None:
-    """Read the flags; print the budget, or train and print the scores."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("what", choices=("budget", "run"))
-    parser.add_argument("data", type=Path, nargs="?", help="for run")
-    parser.add_argument("--out", type=Path, default=Path("runs/vaihingen"))
-    flags = parser.parse_args()
-    if flags.what == "run":
-        if flags.data is None:
-            parser.error("run needs the folder of the data")
-        setup()
-        print(run(flags.data, recipe(), flags.out).round(3).to_string(index=False))
+def main(
+    what: tyro.conf.Positional[Literal["budget", "run"]],
+    data: tyro.conf.Positional[Path | None] = None,
+    out: Path = Path("runs/vaihingen"),
+) -> None:
+    """Print the budget, or train and print the scores.
+
+    Args:
+        what: budget needs no data.
+        data: folder of the data, for run.
+        out: for the run.
+
+    Raises:
+        WorkshopError: run without data.
+    """
+    if what == "run":
+        if data is None:
+            raise WorkshopError("run needs the folder of the data: run FOLDER.")
+        found = run(data, published_config(), out)
+        print(found.round(3).to_string(index=False))
         return
-    found = budget(recipe())
-    print(f"parameters          {found['parameters']:12,}")
-    print(f"memory              {found['gb']:12.1f} GB (batch of {BATCH}, 32 bit)")
-    print(f"steps               {found['steps']:12,} ({EPOCHS} epochs of {PATCHES:,})")
-    print(f"arithmetic          {found['tflop_per_step']:12.2f} TFLOP per step")
-    print(f"in all              {found['tflop'] / 1000:12.1f} PFLOP")
-    pace = found["tflop"] / PUBLISHED_SECONDS
+    need = training_budget(published_config())
+    print(f"parameters          {need['parameters']:12,}")
+    print(f"memory              {need['gb']:12.1f} GB (batch of {BATCH}, 32 bit)")
+    print(f"steps               {need['steps']:12,} ({EPOCHS} epochs of {PATCHES:,})")
+    print(f"arithmetic          {need['tflop_per_step']:12.2f} TFLOP per step")
+    print(f"in all              {need['tflop'] / 1000:12.1f} PFLOP")
+    pace = need["tflop"] / PUBLISHED_SECONDS
     print(
         f"published           {PUBLISHED_SECONDS:12,} s, so {pace:.1f} TFLOP/s were"
         " reached"
     )
     for speed in (0.05, 3, 8, 60):
-        minutes = found["tflop"] / speed / 60
+        minutes = need["tflop"] / speed / 60
         print(f"at {speed:5.2f} TFLOP/s     {minutes:12,.0f} min")
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main, __doc__)

@@ -6,7 +6,6 @@ from scipy.ndimage import generic_filter
 
 from benchmarks import landsat
 from benchmarks.landsat_models import neighbourhood
-from benchmarks.landsat_page import page, picture
 from workshop_lib.data.read.landcover import LandsatScene
 from workshop_lib.pixels import IGNORE
 
@@ -80,13 +79,20 @@ def test_a_small_run_makes_a_page_and_a_picture_and_is_kept(scene, tmp_path):
     assert set(maps) == set(landsat.RIVALS)
     forest = results[results["model"] != landsat.UNET]
     assert (forest["accuracy"] > 80).all(), "the bands tell the classes"
-    before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    maps_made = sorted(tmp_path.glob("*.npy"))
+    before = [path.stat().st_mtime_ns for path in maps_made]
     again, _ = landsat.table(scene, [0, 1], tmp_path, steps=3)
     assert again.equals(results)
-    assert before == {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-    about = {"seeds": 2, "steps": 3, "batch": 8, "folds": 4, "block": 64}
-    text = page(scene, results, about)
+    assert before == [path.stat().st_mtime_ns for path in maps_made]
+    splits = landsat.table_of_splits(results)
+    classes = landsat.table_of_classes(scene, results)
     for model in landsat.RIVALS:
-        assert text.count(f"| {model} | ") >= 1
-    assert "over 2 seeds" in text and "nan" not in text.replace("nan ±", "")
-    assert "U-Net, wrong at" in picture(scene, maps).alt
+        assert f"| {model} | " in splits and f"- {model}: " in landsat.gains(results)
+    assert classes.count("\n") == 1 + 7 and "| developed | 3," in classes
+    assert "U-Net, wrong at" in landsat.picture(scene, maps).alt
+
+
+def test_the_page_has_a_place_for_every_table():
+    text = (landsat.DOCS / "landsat.md").read_text(encoding="utf-8")
+    for mark in ("splits", "gains", "classes"):
+        assert f"<!-- {mark}: begin -->" in text and f"<!-- {mark}: end -->" in text

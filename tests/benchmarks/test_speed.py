@@ -3,7 +3,9 @@
 import copy
 import itertools
 import json
+import os
 import random
+import shutil
 import sys
 import time
 
@@ -13,18 +15,24 @@ import torch
 from PIL import Image
 from torch import nn
 
-from benchmarks import own_process, speed, speed_page, step_profile, usual_pipeline
-from benchmarks.usual_pipeline import POLICIES, UsualTraining, usual_loader
-from workshop_lib.augment.randaugment_mc import apply_operation
-from workshop_lib.methods.fixmatch import fixmatch_loss
-from workshop_lib.models import build_model
-from workshop_lib.models.average import follow_weights
-from workshop_lib.training.precision import Precision
-from workshop_lib.training.trainer import Trainer
+from benchmarks import dataloader_baseline, speed, step_profile, subprocess_timer
+from benchmarks.dataloader_baseline import POLICIES, UsualTraining, usual_loader
+from benchmarks.page import run_command
+from workshop_lib.next.augment.randaugment_mc import apply_operation
+from workshop_lib.next.losses import fixmatch_loss
+from workshop_lib.next.models import HeadSpec, build_model
+from workshop_lib.next.models.model import ema_update_weights_
+from workshop_lib.next.training.precision import Precision
 
-TINY = speed.RECIPE.with_(
-    model="wrn-10-1", size=16, batch_size=2, mu=2, precision="fp32", warmup_steps=0
+PAGE = speed.DOCS
+TINY = speed.CONFIG.replace(
+    encoder="wrn-10-1", size=16, batch_size=2, mu=2, precision="fp32", warmup_steps=0
 )
+
+
+def tiny_model() -> nn.Module:
+    heads = {"scene": HeadSpec("categorical", 10)}
+    return build_model("wrn-10-1", {"rgb": 3}, heads)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +52,7 @@ TINY = speed.RECIPE.with_(
 @pytest.mark.parametrize("level", [1, 5, 9])
 def test_the_reference_changes_images_as_the_published_pool(theirs, ours, level):
     pixels = np.random.default_rng(0).integers(0, 256, (20, 24, 3), dtype=np.uint8)
-    changed = usual_pipeline.POOL[theirs](Image.fromarray(pixels), level / 10)
+    changed = dataloader_baseline.POOL[theirs](Image.fromarray(pixels), level / 10)
     batch = torch.from_numpy(pixels).permute(2, 0, 1)[None]
     expected = apply_operation(ours, batch, torch.tensor([level]), torch.tensor([1]))
     assert np.array_equal(np.asarray(changed), expected[0].permute(1, 2, 0).numpy())
@@ -54,7 +62,7 @@ def test_every_operation_of_the_reference_keeps_the_size():
     random.seed(0)
     pixels = np.random.default_rng(1).integers(0, 256, (20, 24, 3), dtype=np.uint8)
     image = Image.fromarray(pixels)
-    for name, operation in usual_pipeline.POOL.items():
+    for name, operation in dataloader_baseline.POOL.items():
         changed = operation(image, 0.7)
         assert (changed.size, changed.mode) == (image.size, "RGB")
         assert name == "identity" or not np.array_equal(np.asarray(changed), pixels)
@@ -63,7 +71,7 @@ def test_every_operation_of_the_reference_keeps_the_size():
 
 @pytest.mark.parametrize("name", POLICIES)
 def test_the_reference_makes_normalised_views_without_end(name):
-    scenes, _ = speed.random_scenes(16, count=5)
+    scenes, _ = speed.noise(16, 5)
     loader = usual_loader(scenes.images, scenes.labels, (name, name), 2)
     batches = list(itertools.islice(loader, 4))  # of an epoch of two
     for views, labels in batches:
@@ -76,8 +84,8 @@ def test_the_reference_makes_normalised_views_without_end(name):
 
 def test_a_step_of_the_reference_is_a_step_of_fixmatch(monkeypatch):
     torch.manual_seed(0)
-    scenes, _ = speed.random_scenes(16, count=8)
-    model = build_model("wrn-10-1", in_channels=3, num_classes=10)
+    scenes, _ = speed.noise(16, 8)
+    model = tiny_model()
     usual = UsualTraining(model, scenes.images, scenes.labels, 2, 2)
     (x,), y = next(usual.labeled)
     (weak, strong), truth = next(usual.unlabeled)
@@ -85,7 +93,7 @@ def test_a_step_of_the_reference_is_a_step_of_fixmatch(monkeypatch):
     usual.unlabeled = iter([([weak, strong], truth)])
     with torch.no_grad():  # one forward over all views, as in the paper
         twin = copy.deepcopy(model)
-        logits = twin(torch.cat([x, weak, strong])).logits
+        logits = twin({"rgb": torch.cat([x, weak, strong])})["scene"]
     expected = fixmatch_loss(logits[:2], y, logits[2:6], logits[6:], threshold=0.95)
     average, start = copy.deepcopy(usual.average), copy.deepcopy(model)
     usual.step()
@@ -94,14 +102,14 @@ def test_a_step_of_the_reference_is_a_step_of_fixmatch(monkeypatch):
         not torch.equal(old, new)
         for old, new in zip(start.parameters(), model.parameters(), strict=True)
     )
-    follow_weights(average, model, 0.999)
+    ema_update_weights_(average, model, 0.999)
     torch.testing.assert_close(usual.average.state_dict(), average.state_dict())
 
 
 def test_competitors_take_turns_and_the_first_turn_does_not_count(monkeypatch):
     turns: list[str] = []
     now = [0.0]
-    monkeypatch.setitem(own_process.CLOCKS, "wall", lambda: now[0])
+    monkeypatch.setitem(subprocess_timer.CLOCKS, "wall", lambda: now[0])
 
     def work(name: str, seconds: list[float]):
         left = iter(seconds)
@@ -125,7 +133,7 @@ def _napping(seconds: float):
 
 @pytest.fixture(scope="module")
 def elsewhere():
-    with own_process.OwnProcess() as elsewhere:
+    with subprocess_timer.SubprocessTimer() as elsewhere:
         yield elsewhere
     assert elsewhere._process.exitcode == 0
 
@@ -152,8 +160,7 @@ def test_rows_of_steps_name_format_and_ratio(elsewhere):
 
 
 def test_shares_of_a_step_add_up_and_the_clocks_are_taken_away():
-    scenes, split = speed.random_scenes(16, count=8)
-    trainer = Trainer(TINY, scenes, split, speed.CPU)
+    trainer = speed.trainer_of(TINY)
     shares = step_profile.shares_of_step(trainer, steps=2)
     parts = vars(shares)
     assert sum(parts.values()) == pytest.approx(1)
@@ -165,8 +172,7 @@ def test_shares_of_a_step_add_up_and_the_clocks_are_taken_away():
 
 def test_operations_of_a_step_are_those_of_its_convolutions():
     """By hand, layer by layer: weak images forward, the others back as well."""
-    scenes, split = speed.random_scenes(16, count=8)
-    trainer = Trainer(TINY, scenes, split, speed.CPU)
+    trainer = speed.trainer_of(TINY)
     per_image, first = [], []
 
     def count(layer, inputs, output):
@@ -177,11 +183,11 @@ def test_operations_of_a_step_are_those_of_its_convolutions():
             first.append(one)  # nobody needs the gradient of the images
         per_image.append(one)
 
-    model = build_model(TINY.model, in_channels=3, num_classes=10)
+    model = tiny_model()
     for layer in model.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             layer.register_forward_hook(count)
-    model(torch.rand(2, 3, 16, 16))
+    model({"rgb": torch.rand(2, 3, 16, 16)})
     weak, learning = 4, 2 + 4
     expected = weak * sum(per_image) + learning * (3 * sum(per_image) - first[0])
     assert step_profile.step_flops(trainer) == pytest.approx(expected, rel=1e-3)
@@ -194,8 +200,7 @@ def test_the_peak_is_measured_in_the_format_asked_for():
 
 
 def test_the_most_ratio_is_that_of_a_step_at_the_peak(monkeypatch):
-    scenes, split = speed.random_scenes(16, count=8)
-    trainer = Trainer(TINY, scenes, split, speed.CPU)
+    trainer = speed.trainer_of(TINY)
     monkeypatch.setattr(speed, "peak_flops", lambda *_, **__: dict(conv=2e9, matmul=1))
     row = {"ours_min_s": 1.0, "reference_min_s": 3.0}
     found = speed.profile(trainer, row)
@@ -203,16 +208,58 @@ def test_the_most_ratio_is_that_of_a_step_at_the_peak(monkeypatch):
     assert found["most_ratio"] == pytest.approx(3 / at_peak)
 
 
+def test_our_views_are_normalized_and_differ():
+    for name in (*POLICIES, "strong_n1"):
+        draw = speed.our_views(name, 16, 6)
+        first, second = draw(), draw()
+        assert first.shape == (6, 3, 16, 16) and first.isfinite().all()
+        assert not torch.equal(first, second)
+        assert float(first.min()) < 0 < float(first.max())
+
+
+def test_tables_of_steps_and_profiles():
+    row = {"name": "step", "size": 32, "precision": "bf16", "ratio": 2.5}
+    row |= {"reference_s": 0.957, "ours_s": 0.0379, "reference_min_s": 0.893}
+    row |= {"ours_min_s": 0.331, "ratio_min": 2.7}
+    line = "| step | 32 | bf16 | 957 | 37.9 | 2.5 | 893 | 331 | **2.7** |"
+    assert line in speed.table([row])
+    waiting = [{"waiting": "one thread", "quiet_s": 0.05, "busy_s": 0.2}]
+    assert "| one thread | 50 | 200 | 4.0 |" in speed.table_of_waiting(waiting)
+
+
+def _variables():
+    return lambda: time.sleep(0.2 if os.environ.get("GOMP_SPINCOUNT") == "7" else 0)
+
+
+@pytest.mark.slow
+def test_a_process_gets_its_own_variables_and_this_one_keeps_its_own(monkeypatch):
+    monkeypatch.setenv("GOMP_SPINCOUNT", "5")
+    with subprocess_timer.SubprocessTimer({"GOMP_SPINCOUNT": "7"}) as elsewhere:
+        assert elsewhere.start(_variables)("wall") >= 0.2
+    assert os.environ["GOMP_SPINCOUNT"] == "5"
+    with subprocess_timer.SubprocessTimer({"GOMP_SPINCOUNT": None}) as elsewhere:
+        assert elsewhere.start(_variables)("wall") < 0.2
+    assert os.environ["GOMP_SPINCOUNT"] == "5"
+
+
+@pytest.mark.slow
+def test_a_busy_neighbour_is_measured_with_each_way_to_wait():
+    rows = speed.busy_rows(TINY, seconds=0)
+    assert [row["waiting"] for row in rows] == list(speed.WAITING)
+    assert all(row["quiet_s"] > 0 and row["busy_s"] > 0 for row in rows)
+
+
 @pytest.mark.slow
 def test_the_command_writes_results_and_page(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(speed, "RECIPE", TINY)
+    monkeypatch.setattr(speed, "CONFIG", TINY)
     monkeypatch.setattr(speed, "DOCS", tmp_path / "speed.md")
+    shutil.copy(PAGE, tmp_path)
     threads = torch.get_num_threads()
     flags = ["--seconds", "0", "--sizes", "16", "--view-sizes", "16", "--write-docs"]
     flags += ["--cpu-time", "--folder", str(tmp_path)]
     monkeypatch.setattr(sys, "argv", ["speed", *flags])
     try:
-        speed.main()
+        run_command(speed.main, "")
     finally:
         torch.set_num_threads(threads)
     rows = json.loads((tmp_path / "results.json").read_text())
@@ -225,4 +272,3 @@ def test_the_command_writes_results_and_page(tmp_path, monkeypatch, capsys):
     text = (tmp_path / "speed.md").read_text(encoding="utf-8")
     assert "| augment_strong | 16 |" in text and "| augment_strong | 16 |" in printed
     assert "one thread" in text and "clock: processor" in printed
-    assert max(map(len, speed_page._PAGE.splitlines())) <= 88

@@ -1,4 +1,4 @@
-"""The recipe of the published Vaihingen table: its numbers, and a run in miniature."""
+"""The setting of the published Vaihingen table: its numbers, and a run in miniature."""
 
 import numpy as np
 import pytest
@@ -9,16 +9,19 @@ from workshop_lib.data.read.landcover import TRAIN_TILES, VAIHINGEN_CLASSES, col
 
 
 def test_the_published_setting():
-    recipe = vaihingen.recipe()
-    assert recipe.steps == 20 * 4166 // 16 == 5207
-    assert (recipe.size, recipe.batch_size, recipe.task) == (256, 16, "segment")
+    config = vaihingen.published_config()
+    assert config.optim.steps == 20 * 4166 // 16 == 5207
+    assert (config.data.size, config.optim.batch_size) == (256, 16)
+    assert config.model.heads == ("cover",)
 
 
-def test_the_budget_counts_a_network_that_is_known_by_heart():
-    small = vaihingen.recipe().with_(model="unet-4", size=16, batch_size=2, steps=10)
-    found = vaihingen.budget(small)
+def test_the_budget_grows_with_the_batch():
+    small = vaihingen.published_config().replace(
+        encoder="unet-4", size=16, batch_size=2, steps=10
+    )
+    found = vaihingen.training_budget(small)
     assert found["steps"] == 10 and found["parameters"] > 1000
-    more = vaihingen.budget(small.with_(batch_size=128))
+    more = vaihingen.training_budget(small.replace(batch_size=128))
     assert more["tflop_per_step"] == pytest.approx(64 * found["tflop_per_step"])
     assert more["gb"] > found["gb"]
 
@@ -40,8 +43,8 @@ def areas(root):
 
 @pytest.mark.slow
 def test_a_run_in_miniature_learns_and_scores_the_held_out_areas(tmp_path):
-    small = vaihingen.recipe().with_(
-        model="unet-4", size=16, batch_size=8, steps=60, eval_every=30, lr=0.01
+    small = vaihingen.published_config().replace(
+        encoder="unet-4", size=16, batch_size=8, steps=60, eval_every=30, lr=0.01
     )
     found = vaihingen.run(areas(tmp_path / "data"), small, tmp_path / "run")
     assert found["area"].tolist() == [15, 23]

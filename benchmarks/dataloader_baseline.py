@@ -149,7 +149,7 @@ class UsualTraining:
     """FixMatch on a network, step by step, in the usual way.
 
     Args:
-        model: the network, which returns logits first; is trained in place.
+        model: takes {"rgb": images}, returns {"scene": logits}; is trained in place.
         images: (N, 3, H, W) uint8; labels (N,).
         batch_size: labeled images per step, B.
         mu: unlabeled images per labeled one.
@@ -173,7 +173,7 @@ class UsualTraining:
         (x_lab,), y = next(self.labeled)
         (weak, strong), _ = next(self.unlabeled)
         B = len(y)
-        logits = self.model(torch.cat([x_lab, weak, strong]))[0]
+        logits = self.model({"rgb": torch.cat([x_lab, weak, strong])})["scene"]
         logits_x = logits[:B]
         logits_u_w, logits_u_s = logits[B:].chunk(2)
         loss_x = F.cross_entropy(logits_x, y)
