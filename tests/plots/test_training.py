@@ -29,6 +29,30 @@ def test_curves_show_the_log_in_per_cent() -> None:
     assert styles[0] != styles[1]
 
 
+@pytest.mark.parametrize(
+    ("column", "label", "best"),
+    [
+        ("val_r2", "R² on validation images", "best 0.900"),
+        ("val_mae", "mean absolute error on validation images", "best -0.050"),
+        ("supervised", "supervised term of the loss", "best -0.050"),
+        ("val_f1_micro", "micro F1 on validation images (%)", "best 90.0 %"),
+    ],
+)
+def test_other_columns_have_their_own_names_and_units(
+    column: str, label: str, best: str
+) -> None:
+    values = np.linspace(-0.05, 0.9, len(STEPS))
+    log = pd.DataFrame({"step": STEPS, column: values})
+    figure = plots.learning_curves({"A": log}, column=column)
+    (axes,) = figure.axes
+    assert axes.get_ylabel() == label
+    in_per_cent = label.endswith("(%)")
+    scale = 100 if in_per_cent else 1
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), scale * values)
+    assert (axes.get_ylim() == (0, 102)) is in_per_cent
+    assert best in plots.describe(figure)
+
+
 def test_logs_of_several_seeds_become_a_mean_in_a_band() -> None:
     seeds = [LOG.assign(val_accuracy=LOG["val_accuracy"] + d) for d in (-0.02, 0, 0.08)]
     figure = plots.learning_curves({"A": pd.concat(seeds), "B": LOG})

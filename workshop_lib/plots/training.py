@@ -26,20 +26,32 @@ from workshop_lib.plots.style import (
 _WORDS = {
     "val_accuracy": "accuracy on validation images",
     "val_miou": "mean IoU on validation tiles",
+    "val_f1_micro": "micro F1 on validation images",
     "val_accuracy_online": "accuracy on validation images, online weights",
     "mask_rate": "unlabelled images used",
     "pseudo_accuracy": "pseudo-labels right, of those used",
+}
+# Columns that are no fractions, and drawn as they are
+_NUMBERS = {
+    "val_r2": "R² on validation images",
+    "val_mae": "mean absolute error on validation images",
+    "val_loss": "loss on validation images",
+    "loss": "training loss",
+    "supervised": "supervised term of the loss",
+    "unsupervised": "unsupervised term of the loss",
 }
 # Short names of the columns, for a training that is still running
 _SHORT = {
     "val_accuracy": "validation right",
     "val_miou": "mean IoU",
+    "val_f1_micro": "micro F1",
     "mask_rate": "unlabelled used",
     "pseudo_accuracy": "of these right",
 }
 _LOOKS: dict[str, dict[str, Any]] = {
     "val_accuracy": {"color": PALETTE["black"], "linestyle": "-", "marker": "o"},
     "val_miou": {"color": PALETTE["green"], "linestyle": ":", "marker": "D"},
+    "val_f1_micro": {"color": PALETTE["black"], "linestyle": "-", "marker": "o"},
     "mask_rate": {"color": PALETTE["blue"], "linestyle": "-.", "marker": "^"},
     "pseudo_accuracy": {
         "color": PALETTE["vermilion"],
@@ -68,8 +80,9 @@ def learning_curves(
 
     Args:
         logs: the log of a run (`Run.log`), or of each run by the name to show; columns
-            `step` and `column`, the latter in 0..1; rows without a value are skipped.
-        column: the column to draw.
+            `step` and `column`; rows without a value are skipped.
+        column: the column to draw: a fraction in 0..1, drawn in per cent; or
+            "val_r2", "val_mae", "val_loss" or a term of the loss, drawn as it is.
         title: heading of the figure.
 
     Raises:
@@ -79,20 +92,28 @@ def learning_curves(
         logs = {"validation": logs}
     figure, axes = new_axes(7.2, 5.2)
     ends = []
+    number = _NUMBERS.get(column)
+    unit = " %" if number is None else ""
     for position, (name, log) in enumerate(logs.items()):
         mean = _draw_line(axes, log, column, label=name, **line_style(position))
         if len(mean):
             runs = int(log.dropna(subset=column).groupby("step").size().max())
             who = f"{name}, mean of {runs} seeds," if runs > 1 else name
-            last, best = mean.iloc[-1], mean.max()
-            ends.append(f"{who} ends at {last:.1f} % (best {best:.1f} %).")
+            last = mean.iloc[-1]
+            best = mean.max() if number is None or column == "val_r2" else mean.min()
+            digits = 1 if number is None else 3
+            ends.append(
+                f"{who} ends at {last:.{digits}f}{unit} (best {best:.{digits}f}{unit})."
+            )
     if not ends:
         raise WorkshopError(
             f"no log holds a value of {column!r}: was the training shorter than"
             " eval_every steps? Lower eval_every in the config."
         )
-    _finish(figure, axes, title, f"{_WORDS.get(column, column)} (%)", len(ends))
-    figure.alt = f"{title}, in per cent against optimiser steps. " + " ".join(ends)
+    label = number or f"{_WORDS.get(column, column)} (%)"
+    _finish(figure, axes, title, label, len(ends), percent=number is None)
+    scale = "in per cent" if number is None else number
+    figure.alt = f"{title}, {scale} against optimiser steps. " + " ".join(ends)
     return figure
 
 
@@ -155,7 +176,7 @@ def growing_curve(log: pd.DataFrame, *, steps: int, title: str) -> AccessibleFig
         mean = _draw_line(axes, log, column, label=label, **_LOOKS[column])
         if len(mean):
             words.append(f"{label}: {mean.iloc[-1]:.1f} %.")
-    if not words or "val_accuracy" not in log.columns:
+    if not words or not {"val_accuracy", "val_f1_micro"} & set(log.columns):
         raise WorkshopError(
             "this log holds no validation accuracy: give the log of a training."
         )
@@ -168,13 +189,17 @@ def growing_curve(log: pd.DataFrame, *, steps: int, title: str) -> AccessibleFig
 
 
 def _draw_line(axes: Axes, log: pd.DataFrame, column: str, **style: Any) -> pd.Series:
-    """Draw a column of a log in per cent, if it has values; return the mean by step."""
+    """Draw a column of a log, if it has values; return the mean by step.
+
+    Fractions in per cent.
+    """
     import seaborn as sns
 
     if not {"step", column} <= set(log.columns):
         return pd.Series(dtype=float)
     rows = log[["step", column]].dropna().astype({column: float})
-    rows[column] *= 100
+    if column not in _NUMBERS:
+        rows[column] *= 100
     mean = rows.groupby("step")[column].mean()
     if len(mean):
         seeds = len(rows) > len(mean)
@@ -188,12 +213,18 @@ def _draw_line(axes: Axes, log: pd.DataFrame, column: str, **style: Any) -> pd.S
 
 
 def _finish(
-    figure: AccessibleFigure, axes: Axes, title: str, y_label: str, lines: int
+    figure: AccessibleFigure,
+    axes: Axes,
+    title: str,
+    y_label: str,
+    lines: int,
+    percent: bool = True,
 ) -> None:
-    """Label axes of per cent against steps, with the legend below them."""
+    """Label axes of per cent or numbers against steps, with the legend below them."""
     axes.set(title=title, xlabel="optimiser steps", ylabel=y_label)
     axes.set_xlim(left=0)
-    axes.set_ylim(0, 102)
+    if percent:
+        axes.set_ylim(0, 102)
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     light_grid(axes)
     # Inside the axes no corner is free of lines in every training

@@ -1,6 +1,6 @@
 """Scores of an evaluation as tables, and as the text of `workshop evaluate`."""
 
-__all__ = ["METRIC_NAMES", "class_scores", "overall_scores", "summary"]
+__all__ = ["INTERVALS", "METRIC_NAMES", "class_scores", "overall_scores", "summary"]
 
 import pandas as pd
 
@@ -16,7 +16,7 @@ METRIC_NAMES = {
     "f1_micro": "micro F1",
     "r2": "R²",
 }
-_INTERVALS = {"accuracy": "accuracy", "mean F1": "macro_f1", "kappa": "kappa"}
+INTERVALS = {"accuracy": "accuracy", "mean F1": "macro_f1", "kappa": "kappa"}
 _WEIGHTS = {"ema": "averaged", "online": "online"}
 
 
@@ -96,7 +96,7 @@ def summary(result: Evaluation) -> str:
 
 
 def _interval(result: Evaluation, name: str) -> str:
-    ends = result.intervals.get(_INTERVALS.get(name, ""))
+    ends = result.intervals.get(INTERVALS.get(name, ""))
     if ends is None:
         return ""
     return f"  (95 % interval over images {ends[0]:.3f} to {ends[1]:.3f})"

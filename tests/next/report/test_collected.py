@@ -1,0 +1,152 @@
+"""From run folders to the page: what is read off a run, and how to repeat it."""
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.next.training.tiny import parts, short, tiny
+from workshop_lib.data.mini_eo import mini_eo
+from workshop_lib.data.split import Split
+from workshop_lib.errors import WorkshopError
+from workshop_lib.next.config import Config
+from workshop_lib.next.methods import UDA, FixMatch
+from workshop_lib.next.presets import preset
+from workshop_lib.next.report.data import collect
+from workshop_lib.next.report.page import report_runs, train_command
+from workshop_lib.next.report.tables import changes_table
+from workshop_lib.next.training.loop import train
+from workshop_lib.next.training.run import Run
+
+
+class Own(FixMatch):
+    """A method of one's own."""
+
+
+def read(command: str) -> dict[str, list[str]]:
+    """Return the flags of a command, each with its values."""
+    flags: dict[str, list[str]] = {}
+    for word in shlex.split(command)[2:]:
+        if word.startswith("--"):
+            flags[word] = []
+        else:
+            flags[list(flags)[-1]].append(word)
+    return flags
+
+
+@pytest.mark.parametrize(
+    ("config", "flags"),
+    [
+        (preset("class"), {"--threshold": ["0.8"], "--alignment": []}),
+        (
+            preset("class", data="my photos/x", threshold=0.95, alignment=False),
+            {"--data": ["my photos/x"], "--threshold": ["0.95"], "--no-alignment": []},
+        ),
+        (
+            preset("class", method=UDA(lambda_u=0.5), sensors=("s2", "s1"), seed=3),
+            {"--lambda-u": ["0.5"], "--sensors": ["s2", "s1"], "--seed": ["3"]},
+        ),
+        (
+            preset("class", "segment", method="supervised"),
+            {"--heads": ["cover"], "--encoder": ["unet-16"], "--batch-size": ["8"]},
+        ),
+    ],
+)
+def test_the_command_has_all_that_differs(
+    config: Config, flags: dict[str, list[str]]
+) -> None:
+    command = train_command(config)
+    found = read(command)
+    assert command.startswith("workshop train --method ")
+    assert found["--method"] == [config.method_name]
+    assert flags.items() <= found.items()
+    assert "--steps" not in found and "--precision" not in found  # as always
+
+
+def test_the_command_names_a_split_that_the_config_does_not_draw() -> None:
+    command = train_command(preset("class", steps=7), "my runs/a/split")
+    assert command.endswith("--steps 7 --split 'my runs/a/split'")
+
+
+def test_no_command_trains_a_method_of_ones_own() -> None:
+    assert train_command(Config(method=Own())) == ""
+
+
+def test_a_page_holds_what_the_runs_hold(tmp_path: Path) -> None:
+    scenes = mini_eo(200)
+    split = Split.random(scenes, labels_per_class=2, seed=0)  # the config's has 4
+    runs: list[Run] = []
+    for method in ("supervised", "fixmatch"):
+        folder = tmp_path / method
+        config = short(method=method)
+        runs.append(train(config, scenes, split, folder=folder, verbose=False))
+    page = collect(runs, "workshop report a b", scenes)
+    assert page.title.startswith("What are unlabelled")
+    assert [r.title for r in page.results] == [
+        "Supervised, weak augmentation", "FixMatch",
+    ]  # fmt: skip
+    assert page.main.run is runs[1] and page.baseline is page.results[0]
+    for result, run in zip(page.results, runs, strict=True):
+        assert result.split_folder == str(run.folder / "split")
+        assert result.embedded is not None and 0 <= result.embedded.knn <= 1
+        assert len(result.evaluation.checkpoints) == 4
+    supervised, fixmatch = page.results
+    assert supervised.pseudo_labels is None and fixmatch.pseudo_labels is not None
+    assert page.audit is not None and page.near_duplicates
+    changed = changes_table(page).set_index("setting")
+    assert changed.loc["threshold"].tolist() == ["–", "0.8"]
+    assert changed.loc["steps"].tolist() == ["6", "6"]
+
+
+KINDS: dict[str, tuple[tuple[str, ...], str, bool, str, list[str]]] = {
+    "maps": (("cover",), "unet-4", False, "mean IoU", ["confusion", "maps", "recall"]),
+    "several labels": (("scene",), "small_cnn", True, "micro F1", ["recall"]),
+    "a number": (("elevation",), "small_cnn", False, "R²", []),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_head_gets_its_page(kind: str, tmp_path: Path) -> None:
+    heads, encoder, several, measure, own = KINDS[kind]
+    scenes = tiny(several=several)
+    split, runs = parts(scenes), []
+    for method in ("supervised", "fixmatch"):
+        config = short(method=method, heads=heads, encoder=encoder)
+        folder = tmp_path / method
+        runs.append(train(config, scenes, split, folder=folder, verbose=False))
+    path = report_runs([r.folder for r in runs], tmp_path / "r.html", scenes=scenes)
+    text = path.read_text(encoding="utf-8")
+    assert f"FixMatch reached {measure}" in text
+    for name in ("curves", "costs", "settings", "made", *own):
+        assert f'<section id="{name}">' in text
+        assert f'href="#{name}"' in text
+    for name in {"gallery", "calibration", "embedding", "maps"} - set(own):
+        assert f'id="{name}"' not in text and f'href="#{name}"' not in text
+    assert text.count("<img") == text.count("data:image/")
+
+
+def test_runs_that_cannot_be_compared_are_refused(tmp_path: Path) -> None:
+    scenes = tiny()
+    split = parts(scenes)
+    settings: list[dict[str, Any]] = [
+        {},
+        {"heads": ("elevation",)},
+        {},
+    ]
+    turned = Split(split.labeled, split.unlabeled, split.test, split.val, seed=0)
+    runs = []
+    for i, (changes, own) in enumerate(
+        zip(settings, (split, split, turned), strict=True)
+    ):
+        config = short(method="supervised", **changes)
+        folder = tmp_path / str(i)
+        runs.append(train(config, scenes, own, folder=folder, verbose=False))
+    with pytest.raises(WorkshopError, match="measured by accuracy, r2"):
+        report_runs(runs[:2], tmp_path / "r.html", scenes=scenes)
+    with pytest.raises(WorkshopError, match="not tested on the same images"):
+        report_runs(runs[::2], tmp_path / "r.html", scenes=scenes)
+    with pytest.raises(WorkshopError, match="at least one run"):
+        report_runs([], tmp_path / "r.html")
+    assert torch.equal(turned.test, split.val)

@@ -1,0 +1,496 @@
+"""The report: whole, self-contained, readable by everyone, and never half-written."""
+
+import dataclasses
+import errno
+import math
+import os
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from tests.next.report.samples import (
+    embedded,
+    sample_evaluation,
+    sample_report,
+    sample_result,
+)
+from workshop_lib.data.audit import Audit, Finding
+from workshop_lib.errors import WorkshopError
+from workshop_lib.evaluation.statistics import mcnemar
+from workshop_lib.next.report import page as page_module
+from workshop_lib.next.report.data import Embedded, MethodResult, ReportData
+from workshop_lib.next.report.page import gain_bars, write_report
+from workshop_lib.next.report.pictures import (
+    confident_mistakes,
+    corrected_mistakes,
+    typical_successes,
+)
+from workshop_lib.next.report.tables import (
+    class_table,
+    cost_table,
+    difference_table,
+    mistake_table,
+    paper_table,
+)
+
+NASTY = '<script>alert("x")</script> & co'
+CLASSES = ("Forest", NASTY, "River/lake", "Empty")  # no test image is "Empty"
+SECTIONS = [
+    "done",
+    "split",
+    "idea",
+    "ladder",
+    "sure",
+    "curves",
+    "pseudo",
+    "confusion",
+    "gallery",
+    "recall",
+    "calibration",
+    "embedding",
+    "costs",
+    "settings",
+    "next",
+    "made",
+]
+
+
+class Page(HTMLParser):
+    """What a browser would make of the page, as far as the tests ask."""
+
+    VOID = ("meta", "img", "br", "link", "input", "hr")
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.words = ""
+        self.feed(text)
+        self.close()
+        assert not self.open, f"left open: {self.open}"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open and self.open[-1] == tag, f"</{tag}> closes {self.open[-1:]}"
+        self.open.pop()
+
+    def handle_data(self, data: str) -> None:
+        if not self.open or self.open[-1] != "style":
+            self.words += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attrs for name, attrs in self.tags if name == tag]
+
+
+def written(data: ReportData, folder: Path) -> Page:
+    path = write_report(folder / "r.html", data)
+    return Page(path.read_text(encoding="utf-8"))
+
+
+TRUTH = torch.arange(60) % 3
+
+
+def result(title: str, skill: float, **changes: Any) -> MethodResult:
+    return sample_result(title, TRUTH, CLASSES, skill, **changes)
+
+
+@pytest.fixture(scope="module")
+def data() -> ReportData:
+    plain = {"method": "supervised"}
+    results = [
+        result("Supervised, weak", 1.0, **plain),
+        result("Supervised, strong", 2.0, **plain, labeled_view="strong"),
+        result("FixMatch", 5.0),
+        result("All labels", 6.0, **plain, labels_per_class=0),
+    ]
+    finding = Finding("overlap", "error", "1 image in val and test: a.png")
+    return sample_report(
+        results,
+        TRUTH,
+        CLASSES,
+        title=f"Report {NASTY}",
+        audit=Audit((finding,), {}),
+    )
+
+
+@pytest.fixture(scope="module")
+def text(data: ReportData, tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("report") / "new" / "report.html"
+    assert write_report(path, data) == path
+    assert os.listdir(path.parent) == ["report.html"]
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def page(text: str) -> Page:
+    return Page(text)
+
+
+def test_every_section_is_there_and_linked(page: Page) -> None:
+    assert [a["id"] for a in page.all("section")] == SECTIONS
+    links = [a["href"] for a in page.all("a")]
+    assert links == ["#content", *(f"#{name}" for name in SECTIONS)]
+    for words in (
+        "workshop train --data FOLDER --labels-per-class 4 --method fixmatch",
+        "workshop quickstart",
+        "1 image in val and test: a.png",
+        "a fault that makes the figures on this page wrong",
+        "62.5",
+        "best, averaged",
+        "torch 2.4",
+        "1,234,567",
+        "0.95",
+    ):
+        assert words in page.words
+
+
+def test_nothing_is_loaded_from_elsewhere(text: str, page: Page) -> None:
+    for tag, attrs in page.tags:
+        for key in ("src", "href", "srcset", "data", "action", "poster"):
+            value = attrs.get(key)
+            assert value is None or value.startswith(("data:", "#")), (tag, value)
+    assert not page.all("script") and not page.all("link") and not page.all("iframe")
+    assert "http:" not in text and "https:" not in text
+    assert "@import" not in text and "url(" not in text
+
+
+def test_page_forbids_itself_to_load_anything(page: Page) -> None:
+    (policy,) = [m for m in page.all("meta") if "http-equiv" in m]
+    assert policy["http-equiv"] == "Content-Security-Policy"
+    assert "default-src 'none'" in (policy["content"] or "")
+
+
+def test_page_stays_light(text: str, data: ReportData, tmp_path: Path) -> None:
+    photos = sample_report(data.results, TRUTH, CLASSES, side=256)
+    page = write_report(tmp_path / "r.html", photos)
+    assert len(text) < 3_000_000 and page.stat().st_size < 3_000_000
+
+
+def test_every_picture_has_words(page: Page) -> None:
+    pictures = page.all("img")
+    assert len(pictures) > 20
+    for picture in pictures:
+        assert len(picture["alt"] or "") > 10
+    assert any("FixMatch" in (p["alt"] or "") for p in pictures)
+
+
+def test_structure_for_screen_readers(page: Page) -> None:
+    assert page.all("html")[0]["lang"] == "en"
+    levels = [int(tag[1]) for tag, _ in page.tags if tag in ("h1", "h2", "h3", "h4")]
+    assert levels.count(1) == 1 and levels[0] == 1
+    assert all(b <= a + 1 for a, b in zip(levels, levels[1:], strict=False))
+    assert {cell["scope"] for cell in page.all("th")} == {"col", "row"}
+    assert len(page.all("caption")) == len(page.all("table"))
+    ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
+
+
+def test_phone_dark_and_paper(text: str, page: Page) -> None:
+    assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in (
+        page.all("meta")
+    )
+    assert "prefers-color-scheme: dark" in text and "@media print" in text
+
+
+def test_names_are_escaped(text: str, page: Page) -> None:
+    assert NASTY not in text
+    assert NASTY in page.words  # and yet read as they are
+
+
+def test_equal_data_give_equal_bytes(
+    data: ReportData, text: str, tmp_path: Path
+) -> None:
+    again = write_report(tmp_path / "again.html", data)
+    assert again.read_text(encoding="utf-8") == text
+
+
+def test_numbers_on_the_page_are_the_scores(data: ReportData, page: Page) -> None:
+    for item in data.results:
+        assert f"{100 * item.value:.1f}\N{NO-BREAK SPACE}%" in page.words
+    gain = data.main.value - data.results[1].value
+    assert f"worth {100 * gain:.1f} points" in page.words
+
+
+def test_better_baseline_counts(data: ReportData, tmp_path: Path) -> None:
+    assert data.baseline is data.results[1] and data.main is data.results[2]
+    weak_wins = dataclasses.replace(
+        data,
+        results=[
+            dataclasses.replace(data.results[0], evaluation=data.results[3].evaluation),
+            *data.results[1:],
+        ],
+    )
+    assert weak_wins.baseline is weak_wins.results[0]
+    assert "did not pay off" in written(weak_wins, tmp_path).words
+
+
+def test_small_difference_is_called_chance(
+    data: ReportData, page: Page, tmp_path: Path
+) -> None:
+    strong = data.results[1]
+    same = dataclasses.replace(data.results[2], evaluation=strong.evaluation)
+    close = dataclasses.replace(data, results=[strong, same])
+    assert "could be chance: repeat" in written(close, tmp_path).words
+    assert "could be chance: repeat" not in page.words
+
+
+def test_bars_say_what_each_gain_came_from(data: ReportData) -> None:
+    worth = [bar.worth for bar in gain_bars(data.results)]
+    assert worth[0] == ""
+    assert worth[1] == "what strong augmentation was worth"
+    assert worth[2] == "what the unlabelled images were worth"
+    control = result("Control", 3.0, unlabeled_from="labeled")
+    found = gain_bars([data.results[0], control])
+    assert "without unlabelled images" in found[1].worth
+
+
+def test_galleries_show_what_they_say(data: ReportData) -> None:
+    corrected, right = corrected_mistakes(data), typical_successes(data)
+    assert {p.mark for p in corrected + right} == {"right"}
+    assert all("baseline: " in p.alt for p in corrected)
+    assert len(right) == 3  # one for each class that has images
+    weakest = dataclasses.replace(data, results=data.results[:1])
+    assert corrected_mistakes(weakest) == []
+    wrong = confident_mistakes(weakest)
+    assert {p.mark for p in wrong} == {"wrong"}
+    shares = [float(p.alt.split("\N{NO-BREAK SPACE}%")[0].split()[-1]) for p in wrong]
+    assert len(shares) > 3 and shares == sorted(shares, reverse=True)
+
+
+def test_the_typical_success_has_median_confidence(data: ReportData) -> None:
+    main = data.main
+    right = data.right(main)
+    for k, picture in enumerate(typical_successes(data)):
+        sure = main.evaluation.probs.max(dim=1).values[right & (k == TRUTH)]
+        middle = 100 * float(sure.sort().values[len(sure) // 2])
+        assert f"{middle:.0f}\N{NO-BREAK SPACE}%" in picture.alt
+
+
+def test_absent_class_is_a_dash(data: ReportData) -> None:
+    table = class_table(data).set_index("class")
+    assert table.loc["Empty"].tolist() == ["0", "–", "–", "–", "–", "–"]
+    assert table.loc["Forest", "test images"] == "20"
+
+
+def test_each_class_has_recall_precision_and_f1_where_one_method_stands_alone(
+    data: ReportData,
+) -> None:
+    alone = dataclasses.replace(data, results=data.results[2:3])
+    table = class_table(alone)
+    scores = alone.main.evaluation.scores
+    assert list(table.columns[2:]) == ["recall", "precision", "F1"]
+    shown = [float(cell.split("\N{NO-BREAK SPACE}")[0]) for cell in table.iloc[0, 2:]]
+    values = (scores.recall[0], scores.precision[0], scores.f1[0])
+    assert shown == [round(100 * v) for v in values]
+
+
+def test_differences_are_mcnemars(data: ReportData, page: Page) -> None:
+    table = difference_table(data)
+    assert len(table) == 3  # all but the main method
+    main, weak = (
+        r.evaluation.probs.argmax(1) == TRUTH for r in (data.main, data.results[0])
+    )
+    only_here, only_there = int((main & ~weak).sum()), int((weak & ~main).sum())
+    row = table.iloc[0]
+    assert row["right here only"] == str(only_here)
+    assert row["right there only"] == str(only_there)
+    assert row["difference (points)"] == f"{100 * (only_here - only_there) / 60:+.1f}"
+    real = mcnemar(main.numpy(), weak.numpy()).significant
+    assert row["real?"] == ("yes" if real else "cannot tell")
+    verdict = data.compare(data.baseline).summary("FixMatch", "Supervised, strong")
+    assert all(line in page.words for line in verdict.splitlines()[2:])
+    alone = dataclasses.replace(data, results=data.results[:1])
+    assert difference_table(alone).empty and alone.others == []
+
+
+def test_most_frequent_mistakes_are_counted_and_none_is_no_table(
+    data: ReportData,
+) -> None:
+    weakest = data.results[0]
+    table = mistake_table(weakest, most=100)
+    images = [int(count) for count in table["images"]]
+    assert images == sorted(images, reverse=True)
+    assert sum(images) == int((weakest.evaluation.probs.argmax(1) != TRUTH).sum())
+    perfect = torch.nn.functional.one_hot(TRUTH, len(CLASSES)).float()
+    all_right = sample_evaluation(perfect, TRUTH, CLASSES)
+    assert mistake_table(dataclasses.replace(weakest, evaluation=all_right)).empty
+
+
+def with_facts(result: MethodResult, **facts: Any) -> MethodResult:
+    run = dataclasses.replace(result.run, facts={**result.run.facts, **facts})
+    return dataclasses.replace(result, run=run)
+
+
+def test_costs_tell_minutes_and_memory_and_a_dash_where_unknown(
+    data: ReportData,
+) -> None:
+    old = with_facts(data.results[0], peak_memory=None, seconds=150.0)
+    quick = with_facts(data.results[1], seconds=12.0)
+    others = [quick, *data.results[2:]]
+    table = cost_table(dataclasses.replace(data, results=[old, *others]))
+    assert table["peak memory (MiB)"].tolist() == ["–", "300", "300", "300"]
+    assert table["minutes"].tolist()[:2] == ["2.5", "0.20"]
+
+
+def test_page_without_the_rest_leaves_it_out_cleanly(
+    data: ReportData, tmp_path: Path
+) -> None:
+    first = data.results[0]
+    uncalibrated = dataclasses.replace(first.evaluation, calibration=None)
+    bare = dataclasses.replace(first, evaluation=uncalibrated, embedded=None)
+    only = dataclasses.replace(data, results=[bare])
+    page = written(only, tmp_path)
+    left_out = ("idea", "calibration", "embedding")
+    sections = [name for name in SECTIONS if name not in left_out]
+    assert [a["id"] for a in page.all("section")] == sections
+    assert [a["href"] for a in page.all("a")][1:] == [f"#{name}" for name in sections]
+
+
+def test_collapsed_network_is_told_in_place_of_a_map(
+    data: ReportData, tmp_path: Path
+) -> None:
+    found = embedded(TRUTH, CLASSES)
+    same = dataclasses.replace(found.drawn, vectors=np.ones_like(found.drawn.vectors))
+    flat = Embedded(same, knn=0.25, silhouette=math.nan)
+    only = dataclasses.replace(
+        data, results=[dataclasses.replace(data.results[0], embedded=flat)]
+    )
+    page = written(only, tmp_path)
+    assert "No map: all 30 vectors point the same way" in page.words
+
+
+def test_clean_audit_says_what_was_not_looked_for(
+    data: ReportData, tmp_path: Path
+) -> None:
+    clean = dataclasses.replace(
+        data, results=data.results[:1], audit=Audit((), {}), near_duplicates=False
+    )
+    page = written(clean, tmp_path)
+    assert "The audit found nothing: no image in two parts" in page.words
+    assert "Not looked for" in page.words
+
+
+def test_settings_stand_beside_the_papers(data: ReportData) -> None:
+    table = paper_table(data.main)
+    rows = table.set_index("setting")[["here", "paper", "note"]]
+    assert rows.loc["threshold"].tolist() == ["0.8", "0.95", "differs"]
+    assert rows.loc["alignment"].tolist() == ["yes", "no", "differs"]
+    assert rows.loc["lambda_u"].tolist() == ["1.0", "1.0", ""]
+    assert paper_table(data.results[0]).empty
+
+
+@pytest.mark.parametrize("position", [0, 2, 3])
+def test_one_result_is_enough(data: ReportData, tmp_path: Path, position: int) -> None:
+    only = data.results[position]
+    log = only.run.log.drop(columns=["val_accuracy"])  # stopped before a validation
+    short = dataclasses.replace(only, run=dataclasses.replace(only.run, log=log))
+    alone = dataclasses.replace(data, results=[short], audit=None)
+    page = written(alone, tmp_path)
+    sections = [name for name in SECTIONS if name != "idea" or position == 2]
+    assert "was not audited" in page.words
+    assert [a["id"] for a in page.all("section")] == sections
+    assert "holds no value of it" in page.words
+    assert "unlabelled images were worth" not in page.words  # nothing to compare
+    assert "Corrected" not in page.words
+
+
+def test_reflectances_are_shown(data: ReportData, tmp_path: Path) -> None:
+    bands = ("B02", "B03", "B04", "B08")
+    images = torch.rand(len(data.scenes), 4, 8, 8) * 0.3
+    scenes = dataclasses.replace(data.scenes, images=images, bands=bands)
+    spectral = dataclasses.replace(data, scenes=scenes)
+    page = written(spectral, tmp_path)
+    sources = [image["src"] for image in page.all("img")]
+    dim = dataclasses.replace(scenes, images=0.5 * images)
+    dark = dataclasses.replace(spectral, scenes=dim)
+    other = written(dark, tmp_path)
+    changed = [image["src"] for image in other.all("img")]
+    assert len(sources) == len(changed)
+    assert sum(a != b for a, b in zip(sources, changed, strict=True)) >= 6  # galleries
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the drawing, where only the writing is tested."""
+    monkeypatch.setattr(page_module, "_render", lambda data: "new")
+
+
+def failing(code: int) -> Any:
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError(code, os.strerror(code))
+
+    return fail
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (errno.ENOSPC, "disk is full"),
+        (errno.EACCES, "permission"),
+        (errno.EIO, "error"),
+    ],
+)
+def test_failed_write_leaves_the_old_report(
+    data: ReportData,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    code: int,
+    words: str,
+) -> None:
+    path = tmp_path / "report.html"
+    path.write_text("old", encoding="utf-8")
+    monkeypatch.setattr(os, "replace", failing(code))
+    with pytest.raises(WorkshopError, match=words):
+        write_report(path, data)
+    assert path.read_text(encoding="utf-8") == "old"
+    assert os.listdir(tmp_path) == ["report.html"]
+
+
+@pytest.mark.usefixtures("quick")
+def test_interrupted_write_leaves_nothing(
+    data: ReportData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write_report(tmp_path / "report.html", data)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.usefixtures("quick")
+def test_folder_in_place_of_the_file(data: ReportData, tmp_path: Path) -> None:
+    with pytest.raises(WorkshopError, match="is a folder"):
+        write_report(tmp_path, data)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WorkshopError, match="not a folder"):
+        write_report(tmp_path / "file" / "report.html", data)
+    assert os.listdir(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"results": []}, "without results"),
+        ({"split": "other"}, "60 predictions of 'Supervised, weak' for 40 test images"),
+    ],
+)
+def test_wrong_data_are_told(
+    data: ReportData, changes: dict[str, Any], message: str
+) -> None:
+    if "split" in changes:
+        split = data.split
+        other = dataclasses.replace(split, test=split.val, val=split.test)
+        changes = {"split": other}
+    with pytest.raises(WorkshopError, match=message):
+        dataclasses.replace(data, **changes)

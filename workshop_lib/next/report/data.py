@@ -1,0 +1,314 @@
+"""The content of a report: trained methods and their predictions, read from runs."""
+
+__all__ = ["Embedded", "MethodResult", "ReportData", "collect"]
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from workshop_lib.data.audit import Audit
+from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.split import PARTS, Split
+from workshop_lib.errors import WorkshopError
+from workshop_lib.evaluation.embeddings import Embeddings, knn_accuracy, silhouette
+from workshop_lib.evaluation.projection import sample_per_class
+from workshop_lib.evaluation.statistics import PairedTest, mcnemar
+from workshop_lib.next.config import Config
+from workshop_lib.next.data.load import load_dataset, make_split
+from workshop_lib.next.evaluation.embed import embed_run
+from workshop_lib.next.evaluation.evaluate import Evaluation, evaluate
+from workshop_lib.next.training.run import Run
+
+_DRAWN = 600  # images in the t-SNE: a few seconds, and points that do not overlap
+_AUDITED = 5000  # images; near duplicates among more take half a minute to find
+
+
+@dataclass(frozen=True, eq=False)
+class Embedded:
+    """Embeddings of some test images, enough for a map, and measures of all of them.
+
+    `knn` is the `knn_accuracy` of all test images among the labelled ones, `silhouette`
+    that of the `drawn` images.
+    """
+
+    drawn: Embeddings
+    knn: float
+    silhouette: float
+
+
+@dataclass(frozen=True, eq=False)
+class MethodResult:
+    """One trained method: its run, and its predictions on the test images.
+
+    The fields with a default may be missing; the page then leaves their section out.
+    """
+
+    title: str  # for readers: "Supervised, strong augmentation"
+    run: Run
+    evaluation: Evaluation
+    embedded: Embedded | None = None
+    pseudo_labels: pd.DataFrame | None = None  # Run.pseudo_labels()
+    split_folder: str = ""  # where the config alone does not give the split
+
+    @property
+    def config(self) -> Config:
+        """Config of the run."""
+        return self.run.config
+
+    @property
+    def labels(self) -> int:
+        """Number of labelled images."""
+        return int(self.run.facts["labels"])
+
+    @property
+    def steps(self) -> int:
+        """Number of optimiser steps."""
+        return int(self.run.facts["steps"])
+
+    @property
+    def value(self) -> float:
+        """The main metric on the test images."""
+        return self.evaluation.value
+
+    @property
+    def role(self) -> Literal["baseline", "semi-supervised", "ceiling"]:
+        """Role of the method in the comparison, by its config."""
+        if self.config.method_name != "supervised":
+            return "semi-supervised"
+        return "ceiling" if self.config.data.labels_per_class == 0 else "baseline"
+
+    @property
+    def is_control(self) -> bool:
+        """Whether the method ran on the labelled images only, as a control."""
+        return self.config.data.unlabeled_from == "labeled"
+
+
+@dataclass(frozen=True, eq=False)
+class ReportData:
+    """Everything that `write_report` shows. One result is enough; four tell a story.
+
+    Args:
+        title: heading of the page.
+        source: the images, in words that follow "on": "the embedded scenes".
+        scenes, split: of the main method; all methods have the same test images.
+        results: in the order of the story, weakest method first.
+        command: that made this page.
+        audit: of the split.
+        near_duplicates: whether the audit looked for images of the same ground.
+
+    Raises:
+        WorkshopError: no result, results of different kinds of head, or predictions of
+            other images than the split's test images.
+    """
+
+    title: str
+    source: str
+    scenes: Scenes
+    split: Split
+    results: Sequence[MethodResult]
+    command: str
+    audit: Audit | None = None
+    near_duplicates: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.results:
+            raise WorkshopError("a report without results: give at least one run.")
+        kinds = {result.run.metric for result in self.results}
+        if len(kinds) > 1:
+            raise WorkshopError(
+                f"runs measured by {', '.join(sorted(kinds))} on one page: compare runs"
+                " whose main heads predict the same."
+            )
+        for result in self.results:
+            found, N = len(result.evaluation.predicted), len(self.split.test)
+            if found != N or N == 0:
+                raise WorkshopError(
+                    f"{found} predictions of {result.title!r} for {N} test images:"
+                    " predict the same test images with every method."
+                )
+
+    @property
+    def kind(self) -> str:
+        """Kind of the main head: categorical, dense, multilabel or regression."""
+        return self.results[0].evaluation.kind
+
+    @property
+    def metric(self) -> str:
+        """Main metric: accuracy, miou, f1_micro or r2."""
+        return self.results[0].evaluation.metric
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Classes of the main head; empty for a number."""
+        return self.results[0].run.class_names
+
+    @property
+    def labels(self) -> Tensor:
+        """True classes of all images, (N,); only of one class per image."""
+        return self.scenes.labels.cpu()
+
+    @property
+    def main(self) -> MethodResult:
+        """The first semi-supervised method; without one, the best baseline."""
+        return _main(self.results)
+
+    @property
+    def baseline(self) -> MethodResult | None:
+        """The best supervised method with the same labels; None if that is `main`."""
+        few = self.main.labels
+        found = [r for r in self.results if r.role == "baseline" and r.labels == few]
+        best = max(found, key=lambda r: r.value, default=None)
+        return None if best is self.main else best
+
+    @property
+    def others(self) -> list[MethodResult]:
+        """All results but `main`; the baseline, if there is one, comes first."""
+        rest = [r for r in self.results if r is not self.main]
+        return sorted(rest, key=lambda r: r is not self.baseline)
+
+    def right(self, result: MethodResult) -> Tensor:
+        """Return which test images a method classified correctly, (N,) bool."""
+        predicted = result.evaluation.probs.argmax(dim=1).cpu()
+        return predicted == self.labels[self.split.test]
+
+    def compare(self, other: MethodResult) -> PairedTest:
+        """Compare the main method with another one on the same test images."""
+        return mcnemar(self.right(self.main).numpy(), self.right(other).numpy())
+
+
+def collect(
+    runs: Sequence[Run],
+    command: str,
+    scenes: Scenes | None = None,
+    titles: Sequence[str] = (),
+) -> ReportData:
+    """Score finished runs, and look at their split, embeddings and pseudo-labels.
+
+    Args:
+        runs: on one data set and with the same test images, weakest first.
+        command: that the page names as its origin.
+        scenes: their images; None loads the data set that their config names.
+        titles: one for each run; default the name of its method.
+
+    Raises:
+        WorkshopError: no run, or runs that were not tested on the same images.
+    """
+    if not runs:
+        raise WorkshopError("a report without results: give at least one run.")
+    data = runs[0].config.data
+    scenes = scenes or load_dataset(data.name, data.size, data.bands)
+    splits = [Split.load(run.folder / "split", scenes) for run in runs]
+    for run, split in zip(runs, splits, strict=True):
+        mine = (run.config.data.name, run.config.data.size)
+        if mine != (data.name, data.size) or not split.test.equal(splits[0].test):
+            raise WorkshopError(
+                f"{run.folder} and {runs[0].folder} were not tested on the same images:"
+                " compare runs of one data set, image size and split seed."
+            )
+    results = [
+        MethodResult(
+            title,
+            run,
+            evaluate(run, scenes, split),
+            _embedded(run, scenes, split),
+            run.pseudo_labels(),
+            _split_folder(run, scenes, split),
+        )
+        for title, run, split in zip(titles or _titles(runs), runs, splits, strict=True)
+    ]
+    split = splits[results.index(_main(results))]
+    source = f"the images in {data.name}"
+    if data.name.startswith("mini_eo"):
+        source = "the embedded scenes (MiniEO)"
+    check = len(scenes) <= _AUDITED
+    audit = split.audit(scenes, near_duplicates=check)
+    title = _heading(results)
+    return ReportData(title, source, scenes, split, results, command, audit, check)
+
+
+def _main(results: Sequence[MethodResult]) -> MethodResult:
+    for result in results:
+        if result.role == "semi-supervised":
+            return result
+    baselines = [r for r in results if r.role == "baseline"] or results[:1]
+    return max(baselines, key=lambda r: r.value)
+
+
+def _embedded(run: Run, scenes: Scenes, split: Split) -> Embedded | None:
+    """Embed the test images; keep as many as can be drawn. None without classes."""
+    if run.metric != "accuracy":
+        return None
+    queries = embed_run(run, scenes, split, "test")
+    memory = embed_run(run, scenes, split, "labeled")
+    rows = sample_per_class(queries.labels, _DRAWN)
+    names = tuple(queries.names[i] for i in rows.tolist())
+    drawn = Embeddings(
+        queries.vectors[rows], queries.labels[rows], names, queries.class_names
+    )
+    try:
+        apart = silhouette(drawn.vectors, drawn.labels)
+    except WorkshopError:  # only one class, or one image of each: undefined
+        apart = math.nan
+    return Embedded(drawn, knn_accuracy(memory, queries), apart)
+
+
+def _split_folder(run: Run, scenes: Scenes, split: Split) -> str:
+    """Return the folder of a split that the config alone would not draw again."""
+    try:
+        own = make_split(scenes, run.config.data)
+    except WorkshopError:  # the split came from elsewhere, and these classes are small
+        return str(run.folder / "split")
+    same = own.digest(scenes) == split.digest(scenes)
+    return "" if same else str(run.folder / "split")
+
+
+def class_counts(data: ReportData) -> pd.DataFrame:
+    """Count the images of each class in the parts of the split; empty without."""
+    if data.kind not in ("categorical", "multilabel"):
+        return pd.DataFrame()
+    counts = {}
+    for part in PARTS:
+        labels = data.labels[getattr(data.split, part)]
+        if data.kind == "categorical":
+            known = labels[labels >= 0]  # -1: unknown
+            labels = torch.nn.functional.one_hot(known, len(data.class_names))
+        counts[part] = (labels == 1).sum(dim=0).tolist()
+    return pd.DataFrame(counts)
+
+
+def _heading(results: Sequence[MethodResult]) -> str:
+    if {"baseline", "semi-supervised"} <= {result.role for result in results}:
+        return "What are unlabelled images worth?"
+    if len(results) > 1:
+        return "Which training is better, and how certain is that?"
+    return f"What did this training learn? ({results[0].title})"
+
+
+def _titles(runs: Sequence[Run]) -> list[str]:
+    """Name each run by its method, and by more where that is not unique."""
+    titles = []
+    for run in runs:
+        config = run.config
+        title = type(config.method).__name__  # "FixMatch", as in the papers
+        if config.method_name == "supervised":
+            view = f"{config.method.labeled_view} augmentation"
+            title += (
+                ", all labels" if config.data.labels_per_class == 0 else f", {view}"
+            )
+        elif config.data.unlabeled_from == "labeled":
+            title += ", labelled images only"
+        titles.append(title)
+    labels = [f"{run.facts['labels']:,} labels" for run in runs]
+    folders = [f"({Path(run.folder).name})" for run in runs]
+    for more in (labels, folders):
+        titles = [
+            title if titles.count(title) == 1 else f"{title}, {one}"
+            for title, one in zip(titles, more, strict=True)
+        ]
+    return titles

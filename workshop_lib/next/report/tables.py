@@ -1,0 +1,302 @@
+"""The tables of the report, as DataFrames of text; the first column heads each row."""
+
+__all__ = [
+    "audit_table",
+    "calibration_table",
+    "changes_table",
+    "class_table",
+    "cost_table",
+    "difference_table",
+    "embedding_table",
+    "gain_text",
+    "metric_text",
+    "mistake_table",
+    "paper_table",
+    "percent",
+    "score_table",
+    "split_table",
+    "weights_table",
+]
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from workshop_lib.evaluation.metrics import Scores, mean_of_known
+from workshop_lib.next.evaluation.summary import (
+    INTERVALS,
+    class_scores,
+    overall_scores,
+)
+from workshop_lib.next.report.data import MethodResult, ReportData, class_counts
+
+_DASH, _MINUS, _SPACE = "\N{EN DASH}", "\N{MINUS SIGN}", "\N{NO-BREAK SPACE}"
+_WEIGHTS = {"ema": "averaged", "online": "online"}
+_OF_CLASS = {"categorical": "recall", "dense": "IoU", "multilabel": "F1"}
+_NOT_PERCENT = ("kappa", "R²", "MAE", "RMSE")
+
+# Sohn et al. 2020, arXiv 2001.07685, section 4 and appendix B (CIFAR-10)
+_PAPER: dict[str, tuple[Any, str]] = {
+    "threshold": (0.95, "confidence a pseudo-label needs to be used"),
+    "alignment": (False, "pseudo-labels are pulled towards equal use of the classes"),
+    "lambda_u": (1.0, "weight of the loss on unlabelled images"),
+    "mu": (7, "unlabelled images per labelled one in a step"),
+    "batch_size": (64, "labelled images in a step"),
+    "steps": (2**20, "optimiser steps"),
+    "optimizer": ("sgd", "optimiser"),
+    "lr": (0.03, "peak learning rate"),
+    "weight_decay": (5e-4, "weight decay"),
+    "warmup_steps": (0, "steps of linear warm-up"),
+    "ema_decay": (0.999, "decay of the averaged weights that are evaluated"),
+    "encoder": ("wrn-28-2", "network"),
+    "size": (32, "side of the images (pixels)"),
+}
+
+
+def percent(value: float, digits: int = 1) -> str:
+    """Format a fraction as per cent; a dash for NaN.
+
+    The space before the sign does not break: the sign must not start a line.
+    """
+    return _number(100 * value, f".{digits}f", f"{_SPACE}%")
+
+
+def metric_text(value: float, metric: str) -> str:
+    """Format a main metric: R² as a number, any other as per cent."""
+    return _number(value, ".3f") if metric == "r2" else percent(value)
+
+
+def gain_text(value: float, metric: str) -> str:
+    """Format a difference of main metrics: in points, of R² as a number."""
+    if metric == "r2":
+        return _number(value, ".3f")
+    return _number(100 * value, ".1f", " points")
+
+
+def score_table(data: ReportData) -> pd.DataFrame:
+    """Tabulate the test scores of each method, with their intervals."""
+    rows = []
+    for result in data.results:
+        row = {"method": result.title}
+        for name, value in overall_scores(result.evaluation).items():
+            plain = name in _NOT_PERCENT
+            row[name] = _number(value, ",.3f") if plain else percent(value)
+            ends = result.evaluation.intervals.get(INTERVALS.get(name, ""))
+            if ends and not plain:
+                low, high = ends
+                row[f"95 % interval of {name}"] = (
+                    f"{100 * low:.1f}{_DASH}{percent(high)}"
+                )
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def split_table(data: ReportData) -> pd.DataFrame:
+    """Count the images of each class in each part of the split."""
+    counts = class_counts(data)
+    total = pd.DataFrame([data.split.counts()])
+    counts = pd.concat([counts, total], ignore_index=True)[list(total)]
+    counts = counts.apply(lambda column: column.map("{:,}".format))
+    names = data.class_names if len(counts) > 1 else ()
+    counts.insert(0, "class", [*names, "all images"])
+    return counts
+
+
+def audit_table(data: ReportData) -> pd.DataFrame:
+    """List the findings of the split's audit, worst first."""
+    findings = data.audit.findings if data.audit else ()
+    rows = [(f.severity, f.kind.replace("_", " "), f.message) for f in findings]
+    return pd.DataFrame(rows, columns=["severity", "finding", "where"])
+
+
+def class_table(data: ReportData) -> pd.DataFrame:
+    """Tabulate one score of each class with each method, and the gain.
+
+    Recall, of maps IoU, of several labels F1; the gain is that over the baseline. For a
+    single method: all scores. Empty for a number.
+    """
+    found = {r.title: class_scores(r.evaluation) for r in data.results}
+    mine = found[data.main.title]
+    if mine.empty:
+        return mine
+    support = mine.iloc[:, 0]
+    columns = {name: mine[name] for name in mine.columns[1:]}
+    if len(found) > 1:
+        column = _OF_CLASS[data.kind]
+        columns = {title: one[column] for title, one in found.items()}
+    table = pd.DataFrame({"class": [*mine.index, "mean of the classes"]})
+    table[f"test {support.name}"] = [f"{n:,}" for n in [*support, support.sum()]]
+    means = {k: np.append(v, mean_of_known(v.to_numpy())) for k, v in columns.items()}
+    for title, values in means.items():
+        table[title] = [percent(v, 0) for v in values]
+    if data.baseline:
+        gain = 100 * (means[data.main.title] - means[data.baseline.title])
+        table["gain (points)"] = [_number(v, "+.0f") for v in gain]
+    return table
+
+
+def mistake_table(result: MethodResult, most: int = 8) -> pd.DataFrame:
+    """List a method's most frequent confusions; empty if it made no mistake."""
+    scores = result.evaluation.scores
+    if not isinstance(scores, Scores):
+        return pd.DataFrame()
+    names = scores.class_names
+    wrong = scores.confusion - np.diag(np.diag(scores.confusion))  # (K, K)
+    of_class = wrong / np.maximum(scores.support, 1)[:, None]
+    what = "pixels" if result.evaluation.kind == "dense" else "images"
+    table = pd.DataFrame(
+        {
+            "true class": np.repeat(names, len(names)),
+            "predicted": np.tile(names, len(names)),
+            what: wrong.ravel(),
+            "of that class": [percent(v, 0) for v in of_class.ravel()],
+        }
+    )
+    table = table[table[what] > 0]
+    table = table.sort_values(what, ascending=False, kind="stable").head(most)
+    return table.assign(**{what: table[what].map("{:,}".format)})
+
+
+def difference_table(data: ReportData) -> pd.DataFrame:
+    """Compare the main method with each other one by McNemar's test."""
+    rows = []
+    for other in (r for r in data.results if r is not data.main):
+        test = data.compare(other)
+        low, high = (_number(100 * end, "+.1f") for end in test.interval())
+        rows.append(
+            {
+                "compared with": other.title,
+                "difference (points)": _number(100 * test.difference, "+.1f"),
+                "95 % interval": f"{low} to {high}",
+                "right here only": f"{test.only_a:,}",
+                "right there only": f"{test.only_b:,}",
+                "p": "< 0.0001" if test.p_value < 1e-4 else f"{test.p_value:.4f}",
+                "real?": "yes" if test.significant else "cannot tell",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def weights_table(data: ReportData) -> pd.DataFrame:
+    """Tabulate the four sets of weights that each training ended with."""
+    return pd.DataFrame(
+        {
+            "method": result.title,
+            "weights": f"{found.which}, {_WEIGHTS[found.weights]}",
+            "step": f"{found.step:,}",
+            "validation": metric_text(found.val, data.metric),
+            "test": metric_text(found.test, data.metric),
+        }
+        for result in data.results
+        for found in result.evaluation.checkpoints
+    )
+
+
+def calibration_table(data: ReportData) -> pd.DataFrame:
+    """Compare confidence and accuracy of each method, before and after scaling."""
+    rows = []
+    for result in data.results:
+        if found := result.evaluation.calibration:
+            confidence, accuracy = found.before.means()
+            rows.append(
+                {
+                    "method": result.title,
+                    "mean confidence": percent(confidence),
+                    "right": percent(accuracy),
+                    "error (points)": _number(100 * found.before.ece, ".1f"),
+                    "temperature": _number(found.temperature, ".2f"),
+                    "error then (points)": _number(100 * found.after.ece, ".1f"),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def embedding_table(data: ReportData) -> pd.DataFrame:
+    """Measure how well the classes are separated in each network's features."""
+    return pd.DataFrame(
+        {
+            "method": result.title,
+            "numbers per image": f"{result.embedded.drawn.vectors.shape[1]:,}",
+            "kNN accuracy": percent(result.embedded.knn),
+            "silhouette": _number(result.embedded.silhouette, ".2f"),
+        }
+        for result in data.results
+        if result.embedded
+    )
+
+
+def cost_table(data: ReportData) -> pd.DataFrame:
+    """Tabulate the cost of each training: labels, steps, time, memory, size."""
+    rows = []
+    for result in data.results:
+        facts, optim = result.run.facts, result.config.optim
+        semi, minutes = result.role == "semi-supervised", facts["seconds"] / 60
+        peak = facts.get("peak_memory")  # not known on every machine
+        rows.append(
+            {
+                "method": result.title,
+                "labels": f"{result.labels:,}",
+                "mu": str(optim.mu) if semi else _DASH,
+                "batch": str(optim.batch_size),
+                "steps": f"{result.steps:,}",
+                "minutes": _number(minutes, ".2f" if minutes < 1 else ".1f"),
+                "peak memory (MiB)": f"{peak / 2**20:,.0f}" if peak else _DASH,
+                "parameters": f"{facts['parameters']:,}",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def changes_table(data: ReportData) -> pd.DataFrame:
+    """Tabulate the settings that differ from the defaults, a column per method.
+
+    A method's own hyperparameters are compared with its paper's.
+    """
+    columns = {
+        result.title: {
+            name: _setting(value)
+            for section in result.config.changes().values()
+            for name, value in section.items()
+        }
+        for result in data.results
+    }
+    names = dict.fromkeys(name for one in columns.values() for name in one)
+    table = pd.DataFrame({"setting": list(names)})
+    for title, values in columns.items():
+        table[title] = [values.get(name, _DASH) for name in names]
+    return table
+
+
+def paper_table(result: MethodResult) -> pd.DataFrame:
+    """Compare FixMatch's settings with the paper's; empty for another method."""
+    sections = result.config.to_dict().values()
+    here = {name: value for section in sections for name, value in section.items()}
+    rows = [
+        {
+            "setting": name,
+            "meaning": meaning,
+            "here": _setting(here[name]),
+            "paper": _setting(paper),
+            "note": "" if here[name] == paper else "differs",
+        }
+        for name, (paper, meaning) in _PAPER.items()
+        if result.config.method_name == "fixmatch"
+    ]
+    return pd.DataFrame(rows)
+
+
+def _number(value: float, spec: str, unit: str = "") -> str:
+    """Format a number with a true minus sign; a dash for NaN."""
+    if math.isnan(value):
+        return _DASH
+    return f"{value:{spec}}{unit}".replace("-", _MINUS)
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return f"{value:,}" if isinstance(value, int) else f"{value}"
