@@ -117,7 +117,7 @@ def train_command(config: Config, split_folder: str = "") -> str:
 
     >>> from workshop_lib.next.methods import UDA
     >>> train_command(Config(method=UDA(lambda_u=0.5)).replace(lr=0.01, data="ucm"))
-    'workshop train --method uda --lambda-u 0.5 --data ucm --lr 0.01'
+    'workshop train --method uda --lambda-u 0.5 --data ucm --no-alignment --lr 0.01'
     """
     if config.method_name not in METHODS:
         return ""
