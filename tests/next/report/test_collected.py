@@ -15,8 +15,8 @@ from workshop_lib.next.config import Config
 from workshop_lib.next.methods import UDA, FixMatch
 from workshop_lib.next.presets import preset
 from workshop_lib.next.report.data import collect
-from workshop_lib.next.report.page import report_runs, train_command
-from workshop_lib.next.report.tables import changes_table
+from workshop_lib.next.report.page import report_runs
+from workshop_lib.next.report.settings import changes_table, train_command
 from workshop_lib.next.training.loop import train
 from workshop_lib.next.training.run import Run
 

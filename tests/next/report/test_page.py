@@ -29,12 +29,12 @@ from workshop_lib.next.report.pictures import (
     corrected_mistakes,
     typical_successes,
 )
+from workshop_lib.next.report.settings import paper_table
 from workshop_lib.next.report.tables import (
     class_table,
     cost_table,
     difference_table,
     mistake_table,
-    paper_table,
 )
 
 NASTY = '<script>alert("x")</script> & co'

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Literal
 
 import pandas as pd
-import torch
 from torch import Tensor
 
 from workshop_lib.data.audit import Audit
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.split import PARTS, Split
+from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.embeddings import Embeddings, knn_accuracy, silhouette
 from workshop_lib.evaluation.projection import sample_per_class
@@ -266,20 +265,6 @@ def _split_folder(run: Run, scenes: Scenes, split: Split) -> str:
         return str(run.folder / "split")
     same = own.digest(scenes) == split.digest(scenes)
     return "" if same else str(run.folder / "split")
-
-
-def class_counts(data: ReportData) -> pd.DataFrame:
-    """Count the images of each class in the parts of the split; empty without."""
-    if data.kind not in ("categorical", "multilabel"):
-        return pd.DataFrame()
-    counts = {}
-    for part in PARTS:
-        labels = data.labels[getattr(data.split, part)]
-        if data.kind == "categorical":
-            known = labels[labels >= 0]  # -1: unknown
-            labels = torch.nn.functional.one_hot(known, len(data.class_names))
-        counts[part] = (labels == 1).sum(dim=0).tolist()
-    return pd.DataFrame(counts)
 
 
 def _heading(results: Sequence[MethodResult]) -> str:

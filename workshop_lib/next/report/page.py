@@ -1,6 +1,6 @@
 """The report: one HTML file about trained methods, to read, keep, print and send."""
 
-__all__ = ["gain_bars", "render_page", "report_runs", "train_command", "write_report"]
+__all__ = ["gain_bars", "render_page", "report_runs", "write_report"]
 
 import json
 import shlex
@@ -16,11 +16,8 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.metrics import Scores
 from workshop_lib.evaluation.projection import maps_2d
 from workshop_lib.files import write_text
-from workshop_lib.next.config import Config
 from workshop_lib.next.evaluation.summary import METRIC_NAMES
-from workshop_lib.next.methods import METHODS
-from workshop_lib.next.presets import preset
-from workshop_lib.next.report import pictures, tables
+from workshop_lib.next.report import pictures, settings, tables
 from workshop_lib.next.report.data import MethodResult, ReportData, collect
 from workshop_lib.next.training.run import Run
 from workshop_lib.plots import AccessibleFigure, Bar
@@ -102,42 +99,6 @@ def render_page(template: str, **content: Any) -> str:
     return environment.get_template(template).render(content)
 
 
-def train_command(config: Config, split_folder: str = "") -> str:
-    """Return the command that trains by a config: all that differs from the defaults.
-
-    The method's hyperparameters are given wherever they differ from its paper's or from
-    the preset's, so that the command does the same wherever it starts from.
-
-    Args:
-        config: of a run.
-        split_folder: of the split, where the config does not draw it.
-
-    Returns:
-        The command; "" for a method of one's own, which no command knows.
-
-    >>> from workshop_lib.next.methods import UDA
-    >>> train_command(Config(method=UDA(lambda_u=0.5)).replace(lr=0.01, data="ucm"))
-    'workshop train --method uda --lambda-u 0.5 --data ucm --no-alignment --lr 0.01'
-    """
-    if config.method_name not in METHODS:
-        return ""
-    usual = preset("class", method=config.method_name)
-    values: dict[str, Any] = {"method": config.method_name}
-    values |= config.changes()["method"]
-    for key, (mine, _) in config.difference(usual).items():
-        values["data" if key == "data.name" else key.rpartition(".")[2]] = mine
-    flags: list[str] = []
-    for name, value in values.items():
-        flag = name.replace("_", "-")
-        if isinstance(value, bool):
-            flags.append(f"--{flag}" if value else f"--no-{flag}")
-        else:
-            several = value if isinstance(value, list | tuple) else (value,)
-            flags += [f"--{flag}", *map(str, several)]
-    split = ["--split", split_folder] if split_folder else []
-    return shlex.join(["workshop", "train", *flags, *split])
-
-
 def _render(data: ReportData) -> str:
     results, main = data.results, data.main
     return render_page(
@@ -159,8 +120,10 @@ def _render(data: ReportData) -> str:
         maps=_maps(data),
         reliability=_reliability(main),
         embedding_map=_embedding_map(main),
-        commands={r.title: train_command(r.config, r.split_folder) for r in results},
-        settings={r.title: r.config.to_dict() for r in results},
+        commands={
+            r.title: settings.train_command(r.config, r.split_folder) for r in results
+        },
+        settings=settings,
         steps=sorted({r.steps for r in results}),
         seeds=sorted({r.config.data.split_seed for r in results}),
         # Of the training, which may have been on another machine than the page

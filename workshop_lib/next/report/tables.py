@@ -3,7 +3,6 @@
 __all__ = [
     "audit_table",
     "calibration_table",
-    "changes_table",
     "class_table",
     "cost_table",
     "difference_table",
@@ -11,7 +10,6 @@ __all__ = [
     "gain_text",
     "metric_text",
     "mistake_table",
-    "paper_table",
     "percent",
     "score_table",
     "split_table",
@@ -19,10 +17,10 @@ __all__ = [
 ]
 
 import math
-from typing import Any
 
 import numpy as np
 import pandas as pd
+from torch.nn import functional as F
 
 from workshop_lib.evaluation.metrics import Scores, mean_of_known
 from workshop_lib.next.evaluation.summary import (
@@ -30,29 +28,12 @@ from workshop_lib.next.evaluation.summary import (
     class_scores,
     overall_scores,
 )
-from workshop_lib.next.report.data import MethodResult, ReportData, class_counts
+from workshop_lib.next.report.data import MethodResult, ReportData
 
 _DASH, _MINUS, _SPACE = "\N{EN DASH}", "\N{MINUS SIGN}", "\N{NO-BREAK SPACE}"
 _WEIGHTS = {"ema": "averaged", "online": "online"}
 _OF_CLASS = {"categorical": "recall", "dense": "IoU", "multilabel": "F1"}
 _NOT_PERCENT = ("kappa", "R²", "MAE", "RMSE")
-
-# Sohn et al. 2020, arXiv 2001.07685, section 4 and appendix B (CIFAR-10)
-_PAPER: dict[str, tuple[Any, str]] = {
-    "threshold": (0.95, "confidence a pseudo-label needs to be used"),
-    "alignment": (False, "pseudo-labels are pulled towards equal use of the classes"),
-    "lambda_u": (1.0, "weight of the loss on unlabelled images"),
-    "mu": (7, "unlabelled images per labelled one in a step"),
-    "batch_size": (64, "labelled images in a step"),
-    "steps": (2**20, "optimiser steps"),
-    "optimizer": ("sgd", "optimiser"),
-    "lr": (0.03, "peak learning rate"),
-    "weight_decay": (5e-4, "weight decay"),
-    "warmup_steps": (0, "steps of linear warm-up"),
-    "ema_decay": (0.999, "decay of the averaged weights that are evaluated"),
-    "encoder": ("wrn-28-2", "network"),
-    "size": (32, "side of the images (pixels)"),
-}
 
 
 def percent(value: float, digits: int = 1) -> str:
@@ -94,14 +75,21 @@ def score_table(data: ReportData) -> pd.DataFrame:
 
 
 def split_table(data: ReportData) -> pd.DataFrame:
-    """Count the images of each class in each part of the split."""
-    counts = class_counts(data)
-    total = pd.DataFrame([data.split.counts()])
-    counts = pd.concat([counts, total], ignore_index=True)[list(total)]
-    counts = counts.apply(lambda column: column.map("{:,}".format))
-    names = data.class_names if len(counts) > 1 else ()
-    counts.insert(0, "class", [*names, "all images"])
-    return counts
+    """Count the images in each part of the split, of each class where they have one."""
+    rows = []
+    for part, total in data.split.counts().items():
+        labels = data.labels[getattr(data.split, part)]
+        if data.kind == "categorical":
+            labels = F.one_hot(
+                labels[labels >= 0], len(data.class_names)
+            )  # -1: unknown
+        by_class = data.kind in ("categorical", "multilabel")
+        counts = (labels == 1).sum(dim=0).tolist() if by_class else []
+        rows.append([f"{n:,}" for n in (*counts, total)])
+    table = pd.DataFrame(dict(zip(data.split.counts(), rows, strict=True)))
+    names = data.class_names if len(table) > 1 else ()
+    table.insert(0, "class", [*names, "all images"])
+    return table
 
 
 def audit_table(data: ReportData) -> pd.DataFrame:
@@ -249,54 +237,8 @@ def cost_table(data: ReportData) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def changes_table(data: ReportData) -> pd.DataFrame:
-    """Tabulate the settings that differ from the defaults, a column per method.
-
-    A method's own hyperparameters are compared with its paper's.
-    """
-    columns = {
-        result.title: {
-            name: _setting(value)
-            for section in result.config.changes().values()
-            for name, value in section.items()
-        }
-        for result in data.results
-    }
-    names = dict.fromkeys(name for one in columns.values() for name in one)
-    table = pd.DataFrame({"setting": list(names)})
-    for title, values in columns.items():
-        table[title] = [values.get(name, _DASH) for name in names]
-    return table
-
-
-def paper_table(result: MethodResult) -> pd.DataFrame:
-    """Compare FixMatch's settings with the paper's; empty for another method."""
-    sections = result.config.to_dict().values()
-    here = {name: value for section in sections for name, value in section.items()}
-    rows = [
-        {
-            "setting": name,
-            "meaning": meaning,
-            "here": _setting(here[name]),
-            "paper": _setting(paper),
-            "note": "" if here[name] == paper else "differs",
-        }
-        for name, (paper, meaning) in _PAPER.items()
-        if result.config.method_name == "fixmatch"
-    ]
-    return pd.DataFrame(rows)
-
-
 def _number(value: float, spec: str, unit: str = "") -> str:
     """Format a number with a true minus sign; a dash for NaN."""
     if math.isnan(value):
         return _DASH
     return f"{value:{spec}}{unit}".replace("-", _MINUS)
-
-
-def _setting(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list | tuple):
-        return ", ".join(map(str, value))
-    return f"{value:,}" if isinstance(value, int) else f"{value}"
