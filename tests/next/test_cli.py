@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import fields
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -366,3 +367,30 @@ def test_quickstart_writes_what_it_promises(photos, monkeypatch, tmp_path, capsy
     out = capsys.readouterr().out
     assert "workshop train --data FOLDER" in out
     assert "the unlabelled images, beyond" in out
+
+
+def test_embeddings_are_drawn_and_written(photos, tmp_path, capsys):
+    train = ("train", "--data", photos, *FAST, "--labels-per-class", 2)
+    assert run(*train, "--folder", "a") == 0
+    assert run("embed", "a", "--part", "unlabeled", "--no-three-d") == 0
+    out = capsys.readouterr().out
+    assert "silhouette" in out and "Features of 14 unlabeled images" in out
+    folder = tmp_path / "a" / "embeddings" / "features-unlabeled"
+    names = {path.name for path in folder.iterdir()}
+    assert {"embeddings.npz", "maps_2d.png", "neighbours.png", "vectors.tsv"} <= names
+    assert run("embed", "a", "--image", "bright/x.png") == 2
+    assert "the name most like it" in capsys.readouterr().err
+
+
+def test_a_large_image_is_mapped(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr("workshop_lib.next.data.load.MINI_EO_COUNT", 150)
+    fast = ("--steps", 4, "--eval-every", 2, "--batch-size", 4, "--mu", 1)
+    maps = ("--task", "segment", "--encoder", "unet-4", "--folder", "maps")
+    assert run("train", *fast, *maps) == 0
+    np.save(tmp_path / "scene.npy", np.full((4, 90, 70), 0.2, np.float32))
+    assert run("map", "maps", "scene.npy", "map.npy") == 0
+    assert np.load(tmp_path / "map.npy").shape == (90, 70)
+    assert "100.00 %" in capsys.readouterr().out
+    assert run("train", *fast, "--method", "supervised", "--folder", "scenes") == 0
+    assert run("map", "scenes", "scene.npy", "other.npy") == 2
+    assert "--task segment" in capsys.readouterr().err
