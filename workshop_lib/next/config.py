@@ -132,7 +132,8 @@ class Config:
 
         Args:
             text: content of a run's config.json.
-            method: an instance, where the run was trained with a method of one's own.
+            method: an instance, where the run was trained with a method of one's own:
+                its class is taken, with the hyperparameters that the text has.
 
         Raises:
             WorkshopError: damaged text, an unknown setting, or a method of one's own
@@ -155,14 +156,13 @@ class Config:
                 if key not in known:
                     raise unknown_name(f"setting of {section}", key, known)
             built[section] = _SECTIONS[section](**values)
-        if method is None:
-            method_type = method_class(name)
-            known = [f.name for f in fields(method_type)]
-            for key in about:
-                if key not in known:
-                    raise unknown_name(f"hyperparameter of {name}", key, known)
-            method = method_type(**about)
-        return cls(method=method, **built)
+        own = type(method) if type(method).__name__ == name else None
+        method_type: Any = own or method_class(name)
+        known = [f.name for f in fields(method_type)]
+        for key in about:
+            if key not in known:
+                raise unknown_name(f"hyperparameter of {name}", key, known)
+        return cls(method=method_type(**about), **built)
 
     def changes(self) -> dict[str, dict[str, Any]]:
         """Return the settings that differ from the defaults, by section.

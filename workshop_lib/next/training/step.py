@@ -1,8 +1,9 @@
 """The training step: what every step of every method does, in one function."""
 
-__all__ = ["training_step"]
+__all__ = ["random_numbers_of", "training_step"]
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from torch import Tensor
 from workshop_lib.next.methods import Batch, Method
 from workshop_lib.next.models import Model
 from workshop_lib.next.training.precision import Precision
+from workshop_lib.ranks import rank
 from workshop_lib.training.distributed import average_gradients
 
 
@@ -39,3 +41,17 @@ def training_step(
     scaler.step(optimizer)
     scaler.update()
     return {"loss": loss, **terms}
+
+
+@contextmanager
+def random_numbers_of(seed: int, step: int, device: torch.device) -> Iterator[None]:
+    """Let dropout draw what belongs to a step, and leave the caller's numbers alone.
+
+    Dropout knows no generator but torch's global one, which no checkpoint holds: drawn
+    from the number of the step, a resumed training drops what it would have dropped.
+    Each rank draws its own.
+    """
+    gpus = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=gpus):
+        torch.manual_seed((seed << 32) + (step << 8) + rank() % 256)
+        yield

@@ -39,7 +39,7 @@ from workshop_lib.next.training.optim import (
 )
 from workshop_lib.next.training.precision import Precision, choose_precision, trial_step
 from workshop_lib.next.training.pseudo_labels import PseudoLabelCounts
-from workshop_lib.next.training.step import training_step
+from workshop_lib.next.training.step import random_numbers_of, training_step
 from workshop_lib.next.training.validation import validate
 from workshop_lib.ranks import own_rows
 from workshop_lib.training.distributed import from_rank_zero, rank_zero_first
@@ -128,9 +128,10 @@ class Trainer:
         method = self.warmup if early and self.warmup is not None else self.method
         self.optimizer.zero_grad(set_to_none=True)  # first: room for the forward pass
         batch, truth = self.draw_batch()
-        losses = training_step(
-            self.model, method, self.optimizer, batch, self.precision, self.scaler
-        )
+        with random_numbers_of(self.config.run.seed, self.steps_done, self.device):
+            losses = training_step(
+                self.model, method, self.optimizer, batch, self.precision, self.scaler
+            )
         self.ema.update(self.model)
         self.method.after_step(self.model)
         self.record(method, losses, truth)
@@ -155,7 +156,7 @@ class Trainer:
     def record(self, method: Method, losses: dict[str, Tensor], truth: Any) -> None:
         """Add a step to the log's averages, without reading anything back."""
         self.means.add(self._columns({**losses, **method.log}))
-        self.monitor.add(self.steps_done + 1, losses)
+        self.monitor.add(self.steps_done + 1, self._columns(losses))
         name = self.main_head
         if name in method.pseudo_labels and self.inputs.class_names[name]:
             guess, weight = method.pseudo_labels[name]

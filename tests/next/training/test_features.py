@@ -1,0 +1,189 @@
+"""Training on the stored features of a frozen backbone."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.split import Split
+from workshop_lib.errors import WorkshopError
+from workshop_lib.next.augment import BandNormalize, FeatureViewMaker, Normalize
+from workshop_lib.next.config import Config
+from workshop_lib.next.methods import METHODS
+from workshop_lib.next.presets import preset_method
+from workshop_lib.next.training import features
+from workshop_lib.next.training.features import open_features
+from workshop_lib.next.training.loop import train
+from workshop_lib.next.training.precision import Precision
+from workshop_lib.next.training.trainer import Trainer
+
+CPU = torch.device("cpu")
+
+
+class Means(nn.Module):
+    """A backbone for tests: mean and spread of each colour."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([x.mean((2, 3)), x.std((2, 3))], dim=1)  # (B, 6)
+
+
+@pytest.fixture
+def looks(monkeypatch, tmp_path) -> list[str]:
+    """Put the small backbone in the place of the big one; note how often it loads."""
+    loaded: list[str] = []
+
+    def load(name: str) -> Means:
+        loaded.append(name)
+        return Means()
+
+    monkeypatch.setattr(features, "FeatureExtractor", load)
+    monkeypatch.setenv("WORKSHOP_CACHE", str(tmp_path / "cache"))
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def scenes() -> Scenes:
+    """Three classes that differ in colour, 20 images each."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(3).repeat_interleave(20)
+    noise = torch.randint(0, 80, (60, 3, 32, 32), generator=generator)
+    tint = 150 * torch.eye(3, dtype=torch.int64)[labels][:, :, None, None]
+    return Scenes(
+        images=(noise + tint).byte(),
+        labels=labels,
+        class_names=("red", "green", "blue"),
+        names=tuple(f"{i:03d}.png" for i in range(60)),
+    )
+
+
+CONFIG = Config().replace(
+    features="efficientnet_lite0",
+    size=32,
+    feature_size=32,
+    feature_views=2,
+    encoder="linear",
+    steps=60,
+    eval_every=30,
+    batch_size=6,
+    lr=0.05,
+    precision="fp32",
+)
+
+
+def opened(config, scenes, *views):
+    return open_features(config, {"rgb": scenes.images}, views, CPU)
+
+
+def test_whatever_format_is_faster_today_the_features_are_the_same(
+    scenes, looks, monkeypatch
+):
+    auto, found = CONFIG.replace(precision="auto"), []
+    for name in ("bf16", "fp32"):
+        faster = Precision(name, "cpu")
+        monkeypatch.setattr(features, "choose_precision", lambda *_, f=faster: f)
+        found.append(opened(auto, scenes, "weak")["weak"])
+    assert found[0].equal(found[1]) and len(looks) == 1
+
+
+def test_views_are_computed_once_and_one_more_costs_only_itself(scenes, looks):
+    first = opened(CONFIG, scenes, "weak")
+    assert len(looks) == 1
+    assert first["none"].shape == (1, 60, 6) and first["weak"].shape == (2, 60, 6)
+    again = opened(CONFIG, scenes, "weak")
+    assert len(looks) == 1, "the second time nothing is computed"
+    assert again["weak"].equal(first["weak"])
+    both = opened(CONFIG, scenes, "weak", "strong")
+    assert len(looks) == 2 and both["weak"].equal(first["weak"])
+    assert not both["strong"][0].equal(both["strong"][1]), "each view is another one"
+    expected = Means()(scenes.images.float() / 255)
+    torch.testing.assert_close(first["none"][0], expected, atol=2e-3, rtol=2e-3)
+
+
+@pytest.mark.parametrize(
+    "change", [{"feature_size": 48}, {"features": "resnet18"}, "a pixel"], ids=str
+)
+def test_another_size_backbone_or_pixel_is_another_entry(scenes, looks, change):
+    opened(CONFIG, scenes, "none")
+    if isinstance(change, dict):
+        opened(CONFIG.replace(**change), scenes, "none")
+    else:
+        images = scenes.images.clone()
+        images[17, 1, 5, 5] += 1
+        opened(CONFIG, replace(scenes, images=images), "none")
+    assert len(looks) == 2
+
+
+def test_a_draw_gives_each_image_one_of_its_own_stored_views(scenes, looks):
+    stored = opened(CONFIG, scenes, "weak")
+    plain = Normalize({"features": BandNormalize(torch.zeros(6), torch.ones(6))})
+    targets = {"scene": scenes.labels}
+    maker = FeatureViewMaker(stored, targets, plain, labeled_views=["weak"])
+    index = torch.tensor([3, 3, 50, 7] * 10)
+    (view,), found = maker.labeled(index, torch.Generator().manual_seed(0))
+    which = (view["features"][:, :, 0, 0] == stored["weak"][:, index]).all(2)  # (2, 40)
+    assert which.any(dim=0).all() and which.any(dim=1).all()
+    assert torch.equal(found["scene"], scenes.labels[index])
+    with pytest.raises(WorkshopError, match="stored view"):
+        FeatureViewMaker(stored, targets, plain, labeled_views=["strong"])
+
+
+@pytest.mark.parametrize(
+    ("method", "encoder"),
+    [
+        *((name, "linear") for name in METHODS),
+        *((name, "mlp-16") for name in ("supervised", "fixmatch")),
+    ],
+)
+def test_a_head_learns_on_features(scenes, looks, method, encoder, tmp_path):
+    split = Split.random(scenes, labels_per_class=2, seed=0)
+    config = CONFIG.replace(method=preset_method(method, "class"), encoder=encoder)
+    run = train(config, scenes, split, folder=tmp_path, verbose=False)
+    assert run.facts["sensors"] == {"features": 6}
+    assert run.log["loss"].notna().all()
+    assert len(looks) <= 1
+    learns = method in ("supervised", "fixmatch")  # as preset; others need more steps
+    assert run.log["val_accuracy"].iloc[-1] > 0.9 or not learns
+    model, normalize = run.load_model()
+    with torch.no_grad():
+        plain = opened(config, scenes)["none"][0][..., None, None]  # (60, 6, 1, 1)
+        guess = model(normalize({"features": plain}))["scene"].argmax(1)
+    assert (guess == scenes.labels).float().mean() > 0.9 or not learns
+
+
+@pytest.mark.parametrize("method", ["fixmatch", "defixmatch", "comatch"])
+def test_the_first_steps_learn_propagated_labels(scenes, looks, method, tmp_path):
+    split = Split.random(scenes, labels_per_class=1, seed=0)
+    config = CONFIG.replace(method=method, propagation_steps=30)
+    trainer = Trainer(config, scenes, split, CPU)
+    warmup = trainer.warmup
+    assert warmup is not None
+    pool = split.unlabeled
+    assert (warmup.guess[pool] == scenes.labels[pool]).float().mean() > 0.9
+    outside = torch.ones(60, dtype=torch.bool)
+    outside[pool] = False
+    assert not warmup.confidence[outside].any()
+    whole = train(config, scenes, split, folder=tmp_path / "whole", verbose=False)
+    assert whole.log["val_accuracy"].iloc[0] > 0.9
+
+    def stop(row):
+        raise KeyboardInterrupt
+
+    where = {"folder": tmp_path / "cut", "verbose": False}
+    with pytest.raises(KeyboardInterrupt):
+        train(config, scenes, split, on_log=stop, **where)
+    cut = train(config, scenes, split, **where)
+    drop = ["seconds"]
+    assert cut.log.drop(columns=drop).equals(whole.log.drop(columns=drop))
+
+
+def test_methods_and_images_that_do_not_fit_are_refused(scenes, looks):
+    split = Split.random(scenes, labels_per_class=1, seed=0)
+    config = CONFIG.replace(method="supervised", propagation_steps=3)
+    with pytest.raises(WorkshopError, match="propagation_steps=0"):
+        Trainer(config, scenes, split, CPU)
+    bands = ("B02", "B03", "B04", "B08")
+    four = replace(scenes, images=torch.rand(60, 4, 32, 32), bands=bands)
+    with pytest.raises(WorkshopError, match="train from pixels"):
+        Trainer(CONFIG, four, split, CPU)

@@ -1,0 +1,65 @@
+"""Killed at random moments and resumed each time: the same bits as if never killed."""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.next.training import killed
+from tests.next.training.tiny import parts, tiny
+from workshop_lib.next.methods import METHODS
+from workshop_lib.next.training.loop import train
+
+TOLD_APART = {"last.pt", "previous.pt", "best.pt", "log.csv", "pseudo_labels.csv"}
+ROOT = Path(__file__).parents[3]
+MODULE = "tests.next.training.killed"
+KILLS = 20
+MAPS = ("supervised", "fixmatch", "freematch", "mean_teacher")
+NAMES = [*METHODS, *(f"maps:{name}" for name in MAPS)]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="Windows has neither fork nor SIGKILL")
+def test_every_method_survives_twenty_kills_to_the_last_bit(tmp_path):
+    """Checkpoints, best weights, log and pseudo-labels are those of a quiet run."""
+    done = subprocess.run(
+        [sys.executable, "-m", MODULE, tmp_path, str(KILLS), *NAMES],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+    )
+    print(done.stdout)
+    assert done.returncode == 0, done.stderr
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [one["method"] for one in told] == NAMES
+    for one in told:
+        assert one["differences"] == [], one["method"]
+        assert sum(one["hits"].values()) == KILLS
+    everywhere = sum((Counter(one["hits"]) for one in told), Counter())
+    assert everywhere["a file half written"] >= len(METHODS)
+    assert everywhere["between two names"] > 0
+    assert everywhere["a step"] >= len(METHODS)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no fork")
+def test_two_runs_that_differ_are_told_apart(tmp_path):
+    """Or the test above could not fail: another seed differs in every file."""
+    scenes = tiny()
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        config = killed.SHORT.replace(seed=seed, steps=4, threshold=0.35)
+        folder = tmp_path / name
+        train(config, scenes, parts(scenes), folder=folder, verbose=False)
+    assert killed.compare(tmp_path / "a", tmp_path / "b") == []
+    found = killed.compare(tmp_path / "a", tmp_path / "c")
+    assert {name.split(".pt")[0] + ".pt" * (".pt" in name) for name in found} == (
+        TOLD_APART
+    )
+    assert any(".optimizer." in name for name in found)
+    (tmp_path / "b" / ".last.pt.1.tmp").touch()
+    assert killed.compare(tmp_path / "a", tmp_path / "b") == [".last.pt.1.tmp"]

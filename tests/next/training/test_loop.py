@@ -1,0 +1,421 @@
+"""Training learns, resumes bit for bit, refuses what is wrong, leaves no half files."""
+
+import json
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from tests.next.training.tiny import parts, short, tiny
+from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.split import Split
+from workshop_lib.errors import WorkshopError
+from workshop_lib.next.config import Config
+from workshop_lib.next.training import log, loop
+from workshop_lib.next.training.inputs import initial_model
+from workshop_lib.next.training.loop import train
+from workshop_lib.next.training.run import Run
+from workshop_lib.next.training.trainer import Trainer
+from workshop_lib.training import checkpoint as checkpoint_module
+from workshop_lib.training.checkpoint import load_checkpoint, save_checkpoint
+
+CPU = torch.device("cpu")
+SMALL = short(steps=12, eval_every=4, warmup_steps=2, threshold=0.4)
+SCENES = tiny()
+SPLIT = parts(SCENES)
+
+
+def run_in(folder: Path, config: Config = SMALL, **more: object) -> Run:
+    scenes, split = more.pop("scenes", SCENES), more.pop("split", SPLIT)
+    return train(config, scenes, split, folder=folder, verbose=False, **more)
+
+
+def same_weights(a: Path, b: Path) -> bool:
+    x, y = load_checkpoint(a), load_checkpoint(b)
+    pairs = [(x["model"], y["model"]), (x["ema"]["model"], y["ema"]["model"])]
+    return all(torch.equal(p[k], q[k]) for p, q in pairs for k in p)
+
+
+@pytest.mark.parametrize("method", ["supervised", "fixmatch", "freematch", "comatch"])
+def test_a_run_keeps_what_it_promises(method: str, tmp_path: Path) -> None:
+    rows: list[dict] = []
+    config = SMALL.replace(method=method)
+    run = run_in(tmp_path / "run", config, on_log=rows.append)
+    assert [row["step"] for row in rows] == [4, 8, 12] == list(run.log["step"])
+    assert run.facts["labels"] == 6 and run.facts["counts"]["labeled"] == 6
+    assert run.facts["steps"] == 12 and run.config == config
+    wanted = {"loss", "supervised", "val_accuracy", "val_accuracy_online", "val_loss"}
+    extra = {"unsupervised", "mask_rate", "pseudo_accuracy"}
+    wanted |= {"lr", "seconds"} | (extra if method != "supervised" else set())
+    wanted |= {"freematch": {"fairness", "threshold"}, "comatch": {"contrast"}}.get(
+        method, set()
+    )
+    assert wanted <= set(run.log.columns)
+    terms = wanted & {"supervised", "unsupervised", "fairness", "contrast"}
+    for _, row in run.log.iterrows():  # weighted: they add up
+        assert row["loss"] == pytest.approx(sum(row[t] for t in terms), rel=1e-6)
+        assert 0 <= row.get("mask_rate", 0) <= 1
+    kept = Split.load(run.folder / "split", SCENES)
+    assert kept.digest(SCENES) == SPLIT.digest(SCENES)
+    best = load_checkpoint(run.folder / "best.pt")
+    reached = run.log.set_index("step").loc[best["step"], "val_accuracy"]
+    assert reached == run.log["val_accuracy"].max()
+    assert not list(run.folder.glob(".*.tmp"))
+
+
+@pytest.mark.parametrize("method", ["supervised", "fixmatch"])
+def test_it_learns_what_a_few_labels_can_teach(method: str, tmp_path: Path) -> None:
+    config = SMALL.replace(method=method, steps=80, eval_every=40, lr=0.01)
+    assert run_in(tmp_path, config).log["val_accuracy"].iloc[-1] >= 0.9
+
+
+def test_other_bands_pixels_or_splits_are_another_run(tmp_path: Path) -> None:
+    run_in(tmp_path)
+    for other in (
+        replace(SCENES, bands=("B05", "B06", "B07", "B08")),
+        replace(SCENES, images=SCENES.images * 0.5),
+    ):
+        with pytest.raises(WorkshopError, match="other images"):
+            run_in(tmp_path, scenes=other)
+    other_split = Split.random(SCENES, labels_per_class=3, seed=2)
+    with pytest.raises(WorkshopError, match="another split of them"):
+        run_in(tmp_path, split=other_split)
+    with pytest.raises(WorkshopError, match=r"lr: 0\.002 -> 0\.1"):
+        run_in(tmp_path, SMALL.replace(lr=0.1))
+    fresh = SMALL.replace(lr=0.1, steps=2)
+    assert run_in(tmp_path, fresh, resume=False).config == fresh
+
+
+def test_the_callers_random_numbers_stay_as_they_are(tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    run = run_in(tmp_path / "run", SMALL.replace(steps=2))
+    initial_model(SMALL, run.facts)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def stop_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    real = Trainer.step
+
+    def stepping(self: Trainer) -> None:
+        if self.steps_done == step:
+            raise KeyboardInterrupt
+        real(self)
+
+    monkeypatch.setattr(Trainer, "step", stepping)
+
+
+def interrupted(folder: Path, monkeypatch: pytest.MonkeyPatch, at: int = 8) -> dict:
+    """Train eight of twelve steps; return the checkpoint."""
+    with monkeypatch.context() as patch:
+        stop_at(patch, at)
+        with pytest.raises(KeyboardInterrupt):
+            run_in(folder)
+    path = folder / "last.pt"
+    return load_checkpoint(path) if path.exists() else {}
+
+
+@pytest.mark.parametrize("at", [3, 4, 9])
+def test_stopped_anywhere_and_resumed_gives_the_same_bits(
+    at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run_in(tmp_path / "whole")
+    folder = tmp_path / "killed"
+    interrupted(folder, monkeypatch, at)
+    run = run_in(folder)
+    for name in ("last.pt", "best.pt"):
+        assert same_weights(whole.folder / name, folder / name)
+    drop = ["seconds"]
+    ours, theirs = run.log.drop(columns=drop), whole.log.drop(columns=drop)
+    pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
+    tables = [run.pseudo_labels(), whole.pseudo_labels()]
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
+
+
+def test_a_run_begun_on_a_gpu_continues_without_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = interrupted(tmp_path, monkeypatch)
+    state |= {"device": "cuda", "generator": torch.zeros(16, dtype=torch.uint8)}
+    save_checkpoint(tmp_path / "last.pt", {**state, "precision": "fp16"})
+    run = run_in(tmp_path)
+    assert run.facts["steps"] == 12 and run.facts["precision"] == "fp32"
+
+
+def test_a_checkpoint_that_does_not_fit_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = interrupted(tmp_path, monkeypatch)
+    del state["means"]
+    save_checkpoint(tmp_path / "last.pt", state)
+    with pytest.raises(WorkshopError, match="does not fit this config"):
+        run_in(tmp_path)
+
+
+def test_the_test_part_is_never_touched(tmp_path: Path) -> None:
+    images = SCENES.images.clone()
+    images[SPLIT.test] = 0.77  # whatever: the run must come out the same
+    run_in(tmp_path / "a")
+    run_in(tmp_path / "b", scenes=replace(SCENES, images=images))
+    assert same_weights(tmp_path / "a" / "last.pt", tmp_path / "b" / "last.pt")
+
+
+def test_ctrl_c_ends_between_two_steps_and_keeps_the_one_it_was_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Trainer.step
+
+    def stepping(self: Trainer) -> None:
+        if self.steps_done == 6:
+            signal.raise_signal(signal.SIGINT)
+        real(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "step", stepping)
+        with pytest.raises(
+            KeyboardInterrupt, match="stopped at step 7 of 12; the same"
+        ):
+            run_in(tmp_path / "cut")
+    assert load_checkpoint(tmp_path / "cut" / "last.pt")["step"] == 7
+    run_in(tmp_path / "cut"), run_in(tmp_path / "whole")
+    assert same_weights(tmp_path / "cut" / "last.pt", tmp_path / "whole" / "last.pt")
+
+
+def test_a_finished_run_is_loaded_not_trained_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_in(tmp_path)
+    captured = capsys.readouterr()
+    assert captured.out == captured.err == ""  # quiet means quiet
+    before = (tmp_path / "last.pt").stat().st_mtime_ns
+    train(SMALL, SCENES, SPLIT, folder=tmp_path)
+    assert "loaded" in capsys.readouterr().out
+    assert (tmp_path / "last.pt").stat().st_mtime_ns == before
+
+
+def disk_full(monkeypatch: pytest.MonkeyPatch, at: set[int] | None) -> None:
+    """Let the disk be full when these files are written, counted from 1; None: all."""
+    real, calls = torch.save, []
+
+    def full(state: object, path: Path, *args: object, **kwargs: object) -> None:
+        calls.append(path)
+        if at is None or len(calls) in at:
+            Path(path).write_bytes(b"half")
+            raise OSError(28, "No space left on device")
+        real(state, path, *args, **kwargs)
+
+    monkeypatch.setattr(checkpoint_module.torch, "save", full)
+
+
+def test_a_full_disk_ends_no_training_and_spoils_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    disk_full(monkeypatch, {3})
+    run = train(SMALL, SCENES, SPLIT, folder=tmp_path)
+    assert "the disk is full" in capsys.readouterr().out
+    assert run.facts["steps"] == 12
+    assert load_checkpoint(tmp_path / "last.pt")["step"] == 12
+    assert not list(tmp_path.glob("*.tmp")) + list(tmp_path.glob(".*.tmp"))
+
+
+def test_a_disk_that_cannot_be_written_is_told_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(WorkshopError, match="cannot write"):
+        run_in(tmp_path / "file" / "run")
+    disk_full(monkeypatch, None)
+    with pytest.raises(WorkshopError, match="disk is full: free some space"):
+        run_in(tmp_path / "run")
+    assert not (tmp_path / "run" / "run.json").exists()
+
+
+@pytest.mark.parametrize("error", ["cpu", "cuda", "python"])
+def test_out_of_memory_is_one_message_that_names_what_helps(
+    error: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hungry(self: Trainer) -> None:
+        if error == "cpu":
+            torch.empty(1 << 60, dtype=torch.uint8)  # a CPU raises a RuntimeError
+        raise torch.OutOfMemoryError("CUDA") if error == "cuda" else MemoryError
+
+    monkeypatch.setattr(Trainer, "step", hungry)
+    with pytest.raises(WorkshopError, match="memory") as told:
+        run_in(tmp_path)
+    for words in ("checkpointing", "micro_batch", "workshop budget"):
+        assert words in str(told.value)
+
+
+def test_other_errors_are_not_taken_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: Trainer) -> None:
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr(Trainer, "step", broken)
+    with pytest.raises(RuntimeError, match="mat1 and mat2"):
+        run_in(tmp_path)
+
+
+def test_killed_after_the_last_checkpoint_the_log_is_still_whole(
+    tmp_path: Path,
+) -> None:
+    run = run_in(tmp_path)
+    (tmp_path / "run.json").unlink()
+    path = tmp_path / "log.csv"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    pd.testing.assert_frame_equal(run_in(tmp_path).log, run.log)
+
+
+def test_damaged_unfinished_and_old_folders_are_told(tmp_path: Path) -> None:
+    with pytest.raises(WorkshopError, match="no finished run|has no config.json"):
+        Run.load(tmp_path)
+    run = run_in(tmp_path / "run", SMALL.replace(steps=2))
+    for name in ("config.json", "run.json", "log.csv"):
+        path = run.folder / name
+        content = path.read_text()
+        path.write_text("" if name == "log.csv" else '{"cut')
+        with pytest.raises(WorkshopError, match="restore|Restore"):
+            Run.load(run.folder)
+        path.write_text(content)
+    (tmp_path / "recipe.json").write_text("{}")
+    for look in (Run.load, run_in):
+        with pytest.raises(WorkshopError, match="version 0.1"):
+            look(tmp_path)
+
+
+def test_facts_are_plain_json_and_every_network_opens_again(tmp_path: Path) -> None:
+    trainer = Trainer(SMALL, SCENES, SPLIT, CPU)
+    start = {k: v.clone() for k, v in trainer.model.state_dict().items()}
+    run = run_in(tmp_path)
+    assert json.loads((tmp_path / "run.json").read_text()) == run.facts
+    initial, normalize = run.load_model("initial")
+    assert not initial.training
+    for name, value in initial.state_dict().items():
+        if "heads" not in name or "score" in name:  # what `fit` sets comes later
+            assert torch.equal(value, start[name]), name
+    online, _ = run.load_model("last", "online")
+    averaged, other = run.load_model("last", "ema")
+    for key, value in normalize.state_dict().items():
+        assert torch.equal(value, other.state_dict()[key])
+    for model in (online, averaged):
+        pairs = zip(model.parameters(), initial.parameters(), strict=True)
+        assert any(not torch.equal(a, b) for a, b in pairs)
+    pairs = zip(online.parameters(), averaged.parameters(), strict=True)
+    assert any(not torch.equal(a, b) for a, b in pairs)
+    with pytest.raises(WorkshopError, match="'initial'"):
+        run.load_model("inital")
+    with pytest.raises(WorkshopError, match="'online'"):
+        run.load_model("last", "onlin")
+
+
+def test_one_line_per_validation_where_nobody_watches(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(SMALL, SCENES, SPLIT, folder=tmp_path / "a")
+    lines = [x for x in capsys.readouterr().out.splitlines() if x.startswith("step")]
+    assert len(lines) == 3
+    assert "mask" in lines[0] and "val_accuracy" in lines[0]
+    # and one every 30 s between them
+    monkeypatch.setattr(log, "PLAIN_LINE_EVERY", 0.0)
+    train(SMALL, SCENES, SPLIT, folder=tmp_path / "b")
+    said = capsys.readouterr().out
+    assert "fixmatch 1/12 steps" in said and "s left" in said
+
+
+def test_a_bar_only_where_somebody_watches(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setattr(log.sys.stderr, "isatty", lambda: True, raising=False)
+    assert log.is_interactive()
+    bar = log.Progress(total=10, start=0, label="fixmatch")
+    bar.tick(10)
+    bar.bar.refresh()
+    bar.close()
+    assert "fixmatch" in capsys.readouterr().err
+    monkeypatch.setenv("CI", "true")
+    assert not log.is_interactive()
+
+
+def test_means_are_over_the_steps_since_the_last_row() -> None:
+    means = log.RunningMeans()
+    for loss in (1.0, 3.0):
+        means.add({"loss": torch.tensor(loss)})
+    other = log.RunningMeans()
+    other.load_state_dict(means.state_dict(), CPU)
+    assert means.flush() == other.flush() == {"loss": 2.0}
+    means.add({"loss": torch.tensor(5.0)})
+    assert means.flush() == {"loss": 5.0}
+
+
+def test_the_control_sees_labelled_images_only() -> None:
+    trainer = Trainer(SMALL.replace(unlabeled_from="labeled"), SCENES, SPLIT, CPU)
+    seen = torch.cat([trainer.unlabeled.at(k) for k in range(20)])
+    assert set(seen.tolist()) == set(SPLIT.labeled.tolist())
+
+
+def test_default_folders_tell_configs_and_splits_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    other = Split.random(SCENES, labels_per_class=3, seed=2)
+    tries = [(SMALL, SPLIT), (SMALL.replace(lr=0.5), SPLIT), (SMALL, other)]
+    places = {
+        loop._default_folder(config, loop.run_identity(config, SCENES, split))
+        for config, split in tries
+    }
+    assert len(places) == 3
+
+
+def test_a_folder_with_unlabelled_images_trains(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORKSHOP_CACHE", str(tmp_path / "cache"))
+    draw = np.random.default_rng(0)
+    for scene in ("Forest", "River", "unlabelled"):
+        (tmp_path / "d" / scene).mkdir(parents=True)
+        for i in range(12):
+            pixels = draw.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "d" / scene / f"{i}.png")
+    scenes = Scenes.from_folder(tmp_path / "d")
+    split = Split.random(scenes, labels_per_class=2)
+    unknown = (scenes.labels == -1).nonzero().flatten()
+    assert len(unknown) == 12 and torch.isin(unknown, split.unlabeled).all()
+    for part in (split.labeled, split.val, split.test):
+        assert not torch.isin(unknown, part).any()
+    trainer = Trainer(SMALL.replace(threshold=0.0, mu=3), scenes, split, CPU)
+    trainer.step()
+    truth = scenes.labels[trainer.unlabeled.at(0)]
+    counts = trainer.pseudo_labels.now
+    assert counts is not None and (truth == -1).any()
+    assert int(counts[2].sum()) == int((truth >= 0).sum())  # only what is known
+    assert np.isfinite(trainer.validate()["loss"])
+
+
+@pytest.mark.parametrize("target", ["scene", "cover", "elevation", "several"])
+def test_unknown_targets_are_never_learnt(target: str) -> None:
+    """Whatever stands for them: the same weights as if they were other unknowns."""
+    heads = ("scene",) if target == "several" else (target,)
+    encoder = "unet-4" if target == "cover" else "small_cnn"
+    config = SMALL.replace(method="supervised", heads=heads, encoder=encoder)
+    scenes = tiny(several=target == "several")
+    trainer = Trainer(config, scenes, SPLIT, CPU)
+    name, head = next(iter(trainer.heads.items()))
+    targets = trainer.inputs.targets[name]
+    unknown = {"scene": -1, "cover": 255, "elevation": torch.nan, "several": torch.nan}
+    targets[SPLIT.labeled[:3]] = unknown[target]
+    (view,), found = trainer.views.labeled(SPLIT.labeled, trainer.generator)
+    out = trainer.model(view)[name]
+    loss = head.supervised_loss(out, found[name])
+    (slope,) = torch.autograd.grad(loss, out)
+    assert loss.isfinite() and not slope[:3].any() and slope[3:].any()
+    assert loss.item() == pytest.approx(
+        head.supervised_loss(out[3:], found[name][3:]).item(), rel=1e-5
+    )

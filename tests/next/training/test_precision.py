@@ -1,0 +1,182 @@
+"""Number formats: what "auto" measures, how it decides, and what it leaves alone."""
+
+import copy
+import time
+
+import pytest
+import torch
+from torch import nn
+
+from tests.next.training.tiny import parts, short, tiny
+from workshop_lib.errors import WorkshopError
+from workshop_lib.next.methods import METHODS
+from workshop_lib.next.models import HeadSpec, build_model
+from workshop_lib.next.training import precision
+from workshop_lib.next.training.loop import train
+from workshop_lib.next.training.precision import Trial, choose_precision, trial_step
+from workshop_lib.next.training.trainer import Trainer
+
+CPU = torch.device("cpu")
+SCENE = {"scene": HeadSpec("categorical", 3)}
+
+
+@pytest.fixture(autouse=True)
+def nothing_measured(monkeypatch):
+    monkeypatch.setattr(precision, "_MEASURED", {})
+
+
+def pretend(monkeypatch, fp32: float, bf16: float) -> list[str]:
+    """Let both formats take the given seconds; returns which were tried, in order."""
+    tried: list[str] = []
+
+    def seconds(run, each):
+        tried.append(each.name)
+        return {"fp32": fp32, "bf16": bf16}[each.name]
+
+    monkeypatch.setattr(precision, "_seconds", seconds)
+    return tried
+
+
+TRIAL = Trial(lambda: None, ("nothing",))
+
+
+@pytest.mark.parametrize(
+    ("bf16", "chosen", "said"),
+    [
+        (0.4, "bf16", "bf16: 2.5 times as fast as fp32 here, measured"),
+        (0.9, "fp32", "fp32: bf16 would take 0.9 times as long here, measured"),
+        (1.5, "fp32", "fp32: bf16 would take 1.5 times as long here, measured"),
+    ],
+)
+def test_auto_takes_bf16_where_it_is_clearly_faster(monkeypatch, bf16, chosen, said):
+    tried = pretend(monkeypatch, 1.0, bf16)
+    choice = choose_precision("auto", CPU, TRIAL)
+    assert choice.name == chosen
+    assert str(choice) == said
+    assert tried == ["fp32", "bf16"] * (len(tried) // 2) and len(tried) >= 6
+
+
+def test_emulated_bf16_is_tried_once_only(monkeypatch):
+    tried = pretend(monkeypatch, 1.0, 25.0)
+    assert choose_precision("auto", CPU, TRIAL).name == "fp32"
+    assert tried.count("bf16") == 1
+
+
+def test_the_same_network_is_measured_once(monkeypatch):
+    tried = pretend(monkeypatch, 1.0, 0.5)
+    first = choose_precision("auto", CPU, TRIAL)
+    before = len(tried)
+    assert choose_precision("auto", CPU, TRIAL) == first
+    assert len(tried) == before
+    choose_precision("auto", CPU, Trial(lambda: None, ("another",)))
+    assert len(tried) > before
+
+
+def test_a_format_that_was_asked_for_is_not_measured(monkeypatch):
+    tried = pretend(monkeypatch, 1.0, 0.5)
+    assert str(choose_precision("fp32", CPU, TRIAL)) == "fp32"
+    assert tried == []
+    with pytest.raises(WorkshopError, match="Did you mean 'fp16'"):
+        choose_precision("fp17", CPU)
+
+
+def test_the_slower_format_really_loses():
+    """No pretence: the work itself takes longer in one format."""
+
+    def run() -> None:
+        if torch.is_autocast_enabled("cpu"):
+            time.sleep(0.02)
+
+    assert choose_precision("auto", CPU, Trial(run, ("sleeps",))).name == "fp32"
+    assert choose_precision("auto", CPU).name in ("fp32", "bf16")
+
+
+def test_a_trial_leaves_network_and_random_numbers_as_they_were():
+    model = build_model("small_cnn", {"s2": 4}, SCENE)
+    before = copy.deepcopy(model.state_dict())
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    trial_step(model, 6, {"s2": (4, 16, 16)}).run()
+    assert torch.equal(torch.rand(3), expected)
+    torch.testing.assert_close(model.state_dict(), before, rtol=0, atol=0)
+    assert all(p.grad is None for p in model.parameters())
+
+
+class Watcher(nn.Module):
+    """Remember what it was shown."""
+
+    shapes: list[tuple[int, ...]] = []
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = build_model("small_cnn", {"s2": 3}, SCENE)
+        self.dropout = nn.Dropout()
+
+    def forward(self, sample):
+        images = sample["s2"]
+        self.shapes.append(tuple(images.shape))
+        assert images.is_contiguous(memory_format=torch.channels_last)
+        self.dropout(images)
+        return self.network(sample)
+
+
+@pytest.mark.parametrize(
+    ("asked", "tried"),
+    [
+        ((64, 3, 32, 32), (64, 3, 32, 32)),
+        ((64, 3, 64, 64), (16, 3, 64, 64)),
+        ((64, 3, 224, 224), (2, 3, 224, 224)),
+        ((1, 3, 16, 16), (2, 3, 16, 16)),
+    ],
+)
+def test_large_images_are_tried_a_few_at_a_time(monkeypatch, asked, tried):
+    monkeypatch.setattr(Watcher, "shapes", [])
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    model = Watcher()
+    torch.manual_seed(0)
+    trial_step(model, asked[0], {"s2": asked[1:]}).run()
+    assert torch.equal(torch.rand(3), expected)  # though dropout has drawn
+    assert Watcher.shapes == [tried]
+
+
+def test_a_training_says_what_it_chose_and_records_it(tmp_path, monkeypatch, capsys):
+    pretend(monkeypatch, 1.0, 0.5)
+    scenes = tiny()
+    for asked, got in (("auto", "bf16"), ("fp32", "fp32")):
+        config = short(steps=2, eval_every=2).replace(precision=asked)
+        folder = tmp_path / asked
+        run = train(config, scenes, parts(scenes), folder=folder, device=CPU)
+        assert run.facts["precision"] == got
+        said = "number format bf16: 2.0 times as fast" in capsys.readouterr().out
+        assert said == (asked == "auto")
+
+
+HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@pytest.mark.parametrize("half", HALF)
+@pytest.mark.parametrize("method", METHODS)
+def test_losses_are_float32_and_near_those_of_single_precision(method, half):
+    usual = {"threshold": 0.34, "ramp_up": 0.0, "queue_batches": 2}
+    config = short(method=method, steps=4, warmup_steps=1)
+    known = config.method.hyperparameters()
+    config = config.replace(**{k: v for k, v in usual.items() if k in known})
+    scenes, found, dtypes = tiny(), {}, set()
+    for name in ("fp32", half):
+        changed = config.replace(precision=name)
+        trainer = Trainer(changed, scenes, parts(scenes), CPU)
+        trainer.model.register_forward_hook(
+            lambda m, x, out: dtypes.add(out["scene"].dtype)
+        )
+        for step in range(3):
+            trainer.step()
+            if not step:  # later the weights differ as well
+                found[name] = dict(trainer.means.sums)
+        assert trainer.diagnosis() is None
+    assert dtypes == {torch.float32, HALF[half]}  # or nothing would have been tested
+    for name, value in found["fp32"].items():
+        if name not in ("mask_rate", "threshold", "learned"):
+            torch.testing.assert_close(found[half][name], value, rtol=0.05, atol=0.05)

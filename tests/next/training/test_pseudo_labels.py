@@ -1,0 +1,191 @@
+"""Counts of pseudo-labels: equal to a loop, resumed to the bit, kept with the run."""
+
+import math
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.next.training.tiny import parts, short, tiny
+from workshop_lib.errors import WorkshopError
+from workshop_lib.next.models.heads import Categorical, MultiLabel
+from workshop_lib.next.training.loop import train
+from workshop_lib.next.training.pseudo_labels import PseudoLabelCounts
+
+CPU = torch.device("cpu")
+SMALL = short(steps=12, eval_every=4, threshold=0.0)
+SCENE = Categorical(1, 5)
+
+
+@pytest.fixture(scope="module")
+def data():
+    scenes = tiny()
+    return scenes, parts(scenes)
+
+
+def batches(seed: int, K: int, steps: int, n: int):
+    g = torch.Generator().manual_seed(seed)
+    for _ in range(steps):
+        pseudo = torch.randint(0, K, (n,), generator=g)
+        truth = torch.randint(-1, K, (n,), generator=g)  # -1: nobody knows
+        yield pseudo, torch.rand(n, generator=g) < 0.6, truth
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 10**6), st.integers(1, 5), st.integers(1, 4), st.integers(1, 9))
+def test_counts_equal_a_loop(seed: int, K: int, steps: int, n: int) -> None:
+    counts = PseudoLabelCounts("abcde"[:K])
+    expected = {k: [0, 0, 0] for k in range(K)}
+    for pseudo, mask, truth in batches(seed, K, steps, n):
+        counts.add(SCENE, pseudo, mask, truth)
+        for guess, use, true in zip(
+            pseudo.tolist(), mask.tolist(), truth.tolist(), strict=True
+        ):
+            if true >= 0:
+                expected[guess][0] += use
+                expected[guess][1] += use and guess == true
+                expected[true][2] += 1
+    row = counts.flush(step=7)
+    table = counts.table()
+    assert table[["used", "correct", "true"]].to_numpy().tolist() == list(
+        expected.values()
+    )
+    assert table["class"].tolist() == list("abcde"[:K])
+    assert set(table["step"]) == {7}
+    used = sum(e[0] for e in expected.values())
+    correct = sum(e[1] for e in expected.values())
+    if used:
+        assert row == {"pseudo_accuracy": correct / used}
+    else:
+        assert math.isnan(row["pseudo_accuracy"])
+
+
+def test_weights_count_as_far_as_they_weigh() -> None:
+    counts = PseudoLabelCounts("ab")
+    mask = torch.tensor([0.25, 0.5, 1.0], requires_grad=True)
+    counts.add(SCENE, torch.tensor([0, 0, 1]), mask, torch.tensor([0, 1, 1]))
+    assert counts.flush(1) == {"pseudo_accuracy": 1.25 / 1.75}
+    assert counts.table()["used"].tolist() == [0.75, 1.0]
+
+
+def test_a_method_without_pseudo_labels_has_no_rows() -> None:
+    counts = PseudoLabelCounts("ab")
+    assert counts.flush(1) == {}
+    assert len(counts.table()) == 0
+
+
+def test_the_state_goes_on_anywhere() -> None:
+    whole, broken = PseudoLabelCounts("abc"), PseudoLabelCounts("abc")
+    for step, batch in enumerate(batches(0, 3, 10, 8), start=1):
+        for counts in (whole, broken):
+            counts.add(SCENE, *batch)
+        if step % 4 == 0:
+            whole.flush(step)
+            broken.flush(step)
+        state = broken.state_dict()
+        broken = PseudoLabelCounts("abc")
+        broken.load_state_dict(state, CPU)
+    pd.testing.assert_frame_equal(whole.table(), broken.table(), check_exact=True)
+    assert whole.flush(10) == broken.flush(10)
+
+
+def test_a_saved_state_is_not_changed_afterwards() -> None:
+    counts = PseudoLabelCounts("ab")
+    one = torch.tensor([1])
+    counts.add(SCENE, one, one, one)
+    state = counts.state_dict()
+    counts.add(SCENE, one, one, one)
+    assert state["now"].sum() == 3
+
+
+def test_the_run_keeps_a_row_per_class_and_validation(data, tmp_path):
+    scenes, split = data
+    run = train(SMALL, scenes, split, folder=tmp_path / "run", verbose=False)
+    table = run.pseudo_labels()
+    assert list(table.columns) == ["step", "class", "used", "correct", "true"]
+    assert len(table) == 3 * 3
+    sums = table.groupby("step")[["used", "correct", "true"]].sum()
+    assert sums.index.tolist() == [4, 8, 12]
+    assert (sums["used"] == 4 * 4 * 2).all()  # threshold 0: every image of every step
+    assert (sums["true"] == sums["used"]).all()
+    accuracy = (sums["correct"] / sums["used"]).tolist()
+    assert run.log["pseudo_accuracy"].tolist() == pytest.approx(accuracy)
+    assert (table["correct"] <= table[["used", "true"]].min(axis=1)).all()
+
+
+def test_pixels_and_several_labels_are_counted_as_in_a_loop() -> None:
+    g = torch.Generator().manual_seed(0)
+    dense = PseudoLabelCounts("abc")
+    guess, truth = (torch.randint(0, 3, (2, 4, 5), generator=g) for _ in range(2))
+    truth[0, :2] = 255
+    weight = (torch.rand(2, 4, 5, generator=g) < 0.6).float()
+    dense.add(Categorical((1,), 3, dense=True), guess, weight, truth.to(torch.uint8))
+    several = PseudoLabelCounts("abc")
+    tags = torch.randint(0, 2, (7, 3), generator=g).float()
+    said = torch.randint(0, 2, (7, 3), generator=g).float()
+    tags[2], sure = torch.nan, (torch.rand(7, 3, generator=g) < 0.6).float()
+    several.add(MultiLabel(1, 3), said, sure, tags)
+    pixels, labels = [[0, 0, 0] for _ in range(3)], [[0, 0, 0] for _ in range(3)]
+    for a, w, b in zip(guess.flatten(), weight.flatten(), truth.flatten(), strict=True):
+        if b != 255:
+            pixels[int(a)][0] += int(w)
+            pixels[int(a)][1] += int(w) * int(a == b)
+            pixels[int(b)][2] += 1
+    for row, col in torch.cartesian_prod(torch.arange(7), torch.arange(3)).tolist():
+        if not tags[row, col].isnan():
+            used, there = sure[row, col] * said[row, col], tags[row, col]
+            for k, value in enumerate((used, used * there, there)):
+                labels[col][k] += int(value)
+    for counts, expected in ((dense, pixels), (several, labels)):
+        counts.flush(1)
+        table = counts.table()[["used", "correct", "true"]]
+        assert table.to_numpy().tolist() == expected
+
+
+def test_the_truth_is_for_the_log_alone(data, tmp_path):
+    scenes, split = data
+    labels = scenes.labels.clone()
+    hidden = torch.tensor(sorted(set(split.unlabeled.tolist())))
+    hidden = hidden[~torch.isin(hidden, split.labeled)]
+    labels[hidden] = (labels[hidden] + 1) % 3  # a lie about every unlabelled image
+    lied = replace(scenes, labels=labels)
+    told = train(SMALL, scenes, split, folder=tmp_path / "a", verbose=False)
+    other = train(SMALL, lied, split, folder=tmp_path / "b", verbose=False)
+    drop = ["pseudo_accuracy", "seconds"]
+    pd.testing.assert_frame_equal(
+        told.log.drop(columns=drop), other.log.drop(columns=drop), check_exact=True
+    )
+    assert not told.pseudo_labels().equals(other.pseudo_labels())
+
+
+def test_no_table_without_pseudo_labels_and_none_left_from_before(data, tmp_path):
+    scenes, split = data
+    train(SMALL, scenes, split, folder=tmp_path, verbose=False)
+    assert (tmp_path / "pseudo_labels.csv").exists()
+    recipe = SMALL.replace(method="supervised")
+    run = train(recipe, scenes, split, folder=tmp_path, resume=False, verbose=False)
+    assert run.pseudo_labels() is None
+
+
+def test_a_class_called_na_stays_a_class_and_damage_is_told(data, tmp_path):
+    scenes, split = data
+    named = replace(scenes, class_names=("NA", *scenes.class_names[1:]))
+    run = train(SMALL, named, split, folder=tmp_path, verbose=False)
+    assert run.pseudo_labels()["class"].iloc[0] == "NA"
+    (tmp_path / "pseudo_labels.csv").write_text("")
+    with pytest.raises(WorkshopError, match=r"pseudo_labels\.csv is damaged"):
+        run.pseudo_labels()
+
+
+def test_counting_reads_nothing_back_from_the_device() -> None:
+    """Tensors on "meta" have no values: whoever asks for one fails."""
+    counts = PseudoLabelCounts("abc")
+    index = torch.zeros(8, dtype=torch.int64, device="meta")
+    with pytest.raises((NotImplementedError, RuntimeError)):
+        torch.bincount(index, minlength=3)
+    for _ in range(2):
+        counts.add(SCENE, index, index.float(), index)
+    assert counts.now is not None and counts.now.shape == (3, 3)
