@@ -10,12 +10,12 @@ from PIL import Image
 
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
-from workshop_lib.evaluation.evaluate import evaluate
-from workshop_lib.recipe import Recipe
-from workshop_lib.training.loop import train
+from workshop_lib.next.evaluation.evaluate import evaluate
+from workshop_lib.next.presets import preset
+from workshop_lib.next.training.loop import train
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
-FAST = Recipe(steps=20, eval_every=10, batch_size=8, mu=2)
+FAST = preset("class", steps=20, eval_every=10, batch_size=8, mu=2)
 
 
 def unpack_some(archive: str, folder: Path, per_class: int) -> Path:
@@ -45,8 +45,8 @@ def test_a_folder_of_real_images_trains(archive, classes, size, tmp_path):
     scenes = Scenes.from_folder(folder, size=size)
     assert scenes.images.shape == (14 * classes, 3, size, size)
     split = Split.random(scenes, labels_per_class=4)
-    recipe = FAST.with_(size=size)
-    run = train(recipe, scenes, split, folder=tmp_path / "run", verbose=False)
+    config = FAST.replace(size=size)
+    run = train(config, scenes, split, folder=tmp_path / "run", verbose=False)
     assert run.facts["labels"] == 4 * classes
     scores = evaluate(run, scenes, split).scores
     assert scores.accuracy > 1 / classes

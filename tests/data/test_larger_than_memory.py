@@ -25,9 +25,9 @@ import torch
 torch.set_num_threads(1)
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
-from workshop_lib.recipe import Recipe
-from workshop_lib.training.trainer import Trainer
-from workshop_lib.models.predict import predict
+from workshop_lib.next.presets import preset
+from workshop_lib.next.training.trainer import Trainer
+from workshop_lib.next.models.predict import predict
 
 def mapped():
     with open("/proc/self/statm") as file:
@@ -37,10 +37,10 @@ folder, file_bytes, headroom = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 # Once with a few images, so that libraries are loaded and threads have started.
 small = Scenes.from_arrays(np.random.default_rng(0).integers(
     0, 256, (40, 8, 8, 3)).astype(np.uint8), [0, 1] * 20)
-recipe = Recipe(steps=1, eval_every=1, batch_size=4, mu=1, model="small_cnn",
+config = preset("class", steps=1, eval_every=1, batch_size=4, mu=1,
                 labels_per_class=4, precision="fp32", size=8)
 device = torch.device("cpu")
-trainer = Trainer(recipe, small, Split.random(small), device)
+trainer = Trainer(config, small, Split.random(small), device)
 trainer.step(); trainer.validate()
 Split.random(small).audit(small)
 
@@ -57,7 +57,7 @@ else:
 # Few for validation: what a network needs for a batch is another matter.
 split = Split.random(scenes, val=0.005, test=0.005)
 print(split.audit(scenes).counts)
-trainer = Trainer(recipe.with_(size=scenes.images.shape[-1]), scenes, split, device)
+trainer = Trainer(config.replace(size=scenes.images.shape[-1]), scenes, split, device)
 stream = trainer.unlabeled
 steps = -(-len(split.unlabeled) // stream.batch_size)
 seen = torch.cat([stream.at(step) for step in range(steps)]).unique()
@@ -66,7 +66,9 @@ total = sum(int(scenes.images[stream.at(step)].sum()) for step in range(steps))
 assert total > 0  # one epoch of batches was read
 trainer.step()
 row = trainer.validate()
-probs = predict(trainer.model, trainer.normalize, scenes.images, index=split.test)
+images = {"rgb": scenes.images}
+output = predict(trainer.model, images, trainer.views.normalize, index=split.test)
+probs = output["scene"]
 assert probs.shape == (len(split.test), 2)
 print("trained", row["val_accuracy"])
 """

@@ -13,7 +13,6 @@ from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.embeddings import (
     Embeddings,
-    embed_run,
     export_embeddings,
     knn_accuracy,
     nearest,
@@ -24,14 +23,16 @@ from workshop_lib.evaluation.projection import (
     maps_2d,
     maps_3d,
 )
-from workshop_lib.models.predict import predict
+from workshop_lib.next.evaluation.embed import embed_run
+from workshop_lib.next.models.heads import Features
+from workshop_lib.next.models.predict import predict
+from workshop_lib.next.presets import preset
+from workshop_lib.next.training.loop import train
+from workshop_lib.next.training.run import Run
 from workshop_lib.plots import describe
-from workshop_lib.recipe import Recipe
-from workshop_lib.training.loop import train
-from workshop_lib.training.run import Run
 
-SMALL = Recipe(
-    size=8, steps=6, eval_every=3, batch_size=4, mu=2, projection_dim=5,
+SMALL = preset(
+    "class", size=8, steps=6, eval_every=3, batch_size=4, mu=2, projection_dim=5,
     precision="fp32",
 )  # fmt: skip
 
@@ -70,8 +71,10 @@ def test_each_vector_is_that_of_its_image(run, scenes, split, found):
     assert found.labels.tolist() == scenes.labels[split.test].tolist()
     model, normalize = run.load_model("best")
     with torch.no_grad():
-        logits = model.classifier(torch.from_numpy(found.vectors))
-    expected = predict(model, normalize, scenes.images[split.test])
+        features = Features(torch.from_numpy(found.vectors), None, (8, 8))
+        logits = model.heads["scene"](features)
+    images = {"s2": scenes.images[split.test]}
+    expected = predict(model, images, normalize)["scene"]
     torch.testing.assert_close(logits.softmax(1), expected, rtol=1e-4, atol=1e-5)
 
 
