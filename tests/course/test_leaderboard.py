@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workshop_lib import cli
+from workshop_lib.next import cli
 from workshop_lib.course.competition import Competition
 from workshop_lib.course.leaderboard import (
     Leaderboard,

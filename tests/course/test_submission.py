@@ -24,16 +24,16 @@ from workshop_lib.course.submission import (
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
-from workshop_lib.evaluation.evaluate import evaluate
 from workshop_lib.files import read_json
-from workshop_lib.recipe import Recipe
-from workshop_lib.training.loop import train
-from workshop_lib.training.run import Run
+from workshop_lib.next.config import Config
+from workshop_lib.next.evaluation.evaluate import evaluate
+from workshop_lib.next.training.loop import train
+from workshop_lib.next.training.run import Run
 
 ROOT = Path(__file__).parents[2]
 CLASSES = ("Forest", "River", "Port")
-RECIPE = Recipe(
-    data="photos", size=16, labels_per_class=4, method="supervised", steps=6,
+CONFIG = Config().replace(
+    name="photos", size=16, labels_per_class=4, method="supervised", steps=6,
     eval_every=2, batch_size=6,
 )  # fmt: skip
 
@@ -51,9 +51,9 @@ def rules() -> Competition:
     return Competition("photos", some_scenes(), labels_per_class=4)
 
 
-def trained(folder, split: Split, recipe: Recipe = RECIPE) -> Run:
+def trained(folder, split: Split, config: Config = CONFIG) -> Run:
     scenes = some_scenes()
-    run = train(recipe, scenes, split, folder=folder, verbose=False)
+    run = train(config, scenes, split, folder=folder, verbose=False)
     evaluate(run, scenes, split)
     return run
 
@@ -79,8 +79,8 @@ def test_honest_work_is_scored_as_evaluate_scores_it(run, rules, tmp_path):
     found = read_submission(path, rules)
     assert (found.group, found.labels, found.method) == ("The Otters", 12, "supervised")
     assert found.seconds == run.facts["seconds"] and found.machine.startswith("cpu")
-    scores = read_json(run.folder / "evaluation.json")["scores"]
-    assert found.accuracy == pytest.approx(scores["accuracy"], abs=1e-12)
+    scores = read_json(run.folder / "evaluation.json")
+    assert found.accuracy == pytest.approx(scores["value"], abs=1e-12)
 
 
 def test_the_same_run_gives_the_same_file_and_another_group_another(run, tmp_path):
@@ -94,7 +94,7 @@ def test_the_same_run_gives_the_same_file_and_another_group_another(run, tmp_pat
 
 def test_fewer_labels_and_another_order_of_the_images_are_fine(rules, tmp_path):
     few = Split.random(some_scenes(), labels_per_class=2)
-    run = trained(tmp_path / "run", few, RECIPE.with_(labels_per_class=2))
+    run = trained(tmp_path / "run", few, CONFIG.replace(labels_per_class=2))
     lines = submit(run, "Few", tmp_path).read_text().splitlines()
     table = lines.index("image,class") + 1
     found = read("\n".join(lines), rules, tmp_path)
@@ -251,7 +251,8 @@ def test_a_run_that_cannot_be_handed_in_is_explained(run, tmp_path):
     (folder / "predictions.npz").unlink()
     with pytest.raises(WorkshopError, match="workshop evaluate"):
         submit(Run.load(folder), "Otters", tmp_path / "to")
-    maps = replace(run, recipe=replace(run.recipe, task="segment", model="unet-16"))
+    heads = {"cover": {**run.facts["heads"]["scene"], "kind": "dense"}}
+    maps = replace(run, facts={**run.facts, "heads": heads})
     with pytest.raises(WorkshopError, match="ranks scene classification only"):
         submit(maps, "Otters", tmp_path / "to")
     assert not (tmp_path / "to").exists()

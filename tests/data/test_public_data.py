@@ -28,13 +28,13 @@ from workshop_lib.data.catalog import (
 )
 from workshop_lib.data.download import get, resolve
 from workshop_lib.data.label_index import read_label_index, split_source
-from workshop_lib.data.load import describe_data, load_dataset, make_split
 from workshop_lib.data.read.bigearthnet import CLASSES_19, S1_BANDS, S2_BANDS
 from workshop_lib.data.read.landcover import TEST_TILES, TILE_COLOURS, TRAIN_TILES
 from workshop_lib.data.split import Split
 from workshop_lib.data.verify import check_integrity
 from workshop_lib.errors import WorkshopError
-from workshop_lib.recipe import Recipe
+from workshop_lib.next.data.load import describe, load_dataset, make_split
+from workshop_lib.next.settings import DataConfig
 
 CLASSES = {"harbor": 6, "river": 6, "runway": 6}
 
@@ -262,28 +262,24 @@ def test_what_is_made_here_needs_no_download(capsys):
     assert "nothing to get" in capsys.readouterr().out
 
 
-# --- recipes
+# --- configs
 
 
-def test_a_recipe_finds_a_data_set_by_its_name(small_ucm):
-    recipe = Recipe(data="ucm", size=8, labels_per_class=2)
+def test_a_config_finds_a_data_set_by_its_name(small_ucm):
+    data = DataConfig(name="ucm", size=8, labels_per_class=2)
     with pytest.raises(WorkshopError, match="workshop data ucm get"):
-        load_dataset(recipe)
+        load_dataset("ucm", size=8)
     get("ucm", given=[small_ucm])
-    scenes = load_dataset(recipe)
+    scenes = load_dataset("ucm", size=8)
     assert scenes.images.shape == (18, 3, 8, 8)
-    assert describe_data(recipe) == (18, 3, 3)
-    assert make_split(recipe, scenes).counts()["labeled"] == 6
-
-
-def test_what_has_no_single_class_per_image_is_not_trained_on():
-    with pytest.raises(WorkshopError, match="ben_ge.*several classes per image"):
-        load_dataset(Recipe(data="ben_ge"))
+    few, count = describe(data)
+    assert (few.images.shape[1:], few.num_classes, count) == ((3, 8, 8), 3, 18)
+    assert make_split(scenes, data).counts()["labeled"] == 6
 
 
 def test_a_folder_of_that_name_comes_first(small_ucm):
     write_files(Path(), ucm_files(wrap="ucm", classes={"a": 2, "b": 2}))
-    assert load_dataset(Recipe(data="ucm", size=8)).class_names == ("a", "b")
+    assert load_dataset("ucm", size=8).class_names == ("a", "b")
 
 
 # --- check and split: a folder of images per class
@@ -342,7 +338,7 @@ def test_a_split_by_names_is_the_split_by_images(small_ucm, tmp_path):
     get("ucm", given=[small_ucm])
     split, names = split_source(datasets()["ucm"], labels_per_class=2, seed=3)
     split.save(tmp_path / "parts", names)
-    scenes = load_dataset(Recipe(data="ucm", size=8))
+    scenes = load_dataset("ucm", size=8)
     loaded = Split.load(tmp_path / "parts", scenes)
     drawn = Split.random(scenes, labels_per_class=2, seed=3)
     assert loaded.digest(scenes) == drawn.digest(scenes)

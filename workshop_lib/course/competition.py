@@ -7,22 +7,21 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from workshop_lib.data.load import load_dataset
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
-from workshop_lib.recipe import Recipe
+from workshop_lib.next.data.load import load_dataset
 
 
 class Competition:
     """Data set, split and number of labels that every group trains with.
 
     Args:
-        data: as in a recipe: "mini_eo", "ucm", a folder of images.
+        data: as in a config: "mini_eo", "ucm", a folder of images.
         scenes: these images.
         labels_per_class: labels that a group may use for each class, at most; 0 allows
             every training label.
-        split_seed: seed of the split, as in a recipe.
+        split_seed: seed of the split, as in a config.
         split: a split of your own, in place of the two above; every group must then
             train on exactly this one.
 
@@ -64,10 +63,7 @@ class Competition:
         Raises:
             WorkshopError: no such data or split, or unfit for a competition.
         """
-        recipe = Recipe(
-            data=data, labels_per_class=labels_per_class, split_seed=split_seed
-        )
-        scenes = load_dataset(recipe)
+        scenes = load_dataset(data)
         split = Split.load(split_folder, scenes) if split_folder else None
         return cls(data, scenes, labels_per_class, split_seed, split)
 

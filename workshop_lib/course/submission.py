@@ -25,7 +25,6 @@ from workshop_lib.errors import WorkshopError, listed
 from workshop_lib.evaluation.predictions import Predictions
 from workshop_lib.files import read_json, write_text
 from workshop_lib.next.training.run import Run
-from workshop_lib.training.run import Run as OldRun
 
 REQUIRED = ("group", "data", "split", "labels", "seconds")
 _LONGEST_NAME = 40  # characters of a group's name, so that it fits the projector
@@ -56,7 +55,7 @@ class Submission:
     machine: str
 
 
-def submit(run: "Run | OldRun", group: str, to: Path | str) -> Path:
+def submit(run: Run, group: str, to: Path | str) -> Path:
     """Write a group's submission: the predicted test classes, and a few facts.
 
     Only predictions go into the file, no true class. The same run and group give the
@@ -106,11 +105,8 @@ def submit(run: "Run | OldRun", group: str, to: Path | str) -> Path:
     return target
 
 
-def _check_run(run: "Run | OldRun") -> tuple[str, str]:
+def _check_run(run: Run) -> tuple[str, str]:
     """Return the names of data and method of a run that names scenes."""
-    if isinstance(run, OldRun):  # until `workshop train` writes the new ones
-        run.check_task("classify", "the competition ranks scene classification only")
-        return run.recipe.data, run.recipe.method
     kind = run.facts["heads"][run.main_head]["kind"]
     if kind != "categorical":
         raise WorkshopError(

@@ -11,17 +11,16 @@ import pytest
 import torch
 
 from tests.data.read.files import SAMPLE, write_map, write_patch, write_sample
-from workshop_lib.channels import groups
-from workshop_lib.data.facts import KOPPEN
-from workshop_lib.data.load import describe_data, load_dataset, make_split
-from workshop_lib.data.modalities import known_modalities, pack
 from workshop_lib.data.read.ben_ge import COVER_CODES, ben_ge, is_ben_ge
 from workshop_lib.data.read.bigearthnet import S1_BANDS
 from workshop_lib.errors import WorkshopError
-from workshop_lib.evaluation.segmentation import evaluate_segmentation
+from workshop_lib.next.config import Config
+from workshop_lib.next.data.dataset import known_sensors, sensors_of
+from workshop_lib.next.data.load import describe, load_dataset, make_split
+from workshop_lib.next.data.metadata import KOPPEN, known_metadata, metadata_vector
+from workshop_lib.next.evaluation.evaluate import evaluate
+from workshop_lib.next.training.loop import train
 from workshop_lib.pixels import IGNORE
-from workshop_lib.recipe import Recipe
-from workshop_lib.training.loop import train
 
 rasterio = pytest.importorskip("rasterio", reason="needs workshop_lib[geo]")
 
@@ -115,22 +114,12 @@ def test_everything_is_where_it_belongs(tmp_path):
     assert facts["weather"].tolist() == [[282.5, 52], [281.5, 51], [280.5, 50]]
     assert facts["has_s1"].tolist() == facts["has_dem"].tolist() == [1, 1, 1]
     assert 50 < float(facts["lat"][0]) < 55
-    wanted = (
-        "s2",
-        "s1",
-        "dem",
-        "season_onehot",
-        "climate",
-        "weather",
-        "place",
-        "cover",
+    assert known_sensors(scenes) == ["s2", "s1", "dem", "cover"]
+    assert {"season_onehot", "climate", "weather", "place"} <= set(
+        known_metadata(scenes.metadata)
     )
-    assert set(wanted) <= set(known_modalities(scenes))
-    packed = pack(scenes, wanted)
-    assert packed.images.isfinite().all()
-    zones = next(g for g in groups(packed.bands) if g.name == "climate")
-    letters = [KOPPEN[k] for k in packed.images[:, zones.channels, 0, 0].argmax(1)]
-    assert letters == ["Dfb", "Dfc", "Dfb"]
+    zones = metadata_vector(scenes, ["climate"])  # (3, zones)
+    assert [KOPPEN[k] for k in zones.argmax(1)] == ["Dfb", "Dfc", "Dfb"]
 
 
 def test_what_a_patch_lacks_is_a_mask_not_a_crash(tmp_path):
@@ -140,23 +129,14 @@ def test_what_a_patch_lacks_is_a_mask_not_a_crash(tmp_path):
     assert scenes.metadata["has_s1"].tolist() == [1, 0, 1]
     assert scenes.metadata["has_dem"].tolist() == [1, 0, 0]  # gaps count as missing
     assert (scenes.masks[1] == IGNORE).all() and (scenes.masks[0] != IGNORE).all()
-    packed = pack(scenes, ("s2", "s1", "dem", "cover"))
-    lacking = {
-        g.name: packed.images[:, g.channels].isnan().flatten(1).all(1).tolist()
-        for g in groups(packed.bands)
-    }
-    assert lacking == {
+    for name, missing in {
         "s2": [False, False, False],
         "s1": [False, True, False],
         "dem": [False, True, True],
         "cover": [False, True, False],
-    }
-    # Every value is there or not, as a whole patch
-    widths = (1, 2, 1, 11)
-    gone = sum(
-        k * one.count(True) for one, k in zip(lacking.values(), widths, strict=True)
-    )
-    assert int(packed.images.isnan().sum()) == gone * 30 * 30
+    }.items():  # an image has every value of a sensor, or none
+        gone = sensors_of(scenes, [name])[name].isnan().flatten(1)
+        assert gone.all(1).tolist() == gone.any(1).tolist() == missing
 
 
 def test_tables_may_lack_patches_values_and_be_missing(tmp_path):
@@ -246,16 +226,16 @@ def test_the_data_knob_reads_it_and_a_map_is_learnt_late(tmp_path):
     for k in range(40):
         patch(root, k, s1=k % 5 != 0, dem=k % 7 != 0, cover=k % 9 != 0)
     tables(root, 40)
-    recipe = Recipe(
-        data=str(root),
+    config = Config().replace(
+        name=str(root),
         bands="B02,B04",
-        modalities=("s2", "s1", "dem", "season_onehot", "weather"),
+        sensors=("s2", "s1", "dem"),
+        metadata=("season_onehot", "weather"),
         fusion="late",
-        task="segment",
-        model="unet-2",
+        heads=("cover",),
+        encoder="unet-2",
         size=8,
         labels_per_class=3,
-        labeled_view="strong",
         modality_dropout=0.2,
         threshold=0.3,
         steps=4,
@@ -264,18 +244,14 @@ def test_the_data_knob_reads_it_and_a_map_is_learnt_late(tmp_path):
         mu=2,
         precision="fp32",
     )
-    channels = 2 + 2 + 1 + 4 + 2
-    assert describe_data(recipe) == (40, channels, len(COVER_CODES))
-    scenes = load_dataset(recipe)
-    assert len(scenes.bands) == 11 and scenes.images.isnan().any()
-    split = make_split(recipe, scenes)
-    run = train(recipe, scenes, split, folder=tmp_path / "run", verbose=False)
+    found, count = describe(config.data)
+    assert count == 40 and len(found.mask_names) == len(COVER_CODES)
+    scenes = load_dataset(str(root), size=8, bands="B02,B04")
+    split = make_split(scenes, config.data)
+    run = train(config, scenes, split, folder=tmp_path / "run", verbose=False)
     assert run.log["loss"].notna().all()
-    assert run.facts["class_names"] == list(COVER_CODES.values())
-    assert 0 <= evaluate_segmentation(run, scenes, split).scores.accuracy <= 1
-    with pytest.raises(WorkshopError, match="several labels each cannot be trained"):
-        classes = recipe.with_(task="classify", model="small_cnn")
-        train(classes, scenes, split, folder=tmp_path / "no", verbose=False)
+    assert run.facts["heads"]["cover"]["classes"] == list(COVER_CODES.values())
+    assert 0 <= evaluate(run, scenes, split).value <= 1
 
 
 @pytest.mark.skipif(not SAMPLE.exists(), reason="no sample beside the checkout")
@@ -286,30 +262,27 @@ def test_real_patches_of_which_one_lacks_its_radar(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         scenes = ben_ge(tmp_path)
-    packed = pack(scenes, ("s2", "s1", "season_onehot"))
+    images = sensors_of(scenes, ["s2", "s1"])
+    seasons = metadata_vector(scenes, ["season_onehot"])
     alone = [name == facts.patch_id[2] for name in scenes.names]
     assert (scenes.metadata["has_s1"] == 0).tolist() == alone
-    assert packed.images[:, 12:14].isnan().flatten(1).all(1).tolist() == alone
-    assert packed.images[:, :12].isfinite().all()
+    assert images["s1"].isnan().flatten(1).all(1).tolist() == alone
+    assert images["s2"].isfinite().all()
     for i, name in enumerate(scenes.names):
         fine = arrays[f"{name}/B03"].astype(np.float32) / 10_000
-        assert np.array_equal(packed.images[i, 2].numpy(), fine)
+        assert np.array_equal(images["s2"][i, 2].numpy(), fine)
         month = int(str(facts.date[facts.patch_id == name].iloc[0])[4:6])
-        season = packed.images[i, 14:, 0, 0]
-        assert torch.equal(season, torch.eye(4)[month % 12 // 3])
+        assert torch.equal(seasons[i], torch.eye(4)[month % 12 // 3])
 
 
 def test_it_is_found_by_its_name_where_get_puts_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WORKSHOP_DATA", str(tmp_path / "data"))
-    recipe = Recipe(data="ben_ge", task="segment", model="unet-2", bands="B02", size=8)
     with pytest.raises(WorkshopError, match="workshop data ben_ge get"):
-        load_dataset(recipe)
+        load_dataset("ben_ge", size=8, bands="B02")
     root = tmp_path / "data" / "ben_ge" / "patches" / "ben-ge-800"
     for k in range(2):
         patch(root, k)
-    scenes = load_dataset(recipe.with_(modalities=("s1", "season", "s2")))
-    assert scenes.bands == ("s1:VV", "s1:VH", "season=summer", "s2:B02")
+    scenes = load_dataset("ben_ge", size=8, bands="B02")
+    assert list(sensors_of(scenes, ["s1", "s2"])) == ["s1", "s2"]
     assert scenes.mask_names == tuple(COVER_CODES.values())
-    with pytest.raises(WorkshopError, match="task='segment' learns its land cover"):
-        load_dataset(Recipe(data="ben_ge"))
