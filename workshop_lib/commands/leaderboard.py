@@ -23,7 +23,7 @@ def submit(
             any other, to send the file from.
     """
     from workshop_lib.course.submission import submit as write
-    from workshop_lib.training.run import Run
+    from workshop_lib.next.training.run import Run
 
     path = write(Run.load(run), group, to)
     print(f"written: {path} ({path.stat().st_size / 1000:.0f} KB)")
