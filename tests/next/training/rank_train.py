@@ -1,0 +1,66 @@
+"""One of several processes that train together; run by test_distributed.py.
+
+    python -m tests.next.training.rank_train FOLDER STEPS METHOD [METHOD ...]
+
+Trains each method in double precision on a few small images. RANK, WORLD_SIZE,
+MASTER_ADDR and MASTER_PORT say which process this is, as torchrun would; with
+SIGNAL_AT set, the process sends itself SIGUSR1 in that step; KNOBS holds what the
+config changes, as JSON.
+"""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import torch
+
+from tests.next.training.tiny import parts, short, tiny
+from workshop_lib.next.augment import normalize, views
+from workshop_lib.next.training.loop import train
+from workshop_lib.next.training.trainer import Trainer
+from workshop_lib.training.distributed import process_group
+
+SHORT = short(eval_every=20, warmup_steps=1, projection_dim=4)
+
+
+def in_double_precision() -> None:
+    """Let network and views have so many digits that rounding cannot hide a mistake."""
+    torch.set_default_dtype(torch.float64)
+    for module in (views, normalize):
+        module.to_float = lambda images: images.double()  # type: ignore[attr-defined]
+
+
+def signal_at(step: int) -> None:
+    """Send this process SIGUSR1 in the middle of a step."""
+    real = Trainer.step
+
+    def stepping(self: Trainer) -> None:
+        if self.steps_done == step - 1:
+            os.kill(os.getpid(), signal.SIGUSR1)
+        real(self)
+
+    Trainer.step = stepping  # type: ignore[method-assign]
+
+
+def main(folder: Path, steps: int, methods: list[str]) -> None:
+    """Train one method after the other, on one split."""
+    torch.set_num_threads(1)
+    if "SIGNAL_AT" in os.environ:
+        signal_at(int(os.environ["SIGNAL_AT"]))
+    scenes = tiny()
+    in_double_precision()
+    knobs = json.loads(os.environ.get("KNOBS", "{}"))
+    with process_group():
+        for method in methods:
+            usual = {"threshold": 0.4, "queue_batches": 2}
+            known = SHORT.replace(method=method).method.hyperparameters()
+            chosen = {k: v for k, v in usual.items() if k in known}
+            config = SHORT.replace(method=method, steps=steps, **chosen, **knobs)
+            place, cpu = folder / method, torch.device("cpu")
+            train(config, scenes, parts(scenes), folder=place, device=cpu)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])
