@@ -213,7 +213,8 @@ def _maps(data: ReportData) -> AccessibleFigure | None:
     shown = {"truth": masks[tiles].cpu().numpy()}
     for r in (data.baseline, data.main):
         if r is not None:
-            shown[r.title] = r.evaluation.predicted[:_TILES].cpu().numpy()
+            heading = r.title.replace(", ", ",\n").replace(" (", "\n(")
+            shown[heading] = r.evaluation.predicted[:_TILES].cpu().numpy()
     return plots.mask_grid(
         shown, data.class_names, images=data.scenes.images[tiles].cpu(),
         bands=data.scenes.bands, title="The first test tiles",
