@@ -24,8 +24,6 @@ from workshop_lib.next.methods import METHODS
 from workshop_lib.next.presets import TASKS, TIMES, preset
 from workshop_lib.next.settings import DataConfig, ModelConfig, OptimConfig, RunConfig
 
-# What still runs on recipes; it moves with its room
-NEW = [name for name, module in cli.COMMANDS.items() if ".next." in module]
 WITH_SETTINGS = ("train", "compare", "budget", "slurm")
 FAST = ("--steps", 6, "--eval-every", 3, "--batch-size", 4, "--mu", 2, "--size", 16)
 
@@ -55,7 +53,7 @@ def shown(*args: object) -> str:
     return " ".join(out.getvalue().replace("│", " ").split())
 
 
-@pytest.mark.parametrize("args", [[], *([name] for name in NEW)])
+@pytest.mark.parametrize("args", [[], *([name] for name in cli.COMMANDS)])
 def test_help_loads_neither_torch_nor_anything_else_heavy(args):
     program = (
         "import sys\n"
@@ -85,7 +83,7 @@ def test_help_answers_within_a_second_of_processor_time():
     assert min(taken) < 1, taken
 
 
-@pytest.mark.parametrize("command", NEW)
+@pytest.mark.parametrize("command", cli.COMMANDS)
 def test_help_shows_an_example_and_defaults(command):
     text = shown(command, "--help")
     assert f"Example: workshop {command}" in text
@@ -364,6 +362,9 @@ def test_quickstart_writes_what_it_promises(photos, monkeypatch, tmp_path, capsy
     assert run("quickstart", "--data", photos, "--folder", "quick") == 0
     rows = json.loads((tmp_path / "quick" / "results.json").read_text())
     assert [row["labels"] for row in rows] == [8, 8, 8, 14]
+    page = (tmp_path / "quick" / "report.html").read_text(encoding="utf-8")
+    assert "Supervised, strong augmentation" in page
+    assert "workshop quickstart --split-seed 0" in page
     out = capsys.readouterr().out
     assert "workshop train --data FOLDER" in out
     assert "the unlabelled images, beyond" in out
@@ -394,3 +395,17 @@ def test_a_large_image_is_mapped(monkeypatch, tmp_path, capsys):
     assert run("train", *fast, "--method", "supervised", "--folder", "scenes") == 0
     assert run("map", "scenes", "scene.npy", "other.npy") == 2
     assert "--task segment" in capsys.readouterr().err
+
+
+def test_new_photos_are_predicted_and_runs_reported(photos, tmp_path, capsys):
+    train = ("train", "--data", photos, *FAST, "--labels-per-class", 2)
+    assert run(*train, "--folder", "a") == 0
+    assert run("predict", "a", photos / "bright", "--out", "p.csv") == 0
+    assert "predictions in p.csv" in capsys.readouterr().out
+    assert len(pd.read_csv("p.csv")) == 12
+    assert (tmp_path / "p.html").exists()
+    assert run("predict", "a", photos, "--out", "p.txt") == 2
+    assert "must end in .csv" in capsys.readouterr().err
+    assert run("report", "a") == 0
+    assert (tmp_path / "a" / "report.html").stat().st_size > 1000
+    assert run("report", "nowhere") == 2

@@ -2,7 +2,6 @@
 
 from workshop_lib.commands.compare import compare, results
 from workshop_lib.commands.embed import embed
-from workshop_lib.commands.leaderboard import leaderboard, submit
 from workshop_lib.commands.map import map
 from workshop_lib.commands.predict import predict
 from workshop_lib.commands.runs import (
@@ -14,6 +13,7 @@ from workshop_lib.commands.runs import (
 )
 from workshop_lib.commands.slurm import slurm
 from workshop_lib.next.commands.data import data, doctor, split
+from workshop_lib.next.commands.leaderboard import leaderboard, submit
 from workshop_lib.next.commands.notebooks import notebooks
 
 __all__ = [

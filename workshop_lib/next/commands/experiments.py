@@ -2,6 +2,7 @@
 
 __all__ = ["compare", "quickstart", "results"]
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -24,22 +25,33 @@ def quickstart(
     Example: workshop quickstart --split-seed 1 --folder runs/seed1
 
     Args:
-        folder: where results.json and one run per method go.
+        folder: where results.json, report.html and one run per method go.
         split_seed: which images are labelled, unlabelled, validation, test; and the
             seed of the trainings.
         data: "mini_eo", "mini_eo:SEED", or a folder with one folder per class.
         fresh: train again, also what is finished.
     """
+    from workshop_lib.next.experiments.baselines import BASELINES
     from workshop_lib.next.experiments.quickstart import baselines_table
     from workshop_lib.next.experiments.quickstart import quickstart as train_baselines
     from workshop_lib.next.presets import preset
+    from workshop_lib.next.report.page import report_runs
     from workshop_lib.session import setup
 
     setup()
     base = preset(name=data, split_seed=split_seed, seed=split_seed)
-    print("\n" + baselines_table(train_baselines(base, folder, fresh=fresh)))
+    rows = train_baselines(base, folder, fresh=fresh)
+    print("\n" + baselines_table(rows))
+    command = ["workshop", "quickstart", "--split-seed", str(split_seed)]
+    page = report_runs(
+        [folder / name for name in BASELINES],
+        folder / "report.html",
+        titles=[one.title for one in BASELINES.values()],
+        command=shlex.join([*command, "--data", data]),
+    )
+    print(f"\nThe whole story with pictures: {page}")
     print(
-        "\nNext, on your own images (a folder with one folder per class):\n"
+        "Next, on your own images (a folder with one folder per class):\n"
         "  workshop train --data FOLDER --labels-per-class 4 --method fixmatch"
     )
 

@@ -1,0 +1,144 @@
+"""One's own photos from a shell: train on folders, predict new files."""
+
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from workshop_lib.next import cli
+from workshop_lib.next.training import features
+from workshop_lib.next.training.run import Run
+
+FLAGS = "--steps 6 --eval-every 3 --batch-size 4 --mu 2 --size 16 --precision fp32"
+NAMES = ("bright & big", "dark")
+
+
+def run(*args: object) -> int:
+    try:
+        return cli.main([str(a) for a in args])
+    except SystemExit as stopped:
+        return int(stopped.code or 0)
+
+
+def save(path: Path, level: int, seed: int, side: int = 16) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).normal(level, 25, (side, side, 3))
+    Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(path)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two classes of twelve photos, unlabelled ones beside them, and a run on them."""
+    root = tmp_path_factory.mktemp("own")
+    levels = (*zip(NAMES, (180, 40), strict=True), ("unlabeled", 110))
+    for start, (name, level) in enumerate(levels):
+        for k in range(12):
+            save(root / "photos" / name / f"{k}.png", level, seed=12 * start + k)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("WORKSHOP_PRESET", raising=False)
+        train = ("train", "--data", root / "photos", *FLAGS.split())
+        assert run(*train, "--labels-per-class", 2, "--folder", root / "run") == 0
+    for k in range(5):
+        save(root / "new" / f"bright {k}.png", 180, seed=100 + k, side=20)
+        save(root / "new" / "deeper" / f"dark {k}.jpg", 40, seed=200 + k, side=40)
+    return root
+
+
+def test_unlabelled_images_beside_the_classes_are_used(place):
+    names = (place / "run" / "split" / "unlabeled.txt").read_text().splitlines()
+    assert sum(name.startswith("unlabeled/") for name in names) == 12
+    assert Run.load(place / "run").class_names == NAMES
+
+
+def test_the_command_writes_a_table_and_a_page_beside_it(place, tmp_path, capsys):
+    out = tmp_path / "deep" / "mine.csv"
+    assert run("predict", place / "run", place / "new", "--out", out) == 0
+    table = pd.read_csv(out)
+    assert list(table["image"]) == [
+        *(f"bright {k}.png" for k in range(5)),
+        *(f"deeper/dark {k}.jpg" for k in range(5)),
+    ]
+    assert set(table["class"]) <= set(NAMES)
+    assert (table["class"] != table["second_class"]).all()
+    both = table["confidence"] + table["second_confidence"]
+    assert both.between(0.9998, 1.0002).all(), "of two classes nothing is left over"
+    page = (tmp_path / "deep" / "mine.html").read_text(encoding="utf-8")
+    assert all(name in page for name in table["image"])
+    said = capsys.readouterr().out
+    assert "10 predictions in" in said
+    for name, count in table["class"].value_counts().items():
+        assert f"{count:6d}  {name}\n" in said
+    assert {p.name for p in out.parent.iterdir()} == {"mine.csv", "mine.html"}
+
+
+def test_all_unreadable_files_are_named_and_nothing_is_written(place, tmp_path, capsys):
+    new = shutil.copytree(place / "new", tmp_path / "new")
+    (new / "empty.png").write_bytes(b"")
+    (new / "text.jpg").write_text("no picture")
+    out = tmp_path / "p.csv"
+    assert run("predict", place / "run", new, "--out", out) == 2
+    said = capsys.readouterr().err
+    assert "2 problems" in said and "empty.png: empty file" in said
+    assert "text.jpg: not an image" in said
+    assert not out.exists() and not out.with_suffix(".html").exists()
+    assert run("predict", place / "run", new, "--out", out, "--on-error", "skip") == 0
+    assert "2 left out" in capsys.readouterr().out
+    assert len(pd.read_csv(out)) == 10
+    assert "text.jpg: not an image" in out.with_suffix(".html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("no/such.jpg", "nor/this"), "no such image or folder: no/such.jpg, nor/this"),
+        ((".",), "no images in it"),
+        ((), "at least one image|required|missing"),
+        (("run", "--out", "p.html"), "must end in .csv"),
+        (("new", "--most", 0), "at least 1 image"),
+        (("new", "--on-error", "hope"), "raise"),
+    ],
+)
+def test_wrong_use_is_explained_and_writes_nothing(
+    place, tmp_path, monkeypatch, capsys, args, said
+):
+    monkeypatch.chdir(tmp_path)
+    given = [place / "new" if arg == "new" else arg for arg in args]
+    assert run("predict", place / "run", *given) == 2
+    captured = capsys.readouterr()
+    assert re.search(said, captured.err + captured.out)
+    assert not list(tmp_path.iterdir())
+
+
+class Means(nn.Module):
+    """A pretrained network for tests: mean and spread of each colour."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        assert name == "efficientnet_lite0"
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([x.mean((2, 3)), x.std((2, 3))], dim=1)  # (B, 6)
+
+
+def test_the_task_of_features_trains_and_predicts(place, tmp_path, monkeypatch):
+    monkeypatch.setattr(features, "FeatureExtractor", Means)
+    monkeypatch.setenv("WORKSHOP_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("WORKSHOP_PRESET", raising=False)
+    monkeypatch.chdir(tmp_path)
+    small = (*FLAGS.split(), "--propagation-steps", 2, "--feature-views", 2)
+    small += ("--steps", 40, "--eval-every", 20, "--lr", 0.05)
+    small += ("--labels-per-class", 2, "--feature-size", 32, "--folder", "mine")
+    train = ("train", "--task", "features", "--data", place / "photos")
+    assert run(*train, *small) == 0
+    for k in range(3):
+        save(Path("fresh") / f"a{k}.png", 180, seed=300 + k)
+        save(Path("fresh") / f"b{k}.png", 40, seed=400 + k)
+    assert run("predict", "mine", "fresh") == 0
+    table = pd.read_csv("predictions.csv")
+    assert list(table["class"]) == [NAMES[0]] * 3 + [NAMES[1]] * 3
