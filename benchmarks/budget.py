@@ -26,13 +26,13 @@ from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.page import machine, markdown, run_command, write_marked
 from benchmarks.speed import FACTS, noise
+from workshop_lib.config import Config
 from workshop_lib.files import write_text
-from workshop_lib.next.config import Config
-from workshop_lib.next.methods import METHODS
-from workshop_lib.next.training.budget import budget
-from workshop_lib.next.training.memory import estimate_memory
-from workshop_lib.next.training.trainer import Trainer
+from workshop_lib.methods import METHODS
 from workshop_lib.session import pick_device
+from workshop_lib.training.budget import budget
+from workshop_lib.training.memory import estimate_memory
+from workshop_lib.training.trainer import Trainer
 
 Row = dict[str, Any]
 

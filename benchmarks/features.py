@@ -17,15 +17,15 @@ import pandas as pd
 import tyro
 
 from benchmarks.page import run_command
+from workshop_lib.config import Config
+from workshop_lib.data.load import load_dataset
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import unknown_name
-from workshop_lib.next.config import Config
-from workshop_lib.next.data.load import load_dataset
-from workshop_lib.next.experiments.baselines import baseline_config
-from workshop_lib.next.experiments.sweep import sweep
-from workshop_lib.next.presets import preset
-from workshop_lib.next.training.features import open_features
+from workshop_lib.experiments.baselines import baseline_config
+from workshop_lib.experiments.sweep import sweep
+from workshop_lib.presets import preset
 from workshop_lib.session import pick_device
+from workshop_lib.training.features import open_features
 
 # Side of the images as decoded, and as the backbone sees them.
 SIZES = {"ucm": (160, 160), "eurosat": (64, 96)}

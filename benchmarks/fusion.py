@@ -30,18 +30,18 @@ from benchmarks.page import (
     verdict,
     write_marked,
 )
+from workshop_lib.config import Config
+from workshop_lib.data.load import load_dataset
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.evaluation.metrics import score
+from workshop_lib.evaluation.run_inputs import predict_run
+from workshop_lib.experiments.baselines import baseline_config
+from workshop_lib.experiments.sweep import sweep
 from workshop_lib.files import write_text
-from workshop_lib.next.config import Config
-from workshop_lib.next.data.load import load_dataset
-from workshop_lib.next.evaluation.run_inputs import predict_run
-from workshop_lib.next.experiments.baselines import baseline_config
-from workshop_lib.next.experiments.sweep import sweep
-from workshop_lib.next.presets import preset
-from workshop_lib.next.training.loop import train
 from workshop_lib.plots import modality_gains
+from workshop_lib.presets import preset
+from workshop_lib.training.loop import train
 
 KINDS = ("early", "middle", "late", "shared")
 ALL_METADATA = ("climate", "season", "weather", "place")

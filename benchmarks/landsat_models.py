@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 from sklearn.ensemble import RandomForestClassifier
 
+from workshop_lib.config import Config
 from workshop_lib.data.read.large_image import ArrayImage
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
+from workshop_lib.evaluation.single_sensor import single_sensor
 from workshop_lib.evaluation.tiling import blended_row_blocks, pixel_predictor
-from workshop_lib.next.config import Config
-from workshop_lib.next.evaluation.single_sensor import single_sensor
-from workshop_lib.next.training.loop import train
 from workshop_lib.pixels import IGNORE
+from workshop_lib.training.loop import train
 
 Array = NDArray[np.float32]
 Map = NDArray[np.uint8]

@@ -16,9 +16,9 @@ import torch
 from torch import nn
 
 from benchmarks.page import run_command
+from workshop_lib.augment import BandNormalize
 from workshop_lib.data.read.large_image import ArrayImage
 from workshop_lib.evaluation.mapping import map_image
-from workshop_lib.next.augment import BandNormalize
 from workshop_lib.session import peak_memory
 
 CPU = torch.device("cpu")

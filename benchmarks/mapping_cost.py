@@ -21,7 +21,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.page import run_command
+from workshop_lib.augment import BandNormalize
 from workshop_lib.data.read.large_image import ArrayImage
+from workshop_lib.evaluation.single_sensor import SingleSensor
 from workshop_lib.evaluation.tiling import (
     Predict,
     blended_row_blocks,
@@ -29,10 +31,8 @@ from workshop_lib.evaluation.tiling import (
     sliding_window_classify,
 )
 from workshop_lib.files import write_text
-from workshop_lib.next.augment import BandNormalize
-from workshop_lib.next.evaluation.single_sensor import SingleSensor
-from workshop_lib.next.models import HeadSpec, Model, build_model
-from workshop_lib.next.models.heads import Categorical, Head
+from workshop_lib.models import HeadSpec, Model, build_model
+from workshop_lib.models.heads import Categorical, Head
 
 BANDS, CLASSES, WINDOW = 4, 10, 32
 STRIDES = (32, 16, 8, 4)

@@ -18,15 +18,15 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.page import run_command, seed_by_seed
-from workshop_lib.files import write_text
-from workshop_lib.next.experiments.baselines import (
+from workshop_lib.experiments.baselines import (
     BASELINES,
     CONTROLS,
     baseline_config,
 )
-from workshop_lib.next.experiments.sweep import sweep
-from workshop_lib.next.methods import METHODS
-from workshop_lib.next.presets import preset
+from workshop_lib.experiments.sweep import sweep
+from workshop_lib.files import write_text
+from workshop_lib.methods import METHODS
+from workshop_lib.presets import preset
 
 ALL = (*BASELINES, *CONTROLS)
 KNOWN = tuple(dict.fromkeys((*ALL, *METHODS)))

@@ -14,7 +14,7 @@ import pandas as pd
 
 from benchmarks.page import save_figure
 from workshop_lib.data.mini_eo import CLASSES, COVERS, mini_eo
-from workshop_lib.next.experiments.baselines import BASELINES
+from workshop_lib.experiments.baselines import BASELINES
 from workshop_lib.plots import (
     AccessibleFigure,
     Bar,

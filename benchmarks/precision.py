@@ -20,9 +20,9 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.page import mean_and_deviation, run_command, seed_by_seed
-from workshop_lib.next.config import Config
-from workshop_lib.next.experiments.sweep import sweep
-from workshop_lib.next.presets import preset
+from workshop_lib.config import Config
+from workshop_lib.experiments.sweep import sweep
+from workshop_lib.presets import preset
 
 
 def run(

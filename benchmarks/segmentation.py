@@ -22,12 +22,12 @@ from benchmarks.page import (
     seed_by_seed,
     write_marked,
 )
+from workshop_lib.config import Config
 from workshop_lib.errors import unknown_name
+from workshop_lib.experiments.baselines import baseline_config
+from workshop_lib.experiments.sweep import sweep
 from workshop_lib.files import read_json
-from workshop_lib.next.config import Config
-from workshop_lib.next.experiments.baselines import baseline_config
-from workshop_lib.next.experiments.sweep import sweep
-from workshop_lib.next.presets import preset
+from workshop_lib.presets import preset
 
 PAGE = Path("docs/segmentation.md")
 TILES = {1: 10, 3: 30}  # labels per class of scene -> tiles: MiniEO has ten classes

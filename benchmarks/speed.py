@@ -33,16 +33,16 @@ from benchmarks.dataloader_baseline import POLICIES, UsualTraining, usual_loader
 from benchmarks.page import machine, markdown, run_command, write_marked
 from benchmarks.step_profile import peak_flops, shares_of_step, step_flops
 from benchmarks.subprocess_timer import CLOCKS, SubprocessTimer, busy_neighbour
+from workshop_lib.augment import Normalize, ViewMaker
+from workshop_lib.augment.rgb import RandAugment
+from workshop_lib.config import Config
+from workshop_lib.data.random_scenes import random_scenes
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.files import write_text
-from workshop_lib.next.augment import Normalize, ViewMaker
-from workshop_lib.next.augment.rgb import RandAugment
-from workshop_lib.next.config import Config
-from workshop_lib.next.data.random_scenes import random_scenes
-from workshop_lib.next.models import HeadSpec, build_model
-from workshop_lib.next.training.trainer import Trainer
+from workshop_lib.models import HeadSpec, build_model
 from workshop_lib.session import tune_allocator
+from workshop_lib.training.trainer import Trainer
 
 # Takes a turn and returns its seconds by a clock of `CLOCKS`
 Competitor = Callable[[str], float]

@@ -17,6 +17,7 @@ import tyro
 from PIL import Image
 
 from benchmarks.page import run_command
+from workshop_lib.config import Config
 from workshop_lib.data.read.landcover import (
     PUBLISHED_TEST,
     PUBLISHED_VAL,
@@ -30,13 +31,12 @@ from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.mapping import map_image
 from workshop_lib.evaluation.metrics import Scores, scores_from_confusion
-from workshop_lib.next.config import Config
-from workshop_lib.next.evaluation.single_sensor import single_sensor
-from workshop_lib.next.training.inputs import initial_model
-from workshop_lib.next.training.loop import train
-from workshop_lib.next.training.memory import estimate_memory
-from workshop_lib.next.training.run import Run
+from workshop_lib.evaluation.single_sensor import single_sensor
 from workshop_lib.pixels import pixel_confusion
+from workshop_lib.training.inputs import initial_model
+from workshop_lib.training.loop import train
+from workshop_lib.training.memory import estimate_memory
+from workshop_lib.training.run import Run
 
 EPOCHS, BATCH, SIZE = 20, 16, 256
 PATCHES = 4166  # of the published training: 2,083, and one augmented copy of each

@@ -60,9 +60,9 @@ def test_public_functions_explain_themselves():
 
 
 def test_imports_from_the_rooms():
-    from workshop_lib.next.losses import NTXentLoss, dice_loss, fixmatch_loss
-    from workshop_lib.next.models import UNet, WideResNet
-    from workshop_lib.next.training import train
+    from workshop_lib.losses import NTXentLoss, dice_loss, fixmatch_loss
+    from workshop_lib.models import UNet, WideResNet
+    from workshop_lib.training import train
 
     for thing in (NTXentLoss, UNet, WideResNet):
         assert inspect.isclass(thing)

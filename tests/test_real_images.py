@@ -10,9 +10,9 @@ from PIL import Image
 
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
-from workshop_lib.next.evaluation.evaluate import evaluate
-from workshop_lib.next.presets import preset
-from workshop_lib.next.training.loop import train
+from workshop_lib.evaluation.evaluate import evaluate
+from workshop_lib.presets import preset
+from workshop_lib.training.loop import train
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 FAST = preset("class", steps=20, eval_every=10, batch_size=8, mu=2)

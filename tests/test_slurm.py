@@ -16,17 +16,19 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from workshop_lib import cli
+from workshop_lib.commands.options import with_settings
+from workshop_lib.commands.slurm import job_script, minutes_to_ask_for
+from workshop_lib.config import Config
 from workshop_lib.errors import WorkshopError
 from workshop_lib.files import read_json
-from workshop_lib.recipe import PRESETS, Recipe, preset
-from workshop_lib.slurm import job_script, minutes_to_ask_for
+from workshop_lib.methods import METHODS
+from workshop_lib.presets import TASKS, TIMES, preset, train_flags
 from workshop_lib.training.checkpoint import load_checkpoint
-from workshop_lib.training.run import train_flags
 
 needs_bash = pytest.mark.skipif(
     shutil.which("bash") is None or os.name == "nt", reason="needs bash"
 )
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 # Starts two tasks here, passes signals on, returns the highest code: as srun does.
 SRUN = """#!/bin/bash
@@ -56,21 +58,37 @@ esac
 """
 
 
-def read_flags(flags: list[str]) -> Recipe:
+def read_flags(flags: list[str]) -> Config:
     """Read flags as the command line does."""
-    found: Recipe = tyro.cli(Recipe, args=flags, config=(tyro.conf.OmitArgPrefixes,))
+
+    def command(config: Config) -> Config:
+        return config
+
+    flat = (tyro.conf.OmitArgPrefixes,)
+    found: Config = tyro.cli(with_settings(command, flags), args=flags, config=flat)
     return found
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_the_flags_of_a_recipe_make_that_recipe(name):
-    recipe = preset(name).with_(data="my images/it's", seed=7, temperature=0.5)
-    assert read_flags(train_flags(recipe)) == recipe
+@pytest.mark.parametrize("name", TIMES)
+@pytest.mark.parametrize("task", TASKS)
+def test_the_flags_of_a_config_make_that_config(name, task, monkeypatch):
+    config = preset(name, task).replace(name="my images/it's", seed=7, temperature=0.5)
+    monkeypatch.setenv("WORKSHOP_PRESET", "ci")  # of the shell, not of the cluster
+    assert read_flags(train_flags(config)) == config
 
 
-def test_the_flags_of_several_modalities():
-    recipe = Recipe(modalities=("s2", "s1", "season"), fusion="late", steps=7)
-    assert read_flags(train_flags(recipe)) == recipe
+@pytest.mark.parametrize("method", METHODS)
+def test_the_flags_of_every_method(method):
+    config = preset("home", method=method, labeled_view="strong")
+    assert read_flags(train_flags(config)) == config
+
+
+def test_the_flags_of_several_sensors_and_of_a_split_by_region():
+    config = preset("class").replace(
+        sensors=("s2", "s1"), metadata=("date",), fusion="late", freeze=-1,
+        split="region", test_regions=(0, 4), label_thresholds=(0.1, 0.8),
+    )  # fmt: skip
+    assert read_flags(train_flags(config)) == config
 
 
 @settings(max_examples=20)
@@ -80,16 +98,16 @@ def test_the_flags_of_several_modalities():
     lr=st.floats(1e-9, 10),
     bands=st.text("AB0189,", max_size=8),
 )
-def test_any_knob_survives_the_way_through_the_shell(**knobs):
-    recipe = Recipe().with_(**knobs)
-    assert read_flags(train_flags(recipe)) == recipe
+def test_any_setting_survives_the_way_through_the_shell(**changes):
+    config = preset("class").replace(**changes)
+    assert read_flags(train_flags(config)) == config
 
 
 @needs_bash
 @pytest.mark.parametrize("gpus", [0, 4])
 def test_bash_understands_the_script(gpus, tmp_path):
-    recipe = Recipe(data="my images/$it's `here`", method="comatch")
-    text = job_script(recipe, nodes=2, gpus=gpus, folder=Path("runs/a b"))
+    config = preset(method="comatch", name="my images/$it's `here`")
+    text = job_script(config, nodes=2, gpus=gpus, folder=Path("runs/a b"))
     path = tmp_path / "job.sh"
     path.write_text(text)
     subprocess.run(["bash", "-n", str(path)], check=True)
@@ -108,19 +126,19 @@ def test_bash_understands_the_script(gpus, tmp_path):
 def test_what_a_cluster_would_refuse_is_refused_here():
     for wrong in ({"nodes": 0}, {"gpus": -1}, {"cpus": 0}, {"minutes": 2}):
         with pytest.raises(WorkshopError, match="at least"):
-            job_script(Recipe(), **wrong)
+            job_script(preset(), **wrong)
     with pytest.raises(WorkshopError, match="16 for 3 processes.*multiple of 3"):
-        job_script(Recipe(), nodes=3, gpus=1)
+        job_script(preset(), nodes=3, gpus=1)
     with pytest.raises(WorkshopError, match="like partition=gpu"):
-        job_script(Recipe(), options=["-p gpu"])
-    assert "#SBATCH --exclusive\n" in job_script(Recipe(), options=["exclusive"])
+        job_script(preset(), options=["-p gpu"])
+    assert "#SBATCH --exclusive\n" in job_script(preset(), options=["exclusive"])
 
 
 def test_the_time_limit_has_room_and_an_end():
     assert minutes_to_ask_for(0) == 10
     assert minutes_to_ask_for(3600) == 100
     assert minutes_to_ask_for(1e7) == 24 * 60
-    assert "--time=25:05:00" in job_script(Recipe(), minutes=25 * 60 + 5)
+    assert "--time=25:05:00" in job_script(preset(), minutes=25 * 60 + 5)
 
 
 def test_the_command_writes_the_script(tmp_path, monkeypatch, capsys):
@@ -170,8 +188,9 @@ def cluster(tmp_path, monkeypatch) -> Path:
 
 def submit(folder: Path, steps: int) -> "subprocess.Popen[str]":
     """Start a job as SLURM would on its first node."""
-    recipe = Recipe(
-        data="photos",
+    config = preset(
+        "class",
+        name="photos",
         size=8,
         steps=steps,
         eval_every=20,
@@ -180,7 +199,7 @@ def submit(folder: Path, steps: int) -> "subprocess.Popen[str]":
         precision="fp32",
     )
     path = folder / "job.sh"
-    path.write_text(job_script(recipe, nodes=2, gpus=0, cpus=1, folder=Path("run")))
+    path.write_text(job_script(config, nodes=2, gpus=0, cpus=1, folder=Path("run")))
     return subprocess.Popen(
         ["bash", str(path)],
         cwd=folder,
@@ -229,7 +248,7 @@ def test_a_job_out_of_time_saves_is_queued_again_and_goes_on(cluster):
         time.sleep(0.05)
     job.send_signal(signal.SIGUSR1)  # to the script alone, as --signal=B: says
     said = end(job)
-    assert "the same command goes on from there" in said
+    assert "the same command continues from there" in said
     assert (cluster / "requeued").read_text() == f"requeue {os.getpid()}\n"
     assert job.returncode == 0
     reached = load_checkpoint(last)["step"]
@@ -241,7 +260,7 @@ def test_a_job_out_of_time_saves_is_queued_again_and_goes_on(cluster):
         assert job.poll() is None and time.monotonic() < deadline, end(job)
         time.sleep(0.05)
     job.send_signal(signal.SIGUSR1)
-    assert f"going on from step {reached}" in end(job)
+    assert f"resuming from step {reached}" in end(job)
 
 
 @needs_bash

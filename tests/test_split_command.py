@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from workshop_lib.commands.data import split
 from workshop_lib.errors import WorkshopError
-from workshop_lib.next.commands.data import split
 
 
 @pytest.fixture

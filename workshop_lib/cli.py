@@ -2,36 +2,42 @@
 
 __all__ = ["COMMANDS", "main"]
 
-import argparse
-import functools
+import ast
 import inspect
 import sys
 from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import tyro
 
-from workshop_lib.errors import WorkshopError
+import workshop_lib
+from workshop_lib.errors import WorkshopError, unknown_name
 
-COMMANDS = (
-    "quickstart",
-    "train",
-    "compare",
-    "results",
-    "evaluate",
-    "predict",
-    "map",
-    "embed",
-    "report",
-    "budget",
-    "slurm",
-    "submit",
-    "leaderboard",
-    "data",
-    "split",
-    "notebooks",
-    "doctor",
-)
+# Each command and its module, which is imported when the command runs.
+_ROOM = "workshop_lib.commands"
+COMMANDS = {
+    "quickstart": f"{_ROOM}.experiments",
+    "train": f"{_ROOM}.train",
+    "compare": f"{_ROOM}.experiments",
+    "results": f"{_ROOM}.experiments",
+    "evaluate": f"{_ROOM}.train",
+    "predict": f"{_ROOM}.predict",
+    "map": f"{_ROOM}.map",
+    "embed": f"{_ROOM}.embed",
+    "report": f"{_ROOM}.report",
+    "budget": f"{_ROOM}.train",
+    "slurm": f"{_ROOM}.slurm",
+    "submit": f"{_ROOM}.leaderboard",
+    "leaderboard": f"{_ROOM}.leaderboard",
+    "data": f"{_ROOM}.data",
+    "split": f"{_ROOM}.data",
+    "notebooks": f"{_ROOM}.notebooks",
+    "doctor": f"{_ROOM}.data",
+}
+_HELP = ("-h", "--help")
+_FOLDER = Path(workshop_lib.__file__).parents[1]
 
 
 def main(args: list[str] | None = None) -> int:
@@ -46,18 +52,19 @@ def main(args: list[str] | None = None) -> int:
     if args == ["doctor"]:
         from workshop_lib.doctor import main as doctor
 
-        return doctor()  # before anything needs torch, which may be what is ill
+        return doctor()  # before anything needs torch, which may be what is broken
+    if not args or args[0] in _HELP:
+        print(_overview())
+        return 0 if args else 2
     try:
-        from workshop_lib import commands  # reads the preset, whose name may be wrong
-
-        known = {name: getattr(commands, name) for name in COMMANDS}
-        known, args = _take_preset(known, args)
-        code = tyro.extras.subcommand_cli_from_dict(
-            known,
-            prog="workshop",
-            description="Learning from few labels in remote sensing.",
-            args=args,
-            config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
+        name, *rest = args
+        if name not in COMMANDS:
+            raise unknown_name("command", name, COMMANDS)
+        code = tyro.cli(
+            _command(name, rest),
+            prog=f"workshop {name}",
+            args=rest,
+            config=(tyro.conf.OmitArgPrefixes,),
         )
     except WorkshopError as error:
         print(f"workshop: {error}", file=sys.stderr)
@@ -70,32 +77,36 @@ def main(args: list[str] | None = None) -> int:
     return int(code or 0)
 
 
-def _take_preset(
-    known: dict[str, Callable[..., Any]], args: list[str]
-) -> tuple[dict[str, Callable[..., Any]], list[str]]:
-    """Let `--preset NAME` decide the defaults of a command's knobs; take it away.
+def _command(name: str, args: list[str]) -> Callable[..., Any]:
+    """Import a command; one that takes a config gets a flag for each setting."""
+    command: Callable[..., Any] = getattr(import_module(COMMANDS[name]), name)
+    if "config" not in inspect.signature(command).parameters:
+        return command
+    from workshop_lib.commands.options import with_settings
 
-    The other flags are read, and explained by --help, against these defaults: so it
-    has to be known before them.
-    """
-    name = args[0] if args else ""
-    if name not in known or "recipe" not in inspect.signature(known[name]).parameters:
-        return known, args
-    parser = argparse.ArgumentParser(
-        f"workshop {name}", add_help=False, allow_abbrev=False
-    )
-    parser.add_argument("--preset")
-    found, others = parser.parse_known_args(args)
-    if found.preset is None:
-        return known, args
-    from workshop_lib.recipe import preset
+    return with_settings(command, args)
 
-    start = functools.partial(known[name], recipe=preset(found.preset))
-    return {**known, name: start}, others
+
+def _overview() -> str:
+    """List the commands, each with the first line of its help."""
+    lines = [
+        "usage: workshop COMMAND [OPTIONS]",
+        "",
+        "Learning from few labels in remote sensing.",
+        "",
+    ]
+    for name, module in COMMANDS.items():
+        path = _FOLDER.joinpath(*module.split(".")).with_suffix(".py")
+        # Read, not imported: that would take as long as all commands together
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and node.name == name:
+                first = (ast.get_docstring(node) or "").splitlines()[0]
+                lines.append(f"  {name:12s}{first}")
+    return "\n".join([*lines, "", "`workshop COMMAND --help` explains its options."])
 
 
 def _explain(error: Exception) -> int:
-    """Tell of a full disk, a lost file or memory that ran out; raise anything else."""
+    """Explain a full disk, a lost file or memory that ran out; raise anything else."""
     from workshop_lib.session import is_out_of_memory
 
     if is_out_of_memory(error):

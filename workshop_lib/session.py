@@ -23,7 +23,7 @@ import torch
 
 from workshop_lib import __version__
 from workshop_lib.doctor import container_limit_gb
-from workshop_lib.recipe import preset, preset_name
+from workshop_lib.presets import preset, preset_time
 
 COLAB_HINT = (
     "No GPU here. In Colab: Runtime > Change runtime type > T4 GPU > Save,\n"
@@ -179,7 +179,7 @@ def setup() -> torch.device:
     known = f"workshop_lib {__version__}, memory {free:.1f} of {total:.1f} GiB free"
     if in_notebook():  # a command may have been given another one with --preset
         preset()  # tells of a misspelt name now, not when the first training starts
-        known += f", preset {preset_name()}"
+        known += f", preset {preset_time()}"
     print(known)
     if device.type == "cpu" and "COLAB_RELEASE_TAG" in os.environ:
         print(COLAB_HINT)

@@ -66,7 +66,7 @@ assert 0 <= guess_without <= 100 and 0 <= guess_with <= 100
 # labelled and 56 not in each step.
 
 # %%
-from workshop_lib.next.presets import preset
+from workshop_lib.presets import preset
 
 config = preset()
 large = preset("home", size=224, batch_size=8)
@@ -77,7 +77,7 @@ plans = {
 }
 
 # %%
-from workshop_lib.next.training.memory import estimate_memory
+from workshop_lib.training.memory import estimate_memory
 
 ten = {"scene": {"kind": "categorical", "num_classes": 10}}
 facts = {"sensors": {"s2": 4}, "metadata": 0, "heads": ten}
@@ -135,7 +135,7 @@ quiz.answer("01-two-ssl", "...")  # a letter in place of the dots
 
 # %%
 from workshop_lib import plots
-from workshop_lib.next.data.load import load_dataset
+from workshop_lib.data.load import load_dataset
 
 scenes = load_dataset()
 names = scenes.class_names
@@ -228,7 +228,7 @@ quiz.answer("01-baseline", "...")
 # parts for measuring. Notebook 02 is about nothing else.
 
 # %% tags=["figure:01_split"]
-from workshop_lib.next.data.load import make_split
+from workshop_lib.data.load import make_split
 
 split = make_split(scenes, config.data)
 print(split)
@@ -247,7 +247,7 @@ plots.split_bars(scenes, split)
 # this notebook or another one, is loaded and says so.
 
 # %% tags=["slow"] seconds=25
-from workshop_lib.next.course.runs import class_run
+from workshop_lib.course.runs import class_run
 
 supervised = class_run("supervised_strong", scenes, split)
 
@@ -278,7 +278,7 @@ plots.learning_curves(
 # exercise 1.
 
 # %% tags=["figure:01_bars"]
-from workshop_lib.next.evaluation.evaluate import evaluate
+from workshop_lib.evaluation.evaluate import evaluate
 
 reached = {
     "supervised": evaluate(supervised, scenes, split).scores.accuracy,
@@ -408,7 +408,7 @@ plots.panels(maps, title="Feature maps of the FixMatch network")
 # are for six test images: the class with the highest score, and how sure.
 
 # %%
-from workshop_lib.next.evaluation.run_inputs import predict_run
+from workshop_lib.evaluation.run_inputs import predict_run
 
 some = split.test[:6]
 probs = predict_run(fixmatch, scenes, some)  # (6, K)
@@ -442,7 +442,7 @@ quiz.answer("01-filter", "...")
 # `propagation_steps`).
 
 # %%
-from workshop_lib.next.methods import METHODS
+from workshop_lib.methods import METHODS
 
 families = {
     "no unlabelled images": ["supervised"],

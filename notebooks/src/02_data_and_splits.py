@@ -39,8 +39,8 @@ DATA = "mini_eo"  # or "ucm", "eurosat", or the path of a folder per class
 
 # %%
 from workshop_lib import plots
-from workshop_lib.next.data.load import open_data
-from workshop_lib.next.presets import preset
+from workshop_lib.data.load import open_data
+from workshop_lib.presets import preset
 
 config = preset(data=DATA)
 scenes, split = open_data(config)

@@ -45,8 +45,8 @@
 DATA = "mini_eo"  # or "ucm", "eurosat", or the path of a folder per class
 
 # %%
-from workshop_lib.next.data.load import load_dataset, open_data
-from workshop_lib.next.presets import preset
+from workshop_lib.data.load import load_dataset, open_data
+from workshop_lib.presets import preset
 
 config = preset(data=DATA)
 scenes, split = open_data(config)
@@ -60,7 +60,7 @@ print(f"{len(split.labeled)} of {len(scenes):,} images are labelled;"
 
 # %% tags=["figure:03_six"]
 from workshop_lib import plots
-from workshop_lib.next.augment import augmentations_for, to_float
+from workshop_lib.augment import augmentations_for, to_float
 
 first = {int(scenes.labels[i]): int(i) for i in split.labeled}
 six = to_float(scenes.images[[first[k] for k in sorted(first)[:6]]])
@@ -109,7 +109,7 @@ quiz.answer("03-oversampling", "...")
 # each of them only **moves** pixels: nothing is blurred, nothing is invented.
 
 # %%
-from workshop_lib.next.augment.geometry import dihedral
+from workshop_lib.augment.geometry import dihedral
 
 eight = dihedral(six[:1].repeat(8, 1, 1, 1), torch.arange(8))
 ways = ["as it is", "up-down", "left-right", "half turn",
@@ -135,7 +135,7 @@ print("eight different images of the same pixels")
 # give pictures like these:
 
 # %%
-from workshop_lib.next.augment import Weak
+from workshop_lib.augment import Weak
 
 mirrored = Weak(shift=0, symmetries="mirror")
 plots.view_rows(
@@ -201,7 +201,7 @@ quiz.answer("03-nadir", "...")
 # for images of 32, on images of 224. There was no error message.
 
 # %%
-from workshop_lib.next.augment.occlusion import cutout as library_cutout
+from workshop_lib.augment.occlusion import cutout as library_cutout
 
 
 def enlarged(side):
@@ -341,7 +341,7 @@ widgets.strength_sliders(photos, RGB)
 # change leaves it alone?
 
 # %%
-from workshop_lib.next.augment import photometric, spectral
+from workshop_lib.augment import photometric, spectral
 
 eo = scenes if not scenes.is_rgb else load_dataset()
 red, infrared = eo.bands.index("B04"), eo.bands.index("B08")
@@ -401,7 +401,7 @@ plots.view_rows({"as it is": land[:6], **shown}, eo.bands,
 # **Before**: would an error tell?
 
 # %%
-from workshop_lib.next.augment import BandNormalize
+from workshop_lib.augment import BandNormalize
 
 normalize = BandNormalize.fit(scenes.images, split.unlabeled)
 batch = to_float(scenes.images[split.unlabeled[:256]])

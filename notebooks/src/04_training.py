@@ -52,8 +52,8 @@
 DATA = "mini_eo"  # or "ucm", "eurosat", or the path of a folder per class
 
 # %%
-from workshop_lib.next.data.load import open_data
-from workshop_lib.next.presets import preset
+from workshop_lib.data.load import open_data
+from workshop_lib.presets import preset
 
 config = preset(data=DATA)
 scenes, split = open_data(config)
@@ -119,7 +119,7 @@ def predict_memory(kept, batch_size, mu):
 
 # %%
 from workshop_lib.course import checks
-from workshop_lib.next.training.memory import estimate_memory
+from workshop_lib.training.memory import estimate_memory
 
 paper = preset("class", encoder="wrn-28-2", size=224, batch_size=8, mu=7,
                joint_forward=True)  # fmt: skip
@@ -182,8 +182,8 @@ print(f"not keeping the weak view: 1/{saved:.1f} of the memory")
 # command line it is `workshop budget`.
 
 # %%
-from workshop_lib.next.training.budget import budget
-from workshop_lib.next.training.inputs import read_inputs
+from workshop_lib.training.budget import budget
+from workshop_lib.training.inputs import read_inputs
 
 facts = read_inputs(config, scenes).facts()
 plan = budget(config, facts, num_images=len(scenes), alternatives=False)
@@ -318,8 +318,8 @@ checks.fixmatch_loss(fixmatch_loss)
 # weak and a strong view, like every `FixMatch`, and yields your loss.
 
 # %%
-from workshop_lib.next.methods import FixMatch
-from workshop_lib.next.methods.base import forward_views
+from workshop_lib.methods import FixMatch
+from workshop_lib.methods.base import forward_views
 
 THRESHOLD = 0.8
 
@@ -339,7 +339,7 @@ class MyFixMatch(FixMatch):
 # lines be?
 
 # %%
-from workshop_lib.next.training.loop import train
+from workshop_lib.training.loop import train
 
 few = config.replace(steps=60, eval_every=10, precision="fp32")
 methods = {"mine": MyFixMatch(), "library": FixMatch(threshold=THRESHOLD)}
@@ -377,7 +377,7 @@ quiz.answer("04-mean", "...")
 # that is finished is loaded: the line says so.
 
 # %% tags=["slow"] seconds=25
-from workshop_lib.next.course.runs import class_run
+from workshop_lib.course.runs import class_run
 
 runs = {"Supervised, weak": class_run("supervised", scenes, split, config)}
 
@@ -398,7 +398,7 @@ runs["Supervised, strong"] = class_run(
 
 # %%
 from workshop_lib.course import widgets
-from workshop_lib.next.evaluation.run_inputs import predict_run
+from workshop_lib.evaluation.run_inputs import predict_run
 
 pool = split.unlabeled
 probs = predict_run(runs["Supervised, strong"], scenes, pool)  # (n, K)
@@ -465,7 +465,7 @@ runs["CCSSL"] = class_run("ccssl", scenes, split, config)
 # the largest step, between which two bars?
 
 # %%
-from workshop_lib.next.evaluation.evaluate import evaluate
+from workshop_lib.evaluation.evaluate import evaluate
 
 accuracy = {name: evaluate(run, scenes, split).scores.accuracy
             for name, run in runs.items()}  # fmt: skip

@@ -58,8 +58,8 @@
 DATA = "mini_eo"  # or "ucm", "eurosat", or the path of a folder per class
 
 # %%
-from workshop_lib.next.data.load import open_data
-from workshop_lib.next.presets import preset
+from workshop_lib.data.load import open_data
+from workshop_lib.presets import preset
 
 config = preset(data=DATA)
 scenes, split = open_data(config)
@@ -73,7 +73,7 @@ print(f"{len(split.val)} validation, {len(split.test)} test images")
 # were loaded and which are trained.
 
 # %% tags=["slow"] seconds=50
-from workshop_lib.next.course.runs import class_run
+from workshop_lib.course.runs import class_run
 
 runs = {}
 for name in ("supervised", "supervised_strong"):
@@ -230,7 +230,7 @@ print("chosen:", TITLES[chosen])
 # chosen there.
 
 # %% tags=["slow"] seconds=10
-from workshop_lib.next.evaluation.evaluate import evaluate
+from workshop_lib.evaluation.evaluate import evaluate
 
 results = {name: evaluate(run, scenes, split) for name, run in runs.items()}
 for name, found in results.items():
@@ -559,9 +559,9 @@ assert abs(found.value - test.difference) < 1e-9
 # exercise 4 needs no result.
 
 # %% tags=["slow"] seconds=200
-from workshop_lib.next.experiments.results import summarize
-from workshop_lib.next.experiments.sweep import sweep
-from workshop_lib.next.presets import preset_time
+from workshop_lib.experiments.results import summarize
+from workshop_lib.experiments.sweep import sweep
+from workshop_lib.presets import preset_time
 
 folder = f"runs/{preset_time()}/seeds"
 configs = {name: runs[name].config for name in both}

@@ -51,8 +51,8 @@
 DATA = "mini_eo"  # or "ucm", "eurosat", or the path of a folder per class
 
 # %%
-from workshop_lib.next.data.load import open_data
-from workshop_lib.next.presets import preset
+from workshop_lib.data.load import open_data
+from workshop_lib.presets import preset
 
 config = preset(data=DATA)
 scenes, split = open_data(config)
@@ -62,7 +62,7 @@ TITLES = {"supervised_strong": "Supervised, strong",
 print(f"{len(split.labeled)} labelled and {len(split.test)} test images")
 
 # %% tags=["slow"] seconds=100
-from workshop_lib.next.course.runs import class_run
+from workshop_lib.course.runs import class_run
 
 runs = {}
 for name in ("supervised_strong", "fixmatch"):
@@ -86,7 +86,7 @@ runs["comatch"] = class_run("comatch", scenes, split, config)
 # `embed_run` fetches either, for one part of the images.
 
 # %%
-from workshop_lib.next.evaluation.embed import embed_run
+from workshop_lib.evaluation.embed import embed_run
 
 features = embed_run(runs["comatch"], scenes, split, "test")
 projected = embed_run(

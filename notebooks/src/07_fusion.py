@@ -61,8 +61,8 @@ DATA = "mini_eo"  # or "mini_eo:7": another world, by the same rules
 REAL = ()  # or two folders: ("BigEarthNet-v1.0", "BigEarthNet-S1-v1.0")
 
 # %%
-from workshop_lib.next.data.load import make_split, open_data
-from workshop_lib.next.presets import preset, preset_time
+from workshop_lib.data.load import make_split, open_data
+from workshop_lib.presets import preset, preset_time
 
 config = preset(data=DATA)
 scenes, split = open_data(config)
@@ -188,8 +188,8 @@ checks.encode_facts(encode_facts)
 # patch channel by channel.
 
 # %%
-from workshop_lib.next.data.dataset import sample_of
-from workshop_lib.next.data.metadata import metadata_names
+from workshop_lib.data.dataset import sample_of
+from workshop_lib.data.metadata import metadata_names
 
 facts = ("date", "climate")
 sample = sample_of(scenes, ("s2", "s1"), facts)
@@ -398,7 +398,7 @@ checks.late_forward(late_forward)
 
 # %%
 from torch import nn
-from workshop_lib.next.models.encoders import pool, small_cnn
+from workshop_lib.models.encoders import pool, small_cnn
 
 
 class Backbone(nn.Module):
@@ -494,8 +494,8 @@ def predict_parameters(c2, c1, classes):
 checks.predict_parameters(predict_parameters)
 
 # %%
-from workshop_lib.next.models import HeadSpec, build_model
-from workshop_lib.next.models.model import parameter_counts
+from workshop_lib.models import HeadSpec, build_model
+from workshop_lib.models.model import parameter_counts
 
 guess = predict_parameters(4, 2, scenes.num_classes)
 counts = {}
@@ -544,7 +544,7 @@ print(f"the commonest class of each zone: {alone:.0%} right, {chance:.0%} is"
 assert chance < alone < 3 * chance
 
 # %%
-from workshop_lib.next.experiments.sweep import sweep
+from workshop_lib.experiments.sweep import sweep
 
 IN_CLASS = config.optim.steps >= 2000  # else a test, in seconds
 STEPS, LOOK, SEEDS = (500, 250, 3) if IN_CLASS else (4, 4, 1)
@@ -788,8 +788,8 @@ trained = sweep({"S2 + S1 dropout": both}, seeds=SEEDS,
 assert len(trained) == SEEDS and (trained["parameters"] > 160_000).all()
 
 # %%
-from workshop_lib.next.models.predict import predict
-from workshop_lib.next.training.run import Run
+from workshop_lib.models.predict import predict
+from workshop_lib.training.run import Run
 
 images = {name: sample[name] for name in ("s2", "s1")}
 
@@ -873,7 +873,7 @@ widgets.sensor_browser(answers, few)
 #   get nothing at all: no pixels of theirs could be moved.
 
 # %%
-from workshop_lib.next.augment import SampleAugmentation
+from workshop_lib.augment import SampleAugmentation
 
 
 def strong_view(sensors, seed):
@@ -925,7 +925,7 @@ quiz.answer("07-geometry", "...")
 # if you have done it: then it is loaded) and on S2 with S1.
 
 # %% tags=["slow"] seconds=80
-from workshop_lib.next.course.runs import class_run
+from workshop_lib.course.runs import class_run
 
 runs = {"FixMatch, S2": class_run("fixmatch", scenes, split, config)}
 
@@ -934,7 +934,7 @@ fused = config.replace(sensors=("s2", "s1"))
 runs["FixMatch, S2 + S1"] = class_run("fixmatch", scenes, split, fused)
 
 # %%
-from workshop_lib.next.evaluation.evaluate import evaluate
+from workshop_lib.evaluation.evaluate import evaluate
 
 reached = {}
 for name, run in runs.items():

@@ -55,8 +55,8 @@
 DATA = "mini_eo"  # or "mini_eo:7": other land, as any number; see above
 
 # %%
-from workshop_lib.next.data.load import make_split, open_data
-from workshop_lib.next.presets import preset
+from workshop_lib.data.load import make_split, open_data
+from workshop_lib.presets import preset
 
 config = preset(data=DATA)
 scenes, split = open_data(config)
@@ -105,8 +105,8 @@ plots.mask_grid(
     bands=scenes.bands, title="64 tiles as one image")  # fmt: skip
 
 # %% tags=["slow"] seconds=25
-from workshop_lib.next.course.runs import class_run
-from workshop_lib.next.evaluation.single_sensor import single_sensor
+from workshop_lib.course.runs import class_run
+from workshop_lib.evaluation.single_sensor import single_sensor
 
 namer = class_run("supervised_strong", scenes, split, config)
 classifier, normalize = single_sensor(namer)
@@ -244,8 +244,8 @@ plots.mask_grid(
 
 # %%
 import numpy as np
-from workshop_lib.next.models.networks import PlainNet, ResNetCIFAR
-from workshop_lib.next.models.resnet import gradient_norms
+from workshop_lib.models.networks import PlainNet, ResNetCIFAR
+from workshop_lib.models.resnet import gradient_norms
 
 rows = split.unlabeled[:16]
 images, labels = normalize(scenes.images[rows]), scenes.labels[rows]
@@ -289,8 +289,8 @@ assert first["plain"] < 1e-2 * first["residual"]
 # differ, or only the accuracy on other images?
 
 # %% tags=["slow"] seconds=45
-from workshop_lib.next.presets import preset_time
-from workshop_lib.next.training.loop import train
+from workshop_lib.presets import preset_time
+from workshop_lib.training.loop import train
 
 steps = 4 if preset_time() == "ci" else 200
 short = config.replace(method="supervised", labels_per_class=0, steps=steps,
@@ -379,7 +379,7 @@ def head_parameters(channels, num_classes):
 # These are the weights. Each head also has a bias for each class.
 
 # %%
-from workshop_lib.next.models.networks import FCN
+from workshop_lib.models.networks import FCN
 
 checks.head_parameters(head_parameters)
 guess = head_parameters((512, 1024, 2048), num_classes=6)
@@ -445,7 +445,7 @@ for name, model in STRIDES.items():
     fcns[name] = train(teach, scenes, everything, folder=place)
 
 # %%
-from workshop_lib.next.evaluation.run_inputs import predict_run
+from workshop_lib.evaluation.run_inputs import predict_run
 
 some = chosen[:16]
 maps = {"true map": mosaic(scenes.masks[some], side=4)[None]}
@@ -539,7 +539,7 @@ plots.lines(shapes, title="Four windows of 32 pixels on a side of 72",
 # again below: there it is the network to beat.
 
 # %% tags=["slow"] seconds=60
-from workshop_lib.next.course.runs import segment_preset
+from workshop_lib.course.runs import segment_preset
 
 draw = segment_preset().replace(data=DATA)
 ten = make_split(scenes, draw.data)
@@ -722,7 +722,7 @@ plots.per_class(
 # are right.
 
 # %%
-from workshop_lib.next.evaluation.borders import BORDER_ERRORS, border_errors
+from workshop_lib.evaluation.borders import BORDER_ERRORS, border_errors
 
 kinds = border_errors(masks, found)  # (n, H, W): 0, 1, 2
 shares = [float((kinds == k).float().mean()) for k in range(3)]
@@ -803,7 +803,7 @@ plots.mask_grid(
 # holes.
 
 # %%
-from workshop_lib.next.augment import BandNormalize, Normalize, ViewMaker
+from workshop_lib.augment import BandNormalize, Normalize, ViewMaker
 
 bands = len(scenes.bands)
 as_it_is = BandNormalize(torch.zeros(bands), torch.ones(bands))
@@ -948,7 +948,7 @@ quiz.answer("08-rare", "...")
 # Now the masks of the test tiles are looked at, once, for all three.
 
 # %%
-from workshop_lib.next.evaluation.evaluate import evaluate
+from workshop_lib.evaluation.evaluate import evaluate
 
 tested = {name: evaluate(run, scenes, ten) for name, run in makers.items()}
 reached = {name: 100 * one.scores.mean_iou for name, one in tested.items()}

@@ -7,15 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from workshop_lib.augment.cutout import cutout
 from workshop_lib.augment.geometry import (
     affine,
-    crop,
-    draw_crop,
+    dihedral,
     move,
+    reflect_shift,
     resized_crop,
-    symmetry,
+    sample_crop,
 )
+from workshop_lib.augment.occlusion import cutout
 from workshop_lib.errors import WorkshopError
 
 SHAPES = [(1, 3, 32, 32), (5, 4, 45, 61), (3, 12, 33, 33), (2, 1, 1, 7), (1, 2, 2, 1)]
@@ -26,7 +26,7 @@ def rand(*shape: int, seed: int = 0) -> Tensor:
     return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def symmetry_twin(image: Tensor, which: int) -> Tensor:
+def dihedral_twin(image: Tensor, which: int) -> Tensor:
     """One image (C, H, W), by torch's own flips."""
     if which & 4 and image.shape[1] == image.shape[2]:
         image = image.transpose(1, 2)
@@ -40,16 +40,16 @@ def symmetry_twin(image: Tensor, which: int) -> Tensor:
 
 
 @shapes
-def test_symmetry_equals_twin(shape: tuple[int, ...]) -> None:
+def test_dihedral_equals_twin(shape: tuple[int, ...]) -> None:
     for which in range(8):
         images = rand(*shape)
-        result = symmetry(images, torch.full((shape[0],), which))
+        result = dihedral(images, torch.full((shape[0],), which))
         for image, moved in zip(images, result, strict=True):
-            assert torch.equal(moved, symmetry_twin(image, which))
+            assert torch.equal(moved, dihedral_twin(image, which))
 
 
 def test_eight_symmetries_are_eight() -> None:
-    views = symmetry(rand(1, 2, 9, 9).expand(8, 2, 9, 9), torch.arange(8))
+    views = dihedral(rand(1, 2, 9, 9).expand(8, 2, 9, 9), torch.arange(8))
     different = {tuple(view.flatten().tolist()) for view in views}
     assert len(different) == 8
     for turns in range(4):  # the four rotations are among them
@@ -62,12 +62,14 @@ def test_eight_symmetries_are_eight() -> None:
     width=st.integers(2, 20),
     seed=st.integers(0, 1000),
 )
-def test_crop_equals_padding_and_cropping(height: int, width: int, seed: int) -> None:
+def test_reflect_shift_equals_padding_and_cropping(
+    height: int, width: int, seed: int
+) -> None:
     generator = torch.Generator().manual_seed(seed)
     images = torch.rand(4, 3, height, width, generator=generator)
     down = torch.randint(1 - height, height, (4,), generator=generator)
     right = torch.randint(1 - width, width, (4,), generator=generator)
-    result = crop(images, torch.stack([down, right], 1))
+    result = reflect_shift(images, torch.stack([down, right], 1))
     pad = (width - 1, width - 1, height - 1, height - 1)
     for i in range(4):
         padded = F.pad(images[i : i + 1], pad, mode="reflect")[0]
@@ -76,12 +78,14 @@ def test_crop_equals_padding_and_cropping(height: int, width: int, seed: int) ->
         assert torch.equal(result[i], expected)
 
 
-def test_move_is_crop_then_symmetry() -> None:
+def test_move_is_reflect_shift_then_dihedral() -> None:
     images = rand(16, 3, 21, 21)
     generator = torch.Generator().manual_seed(1)
     which = torch.randint(0, 8, (16,), generator=generator)
     shift = torch.randint(-6, 7, (16, 2), generator=generator)
-    assert torch.equal(move(images, which, shift), symmetry(crop(images, shift), which))
+    assert torch.equal(
+        move(images, which, shift), dihedral(reflect_shift(images, shift), which)
+    )
 
 
 @shapes
@@ -91,8 +95,8 @@ def test_zero_is_identity(shape: tuple[int, ...], dtype: torch.dtype) -> None:
     B = shape[0]
     zero, zeros = torch.zeros(B), torch.zeros(B, 2)
     results = [
-        symmetry(images, torch.zeros(B, dtype=torch.long)),
-        crop(images, torch.zeros(B, 2, dtype=torch.long)),
+        dihedral(images, torch.zeros(B, dtype=torch.long)),
+        reflect_shift(images, torch.zeros(B, 2, dtype=torch.long)),
         affine(images, degrees=zero, shear=zeros, shift=zeros, zoom=zero),
         affine(images),
         resized_crop(images, zeros, zeros + 1),
@@ -218,17 +222,17 @@ def test_results_depend_on_no_neighbour_and_stay_in_range(
 def test_a_crop_is_turned_in_the_same_interpolation(shape: tuple[int, ...]) -> None:
     B, _, H, W = shape
     images = rand(*shape)
-    corner, size = draw_crop(B, (0.2, 1.0), torch.Generator().manual_seed(1))
+    corner, size = sample_crop(B, (0.2, 1.0), torch.Generator().manual_seed(1))
     for which in range(8 if H == W else 4):
         turns = torch.full((B,), which)
         at_once = resized_crop(images, corner, size, turns)
-        in_turn = symmetry(resized_crop(images, corner, size), turns)
+        in_turn = dihedral(resized_crop(images, corner, size), turns)
         torch.testing.assert_close(at_once, in_turn, rtol=0, atol=1e-5)
 
 
 def test_drawn_crops_lie_inside() -> None:
     ramp = torch.linspace(0, 1, 64).expand(300, 1, 64, 64)
-    box = draw_crop(300, (0.2, 1.0), torch.Generator().manual_seed(0))
+    box = sample_crop(300, (0.2, 1.0), torch.Generator().manual_seed(0))
     result = resized_crop(ramp, *box)
     spread = result.amax((1, 2, 3)) - result.amin((1, 2, 3))
     assert (spread.diff().abs() > 0).any()  # different widths
@@ -240,11 +244,11 @@ def test_drawn_crops_lie_inside() -> None:
 def test_bad_arguments_are_told() -> None:
     images = rand(3, 3, 8, 8)
     with pytest.raises(WorkshopError, match="which of shape"):
-        symmetry(images, torch.zeros(2, dtype=torch.long))
+        dihedral(images, torch.zeros(2, dtype=torch.long))
     with pytest.raises(WorkshopError, match="degrees of shape"):
         affine(images, degrees=torch.zeros(3, 1))
     with pytest.raises(WorkshopError, match=r"image\[None\]"):
-        crop(images[0], torch.zeros(3, 2, dtype=torch.long))
+        reflect_shift(images[0], torch.zeros(3, 2, dtype=torch.long))
     with pytest.raises(WorkshopError, match="to_float"):
         cutout(images.byte(), torch.zeros(3, 2), torch.zeros(3))
     with pytest.raises(WorkshopError, match="size of shape"):

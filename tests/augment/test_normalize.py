@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workshop_lib.augment import normalize as module
-from workshop_lib.augment.normalize import Normalize, to_float
+from workshop_lib.augment.normalize import BandNormalize, Normalize, to_float
 from workshop_lib.errors import WorkshopError
 
 
@@ -21,7 +21,7 @@ from workshop_lib.errors import WorkshopError
 def test_fit_equals_numpy(count: int, bands: int, side: int, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     images = torch.rand(count, bands, side, side + 1, generator=generator) * 1.5
-    fitted = Normalize.fit(images)
+    fitted = BandNormalize.fit(images)
     values = images.double().numpy()
     np.testing.assert_allclose(fitted.mean, values.mean((0, 2, 3)), rtol=1e-5)
     np.testing.assert_allclose(fitted.std, values.std((0, 2, 3)), rtol=1e-5)
@@ -34,9 +34,9 @@ def test_fit_equals_numpy(count: int, bands: int, side: int, seed: int) -> None:
 def test_uint8_equals_float_and_chunks_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (23, 3, 8, 8), generator=generator).to(torch.uint8)
-    whole = Normalize.fit(images)
+    whole = BandNormalize.fit(images)
     monkeypatch.setattr(module, "_CHUNK", 5 * images[0].numel())
-    chunked = Normalize.fit(to_float(images))
+    chunked = BandNormalize.fit(to_float(images))
     torch.testing.assert_close(whole.mean, chunked.mean)
     torch.testing.assert_close(whole.std, chunked.std)
     assert whole.mean.max() < 1  # statistics of images in [0, 1]
@@ -48,12 +48,12 @@ def test_an_index_chooses_images_without_copying_them_all(
     images = torch.rand(11, 2, 3, 4, generator=torch.Generator().manual_seed(0))
     index = torch.tensor([9, 0, 4, 2, 7])
     monkeypatch.setattr(module, "_CHUNK", 2 * images[0].numel())
-    some, copied = Normalize.fit(images, index), Normalize.fit(images[index])
+    some, copied = BandNormalize.fit(images, index), BandNormalize.fit(images[index])
     assert torch.equal(some.mean, copied.mean) and torch.equal(some.std, copied.std)
     sizes = [len(chunk) for chunk in module.image_chunks(images, index, 2)]
     assert sizes == [2, 2, 1]
     with pytest.raises(WorkshopError, match="at least one image"):
-        Normalize.fit(images, index[:0])
+        BandNormalize.fit(images, index[:0])
 
 
 def test_to_float() -> None:
@@ -69,14 +69,14 @@ def test_to_float() -> None:
 def test_constant_band_gives_zeros() -> None:
     images = torch.rand(10, 2, 6, 6)
     images[:, 1] = 0.1
-    fitted = Normalize.fit(images)
+    fitted = BandNormalize.fit(images)
     assert fitted.std[1] == 1
     assert fitted(images)[:, 1].abs().max() < 1e-6
 
 
 def test_travels_in_a_checkpoint_and_keeps_half_precision() -> None:
-    fitted = Normalize.fit(torch.rand(5, 4, 6, 6))
-    other = Normalize(torch.zeros(4), torch.ones(4))
+    fitted = BandNormalize.fit(torch.rand(5, 4, 6, 6))
+    other = BandNormalize(torch.zeros(4), torch.ones(4))
     other.load_state_dict(fitted.state_dict())
     assert torch.equal(other.mean, fitted.mean) and torch.equal(other.std, fitted.std)
     assert not list(fitted.parameters())  # nothing to be trained
@@ -88,17 +88,93 @@ def test_bad_images_are_told() -> None:
     broken = images.clone()
     broken[2, 1, 0, 0] = float("nan")
     with pytest.raises(WorkshopError, match=r"bands \[1\].*NaN"):
-        Normalize.fit(broken)
+        BandNormalize.fit(broken)
     with pytest.raises(WorkshopError, match="at least one image"):
-        Normalize.fit(images[:0])
+        BandNormalize.fit(images[:0])
     with pytest.raises(WorkshopError, match="at least one image"):
-        Normalize.fit(images[0])
-    fitted = Normalize.fit(images)
+        BandNormalize.fit(images[0])
+    fitted = BandNormalize.fit(images)
     with pytest.raises(WorkshopError, match="3 bands"):
         fitted(torch.rand(4, 2, 5, 5))
     with pytest.raises(WorkshopError, match="to_float"):
         fitted((images * 255).to(torch.uint8))
     with pytest.raises(WorkshopError, match="above 0"):
-        Normalize(torch.zeros(2), torch.tensor([1.0, 0.0]))
+        BandNormalize(torch.zeros(2), torch.tensor([1.0, 0.0]))
     with pytest.raises(WorkshopError, match="one number per band"):
-        Normalize(torch.zeros(2), torch.ones(3))
+        BandNormalize(torch.zeros(2), torch.ones(3))
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 1000), missing=st.floats(0.0, 0.9))
+def test_missing_values_are_left_out_of_the_statistics(
+    seed: int, missing: float
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.randn(9, 2, 3, 3, generator=generator) * 3 - 12
+    images[torch.rand(9, 2, generator=generator) < missing] = torch.nan
+    images[0] = 1.0
+    fitted = Normalize.fit({"s1": images}).bands["s1"]
+    for channel in range(2):
+        there = images[:, channel][~images[:, channel].isnan()].double()
+        mean, spread = float(there.mean()), float(there.std(correction=0))
+        assert float(fitted.mean[channel]) == pytest.approx(mean, abs=1e-4)
+        if there.numel() > 9:
+            assert float(fitted.std[channel]) == pytest.approx(spread, rel=1e-3)
+
+
+def sample_of(count: int = 12) -> dict[str, torch.Tensor]:
+    draw = torch.Generator().manual_seed(0)
+    rgb = torch.randint(0, 256, (count, 3, 4, 4), generator=draw).to(torch.uint8)
+    radar = torch.rand(count, 2, 4, 4, generator=draw) * 10 - 20
+    radar[3] = torch.nan
+    numbers = torch.rand(count, 2, generator=draw) * 100
+    numbers[1, 0] = torch.nan
+    return {"rgb": rgb, "s1": radar, "metadata": numbers}
+
+
+def test_each_sensor_and_each_number_has_statistics_of_its_own() -> None:
+    sample, index = sample_of(), torch.arange(8)
+    fitted = Normalize.fit(sample, index)
+    for name, values in sample.items():
+        images = values if values.ndim == 4 else values[:, :, None, None]
+        alone = BandNormalize.fit(images, index, gaps=True)
+        assert torch.equal(fitted.bands[name].mean, alone.mean)
+        expected = alone(to_float(images)).view(values.shape)
+        torch.testing.assert_close(fitted(sample)[name], expected, equal_nan=True)
+    normal = fitted(sample)
+    assert normal["metadata"].shape == (12, 2) and normal["metadata"][1, 0].isnan()
+    assert normal["s1"][3].isnan().all() and normal["rgb"].isfinite().all()
+    known = normal["metadata"][:8][~normal["metadata"][:8].isnan()]
+    assert abs(float(known.mean())) < 1e-4
+    part = fitted({"s1": sample["s1"]})  # a view of one sensor
+    torch.testing.assert_close(part["s1"], normal["s1"], equal_nan=True)
+
+
+def test_statistics_of_all_sensors_travel_in_a_checkpoint() -> None:
+    sample = sample_of()
+    fitted = Normalize.fit(sample)
+    other = Normalize.fit({k: v[:2].nan_to_num() if v.ndim == 2 else v[:2]
+                           for k, v in sample.items()})  # fmt: skip
+    other.load_state_dict(fitted.state_dict())
+    assert set(fitted.state_dict()) == {
+        f"bands.{name}.{what}" for name in sample for what in ("mean", "std")
+    }
+    torch.testing.assert_close(other(sample), fitted(sample), equal_nan=True)
+    assert not list(fitted.parameters())
+
+
+def test_a_band_without_any_value_passes_through() -> None:
+    nothing = torch.full((3, 1, 2, 2), torch.nan)
+    fitted = Normalize.fit({"s1": nothing})
+    assert fitted.bands["s1"].mean == 0 and fitted.bands["s1"].std == 1
+    assert fitted({"s1": nothing})["s1"].isnan().all()
+
+
+def test_unknown_sensors_and_infinity_are_refused() -> None:
+    fitted = Normalize.fit(sample_of())
+    with pytest.raises(WorkshopError, match="unknown sensor 's2'"):
+        fitted({"s2": torch.zeros(1, 4, 2, 2)})
+    broken = sample_of()
+    broken["s1"][0, 1, 0, 0] = torch.inf
+    with pytest.raises(WorkshopError, match=r"bands \[1\]"):
+        Normalize.fit(broken)

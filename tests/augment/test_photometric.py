@@ -16,10 +16,10 @@ Operation = Callable[[Tensor, Tensor], Tensor]
 REACH = {
     "brightness": (-1.0, 1.0),
     "contrast": (-1.0, 1.0),
-    "colour": (-1.0, 1.0),
+    "color": (-1.0, 1.0),
     "sharpness": (-1.0, 1.0),
     "hue": (-0.5, 0.5),
-    "greyscale": (0.0, 1.0),
+    "grayscale": (0.0, 1.0),
     "posterize": (0.0, 8.0),
     "solarize": (0.0, 1.0),
     "autocontrast": (0.0, 1.0),
@@ -172,18 +172,18 @@ def test_solarize_autocontrast_brightness_by_hand() -> None:
     )
 
 
-def test_hue_turns_primaries_into_each_other_and_keeps_grey() -> None:
+def test_hue_turns_primaries_into_each_other_and_keeps_gray() -> None:
     red = torch.tensor([0.9, 0.1, 0.1]).view(1, 3, 1, 1)
     green, blue = red.roll(1, 1), red.roll(2, 1)
     third = torch.tensor([1 / 3])
     torch.testing.assert_close(ops.hue(red, third), green)
     torch.testing.assert_close(ops.hue(red, -third), blue)
-    grey = torch.full((1, 3, 2, 2), 0.4)
-    torch.testing.assert_close(ops.hue(grey, torch.tensor([0.17])), grey)
+    gray = torch.full((1, 3, 2, 2), 0.4)
+    torch.testing.assert_close(ops.hue(gray, torch.tensor([0.17])), gray)
 
 
-def test_greyscale_leaves_no_colour() -> None:
-    result = ops.greyscale(rand(2, 3, 5, 5), torch.ones(2))
+def test_grayscale_leaves_no_color() -> None:
+    result = ops.grayscale(rand(2, 3, 5, 5), torch.ones(2))
     torch.testing.assert_close(result[:, 0], result[:, 1])
     torch.testing.assert_close(result[:, 0], result[:, 2])
 
@@ -191,24 +191,24 @@ def test_greyscale_leaves_no_colour() -> None:
 def test_other_numbers_of_channels() -> None:
     images = rand(2, 5, 8, 8)
     assert ops.contrast(images, torch.tensor([0.5, -0.5])).shape == images.shape
-    for name in ("colour", "greyscale", "hue"):
+    for name in ("color", "grayscale", "hue"):
         with pytest.raises(WorkshopError, match="5 channels"):
             operation(name)(images, torch.zeros(2))
     with pytest.raises(WorkshopError, match="strengths of shape"):
         ops.brightness(images, torch.zeros(3))
 
 
-def test_all_colours_at_once_are_the_five_changes_one_after_the_other() -> None:
+def test_all_colors_at_once_are_the_five_changes_one_after_the_other() -> None:
     """Where nothing leaves [0, 1] on the way; else only the cut at the end differs."""
     images = 0.4 + 0.2 * rand(6, 3, 9, 9)
     draws = [0.2 * (rand(6, seed=k) - 0.5) for k in range(1, 5)]
-    grey = torch.tensor([0.0, 1.0, 0.0, 1.0, 0.5, 0.0])
-    at_once = ops.recolour(images, *draws, grey)
+    gray = torch.tensor([0.0, 1.0, 0.0, 1.0, 0.5, 0.0])
+    at_once = ops.color_jitter(images, *draws, gray)
     bright, flat, pale, turn = draws
     in_turn = ops.contrast(ops.brightness(images, bright), flat)
-    in_turn = ops.greyscale(ops.hue(ops.colour(in_turn, pale), turn), grey)
+    in_turn = ops.grayscale(ops.hue(ops.color(in_turn, pale), turn), gray)
     torch.testing.assert_close(at_once, in_turn, rtol=0, atol=1e-5)
     zero = torch.zeros(6)
-    assert torch.equal(ops.recolour(images, *[zero] * 5), images)
+    assert torch.equal(ops.color_jitter(images, *[zero] * 5), images)
     with pytest.raises(WorkshopError, match="4 channels"):
-        ops.recolour(torch.rand(6, 4, 2, 2), *[zero] * 5)
+        ops.color_jitter(torch.rand(6, 4, 2, 2), *[zero] * 5)

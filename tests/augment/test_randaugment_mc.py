@@ -14,12 +14,13 @@ from workshop_lib.augment.randaugment_mc import (
     RandAugmentMC,
     _value,
     apply_operation,
-    draw_operations,
     randaugment_mc,
+    sample_operations,
 )
 from workshop_lib.errors import WorkshopError
 
-GOLDEN = Path(__file__).parents[1] / "golden"
+ROOT = next(p for p in Path(__file__).parents if (p / "pyproject.toml").exists())
+GOLDEN = ROOT / "tests/golden"
 FILES = ("32x32", "45x61_photo", "45x61_geom")
 CASE = re.compile(r"(?P<name>[A-Za-z]+)(_v(?P<level>\d))?(_(?P<sign>pos|neg))?$")
 
@@ -123,15 +124,15 @@ def test_batch_equals_one_by_one(name: str) -> None:
 
 def change(images: Tensor, seed: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
-    return randaugment_mc(images, *draw_operations(images.shape, generator))
+    return randaugment_mc(images, *sample_operations(images.shape, generator))
 
 
-def test_policy_mixes_operations_per_image() -> None:
+def test_augmentation_mixes_operations_per_image() -> None:
     images = torch.full((200, 3, 16, 16), 200, dtype=torch.uint8)
     images[:, :, ::2] = 40
     result = change(images, seed=0)
     hidden = (result == 127).all(dim=1)  # (B, H, W)
-    assert hidden.flatten(1).any(dim=1).all()  # each image gets a hole
+    assert hidden.flatten(1).any(dim=1).all()  # each image gets a box
     visible = torch.where(hidden[:, None], images, result)
     unchanged = (visible == images).flatten(1).all(dim=1).float().mean()
     # A quarter gets no operation; more here, as identity, and equalising two even
@@ -142,7 +143,7 @@ def test_policy_mixes_operations_per_image() -> None:
     assert not torch.equal(result, other)
 
 
-def test_float_policy_returns_eight_bit_levels() -> None:
+def test_float_images_return_eight_bit_levels() -> None:
     images = torch.rand(6, 3, 33, 45, generator=torch.Generator().manual_seed(0))
     result = RandAugmentMC()(images, torch.Generator().manual_seed(0))
     assert result.shape == images.shape and result.dtype == images.dtype
@@ -159,7 +160,7 @@ def test_bad_arguments_are_told() -> None:
         RandAugmentMC(n=-1)
     with pytest.raises(WorkshopError, match="uint8 RGB"):
         randaugment_mc(
-            torch.rand(2, 3, 8, 8), *draw_operations((2, 3, 8, 8), generator)
+            torch.rand(2, 3, 8, 8), *sample_operations((2, 3, 8, 8), generator)
         )
     with pytest.raises(WorkshopError, match="Rotate"):
         one = torch.ones(1, dtype=torch.long)

@@ -86,8 +86,8 @@ def test_gain_per_band_and_tint_by_hand() -> None:
 
 def test_magnitude_zero_leaves_the_weak_view() -> None:
     images = rand(6, 4, 32, 32)
-    policy = SpectralStrong(magnitude=0.0)
-    result = policy(images, torch.Generator().manual_seed(5))
+    augmentation = SpectralStrong(magnitude=0.0)
+    result = augmentation(images, torch.Generator().manual_seed(5))
     weak = Weak()(images, torch.Generator().manual_seed(5))
     assert torch.equal(result, weak)
 
@@ -96,22 +96,22 @@ def test_magnitude_orders_strength() -> None:
     images = rand(64, 4, 32, 32) * torch.linspace(0.2, 1, 32)
     changes = []
     for magnitude in (0.0, 0.5, 1.0, 1.5):
-        policy = SpectralStrong(magnitude=magnitude, weak=Weak(0.0, "none"))
-        result = policy(images, torch.Generator().manual_seed(0))
+        augmentation = SpectralStrong(magnitude=magnitude, weak=Weak(0.0, "none"))
+        result = augmentation(images, torch.Generator().manual_seed(0))
         changes.append(float((result - images).abs().mean()))
     assert changes == sorted(changes)
     assert changes[0] == 0 and changes[2] > 0.1
 
 
-def test_hole_is_the_images_own_mean() -> None:
+def test_box_is_the_images_own_mean() -> None:
     plain = SpectralStrong(magnitude=0.0, weak=Weak(0.0, "none"), cutout=0.5)
     images = rand(2, 3, 16, 16)
     assert torch.equal(plain(images, torch.Generator().manual_seed(0)), images)
-    only_hole = SpectralStrong(
+    only_box = SpectralStrong(
         degrees=0, shear=0, shift=0, zoom=0, probability=0, haze_probability=0,
         weak=Weak(0.0, "none"),
     )  # fmt: skip
-    result = only_hole(images, torch.Generator().manual_seed(0))
+    result = only_box(images, torch.Generator().manual_seed(0))
     changed = (result != images).any(1)  # (B, H, W)
     assert changed.flatten(1).any(1).all()
     mean = images.mean((2, 3))  # (B, C)
@@ -120,12 +120,12 @@ def test_hole_is_the_images_own_mean() -> None:
         torch.testing.assert_close(filled, mean[b][:, None].expand_as(filled))
 
 
-def test_contrastive_sometimes_leaves_one_grey() -> None:
+def test_contrastive_sometimes_leaves_one_gray() -> None:
     images = rand(200, 4, 8, 8)
     result = SpectralContrastive()(images, torch.Generator().manual_seed(0))
-    grey = (result - result[:, :1]).abs().amax((1, 2, 3)) < 1e-6
-    assert 0.1 < grey.float().mean() < 0.3
-    never = SpectralContrastive(grey_probability=0.0)
+    gray = (result - result[:, :1]).abs().amax((1, 2, 3)) < 1e-6
+    assert 0.1 < gray.float().mean() < 0.3
+    never = SpectralContrastive(gray_probability=0.0)
     result = never(images, torch.Generator().manual_seed(0))
     assert not ((result - result[:, :1]).abs().amax((1, 2, 3)) < 1e-6).any()
 
@@ -133,7 +133,7 @@ def test_contrastive_sometimes_leaves_one_grey() -> None:
 def test_bad_arguments_are_told() -> None:
     with pytest.raises(WorkshopError, match="magnitude=-1"):
         SpectralStrong(magnitude=-1)
-    with pytest.raises(WorkshopError, match="probability 1.5"):
+    with pytest.raises(WorkshopError, match="jitter_probability=1.5"):
         SpectralContrastive(jitter_probability=1.5)
     with pytest.raises(WorkshopError, match="one per image and band"):
         spectral.gain(rand(2, 3, 4, 4), torch.zeros(2, 4))

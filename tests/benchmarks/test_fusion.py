@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 from benchmarks import fusion
+from workshop_lib.data.load import describe as describe_data
 from workshop_lib.errors import WorkshopError
-from workshop_lib.next.data.load import describe as describe_data
-from workshop_lib.next.experiments.sweep import check_config
+from workshop_lib.experiments.sweep import check_config
 from workshop_lib.plots import describe, modality_gains
 
 
@@ -113,7 +113,7 @@ def test_docs_are_written_from_what_is_there(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_a_study_and_the_region_shift_in_miniature(tmp_path, monkeypatch):
-    monkeypatch.setattr("workshop_lib.next.data.load.MINI_EO_COUNT", 600)
+    monkeypatch.setattr("workshop_lib.data.load.MINI_EO_COUNT", 600)
     planned = fusion.configs("metadata", 2)
     few = {name: c.replace(labels_per_class=2) for name, c in planned.items()}
     monkeypatch.setattr(fusion, "configs", lambda study, steps=2: few)
@@ -121,7 +121,7 @@ def test_a_study_and_the_region_shift_in_miniature(tmp_path, monkeypatch):
     found = fusion.read(tmp_path, "metadata")
     assert list(found["name"]) == [*few, *few] and found["f1"].between(0, 1).all()
     monkeypatch.undo()
-    monkeypatch.setattr("workshop_lib.next.data.load.MINI_EO_COUNT", 300)
+    monkeypatch.setattr("workshop_lib.data.load.MINI_EO_COUNT", 300)
     fusion.shift(fusion.configs("shift", 4), [0], tmp_path / "shift")
     found = fusion.read(tmp_path, "shift")
     assert list(found["name"]) == [

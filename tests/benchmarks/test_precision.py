@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import precision
-from workshop_lib.next.presets import preset
+from workshop_lib.presets import preset
 
 
 def table(**accuracies: list[float]) -> pd.DataFrame:

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from benchmarks import segmentation
-from workshop_lib.next.presets import TASKS
-from workshop_lib.next.training.optim import OPTIMIZERS
+from workshop_lib.presets import TASKS
+from workshop_lib.training.optim import OPTIMIZERS
 
 
 def rows(methods, seeds, tiles=10):

@@ -12,6 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from workshop_lib import cli
 from workshop_lib.course.competition import Competition
 from workshop_lib.course.leaderboard import (
     Leaderboard,
@@ -23,7 +24,6 @@ from workshop_lib.course.leaderboard import (
 )
 from workshop_lib.course.submission import Submission, printable
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.next import cli
 
 N = 100  # test images
 AT = datetime(2025, 3, 14, 9, 26, 53)

@@ -13,6 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from workshop_lib.config import Config
 from workshop_lib.course.competition import Competition
 from workshop_lib.course.submission import (
     _parse,
@@ -24,11 +25,10 @@ from workshop_lib.course.submission import (
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
+from workshop_lib.evaluation.evaluate import evaluate
 from workshop_lib.files import read_json
-from workshop_lib.next.config import Config
-from workshop_lib.next.evaluation.evaluate import evaluate
-from workshop_lib.next.training.loop import train
-from workshop_lib.next.training.run import Run
+from workshop_lib.training.loop import train
+from workshop_lib.training.run import Run
 
 ROOT = Path(__file__).parents[2]
 CLASSES = ("Forest", "River", "Port")

@@ -25,9 +25,9 @@ import torch
 torch.set_num_threads(1)
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
-from workshop_lib.next.presets import preset
-from workshop_lib.next.training.trainer import Trainer
-from workshop_lib.next.models.predict import predict
+from workshop_lib.presets import preset
+from workshop_lib.training.trainer import Trainer
+from workshop_lib.models.predict import predict
 
 def mapped():
     with open("/proc/self/statm") as file:

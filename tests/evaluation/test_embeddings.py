@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
+from workshop_lib.evaluation.embed import embed_run
 from workshop_lib.evaluation.embeddings import (
     Embeddings,
     export_embeddings,
@@ -23,13 +24,12 @@ from workshop_lib.evaluation.projection import (
     maps_2d,
     maps_3d,
 )
-from workshop_lib.next.evaluation.embed import embed_run
-from workshop_lib.next.models.heads import Features
-from workshop_lib.next.models.predict import predict
-from workshop_lib.next.presets import preset
-from workshop_lib.next.training.loop import train
-from workshop_lib.next.training.run import Run
+from workshop_lib.models.heads import Features
+from workshop_lib.models.predict import predict
 from workshop_lib.plots import describe
+from workshop_lib.presets import preset
+from workshop_lib.training.loop import train
+from workshop_lib.training.run import Run
 
 SMALL = preset(
     "class", size=8, steps=6, eval_every=3, batch_size=4, mu=2, projection_dim=5,

@@ -1,24 +1,68 @@
-"""The memory of pseudo-labels against loops, and when it may be asked."""
+"""Queues of the latest rows against a list that forgets, and what is recalled."""
 
 import math
 
 import pytest
 import torch
-from torch import Tensor
-from torch.nn import functional as F
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tests.losses.draws import probabilities, unit
 from workshop_lib.errors import WorkshopError
-from workshop_lib.losses.memory import PseudoLabelMemory
+from workshop_lib.losses.memory import MemoryQueue, PseudoLabelMemory
 
 
-def unit(N: int, D: int, seed: int) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    z = torch.randn(N, D, generator=generator, dtype=torch.float64)
-    return F.normalize(z, dim=1)
+def numbered(start: int, count: int) -> torch.Tensor:
+    """Rows that can be told apart: (1, -1), (2, -2), ..."""
+    return torch.arange(start, start + count)[:, None] * torch.tensor([1.0, -1.0])
 
 
-def probabilities(N: int, K: int, seed: int) -> Tensor:
-    return (3 * unit(N, K, seed)).softmax(1)
+@given(st.integers(1, 7), st.lists(st.integers(0, 16), max_size=8))
+def test_it_holds_the_latest_rows_whatever_their_number(size, counts):
+    queue, written = MemoryQueue(size, 2), []
+    for count in counts:
+        rows = numbered(1 + len(written), count)
+        queue.push(rows)
+        written += rows[:, 0].tolist()
+    latest = written[-size:]
+    # a list that forgets: row k of all that were written lies at k modulo size
+    expected = [0.0] * size
+    for k, value in list(enumerate(written))[-size:]:
+        expected[k % size] = value
+    assert queue.rows[:, 0].tolist() == expected
+    assert queue.rows[:, 1].tolist() == [-value for value in expected]
+    assert queue.filled == len(latest)
+    assert queue.pointer == len(written) % size
+    assert bool(queue.is_full) == (len(written) >= size)
+
+
+def test_it_is_saved_and_moves() -> None:
+    queue = MemoryQueue(3, 2)
+    queue.push(numbered(1, 4))
+    other = MemoryQueue(3, 2)
+    other.load_state_dict(queue.state_dict())
+    for one in (queue, other):
+        one.push(numbered(5, 1))
+    assert torch.equal(other.rows, queue.rows)
+    assert other.filled == 3 and other.pointer == 2
+    assert all(buffer.is_meta for buffer in queue.to("meta").buffers())
+    assert other.double().rows.dtype == torch.float64
+    assert other.double().pointer.dtype == torch.int64
+
+
+def test_what_is_written_has_no_gradient_and_the_queues_type() -> None:
+    queue = MemoryQueue(2, 2)
+    queue.push(numbered(1, 1).double().requires_grad_())
+    assert not queue.rows.requires_grad
+    assert queue.rows.dtype == torch.float32
+
+
+def test_bad_sizes_are_told() -> None:
+    for size, width in ((0, 2), (2, 0)):
+        with pytest.raises(WorkshopError, match="at least 1"):
+            MemoryQueue(size, width)
+    with pytest.raises(WorkshopError, match=r"\(1, 3\) given to a memory of \(n, 2\)"):
+        MemoryQueue(4, 2).push(torch.zeros(1, 3))
 
 
 @pytest.mark.parametrize(("N", "D", "K", "size"), [(1, 2, 2, 1), (3, 4, 5, 6)])

@@ -1,4 +1,4 @@
-"""Losses of maps on two ranks: their mean, and its gradient, are those of one.
+"""Losses of pixels on two ranks: their mean, and its gradient, are those of one.
 
 Both ranks live in this process: the first call tells the sums, the second gets the mean
 of both, as an exchange would.
@@ -8,11 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.losses.draws import draw
 from workshop_lib import ranks
-from workshop_lib.losses import segmentation
+from workshop_lib.losses import pseudo_labels, segmentation
+from workshop_lib.losses.pseudo_labels import masked_mean
 from workshop_lib.losses.segmentation import SEGMENTATION_LOSSES
-from workshop_lib.methods import pixel_fixmatch
-from workshop_lib.methods.pixel_fixmatch import pixel_consistency
+from workshop_lib.models.heads import Categorical, Head, MultiLabel, Regression
+from workshop_lib.models.heads import base as heads
 from workshop_lib.pixels import IGNORE
 
 B, K, H, W = 4, 3, 5, 6
@@ -22,10 +24,9 @@ WEIGHTS = torch.tensor([1.0, 0.5, 2.0], dtype=torch.float64)
 def batch() -> tuple[Tensor, Tensor]:
     """Four tiles, of which the second rank's (1 and 3) are nearly all unknown."""
     generator = torch.Generator().manual_seed(0)
-    logits = 2 * torch.randn(B, K, H, W, generator=generator, dtype=torch.float64)
     masks = torch.randint(0, K, (B, H, W), generator=generator).to(torch.uint8)
     masks[1, 1:], masks[3] = IGNORE, IGNORE
-    return logits, masks
+    return draw(B, K, H, W), masks
 
 
 class Exchange:
@@ -48,56 +49,67 @@ class Exchange:
         return (self.told[0][k] + self.told[1][k]) / 2
 
 
-def on_two_ranks(monkeypatch, compute) -> tuple[Tensor, Tensor]:
-    """Run `compute(rank)` for both ranks; return the mean loss and all gradients."""
+def check_two_ranks(monkeypatch, out: Tensor, loss) -> None:
+    """Compare `loss(rows, scores)` of each half with that of the whole batch."""
+    whole = out.clone().requires_grad_()
+    expected = loss(slice(None), whole)
+    (slope,) = torch.autograd.grad(expected, whole)
     exchange = Exchange()
-    for module in (ranks, segmentation, pixel_fixmatch):
+    for module in (ranks, segmentation, pseudo_labels, heads):
         monkeypatch.setattr(module, "mean_over_ranks", exchange)
     monkeypatch.setattr(ranks, "world_size", lambda: 2)
     losses, gradients = [], []
     for rank in (0, 1, 0, 1):
         exchange.turn(rank)
         exchange.listening = len(losses) < 2
-        loss, leaf = compute(rank)
-        losses.append(loss.detach())
-        gradients += torch.autograd.grad(loss, leaf)
+        mine = out[rank::2].clone().requires_grad_()
+        found = loss(slice(rank, None, 2), mine)
+        losses.append(found.detach())
+        gradients += torch.autograd.grad(found, mine)
     rows = torch.stack(gradients[2:], 1).flatten(0, 1)  # 0, 1, ... of the whole batch
-    return (losses[2] + losses[3]) / 2, rows / 2
+    mean = (losses[2] + losses[3]) / 2
+    torch.testing.assert_close(mean, expected.detach(), rtol=1e-12, atol=0)
+    torch.testing.assert_close(rows / 2, slope, rtol=1e-10, atol=1e-14)
 
 
 @pytest.mark.parametrize("weights", [None, WEIGHTS])
 @pytest.mark.parametrize("name", sorted(SEGMENTATION_LOSSES))
 def test_each_loss_is_that_of_the_whole_batch(name, weights, monkeypatch):
+    out, masks = batch()
     loss = SEGMENTATION_LOSSES[name]
-    logits, masks = batch()
-    whole = logits.clone().requires_grad_()
-    expected = loss(whole, masks, weights)
-    (slope,) = torch.autograd.grad(expected, whole)
-
-    def compute(rank):
-        mine = logits[rank::2].clone().requires_grad_()
-        return loss(mine, masks[rank::2], weights), mine
-
-    found, gradients = on_two_ranks(monkeypatch, compute)
-    torch.testing.assert_close(found, expected.detach(), rtol=1e-12, atol=0)
-    torch.testing.assert_close(gradients, slope, rtol=1e-10, atol=1e-14)
+    check_two_ranks(monkeypatch, out, lambda i, x: loss(x, masks[i], weights))
 
 
 def test_consistency_is_that_of_the_whole_batch(monkeypatch):
-    logits, masks = batch()
-    generator = torch.Generator().manual_seed(1)
-    pseudo = torch.randint(0, K, (B * H * W,), generator=generator)
-    sure = (torch.rand(B * H * W, generator=generator) < 0.5).double()
-    source = torch.randint(0, B * H * W, (B, H, W), generator=generator)
-    source[masks == IGNORE] = -1
-    whole = logits.clone().requires_grad_()
-    expected = pixel_consistency(whole, pseudo, sure, source)
-    (slope,) = torch.autograd.grad(expected, whole)
+    out, masks = batch()
+    visible = (masks != IGNORE).double()
+    weight = draw(B, H, W, seed=1).sigmoid()
+    target = draw(B, K, H, W, seed=2).argmax(1)
+    head = Categorical((1,), K, dense=True)
 
-    def compute(rank):
-        mine = logits[rank::2].clone().requires_grad_()
-        return pixel_consistency(mine, pseudo, sure, source[rank::2]), mine
+    def loss(i: slice, x: Tensor) -> Tensor:
+        return masked_mean(head.loss(x, target[i]), weight[i], visible[i])
 
-    found, gradients = on_two_ranks(monkeypatch, compute)
-    torch.testing.assert_close(found, expected.detach(), rtol=1e-12, atol=0)
-    torch.testing.assert_close(gradients, slope, rtol=1e-10, atol=1e-14)
+    check_two_ranks(monkeypatch, out, loss)
+
+
+SCENES = torch.tensor([2, -1, 0, 1])
+TAGS = torch.tensor([[1.0, 0], [torch.nan, torch.nan], [0, 1], [torch.nan, 1]])
+NUMBERS = torch.tensor([3.0, torch.nan, 1.0, torch.nan])
+
+
+@pytest.mark.parametrize(
+    ("head", "shape", "target"),
+    [
+        (Categorical(1, K), (B, K), SCENES),
+        (MultiLabel(1, 2), (B, 2), TAGS),
+        (Regression(1), (B,), NUMBERS),
+    ],
+    ids=["scene", "tags", "number"],
+)
+def test_supervised_loss_counts_the_known_of_all_ranks(
+    head: Head, shape: tuple[int, ...], target: Tensor, monkeypatch
+):
+    head.double()
+    out = draw(*shape)
+    check_two_ranks(monkeypatch, out, lambda i, x: head.supervised_loss(x, target[i]))

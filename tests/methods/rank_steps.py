@@ -2,84 +2,92 @@
 
     python rank_steps.py RANK WORLD_SIZE FOLDER
 
-Takes three steps of each method with a memory on this rank's rows of a fixed global
-batch, and writes losses, gradients and memories to FOLDER.
+Takes some steps of every method on this rank's rows of a fixed global batch, by plain
+gradient descent on the ranks' mean gradient, and writes losses, weights and memories.
 """
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor, distributed, nn
+from torch import Tensor, distributed
 
-from workshop_lib.losses import DistributionAlignment
-from workshop_lib.methods import LossTerms
-from workshop_lib.methods.adamatch import adamatch_loss
-from workshop_lib.methods.fixmatch import fixmatch_loss
-from workshop_lib.methods.flexmatch import CurriculumThreshold, flexmatch_loss
-from workshop_lib.methods.freematch import SelfAdaptiveThreshold, freematch_loss
-from workshop_lib.methods.softmatch import GaussianWeight, softmatch_loss
+from tests.methods.given import ready
+from tests.methods.networks import WIDTH, batch_for, small_model
+from workshop_lib.methods import METHODS, Method
+from workshop_lib.models import Model
+from workshop_lib.models.heads import Categorical, MultiLabel, Regression
+from workshop_lib.ranks import mean_over_ranks
+from workshop_lib.sample import take
 
-B, N, K, STEPS = 4, 12, 3, 3
-
-
-def memories() -> dict[str, nn.Module]:
-    """What each method remembers, fresh."""
-    return {
-        "fixmatch": DistributionAlignment(K, 0.5),
-        "flexmatch": CurriculumThreshold(K, 20, 20, 0.7),
-        "freematch": SelfAdaptiveThreshold(K, 0.5),
-        "freematch_quantile": SelfAdaptiveThreshold(K, 0.5, quantile=True),
-        "softmatch": GaussianWeight(K, 0.5),
-        "adamatch": DistributionAlignment(K, 0.5, "labeled", "first batch"),
-    }
+B, MU, STEPS = 4, 2, 5  # a memory is full after two steps
+USUAL = {"threshold": 0.4, "momentum": 0.5, "alignment": True, "queue_batches": 2}
+MORE = {"freematch": {"lambda_e": 0.5}, "pseudo_label": {"ramp_up": 0.5}}
 
 
-def loss(
-    name: str,
-    memory: nn.Module,
-    x: Tensor,
-    y: Tensor,
-    w: Tensor,
-    s: Tensor,
-    index: Tensor,
-) -> LossTerms:
-    """One step of a method."""
-    if isinstance(memory, CurriculumThreshold):
-        return flexmatch_loss(x, y, w, s, index, memory)
-    if isinstance(memory, SelfAdaptiveThreshold):
-        return freematch_loss(x, y, w, s, memory, lambda_e=0.5)
-    if isinstance(memory, GaussianWeight):
-        return softmatch_loss(x, y, w, s, memory)
-    assert isinstance(memory, DistributionAlignment)
-    if name == "adamatch":
-        return adamatch_loss(x, y, w, s, memory, 0.7)
-    return fixmatch_loss(x, y, w, s, 0.6, align=memory)
+def prepared(name: str) -> tuple[Method, Model]:
+    """A method and a network with every kind of head that the method can learn."""
+    torch.manual_seed(0)
+    cls = METHODS[name]
+    heads = {"scene": Categorical(WIDTH, 3), "height": Regression(WIDTH)}
+    if not cls.needs_projection:
+        heads["tags"] = MultiLabel(WIDTH, 3, thresholds=(0.3, 0.55))
+        heads["cover"] = Categorical((WIDTH,), 3, dense=True, loss="cross_entropy+dice")
+    model = small_model(heads, projection=4 if cls.needs_projection else 0)
+    options = {**USUAL, **MORE.get(name, {})}
+    known = cls().hyperparameters()
+    method = cls(**{k: v for k, v in options.items() if k in known})
+    return ready(method, model, 20, 20, B, MU, STEPS), model
+
+
+def train(name: str, rank: int, world: int) -> dict[str, Tensor]:
+    """Return losses, logs, weights and memories after all steps."""
+    method, model = prepared(name)
+    rows = slice(rank, None, world)
+    found = {}
+    for step in range(STEPS):
+        batch = batch_for(method, model, B, MU, seed=step)
+        targets = batch.targets
+        targets["scene"][step % B] = -1  # what is known is not equally many on all
+        targets["height"][(step + 1) % B] = torch.nan
+        if "tags" in targets:
+            targets["tags"][step % B, 1:] = torch.nan
+            targets["cover"][step % B, 1:] = 255
+        order = torch.randperm(20, generator=torch.Generator().manual_seed(step))
+        mine = replace(
+            batch,
+            labeled=tuple(take(x, rows) for x in batch.labeled),
+            targets=take(targets, rows),
+            views=tuple(take(x, rows) for x in batch.views),
+            index=order[: B * MU][rows],
+        )
+        model.zero_grad()
+        loss = torch.stack([term for _, term in method.losses(model, mine)]).sum()
+        loss.backward()
+        found[f"loss {step}"] = mean_over_ranks(loss)
+        for key, value in method.log.items():
+            found[f"{key} {step}"] = mean_over_ranks(value.double())
+        with torch.no_grad():
+            for parameter in model.parameters():
+                if parameter.grad is not None:
+                    parameter -= 0.3 * mean_over_ranks(parameter.grad)
+        method.after_step(model)
+    return {**found, **model.state_dict(), **method.state_dict(prefix="method.")}
 
 
 def main(rank: int, world: int, folder: Path) -> None:
     """Take the steps; the rows of this rank are rank, rank + world, ..."""
     torch.set_default_dtype(torch.float64)
     if world > 1:
-        address = f"file://{(folder / 'meeting').resolve()}"
+        address = (folder / "meeting").resolve().as_uri()
         distributed.init_process_group(
             "gloo", init_method=address, rank=rank, world_size=world
         )
-    mine: dict[str, list[Tensor]] = {}
-    for name, memory in memories().items():
-        mine[name] = []
-        for step in range(STEPS):
-            g = torch.Generator().manual_seed(step)
-            x, w, s = (2 * torch.randn(n, K, generator=g) for n in (B, N, N))
-            index = torch.randperm(20, generator=g)[:N]
-            x, s = (part[rank::world].clone().requires_grad_() for part in (x, s))
-            y = (torch.arange(B) % K)[rank::world]
-            terms = loss(name, memory, x, y, w[rank::world], s, index[rank::world])
-            terms.total.backward()
-            assert x.grad is not None and s.grad is not None
-            mine[name] += [terms.total.detach(), x.grad, s.grad]
-            mine[name] += [buffer.clone() for buffer in memory.buffers()]
-    torch.save(mine, folder / f"{world}-{rank}.pt")
+    torch.save(
+        {name: train(name, rank, world) for name in METHODS},
+        folder / f"{world}-{rank}.pt",
+    )
     if world > 1:
         distributed.destroy_process_group()
 

@@ -7,15 +7,13 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.methods import FixMatch, Supervised
+from workshop_lib.methods import Supervised
 from workshop_lib.methods.propagation import (
     NEIGHBOURS,
     REACH,
-    PropagatedStart,
+    LabelPropagationWarmup,
     propagate_labels,
 )
-from workshop_lib.methods.protocol import Batch
-from workshop_lib.models import build_model
 
 
 def groups(n: int, K: int, spread: float, seed: int = 0):
@@ -109,21 +107,8 @@ def test_what_cannot_be_propagated_is_refused(features, labels, K, says):
         propagate_labels(features, labels, K)
 
 
-def test_the_start_is_the_weighted_loss_of_the_guesses():
-    model = build_model("mlp-8", in_channels=5, num_classes=3).eval()
-    guess, sure = torch.tensor([0, 2, 1, 1]), torch.tensor([1.0, 0.0, 0.5, 0.25])
-    start = PropagatedStart(FixMatch(num_classes=3), guess, sure)
-    x, weak, strong = (torch.randn(n, 5, 1, 1) for n in (2, 3, 3))
-    index, y = torch.tensor([3, 0, 2]), torch.tensor([1, 2])
-    terms = start(model, Batch((x,), y, (weak, strong), index))
-    expected = F.cross_entropy(model(x).logits, y)
-    for row, i in enumerate(index.tolist()):
-        one = F.cross_entropy(model(strong[row : row + 1]).logits, guess[i : i + 1])
-        expected = expected + sure[i] * one / 3
-    torch.testing.assert_close(terms.total, expected)
-    assert terms.pseudo_labels is not None and terms.pseudo_labels.tolist() == [1, 0, 1]
-
-
 def test_a_method_without_a_strong_view_cannot_be_started():
     with pytest.raises(WorkshopError, match="propagation_steps=0"):
-        PropagatedStart(Supervised(), torch.zeros(3).long(), torch.ones(3))
+        LabelPropagationWarmup(
+            Supervised(), "scene", torch.zeros(3).long(), torch.ones(3)
+        )

@@ -1,144 +1,177 @@
-"""Fusion models: shapes, gaps, who sees whom, what they cost."""
+"""Fusion of scenes and maps: shapes, gaps, which sensor affects what, what it costs."""
 
 import math
 
 import pytest
 import torch
 
-from workshop_lib.channels import groups
+from tests.models.common import COVER, SCENE, SENSORS, count, fused, sample, single
 from workshop_lib.errors import WorkshopError
-from workshop_lib.models import build_model
-from workshop_lib.models.fusion import FUSIONS, Fill, fuse, parameter_counts
-from workshop_lib.models.heads import Classifier
+from workshop_lib.models.fusion import FUSIONS, LearnedMissingValue
+from workshop_lib.models.model import parameter_counts
 
-BANDS = ("s2:B04", "s2:B08", "s2:B11", "s1:VV", "s1:VH", "season=summer", "climate=Dfc")
-EACH = pytest.mark.parametrize("fusion", sorted(FUSIONS))
-
-
-def fused(fusion, bands=BANDS, model="small_cnn", **more) -> Classifier:
-    torch.manual_seed(0)
-    parts = groups(bands)
-    return build_model(
-        model,
-        in_channels=len(bands),
-        num_classes=5,
-        modalities=parts,
-        fusion=fusion,
-        **more,
-    )
+EACH = pytest.mark.parametrize("fusion", FUSIONS)
+APART = pytest.mark.parametrize("fusion", ["late", "shared"])
+BOTH = SCENE | COVER
 
 
-def images(n=4, bands=BANDS, side=16):
-    return torch.randn(n, len(bands), side, side)
-
-
-RESNET = pytest.param("resnet18", marks=pytest.mark.slow)
+def total(out):
+    return sum(values.square().sum() for values in out.values())
 
 
 @EACH
-@pytest.mark.parametrize("model", ["small_cnn", "wrn-10-1", RESNET])
-def test_any_backbone_and_any_size(fusion, model):
-    network = fused(fusion, model=model, projection_dim=8)
+@pytest.mark.parametrize("encoder", ["small_cnn", "wrn-10-1"])
+def test_any_backbone_and_any_size(fusion, encoder):
+    model = fused(encoder, fusion=fusion, projection_dim=8)
     for side in (16, 33):
-        out = network(images(side=side))
-        assert out.logits.shape == (4, 5) and out.embedding.shape == (4, 8)
-    assert network.features(images()).shape == (4, network.feature_dim)
+        out = model(sample(sides=(side, side)))
+        assert out["scene"].shape == (4, 5) and out["projection"].shape == (4, 8)
+    assert model.features(sample()).vector.shape == (4, model.encoder.width)
 
 
 @EACH
-@pytest.mark.parametrize(
-    "bands", [("season=summer", "climate=Dfc"), ("s1:VV", "s1:VH"), BANDS[:5]]
-)
-def test_facts_alone_and_images_alone(fusion, bands):
-    network = fused(fusion, bands)
-    assert network(images(bands=bands)).logits.shape == (4, 5)
+@pytest.mark.parametrize("encoder", ["unet-4", "fcn-residual-8", "unet-small_cnn"])
+@pytest.mark.parametrize("sides", [(33, 47), (4, 4)])
+def test_the_map_is_as_large_as_the_image(fusion, encoder, sides):
+    model = fused(encoder, COVER, fusion=fusion).eval()
+    with torch.no_grad():
+        out = model(sample(2, sides))["cover"]
+    assert out.shape == (2, 3, *sides) and out.isfinite().all()
 
 
 @EACH
-def test_every_parameter_but_unused_fillings_learns(fusion):
-    network = fused(fusion)
-    x = images()
-    x[0, 3:5] = math.nan
-    network(x).logits.square().sum().backward()
-    for name, parameter in network.named_parameters():
+@pytest.mark.parametrize("sensors", [{}, {"s1": 2}, SENSORS])
+@pytest.mark.parametrize("metadata", [0, 2])
+def test_metadata_alone_and_sensors_alone(fusion, sensors, metadata):
+    if not sensors and not metadata:
+        return
+    model = fused("small_cnn", sensors=sensors, metadata=metadata, fusion=fusion)
+    x = sample(metadata=metadata)
+    assert model({k: x[k] for k in x if k in (*sensors, "metadata")})["scene"].shape
+    assert ("metadata" in parameter_counts(model)) == bool(metadata)
+
+
+@EACH
+def test_every_parameter_but_unused_missing_values_learns(fusion):
+    model = fused("unet-4", BOTH, fusion=fusion)
+    x = sample()
+    x["s1"][0] = math.nan
+    x["metadata"][1, 0] = math.nan
+    total(model(x)).backward()
+    unused = {"encoder.missing.s2.value"}
+    for name, parameter in model.named_parameters():
         assert parameter.grad is not None and parameter.grad.isfinite().all(), name
-        assert parameter.grad.abs().sum() > 0, name
-    (filling,) = [p.grad for n, p in network.named_parameters() if "fill" in n]
-    assert (filling != 0).tolist() == [False] * 3 + [True] * 2 + [False] * 2
+        assert (parameter.grad.abs().sum() > 0) == (name not in unused), name
+    missing = model.encoder.metadata.missing.grad
+    assert (missing != 0).tolist() == [True, False]
 
 
 @EACH
-def test_a_missing_modality_counts_as_the_mean_at_first(fusion):
-    network = fused(fusion).eval()
-    lacking, average = images(), None
-    lacking[1, 3:5] = math.nan
-    average = lacking.nan_to_num(0.0)
-    assert torch.equal(network(lacking).logits, network(average).logits)
+def test_a_missing_sensor_counts_as_the_mean_at_first(fusion):
+    model = fused("unet-4", BOTH, fusion=fusion).eval()
+    missing = sample()
+    missing["s1"][1] = math.nan
+    missing["metadata"][2, 1] = math.nan
+    average = {k: v.nan_to_num(0.0) for k, v in missing.items()}
+    for name, scores in model(missing).items():
+        assert torch.equal(scores, model(average)[name])
 
 
 @EACH
 def test_images_do_not_depend_on_their_neighbours(fusion):
-    network, x = fused(fusion).eval(), images()
-    alone = torch.cat([network(x[i : i + 1]).logits for i in range(4)])
-    torch.testing.assert_close(network(x).logits, alone, rtol=1e-4, atol=1e-5)
+    model, x = fused("unet-4", BOTH, fusion=fusion).eval(), sample(3)
+    for name, scores in model(x).items():
+        rows = [{k: v[i : i + 1] for k, v in x.items()} for i in range(3)]
+        alone = torch.cat([model(row)[name] for row in rows])
+        torch.testing.assert_close(scores, alone, rtol=1e-4, atol=1e-5)
 
 
-def test_late_keeps_modalities_apart_and_early_does_not():
-    x = images()
-    changed = x.clone()
-    changed[:, 3:5] += 1  # radar
+def test_late_keeps_sensors_apart_and_early_does_not():
+    x = sample()
+    changed = x | {"s1": x["s1"] + 1}
     for fusion, apart in (("late", True), ("shared", True), ("early", False)):
-        network = fused(fusion).eval()
-        before, after = network.features(x), network.features(changed)
+        model = fused("small_cnn", fusion=fusion).eval()
+        before, after = (model.features(v).vector for v in (x, changed))
         assert torch.equal(before[:, :96], after[:, :96]) == apart, fusion
         assert not torch.equal(before, after)
 
 
-def test_late_reads_the_number_behind_a_fact():
-    network, x = fused("late").eval(), images()
-    flat = x.clone()
-    flat[:, 5:] = x[:, 5:].mean((2, 3), keepdim=True)
-    torch.testing.assert_close(network(x).logits, network(flat).logits)
+@APART
+def test_the_scores_that_one_sensor_adds_do_not_depend_on_another(fusion):
+    """An FCN's scores are linear in maps that lie side by side."""
+    model = fused("fcn-residual-8", COVER, fusion=fusion).eval()
+    x, y = sample(), sample(seed=50)
+    y["metadata"] = x["metadata"]
+    mixed, swapped = x | {"s1": y["s1"]}, y | {"s1": x["s1"]}
+
+    def gain(before, after):
+        return model(after)["cover"] - model(before)["cover"]
+
+    torch.testing.assert_close(gain(x, mixed), gain(swapped, y), rtol=1e-3, atol=1e-4)
+    assert gain(x, mixed).abs().max() > 1e-3
+
+
+@EACH
+def test_a_batch_without_a_sensor_leaves_its_running_statistics_alone(fusion):
+    """Else features of real radar would be normalised by those of its absence."""
+    model = fused("small_cnn", fusion=fusion)
+    x = sample()
+    parts = {"late": [model.encoder.backbones], "early": []}.get(
+        fusion, [model.encoder.stems]
+    )
+    before = [
+        {k: v.clone() for k, v in part["s1"].state_dict().items()} for part in parts
+    ]
+    model({"s2": x["s2"]})
+    for part, state in zip(parts, before, strict=True):
+        for key, value in part["s1"].state_dict().items():
+            assert torch.equal(value, state[key]), key
+    model(x)
+    for part, state in zip(parts, before, strict=True):
+        assert any(
+            not torch.equal(v, state[k]) for k, v in part["s1"].state_dict().items()
+        )
 
 
 def test_parameters_are_counted_by_part():
-    counts = {fusion: parameter_counts(fused(fusion)) for fusion in FUSIONS}
-    for fusion, parts in counts.items():
-        network = fused(fusion)
-        assert parts["total"] == sum(p.numel() for p in network.parameters())
-        assert parts["total"] == sum(v for k, v in parts.items() if k != "total")
+    counts = {}
+    for fusion in FUSIONS:
+        model = fused("small_cnn", fusion=fusion)
+        counts[fusion] = parameter_counts(model)
+        parts = dict(counts[fusion])
+        assert parts.pop("total") == count(model) == sum(parts.values())
     assert set(counts["late"]) == {
-        *("fill", "facts", "backbones.s2", "backbones.s1", "classifier", "total"),
+        *("missing", "metadata", "backbones.s2", "backbones.s1"),
+        *("heads.scene", "total"),
     }
-    # one backbone for all modalities is what shared saves over late
+    assert set(counts["shared"]) == {
+        *("missing", "metadata", "stems.s2", "stems.s1", "backbone"),
+        *("heads.scene", "total"),
+    }
+    # One backbone for all sensors is what shared saves over late
     assert counts["shared"]["backbone"] < 1.1 * counts["late"]["backbones.s2"]
     assert counts["late"]["total"] > 1.8 * counts["shared"]["total"]
-    plain = build_model("small_cnn", in_channels=len(BANDS), num_classes=5)
-    early = counts["early"]["total"] - counts["early"]["fill"]
-    assert early == sum(p.numel() for p in plain.parameters())
+    plain = single("small_cnn", sum(SENSORS.values()))
+    early = counts["early"]["total"] - counts["early"]["missing"]
+    assert early - counts["early"]["metadata"] == count(plain)
 
 
-def test_fill_learns_what_to_put_there():
-    fill = Fill(2)
+def test_learned_missing_values_are_used():
+    missing = LearnedMissingValue(2)
     x = torch.tensor([math.nan, 3.0]).view(1, 2, 1, 1)
-    assert fill(x).flatten().tolist() == [0, 3]
-    fill.value.data[0] = 7.0
-    assert fill(x).flatten().tolist() == [7, 3]
+    assert missing(x).flatten().tolist() == [0, 3]
+    missing.value.data[0] = 7.0
+    assert missing(x).flatten().tolist() == [7, 3]
+    assert missing.absent(1, (1, 1), x.dtype).flatten().tolist() == [7, 0]
 
 
-def test_memory_saving_changes_no_number():
-    x = images(6)
-    for fusion in FUSIONS:
-        usual, thrifty = fused(fusion).train(), fused(fusion).train()
-        thrifty.save_memory(checkpointing=True, micro_batch=0)
-        for network in (usual, thrifty):
-            network(x).logits.square().sum().backward()
-        for a, b in zip(usual.parameters(), thrifty.parameters(), strict=True):
-            torch.testing.assert_close(a.grad, b.grad, rtol=1e-4, atol=1e-6)
-
-
-def test_what_cannot_be_fused_is_told():
+def test_what_cannot_be_fused_is_refused_in_words():
     with pytest.raises(WorkshopError, match="late"):
-        fused("latte")
-    with pytest.raises(WorkshopError, match="no modalities"):
-        fuse("late", (), lambda c: fused("early"), num_classes=2)
+        fused("small_cnn", fusion="latte")
+    with pytest.raises(WorkshopError, match="no sensor"):
+        fused("small_cnn", sensors={}, metadata=0)
+    with pytest.raises(WorkshopError, match="no maps"):
+        fused("unet-4", COVER, sensors={})
+    model = fused("small_cnn", sensors={})
+    with pytest.raises(WorkshopError, match="metadata alone"):
+        model({"s2": torch.zeros(1, 3, 4, 4)})

@@ -1,5 +1,8 @@
 """Parameter counts and outputs equal those of independent reference networks."""
 
+import re
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,38 +11,56 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from workshop_lib.models import WideResNet, build_model
-from workshop_lib.models.resnet import ResNet
-from workshop_lib.models.wide_resnet import WideBlock
-
-GOLDEN = Path(__file__).parents[1] / "golden"
-
-# The references' names of a Wide ResNet's parts, and ours.
-RENAMED = (
-    ("block1.layer.", "trunk.block1."),
-    ("block2.layer.", "trunk.block2."),
-    ("block3.layer.", "trunk.block3."),
-    ("convShortcut.", "shortcut."),
+from workshop_lib.models import (
+    Categorical,
+    Encoder,
+    HeadSpec,
+    Model,
+    ProjectionHead,
+    build_model,
 )
+from workshop_lib.models.build import build_backbone
+from workshop_lib.models.wide_resnet import WideBlock, wide_resnet
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+BACKBONE = "encoder.backbones.all.stages."
 
 
-def our_name(theirs: str) -> str:
-    for head in ("fc1.", "fc2."):
-        if theirs.startswith(head):
-            return "projection." + theirs
-    if theirs.startswith("fc."):
-        return theirs.replace("fc.", "classifier.")
-    if theirs.startswith("classifier."):
-        return theirs
-    for old, new in RENAMED:
-        theirs = theirs.replace(old, new)
-    return theirs if theirs.startswith("trunk.") else "trunk." + theirs
+def our_names(model: nn.Module) -> dict[str, str]:
+    """Map a reference's names of all tensors to ours."""
+    names = {}
+    for ours in model.state_dict():
+        theirs = re.sub(re.escape(BACKBONE) + r"\d+\.", "", ours)
+        theirs = re.sub(r"^(block\d)\.", r"\1.layer.", theirs)
+        theirs = theirs.replace("shortcut.", "convShortcut.")
+        theirs = theirs.removeprefix("projection.")
+        names[theirs] = ours
+        head = theirs.removeprefix("heads.scene.score.0.")
+        names["fc." + head] = names["classifier." + head] = ours
+    return names
 
 
 def load(model: nn.Module, weights: dict[str, Tensor]) -> None:
+    names = our_names(model)
+    weights = {names[theirs]: value for theirs, value in weights.items()}
     missing, unexpected = model.load_state_dict(weights, strict=False)
     assert not unexpected
-    assert all(name.endswith("num_batches_tracked") for name in missing)
+    assert all(
+        name.endswith(("num_batches_tracked", "prior", "class_weights"))
+        for name in missing
+    )
+
+
+def reference(backbone: Callable[[int], nn.Module], K: int, D: int = 0) -> Model:
+    """Build a classifier of RGB images around a backbone, as the references have it."""
+    encoder = Encoder({"rgb": 3}, backbone)
+    (body,) = encoder.each_backbone()
+    hidden, slope = body.projection_hidden or encoder.width, 0.1
+    if body.projection_hidden:
+        slope = 0.0
+    projection = ProjectionHead(encoder.width, hidden, D, slope=slope) if D else None
+    heads = {"scene": Categorical(encoder.width, K)}
+    return Model(encoder, heads, projection)
 
 
 def formula_weights(names: np.ndarray, shapes: np.ndarray) -> dict[str, Tensor]:
@@ -63,7 +84,7 @@ def formula_weights(names: np.ndarray, shapes: np.ndarray) -> dict[str, Tensor]:
             u = 1 + 0.2 * u
         else:
             u *= 0.1
-        weights[our_name(str(name))] = torch.from_numpy(u.astype(np.float32))
+        weights[str(name)] = torch.from_numpy(u.astype(np.float32))
     return weights
 
 
@@ -89,7 +110,10 @@ def test_parameter_counts(
 ) -> None:
     with torch.device("meta"):  # shapes only: nothing is allocated
         model = build_model(
-            name, in_channels=3, num_classes=K, projection_dim=projection
+            name,
+            {"rgb": 3},
+            {"scene": HeadSpec("categorical", K)},
+            projection_dim=projection,
         )
     running = {k: v for k, v in model.named_buffers() if "running" in k}
     assert sum(p.numel() for p in model.parameters()) == n
@@ -112,12 +136,7 @@ def test_wide_block(tag: str) -> None:
     )
     load(
         block,
-        {
-            str(k).replace("convShortcut", "shortcut"): torch.from_numpy(
-                data[f"{tag}/w/{k}"]
-            )
-            for k in data[f"{tag}/keys"]
-        },
+        {str(k): torch.from_numpy(data[f"{tag}/w/{k}"]) for k in data[f"{tag}/keys"]},
     )
     block.double().eval()
     x = torch.from_numpy(data[f"{tag}/x"]).double()
@@ -140,32 +159,34 @@ def test_wrn_10_1_outputs_gradients_statistics(
         assert ours is not None
         np.testing.assert_allclose(ours.detach(), data[key], rtol=rtol, atol=atol)
 
-    model = WideResNet(
-        depth=10, width=1, num_classes=int(data["num_classes"]), raw_input=True
+    backbone = partial(
+        wide_resnet, depth=10, width=1, bn_momentum=0.001, raw_input=True
     )
+    model = reference(backbone, int(data["num_classes"]))
     load(
         model,
         {
-            our_name(str(k)): torch.from_numpy(data[f"w{i:02d}/{k}"])
+            str(k): torch.from_numpy(data[f"w{i:02d}/{k}"])
             for i, k in enumerate(data["keys"])
         },
     )
     model.to(dtype).eval()
     x = torch.from_numpy(data["x"]).to(dtype)
-    same(model(x).logits, "logits_eval")
+    same(model({"rgb": x})["scene"], "logits_eval")
 
-    logits = model.train()(x).logits
+    logits = model.train()({"rgb": x})["scene"]
     same(logits, "logits_train")
     loss = F.cross_entropy(logits, torch.from_numpy(data["ce_targets"]))
     same(loss, "ce_train")
     loss.backward()
     gradients = {name: p.grad for name, p in model.named_parameters()}
-    same(gradients["trunk.conv1.weight"], "grad_conv1")
-    same(gradients["classifier.weight"], "grad_fc_weight")
+    same(gradients[BACKBONE + "0.conv1.weight"], "grad_conv1")
+    same(gradients["heads.scene.score.0.weight"], "grad_fc_weight")
     after = [key for key in data.files if key.startswith("after/")]
     assert after
+    names = our_names(model)
     for key in after:
-        same(model.state_dict()[our_name(key.removeprefix("after/"))], key)
+        same(model.state_dict()[names[key.removeprefix("after/")]], key)
 
 
 @pytest.mark.parametrize("name", ["wrn_10_2", "wrn_28_2", "resnet18"])
@@ -174,27 +195,27 @@ def test_whole_network_with_projection(name: str, dtype: torch.dtype) -> None:
     data = np.load(GOLDEN / f"model_formula_{name}_proj.npz")
     rtol, atol = (1e-8, 1e-9) if dtype == torch.float64 else (1e-4, 1e-4)
     K, D = data["logits_eval"].shape[1], data["feats_eval"].shape[1]
-    model: nn.Module
-    if name == "resnet18":
-        model = ResNet(name, num_classes=K, projection_dim=D)
-    else:
+    backbone = partial(build_backbone, name)
+    if name != "resnet18":
         depth, width = (int(n) for n in name.split("_")[1:])
-        model = WideResNet(
-            depth=depth, width=width, num_classes=K, projection_dim=D, raw_input=True
+        backbone = partial(
+            wide_resnet, depth=depth, width=width, bn_momentum=0.001, raw_input=True
         )
+    model = reference(backbone, K, D)
     assert sum(p.numel() for p in model.parameters()) == data["n_params"]
     load(model, formula_weights(data["names"], data["shapes"]))
     model.to(dtype)
     x = torch.from_numpy(data["x"]).to(dtype)
     for mode in ("eval", "train"):
-        out = model.train(mode == "train")(x)
-        for ours, key in ((out.logits, "logits"), (out.embedding, "feats")):
+        out = model.train(mode == "train")({"rgb": x})
+        for ours, key in ((out["scene"], "logits"), (out["projection"], "feats")):
             np.testing.assert_allclose(
                 ours.detach(), data[f"{key}_{mode}"], rtol=rtol, atol=atol
             )
     state = model.state_dict()
-    first = our_name(str(data["first_bn"])).rsplit(".", 1)[0]
-    last = our_name(str(data["last_bn"])).rsplit(".", 1)[0]
+    names = our_names(model)
+    first = names[str(data["first_bn"])].rsplit(".", 1)[0]
+    last = names[str(data["last_bn"])].rsplit(".", 1)[0]
     for prefix, module in (("first_bn", first), ("last_bn", last)):
         for short in ("mean", "var"):
             np.testing.assert_allclose(

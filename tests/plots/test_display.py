@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from workshop_lib.data.modalities import pack
 
 from workshop_lib import plots
 from workshop_lib.data.mini_eo import mini_eo
-from workshop_lib.data.modalities import pack
 
 RGB = ("red", "green", "blue")
 IMAGES = torch.randint(

@@ -1,21 +1,29 @@
 """Made-up results of four methods, for tests of the page and of its look."""
 
-import dataclasses
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 
+from workshop_lib.config import Config
 from workshop_lib.data.audit import Audit
+from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.split import Split
 from workshop_lib.evaluation.calibration import calibrate
 from workshop_lib.evaluation.embeddings import Embeddings
-from workshop_lib.evaluation.evaluate import CheckpointScores
+from workshop_lib.evaluation.evaluate import CheckpointScores, Evaluation
 from workshop_lib.evaluation.metrics import score
-from workshop_lib.recipe import Recipe
 from workshop_lib.report.data import Embedded, MethodResult, ReportData
+from workshop_lib.training.run import Run
+
+FACTS = {
+    "seconds": 12.3, "steps": 500, "parameters": 1234567, "peak_memory": 300 * 2**20,
+    "torch": "2.4", "python": "3.10",
+}  # fmt: skip
 
 
 def embedded(labels: torch.Tensor, class_names: tuple[str, ...]) -> Embedded:
@@ -25,6 +33,21 @@ def embedded(labels: torch.Tensor, class_names: tuple[str, ...]) -> Embedded:
     return Embedded(drawn, knn=0.625, silhouette=-0.25)
 
 
+def sample_evaluation(
+    probs: torch.Tensor, labels: torch.Tensor, class_names: tuple[str, ...]
+) -> Evaluation:
+    scores = score(probs, labels, class_names)
+    four = (
+        CheckpointScores("best", "ema", 400, 0.7, scores.accuracy),
+        CheckpointScores("last", "online", 500, math.nan, 0.5),
+    )
+    ends = {"accuracy": scores.interval(), "macro_f1": (0.1, 0.9)}
+    fitted = calibrate(probs, labels, probs, labels)
+    return Evaluation(
+        "categorical", "accuracy", scores, probs, four, ends, calibration=fitted
+    )
+
+
 def sample_result(
     title: str,
     labels: torch.Tensor,
@@ -32,15 +55,15 @@ def sample_result(
     skill: float = 1.0,
     **changes: Any,
 ) -> MethodResult:
-    """A method that is the better, the larger its skill; changes are the recipe's."""
-    recipe = Recipe().with_(**changes)
+    """A method that is the better, the larger its skill; changes are the config's."""
+    config = Config().replace(**changes)
     generator = torch.Generator().manual_seed(len(title))
     noise = torch.randn(len(labels), len(class_names), generator=generator)
     target = torch.nn.functional.one_hot(labels, len(class_names))
     probs = (noise + skill * target).softmax(1)
     steps = np.arange(100, 501, 100)
     log, counts = {"step": steps, "loss": 1 / steps, "val_accuracy": steps / 600}, None
-    if recipe.method == "fixmatch":
+    if config.method_name == "fixmatch":
         log |= {"mask_rate": steps / 700, "pseudo_accuracy": 1 - 10 / steps}
         log["pseudo_accuracy"][0] = math.nan  # no image was confident yet
         counts = pd.DataFrame(
@@ -51,26 +74,16 @@ def sample_result(
             ],
             columns=["step", "class", "used", "correct", "true"],
         )
+    heads = {"scene": {"kind": "categorical", "classes": list(class_names)}}
+    labelled = 16 if config.data.labels_per_class else 300
+    facts = {**FACTS, "labels": labelled, "heads": heads}
+    run = Run(Path("runs") / title.lower(), config, facts, pd.DataFrame(log))
     return MethodResult(
-        name=title.lower(),
-        title=title,
-        recipe=dataclasses.asdict(recipe),
-        log=pd.DataFrame(log),
-        scores=score(probs, labels, class_names),
-        probs=probs,
-        seconds=12.3,
-        steps=500,
-        parameters=1234567,
-        labels=16 if recipe.labels_per_class else 300,
-        seed=0,
-        peak_memory=300 * 2**20,
-        calibration=calibrate(probs, labels, probs, labels),
-        checkpoints=(
-            CheckpointScores("best", "ema", 400, 0.7, 0.6),
-            CheckpointScores("last", "online", 500, math.nan, 0.5),
-        ),
-        pseudo_labels=counts,
-        embedded=embedded(labels, class_names),
+        title,
+        run,
+        sample_evaluation(probs, labels, class_names),
+        embedded(labels, class_names),
+        counts,
     )
 
 
@@ -78,25 +91,29 @@ def sample_report(
     results: Sequence[MethodResult],
     labels: torch.Tensor,
     class_names: tuple[str, ...],
+    side: int = 16,
     **changes: Any,
 ) -> ReportData:
-    """A report of results on random pictures."""
+    """A report of results on random pictures, of which the first N are the test."""
     generator = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (len(labels), 3, 16, 16), generator=generator)
-    images = images.to(torch.uint8)
+    N = len(labels)
+    n = torch.arange(N + 340)
+    images = torch.randint(0, 256, (len(n), 3, side, side), generator=generator)
+    scenes = Scenes(
+        images=images.to(torch.uint8),
+        labels=torch.cat([labels, n[:340] % len(class_names)]),
+        class_names=class_names,
+        names=tuple(f"{i:03d}.png" for i in n.tolist()),
+        bands=("red", "green", "blue"),
+    )
+    split = Split(n[N : N + 16], n[N : N + 300], n[N + 300 :], n[:N], seed=0)
     given: dict[str, Any] = {
         "title": "A report",
-        "data": "made-up images",
-        "class_names": class_names,
-        "bands": ("red", "green", "blue"),
-        "test_images": images,
-        "test_labels": labels,
+        "source": "made-up images",
+        "scenes": scenes,
+        "split": split,
         "results": results,
-        "split_counts": {"labeled": 16, "unlabeled": 300, "val": 40, "test": 60},
         "command": "workshop quickstart",
-        "versions": {"torch": "2.4", "python": "3.10"},
         "audit": Audit((), {}),
-        "labeled_images": images[:16],
-        "labeled_labels": torch.arange(16) % len(class_names),
     }
     return ReportData(**given | changes)

@@ -1,74 +1,152 @@
-"""From run folders to the page's data: what is read off a run, and how to repeat it."""
+"""From run folders to the page: what is read off a run, and how to repeat it."""
 
-import dataclasses
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
-import tyro
+import torch
 
+from tests.training.tiny import parts, short, tiny
+from workshop_lib.config import Config
 from workshop_lib.data.mini_eo import mini_eo
 from workshop_lib.data.split import Split
-from workshop_lib.evaluation.evaluate import evaluate
-from workshop_lib.recipe import Recipe, preset
-from workshop_lib.report.data import collect_page, method_result
-from workshop_lib.report.page import train_command
+from workshop_lib.errors import WorkshopError
+from workshop_lib.methods import UDA, FixMatch
+from workshop_lib.presets import preset
+from workshop_lib.report.data import collect
+from workshop_lib.report.page import report_runs
+from workshop_lib.report.settings import changes_table, train_command
 from workshop_lib.training.loop import train
 from workshop_lib.training.run import Run
 
-SMALL = Recipe(steps=4, eval_every=2, batch_size=4, mu=1)
+
+class Own(FixMatch):
+    """A method of one's own."""
+
+
+def read(command: str) -> dict[str, list[str]]:
+    """Return the flags of a command, each with its values."""
+    flags: dict[str, list[str]] = {}
+    for word in shlex.split(command)[2:]:
+        if word.startswith("--"):
+            flags[word] = []
+        else:
+            flags[list(flags)[-1]].append(word)
+    return flags
 
 
 @pytest.mark.parametrize(
-    "recipe",
+    ("config", "flags"),
     [
-        Recipe(),
-        Recipe(
-            data="my photos/x", alignment=False, joint_forward=True, temperature=0.4
+        (preset("class"), {"--threshold": ["0.8"], "--alignment": []}),
+        (
+            preset("class", data="my photos/x", threshold=0.95, alignment=False),
+            {"--data": ["my photos/x"], "--threshold": ["0.95"], "--no-alignment": []},
         ),
-        preset("home").with_(
-            method="uda", lambda_u=0.5, projection_dim=32, bands="B04"
+        (
+            preset("class", method=UDA(lambda_u=0.5), sensors=("s2", "s1"), seed=3),
+            {"--lambda-u": ["0.5"], "--sensors": ["s2", "s1"], "--seed": ["3"]},
         ),
-        Recipe(features="efficientnet_lite0", model="mlp-256", labels_per_class=0),
-        Recipe(modalities=("s1", "s2"), features="", fusion="early"),
+        (
+            preset("class", "segment", method="supervised"),
+            {"--heads": ["cover"], "--encoder": ["unet-16"], "--batch-size": ["8"]},
+        ),
     ],
 )
-def test_the_command_on_the_page_makes_the_same_recipe(recipe: Recipe) -> None:
-    words = shlex.split(train_command(dataclasses.asdict(recipe)))
-    assert words[:2] == ["workshop", "train"]
-    assert tyro.cli(Recipe, args=words[2:], default=preset("class")) == recipe
+def test_the_command_has_all_that_differs(
+    config: Config, flags: dict[str, list[str]]
+) -> None:
+    command = train_command(config)
+    found = read(command)
+    assert command.startswith("workshop train --method ")
+    assert found["--method"] == [config.method_name]
+    assert flags.items() <= found.items()
+    assert "--steps" not in found and "--precision" not in found  # as always
 
 
-def test_the_command_names_a_split_that_the_recipe_does_not_make() -> None:
-    command = train_command(dataclasses.asdict(Recipe(steps=7)), "my runs/a/split")
-    assert command == "workshop train --steps 7 --split 'my runs/a/split'"
+def test_the_command_names_a_split_that_the_config_does_not_draw() -> None:
+    command = train_command(preset("class", steps=7), "my runs/a/split")
+    assert command.endswith("--steps 7 --split 'my runs/a/split'")
+
+
+def test_no_command_trains_a_method_of_ones_own() -> None:
+    assert train_command(Config(method=Own())) == ""
 
 
 def test_a_page_holds_what_the_runs_hold(tmp_path: Path) -> None:
     scenes = mini_eo(200)
-    split = Split.random(scenes, labels_per_class=2, seed=0)  # the recipe's has 4
-    runs = []
+    split = Split.random(scenes, labels_per_class=2, seed=0)  # the config's has 4
+    runs: list[Run] = []
     for method in ("supervised", "fixmatch"):
-        recipe = SMALL.with_(method=method)
-        train(recipe, scenes, split, folder=tmp_path / method, verbose=False)
-        runs.append(Run.load(tmp_path / method))
-    results = [
-        method_result(
-            run.recipe.method, run.recipe.method, run, evaluate(run, scenes, split)
-        )
-        for run in runs
-    ]
-    page = collect_page(runs, results, scenes, "workshop report a b")
-    assert page.main.name == "fixmatch" and page.title.startswith("What are unlabelled")
-    assert page.class_counts["labeled"] == [2] * 10
-    assert (
-        sum(page.class_counts["test"]) == len(split.test) == page.split_counts["test"]
-    )
+        folder = tmp_path / method
+        config = short(method=method)
+        runs.append(train(config, scenes, split, folder=folder, verbose=False))
+    page = collect(runs, "workshop report a b", scenes)
+    assert page.title.startswith("What are unlabelled")
+    assert [r.title for r in page.results] == [
+        "Supervised, weak augmentation", "FixMatch",
+    ]  # fmt: skip
+    assert page.main.run is runs[1] and page.baseline is page.results[0]
     for result, run in zip(page.results, runs, strict=True):
-        assert result.peak_memory == run.facts["peak_memory"] > 50 * 2**20
         assert result.split_folder == str(run.folder / "split")
         assert result.embedded is not None and 0 <= result.embedded.knn <= 1
-        assert len(result.checkpoints) == 4
+        assert len(result.evaluation.checkpoints) == 4
     supervised, fixmatch = page.results
     assert supervised.pseudo_labels is None and fixmatch.pseudo_labels is not None
     assert page.audit is not None and page.near_duplicates
+    changed = changes_table(page).set_index("setting")
+    assert changed.loc["threshold"].tolist() == ["–", "0.8"]
+    assert changed.loc["steps"].tolist() == ["6", "6"]
+
+
+KINDS: dict[str, tuple[tuple[str, ...], str, bool, str, list[str]]] = {
+    "maps": (("cover",), "unet-4", False, "mean IoU", ["confusion", "maps", "recall"]),
+    "several labels": (("scene",), "small_cnn", True, "micro F1", ["recall"]),
+    "a number": (("elevation",), "small_cnn", False, "R²", []),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_head_gets_its_page(kind: str, tmp_path: Path) -> None:
+    heads, encoder, several, measure, own = KINDS[kind]
+    scenes = tiny(several=several)
+    split, runs = parts(scenes), []
+    for method in ("supervised", "fixmatch"):
+        config = short(method=method, heads=heads, encoder=encoder)
+        folder = tmp_path / method
+        runs.append(train(config, scenes, split, folder=folder, verbose=False))
+    path = report_runs([r.folder for r in runs], tmp_path / "r.html", scenes=scenes)
+    text = path.read_text(encoding="utf-8")
+    assert f"FixMatch reached {measure}" in text
+    for name in ("curves", "costs", "settings", "made", *own):
+        assert f'<section id="{name}">' in text
+        assert f'href="#{name}"' in text
+    for name in {"gallery", "calibration", "embedding", "maps"} - set(own):
+        assert f'id="{name}"' not in text and f'href="#{name}"' not in text
+    assert text.count("<img") == text.count("data:image/")
+
+
+def test_runs_that_cannot_be_compared_are_refused(tmp_path: Path) -> None:
+    scenes = tiny()
+    split = parts(scenes)
+    settings: list[dict[str, Any]] = [
+        {},
+        {"heads": ("elevation",)},
+        {},
+    ]
+    turned = Split(split.labeled, split.unlabeled, split.test, split.val, seed=0)
+    runs = []
+    for i, (changes, own) in enumerate(
+        zip(settings, (split, split, turned), strict=True)
+    ):
+        config = short(method="supervised", **changes)
+        folder = tmp_path / str(i)
+        runs.append(train(config, scenes, own, folder=folder, verbose=False))
+    with pytest.raises(WorkshopError, match="measured by accuracy, r2"):
+        report_runs(runs[:2], tmp_path / "r.html", scenes=scenes)
+    with pytest.raises(WorkshopError, match="not tested on the same images"):
+        report_runs(runs[::2], tmp_path / "r.html", scenes=scenes)
+    with pytest.raises(WorkshopError, match="at least one run"):
+        report_runs([], tmp_path / "r.html")
+    assert torch.equal(turned.test, split.val)

@@ -12,26 +12,29 @@ import numpy as np
 import pytest
 import torch
 
-from tests.report.samples import embedded, sample_report, sample_result
+from tests.report.samples import (
+    embedded,
+    sample_evaluation,
+    sample_report,
+    sample_result,
+)
 from workshop_lib.data.audit import Audit, Finding
 from workshop_lib.errors import WorkshopError
-from workshop_lib.evaluation.metrics import score
 from workshop_lib.evaluation.statistics import mcnemar
-from workshop_lib.recipe import Recipe
 from workshop_lib.report import page as page_module
 from workshop_lib.report.data import Embedded, MethodResult, ReportData
-from workshop_lib.report.page import ladder_bars, write_report
+from workshop_lib.report.page import gain_bars, write_report
 from workshop_lib.report.pictures import (
     confident_mistakes,
     corrected_mistakes,
     typical_successes,
 )
+from workshop_lib.report.settings import paper_table
 from workshop_lib.report.tables import (
     class_table,
     cost_table,
     difference_table,
     mistake_table,
-    settings_table,
 )
 
 NASTY = '<script>alert("x")</script> & co'
@@ -109,14 +112,12 @@ def data() -> ReportData:
         result("All labels", 6.0, **plain, labels_per_class=0),
     ]
     finding = Finding("overlap", "error", "1 image in val and test: a.png")
-    parts = {"labeled": 4, "unlabeled": 75, "val": 10, "test": 20}
     return sample_report(
         results,
         TRUTH,
         CLASSES,
         title=f"Report {NASTY}",
         audit=Audit((finding,), {}),
-        class_counts={part: [n] * 4 for part, n in parts.items()},
     )
 
 
@@ -168,8 +169,7 @@ def test_page_forbids_itself_to_load_anything(page: Page) -> None:
 
 
 def test_page_stays_light(text: str, data: ReportData, tmp_path: Path) -> None:
-    noise = torch.randint(0, 256, (60, 3, 256, 256), dtype=torch.uint8)
-    photos = dataclasses.replace(data, test_images=noise, labeled_images=noise[:16])
+    photos = sample_report(data.results, TRUTH, CLASSES, side=256)
     page = write_report(tmp_path / "r.html", photos)
     assert len(text) < 3_000_000 and page.stat().st_size < 3_000_000
 
@@ -214,8 +214,8 @@ def test_equal_data_give_equal_bytes(
 
 def test_numbers_on_the_page_are_the_scores(data: ReportData, page: Page) -> None:
     for item in data.results:
-        assert f"{100 * item.scores.accuracy:.1f}\N{NO-BREAK SPACE}%" in page.words
-    gain = data.main.scores.accuracy - data.results[1].scores.accuracy
+        assert f"{100 * item.value:.1f}\N{NO-BREAK SPACE}%" in page.words
+    gain = data.main.value - data.results[1].value
     assert f"worth {100 * gain:.1f} points" in page.words
 
 
@@ -224,7 +224,7 @@ def test_better_baseline_counts(data: ReportData, tmp_path: Path) -> None:
     weak_wins = dataclasses.replace(
         data,
         results=[
-            dataclasses.replace(data.results[0], scores=data.results[3].scores),
+            dataclasses.replace(data.results[0], evaluation=data.results[3].evaluation),
             *data.results[1:],
         ],
     )
@@ -236,21 +236,19 @@ def test_small_difference_is_called_chance(
     data: ReportData, page: Page, tmp_path: Path
 ) -> None:
     strong = data.results[1]
-    same = dataclasses.replace(
-        data.results[2], probs=strong.probs, scores=strong.scores
-    )
+    same = dataclasses.replace(data.results[2], evaluation=strong.evaluation)
     close = dataclasses.replace(data, results=[strong, same])
     assert "could be chance: repeat" in written(close, tmp_path).words
     assert "could be chance: repeat" not in page.words
 
 
 def test_bars_say_what_each_gain_came_from(data: ReportData) -> None:
-    worth = [bar.worth for bar in ladder_bars(data.results)]
+    worth = [bar.worth for bar in gain_bars(data.results)]
     assert worth[0] == ""
     assert worth[1] == "what strong augmentation was worth"
     assert worth[2] == "what the unlabelled images were worth"
-    control = result("Control", 3.0, pool="labeled")
-    found = ladder_bars([data.results[0], control])
+    control = result("Control", 3.0, unlabeled_from="labeled")
+    found = gain_bars([data.results[0], control])
     assert "without unlabelled images" in found[1].worth
 
 
@@ -271,7 +269,7 @@ def test_the_typical_success_has_median_confidence(data: ReportData) -> None:
     main = data.main
     right = data.right(main)
     for k, picture in enumerate(typical_successes(data)):
-        sure = main.probs.max(dim=1).values[right & (k == TRUTH)]
+        sure = main.evaluation.probs.max(dim=1).values[right & (k == TRUTH)]
         middle = 100 * float(sure.sort().values[len(sure) // 2])
         assert f"{middle:.0f}\N{NO-BREAK SPACE}%" in picture.alt
 
@@ -287,7 +285,7 @@ def test_each_class_has_recall_precision_and_f1_where_one_method_stands_alone(
 ) -> None:
     alone = dataclasses.replace(data, results=data.results[2:3])
     table = class_table(alone)
-    scores = alone.main.scores
+    scores = alone.main.evaluation.scores
     assert list(table.columns[2:]) == ["recall", "precision", "F1"]
     shown = [float(cell.split("\N{NO-BREAK SPACE}")[0]) for cell in table.iloc[0, 2:]]
     values = (scores.recall[0], scores.precision[0], scores.f1[0])
@@ -297,7 +295,9 @@ def test_each_class_has_recall_precision_and_f1_where_one_method_stands_alone(
 def test_differences_are_mcnemars(data: ReportData, page: Page) -> None:
     table = difference_table(data)
     assert len(table) == 3  # all but the main method
-    main, weak = (r.probs.argmax(1) == TRUTH for r in (data.main, data.results[0]))
+    main, weak = (
+        r.evaluation.probs.argmax(1) == TRUTH for r in (data.main, data.results[0])
+    )
     only_here, only_there = int((main & ~weak).sum()), int((weak & ~main).sum())
     row = table.iloc[0]
     assert row["right here only"] == str(only_here)
@@ -318,17 +318,22 @@ def test_most_frequent_mistakes_are_counted_and_none_is_no_table(
     table = mistake_table(weakest, most=100)
     images = [int(count) for count in table["images"]]
     assert images == sorted(images, reverse=True)
-    assert sum(images) == int((weakest.probs.argmax(1) != TRUTH).sum())
+    assert sum(images) == int((weakest.evaluation.probs.argmax(1) != TRUTH).sum())
     perfect = torch.nn.functional.one_hot(TRUTH, len(CLASSES)).float()
-    scores = score(perfect, TRUTH, CLASSES)
-    assert mistake_table(dataclasses.replace(weakest, scores=scores)).empty
+    all_right = sample_evaluation(perfect, TRUTH, CLASSES)
+    assert mistake_table(dataclasses.replace(weakest, evaluation=all_right)).empty
+
+
+def with_facts(result: MethodResult, **facts: Any) -> MethodResult:
+    run = dataclasses.replace(result.run, facts={**result.run.facts, **facts})
+    return dataclasses.replace(result, run=run)
 
 
 def test_costs_tell_minutes_and_memory_and_a_dash_where_unknown(
     data: ReportData,
 ) -> None:
-    old = dataclasses.replace(data.results[0], peak_memory=None, seconds=150.0)
-    quick = dataclasses.replace(data.results[1], seconds=12.0)
+    old = with_facts(data.results[0], peak_memory=None, seconds=150.0)
+    quick = with_facts(data.results[1], seconds=12.0)
     others = [quick, *data.results[2:]]
     table = cost_table(dataclasses.replace(data, results=[old, *others]))
     assert table["peak memory (MiB)"].tolist() == ["–", "300", "300", "300"]
@@ -338,13 +343,9 @@ def test_costs_tell_minutes_and_memory_and_a_dash_where_unknown(
 def test_page_without_the_rest_leaves_it_out_cleanly(
     data: ReportData, tmp_path: Path
 ) -> None:
-    bare = dataclasses.replace(
-        data.results[0],
-        calibration=None,
-        checkpoints=(),
-        embedded=None,
-        peak_memory=None,
-    )
+    first = data.results[0]
+    uncalibrated = dataclasses.replace(first.evaluation, calibration=None)
+    bare = dataclasses.replace(first, evaluation=uncalibrated, embedded=None)
     only = dataclasses.replace(data, results=[bare])
     page = written(only, tmp_path)
     left_out = ("idea", "calibration", "embedding")
@@ -378,44 +379,38 @@ def test_clean_audit_says_what_was_not_looked_for(
 
 
 def test_settings_stand_beside_the_papers(data: ReportData) -> None:
-    table = settings_table(data.main)
+    table = paper_table(data.main)
     rows = table.set_index("setting")[["here", "paper", "note"]]
     assert rows.loc["threshold"].tolist() == ["0.8", "0.95", "differs"]
     assert rows.loc["alignment"].tolist() == ["yes", "no", "differs"]
     assert rows.loc["lambda_u"].tolist() == ["1.0", "1.0", ""]
-    assert set(rows.index) <= {f.name for f in dataclasses.fields(Recipe)}
-    assert settings_table(data.results[0]).empty
+    assert paper_table(data.results[0]).empty
 
 
 @pytest.mark.parametrize("position", [0, 2, 3])
 def test_one_result_is_enough(data: ReportData, tmp_path: Path, position: int) -> None:
     only = data.results[position]
-    short = only.log.drop(columns=["val_accuracy"])  # stopped before a validation
-    alone = dataclasses.replace(
-        data,
-        results=[dataclasses.replace(only, log=short)],
-        labeled_images=None,
-        audit=None,
-        class_counts={},
-    )
+    log = only.run.log.drop(columns=["val_accuracy"])  # stopped before a validation
+    short = dataclasses.replace(only, run=dataclasses.replace(only.run, log=log))
+    alone = dataclasses.replace(data, results=[short], audit=None)
     page = written(alone, tmp_path)
     sections = [name for name in SECTIONS if name != "idea" or position == 2]
     assert "was not audited" in page.words
     assert [a["id"] for a in page.all("section")] == sections
-    assert "holds no validation accuracy" in page.words
+    assert "holds no value of it" in page.words
     assert "unlabelled images were worth" not in page.words  # nothing to compare
     assert "Corrected" not in page.words
 
 
 def test_reflectances_are_shown(data: ReportData, tmp_path: Path) -> None:
     bands = ("B02", "B03", "B04", "B08")
-    images = torch.rand(60, 4, 8, 8) * 0.3
-    spectral = dataclasses.replace(
-        data, bands=bands, test_images=images, labeled_images=None
-    )
+    images = torch.rand(len(data.scenes), 4, 8, 8) * 0.3
+    scenes = dataclasses.replace(data.scenes, images=images, bands=bands)
+    spectral = dataclasses.replace(data, scenes=scenes)
     page = written(spectral, tmp_path)
     sources = [image["src"] for image in page.all("img")]
-    dark = dataclasses.replace(spectral, test_images=0.5 * images)
+    dim = dataclasses.replace(scenes, images=0.5 * images)
+    dark = dataclasses.replace(spectral, scenes=dim)
     other = written(dark, tmp_path)
     changed = [image["src"] for image in other.all("img")]
     assert len(sources) == len(changed)
@@ -487,13 +482,15 @@ def test_folder_in_place_of_the_file(data: ReportData, tmp_path: Path) -> None:
     ("changes", "message"),
     [
         ({"results": []}, "without results"),
-        ({"test_labels": torch.zeros(3).long()}, "60 test images and 3"),
-        ({"class_names": ("a", "b")}, r"expected \(60, 2\)"),
-        ({"split_counts": {"labeled": 1}}, "unlabeled"),
+        ({"split": "other"}, "60 predictions of 'Supervised, weak' for 40 test images"),
     ],
 )
 def test_wrong_data_are_told(
     data: ReportData, changes: dict[str, Any], message: str
 ) -> None:
+    if "split" in changes:
+        split = data.split
+        other = dataclasses.replace(split, test=split.val, val=split.test)
+        changes = {"split": other}
     with pytest.raises(WorkshopError, match=message):
         dataclasses.replace(data, **changes)

@@ -1,8 +1,8 @@
 """Kill trainings at random moments, resume them, compare; run by test_killed.py.
 
-    python killed.py FOLDER KILLS METHOD [METHOD ...]
+    python -m tests.training.killed FOLDER KILLS METHOD [METHOD ...]
 
-A method that is called `segment:fixmatch` makes maps.
+A method that is called `maps:fixmatch` makes maps.
 
 Prints a line of JSON per method: how many kills, where they hit, how many trainings
 were brought to their end, and what differed from the training that was never killed.
@@ -30,61 +30,33 @@ from pathlib import Path
 import torch
 import torch._dynamo  # which the first step of an optimiser would import in each child
 
-from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.split import Split
-from workshop_lib.recipe import Recipe
+from tests.training.tiny import parts, short, tiny
+from workshop_lib.config import Config
 from workshop_lib.training.checkpoint import load_checkpoint
 from workshop_lib.training.loop import train
 from workshop_lib.training.pseudo_maps import PseudoMaps
+from workshop_lib.training.trainer import Trainer
 
-RECIPE = Recipe(
-    size=8,
-    steps=30,
-    eval_every=2,
-    batch_size=4,
-    mu=1,
-    warmup_steps=2,
-    threshold=0.35,
-    queue_batches=2,
-    projection_dim=None,
-    precision="fp32",
-)
+SHORT = short(steps=30, eval_every=2, mu=1, warmup_steps=2)
 PLACES = ("a step", "a file half written", "between two names", "validation or start")
 STEP, FILE, NAMES, ELSEWHERE = range(4)
 PAUSE = 0.004  # seconds
 WHERE = mmap.mmap(-1, 1)  # shared with the children
 
 
-def scenes() -> Scenes:
-    """Three classes of bright, dark and striped noise."""
-    generator = torch.Generator().manual_seed(0)
-    labels = torch.arange(45) % 3
-    images = torch.rand(45, 4, 8, 8, generator=generator) / 2
-    images += 0.3 * (labels == 1).view(-1, 1, 1, 1)
-    images[labels == 2, :, ::2] += 0.4
-    return Scenes(
-        images=images,
-        labels=labels,
-        class_names=("dark", "bright", "striped"),
-        names=tuple(f"{k:02d}" for k in range(45)),
-        bands=("B02", "B03", "B04", "B08"),
-        masks=(images.mean(1) > 0.6).to(torch.uint8),
-        mask_names=("dim", "light"),
-    )
-
-
-def recipe_of(method: str) -> Recipe:
-    """The recipe of a method by its name here."""
-    task, _, name = method.rpartition(":")
-    if task != "segment":
-        return RECIPE.with_(method=name)
-    return RECIPE.with_(method=name, task="segment", model="unet-2")
+def config_of(method: str) -> Config:
+    """The config of a method by its name here."""
+    maps, _, name = method.rpartition(":")
+    usual = {"threshold": 0.35, "queue_batches": 2}
+    known = SHORT.replace(method=name).method.hyperparameters()
+    changes = {k: v for k, v in usual.items() if k in known}
+    if maps:
+        changes |= {"heads": ("cover",), "encoder": "unet-2"}
+    return SHORT.replace(method=name, **changes)
 
 
 def watch_places(slowly: bool) -> None:
     """Let this process say where it is, and if asked write at a crawl."""
-    from workshop_lib.training.trainer import Trainer
-
     real_save, real_replace, real_step = torch.save, os.replace, Trainer.step
     pause = PAUSE if slowly else 0.0
 
@@ -178,15 +150,14 @@ def torment(
     folder: Path, method: str, kills: int, draw: random.Random
 ) -> dict[str, object]:
     """Kill and resume until there were enough kills and the training has ended."""
-    images = scenes()
-    split = Split.random(images, labels_per_class=2, seed=0)
-    recipe, cpu = recipe_of(method), torch.device("cpu")
+    scenes, config, cpu = tiny(), config_of(method), torch.device("cpu")
+    split = parts(scenes)
 
     def training(place: str, slowly: bool) -> Callable[[], object]:
         def work() -> None:
             watch_places(slowly)
             run = folder / place
-            train(recipe, images, split, folder=run, device=cpu, verbose=False)
+            train(config, scenes, split, folder=run, device=cpu, verbose=False)
 
         return work
 

@@ -3,53 +3,34 @@
 import errno
 import os
 import random
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 
-from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.split import Split
+from tests.training.tiny import parts, short, tiny
 from workshop_lib.errors import WorkshopError
 from workshop_lib.files import remove_unfinished
-from workshop_lib.recipe import Recipe
 from workshop_lib.training import checkpoint as module
 from workshop_lib.training.checkpoint import load_checkpoint, save_checkpoint, save_last
 from workshop_lib.training.loop import train
 from workshop_lib.training.trainer import Trainer
 
-SMALL = Recipe(
-    size=8,
-    steps=12,
-    eval_every=3,
-    batch_size=4,
-    mu=2,
-    warmup_steps=1,
-    threshold=0.4,
-    precision="fp32",
-)
+SMALL = short(steps=12, eval_every=3, warmup_steps=1, threshold=0.4)
 
 
 @pytest.fixture(scope="module")
-def scenes() -> Scenes:
-    generator = torch.Generator().manual_seed(0)
-    labels = torch.arange(45) % 3
-    images = torch.rand(45, 4, 8, 8, generator=generator) / 2
-    images += 0.3 * (labels == 1).view(-1, 1, 1, 1)
-    return Scenes(
-        images=images,
-        labels=labels,
-        class_names=("dark", "bright", "darker"),
-        names=tuple(f"{k:02d}" for k in range(45)),
-        bands=("B02", "B03", "B04", "B08"),
-    )
+def scenes():
+    return tiny()
 
 
 @pytest.fixture(scope="module")
-def split(scenes: Scenes) -> Split:
-    return Split.random(scenes, labels_per_class=2, seed=0)
+def split(scenes):
+    return parts(scenes)
 
 
 def same(a: object, b: object) -> bool:
@@ -122,10 +103,12 @@ def finished(scenes, split, tmp_path_factory) -> Path:
     return folder
 
 
+def read_table(folder: Path) -> pd.DataFrame:
+    return pd.read_csv(folder / "log.csv").drop(columns="seconds")
+
+
 def copied(folder: Path, to: Path) -> Path:
     """Copy a run as a kill before its end would leave it."""
-    import shutil
-
     shutil.copytree(folder, to)
     (to / "run.json").unlink()
     return to
@@ -134,12 +117,7 @@ def copied(folder: Path, to: Path) -> Path:
 def files_alike(a: Path, b: Path) -> None:
     for name in ("last.pt", "best.pt", "previous.pt"):
         assert same(load_checkpoint(a / name), load_checkpoint(b / name)), name
-    import pandas as pd
-
-    ours, theirs = (pd.read_csv(f / "log.csv") for f in (a, b))
-    pd.testing.assert_frame_equal(
-        ours.drop(columns="seconds"), theirs.drop(columns="seconds"), check_exact=True
-    )
+    pd.testing.assert_frame_equal(read_table(a), read_table(b), check_exact=True)
     assert (a / "pseudo_labels.csv").read_text() == (
         b / "pseudo_labels.csv"
     ).read_text()
@@ -164,7 +142,7 @@ def test_the_previous_checkpoint_leads_to_the_same_end(
         train(SMALL, scenes, split, folder=folder, verbose=False)
     assert last.read_bytes() == changed[damage]  # refused, but not thrown away
     train(SMALL, scenes, split, folder=folder, checkpoint="previous")
-    assert "going on from step 9 of 12" in capsys.readouterr().out
+    assert "resuming from step 9 of 12" in capsys.readouterr().out
     files_alike(folder, finished)
 
 
@@ -190,8 +168,6 @@ def test_the_previous_checkpoint_is_never_replaced_by_a_damaged_one(
 def test_a_finished_run_goes_on_from_the_previous_one_if_asked(
     finished, scenes, split, tmp_path
 ):
-    import shutil
-
     folder = tmp_path / "run"
     shutil.copytree(finished, folder)
     (folder / "last.pt").write_bytes(b"damaged")
@@ -209,12 +185,12 @@ def test_killed_between_two_names_the_previous_one_is_taken_unasked(
 
 
 def test_a_checkpoint_of_another_run_is_refused(finished, scenes, split, tmp_path):
-    """The network fits, the recipe does not: no shape would tell."""
+    """The network fits, the config does not: no shape would tell."""
     other = tmp_path / "other"
-    train(SMALL.with_(lr=0.01), scenes, split, folder=other, verbose=False)
+    train(SMALL.replace(lr=0.01), scenes, split, folder=other, verbose=False)
     folder = copied(finished, tmp_path / "run")
     (folder / "last.pt").write_bytes((other / "last.pt").read_bytes())
-    with pytest.raises(WorkshopError, match="another run: its recipe") as told:
+    with pytest.raises(WorkshopError, match="another run: its config") as told:
         train(SMALL, scenes, split, folder=folder, verbose=False)
     assert "--checkpoint previous" in str(told.value)
 
@@ -235,7 +211,7 @@ def test_contradictions_are_told_before_anything_is_removed(
 
 def test_starting_anew_leaves_no_previous_checkpoint(finished, scenes, split, tmp_path):
     folder = copied(finished, tmp_path / "run")
-    short = SMALL.with_(steps=2, eval_every=2)
+    short = SMALL.replace(steps=2, eval_every=2)
     train(short, scenes, split, folder=folder, resume=False, verbose=False)
     assert not (folder / "previous.pt").exists()
 
@@ -305,7 +281,7 @@ def run_on(folder: Path, how: str) -> list[str]:
         [sys.executable, "-c", _ON_A_FULL_DISK, str(folder), how],
         capture_output=True,
         text=True,
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -350,3 +326,16 @@ def test_a_really_full_disk_costs_no_checkpoint(tmp_path):
         check_full(disk, "disk")
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("damage", ["foreign", "text", "missing"])
+def test_wrong_checkpoints_are_refused_with_the_reason(damage, tmp_path):
+    path = tmp_path / "last.pt"
+    if damage == "text":
+        path.write_text("x")
+    if damage == "foreign":
+        torch.save({"something": 1}, path)
+    words = "damaged|not a checkpoint|no checkpoint"
+    with pytest.raises(WorkshopError, match=words) as found:
+        load_checkpoint(path, needs=("model",))
+    assert "weights_only" not in str(found.value)  # torch would advise to trust it

@@ -1,6 +1,5 @@
 """Killed at random moments and resumed each time: the same bits as if never killed."""
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -10,14 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from workshop_lib.data.split import Split
-from workshop_lib.methods import METHODS, PIXEL_METHODS
+from tests.training import killed
+from tests.training.tiny import parts, tiny
+from workshop_lib.methods import METHODS
 from workshop_lib.training.loop import train
 
 TOLD_APART = {"last.pt", "previous.pt", "best.pt", "log.csv", "pseudo_labels.csv"}
-SCRIPT = Path(__file__).parent / "killed.py"
+ROOT = Path(__file__).parents[3]
+MODULE = "tests.training.killed"
 KILLS = 20
-NAMES = [*METHODS, *(f"segment:{name}" for name in PIXEL_METHODS)]
+MAPS = ("supervised", "fixmatch", "freematch", "mean_teacher")
+NAMES = [*METHODS, *(f"maps:{name}" for name in MAPS)]
 
 
 @pytest.mark.slow
@@ -25,11 +27,11 @@ NAMES = [*METHODS, *(f"segment:{name}" for name in PIXEL_METHODS)]
 def test_every_method_survives_twenty_kills_to_the_last_bit(tmp_path):
     """Checkpoints, best weights, log and pseudo-labels are those of a quiet run."""
     done = subprocess.run(
-        [sys.executable, SCRIPT, tmp_path, str(KILLS), *NAMES],
+        [sys.executable, "-m", MODULE, tmp_path, str(KILLS), *NAMES],
         capture_output=True,
         text=True,
         check=False,
-        cwd=SCRIPT.parents[2],
+        cwd=ROOT,
         env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
     )
     print(done.stdout)
@@ -48,15 +50,11 @@ def test_every_method_survives_twenty_kills_to_the_last_bit(tmp_path):
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no fork")
 def test_two_runs_that_differ_are_told_apart(tmp_path):
     """Or the test above could not fail: another seed differs in every file."""
-    spec = importlib.util.spec_from_file_location("killed", SCRIPT)
-    assert spec is not None and spec.loader is not None
-    killed = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(killed)
-    images = killed.scenes()
-    split = Split.random(images, labels_per_class=2, seed=0)
+    scenes = tiny()
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
-        recipe = killed.RECIPE.with_(seed=seed, steps=4)
-        train(recipe, images, split, folder=tmp_path / name, verbose=False)
+        config = killed.SHORT.replace(seed=seed, steps=4, threshold=0.35)
+        folder = tmp_path / name
+        train(config, scenes, parts(scenes), folder=folder, verbose=False)
     assert killed.compare(tmp_path / "a", tmp_path / "b") == []
     found = killed.compare(tmp_path / "a", tmp_path / "c")
     assert {name.split(".pt")[0] + ".pt" * (".pt" in name) for name in found} == (

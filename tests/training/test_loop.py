@@ -1,60 +1,38 @@
 """Training learns, resumes bit for bit, refuses what is wrong, leaves no half files."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 
+from tests.training.tiny import parts, short, tiny
+from workshop_lib.config import Config
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
-from workshop_lib.recipe import Recipe
 from workshop_lib.training import checkpoint as checkpoint_module
-from workshop_lib.training import loop
+from workshop_lib.training import log, loop
 from workshop_lib.training.checkpoint import load_checkpoint, save_checkpoint
+from workshop_lib.training.inputs import initial_model
 from workshop_lib.training.loop import train
 from workshop_lib.training.run import Run
 from workshop_lib.training.trainer import Trainer
 
-SMALL = Recipe(
-    size=8, steps=12, eval_every=4, batch_size=4, mu=2, warmup_steps=2, precision="fp32"
-)
 CPU = torch.device("cpu")
+SMALL = short(steps=12, eval_every=4, warmup_steps=2, threshold=0.4)
+SCENES = tiny()
+SPLIT = parts(SCENES)
 
 
-def stripes(count: int = 48, size: int = 8) -> Scenes:
-    """Two classes that differ in the direction of their stripes."""
-    g = torch.Generator().manual_seed(0)
-    labels = torch.arange(count) % 2
-    line = (torch.arange(size) % 2).float().expand(size, size)
-    images = torch.stack([line if k == 0 else line.T for k in labels.tolist()])
-    images = images[:, None].repeat(1, 4, 1, 1) * 0.3 + 0.1
-    images = images * (0.5 + torch.rand(count, 1, 1, 1, generator=g))
-    return Scenes(
-        images=images,
-        labels=labels,
-        class_names=("columns", "rows"),
-        names=tuple(f"{k:03d}" for k in range(count)),
-        bands=("B02", "B03", "B04", "B08"),
-    )
-
-
-@pytest.fixture
-def scenes() -> Scenes:
-    return stripes()
-
-
-@pytest.fixture
-def split(scenes) -> Split:
-    return Split.random(scenes, labels_per_class=3, seed=1)
+def run_in(folder: Path, config: Config = SMALL, **more: object) -> Run:
+    scenes, split = more.pop("scenes", SCENES), more.pop("split", SPLIT)
+    return train(config, scenes, split, folder=folder, verbose=False, **more)
 
 
 def same_weights(a: Path, b: Path) -> bool:
@@ -63,382 +41,381 @@ def same_weights(a: Path, b: Path) -> bool:
     return all(torch.equal(p[k], q[k]) for p, q in pairs for k in p)
 
 
-@pytest.mark.parametrize("method", ["supervised", "fixmatch"])
-def test_a_run_keeps_what_it_promises(method, scenes, split, tmp_path):
-    rows = []
-    recipe = SMALL.with_(method=method)
-    run = train(
-        recipe,
-        scenes,
-        split,
-        folder=tmp_path / "run",
-        verbose=False,
-        on_log=rows.append,
+@pytest.mark.parametrize("method", ["supervised", "fixmatch", "freematch", "comatch"])
+def test_a_run_keeps_what_it_promises(method: str, tmp_path: Path) -> None:
+    rows: list[dict] = []
+    config = SMALL.replace(method=method)
+    run = run_in(tmp_path / "run", config, on_log=rows.append)
+    assert [row["step"] for row in rows] == [4, 8, 12] == list(run.log["step"])
+    assert run.facts["labels"] == 6 and run.facts["counts"]["labeled"] == 6
+    assert run.facts["steps"] == 12 and run.config == config
+    wanted = {"loss", "supervised", "val_accuracy", "val_accuracy_online", "val_loss"}
+    extra = {"unsupervised", "mask_rate", "pseudo_accuracy"}
+    wanted |= {"lr", "seconds"} | (extra if method != "supervised" else set())
+    wanted |= {"freematch": {"fairness", "threshold"}, "comatch": {"contrast"}}.get(
+        method, set()
     )
-    assert [row["step"] for row in rows] == [4, 8, 12]
-    assert list(run.log["step"]) == [4, 8, 12]
-    assert run.facts["labels"] == 6
-    assert run.facts["counts"]["labeled"] == 6
-    assert run.facts["steps"] == 12
-    assert run.recipe == recipe
-    expected = {
-        "loss",
-        "loss_x",
-        "val_accuracy",
-        "val_accuracy_online",
-        "val_loss",
-        "lr",
-    }
-    if method == "fixmatch":
-        expected |= {"loss_u", "mask_rate", "pseudo_accuracy"}
-    assert expected <= set(run.log.columns)
-    assert Split.load(run.folder / "split", scenes).digest(scenes) == split.digest(
-        scenes
-    )
+    assert wanted <= set(run.log.columns)
+    terms = wanted & {"supervised", "unsupervised", "fairness", "contrast"}
+    for _, row in run.log.iterrows():  # weighted: they add up
+        assert row["loss"] == pytest.approx(sum(row[t] for t in terms), rel=1e-6)
+        assert 0 <= row.get("mask_rate", 0) <= 1
+    kept = Split.load(run.folder / "split", SCENES)
+    assert kept.digest(SCENES) == SPLIT.digest(SCENES)
     best = load_checkpoint(run.folder / "best.pt")
-    first_best = run.log["val_accuracy"].max()
-    assert run.log.set_index("step").loc[best["step"], "val_accuracy"] == first_best
-    assert not list(run.folder.glob("*.tmp"))
+    reached = run.log.set_index("step").loc[best["step"], "val_accuracy"]
+    assert reached == run.log["val_accuracy"].max()
+    assert not list(run.folder.glob(".*.tmp"))
 
 
 @pytest.mark.parametrize("method", ["supervised", "fixmatch"])
-def test_it_learns_what_a_few_labels_can_teach(method, scenes, tmp_path):
-    images = scenes.images + 0.5 * (scenes.labels.view(-1, 1, 1, 1) == 1)
-    bright = replace(scenes, images=images)
-    split = Split.random(bright, labels_per_class=3, seed=1)
-    recipe = SMALL.with_(method=method, steps=80, eval_every=40, lr=0.01)
-    run = train(recipe, bright, split, folder=tmp_path / "run", verbose=False)
-    assert run.log["val_accuracy"].iloc[-1] >= 0.9
+def test_it_learns_what_a_few_labels_can_teach(method: str, tmp_path: Path) -> None:
+    config = SMALL.replace(method=method, steps=80, eval_every=40, lr=0.01)
+    assert run_in(tmp_path, config).log["val_accuracy"].iloc[-1] >= 0.9
 
 
-def test_other_bands_or_pixels_are_another_run(scenes, split, tmp_path):
-    run = train(SMALL, scenes, split, folder=tmp_path / "run", verbose=False)
+def test_other_bands_pixels_or_splits_are_another_run(tmp_path: Path) -> None:
+    run_in(tmp_path)
     for other in (
-        replace(scenes, bands=("B05", "B06", "B07", "B08")),
-        replace(scenes, images=scenes.images * 0.5),
+        replace(SCENES, bands=("B05", "B06", "B07", "B08")),
+        replace(SCENES, images=SCENES.images * 0.5),
     ):
         with pytest.raises(WorkshopError, match="other images"):
-            train(SMALL, other, split, folder=run.folder, verbose=False)
+            run_in(tmp_path, scenes=other)
+    other_split = Split.random(SCENES, labels_per_class=3, seed=2)
+    with pytest.raises(WorkshopError, match="another split of them"):
+        run_in(tmp_path, split=other_split)
+    with pytest.raises(WorkshopError, match=r"lr: 0\.002 -> 0\.1"):
+        run_in(tmp_path, SMALL.replace(lr=0.1))
+    fresh = SMALL.replace(lr=0.1, steps=2)
+    assert run_in(tmp_path, fresh, resume=False).config == fresh
 
 
-def test_training_leaves_the_callers_random_numbers_alone(scenes, split, tmp_path):
+def test_the_callers_random_numbers_stay_as_they_are(tmp_path: Path) -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    train(SMALL, scenes, split, folder=tmp_path / "run", verbose=False)
+    run = run_in(tmp_path / "run", SMALL.replace(steps=2))
+    initial_model(SMALL, run.facts)
     assert torch.equal(torch.rand(3), expected)
 
 
-def test_a_run_begun_on_a_gpu_goes_on_without_one(scenes, split, tmp_path, monkeypatch):
-    folder, state = _interrupted(scenes, split, tmp_path, monkeypatch)
-    state |= {"device": "cuda", "generator": torch.zeros(16, dtype=torch.uint8)}
-    save_checkpoint(folder / "last.pt", {**state, "precision": "fp16"})
-    run = train(SMALL, scenes, split, folder=folder, verbose=False)
-    assert run.facts["steps"] == 12
-    assert run.facts["precision"] == "fp32"
-
-
-def test_a_checkpoint_that_does_not_fit_is_refused(
-    scenes, split, tmp_path, monkeypatch
-):
-    folder, state = _interrupted(scenes, split, tmp_path, monkeypatch)
-    del state["means"]
-    save_checkpoint(folder / "last.pt", state)
-    with pytest.raises(WorkshopError, match="does not fit this recipe"):
-        train(SMALL, scenes, split, folder=folder, verbose=False)
-
-
-def _interrupted(scenes, split, tmp_path, monkeypatch):
-    """Train eight of twelve steps; return the folder and the checkpoint in it."""
-    folder = tmp_path / "run"
-    with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "step", _stop_after(8))
-        with pytest.raises(KeyboardInterrupt):
-            train(SMALL, scenes, split, folder=folder, verbose=False)
-    return folder, load_checkpoint(folder / "last.pt")
-
-
-def _stop_after(steps):
+def stop_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     real = Trainer.step
 
-    def step(self):
-        if self.steps_done == steps:
+    def stepping(self: Trainer) -> None:
+        if self.steps_done == step:
             raise KeyboardInterrupt
         real(self)
 
-    return step
+    monkeypatch.setattr(Trainer, "step", stepping)
 
 
-def test_the_test_part_is_never_touched(scenes, split, tmp_path):
-    images = scenes.images.clone()
-    images[split.test] = 0.77  # whatever: the run must come out the same
-    other = Scenes(
-        images=images,
-        labels=scenes.labels,
-        class_names=scenes.class_names,
-        names=scenes.names,
-        bands=scenes.bands,
-    )
-    train(SMALL, scenes, split, folder=tmp_path / "a", verbose=False)
-    train(SMALL, other, split, folder=tmp_path / "b", verbose=False)
+def interrupted(folder: Path, monkeypatch: pytest.MonkeyPatch, at: int = 8) -> dict:
+    """Train eight of twelve steps; return the checkpoint."""
+    with monkeypatch.context() as patch:
+        stop_at(patch, at)
+        with pytest.raises(KeyboardInterrupt):
+            run_in(folder)
+    path = folder / "last.pt"
+    return load_checkpoint(path) if path.exists() else {}
+
+
+@pytest.mark.parametrize("at", [3, 4, 9])
+def test_stopped_anywhere_and_resumed_gives_the_same_bits(
+    at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run_in(tmp_path / "whole")
+    folder = tmp_path / "killed"
+    interrupted(folder, monkeypatch, at)
+    run = run_in(folder)
+    for name in ("last.pt", "best.pt"):
+        assert same_weights(whole.folder / name, folder / name)
+    drop = ["seconds"]
+    ours, theirs = run.log.drop(columns=drop), whole.log.drop(columns=drop)
+    pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
+    tables = [run.pseudo_labels(), whole.pseudo_labels()]
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
+
+
+def test_a_run_begun_on_a_gpu_continues_without_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = interrupted(tmp_path, monkeypatch)
+    state |= {"device": "cuda", "generator": torch.zeros(16, dtype=torch.uint8)}
+    save_checkpoint(tmp_path / "last.pt", {**state, "precision": "fp16"})
+    run = run_in(tmp_path)
+    assert run.facts["steps"] == 12 and run.facts["precision"] == "fp32"
+
+
+def test_a_checkpoint_that_does_not_fit_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = interrupted(tmp_path, monkeypatch)
+    del state["means"]
+    save_checkpoint(tmp_path / "last.pt", state)
+    with pytest.raises(WorkshopError, match="does not fit this config"):
+        run_in(tmp_path)
+
+
+def test_the_test_part_is_never_touched(tmp_path: Path) -> None:
+    images = SCENES.images.clone()
+    images[SPLIT.test] = 0.77  # whatever: the run must come out the same
+    run_in(tmp_path / "a")
+    run_in(tmp_path / "b", scenes=replace(SCENES, images=images))
     assert same_weights(tmp_path / "a" / "last.pt", tmp_path / "b" / "last.pt")
 
 
-def test_stopped_anywhere_and_resumed_gives_the_same_bits(
-    scenes, split, tmp_path, monkeypatch
-):
-    train(SMALL, scenes, split, folder=tmp_path / "whole", verbose=False)
+def test_ctrl_c_ends_between_two_steps_and_keeps_the_one_it_was_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Trainer.step
 
-    class KilledError(Exception):
-        pass
+    def stepping(self: Trainer) -> None:
+        if self.steps_done == 6:
+            signal.raise_signal(signal.SIGINT)
+        real(self)
 
-    for at in (3, 4, 9):
-        folder = tmp_path / f"killed{at}"
-        step = Trainer.step
-
-        def dying(self, at=at, step=step):
-            if self.steps_done == at:
-                raise KilledError
-            step(self)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(Trainer, "step", dying)
-            with pytest.raises(KilledError):
-                train(SMALL, scenes, split, folder=folder, verbose=False)
-        run = train(SMALL, scenes, split, folder=folder, verbose=False)
-        assert same_weights(tmp_path / "whole" / "last.pt", folder / "last.pt")
-        assert same_weights(tmp_path / "whole" / "best.pt", folder / "best.pt")
-        ours = run.log.drop(columns="seconds")
-        theirs = Run.load(tmp_path / "whole").log.drop(columns="seconds")
-        pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "step", stepping)
+        with pytest.raises(
+            KeyboardInterrupt, match="stopped at step 7 of 12; the same"
+        ):
+            run_in(tmp_path / "cut")
+    assert load_checkpoint(tmp_path / "cut" / "last.pt")["step"] == 7
+    run_in(tmp_path / "cut"), run_in(tmp_path / "whole")
+    assert same_weights(tmp_path / "cut" / "last.pt", tmp_path / "whole" / "last.pt")
 
 
-_CHILD = """
-import os, sys, torch
-torch.set_num_threads(1)
-sys.path[:0] = sys.argv[1].split(os.pathsep)
-from test_loop import SMALL, stripes
-from workshop_lib.data.split import Split
-from workshop_lib.training.loop import train
-scenes = stripes()
-recipe = SMALL.with_(steps=4000, eval_every=5)
-split = Split.random(scenes, labels_per_class=3, seed=1)
-train(recipe, scenes, split, folder=sys.argv[2])
-"""
-
-
-def _start_child(folder: Path) -> subprocess.Popen:
-    here = f"{Path(__file__).parent}{os.pathsep}{Path(__file__).parents[2]}"
-    child = subprocess.Popen(
-        [sys.executable, "-c", _CHILD, here, str(folder)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    deadline = time.monotonic() + 120
-    while not (folder / "last.pt").exists():
-        assert child.poll() is None, child.communicate()[1]
-        assert time.monotonic() < deadline, "no checkpoint was written"
-        time.sleep(0.05)
-    return child
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
-def test_killed_processes_resume_bit_for_bit(tmp_path, request):
-    """SIGKILL at unlucky moments, again and again, against a run in one go."""
-    threads = torch.get_num_threads()
-    request.addfinalizer(lambda: torch.set_num_threads(threads))
-    torch.set_num_threads(1)  # as in the child: sums depend on the number of threads
-    folder = tmp_path / "killed"
-    for pause in (0.0, 0.31, 0.17):
-        child = _start_child(folder)
-        time.sleep(pause)
-        child.send_signal(signal.SIGKILL)
-        child.wait()
-        state = load_checkpoint(folder / "last.pt")
-        assert state["step"] % 5 == 0
-    reached = int(state["step"])
-    scenes = stripes()
-    split = Split.random(scenes, labels_per_class=3, seed=1)
-    trainer = Trainer(SMALL.with_(steps=4000, eval_every=5), scenes, split, CPU)
-    while trainer.steps_done < reached:
-        trainer.step()
-        if trainer.steps_done % 5 == 0:
-            trainer.means.flush()
-    for name, value in trainer.model.state_dict().items():
-        assert torch.equal(value, state["model"][name]), name
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(os.name == "nt", reason="signals of this kind are not for Windows")
-def test_ctrl_c_keeps_the_step_it_was_at(tmp_path):
-    folder = tmp_path / "stopped"
-    child = _start_child(folder)
-    child.send_signal(signal.SIGINT)
-    _, errors = child.communicate(timeout=60)
-    assert "the same command goes on from there" in errors
-    assert load_checkpoint(folder / "last.pt")["step"] > 0
-    assert not list(folder.glob("*.tmp"))
-
-
-def test_a_finished_run_is_loaded_not_trained_again(scenes, split, tmp_path, capsys):
-    train(SMALL, scenes, split, folder=tmp_path / "run", verbose=False)
-    before = (tmp_path / "run" / "last.pt").stat().st_mtime_ns
-    train(SMALL, scenes, split, folder=tmp_path / "run")
+def test_a_finished_run_is_loaded_not_trained_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_in(tmp_path)
+    captured = capsys.readouterr()
+    assert captured.out == captured.err == ""  # quiet means quiet
+    before = (tmp_path / "last.pt").stat().st_mtime_ns
+    train(SMALL, SCENES, SPLIT, folder=tmp_path)
     assert "loaded" in capsys.readouterr().out
-    assert (tmp_path / "run" / "last.pt").stat().st_mtime_ns == before
+    assert (tmp_path / "last.pt").stat().st_mtime_ns == before
 
 
-def test_another_recipe_or_split_in_the_folder_is_refused(scenes, split, tmp_path):
-    train(SMALL, scenes, split, folder=tmp_path / "run", verbose=False)
-    with pytest.raises(WorkshopError, match="lr: 0.002 -> 0.1"):
-        train(SMALL.with_(lr=0.1), scenes, split, folder=tmp_path / "run")
-    other = Split.random(scenes, labels_per_class=3, seed=2)
-    with pytest.raises(WorkshopError, match="another split of them"):
-        train(SMALL, scenes, other, folder=tmp_path / "run")
-    fresh = SMALL.with_(lr=0.1)
-    run = train(
-        fresh, scenes, split, folder=tmp_path / "run", resume=False, verbose=False
-    )
-    assert run.recipe == fresh
+def disk_full(monkeypatch: pytest.MonkeyPatch, at: set[int] | None) -> None:
+    """Let the disk be full when these files are written, counted from 1; None: all."""
+    real, calls = torch.save, []
+
+    def full(state: object, path: Path, *args: object, **kwargs: object) -> None:
+        calls.append(path)
+        if at is None or len(calls) in at:
+            Path(path).write_bytes(b"half")
+            raise OSError(28, "No space left on device")
+        real(state, path, *args, **kwargs)
+
+    monkeypatch.setattr(checkpoint_module.torch, "save", full)
 
 
 def test_a_full_disk_ends_no_training_and_spoils_no_file(
-    scenes, split, tmp_path, monkeypatch, capsys
-):
-    folder, calls = tmp_path / "run", []
-    real = torch.save
-
-    def full(state, path, *args, **kwargs):
-        calls.append(path)
-        if len(calls) == 3:
-            Path(path).write_bytes(b"half")
-            raise OSError(28, "No space left on device")
-        return real(state, path, *args, **kwargs)
-
-    monkeypatch.setattr(checkpoint_module.torch, "save", full)
-    run = train(SMALL, scenes, split, folder=folder)
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    disk_full(monkeypatch, {3})
+    run = train(SMALL, SCENES, SPLIT, folder=tmp_path)
     assert "the disk is full" in capsys.readouterr().out
     assert run.facts["steps"] == 12
-    assert load_checkpoint(folder / "last.pt")["step"] == 12
-    assert load_checkpoint(folder / "best.pt")["step"] in (4, 12)
-    assert not list(folder.glob("*.tmp"))
+    assert load_checkpoint(tmp_path / "last.pt")["step"] == 12
+    assert not list(tmp_path.glob("*.tmp")) + list(tmp_path.glob(".*.tmp"))
 
 
-def test_a_disk_that_stays_full_is_told_in_words(scenes, split, tmp_path, monkeypatch):
-    def full(*args, **kwargs):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(checkpoint_module.torch, "save", full)
-    with pytest.raises(WorkshopError, match="disk is full: free some space"):
-        train(SMALL, scenes, split, folder=tmp_path / "run", verbose=False)
-    assert not (tmp_path / "run" / "run.json").exists()
-
-
-def test_a_folder_that_cannot_be_written_is_told_in_words(scenes, split, tmp_path):
+def test_a_disk_that_cannot_be_written_is_told_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(WorkshopError, match="cannot write"):
-        train(SMALL, scenes, split, folder=tmp_path / "file" / "run", verbose=False)
-
-
-def test_a_loss_that_explodes_stops_with_words(scenes, split, tmp_path):
-    recipe = SMALL.with_(method="supervised", optimizer="sgd", lr=1e30)
-    with pytest.raises(WorkshopError, match="lower lr"):
-        train(recipe, scenes, split, folder=tmp_path / "run", verbose=False)
+        run_in(tmp_path / "file" / "run")
+    disk_full(monkeypatch, None)
+    with pytest.raises(WorkshopError, match="disk is full: free some space"):
+        run_in(tmp_path / "run")
     assert not (tmp_path / "run" / "run.json").exists()
 
 
-def test_out_of_memory_is_told_in_words(scenes, split, tmp_path, monkeypatch):
-    def hungry(self):
-        torch.empty(1 << 60, dtype=torch.uint8)  # what a CPU says is a RuntimeError
+@pytest.mark.parametrize("error", ["cpu", "cuda", "python"])
+def test_out_of_memory_is_one_message_that_names_what_helps(
+    error: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hungry(self: Trainer) -> None:
+        if error == "cpu":
+            torch.empty(1 << 60, dtype=torch.uint8)  # a CPU raises a RuntimeError
+        raise torch.OutOfMemoryError("CUDA") if error == "cuda" else MemoryError
 
     monkeypatch.setattr(Trainer, "step", hungry)
-    with pytest.raises(WorkshopError, match="halve the batch size"):
-        train(SMALL, scenes, split, folder=tmp_path / "run", verbose=False)
+    with pytest.raises(WorkshopError, match="memory") as told:
+        run_in(tmp_path)
+    for words in ("checkpointing", "micro_batch", "workshop budget"):
+        assert words in str(told.value)
 
 
-@pytest.mark.parametrize("damage", ["truncated", "foreign", "text", "missing"])
-def test_wrong_checkpoints_are_refused_with_the_reason(damage, tmp_path):
-    path = tmp_path / "last.pt"
-    if damage == "truncated":
-        save_checkpoint(path, {"model": torch.zeros(1000)})
-        path.write_bytes(path.read_bytes()[:700])
-    if damage == "text":
-        path.write_text("x")
-    if damage == "foreign":
-        torch.save({"something": 1}, path)
-    words = "damaged|not a checkpoint|no checkpoint"
-    with pytest.raises(WorkshopError, match=words) as found:
-        load_checkpoint(path, needs=("model",))
-    assert "weights_only" not in str(found.value)  # torch would advise to trust it
+def test_other_errors_are_not_taken_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: Trainer) -> None:
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr(Trainer, "step", broken)
+    with pytest.raises(RuntimeError, match="mat1 and mat2"):
+        run_in(tmp_path)
 
 
 def test_killed_after_the_last_checkpoint_the_log_is_still_whole(
-    scenes, split, tmp_path
-):
-    run = train(SMALL, scenes, split, folder=tmp_path / "run", verbose=False)
-    (run.folder / "run.json").unlink()
-    path = run.folder / "log.csv"
+    tmp_path: Path,
+) -> None:
+    run = run_in(tmp_path)
+    (tmp_path / "run.json").unlink()
+    path = tmp_path / "log.csv"
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
-    again = train(SMALL, scenes, split, folder=run.folder, verbose=False)
-    pd.testing.assert_frame_equal(again.log, run.log)
+    pd.testing.assert_frame_equal(run_in(tmp_path).log, run.log)
 
 
-@pytest.mark.parametrize("name", ["recipe.json", "run.json", "log.csv"])
-def test_damaged_files_of_a_run_are_named(name, scenes, split, tmp_path):
-    run = train(SMALL, scenes, split, folder=tmp_path / "run", verbose=False)
-    (run.folder / name).write_text("" if name == "log.csv" else '{"cut')
-    with pytest.raises(WorkshopError, match="restore|Restore"):
-        Run.load(run.folder)
-
-
-def test_unfinished_folders_are_no_runs(tmp_path):
-    with pytest.raises(WorkshopError, match="recipe.json"):
+def test_damaged_unfinished_and_old_folders_are_told(tmp_path: Path) -> None:
+    with pytest.raises(WorkshopError, match="no finished run|has no config.json"):
         Run.load(tmp_path)
+    run = run_in(tmp_path / "run", SMALL.replace(steps=2))
+    for name in ("config.json", "run.json", "log.csv"):
+        path = run.folder / name
+        content = path.read_text()
+        path.write_text("" if name == "log.csv" else '{"cut')
+        with pytest.raises(WorkshopError, match="restore|Restore"):
+            Run.load(run.folder)
+        path.write_text(content)
+    (tmp_path / "recipe.json").write_text("{}")
+    for look in (Run.load, run_in):
+        with pytest.raises(WorkshopError, match="version 0.1"):
+            look(tmp_path)
 
 
-def test_run_facts_are_plain_json(scenes, split, tmp_path):
-    run = train(SMALL, scenes, split, folder=tmp_path / "run", verbose=False)
-    assert json.loads((run.folder / "run.json").read_text()) == run.facts
-    model, normalize = run.load_model()
-    assert not model.training
+def test_facts_are_plain_json_and_every_network_opens_again(tmp_path: Path) -> None:
+    trainer = Trainer(SMALL, SCENES, SPLIT, CPU)
+    start = {k: v.clone() for k, v in trainer.model.state_dict().items()}
+    run = run_in(tmp_path)
+    assert json.loads((tmp_path / "run.json").read_text()) == run.facts
+    initial, normalize = run.load_model("initial")
+    assert not initial.training
+    for name, value in initial.state_dict().items():
+        if "heads" not in name or "score" in name:  # what `fit` sets comes later
+            assert torch.equal(value, start[name]), name
     online, _ = run.load_model("last", "online")
-    ema, _ = run.load_model("last", "ema")
-    pairs = zip(online.parameters(), ema.parameters(), strict=True)
+    averaged, other = run.load_model("last", "ema")
+    for key, value in normalize.state_dict().items():
+        assert torch.equal(value, other.state_dict()[key])
+    for model in (online, averaged):
+        pairs = zip(model.parameters(), initial.parameters(), strict=True)
+        assert any(not torch.equal(a, b) for a, b in pairs)
+    pairs = zip(online.parameters(), averaged.parameters(), strict=True)
     assert any(not torch.equal(a, b) for a, b in pairs)
-    assert normalize.mean.shape == (4,)
+    with pytest.raises(WorkshopError, match="'initial'"):
+        run.load_model("inital")
+    with pytest.raises(WorkshopError, match="'online'"):
+        run.load_model("last", "onlin")
 
 
-def test_quiet_means_quiet(scenes, split, tmp_path, capsys):
-    train(SMALL, scenes, split, folder=tmp_path / "run", verbose=False)
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err == ""
-
-
-def test_one_line_per_validation_where_nobody_watches(scenes, split, tmp_path, capsys):
-    train(SMALL, scenes, split, folder=tmp_path / "run")
+def test_one_line_per_validation_where_nobody_watches(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(SMALL, SCENES, SPLIT, folder=tmp_path / "a")
     lines = [x for x in capsys.readouterr().out.splitlines() if x.startswith("step")]
     assert len(lines) == 3
-    assert "mask" in lines[0]
+    assert "mask" in lines[0] and "val_accuracy" in lines[0]
+    # and one every 30 s between them
+    monkeypatch.setattr(log, "PLAIN_LINE_EVERY", 0.0)
+    train(SMALL, SCENES, SPLIT, folder=tmp_path / "b")
+    said = capsys.readouterr().out
+    assert "fixmatch 1/12 steps" in said and "s left" in said
 
 
-def test_the_control_sees_labeled_images_only(scenes, split, monkeypatch):
-    trainer = Trainer(SMALL.with_(pool="labeled"), scenes, split, CPU)
+def test_a_bar_only_where_somebody_watches(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setattr(log.sys.stderr, "isatty", lambda: True, raising=False)
+    assert log.is_interactive()
+    bar = log.Progress(total=10, start=0, label="fixmatch")
+    bar.tick(10)
+    bar.bar.refresh()
+    bar.close()
+    assert "fixmatch" in capsys.readouterr().err
+    monkeypatch.setenv("CI", "true")
+    assert not log.is_interactive()
+
+
+def test_means_are_over_the_steps_since_the_last_row() -> None:
+    means = log.RunningMeans()
+    for loss in (1.0, 3.0):
+        means.add({"loss": torch.tensor(loss)})
+    other = log.RunningMeans()
+    other.load_state_dict(means.state_dict(), CPU)
+    assert means.flush() == other.flush() == {"loss": 2.0}
+    means.add({"loss": torch.tensor(5.0)})
+    assert means.flush() == {"loss": 5.0}
+
+
+def test_the_control_sees_labelled_images_only() -> None:
+    trainer = Trainer(SMALL.replace(unlabeled_from="labeled"), SCENES, SPLIT, CPU)
     seen = torch.cat([trainer.unlabeled.at(k) for k in range(20)])
-    assert set(seen.tolist()) == set(split.labeled.tolist())
+    assert set(seen.tolist()) == set(SPLIT.labeled.tolist())
 
 
-def test_default_folders_tell_recipes_and_splits_apart(
-    scenes, split, tmp_path, monkeypatch
-):
+def test_default_folders_tell_configs_and_splits_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    names = {
-        loop._default_folder(SMALL, scenes, split),
-        loop._default_folder(SMALL.with_(lr=0.5), scenes, split),
-        loop._default_folder(
-            SMALL, scenes, Split.random(scenes, labels_per_class=3, seed=2)
-        ),
+    other = Split.random(SCENES, labels_per_class=3, seed=2)
+    tries = [(SMALL, SPLIT), (SMALL.replace(lr=0.5), SPLIT), (SMALL, other)]
+    places = {
+        loop._default_folder(config, loop.run_identity(config, SCENES, split))
+        for config, split in tries
     }
-    assert len(names) == 3
+    assert len(places) == 3
+
+
+def test_a_folder_with_unlabelled_images_trains(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORKSHOP_CACHE", str(tmp_path / "cache"))
+    draw = np.random.default_rng(0)
+    for scene in ("Forest", "River", "unlabelled"):
+        (tmp_path / "d" / scene).mkdir(parents=True)
+        for i in range(12):
+            pixels = draw.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "d" / scene / f"{i}.png")
+    scenes = Scenes.from_folder(tmp_path / "d")
+    split = Split.random(scenes, labels_per_class=2)
+    unknown = (scenes.labels == -1).nonzero().flatten()
+    assert len(unknown) == 12 and torch.isin(unknown, split.unlabeled).all()
+    for part in (split.labeled, split.val, split.test):
+        assert not torch.isin(unknown, part).any()
+    trainer = Trainer(SMALL.replace(threshold=0.0, mu=3), scenes, split, CPU)
+    trainer.step()
+    truth = scenes.labels[trainer.unlabeled.at(0)]
+    counts = trainer.pseudo_labels.now
+    assert counts is not None and (truth == -1).any()
+    assert int(counts[2].sum()) == int((truth >= 0).sum())  # only what is known
+    assert np.isfinite(trainer.validate()["loss"])
+
+
+@pytest.mark.parametrize("target", ["scene", "cover", "elevation", "several"])
+def test_unknown_targets_are_never_learnt(target: str) -> None:
+    """Whatever stands for them: the same weights as if they were other unknowns."""
+    heads = ("scene",) if target == "several" else (target,)
+    encoder = "unet-4" if target == "cover" else "small_cnn"
+    config = SMALL.replace(method="supervised", heads=heads, encoder=encoder)
+    scenes = tiny(several=target == "several")
+    trainer = Trainer(config, scenes, SPLIT, CPU)
+    name, head = next(iter(trainer.heads.items()))
+    targets = trainer.inputs.targets[name]
+    unknown = {"scene": -1, "cover": 255, "elevation": torch.nan, "several": torch.nan}
+    targets[SPLIT.labeled[:3]] = unknown[target]
+    (view,), found = trainer.views.labeled(SPLIT.labeled, trainer.generator)
+    out = trainer.model(view)[name]
+    loss = head.supervised_loss(out, found[name])
+    (slope,) = torch.autograd.grad(loss, out)
+    assert loss.isfinite() and not slope[:3].any() and slope[3:].any()
+    assert loss.item() == pytest.approx(
+        head.supervised_loss(out[3:], found[name][3:]).item(), rel=1e-5
+    )

@@ -7,12 +7,17 @@ import pytest
 import torch
 from torch import nn
 
+from tests.training.tiny import parts, short, tiny
 from workshop_lib.errors import WorkshopError
-from workshop_lib.models import build_model
+from workshop_lib.methods import METHODS
+from workshop_lib.models import HeadSpec, build_model
 from workshop_lib.training import precision
+from workshop_lib.training.loop import train
 from workshop_lib.training.precision import Trial, choose_precision, trial_step
+from workshop_lib.training.trainer import Trainer
 
 CPU = torch.device("cpu")
+SCENE = {"scene": HeadSpec("categorical", 3)}
 
 
 @pytest.fixture(autouse=True)
@@ -87,12 +92,12 @@ def test_the_slower_format_really_loses():
 
 
 def test_a_trial_leaves_network_and_random_numbers_as_they_were():
-    model = build_model("small_cnn", in_channels=4, num_classes=3)
+    model = build_model("small_cnn", {"s2": 4}, SCENE)
     before = copy.deepcopy(model.state_dict())
     torch.manual_seed(0)
     expected = torch.rand(3)
     torch.manual_seed(0)
-    trial_step(model, (6, 4, 16, 16)).run()
+    trial_step(model, 6, {"s2": (4, 16, 16)}).run()
     assert torch.equal(torch.rand(3), expected)
     torch.testing.assert_close(model.state_dict(), before, rtol=0, atol=0)
     assert all(p.grad is None for p in model.parameters())
@@ -105,14 +110,15 @@ class Watcher(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.network = build_model("small_cnn", in_channels=3, num_classes=2)
+        self.network = build_model("small_cnn", {"s2": 3}, SCENE)
         self.dropout = nn.Dropout()
 
-    def forward(self, images):
+    def forward(self, sample):
+        images = sample["s2"]
         self.shapes.append(tuple(images.shape))
         assert images.is_contiguous(memory_format=torch.channels_last)
         self.dropout(images)
-        return self.network(images)
+        return self.network(sample)
 
 
 @pytest.mark.parametrize(
@@ -131,25 +137,46 @@ def test_large_images_are_tried_a_few_at_a_time(monkeypatch, asked, tried):
     torch.manual_seed(0)
     model = Watcher()
     torch.manual_seed(0)
-    trial_step(model, asked).run()
+    trial_step(model, asked[0], {"s2": asked[1:]}).run()
     assert torch.equal(torch.rand(3), expected)  # though dropout has drawn
     assert Watcher.shapes == [tried]
 
 
 def test_a_training_says_what_it_chose_and_records_it(tmp_path, monkeypatch, capsys):
-    from workshop_lib.data.mini_eo import mini_eo
-    from workshop_lib.data.split import Split
-    from workshop_lib.recipe import Recipe
-    from workshop_lib.training.loop import train
-
     pretend(monkeypatch, 1.0, 0.5)
-    recipe = Recipe(size=32, batch_size=4, mu=1, steps=2, eval_every=2)
-    scenes = mini_eo(count=100)
-    split = Split.random(scenes, labels_per_class=2)
-    run = train(recipe, scenes, split, folder=tmp_path / "run", device=CPU)
-    assert run.facts["precision"] == "bf16"
-    assert "number format bf16: 2.0 times as fast" in capsys.readouterr().out
-    fixed = recipe.with_(precision="fp32")
-    run = train(fixed, scenes, split, folder=tmp_path / "fixed", device=CPU)
-    assert run.facts["precision"] == "fp32"
-    assert "number format" not in capsys.readouterr().out
+    scenes = tiny()
+    for asked, got in (("auto", "bf16"), ("fp32", "fp32")):
+        config = short(steps=2, eval_every=2).replace(precision=asked)
+        folder = tmp_path / asked
+        run = train(config, scenes, parts(scenes), folder=folder, device=CPU)
+        assert run.facts["precision"] == got
+        said = "number format bf16: 2.0 times as fast" in capsys.readouterr().out
+        assert said == (asked == "auto")
+
+
+HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@pytest.mark.parametrize("half", HALF)
+@pytest.mark.parametrize("method", METHODS)
+def test_losses_are_float32_and_near_those_of_single_precision(method, half):
+    usual = {"threshold": 0.34, "ramp_up": 0.0, "queue_batches": 2}
+    config = short(method=method, steps=4, warmup_steps=1)
+    known = config.method.hyperparameters()
+    config = config.replace(**{k: v for k, v in usual.items() if k in known})
+    scenes, found, dtypes = tiny(), {}, set()
+    for name in ("fp32", half):
+        changed = config.replace(precision=name)
+        trainer = Trainer(changed, scenes, parts(scenes), CPU)
+        trainer.model.register_forward_hook(
+            lambda m, x, out: dtypes.add(out["scene"].dtype)
+        )
+        for step in range(3):
+            trainer.step()
+            if not step:  # later the weights differ as well
+                found[name] = dict(trainer.means.sums)
+        assert trainer.diagnosis() is None
+    assert dtypes == {torch.float32, HALF[half]}  # or nothing would have been tested
+    for name, value in found["fp32"].items():
+        if name not in ("mask_rate", "threshold", "learned"):
+            torch.testing.assert_close(found[half][name], value, rtol=0.05, atol=0.05)

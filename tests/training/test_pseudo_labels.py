@@ -9,37 +9,21 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.split import Split
+from tests.training.tiny import parts, short, tiny
 from workshop_lib.errors import WorkshopError
-from workshop_lib.recipe import Recipe
+from workshop_lib.models.heads import Categorical, MultiLabel
 from workshop_lib.training.loop import train
 from workshop_lib.training.pseudo_labels import PseudoLabelCounts
-from workshop_lib.training.trainer import Trainer
 
 CPU = torch.device("cpu")
-SMALL = Recipe(
-    size=8,
-    steps=12,
-    eval_every=4,
-    batch_size=4,
-    mu=2,
-    threshold=0.0,
-    precision="fp32",
-)
+SMALL = short(steps=12, eval_every=4, threshold=0.0)
+SCENE = Categorical(1, 5)
 
 
 @pytest.fixture(scope="module")
-def data() -> tuple[Scenes, Split]:
-    images = torch.rand(60, 4, 8, 8, generator=torch.Generator().manual_seed(0))
-    scenes = Scenes(
-        images=images,
-        labels=torch.arange(60) % 3,
-        class_names=("a", "b", "c"),
-        names=tuple(f"{k:02d}" for k in range(60)),
-        bands=("B02", "B03", "B04", "B08"),
-    )
-    return scenes, Split.random(scenes, labels_per_class=2)
+def data():
+    scenes = tiny()
+    return scenes, parts(scenes)
 
 
 def batches(seed: int, K: int, steps: int, n: int):
@@ -56,7 +40,7 @@ def test_counts_equal_a_loop(seed: int, K: int, steps: int, n: int) -> None:
     counts = PseudoLabelCounts("abcde"[:K])
     expected = {k: [0, 0, 0] for k in range(K)}
     for pseudo, mask, truth in batches(seed, K, steps, n):
-        counts.add(pseudo, mask, truth)
+        counts.add(SCENE, pseudo, mask, truth)
         for guess, use, true in zip(
             pseudo.tolist(), mask.tolist(), truth.tolist(), strict=True
         ):
@@ -82,7 +66,7 @@ def test_counts_equal_a_loop(seed: int, K: int, steps: int, n: int) -> None:
 def test_weights_count_as_far_as_they_weigh() -> None:
     counts = PseudoLabelCounts("ab")
     mask = torch.tensor([0.25, 0.5, 1.0], requires_grad=True)
-    counts.add(torch.tensor([0, 0, 1]), mask, torch.tensor([0, 1, 1]))
+    counts.add(SCENE, torch.tensor([0, 0, 1]), mask, torch.tensor([0, 1, 1]))
     assert counts.flush(1) == {"pseudo_accuracy": 1.25 / 1.75}
     assert counts.table()["used"].tolist() == [0.75, 1.0]
 
@@ -97,7 +81,7 @@ def test_the_state_goes_on_anywhere() -> None:
     whole, broken = PseudoLabelCounts("abc"), PseudoLabelCounts("abc")
     for step, batch in enumerate(batches(0, 3, 10, 8), start=1):
         for counts in (whole, broken):
-            counts.add(*batch)
+            counts.add(SCENE, *batch)
         if step % 4 == 0:
             whole.flush(step)
             broken.flush(step)
@@ -111,9 +95,9 @@ def test_the_state_goes_on_anywhere() -> None:
 def test_a_saved_state_is_not_changed_afterwards() -> None:
     counts = PseudoLabelCounts("ab")
     one = torch.tensor([1])
-    counts.add(one, one, one)
+    counts.add(SCENE, one, one, one)
     state = counts.state_dict()
-    counts.add(one, one, one)
+    counts.add(SCENE, one, one, one)
     assert state["now"].sum() == 3
 
 
@@ -132,24 +116,33 @@ def test_the_run_keeps_a_row_per_class_and_validation(data, tmp_path):
     assert (table["correct"] <= table[["used", "true"]].min(axis=1)).all()
 
 
-def test_killed_and_resumed_the_table_is_the_same(data, tmp_path, monkeypatch):
-    scenes, split = data
-    whole = train(SMALL, scenes, split, folder=tmp_path / "whole", verbose=False)
-    real = Trainer.step
-
-    def dying(self):
-        if self.steps_done == 6:
-            raise KeyboardInterrupt
-        real(self)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "step", dying)
-        with pytest.raises(KeyboardInterrupt):
-            train(SMALL, scenes, split, folder=tmp_path / "killed", verbose=False)
-    run = train(SMALL, scenes, split, folder=tmp_path / "killed", verbose=False)
-    pd.testing.assert_frame_equal(
-        run.pseudo_labels(), whole.pseudo_labels(), check_exact=True
-    )
+def test_pixels_and_several_labels_are_counted_as_in_a_loop() -> None:
+    g = torch.Generator().manual_seed(0)
+    dense = PseudoLabelCounts("abc")
+    guess, truth = (torch.randint(0, 3, (2, 4, 5), generator=g) for _ in range(2))
+    truth[0, :2] = 255
+    weight = (torch.rand(2, 4, 5, generator=g) < 0.6).float()
+    dense.add(Categorical((1,), 3, dense=True), guess, weight, truth.to(torch.uint8))
+    several = PseudoLabelCounts("abc")
+    tags = torch.randint(0, 2, (7, 3), generator=g).float()
+    said = torch.randint(0, 2, (7, 3), generator=g).float()
+    tags[2], sure = torch.nan, (torch.rand(7, 3, generator=g) < 0.6).float()
+    several.add(MultiLabel(1, 3), said, sure, tags)
+    pixels, labels = [[0, 0, 0] for _ in range(3)], [[0, 0, 0] for _ in range(3)]
+    for a, w, b in zip(guess.flatten(), weight.flatten(), truth.flatten(), strict=True):
+        if b != 255:
+            pixels[int(a)][0] += int(w)
+            pixels[int(a)][1] += int(w) * int(a == b)
+            pixels[int(b)][2] += 1
+    for row, col in torch.cartesian_prod(torch.arange(7), torch.arange(3)).tolist():
+        if not tags[row, col].isnan():
+            used, there = sure[row, col] * said[row, col], tags[row, col]
+            for k, value in enumerate((used, used * there, there)):
+                labels[col][k] += int(value)
+    for counts, expected in ((dense, pixels), (several, labels)):
+        counts.flush(1)
+        table = counts.table()[["used", "correct", "true"]]
+        assert table.to_numpy().tolist() == expected
 
 
 def test_the_truth_is_for_the_log_alone(data, tmp_path):
@@ -172,7 +165,7 @@ def test_no_table_without_pseudo_labels_and_none_left_from_before(data, tmp_path
     scenes, split = data
     train(SMALL, scenes, split, folder=tmp_path, verbose=False)
     assert (tmp_path / "pseudo_labels.csv").exists()
-    recipe = SMALL.with_(method="supervised")
+    recipe = SMALL.replace(method="supervised")
     run = train(recipe, scenes, split, folder=tmp_path, resume=False, verbose=False)
     assert run.pseudo_labels() is None
 
@@ -194,5 +187,5 @@ def test_counting_reads_nothing_back_from_the_device() -> None:
     with pytest.raises((NotImplementedError, RuntimeError)):
         torch.bincount(index, minlength=3)
     for _ in range(2):
-        counts.add(index, index.float(), index)
+        counts.add(SCENE, index, index.float(), index)
     assert counts.now is not None and counts.now.shape == (3, 3)

@@ -1,35 +1,43 @@
 """Augmentation of whole batches, on whatever device the images are.
 
-    from workshop_lib.augment import policies_for
-    policies = policies_for(is_rgb=True)
-    x_strong = policies["strong"](images, generator)     # (B, 3, H, W) in [0, 1]
+    from workshop_lib.augment import augmentations_for
+    augmentations = augmentations_for(is_rgb=True)
+    x_strong = augmentations["strong"](images, generator)   # (B, 3, H, W) in [0, 1]
 
-Every policy takes float images (B, C, H, W) and a `torch.Generator` on their device,
-and gives each image a change of its own. The rooms: `geometry`, `photometric` and
-`spectral` hold the operations, `weak`, `randaugment`, `contrastive` and `spectral` the
-policies made of them, `normalize` the step that comes after.
+Every augmentation takes float images (B, C, H, W) and a `torch.Generator` on their
+device, and changes each image in its own way. `geometry`, `photometric`, `spectral` and
+`occlusion` hold the operations; `weak`, `rgb`, `randaugment_mc` and `spectral` the
+augmentations made of them; `multimodal` those of several sensors; `names` says what a
+view's name stands for; `views` makes the views of a training; `normalize` comes last.
 """
 
 __all__ = [
+    "Augmentation",
+    "BandNormalize",
     "Contrastive",
-    "NoAugment",
+    "FeatureViewMaker",
+    "NoAugmentation",
     "Normalize",
-    "Policy",
     "RandAugment",
     "RandAugmentMC",
+    "SampleAugmentation",
     "SpectralContrastive",
     "SpectralStrong",
+    "ViewMaker",
     "Weak",
-    "get_policy",
-    "policies_for",
+    "augmentations_for",
+    "drop",
+    "only",
     "to_float",
 ]
 
-from workshop_lib.augment.contrastive import Contrastive
-from workshop_lib.augment.normalize import Normalize, to_float
-from workshop_lib.augment.policies import get_policy, policies_for
-from workshop_lib.augment.policy import NoAugment, Policy
-from workshop_lib.augment.randaugment import RandAugment
+from workshop_lib.augment.base import Augmentation, NoAugmentation
+from workshop_lib.augment.feature_views import FeatureViewMaker
+from workshop_lib.augment.multimodal import SampleAugmentation
+from workshop_lib.augment.names import augmentations_for, drop, only
+from workshop_lib.augment.normalize import BandNormalize, Normalize, to_float
 from workshop_lib.augment.randaugment_mc import RandAugmentMC
+from workshop_lib.augment.rgb import Contrastive, RandAugment
 from workshop_lib.augment.spectral import SpectralContrastive, SpectralStrong
+from workshop_lib.augment.views import ViewMaker
 from workshop_lib.augment.weak import Weak

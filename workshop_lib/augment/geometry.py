@@ -1,4 +1,4 @@
-"""Where pixels go: symmetries, shifts, turns, shears and zooms.
+"""Geometric operations: dihedral moves, shifts, rotations, shears, zooms and crops.
 
 Each function treats a whole batch at once and takes one parameter per image. A
 parameter of zero returns that image bit for bit. Images may have any height, width and
@@ -7,30 +7,28 @@ number of bands; values are only moved or averaged, so their range is kept.
 
 __all__ = [
     "affine",
-    "crop",
-    "draw_crop",
+    "dihedral",
     "move",
     "pixel_coordinates",
+    "reflect_shift",
     "resized_crop",
-    "symmetry",
+    "sample_crop",
 ]
-
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from workshop_lib.augment.per_image import (
+from workshop_lib.augment.base import (
     check_images,
     check_rows,
-    in_pieces,
-    or_unchanged,
+    in_chunks,
+    keep_unchanged,
     uniform,
 )
 
 
-def symmetry(images: Tensor, which: Tensor) -> Tensor:
+def dihedral(images: Tensor, which: Tensor) -> Tensor:
     """Turn and mirror each image: the eight symmetries of the square.
 
     A satellite looks straight down: no side of a scene is "up", so all eight keep the
@@ -44,7 +42,7 @@ def symmetry(images: Tensor, which: Tensor) -> Tensor:
     return move(images, which, None)
 
 
-def crop(images: Tensor, shift: Tensor) -> Tensor:
+def reflect_shift(images: Tensor, shift: Tensor) -> Tensor:
     """Shift each image by whole pixels and fill the gap with its mirror image.
 
     The same as padding by reflection and cropping at a random place, the weak
@@ -56,15 +54,16 @@ def crop(images: Tensor, shift: Tensor) -> Tensor:
 
 
 def move(images: Tensor, which: Tensor | None, shift: Tensor | None) -> Tensor:
-    """Do `crop`, then `symmetry`, in one pass over the pixels.
+    """Do `reflect_shift`, then `dihedral`, in one pass over the pixels.
 
     One pass is what keeps the weak view under a millisecond on a small CPU. None for
-    either leaves it out.
+    either leaves it out. Values are only moved, so integers are fine too: the masks of
+    the images move by the same call, `move(masks[:, None], which, shift)`.
 
     Raises:
         WorkshopError: not (B, C, H, W), or parameters that do not fit the batch.
     """
-    check_images(images)
+    check_images(images, any_type=True)
     B, C, H, W = images.shape
     check_rows(which, (B,), "which")
     check_rows(shift, (B, 2), "shift")
@@ -74,16 +73,16 @@ def move(images: Tensor, which: Tensor | None, shift: Tensor | None) -> Tensor:
         rows = torch.where((which & 1).bool()[:, None], H - 1 - rows, rows)
         columns = torch.where((which & 2).bool()[:, None], W - 1 - columns, columns)
     if shift is not None:
-        rows = _mirror(rows - shift[:, :1], H)
-        columns = _mirror(columns - shift[:, 1:], W)
+        rows = _reflect(rows - shift[:, :1], H)
+        columns = _reflect(columns - shift[:, 1:], W)
     down, right = rows * W, columns  # what a step down or right adds to the position
     if which is not None and H == W:
         swap = (which & 4).bool()[:, None]
         down, right = torch.where(swap, right, down), torch.where(swap, down, right)
-    return in_pieces(_pick, images.shape, images, down, right)
+    return in_chunks(_gather_pixels, images.shape, images, down, right)
 
 
-def _pick(images: Tensor, down: Tensor, right: Tensor) -> Tensor:
+def _gather_pixels(images: Tensor, down: Tensor, right: Tensor) -> Tensor:
     """Read, for each pixel, the position down (B, H) + right (B, W) of its image."""
     B, C, H, W = images.shape
     # Added as short integers: a third of the time on a CPU, and the index is as long.
@@ -99,12 +98,11 @@ def affine(
     shear: Tensor | None = None,
     shift: Tensor | None = None,
     zoom: Tensor | None = None,
-    mode: Literal["bilinear", "nearest"] = "bilinear",
 ) -> Tensor:
-    """Turn, shear, shift and zoom each image about its centre, in one interpolation.
+    """Turn, shear, shift and zoom each image about its center, in one interpolation.
 
-    One interpolation blurs less, and costs less, than four. What comes in from outside
-    is the mirror image: black corners would tell the network the angle.
+    One bilinear interpolation blurs less, and costs less, than four. Outside of the
+    image lies its mirror image: black corners would tell the network the angle.
 
     Args:
         images: (B, C, H, W).
@@ -113,11 +111,9 @@ def affine(
         shift: (B, 2) to the right and down, as a fraction of the width and height.
         zoom: (B,) natural logarithm of the magnification; 0.69 shows things twice as
             large.
-        mode: "nearest" for values that must not be mixed, such as class numbers.
 
     Returns:
-        (B, C, H, W). Images whose parameters are all zero come back bit for
-        bit.
+        (B, C, H, W). Images whose parameters are all zero are returned bit for bit.
 
     Raises:
         WorkshopError: not (B, C, H, W), or parameters that do not fit the batch.
@@ -134,7 +130,7 @@ def affine(
     start = -2 * (matrix * offset[:, None]).sum(2, keepdim=True)  # (B, 2, 1)
     where = torch.cat([matrix, start], 2)  # (B, 2, 3)
     unchanged = (parameters == 0).all(1)
-    return or_unchanged(images, _sample(images, where, mode), unchanged)
+    return keep_unchanged(images, _sample(images, where), unchanged)
 
 
 def resized_crop(
@@ -147,8 +143,8 @@ def resized_crop(
         corner: (B, 2) top and left edge, as fractions of the image's height and width.
         size: (B, 2) height and width, the same. Corner 0 and size 1 is the whole image,
             returned bit for bit unless it is turned.
-        which: (B,) the symmetry of the enlarged rectangle, as in `symmetry`; None for
-            no turn. In the same interpolation it costs nothing.
+        which: (B,) what `dihedral` does to the enlarged rectangle; None for nothing. In
+            the same interpolation it costs nothing.
 
     Raises:
         WorkshopError: not (B, C, H, W), or parameters that do not fit the batch.
@@ -164,60 +160,62 @@ def resized_crop(
     scale = size.flip(1)  # (B, 2): width, height
     middle = 2 * corner.flip(1) + scale - 1  # (B, 2), in -1 to 1
     matrix = torch.diag_embed(torch.where(mirrored, -scale, scale))  # (B, 2, 2)
-    if H == W:  # exchange rows and columns: what ran to the right now runs down
+    if H == W:  # swap rows and columns: what ran to the right now runs down
         matrix = torch.where((which & 4).bool().view(B, 1, 1), matrix.flip(2), matrix)
     where = torch.cat([matrix, middle[:, :, None]], 2)  # (B, 2, 3)
     whole = (corner == 0).all(1) & (size == 1).all(1) & (which == 0)
-    return or_unchanged(images, _sample(images, where), whole)
+    return keep_unchanged(images, _sample(images, where), whole)
 
 
-def draw_crop(
+def sample_crop(
     batch: int, area: tuple[float, float], generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Draw a crop's area, its aspect ratio (3:4 to 4:3) and its place.
+    """Draw a crop's area, its aspect ratio (3:4 to 4:3) and its position.
 
     Args:
         batch: number of images, B.
-        area: lowest and highest share of the image.
+        area: lowest and highest fraction of the image.
+        generator: on the device where the numbers are wanted.
 
     Returns:
         Corner and size for `resized_crop`, (B, 2) each.
     """
-    share = uniform((batch,), *area, generator)
+    fraction = uniform((batch,), *area, generator)
     ratio = torch.exp(uniform((batch,), -0.2877, 0.2877, generator))  # log(4/3)
-    size = torch.stack([share / ratio, share * ratio], 1).sqrt().clamp(max=1)  # (B, 2)
+    size = torch.stack([fraction / ratio, fraction * ratio], 1)  # (B, 2)
+    size = size.sqrt().clamp(max=1)
     corner = uniform((batch, 2), 0, 1, generator) * (1 - size)
     return corner, size
 
 
-def _matrix(turn: Tensor, slant: Tensor, log_zoom: Tensor, tall: float) -> Tensor:
-    """Return R(turn) @ shear / zoom: it leads from where we write to where we read.
-
-    Coordinates run from -1 to 1 along both sides, so unequal sides need their ratio
-    `tall`, height over width.
-
-    Shape: (B,), (B, 2), (B,) -> (B, 2, 2).
-    """
-    cos, sin, scale = torch.cos(turn), torch.sin(turn), torch.exp(-log_zoom)
-    entries = (
-        cos - sin * slant[:, 1],
-        (cos * slant[:, 0] - sin) * tall,
-        (sin + cos * slant[:, 1]) / tall,
-        sin * slant[:, 0] + cos,
-    )
-    return (torch.stack(entries, 1) * scale[:, None]).view(-1, 2, 2)
-
-
 def pixel_coordinates(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the pixel centres' coordinates, -1 to 1: (1, 1, W) and (1, H, 1)."""
+    """Return the pixel centers' coordinates, -1 to 1: (1, 1, W) and (1, H, 1)."""
     H, W = images.shape[2:]
     u = (2 * torch.arange(W, device=images.device) + 1) / W - 1
     v = (2 * torch.arange(H, device=images.device) + 1) / H - 1
     return u.view(1, 1, W), v.view(1, H, 1)
 
 
-def _sample(images: Tensor, where: Tensor, mode: str = "bilinear") -> Tensor:
-    """Read each image where its matrix leads; its mirror image lies around it.
+def _matrix(turn: Tensor, slant: Tensor, log_zoom: Tensor, ratio: float) -> Tensor:
+    """Return R(turn) @ shear / zoom: from where we write to where we read.
+
+    Coordinates run from -1 to 1 along both sides, so unequal sides need their `ratio`,
+    height over width.
+
+    Shape: (B,), (B, 2), (B,) -> (B, 2, 2).
+    """
+    cos, sin, scale = torch.cos(turn), torch.sin(turn), torch.exp(-log_zoom)
+    entries = (
+        cos - sin * slant[:, 1],
+        (cos * slant[:, 0] - sin) * ratio,
+        (sin + cos * slant[:, 1]) / ratio,
+        sin * slant[:, 0] + cos,
+    )
+    return (torch.stack(entries, 1) * scale[:, None]).view(-1, 2, 2)
+
+
+def _sample(images: Tensor, where: Tensor) -> Tensor:
+    """Read each image where its matrix points; its mirror image lies around it.
 
     Shape: (B, C, H, W), (B, 2, 3) -> (B, C, H, W). The pixel at (u, v) of the result
     is what lies at where @ (u, v, 1), coordinates x, y from -1 to 1.
@@ -236,13 +234,13 @@ def _sample(images: Tensor, where: Tensor, mode: str = "bilinear") -> Tensor:
     return F.grid_sample(
         images.to(wide),
         grid,
-        mode=mode,
+        mode="bilinear",
         padding_mode="reflection",
         align_corners=False,
     ).to(images.dtype)
 
 
-def _mirror(index: Tensor, length: int) -> Tensor:
+def _reflect(index: Tensor, length: int) -> Tensor:
     """Fold any integer index into 0..length-1, mirrored at the first and last pixel."""
     period = max(1, 2 * (length - 1))
     index = index.remainder(period)

@@ -1,14 +1,15 @@
-"""The last step before the network, in one place: zero mean, unit spread per band."""
+"""Normalization, the last step before the network: zero mean, unit spread per band."""
 
-__all__ = ["Normalize", "image_chunks", "to_float"]
+__all__ = ["BandNormalize", "Normalize", "image_chunks", "to_float"]
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
 
-from workshop_lib.errors import WorkshopError
+from workshop_lib.errors import WorkshopError, unknown_name
+from workshop_lib.sample import Sample
 
 _CHUNK = 2**21  # pixel values at a time: as float64 all of them would not fit
 
@@ -19,7 +20,7 @@ def to_float(images: Tensor) -> Tensor:
     Images are stored as they come (a quarter of the memory) and converted per batch.
 
     Raises:
-        WorkshopError: another integer type, whose range nobody can guess.
+        WorkshopError: another integer type, whose range is unknown.
     """
     if images.dtype == torch.uint8:
         return images.float().div_(255)  # in place: one large copy less
@@ -32,7 +33,7 @@ def to_float(images: Tensor) -> Tensor:
 
 
 def image_chunks(images: Tensor, index: Tensor | None, size: int) -> Iterator[Tensor]:
-    """Go through images, or those of an index, a few at a time.
+    """Iterate over images, or those of an index, a few at a time.
 
     `images[index]` would copy them all at once, and a set may be larger than memory.
 
@@ -45,12 +46,12 @@ def image_chunks(images: Tensor, index: Tensor | None, size: int) -> Iterator[Te
         yield images[part]
 
 
-class Normalize(nn.Module):
+class BandNormalize(nn.Module):
     """Subtract each band's mean and divide by its standard deviation.
 
-    It belongs to the model rather than to the augmentation: whoever predicts later
-    needs the very numbers of the training images, so they are buffers and travel in
-    the checkpoint.
+    It belongs to the model rather than to the augmentation: prediction later needs
+    the very numbers of the training images, so they are buffers and travel in the
+    checkpoint.
 
     Args:
         mean: per band, in the unit of the float images.
@@ -59,7 +60,8 @@ class Normalize(nn.Module):
     Raises:
         WorkshopError: different lengths, or a std that is not above 0.
 
-    >>> Normalize.fit(torch.tensor([[0, 255]], dtype=torch.uint8).view(2, 1, 1, 1)).mean
+    >>> two = torch.tensor([[0, 255]], dtype=torch.uint8).view(2, 1, 1, 1)
+    >>> BandNormalize.fit(two).mean
     tensor([0.5000])
     """
 
@@ -84,7 +86,7 @@ class Normalize(nn.Module):
     @classmethod
     def fit(
         cls, images: Tensor, index: Tensor | None = None, *, gaps: bool = False
-    ) -> "Normalize":
+    ) -> "BandNormalize":
         """Measure mean and standard deviation over all pixels of the training images.
 
         Never give it validation or test images: their statistics are part of what the
@@ -93,8 +95,8 @@ class Normalize(nn.Module):
         Args:
             images: uint8 or floating point; the statistics are those of `to_float`.
             index: positions of the training images; None for all.
-            gaps: NaN is what some images lack (`data.modalities`): left out of the
-                statistics of its band, and passed on by `forward`.
+            gaps: whether NaN is a missing value, left out of the statistics of its
+                band and passed on by `forward`. A band without any value gets mean 0.
 
         Shape: images (N, C, H, W), index (n,) int64.
 
@@ -120,7 +122,7 @@ class Normalize(nn.Module):
         return cls(mean, torch.where(constant, torch.ones_like(std), std))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return normalised images.
+        """Return normalized images.
 
         Shape: (B, C, H, W) floating point -> the same.
 
@@ -129,7 +131,7 @@ class Normalize(nn.Module):
         """
         if not images.is_floating_point():
             raise WorkshopError(
-                f"images of type {images.dtype}: Normalize expects floating point;"
+                f"images of type {images.dtype}: normalization expects floating point;"
                 " convert with to_float(images) first."
             )
         if images.ndim != 4 or images.shape[1] != len(self.mean):
@@ -142,6 +144,60 @@ class Normalize(nn.Module):
         return (images - mean).div_(std)  # in place: one large copy less
 
 
+class Normalize(nn.Module):
+    """Normalize samples: every sensor, and metadata, by statistics of its own.
+
+    NaN, a value that is missing, passes through. After normalization 0 is the mean of
+    the training images, the most harmless value to put there.
+
+    Args:
+        bands: the statistics by sensor; "metadata" has one pair per number.
+
+    >>> sample = {"s1": torch.rand(8, 2, 4, 4), "metadata": torch.rand(8, 3)}
+    >>> normalized = Normalize.fit(sample, torch.arange(4))(sample)
+    >>> {name: tuple(values.shape) for name, values in normalized.items()}
+    {'s1': (8, 2, 4, 4), 'metadata': (8, 3)}
+    """
+
+    def __init__(self, bands: Mapping[str, BandNormalize]) -> None:
+        super().__init__()
+        self.bands = nn.ModuleDict(dict(bands))
+
+    @classmethod
+    def fit(cls, sensors: Sample, index: Tensor | None = None) -> "Normalize":
+        """Measure the statistics of the training images.
+
+        Args:
+            sensors: of all images, stored as uint8 or floating point; see
+                `workshop_lib.data.dataset.sensors_of`.
+            index: (n,) positions of the training images; None for all.
+
+        Raises:
+            WorkshopError: no images, or infinite values.
+        """
+        found = {}
+        for name, values in sensors.items():
+            images = values if values.ndim == 4 else values[:, :, None, None]
+            gaps = values.is_floating_point()
+            found[name] = BandNormalize.fit(images, index, gaps=gaps)
+        return cls(found)
+
+    def forward(self, sample: Sample) -> Sample:
+        """Return a normalized sample, of all sensors or of some of them.
+
+        Raises:
+            WorkshopError: a sensor without statistics, or with other bands.
+        """
+        normalized = {}
+        for name, values in sample.items():
+            if name not in self.bands:
+                raise unknown_name("sensor", name, self.bands)
+            images = values if values.ndim == 4 else values[:, :, None, None]
+            images = self.bands[name](to_float(images))
+            normalized[name] = images if values.ndim == 4 else images[:, :, 0, 0]
+        return normalized
+
+
 def _moments(images: Tensor, index: Tensor | None, gaps: bool) -> tuple[Tensor, Tensor]:
     """Return mean and variance per band, chunk by chunk. (N, C, H, W) -> (C,), (C,)"""
     # Wide enough that adding up a billion pixels loses nothing; MPS has no float64.
@@ -149,19 +205,19 @@ def _moments(images: Tensor, index: Tensor | None, gaps: bool) -> tuple[Tensor, 
     n = len(images) if index is None else len(index)
     size = max(1, _CHUNK // images[0].numel())
     total = images.new_zeros(images.shape[1], dtype=wide)  # (C,)
-    lacking = torch.zeros_like(total)
+    missing = torch.zeros_like(total)
     for chunk in image_chunks(images, index, size):
         values = to_float(chunk).to(wide)
         if gaps:
-            lacking += values.isnan().sum((0, 2, 3))
+            missing += values.isnan().sum((0, 2, 3))
             values = values.nan_to_num(nan=0.0, posinf=math.inf, neginf=-math.inf)
         total += values.sum((0, 2, 3))
-    count = (n * images.shape[2] * images.shape[3] - lacking).clamp(min=1)  # (C,)
+    count = (n * images.shape[2] * images.shape[3] - missing).clamp(min=1)  # (C,)
     mean = total / count
     squares = torch.zeros_like(total)
     # A second pass: exact for tiny spreads too
     for chunk in image_chunks(images, index, size):
-        centred = to_float(chunk).to(wide) - mean.view(1, -1, 1, 1)
-        squared = centred.square()
+        centered = to_float(chunk).to(wide) - mean.view(1, -1, 1, 1)
+        squared = centered.square()
         squares += (squared.nansum if gaps else squared.sum)((0, 2, 3))
     return mean, squares / count

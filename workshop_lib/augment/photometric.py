@@ -1,8 +1,8 @@
-"""What photographs may change in: light, colour, sharpness, tone.
+"""Photometric operations for photographs: light, color, sharpness, tone.
 
 Each function takes a whole batch with values in [0, 1] and one strength per image,
 returns the same shape and range, and changes nothing, bit for bit, where the strength
-is 0. Except for colour, hue and greyscale any number of channels will do.
+is 0. Except for color, hue and grayscale any number of channels will do.
 
 The names are those of RandAugment (Cubuk et al. 2020) and of Pillow, whose `factor`
 is 1 + strength. Reflectances have their own operations in `augment.spectral`.
@@ -11,15 +11,15 @@ is 1 + strength. Reflectances have their own operations in `augment.spectral`.
 __all__ = [
     "autocontrast",
     "brightness",
-    "colour",
+    "color",
+    "color_jitter",
     "contrast",
     "equalize",
     "equalize_tables",
-    "greyscale",
+    "grayscale",
     "hue",
     "luma",
     "posterize",
-    "recolour",
     "sharpness",
     "solarize",
 ]
@@ -30,7 +30,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from workshop_lib.augment.per_image import check_images, or_unchanged, per_image
+from workshop_lib.augment.base import check_images, keep_unchanged, per_image
 
 _LUMA = (0.299, 0.587, 0.114)  # of red, green, blue: Rec. 601
 
@@ -55,7 +55,7 @@ def brightness(images: Tensor, strength: Tensor) -> Tensor:
 
 
 def contrast(images: Tensor, strength: Tensor) -> Tensor:
-    """Stretch distances from the mean luma by 1 + strength; -1 is flat grey.
+    """Stretch distances from the mean luma by 1 + strength; -1 is flat gray.
 
     Shape: (B, C, H, W), (B,).
     """
@@ -63,8 +63,8 @@ def contrast(images: Tensor, strength: Tensor) -> Tensor:
     return _away_from(mean, images, strength)
 
 
-def colour(images: Tensor, strength: Tensor) -> Tensor:
-    """Stretch distances from the pixel's own grey by 1 + strength; -1 is greyscale.
+def color(images: Tensor, strength: Tensor) -> Tensor:
+    """Stretch distances from the pixel's own gray by 1 + strength; -1 is grayscale.
 
     Shape: (B, 3, H, W), (B,).
     """
@@ -72,19 +72,19 @@ def colour(images: Tensor, strength: Tensor) -> Tensor:
     return _away_from(luma(images), images, strength)
 
 
-def greyscale(images: Tensor, strength: Tensor) -> Tensor:
-    """Blend towards the pixel's own grey: 0 keeps the colours, 1 leaves none.
+def grayscale(images: Tensor, strength: Tensor) -> Tensor:
+    """Blend towards the pixel's own gray: 0 keeps the colors, 1 leaves none.
 
     Shape: (B, 3, H, W), (B,).
     """
-    return colour(images, -strength)
+    return color(images, -strength)
 
 
 def hue(images: Tensor, strength: Tensor) -> Tensor:
-    """Turn the colours about the grey axis by `strength` whole turns.
+    """Turn the colors about the gray axis by `strength` whole turns.
 
-    One small matrix per image instead of the way to HSV and back, so saturated colours
-    come out a little different from Pillow's; greys stay grey in both.
+    One small matrix per image instead of the way to HSV and back, so saturated colors
+    come out a little different from Pillow's; grays stay gray in both.
 
     Shape: (B, 3, H, W), (B,).
     """
@@ -92,38 +92,38 @@ def hue(images: Tensor, strength: Tensor) -> Tensor:
     return _mix(images, _hue_matrix(strength.to(images.dtype)), None)
 
 
-def recolour(
+def color_jitter(
     images: Tensor,
     bright: Tensor,
     flat: Tensor,
     pale: Tensor,
     turn: Tensor,
-    grey: Tensor,
+    gray: Tensor,
 ) -> Tensor:
-    """Do `brightness`, `contrast`, `colour`, `hue` and `greyscale` in one pass.
+    """Do `brightness`, `contrast`, `color`, `hue` and `grayscale` in one pass.
 
-    Each of them mixes the channels of a pixel, and contrast adds a grey; so all of them
-    together are one matrix and one grey per image. What leaves [0, 1] on the way is
+    Each of them mixes the channels of a pixel, and contrast adds a gray; so all of them
+    together are one matrix and one gray per image. What leaves [0, 1] on the way is
     cut off once, at the end, so strong changes lose less than one after the other.
 
     Shape: `images` (B, 3, H, W), the strengths (B,) each.
     """
     check_images(images, channels=3)
     B = images.shape[0]
-    bright, flat, pale, turn, grey = (
+    bright, flat, pale, turn, gray = (
         strength.to(images.dtype).view(B, 1, 1)
-        for strength in (bright, flat, pale, turn, grey)
+        for strength in (bright, flat, pale, turn, gray)
     )
     eye = torch.eye(3, dtype=images.dtype, device=images.device)
     # Filled where they are needed: a GPU would have to be waited for to copy them there
     weights = [images.new_full((3,), weight) for weight in _LUMA]
-    luma_of = torch.stack(weights, dim=1)  # (3, 3), every row gives the grey
+    luma_of = torch.stack(weights, dim=1)  # (3, 3), every row gives the gray
     paler = eye + pale * (eye - luma_of)  # (B, 3, 3)
-    greyer = eye - grey * (eye - luma_of)
+    grayer = eye - gray * (eye - luma_of)
     light = (1 + bright) * (1 + flat)
-    mixing = light * (greyer @ _hue_matrix(turn.view(B)) @ paler)
+    mixing = light * (grayer @ _hue_matrix(turn.view(B)) @ paler)
     mean = luma(images).mean((1, 2, 3)).view(B, 1, 1)
-    # Grey stays grey in all that comes after contrast, so its share goes to the end.
+    # Gray stays gray in all that comes after contrast, so its share goes to the end.
     return _mix(images, mixing, -flat * (1 + bright) * mean)
 
 
@@ -137,10 +137,10 @@ def _hue_matrix(turns: Tensor) -> Tensor:
     return eye + change
 
 
-def _mix(images: Tensor, mixing: Tensor, grey: Tensor | None) -> Tensor:
-    """Multiply each pixel by its image's (3, 3) matrix, add its image's grey."""
+def _mix(images: Tensor, mixing: Tensor, gray: Tensor | None) -> Tensor:
+    """Multiply each pixel by its image's (3, 3) matrix, add its image's gray."""
     B, _, H, W = images.shape
-    added = images.new_zeros(1) if grey is None else grey
+    added = images.new_zeros(1) if gray is None else gray
     mixed = torch.baddbmm(added, mixing, images.reshape(B, 3, H * W))  # (B, 3, H*W)
     return mixed.view(B, 3, H, W).clamp_(0, 1)
 
@@ -174,7 +174,7 @@ def posterize(images: Tensor, strength: Tensor) -> Tensor:
     step = torch.exp2(bits)  # width of a level, in units of 1/255
     # The small term keeps 255 * (k / 255) from falling just below k.
     coarse = (images * 255).add_(1e-3).div_(step).floor_().mul_(step).div_(255)
-    return or_unchanged(images, coarse.clamp_(0, 1), bits.flatten() == 0)
+    return keep_unchanged(images, coarse.clamp_(0, 1), bits.flatten() == 0)
 
 
 def solarize(images: Tensor, strength: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Pillow's image operations on whole uint8 batches, rounding included.
+"""Pillow's image operations on wbox uint8 batches, rounding included.
 
 The published pool of `randaugment_mc` is defined by what Pillow does with 8-bit images,
 one image at a time. Here each operation treats a batch and takes one value per image.
@@ -12,7 +12,7 @@ __all__ = [
     "autocontrast",
     "blend_black",
     "blend_flat",
-    "blend_grey",
+    "blend_gray",
     "blend_smooth",
     "cutout_pixels",
     "equalize",
@@ -35,13 +35,13 @@ def blend_black(images: Tensor, factor: Tensor) -> Tensor:
     return _blend(torch.zeros_like(images), images, factor)
 
 
-def blend_grey(images: Tensor, factor: Tensor) -> Tensor:
-    """ImageEnhance.Color: 0 is greyscale, 1 the image."""
+def blend_gray(images: Tensor, factor: Tensor) -> Tensor:
+    """ImageEnhance.Color: 0 is grayscale, 1 the image."""
     return _blend(_luma(images).to(torch.uint8).expand_as(images), images, factor)
 
 
 def blend_flat(images: Tensor, factor: Tensor) -> Tensor:
-    """ImageEnhance.Contrast: 0 is flat grey of the mean luma, 1 the image."""
+    """ImageEnhance.Contrast: 0 is flat gray of the mean luma, 1 the image."""
     pixels = images.shape[2] * images.shape[3]
     total = _luma(images).sum((2, 3), keepdim=True)  # (B, 1, 1, 1) int64
     mean = _divide(2 * total + pixels, 2 * pixels)  # rounded half up
@@ -75,7 +75,7 @@ def autocontrast(images: Tensor) -> Tensor:
     low = images.amin((2, 3), keepdim=True).long()  # (B, C, 1, 1)
     span = images.amax((2, 3), keepdim=True).long() - low
     # Pillow multiplies in double precision and drops the fraction. Where the exact
-    # result is a whole number, its last bit decides, so every step must be the same:
+    # result is a wbox number, its last bit decides, so every step must be the same:
     # a true division, for `255 / tensor` would multiply by the rounded reciprocal.
     wide = torch.float32 if images.device.type == "mps" else torch.float64
     full = torch.full_like(span, 255, dtype=wide)
@@ -92,9 +92,9 @@ def equalize(images: Tensor) -> Tensor:
 
 
 def rotate(images: Tensor, degrees: Tensor) -> Tensor:
-    """Image.rotate: counter-clockwise about the centre; corners become black."""
+    """Image.rotate: counter-clockwise about the center; corners become black."""
     angle = torch.deg2rad(degrees).view(-1, 1, 1)
-    x, y = _pixel_centres(images)
+    x, y = _pixel_centers(images)
     H, W = images.shape[2:]
     x, y = x - W / 2, y - H / 2
     cos, sin = torch.cos(angle), torch.sin(angle)
@@ -103,7 +103,7 @@ def rotate(images: Tensor, degrees: Tensor) -> Tensor:
 
 def shear(images: Tensor, slant: Tensor, axis: str) -> Tensor:
     """Image.transform(AFFINE): slant about the top left corner, along "x" or "y"."""
-    x, y = _pixel_centres(images)
+    x, y = _pixel_centers(images)
     slant = slant.view(-1, 1, 1)
     if axis == "x":
         return _nearest(images, x + slant * y, y)
@@ -112,30 +112,30 @@ def shear(images: Tensor, slant: Tensor, axis: str) -> Tensor:
 
 def translate(images: Tensor, pixels: Tensor, axis: str) -> Tensor:
     """Image.transform(AFFINE): positive moves the content left ("x") or up ("y")."""
-    x, y = _pixel_centres(images)
+    x, y = _pixel_centers(images)
     pixels = pixels.view(-1, 1, 1)
     if axis == "x":
         return _nearest(images, x + pixels, y)
     return _nearest(images, x, y + pixels)
 
 
-def cutout_pixels(images: Tensor, centre: Tensor, size: int, fill: int = 127) -> Tensor:
-    """Paint a grey square the way the published `CutoutAbs` does, quirks included.
+def cutout_pixels(images: Tensor, center: Tensor, size: int, fill: int = 127) -> Tensor:
+    """Paint a gray square the way the published `CutoutAbs` does, quirks included.
 
     Pillow's rectangles include their end, so the square measures size + 1 pixels. At
     the left and top border it is moved inside, at the right and bottom it is cut.
 
-    Shape: `centre` (B, 2) as (x, y) in pixels, x in [0, W), y in [0, H).
+    Shape: `center` (B, 2) as (x, y) in pixels, x in [0, W), y in [0, H).
     """
     H, W = images.shape[2:]
-    first = (centre - size / 2).clamp(min=0).floor().long()  # (B, 2)
+    first = (center - size / 2).clamp(min=0).floor().long()  # (B, 2)
     x0, y0 = first.view(-1, 2, 1).unbind(1)  # (B, 1)
     columns = torch.arange(W, device=images.device)
     rows = torch.arange(H, device=images.device)
     inside_x = (columns >= x0) & (columns <= x0 + size)  # (B, W)
     inside_y = (rows >= y0) & (rows <= y0 + size)  # (B, H)
-    hole = inside_y[:, None, :, None] & inside_x[:, None, None, :]  # (B, 1, H, W)
-    return images.masked_fill(hole, fill)
+    hidden = inside_y[:, None, :, None] & inside_x[:, None, None, :]  # (B, 1, H, W)
+    return images.masked_fill(hidden, fill)
 
 
 def _blend(start: Tensor, end: Tensor, factor: Tensor) -> Tensor:
@@ -155,7 +155,7 @@ def _divide(numerator: Tensor, denominator: int) -> Tensor:
     return torch.div(numerator, denominator, rounding_mode="floor")
 
 
-def _pixel_centres(images: Tensor) -> tuple[Tensor, Tensor]:
+def _pixel_centers(images: Tensor) -> tuple[Tensor, Tensor]:
     H, W = images.shape[2:]
     x = torch.arange(W, device=images.device).view(1, 1, W) + 0.5
     y = torch.arange(H, device=images.device).view(1, H, 1) + 0.5

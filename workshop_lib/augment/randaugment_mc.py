@@ -8,7 +8,7 @@ __all__ = [
     "POOL",
     "RandAugmentMC",
     "apply_operation",
-    "draw_operations",
+    "sample_operations",
     "randaugment_mc",
 ]
 
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from workshop_lib.augment import pillow_ops
-from workshop_lib.augment.policy import Policy, Shape
+from workshop_lib.augment.base import Augmentation, Params, Shape
 from workshop_lib.augment.weak import Weak
 from workshop_lib.errors import WorkshopError, unknown_name
 
@@ -61,16 +61,16 @@ def apply_operation(name: str, images: Tensor, level: Tensor, sign: Tensor) -> T
     return _photometric(name, images, level)
 
 
-def draw_operations(
+def sample_operations(
     shape: Shape, generator: torch.Generator, n: int = 2, m: int = 10
 ) -> tuple[Tensor, Tensor]:
-    """Draw `n` rounds of operation, level, sign and coin, then the hole's place.
+    """Draw `n` rounds of operation, level, sign and whether; then the cutout's center.
 
     In each round an operation (the same may come twice), a level from 1 to m - 1, a
-    direction, and whether it happens at all. The hole always comes.
+    direction, and whether it happens at all. Cutout always happens.
 
     Returns:
-        (B, n, 4) integers, and the hole's centre (B, 2) as (x, y) in pixels.
+        (B, n, 4) integers, and the cutout's center (B, 2) as (x, y) in pixels.
 
     Raises:
         WorkshopError: negative n, or m outside 2..10.
@@ -88,15 +88,15 @@ def draw_operations(
         rounds[:, k, 1] = integers(1, m)
         rounds[:, k, 2] = 1 - 2 * integers(0, 2)
         rounds[:, k, 3] = integers(0, 2)
-    centre = torch.rand((B, 2), generator=generator, device=device)
-    return rounds, centre * torch.tensor([W, H], device=device)
+    center = torch.rand((B, 2), generator=generator, device=device)
+    return rounds, torch.stack([center[:, 0] * W, center[:, 1] * H], 1)
 
 
-def randaugment_mc(images: Tensor, rounds: Tensor, centre: Tensor) -> Tensor:
-    """Change each image by what `draw_operations` drew, then cut its hole.
+def randaugment_mc(images: Tensor, rounds: Tensor, center: Tensor) -> Tensor:
+    """Change each image by what `sample_operations` drew, then cut out a square.
 
-    Only the images that drew an operation go through it. That is quick on a CPU; a GPU
-    has to tell each time which images those are and waits.
+    On a CPU only the images that drew an operation go through it. A GPU would have to
+    be waited for to report which images those are: it does all operations to all.
 
     Shape: (B, 3, H, W) uint8 -> the same.
 
@@ -111,28 +111,34 @@ def randaugment_mc(images: Tensor, rounds: Tensor, centre: Tensor) -> Tensor:
     images = images.clone()
     for operation, level, sign, happens in rounds.permute(1, 2, 0):  # each (B,)
         for k, name in enumerate(POOL):
-            chosen = ((happens == 1) & (operation == k)).nonzero().flatten()  # (b,)
-            if name == "Identity" or len(chosen) == 0:
+            if name == "Identity":
                 continue
-            images[chosen] = apply_operation(
-                name, images[chosen], level[chosen], sign[chosen]
-            )
-    return pillow_ops.cutout_pixels(images, centre, _CUTOUT_PIXELS)
+            drawn = (happens == 1) & (operation == k)  # (B,)
+            if images.device.type != "cpu":
+                changed = apply_operation(name, images, level, sign)
+                images = torch.where(drawn.view(-1, 1, 1, 1), changed, images)
+                continue
+            chosen = drawn.nonzero().flatten()  # (b,)
+            if len(chosen) > 0:
+                images[chosen] = apply_operation(
+                    name, images[chosen], level[chosen], sign[chosen]
+                )
+    return pillow_ops.cutout_pixels(images, center, _CUTOUT_PIXELS)
 
 
 @dataclass(frozen=True)
-class RandAugmentMC(Policy):
+class RandAugmentMC(Augmentation):
     """Mirror and shift, then `randaugment_mc`: the strong view of the torch ports.
 
     It departs from the paper (Sohn et al. 2020, appendix E) in ways that all its
     descendants carry; `RandAugment` is our own default. Here
 
-    - brightness, colour, contrast and sharpness are factors from 0.14 to 0.86: images
-      only ever become darker, greyer, flatter and softer;
+    - brightness, color, contrast and sharpness are factors from 0.14 to 0.86: images
+      only ever become darker, grayer, flatter and softer;
     - each of the two operations happens with probability 0.5 only, so that a quarter
       of the images get none;
-    - the hole is 17 pixels wide whatever the size of the image: a quarter of the area
-      at 32 pixels, a two-hundredth at 224.
+    - the hidden square is 17 pixels wide whatever the size of the image: a quarter of
+      the area at 32 pixels, a two-hundredth at 224.
 
     Float images in [0, 1] are rounded to 8 bits first, as Pillow's are.
 
@@ -152,30 +158,32 @@ class RandAugmentMC(Policy):
     def __post_init__(self) -> None:
         _check(self.n, self.m)
 
-    def draw(self, shape: Shape, generator: torch.Generator) -> tuple[Tensor, ...]:
-        """Draw mirror and shift, then what `draw_operations` draws."""
-        moves = self.weak.draw(shape, generator)
-        return *moves, *draw_operations(shape, generator, self.n, self.m)
+    def sample_params(self, shape: Shape, generator: torch.Generator) -> Params:
+        """Draw mirror and shift, then what `sample_operations` draws."""
+        moves = self.weak.sample_params(shape, generator)
+        return *moves, *sample_operations(shape, generator, self.n, self.m)
 
-    def apply(self, images: Tensor, *drawn: Tensor) -> Tensor:
+    def apply(self, images: Tensor, *params: Tensor) -> Tensor:
         """Move, round to 8 bits, change. Shape: (B, 3, H, W) in [0, 1] -> the same."""
-        *moves, rounds, centre = drawn
+        *moves, rounds, center = params
         moved = self.weak.apply(images, *moves)
         pixels = (moved * 255).round().clamp(0, 255).to(torch.uint8)
-        return randaugment_mc(pixels, rounds, centre).to(images.dtype) / 255
+        return randaugment_mc(pixels, rounds, center).to(images.dtype) / 255
 
 
 def _value(name: str, level: Tensor, side: int = 0) -> Tensor:
-    """Look up what each level means, in whole pixels if a side is given. (B,)"""
+    """Compute what each level means, in whole pixels if a side is given. (B,)"""
     largest, bias = POOL[name] or (0, 0)
     # In double precision and in this order: 9 * 0.3 / 10 is just below 0.27, and
-    # whether 27 or 26 of 100 pixels are moved hangs on it.
-    values = [v * largest / 10 for v in range(10)]
+    # whether 27 or 26 of 100 pixels are moved depends on it. Divided by a tensor: a
+    # GPU divides by a plain number by multiplying with its rounded reciprocal.
+    wide = torch.float32 if level.device.type == "mps" else torch.float64
+    values = level.to(wide) * largest / torch.full_like(level, 10, dtype=wide)
     if side:
-        values = [float(int(v * side)) for v in values]
+        values = (values * side).trunc()
     elif name in ("Posterize", "Solarize"):
-        values = [float(int(v)) for v in values]
-    return torch.tensor([v + bias for v in values], device=level.device)[level]
+        values = values.trunc()
+    return (values + bias).float()
 
 
 def _geometric(name: str, images: Tensor, level: Tensor, sign: Tensor) -> Tensor:
@@ -203,7 +211,7 @@ def _photometric(name: str, images: Tensor, level: Tensor) -> Tensor:
         return pillow_ops.solarize(images, 256 - value)
     blends = {
         "Brightness": pillow_ops.blend_black,
-        "Color": pillow_ops.blend_grey,
+        "Color": pillow_ops.blend_gray,
         "Contrast": pillow_ops.blend_flat,
         "Sharpness": pillow_ops.blend_smooth,
     }

@@ -1,7 +1,7 @@
-"""Augmentation for reflectances: what sun, air and season do to a multispectral image.
+"""Operations and views for reflectance: effects of sun, air and season.
 
-RandAugment's posterise, solarise and equalise come from photographs and mean nothing
-for reflectances. These operations imitate what really varies between two looks at the
+RandAugment's posterize, solarize and equalize come from photographs and mean nothing
+for reflectance. These operations imitate what varies between two acquisitions of the
 same place. All keep values at or above 0, and strength 0 changes nothing, bit for bit.
 """
 
@@ -12,17 +12,24 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from workshop_lib.augment.cutout import cutout
-from workshop_lib.augment.geometry import affine, draw_crop, resized_crop
-from workshop_lib.augment.per_image import check_images, coin, per_image, uniform
-from workshop_lib.augment.policy import Policy, Shape
+from workshop_lib.augment.base import (
+    Augmentation,
+    Params,
+    Shape,
+    bernoulli,
+    check_images,
+    check_range,
+    per_image,
+    uniform,
+)
+from workshop_lib.augment.geometry import affine, resized_crop, sample_crop
+from workshop_lib.augment.occlusion import cutout
 from workshop_lib.augment.weak import (
     Symmetries,
     Weak,
     check_symmetries,
-    draw_symmetry,
+    sample_dihedral,
 )
-from workshop_lib.errors import WorkshopError
 
 
 def gain(images: Tensor, strength: Tensor) -> Tensor:
@@ -59,22 +66,22 @@ def contrast(images: Tensor, strength: Tensor) -> Tensor:
 def tint(images: Tensor, strength: Tensor) -> Tensor:
     """Stretch each pixel's spectrum about its own mean over bands by exp(strength).
 
-    The multispectral sister of saturation: strongly negative leaves a panchromatic
+    The multispectral counterpart of saturation: strongly negative leaves a panchromatic
     image, in which only structure can tell the class.
 
     Shape: `images` (B, C, H, W); `strength` (B,).
     """
     check_images(images)
-    grey = images.mean(1, keepdim=True)  # (B, 1, H, W)
-    return torch.lerp(grey, images, per_image(strength.exp(), images)).clamp_(min=0)
+    gray = images.mean(1, keepdim=True)  # (B, 1, H, W)
+    return torch.lerp(gray, images, per_image(strength.exp(), images)).clamp_(min=0)
 
 
 @dataclass(frozen=True)
-class SpectralStrong(Policy):
-    """The strong view of FixMatch for reflectances, tunable by one number.
+class SpectralStrong(Augmentation):
+    """The strong view of FixMatch for reflectance, tunable by one number.
 
     The weak view first; then one affine distortion, each spectral change with
-    probability `probability` at a strength of its own, and a hole. Every image draws
+    probability `probability` at a strength of its own, and cutout. Every image draws
     its own numbers.
 
     Args:
@@ -101,53 +108,68 @@ class SpectralStrong(Policy):
     haze: float = 0.4  # fraction of the image's mean that is added at most
     haze_probability: float = 0.3
     probability: float = 0.5  # of each other spectral change
-    cutout: float = 0.5  # side of the hole as a fraction of the image's side
+    cutout: float = 0.5  # side of the hidden square as a fraction of the image's side
     weak: Weak = field(default_factory=Weak)
 
     def __post_init__(self) -> None:
-        _check_magnitude(self.magnitude)
-        _check_probability(self.probability, self.haze_probability)
+        check_range("magnitude", self.magnitude, 0)
+        check_range("probability", self.probability, 0, 1)
+        check_range("haze_probability", self.haze_probability, 0, 1)
 
-    def draw(self, shape: Shape, generator: torch.Generator) -> tuple[Tensor, ...]:
-        """Draw the moves, the distortion, the spectral changes and the hole."""
+    def sample_params(self, shape: Shape, generator: torch.Generator) -> Params:
+        """Draw moves (2 tensors), distortion (4), spectral changes (4), and cutout (2).
+
+        Shapes: see `move`, `affine`, `gain` (here per band), `contrast`, `tint`,
+        `haze` and `cutout`, in this order.
+        """
         B, C = shape[:2]
         m, p = self.magnitude, self.probability
 
-        def reach(size: tuple[int, ...], most: float) -> Tensor:
+        def within(size: tuple[int, ...], most: float) -> Tensor:
             return uniform(size, -m * most, m * most, generator)
 
         def some(chance: float) -> Tensor:
-            return coin((B,), chance, generator)
+            return bernoulli((B,), chance, generator)
 
-        moves = self.weak.draw(shape, generator)
-        degrees, shear = reach((B,), self.degrees), reach((B, 2), self.shear)
-        shift, zoom = reach((B, 2), self.shift), reach((B,), self.zoom)
-        light = reach((B,), self.gain) * some(p)
-        bands = reach((B, C), self.band_gain) * some(p)[:, None]
-        flat = reach((B,), self.contrast) * some(p)
-        pale = reach((B,), self.tint) * some(p)
+        moves = self.weak.sample_params(shape, generator)
+        degrees, shear = within((B,), self.degrees), within((B, 2), self.shear)
+        shift, zoom = within((B, 2), self.shift), within((B,), self.zoom)
+        light = within((B,), self.gain) * some(p)
+        bands = within((B, C), self.band_gain) * some(p)[:, None]
+        flat = within((B,), self.contrast) * some(p)
+        pale = within((B,), self.tint) * some(p)
         amount = uniform((B,), 0, m * self.haze, generator)
         amount = amount * some(self.haze_probability)
-        centre = uniform((B, 2), 0, 1, generator)
-        distortion = (degrees, shear, shift, zoom)
-        return *moves, *distortion, light[:, None] + bands, flat, pale, amount, centre
+        center = uniform((B, 2), 0, 1, generator)
+        side = torch.full_like(amount, min(1.0, self.cutout * m))
+        spectral = (light[:, None] + bands, flat, pale, amount)
+        return *moves, degrees, shear, shift, zoom, *spectral, center, side
 
-    def apply(self, images: Tensor, *drawn: Tensor) -> Tensor:
-        """Move, distort, recolour, cut a hole. Shape: (B, C, H, W) -> the same."""
-        which, shift_by, degrees, shear, shift, zoom, *rest = drawn
-        light, flat, pale, amount, centre = rest
-        images = self.weak.apply(images, which, shift_by)
-        images = affine(images, degrees=degrees, shear=shear, shift=shift, zoom=zoom)
-        images = tint(contrast(gain(images, light), flat), pale)
-        side = images.new_full(amount.shape, min(1.0, self.cutout * self.magnitude))
-        return cutout(haze(images, amount), centre, side)
+    def geometry(self, images: Tensor, *params: Tensor) -> Tensor:
+        """Move and distort. Shape: (B, C, H, W) -> the same."""
+        which, shift_by, degrees, shear, shift, zoom = params[:6]
+        images = self.weak.geometry(images, which, shift_by)
+        return affine(images, degrees=degrees, shear=shear, shift=shift, zoom=zoom)
+
+    def photometry(self, images: Tensor, *params: Tensor) -> Tensor:
+        """Change light, contrast, tint and haze. Shape: (B, C, H, W) -> the same."""
+        light, flat, pale, amount = params[6:10]
+        return haze(tint(contrast(gain(images, light), flat), pale), amount)
+
+    def occlude(self, images: Tensor, *params: Tensor) -> Tensor:
+        """Hide a square. Shape: (B, C, H, W) -> the same."""
+        return cutout(images, *self.box(*params))
+
+    def box(self, *params: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the square's center (B, 2) and side (B,); see `cutout`."""
+        return params[-2], params[-1]
 
 
 @dataclass(frozen=True)
-class SpectralContrastive(Policy):
-    """Two such views of an image are what contrastive learning calls the same.
+class SpectralContrastive(Augmentation):
+    """The contrastive view for reflectance, two of which a network learns to match.
 
-    The multispectral sister of SimCLR's recipe (Chen et al. 2020): random resized crop,
+    The multispectral counterpart of SimCLR's (Chen et al. 2020): random resized crop,
     symmetries, spectral jitter, and sometimes only the mean over the bands.
 
     Raises:
@@ -161,52 +183,38 @@ class SpectralContrastive(Policy):
     contrast: float = 0.5  # log
     tint: float = 0.5  # log
     jitter_probability: float = 0.8
-    grey_probability: float = 0.2  # all bands replaced by their mean
+    gray_probability: float = 0.2  # all bands replaced by their mean
     symmetries: Symmetries = "eight"  # as in `Weak`
 
     def __post_init__(self) -> None:
-        _check_magnitude(self.magnitude)
-        _check_probability(self.jitter_probability, self.grey_probability)
+        check_range("magnitude", self.magnitude, 0)
+        check_range("jitter_probability", self.jitter_probability, 0, 1)
+        check_range("gray_probability", self.gray_probability, 0, 1)
         check_symmetries(self.symmetries)
 
-    def draw(self, shape: Shape, generator: torch.Generator) -> tuple[Tensor, ...]:
-        """Draw crop, symmetry, spectral jitter, and who loses the spectrum."""
+    def sample_params(self, shape: Shape, generator: torch.Generator) -> Params:
+        """Draw crop, symmetry, spectral jitter, and which images become gray."""
         B, C = shape[:2]
         m = self.magnitude
 
-        def reach(most: float, size: tuple[int, ...] = (B,)) -> Tensor:
+        def within(most: float, size: tuple[int, ...] = (B,)) -> Tensor:
             return uniform(size, -m * most, m * most, generator)
 
-        crop = draw_crop(B, self.area, generator)
-        which = draw_symmetry(shape, self.symmetries, generator)
-        chosen = coin((B,), self.jitter_probability, generator)
-        light = reach(self.gain)[:, None] + reach(self.band_gain, (B, C))
-        flat, pale = reach(self.contrast) * chosen, reach(self.tint) * chosen
-        grey = coin((B,), self.grey_probability, generator)
-        return *crop, which, light * chosen[:, None], flat, pale, grey
+        crop = sample_crop(B, self.area, generator)
+        which = sample_dihedral(shape, self.symmetries, generator)
+        chosen = bernoulli((B,), self.jitter_probability, generator)
+        light = within(self.gain)[:, None] + within(self.band_gain, (B, C))
+        flat, pale = within(self.contrast) * chosen, within(self.tint) * chosen
+        gray = bernoulli((B,), self.gray_probability, generator)
+        return *crop, which, light * chosen[:, None], flat, pale, gray
 
-    def apply(self, images: Tensor, *drawn: Tensor) -> Tensor:
-        """Crop, turn, recolour. Shape: (B, C, H, W) -> the same."""
-        corner, size, which, light, flat, pale, grey = drawn
-        images = resized_crop(images, corner, size, which)
+    def geometry(self, images: Tensor, *params: Tensor) -> Tensor:
+        """Crop and turn. Shape: (B, C, H, W) -> the same."""
+        return resized_crop(images, *params[:3])
+
+    def photometry(self, images: Tensor, *params: Tensor) -> Tensor:
+        """Change light, contrast and tint. Shape: (B, C, H, W) -> the same."""
+        light, flat, pale, gray = params[3:]
         images = tint(contrast(gain(images, light), flat), pale)
-        return _panchromatic(images, grey)
-
-
-def _panchromatic(images: Tensor, chosen: Tensor) -> Tensor:
-    grey = images.mean(1, keepdim=True)  # (B, 1, H, W)
-    return torch.where(per_image(chosen, images).bool(), grey, images)
-
-
-def _check_magnitude(magnitude: float) -> None:
-    if magnitude < 0:
-        raise WorkshopError(
-            f"magnitude={magnitude}: it scales the strength of the augmentation, so 0"
-            " or above; 1 is the default."
-        )
-
-
-def _check_probability(*probabilities: float) -> None:
-    for p in probabilities:
-        if not 0 <= p <= 1:
-            raise WorkshopError(f"probability {p}: give a number from 0 to 1.")
+        mean = images.mean(1, keepdim=True)  # (B, 1, H, W)
+        return torch.where(per_image(gray, images).bool(), mean, images)

@@ -1,6 +1,6 @@
-"""The weak view: changes that a person would not even notice."""
+"""The weak view, dihedral moves and small shifts, and what the views share."""
 
-__all__ = ["Symmetries", "Weak", "check_symmetries", "draw_symmetry"]
+__all__ = ["Symmetries", "Weak", "check_symmetries", "sample_dihedral"]
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -8,8 +8,8 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
+from workshop_lib.augment.base import Augmentation, Params, Shape
 from workshop_lib.augment.geometry import move
-from workshop_lib.augment.policy import Policy, Shape
 from workshop_lib.errors import WorkshopError
 
 # Of the square; "mirror": left and right only
@@ -17,8 +17,8 @@ Symmetries = Literal["eight", "mirror", "none"]
 
 
 @dataclass(frozen=True)
-class Weak(Policy):
-    """Turn or mirror each image and shift it a little; works for any number of bands.
+class Weak(Augmentation):
+    """Turn or mirror each image and shift it a little, with any number of bands.
 
     FixMatch takes pseudo-labels from this view, so it must not make recognition harder.
     The paper mirrors left and right only; for images from above all eight symmetries
@@ -43,21 +43,21 @@ class Weak(Policy):
             )
         check_symmetries(self.symmetries)
 
-    def draw(self, shape: Shape, generator: torch.Generator) -> tuple[Tensor, ...]:
+    def sample_params(self, shape: Shape, generator: torch.Generator) -> Params:
         """Draw a symmetry (B,) and a shift (B, 2) in pixels; see `move`."""
         B, _, *sides = shape
-        which = draw_symmetry(shape, self.symmetries, generator)
+        which = sample_dihedral(shape, self.symmetries, generator)
         reach = [int(side * self.shift) for side in sides]  # pixels, down and right
         shift = [_integers(-r, r + 1, B, generator) for r in reach]
         return which, torch.stack(shift, dim=1)
 
-    def apply(self, images: Tensor, *drawn: Tensor) -> Tensor:
+    def geometry(self, images: Tensor, *params: Tensor) -> Tensor:
         """Move the pixels. Shape: (B, C, H, W) -> the same."""
-        which, shift = drawn
+        which, shift = params
         return move(images, which, shift)
 
 
-def draw_symmetry(
+def sample_dihedral(
     shape: Shape, symmetries: Symmetries, generator: torch.Generator
 ) -> Tensor:
     """Draw for each image one of the symmetries that keep its shape: (B,), 0 to 7."""
@@ -70,10 +70,10 @@ def draw_symmetry(
 
 
 def check_symmetries(symmetries: str) -> None:
-    """Refuse what is none of `Symmetries`.
+    """Refuse a name that is not in `Symmetries`.
 
     Raises:
-        WorkshopError: names what is known.
+        WorkshopError: lists the known names.
     """
     if symmetries not in get_args(Symmetries):
         raise WorkshopError(

@@ -6,17 +6,14 @@ import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
 import tyro
-from numpy.typing import NDArray
 
-from workshop_lib.data.load import load_dataset
-from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
-from workshop_lib.files import write_or_explain
-from workshop_lib.training.run import Run
 
-if TYPE_CHECKING:  # matplotlib and scikit-learn would slow every other command down
+if TYPE_CHECKING:  # help would wait for them
+    import numpy as np
+    from numpy.typing import NDArray
+
     from workshop_lib.evaluation.embeddings import Embeddings
     from workshop_lib.plots import AccessibleFigure
 
@@ -45,7 +42,7 @@ def embed(
     Args:
         run: the folder that `workshop train` printed.
         which: features are what the classifier reads; projection is what contrastive
-            losses compare, where the recipe has a projection_dim.
+            losses compare, where the run has a projection head.
         part: which images are drawn; kNN looks them up among the labelled ones.
         checkpoint: best by validation, last, or initial, which is before training.
         image: name of an image whose neighbours are shown; default: one of each class.
@@ -55,12 +52,14 @@ def embed(
         seed: of t-SNE, and of which images are drawn.
         out: folder for what is written; default RUN/embeddings/WHICH-PART.
     """
-    from workshop_lib.evaluation.embeddings import embed_run, export_embeddings
+    from workshop_lib.data.load import open_data
+    from workshop_lib.evaluation.embed import embed_run
+    from workshop_lib.evaluation.embeddings import export_embeddings
     from workshop_lib.evaluation.projection import draw_neighbours, maps_2d, maps_3d
+    from workshop_lib.training.run import Run
 
     opened = Run.load(run)
-    scenes = load_dataset(opened.recipe)
-    split = Split.load(opened.folder / "split", scenes)
+    scenes, split = open_data(opened.config, opened.folder / "split")
     found = embed_run(opened, scenes, split, part, which, checkpoint)
     asked = _queries(found, image)  # a misspelt name should not cost a minute
     before = " before training" if checkpoint == "initial" else ""
@@ -91,8 +90,10 @@ def embed(
     print(f"written to {folder}: {', '.join(names)}")
 
 
-def _queries(found: "Embeddings", image: str | None) -> NDArray[np.int64]:
+def _queries(found: "Embeddings", image: str | None) -> "NDArray[np.int64]":
     """Find the image that was asked for; or the first of each class, ten at most."""
+    import numpy as np
+
     if image is None:
         return np.unique(found.labels, return_index=True)[1][:_QUERIES]
     if image not in found.names:
@@ -123,6 +124,8 @@ def _print_figures(found: "Embeddings", memory: "Embeddings", k: int) -> str:
 
 
 def _save(path: Path, figure: "AccessibleFigure") -> None:
+    from workshop_lib.files import write_or_explain
+
     write_or_explain(
         path, lambda temporary: figure.savefig(temporary, format="png", dpi=120)
     )

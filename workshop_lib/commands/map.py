@@ -7,7 +7,6 @@ from pathlib import Path
 import tyro
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.training.run import Run
 
 
 def map(
@@ -19,10 +18,10 @@ def map(
     margin: int = 0,
     fresh: bool = False,
 ) -> None:
-    """Let a trained network tell the class of each pixel of an image of any size.
+    """Map an image of any size: the class of each pixel by a trained network.
 
     The map lies where the image lies (.tif), 255 is no data. A map that was stopped or
-    killed goes on with the same command.
+    killed resumes with the same command.
 
     Example: workshop map runs/fixmatch-1a2b3c scene.tif map.tif
 
@@ -39,19 +38,15 @@ def map(
     """
     from workshop_lib.data.read.large_image import RasterImage, open_image, row_blocks
     from workshop_lib.evaluation.mapping import map_image
+    from workshop_lib.evaluation.single_sensor import single_sensor
     from workshop_lib.pixels import count_pixels
+    from workshop_lib.training.run import Run
 
     opened = Run.load(run)
-    if opened.recipe.task != "segment":
+    if not opened.dense:
         raise WorkshopError(
             f"{run} names the class of a whole image, not of each pixel: train with"
             " --task segment first."
-        )
-    if opened.recipe.modalities:
-        raise WorkshopError(
-            f"{run} was trained on several modalities"
-            f" ({', '.join(opened.recipe.modalities)}), and an image file holds one:"
-            " train without --modalities."
         )
     bands, is_rgb = opened.facts["bands"], opened.facts["is_rgb"]
     is_raster = image.is_file() and image.suffix.lower() != ".npy"
@@ -62,10 +57,10 @@ def map(
             f"{run} was trained on {kinds[not is_rgb]}, and {image} holds"
             f" {kinds[is_rgb]}: give an image of the same kind."
         )
-    model, normalize = opened.load_model()
-    names = opened.facts["class_names"]
+    model, normalize = single_sensor(opened)
+    names = opened.class_names
     map_image(
-        model, normalize, source, out, names, size=size or 2 * opened.recipe.size,
+        model, normalize, source, out, names, size=size or 2 * opened.config.data.size,
         overlap_factor=overlap_factor, margin=margin, fresh=fresh,
     )  # fmt: skip
     counts = count_pixels(row_blocks(open_image(out)), len(names))

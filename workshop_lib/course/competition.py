@@ -7,10 +7,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from workshop_lib.data.load import load_dataset
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
-from workshop_lib.next.data.load import load_dataset
 
 
 class Competition:

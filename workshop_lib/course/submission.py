@@ -24,7 +24,7 @@ from workshop_lib.data.mini_eo import DEFAULT_SEED
 from workshop_lib.errors import WorkshopError, listed
 from workshop_lib.evaluation.predictions import Predictions
 from workshop_lib.files import read_json, write_text
-from workshop_lib.next.training.run import Run
+from workshop_lib.training.run import Run
 
 REQUIRED = ("group", "data", "split", "labels", "seconds")
 _LONGEST_NAME = 40  # characters of a group's name, so that it fits the projector

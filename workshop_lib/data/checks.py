@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from workshop_lib.channels import groups
 from workshop_lib.errors import WorkshopError, listed, unknown_name
 from workshop_lib.pixels import IGNORE
 
@@ -132,11 +131,7 @@ def _extras(scenes: "Scenes") -> Iterator[str]:
 
 
 def _not_finite(scenes: "Scenes") -> Iterator[str]:
-    """Refuse NaN and infinity: a single one turns a whole network into NaN.
-
-    In packed modalities NaN marks what a patch is missing, which fusion models know.
-    """
-    gaps = bool(groups(scenes.bands))
+    """Refuse NaN and infinity: a single one turns a whole network into NaN."""
     parts = {"images": (scenes.images, scenes.bands)}
     for name, values in scenes.modalities.items():
         channels = tuple(f"channel {c}" for c in range(values.shape[1]))
@@ -144,9 +139,8 @@ def _not_finite(scenes: "Scenes") -> Iterator[str]:
     for what, (values, channels) in parts.items():
         if not values.is_floating_point() or values.numel() == 0:
             continue
-        may_be_nan = gaps and what == "images"
         chunks = values.split(_CHUNK)
-        bad = torch.cat([_bad_bands(chunk, may_be_nan) for chunk in chunks])  # (N, C)
+        bad = torch.cat([_bad_bands(chunk) for chunk in chunks])  # (N, C)
         if not bool(bad.any()):
             continue
         images = [scenes.names[i] for i in bad.any(dim=1).nonzero().flatten().tolist()]
@@ -158,10 +152,8 @@ def _not_finite(scenes: "Scenes") -> Iterator[str]:
         )
 
 
-def _bad_bands(chunk: Tensor, may_be_nan: bool) -> Tensor:
+def _bad_bands(chunk: Tensor) -> Tensor:
     """Mark the bands that hold NaN or infinity. (n, C, H, W) -> (n, C)"""
-    if may_be_nan:
-        chunk = chunk.masked_fill(chunk.isnan(), 0)
     low, high = torch.aminmax(chunk)  # one pass without a copy; NaN shows in both
     if bool(torch.isfinite(low)) and bool(torch.isfinite(high)):
         return torch.zeros(chunk.shape[:2], dtype=torch.bool, device=chunk.device)

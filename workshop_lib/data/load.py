@@ -1,81 +1,205 @@
-"""The data of a recipe, for what still runs on recipes; see `next.data.load`."""
+"""Data sets by name: the embedded one, public ones, and folders of one's own."""
 
-__all__ = ["describe_bands", "describe_data", "load_dataset", "make_split"]
+__all__ = ["MINI_EO_COUNT", "describe", "load_dataset", "make_split", "open_data"]
 
-from workshop_lib.data.modalities import pack
-from workshop_lib.data.read.ben_ge import COVER_CODES
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from workshop_lib.config import Config
+from workshop_lib.data.catalog import DatasetInfo, datasets
+from workshop_lib.data.download import resolve
+from workshop_lib.data.mini_eo import CLASSES, DEFAULT_BANDS, DEFAULT_SEED, mini_eo
+from workshop_lib.data.read.ben_ge import ben_ge, is_ben_ge
+from workshop_lib.data.read.bigearthnet import S2_BANDS
+from workshop_lib.data.read.folders import index_folder, index_zip
+from workshop_lib.data.read.geotiff import geotiffs, is_multiband
+from workshop_lib.data.read.index import ImageIndex, index_names
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
-from workshop_lib.errors import WorkshopError
-from workshop_lib.next.data import load
-from workshop_lib.next.settings import DataConfig
-from workshop_lib.recipe import Recipe
+from workshop_lib.errors import WorkshopError, unknown_name
+from workshop_lib.settings import DataConfig
+
+MINI_EO_COUNT = 4000  # images of the embedded data set
+_FEW = 2  # images of each class that `describe` reads
 
 
-def load_dataset(recipe: Recipe) -> Scenes:
-    """Load the images that a recipe names; several modalities packed into one image.
+def load_dataset(
+    name: str = "mini_eo", size: int = 32, bands: str | Sequence[str] = ""
+) -> Scenes:
+    """Load a data set.
 
-    Raises:
-        WorkshopError: no such data, or what is wrong with them.
-    """
-    _check_ben_ge(recipe)
-    scenes = load.load_dataset(recipe.data, recipe.size, recipe.bands)
-    return pack(scenes, recipe.modalities) if recipe.modalities else scenes
-
-
-def describe_data(recipe: Recipe) -> tuple[int, int, int]:
-    """Count images, bands and classes of a recipe's data without reading most images.
-
-    The classes are those of the images, or with task="segment" those of the pixels.
-
-    Raises:
-        WorkshopError: no such data, no images of at least two classes, or no masks.
-    """
-    few, count = _describe(recipe)
-    channels = len(describe_bands(recipe) or few.bands)
-    if recipe.task != "segment":
-        return count, channels, few.num_classes
-    if few.masks is None:
-        raise WorkshopError(
-            f"data={recipe.data!r} with task='segment': a folder of scenes holds no"
-            " masks. MiniEO (data='mini_eo') and ben-ge do; tiles of your own are given"
-            " to `train` as Scenes with masks."
-        )
-    return count, channels, len(few.mask_names or COVER_CODES)
-
-
-def describe_bands(recipe: Recipe) -> tuple[str, ...]:
-    """Name the channels that the modalities of a recipe are packed into; () if none.
+    Args:
+        name: "mini_eo", the embedded data set, or "mini_eo:7" for the same from
+            generator seed 7; "ucm", "eurosat" or "ben_ge", found where `workshop data
+            NAME get` puts them; a folder that holds one folder of images per class, a
+            .zip of such a folder, a .txt with "path label" on each line, or a folder in
+            the layout of ben-ge. GeoTIFFs of many bands are read as reflectance.
+        size: side of the images in pixels; others are resized to it.
+        bands: of multispectral images, such as "B04,B03,B02"; empty for all.
 
     Raises:
-        WorkshopError: a modality that the data do not have.
+        WorkshopError: no such data, or everything that is wrong with them.
+
+    Example:
+        dataset = load_dataset("mini_eo", size=32)  # 4,000 images of 10 classes
     """
-    if not recipe.modalities:
-        return ()
-    return pack(_describe(recipe)[0], recipe.modalities).bands
+    return _load(name, size, _band_list(bands), count=MINI_EO_COUNT)
 
 
-def make_split(recipe: Recipe, scenes: Scenes) -> Split:
-    """Draw the split that a recipe names.
+def open_data(config: Config, split: Path | str | None = None) -> tuple[Scenes, Split]:
+    """Load the data set that a config names, with its split.
+
+    Args:
+        config: of which only the data section is read.
+        split: folder of a saved split, such as that of a run; None: draw the config's.
 
     Raises:
-        WorkshopError: a class has too few images.
+        WorkshopError: whatever `load_dataset`, `make_split` and `Split.load` raise.
     """
-    return Split.random(
-        scenes, labels_per_class=recipe.labels_per_class, seed=recipe.split_seed
+    dataset = load_dataset(config.data.name, config.data.size, config.data.bands)
+    if split is not None:
+        return dataset, Split.load(split, dataset)
+    return dataset, make_split(dataset, config.data)
+
+
+def make_split(dataset: Scenes, data: DataConfig) -> Split:
+    """Draw the split that the data section of a config describes.
+
+    Raises:
+        WorkshopError: a class has too few images; no coordinates, or no such regions;
+            no predefined split of this data set.
+    """
+    match str(data.split):  # in Python nothing checks it before
+        case "random":
+            return Split.random(
+                dataset, labels_per_class=data.labels_per_class, seed=data.split_seed
+            )
+        case "block":
+            return Split.by_block(
+                dataset,
+                data.block_km,
+                data.buffer_km,
+                labels_per_class=data.labels_per_class,
+                seed=data.split_seed,
+            )
+        case "region":
+            return Split.by_region(
+                dataset,
+                test=data.test_regions,
+                labels_per_class=data.labels_per_class,
+                seed=data.split_seed,
+            )
+        case "predefined":
+            name = Path(data.name).name.partition(":")[0]
+            return Split.predefined(
+                dataset, name, data.labels_per_class, data.split_seed
+            )
+        case other:
+            kinds = ("random", "block", "region", "predefined")
+            raise unknown_name("kind of split", other, kinds)
+
+
+def describe(data: DataConfig) -> tuple[Scenes, int]:
+    """Read a few images of a data set, for the budget of a training on all of them.
+
+    Returns:
+        Some images with the sensors, sizes, metadata and classes of the whole data set,
+        and how many images that has. Of ben-ge all are read: which sensors it has is
+        not known before.
+
+    Raises:
+        WorkshopError: no such data, or no images of at least two classes.
+    """
+    bands = _band_list(data.bands)
+    if data.name.partition(":")[0] == "mini_eo":
+        return _load(data.name, data.size, bands, count=len(CLASSES)), MINI_EO_COUNT
+    if _patches(data.name) is not None:
+        found = _load(data.name, data.size, bands)
+        return found, len(found)
+    index = _index(data.name)
+    rows = []
+    for label in sorted(set(index.labels)):
+        rows += [i for i, other in enumerate(index.labels) if other == label][:_FEW]
+    few = replace(
+        index,
+        entries=[index.entries[i] for i in rows],
+        labels=[index.labels[i] for i in rows],
+        others=(),
     )
+    return _read_index(few, data.name, data.size, bands, cache=False), len(index.labels)
 
 
-def _describe(recipe: Recipe) -> tuple[Scenes, int]:
-    _check_ben_ge(recipe)
-    return load.describe(
-        DataConfig(name=recipe.data, size=recipe.size, bands=recipe.bands)
-    )
+def _load(
+    name: str, size: int, bands: tuple[str, ...] | None, count: int = 0
+) -> Scenes:
+    """Load a data set; of the embedded one `count` images."""
+    kind, _, seed = name.partition(":")
+    if kind == "mini_eo":
+        if seed and not seed.isdecimal():
+            raise WorkshopError(
+                f"data={name!r}: write mini_eo:SEED with a whole number."
+            )
+        number = int(seed) if seed else DEFAULT_SEED
+        return mini_eo(count, seed=number, size=size, bands=bands or DEFAULT_BANDS)
+    patches = _patches(name)
+    if patches is None:
+        return _read_index(_index(name), name, size, bands)
+    return ben_ge(patches, bands or S2_BANDS, size=size)
 
 
-def _check_ben_ge(recipe: Recipe) -> None:
-    if recipe.data == "ben_ge" and recipe.task != "segment":
+def _band_list(bands: str | Sequence[str]) -> tuple[str, ...] | None:
+    """Return the names of bands; None for all."""
+    names = bands.split(",") if isinstance(bands, str) else bands
+    return tuple(band.strip() for band in names if band.strip()) or None
+
+
+def _read_index(
+    index: ImageIndex,
+    name: str,
+    size: int,
+    bands: tuple[str, ...] | None,
+    cache: bool = True,
+) -> Scenes:
+    if is_multiband(index):
+        return geotiffs(index, bands, size=size, cache=cache)
+    if bands:
         raise WorkshopError(
-            "data='ben_ge' has several classes per image: task='segment' learns its"
-            " land cover."
+            f"bands={','.join(bands)!r} but {name} holds pictures, which are red,"
+            " green and blue: leave bands out."
         )
+    return Scenes.from_index(index, size=size, cache=cache)
+
+
+def _patches(name: str) -> Path | None:
+    """Return the folder of data in the layout of ben-ge; None for another layout."""
+    path = resolve(name) if name == "ben_ge" and _public(name) else Path(name)
+    return path if is_ben_ge(path) else None
+
+
+def _public(name: str) -> DatasetInfo | None:
+    """Look up a public data set, unless a folder has its name."""
+    return None if Path(name).exists() else datasets().get(name)
+
+
+def _index(name: str) -> ImageIndex:
+    """List the images of a folder, an archive or a file of names."""
+    path, info = Path(name), _public(name)
+    if info and info.layout != "classes":
+        raise WorkshopError(
+            f"data={name!r}: {info.title} cannot be loaded by its name; `workshop data"
+            f" {name}` says what it is, and workshop_lib.data.read has its reader."
+        )
+    if info:
+        path = resolve(name)
+    if path.is_dir():
+        return index_folder(path)
+    if path.is_file() and path.suffix.lower() == ".zip":
+        return index_zip(path)
+    if path.is_file() and path.suffix.lower() == ".txt":
+        return index_names(path)
+    raise WorkshopError(
+        f"data={name!r} is neither 'mini_eo' nor a folder with one folder of images per"
+        " class, nor a .zip of such a folder, nor a .txt with 'path label' on each"
+        " line: give one of these."
+    )

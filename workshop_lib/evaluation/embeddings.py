@@ -5,7 +5,6 @@ Classes that a network has learnt to distinguish lie apart, before any classifie
 
 __all__ = [
     "Embeddings",
-    "embed_run",
     "export_embeddings",
     "knn_accuracy",
     "nearest",
@@ -15,7 +14,7 @@ __all__ = [
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,15 +22,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import silhouette_score
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
-from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.split import PARTS, Split
-from workshop_lib.errors import WorkshopError, unknown_name
-from workshop_lib.evaluation.evaluate import check_fits
+from workshop_lib.errors import WorkshopError
 from workshop_lib.files import UNREADABLE, write_or_explain, write_text
-from workshop_lib.models.predict import embed
-from workshop_lib.session import pick_device
-from workshop_lib.training.run import Run
-from workshop_lib.training.views import model_inputs
 
 Vectors = NDArray[np.float32]
 
@@ -93,48 +85,6 @@ class Embeddings:
                 f"cannot read {path} as embeddings ({type(error).__name__}): give the"
                 " embeddings.npz that `workshop embed` wrote."
             ) from error
-
-
-def embed_run(
-    run: Run,
-    scenes: Scenes,
-    split: Split,
-    part: str = "test",
-    which: Literal["features", "projection"] = "features",
-    checkpoint: Literal["best", "last", "initial"] = "best",
-) -> Embeddings:
-    """Embed one part of a run's images with its network.
-
-    Looking at the test images is fine as long as nothing is changed because of what you
-    see; to choose among runs or settings, look at "val".
-
-    Args:
-        run, scenes, split: a finished run and the data it was trained on.
-        part: "labeled", "unlabeled", "val" or "test".
-        which: "features" are the classifier's input; "projection" the unit vectors of
-            the projection head, where the recipe has one.
-        checkpoint: "best" by validation, "last", or "initial": before training.
-
-    Raises:
-        WorkshopError: other data than the run's, an unknown name, an empty part, or a
-            model without a projection.
-    """
-    if part not in PARTS:
-        raise unknown_name("part", part, PARTS)
-    check_fits(run, scenes, split)
-    index = getattr(split, part)
-    if len(index) == 0:
-        raise WorkshopError(f"the part {part!r} of {run.folder} holds no image.")
-    model, normalize = run.load_model(checkpoint)
-    device = pick_device()
-    inputs = model_inputs(run.recipe, scenes.images, device)
-    vectors = embed(model.to(device), normalize, inputs[0][index], which)  # (N, D)
-    return Embeddings(
-        vectors=vectors.numpy(),
-        labels=scenes.labels[index].cpu().numpy(),
-        names=tuple(scenes.names[i] for i in index.tolist()),
-        class_names=scenes.class_names,
-    )
 
 
 def knn_accuracy(memory: Embeddings, queries: Embeddings, k: int = 1) -> float:

@@ -1,249 +1,276 @@
-"""The scores of a run on the test images, computed once."""
+"""Scores of a run on the test images, computed once, for whatever its head predicts."""
 
-__all__ = ["CheckpointScores", "Evaluation", "check_fits", "evaluate", "summary"]
+__all__ = ["CheckpointScores", "Evaluation", "evaluate"]
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import pandas as pd
 import torch
 from torch import Tensor
 
+from workshop_lib.data.dataset import targets_of
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
+from workshop_lib.evaluation.borders import border_accuracy
 from workshop_lib.evaluation.calibration import Calibration, calibrate
-from workshop_lib.evaluation.metrics import Scores, plain, score
+from workshop_lib.evaluation.metrics import Scores, plain, score, scores_from_confusion
+from workshop_lib.evaluation.multilabel import MultilabelScores, score_multilabel
 from workshop_lib.evaluation.predictions import Predictions
+from workshop_lib.evaluation.regression import RegressionScores, score_regression
+from workshop_lib.evaluation.run_inputs import check_fits, stored_views
 from workshop_lib.evaluation.statistics import score_intervals
 from workshop_lib.files import read_json, write_text
+from workshop_lib.models import Model
 from workshop_lib.models.predict import predict_mean
+from workshop_lib.pixels import mean_iou, pixel_confusion
+from workshop_lib.sample import Sample
 from workshop_lib.session import pick_device
 from workshop_lib.training.checkpoint import load_checkpoint
-from workshop_lib.training.run import Run, run_identity
-from workshop_lib.training.views import model_inputs
+from workshop_lib.training.run import Run
 
 Which = Literal["best", "last"]  # checkpoint: best by validation, or the last step
 Weights = Literal["ema", "online"]  # averaged, or as the optimiser left them
-_WEIGHTS = {"ema": "averaged", "online": "online"}
+_TILES = 256  # whose probabilities are in memory at a time
 
 
 @dataclass(frozen=True)
 class CheckpointScores:
-    """The accuracy of one of the four sets of weights that a run ends with."""
+    """The main metric of one of the four sets of weights that a run ends with."""
 
     which: Which
     weights: Weights
     step: int
-    val_accuracy: float  # as in the log
-    test_accuracy: float
+    val: float  # as in the log
+    test: float
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Test scores of a run, and the probabilities that they were computed from.
+    """Test scores of a run, and the predictions that they were computed from.
 
-    `scores`, `probs` and `calibration` belong to the averaged weights that were best on
-    validation: the figures to report. `checkpoints` has these and the three other
-    sets of weights, for information only: choosing among them by their test scores
-    would be choosing on the test images.
+    Everything but `checkpoints` belongs to the averaged weights that were best on
+    validation: the figures to report. `checkpoints` has the main metric of these and
+    the three other sets of weights, for information only: choosing among them by their
+    test scores would be choosing on the test images.
+
+    Args:
+        kind: of the main head: "categorical", "dense", "multilabel" or "regression".
+        metric: the main one: accuracy, miou, f1_micro or r2.
+        scores: of the test images; of a dense head of their pixels.
+        predicted: (N, K) probabilities; of a dense head (N, H, W) uint8 classes; of a
+            regression (N,) numbers.
+        checkpoints: four sets of weights.
+        intervals: 95 %, over the test images; of a class per scene only.
+        calibration: likewise.
+        beside_borders, inside: accuracy of pixels that have a neighbour of another
+            class, and of all others; of a dense head.
+        others: the main metric of the other heads, by name.
     """
 
-    scores: Scores
-    probs: Tensor  # (number of test images, K)
-    calibration: Calibration
-    intervals: dict[str, tuple[float, float]]  # 95 %, over the test images
+    kind: str
+    metric: str
+    scores: Scores | MultilabelScores | RegressionScores
+    predicted: Tensor
     checkpoints: tuple[CheckpointScores, ...]
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    calibration: Calibration | None = None
+    beside_borders: float = math.nan
+    inside: float = math.nan
+    others: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def probs(self) -> Tensor:
+        """Class probabilities of the test images, (N, K)."""
+        return self.predicted
+
+    @property
+    def value(self) -> float:
+        """The main metric on the test images."""
+        return self.checkpoints[0].test
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of `evaluation.json`: plain numbers and lists."""
-        return {
+        found: dict[str, Any] = {
+            "kind": self.kind,
+            "metric": self.metric,
+            "value": plain(self.value),
             "weights": "best by validation, averaged",
             "scores": self.scores.to_dict(),
             "intervals": {k: [plain(v) for v in i] for k, i in self.intervals.items()},
-            "calibration": self.calibration.to_dict(),
             "checkpoints": [
-                {**asdict(r), "val_accuracy": plain(r.val_accuracy)}
-                for r in self.checkpoints
+                {**asdict(c), "val": plain(c.val), "test": plain(c.test)}
+                for c in self.checkpoints
             ],
+            "others": {name: plain(value) for name, value in self.others.items()},
         }
+        if self.calibration is not None:
+            found["calibration"] = self.calibration.to_dict()
+        if self.kind == "dense":
+            found["accuracy_beside_borders"] = plain(self.beside_borders)
+            found["accuracy_inside"] = plain(self.inside)
+        return found
 
 
 def evaluate(run: Run, scenes: Scenes, split: Split) -> Evaluation:
     """Score a run on the test images, and write the scores to its folder.
 
-    `evaluation.json` is written once, with the predictions for each image in
-    `predictions.npz` (see `Predictions`). A later call predicts again (the galleries
-    need the probabilities) and checks that nothing has changed.
+    `evaluation.json` is written once, of a class per scene with the predictions for
+    each image in `predictions.npz` (see `Predictions`). A later call predicts again
+    and checks that nothing has changed.
 
     Raises:
-        WorkshopError: the run was trained on other classes, bands or another split, or
-            the scores differ from those written before.
+        WorkshopError: the run was trained on other classes, sensors, images or another
+            split, or the scores differ from those written before.
     """
     check_fits(run, scenes, split)
-    truth = scenes.labels[split.test]
-    inputs = model_inputs(run.recipe, scenes.images, pick_device())
-    best, checkpoints = _score_checkpoints(run, inputs, split.test, truth)
-    scores = score(best, truth, scenes.class_names)
-    model, normalize = run.load_model()
-    val = predict_mean(model.to(pick_device()), normalize, inputs, index=split.val)
-    boot = score_intervals(scores)
-    intervals = {name: (found.low, found.high) for name, found in boot.items()}
-    # Wilson's holds up where all images are right, and a resample could not differ
-    intervals["accuracy"] = scores.interval()
-    result = Evaluation(
-        scores,
-        best,
-        calibrate(val, scenes.labels[split.val], best, truth),
-        intervals,
-        checkpoints,
-    )
-    names = tuple(scenes.names[i] for i in split.test.tolist())
-    source = Path(run.recipe.data).name
-    _write(run, result, Predictions(names, truth, best, scores.class_names, source))
+    views = stored_views(run, scenes)
+    targets = targets_of(scenes, tuple(run.facts["heads"]))
+    checkpoints, predicted = _all_checkpoints(run, views, targets, split.test)
+    main = run.main_head
+    mine, truth = predicted[main], targets[main][split.test]
+    others = {
+        name: _metric(run, name, values, targets[name][split.test])
+        for name, values in predicted.items()
+        if name != main
+    }
+    kind = run.facts["heads"][main]["kind"]
+    about: dict[str, Any] = {"kind": kind, "metric": run.metric, "others": others}
+    names = run.class_names
+    match kind:
+        case "categorical":
+            scores = score(mine, truth, names)
+            boot = score_intervals(scores)
+            intervals = {name: (one.low, one.high) for name, one in boot.items()}
+            # Wilson's works even where all images are right: no resample would differ
+            intervals["accuracy"] = scores.interval()
+            model, normalize = run.load_model()
+            val = predict_mean(
+                model.to(pick_device()), views, normalize, index=split.val
+            )[main]
+            calibration = calibrate(val, targets[main][split.val], mine, truth)
+            about |= {"intervals": intervals, "calibration": calibration}
+            result = Evaluation(
+                scores=scores, predicted=mine, checkpoints=checkpoints, **about
+            )
+            images = tuple(scenes.names[i] for i in split.test.tolist())
+            source = Path(run.config.data.name).name
+            _keep(run, Predictions(images, truth, mine, names, source))
+        case "dense":
+            counts = pixel_confusion(truth, mine, len(names))
+            beside, inside = border_accuracy(truth, mine)
+            result = Evaluation(
+                scores=scores_from_confusion(counts.numpy(), names),
+                predicted=mine,
+                checkpoints=checkpoints,
+                beside_borders=beside,
+                inside=inside,
+                **about,
+            )
+        case "multilabel":
+            result = Evaluation(
+                scores=score_multilabel(mine, truth, names),
+                predicted=mine,
+                checkpoints=checkpoints,
+                **about,
+            )
+        case _:
+            result = Evaluation(
+                scores=score_regression(mine, truth),
+                predicted=mine,
+                checkpoints=checkpoints,
+                **about,
+            )
+    _write(run, result)
     return result
 
 
-def summary(result: Evaluation) -> str:
-    """Format scores per class and overall, calibration and all weights as text."""
-    scores, ends = result.scores, result.intervals
-    classes = pd.DataFrame(
-        {
-            "images": scores.support,
-            "recall": scores.recall,
-            "precision": scores.precision,
-            "F1": scores.f1,
-        },
-        index=pd.Index(scores.class_names, name="class"),
-    )
-    figures = [
-        f"{label:10s}{value:.3f}{_between(ends.get(key))}"
-        for label, key, value in (
-            ("accuracy", "accuracy", scores.accuracy),
-            ("mean F1", "macro_f1", scores.macro_f1),
-            ("kappa", "kappa", scores.kappa),
-            (f"top-{scores.k}", "", scores.top_k),
-        )
-    ]
-    return "\n\n".join(
-        [
-            classes.round(3).to_string(na_rep="-"),
-            "\n".join(figures),
-            _confidence(result.calibration),
-            _four(result),
-        ]
-    )
-
-
-def _between(ends: tuple[float, float] | None) -> str:
-    if ends is None:
-        return ""
-    return f"  (95 % interval over images {ends[0]:.3f} to {ends[1]:.3f})"
-
-
-def _confidence(found: Calibration) -> str:
-    confidence, accuracy = found.before.means()
-    return (
-        f"confidence {confidence:.3f} on average, right {accuracy:.3f};"
-        f" calibration error (ECE) {found.before.ece:.3f}\n"
-        f"at temperature {found.temperature:.2f}, fitted on validation, the error is"
-        f" {found.after.ece:.3f}"
-    )
-
-
-def _four(result: Evaluation) -> str:
-    rows = [
-        {
-            "weights": f"{one.which}, {_WEIGHTS[one.weights]}",
-            "step": one.step,
-            "validation": one.val_accuracy,
-            "test": one.test_accuracy,
-        }
-        for one in result.checkpoints
-    ]
-    table = pd.DataFrame(rows).round(3).to_string(index=False, na_rep="-")
-    return (
-        f"{table}\nThe first row is the figure to report: to choose by the test column"
-        " is to choose on the test images."
-    )
-
-
-def _score_checkpoints(
-    run: Run, views: list[Tensor], index: Tensor, truth: Tensor
-) -> tuple[Tensor, tuple[CheckpointScores, ...]]:
+def _all_checkpoints(
+    run: Run, views: list[Sample], targets: dict[str, Tensor], index: Tensor
+) -> tuple[tuple[CheckpointScores, ...], dict[str, Tensor]]:
     """Predict with best and last, averaged and online weights.
 
     Returns:
-        The probabilities of the best averaged weights, (n, K), and all four scores.
+        All four scores, and the predictions of the best averaged weights by head.
     """
     log, found = run.log.set_index("step"), []
-    probs: dict[tuple[int, str], Tensor] = {}  # best and last may be one checkpoint
+    done: dict[tuple[int, str], dict[str, Tensor]] = {}  # best may be last
+    main = run.main_head
+    truth = targets[main][index]
     for which in get_args(Which):
         path = run.folder / f"{which}.pt"
         step = int(load_checkpoint(path, needs=("step",))["step"])
         for weights in get_args(Weights):
-            if (step, weights) not in probs:
+            if (step, weights) not in done:
                 model, normalize = run.load_model(which, weights)
-                model = model.to(pick_device())
-                probs[step, weights] = predict_mean(
-                    model, normalize, views, index=index
-                )
-            column = "val_accuracy" if weights == "ema" else "val_accuracy_online"
+                done[step, weights] = _predict(run, model, normalize, views, index)
+            suffix = "" if weights == "ema" else "_online"
+            column = f"val_{run.metric}{suffix}"
             known = column in log.columns and step in log.index
             val = float(log.loc[step, column]) if known else math.nan
-            right = probs[step, weights].argmax(dim=1) == truth
-            test = float(right.double().mean())
+            test = _metric(run, main, done[step, weights][main], truth)
             found.append(CheckpointScores(which, weights, step, val, test))
-    return probs[found[0].step, "ema"], tuple(found)
+    return tuple(found), done[found[0].step, "ema"]
 
 
-def _write(run: Run, result: Evaluation, predictions: Predictions) -> None:
-    """Write missing files; existing ones must agree with the result."""
-    path, now = run.folder / "evaluation.json", result.scores.accuracy
-    written = read_json(path) if path.exists() else {}
-    if written:
-        before = written.get("scores", {}).get("accuracy")
-        if before is None:
-            raise WorkshopError(f"{path} holds no scores: delete it; evaluate again.")
-        if abs(before - now) > 0.005:
-            raise WorkshopError(
-                f"{path} says {before:.4f}, now it is {now:.4f}: the images"
-                " or the checkpoint have changed since. Train again in a new folder."
-            )
+def _predict(
+    run: Run, model: Model, normalize: Any, views: list[Sample], index: Tensor
+) -> dict[str, Tensor]:
+    """Predict a few images at a time; of pixels only the likeliest class is kept."""
+    heads, model = run.facts["heads"], model.to(pick_device())
+    found: dict[str, list[Tensor]] = {}
+    dense = any(about["kind"] == "dense" for about in heads.values())
+    for some in index.split(_TILES) if dense else [index]:
+        for name, probs in predict_mean(model, views, normalize, index=some).items():
+            kind = heads[name]["kind"]
+            if kind == "dense":
+                probs = probs.argmax(dim=1).to(torch.uint8)  # (n, H, W)
+            elif kind == "multilabel":
+                probs = probs[:, 1]  # (n, K)
+            found.setdefault(name, []).append(probs)
+    return {name: torch.cat(parts) for name, parts in found.items()}
+
+
+def _metric(run: Run, name: str, predicted: Tensor, truth: Tensor) -> float:
+    """Compute the main metric of a head."""
+    about = run.facts["heads"][name]
+    match about["kind"]:
+        case "categorical":
+            known = truth >= 0
+            right = predicted.argmax(dim=1)[known] == truth[known]
+            return float(right.double().mean())
+        case "dense":
+            return mean_iou(pixel_confusion(truth, predicted, about["num_classes"]))
+        case "multilabel":
+            present, said = truth > 0.5, predicted >= 0.5
+            both = 2 * float((present & said).sum())
+            return both / max(1.0, float(present.sum() + said.sum()))
+        case _:
+            return score_regression(predicted, truth).r2
+
+
+def _keep(run: Run, predictions: Predictions) -> None:
     if not (run.folder / "predictions.npz").exists():
         predictions.save(run.folder / "predictions.npz")
-    # No file yet, or one from an older version
-    if not {"calibration", "intervals", "checkpoints"} <= set(written):
+
+
+def _write(run: Run, result: Evaluation) -> None:
+    """Write evaluation.json; an existing one must agree with the result."""
+    path, now = run.folder / "evaluation.json", plain(result.value)
+    if not path.exists():
         write_text(path, json.dumps(result.to_dict(), indent=1))
-
-
-def check_fits(run: Run, scenes: Scenes, split: Split) -> None:
-    """Check that a run was trained on these images, classes and split.
-
-    Raises:
-        WorkshopError: what differs, and what to give instead.
-    """
-    run.check_task("classify", "score its maps with `workshop evaluate`")
-    for name in ("class_names", "bands"):
-        trained, given = tuple(run.facts[name]), tuple(getattr(scenes, name))
-        if trained != given:
-            raise WorkshopError(
-                f"{run.folder} was trained with {name} {trained}, these images have"
-                f" {given}: give the data that the run was trained on."
-            )
-    then, now = read_json(run.folder / "identity.json"), run_identity(scenes, split)
-    if then.get("split") != now["split"]:
+        return
+    written = read_json(path)
+    if "value" not in written:
+        raise WorkshopError(f"{path} holds no scores: delete it; evaluate again.")
+    before = written["value"]
+    if (before is None) != (now is None) or (
+        before is not None and now is not None and abs(before - now) > 0.005
+    ):
         raise WorkshopError(
-            f"{run.folder} was trained on another split: what is test here may have"
-            " been training there. Use the split saved in its folder (Split.load)."
+            f"{path} says {result.metric} {before}, now it is {now}: the images or the"
+            " checkpoint have changed since. Train again in a new folder."
         )
-    if then.get("images") != now["images"]:
-        raise WorkshopError(
-            f"{run.folder} was trained on other images: give the data, bands and size"
-            " that it was trained on."
-        )
-    if torch.isin(split.test, split.unlabeled).any():
-        raise WorkshopError("test images are among the training images: split again.")

@@ -28,10 +28,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from workshop_lib.augment.normalize import to_float
 from workshop_lib.data.read.large_image import LargeImage, missing, open_image
 from workshop_lib.data.tiles import offsets, stride
 from workshop_lib.errors import WorkshopError
-from workshop_lib.next.augment.normalize import to_float
 from workshop_lib.pixels import IGNORE
 
 Array = NDArray[Any]

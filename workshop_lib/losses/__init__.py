@@ -1,39 +1,48 @@
-"""The losses that the methods are put together from: one idea, one file."""
+"""Losses: the parts that the methods are built from, one idea per file."""
 
 __all__ = [
     "DistributionAlignment",
+    "MovingAverageAlignment",
+    "NTXentLoss",
     "PseudoLabelMemory",
     "RampUp",
-    "WindowAlignment",
     "class_aware_contrast",
     "confidence_mask",
     "consistency_loss",
     "contrast_weights",
+    "dice_loss",
+    "fixmatch_loss",
+    "focal_loss",
     "graph_contrast",
     "matching_accuracy",
     "nt_xent",
     "pseudo_label",
     "pseudo_label_graph",
     "sharpen",
-    "supervised_loss",
     "weighted_contrast",
 ]
 
-from workshop_lib.losses.alignment import DistributionAlignment
-from workshop_lib.losses.class_aware_contrast import (
+from workshop_lib.losses.alignment import (
+    DistributionAlignment,
+    MovingAverageAlignment,
+)
+from workshop_lib.losses.contrastive import (
+    NTXentLoss,
     class_aware_contrast,
     contrast_weights,
+    graph_contrast,
+    matching_accuracy,
+    nt_xent,
+    pseudo_label_graph,
+    weighted_contrast,
 )
-from workshop_lib.losses.consistency import (
+from workshop_lib.losses.memory import PseudoLabelMemory
+from workshop_lib.losses.pseudo_labels import (
     confidence_mask,
     consistency_loss,
+    fixmatch_loss,
     pseudo_label,
     sharpen,
-    supervised_loss,
 )
-from workshop_lib.losses.graph_contrast import graph_contrast, pseudo_label_graph
-from workshop_lib.losses.memory import PseudoLabelMemory
-from workshop_lib.losses.nt_xent import matching_accuracy, nt_xent
 from workshop_lib.losses.ramp_up import RampUp
-from workshop_lib.losses.weighted_contrast import weighted_contrast
-from workshop_lib.losses.window_alignment import WindowAlignment
+from workshop_lib.losses.segmentation import dice_loss, focal_loss

@@ -1,48 +1,121 @@
-"""Distribution alignment: keep pseudo-labels from all falling into the easy classes."""
+"""Distribution alignment: keep pseudo-labels from all falling into the easy classes.
 
-__all__ = ["DistributionAlignment"]
+Probabilities have their classes in dimension 1, whatever they are about: scenes (B, K),
+pixels (B, K, H, W), or several labels per image (B, 2, K), where each label has two
+classes, absent and present. What is remembered per class has the shape of one
+prediction without batch and pixels: (K,), or (2, K).
+"""
 
+__all__ = [
+    "DistributionAlignment",
+    "MovingAverageAlignment",
+    "check_momentum",
+    "class_mean",
+    "ema_update_",
+    "per_class",
+    "uniform",
+]
+
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from workshop_lib.errors import WorkshopError, unknown_name
-from workshop_lib.losses.running import check_momentum, follow
+from workshop_lib.losses.memory import MemoryQueue
 from workshop_lib.ranks import mean_over_ranks
 
 # A class that is never predicted would end in a division by zero.
 RAREST = 1e-6
-
-TARGETS = ("uniform", "labeled")
+TARGETS = ("prior", "labeled")
 STARTS = ("uniform", "first batch")
 
 
-class DistributionAlignment(nn.Module):
-    """Divide predictions by their own running average, so that no class is favoured.
+def uniform(class_shape: Sequence[int]) -> Tensor:
+    """Return equally likely classes: (K,) of 1/K, or (2, K) of 1/2.
 
-    With few labels a network soon prefers the classes it learnt first; their
+    >>> uniform((4,))
+    tensor([0.2500, 0.2500, 0.2500, 0.2500])
+    """
+    return torch.full(tuple(class_shape), 1 / class_shape[0])
+
+
+def class_mean(probs: Tensor, like: Tensor) -> Tensor:
+    """Average predictions over the batch, and over pixels where there are any.
+
+    Shape: (B, K), (B, K, H, W) or (B, 2, K) -> that of `like`: (K,) or (2, K).
+    """
+    return probs.mean(dim=(0, *range(like.ndim + 1, probs.ndim)))
+
+
+def per_class(values: Tensor, classes: Tensor) -> Tensor:
+    """Look up a value for each predicted class.
+
+    Shape: (K,) and (B,) or (B, H, W); or (2, K) and (B, K) -> that of `classes`.
+
+    >>> per_class(torch.tensor([0.5, 0.9]), torch.tensor([1, 0, 1]))
+    tensor([0.9000, 0.5000, 0.9000])
+    """
+    return values[classes] if values.ndim == 1 else values.gather(0, classes)
+
+
+@torch.no_grad()
+def ema_update_(average: Tensor, latest: Tensor, momentum: float) -> None:
+    """Move an exponential moving average towards a batch's value, in place.
+
+        average <- m average + (1 - m) latest
+
+    Args:
+        average: a buffer of a method or a loss.
+        latest: the value of this rank's part of the batch; averaged over all ranks.
+        momentum: m. 0.99 remembers about 100 steps, 0.999 about 1,000.
+
+    Shape: any, the same for both.
+    """
+    average.lerp_(mean_over_ranks(latest).to(average.dtype), 1 - momentum)
+
+
+def check_momentum(momentum: float) -> float:
+    """Return a valid momentum of a moving average.
+
+    Raises:
+        WorkshopError: outside [0, 1).
+    """
+    if not 0 <= momentum < 1:
+        raise WorkshopError(
+            f"momentum={momentum} of a moving average: it must be in [0, 1); 0.99 is"
+            " usual, 1 would never learn anything."
+        )
+    return momentum
+
+
+class DistributionAlignment(nn.Module):
+    """Divide predictions by their own moving average, so that no class is favoured.
+
+    With few labels a network soon prefers the classes it learned first; their
     pseudo-labels then feed the preference. Each probability is divided by how often the
     class has been predicted lately and multiplied by how often it should be, and the
-    row is made to sum to 1 again:
+    result is normalised:
 
         average <- m average + (1 - m) mean_i p_i
         q_i = p_i target / average, normalised
 
-    (Berthelot et al. 2020, ReMixMatch, section 3.1.) Where the target is wrong, it
-    forces pseudo-labels into rare classes and should be left out.
+    (Berthelot et al. 2020, ReMixMatch, arXiv:1911.09785, section 3.1.) Where the target
+    is wrong, it forces pseudo-labels into rare classes and should be left out.
 
     Args:
-        num_classes: K.
+        class_shape: (K,), or (2, K) for several labels per image.
         momentum: m, how slowly the average follows; 0.99 remembers about 100 batches.
-        target: "uniform": the classes are about equally frequent among the unlabeled
-            images. "labeled": as frequent as predicted for the labeled ones, followed
-            with the same momentum (AdaMatch).
+        target: "prior": how frequent the classes are, known beforehand. "labeled": as
+            frequent as predicted for the labelled images, followed with the same
+            momentum (AdaMatch).
         start: of the average. "uniform": the first batches are hardly changed. "first
             batch": the first one is aligned fully, as in SoftMatch and AdaMatch.
+        prior: class frequencies of `class_shape`; None for equally frequent classes.
 
-    The averages are buffers (they are saved with a checkpoint and move with `.to`) and
-    are updated in training mode only, before they are used.
+    The averages are buffers (saved with a checkpoint, moved by `.to`) and are updated
+    in training mode only, before they are used.
     """
 
     average: Tensor
@@ -51,73 +124,120 @@ class DistributionAlignment(nn.Module):
 
     def __init__(
         self,
-        num_classes: int,
+        class_shape: Sequence[int],
         momentum: float = 0.99,
-        target: Literal["uniform", "labeled"] = "uniform",
+        target: Literal["prior", "labeled"] = "prior",
         start: Literal["uniform", "first batch"] = "uniform",
+        prior: Tensor | None = None,
     ) -> None:
         super().__init__()
-        if num_classes < 1:
-            raise WorkshopError(f"num_classes={num_classes}: it must be at least 1.")
+        if not class_shape or min(class_shape) < 1:
+            raise WorkshopError(
+                f"class_shape={tuple(class_shape)}: give (K,) with at least one class."
+            )
         if target not in TARGETS:
             raise unknown_name("target of the alignment", target, TARGETS)
         if start not in STARTS:
             raise unknown_name("start of the alignment", start, STARTS)
         self.momentum = check_momentum(momentum)
         self.target, self.start = target, start
-        uniform = torch.full((num_classes,), 1 / num_classes)
-        self.register_buffer("average", uniform)
-        if target == "labeled":
-            self.register_buffer("wanted", uniform.clone())
-        if start == "first batch":
-            self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
+        even = uniform(class_shape)
+        self.register_buffer("average", even)
+        self.register_buffer("wanted", even.clone() if prior is None else prior.clone())
+        self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
 
     def forward(self, probs: Tensor, probs_labeled: Tensor | None = None) -> Tensor:
-        """Take a batch into the averages, then return it aligned.
+        """Update the averages with a batch, then return it aligned.
 
-        Shape: (N, K) -> (N, K), rows sum to 1; `probs_labeled` (B, K), needed by the
-        target "labeled" alone.
+        Shape: (B, K), (B, K, H, W) or (B, 2, K) -> the same; sums to 1 over dimension
+        1. `probs_labeled`, only needed by the target "labeled", likewise.
 
         Raises:
             WorkshopError: another number of classes than the average has, or no
-                labeled predictions although they are the target.
+                labelled predictions although they are the target.
         """
         self._check(probs)
         if self.training:
-            self._update(probs.detach().mean(dim=0))
+            self._update(class_mean(probs.detach(), self.average))
             if self.target == "labeled":
                 if probs_labeled is None:
                     raise WorkshopError(
-                        "this alignment follows the labeled predictions: give them as"
-                        " probs_labeled, or build it with target='uniform'."
+                        "this alignment follows the labelled predictions: give them as"
+                        " probs_labeled, or build it with target='prior'."
                     )
-                follow(self.wanted, probs_labeled.mean(dim=0), self.momentum)
+                labeled = class_mean(probs_labeled, self.wanted)
+                ema_update_(self.wanted, labeled, self.momentum)
         return self.divide(probs)
 
     def divide(self, probs: Tensor) -> Tensor:
-        """Return predictions aligned by the averages as they are.
-
-        Shape: (N, K) -> (N, K), rows sum to 1.
-        """
+        """Return predictions aligned by the averages as they are now."""
         # New tensors: the next update cannot change what autograd still holds.
-        ratio = 1 / (self.average + RAREST)  # (K,)
-        if self.target == "labeled":
-            ratio = ratio * (self.wanted + RAREST)
-        aligned = probs * ratio  # (N, K)
+        ratio = (self.wanted + RAREST) / (self.average + RAREST)  # (K,) or (2, K)
+        ratio = ratio.view(1, *ratio.shape, *(1,) * (probs.ndim - 1 - ratio.ndim))
+        aligned = probs * ratio
         return aligned / aligned.sum(dim=1, keepdim=True)
 
     def _update(self, batch_mean: Tensor) -> None:
         if self.start == "first batch":
-            # Without reading the counter back: a GPU would have to be waited for.
+            # Without reading the counter back, which would make a GPU wait.
             latest = mean_over_ranks(batch_mean).to(self.average.dtype)
             self.average.copy_(torch.where(self.batches == 0, latest, self.average))
-            self.batches += 1
-        follow(self.average, batch_mean, self.momentum)
+        self.batches += 1
+        ema_update_(self.average, batch_mean, self.momentum)
 
     def _check(self, probs: Tensor) -> None:
-        if probs.ndim != 2 or probs.shape[1] != len(self.average):
+        expected = tuple(self.average.shape)
+        if tuple(probs.shape[1 : 1 + len(expected)]) != expected:
+            shape = ", ".join(["B", *map(str, expected), "..."])
             raise WorkshopError(
                 f"probabilities of shape {tuple(probs.shape)} given, but this alignment"
-                f" was built for {len(self.average)} classes: expected"
-                f" (N, {len(self.average)})."
+                f" was built for {expected[0]} classes: expected ({shape})."
             )
+
+
+class MovingAverageAlignment(nn.Module):
+    """Divide predictions by their mean over the last batches, as CoMatch does.
+
+        average = mean over the last `batches` batches of mean_i p_i
+        q_i = p_i / average, normalised
+
+    The aim of `DistributionAlignment`, which explains it; the average is a plain mean
+    over a window and includes the present batch fully. So it acts from the first step,
+    and a batch that has left the window is forgotten altogether.
+
+    Source: Li, Xiong and Hoi 2021 (CoMatch, arXiv:2011.11183); the window of 32 is that
+    of its implementation.
+
+    Args:
+        num_classes: K.
+        batches: length of the window. Short: the alignment follows the accidents of
+            single batches, and where a batch has fewer images than there are classes
+            it forces the missing classes upon it. Long: the average lags behind.
+
+    The window is a buffer and moves on in training mode only, before it is used.
+    """
+
+    def __init__(self, num_classes: int, batches: int = 32) -> None:
+        super().__init__()
+        self.window = MemoryQueue(batches, num_classes)
+
+    def forward(self, probs: Tensor) -> Tensor:
+        """Add a batch to the window, then return it aligned.
+
+        Shape: (N, K) -> (N, K), rows sum to 1.
+
+        Raises:
+            WorkshopError: another number of classes than the window has.
+        """
+        K = self.window.rows.shape[1]
+        if probs.ndim != 2 or probs.shape[1] != K:
+            raise WorkshopError(
+                f"probabilities of shape {tuple(probs.shape)} given, but this alignment"
+                f" was built for {K} classes: expected (N, {K})."
+            )
+        if self.training:
+            self.window.push(mean_over_ranks(probs.mean(dim=0))[None])
+        # Rows not written yet are zero and add nothing to the sum.
+        average = self.window.rows.sum(dim=0) / self.window.filled.clamp_min(1)  # (K,)
+        aligned = probs / average.clamp_min(RAREST)  # (N, K)
+        return aligned / aligned.sum(dim=1, keepdim=True)

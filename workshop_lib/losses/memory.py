@@ -1,13 +1,67 @@
-"""A memory of images seen lately, and what they say about a new one."""
+"""Memory queues: the latest rows in a buffer of fixed size."""
 
-__all__ = ["PseudoLabelMemory"]
+__all__ = [
+    "MemoryQueue",
+    "PseudoLabelMemory",
+]
 
 import torch
 from torch import Tensor, nn
 
-from workshop_lib.losses.precise import precise_matmul, similarity
-from workshop_lib.losses.ring import Ring
+from workshop_lib.errors import WorkshopError
+from workshop_lib.losses.fp32 import fp32_matmul, similarity
 from workshop_lib.ranks import gather_rows
+
+
+class MemoryQueue(nn.Module):
+    """Keep the latest `size` rows; a new row takes the place of the oldest.
+
+    Rows, pointer and count are buffers, so they are saved with a checkpoint and move
+    with `.to`. Nothing is read back from the device: a GPU never has to be waited for.
+
+    Args:
+        size: rows that are kept.
+        width: numbers in a row.
+    """
+
+    rows: Tensor  # (size, width); zeros where nothing has been written yet
+    pointer: Tensor  # where the next row goes
+    filled: Tensor  # rows that have been written, at most `size`
+
+    def __init__(self, size: int, width: int) -> None:
+        super().__init__()
+        if size < 1 or width < 1:
+            raise WorkshopError(
+                f"a memory of {size} rows of {width} numbers: both must be at least 1."
+            )
+        self.register_buffer("rows", torch.zeros(size, width))
+        self.register_buffer("pointer", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("filled", torch.zeros((), dtype=torch.int64))
+
+    @property
+    def is_full(self) -> Tensor:
+        """A bool scalar on the device: every row has been written."""
+        return self.filled == len(self.rows)
+
+    @torch.no_grad()
+    def push(self, new: Tensor) -> None:
+        """Write rows, the last one being the latest. Their number is free.
+
+        Shape: (n, width).
+
+        Raises:
+            WorkshopError: rows of another width.
+        """
+        size, width = self.rows.shape
+        if new.ndim != 2 or new.shape[1] != width:
+            raise WorkshopError(
+                f"rows of shape {tuple(new.shape)} given to a memory of (n, {width})."
+            )
+        skipped = max(0, len(new) - size)  # they would be overwritten at once
+        places = torch.arange(skipped, len(new), device=self.rows.device)
+        self.rows[(self.pointer + places) % size] = new[skipped:].to(self.rows.dtype)
+        self.pointer.add_(len(new)).remainder_(size)
+        self.filled.add_(len(new)).clamp_(max=size)
 
 
 class PseudoLabelMemory(nn.Module):
@@ -33,25 +87,25 @@ class PseudoLabelMemory(nn.Module):
     def __init__(self, size: int, embedding_dim: int, num_classes: int) -> None:
         super().__init__()
         self.embedding_dim = embedding_dim
-        self.ring = Ring(size, embedding_dim + num_classes)
+        self.queue = MemoryQueue(size, embedding_dim + num_classes)
 
     @property
     def embeddings(self) -> Tensor:
         """Shape: (size, D)."""
-        return self.ring.rows[:, : self.embedding_dim]
+        return self.queue.rows[:, : self.embedding_dim]
 
     @property
     def probs(self) -> Tensor:
         """Shape: (size, K)."""
-        return self.ring.rows[:, self.embedding_dim :]
+        return self.queue.rows[:, self.embedding_dim :]
 
     def push(self, z: Tensor, probs: Tensor) -> None:
         """Remember images, those of all ranks, in the order of the global batch.
 
         Shape: `z` (n, D) of unit length, `probs` (n, K).
         """
-        dtype = self.ring.rows.dtype
-        self.ring.push(gather_rows(torch.cat([z.to(dtype), probs.to(dtype)], dim=1)))
+        dtype = self.queue.rows.dtype
+        self.queue.push(gather_rows(torch.cat([z.to(dtype), probs.to(dtype)], dim=1)))
 
     @torch.no_grad()
     def smooth(
@@ -81,8 +135,8 @@ class PseudoLabelMemory(nn.Module):
         """
         near = similarity(z, self.embeddings, temperature)  # (N, size)
         attention = torch.softmax(near, dim=1)
-        recalled = precise_matmul(attention, self.probs)  # (N, K)
+        recalled = fp32_matmul(attention, self.probs)  # (N, K)
         smoothed = weight * probs + (1 - weight) * recalled
         if ready is None:
-            return torch.where(self.ring.is_full, smoothed, probs)
+            return torch.where(self.queue.is_full, smoothed, probs)
         return smoothed if ready else probs

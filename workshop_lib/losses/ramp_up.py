@@ -1,6 +1,8 @@
-"""A weight that grows from 0 to 1 while the network learns the first things."""
+"""A weight that grows from 0 to 1 early in training."""
 
-__all__ = ["RampUp"]
+__all__ = [
+    "RampUp",
+]
 
 import math
 from typing import Literal

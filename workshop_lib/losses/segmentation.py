@@ -1,12 +1,4 @@
-"""Losses of maps: a class for each pixel, and pixels whose class nobody knows.
-
-Letters: B tiles of H x W pixels, K classes. Everything is computed in float32 or finer.
-Where no pixel of a batch is known, each loss is 0 with a gradient of 0, not NaN.
-
-Of several ranks each has its part of the tiles, and not equally many known pixels. What
-is divided by is therefore counted over all of them: the mean of the ranks' losses, and
-of their gradients, is that of one process with the whole batch.
-"""
+"""Losses on maps: cross-entropy, focal and Dice, with unknown pixels left out."""
 
 __all__ = [
     "SEGMENTATION_LOSSES",
@@ -23,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from workshop_lib.errors import WorkshopError, unknown_name
-from workshop_lib.losses.precise import at_least_float32
+from workshop_lib.losses.fp32 import at_least_fp32
 from workshop_lib.pixels import IGNORE
 from workshop_lib.ranks import mean_over_ranks, sum_over_ranks
 
@@ -150,7 +142,7 @@ def _pixels(logits: Tensor, masks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             f"scores of shape {tuple(logits.shape)} and masks of shape"
             f" {tuple(masks.shape)}: expected (B, K, H, W) and (B, H, W)."
         )
-    scores = at_least_float32(logits).permute(0, 2, 3, 1).reshape(-1, K)
+    scores = at_least_fp32(logits).permute(0, 2, 3, 1).reshape(-1, K)
     y = masks.reshape(-1).long()
     known = y != IGNORE
     return scores, y.masked_fill(~known, 0), known.to(scores.dtype)

@@ -1,229 +1,153 @@
-"""CoMatch: classes and embeddings correct each other."""
+"""CoMatch: class probabilities and embeddings correct each other."""
 
-__all__ = ["CoMatch", "comatch_loss"]
+__all__ = ["CoMatch"]
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from workshop_lib.losses.consistency import (
-    confidence_mask,
-    consistency_loss,
-    pseudo_label,
-    supervised_loss,
-)
-from workshop_lib.losses.graph_contrast import graph_contrast, pseudo_label_graph
+from workshop_lib.losses.alignment import MovingAverageAlignment
+from workshop_lib.losses.contrastive import graph_contrast, pseudo_label_graph
 from workshop_lib.losses.memory import PseudoLabelMemory
-from workshop_lib.losses.window_alignment import WindowAlignment
-from workshop_lib.methods.contrasting import Contrasting, check_knobs
-from workshop_lib.methods.protocol import Batch, LossTerms
-from workshop_lib.models.output import Output
+from workshop_lib.methods.base import Batch, Outputs, TrainingSize, check_ranges
+from workshop_lib.methods.contrastive import ContrastiveMethod
+from workshop_lib.methods.fixmatch import Guess
+from workshop_lib.models.heads import Head
 from workshop_lib.ranks import gather_rows, gather_rows_with_gradient
 
 
-def comatch_loss(
-    logits_x: Tensor,
-    y: Tensor,
-    logits_u_s: Tensor,
-    z_u_s: Tensor,
-    z_u_c: Tensor,
-    probs: Tensor,
-    *,
-    threshold: float = 0.95,
-    graph_threshold: float = 0.8,
-    graph_temperature: float = 0.2,
-    lambda_u: float = 1.0,
-    lambda_c: float = 1.0,
-) -> LossTerms:
-    """Compute CoMatch's loss, given the pseudo-labels of `CoMatch.pseudo_labels`.
-
-    Gradient flows through all arguments but `y` and `probs`. With several ranks the
-    graph is that of the global batch.
-
-    Shape: `logits_x` (B, K), `y` (B,), `logits_u_s` (mu*B, K), embeddings `z_u_s` and
-    `z_u_c` (mu*B, D) of unit length, `probs` (mu*B, K) -> `LossTerms` with parts
-    loss_x, loss_u, loss_c, mask_rate.
-    """
-    loss_x = supervised_loss(logits_x, y)
-
-    mask = confidence_mask(probs, threshold)  # (mu*B,)
-    loss_u = consistency_loss(logits_u_s, probs, mask)  # soft labels, unlike FixMatch
-
-    graph = pseudo_label_graph(gather_rows(probs), graph_threshold)  # (mu*B, mu*B)
-    z_s, z_c = gather_rows_with_gradient(z_u_s), gather_rows_with_gradient(z_u_c)
-    loss_c = graph_contrast(z_s, z_c, graph, graph_temperature)
-
-    return LossTerms(
-        total=loss_x + lambda_u * loss_u + lambda_c * loss_c,
-        parts={
-            "loss_x": loss_x.detach(),
-            "loss_u": loss_u.detach(),
-            "loss_c": loss_c.detach(),
-            "mask_rate": mask.mean(),
-        },
-        pseudo_labels=probs.argmax(dim=1),
-        mask=mask,
-    )
-
-
-class CoMatch(Contrasting):
-    """Smooth pseudo-labels over neighbours; make neighbours of what is labeled alike.
+@dataclass(eq=False)
+class CoMatch(ContrastiveMethod):
+    """Smooth pseudo-labels over neighbours; make neighbours of equal pseudo-labels.
 
     The network gives each image two things: class probabilities, and an embedding on
-    the unit sphere. A pseudo-label is mixed with those of images seen lately whose
+    the unit sphere. A pseudo-label is mixed with those of recent images whose
     embeddings are near, so that one odd answer is outvoted by its neighbourhood. In
     turn the embeddings of two views are trained to be neighbours where pseudo-labels
     agree, so that neighbourhoods become classes.
 
         p_i = alignment(softmax(f(weak(u_i)) / temperature))
-        q_i = smoothing p_i + (1 - smoothing) recall(z(weak(u_i)))
+        q_i = memory_weight p_i + (1 - memory_weight) recall(z(weak(u_i)))
         L = 1/B sum_b H(y_b, f(weak(x_b)))
           + lambda_u / (mu B) sum_i mask_i H(q_i, f(strong(u_i)))
           + lambda_c / (mu B) sum_i H(W_i, S_i)
         W: which pseudo-labels q agree; S: which embeddings are near, strong against
         contrastive view (`pseudo_label_graph`, `graph_contrast`)
 
+    With several ranks the graph is that of the global batch.
+
     Source: Li, Xiong and Hoi 2021, "CoMatch: Semi-supervised Learning with Contrastive
-    Graph Regularization". Its implementation counts steps in an epoch, and in later
-    epochs smooths with a memory that may still be partly empty; here smoothing starts
-    with the first step that finds the memory full.
+    Graph Regularization", arXiv:2011.11183. Its implementation counts steps in an
+    epoch, and in later epochs smooths with a memory that may still be partly empty;
+    here smoothing starts with the first step that finds the memory full.
 
     Args:
-        num_classes: K.
-        batch_size, mu: B and mu; with `queue_batches` they make the memory's size.
-        labeled_view, projection_dim, joint_forward: see `Contrasting`. The labeled
+        labeled_view, joint_forward, temperature: see `FixMatch`. The labelled
             embeddings that enter the memory come from the pass with gradient in either
             case, and are cut from the graph.
+        alignment, momentum: for other heads than the scene's, as in `FixMatch`. The
+            scene's alignment over `alignment_batches` is part of the method.
         threshold: confidence, after smoothing, from which a pseudo-label counts; 0.95
-            in the paper, 0.8 where only a few thousand steps are to be had. Smoothing
-            lowers confidence: too high a threshold leaves `mask_rate` at 0 for longer
+            in the paper, 0.8 when you can afford only a few thousand steps. Smoothing
+            lowers confidence: too high a threshold leaves the mask rate at 0 for longer
             than in FixMatch.
-        temperature: of the pseudo-label's softmax; 1.
-        alignment_batches: window of the distribution alignment, which is part of the
-            method; 32. See `WindowAlignment`.
+        alignment_batches: window of the distribution alignment; 32. See
+            `MovingAverageAlignment`.
         queue_batches: steps that the memory reaches back; 5. Long memories hold
-            embeddings of a network that has moved on.
-        smoothing: weight of the classifier's own answer; 0.9. At 1 the memory is not
-            asked; much lower, an early embedding, which knows nothing, decides.
+            embeddings of a network that has changed since.
+        memory_weight: weight of the classifier's own answer; 0.9. At 1 the memory is
+            not asked; much lower, an early embedding, which knows nothing, decides.
         graph_threshold: agreement from which two images are to be neighbours; 0.8. Too
             low: images of different classes are pulled together, and everything
             collapses; at 1 only the two views of an image are.
         graph_temperature: of both comparisons of embeddings; 0.2.
-        lambda_u: weight of the unlabeled part; 1 in the paper, 10 on ImageNet.
-        lambda_c: weight of the contrastive part; 1, 5 on STL-10, 10 on ImageNet. Too
-            high for the learning rate, and the classes are not learnt any more.
+        lambda_u: weight of the unlabelled part; 1 in the paper, 10 on ImageNet.
+        lambda_c: weight of the contrastive part; 1, 5 on STL-10, 10 on ImageNet.
     """
 
-    knobs: tuple[str, ...] = (
-        *Contrasting.knobs,
-        "num_classes",
-        "batch_size",
-        "mu",
-        "threshold",
-        "temperature",
-        "queue_batches",
-        "smoothing",
-        "graph_threshold",
-        "graph_temperature",
-        "lambda_u",
-        "lambda_c",
-    )
+    alignment_batches: int = 32
+    queue_batches: int = 5
+    memory_weight: float = 0.9
+    graph_threshold: float = 0.8
+    graph_temperature: float = 0.2
 
-    def __init__(
-        self,
-        *,
-        num_classes: int,
-        batch_size: int,
-        mu: int,
-        labeled_view: str = "weak",
-        projection_dim: int = 64,
-        threshold: float = 0.95,
-        temperature: float = 1.0,
-        alignment_batches: int = 32,
-        queue_batches: int = 5,
-        smoothing: float = 0.9,
-        graph_threshold: float = 0.8,
-        graph_temperature: float = 0.2,
-        lambda_u: float = 1.0,
-        lambda_c: float = 1.0,
-        joint_forward: bool = False,
-    ) -> None:
-        super().__init__(
-            labeled_view=labeled_view,
-            projection_dim=projection_dim,
-            joint_forward=joint_forward,
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_ranges(
+            self,
+            positive=["graph_temperature", "queue_batches", "alignment_batches"],
+            fractions=["memory_weight", "graph_threshold"],
         )
-        check_knobs(
-            {"graph_temperature": graph_temperature, "queue_batches": queue_batches},
-            {"smoothing": smoothing, "graph_threshold": graph_threshold},
-        )
-        self.threshold = threshold
-        self.temperature = temperature
-        self.smoothing = smoothing
-        self.graph_threshold = graph_threshold
-        self.graph_temperature = graph_temperature
-        self.lambda_u = lambda_u
-        self.lambda_c = lambda_c
-        self.align = WindowAlignment(num_classes, alignment_batches)
-        size = queue_batches * (mu + 1) * batch_size
-        self.memory = PseudoLabelMemory(size, projection_dim, num_classes)
+
+    def setup(self, model: nn.Module, size: TrainingSize) -> None:
+        """Make alignment and memory of the scene's classes."""
+        super().setup(model, size)
+        if self.scene in self.align:
+            del self.align[self.scene]
+        (K,) = model.heads[self.scene].class_shape  # type: ignore[index, union-attr, misc]
+        D = model.projection.out_features  # type: ignore[union-attr]
+        self.window = MovingAverageAlignment(K, self.alignment_batches)
+        length = self.queue_batches * (size.mu + 1) * size.batch_size
+        self.memory = PseudoLabelMemory(length, D, K)  # type: ignore[arg-type]
+
+    def guess(
+        self, name: str, head: Head, out_w: Outputs, out_x: Outputs, batch: Batch
+    ) -> Guess:
+        """Return aligned and smoothed pseudo-labels of the scene."""
+        guess = super().guess(name, head, out_w, out_x, batch)
+        if name != self.scene:
+            return guess
+        y = batch.targets[name][:, None]  # (B, 1)
+        labels = F.one_hot(y[:, 0].clamp_min(0), guess.probs.shape[1])  # (B, K)
+        labels = torch.where(y >= 0, labels, guess.labeled)  # unknown: own answer
+        z_w, z_x = out_w["projection"], out_x["projection"]
+        return guess._replace(probs=self.smooth(guess.probs, z_w, z_x, labels))
 
     @torch.no_grad()
-    def pseudo_labels(
+    def smooth(
         self,
-        logits_u_w: Tensor,
+        probs: Tensor,
         z_u_w: Tensor,
         z_x: Tensor,
-        y: Tensor,
-        smooth: bool | None = None,
+        labels: Tensor,
+        ready: bool | None = None,
     ) -> Tensor:
         """Return aligned and smoothed pseudo-labels, and remember this batch.
 
         Smoothing asks the memory as it was before this batch. What is remembered is
-        aligned but not smoothed, or a mistake would confirm itself; labeled images
+        aligned but not smoothed, or a mistake would confirm itself; labelled images
         enter with their label.
 
         Args:
-            smooth: None smooths once the memory is full; a bool overrules that.
+            ready: None smooths once the memory is full; a bool overrides that.
 
-        Shape: `logits_u_w` (mu*B, K), `z_u_w` (mu*B, D), `z_x` (B, D), `y` (B,) ->
-        (mu*B, K) without gradient.
+        Shape: `probs` (mu*B, K), `z_u_w` (mu*B, D), `z_x` (B, D), `labels`
+        (B, K) one-hot -> (mu*B, K) without gradient.
         """
-        aligned = self.align(pseudo_label(logits_u_w, self.temperature))  # (mu*B, K)
-        probs = self.memory.smooth(
+        aligned = self.window(probs)  # (mu*B, K)
+        smoothed = self.memory.smooth(
             aligned,
             z_u_w,
-            weight=self.smoothing,
+            weight=self.memory_weight,
             temperature=self.graph_temperature,
-            ready=smooth,
+            ready=ready,
         )
         if self.training:
             self.memory.push(z_u_w, aligned)
-            self.memory.push(z_x, F.one_hot(y, aligned.shape[1]))
-        return probs
+            self.memory.push(z_x, labels)
+        return smoothed
 
-    def loss(
-        self, lab: Output, y: Tensor, strong: Output, contrastive: Output, probs: Tensor
-    ) -> LossTerms:
-        """Return `comatch_loss` with this method's knobs."""
-        return comatch_loss(
-            lab.logits,
-            y,
-            strong.logits,
-            strong.embedding,
-            contrastive.embedding,
-            probs,
-            threshold=self.threshold,
-            graph_threshold=self.graph_threshold,
-            graph_temperature=self.graph_temperature,
-            lambda_u=self.lambda_u,
-            lambda_c=self.lambda_c,
-        )
+    def target(self, guess: Guess) -> Tensor:
+        """Return soft labels for the scene, unlike FixMatch; hard ones elsewhere."""
+        return guess.probs if guess.name == self.scene else super().target(guess)
 
-    def forward(self, model: nn.Module, batch: Batch) -> LossTerms:
-        """Return the loss of one step; see `comatch_loss`, `Contrasting.outputs`."""
-        lab, weak, strong, contrastive = self.outputs(model, batch)
-        probs = self.pseudo_labels(
-            weak.logits, weak.embedding, lab.embedding, batch.y_lab
-        )
-        return self.loss(lab, batch.y_lab, strong, contrastive, probs)
+    def contrast(
+        self, guess: Guess, out_s: Outputs, out_c: Outputs
+    ) -> dict[str, Tensor]:
+        """Return the contrast of embeddings on the graph of pseudo-labels."""
+        graph = pseudo_label_graph(gather_rows(guess.probs), self.graph_threshold)
+        z_s = gather_rows_with_gradient(out_s["projection"])
+        z_c = gather_rows_with_gradient(out_c["projection"])
+        return {"contrast": graph_contrast(z_s, z_c, graph, self.graph_temperature)}

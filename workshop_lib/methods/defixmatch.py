@@ -1,136 +1,83 @@
-"""DeFixMatch: FixMatch less the bias that its own pseudo-labels bring."""
+"""DeFixMatch: FixMatch without the bias of its own pseudo-labels."""
 
-__all__ = ["DeFixMatch", "defixmatch_loss"]
+__all__ = ["DeFixMatch"]
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import cast
+
+import torch
 from torch import Tensor, nn
 
 from workshop_lib.losses.alignment import DistributionAlignment
-from workshop_lib.losses.consistency import (
-    confidence_mask,
-    consistency_loss,
-    pseudo_label,
-    supervised_loss,
-)
-from workshop_lib.methods.forward import forward_views
-from workshop_lib.methods.protocol import Batch, LossTerms, Method
+from workshop_lib.losses.pseudo_labels import masked_mean
+from workshop_lib.methods.base import Batch, Outputs, forward_views, heads_of
+from workshop_lib.methods.fixmatch import FixMatch
 
 
-def defixmatch_loss(
-    logits_x_w: Tensor,
-    logits_x_s: Tensor,
-    y: Tensor,
-    logits_u_w: Tensor,
-    logits_u_s: Tensor,
-    threshold: float = 0.95,
-    lambda_u: float = 0.5,
-    align: DistributionAlignment | None = None,
-) -> LossTerms:
-    """Compute DeFixMatch's loss from logits; gradient flows into all but `logits_u_w`.
+@dataclass(eq=False)
+class DeFixMatch(FixMatch):
+    """Subtract on labelled images what consistency adds without looking at labels.
 
-    Shape: `logits_x_w` and `logits_x_s` (B, K), `y` (B,), `logits_u_w` and
-    `logits_u_s` (mu*B, K) -> `LossTerms` with parts loss_x, loss_u, loss_anti (the term
-    that is subtracted), mask_rate.
-    """
-    loss_x = (supervised_loss(logits_x_w, y) + supervised_loss(logits_x_s, y)) / 2
-
-    probs_u, probs_x = pseudo_label(logits_u_w), pseudo_label(logits_x_w)
-    if align is not None:
-        probs_u = align(probs_u)  # (mu*B, K)
-        probs_x = align.divide(probs_x)  # (B, K), by the average of unlabeled images
-    pseudo, mask = probs_u.argmax(dim=1), confidence_mask(probs_u, threshold)
-    loss_u = consistency_loss(logits_u_s, pseudo, mask)
-    anti = consistency_loss(
-        logits_x_s, probs_x.argmax(dim=1), confidence_mask(probs_x, threshold)
-    )
-
-    return LossTerms(
-        total=loss_x + lambda_u * (loss_u - anti),
-        parts={
-            "loss_x": loss_x.detach(),
-            "loss_u": loss_u.detach(),
-            "loss_anti": anti.detach(),
-            "mask_rate": mask.mean(),
-        },
-        pseudo_labels=pseudo,
-        mask=mask,
-    )
-
-
-class DeFixMatch(Method):
-    """Take back on labeled images what consistency did to them without looking.
-
-    FixMatch's unlabeled term pulls the loss away from what is wanted, however many
-    labels there are: with wrong pseudo-labels it can end worse than no unlabeled image
-    at all. Subtracting the same term on the labeled images leaves, on average over
-    draws, the supervised loss, so that unlabeled images can only lower its variance.
-    The strong view of labeled images is trained on too, which the subtraction cancels.
+    FixMatch's unlabelled term pulls the loss away from the supervised one, however many
+    labels there are: with wrong pseudo-labels it can end worse than without unlabelled
+    images. Subtracting the same term on the labelled images leaves, on average over
+    draws, the supervised loss, so that unlabelled images can only lower its variance.
+    The strong view of labelled images is trained on too, which the subtraction cancels.
 
         L = 1/(2B) sum_b [H(y_b, f(weak(x_b))) + H(y_b, f(strong(x_b)))]
           + lambda_u [1/(mu B) sum_i h(u_i) - 1/B sum_b h(x_b)]
         h(v) = 1[max q >= threshold] H(argmax q, f(strong(v))),  q = softmax(f(weak(v)))
 
     Source: Schmutz, Humbert and Mattei 2023, "Don't fear the unlabelled: safe
-    semi-supervised learning via debiasing". The proof speaks of labeled images drawn
-    like the unlabeled ones, and of many; with four per class, by heart after a few
-    hundred steps, h(x) is nearly the supervised loss of the strong view.
+    semi-supervised learning via debiasing", arXiv:2203.07512. The proof is about
+    labelled images drawn like the unlabelled ones, and many; with four per class,
+    memorised after a few hundred steps, h(x) is nearly the supervised loss of the
+    strong view.
 
     Args:
-        num_classes: K, for the alignment's average.
-        threshold: confidence from which a pseudo-label counts; see `FixMatch`.
-        alignment: as in `FixMatch` (the paper does not).
-        running_momentum: of the alignment's average; 0.99 remembers 100 batches.
-        lambda_u: weight of the unlabeled and of the subtracted term, 1/2: then known
-            labels cancel exactly in the labeled strong view. Above it, that view is
+        threshold, alignment, momentum, temperature, joint_forward: see `FixMatch`.
+        labeled_view: not read: labelled images are seen in both views.
+        lambda_u: weight of the unlabelled and of the subtracted term, 1/2: then known
+            labels cancel exactly in the labelled strong view. Above it, that view is
             pushed away from its own labels, and the loss has no lower bound.
-        joint_forward: see `forward_views`.
     """
 
-    labeled_views = ("weak", "strong")
-    views = ("weak", "strong")
-    knobs = (
-        "num_classes",
-        "threshold",
-        "alignment",
-        "running_momentum",
-        "lambda_u",
-        "joint_forward",
-    )
+    lambda_u: float = 0.5
 
-    def __init__(
-        self,
-        *,
-        num_classes: int,
-        threshold: float = 0.95,
-        alignment: bool = False,
-        running_momentum: float = 0.99,
-        lambda_u: float = 0.5,
-        joint_forward: bool = False,
-    ) -> None:
-        super().__init__()
-        self.threshold = threshold
-        self.lambda_u = lambda_u
-        self.joint_forward = joint_forward
-        self.align = (
-            DistributionAlignment(num_classes, running_momentum) if alignment else None
-        )
+    @property
+    def labeled_views(self) -> tuple[str, ...]:
+        """Labelled images are seen weakly and strongly."""
+        return ("weak", "strong")
 
-    def forward(self, model: nn.Module, batch: Batch) -> LossTerms:
-        """Return the loss of one step; see `defixmatch_loss`.
+    def losses(self, model: nn.Module, batch: Batch) -> Iterator[tuple[str, Tensor]]:
+        """Yield supervised, unsupervised and subtracted terms per head."""
+        self.check_views(batch)
+        (x_weak, x_strong), (weak, strong) = batch.labeled, batch.views
+        (out_x_w, out_x_s, out_s), (out_w,) = forward_views(
+            model, [x_weak, x_strong, strong], [weak], joint=self.joint_forward
+        )
+        for out in (out_x_w, out_x_s):
+            for name, loss in self.supervised(model, out, batch.targets):
+                yield name, loss / 2
+        guesses = self.guesses(model, out_w, out_x_w, batch)
+        yield from self.unsupervised(model, guesses, out_w, out_s, batch)
+        yield from self._subtracted(model, out_x_w, out_x_s)
 
-        Raises:
-            WorkshopError: other views than two labeled and two unlabeled ones.
-        """
-        x_w, x_s, u_w, u_s = self.views_of(batch)
-        (of_x_w, of_x_s, of_u_s), (of_u_w,) = forward_views(
-            model, [x_w, x_s, u_s], [u_w], joint=self.joint_forward
-        )
-        return defixmatch_loss(
-            of_x_w.logits,
-            of_x_s.logits,
-            batch.y_lab,
-            of_u_w.logits,
-            of_u_s.logits,
-            threshold=self.threshold,
-            lambda_u=self.lambda_u,
-            align=self.align,
-        )
+    def _subtracted(
+        self, model: nn.Module, out_weak: Outputs, out_strong: Outputs
+    ) -> Iterator[tuple[str, Tensor]]:
+        """Yield the unsupervised term on labelled images, with a minus sign."""
+        for name, head in heads_of(model):
+            if head.class_shape:
+                probs = head.probabilities(out_weak[name], self.temperature)
+                if name in self.align:  # by the average of unlabelled images
+                    align = cast(DistributionAlignment, self.align[name])
+                    probs = align.divide(probs)
+                target = head.harden(probs)[0]
+                weight = head.confident(probs, self.threshold)
+            else:
+                target, weight = head.pseudo_label(out_weak[name])
+            loss = masked_mean(head.loss(out_strong[name], target), weight)
+            self.log[f"{name}/subtracted"] = torch.as_tensor(loss.detach())
+            yield f"{name}/subtracted", -self.lambda_u * loss

@@ -1,19 +1,24 @@
-"""FreeMatch: thresholds that follow how sure the network is by now."""
+"""FreeMatch: thresholds that follow the confidence of the network."""
 
-__all__ = ["FreeMatch", "SelfAdaptiveThreshold", "fairness_loss", "freematch_loss"]
+__all__ = ["FreeMatch", "SelfAdaptiveThreshold", "fairness_loss"]
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from workshop_lib.losses.consistency import (
-    consistency_loss,
-    pseudo_label,
-    supervised_loss,
+from workshop_lib.losses.alignment import (
+    check_momentum,
+    class_mean,
+    ema_update_,
+    per_class,
+    uniform,
 )
-from workshop_lib.losses.running import check_momentum, follow
-from workshop_lib.methods.protocol import Batch, LossTerms
-from workshop_lib.methods.weak_strong import WeakStrong
+from workshop_lib.methods.base import Batch, Outputs, TrainingSize, heads_of
+from workshop_lib.methods.fixmatch import ConsistencyMethod, Guess
 from workshop_lib.ranks import gather_rows, mean_over_ranks
 
 HIGHEST = 0.95  # that a clipped threshold can reach
@@ -25,11 +30,11 @@ class SelfAdaptiveThreshold(nn.Module):
 
         tau  <- m tau + (1 - m) mean_i max q_i
         p_k  <- m p_k + (1 - m) mean_i q_ik
-        h_k  <- m h_k + (1 - m) share of images with argmax q_i = k
+        h_k  <- m h_k + (1 - m) fraction of images with argmax q_i = k
         threshold_k = tau p_k / max_j p_j
 
     Args:
-        num_classes: K.
+        class_shape: (K,), or (2, K) for several labels per image.
         momentum: m; 0.999 in the paper, 0.99 for a few thousand steps.
         quantile: follow the 0.8 quantile of the confidences, not their mean.
         clip: never above 0.95.
@@ -44,7 +49,7 @@ class SelfAdaptiveThreshold(nn.Module):
 
     def __init__(
         self,
-        num_classes: int,
+        class_shape: Sequence[int],
         momentum: float = 0.999,
         quantile: bool = False,
         clip: bool = False,
@@ -53,30 +58,30 @@ class SelfAdaptiveThreshold(nn.Module):
         self.momentum = check_momentum(momentum)
         self.quantile = quantile
         self.clip = clip
-        self.register_buffer("confidence", torch.tensor(1 / num_classes))
-        self.register_buffer("probs", torch.full((num_classes,), 1 / num_classes))
-        self.register_buffer("histogram", torch.full((num_classes,), 1 / num_classes))
+        self.register_buffer("confidence", torch.tensor(1 / class_shape[0]))
+        self.register_buffer("probs", uniform(class_shape))
+        self.register_buffer("histogram", uniform(class_shape))
 
     def forward(self, probs: Tensor) -> Tensor:
-        """Take a batch in, then return the threshold of each image.
+        """Learn from a batch, then return the threshold of each guess.
 
-        Shape: (N, K) -> (N,).
+        Shape: (N, K), (N, K, H, W) or (N, 2, K) -> (N,), (N, H, W) or (N, K).
         """
-        highest, pseudo = probs.max(dim=1)  # (N,), (N,)
+        highest, pseudo = probs.max(dim=1)
         if self.training:
             self._update(probs, highest, pseudo)
-        per_class = self.confidence * self.probs / self.probs.max()  # (K,)
-        return per_class[pseudo].to(probs.dtype)
+        thresholds = self.confidence * self.probs / self.probs.amax(0)  # (K,)
+        return per_class(thresholds, pseudo).to(probs.dtype)
 
     def _update(self, probs: Tensor, highest: Tensor, pseudo: Tensor) -> None:
         everyone = gather_rows(highest)  # of all ranks
         level = everyone.quantile(0.8) if self.quantile else everyone.mean()
-        follow(self.confidence, level, self.momentum)
+        ema_update_(self.confidence, level, self.momentum)
         if self.clip:
             self.confidence.clamp_(max=HIGHEST)
-        follow(self.probs, probs.mean(dim=0), self.momentum)
-        share = F.one_hot(pseudo, probs.shape[1]).to(probs.dtype).mean(dim=0)
-        follow(self.histogram, share, self.momentum)
+        ema_update_(self.probs, class_mean(probs, self.probs), self.momentum)
+        hard = F.one_hot(pseudo, probs.shape[1]).movedim(-1, 1).to(probs.dtype)
+        ema_update_(self.histogram, class_mean(hard, self.histogram), self.momentum)
 
 
 def fairness_loss(
@@ -88,7 +93,7 @@ def fairness_loss(
 
     each normalised; the means are over the confident images, the histogram is that of
     the strong views' own hard labels (Wang et al. 2023, eq. 11 and 12). A class whose
-    share of hard labels is above its mean probability m_k has a small v_k, and since
+    fraction of hard labels is above its mean probability m_k has a small v_k, and since
     the gradient at m_k is (w_k - v_k) / m_k it is pushed down. A class that no
     confident view predicts adds a constant. Zero where no image is confident.
 
@@ -105,109 +110,76 @@ def fairness_loss(
     return torch.where(histogram.sum() > 0, loss, 0)
 
 
-def freematch_loss(
-    logits_x: Tensor,
-    y: Tensor,
-    logits_u_w: Tensor,
-    logits_u_s: Tensor,
-    adaptive: SelfAdaptiveThreshold,
-    lambda_u: float = 1.0,
-    lambda_e: float = 0.01,
-) -> LossTerms:
-    """Compute FreeMatch's loss from logits, and move the thresholds on.
+@dataclass(eq=False)
+class FreeMatch(ConsistencyMethod):
+    """FixMatch without a threshold to choose: it rises with the network's confidence.
 
-    Gradient flows through `logits_x` and `logits_u_s` only.
+    At the start nothing is confident, and a fixed threshold of 0.95 leaves unlabelled
+    images unused; later nearly everything is over it, even the wrong. FreeMatch asks
+    for the recent average confidence, less for classes that get little probability. A
+    second, small term keeps predictions from gathering in few classes.
 
-    Shape: `logits_x` (B, K), `y` (B,), `logits_u_w` and `logits_u_s` (mu*B, K) ->
-    `LossTerms` with parts loss_x, loss_u, loss_e, mask_rate, threshold (tau).
-    """
-    loss_x = supervised_loss(logits_x, y)
-
-    probs = pseudo_label(logits_u_w)  # (mu*B, K), no gradient
-    confidence, pseudo = probs.max(dim=1)  # (mu*B,), (mu*B,)
-    mask = (confidence >= adaptive(probs)).to(probs.dtype)  # (mu*B,)
-    loss_u = consistency_loss(logits_u_s, pseudo, mask)
-    loss_e = fairness_loss(logits_u_s, mask, adaptive)
-
-    return LossTerms(
-        total=loss_x + lambda_u * loss_u + lambda_e * loss_e,
-        parts={
-            "loss_x": loss_x.detach(),
-            "loss_u": loss_u.detach(),
-            "loss_e": loss_e.detach(),
-            "mask_rate": mask.mean(),
-            "threshold": adaptive.confidence.clone(),
-        },
-        pseudo_labels=pseudo,
-        mask=mask,
-    )
-
-
-class FreeMatch(WeakStrong):
-    """FixMatch without a threshold to choose: it rises as the network grows surer.
-
-    At the start nothing is sure, and a fixed threshold of 0.95 leaves unlabeled images
-    unused; later nearly everything is over it, also the wrong. FreeMatch asks for the
-    average confidence of late, less for classes that get little probability. A second,
-    small term keeps predictions from gathering in few classes.
-
-        L = 1/B sum_b H(y_b, f(weak(x_b)))
-          + lambda_u / (mu B) sum_i mask_i H(argmax q_i, f(strong(u_i)))
-          + lambda_e fairness
         mask_i = 1 if max q_i >= threshold_k with k = argmax q_i,  else 0
-        q_i = softmax(f(weak(u_i)))
+        L = ... + lambda_e fairness
 
-    with `SelfAdaptiveThreshold`'s thresholds and `fairness_loss`.
+    with `SelfAdaptiveThreshold`'s thresholds and `fairness_loss`. The fairness term is
+    for scenes only: it pulls the classes towards equal frequency, which neither maps
+    nor several labels per image have.
 
     Source: Wang et al. 2023, "FreeMatch: Self-adaptive Thresholding for Semi-supervised
-    Learning", eq. 5 to 12.
+    Learning", arXiv:2205.07246, eq. 5 to 12.
 
     Args:
-        num_classes: K.
-        labeled_view, joint_forward: see `WeakStrong`; "weak" and True in the paper.
-        running_momentum: of thresholds and class averages; 0.999. In a short run that
-            is too slow: the threshold stays near 1/K and lets every image through.
+        labeled_view, lambda_u, joint_forward: see `ConsistencyMethod`.
+        momentum: of thresholds and class averages; 0.999. In a short run that is too
+            slow: the threshold stays near 1/K and lets every image through.
         quantile: follow the 0.8 quantile of the confidences, not their mean: stricter.
         clip: keep the threshold at or below 0.95.
-        lambda_u: weight of the unlabeled part, 1.
         lambda_e: weight of the fairness, 0.001 to 0.05. It jumps between about -1 and
             -15 with the classes that a small batch happens to hold: far above 0.05 it
             drowns the rest.
     """
 
-    knobs = (*WeakStrong.knobs, "num_classes", "running_momentum", "lambda_u")
+    momentum: float = 0.999
+    quantile: bool = False
+    clip: bool = False
+    lambda_e: float = 0.01
 
-    def __init__(
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.adaptive = nn.ModuleDict()
+
+    def setup(self, model: nn.Module, size: TrainingSize) -> None:
+        """Start a threshold for every head with classes."""
+        for name, head in heads_of(model):
+            if head.class_shape:
+                self.adaptive[name] = SelfAdaptiveThreshold(
+                    head.class_shape, self.momentum, self.quantile, self.clip
+                )
+
+    def select(self, guess: Guess) -> Tensor:
+        """Return 1 where the confidence reaches the threshold of its class."""
+        adaptive = cast(SelfAdaptiveThreshold, self.adaptive[guess.name])
+        mask = guess.probs.amax(dim=1) >= adaptive(guess.probs)
+        self.log[f"{guess.name}/threshold"] = adaptive.confidence.clone()
+        return mask.to(guess.probs.dtype)
+
+    def unsupervised(
         self,
-        *,
-        num_classes: int,
-        labeled_view: str = "weak",
-        running_momentum: float = 0.999,
-        quantile: bool = False,
-        clip: bool = False,
-        lambda_u: float = 1.0,
-        lambda_e: float = 0.01,
-        joint_forward: bool = False,
-    ) -> None:
-        super().__init__(labeled_view=labeled_view, joint_forward=joint_forward)
-        self.adaptive = SelfAdaptiveThreshold(
-            num_classes, running_momentum, quantile, clip
-        )
-        self.lambda_u = lambda_u
-        self.lambda_e = lambda_e
-
-    def forward(self, model: nn.Module, batch: Batch) -> LossTerms:
-        """Return the loss of one step; see `freematch_loss` and `WeakStrong.logits`."""
-        logits_x, logits_u_w, logits_u_s = self.logits(model, batch)
-        return freematch_loss(
-            logits_x,
-            batch.y_lab,
-            logits_u_w,
-            logits_u_s,
-            self.adaptive,
-            lambda_u=self.lambda_u,
-            lambda_e=self.lambda_e,
-        )
+        model: nn.Module,
+        guesses: dict[str, Guess],
+        out_w: Outputs,
+        out_s: Outputs,
+        batch: Batch,
+    ) -> Iterator[tuple[str, Tensor]]:
+        """Yield the unsupervised term of each head, and of scenes the fairness."""
+        yield from super().unsupervised(model, guesses, out_w, out_s, batch)
+        for name, guess in guesses.items():
+            if guess.probs.ndim == 2:
+                mask = self.pseudo_labels[name][1]
+                adaptive = cast(SelfAdaptiveThreshold, self.adaptive[name])
+                loss = fairness_loss(out_s[name], mask, adaptive)
+                yield f"{name}/fairness", self.lambda_e * loss
 
 
 def _global_mean(rows: Tensor) -> Tensor:
@@ -216,9 +188,9 @@ def _global_mean(rows: Tensor) -> Tensor:
     return mean_over_ranks(mine) + (mine - mine.detach())
 
 
-def _inverse(shares: Tensor) -> Tensor:
-    """Return 1/share, and 0 for a class that does not occur."""
-    return torch.where(shares > 0, 1 / shares, 0)
+def _inverse(fractions: Tensor) -> Tensor:
+    """Return 1/fraction, and 0 for a class that does not occur."""
+    return torch.where(fractions > 0, 1 / fractions, 0)
 
 
 def _normalized(values: Tensor) -> Tensor:

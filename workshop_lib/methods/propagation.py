@@ -1,8 +1,9 @@
-"""Label propagation: let labels flow to similar images before anything is learnt."""
+"""Label propagation: spread labels to similar images before training."""
 
-__all__ = ["PropagatedStart", "propagate_labels"]
+__all__ = ["LabelPropagationWarmup", "propagate_labels"]
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -11,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.losses.consistency import consistency_loss, supervised_loss
-from workshop_lib.methods.protocol import Batch, LossTerms, Method
+from workshop_lib.losses.pseudo_labels import masked_mean
+from workshop_lib.methods.base import Batch, Method, forward_views, heads_of
 
 NEIGHBOURS = 10  # of each image in the graph
 REACH = 0.9  # alpha: share of a label that is handed on at each step
@@ -100,51 +101,55 @@ def _graph(features: Tensor) -> csr_matrix:
     return csr_matrix(scale @ both @ scale)
 
 
-class PropagatedStart(Method):
-    """The first steps of a training: learn the propagated labels as if they were true.
+class LabelPropagationWarmup(Method):
+    """The first steps of a training: learn propagated labels as if they were true.
 
     A semi-supervised method starts from what a handful of labels has taught, and its
     first pseudo-labels are poor. Propagated labels are better than those, though not as
     good as the method's own later on; so the head learns them first, each weighted by
-    how sure it is, and then the method takes over.
+    its confidence, and then the method takes over.
 
-        L = L_x + 1/N sum_i sure_i H(guess_i, softmax(f(strong(u_i))))
+        L = L_x + 1/N sum_i confidence_i H(guess_i, softmax(f(strong(u_i))))
 
     Args:
         method: the method that takes over; its views are used.
+        head: name of the head, a class per scene, that the labels are for.
         guess: (number of images in the data set,) labels.
-        sure: weights (number of images,) in [0, 1]; 0 for images outside the pool.
+        confidence: weights (number of images,) in [0, 1]; 0 for images that are not
+            among the unlabelled ones.
 
     Raises:
-        WorkshopError: a method without a strong view of unlabeled images.
+        WorkshopError: a method without a strong view of unlabelled images.
     """
 
     guess: Tensor
-    sure: Tensor
+    confidence: Tensor
 
-    def __init__(self, method: Method, guess: Tensor, sure: Tensor) -> None:
+    def __init__(
+        self, method: Method, head: str, guess: Tensor, confidence: Tensor
+    ) -> None:
         super().__init__()
         if "strong" not in method.views:
             raise WorkshopError(
-                f"{type(method).__name__} has no strong view of unlabeled images: label"
-                " propagation cannot start it; use propagation_steps=0."
+                f"{type(method).__name__} has no strong view of unlabelled images: it"
+                " cannot start with label propagation; use propagation_steps=0."
             )
-        self.labeled_views, self.views = method.labeled_views, method.views
+        self.method_views, self.method_labeled = method.views, method.labeled_views
+        self.head = head
         self.register_buffer("guess", guess)
-        self.register_buffer("sure", sure)
+        self.register_buffer("confidence", confidence)
 
-    def forward(self, model: nn.Module, batch: Batch) -> LossTerms:
-        """Return the loss of one step; parts `loss_x`, `loss_u` and `mask_rate`."""
-        self.views_of(batch)
-        x, strong = batch.x_lab[0], batch.x_unl[self.views.index("strong")]
-        logits = model(torch.cat([x, strong])).logits  # (B + mu*B, K)
-        guess, sure = (t[batch.unlabeled_index] for t in (self.guess, self.sure))
-        loss_x = supervised_loss(logits[: len(x)], batch.y_lab)
-        loss_u = consistency_loss(logits[len(x) :], guess, sure)
-        parts = {"loss_x": loss_x, "loss_u": loss_u, "mask_rate": sure.mean()}
-        return LossTerms(
-            total=loss_x + loss_u,
-            parts={name: value.detach() for name, value in parts.items()},
-            pseudo_labels=guess,
-            mask=sure,
-        )
+    @property
+    def labeled_views(self) -> tuple[str, ...]:
+        """Labelled views of the method that takes over."""
+        return self.method_labeled
+
+    def losses(self, model: nn.Module, batch: Batch) -> Iterator[tuple[str, Tensor]]:
+        """Yield the supervised terms, and one for the propagated labels."""
+        strong = batch.views[self.method_views.index("strong")]
+        (out_x, out_s), _ = forward_views(model, [batch.labeled[0], strong])
+        yield from self.supervised(model, out_x, batch.targets)
+        target, weight = (t[batch.index] for t in (self.guess, self.confidence))
+        self.report(self.head, target, weight)
+        loss = dict(heads_of(model))[self.head].loss(out_s[self.head], target)
+        yield f"{self.head}/unsupervised", masked_mean(loss, weight)

@@ -1,45 +1,34 @@
-"""The baseline: learn from the labeled images and from nothing else."""
+"""Supervised training: the baseline that learns from labelled images alone."""
 
 __all__ = ["Supervised"]
 
-from torch import nn
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-from workshop_lib.losses.consistency import supervised_loss
-from workshop_lib.methods.protocol import Batch, LossTerms, Method
+from torch import Tensor, nn
+
+from workshop_lib.methods.base import Batch, Method
 
 
+@dataclass(eq=False)
 class Supervised(Method):
-    """Cross-entropy on labeled images: what every other method has to beat.
+    """Cross-entropy on labelled images: the baseline for every other method.
 
-    The network sees the few labeled images again and again, each time in another view.
-    With four labels per class it soon knows them by heart, and only the augmentation
-    makes it learn more than that. The gain of a semi-supervised method is its
-    distance from the better of the two labeled views, with the same labels and steps.
+    The network sees the few labelled images again and again, each time in another view.
+    With four labels per class it soon memorises them, and only the augmentation makes
+    it learn more than that. The gain of a semi-supervised method is its distance from
+    the better of the two labelled views, with the same labels and steps.
 
         L = 1/B sum_b H(y_b, softmax(f(view(x_b))))
 
     Args:
-        labeled_view: augmentation of the labeled images. "weak" (flips and shifts) is
-            FixMatch's own treatment of them; "strong" (colour, geometry, cutout) is
-            usually the better baseline when labels are few. To compare FixMatch with
-            "weak" alone flatters it: part of its gain is then only augmentation.
+        labeled_view: "weak" (flips and shifts) is FixMatch's own treatment of labelled
+            images; "strong" (colour, geometry, cutout) is usually the better baseline
+            when labels are few. To compare FixMatch with "weak" alone flatters it: part
+            of its gain is then only augmentation.
     """
 
-    knobs = ("labeled_view",)
-
-    def __init__(self, *, labeled_view: str = "weak") -> None:
-        super().__init__()
-        self.labeled_views = (labeled_view,)
-
-    def forward(self, model: nn.Module, batch: Batch) -> LossTerms:
-        """Return the loss of `batch.x_lab[0]` (B, C, H, W) against `batch.y_lab` (B,).
-
-        The only part is `loss_x`.
-
-        Raises:
-            WorkshopError: other views than one labeled.
-        """
-        (x,) = self.views_of(batch)
-        logits = model(x).logits  # (B, K)
-        loss_x = supervised_loss(logits, batch.y_lab)
-        return LossTerms(total=loss_x, parts={"loss_x": loss_x.detach()})
+    def losses(self, model: nn.Module, batch: Batch) -> Iterator[tuple[str, Tensor]]:
+        """Yield one supervised term per head."""
+        self.check_views(batch)
+        yield from self.supervised(model, model(batch.labeled[0]), batch.targets)

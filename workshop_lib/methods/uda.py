@@ -1,62 +1,19 @@
-"""UDA: hand the whole sharpened distribution to the strongly augmented view."""
+"""UDA: teach the strong view the whole sharpened distribution."""
 
-__all__ = ["UDA", "uda_loss"]
+__all__ = ["UDA"]
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from workshop_lib.losses.alignment import DistributionAlignment
-from workshop_lib.losses.consistency import (
-    confidence_mask,
-    consistency_loss,
-    pseudo_label,
-    sharpen,
-    supervised_loss,
-)
-from workshop_lib.methods.protocol import Batch, LossTerms
-from workshop_lib.methods.weak_strong import WeakStrong
+from workshop_lib.losses.pseudo_labels import sharpen
+from workshop_lib.methods.base import Batch, Outputs
+from workshop_lib.methods.fixmatch import ConsistencyMethod, FixMatch, Guess
+from workshop_lib.models.heads import Head
 
 
-def uda_loss(
-    logits_x: Tensor,
-    y: Tensor,
-    logits_u_w: Tensor,
-    logits_u_s: Tensor,
-    threshold: float = 0.8,
-    temperature: float = 0.4,
-    lambda_u: float = 1.0,
-    align: Callable[[Tensor], Tensor] | None = None,
-) -> LossTerms:
-    """Compute UDA's loss from logits.
-
-    The confidence is that of the softmax as it is; only the target is sharpened.
-
-    Shape: `logits_x` (B, K), `y` (B,), `logits_u_w` and `logits_u_s` (mu*B, K) ->
-    `LossTerms` with parts loss_x, loss_u, mask_rate.
-    """
-    loss_x = supervised_loss(logits_x, y)
-
-    probs = pseudo_label(logits_u_w)  # (mu*B, K), no gradient
-    if align is not None:
-        probs = align(probs)
-    mask = confidence_mask(probs, threshold)  # (mu*B,)
-    target = sharpen(probs, temperature)  # (mu*B, K)
-    loss_u = consistency_loss(logits_u_s, target, mask)
-
-    return LossTerms(
-        total=loss_x + lambda_u * loss_u,
-        parts={
-            "loss_x": loss_x.detach(),
-            "loss_u": loss_u.detach(),
-            "mask_rate": mask.mean(),
-        },
-        pseudo_labels=target.argmax(dim=1),
-        mask=mask,
-    )
-
-
-class UDA(WeakStrong):
+@dataclass(eq=False)
+class UDA(FixMatch):
     """Keep predictions the same under strong augmentation, doubts included.
 
     As in FixMatch, the weak view of an image teaches its strong view where the network
@@ -70,62 +27,29 @@ class UDA(WeakStrong):
         mask_i = 1 if max softmax(f(weak(u_i))) >= threshold else 0
 
     Source: Xie et al. 2020, "Unsupervised Data Augmentation for Consistency Training",
-    eq. 1 and section 3.3. The paper writes the Kullback-Leibler divergence: it differs
-    by the target's entropy, which has no gradient. Left out: training signal annealing,
-    which holds back labeled images that are known already.
+    arXiv:1904.12848, eq. 1 and section 3.3. The paper writes the Kullback-Leibler
+    divergence: it differs by the target's entropy, which has no gradient. Left out:
+    training signal annealing, which holds back labelled images that are known already.
 
     Args:
-        num_classes: K, for the alignment's average.
-        labeled_view, joint_forward: see `WeakStrong`; "weak" and True in the paper.
+        labeled_view, lambda_u, joint_forward, alignment, momentum: see `FixMatch`.
         threshold: confidence, before sharpening, from which an image counts; 0.8.
         temperature: of the target, 0.4. Near 0 it is FixMatch's hard label; at 1 the
             network is taught its own doubts, and nothing becomes clearer.
-        alignment: align the weak view with equally frequent classes before sharpening
-            (not in the paper); see `DistributionAlignment`.
-        running_momentum: of the alignment's average; 0.99 remembers 100 batches.
-        lambda_u: weight of the unlabeled part, 1.
     """
 
-    knobs = (
-        *WeakStrong.knobs,
-        "num_classes",
-        "threshold",
-        "temperature",
-        "alignment",
-        "running_momentum",
-        "lambda_u",
-    )
+    threshold: float = 0.8
+    temperature: float = 0.4
 
-    def __init__(
-        self,
-        *,
-        num_classes: int,
-        labeled_view: str = "weak",
-        threshold: float = 0.8,
-        temperature: float = 0.4,
-        alignment: bool = False,
-        running_momentum: float = 0.99,
-        lambda_u: float = 1.0,
-        joint_forward: bool = False,
-    ) -> None:
-        super().__init__(labeled_view=labeled_view, joint_forward=joint_forward)
-        self.threshold = threshold
-        self.temperature = temperature
-        self.lambda_u = lambda_u
-        self.align = (
-            DistributionAlignment(num_classes, running_momentum) if alignment else None
-        )
+    def guess(
+        self, name: str, head: Head, out_w: Outputs, out_x: Outputs, batch: Batch
+    ) -> Guess:
+        """Return the aligned probabilities of the weak view, not yet sharpened."""
+        guess = ConsistencyMethod.guess(self, name, head, out_w, out_x, batch)
+        if name in self.align:
+            guess = guess._replace(probs=self.align[name](guess.probs))
+        return guess
 
-    def forward(self, model: nn.Module, batch: Batch) -> LossTerms:
-        """Return the loss of one step; see `uda_loss` and `WeakStrong.logits`."""
-        logits_x, logits_u_w, logits_u_s = self.logits(model, batch)
-        return uda_loss(
-            logits_x,
-            batch.y_lab,
-            logits_u_w,
-            logits_u_s,
-            threshold=self.threshold,
-            temperature=self.temperature,
-            lambda_u=self.lambda_u,
-            align=self.align,
-        )
+    def target(self, guess: Guess) -> Tensor:
+        """Return the sharpened distribution."""
+        return guess.head.soft_target(sharpen(guess.probs, self.temperature))

@@ -1,50 +1,50 @@
-"""Where modalities meet in a network: at the pixels, on the way, or at the end.
+"""Where sensors meet in a network: at the pixels, on the way, or at the end.
 
     early    all channels stacked; one backbone reads them
-    middle   a stem for each modality; their maps stacked; one backbone
-    late     a backbone for each modality; their features side by side
-    shared   a stem for each modality, one backbone that all of them go through
+    middle   a stem for each sensor; their maps stacked; one backbone
+    late     a backbone for each sensor; their maps side by side
+    shared   a stem for each sensor, one backbone that all of them go through; their
+             maps side by side
 
-Each is a trunk, images (B, C, H, W) to features (B, D), over any backbone of this
-package, so heads, methods and everything else stay as they are. Facts (a season, a
-place) reach early fusion as the maps they are packed as; the others read the one number
-behind each map by a small network of its own. For networks that score pixels see
-`models.fusion_maps`.
+Maps are put side by side at every level of the pyramid, so scenes and pixels are fused
+by the same code, over any backbone and any decoder.
 """
 
 __all__ = [
     "FUSIONS",
-    "Early",
-    "Fill",
-    "Late",
-    "Middle",
-    "Shared",
-    "fuse",
-    "parameter_counts",
+    "DecoderBuilder",
+    "Encoder",
+    "LearnedMissingValue",
     "stem",
 ]
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from workshop_lib.channels import Group
 from workshop_lib.errors import WorkshopError, unknown_name
-from workshop_lib.models.heads import Classifier, ProjectionHead
+from workshop_lib.models.checkpointing import running_statistics_fixed
+from workshop_lib.models.decoders import Decoder
+from workshop_lib.models.encoders import Backbone, draw_seed, pool, seeded
+from workshop_lib.models.heads import Features
+from workshop_lib.models.metadata import (
+    EMBEDDING,
+    MetadataEmbedding,
+    MetadataShift,
+)
+from workshop_lib.sample import METADATA, Sample
 
-STEM = 24  # maps that a stem makes of a modality, whatever its number of channels
-FACTS = 32  # numbers that are made of all facts together
-_OF_EACH = ("backbones", "networks", "stems")  # parts that each modality has its own of
-
-Backbone = Callable[[int], Classifier]  # channels in -> a network whose trunk is used
+FUSIONS = ("early", "middle", "late", "shared")
+STEM = 24  # maps that a stem makes of a sensor, whatever its number of channels
 
 
-class Fill(nn.Module):
-    """Put something there where a modality is missing (NaN): at first the mean.
+class LearnedMissingValue(nn.Module):
+    """A learned value per channel where a sensor is missing; at first the mean.
 
-    Zero is the mean of the training images after `Normalize`. The number of each
-    channel is learnt: a network may come to know "not there" from "as usual".
+    Zero is the mean of the training images after normalisation. As the value is
+    learned, a network can distinguish "missing" from "as usual".
 
     Shape: (B, C, H, W), NaN or not -> the same without NaN.
     """
@@ -58,9 +58,14 @@ class Fill(nn.Module):
         value = self.value.to(x.dtype).view(1, -1, 1, 1)
         return torch.where(x.isnan(), value, x)
 
+    def absent(self, batch: int, size: Sequence[int], dtype: torch.dtype) -> Tensor:
+        """Return the images of a sensor that no image of the batch has."""
+        value = self.value.to(dtype).view(1, -1, 1, 1)
+        return value.expand(batch, -1, *size)  # (B, C, H, W)
+
 
 def stem(channels: int) -> nn.Sequential:
-    """Bring a modality into a form that backbones can share: (B, STEM, H, W)."""
+    """Build what brings a sensor into a form that sensors share: (B, STEM, H, W)."""
     return nn.Sequential(
         nn.Conv2d(channels, STEM, 3, padding=1, bias=False),
         nn.BatchNorm2d(STEM),
@@ -68,189 +73,206 @@ def stem(channels: int) -> nn.Sequential:
     )
 
 
-class _Facts(nn.Module):
-    """Two layers on the numbers behind the maps of facts: (B, C, H, W) -> (B, 32)."""
-
-    def __init__(self, facts: Sequence[Group]) -> None:
-        super().__init__()
-        self.where = [k for fact in facts for k in range(fact.start, fact.stop)]
-        self.net = nn.Sequential(
-            nn.Linear(len(self.where), FACTS),
-            nn.LeakyReLU(0.1),
-            nn.Linear(FACTS, FACTS),
-            nn.LeakyReLU(0.1),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        vectors: Tensor = self.net(x[:, self.where].mean((2, 3)))
-        return vectors
+# (widths of a pyramid, its strides, number of pyramids side by side) -> decoder
+DecoderBuilder = Callable[[Sequence[int], Sequence[int], int], Decoder]
 
 
-class Trunk(nn.Module):
-    """What a fusion makes of images: features of `feature_dim` numbers."""
-
-    feature_dim: int
-
-
-class _Fusion(Trunk):
-    """What all have: the door, the modalities that are images, and the facts."""
-
-    def __init__(self, groups: Sequence[Group]) -> None:
-        super().__init__()
-        self.images = [group for group in groups if group.kind == "image"]
-        facts = [group for group in groups if group.kind == "fact"]
-        self.fill = Fill(groups[-1].stop)
-        self.facts = _Facts(facts) if facts else None
-
-    def with_facts(self, features: list[Tensor], x: Tensor) -> Tensor:
-        """Put features (B, D) of all modalities side by side, facts last."""
-        facts = [self.facts(x)] if self.facts is not None else []
-        return torch.cat([*features, *facts], 1)
-
-    @property
-    def fact_width(self) -> int:
-        """Numbers that the facts add to the features."""
-        return FACTS if self.facts is not None else 0
-
-
-class Early(Trunk):
-    """All channels stacked: the backbone itself sees which go together, per pixel."""
-
-    def __init__(self, groups: Sequence[Group], backbone: Backbone) -> None:
-        super().__init__()
-        channels = groups[-1].stop
-        network = backbone(channels)
-        self.feature_dim = network.feature_dim
-        self.fill, self.backbone = Fill(channels), network.trunk
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Read all channels together. Shape: (B, C, H, W) -> (B, D)."""
-        features: Tensor = self.backbone(self.fill(x))
-        return features
-
-
-class Late(_Fusion):
-    """A backbone for each modality: none can disturb another before the end."""
-
-    def __init__(self, groups: Sequence[Group], backbone: Backbone) -> None:
-        super().__init__(groups)
-        networks = {group.name: backbone(group.width) for group in self.images}
-        self.feature_dim = self.fact_width + sum(
-            network.feature_dim for network in networks.values()
-        )
-        self.backbones = nn.ModuleDict({k: n.trunk for k, n in networks.items()})
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Read each modality by itself. Shape: (B, C, H, W) -> (B, D)."""
-        x = self.fill(x)
-        features = [self.backbones[g.name](x[:, g.channels]) for g in self.images]
-        return self.with_facts(features, x)
-
-
-class Shared(_Fusion):
-    """One backbone for all: what it learns of shapes from one sensor serves the rest.
-
-    The modalities go through it in one batch: batch normalisation then sees the same
-    mixture in training as in its running averages.
-    """
-
-    def __init__(self, groups: Sequence[Group], backbone: Backbone) -> None:
-        super().__init__(groups)
-        self.stems = nn.ModuleDict({g.name: stem(g.width) for g in self.images})
-        network = backbone(STEM) if self.images else None
-        self.backbone = network.trunk if network is not None else None
-        width = network.feature_dim if network is not None else 0
-        self.feature_dim = self.fact_width + width * len(self.images)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Read all modalities by one backbone. Shape: (B, C, H, W) -> (B, D)."""
-        x = self.fill(x)
-        if self.backbone is None:
-            return self.with_facts([], x)
-        maps = [self.stems[g.name](x[:, g.channels]) for g in self.images]
-        features = self.backbone(torch.cat(maps))  # (modalities * B, D)
-        return self.with_facts(list(features.chunk(len(maps))), x)
-
-
-class Middle(_Fusion):
-    """A stem for each modality, then one backbone on all their maps."""
-
-    def __init__(self, groups: Sequence[Group], backbone: Backbone) -> None:
-        super().__init__(groups)
-        self.stems = nn.ModuleDict({g.name: stem(g.width) for g in self.images})
-        network = backbone(STEM * len(self.images) + self.fact_width)
-        self.feature_dim, self.backbone = network.feature_dim, network.trunk
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Read the stems' maps together. Shape: (B, C, H, W) -> (B, D)."""
-        x = self.fill(x)
-        maps = [self.stems[g.name](x[:, g.channels]) for g in self.images]
-        if self.facts is not None:
-            numbers = self.facts(x)[:, :, None, None]
-            maps.append(numbers.expand(-1, -1, *x.shape[2:]))
-        features: Tensor = self.backbone(torch.cat(maps, 1))
-        return features
-
-
-FUSIONS: dict[str, Callable[[Sequence[Group], Backbone], Trunk]] = {
-    "early": Early,
-    "middle": Middle,
-    "late": Late,
-    "shared": Shared,
-}
-
-
-def fuse(
-    fusion: str,
-    groups: Sequence[Group],
-    backbone: Backbone,
-    *,
-    num_classes: int,
-    projection_dim: int = 0,
-) -> Classifier:
-    """Build a classifier of packed images.
+class Encoder(nn.Module):
+    """Sensors and metadata in, `Features` out: backbones, their fusion, a decoder.
 
     Args:
+        sensors: name -> channels, in the order in which they are stacked.
+        backbone: builds a backbone for a number of channels.
         fusion: "early", "middle", "late" or "shared".
-        groups: the modalities, as `workshop_lib.channels.groups` finds them.
-        backbone: makes a classifier for a number of channels; its trunk is used.
-        num_classes: K.
-        projection_dim: width of the projection head; 0 leaves it out.
+        metadata: numbers M in the metadata vector; 0 for none.
+        decoder: builds a decoder for a pyramid; None gives no maps. Stages that it
+            does not read are removed.
+        seed: of the random weights, part by part (`seeded`); None draws one from
+            torch's global generator.
+
+    Without sensors the features are the embedded metadata alone. Learned missing values
+    exist where there is more than one source: a lone sensor can't be missing.
+
+    `width` is D of the features' vector.
+
+    Shape: sample of (B, C, H, W) per sensor and "metadata" (B, M) -> `Features`.
 
     Raises:
-        WorkshopError: an unknown fusion, or no modality.
+        WorkshopError: an unknown fusion; nothing to read; a decoder without maps.
     """
-    if fusion not in FUSIONS:
-        raise unknown_name("fusion", fusion, FUSIONS)
-    if not groups:
-        raise WorkshopError("no modalities to fuse: pack some (data.modalities.pack).")
-    trunk = FUSIONS[fusion](groups, backbone)
-    width = trunk.feature_dim
-    return Classifier(
-        trunk,
-        in_channels=groups[-1].stop,
-        feature_dim=width,
-        num_classes=num_classes,
-        projection=ProjectionHead(width, width, projection_dim)
-        if projection_dim
-        else None,
-    )
 
+    def __init__(
+        self,
+        sensors: Mapping[str, int],
+        backbone: Callable[[int], Backbone],
+        *,
+        fusion: str = "early",
+        metadata: int = 0,
+        decoder: DecoderBuilder | None = None,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__()
+        if fusion not in FUSIONS:
+            raise unknown_name("fusion", fusion, FUSIONS)
+        if not sensors and not metadata:
+            raise WorkshopError("a model of no sensor and no metadata: give one.")
+        seed = draw_seed() if seed is None else seed
+        self.sensors, self.fusion = dict(sensors), fusion
+        self.missing, self.stems = nn.ModuleDict(), nn.ModuleDict()
+        if len(sensors) + bool(metadata) > 1:
+            self.missing.update({k: LearnedMissingValue(c) for k, c in sensors.items()})
+        reads = {"all": sum(sensors.values())} if sensors else {}
+        if fusion == "late":
+            reads = self.sensors
+        elif fusion != "early" and sensors:
+            for name, channels in sensors.items():
+                with seeded(seed, f"stem {name}"):
+                    self.stems[name] = stem(channels)
+            reads = {"all": STEM * (len(sensors) if fusion == "middle" else 1)}
+        self.backbones = nn.ModuleDict()
+        for name, channels in reads.items():
+            with seeded(seed, f"backbone {name}"):
+                self.backbones[name] = backbone(channels)
+        self.unit_range: tuple[str, ...] = ()  # sensors that a backbone normalises
+        self.decoder: Decoder | None = None
+        if decoder is not None:
+            self._add_decoder(decoder, seed)
+        self.width = EMBEDDING
+        if self.backbones:
+            self.width = self._copies * self.each_backbone()[0].widths[-1]
+        self.metadata: MetadataEmbedding | None = None
+        self.shifts = nn.ModuleDict()
+        if metadata:
+            with seeded(seed, "metadata"):
+                self.metadata = MetadataEmbedding(metadata)
+                parts = zip(self.backbones, self.each_backbone(), strict=True)
+                self.shifts.update({k: MetadataShift(b.widths) for k, b in parts})
 
-def parameter_counts(model: nn.Module) -> dict[str, int]:
-    """Count the numbers that a fused network learns, part by part.
+    @property
+    def _copies(self) -> int:
+        """Number of pyramids that lie side by side in the fused one."""
+        return len(self.sensors) if self.fusion in ("late", "shared") else 1
 
-    Returns:
-        By the name of the part ("backbones.s2", of maps "networks.s2", "facts",
-        "classifier"), then "total".
-    """
-    trunk = getattr(model, "trunk", None)
-    early_maps = isinstance(trunk, nn.Sequential) and isinstance(trunk[0], Fill)
-    words = {"0": "fill", "1": "network"} if early_maps else {}
-    counts: dict[str, int] = {}
-    for name, parameter in model.named_parameters():
-        steps = name.removeprefix("trunk.").split(".")
-        steps[0] = words.get(steps[0], steps[0])
-        part = ".".join(steps[: 2 if steps[0] in _OF_EACH else 1])
-        counts[part] = counts.get(part, 0) + parameter.numel()
-    return {**counts, "total": sum(counts.values())}
+    def _add_decoder(self, decoder: DecoderBuilder, seed: int) -> None:
+        parts = self.each_backbone()
+        if not parts or not parts[0].strides:
+            raise WorkshopError(
+                "this encoder gives a vector, no maps: choose another for a head that"
+                " scores pixels, such as 'unet-16', and give it a sensor."
+            )
+        with seeded(seed, "decoder"):
+            self.decoder = decoder(parts[0].widths, parts[0].strides, self._copies)
+        for part in parts:
+            part.truncate(self.decoder.stages)
+
+    @property
+    def map_widths(self) -> tuple[int, ...]:
+        """Channels of each level of the maps, for dense heads; () without a decoder."""
+        return self.decoder.widths if self.decoder is not None else ()
+
+    @property
+    def backbone(self) -> Backbone:
+        """The backbone that all sensors go through; late fusion has `backbones`."""
+        if "all" not in self.backbones:
+            raise WorkshopError(
+                "this encoder has no backbone that all sensors go through: look at"
+                f" encoder.backbones ({', '.join(self.backbones) or 'none'})."
+            )
+        return self.each_backbone()[0]
+
+    def each_backbone(self) -> list[Backbone]:
+        """Return all backbones: one, or with late fusion one for each sensor."""
+        return [cast(Backbone, part) for part in self.backbones.values()]
+
+    def forward(self, sample: Sample) -> Features:
+        """Encode a sample.
+
+        Raises:
+            WorkshopError: no known sensor, or images that are not normalised floats
+                (B, C, H, W) of one size, with the channels the model was built for.
+        """
+        if not self.backbones:
+            return self._metadata_alone(sample)
+        first = self._first_of(sample)
+        batch, size = len(first), (first.shape[-2], first.shape[-1])
+        images = {
+            name: self._images(sample.get(name), name, first) for name in self.sensors
+        }
+        embedding = None if self.metadata is None else self.metadata(sample, batch)
+        pyramid = self._pyramid(images, embedding, absent=images.keys() - sample.keys())
+        maps = None if self.decoder is None else self.decoder(pyramid)
+        return Features(pool(pyramid[-1]), maps, size)
+
+    def _pyramid(
+        self, images: dict[str, Tensor], embedding: Tensor | None, absent: set[str]
+    ) -> list[Tensor]:
+        """Return the fused pyramid, level by level (B, widths[k], h, w).
+
+        A sensor that the whole batch lacks stays out of the running statistics, or real
+        images would be normalised by those of its absence.
+        """
+
+        def shifts(name: str) -> list[Tensor]:
+            return [] if embedding is None else self.shifts[name](embedding)
+
+        if self.fusion == "late":
+            pyramids = []
+            for name, x in images.items():
+                with running_statistics_fixed(self.backbones[name], name in absent):
+                    pyramids.append(self.backbones[name](x, shifts(name)))
+            return [torch.cat(level, 1) for level in zip(*pyramids, strict=True)]
+        for name, layers in self.stems.items():
+            with running_statistics_fixed(layers, name in absent):
+                images[name] = layers(images[name])
+        stack = list(images.values())
+        if self.fusion != "shared":
+            joined = torch.cat(stack, 1) if len(stack) > 1 else stack[0]
+            return list(self.backbone(joined, shifts("all")))
+        # In one batch: batch normalisation then sees the same mixture of sensors in
+        # training as in its running averages.
+        repeated = [s.repeat(len(stack), 1, 1, 1) for s in shifts("all")]
+        pyramid = self.backbone(torch.cat(stack), repeated)  # each (sensors * B, ...)
+        return [torch.cat(level.chunk(len(stack)), 1) for level in pyramid]
+
+    def _first_of(self, sample: Sample) -> Tensor:
+        for name in self.sensors:
+            if name in sample:
+                return sample[name]
+        raise WorkshopError(
+            f"a sample with {', '.join(sample) or 'nothing'} given to a model that"
+            f" reads {', '.join(self.sensors)}: give at least one of these sensors."
+        )
+
+    def _images(self, x: Tensor | None, name: str, like: Tensor) -> Tensor:
+        """Return a sensor's images without gaps, (B, C, H, W)."""
+        channels = self.sensors[name]
+        if x is None:
+            missing = cast(LearnedMissingValue, self.missing[name])
+            return missing.absent(len(like), like.shape[2:], like.dtype)
+        if x.ndim != 4 or x.shape[1] != channels:
+            raise WorkshopError(
+                f"{name} images of shape {tuple(x.shape)} given to a model that reads"
+                f" (B, {channels}, H, W): give a batch with {channels} channels, or"
+                " build the model for other sensors."
+            )
+        if not x.is_floating_point():
+            raise WorkshopError(
+                f"{name} images of type {x.dtype} given to a model that reads"
+                " normalised floats: apply Normalize of workshop_lib.augment first."
+            )
+        if x.shape[2:] != like.shape[2:] or len(x) != len(like):
+            raise WorkshopError(
+                f"{name} images of shape {tuple(x.shape)} beside others of shape"
+                f" {tuple(like.shape)}: all sensors of a sample must have the same"
+                " number of images, height and width; resize them when loading."
+            )
+        return self.missing[name](x) if self.missing else x
+
+    def _metadata_alone(self, sample: Sample) -> Features:
+        if METADATA not in sample or self.metadata is None:
+            raise WorkshopError(
+                f"a sample with {', '.join(sample) or 'nothing'} given to a model that"
+                " reads metadata alone: give the sample 'metadata' (B, M)."
+            )
+        vector = self.metadata(sample, len(sample[METADATA]))
+        return Features(vector, None, (1, 1))

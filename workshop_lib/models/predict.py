@@ -1,6 +1,12 @@
-"""From images to class probabilities, or to the vectors they are read from."""
+"""Predictions and embeddings of stored images, batch by batch."""
 
-__all__ = ["EMBEDDINGS", "embed", "images_at_a_time", "predict", "predict_mean"]
+__all__ = [
+    "EMBEDDINGS",
+    "embed",
+    "images_at_a_time",
+    "predict",
+    "predict_mean",
+]
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
@@ -10,172 +16,164 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from workshop_lib.augment.normalize import image_chunks, to_float
 from workshop_lib.errors import WorkshopError, unknown_name
-from workshop_lib.models.heads import Classifier
-from workshop_lib.session import is_out_of_memory
+from workshop_lib.models.heads import Head
+from workshop_lib.models.model import PROJECTION, Model
+from workshop_lib.sample import METADATA, Sample, num_images, take
 
-EMBEDDINGS = ("features", "projection")
+EMBEDDINGS = ("features", PROJECTION)
+Normalizer = Callable[[Sample], Sample]  # stored form -> normalised floats
 
 _PIXELS = 256 * 64 * 64  # of all images of one forward pass
 
 
 def predict(
-    model: nn.Module,
-    normalize: nn.Module,
-    images: Tensor,
+    model: Model,
+    sensors: Sample,
+    normalize: Normalizer,
+    *,
     batch_size: int | None = None,
     index: Tensor | None = None,
-) -> Tensor:
-    """Compute class probabilities, batch by batch, on the model's device.
+) -> dict[str, Tensor]:
+    """Compute what every head predicts, batch by batch, on the model's device.
 
-    The model is in evaluation mode for the time of the call (batch norm uses its
-    running averages, so an image's result does not depend on its neighbours) and is
-    given back as it was.
+    The model is in evaluation mode during the call (batch norm uses its running
+    averages, so an image's result does not depend on its neighbours) and returns to its
+    previous mode.
 
     Args:
-        model: `model(x)` returns an `Output` with logits (B, K).
-        normalize: the `Normalize` that was fitted on the training images.
-        images: (N, C, H, W) uint8, or float as in `Scenes.images`; on any device.
-        batch_size: images per forward pass; None chooses by their size. Should memory
-            run out, half as many are tried, and so on.
-        index: (n,) positions of the images to look at; None for all. Unlike
-            `images[index]`, never copies more than a batch.
+        model: the network.
+        sensors: N images by sensor as they are stored, uint8 or float, and metadata
+            (N, M); on any device.
+        normalize: fitted on the training images (`Normalize`).
+        batch_size: images per forward pass; None chooses by their size.
+        index: (n,) positions of the images to predict; None for all. Unlike indexing
+            beforehand, never copies more than a batch.
 
     Returns:
-        (N, K) or (n, K) float32 probabilities on the CPU; each row sums to 1.
+        On the CPU, by head, float32: class probabilities (N, K) that sum to 1, of a
+        dense head (N, K, H, W), of a multi-label head (N, 2, K) for absent and present;
+        of a regression the numbers (N,). With `index` n rows.
 
     Raises:
-        WorkshopError: there are no images, or they are not (N, C, H, W).
+        WorkshopError: there are no images, or a batch size below 1.
     """
 
-    def probabilities(x: Tensor) -> Tensor:
-        logits: Tensor = model(x).logits  # (B, K)
-        return logits.float().softmax(dim=1)
+    def answers(sample: Sample) -> dict[str, Tensor]:
+        out = model(sample)
+        return {k: _answer(head, out[k]) for k, head in _heads(model)}
 
-    return _in_batches(probabilities, model, normalize, images, batch_size, index)
+    return _collect(answers, model, sensors, normalize, batch_size, index)
 
 
 def predict_mean(
-    model: nn.Module,
-    normalize: nn.Module,
-    views: Sequence[Tensor],
+    model: Model,
+    views: Sequence[Sample],
+    normalize: Normalizer,
+    *,
     batch_size: int | None = None,
     index: Tensor | None = None,
-) -> Tensor:
-    """Average the probabilities of `predict` over several views of the same images.
+) -> dict[str, Tensor]:
+    """Average the predictions over several views of the same images.
 
     Args:
-        views: at least one, each (N, C, H, W).
+        views: at least one, each as the `sensors` of `predict`.
         model, normalize, batch_size, index: as of `predict`.
 
     Returns:
-        (N, K) float32 probabilities on the CPU; each row sums to 1.
+        As `predict`.
 
     Raises:
         WorkshopError: as `predict`.
     """
-    probs = [predict(model, normalize, view, batch_size, index) for view in views]
-    return torch.stack(probs).mean(dim=0)  # (N, K)
+    found = [
+        predict(model, view, normalize, batch_size=batch_size, index=index)
+        for view in views
+    ]
+    return {k: torch.stack([one[k] for one in found]).mean(dim=0) for k in found[0]}
 
 
 def embed(
-    model: nn.Module,
-    normalize: nn.Module,
-    images: Tensor,
+    model: Model,
+    sensors: Sample,
+    normalize: Normalizer,
     which: Literal["features", "projection"] = "features",
+    *,
     batch_size: int | None = None,
     index: Tensor | None = None,
 ) -> Tensor:
     """Compute one vector per image, batch by batch, under the conditions of `predict`.
 
     Args:
-        model: a `Classifier`, such as `build_model` returns.
-        normalize: the `Normalize` that was fitted on the training images.
-        images: (N, C, H, W) uint8, or float as in `Scenes.images`; on any device.
-        which: "features" are what the classifier reads; "projection" the unit vectors
-            that contrastive losses compare, where the model has such a head.
-        batch_size: images per forward pass; None chooses by their size. Should memory
-            run out, half as many are tried, and so on.
-        index: (n,) positions of the images to look at; None for all.
+        model, sensors, normalize, batch_size, index: as of `predict`.
+        which: "features" are what scene heads read; "projection" the unit vectors that
+            contrastive losses compare, where the model has such a head.
 
     Returns:
         (N, D) or (n, D) float32 on the CPU.
 
     Raises:
-        WorkshopError: there are no images, another name, a model without a projection
-            head, or one that is no `Classifier`.
+        WorkshopError: as `predict`; another name, or a model without a projection head.
     """
     if which not in EMBEDDINGS:
         raise unknown_name("embedding", which, EMBEDDINGS)
-    if not isinstance(model, Classifier):
+    if which == PROJECTION and model.projection is None:
         raise WorkshopError(
-            f"a model of type {type(model).__name__} has no one vector per image: give"
-            " a Classifier, as build_model returns."
-        )
-    if which == "projection" and model.projection is None:
-        raise WorkshopError(
-            "this model has no projection head: train with --projection-dim 64, or"
-            " look at its features instead."
+            "this model has no projection head: train with projection_dim=64, or look"
+            " at its features instead."
         )
 
-    def vectors(x: Tensor) -> Tensor:
-        found: Tensor = model.features(x) if which == "features" else model(x).embedding
-        return found.float()  # (B, D)
+    def vectors(sample: Sample) -> dict[str, Tensor]:
+        vector = model.features(sample).vector  # (B, D)
+        if which == PROJECTION and model.projection is not None:
+            vector = model.projection(vector)
+        return {which: vector.float()}
 
-    return _in_batches(vectors, model, normalize, images, batch_size, index)
-
-
-def _in_batches(
-    compute: Callable[[Tensor], Tensor],
-    model: nn.Module,
-    normalize: nn.Module,
-    images: Tensor,
-    batch_size: int | None,
-    index: Tensor | None,
-) -> Tensor:
-    """Apply `compute`, which calls the model, to normalised images; join the rows."""
-    if images.ndim != 4 or len(images if index is None else index) == 0:
-        raise WorkshopError(
-            f"images of shape {tuple(images.shape)}: a model reads (N, C, H, W) with at"
-            " least one image; add a dimension with images[None] for a single one."
-        )
-    size = images_at_a_time(images.shape[1:]) if batch_size is None else batch_size
-    if size < 1:
-        raise WorkshopError(f"batch_size={size}: use at least 1, usually 256.")
-    parameter = next(model.parameters(), None)
-    device = images.device if parameter is None else parameter.device
-    normalize = copy.deepcopy(normalize).to(device)  # the caller's stays where it is
-
-    def rows(size: int) -> Tensor:
-        parts = []
-        for batch in image_chunks(images, index, size):
-            x = normalize(to_float(batch.to(device, non_blocking=True)))
-            x = x.contiguous(memory_format=torch.channels_last)  # faster convolutions
-            parts.append(compute(x))
-        return torch.cat(parts).cpu()  # (N, K) or (N, D)
-
-    with _evaluating(model), torch.inference_mode():
-        while True:
-            try:
-                return rows(size)
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error) or size == 1:
-                    raise
-            size //= 2  # not in the except clause: the error holds what did not fit
+    return _collect(vectors, model, sensors, normalize, batch_size, index)[which]
 
 
-def images_at_a_time(shape: Sequence[int]) -> int:
-    """Return how many images of (C, H, W) to look at in one forward pass.
+def images_at_a_time(sensors: Sample) -> int:
+    """Return how many images to send through a network in one forward pass.
 
     256 up to 64 pixels; of larger ones as many as take the same memory, 20 at 224.
     """
-    return max(1, min(256, _PIXELS // (shape[-2] * shape[-1])))
+    sides = [v.shape[-2] * v.shape[-1] for k, v in sensors.items() if k != METADATA]
+    return max(1, min(256, _PIXELS // max(sides, default=1)))
+
+
+def _collect(
+    compute: Callable[[Sample], dict[str, Tensor]],
+    model: nn.Module,
+    sensors: Sample,
+    normalize: Normalizer,
+    batch_size: int | None,
+    index: Tensor | None,
+) -> dict[str, Tensor]:
+    """Apply `compute`, which calls the model, to normalised images; join the rows."""
+    total = num_images(sensors) if index is None else len(index)
+    if total == 0:
+        raise WorkshopError("no images: give at least one of each sensor (N, C, H, W).")
+    size = images_at_a_time(sensors) if batch_size is None else batch_size
+    if size < 1:
+        raise WorkshopError(f"batch_size={size}: use at least 1, usually 256.")
+    parameter = next(model.parameters(), None)
+    device = torch.device("cpu") if parameter is None else parameter.device
+    if isinstance(normalize, nn.Module):
+        normalize = copy.deepcopy(normalize).to(device)  # the caller's stays in place
+    found: list[dict[str, Tensor]] = []
+    with _evaluating(model), torch.inference_mode():
+        for first in range(0, total, size):
+            rows = slice(first, min(first + size, total))
+            part = take(sensors, rows) if index is None else _rows(sensors, index[rows])
+            part = {k: v.to(device, non_blocking=True) for k, v in part.items()}
+            answers = compute({k: _interleaved(v) for k, v in normalize(part).items()})
+            found.append({k: v.cpu() for k, v in answers.items()})  # maps fill a GPU
+    return {k: torch.cat([one[k] for one in found]) for k in found[0]}
 
 
 @contextmanager
 def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Switch every module to evaluation, and back each to what it was.
+    """Switch every module to evaluation, and back each to its previous mode.
 
     `model.train()` afterwards would wake up layers that were frozen on purpose.
     """
@@ -186,3 +184,24 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes:
             module.training = training
+
+
+def _heads(model: Model) -> Iterator[tuple[str, Head]]:
+    for name, head in model.heads.items():
+        assert isinstance(head, Head)  # `Model` takes nothing else
+        yield name, head
+
+
+def _answer(head: Head, out: Tensor) -> Tensor:
+    return head.probabilities(out) if head.class_shape else out.float()
+
+
+def _rows(sensors: Sample, index: Tensor) -> Sample:
+    return {k: v[index.to(v.device)] for k, v in sensors.items()}
+
+
+def _interleaved(images: Tensor) -> Tensor:
+    """Lay images out as convolutions read them fastest."""
+    if images.ndim != 4:
+        return images
+    return images.contiguous(memory_format=torch.channels_last)

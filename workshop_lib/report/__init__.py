@@ -1,3 +1,3 @@
-"""Pages and tables for readers: the report of a comparison, predictions, results."""
+"""Pages for readers: the report of a comparison, and predictions of new images."""
 
 __all__: list[str] = []

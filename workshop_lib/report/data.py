@@ -1,38 +1,31 @@
 """The content of a report: trained methods and their predictions, read from runs."""
 
-__all__ = ["Embedded", "MethodResult", "ReportData", "collect_page", "method_result"]
+__all__ = ["Embedded", "MethodResult", "ReportData", "collect"]
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
 import pandas as pd
-import torch
 from torch import Tensor
 
-from workshop_lib import __version__
+from workshop_lib.config import Config
 from workshop_lib.data.audit import Audit
-from workshop_lib.data.load import make_split
+from workshop_lib.data.load import load_dataset, make_split
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.data.split import PARTS, Split
+from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
-from workshop_lib.evaluation.calibration import Calibration
-from workshop_lib.evaluation.embeddings import (
-    Embeddings,
-    embed_run,
-    knn_accuracy,
-    silhouette,
-)
-from workshop_lib.evaluation.evaluate import CheckpointScores, Evaluation
-from workshop_lib.evaluation.metrics import Scores
+from workshop_lib.evaluation.embed import embed_run
+from workshop_lib.evaluation.embeddings import Embeddings, knn_accuracy, silhouette
+from workshop_lib.evaluation.evaluate import Evaluation, evaluate
 from workshop_lib.evaluation.projection import sample_per_class
 from workshop_lib.evaluation.statistics import PairedTest, mcnemar
 from workshop_lib.training.run import Run
 
 _DRAWN = 600  # images in the t-SNE: a few seconds, and points that do not overlap
 _AUDITED = 5000  # images; near duplicates among more take half a minute to find
-_FACTS = ("python", "torch", "device", "threads", "precision")
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,115 +43,118 @@ class Embedded:
 
 @dataclass(frozen=True, eq=False)
 class MethodResult:
-    """One trained method: how it was trained, and its predictions on the test images.
+    """One trained method: its run, and its predictions on the test images.
 
-    `log` is `Run.log`; `probs` (N, K) are the predictions on `ReportData.test_images`;
-    `labels` is the number of labelled images; `seconds` and `steps` are those of the
-    training; `seed` is the split's. The fields with a default may be missing; the page
-    then leaves their section out.
+    The fields with a default may be missing; the page then leaves their section out.
     """
 
-    name: str  # short, as in results.json: "supervised_strong"
     title: str  # for readers: "Supervised, strong augmentation"
-    recipe: Mapping[str, Any]  # `dataclasses.asdict` of the Recipe
-    log: pd.DataFrame
-    scores: Scores
-    probs: Tensor
-    seconds: float
-    steps: int
-    parameters: int
-    labels: int
-    seed: int
-    peak_memory: int | None = None  # bytes, see session.peak_memory
-    calibration: Calibration | None = None
-    checkpoints: Sequence[CheckpointScores] = ()  # the four sets of weights
-    pseudo_labels: pd.DataFrame | None = None  # Run.pseudo_labels()
+    run: Run
+    evaluation: Evaluation
     embedded: Embedded | None = None
-    split_folder: str = ""  # where the recipe alone does not give the split
+    pseudo_labels: pd.DataFrame | None = None  # Run.pseudo_labels()
+    split_folder: str = ""  # where the config alone does not give the split
+
+    @property
+    def config(self) -> Config:
+        """Config of the run."""
+        return self.run.config
+
+    @property
+    def labels(self) -> int:
+        """Number of labelled images."""
+        return int(self.run.facts["labels"])
+
+    @property
+    def steps(self) -> int:
+        """Number of optimiser steps."""
+        return int(self.run.facts["steps"])
+
+    @property
+    def value(self) -> float:
+        """The main metric on the test images."""
+        return self.evaluation.value
 
     @property
     def role(self) -> Literal["baseline", "semi-supervised", "ceiling"]:
-        """Role of the method in the comparison, by its recipe."""
-        if self.recipe.get("method") != "supervised":
+        """Role of the method in the comparison, by its config."""
+        if self.config.method_name != "supervised":
             return "semi-supervised"
-        return "ceiling" if self.recipe.get("labels_per_class") == 0 else "baseline"
+        return "ceiling" if self.config.data.labels_per_class == 0 else "baseline"
 
     @property
     def is_control(self) -> bool:
         """Whether the method ran on the labelled images only, as a control."""
-        return self.recipe.get("pool") == "labeled"
+        return self.config.data.unlabeled_from == "labeled"
 
 
 @dataclass(frozen=True, eq=False)
 class ReportData:
-    """Everything that `write_report` shows. One result is enough; four make the ladder.
+    """Everything that `write_report` shows. One result is enough; four tell a story.
 
     Args:
         title: heading of the page.
-        data: the images, in words that follow "on": "the embedded scenes".
-        class_names: K names.
-        bands: names of the C channels.
-        test_images: (N, C, H, W), as `Scenes.images`.
-        test_labels: (N,) true classes.
+        source: the images, in words that follow "on": "the embedded scenes".
+        scenes, split: of the main method; all methods have the same test images.
         results: in the order of the story, weakest method first.
-        split_counts: images in each part: labeled, unlabeled, val, test.
         command: that made this page.
-        versions: version by name of program.
         audit: of the split.
         near_duplicates: whether the audit looked for images of the same ground.
-        class_counts: for each part of the split, the images of each of the K classes.
-        labeled_images, labeled_labels: the few labelled images, shown if given.
 
     Raises:
-        WorkshopError: no result, or the lengths do not fit.
+        WorkshopError: no result, results of different kinds of head, or predictions of
+            other images than the split's test images.
     """
 
     title: str
-    data: str
-    class_names: tuple[str, ...]
-    bands: tuple[str, ...]
-    test_images: Tensor
-    test_labels: Tensor
+    source: str
+    scenes: Scenes
+    split: Split
     results: Sequence[MethodResult]
-    split_counts: Mapping[str, int]
     command: str
-    versions: Mapping[str, str]
     audit: Audit | None = None
     near_duplicates: bool = True
-    class_counts: Mapping[str, Sequence[int]] = field(default_factory=dict)
-    labeled_images: Tensor | None = None
-    labeled_labels: Tensor | None = None
 
     def __post_init__(self) -> None:
-        for name in ("test_images", "test_labels", "labeled_images", "labeled_labels"):
-            tensor = getattr(self, name)
-            if tensor is not None:  # the only way to set a field of a frozen dataclass
-                object.__setattr__(self, name, tensor.cpu())
         if not self.results:
-            raise WorkshopError("a report without results: give at least one method's.")
-        N, K = len(self.test_images), len(self.class_names)
-        if N == 0 or len(self.test_labels) != N:
+            raise WorkshopError("a report without results: give at least one run.")
+        kinds = {result.run.metric for result in self.results}
+        if len(kinds) > 1:
             raise WorkshopError(
-                f"{N} test images and {len(self.test_labels)} test labels: a report"
-                " needs at least one image and one label for each."
+                f"runs measured by {', '.join(sorted(kinds))} on one page: compare runs"
+                " whose main heads predict the same."
             )
         for result in self.results:
-            if tuple(result.probs.shape) != (N, K):
+            found, N = len(result.evaluation.predicted), len(self.split.test)
+            if found != N or N == 0:
                 raise WorkshopError(
-                    f"predictions of {result.name!r} have shape"
-                    f" {tuple(result.probs.shape)}, expected ({N}, {K}): predict the"
-                    " same test images with every method."
+                    f"{found} predictions of {result.title!r} for {N} test images:"
+                    " predict the same test images with every method."
                 )
-        lacking = [part for part in PARTS if part not in self.split_counts]
-        if lacking:
-            raise WorkshopError(
-                f"split_counts lacks {lacking[0]!r}: give Split.counts(), the number of"
-                " images in labeled, unlabeled, val and test."
-            )
+
+    @property
+    def kind(self) -> str:
+        """Kind of the main head: categorical, dense, multilabel or regression."""
+        return self.results[0].evaluation.kind
+
+    @property
+    def metric(self) -> str:
+        """Main metric: accuracy, miou, f1_micro or r2."""
+        return self.results[0].evaluation.metric
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Classes of the main head; empty for a number."""
+        return self.results[0].run.class_names
+
+    @property
+    def labels(self) -> Tensor:
+        """True classes of all images, (N,); only of one class per image."""
+        return self.scenes.labels.cpu()
 
     @property
     def main(self) -> MethodResult:
-        """The method that the page is about; see `_main`."""
+        """The first semi-supervised method; without one, the best baseline."""
         return _main(self.results)
 
     @property
@@ -166,7 +162,7 @@ class ReportData:
         """The best supervised method with the same labels; None if that is `main`."""
         few = self.main.labels
         found = [r for r in self.results if r.role == "baseline" and r.labels == few]
-        best = max(found, key=lambda r: r.scores.accuracy, default=None)
+        best = max(found, key=lambda r: r.value, default=None)
         return None if best is self.main else best
 
     @property
@@ -176,93 +172,77 @@ class ReportData:
         return sorted(rest, key=lambda r: r is not self.baseline)
 
     def right(self, result: MethodResult) -> Tensor:
-        """Which test images a method classified correctly, (N,) bool."""
-        return result.probs.argmax(dim=1).cpu() == self.test_labels
+        """Return which test images a method classified correctly, (N,) bool."""
+        predicted = result.evaluation.probs.argmax(dim=1).cpu()
+        return predicted == self.labels[self.split.test]
 
     def compare(self, other: MethodResult) -> PairedTest:
         """Compare the main method with another one on the same test images."""
         return mcnemar(self.right(self.main).numpy(), self.right(other).numpy())
 
 
+def collect(
+    runs: Sequence[Run],
+    command: str,
+    scenes: Scenes | None = None,
+    titles: Sequence[str] = (),
+) -> ReportData:
+    """Score finished runs, and look at their split, embeddings and pseudo-labels.
+
+    Args:
+        runs: on one data set and with the same test images, weakest first.
+        command: that the page names as its origin.
+        scenes: their images; None loads the data set that their config names.
+        titles: one for each run; default the name of its method.
+
+    Raises:
+        WorkshopError: no run, or runs that were not tested on the same images.
+    """
+    if not runs:
+        raise WorkshopError("a report without results: give at least one run.")
+    data = runs[0].config.data
+    scenes = scenes or load_dataset(data.name, data.size, data.bands)
+    splits = [Split.load(run.folder / "split", scenes) for run in runs]
+    for run, split in zip(runs, splits, strict=True):
+        mine = (run.config.data.name, run.config.data.size)
+        if mine != (data.name, data.size) or not split.test.equal(splits[0].test):
+            raise WorkshopError(
+                f"{run.folder} and {runs[0].folder} were not tested on the same images:"
+                " compare runs of one data set, image size and split seed."
+            )
+    results = [
+        MethodResult(
+            title,
+            run,
+            evaluate(run, scenes, split),
+            _embedded(run, scenes, split),
+            run.pseudo_labels(),
+            _split_folder(run, scenes, split),
+        )
+        for title, run, split in zip(titles or _titles(runs), runs, splits, strict=True)
+    ]
+    split = splits[results.index(_main(results))]
+    source = f"the images in {data.name}"
+    if data.name.startswith("mini_eo"):
+        source = "the embedded scenes (MiniEO)"
+    check = len(scenes) <= _AUDITED
+    audit = split.audit(scenes, near_duplicates=check)
+    title = _heading(results)
+    return ReportData(title, source, scenes, split, results, command, audit, check)
+
+
 def _main(results: Sequence[MethodResult]) -> MethodResult:
-    """Return the first semi-supervised method; without one, the best baseline."""
     for result in results:
         if result.role == "semi-supervised":
             return result
     baselines = [r for r in results if r.role == "baseline"] or results[:1]
-    return max(baselines, key=lambda r: r.scores.accuracy)
+    return max(baselines, key=lambda r: r.value)
 
 
-def method_result(
-    name: str, title: str, run: Run, evaluation: Evaluation
-) -> MethodResult:
-    """Collect from a run and its evaluation all that tables and page need."""
-    return MethodResult(
-        name=name,
-        title=title,
-        recipe=asdict(run.recipe),
-        log=run.log,
-        scores=evaluation.scores,
-        probs=evaluation.probs,
-        seconds=run.facts["seconds"],
-        steps=run.facts["steps"],
-        parameters=run.facts["parameters"],
-        labels=run.facts["labels"],
-        seed=run.recipe.split_seed,
-        peak_memory=run.facts.get("peak_memory"),  # absent in older runs
-        calibration=evaluation.calibration,
-        checkpoints=evaluation.checkpoints,
-        pseudo_labels=run.pseudo_labels(),
-    )
-
-
-def collect_page(
-    runs: Sequence[Run], results: Sequence[MethodResult], scenes: Scenes, command: str
-) -> ReportData:
-    """Add to the results of runs their split, its audit, images and embeddings.
-
-    Args:
-        runs, results: in the same order; the images of the runs are the same.
-        scenes: those images.
-        command: that the page names as its origin.
-    """
-    splits = [Split.load(run.folder / "split", scenes) for run in runs]
-    found = [
-        replace(
-            result,
-            embedded=_embedded(run, scenes, split),
-            split_folder=_split_folder(run, scenes, split),
-        )
-        for result, run, split in zip(results, runs, splits, strict=True)
-    ]
-    position = found.index(_main(found))
-    run, split = runs[position], splits[position]
-    check, source = len(scenes) <= _AUDITED, f"the images in {run.recipe.data}"
-    if run.recipe.data.startswith("mini_eo"):
-        source = "the embedded scenes (MiniEO)"
-    return ReportData(
-        title=_heading(found),
-        data=source,
-        class_names=scenes.class_names,
-        bands=scenes.bands,
-        test_images=scenes.images[split.test],
-        test_labels=scenes.labels[split.test],
-        results=found,
-        split_counts=split.counts(),
-        class_counts=_class_counts(scenes, split),
-        command=command,
-        # Of the training, which may have been on another machine than the page
-        versions={"workshop_lib": __version__}
-        | {name: run.facts[name] for name in _FACTS if name in run.facts},
-        audit=split.audit(scenes, near_duplicates=check),
-        near_duplicates=check,
-        labeled_images=scenes.images[split.labeled],
-        labeled_labels=scenes.labels[split.labeled],
-    )
-
-
-def _embedded(run: Run, scenes: Scenes, split: Split) -> Embedded:
-    """Embed the test images; keep as many as can be drawn."""
+def _embedded(run: Run, scenes: Scenes, split: Split) -> Embedded | None:
+    """Embed the test images; keep as many as can be drawn. None without classes."""
+    if run.metric != "accuracy":
+        return None
     queries = embed_run(run, scenes, split, "test")
     memory = embed_run(run, scenes, split, "labeled")
     rows = sample_per_class(queries.labels, _DRAWN)
@@ -278,18 +258,13 @@ def _embedded(run: Run, scenes: Scenes, split: Split) -> Embedded:
 
 
 def _split_folder(run: Run, scenes: Scenes, split: Split) -> str:
-    """Return the folder of a split that the recipe alone would not make again."""
-    own = make_split(run.recipe, scenes).digest(scenes)
-    return "" if own == split.digest(scenes) else str(run.folder / "split")
-
-
-def _class_counts(scenes: Scenes, split: Split) -> dict[str, list[int]]:
-    K, counts = len(scenes.class_names), {}
-    for part in PARTS:
-        labels = scenes.labels[getattr(split, part)]
-        known = labels[labels >= 0]  # -1: unknown
-        counts[part] = torch.bincount(known, minlength=K).tolist()
-    return counts
+    """Return the folder of a split that the config alone would not draw again."""
+    try:
+        own = make_split(scenes, run.config.data)
+    except WorkshopError:  # the split came from elsewhere, and these classes are small
+        return str(run.folder / "split")
+    same = own.digest(scenes) == split.digest(scenes)
+    return "" if same else str(run.folder / "split")
 
 
 def _heading(results: Sequence[MethodResult]) -> str:
@@ -298,3 +273,27 @@ def _heading(results: Sequence[MethodResult]) -> str:
     if len(results) > 1:
         return "Which training is better, and how certain is that?"
     return f"What did this training learn? ({results[0].title})"
+
+
+def _titles(runs: Sequence[Run]) -> list[str]:
+    """Name each run by its method, and by more where that is not unique."""
+    titles = []
+    for run in runs:
+        config = run.config
+        title = type(config.method).__name__  # "FixMatch", as in the papers
+        if config.method_name == "supervised":
+            view = f"{config.method.labeled_view} augmentation"
+            title += (
+                ", all labels" if config.data.labels_per_class == 0 else f", {view}"
+            )
+        elif config.data.unlabeled_from == "labeled":
+            title += ", labelled images only"
+        titles.append(title)
+    labels = [f"{run.facts['labels']:,} labels" for run in runs]
+    folders = [f"({Path(run.folder).name})" for run in runs]
+    for more in (labels, folders):
+        titles = [
+            title if titles.count(title) == 1 else f"{title}, {one}"
+            for title, one in zip(titles, more, strict=True)
+        ]
+    return titles

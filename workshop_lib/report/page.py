@@ -1,34 +1,30 @@
 """The report: one HTML file about trained methods, to read, keep, print and send."""
 
-__all__ = ["ladder_bars", "render_page", "report_runs", "train_command", "write_report"]
+__all__ = ["gain_bars", "render_page", "report_runs", "write_report"]
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from workshop_lib import plots
-from workshop_lib.data.load import load_dataset
-from workshop_lib.data.split import Split
+from workshop_lib import __version__, plots
+from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError
-from workshop_lib.evaluation.evaluate import evaluate
+from workshop_lib.evaluation.metrics import Scores
 from workshop_lib.evaluation.projection import maps_2d
+from workshop_lib.evaluation.summary import METRIC_NAMES
 from workshop_lib.files import write_text
-from workshop_lib.methods import METHODS
 from workshop_lib.plots import AccessibleFigure, Bar
 from workshop_lib.plots.style import svg
-from workshop_lib.recipe import Recipe
-from workshop_lib.report import pictures, tables
-from workshop_lib.report.data import (
-    MethodResult,
-    ReportData,
-    collect_page,
-    method_result,
-)
-from workshop_lib.training.run import Run, train_flags
+from workshop_lib.report import pictures, settings, tables
+from workshop_lib.report.data import MethodResult, ReportData, collect
+from workshop_lib.training.run import Run
+
+_FACTS = ("python", "torch", "device", "threads", "precision")
+_TILES = 4  # maps of test tiles shown
 
 
 def write_report(path: Path | str, data: ReportData) -> Path:
@@ -40,7 +36,7 @@ def write_report(path: Path | str, data: ReportData) -> Path:
 
     Args:
         path: the file, usually `runs/NAME/report.html`; its folder is created.
-        data: to show.
+        data: to show; see `collect`.
 
     Returns:
         The path.
@@ -53,29 +49,32 @@ def write_report(path: Path | str, data: ReportData) -> Path:
     return path
 
 
-def report_runs(folders: Sequence[Path], path: Path) -> None:
-    """Write one page about finished runs that share data and split seed.
+def report_runs(
+    runs: Sequence[Run | Path | str],
+    path: Path | str,
+    *,
+    scenes: Scenes | None = None,
+    titles: Sequence[str] = (),
+    command: str = "",
+) -> Path:
+    """Write one page about finished runs that share data and test images.
+
+    Runs whose main head predicts pixels, several labels or a number get a page with the
+    figures that exist for them.
+
+    Args:
+        runs: or their folders, weakest first.
+        path: of the page.
+        scenes: images of the runs; None loads the data set that their config names.
+        titles: one for each run; default the name of its method.
+        command: that the page names as its origin; default `workshop report ...`.
 
     Raises:
         WorkshopError: a folder holds no finished run, or the runs' test images differ.
     """
-    runs = [Run.load(folder) for folder in folders]
-    first = runs[0].recipe
-    scenes = load_dataset(first)
-    splits = [Split.load(run.folder / "split", scenes) for run in runs]
-    for run, split in zip(runs, splits, strict=True):
-        same_images = (run.recipe.data, run.recipe.size) == (first.data, first.size)
-        if not same_images or not split.test.equal(splits[0].test):
-            raise WorkshopError(
-                f"{run.folder} and {runs[0].folder} were not tested on the same images:"
-                " compare runs of one data set, image size and split seed."
-            )
-    results = [
-        method_result(run.folder.name, title, run, evaluate(run, scenes, split))
-        for run, split, title in zip(runs, splits, _titles(runs), strict=True)
-    ]
-    command = "workshop report " + " ".join(str(folder) for folder in folders)
-    write_report(path, collect_page(runs, results, scenes, command))
+    opened = [run if isinstance(run, Run) else Run.load(run) for run in runs]
+    own = shlex.join(["workshop", "report", *(str(run.folder) for run in opened)])
+    return write_report(path, collect(opened, command or own, scenes, titles))
 
 
 def render_page(template: str, **content: Any) -> str:
@@ -90,79 +89,93 @@ def render_page(template: str, **content: Any) -> str:
     environment.filters |= {
         "comma": "{:,}".format,
         "percent": tables.percent,
-        "points": lambda value: f"{value:+.1f}".replace("-", "\N{MINUS SIGN}"),
+        "metric": tables.metric_text,
+        "gain": tables.gain_text,
         "json": lambda value: json.dumps(dict(value), indent=1, sort_keys=True),
         "uri": lambda figure: pictures.data_uri(svg(figure), "svg+xml"),
         "alt": plots.describe,
+        "capital": _capital,
     }
     return environment.get_template(template).render(content)
 
 
-def train_command(recipe: Mapping[str, Any], split_folder: str = "") -> str:
-    """Return the command that trains by a recipe: all that differs from the defaults.
-
-    Args:
-        recipe: `dataclasses.asdict` of a Recipe.
-        split_folder: of the split, where the recipe does not make it.
-    """
-    split = ["--split", split_folder] if split_folder else []
-    return shlex.join(["workshop", "train", *train_flags(Recipe(**recipe)), *split])
-
-
 def _render(data: ReportData) -> str:
-    results = data.results
+    results, main = data.results, data.main
     return render_page(
         "report.html",
         data=data,
-        main=data.main,
+        main=main,
         baseline=data.baseline,
         tables=tables,
         pictures=pictures,
-        ladder=_ladder(data),
+        measure=METRIC_NAMES[data.metric],
+        bars=_bars(data),
         curves=_curves(data),
         pseudo_labels=_pseudo_labels(data),
         confusions=[
-            plots.confusion_matrix(r.scores.confusion, data.class_names, title=r.title)
-            for r in (data.baseline, data.main)
-            if r is not None
+            plots.confusion_matrix(scores.confusion, data.class_names, title=r.title)
+            for r in (data.baseline, main)
+            if r is not None and isinstance(scores := r.evaluation.scores, Scores)
         ],
-        reliability=_reliability(data.main),
-        map=_map(data.main),
-        commands={r.title: train_command(r.recipe, r.split_folder) for r in results},
+        maps=_maps(data),
+        reliability=_reliability(main),
+        embedding_map=_embedding_map(main),
+        commands={
+            r.title: settings.train_command(r.config, r.split_folder) for r in results
+        },
+        settings=settings,
         steps=sorted({r.steps for r in results}),
-        seeds=sorted({r.seed for r in results}),
+        seeds=sorted({r.config.data.split_seed for r in results}),
+        # Of the training, which may have been on another machine than the page
+        versions={"workshop_lib": __version__}
+        | {name: main.run.facts[name] for name in _FACTS if name in main.run.facts},
     )
 
 
-def _ladder(data: ReportData) -> AccessibleFigure:
-    title = "Test accuracy"
+def _bars(data: ReportData) -> AccessibleFigure | None:
+    if data.metric == "r2":  # may be negative: no bar
+        return None
+    name = METRIC_NAMES[data.metric]
+    title = f"Test images: {name}"
     if len(data.results) > 1:
         title = f"{data.main.labels:,} labels: what each step was worth"
-    bars = ladder_bars(data.results)
-    return plots.baselines(bars, title=title, chance=1 / len(data.class_names))
+    chance = 1 / len(data.class_names) if data.metric == "accuracy" else None
+    figure = plots.baselines(gain_bars(data.results), title=title, chance=chance)
+    dotted = "; dotted: guessing" if chance else ""
+    figure.axes[0].set_xlabel(f"{name} on test images (%){dotted}")
+    return figure
 
 
-def ladder_bars(results: Sequence[MethodResult]) -> list[Bar]:
-    """Turn results into the bars of the ladder, each with what its gain came from."""
+def gain_bars(results: Sequence[MethodResult]) -> list[Bar]:
+    """Turn results into the bars of the comparison, each with the cause of its gain."""
     bars = []
     for r in results:
         worth = "what the unlabelled images were worth"
         if r.role == "ceiling":
             worth = "what all the other labels would add"
         elif r.role == "baseline":
-            strong = r.recipe.get("labeled_view") == "strong"
+            strong = r.config.method.labeled_view == "strong"
             worth = "what strong augmentation was worth" if strong else ""
         elif r.is_control:
             worth = "what the method was worth without unlabelled images"
         note = f"{r.labels:,} labels"
         note = "" if note in r.title else note  # runs with unlike numbers are named so
-        bars.append(Bar(r.title, r.scores.accuracy, note, worth))
+        bars.append(Bar(r.title, r.value, note, worth))
     return bars
 
 
 def _curves(data: ReportData) -> AccessibleFigure | None:
-    logs = {r.title: r.log for r in data.results if _holds(r, "val_accuracy")}
-    return plots.learning_curves(logs) if logs else None
+    column = f"val_{data.metric}"
+    logs = {r.title: r.run.log for r in data.results if _holds(r, column)}
+    if not logs:
+        return None
+    title = f"{_capital(METRIC_NAMES[data.metric])} while training"
+    return plots.learning_curves(logs, column=column, title=title)
+
+
+def _capital(text: str) -> str:
+    """Start with a capital; `str.capitalize` would turn IoU into iou."""
+    return text[:1].upper() + text[1:]
 
 
 def _pseudo_labels(
@@ -176,7 +189,7 @@ def _pseudo_labels(
     for r in data.results:
         if not _holds(r, "mask_rate"):
             continue
-        over_time = plots.pseudo_labels(r.log, title=f"Pseudo-labels of {r.title}")
+        over_time = plots.pseudo_labels(r.run.log, title=f"Pseudo-labels of {r.title}")
         bias = None
         if r.pseudo_labels is not None and len(r.pseudo_labels):
             title = f"Classes that {r.title} favours"
@@ -187,11 +200,29 @@ def _pseudo_labels(
 
 def _holds(result: MethodResult, column: str) -> bool:
     """Return whether the log has a value in a column."""
-    return column in result.log and bool(result.log[column].notna().any())
+    log = result.run.log
+    return column in log and bool(log[column].notna().any())
+
+
+def _maps(data: ReportData) -> AccessibleFigure | None:
+    """Draw a few test tiles: the picture, the truth, and each method's map."""
+    masks = data.scenes.masks
+    if data.kind != "dense" or masks is None:
+        return None
+    tiles = data.split.test[:_TILES]
+    shown = {"truth": masks[tiles].cpu().numpy()}
+    for r in (data.baseline, data.main):
+        if r is not None:
+            heading = r.title.replace(", ", ",\n").replace(" (", "\n(")
+            shown[heading] = r.evaluation.predicted[:_TILES].cpu().numpy()
+    return plots.mask_grid(
+        shown, data.class_names, images=data.scenes.images[tiles].cpu(),
+        bands=data.scenes.bands, title="The first test tiles",
+    )  # fmt: skip
 
 
 def _reliability(main: MethodResult) -> AccessibleFigure | None:
-    found = main.calibration
+    found = main.evaluation.calibration
     if found is None:
         return None
     curves = {
@@ -201,7 +232,7 @@ def _reliability(main: MethodResult) -> AccessibleFigure | None:
     return plots.reliability(curves, title="Can you trust the confidence?")
 
 
-def _map(main: MethodResult) -> AccessibleFigure | str:
+def _embedding_map(main: MethodResult) -> AccessibleFigure | str:
     """Plot the embedded test images, or return why that is impossible."""
     if main.embedded is None:
         return ""
@@ -211,18 +242,3 @@ def _map(main: MethodResult) -> AccessibleFigure | str:
         return maps_2d(drawn, title=title)[0]
     except WorkshopError as error:  # too few images, or a collapsed network
         return str(error)
-
-
-def _titles(runs: Sequence[Run]) -> list[str]:
-    """Name each run by its method, and by more where that is not unique."""
-    many = len({run.facts["labels"] for run in runs}) > 1
-    titles = []
-    for run in runs:
-        title = METHODS[run.recipe.method].__name__  # "FixMatch", as in the papers
-        if run.recipe.method == "supervised":
-            title += f", {run.recipe.labeled_view} augmentation"
-        titles.append(f"{title}, {run.facts['labels']:,} labels" if many else title)
-    return [
-        title if titles.count(title) == 1 else f"{title} ({run.folder.name})"
-        for title, run in zip(titles, runs, strict=True)
-    ]

@@ -57,11 +57,13 @@ def thumbnail(pixels: NDArray[np.uint8]) -> str:
 
 def labeled_pictures(data: ReportData) -> list[Picture]:
     """Show the labelled images, at most 60, in the order of the classes."""
-    if data.labeled_images is None or data.labeled_labels is None:
+    if data.kind != "categorical":
         return []
-    order = data.labeled_labels.argsort(stable=True)[:_LABELED]
-    names = [data.class_names[k] for k in data.labeled_labels[order].tolist()]
-    shown = to_display(data.labeled_images[order], data.bands)
+    labels = data.labels[data.split.labeled]
+    order = labels.argsort(stable=True)[:_LABELED]
+    names = [data.class_names[k] for k in labels[order].tolist()]
+    images = data.scenes.images[data.split.labeled[order]].cpu()
+    shown = to_display(images, data.scenes.bands)
     return [
         Picture(thumbnail(pixels), f"Labelled image: {name}", [_breakable(name)])
         for pixels, name in zip(shown, names, strict=True)
@@ -77,14 +79,15 @@ def corrected_mistakes(data: ReportData) -> list[Picture]:
     if baseline is None:
         return []
     corrected = (data.right(data.main) & ~data.right(baseline)).numpy()
-    confidence = baseline.probs.max(dim=1).values.cpu().numpy()  # (N,)
+    confidence = baseline.evaluation.probs.max(dim=1).values.cpu().numpy()  # (N,)
     return _pictures(data, _by_confidence(corrected, confidence), before=baseline)
 
 
 def typical_successes(data: ReportData) -> list[Picture]:
     """Show for each class the correct image of median confidence."""
-    right, labels = data.right(data.main).numpy(), data.test_labels.numpy()
-    confidence = data.main.probs.max(dim=1).values.cpu().numpy()
+    right = data.right(data.main).numpy()
+    labels = data.labels[data.split.test].numpy()
+    confidence = data.main.evaluation.probs.max(dim=1).values.cpu().numpy()
     chosen = []
     for k in range(len(data.class_names)):
         found = _by_confidence(right & (labels == k), confidence)
@@ -95,7 +98,7 @@ def typical_successes(data: ReportData) -> list[Picture]:
 def confident_mistakes(data: ReportData) -> list[Picture]:
     """Show the main method's mistakes, the most confident first."""
     wrong = (~data.right(data.main)).numpy()
-    confidence = data.main.probs.max(dim=1).values.cpu().numpy()
+    confidence = data.main.evaluation.probs.max(dim=1).values.cpu().numpy()
     return _pictures(data, _by_confidence(wrong, confidence))
 
 
@@ -115,13 +118,12 @@ def _pictures(
     if len(index) == 0:
         return []
     pictures = []
-    shown = to_display(data.test_images[index], data.bands)
+    rows = data.split.test[index]
+    shown = to_display(data.scenes.images[rows].cpu(), data.scenes.bands)
     right = data.right(data.main)
-    for i, pixels in zip(index.tolist(), shown, strict=True):
-        true, said = (
-            data.class_names[int(data.test_labels[i])],
-            _said(data, data.main, i),
-        )
+    for i, row, pixels in zip(index.tolist(), rows.tolist(), shown, strict=True):
+        true = data.class_names[int(data.labels[row])]
+        said = _said(data, data.main, i)
         lines = [f"true {true}", f"predicted {said}"]
         if right[i]:
             lines = [f"\N{CHECK MARK} {said}"]
@@ -136,7 +138,7 @@ def _pictures(
 
 
 def _said(data: ReportData, result: MethodResult, i: int) -> str:
-    confidence, predicted = result.probs[i].max(dim=0)
+    confidence, predicted = result.evaluation.probs[i].max(dim=0)
     return f"{data.class_names[int(predicted)]}, {percent(float(confidence), 0)}"
 
 

@@ -7,43 +7,33 @@ __all__ = [
     "cost_table",
     "difference_table",
     "embedding_table",
+    "gain_text",
+    "metric_text",
     "mistake_table",
     "percent",
     "score_table",
-    "settings_table",
     "split_table",
     "weights_table",
 ]
 
 import math
-from typing import Any
 
 import numpy as np
 import pandas as pd
+from torch.nn import functional as F
 
-from workshop_lib.evaluation.metrics import mean_of_known
-from workshop_lib.evaluation.statistics import score_intervals
+from workshop_lib.evaluation.metrics import Scores, mean_of_known
+from workshop_lib.evaluation.summary import (
+    INTERVALS,
+    class_scores,
+    overall_scores,
+)
 from workshop_lib.report.data import MethodResult, ReportData
 
 _DASH, _MINUS, _SPACE = "\N{EN DASH}", "\N{MINUS SIGN}", "\N{NO-BREAK SPACE}"
 _WEIGHTS = {"ema": "averaged", "online": "online"}
-
-# Sohn et al. 2020, arXiv 2001.07685, section 4 and appendix B (CIFAR-10)
-_PAPER: dict[str, tuple[Any, str]] = {
-    "threshold": (0.95, "confidence a pseudo-label needs to be used"),
-    "alignment": (False, "pseudo-labels are pulled towards equal use of the classes"),
-    "lambda_u": (1.0, "weight of the loss on unlabelled images"),
-    "mu": (7, "unlabelled images per labelled one in a step"),
-    "batch_size": (64, "labelled images in a step"),
-    "steps": (2**20, "optimiser steps"),
-    "optimizer": ("sgd", "optimiser"),
-    "lr": (0.03, "peak learning rate"),
-    "weight_decay": (5e-4, "weight decay"),
-    "warmup_steps": (0, "steps of linear warm-up"),
-    "ema_decay": (0.999, "decay of the averaged weights that are evaluated"),
-    "model": ("wrn-28-2", "network"),
-    "size": (32, "side of the images (pixels)"),
-}
+_OF_CLASS = {"categorical": "recall", "dense": "IoU", "multilabel": "F1"}
+_NOT_PERCENT = ("kappa", "R²", "MAE", "RMSE")
 
 
 def percent(value: float, digits: int = 1) -> str:
@@ -54,34 +44,52 @@ def percent(value: float, digits: int = 1) -> str:
     return _number(100 * value, f".{digits}f", f"{_SPACE}%")
 
 
+def metric_text(value: float, metric: str) -> str:
+    """Format a main metric: R² as a number, any other as per cent."""
+    return _number(value, ".3f") if metric == "r2" else percent(value)
+
+
+def gain_text(value: float, metric: str) -> str:
+    """Format a difference of main metrics: in points, of R² as a number."""
+    if metric == "r2":
+        return _number(value, ".3f")
+    return _number(100 * value, ".1f", " points")
+
+
 def score_table(data: ReportData) -> pd.DataFrame:
     """Tabulate the test scores of each method, with their intervals."""
     rows = []
     for result in data.results:
-        scores, f1 = result.scores, score_intervals(result.scores)["macro_f1"]
-        top_k = math.nan if scores.top_k is None else scores.top_k
-        rows.append(
-            {
-                "method": result.title,
-                "accuracy": percent(scores.accuracy),
-                "95 % interval": _range(*scores.interval()),
-                f"top-{data.main.scores.k}": percent(top_k),
-                "mean F1": percent(f1.value),
-                "95 % interval of F1": _range(f1.low, f1.high),
-                "kappa": _number(scores.kappa, ".3f"),
-            }
-        )
+        row = {"method": result.title}
+        for name, value in overall_scores(result.evaluation).items():
+            plain = name in _NOT_PERCENT
+            row[name] = _number(value, ",.3f") if plain else percent(value)
+            ends = result.evaluation.intervals.get(INTERVALS.get(name, ""))
+            if ends and not plain:
+                low, high = ends
+                row[f"95 % interval of {name}"] = (
+                    f"{100 * low:.1f}{_DASH}{percent(high)}"
+                )
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
 def split_table(data: ReportData) -> pd.DataFrame:
-    """Count the images of each class in each part of the split."""
-    counts = pd.DataFrame(data.class_counts)
-    if not counts.empty:
-        counts.loc[len(counts)] = {part: data.split_counts[part] for part in counts}
-        counts = counts.apply(lambda column: column.map("{:,}".format))
-        counts.insert(0, "class", [*data.class_names, "all images"])
-    return counts
+    """Count the images in each part of the split, of each class where they have one."""
+    rows = []
+    for part, total in data.split.counts().items():
+        labels = data.labels[getattr(data.split, part)]
+        if data.kind == "categorical":
+            labels = F.one_hot(
+                labels[labels >= 0], len(data.class_names)
+            )  # -1: unknown
+        by_class = data.kind in ("categorical", "multilabel")
+        counts = (labels == 1).sum(dim=0).tolist() if by_class else []
+        rows.append([f"{n:,}" for n in (*counts, total)])
+    table = pd.DataFrame(dict(zip(data.split.counts(), rows, strict=True)))
+    names = data.class_names if len(table) > 1 else ()
+    table.insert(0, "class", [*names, "all images"])
+    return table
 
 
 def audit_table(data: ReportData) -> pd.DataFrame:
@@ -92,19 +100,23 @@ def audit_table(data: ReportData) -> pd.DataFrame:
 
 
 def class_table(data: ReportData) -> pd.DataFrame:
-    """Tabulate the recall of each class with each method, and the gain.
+    """Tabulate one score of each class with each method, and the gain.
 
-    The gain is that over the baseline. For a single method: recall, precision and F1.
+    Recall, of maps IoU, of several labels F1; the gain is that over the baseline. For a
+    single method: all scores. Empty for a number.
     """
-    scores = data.main.scores
-    columns = {r.title: r.scores.recall for r in data.results}
-    if len(data.results) == 1:
-        columns = {"recall": scores.recall, "precision": scores.precision}
-        columns["F1"] = scores.f1
-    support = [*scores.support, scores.support.sum()]
-    table = pd.DataFrame({"class": [*data.class_names, "mean of the classes"]})
-    table["test images"] = [f"{n:,}" for n in support]
-    means = {k: np.append(v, mean_of_known(v)) for k, v in columns.items()}
+    found = {r.title: class_scores(r.evaluation) for r in data.results}
+    mine = found[data.main.title]
+    if mine.empty:
+        return mine
+    support = mine.iloc[:, 0]
+    columns = {name: mine[name] for name in mine.columns[1:]}
+    if len(found) > 1:
+        column = _OF_CLASS[data.kind]
+        columns = {title: one[column] for title, one in found.items()}
+    table = pd.DataFrame({"class": [*mine.index, "mean of the classes"]})
+    table[f"test {support.name}"] = [f"{n:,}" for n in [*support, support.sum()]]
+    means = {k: np.append(v, mean_of_known(v.to_numpy())) for k, v in columns.items()}
     for title, values in means.items():
         table[title] = [percent(v, 0) for v in values]
     if data.baseline:
@@ -115,20 +127,24 @@ def class_table(data: ReportData) -> pd.DataFrame:
 
 def mistake_table(result: MethodResult, most: int = 8) -> pd.DataFrame:
     """List a method's most frequent confusions; empty if it made no mistake."""
-    scores, names = result.scores, result.scores.class_names
+    scores = result.evaluation.scores
+    if not isinstance(scores, Scores):
+        return pd.DataFrame()
+    names = scores.class_names
     wrong = scores.confusion - np.diag(np.diag(scores.confusion))  # (K, K)
     of_class = wrong / np.maximum(scores.support, 1)[:, None]
+    what = "pixels" if result.evaluation.kind == "dense" else "images"
     table = pd.DataFrame(
         {
             "true class": np.repeat(names, len(names)),
             "predicted": np.tile(names, len(names)),
-            "images": wrong.ravel(),
+            what: wrong.ravel(),
             "of that class": [percent(v, 0) for v in of_class.ravel()],
         }
     )
-    table = table[table["images"] > 0]
-    table = table.sort_values("images", ascending=False, kind="stable").head(most)
-    return table.assign(images=table["images"].map("{:,}".format))
+    table = table[table[what] > 0]
+    table = table.sort_values(what, ascending=False, kind="stable").head(most)
+    return table.assign(**{what: table[what].map("{:,}".format)})
 
 
 def difference_table(data: ReportData) -> pd.DataFrame:
@@ -158,11 +174,11 @@ def weights_table(data: ReportData) -> pd.DataFrame:
             "method": result.title,
             "weights": f"{found.which}, {_WEIGHTS[found.weights]}",
             "step": f"{found.step:,}",
-            "validation": percent(found.val_accuracy),
-            "test": percent(found.test_accuracy),
+            "validation": metric_text(found.val, data.metric),
+            "test": metric_text(found.test, data.metric),
         }
         for result in data.results
-        for found in result.checkpoints
+        for found in result.evaluation.checkpoints
     )
 
 
@@ -170,7 +186,7 @@ def calibration_table(data: ReportData) -> pd.DataFrame:
     """Compare confidence and accuracy of each method, before and after scaling."""
     rows = []
     for result in data.results:
-        if found := result.calibration:
+        if found := result.evaluation.calibration:
             confidence, accuracy = found.before.means()
             rows.append(
                 {
@@ -203,40 +219,22 @@ def cost_table(data: ReportData) -> pd.DataFrame:
     """Tabulate the cost of each training: labels, steps, time, memory, size."""
     rows = []
     for result in data.results:
-        semi, minutes = result.role == "semi-supervised", result.seconds / 60
-        peak = math.nan if result.peak_memory is None else result.peak_memory / 2**20
+        facts, optim = result.run.facts, result.config.optim
+        semi, minutes = result.role == "semi-supervised", facts["seconds"] / 60
+        peak = facts.get("peak_memory")  # not known on every machine
         rows.append(
             {
                 "method": result.title,
                 "labels": f"{result.labels:,}",
-                "mu": str(result.recipe.get("mu", _DASH)) if semi else _DASH,
-                "batch": str(result.recipe.get("batch_size", _DASH)),
+                "mu": str(optim.mu) if semi else _DASH,
+                "batch": str(optim.batch_size),
                 "steps": f"{result.steps:,}",
                 "minutes": _number(minutes, ".2f" if minutes < 1 else ".1f"),
-                "peak memory (MiB)": _number(peak, ",.0f"),
-                "parameters": f"{result.parameters:,}",
+                "peak memory (MiB)": f"{peak / 2**20:,.0f}" if peak else _DASH,
+                "parameters": f"{facts['parameters']:,}",
             }
         )
     return pd.DataFrame(rows)
-
-
-def settings_table(result: MethodResult) -> pd.DataFrame:
-    """Compare FixMatch's settings with the paper's; empty for another method."""
-    rows = []
-    for name, (paper, meaning) in _PAPER.items():
-        here = result.recipe.get(name, _DASH)
-        if here is None:  # left at the method's own value, which is the paper's
-            here = paper
-        rows.append(
-            {
-                "setting": name,
-                "meaning": meaning,
-                "here": _setting(here),
-                "paper": _setting(paper),
-                "note": "" if here == paper else "differs",
-            }
-        )
-    return pd.DataFrame(rows if result.recipe.get("method") == "fixmatch" else [])
 
 
 def _number(value: float, spec: str, unit: str = "") -> str:
@@ -244,13 +242,3 @@ def _number(value: float, spec: str, unit: str = "") -> str:
     if math.isnan(value):
         return _DASH
     return f"{value:{spec}}{unit}".replace("-", _MINUS)
-
-
-def _range(low: float, high: float) -> str:
-    return f"{100 * low:.1f}{_DASH}{percent(high)}"
-
-
-def _setting(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:,}" if isinstance(value, int) else f"{value}"

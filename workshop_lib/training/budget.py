@@ -1,43 +1,46 @@
-"""What a training will need, before it is started: will it fit, and how long?"""
+"""Budget of a training before it starts: will it fit, and how long will it take?"""
 
 __all__ = ["Budget", "Option", "budget"]
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 import torch
 
-from workshop_lib.channels import groups
+from workshop_lib.config import Config
+from workshop_lib.data.random_scenes import random_scenes
+from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
-from workshop_lib.recipe import Recipe
 from workshop_lib.session import memory as memory_of_device
 from workshop_lib.session import pick_device, tune_allocator
-from workshop_lib.training.memory import VALIDATION, MemoryNeed, act_out
-from workshop_lib.training.pixel_task import PixelTask
-from workshop_lib.training.step_time import (
-    first_trainer,
-    half_precision,
-    random_scenes,
-    ratio_of_formats,
-    time_steps,
+from workshop_lib.training.memory import (
+    VALIDATION,
+    MemoryEstimate,
+    estimate_memory,
 )
+from workshop_lib.training.precision import relative_time, trial_step
 from workshop_lib.training.trainer import Trainer
+from workshop_lib.training.validation import validate
 
-_SPARE = 0.9  # of the memory at hand: the rest is the allocator's own waste
+Clock = Callable[[], float]
+_USABLE = 0.9  # of the memory at hand: the rest is the allocator's own waste
 _MICRO_BATCHES = (32, 16, 8)
 _SMALLEST_IMAGE = 16
+_LONGEST = 1.5  # seconds that a timed step may take
 
 
 @dataclass(frozen=True)
 class Option:
-    """One way to train: what is changed in the recipe, and what it then takes."""
+    """One way to train: what is changed in the config, and what it then takes."""
 
     name: str
-    changes: dict[str, object]  # of the recipe
-    need: MemoryNeed
+    changes: dict[str, Any]  # of the config
+    need: MemoryEstimate
     seconds_per_step: float
     says: str = ""  # what else changes
 
@@ -45,8 +48,8 @@ class Option:
     def flags(self) -> str:
         """The changes as the command line takes them."""
         words = []
-        for knob, value in self.changes.items():
-            flag = knob.replace("_", "-")
+        for name, value in self.changes.items():
+            flag = name.replace("_", "-")
             if isinstance(value, bool):
                 words.append(f"--{flag}" if value else f"--no-{flag}")
             else:
@@ -58,26 +61,15 @@ class Option:
 class Budget:
     """Memory in bytes, time in seconds, as it is and with changes; print it."""
 
-    recipe: Recipe
-    options: tuple[Option, ...]  # the first is the recipe as it is
+    config: Config
+    options: tuple[Option, ...]  # the first is the config as it is
     room: float  # bytes at hand
     seconds_per_validation: float
-    timed: Recipe  # whose steps were timed
-
-    @property
-    def need(self) -> MemoryNeed:
-        """What the recipe takes as it is."""
-        return self.options[0].need
 
     @property
     def memory(self) -> int:
         """Bytes at the fullest moment, without what torch itself takes."""
-        return self.need.total
-
-    @property
-    def seconds_per_step(self) -> float:
-        """Seconds of one step."""
-        return self.options[0].seconds_per_step
+        return self.options[0].need.total
 
     @property
     def seconds(self) -> float:
@@ -86,13 +78,14 @@ class Budget:
 
     def seconds_with(self, option: Option) -> float:
         """Return the seconds of the whole training with one of the options."""
-        validations = math.ceil(self.recipe.steps / self.recipe.eval_every)
-        steps = self.recipe.steps * option.seconds_per_step
-        return steps + validations * self.seconds_per_validation
+        steps = self.config.optim.steps
+        validations = math.ceil(steps / self.config.run.eval_every)
+        checked = validations * self.seconds_per_validation
+        return steps * option.seconds_per_step + checked
 
     def fits(self, option: Option) -> bool:
-        """Tell whether an option's memory is at hand, with a tenth to spare."""
-        return option.need.total <= _SPARE * self.room
+        """Return whether an option's memory is at hand, with a tenth to spare."""
+        return option.need.total <= _USABLE * self.room
 
     @property
     def sentence(self) -> str:
@@ -115,7 +108,9 @@ class Budget:
         )
 
     def __str__(self) -> str:
-        lines = [f"{name:44s}{b / 1e6:9.1f} MB" for name, b in self.need.rows()]
+        lines = [
+            f"{name:44s}{b / 1e6:9.1f} MB" for name, b in self.options[0].need.rows()
+        ]
         lines += [f"{'together':44s}{self.memory / 1e6:9.1f} MB", ""]
         lines.append(f"{'':44s}{'GB':>7s}{'s/step':>9s}{'in all':>9s}  fits")
         for option in self.options:
@@ -124,158 +119,182 @@ class Budget:
                 f"{option.seconds_per_step:9.3f}{_time(self.seconds_with(option)):>9s}"
                 f"  {'yes' if self.fits(option) else 'no'}"
             )
-        if self.timed != self.recipe:
-            lines.append(
-                f"(timed with batch_size={self.timed.batch_size}, mu={self.timed.mu})"
-            )
         return "\n".join([*lines, "", self.sentence])
 
 
 def budget(
-    recipe: Recipe,
+    config: Config,
+    facts: Mapping[str, Any],
     *,
     num_images: int = 4000,
-    channels: int = 4,
-    num_classes: int = 10,
-    band_names: Sequence[str] = (),
     device: torch.device | None = None,
     room: float | None = None,
     alternatives: bool = True,
-    clock: Callable[[], float] = time.perf_counter,
+    clock: Clock = time.perf_counter,
 ) -> Budget:
-    """Foresee memory and time of a recipe, and what would make it smaller.
+    """Predict memory and time of a training, and what would make it smaller.
 
-    Memory is counted on tensors without content (`training.memory`), time on a few
-    real steps on random images (`training.step_time`): a few seconds, and never more
-    memory than there is.
+    Memory is counted on tensors without content (`estimate_memory`), time on three real
+    steps on random images, of a smaller batch where the whole would take long: a few
+    seconds, and never more memory than there is.
 
     Args:
-        recipe: what is to be trained.
-        num_images, channels, num_classes: of the data that the recipe will meet
-            (classes of pixels with task="segment"); 3 channels are taken as 8-bit RGB,
-            others as 32-bit reflectance.
-        band_names: of the channels, for a recipe that fuses modalities
-            (`data.load.describe_bands`).
+        config: what is to be trained.
+        facts: sensors, metadata and heads, as `Inputs.facts` and `describe` give them.
+        num_images: of the data set.
         device: default the GPU if there is one, else the CPU.
         room: bytes of memory to fit into; None takes what is free on the device.
             Another machine's: times are those of this one all the same.
-        alternatives: False looks at the recipe as it is and no further.
+        alternatives: False looks at the config as it is and no further.
         clock: of the timed steps; `time.process_time` on a machine busy otherwise.
 
     Raises:
-        WorkshopError: a number below 1, or a recipe that cannot be built.
+        WorkshopError: a number below 1, or a config that cannot be built.
     """
-    if min(num_images, channels, num_classes) < 1:
-        raise WorkshopError(
-            f"num_images={num_images}, channels={channels}, num_classes={num_classes}:"
-            " each must be at least 1."
-        )
-    if bool(recipe.modalities) != bool(groups(band_names)) or (
-        recipe.modalities and len(band_names) != channels
-    ):
-        raise WorkshopError(
-            f"modalities={recipe.modalities}, {channels} channels named"
-            f" {', '.join(band_names) or '(not)'}: give band_names as `describe_bands`"
-            " of the recipe returns them."
-        )
-    if room is not None and room <= 0:
-        raise WorkshopError(f"memory of {room / 1e9:g} GB: it must be above 0.")
+    if min(num_images, 1 if room is None else room) <= 0:
+        raise WorkshopError(f"num_images={num_images}, room={room}: give above 0.")
     device = device or pick_device()
     if device.type == "cpu":
         tune_allocator()
-    scenes = random_scenes(recipe, channels, num_classes, band_names)
     at_hand = memory_of_device(device)[0] * 2**30
-    first = first_trainer(recipe, scenes, device)
-    bands, *sides = first.views.inputs[0].shape[1:]  # features are images of one pixel
-    stored = _stored(first) / len(scenes)  # bytes
+    scenes = random_scenes(facts, config.data.size)
+    trainer, ratio = _small_trainer(config, facts, scenes, device, at_hand / 2)
+    read = next(iter(trainer.inputs.sensors.values())).shape[2:]  # (H, W) of the model
+    stored = [*trainer.inputs.sensors.values(), *trainer.inputs.targets.values()]
+    stored += list(getattr(trainer.views, "features", {}).values())
+    image_bytes = sum(one.nbytes for one in stored) / len(scenes)
 
-    def need(changed: Recipe, precision: str) -> MemoryNeed:
-        share = changed.size / recipe.size
-        height, width = (round(side * share) for side in sides)
-        return act_out(
+    def need(changed: Config, precision: str) -> MemoryEstimate:
+        scale = changed.data.size / config.data.size
+        return estimate_memory(
             changed,
-            shape=(bands, height, width),
-            num_classes=num_classes,
+            trainer.inputs.facts(),
+            size=(round(read[0] * scale), round(read[1] * scale)),
             num_images=num_images,
-            image_bytes=round(stored * share**2),
+            image_bytes=round(image_bytes * scale**2),
             precision=precision,
-            band_names=band_names,
         )
 
-    took = time_steps(recipe, scenes, first, need, at_hand / 2, clock)
-    as_it_is = Option("as it is", {}, need(recipe, took.precision), took.step)
+    precision = trainer.precision.name
+    step = _median_seconds(trainer.step, 3, device, clock) * ratio
+    index = torch.arange(min(len(scenes), 16), device=device)
+    look = _median_seconds(
+        lambda: validate(trainer.model, trainer.views, index), 3, device, clock
+    )
+    as_it_is = Option("as it is", {}, need(config, precision), step)
     options = [as_it_is]
-    for change in _changes(recipe, as_it_is.need, took.precision) * alternatives:
-        changed = recipe.with_(**change.knobs)
-        precision = str(change.knobs.get("precision", took.precision))
-        needed = need(changed, precision)
-        seconds = took.scaled(needed.flops / as_it_is.need.flops)
-        if changed.size != recipe.size:
-            seconds = took.step * (changed.size / recipe.size) ** 2
-        if precision != took.precision:
-            formats = (took.precision, precision)
-            seconds *= ratio_of_formats(first.recipe, scenes, device, formats, clock)
-        options.append(Option(change.name, change.knobs, needed, seconds, change.says))
+    for change in _changes(config, as_it_is.need, precision) * alternatives:
+        changed = config.replace(**change.settings)
+        wanted = str(change.settings.get("precision", precision))
+        needed = need(changed, wanted)
+        seconds = step * needed.flops / as_it_is.need.flops
+        if wanted != precision and device.type == "cpu":
+            shapes = {k: tuple(v.shape[1:]) for k, v in trainer.inputs.sensors.items()}
+            seconds *= relative_time(trial_step(trainer.model, 8, shapes))
+        options.append(
+            Option(change.name, change.settings, needed, seconds, change.says)
+        )
     validated = math.ceil(VALIDATION * num_images)
     return Budget(
-        recipe=recipe,
+        config=config,
         options=tuple(options),
         room=at_hand if room is None else room,
         # The averaged and the online weights look at each image
-        seconds_per_validation=2 * validated * took.image,
-        timed=took.timed,
+        seconds_per_validation=2 * validated * look / len(index),
     )
+
+
+def _small_trainer(
+    config: Config,
+    facts: Mapping[str, Any],
+    scenes: Scenes,
+    device: torch.device,
+    room: float,
+) -> tuple[Trainer, float]:
+    """Make a trainer whose steps are short and fit, warmed up by one step.
+
+    Returns:
+        The trainer, and how many of its steps one step of the config takes: their
+        arithmetic is very nearly proportional to the number of images.
+    """
+    every = torch.arange(len(scenes))
+    split = Split(labeled=every, unlabeled=every, val=every[:1], test=every[:0])
+    B, mu = config.optim.batch_size, config.optim.mu
+    base = config.replace(propagation_steps=0)
+
+    def trainer_of(batch: int, unlabeled: int) -> Trainer:
+        small = base.replace(batch_size=batch, mu=unlabeled)
+        trainer = Trainer(small, scenes, split, device)
+        trainer.step()
+        return trainer
+
+    least = min(2, B)
+    probe = trainer_of(least, 1)
+    seconds = _median_seconds(probe.step, 1, device, time.perf_counter)
+    images = least * 2  # labelled and unlabelled ones of the probe's step
+    fraction = min(1.0, _LONGEST / (seconds * B * (1 + mu) / images))
+    batch = max(least, int(B * fraction))
+    while batch > least:
+        small = base.replace(batch_size=batch)
+        if estimate_memory(small, probe.inputs.facts()).total <= room:
+            return trainer_of(batch, mu), B / batch
+        batch //= 2
+    return probe, B * (1 + mu) / images
 
 
 @dataclass(frozen=True)
 class _Change:
     name: str
-    knobs: dict[str, Any]
+    settings: dict[str, Any]
     says: str = ""
 
 
-def _changes(recipe: Recipe, need: MemoryNeed, precision: str) -> list[_Change]:
+def _changes(config: Config, need: MemoryEstimate, precision: str) -> list[_Change]:
     """List what may be changed, from what changes least to what changes most."""
-    n = need.images_with_gradient
-    blocks = not recipe.features  # a head on features has none
+    n, run = need.images_with_gradient, config.run
+    blocks = not config.model.features  # a head on features has none
     changes = []
-    if blocks and not recipe.checkpointing:
-        knobs = {"checkpointing": True}
-        changes.append(_Change("checkpointing", knobs, "no number changes"))
+    if blocks and not run.checkpointing:
+        spared = {"checkpointing": True}
+        changes.append(_Change("checkpointing", spared, "no number changes"))
     if precision == "fp32":
-        half = {"precision": half_precision()}
-        changes.append(_Change(f"half precision ({half['precision']})", half))
-    if recipe.joint_forward:
+        changes.append(_Change("half precision (bf16)", {"precision": "bf16"}))
+    if getattr(config.method, "joint_forward", False):
         says = "the weak view has batch statistics of its own"
         apart = {"joint_forward": False}
         changes.append(_Change("weak view apart, without gradient", apart, says))
-    for m in _MICRO_BATCHES:
-        if blocks and m < min(n, recipe.micro_batch or n):
-            says = f"batch normalisation takes its statistics from {m} images, not {n}"
-            changes.append(_Change(f"micro-batches of {m}", {"micro_batch": m}, says))
-    if blocks and n > min(_MICRO_BATCHES):
-        m = min(_MICRO_BATCHES)
-        both: dict[str, Any] = {"checkpointing": True, "micro_batch": m}
-        says = f"batch normalisation takes its statistics from {m} images, not {n}"
-        changes.append(_Change(f"checkpointing, micro-batches of {m}", both, says))
-    for size in (recipe.size * 3 // 4, recipe.size // 2):
+    least = min(_MICRO_BATCHES)
+    for m in (*_MICRO_BATCHES, 0):  # 0: the least, with checkpointing as well
+        if not blocks or (m or least) >= min(n, run.micro_batch or n):
+            continue
+        says = f"batch norm takes its statistics from {m or least} images, not {n}"
+        settings: dict[str, Any] = {"micro_batch": m or least}
+        if m:
+            changes.append(_Change(f"micro-batches of {m}", settings, says))
+        else:
+            name = f"checkpointing, micro-batches of {least}"
+            changes.append(_Change(name, {"checkpointing": True, **settings}, says))
+    for size in (config.data.size * 3 // 4, config.data.size // 2):
         if blocks and size >= _SMALLEST_IMAGE:
             says = "smaller images show less"
             changes.append(_Change(f"images of {size} pixels", {"size": size}, says))
     return changes
 
 
-def _stored(trainer: Trainer) -> int:
-    """Return the bytes of all images, or their features, and masks on the device."""
-    kept = [*trainer.views.inputs, *getattr(trainer.views, "features", {}).values()]
-    if isinstance(trainer.task, PixelTask):
-        kept.append(trainer.task.masks)
-    return sum(one.nbytes for one in kept)
+def _median_seconds(
+    work: Callable[[], object], count: int, device: torch.device, clock: Clock
+) -> float:
+    seconds = []
+    for _ in range(count):
+        start = clock()
+        work()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        seconds.append(clock() - start)
+    return median(seconds)
 
 
 def _time(seconds: float) -> str:
-    if seconds < 100:
-        return f"{seconds:.0f} s"
     if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
+        return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h"

@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.models.average import follow_weights
+from workshop_lib.models.model import ema_update_weights_
 
 
 class Ema:
@@ -56,7 +56,7 @@ class Ema:
 
     def update(self, model: nn.Module) -> None:
         """Take the weights of `model` into the average; call it after every step."""
-        follow_weights(self.model, model, self.current_decay())
+        ema_update_weights_(self.model, model, self.current_decay())
         self.updates += 1
 
     def state_dict(self) -> dict[str, Any]:

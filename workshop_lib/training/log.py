@@ -1,6 +1,6 @@
-"""What a training says while it runs, and keeps as a table."""
+"""Progress of a training: averages for the log, a bar, and lines that stay."""
 
-__all__ = ["ProgressLog", "Row", "RunningMeans", "someone_watches"]
+__all__ = ["Progress", "Row", "RunningMeans", "is_interactive"]
 
 import math
 import os
@@ -16,6 +16,8 @@ from workshop_lib.ranks import mean_over_ranks
 from workshop_lib.session import in_notebook
 
 Row = dict[str, float]
+PLAIN_LINE_EVERY = 30.0  # seconds between two lines where there is no bar
+_SHOWN = ("accuracy", "miou", "f1_micro", "mae")  # of a validation, in its line
 
 
 class RunningMeans:
@@ -56,57 +58,81 @@ class RunningMeans:
         self.steps = int(state["steps"])
 
 
-def someone_watches() -> bool:
-    """Tell whether a bar redrawn in place makes sense: a terminal, a live notebook."""
+def is_interactive() -> bool:
+    """Return whether a bar can be redrawn: in a terminal or a live notebook."""
     # A notebook that a program runs has a kernel too: such programs set CI=1.
     if "CI" in os.environ:
         return False
     return in_notebook() or sys.stderr.isatty()
 
 
-class ProgressLog:
-    """A bar with the time left where somebody watches, and one line per validation.
+class Progress:
+    """Progress of long work: a bar with the time left, and lines that stay.
 
-    Where nobody watches (a pipe, CI, a saved notebook) only the lines are printed.
+    In a terminal or a live notebook the bar is redrawn in place. Elsewhere (a pipe, CI,
+    a saved notebook) a plain line at least every 30 seconds says how far the work is.
+
+    Args:
+        total: steps, or images, in all.
+        start: how many are done already.
+        label: what is counted, before the bar.
+        unit: of the count.
+        verbose: False prints nothing.
     """
 
-    def __init__(self, total: int, start: int, label: str, verbose: bool) -> None:
-        self.total, self.verbose = total, verbose
+    def __init__(
+        self,
+        total: int,
+        start: int = 0,
+        label: str = "",
+        unit: str = "step",
+        verbose: bool = True,
+    ) -> None:
+        self.total, self.done, self.start = total, start, start
+        self.label, self.unit, self.verbose = label, unit, verbose
+        self.quiet = not is_interactive()
         self.bar = tqdm(
             total=total,
             initial=start,
             desc=label,
-            unit="step",
+            unit=unit,
             leave=False,
             file=sys.stdout if in_notebook() else sys.stderr,
-            disable=not (verbose and someone_watches()),
+            disable=self.quiet or not verbose,
             mininterval=0.5,
         )
-        self.begin = time.perf_counter()
+        self.begin = self.said = time.perf_counter()
 
-    def tick(self) -> None:
-        """Count one step."""
-        self.bar.update()
+    def tick(self, count: int = 1) -> None:
+        """Count what has been done; where there is no bar, say so now and then."""
+        self.done += count
+        self.bar.update(count)
+        if self.quiet and time.perf_counter() - self.said > PLAIN_LINE_EVERY:
+            elapsed = time.perf_counter() - self.begin
+            left = elapsed * (self.total - self.done) / max(1, self.done - self.start)
+            self.say(
+                f"{self.label} {self.done:,}/{self.total:,} {self.unit}s,"
+                f" {elapsed:.0f} s, about {left:.0f} s left"
+            )
 
-    def line(self, row: Row) -> None:
+    def row(self, row: Row) -> None:
         """Print one validation as a line that stays."""
-        if not self.verbose:
-            return
         text = f"step {int(row['step']):5d}/{self.total}  loss {row['loss']:.3f}"
         if "mask_rate" in row:
             text += f"  mask {row['mask_rate']:.2f}"
         if not math.isnan(row.get("pseudo_accuracy", math.nan)):
             text += f"  pseudo-labels right {row['pseudo_accuracy']:.2f}"
-        if "val_miou" in row:
-            text += f"  mIoU {row['val_miou']:.3f}"
-        text += f"  val {row['val_accuracy']:.3f}  {row['seconds']:.1f} s"
-        self.say(text)
+        for name, value in row.items():
+            if name.split("val_")[-1] in _SHOWN and "val_" in name:
+                text += f"  {name} {value:.3f}"
+        self.say(f"{text}  {row['seconds']:.1f} s")
 
     def say(self, text: str) -> None:
         """Print a line without tearing the bar."""
         if self.verbose:
             tqdm.write(text, file=sys.stdout)
+            self.said = time.perf_counter()
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         self.bar.close()

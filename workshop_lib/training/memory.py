@@ -1,15 +1,16 @@
-"""How much memory a training will take, without taking it.
+"""Memory of a training, predicted without allocating it.
 
-The step is acted out on tensors that have a shape and no content (torch's fake
-tensors), and every allocation and release is added up, as the real step would make
-them. That takes a second, whatever the size of images and batch.
+The real step (`training_step`) runs on tensors that have a shape and no content
+(torch's fake tensors), and every allocation and release is added up. That takes a
+second, whatever the size of images and batch.
 """
 
-__all__ = ["VALIDATION", "Ledger", "MemoryNeed", "act_out"]
+__all__ = ["MemoryEstimate", "MemoryTracker", "estimate_memory"]
 
+import copy
 import math
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,22 +21,23 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-from workshop_lib.channels import groups
-from workshop_lib.methods import Batch, Method, build_method, projection_dim
-from workshop_lib.models import build_model
+from workshop_lib.config import Config
+from workshop_lib.methods import Batch, Method, TrainingSize
+from workshop_lib.models import Model
 from workshop_lib.models.predict import images_at_a_time
-from workshop_lib.recipe import Recipe
+from workshop_lib.sample import METADATA, Sample
 from workshop_lib.training.ema import Ema
-from workshop_lib.training.optimizer import build_optimizer
-from workshop_lib.training.pixel_task import TILES_AT_A_TIME
+from workshop_lib.training.inputs import initial_model
+from workshop_lib.training.optim import build_optimizer
+from workshop_lib.training.precision import Precision
+from workshop_lib.training.step import training_step
 
-VALIDATION = 0.15  # share of the images, as `Split.random` draws them
-_HALF = ("bf16", "fp16")  # alike in size
+VALIDATION = 0.15  # fraction of the images, as `Split.random` draws them
 
 
 @dataclass(frozen=True)
-class MemoryNeed:
-    """Bytes by what they are for, at the fullest moment of a step; and its arithmetic.
+class MemoryEstimate:
+    """Bytes by purpose, at the fullest moment of a step; and its arithmetic.
 
     `total` is the highest sum at any moment. The allocator's own waste, the workspace
     of a GPU's convolution library and the GPU context (0.3 to 0.6 GB) come on top.
@@ -46,9 +48,9 @@ class MemoryNeed:
     average: int  # the weights that are evaluated
     method: int  # a teacher, queues, a label per image
     images: int  # of the data set
-    kept: int  # views and what the layers made of them, at the end of the forward pass
-    gradients: int  # those that are there at the fullest moment
-    temporaries: int  # what else is there for a moment
+    kept: int  # views and activations, at the end of the forward pass
+    gradients: int  # those present at the fullest moment
+    temporaries: int  # everything else that exists for a moment
     validation: int  # in place of the last three, where it takes more than they do
     flops: int  # of one step: multiplications and additions of convolutions, products
     images_with_gradient: int  # in one step
@@ -80,14 +82,14 @@ class MemoryNeed:
         ]
 
 
-class Ledger(TorchDispatchMode):
-    """Adds up what tensors take from moment to moment, each storage once.
+class MemoryTracker(TorchDispatchMode):
+    """Context that adds up the bytes of tensors from moment to moment.
 
-    A context: what torch makes within it is counted until it is released.
+    What torch makes within it is counted until it is released, each storage once.
 
-    >>> with Ledger() as ledger:
+    >>> with MemoryTracker() as tracker:
     ...     half = torch.zeros(1024) * 2  # the zeros are gone when the line ends
-    >>> ledger.live, ledger.peak
+    >>> tracker.live, tracker.peak
     (4096, 8192)
     """
 
@@ -126,64 +128,71 @@ class Ledger(TorchDispatchMode):
         self.live -= self._bytes.pop(key)
 
 
-def act_out(
-    recipe: Recipe,
+def estimate_memory(
+    config: Config,
+    facts: Mapping[str, Any],
     *,
-    shape: tuple[int, int, int],
-    num_classes: int,
-    num_images: int,
-    image_bytes: int,
-    precision: str,
-    band_names: Sequence[str] = (),
-) -> MemoryNeed:
-    """Act out two steps and a validation of a recipe; the second step counts.
+    size: tuple[int, int] | None = None,
+    num_images: int = 4000,
+    image_bytes: int = 0,
+    precision: str = "fp32",
+) -> MemoryEstimate:
+    """Run two steps and a validation of a config on fake tensors; the second counts.
 
     Args:
-        recipe: what to train; its `precision` is not looked at.
-        shape: (C, H, W) of what the network reads.
-        num_classes: K.
+        config: what to train; its `precision` is not looked at.
+        facts: sensors, metadata and heads, as `Inputs.facts` gives them.
+        size: H, W of what the network reads; None for the config's size.
         num_images: in the data set.
-        image_bytes: that one of them takes where it is stored.
+        image_bytes: of one of them as it is stored, with its targets.
         precision: "fp32", "bf16" or "fp16".
-        band_names: of the C channels, for a recipe that fuses modalities.
 
     Raises:
-        WorkshopError: a recipe that cannot be built.
+        WorkshopError: a config that cannot be built.
     """
-    with torch.device("meta"):  # no numbers are drawn for weights that nobody needs
-        model = build_model(
-            recipe.model,
-            in_channels=shape[0],
-            num_classes=num_classes,
-            projection_dim=projection_dim(recipe),
-            modalities=groups(band_names),
-            fusion=recipe.fusion,
-        )
+    size = size or (config.data.size, config.data.size)
+    optim = config.optim
+    with torch.device("meta"):  # no numbers are drawn for weights that nothing reads
+        model = initial_model(config, dict(facts), load_pretrained=False)
         model.save_memory(
-            checkpointing=recipe.checkpointing, micro_batch=recipe.micro_batch
+            checkpointing=config.run.checkpointing, micro_batch=config.run.micro_batch
         )
-        method = build_method(recipe, num_classes)
-        method.attach(model, num_images, num_images)
-        ema = Ema(model, recipe.ema_decay)
-    with FakeTensorMode(), Ledger() as ledger:
+        method = copy.deepcopy(config.method)
+        counts = (num_images, num_images, optim.batch_size, optim.mu, optim.steps)
+        method.setup(model, TrainingSize(*counts))
+        ema = Ema(model, optim.ema_decay)
+    half = "bf16" if precision in ("bf16", "fp16") else "fp32"  # alike in size
+    autocast = Precision(half, "cpu")
+    scaler = autocast.scaler()
+    with FakeTensorMode(), MemoryTracker() as tracker:
         for module in (model, method, ema.model):
             _make_fake(module)
         weights, average, of_method = (_size(m) for m in (model, ema.model, method))
-        optimizer = build_optimizer(model, recipe)
+        optimizer = build_optimizer(model, optim)
+        kept = 0
+
+        def after_forward() -> None:
+            nonlocal kept
+            kept = tracker.live
+
         for _ in range(2):  # the optimiser makes its own memory in the first
-            start = ledger.live
-            ledger.peak, ledger.flops = start, 0
-            kept = _step(recipe, shape, model, method, optimizer, precision, ledger)
+            start = tracker.live
+            tracker.peak, tracker.flops = start, 0
+            batch = _fake_batch(config, facts, size, method)
+            training_step(
+                model, method, optimizer, batch, autocast, scaler, after_forward
+            )
+            del batch
             ema.update(model)
             method.after_step(model)
+            method.log, method.pseudo_labels = {}, {}
             optimizer.zero_grad(set_to_none=True)  # as the next step begins
-        step = ledger.peak - start
-        looked_at = math.ceil(VALIDATION * num_images)
-        maps = recipe.task == "segment"
-        validation = _validation(model, shape, looked_at, maps, ledger)
+        step = tracker.peak - start
+        flops = tracker.flops
+        validation = _validation(model, facts, size, num_images, tracker)
     kept -= start
     gradients = min(step - kept, sum(p.nbytes for p in model.parameters()))
-    return MemoryNeed(
+    return MemoryEstimate(
         weights=weights,
         optimizer=start - weights - average - of_method,
         average=average,
@@ -193,71 +202,62 @@ def act_out(
         gradients=gradients,
         temporaries=step - kept - gradients,
         validation=validation,
-        flops=ledger.flops,
+        flops=flops,
         images_with_gradient=model.most_images,
     )
 
 
-def _step(
-    recipe: Recipe,
-    shape: tuple[int, int, int],
-    model: nn.Module,
-    method: Method,
-    optimizer: torch.optim.Optimizer,
-    precision: str,
-    ledger: Ledger,
-) -> int:
-    """Take one step on fake images; returns the bytes at the end of its forward."""
-    batch = _batch(recipe, shape, method)
-    with torch.autocast("cpu", torch.bfloat16, enabled=precision in _HALF):
-        terms = method(model, batch)
-    kept = ledger.live
-    terms.total.backward()
-    optimizer.step()
-    return kept
-
-
-def _batch(recipe: Recipe, shape: tuple[int, int, int], method: Method) -> Batch:
-    def views(n: int, names: tuple[str, ...]) -> tuple[Tensor, ...]:
-        layout = torch.channels_last
-        return tuple(
-            torch.empty(n, *shape).contiguous(memory_format=layout) for _ in names
-        )
-
-    B, unlabeled = recipe.batch_size, recipe.batch_size * recipe.mu
-    maps = recipe.task == "segment"  # a label for each pixel
-    of_image = shape[1:] if maps else ()
-    source = torch.zeros(unlabeled, *of_image, dtype=torch.int64)
+def _fake_batch(
+    config: Config, facts: Mapping[str, Any], size: tuple[int, int], method: Method
+) -> Batch:
+    B, unlabeled = config.optim.batch_size, config.optim.batch_size * config.optim.mu
+    targets = {}
+    for name, about in facts["heads"].items():
+        match about["kind"]:
+            case "categorical":
+                targets[name] = torch.zeros(B, dtype=torch.int64)
+            case "dense":
+                targets[name] = torch.zeros(B, *size, dtype=torch.uint8)
+            case "multilabel":
+                targets[name] = torch.zeros(B, about["num_classes"])
+            case _:
+                targets[name] = torch.zeros(B)
     return Batch(
-        x_lab=views(B, method.labeled_views),
-        y_lab=torch.zeros(B, *of_image, dtype=torch.int64),
-        x_unl=views(unlabeled, method.views),
-        unlabeled_index=torch.zeros(unlabeled, dtype=torch.int64),
-        source=source if maps and method.views else None,
+        labeled=tuple(_fake_sample(facts, size, B) for _ in method.labeled_views),
+        targets=targets,
+        views=tuple(_fake_sample(facts, size, unlabeled) for _ in method.views),
+        index=torch.zeros(unlabeled, dtype=torch.int64),
     )
 
 
-def _validation(
-    model: nn.Module, shape: tuple[int, ...], count: int, maps: bool, ledger: Ledger
-) -> int:
-    """Look at images (C, H, W) as `predict` does; returns the bytes that it takes.
+def _fake_sample(facts: Mapping[str, Any], size: tuple[int, int], n: int) -> Sample:
+    sample = {
+        name: torch.empty(n, channels, *size).contiguous(
+            memory_format=torch.channels_last
+        )
+        for name, channels in facts["sensors"].items()
+    }
+    if facts["metadata"]:
+        sample[METADATA] = torch.empty(n, facts["metadata"])
+    return sample
 
-    One batch tells all: of images that is; of maps the probabilities stay, until all
-    tiles that are scored at a time have theirs.
-    """
-    start, ledger.peak, flops = ledger.live, ledger.live, ledger.flops
-    at_a_time = images_at_a_time(shape)
-    together = min(count, TILES_AT_A_TIME if maps else at_a_time)
+
+def _validation(
+    model: Model,
+    facts: Mapping[str, Any],
+    size: tuple[int, int],
+    num_images: int,
+    tracker: MemoryTracker,
+) -> int:
+    """Run one batch of a validation; return the bytes that it takes."""
+    start, tracker.peak = tracker.live, tracker.live
     model.eval()
-    probs = []
+    few = _fake_sample(facts, size, 1)
+    n = min(math.ceil(VALIDATION * num_images), images_at_a_time(few))
+    stored = _fake_sample(facts, size, n)
     with torch.no_grad():
-        for first in range(0, together, at_a_time):
-            images = torch.empty(min(at_a_time, together - first), *shape)
-            normalized = images.contiguous(memory_format=torch.channels_last)
-            probs.append(model(normalized).logits.float().softmax(dim=1))
-        torch.cat(probs)
-    ledger.flops = flops  # those of the step are asked for
-    return ledger.peak - start
+        model({k: v.contiguous().clone() for k, v in stored.items()})  # normalised
+    return tracker.peak - start
 
 
 def _make_fake(module: nn.Module) -> None:

@@ -1,8 +1,9 @@
 """Number formats: half precision where it is faster, single precision elsewhere."""
 
-__all__ = ["Precision", "Trial", "choose_precision", "trial_step"]
+__all__ = ["Precision", "Trial", "choose_precision", "relative_time", "trial_step"]
 
 import copy
+import math
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -54,7 +55,9 @@ class Trial:
     key: tuple[object, ...]
 
 
-def trial_step(model: nn.Module, shape: tuple[int, ...]) -> Trial:
+def trial_step(
+    model: nn.Module, batch: int, shapes: dict[str, tuple[int, ...]]
+) -> Trial:
     """Make a trial of a network: forward and backward through a copy of it.
 
     The network itself, its batch statistics and the caller's random numbers stay as
@@ -63,27 +66,35 @@ def trial_step(model: nn.Module, shape: tuple[int, ...]) -> Trial:
 
     Args:
         model: on the device it will be trained on.
-        shape: of a step's batch with gradient, (B, C, H, W).
+        batch: images of a step with gradient.
+        shapes: of one image, by sensor.
     """
-    B, C, H, W = shape
-    # Two at least: batch normalisation cannot tell the spread of a single value.
-    n = max(2, min(B, _PIXELS // (H * W)))
+    largest = max(math.prod(shape[1:]) for shape in shapes.values())
+    # Two at least: batch normalisation has no variance of a single value.
+    n = max(2, min(batch, _PIXELS // max(1, largest)))
     twin = copy.deepcopy(model).train()
     device = next(twin.parameters()).device
-    images = torch.linspace(-1, 1, n * C * H * W, device=device).view(n, C, H, W)
-    images = images.contiguous(memory_format=torch.channels_last)
+    sample = {}
+    for name, shape in shapes.items():
+        values = torch.linspace(-1, 1, n * math.prod(shape), device=device)
+        values = values.view(n, *shape)
+        image = values.ndim == 4
+        form = torch.channels_last if image else torch.contiguous_format
+        sample[name] = values.contiguous(memory_format=form)
 
     def run() -> None:
         with torch.random.fork_rng(devices=[]):  # dropout draws
-            twin(images).logits.float().square().mean().backward()
+            outputs = twin(sample).values()
+            torch.stack([o.float().square().mean() for o in outputs]).sum().backward()
 
-    return Trial(run, (str(model), n, C, H, W, torch.get_num_threads()))
+    about = (str(model), n, str(shapes), torch.get_num_threads())
+    return Trial(run, about)
 
 
 def choose_precision(
     wanted: str, device: torch.device, trial: Trial | None = None
 ) -> Precision:
-    """Turn a recipe's `precision` into a number format.
+    """Turn the setting `precision` into a number format.
 
     "auto" takes bf16 on GPUs that have it, fp16 on those that have not (T4), and on a
     CPU whichever a short trial of the network shows faster: with AVX-512-BF16 bf16
@@ -109,7 +120,7 @@ def choose_precision(
         return Precision("bf16" if native else "fp16", device.type, why)
     trial = trial or _small_convolution()
     if trial.key not in _MEASURED:
-        _MEASURED[trial.key] = _share_of_time(trial.run)
+        _MEASURED[trial.key] = relative_time(trial)
     share = _MEASURED[trial.key]
     if share < _CLEARLY:
         why = f"{1 / share:.1f} times as fast as fp32 here, measured"
@@ -118,13 +129,15 @@ def choose_precision(
     return Precision("fp32", device.type, why)
 
 
-def _share_of_time(run: Callable[[], object]) -> float:
-    """Return the time that bf16 takes as a share of fp32's: the best of each.
+def relative_time(trial: Trial) -> float:
+    """Return the time that bf16 takes as a fraction of fp32's: the best of each.
 
     The two take turns, so that a busy moment of the machine meets both.
     """
     formats = (Precision("fp32", "cpu"), Precision("bf16", "cpu"))
-    single, half = (_seconds(run, each) for each in formats)  # the first is a warm-up
+    single, half = (
+        _seconds(trial.run, each) for each in formats
+    )  # the first is a warm-up
     if half > _HOPELESS * single and half > _SECONDS / 2:
         return half / single
     best = dict.fromkeys(formats, float("inf"))
@@ -134,7 +147,7 @@ def _share_of_time(run: Callable[[], object]) -> float:
         if done >= fewest and time.perf_counter() > end:
             break
         for each in formats:
-            best[each] = min(best[each], _seconds(run, each))
+            best[each] = min(best[each], _seconds(trial.run, each))
     return best[formats[1]] / best[formats[0]]
 
 

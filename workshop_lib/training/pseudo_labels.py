@@ -1,4 +1,4 @@
-"""What became of the pseudo-labels, class by class: for the log, never for training."""
+"""Pseudo-labels against the truth, class by class: for the log, never for training."""
 
 __all__ = ["PseudoLabelCounts"]
 
@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from workshop_lib.models.heads import Head
 from workshop_lib.ranks import mean_over_ranks, world_size
 from workshop_lib.training.log import Row
 
@@ -26,9 +27,10 @@ class PseudoLabelCounts:
     - `correct`: those of them that were right,
     - `true`: images drawn that are of this class, used or not.
 
-    So correct / used is the accuracy of a class's pseudo-labels, and its share of
-    `used` beside its share of `true` tells whether the class is favoured. Images whose
-    class nobody knows (truth -1) are left out of all three.
+    So correct / used is the accuracy of a class's pseudo-labels, and its fraction of
+    `used` beside its fraction of `true` tells whether the class is favoured. Of maps
+    pixels are counted; of several labels per image, the labels said to be present.
+    Whatever is not known is left out of all three.
 
     Args:
         class_names: K names.
@@ -44,25 +46,39 @@ class PseudoLabelCounts:
         self.steps: list[int] = []  # at the ends of the closed intervals
         self.closed: list[Tensor] = []  # one (3, K) on the CPU for each
 
-    def add(self, pseudo: Tensor, mask: Tensor, truth: Tensor) -> None:
+    def add(self, head: Head, guess: Tensor, weight: Tensor, truth: Tensor) -> None:
         """Count the pseudo-labels of one step.
 
         Args:
-            pseudo: the class that was guessed, 0 to K-1.
-            mask: 1 or 0, or a weight in 0 to 1.
-            truth: the true class, -1 where nobody knows it.
+            head: whose they are.
+            guess: hard or soft targets.
+            weight: 1 or 0, or a weight in [0, 1].
+            truth: the true targets.
 
-        Shape: all (mu*B,).
+        Shape: weight and truth (mu*B,), (mu*B, H, W) or (mu*B, K); guess the same, or
+        with the classes in dimension 1.
         """
         if self.now is None:
             shape = (3, len(self.class_names))
             self.now = torch.zeros(shape, dtype=torch.float64, device=truth.device)
-        known = (truth >= 0).to(torch.float64)
-        used = mask.detach().to(torch.float64) * known
-        # Not torch.bincount: on a GPU it waits to learn the largest value
-        self.now[USED].index_add_(0, pseudo, used)
-        self.now[CORRECT].index_add_(0, pseudo, used * (pseudo == truth))
-        self.now[TRUE].index_add_(0, truth.clamp_min(0), known)
+        known = head.known(truth).double()
+        if len(head.class_shape) == 2:  # several labels: count those present
+            classes = torch.arange(truth.shape[1], device=truth.device).expand_as(truth)
+            present = (truth > 0.5).double()
+            used = weight * known * (guess >= 0.5)
+            parts = {USED: used, CORRECT: used * present, TRUE: known * present}
+            self._count({row: (classes, value) for row, value in parts.items()})
+            return
+        hard = guess.argmax(1) if guess.ndim > weight.ndim else guess
+        used, true = weight * known, truth.long() * known.long()
+        right = used * (hard == true)
+        self._count({USED: (hard, used), CORRECT: (hard, right), TRUE: (true, known)})
+
+    def _count(self, rows: dict[int, tuple[Tensor, Tensor]]) -> None:
+        assert self.now is not None
+        for row, (classes, values) in rows.items():
+            # Not torch.bincount: on a GPU it waits to learn the largest value
+            self.now[row].index_add_(0, classes.flatten(), values.double().flatten())
 
     def flush(self, step: int) -> Row:
         """Close the interval that ends with a step.

@@ -1,7 +1,8 @@
-"""Going on with a training that was stopped or killed."""
+"""Resuming a training that was stopped or killed."""
 
-__all__ = ["Progress", "kept", "resume"]
+__all__ = ["RunState", "kept", "resume"]
 
+import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,22 +21,22 @@ _FRESH = "start anew with resume=False (--fresh), or choose another folder"
 
 
 @dataclass
-class Progress:
+class RunState:
     """What a resumed run must remember besides the trainer's state."""
 
-    identity: dict[str, str]  # recipe, images, split: whose checkpoint it is
+    identity: dict[str, str]  # config, images, split: whose checkpoint it is
     rows: list[Row] = field(default_factory=list)
     seconds: float = 0.0
-    best: float = -1.0  # validation accuracy of the weights in best.pt
+    best: float = -math.inf  # validation metric of the weights in best.pt
 
 
 def resume(
     folder: Path, trainer: Trainer, checkpoint: str = "last", verbose: bool = False
-) -> Progress:
+) -> RunState:
     """Load a checkpoint of a run, if there is one, into a new trainer.
 
     Args:
-        folder: of a run that has begun: it holds recipe.json and identity.json.
+        folder: of a run that has begun: it holds config.json and identity.json.
         checkpoint: "last"; or "previous", the one before, if the last is damaged. It
             becomes the last one, and the damaged file is removed. It is also taken,
             unasked, where a kill has left no last one.
@@ -45,8 +46,8 @@ def resume(
     """
     if checkpoint not in CHOICES:
         raise unknown_name("checkpoint", checkpoint, CHOICES)
-    recipe = (folder / "recipe.json").read_text(encoding="utf-8")
-    identity = {"recipe": recipe, **read_json(folder / "identity.json")}
+    config = (folder / "config.json").read_text(encoding="utf-8")
+    identity = {"config": config, **read_json(folder / "identity.json")}
     last, previous = folder / LAST, folder / PREVIOUS
     if checkpoint == "previous" and not previous.exists():
         raise WorkshopError(
@@ -56,7 +57,7 @@ def resume(
     use_previous = previous.exists() and (checkpoint != "last" or not last.exists())
     path = previous if use_previous else last
     if not path.exists():
-        return Progress(identity)
+        return RunState(identity)
     state = _load(path, trainer, identity)
     wait_for_all()  # all have read it before it gets another name
     if use_previous:
@@ -65,10 +66,10 @@ def resume(
                 os.replace(previous, last)
     if verbose:
         print(
-            f"going on from step {trainer.steps_done} of {trainer.recipe.steps}"
+            f"resuming from step {trainer.steps_done} of {trainer.config.optim.steps}"
             f" in {folder}"
         )
-    return Progress(identity, state["rows"], state["seconds"], state["best"])
+    return RunState(identity, state["rows"], state["seconds"], state["best"])
 
 
 def kept(folder: Path) -> str:
@@ -81,7 +82,7 @@ def kept(folder: Path) -> str:
     except WorkshopError as error:
         return f"{error} Then {_FRESH}."
     return (
-        f"{path} of step {step}, from before, is kept; the same recipe would come to"
+        f"{path} of step {step}, from before, is kept; the same config would come to"
         f" the same end from there. With the change, {_FRESH}."
     )
 
@@ -102,7 +103,7 @@ def _load(path: Path, trainer: Trainer, identity: dict[str, str]) -> dict[str, A
         trainer.load_state_dict(state)
     except (KeyError, RuntimeError, ValueError, TypeError) as error:
         raise WorkshopError(
-            f"{path} does not fit this recipe: {str(error).splitlines()[0]}. To go on,"
+            f"{path} does not fit this config: {str(error).splitlines()[0]}. To go on,"
             f" {_FRESH}."
         ) from error
     return state

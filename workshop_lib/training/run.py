@@ -1,6 +1,6 @@
 """A finished (or interrupted) training as a folder, and how to open it again."""
 
-__all__ = ["CHECKPOINTS", "Run", "run_identity", "train_flags", "what_differs"]
+__all__ = ["CHECKPOINTS", "Run", "run_identity", "what_differs"]
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,40 +8,32 @@ from typing import Any, Literal
 
 import pandas as pd
 import torch
-from torch import nn
 
-from workshop_lib.augment.normalize import Normalize
+from workshop_lib.augment import BandNormalize, Normalize
+from workshop_lib.config import Config
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.files import read_json
-from workshop_lib.recipe import Recipe
+from workshop_lib.models import Model
 from workshop_lib.training.checkpoint import load_checkpoint
-from workshop_lib.training.initial import initial_model
+from workshop_lib.training.inputs import initial_model
 from workshop_lib.training.pseudo_maps import PseudoMaps
 
 CHECKPOINTS = ("best", "last", "initial")
 
 
-def run_identity(
-    scenes: Scenes, split: Split, task: str = "classify"
-) -> dict[str, str]:
-    """Say in hashes which images a run is about, and how they were split.
-
-    Of task "segment" also with which masks: they are its labels, so all are hashed.
-    """
+def run_identity(config: Config, scenes: Scenes, split: Split) -> dict[str, str]:
+    """Hash the images of a run and how they were split; of maps, all masks as well."""
     found = {"images": scenes.digest(), "split": split.digest(scenes)}
-    return {**found, "masks": scenes.mask_digest()} if task == "segment" else found
+    maps = "cover" in config.model.heads
+    return {**found, "masks": scenes.mask_digest()} if maps else found
 
 
 def what_differs(found: dict[str, str], wanted: dict[str, str]) -> str:
-    """Say in words what two identities differ in; "" if it is the same run.
-
-    Runs of before masks were hashed do not tell theirs, and are taken for the same.
-    """
+    """Describe how two identities differ; "" if it is the same run."""
     words = {"images": "other images", "split": "another split of them"}
-    known = {"masks": wanted.get("masks"), **found}
-    odd = [name for name, value in wanted.items() if known.get(name) != value]
+    odd = [name for name, value in wanted.items() if found.get(name) != value]
     return " and ".join(words.get(name, f"other {name}") for name in odd)
 
 
@@ -49,67 +41,82 @@ def what_differs(found: dict[str, str], wanted: dict[str, str]) -> str:
 class Run:
     """The folder of a training and what is in it.
 
-    `recipe.json` the settings, `log.csv` the table of validations, `best.pt` the
-    checkpoint with the best validation accuracy, `last.pt` the one a killed training
-    goes on from, `previous.pt` the one before, in case the last gets damaged,
+    `config.json` the settings, `log.csv` the table of validations, `best.pt` the
+    checkpoint with the best validation, `last.pt` the one a killed training goes on
+    from, `previous.pt` the one before, in case the last gets damaged,
     `pseudo_labels.csv` the counts of `PseudoLabelCounts` if the method makes
-    pseudo-labels, `pseudo_maps.npz` a few maps over time if it makes maps,
-    `run.json` the facts (seconds, parameters, labels counted, versions),
-    `split/` the names of the images in each part.
+    pseudo-labels, `pseudo_maps.npz` a few maps over time if it makes maps, `run.json`
+    the facts (seconds, parameters, labels counted, versions), `split/` the names of the
+    images in each part.
     """
 
     folder: Path
-    recipe: Recipe
+    config: Config
     facts: dict[str, Any]
     log: pd.DataFrame = field(repr=False)
 
     @classmethod
-    def load(cls, folder: Path | str) -> "Run":
+    def load(cls, folder: Path | str, config: Config | None = None) -> "Run":
         """Open the folder of a finished training.
 
+        Args:
+            folder: of the run.
+            config: where the method is one's own, which config.json cannot hold.
+
         Raises:
-            WorkshopError: the folder is no finished run; says what is missing.
+            WorkshopError: the folder is no finished run, or one of an older version.
         """
         folder = Path(folder)
-        for name in ("recipe.json", "run.json", "log.csv", "best.pt"):
+        refuse_old_run(folder)
+        for name in ("config.json", "run.json", "log.csv", "best.pt"):
             if not (folder / name).exists():
                 raise WorkshopError(
                     f"{folder} is not a finished run: it has no {name}. Give the folder"
                     " that `workshop train` printed, or train again to finish it."
                 )
-        recipe = Recipe.from_json((folder / "recipe.json").read_text(encoding="utf-8"))
+        if config is None:
+            text = (folder / "config.json").read_text(encoding="utf-8")
+            config = Config.from_json(text)
         facts = read_json(folder / "run.json")
         try:
             log = pd.read_csv(folder / "log.csv")
         except ValueError as error:
             raise WorkshopError(
-                f"{folder / 'log.csv'} is damaged ({error}): restore it, or train anew."
+                f"{folder / 'log.csv'} is damaged ({error}): restore it or train again."
             ) from error
-        return cls(folder, recipe, facts, log)
+        return cls(folder, config, facts, log)
 
-    def check_task(self, task: str, instead: str) -> None:
-        """Refuse a run that was trained for another task.
+    @property
+    def main_head(self) -> str:
+        """Name of the head that chose the checkpoint."""
+        return next(iter(self.facts["heads"]))
 
-        Args:
-            task: "classify" or "segment", as in `Recipe`.
-            instead: what to do with this run, for the message.
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Classes of the main head; empty for a number."""
+        return tuple(self.facts["heads"][self.main_head]["classes"])
 
-        Raises:
-            WorkshopError: the run's task is another.
-        """
-        if self.recipe.task != task:
-            raise WorkshopError(
-                f"{self.folder} was trained with task={self.recipe.task!r}, this is for"
-                f" task={task!r}: {instead}."
-            )
+    @property
+    def metric(self) -> str:
+        """Metric that chose the checkpoint: accuracy, miou, f1_micro or r2."""
+        kinds = {"dense": "miou", "multilabel": "f1_micro", "regression": "r2"}
+        return kinds.get(self.facts["heads"][self.main_head]["kind"], "accuracy")
+
+    @property
+    def dense(self) -> bool:
+        """Whether the main head predicts pixels."""
+        return bool(self.facts["heads"][self.main_head]["kind"] == "dense")
 
     def pseudo_maps(self) -> PseudoMaps:
-        """Read what the network made of a few unlabeled tiles over time (segment).
+        """Read what the network made of a few unlabelled tiles over time.
 
         Raises:
-            WorkshopError: a run that classifies images, or a damaged file.
+            WorkshopError: a run that predicts no pixels, or a damaged file.
         """
-        self.check_task("segment", "look at pseudo_labels() instead")
+        if not self.dense:
+            raise WorkshopError(
+                f"{self.folder} predicts no pixels: look at pseudo_labels() instead."
+            )
         return PseudoMaps.load(self.folder / "pseudo_maps.npz")
 
     def pseudo_labels(self) -> pd.DataFrame | None:
@@ -128,27 +135,26 @@ class Run:
             return pd.read_csv(path, dtype={"class": str}, keep_default_na=False)
         except ValueError as error:
             raise WorkshopError(
-                f"{path} is damaged ({error}): restore it, or train anew."
+                f"{path} is damaged ({error}): restore it or train again."
             ) from error
 
     def load_model(
         self,
         which: Literal["best", "last", "initial"] = "best",
         weights: Literal["ema", "online"] = "ema",
-    ) -> tuple[nn.Module, Normalize]:
+    ) -> tuple[Model, Normalize]:
         """Build the network with trained weights, ready for `predict` and `embed`.
 
         Args:
-            which: the checkpoint with the best validation accuracy, the last one, or
-                the network as it was before the first step.
+            which: the checkpoint with the best validation, the last one, or the network
+                as it was before the first step.
             weights: "ema" the averaged weights, which every figure of this library is
                 about; "online" those that the optimiser moved. At the start they are
                 the same.
 
         Returns:
             The model in evaluation mode, and the normalisation fitted to its training
-            images. Both read what `model_inputs` makes of images: the images, or what
-            a frozen backbone sees in them.
+            images.
         """
         if which not in CHECKPOINTS:
             raise unknown_name("checkpoint", which, CHECKPOINTS)
@@ -159,36 +165,37 @@ class Run:
         state = load_checkpoint(
             self.folder / f"{file}.pt", needs=("model", "ema", "normalize")
         )
-        channels, classes = self.facts["in_channels"], len(self.facts["class_names"])
-        bands = self.facts.get("bands", ())
-        recipe = self.recipe
-        if which != "initial":  # whose trunk is not needed, and may be gone by now
-            recipe = recipe.with_(start_from="")
-        model = initial_model(recipe, channels, classes, bands)
-        if which != "initial":
+        initial = which == "initial"
+        model = initial_model(self.config, self.facts, load_pretrained=initial)
+        if not initial:
             model.load_state_dict(
                 state["ema"]["model"] if weights == "ema" else state["model"]
             )
-        normalize = Normalize(torch.zeros(channels), torch.ones(channels))
+        widths = {name: len(v) for name, v in _means(state["normalize"]).items()}
+        normalize = Normalize(
+            {n: BandNormalize(torch.zeros(c), torch.ones(c)) for n, c in widths.items()}
+        )
         normalize.load_state_dict(state["normalize"])
         return model.eval(), normalize
 
 
-def train_flags(recipe: Recipe) -> list[str]:
-    """Return the flags of `workshop train` that change the defaults to this recipe.
+def refuse_old_run(folder: Path) -> None:
+    """Explain a folder that a version before 0.2 has written.
 
-    >>> train_flags(Recipe(method="uda", alignment=False, lr=0.01))
-    ['--method', 'uda', '--no-alignment', '--lr', '0.01']
+    Raises:
+        WorkshopError: the folder holds recipe.json and no config.json.
     """
-    usual = vars(Recipe())
-    flags: list[str] = []
-    for name, value in vars(recipe).items():
-        if value == usual[name]:
-            continue
-        flag = name.replace("_", "-")
-        if isinstance(value, bool):
-            flags.append(f"--{flag}" if value else f"--no-{flag}")
-        else:
-            values = value if isinstance(value, tuple) else (value,)
-            flags += [f"--{flag}", *map(str, values)]
-    return flags
+    if (folder / "recipe.json").exists() and not (folder / "config.json").exists():
+        raise WorkshopError(
+            f"{folder} holds a run of version 0.1 (recipe.json), whose networks this"
+            " version cannot read: train again, or install workshop_lib 0.1 to use it."
+        )
+
+
+def _means(state: dict[str, Any]) -> dict[str, Any]:
+    """Return the means in a normalisation's state, by sensor."""
+    return {
+        key.removeprefix("bands.").removesuffix(".mean"): value
+        for key, value in state.items()
+        if key.endswith(".mean")
+    }

@@ -2,185 +2,214 @@
 
 __all__ = ["Trainer"]
 
-from typing import Any
+import copy
+from dataclasses import replace
+from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from workshop_lib.augment.normalize import Normalize
-from workshop_lib.channels import groups
+from workshop_lib.config import Config
 from workshop_lib.data.batches import IndexStream
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
-from workshop_lib.methods import Batch, LossTerms
-from workshop_lib.recipe import Recipe
-from workshop_lib.training.bad_numbers import (
-    LOWEST_SCALE,
-    NumberWatch,
-    not_finite,
-    why_bad,
-)
-from workshop_lib.training.distributed import (
-    average_gradients,
-    from_rank_zero,
-)
+from workshop_lib.methods import Batch, Method, TrainingSize
+from workshop_lib.methods.base import heads_of
+from workshop_lib.models import Model
+from workshop_lib.ranks import own_rows
+from workshop_lib.training.distributed import from_rank_zero, rank_zero_first
 from workshop_lib.training.ema import Ema
-from workshop_lib.training.initial import initial_model
+from workshop_lib.training.features import open_features
+from workshop_lib.training.inputs import (
+    fit_heads,
+    fit_normalize,
+    initial_model,
+    open_views,
+    propagated_labels,
+    read_inputs,
+)
 from workshop_lib.training.log import Row, RunningMeans
-from workshop_lib.training.optimizer import build_optimizer
-from workshop_lib.training.out_of_memory import Thrift
+from workshop_lib.training.nan_guard import (
+    DivergenceMonitor,
+    divergence_message,
+    nonfinite_weights,
+    weights_message,
+)
+from workshop_lib.training.optim import (
+    build_optimizer,
+    cosine_7_16,
+    set_learning_rate,
+)
 from workshop_lib.training.precision import Precision, choose_precision, trial_step
 from workshop_lib.training.pseudo_labels import PseudoLabelCounts
-from workshop_lib.training.schedule import cosine_7_16
+from workshop_lib.training.pseudo_maps import PseudoMaps
+from workshop_lib.training.step import random_numbers_of, training_step
 from workshop_lib.training.synced_batch_norm import synchronize_batch_norm
-from workshop_lib.training.tasks import open_task
+from workshop_lib.training.validation import validate
 
 
 class Trainer:
     """Model, method, optimiser, averages and streams of one training.
 
-    `step()` draws labeled and unlabeled images, makes the views that the method asks
+    `step()` draws labelled and unlabelled images, makes the views that the method asks
     for, and takes one step on its loss. Nothing in it reads a number back from the
     device. `state_dict()` holds all that a resumed training needs to give the same
     numbers as one that was never interrupted.
 
     Args:
-        recipe: what to train and how.
+        config: what to train and how; its method is copied, so that two trainings
+            share no buffers.
         scenes: all images; they are moved to `device` once and stay there.
-        split: which images are labeled, unlabeled, validation. Test is never touched.
+        split: which images are labelled, unlabelled, validation. Test is never touched.
         device: where to train.
     """
 
     def __init__(
-        self, recipe: Recipe, scenes: Scenes, split: Split, device: torch.device
+        self, config: Config, scenes: Scenes, split: Split, device: torch.device
     ) -> None:
-        self.recipe, self.device = recipe, device
-        if recipe.pool == "labeled":
-            split = split.unlabeled_from("labeled")
-        self.task = open_task(recipe, scenes, split, device)
-        self.names, self.class_names = scenes.names, self.task.class_names
-        self.method, self.views = self.task.method, self.task.views
-        inputs, classes = self.views.inputs[0], len(self.class_names)
-        model = initial_model(recipe, inputs.shape[1], classes, scenes.bands).to(device)
+        self.config, self.device = config, device
+        split = split.unlabeled_from(config.data.unlabeled_from)
+        self.names, self.val = scenes.names, split.val.to(device)
+        self.method: Method = copy.deepcopy(config.method)
+        self.inputs = read_inputs(config, scenes)
+        features = self._open_features()
+        self.inputs = self.inputs.to(device)
+        model = initial_model(config, self.inputs.facts()).to(device)
+        model.save_memory(
+            checkpointing=config.run.checkpointing, micro_batch=config.run.micro_batch
+        )
+        fit_heads(
+            model, self.inputs, split.labeled.to(device), config.model.class_weighting
+        )
+        norm = fit_normalize(model, self.inputs.sensors, split.unlabeled).to(device)
+        self.views = open_views(config, self.inputs, self.method, norm, features)
         self.precision = from_rank_zero(self._choose_precision(model))
         self.scaler = self.precision.scaler()
-        self.model = synchronize_batch_norm(model)
-        self.ema = Ema(self.model, recipe.ema_decay)
-        self.method.attach(self.model, len(scenes), len(split.unlabeled))
+        self.model = cast(Model, synchronize_batch_norm(model))
+        self.heads = dict(heads_of(self.model))
+        self.ema = Ema(self.model, config.optim.ema_decay)
+        B, mu, steps = config.optim.batch_size, config.optim.mu, config.optim.steps
+        size = TrainingSize(len(scenes), len(split.unlabeled), B, mu, steps)
+        self.method.setup(self.model, size)
         self.method.to(device)
-        gaps = bool(groups(scenes.bands))
-        self.normalize = Normalize.fit(inputs, split.unlabeled, gaps=gaps).to(device)
-        self.start = self.task.start(self.normalize)
-        self.optimizer = build_optimizer(self.model, recipe)
-        B = recipe.batch_size
-        self.labeled = IndexStream(split.labeled, B, seed=recipe.seed, device=device)
+        self.warmup = None
+        if config.optim.propagation_steps:
+            self.warmup = propagated_labels(
+                self.method, self.inputs, self.views, split, device
+            )
+        self.optimizer = build_optimizer(self.model, config.optim)
+        seed = config.run.seed
+        self.labeled = IndexStream(split.labeled, B, seed=seed, device=device)
         self.unlabeled = IndexStream(
-            split.unlabeled, B * recipe.mu, seed=recipe.seed + 1, device=device
+            split.unlabeled, B * mu, seed=seed + 1, device=device
         )
-        self.generator = torch.Generator(device).manual_seed(recipe.seed)
-        networks = [self.model, self.ema.model, self.method]
-        moved = [*self.model.buffers(), *self.method.buffers()]
-        self.thrift = Thrift(recipe, networks, moved, self.generator)
+        self.generator = torch.Generator(device).manual_seed(seed)
         self.means = RunningMeans()
-        self.numbers = NumberWatch(device)
-        self.pseudo_labels = PseudoLabelCounts(self.class_names)
+        self.monitor = DivergenceMonitor(device)
+        first = next(iter(self.inputs.heads))
+        self.main_head = first  # chooses the checkpoint, and names the log's columns
+        self.pseudo_labels = PseudoLabelCounts(self.inputs.class_names[first])
+        self.maps = (
+            PseudoMaps.of(split) if self.inputs.heads[first].kind == "dense" else None
+        )
         self.steps_done = 0
 
-    def _choose_precision(self, model: nn.Module) -> Precision:
-        """Choose the number format; "auto" tries the network on a batch of its size."""
-        wanted = self.recipe.precision
-        if wanted != "auto":
-            return choose_precision(wanted, self.device)
-        unlabeled = self.recipe.mu if self.method.views else 0
-        batch = self.recipe.batch_size * (1 + unlabeled)
-        trial = trial_step(model, (batch, *self.views.inputs[0].shape[1:]))
-        return choose_precision(wanted, self.device, trial)
-
-    def draw_batch(self) -> Batch:
-        """Draw the next images, in the views that the method asks for."""
-        lab = self.labeled.at(self.steps_done)  # (B,)
-        unl = self.unlabeled.at(self.steps_done)  # (mu*B,)
-        return self.task.draw(lab, unl, self.generator, self.normalize)
+    @property
+    def best_by(self) -> str:
+        """The column of the log that chooses the best checkpoint."""
+        return f"val_{self.heads[self.main_head].best_by}"
 
     def step(self) -> None:
-        """Take one optimisation step; out of memory, in a thriftier way (`Thrift`)."""
+        """Take one optimisation step."""
         self.model.train()
         self.method.train()
-        factor = cosine_7_16(
-            self.steps_done, self.recipe.steps, self.recipe.warmup_steps
-        )
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.lr * factor
-        batch, terms = self.thrift.run(self._gradient, self.steps_done + 1)
-        average_gradients(self.model)
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
+        set_learning_rate(self.optimizer, self.config.optim, self.steps_done)
+        early = self.steps_done < self.config.optim.propagation_steps
+        method = self.warmup if early and self.warmup is not None else self.method
+        self.optimizer.zero_grad(set_to_none=True)  # first: room for the forward pass
+        batch, truth = self.draw_batch()
+        with random_numbers_of(self.config.run.seed, self.steps_done, self.device):
+            losses = training_step(
+                self.model, method, self.optimizer, batch, self.precision, self.scaler
+            )
         self.ema.update(self.model)
         self.method.after_step(self.model)
-        losses = {"loss": terms.total, **terms.parts}
-        self.means.add(losses)
-        self.numbers.add(self.steps_done + 1, losses)
-        if terms.pseudo_labels is not None and terms.mask is not None:
-            # For the log alone: the truth that the method itself never sees.
-            truth = self.task.truth(batch)
-            self.pseudo_labels.add(terms.pseudo_labels, terms.mask, truth)
+        self.record(method, losses, truth)
         self.steps_done += 1
 
-    def _gradient(self) -> tuple[Batch, LossTerms]:
-        """Compute the gradient of the next step's loss; returns whose it is."""
-        self.optimizer.zero_grad(set_to_none=True)  # first: room for the forward pass
-        batch = self.draw_batch()
-        early = self.steps_done < self.recipe.propagation_steps
-        method = self.start if early and self.start is not None else self.method
-        with self.precision.autocast():
-            terms = method(self.model, batch)
-        self.scaler.scale(terms.total).backward()
-        return batch, terms
+    def draw_batch(self) -> tuple[Batch, Any]:
+        """Draw the next images, in the views that the method asks for.
+
+        Returns:
+            The batch, and a function that gives the true targets of its unlabelled
+            images: for the log alone.
+        """
+        labeled = self.labeled.at(self.steps_done)  # (B,)
+        views, targets = self.views.labeled(labeled, self.generator)
+        if not self.method.views:
+            return Batch(views, targets), dict
+        index = self.unlabeled.at(self.steps_done)  # (mu*B,)
+        found = self.views.unlabeled(index, self.generator)
+        batch = Batch(views, targets, found.views, own_rows(index), found.follow)
+        return batch, found.truth
+
+    def record(self, method: Method, losses: dict[str, Tensor], truth: Any) -> None:
+        """Add a step to the log's averages, without reading anything back."""
+        self.means.add(self._columns({**losses, **method.log}))
+        self.monitor.add(self.steps_done + 1, self._columns(losses))
+        name = self.main_head
+        if name in method.pseudo_labels and self.inputs.class_names[name]:
+            guess, weight = method.pseudo_labels[name]
+            self.pseudo_labels.add(self.heads[name], guess, weight, truth()[name])
 
     def validate(self) -> Row:
         """Measure the averaged and the online weights on the validation images."""
         row = {"step": float(self.steps_done), **self.means.flush()}
         row |= self.pseudo_labels.flush(self.steps_done)
-        row |= self.task.measure(self.ema.model, self.model, self.normalize)
-        self.task.after_validation(self.model, self.normalize, self.steps_done)
-        row["lr"] = self.optimizer.param_groups[0]["lr"]
+        found = validate(cast(Model, self.ema.model), self.views, self.val)
+        online = validate(self.model, self.views, self.val)
+        for head, figures in found.items():
+            prefix = "" if head == self.main_head else f"{head}/"
+            row |= {f"{prefix}val_{name}": value for name, value in figures.items()}
+            best = self.heads[head].best_by
+            row[f"{prefix}val_{best}_online"] = online[head][best]
+        if self.maps is not None:
+            self.maps.add(self.steps_done, self._probabilities(self.maps.index))
+        row["lr"] = self.optimizer.param_groups[-1]["lr"]
         return row
 
-    def bad_numbers(self) -> str | None:
-        """Say what is wrong, and what to do, if a loss or a weight is no number.
+    def diagnosis(self) -> str | None:
+        """Say what is wrong, and what to do, if a loss or a weight is not finite.
 
         For the moment before a checkpoint: it waits for the device. Of several ranks
         all must ask.
         """
-        recipe = self.recipe.with_(precision=self.precision.name)
-        bad = self.numbers.find()
+        bad = self.monitor.find()
         if bad is not None:
-            return why_bad(bad, recipe, self.views.inputs, self.names)
+            step, losses = bad
+            settings = self.config.optim
+            lr = settings.lr * cosine_7_16(
+                step - 1, settings.steps, settings.warmup_steps
+            )
+            config = self.config.replace(precision=self.precision.name)
+            sensors = self.inputs.sensors
+            return divergence_message(step, losses, config, lr, sensors, self.names)
         moments = [m for s in self.optimizer.state.values() for m in s.values()]
         states = (self.model, self.ema.model, self.method)
         weights = [t for module in states for t in module.state_dict().values()]
-        # Not the optimiser's step counters, which are no use and stay on the CPU
+        # Not the optimiser's step counters, which stay on the CPU
         weights += [m for m in moments if isinstance(m, Tensor) and m.ndim]
-        if not_finite(weights):
-            return (
-                f"after step {self.steps_done} the weights, or what the optimiser or"
-                " the method remembers, hold NaN or infinity although the loss was"
-                f" sound: a gradient overflowed. Lower lr (now {recipe.lr:g})."
-            )
-        if self.scaler.is_enabled() and self.scaler.get_scale() < LOWEST_SCALE:
-            return (
-                f"before step {self.steps_done} no gradient was finite in fp16 for many"
-                " steps in a row, however small the loss was scaled: use"
-                " precision='fp32', or 'bf16' where the machine has it."
-            )
-        return None
+        if nonfinite_weights(weights):
+            return weights_message(self.steps_done, self.config, None)
+        scale = self.scaler.get_scale() if self.scaler.is_enabled() else 1.0
+        return weights_message(self.steps_done, self.config, scale)
 
     def weights(self) -> dict[str, Any]:
         """Return what is needed to use the model: online and averaged weights."""
         return {
             "model": self.model.state_dict(),
             "ema": self.ema.state_dict(),
-            "normalize": self.normalize.state_dict(),
+            "normalize": self.views.normalize.state_dict(),
             "step": self.steps_done,
         }
 
@@ -196,11 +225,10 @@ class Trainer:
             "scaler": self.scaler.state_dict(),
             "means": self.means.state_dict(),
             "pseudo_labels": self.pseudo_labels.state_dict(),
-            "task": self.task.state_dict(),
+            "maps": self.maps.state_dict() if self.maps else {},
             "generator": self.generator.get_state(),
             "precision": self.precision.name,
             "device": self.device.type,
-            "thrift": self.thrift.facts(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -211,19 +239,53 @@ class Trainer:
         """
         self.model.load_state_dict(state["model"])
         self.ema.load_state_dict(state["ema"])
-        self.normalize.load_state_dict(state["normalize"])
+        self.views.normalize.load_state_dict(state["normalize"])
         self.method.load_state_dict(state["method"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.means.load_state_dict(state["means"], self.device)
         self.pseudo_labels.load_state_dict(state["pseudo_labels"], self.device)
-        self.task.load_state_dict(state.get("task", {}))  # older ones have none
+        if self.maps is not None:
+            self.maps.load_state_dict(state["maps"])
         self.steps_done = int(state["step"])
-        if "thrift" in state:  # older checkpoints are of before it
-            self.thrift.load(state["thrift"])
         if state["device"] != self.device.type:
-            self.generator.manual_seed(self.recipe.seed + 7919 * self.steps_done)
+            self.generator.manual_seed(self.config.run.seed + 7919 * self.steps_done)
             return
         self.generator.set_state(state["generator"])
         self.precision = choose_precision(state["precision"], self.device)
         self.scaler = self.precision.scaler()
         self.scaler.load_state_dict(state["scaler"])
+
+    def _open_features(self) -> dict[str, Tensor] | None:
+        """Replace the images by the features of a frozen backbone, if asked for."""
+        if not self.config.model.features:
+            return None
+        views = {*self.method.labeled_views, *self.method.views}
+        with rank_zero_first():  # computed once, then found in the cache
+            found = open_features(self.config, self.inputs.sensors, views, self.device)
+        plain = {"features": found["none"][0, :, :, None, None]}  # (N, D, 1, 1)
+        self.inputs = replace(self.inputs, sensors=plain)
+        return found
+
+    def _choose_precision(self, model: Any) -> Precision:
+        """Choose the number format; "auto" tries the network on a batch of its size."""
+        wanted = self.config.run.precision
+        if wanted != "auto":
+            return choose_precision(wanted, self.device)
+        mu = self.config.optim.mu if self.method.views else 0
+        n = self.config.optim.batch_size * (1 + mu)
+        shapes = {k: tuple(v.shape[1:]) for k, v in self.inputs.sensors.items()}
+        return choose_precision(wanted, self.device, trial_step(model, n, shapes))
+
+    @torch.inference_mode()
+    def _probabilities(self, index: Tensor) -> Tensor:
+        """Return the main head's probabilities with the online weights, on the CPU."""
+        self.model.eval()
+        (view,) = self.views.plain(index.to(self.device))
+        out = self.model(view)[self.main_head]
+        self.model.train()
+        return self.heads[self.main_head].probabilities(out).cpu()
+
+    def _columns(self, values: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Leave out the main head's name: with one head the columns are plain."""
+        prefix = f"{self.main_head}/"
+        return {name.removeprefix(prefix): value for name, value in values.items()}

@@ -4,9 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from workshop_lib.augment.occlusion import Follow
 from workshop_lib.course import checks
 from workshop_lib.losses import consistency
-from workshop_lib.next.augment.occlusion import Follow
 
 
 def ten_lines(logits_x, y, logits_u_w, logits_u_s, threshold):

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
+from workshop_lib.augment.occlusion import cutout as library_cutout
+from workshop_lib.augment.weak import Weak
 from workshop_lib.course import checks
-from workshop_lib.next.augment.occlusion import cutout as library_cutout
-from workshop_lib.next.augment.weak import Weak
 
 
 def coin(n, generator, p=0.5):

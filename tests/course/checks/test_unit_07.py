@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from workshop_lib.augment import BandNormalize
 from workshop_lib.course import checks
 from workshop_lib.course.checks import fusion, unit_07
+from workshop_lib.data.metadata import METADATA_ENCODERS
 from workshop_lib.data.mini_eo import CLIMATE_ZONES
-from workshop_lib.next.augment import BandNormalize
-from workshop_lib.next.data.metadata import METADATA_ENCODERS
-from workshop_lib.next.models.fusion import FUSIONS
+from workshop_lib.models.fusion import FUSIONS
 
 
 def encode(day, zone, num_zones):

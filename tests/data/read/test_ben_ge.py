@@ -11,16 +11,16 @@ import pytest
 import torch
 
 from tests.data.read.files import SAMPLE, write_map, write_patch, write_sample
+from workshop_lib.config import Config
+from workshop_lib.data.dataset import known_sensors, sensors_of
+from workshop_lib.data.load import describe, load_dataset, make_split
+from workshop_lib.data.metadata import KOPPEN, known_metadata, metadata_vector
 from workshop_lib.data.read.ben_ge import COVER_CODES, ben_ge, is_ben_ge
 from workshop_lib.data.read.bigearthnet import S1_BANDS
 from workshop_lib.errors import WorkshopError
-from workshop_lib.next.config import Config
-from workshop_lib.next.data.dataset import known_sensors, sensors_of
-from workshop_lib.next.data.load import describe, load_dataset, make_split
-from workshop_lib.next.data.metadata import KOPPEN, known_metadata, metadata_vector
-from workshop_lib.next.evaluation.evaluate import evaluate
-from workshop_lib.next.training.loop import train
+from workshop_lib.evaluation.evaluate import evaluate
 from workshop_lib.pixels import IGNORE
+from workshop_lib.training.loop import train
 
 rasterio = pytest.importorskip("rasterio", reason="needs workshop_lib[geo]")
 

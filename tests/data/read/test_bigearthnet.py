@@ -6,9 +6,9 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from workshop_lib.data.modalities import pack
 
 from tests.data.read.files import SAMPLE, write_map, write_patch, write_sample
-from workshop_lib.data.modalities import pack
 from workshop_lib.data.read.bigearthnet import (
     CLASSES_19,
     CLASSES_43,

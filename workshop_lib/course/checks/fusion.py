@@ -7,10 +7,10 @@ from torch import Tensor, nn
 
 from workshop_lib.course.checks.attempt import Attempt, exercise
 from workshop_lib.course.checks.inputs import noise
-from workshop_lib.next.models import HeadSpec, build_model
-from workshop_lib.next.models.encoders import small_cnn
-from workshop_lib.next.models.fusion import STEM
-from workshop_lib.next.models.model import parameter_counts
+from workshop_lib.models import HeadSpec, build_model
+from workshop_lib.models.encoders import small_cnn
+from workshop_lib.models.fusion import STEM
+from workshop_lib.models.model import parameter_counts
 
 ORDER = ("early", "middle", "late", "shared")
 _FEATURES = 96  # of a backbone

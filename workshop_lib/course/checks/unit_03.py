@@ -12,10 +12,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from workshop_lib.augment.geometry import dihedral
 from workshop_lib.course.checks.attempt import Attempt, exercise
 from workshop_lib.course.checks.describe import as_tensor, describe
 from workshop_lib.course.checks.inputs import generator, global_random
-from workshop_lib.next.augment.geometry import dihedral
 
 # Each direction is then mirrored in 30 % to 70 % of the images, but for one draw in a
 # million

@@ -9,9 +9,9 @@ import numpy as np
 from torch import Tensor
 
 from workshop_lib.course.widgets.live import Control, choice, picture_with
+from workshop_lib.data.dataset import known_sensors
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError, unknown_name
-from workshop_lib.next.data.dataset import known_sensors
 from workshop_lib.plots import AccessibleFigure, sar_to_display, to_display
 from workshop_lib.plots.display import frame
 from workshop_lib.plots.style import INK, PALETTE, house_style

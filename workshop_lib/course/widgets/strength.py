@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from workshop_lib.augment import geometry, photometric, spectral, to_float
+from workshop_lib.augment.occlusion import cutout
 from workshop_lib.course.widgets.live import Control, choice, picture_with
 from workshop_lib.errors import WorkshopError, unknown_name
-from workshop_lib.next.augment import geometry, photometric, spectral, to_float
-from workshop_lib.next.augment.occlusion import cutout
 from workshop_lib.plots import AccessibleFigure, to_display
 from workshop_lib.plots.display import frame, picture_grid
 from workshop_lib.plots.style import INK, house_style

@@ -45,7 +45,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from workshop_lib.data.facts import KOPPEN, season_of
+from workshop_lib.data.metadata import KOPPEN, season_of
 from workshop_lib.data.read.bigearthnet import (
     CLASSES_19,
     S1_BANDS,

@@ -1,0 +1,247 @@
+"""Every augmentation: shape, range, seeds, batches of one, odd sizes, the GPU."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from workshop_lib.augment import (
+    Augmentation,
+    Contrastive,
+    RandAugment,
+    SampleAugmentation,
+    Weak,
+)
+from workshop_lib.augment.names import augmentations_for
+from workshop_lib.augment.rgb import OPERATIONS, apply_operations
+from workshop_lib.errors import WorkshopError
+
+CASES = [
+    (rgb, name) for rgb in (True, False) for name in sorted(augmentations_for(rgb))
+]
+every = pytest.mark.parametrize(("is_rgb", "name"), CASES)
+
+
+def augmentation_of(name: str, is_rgb: bool) -> Augmentation:
+    return augmentations_for(is_rgb)[name]
+
+
+def images_for(is_rgb: bool, batch: int, height: int, width: int) -> Tensor:
+    generator = torch.Generator().manual_seed(height * 1000 + width)
+    if is_rgb:
+        return torch.rand(batch, 3, height, width, generator=generator)
+    return torch.rand(batch, 12, height, width, generator=generator) * 1.5
+
+
+@every
+@settings(max_examples=12, deadline=None)
+@given(
+    batch=st.integers(1, 5),
+    height=st.integers(1, 40),
+    width=st.integers(1, 40),
+    seed=st.integers(0, 2**40),
+)
+def test_shape_range_and_seed(
+    is_rgb: bool, name: str, batch: int, height: int, width: int, seed: int
+) -> None:
+    images = images_for(is_rgb, batch, height, width)
+    before = images.clone()
+    augmentation = augmentation_of(name, is_rgb)
+    result = augmentation(images, torch.Generator().manual_seed(seed))
+    again = augmentation(images, torch.Generator().manual_seed(seed))
+    assert torch.equal(images, before)
+    assert torch.equal(result, again)
+    assert result.shape == images.shape and result.dtype == images.dtype
+    assert result.isfinite().all() and result.min() >= 0
+    if is_rgb:
+        assert result.max() <= 1
+
+
+@every
+def test_seeds_and_images_differ(is_rgb: bool, name: str) -> None:
+    images = images_for(is_rgb, 1, 32, 32).repeat(16, 1, 1, 1)
+    augmentation = augmentation_of(name, is_rgb)
+    result = augmentation(images, torch.Generator().manual_seed(0))
+    other = augmentation(images, torch.Generator().manual_seed(1))
+    views = {tuple(view.flatten().tolist()) for view in result}
+    if name == "none":
+        assert torch.equal(result, images)
+    else:
+        assert not torch.equal(result, other)
+        assert len(views) >= 15  # equal images get views of their own
+
+
+@every
+def test_global_generator_is_left_alone(is_rgb: bool, name: str) -> None:
+    before = torch.get_rng_state()
+    augmentation_of(name, is_rgb)(images_for(is_rgb, 3, 20, 20), torch.Generator())
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@every
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_runs_on_gpu(is_rgb: bool, name: str) -> None:
+    images = images_for(is_rgb, 8, 33, 45).cuda()
+    augmentation = augmentation_of(name, is_rgb)
+    result = augmentation(images, torch.Generator("cuda").manual_seed(0))
+    again = augmentation(images, torch.Generator("cuda").manual_seed(0))
+    assert result.device == images.device and result.shape == images.shape
+    assert torch.equal(result, again)
+    assert result.min() >= 0 and (not is_rgb or result.max() <= 1)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_operations_agree_on_gpu_and_cpu() -> None:
+    images = images_for(True, 28, 32, 32)
+    strengths = RandAugment().sample_strengths(28, torch.Generator().manual_seed(0))
+    on_cpu = apply_operations(images, strengths)
+    on_gpu = apply_operations(images.cuda(), strengths.cuda()).cpu()
+    # Thresholds (posterise, solarise, equalise) may flip where rounding differs.
+    assert ((on_cpu - on_gpu).abs() > 1e-3).float().mean() < 0.01
+
+
+def test_strong_is_stronger_than_weak() -> None:
+    """What stays recognisable to the eye: distances of views, pixel by pixel sorted.
+
+    Sorting makes the comparison blind to where pixels are, which weak views change.
+    """
+    for is_rgb in (True, False):
+        images = images_for(is_rgb, 64, 32, 32)
+        change = {}
+        for name in ("weak", "strong"):
+            view = augmentation_of(name, is_rgb)(
+                images, torch.Generator().manual_seed(0)
+            )
+            sorted_view = view.flatten(2).sort(2).values
+            sorted_images = images.flatten(2).sort(2).values
+            change[name] = float((sorted_view - sorted_images).abs().mean())
+        assert change["strong"] > 3 * change["weak"]
+
+
+def test_weak_only_moves_pixels() -> None:
+    images = images_for(True, 32, 33, 45)
+    result = Weak()(images, torch.Generator().manual_seed(0))
+    for view, image in zip(result, images, strict=True):
+        known = set(image.flatten().tolist())
+        assert set(view.flatten().tolist()) <= known
+
+
+def test_weak_reaches_every_symmetry_and_shift() -> None:
+    images = torch.zeros(4000, 1, 8, 8)
+    images[:, :, 2, 3] = 1.0  # off both diagonals and axes
+    views = Weak(shift=0.125)(images, torch.Generator().manual_seed(0))
+    places = {tuple(view[0].nonzero()[0].tolist()) for view in views}
+    expected = set()
+    for row in (1, 2, 3):
+        for column in (2, 3, 4):
+            for a, b in ((row, column), (column, row)):
+                expected |= {(a, b), (7 - a, b), (a, 7 - b), (7 - a, 7 - b)}
+    assert places == expected
+    mirrored = Weak(0.0, "mirror")(images, torch.Generator().manual_seed(0))
+    places = {tuple(view[0].nonzero()[0].tolist()) for view in mirrored}
+    assert places == {(2, 3), (2, 4)}
+
+
+def test_randaugment_draws_n_different_operations() -> None:
+    augmentation = RandAugment(n=3)
+    strengths = augmentation.sample_strengths(3000, torch.Generator().manual_seed(0))
+    assert strengths.shape == (3000, len(OPERATIONS))
+    drawn = (strengths != 0).sum(1)
+    assert drawn.max() == 3 and drawn.min() == 2  # identity has no strength
+    share = (strengths != 0).float().mean(0)
+    for k, (name, (low, high)) in enumerate(OPERATIONS.items()):
+        if name != "identity":
+            assert share[k] == pytest.approx(3 / 14, abs=0.03)
+            assert strengths[:, k].min() >= min(low, 0)
+            assert strengths[:, k].max() <= high
+        if low < 0:  # symmetric: as often down as up
+            assert abs(float(strengths[:, k].sign().mean())) < 0.05
+
+
+def test_randaugment_without_distortion_draws_among_the_others() -> None:
+    still = RandAugment(distort=False, weak=Weak(0.0, "none"), cutout=0.0)
+    strengths = still.sample_strengths(3000, torch.Generator().manual_seed(0))
+    share = (strengths != 0).float().mean(0)
+    for k, name in enumerate(OPERATIONS):
+        moves = name.startswith(("rotate", "shear", "translate"))
+        expected = 0 if moves or name == "identity" else 2 / 9
+        assert share[k] == pytest.approx(expected, abs=0.03)
+    both = SampleAugmentation("strong", {"rgb": 3}, mover=Weak())
+    assert both.lead == RandAugment(distort=False)
+    with pytest.raises(WorkshopError, match="n=10.*there are 9"):
+        RandAugment(n=10, distort=False)
+
+
+def test_operations_at_zero_are_identity() -> None:
+    images = images_for(True, 3, 45, 61)
+    result = apply_operations(images, torch.zeros(3, len(OPERATIONS)))
+    assert torch.equal(result, images)
+
+
+@pytest.mark.parametrize("name", [name for name in OPERATIONS if name != "identity"])
+def test_each_operation_touches_its_image_only(name: str) -> None:
+    images = images_for(True, 4, 24, 31)
+    strengths = torch.zeros(4, len(OPERATIONS))
+    strengths[2, list(OPERATIONS).index(name)] = OPERATIONS[name][1]
+    result = apply_operations(images, strengths)
+    changed = (result != images).flatten(1).any(1)
+    assert changed.tolist() == [False, False, True, False]
+
+
+def test_contrastive_grays_a_fifth() -> None:
+    images = images_for(True, 300, 8, 8)
+    result = Contrastive()(images, torch.Generator().manual_seed(0))
+    gray = (result - result[:, :1]).abs().amax((1, 2, 3)) < 1e-6
+    assert 0.12 < gray.float().mean() < 0.28
+
+
+def test_names_and_errors() -> None:
+    for is_rgb in (True, False):
+        assert {"weak", "strong", "contrastive", "none"} <= set(
+            augmentations_for(is_rgb)
+        )
+    assert augmentations_for(True, 0.5)["strong"] == RandAugment(magnitude=0.5)
+    with pytest.raises(WorkshopError, match="Did you mean 'strong'"):
+        SampleAugmentation("stron", {"rgb": 3})
+    with pytest.raises(WorkshopError, match="magnitude=-1"):
+        augmentations_for(True, -1.0)
+    with pytest.raises(WorkshopError, match="4 channels"):
+        RandAugment()(torch.rand(2, 4, 8, 8), torch.Generator())
+    with pytest.raises(WorkshopError, match="shift=1.5"):
+        Weak(shift=1.5)
+    with pytest.raises(WorkshopError, match="symmetries='nine'"):
+        Weak(symmetries="nine")
+    with pytest.raises(WorkshopError, match="n=15"):
+        RandAugment(n=15)
+    with pytest.raises(WorkshopError, match="area="):
+        Contrastive(area=(0.5, 0.2))
+
+
+def test_pieces_of_a_batch_give_what_the_whole_batch_gives(monkeypatch) -> None:
+    images = images_for(True, 12, 33, 33)
+
+    def views(piece: int) -> dict[str, Tensor]:
+        monkeypatch.setattr("workshop_lib.augment.base._CHUNK", piece)
+        found = augmentations_for(is_rgb=True).items()
+        return {n: p(images, torch.Generator().manual_seed(3)) for n, p in found}
+
+    whole, pieces = views(2**30), views(5 * images[0].numel())
+    torch.testing.assert_close(pieces, whole, rtol=0, atol=1e-6)
+
+
+def test_images_that_drew_nothing_pass_by_and_the_others_do_not() -> None:
+    """On a CPU only the drawn images go through an operation; as if all had."""
+    images = images_for(True, 9, 20, 20)
+    before = images.clone()
+    strengths = RandAugment(n=3).sample_strengths(9, torch.Generator().manual_seed(0))
+    strengths[4] = 0
+    together = apply_operations(images, strengths)
+    assert torch.equal(images, before)
+    assert torch.equal(together[4], images[4])
+    for i in range(9):
+        alone = apply_operations(images[i : i + 1], strengths[i : i + 1])[0]
+        torch.testing.assert_close(together[i], alone, rtol=0, atol=1e-6)
+        assert i == 4 or not torch.equal(alone, images[i])

@@ -1,0 +1,261 @@
+"""A sweep: honest about what was run; stops, resumes, loses nothing."""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.experiments.pictures import four_steps, write_pictures
+from tests.training.tiny import short, tiny
+from workshop_lib.config import Config
+from workshop_lib.data import load
+from workshop_lib.errors import WorkshopError
+from workshop_lib.experiments import progress as bar
+from workshop_lib.experiments import sweep as module
+from workshop_lib.experiments.baselines import baseline_config
+from workshop_lib.experiments.progress import SweepProgress, eta
+from workshop_lib.experiments.sweep import grid, sweep
+from workshop_lib.methods import FixMatch
+from workshop_lib.presets import preset
+from workshop_lib.training.trainer import Trainer
+
+METHODS = ("supervised_strong", "fixmatch")
+
+
+def configs(base: Config, *names: str) -> dict[str, Config]:
+    return {name: baseline_config(name, base) for name in names or METHODS}
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("WORKSHOP_PRESET", raising=False)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory) -> Config:
+    return four_steps(write_pictures(tmp_path_factory.mktemp("pictures") / "photos"))
+
+
+@pytest.fixture(scope="module")
+def finished(base, tmp_path_factory) -> tuple[Path, pd.DataFrame]:
+    """Two methods and the ceiling on two seeds."""
+    folder = tmp_path_factory.mktemp("sweep")
+    three = configs(base, *METHODS, "supervised_all")
+    return folder, sweep(three, 2, folder, labels=[1, 2], verbose=False)
+
+
+def test_a_row_for_each_run_in_the_order_of_training(finished):
+    folder, rows = finished
+    assert list(zip(rows["seed"], rows["labels"], rows["name"], strict=True)) == [
+        (seed, labels, name)
+        for seed in (0, 1)
+        for labels, name in (
+            (2, "supervised_strong"),
+            (2, "fixmatch"),
+            (14, "supervised_all"),  # which counts once, whatever the labels
+            (4, "supervised_strong"),
+            (4, "fixmatch"),
+        )
+    ]
+    assert set(rows["metric"]) == {"accuracy"}
+    assert rows[["value", "macro_f1", "mean_iou"]].stack().between(0, 1).all()
+    assert (rows["value"] == rows["accuracy"]).all() and rows["seconds"].gt(0).all()
+    assert set(rows["method"]) == {"supervised", "fixmatch"}
+    assert len(pd.read_csv(folder / "runs.csv")) == 10
+
+
+def test_the_configs_of_a_seed_meet_on_the_same_split(finished):
+    rows = finished[1]
+    few = rows[rows["labels_per_class"] > 0]
+    assert (few.groupby(["labels", "seed"])["split"].nunique() == 1).all()
+    assert few["split"].nunique() == 4
+    assert (rows["seed"] == rows["split_seed"]).all()
+
+
+def test_what_is_finished_is_neither_trained_nor_scored_again(
+    base, finished, monkeypatch, capsys
+):
+    folder, rows = finished
+    stamps = {p: p.stat().st_mtime_ns for p in folder.rglob("*.pt")}
+    for owner, name in ((Trainer, "step"), (module, "evaluate")):
+        monkeypatch.setattr(owner, name, lambda *_: pytest.fail("done again"))
+    again = sweep(configs(base), [0, 1], folder, labels=[1])
+    expected = rows[rows["labels"] == 2].reset_index(drop=True)
+    pd.testing.assert_frame_equal(again, expected)
+    assert {p: p.stat().st_mtime_ns for p in folder.rglob("*.pt")} == stamps
+    assert "fixmatch, 1 labels per class, seed 1: accuracy" in capsys.readouterr().out
+    assert len(pd.read_csv(folder / "runs.csv")) == 10  # those not asked for are kept
+
+
+def test_stopped_in_the_middle_it_resumes_there(base, tmp_path, monkeypatch):
+    two = configs(base)
+    whole = sweep(two, 1, tmp_path / "whole", labels=[1], verbose=False)
+    real, steps = Trainer.step, []
+
+    def step(self):
+        if len(steps) == 7:  # three steps into the second run
+            raise KeyboardInterrupt
+        steps.append(self.config.method_name)
+        real(self)
+
+    monkeypatch.setattr(Trainer, "step", step)
+    with pytest.raises(KeyboardInterrupt):
+        sweep(two, 1, tmp_path / "cut", labels=[1], verbose=False)
+    rows = pd.read_csv(tmp_path / "cut" / "runs.csv")
+    assert rows["name"].tolist() == ["supervised_strong"]
+    steps.clear()
+    rows = sweep(two, 1, tmp_path / "cut", labels=[1], verbose=False)
+    assert steps == ["fixmatch"] * 2  # from the checkpoint after two steps
+    same = ["name", "value", "seed", "config"]
+    pd.testing.assert_frame_equal(rows[same], whole[same])
+
+
+def test_a_run_that_fails_does_not_cost_the_others(base, tmp_path, monkeypatch, capsys):
+    real = Trainer.step
+
+    def step(self):
+        if self.config.method_name == "uda":
+            raise WorkshopError("the loss became nan")
+        real(self)
+
+    monkeypatch.setattr(Trainer, "step", step)
+    two = configs(base, "uda", "supervised")
+    with pytest.raises(WorkshopError, match="1 of 2 runs failed") as raised:
+        sweep(two, 1, tmp_path, labels=[1])
+    assert "uda, 1 labels per class, seed 0: the loss became nan" in str(raised.value)
+    assert pd.read_csv(tmp_path / "runs.csv")["name"].tolist() == ["supervised"]
+    assert "FAILED, the loss became nan (1 of 2)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"encoder": "resnet19"}, r"unknown encoder.*Did you mean 'resnet18'"),
+        ({"sensors": ("s1",)}, "unknown sensor of this data set 's1'"),
+        ({"metadata": ("date",)}, "date"),
+        ({"heads": ("cover",), "encoder": "unet-4"}, "unknown target"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_anything_is_trained(
+    base, tmp_path, changes, said
+):
+    two = {"good": base, "bad": base.replace(**changes)}
+    with pytest.raises(WorkshopError, match=said):
+        sweep(two, 1, tmp_path / "c")
+    assert not (tmp_path / "c").exists()
+
+
+def test_nothing_to_train_is_refused(base, tmp_path):
+    for nothing in ({"configs": {}}, {"seeds": 0}, {"labels": []}):
+        asked = {"configs": {"a": base}, "seeds": 1, "labels": [4]} | nothing
+        with pytest.raises(WorkshopError, match="at least one of each"):
+            sweep(**asked, folder=tmp_path / "c")
+    with pytest.raises(WorkshopError, match="rename one"):
+        sweep({"a + b": base, "a - b": base, "a b": base}, 1, tmp_path / "c")
+
+
+def test_a_folder_with_runs_of_another_config_is_not_mixed_up(base, finished):
+    folder, _ = finished
+    before = (folder / "runs.csv").read_bytes()
+    longer = configs(base.replace(steps=6))
+    with pytest.raises(WorkshopError, match=r"steps: 4 -> 6"):
+        sweep(longer, 1, folder, labels=[1], verbose=False)
+    assert (folder / "runs.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize("text", ["", "x,y\n1,2\n", "data,labels_per_class\n"])
+def test_a_damaged_list_is_refused_before_anything_is_trained(base, tmp_path, text):
+    (tmp_path / "runs.csv").write_text(text)
+    with pytest.raises(WorkshopError, match=r"runs.csv is damaged .* delete it"):
+        sweep(configs(base), 1, tmp_path, verbose=False)
+    assert (tmp_path / "runs.csv").read_text() == text
+
+
+def test_seeds_come_first_so_half_a_sweep_is_fair(base):
+    todo = grid(configs(base), 2, Path("c"), [4, 25])
+    assert [one.config.run.seed for one in todo] == [0, 0, 0, 0, 1, 1, 1, 1]
+    assert len({one.folder for one in todo}) == 8
+    assert todo[0].folder == Path("c/photos/supervised_strong-4-0")
+    ceiling = grid(configs(base, "supervised_all"), 2, Path("c"), [4, 25])
+    assert len(ceiling) == 2  # once for each seed, whatever the labels
+    own = base.replace(labels_per_class=3)
+    (one,) = grid({"S2 + S1": own}, [5], Path("c"))
+    assert str(one) == "S2 + S1, 3 labels per class, seed 5"
+    assert one.folder.name == "S2_S1-3-5"
+
+
+def test_images_of_your_own_and_maps_are_scored_by_their_metric(tmp_path):
+    scenes = tiny(120)
+    maps = short(heads=("cover",), encoder="unet-4", method="supervised", size=8)
+    both = short(heads=("scene", "cover"), encoder="unet-4", size=8)
+    number = short(heads=("elevation",), method="supervised", size=8)
+    given = {"maps": maps, "both": both, "number": number}
+    rows = sweep(given, 1, tmp_path, dataset=scenes, labels=[2], verbose=False)
+    assert rows["metric"].tolist() == ["miou", "accuracy", "r2"]
+    assert rows["mean_iou"][0] == pytest.approx(rows["value"][0])
+
+
+def test_sensors_are_compared_with_one_table(tmp_path, monkeypatch):
+    monkeypatch.setattr(load, "MINI_EO_COUNT", 150)
+    few = preset(method="supervised", steps=2, eval_every=2, batch_size=4,
+                 precision="fp32")  # fmt: skip
+    sets = {
+        "S1": few.replace(sensors=("s1",)),
+        "S1 + season": few.replace(sensors=("s1",), metadata=("season",)),
+    }
+    rows = sweep(sets, 2, tmp_path, verbose=False)
+    assert list(rows["name"]) == ["S1", "S1 + season"] * 2
+    assert rows["parameters"].nunique() == 2
+    assert rows["config"].str.contains("sensors=s1").all()
+
+
+def test_a_method_of_ones_own_takes_part(base, tmp_path):
+    class Mine(FixMatch):
+        """No entry in any list."""
+
+    config = base.replace(method=Mine(threshold=0.5))
+    rows = sweep({"mine": config, "fixmatch": base}, 1, tmp_path, verbose=False)
+    assert rows["method"].tolist() == ["Mine", "fixmatch"]
+    assert "threshold=0.5" in rows["config"][0]
+
+
+def test_the_time_left_is_that_of_the_same_configs():
+    known = {"supervised": [10.0, 30.0, 11.0], "fixmatch": [70.0]}
+    assert eta(["supervised", "fixmatch"], known) == 81.0
+    assert eta(["comatch"], known) == (11 + 70) / 2
+    assert eta([], known) == 0
+    assert eta(["uda"], {}) is None
+    assert eta(["uda", "uda"], {}, now=20.0) == 40.0
+
+
+def test_a_bar_shows_where_it_is_and_how_long_it_takes(base, capsys, monkeypatch):
+    monkeypatch.setattr(bar, "is_interactive", lambda: True)
+    todo = grid(configs(base), 1, Path("c"), [1])
+    with SweepProgress(todo) as progress:
+        progress.start(todo[0])
+        progress.tick({"step": 2.0, "seconds": 100.0})
+        shown = capsys.readouterr().err
+        assert "supervised_strong, 1 labels per class, seed 0" in shown
+        assert "0.5 of 2 runs" in shown
+        assert "5 min left" in shown  # half of this run, and the other as long
+        row = {"metric": "accuracy", "value": 0.5, "seconds": 60.0}
+        progress.finished(todo[0], row)
+        assert "accuracy 0.500, 60 s (1 of 2; 60 s left)" in capsys.readouterr().out
+
+
+def test_without_a_terminal_a_long_run_says_now_and_then_where_it_is(
+    base, capsys, monkeypatch
+):
+    todo = grid(configs(base), 1, Path("c"), [1])
+    with SweepProgress(todo) as progress:
+        progress.tick({"step": 1.0, "seconds": 10.0})
+        assert capsys.readouterr() == ("", "")
+        monkeypatch.setattr(bar, "PLAIN_LINE_EVERY", -1)
+        progress.tick({"step": 2.0, "seconds": 100.0})
+    found = capsys.readouterr().out
+    assert re.search(r"seed 0: 50 % done, 5 min left", found)
+    with SweepProgress(todo, verbose=False) as progress:
+        progress.tick({"step": 2.0, "seconds": 100.0})
+    assert capsys.readouterr() == ("", "")

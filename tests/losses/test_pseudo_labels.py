@@ -1,0 +1,99 @@
+"""Pseudo-labels, masks and consistency against loops that spell the formulas out."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.losses.draws import draw, slow_softmax
+from workshop_lib.errors import WorkshopError
+from workshop_lib.losses import confidence_mask, consistency_loss, pseudo_label
+
+
+@pytest.mark.parametrize(("N", "K"), [(1, 2), (7, 2), (5, 10), (12, 3)])
+@pytest.mark.parametrize("temperature", [1.0, 0.4, 3.0])
+def test_pseudo_label_and_mask_equal_their_loops(
+    N: int, K: int, temperature: float
+) -> None:
+    logits = draw(N, K)
+    probs = pseudo_label(logits, temperature)
+    mask = confidence_mask(probs, 0.7)
+    for i in range(N):
+        expected = slow_softmax(logits[i].tolist(), temperature)
+        assert probs[i].tolist() == pytest.approx(expected, rel=1e-12)
+        assert mask[i] == (1.0 if max(expected) >= 0.7 else 0.0)
+
+
+@pytest.mark.parametrize(("N", "K"), [(1, 2), (7, 2), (5, 10), (12, 3)])
+@pytest.mark.parametrize("soft", [False, True])
+@pytest.mark.parametrize("filled", [0.0, 0.5, 1.0])
+def test_consistency_equals_its_loop(N: int, K: int, soft: bool, filled: float) -> None:
+    logits, targets = draw(N, K), draw(N, K, seed=1).softmax(1)
+    mask = (torch.arange(N) < filled * N).double()
+    total = 0.0
+    for i in range(N):
+        p = slow_softmax(logits[i].tolist())
+        q = targets[i].tolist()
+        if not soft:
+            q = [float(c == q.index(max(q))) for c in range(K)]
+        total += mask[i].item() * -sum(q[c] * math.log(p[c]) for c in range(K))
+    pseudo = targets if soft else targets.argmax(1)
+    # divided by all N, not by the number of confident ones
+    assert consistency_loss(logits, pseudo, mask).item() == pytest.approx(total / N)
+
+
+def test_the_threshold_itself_counts() -> None:
+    probs = torch.tensor([[0.5, 0.5], [0.49, 0.51], [1.0, 0.0]])
+    assert confidence_mask(probs, 0.5).tolist() == [1, 1, 1]
+    assert confidence_mask(probs, 1.0).tolist() == [0, 0, 1]
+
+
+def test_no_gradient_into_targets_or_mask() -> None:
+    weak = draw(4, 3).requires_grad_()
+    strong = draw(4, 3, seed=1).requires_grad_()
+    assert not pseudo_label(weak).requires_grad
+    soft, mask = weak.softmax(1), weak.amax(1).sigmoid()
+    consistency_loss(strong, soft, mask).backward()
+    assert weak.grad is None
+    assert strong.grad is not None
+    assert strong.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("half", [torch.float16, torch.bfloat16])
+def test_half_precision_is_computed_in_float32(half: torch.dtype) -> None:
+    logits = draw(6, 4).to(half)
+    labels = torch.tensor([0, 1, 2, 3, 0, 1])
+    fine = logits.float()
+    assert pseudo_label(logits).dtype == torch.float32
+    assert torch.equal(pseudo_label(logits), pseudo_label(fine))
+    mask = torch.ones(6)
+    assert torch.equal(
+        consistency_loss(logits, labels, mask), consistency_loss(fine, labels, mask)
+    )
+
+
+def test_large_logits_stay_finite() -> None:
+    logits = torch.tensor([[1e4, -1e4], [-1e4, 1e4]])
+    loss = consistency_loss(logits, torch.tensor([1, 1]), torch.ones(2))
+    assert pseudo_label(logits).isfinite().all()
+    assert loss.item() == pytest.approx(1e4)
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0])
+def test_temperature_must_be_positive(temperature: float) -> None:
+    with pytest.raises(WorkshopError, match="above 0"):
+        pseudo_label(draw(2, 3), temperature)
+
+
+@pytest.mark.parametrize(
+    ("pseudo", "mask"),
+    [
+        (torch.zeros(3, dtype=torch.int64), torch.ones(4)),
+        (torch.zeros(4, 2), torch.ones(4)),
+        (torch.zeros(4, dtype=torch.int64), torch.ones(4, 1)),
+    ],
+)
+def test_shapes_that_do_not_fit(pseudo: Tensor, mask: Tensor) -> None:
+    with pytest.raises(WorkshopError, match="do not fit"):
+        consistency_loss(draw(4, 3), pseudo, mask)

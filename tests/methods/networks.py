@@ -1,0 +1,67 @@
+"""A tiny network, and batches with all the views that a method asks for."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from workshop_lib.methods import Batch, Method
+from workshop_lib.models import Model
+from workshop_lib.models.heads import Features, Head, MultiLabel, Regression
+from workshop_lib.models.model import ProjectionHead
+from workshop_lib.sample import Sample
+
+WIDTH = 6
+
+
+class Trunk(nn.Module):
+    """One convolution; with `norm` batch normalisation and its statistics."""
+
+    decoder = None
+
+    def __init__(self, norm: bool = False) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, WIDTH, 3, padding=1)
+        self.norm = nn.BatchNorm2d(WIDTH) if norm else nn.Identity()
+
+    def forward(self, x: Sample) -> Features:
+        maps = self.norm(self.conv(x["s2"])).tanh()  # (B, WIDTH, H, W)
+        return Features(maps.mean((2, 3)), (maps,), maps.shape[2:])
+
+
+def small_model(
+    heads: Mapping[str, Head], projection: int = 0, norm: bool = False
+) -> Model:
+    head = ProjectionHead(WIDTH, WIDTH, projection) if projection else None
+    return Model(cast(Any, Trunk(norm)), heads, head)
+
+
+def target_of(head: Head, n: int, size: int) -> Tensor:
+    """Classes 0, 1, 2, 0, ... of whatever the head predicts."""
+    classes = torch.arange(n) % 3
+    if head.dense:
+        return classes.view(-1, 1, 1).expand(n, size, size).to(torch.uint8)
+    if isinstance(head, MultiLabel):
+        return nn.functional.one_hot(classes, 3).to(torch.get_default_dtype())
+    if isinstance(head, Regression):
+        return classes.to(torch.get_default_dtype())
+    return classes
+
+
+def batch_for(
+    method: Method, model: Any, B: int = 4, mu: int = 2, seed: int = 0, size: int = 4
+) -> Batch:
+    """Draw a batch: of the labelled images and of mu times as many unlabelled ones."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def views(n: int, names: tuple[str, ...]) -> tuple[Sample, ...]:
+        shape = (n, 3, size, size)
+        return tuple({"s2": torch.randn(shape, generator=generator)} for _ in names)
+
+    return Batch(
+        views(B, method.labeled_views),
+        {name: target_of(head, B, size) for name, head in model.heads.items()},
+        views(mu * B, method.views),
+        torch.arange(mu * B),
+    )

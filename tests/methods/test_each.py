@@ -1,0 +1,381 @@
+"""What makes each method what it is: small cases with a known outcome."""
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from tests.losses.draws import draw
+from tests.methods.given import Given, ready
+from tests.methods.networks import WIDTH, batch_for, small_model
+from tests.methods.slow import Step
+from workshop_lib.errors import WorkshopError
+from workshop_lib.methods import METHODS, Batch, Method
+from workshop_lib.methods.flexmatch import CurriculumThreshold
+from workshop_lib.methods.freematch import SelfAdaptiveThreshold, fairness_loss
+from workshop_lib.methods.softmatch import GaussianWeight
+from workshop_lib.models import Model
+from workshop_lib.models.heads import Categorical
+
+FIXMATCH = METHODS["fixmatch"]
+
+
+@pytest.mark.usefixtures("double")
+def test_a_cold_target_of_uda_is_that_of_fixmatch() -> None:
+    model, s = Given(scene=Categorical(1, 3)), Step(0, 2, 4, 3)
+    cold = METHODS["uda"](threshold=0.7, temperature=1e-3)
+    found = [
+        dict(ready(m, model).losses(model, s.batch(m)))
+        for m in (cold, FIXMATCH(threshold=0.7))
+    ]
+    for key, value in found[0].items():
+        torch.testing.assert_close(value, found[1][key])
+
+
+def terms_of(method: Method, rows: dict[str, Tensor], y: Tensor, K: int) -> dict:
+    """Terms of a method on scores given by hand."""
+    model = Given(4, scene=Categorical(1, K))
+    labeled = ["x", "x_strong"][: len(method.labeled_views)]
+    if not method.state_dict():
+        ready(method, model, 9, None, len(y))
+    batch = Batch(
+        tuple({"scene": rows[name]} for name in labeled),
+        {"scene": y},
+        tuple({"scene": rows[name]} for name in method.views),
+        torch.arange(len(rows["weak"])),
+    )
+    return dict(method.losses(model, batch))
+
+
+@pytest.mark.usefixtures("double")
+def test_labels_in_both_places_cancel_in_defixmatch() -> None:
+    """Labelled and unlabelled images alike: what is left is the supervised loss."""
+    weak, strong = draw(4, 3), draw(4, 3, seed=1)
+    rows = {"x": weak, "x_strong": strong, "weak": weak, "strong": strong}
+    y = torch.tensor([0, 1, 2, 0])
+    terms = terms_of(METHODS["defixmatch"](threshold=0.5), rows, y, 3)
+    assert terms["scene/unsupervised"] == -terms["scene/subtracted"] != 0
+    # Known labels at a weight of one half: the strong view is not moved at all
+    known = 20 * torch.nn.functional.one_hot(y, 3).double()
+    strong = draw(4, 3, seed=2).requires_grad_()
+    rows = {"x": known, "x_strong": strong, "weak": weak, "strong": weak}
+    terms = terms_of(METHODS["defixmatch"](), rows, y, 3)
+    torch.stack(list(terms.values())).sum().backward()
+    torch.testing.assert_close(strong.grad, torch.zeros(4, 3), rtol=0, atol=1e-8)
+
+
+@pytest.mark.usefixtures("double")
+def test_labelled_images_do_not_enter_defixmatchs_alignment() -> None:
+    weak = draw(5, 3)
+    rows = {"x": draw(2, 3, seed=1), "x_strong": weak[:2], "weak": weak, "strong": weak}
+    method = METHODS["defixmatch"](alignment=True, momentum=0.5)
+    terms_of(method, rows, torch.tensor([0, 1]), 3)
+    expected = 0.5 / 3 + 0.5 * weak.softmax(1).mean(0)
+    torch.testing.assert_close(method.align["scene"].average, expected)
+
+
+@pytest.mark.usefixtures("double")
+def test_unsure_labelled_images_lower_adamatchs_threshold() -> None:
+    u, rates = draw(6, 3, seed=1), []
+    for x in (torch.zeros(2, 3), 50 * torch.eye(3)[:2]):
+        method = METHODS["adamatch"]()
+        x = x.clone().requires_grad_()
+        terms = terms_of(
+            method, {"x": x, "weak": u, "strong": u}, torch.tensor([0, 1]), 3
+        )
+        rates.append(method.log["scene/mask_rate"].item())
+        # The threshold has no gradient into labelled images.
+        terms["scene/unsupervised"].requires_grad_().backward()
+        assert x.grad is None or not x.grad.any()
+    assert rates[0] == 1 > rates[1]
+
+
+@pytest.mark.usefixtures("double")
+def test_softmatchs_alignment_weighs_and_does_not_name() -> None:
+    weak = draw(5, 3, seed=1)
+    rows = {"x": draw(2, 3), "weak": weak, "strong": weak}
+    method = METHODS["softmatch"](momentum=0.0)
+    terms_of(method, rows, torch.tensor([0, 1]), 3)
+    assert torch.equal(method.pseudo_labels["scene"][0], weak.argmax(1))
+    assert method.align["scene"].batches == 1
+
+
+@pytest.mark.usefixtures("double")
+def test_fixmatchs_alignment_decides_label_and_mask() -> None:
+    # Class 0 has swallowed nearly everything: the least sure one is given away.
+    weak = torch.tensor([[4.0, 0.0]] * 9 + [[1.0, 0.0]])
+    rows = {"x": draw(2, 2), "weak": weak, "strong": weak}
+    method = FIXMATCH(threshold=0.7, alignment=True, momentum=0.0)
+    terms_of(method, rows, torch.tensor([0, 1]), 2)
+    target, mask = method.pseudo_labels["scene"]
+    assert target[-1] == 1 and mask[-1] == 1
+
+
+def sure(*classes: int, confidence: float = 0.95, K: int = 3) -> Tensor:
+    """Probabilities of rows that are sure of a class. Shape: (N, K)."""
+    probs = torch.full((len(classes), K), (1 - confidence) / (K - 1))
+    probs[torch.arange(len(classes)), torch.tensor(classes)] = confidence
+    return probs
+
+
+def test_flexmatch_an_image_drawn_twice_keeps_its_sure_label() -> None:
+    curriculum = CurriculumThreshold((2,), 4, 4, 0.9)
+    probs = torch.tensor([[0.95, 0.05], [0.4, 0.6]])
+    for order in ([0, 1], [1, 0]):
+        curriculum(probs[order], torch.tensor([2, 2]))
+        labels = curriculum.memory[:-1].argmax(1) - 1
+        assert labels.tolist() == [-1, -1, 0, -1]
+
+
+def test_flexmatch_asks_less_of_the_rarer_classes() -> None:
+    curriculum = CurriculumThreshold((3,), 6, 6, 0.9, warm_up=False)
+    curriculum(sure(0, 0, 0, 0, 1, 1), torch.arange(6))
+    assert curriculum.learned.tolist() == [1.0, 0.5, 0.0]
+    probe = torch.tensor([[0.89, 0.06, 0.05], [0.35, 0.40, 0.25], [0.3, 0.3, 0.4]])
+    before = curriculum.memory.clone()
+    # thresholds 0.9, 0.9 * 0.5 / 1.5 = 0.3, 0
+    assert curriculum.eval()(probe, torch.arange(3)).tolist() == [0, 1, 1]
+    assert torch.equal(curriculum.memory, before)  # it learns in training mode only
+
+
+def test_flexmatch_counts_pixels_by_fractions() -> None:
+    curriculum = CurriculumThreshold((2,), 3, 3, 0.9)
+    probs = torch.full((2, 2, 1, 4), 0.5)
+    probs[0, :, 0, :3] = torch.tensor([0.95, 0.05])[:, None]
+    curriculum(probs, torch.tensor([1, 2]))
+    expected = [[1, 0, 0], [0.25, 0.75, 0], [1, 0, 0], [1, 0, 0]]
+    assert curriculum.memory.tolist() == expected
+
+
+def test_flexmatch_without_memory_or_index_says_what_to_do() -> None:
+    weak = draw(2, 3).float()
+    views = ({"scene": weak}, {"scene": weak})
+    batch = Batch(views[:1], {"scene": torch.tensor([0, 1])}, views)
+    model, method = Given(scene=Categorical(1, 3)), METHODS["flexmatch"]()
+    for _ in range(2):  # without memory, then without index
+        with pytest.raises(WorkshopError, match="call setup.*index with each batch"):
+            list(method.losses(model, batch))
+        ready(method, model, 5, 4)
+
+
+def test_freematch_fairness_is_zero_without_a_confident_image() -> None:
+    logits = draw(5, 3).float().requires_grad_()
+    loss = fairness_loss(logits, torch.zeros(5), SelfAdaptiveThreshold((3,)))
+    loss.backward()
+    assert loss == 0 and logits.grad is not None and not logits.grad.any()
+
+
+def test_freematch_a_class_never_predicted_gives_no_nan() -> None:
+    adaptive = SelfAdaptiveThreshold((3,), momentum=0.0)
+    adaptive(torch.tensor([[1.0, 0.0, 0.0], [0.9, 0.1, 0.0]]))
+    assert adaptive.histogram.tolist() == [1, 0, 0]
+    logits = draw(2, 3).float().requires_grad_()
+    loss = fairness_loss(logits, torch.ones(2), adaptive)
+    loss.backward()
+    assert loss.isfinite() and logits.grad is not None and logits.grad.isfinite().all()
+
+
+def test_freematch_fairness_holds_back_the_class_that_wins_most() -> None:
+    logits = torch.tensor([[1.0, 0.0]] * 3 + [[0.0, 1.0]], requires_grad=True)
+    fairness_loss(logits, torch.ones(4), SelfAdaptiveThreshold((2,))).backward()
+    assert logits.grad is not None
+    after = (logits - 0.1 * logits.grad).softmax(1).mean(0)
+    assert after[0] < logits.softmax(1).mean(0)[0]
+
+
+def test_freematch_thresholds_rise_with_confidence_and_stop_at_the_clip() -> None:
+    free, clipped = (SelfAdaptiveThreshold((2,), 0.5, clip=c) for c in (False, True))
+    taus = []
+    for _ in range(20):
+        for adaptive in (free, clipped):
+            thresholds = adaptive(sure(0, 1, confidence=0.99, K=2))
+            assert ((thresholds > 0) & (thresholds <= 1)).all()
+        taus.append(free.confidence.item())
+    assert taus == sorted(taus)
+    assert taus[-1] == pytest.approx(0.99, abs=1e-4)
+    assert clipped.confidence.item() == pytest.approx(0.95)
+    free.eval()(sure(0, K=2))  # it moves in training mode only
+    assert free.confidence.item() == taus[-1]
+
+
+def test_freematch_lets_rare_classes_through_earlier() -> None:
+    """Per pixel: the rare class needs less than the common one."""
+    adaptive = SelfAdaptiveThreshold((3,), momentum=0.0)
+    shift = torch.tensor([2.0, 0.0, -2.0])
+    probs = (draw(30, 100, 3, scale=1.0).float() + shift).softmax(2).movedim(2, 1)
+    threshold, pseudo = adaptive(probs[..., None]), probs.argmax(1)[..., None]
+    share = probs.mean((0, 2))
+    expected = probs.amax(1).mean() * share / share.max()
+    torch.testing.assert_close(threshold, expected[pseudo])
+    assert expected[2] < expected[0]
+
+
+def test_softmatch_a_single_image_leaves_the_variance() -> None:
+    weigh = GaussianWeight(3, momentum=0.5)
+    weight = weigh(torch.tensor([[0.2, 0.5, 0.3]]))
+    assert weight.isfinite().all() and weigh.variance == 1
+    assert weigh.mean.item() == pytest.approx((1 / 3 + 0.5) / 2)
+
+
+def test_softmatch_equal_confidences_for_long_give_no_nan() -> None:
+    weigh = GaussianWeight(2, momentum=0.0)
+    assert weigh(sure(0, 1, confidence=0.75, K=2)).tolist() == [1, 1]
+    assert weigh.variance == 0
+
+
+def test_softmatch_weights_fall_below_the_mean_alone() -> None:
+    weigh = GaussianWeight(2, momentum=0.9)
+    for _ in range(50):
+        weigh(torch.tensor([[0.9, 0.1], [0.6, 0.4]]))
+    weights = weigh.eval()(torch.tensor([[1.0, 0.0], [0.8, 0.2], [0.7, 0.3]]))
+    assert weights[:2].tolist() == [1, 1]
+    assert 0 < weights[2] < 1
+
+
+def test_mean_teacher_follows_the_student_and_learns_nothing_by_itself() -> None:
+    torch.manual_seed(0)
+    model = small_model({"scene": Categorical(WIDTH, 3)})
+    method = ready(METHODS["mean_teacher"](teacher_decay=0.9), model, steps=10)
+    teacher = method.teacher
+    assert teacher is not None
+    expected = [p.detach().clone() for p in model.parameters()]
+    before = copy.deepcopy(expected)
+    batch = batch_for(method, model)
+    torch.stack([term for _, term in method.losses(model, batch)]).sum().backward()
+    for old, p in zip(before, teacher.parameters(), strict=True):
+        assert torch.equal(old, p) and p.grad is None and not p.requires_grad
+    for step in range(3):
+        with torch.no_grad():
+            for k, p in enumerate(model.parameters()):
+                p.add_(0.1 * (step + 1))
+                expected[k] = 0.9 * expected[k] + 0.1 * p
+        method.after_step(model)
+    for ours, theirs in zip(teacher.parameters(), expected, strict=True):
+        torch.testing.assert_close(ours, theirs)
+    for ours, theirs in zip(teacher.buffers(), model.buffers(), strict=True):
+        assert torch.equal(ours, theirs)
+    assert method.ramp.step == 3
+    # It is in the checkpoint.
+    resumed = ready(METHODS["mean_teacher"](teacher_decay=0.9), model, steps=10)
+    resumed.load_state_dict(method.state_dict())
+    assert resumed.ramp.step == 3
+    again = zip(teacher.parameters(), resumed.teacher.parameters(), strict=True)
+    assert all(torch.equal(ours, theirs) for ours, theirs in again)
+
+
+def test_mean_teacher_without_a_teacher_says_what_to_do() -> None:
+    model = small_model({"scene": Categorical(WIDTH, 3)})
+    method = METHODS["mean_teacher"]()
+    with pytest.raises(WorkshopError, match="call setup"):
+        list(method.losses(model, batch_for(method, model)))
+
+
+@pytest.mark.usefixtures("double")
+def test_pseudo_label_only_learns_as_a_prediction() -> None:
+    """The gradient of a cross-entropy with a constant target."""
+    u = draw(6, 3, seed=1).requires_grad_()
+    method = METHODS["pseudo_label"](threshold=0.9, ramp_up=0.0)
+    terms = terms_of(method, {"x": draw(2, 3), "weak": u}, torch.tensor([0, 1]), 3)
+    terms["scene/unsupervised"].backward()
+    target, mask = method.pseudo_labels["scene"]
+    one_hot = torch.nn.functional.one_hot(target, 3)
+    expected = mask[:, None] * (u.detach().softmax(1) - one_hot) / 6
+    torch.testing.assert_close(u.grad, expected)
+    assert 0 < mask.sum() < 6
+
+
+def comatch(**options: float) -> tuple[Method, Model]:
+    torch.manual_seed(0)
+    model = small_model({"scene": Categorical(WIDTH, 3)}, projection=8).eval()
+    method = METHODS["comatch"](**options)
+    return ready(method, model, batch_size=2, mu=2), model
+
+
+def test_comatch_starts_to_smooth_one_step_before_the_peer() -> None:
+    """With the first full memory; the implementation waits for the next epoch."""
+    path = Path(__file__).parents[2] / "golden" / "comatch_a.npz"
+    with np.load(path) as file:
+        data = dict(file)
+    K, D = int(data["K"]), int(data["D"])
+    method = METHODS["comatch"](
+        alignment_batches=int(data["da_len"]), queue_batches=int(data["queue_batch"])
+    )
+    model = Given(D, scene=Categorical(1, K))
+    ready(method, model, batch_size=int(data["B"]), mu=int(data["mu"]))
+    for step, peer in enumerate(data["smoothed"]):
+        logits, z, z_x = (
+            torch.from_numpy(data[key][step]).float()
+            for key in ("logits_u_w", "feats_u_w", "feats_x")
+        )
+        y = torch.nn.functional.one_hot(torch.from_numpy(data["y"][step]), K)
+        before = copy.deepcopy(method)
+        found = method.smooth(logits.softmax(1), z, z_x, y)
+        plain = before.smooth(logits.softmax(1), z, z_x, y, ready=False)
+        ours = not torch.equal(found, plain)
+        assert ours == (step >= int(data["queue_batch"]))
+        assert ours == bool(peer) or step == int(data["queue_batch"])
+
+
+def test_comatch_remembers_labelled_images_with_their_label() -> None:
+    method, model = comatch()
+    batch = batch_for(method, model, B=2)
+    batch = replace(batch, targets={"scene": torch.tensor([2, -1])})
+    list(method.losses(model, batch))
+    own = model(batch.labeled[0])
+    probs = method.memory.probs[4:6]  # after the four unlabelled ones
+    assert probs[0].tolist() == [0, 0, 1]
+    # Whose class is unknown enters with the network's own answer
+    torch.testing.assert_close(probs[1], own["scene"][1].softmax(0))
+    torch.testing.assert_close(method.memory.embeddings[4:6], own["projection"])
+
+
+def test_comatchs_memory_wraps_around_where_batches_do_not_divide_it() -> None:
+    method, model = comatch(queue_batches=1)  # 6 rows; batches of another size
+    for B, steps in ((2, 4), (1, 3)):
+        for _ in range(steps):  # 8 rows at a time, then 4
+            terms = dict(method.losses(model, batch_for(method, model, B, mu=3)))
+            assert all(term.isfinite() for term in terms.values())
+    assert method.memory.queue.filled == 6
+    assert method.memory.queue.pointer == (4 * 8 + 3 * 4) % 6
+
+
+def test_outside_training_comatch_remembers_nothing() -> None:
+    method, model = comatch()
+    list(method.eval().losses(model, batch_for(method, model, B=2)))
+    assert not any(buffer.any() for buffer in method.buffers())
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "words"),
+    [
+        ("fixmatch", {"threshold": 1.1}, "threshold=1.1.*between 0 and 1"),
+        ("fixmatch", {"temperature": 0}, "temperature=0.*above 0"),
+        ("fixmatch", {"labeled_view": "week"}, "'week'.*'weak' or 'strong'"),
+        ("flexmatch", {"threshold": -1}, "between 0 and 1"),
+        ("adamatch", {"threshold": 2}, "between 0 and 1"),
+        ("softmatch", {"n_sigma": 0}, "n_sigma=0.*above 0"),
+        ("mean_teacher", {"teacher_decay": 1.5}, "between 0 and 1"),
+        ("pseudo_label", {"ramp_up": 1.5}, "between 0 and 1"),
+        ("comatch", {"graph_temperature": 0.0}, "above 0"),
+        ("comatch", {"queue_batches": 0}, "above 0"),
+        ("comatch", {"memory_weight": 1.5}, "between 0 and 1"),
+        ("comatch", {"graph_threshold": -0.1}, "between 0 and 1"),
+        ("ccssl", {"contrast_temperature": 0}, "contrast_temperature=0.*above 0"),
+        ("ccssl_comatch", {"ood_threshold": 2}, "ood_threshold=2.*between 0 and 1"),
+    ],
+)
+def test_impossible_hyperparameters_are_told(
+    name: str, wrong: dict, words: str
+) -> None:
+    with pytest.raises(WorkshopError, match=words):
+        METHODS[name](**wrong)
+
+
+def test_a_momentum_that_would_never_learn_is_told() -> None:
+    for name in ("freematch", "softmatch"):
+        with pytest.raises(WorkshopError, match="would never learn"):
+            ready(METHODS[name](momentum=1.0), Given(scene=Categorical(1, 3)))

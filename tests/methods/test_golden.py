@@ -1,0 +1,333 @@
+"""Every method against the outputs of independent implementations, step by step."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from tests.methods.given import Given, ready
+from workshop_lib.losses.contrastive import pseudo_label_graph
+from workshop_lib.losses.pseudo_labels import fixmatch_loss
+from workshop_lib.methods import (
+    CCSSL,
+    AdaMatch,
+    Batch,
+    CoMatch,
+    FixMatch,
+    FlexMatch,
+    FreeMatch,
+    Method,
+    SoftMatch,
+)
+from workshop_lib.methods.fixmatch import alignments
+from workshop_lib.models.heads import Categorical, MultiLabel
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+Golden = dict[str, Any]
+
+
+class Near:
+    """Compares in double precision tightly, in single precision loosely."""
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        self.dtype = dtype
+        self.rtol, self.atol = (1e-8, 1e-9) if dtype == torch.float64 else (1e-5, 1e-6)
+
+    def same(self, ours: Tensor, theirs: Any, name: str = "") -> None:
+        assert tuple(ours.shape) == np.shape(theirs), name
+        np.testing.assert_allclose(
+            ours.detach().numpy(), theirs, self.rtol, self.atol, err_msg=name
+        )
+
+
+@pytest.fixture(params=[torch.float64, torch.float32], ids=["fp64", "fp32"])
+def near(request: pytest.FixtureRequest) -> Iterator[Near]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(request.param)
+    yield Near(request.param)
+    torch.set_default_dtype(before)
+
+
+def load(name: str) -> Golden:
+    with np.load(GOLDEN / f"{name}.npz") as file:
+        return dict(file)
+
+
+def tensors(
+    data: Golden, keys: list[str], step: int | None, near: Near
+) -> list[Tensor]:
+    found = (data[key] if step is None else data[key][step] for key in keys)
+    return [torch.from_numpy(one).to(near.dtype).requires_grad_() for one in found]
+
+
+def replay(
+    data: Golden,
+    near: Near,
+    method: Method,
+    model: Given,
+    states: dict[str, Callable[[], Tensor]] | None = None,
+) -> None:
+    """Take all steps of a method with one weak and one strong view."""
+    method.train()
+    many = np.ndim(data["loss"]) > 0
+    for step in range(len(data["loss"])) if many else [None]:
+        x, weak, strong = tensors(
+            data, ["logits_x", "logits_u_w", "logits_u_s"], step, near
+        )
+
+        def at(key: str, step: int | None = step) -> Any:
+            return data[key] if step is None else data[key][step]
+
+        index = torch.from_numpy(at("idx_u")) if "idx_u" in data else None
+        batch = Batch(
+            ({"scene": x},),
+            {"scene": torch.from_numpy(at("y"))},
+            ({"scene": weak}, {"scene": strong}),
+            index,
+        )
+        terms = dict(method.losses(model, batch))
+        total = torch.stack(list(terms.values())).sum()
+        total.backward()
+        pseudo, mask = method.pseudo_labels["scene"]
+        near.same(total, at("loss"), "loss")
+        near.same(terms["scene/supervised"], at("Lx"), "Lx")
+        near.same(terms["scene/unsupervised"] / method.lambda_u, at("Lu"), "Lu")
+        near.same(mask, at("mask"), "mask")
+        np.testing.assert_array_equal(pseudo, at("pseudo_label"))
+        assert weak.grad is None and not at("grad_logits_u_w").any()
+        near.same(strong.grad, at("grad_logits_u_s"), "gradient")
+        for key, read in (states or {}).items():
+            near.same(read().to(near.dtype), at(key), key)
+
+
+def scene(data: Golden, projection: int = 0) -> Given:
+    return Given(projection, scene=Categorical(1, int(data["K"])))
+
+
+@pytest.mark.parametrize("case", range(6))
+def test_fixmatch(case: int, near: Near) -> None:
+    data = load(f"fixmatch_{case}")
+    threshold, weight = float(data["threshold"]), float(data["lambda_u"])
+    method = FixMatch(
+        threshold=threshold, temperature=float(data["T"]), lambda_u=weight
+    )
+    replay(data, near, ready(method, scene(data)), scene(data))
+    # The teaching text says the same in one function.
+    x, weak, strong = tensors(
+        data, ["logits_x", "logits_u_w", "logits_u_s"], None, near
+    )
+    y = torch.from_numpy(data["y"])
+    text = fixmatch_loss(x, y, weak, strong, threshold, float(data["T"]), weight)
+    near.same(text.total, data["loss"])
+    np.testing.assert_array_equal(text.mask, data["mask"])
+
+
+@pytest.mark.parametrize("case", ["a", "b"])
+def test_flexmatch(case: str, near: Near) -> None:
+    data = load(f"flexmatch_{case}")
+    method = FlexMatch(
+        threshold=float(data["p_cutoff"]),
+        warm_up=bool(data["thresh_warmup"]),
+        lambda_u=float(data["lambda_u"]),
+    )
+    ready(method, scene(data), images=int(data["ulb_dest_len"]))
+    curriculum = method.curriculum["scene"]
+    states = {
+        "classwise_acc": lambda: curriculum.learned,
+        "selected_label": lambda: curriculum.memory[:-1].argmax(1) - 1,
+    }
+    replay(data, near, method, scene(data), states)
+
+
+@pytest.mark.parametrize("case", ["a", "b", "c", "d"])
+def test_freematch(case: str, near: Near) -> None:
+    data = load(f"freematch_{case}")
+    method = FreeMatch(
+        momentum=float(data["ema_p"]),
+        quantile=bool(data["use_quantile"]),
+        clip=bool(data["clip_thresh"]),
+        lambda_u=float(data["lambda_u"]),
+        lambda_e=float(data["lambda_e"]),
+    )
+    ready(method, scene(data))
+    adaptive = method.adaptive["scene"]
+    states = {
+        "p_model": lambda: adaptive.probs,
+        "label_hist": lambda: adaptive.histogram,
+        "time_p": lambda: adaptive.confidence,
+    }
+    replay(data, near, method, scene(data), states)
+
+
+@pytest.mark.parametrize(
+    "case", ["distalign_a", "distalign_b", "distalign_c", "plain_a", "plain_b"]
+)
+def test_softmatch(case: str, near: Near) -> None:
+    data = load(f"softmatch_{case}")
+    method = SoftMatch(
+        alignment=case.startswith("distalign"),
+        momentum=float(data["ema_p"]),
+        n_sigma=float(data["n_sigma"]),
+        lambda_u=float(data["lambda_u"]),
+    )
+    ready(method, scene(data))
+    weigh = method.weigh["scene"]
+    states = {"mu": lambda: weigh.mean, "var": lambda: weigh.variance}
+    if method.alignment:
+        if not data["dist_uniform"]:  # then the target follows the labelled images
+            momentum = float(data["ema_p"])
+            method.align = alignments(
+                scene(data), momentum, target="labeled", start="first batch"
+            )
+        states["p_model"] = lambda: method.align["scene"].average
+        states["p_target"] = lambda: method.align["scene"].wanted
+    replay(data, near, method, scene(data), states)
+
+
+@pytest.mark.parametrize("case", ["a", "b"])
+def test_adamatch(case: str, near: Near) -> None:
+    data = load(f"adamatch_{case}")
+    method = AdaMatch(
+        threshold=float(data["p_cutoff"]),
+        momentum=float(data["ema_p"]),
+        lambda_u=float(data["lambda_u"]),
+    )
+    ready(method, scene(data))
+    align = method.align["scene"]
+    states = {
+        "p_model": lambda: align.average,
+        "p_target": lambda: align.wanted,
+        "threshold_relative": lambda: method.log["scene/threshold"],
+    }
+    replay(data, near, method, scene(data), states)
+
+
+def views_of_comatch(data: Golden, step: int, near: Near) -> dict[str, Tensor]:
+    keys = [f"{kind}_{v}" for kind in ("logits", "feats") for v in VIEWS]
+    return dict(zip(keys, tensors(data, keys, step, near), strict=True))
+
+
+VIEWS = ("x", "u_w", "u_s0", "u_s1")
+
+
+@pytest.mark.parametrize("case", ["a", "b", "c"])
+def test_comatch(case: str, near: Near, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = load(f"comatch_{case}")
+    method = CoMatch(
+        threshold=float(data["threshold"]),
+        alignment_batches=int(data["da_len"]),
+        queue_batches=int(data["queue_batch"]),
+        memory_weight=float(data["alpha"]),
+        graph_threshold=float(data["contrast_threshold"]),
+        graph_temperature=float(data["temperature"]),
+        lambda_u=float(data["lambda_u"]),
+        lambda_c=float(data["lambda_c"]),
+    )
+    model = scene(data, projection=int(data["D"]))
+    ready(method, model, batch_size=int(data["B"]), mu=int(data["mu"]))
+    method.train()
+    seen: dict[str, Tensor] = {}
+    for step in range(len(data["y"])):
+        inputs = views_of_comatch(data, step, near)
+        x, weak, strong, contrastive = (
+            {"scene": inputs[f"logits_{v}"], "projection": inputs[f"feats_{v}"]}
+            for v in VIEWS
+        )
+        # The implementation counts epochs: told from outside when to smooth.
+        smooth, now = type(method).smooth, bool(data["smoothed"][step])
+
+        def told(*args: Tensor, smooth: Any = smooth, now: bool = now) -> Tensor:
+            seen["probs"] = smooth(method, *args, ready=now)
+            return seen["probs"]
+
+        monkeypatch.setattr(method, "smooth", told)
+        y = {"scene": torch.from_numpy(data["y"][step])}
+        terms = dict(method.losses(model, Batch((x,), y, (weak, strong, contrastive))))
+        total = torch.stack(list(terms.values())).sum()
+        total.backward()
+        pseudo, mask = method.pseudo_labels["scene"]
+        window = method.window.window
+        found = {
+            "probs": seen["probs"],
+            "Q": pseudo_label_graph(seen["probs"], method.graph_threshold),
+            "loss": total,
+            "Lx": terms["scene/supervised"],
+            "Lu": terms["scene/unsupervised"] / method.lambda_u,
+            "Lc": terms["contrast"] / method.lambda_c,
+            "da_mean": window.rows[(window.pointer - 1) % len(window.rows)],
+            "prob_avg": window.rows.sum(0) / window.filled,
+            "queue_feats": method.memory.embeddings,
+            "queue_probs": method.memory.probs,
+        }
+        for key, ours in found.items():
+            if len(data[key]) == len(data["y"]):
+                near.same(ours, data[key][step], f"{key} in step {step}")
+        assert method.memory.queue.pointer == data["queue_ptr"][step]
+        np.testing.assert_array_equal(pseudo.argmax(1), data["pseudo_label"][step])
+        np.testing.assert_array_equal(mask, data["mask"][step])
+        for name, tensor in inputs.items():
+            gradient = torch.zeros_like(tensor) if tensor.grad is None else tensor.grad
+            if f"grad_{name}" in data:
+                near.same(gradient, data[f"grad_{name}"][step], f"grad_{name}")
+    near.same(method.memory.embeddings, data["queue_feats"][-1])
+    near.same(method.memory.probs, data["queue_probs"][-1])
+
+
+@pytest.mark.parametrize("case", [0, 1])
+def test_ccssl(case: int, near: Near) -> None:
+    data = load(f"ccssl_step_{case}")
+    method = CCSSL(
+        threshold=float(data["threshold"]),
+        temperature=float(data["T"]),
+        # -1 where the implementation leaves it out
+        ood_threshold=max(0.0, float(data["T_push"])),
+        contrast_temperature=float(data["temperature"]),
+        lambda_u=float(data["lambda_u"]),
+        lambda_c=float(data["lambda_contrast"]),
+    )
+    model = scene(data, projection=int(data["D"]))
+    ready(method, model).train()
+    names = ["logits_x", "logits_u_w", "logits_u_s0", "feats_u_s0", "feats_u_s1"]
+    x, u_w, u_s, z_s, z_c = inputs = tensors(data, names, None, near)
+    zeros = torch.zeros(len(u_w), int(data["D"]))
+    batch = Batch(
+        ({"scene": x, "projection": zeros[: len(x)]},),
+        {"scene": torch.from_numpy(data["y"])},
+        (
+            {"scene": u_w, "projection": zeros},
+            {"scene": u_s, "projection": z_s},
+            {"scene": torch.zeros_like(u_s), "projection": z_c},
+        ),
+    )
+    terms = dict(method.losses(model, batch))
+    total = torch.stack(list(terms.values())).sum()
+    total.backward()
+    near.same(total, data["loss"])
+    near.same(terms["contrast"] / method.lambda_c, data["Lcontrast"])
+    for name, tensor in zip(names, inputs, strict=True):
+        gradient = torch.zeros_like(tensor) if tensor.grad is None else tensor.grad
+        near.same(gradient, data[f"grad_{name}"], name)
+
+
+@pytest.mark.parametrize("case", ["multi", "multi1"])
+def test_fixmatch_with_several_labels(case: str, near: Near) -> None:
+    """Two thresholds; the single one of `multi1` goes by what the head is told."""
+    data = load(f"stssl_fixmatch_{case}")
+    cutoff = np.atleast_1d(data["p_cutoff"])
+    pair = (float(cutoff[0]), float(cutoff[1])) if len(cutoff) == 2 else None
+    model = Given(tags=MultiLabel(1, int(data["K"]), thresholds=pair))
+    method = ready(FixMatch(threshold=float(cutoff[-1])), model)
+    keys = [f"teacher_logits_{v}" for v in ("x", "u_w", "u_s")]
+    x, weak, strong = tensors(data, keys, None, near)
+    y = {"tags": torch.from_numpy(data["y"]).to(near.dtype)}
+    batch = Batch(({"tags": x},), y, ({"tags": weak}, {"tags": strong}))
+    terms = dict(method.losses(model, batch))
+    pseudo, mask = method.pseudo_labels["tags"]
+    near.same(terms["tags/supervised"], data["sup_loss"])
+    near.same(terms["tags/unsupervised"], data["unsup_loss"])
+    np.testing.assert_array_equal(mask, data["mask"])
+    np.testing.assert_array_equal(pseudo, data["pseudo_label"])

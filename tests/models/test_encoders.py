@@ -1,0 +1,217 @@
+"""What every encoder has to cope with: sizes, bands, layouts, wrong names."""
+
+import pytest
+import torch
+
+from tests.models.common import COVER, SCENE, count, images, single
+from workshop_lib.errors import WorkshopError
+from workshop_lib.models import (
+    BACKBONES,
+    ENCODERS,
+    HeadSpec,
+    ProjectionHead,
+    SmallCNN,
+    WideResNet,
+    build_model,
+)
+from workshop_lib.models.build import build_backbone
+
+SMALL = ["small_cnn", "wrn-10-1", "resnet18"]
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("size", [(1, 1), (31, 33), (32, 32), (17, 64)])
+def test_any_size_and_a_batch_of_one(name, size):
+    model = single(name).eval()
+    out = model({"rgb": images(1, 3, *size)})["scene"]
+    assert out.shape == (1, 5) and out.isfinite().all()
+    features = model.features({"rgb": images(1, 3, *size)})
+    assert features.vector.shape == (1, model.encoder.width)
+    assert features.maps is None and features.size == size
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("bands", [1, 2, 12])
+def test_bands_and_gradient_to_every_weight(name, bands):
+    model = single(name, bands, projection_dim=8)
+    out = model({"rgb": images(4, bands, 33, 40)})
+    weights = images(4, 8)  # a plain sum of squares is constant on the unit sphere
+    (out["scene"].square().sum() + (out["projection"] * weights).sum()).backward()
+    for parameter in model.parameters():
+        assert parameter.grad is not None
+        assert parameter.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_channels_last_gives_the_same(name):
+    model = single(name, 4, projection_dim=7).eval()
+    x = images(3, 4, 32, 32)
+    planar = model({"rgb": x})
+    interleaved = model({"rgb": x.contiguous(memory_format=torch.channels_last)})
+    torch.testing.assert_close(planar, interleaved, rtol=1e-4, atol=1e-5)
+    model.to(memory_format=torch.contiguous_format)
+    torch.testing.assert_close(planar, model({"rgb": x}), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_images_of_a_batch_do_not_touch_in_eval(name):
+    model = single(name).eval()
+    x = images(5, 3, 32, 32)
+    order = torch.tensor([3, 1, 4, 0, 2])
+    mixed, plain = model({"rgb": x[order]})["scene"], model({"rgb": x})["scene"]
+    torch.testing.assert_close(mixed, plain[order], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["small_cnn", "wrn-10-1", "resnet18", "unet-4"])
+@pytest.mark.parametrize("sides", [(64, 64), (33, 50)])
+def test_a_pyramid_has_the_widths_and_strides_it_says(name, sides):
+    backbone = build_backbone(name, 3)
+    pyramid = backbone(images(2, 3, *sides))
+    assert len(pyramid) == len(backbone.widths) == len(backbone.strides)
+    for maps, width, stride in zip(
+        pyramid, backbone.widths, backbone.strides, strict=True
+    ):
+        assert maps.shape[:2] == (2, width)
+        for got, side in zip(maps.shape[2:], sides, strict=True):
+            assert abs(got - side / stride) < 1
+
+
+def test_projections_have_length_one():
+    z = single("small_cnn", projection_dim=16)({"rgb": images(6, 3, 32, 32)})
+    assert z["projection"].shape == (6, 16)
+    torch.testing.assert_close(z["projection"].norm(dim=1), torch.ones(6))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_zero_projection_is_zero_and_its_gradient_finite(dtype):
+    head = ProjectionHead(5, 5, 3).to(dtype)
+    for parameter in head.parameters():
+        torch.nn.init.zeros_(parameter)
+    z = head(torch.ones(2, 5, dtype=dtype))
+    assert (z == 0).all()
+    z.sum().backward()
+    assert all(
+        p.grad is not None and p.grad.isfinite().all() for p in head.parameters()
+    )
+
+
+def test_projection_is_at_least_float32_under_mixed_precision():
+    head = ProjectionHead(5, 5, 3)
+    with torch.autocast("cpu", torch.bfloat16):
+        z = head(images(2, 5))
+    assert z.dtype == torch.float32
+    torch.testing.assert_close(z.norm(dim=1), torch.ones(2))
+
+
+def test_small_cnn_is_as_small_as_it_says():
+    network = SmallCNN(in_channels=4, num_classes=10)
+    assert count(network) == 163_210
+    assert count(single("small_cnn", 4, {"scene": HeadSpec("categorical", 10)})) == (
+        163_210
+    )
+    last = network.encoder.backbone(images(1, 4, 32, 32))[-1]
+    assert last.shape == (1, 96, 4, 4)
+
+
+def test_small_cnn_other_widths():
+    network = SmallCNN(in_channels=2, num_classes=3, widths=(4, 6))
+    assert network.encoder.width == 6
+    assert network(images(2, 2, 16, 16)).shape == (2, 3)
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_every_listed_name_builds(name):
+    if name == "efficientnet_lite0":
+        pytest.importorskip("efficientnet_lite_pytorch")
+    dense = name not in BACKBONES
+    with torch.device("meta"):
+        model = build_model(name, {"x": 3}, COVER if dense else SCENE)
+        side = 1 if name in ("linear", "mlp-256") else 32  # a feature is one pixel
+        out = model({"x": torch.empty(2, 3, side, side)})
+    shape = (2, 3, 32, 32) if dense else (2, 5)
+    assert [tuple(value.shape) for value in out.values()] == [shape]
+
+
+def test_batch_norm_momentum_is_the_papers_only_where_asked_for():
+    paper = WideResNet(depth=10, width=1, num_classes=2, bn_momentum=0.001)
+    for model, expected in ((paper, 0.001), (single("wrn-10-1"), 0.1)):
+        norms = [m for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+        assert {m.momentum for m in norms} == {expected}
+
+
+@pytest.mark.parametrize(("raw_input", "dead"), [(False, 0), (True, 4)])
+def test_every_layer_learns_unless_the_slip_is_asked_for(raw_input, dead):
+    torch.manual_seed(0)
+    model = WideResNet(depth=10, width=2, num_classes=3, raw_input=raw_input)
+    model(images(4, 3, 16, 16)).square().sum().backward()
+    idle = [name for name, p in model.named_parameters() if p.grad is None]
+    assert len(idle) == dead  # scale and shift of two normalisations
+    assert all(".0.bn1." in name for name in idle)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("wrn-28_2", "wrn-28-2"),
+        ("small", "small_cnn"),
+        ("resnet19", "resnet18"),
+        ("wrn-30-2", "28 and 34"),
+        ("wrn-4-2", "nearest valid is 10"),
+        ("wrn-28-0", "width 0"),
+        ("plain-21", "6n"),
+        ("unet-0", "width 0"),
+    ],
+)
+def test_wrong_names_are_answered_with_the_remedy(name, told):
+    with pytest.raises(WorkshopError, match=told):
+        single(name, heads=COVER if "unet" in name else SCENE)
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"channels": 0},
+        {"heads": {"scene": HeadSpec("categorical", 0)}},
+        {"projection_dim": -1},
+        {"metadata": -1},
+    ],
+)
+def test_impossible_sizes(sizes):
+    with pytest.raises(WorkshopError, match="expected at\n? *least"):
+        single("small_cnn", **sizes)
+
+
+@pytest.mark.parametrize(
+    ("x", "told"),
+    [
+        (torch.zeros(2, 3, 8, 8), "build the model for other sensors"),
+        (torch.zeros(4, 8, 8), r"\(B, 4, H, W\)"),
+        (torch.zeros(2, 4, 8, 8, dtype=torch.uint8), "Normalize"),
+    ],
+)
+def test_wrong_images_are_answered_in_words(x, told):
+    with pytest.raises(WorkshopError, match=told):
+        single("small_cnn", 4)({"rgb": x})
+
+
+def test_dropout_on_features_acts_in_training_alone():
+    model = single("mlp-32", 8)
+    x = {"rgb": images(3, 8, 1, 1)}
+    assert not torch.equal(model(x)["scene"], model(x)["scene"])
+    model.eval()
+    assert torch.equal(model(x)["scene"], model(x)["scene"])
+    linear = single("linear", 8)
+    expected = linear.heads["scene"].score[0](x["rgb"].flatten(1))
+    torch.testing.assert_close(linear(x)["scene"], expected)
+    with pytest.raises(WorkshopError, match="no maps"):
+        single("fcn-linear", 8, COVER)
+
+
+def test_sums_in_bfloat16_stay_near_those_in_float32():
+    model = single("small_cnn", 4, projection_dim=8).eval()
+    x = {"rgb": images(8, 4, 32, 32)}
+    with torch.autocast("cpu", torch.bfloat16):
+        half = model(x)
+    full = model(x)
+    assert half["projection"].dtype == torch.float32
+    torch.testing.assert_close(half["scene"].float(), full["scene"], rtol=0.1, atol=0.1)

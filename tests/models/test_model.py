@@ -1,0 +1,172 @@
+"""A model as a whole: heads, fusion, options that leave other weights alone."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from workshop_lib.errors import WorkshopError
+from workshop_lib.models import HeadSpec, build_model
+from workshop_lib.models.fusion import FUSIONS
+from workshop_lib.models.model import (
+    ema_update_weights_,
+    encoder_parameters,
+    parameter_counts,
+)
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+SENSORS = {"s2": 4, "s1": 2}
+HEADS = {
+    "scene": HeadSpec("categorical", 10),
+    "tags": HeadSpec("multilabel", 4),
+    "height": HeadSpec("regression"),
+}
+COVER = {"cover": HeadSpec("dense", 7)}
+EACH = pytest.mark.parametrize("fusion", FUSIONS)
+
+
+def sample(n=4, side=16, **more):
+    generator = torch.Generator().manual_seed(0)
+    images = {
+        name: torch.randn(n, c, side, side, generator=generator)
+        for name, c in SENSORS.items()
+    }
+    return {**images, "metadata": torch.randn(n, 3, generator=generator), **more}
+
+
+def build(encoder="small_cnn", heads=HEADS, sensors=SENSORS, seed=0, **more):
+    torch.manual_seed(seed)
+    return build_model(encoder, sensors, heads, **more)
+
+
+@EACH
+def test_one_output_per_head_and_the_projection(fusion):
+    model = build("unet-4", HEADS | COVER, fusion=fusion, metadata=3, projection_dim=8)
+    out = model(sample(side=17))
+    shapes = {name: tuple(value.shape) for name, value in out.items()}
+    assert shapes == {
+        "scene": (4, 10),
+        "tags": (4, 4),
+        "height": (4,),
+        "cover": (4, 7, 17, 17),
+        "projection": (4, 8),
+    }
+    torch.testing.assert_close(out["projection"].norm(dim=1), torch.ones(4))
+
+
+@EACH
+def test_no_option_changes_the_weights_of_other_parts(fusion):
+    plain = build(fusion=fusion, sensors={"s2": 4, "s1": 2}).state_dict()
+    for more in (
+        {"metadata": 3},
+        {"projection_dim": 8},
+        {"heads": {"scene": HEADS["scene"]} | COVER, "encoder": "unet-small_cnn"},
+    ):
+        other = build(fusion=fusion, **more).state_dict()
+        same = plain.keys() & other.keys()
+        assert {"heads.scene.score.0.weight"} < same
+        assert any(name.startswith("encoder.backbones.") for name in same)
+        assert all(torch.equal(plain[name], other[name]) for name in same)
+    drawn = torch.rand(1)
+    build(fusion=fusion, metadata=3, projection_dim=8)
+    assert torch.equal(torch.rand(1), drawn)  # nor what is drawn afterwards
+    changed = build(fusion=fusion, seed=1).state_dict()
+    key = "heads.scene.score.0.weight"
+    assert not torch.equal(plain[key], changed[key])
+
+
+def test_two_models_in_a_row_differ():
+    torch.manual_seed(0)
+    one, two = (build_model("small_cnn", {"rgb": 3}, HEADS) for _ in range(2))
+    key = "heads.scene.score.0.weight"
+    assert not torch.equal(one.state_dict()[key], two.state_dict()[key])
+
+
+@EACH
+def test_missing_and_absent_sensors_and_metadata_are_the_same(fusion):
+    model = build(fusion=fusion, metadata=3).eval()
+    for part in model.encoder.missing.values():
+        torch.nn.init.normal_(part.value)
+    torch.nn.init.normal_(model.encoder.metadata.missing)
+    whole = sample()
+    nan = whole | {
+        "s1": torch.full_like(whole["s1"], math.nan),
+        "metadata": torch.full((4, 3), math.nan),
+    }
+    absent = {"s2": whole["s2"]}
+    torch.testing.assert_close(model(nan)["scene"], model(absent)["scene"])
+    assert not torch.allclose(model(nan)["scene"], model(whole)["scene"])
+
+
+def test_encoder_parameters_leave_decoder_and_heads_out():
+    model = build("unet-4", COVER, sensors={"s2": 4})
+    count = sum(p.numel() for p in encoder_parameters(model))
+    counts = parameter_counts(model)
+    assert count == counts["backbone"]
+    assert counts["total"] == count + counts["decoder"] + counts["heads.cover"]
+
+
+def test_a_frozen_encoder_neither_learns_nor_forgets():
+    model = build(fusion="late", metadata=3)
+    model.freeze(-1)
+    before = {k: v.clone() for k, v in model.encoder.state_dict().items()}
+    model.train()
+    assert not any(part.training for part in model.encoder.modules())
+    model(sample())["scene"].sum().backward()
+    assert all(p.grad is None for p in model.encoder.parameters())
+    assert all(torch.equal(before[k], v) for k, v in model.encoder.state_dict().items())
+    model.freeze(1)
+    assert [p.training for p in model.encoder.backbones["s2"].stages] == [
+        False,
+        True,
+        True,
+    ]
+    model.freeze(0)
+    assert all(p.requires_grad for p in model.parameters())
+
+
+def test_wrong_requests_are_answered_in_words():
+    with pytest.raises(WorkshopError, match="unet-small_cnn"):
+        build(heads=COVER)
+    with pytest.raises(WorkshopError, match="another name"):
+        build(heads={"projection": HEADS["scene"]})
+    with pytest.raises(WorkshopError, match="at least one of these"):
+        build()({"rgb": torch.zeros(1, 3, 8, 8)})
+    with pytest.raises(WorkshopError, match="same\n? ?number of images"):
+        build()({"s2": torch.zeros(1, 4, 8, 8), "s1": torch.zeros(1, 2, 4, 4)})
+    with pytest.raises(WorkshopError, match="no metadata"):
+        build(sensors={})
+
+
+@pytest.mark.parametrize("case", [0, 1])
+@pytest.mark.parametrize(
+    ("dtype", "rtol", "atol"),
+    [(torch.float64, 1e-8, 1e-9), (torch.float32, 1e-5, 1e-6)],
+)
+def test_averaged_weights_equal_golden_numbers(case, dtype, rtol, atol):
+    data = np.load(GOLDEN / f"ema_{case}.npz")
+
+    class Small(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lin = nn.Linear(3, 4, bias=False)
+            self.bn = nn.BatchNorm1d(4)
+
+    def load(model: nn.Module, step: int) -> None:
+        model.load_state_dict(
+            {k: torch.from_numpy(data[f"model{step}/{k}"]) for k in model.state_dict()}
+        )
+
+    model, average = Small().to(dtype), Small().to(dtype)
+    load(model, 0)
+    load(average, 0)
+    for step in range(1, int(data["steps"]) + 1):
+        load(model, step)
+        ema_update_weights_(average, model, float(data["decay"]))
+        for name, ours in average.state_dict().items():
+            np.testing.assert_allclose(
+                ours, data[f"ema{step}/{name}"], rtol=rtol, atol=atol
+            )

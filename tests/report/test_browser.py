@@ -1,0 +1,119 @@
+"""The report in a real Chromium: quiet, offline, and no wider than a phone."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from tests.report.samples import sample_report, sample_result
+from workshop_lib.report.page import write_report
+
+pytestmark = pytest.mark.slow
+PHONE = {"width": 390, "height": 844}
+PAPER = {"width": 680, "height": 1010}  # A4 less its margins, at 96 dots per inch
+K, N = 12, 60
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> str:
+    names = tuple(f"HerbaceousVegetationNumber{k}" for k in range(K))
+    folder = "/long/" + "folder_of_many_letters/" * 8
+    labels = torch.arange(N) % K
+    results = [
+        sample_result(
+            f"{method}, with a title that is rather long",
+            labels,
+            names,
+            method=method,
+            data=folder,
+        )
+        for method in ("supervised", "fixmatch")
+    ]
+    command = "workshop report " + "runs/a_long_name_without_any_gap/" * 6
+    data = sample_report(results, labels, names, command=command)
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    return write_report(Path(path), data).as_uri()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_page_is_quiet_and_asks_nobody_for_anything(browser, address, scheme):
+    page = browser.new_page(color_scheme=scheme)
+    said: list[str] = []
+    asked: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(address)
+    page.wait_for_load_state("networkidle")
+    assert said == []
+    assert [url for url in asked if not url.startswith("data:")] == [address]
+    drawn = page.eval_on_selector_all(
+        "img", "all => all.map(i => i.complete && i.naturalWidth > 0)"
+    )
+    assert len(drawn) > 20 and all(drawn)
+    page.close()
+
+
+def test_policy_of_the_page_stops_what_would_be_loaded(browser, address):
+    page = browser.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(address)
+    page.evaluate("document.body.append(Object.assign(new Image(), {src: '/x.png'}))")
+    page.wait_for_timeout(200)
+    assert any("Content Security Policy" in line for line in said)
+    page.close()
+
+
+@pytest.mark.parametrize(("media", "size"), [("screen", PHONE), ("print", PAPER)])
+def test_page_fits_a_phone_and_a_sheet_of_paper(browser, address, media, size):
+    page = browser.new_page(viewport=size)
+    page.goto(address)
+    page.emulate_media(media=media)
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= size["width"]
+    page.close()
+
+
+def test_ink_stands_out_from_its_ground_in_the_dark_and_on_paper(browser, address):
+    """Read the colours that the browser came to, whatever the style sheet says."""
+    page = browser.new_page(color_scheme="dark")
+    page.goto(address)
+    assert contrast(page) > 7  # WCAG AAA
+    page.emulate_media(media="print", color_scheme="dark")
+    assert contrast(page) > 7
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert ground == "rgb(255, 255, 255)"
+    page.close()
+
+
+def contrast(page: Any) -> float:
+    """WCAG 2.1: (lighter + 0.05) / (darker + 0.05), of relative luminances."""
+    style = "getComputedStyle(document.body)"
+    found = []
+    for name in ("color", "backgroundColor"):
+        text = page.evaluate(f"{style}.{name}").removeprefix("rgb(").removesuffix(")")
+        rgb = np.array([int(v) for v in text.split(",")]) / 255
+        linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+        found.append(float(linear @ [0.2126, 0.7152, 0.0722]))
+    return (max(found) + 0.05) / (min(found) + 0.05)
+
+
+def test_page_prints(browser, address):
+    page = browser.new_page()
+    page.goto(address)
+    assert page.pdf(format="A4").startswith(b"%PDF")
+    page.close()
+
+
+def test_every_link_leads_somewhere(browser, address):
+    page = browser.new_page()
+    page.goto(address)
+    lost = page.evaluate(
+        "[...document.links].map(a => a.hash)"
+        ".filter(h => !document.getElementById(h.slice(1)))"
+    )
+    assert lost == []
+    page.close()

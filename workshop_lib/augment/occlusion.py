@@ -1,0 +1,199 @@
+"""Rectangles: cutout hides one in each image, CutMix fills one from another image."""
+
+__all__ = [
+    "Follow",
+    "cutmix",
+    "cutout",
+    "cutout_mask",
+    "partner_distance",
+    "sample_boxes",
+]
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from workshop_lib.augment.base import (
+    bernoulli,
+    check_images,
+    check_rows,
+    uniform,
+)
+from workshop_lib.augment.geometry import pixel_coordinates
+from workshop_lib.ranks import world_size
+from workshop_lib.sample import METADATA, Sample
+
+BOX_AREA = (0.15, 0.5)  # of a CutMix box, as a fraction of the image
+BOX_RATIO = 2.0  # longest side of the box, as a multiple of the other one
+
+
+def cutout(
+    images: Tensor, center: Tensor, size: Tensor, fill: float | None = None
+) -> Tensor:
+    """Hide a rectangle of each image, so that no single spot can carry the decision.
+
+    Source: DeVries & Taylor 2017. Ours is a fraction of the sides, never a fixed number
+    of pixels, so that it means the same at every image size.
+
+    Args:
+        images: (B, C, H, W).
+        center: (B, 2) row and column of the center, as fractions of height and width.
+            What reaches over the border is cut off there.
+        size: (B,) sides of the rectangle as a fraction of the sides of the image; 0
+            hides nothing.
+        fill: value of the hidden pixels; None takes the image's own mean per band,
+            which suits any unit.
+
+    Raises:
+        WorkshopError: not (B, C, H, W), or parameters that do not fit the batch.
+    """
+    check_images(images)
+    B, C = images.shape[:2]
+    inside_v, inside_u = _inside(images, center, size)  # (B, H, 1), (B, 1, W)
+    if fill is None:
+        value = images.mean((2, 3), keepdim=True)  # (B, C, 1, 1)
+    else:
+        value = images.new_full((B, C, 1, 1), fill)
+    if images.device.type != "cpu":
+        hidden = (inside_u & inside_v)[:, None]  # (B, 1, H, W)
+        return torch.where(hidden, value, images)
+    result = images.clone()
+    # On a CPU writing a few rectangles is ten times quicker than choosing per pixel
+    edges = [*_first_and_end(inside_v[:, :, 0]), *_first_and_end(inside_u[:, 0])]
+    for image, inside, box in zip(result, value, zip(*edges, strict=True), strict=True):
+        top, bottom, left, right = box
+        image[:, top:bottom, left:right] = inside
+    return result
+
+
+def cutout_mask(images: Tensor, center: Tensor, size: Tensor) -> Tensor:
+    """Return which pixels `cutout` hides: (B, H, W) bool."""
+    inside_v, inside_u = _inside(images, center, size)
+    return inside_v & inside_u
+
+
+def _inside(images: Tensor, center: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the rows (B, H, 1) and columns (B, 1, W) inside of the rectangles."""
+    B = len(images)
+    check_rows(center, (B, 2), "center")
+    check_rows(size, (B,), "size")
+    u, v = pixel_coordinates(images)
+    half = size.view(B, 1, 1)  # half of the span from -1 to 1
+    middle_v, middle_u = (2 * center - 1).unbind(1)
+    inside_u = (u - middle_u.view(B, 1, 1)).abs() < half
+    inside_v = (v - middle_v.view(B, 1, 1)).abs() < half
+    return inside_v, inside_u
+
+
+def _first_and_end(inside: Tensor) -> tuple[list[int], list[int]]:
+    """Where each row's single run of True begins and ends. (B, n) -> B numbers each."""
+    first = inside.int().argmax(1)
+    return first.tolist(), (first + inside.sum(1)).tolist()
+
+
+def sample_boxes(
+    shape: tuple[int, int, int], probability: float, generator: torch.Generator
+) -> Tensor:
+    """Draw a CutMix box for each image, or none.
+
+    Args:
+        shape: B, H, W.
+        probability: that an image gets a box.
+        generator: on the device where the boxes are wanted.
+
+    Returns:
+        (B, H, W) bool: True in the box.
+    """
+    B, *sides = shape
+    area = uniform((B,), *BOX_AREA, generator)
+    ratio = torch.exp(uniform((B,), -1, 1, generator) * math.log(BOX_RATIO))
+    size = torch.stack([area * ratio, area / ratio], 1).sqrt().clamp(max=1)  # (B, 2)
+    corner = uniform((B, 2), 0, 1, generator) * (1 - size)
+    inside = []
+    for k, side in enumerate(sides):
+        pixel = (torch.arange(side, device=generator.device) + 0.5) / side  # centers
+        first, end = corner[:, k : k + 1], (corner + size)[:, k : k + 1]
+        inside.append((pixel >= first) & (pixel < end))  # (B, side)
+    chosen = bernoulli((B,), probability, generator).bool()
+    return inside[0][:, :, None] & inside[1][:, None, :] & chosen[:, None, None]
+
+
+def cutmix(values: Tensor, boxes: Tensor, distance: int = 1) -> Tensor:
+    """Fill each image's box with the same pixels of another image of the batch.
+
+    Scenes are then side by side that never are in nature, with a sharp border: the
+    network has to recognize each from its own pixels. In the semi-supervised learning
+    of maps this is worth more than any change of colors (French et al. 2020); for
+    images of one label each: Yun et al. 2019.
+
+    Args:
+        values: (B, C, H, W) images, or (B, H, W) maps.
+        boxes: (B, H, W) bool, from `sample_boxes`.
+        distance: how many places before, in the batch, the other image is.
+    """
+    inside = boxes[:, None] if values.ndim == 4 else boxes
+    return torch.where(inside, values.roll(distance, dims=0), values)
+
+
+def partner_distance(batch: int) -> int:
+    """Return how far before each image of this rank its partner in CutMix is.
+
+    The largest power of two below the global batch's size: with 2, 4, 8, ... ranks the
+    partner is on the same rank, and the same image as with one. With another number of
+    ranks it is the image before on the same rank.
+    """
+    distance, ranks = 1 << (max(batch - 1, 1).bit_length() - 1), world_size()
+    return distance // ranks if distance % ranks == 0 else 1
+
+
+@dataclass(frozen=True)
+class Follow:
+    """Do to a map of the weak view what CutMix and cutout did to the strong view.
+
+    A method applies it to pseudo-labels and confidences: they then lie on the same
+    pixels as the strong view's predictions, and where the strong view shows nothing
+    the confidence is 0. `follow(torch.ones(B, H, W))` is 1 where it is visible.
+
+    Args:
+        boxes: (B, H, W) bool, the boxes of CutMix.
+        distance: of CutMix; see `cutmix`.
+        hidden: (B, H, W) bool, the pixels that cutout hid, after CutMix.
+    """
+
+    boxes: Tensor | None = None
+    distance: int = 1
+    hidden: Tensor | None = None
+
+    @classmethod
+    def from_boxes(
+        cls, boxes: Tensor, distance: int, hidden: Tensor | None
+    ) -> "Follow":
+        """Combine CutMix with what cutout hid before it."""
+        if hidden is not None:
+            hidden = cutmix(hidden, boxes, distance)
+        return cls(boxes, distance, hidden)
+
+    def mix(self, sample: Sample) -> Sample:
+        """Do CutMix to the images of a sample, channels last as they are."""
+        if self.boxes is None:
+            return sample
+        last = torch.channels_last
+        return {
+            k: v
+            if k == METADATA
+            else cutmix(v, self.boxes, self.distance).contiguous(memory_format=last)
+            for k, v in sample.items()
+        }
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """Return maps (B, H, W) or (B, K, H, W) changed, anything else unchanged."""
+        if values.ndim < 3:
+            return values
+        if self.boxes is not None:
+            values = cutmix(values, self.boxes, self.distance)
+        if self.hidden is not None:
+            hidden = self.hidden if values.ndim == 3 else self.hidden[:, None]
+            values = values.masked_fill(hidden, 0)
+        return values

@@ -1,0 +1,220 @@
+"""Commands about data and the machine."""
+
+__all__ = ["data", "doctor", "split"]
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+from workshop_lib.data.catalog import (
+    DatasetInfo,
+    data_folder,
+    datasets,
+    find_dataset,
+)
+from workshop_lib.errors import WorkshopError
+
+if TYPE_CHECKING:
+    from workshop_lib.data.scenes import Scenes
+
+_PICTURES = ("png", "svg", "pdf", "jpg")
+
+
+def data(
+    data: tyro.conf.Positional[str] = "mini_eo",
+    action: tyro.conf.Positional[Literal["info", "get", "check", "split"]] = "info",
+    size: int = 32,
+    picture: Path | None = None,
+    root: Path | None = None,
+    given: Annotated[tuple[Path, ...], tyro.conf.arg(name="from")] = (),
+    any_version: bool = False,
+    keep: bool = False,
+    labels_per_class: int = 4,
+    seed: int = 0,
+    save: Path | None = None,
+) -> int:
+    """Say what is in a data set; get, check or split one that is known by name.
+
+    Example: workshop data ucm get
+
+    Known: ucm, eurosat, eurosat:bands, eurosat:100, ben_ge, bigearthnet,
+    bigearthnet:v1, vaihingen, landsat, mini_eo. `info` draws a picture, too:
+    `workshop data mini_eo --picture classes.png`.
+
+    Args:
+        data: one of these names, "mini_eo:SEED", or a folder with one folder per class.
+        action: info says what it is; get downloads it; check compares what is there
+            with what should be; split writes lists of names.
+        size: side of the images in pixels, for info.
+        picture: write a picture with examples of every class, for info.
+        root: folder of this data set; default data/NAME, or $WORKSHOP_DATA/NAME.
+        given: files that you have already, instead of a download.
+        any_version: take these files even if their checksum is not the known one.
+        keep: keep the downloaded archive after it is unpacked.
+        labels_per_class: labelled images of each class, for split; 0 for all.
+        seed: another seed draws another split.
+        save: folder for the lists of names; default splits/NAME-LABELS-seedSEED.
+    """
+    seeded = data.startswith("mini_eo:")
+    info = datasets().get("mini_eo" if seeded else data)
+    if given and action != "get":
+        raise WorkshopError("--from goes with get: workshop data NAME get --from FILE")
+    if action == "get":
+        from workshop_lib.data.download import get
+
+        get(find_dataset(data).name, root, given, any_version, keep)
+        print(f"next: workshop data {data} check")
+    elif action == "check":
+        return _check(data, info, root)
+    elif action == "split":
+        _split_known(data, info, root, labels_per_class, seed, save)
+    else:
+        _show(data, info, root, size, picture)
+    return 0
+
+
+def _show(
+    name: str,
+    info: DatasetInfo | None,
+    root: Path | None,
+    size: int,
+    picture: Path | None,
+) -> None:
+    kind = picture.suffix.lstrip(".").lower() if picture else ""
+    if picture and kind not in _PICTURES:
+        raise WorkshopError(
+            f"picture {picture}: its name must end in .{', .'.join(_PICTURES)}."
+        )
+    if info:
+        print(info.describe(data_folder(name, root)))
+    if info and info.layout != "made":
+        if not picture:
+            return
+        from workshop_lib.data.download import resolve
+
+        name = str(resolve(name, root))
+    import pandas as pd
+
+    scenes = _open(name, size)
+    counts = scenes.class_counts().tolist()
+    print(pd.Series(counts, index=scenes.class_names, name="images").to_string())
+    n, c, h, w = scenes.images.shape
+    print(f"\n{n} images, {c} bands ({', '.join(scenes.bands)}), {h} x {w} pixels")
+    for name, modality in scenes.modalities.items():
+        print(f"also {name}: {tuple(modality.shape[1:])} per image")
+    if scenes.metadata:
+        print(f"facts of each image: {', '.join(scenes.metadata)}")
+    if picture:
+        _draw_samples(scenes, picture, kind)
+        print(f"written: {picture}")
+
+
+def _check(name: str, info: DatasetInfo | None, root: Path | None) -> int:
+    """Print what is there and what is wrong; return 1 where something is."""
+    if info and info.layout == "made":
+        scenes = _open(name)  # whose parts are checked as it is made
+        print(f"{len(scenes):,} images in {scenes.num_classes} classes\ncomplete")
+        return 0
+    from workshop_lib.data.verify import check_integrity
+
+    folder = data_folder(name, root) if info else Path(name)
+    report = check_integrity(folder, info)
+    print(report)
+    return int(bool(report.faults))
+
+
+def _split_known(
+    name: str,
+    info: DatasetInfo | None,
+    root: Path | None,
+    labels_per_class: int,
+    seed: int,
+    save: Path | None,
+) -> None:
+    folder = Path(name).name if info is None else name.replace(":", "-")
+    save = save or Path("splits") / f"{folder}-{labels_per_class}-seed{seed}"
+    if info is None or info.layout == "made":
+        split(name, labels_per_class=labels_per_class, seed=seed, save=save)
+        return
+    from workshop_lib.data.label_index import split_source
+
+    parts, scenes = split_source(info, root, labels_per_class, seed)
+    print(", ".join(f"{part} {n}" for part, n in parts.counts().items()))
+    parts.save(save, scenes)
+    print(f"written: {save}")
+    if info.layout == "classes":
+        print(f"next: workshop train --data {name} --split {save}")
+
+
+def split(
+    data: tyro.conf.Positional[str] = "mini_eo",
+    labels_per_class: int = 4,
+    seed: int = 0,
+    size: int = 32,
+    save: Path | None = None,
+    label_fraction: float | None = None,
+    block_km: float = 0.0,
+    buffer_km: float = 0.0,
+    predefined: Literal["", "ucm", "eurosat"] = "",
+) -> None:
+    """Split a data set, audit the split, and optionally save it as lists of names.
+
+    Example: workshop split FOLDER --labels-per-class 25 --seed 1 --save splits/seed1
+
+    Args:
+        data: "mini_eo", "mini_eo:SEED", or a folder with one folder per class.
+        labels_per_class: labelled images of each class; 0 for all.
+        seed: another seed draws another split, the same on every machine.
+        size: side of the images in pixels.
+        save: folder for labeled.txt, unlabeled.txt, val.txt, test.txt.
+        label_fraction: labelled part of each class (0.1 for 10 %) instead of a number.
+        block_km: keep blocks of the map of this width whole; 0 for none.
+        buffer_km: with blocks, leave out training images this near to the others.
+        predefined: take the split that comes with the library.
+    """
+    from workshop_lib.data.split import Split
+
+    scenes = _open(data, size)
+    if predefined:
+        parts = Split.predefined(scenes, predefined, labels_per_class, seed)
+    elif block_km:
+        parts = Split.by_block(
+            scenes, block_km, buffer_km, labels_per_class, seed=seed,
+            label_fraction=label_fraction,
+        )  # fmt: skip
+    else:
+        parts = Split.random(
+            scenes, labels_per_class, seed=seed, label_fraction=label_fraction
+        )
+    print(", ".join(f"{k} {v}" for k, v in parts.counts().items()))
+    print(parts.audit(scenes))
+    if save:
+        parts.save(save, scenes)
+        print(f"written: {save}")
+
+
+def doctor() -> int:
+    """Check Python, disk, memory and device, and say what to do where one falls short.
+
+    Example: workshop doctor
+    """
+    from workshop_lib.doctor import main
+
+    return main()
+
+
+def _open(data: str, size: int = 32) -> "Scenes":
+    from workshop_lib.data.load import load_dataset
+
+    return load_dataset(data, size)
+
+
+def _draw_samples(scenes: "Scenes", path: Path, kind: str) -> None:
+    from workshop_lib.files import write_or_explain
+    from workshop_lib.plots import class_samples
+
+    figure = class_samples(
+        scenes.images, scenes.labels, scenes.class_names, scenes.bands
+    )
+    write_or_explain(path, lambda temporary: figure.savefig(temporary, format=kind))

@@ -1,0 +1,113 @@
+"""Metadata (place, date, climate) in a network: a learned shift, or a token.
+
+A number such as the day of the year is no image: it has no pixels, is not flipped or
+cropped, and means the same everywhere in the image. So it enters as a vector. In a CNN
+it shifts every channel of every stage (the additive half of FiLM, Perez et al. 2018):
+early shifts let the network read the same pixels differently in winter, which a shift
+of the pooled features alone cannot; the last one moves the scores directly. In a
+transformer it is one more token.
+"""
+
+__all__ = ["MetadataEmbedding", "MetadataShift", "MetadataToken"]
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from workshop_lib.errors import WorkshopError
+from workshop_lib.sample import METADATA, Sample
+
+EMBEDDING = 32  # numbers that all metadata together become
+
+
+class MetadataEmbedding(nn.Module):
+    """Two layers on all metadata, with a learned value for each unknown number.
+
+    Numbers are normalised, so 0 is the mean of the training images and where each
+    learned value starts. A sample without metadata gets the learned values throughout.
+
+    Half of the embedding is dropped at random in training: date and place identify a
+    labelled image, and a network that has few of them would memorise those. Measured
+    with 25 labels per class on MiniEO, 30 numbers, of which most say nothing about the
+    class: accuracy 0.87 without metadata, 0.86 with, and 0.81 without the dropout.
+
+    Args:
+        numbers: M, of the metadata vector.
+
+    Shape: sample with "metadata" (B, M), NaN where unknown, or without it -> (B, 32).
+
+    Raises:
+        WorkshopError: metadata of another shape.
+    """
+
+    def __init__(self, numbers: int) -> None:
+        super().__init__()
+        self.missing = nn.Parameter(torch.zeros(numbers))
+        self.layers = nn.Sequential(
+            nn.Linear(numbers, EMBEDDING),
+            nn.LeakyReLU(0.1),
+            nn.Linear(EMBEDDING, EMBEDDING),
+            nn.LeakyReLU(0.1),
+            nn.Dropout(0.5),
+        )
+
+    def forward(self, sample: Sample, batch: int) -> Tensor:
+        """Embed the metadata of `batch` images."""
+        numbers = sample.get(METADATA)
+        if numbers is None:
+            numbers = self.missing.expand(batch, -1)
+        elif numbers.ndim != 2 or numbers.shape[1] != len(self.missing):
+            raise WorkshopError(
+                f"metadata of shape {tuple(numbers.shape)} given to a model that reads"
+                f" (B, {len(self.missing)}): give the same facts as in training."
+            )
+        else:
+            missing = self.missing.to(numbers.dtype)
+            numbers = torch.where(numbers.isnan(), missing, numbers)
+        embedding: Tensor = self.layers(numbers)  # (B, 32)
+        return embedding
+
+
+class MetadataShift(nn.Module):
+    """A shift for every channel of every stage of a backbone, read off the embedding.
+
+    Starts small rather than at zero, so that the embedding learns from the first step.
+
+    Args:
+        widths: channels of the stages (`Backbone.widths`).
+
+    Shape: (B, 32) -> one (B, width, 1, 1) for each stage.
+    """
+
+    def __init__(self, widths: Sequence[int]) -> None:
+        super().__init__()
+        self.widths = tuple(widths)
+        self.layer = nn.Linear(EMBEDDING, sum(widths))
+        with torch.no_grad():
+            self.layer.weight.mul_(0.1)
+            self.layer.bias.zero_()
+
+    def forward(self, embedding: Tensor) -> list[Tensor]:
+        """Return the shifts of all stages."""
+        shifts: Tensor = self.layer(embedding)
+        return list(shifts[:, :, None, None].split(self.widths, dim=1))
+
+
+class MetadataToken(nn.Module):
+    """One more token for a transformer.
+
+    Args:
+        width: D of the transformer's tokens.
+
+    Shape: (B, 32) -> (B, 1, D).
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.layer = nn.Linear(EMBEDDING, width)
+
+    def forward(self, embedding: Tensor) -> Tensor:
+        """Return the token."""
+        token: Tensor = self.layer(embedding)
+        return token[:, None]

@@ -1,0 +1,185 @@
+"""Ready-made networks for images of one sensor: a tensor in, class scores out.
+
+For one's own training loop, and to take a network apart: `encoder.backbone` are the
+stages, `encoder.decoder` what follows them, `head` the last layer. Trainings of this
+library build the same parts by name (`build_model`).
+"""
+
+__all__ = [
+    "FCN",
+    "ImageNetwork",
+    "PlainNet",
+    "ResNetCIFAR",
+    "SmallCNN",
+    "UNet",
+    "WideResNet",
+]
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from workshop_lib.models.decoders import FCNDecoder, UNetDecoder
+from workshop_lib.models.encoders import Backbone, small_cnn, unet_encoder
+from workshop_lib.models.fusion import DecoderBuilder, Encoder
+from workshop_lib.models.heads import Categorical
+from workshop_lib.models.resnet import plain_net, resnet, resnet_cifar
+from workshop_lib.models.wide_resnet import wide_resnet
+
+_IMAGES = "images"  # name of the only sensor
+
+
+class ImageNetwork(nn.Module):
+    """An encoder of one sensor and one head for classes.
+
+    Args:
+        backbone: builds the stages for a number of channels.
+        in_channels: bands of the images, C.
+        num_classes: K.
+        decoder: builds what scores pixels; None for a class per image.
+
+    Shape: images (B, C, H, W) float, normalised -> (B, K); with a decoder (B, K, H, W).
+    """
+
+    def __init__(
+        self,
+        backbone: Callable[[int], Backbone],
+        in_channels: int,
+        num_classes: int,
+        decoder: DecoderBuilder | None = None,
+    ) -> None:
+        super().__init__()
+        sensors = {_IMAGES: in_channels}
+        self.encoder = Encoder(sensors, backbone, decoder=decoder)
+        dense = decoder is not None
+        width = self.encoder.map_widths if dense else self.encoder.width
+        self.head = Categorical(width, num_classes, dense=dense)
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Score images."""
+        scores: Tensor = self.head(self.encoder({_IMAGES: images}))
+        return scores
+
+
+class SmallCNN(ImageNetwork):
+    """The network of `small_cnn` with a linear classifier.
+
+    >>> SmallCNN(in_channels=4, num_classes=10)(torch.zeros(2, 4, 32, 32)).shape
+    torch.Size([2, 10])
+    """
+
+    def __init__(
+        self,
+        *,
+        in_channels: int,
+        num_classes: int,
+        widths: Sequence[int] = (24, 48, 96),
+    ) -> None:
+        super().__init__(partial(small_cnn, widths=widths), in_channels, num_classes)
+
+
+class WideResNet(ImageNetwork):
+    """The network of `wide_resnet` with a linear classifier.
+
+    >>> WideResNet(depth=10, width=1, num_classes=10)(torch.zeros(2, 3, 16, 16)).shape
+    torch.Size([2, 10])
+    """
+
+    def __init__(
+        self,
+        depth: int = 28,
+        width: int = 2,
+        *,
+        in_channels: int = 3,
+        num_classes: int,
+        bn_momentum: float = 0.1,
+        raw_input: bool = False,
+    ) -> None:
+        backbone = partial(
+            wide_resnet,
+            depth=depth,
+            width=width,
+            bn_momentum=bn_momentum,
+            raw_input=raw_input,
+        )
+        super().__init__(backbone, in_channels, num_classes)
+
+
+class ResNetCIFAR(ImageNetwork):
+    """The network of `resnet_cifar` with a linear classifier."""
+
+    def __init__(
+        self,
+        depth: int = 20,
+        *,
+        in_channels: int = 3,
+        num_classes: int,
+        width: int = 16,
+        norm: bool = True,
+    ) -> None:
+        backbone = partial(resnet_cifar, depth=depth, width=width, norm=norm)
+        super().__init__(backbone, in_channels, num_classes)
+
+
+class PlainNet(ImageNetwork):
+    """The network of `plain_net` with a linear classifier."""
+
+    def __init__(
+        self,
+        depth: int = 20,
+        *,
+        in_channels: int = 3,
+        num_classes: int,
+        width: int = 16,
+        norm: bool = True,
+    ) -> None:
+        backbone = partial(plain_net, depth=depth, width=width, norm=norm)
+        super().__init__(backbone, in_channels, num_classes)
+
+
+class UNet(ImageNetwork):
+    """A U-Net of three levels (`unet_encoder`, `UNetDecoder`) that scores pixels.
+
+    >>> UNet(in_channels=4, num_classes=7, width=4)(torch.zeros(2, 4, 33, 20)).shape
+    torch.Size([2, 7, 33, 20])
+    """
+
+    def __init__(self, *, in_channels: int, num_classes: int, width: int = 16) -> None:
+        backbone = partial(unet_encoder, width=width)
+        super().__init__(backbone, in_channels, num_classes, UNetDecoder)
+
+
+class FCN(ImageNetwork):
+    """A ResNet whose maps of three sizes are scored, enlarged and added.
+
+    The heads of a ResNet-50 have 21,522 parameters for six classes, as in
+    "semseg_vaihingen". In all it is 23,529,554 where Keras counts 23,609,234: the
+    79,680 more are biases before batch normalisations, which do nothing there (26,560),
+    and running means and variances, which torch does not call parameters (53,120).
+
+    Source: Long et al. 2015, arXiv:1411.4038.
+
+    Args:
+        name: of the backbone: "resnet18", 34, 50, 101 or 152.
+        in_channels: bands of the images, C.
+        num_classes: K.
+        skips: which of the strides 2, 4, 8, 16, 32 are scored.
+
+    Raises:
+        WorkshopError: an unknown backbone, or strides that it does not have.
+    """
+
+    def __init__(
+        self,
+        name: str = "resnet18",
+        *,
+        in_channels: int = 3,
+        num_classes: int,
+        skips: Sequence[int] = (8, 16, 32),
+    ) -> None:
+        decoder = partial(FCNDecoder, skips=skips)
+        backbone = partial(resnet, name=name)
+        super().__init__(backbone, in_channels, num_classes, decoder)

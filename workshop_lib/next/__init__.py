@@ -1,1 +1,0 @@
-"""The core of the second edition: Sample, Head, Method. Replaces its elder at once."""

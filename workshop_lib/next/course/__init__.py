@@ -1,1 +1,0 @@
-"""The course: what notebooks, exercises and the competition share."""

@@ -1,1 +1,0 @@
-"""Evaluation: scores of a run on the test images, and everything derived from them."""

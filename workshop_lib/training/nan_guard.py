@@ -1,0 +1,179 @@
+"""Detection of NaN and exploding losses, without a synchronisation per step.
+
+One NaN spoils every weight in one step, so the step that brought it has to be known. To
+read the loss after each step would make the program wait for a GPU each time; instead
+the device itself keeps the first bad step, and is asked now and then.
+"""
+
+__all__ = [
+    "EXPLODED",
+    "DivergenceMonitor",
+    "divergence_message",
+    "nonfinite_weights",
+    "weights_message",
+]
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from workshop_lib.config import Config
+from workshop_lib.errors import listed
+from workshop_lib.ranks import gather_rows, mean_over_ranks, world_size
+from workshop_lib.sample import Sample
+
+# A cross-entropy of 1,000 nats gives the true class a probability of exp(-1000): no
+# network that learns is there. Measured on MiniEO: 2 to 4 in sound trainings, at most
+# 200 in one with a thousand times the usual AdamW rate, which does not diverge; those
+# that do (SGD from lr=3 on) pass 1,000 within 30 steps and do not come back.
+EXPLODED = 1e3
+_LOSS_SCALE = 1e-3  # fp16: so small after 26 steps in a row without finite gradient
+_ASK_EVERY = 50  # steps between two questions to a GPU
+_NEVER = -1
+
+
+class DivergenceMonitor:
+    """Remember on the device which step first had a bad loss, and its terms.
+
+    A loss is bad if it is NaN, infinite or above `EXPLODED`.
+
+    Args:
+        device: of the losses.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        # Terms by name -> first bad step (1,), its values (P,). More than one entry
+        # where the first steps have other terms than the later ones.
+        self._kept: dict[tuple[str, ...], tuple[Tensor, Tensor]] = {}
+
+    @torch.no_grad()
+    def add(self, step: int, losses: dict[str, Tensor]) -> None:
+        """Check the scalars of one step, counted from 1; reads nothing back."""
+        row = torch.stack([v.detach().double() for v in losses.values()])  # (P,)
+        names = tuple(losses)
+        if names not in self._kept:
+            first = torch.full((1,), _NEVER, device=self.device)
+            self._kept[names] = (first, torch.zeros_like(row))
+        first, kept = self._kept[names]
+        bad = (row.abs() <= EXPLODED).logical_not().any()  # NaN is not <= either
+        fresh = bad & (first == _NEVER)  # (1,)
+        first.masked_fill_(fresh, step)
+        kept.copy_(torch.where(fresh, row, kept))
+
+    def suspects(self, step: int) -> bool:
+        """Return whether to look now: a CPU always can, a GPU every 50 steps.
+
+        Several ranks wait for the validation, when all look together.
+        """
+        if world_size() > 1 or (self.device.type != "cpu" and step % _ASK_EVERY):
+            return False
+        return any(int(first) != _NEVER for first, _ in self._kept.values())
+
+    def find(self) -> tuple[int, dict[str, float]] | None:
+        """Return the first bad step of any rank and its losses; waits for the device.
+
+        Of several ranks all must ask.
+        """
+        found: list[tuple[int, dict[str, float]]] = []
+        for names, (first, kept) in self._kept.items():
+            rows = gather_rows(torch.cat([first.double(), kept])[None])  # (ranks, 1+P)
+            for step, *losses in rows.tolist():
+                if step != _NEVER:
+                    found.append((int(step), dict(zip(names, losses, strict=True))))
+        return min(found, key=lambda bad: bad[0], default=None)
+
+
+def nonfinite_weights(tensors: Iterable[Tensor]) -> bool:
+    """Return whether any tensor holds NaN or infinity, on any rank; one read."""
+    fine = [t.isfinite().all() for t in tensors if t.is_floating_point()]
+    fraction = mean_over_ranks(torch.stack(fine).all().double())
+    return bool(fraction < 1)
+
+
+def divergence_message(
+    step: int,
+    losses: dict[str, float],
+    config: Config,
+    lr: float,
+    sensors: Sample,
+    names: tuple[str, ...],
+) -> str:
+    """Explain what went wrong in a step and what may help.
+
+    Args:
+        step: counted from 1.
+        losses: of that step, by name.
+        config: of the training, with the number format that it used.
+        lr: learning rate at that step.
+        sensors: stored images, searched for infinite values.
+        names: of the images, N.
+    """
+    bad = [n for n, v in losses.items() if not abs(v) <= EXPLODED]
+    bad = [n for n in bad if n != "loss"] or bad
+    finite = all(math.isfinite(losses[name]) for name in bad)
+    what = "exploded" if finite else "became NaN or infinite"
+    values = ", ".join(f"{n} {v:.4g}" for n, v in losses.items())
+    start = (
+        f"{listed(bad)} {what} in step {step} of {config.optim.steps} ({values};"
+        f" learning rate {lr:.3g}). "
+    )
+    broken = [] if finite else _infinite_images(sensors, names)
+    if broken:
+        return start + (
+            f"Infinite values in {len(broken)} of the images ({listed(broken)}): mend"
+            " them or leave them out."
+        )
+    cold = [
+        f"{name}={value:g}"
+        for name, value in config.method.hyperparameters().items()
+        if name.endswith("temperature") and value < 1e-3
+    ]
+    if cold and not finite:
+        return start + (
+            f"{listed(cold)}: raise it; a softmax of numbers divided by almost nothing"
+            " overflows."
+        )
+    rate = config.optim.lr
+    slower = f"lower lr (now {rate:g}; try {rate / 10:g})"
+    if config.run.precision == "fp16" and not finite:
+        return start + (
+            "fp16 has no numbers above 65,504: use precision='fp32', or 'bf16' where"
+            f" the machine has it; or {slower}."
+        )
+    return start + (
+        f"The steps are too large: {slower}, or use more warmup_steps (now"
+        f" {config.optim.warmup_steps})."
+    )
+
+
+def weights_message(step: int, config: Config, scale: float | None) -> str | None:
+    """Explain weights that are not finite; None if the loss scale of fp16 is sound.
+
+    Args:
+        scale: of the fp16 loss scaler; None where the weights hold NaN or infinity.
+    """
+    if scale is None:
+        return (
+            f"after step {step} the weights, or what the optimiser or the method"
+            " remembers, hold NaN or infinity although the loss was sound: a gradient"
+            f" overflowed. Lower lr (now {config.optim.lr:g})."
+        )
+    if scale >= _LOSS_SCALE:
+        return None
+    return (
+        f"before step {step} no gradient was finite in fp16 for many steps in a row,"
+        " however small the loss was scaled: use precision='fp32', or 'bf16' where the"
+        " machine has it."
+    )
+
+
+def _infinite_images(sensors: Sample, names: tuple[str, ...]) -> list[str]:
+    broken = torch.zeros(len(names), dtype=torch.bool)
+    for values in sensors.values():
+        if values.is_floating_point():
+            chunks = [c.flatten(1).isinf().any(dim=1) for c in values.split(256)]
+            broken |= torch.cat(chunks).cpu()
+    return [names[i] for i in broken.nonzero().flatten().tolist()]
