@@ -28,7 +28,7 @@ from workshop_lib.training.checkpoint import load_checkpoint
 needs_bash = pytest.mark.skipif(
     shutil.which("bash") is None or os.name == "nt", reason="needs bash"
 )
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 
 # Starts two tasks here, passes signals on, returns the highest code: as srun does.
 SRUN = """#!/bin/bash

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 from matplotlib import image as mpl_image
-from workshop_lib.losses.consistency import confidence_mask
 
 from workshop_lib.course import widgets
 from workshop_lib.course.widgets import confusion, live, strength, threshold
@@ -19,6 +18,7 @@ from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.embeddings import Embeddings
 from workshop_lib.evaluation.predictions import Predictions
+from workshop_lib.losses import confidence_mask
 from workshop_lib.plots import AccessibleFigure, Panel, describe
 from workshop_lib.training.pseudo_maps import PseudoMaps
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from workshop_lib.data.modalities import pack
 
 from workshop_lib.augment.normalize import Normalize
 from workshop_lib.data.dataset import (
@@ -50,8 +49,9 @@ def tiny_rgb(**changes) -> Scenes:
 def test_every_sensor_is_under_its_name(scenes):
     sensors = sensors_of(scenes)
     assert list(sensors) == ["s2", "s1", "dem"]
-    packed = pack(scenes, list(sensors)).images
-    assert torch.equal(torch.cat(list(sensors.values()), 1), packed)
+    assert torch.equal(sensors["s2"], scenes.images)
+    for name in ("s1", "dem"):
+        assert torch.equal(sensors[name], scenes.modalities[name])
     assert known_sensors(scenes) == ["s2", "s1", "dem", "cover"]
 
 

@@ -6,11 +6,11 @@ import time
 import torch
 from torch import nn
 
-from workshop_lib.augment.normalize import Normalize
+from workshop_lib.augment.normalize import BandNormalize
 from workshop_lib.evaluation.mapping import map_image
 
 NAMES = ("water", "forest", "field")
-PLAIN = Normalize(torch.zeros(3), torch.ones(3))
+PLAIN = BandNormalize(torch.zeros(3), torch.ones(3))
 
 
 class Slow(nn.Module):

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from workshop_lib.augment.normalize import Normalize
+from workshop_lib.augment.normalize import BandNormalize
 from workshop_lib.data.read.large_image import ArrayImage
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.mapping import map_image
@@ -208,7 +208,7 @@ def test_what_cannot_work_is_refused(tmp_path):
 
 
 def test_the_callers_network_and_normalisation_stay_as_they_were(tmp_path):
-    model, normalize = Slow().train(), Normalize(torch.ones(3), torch.ones(3))
+    model, normalize = Slow().train(), BandNormalize(torch.ones(3), torch.ones(3))
     before = normalize.mean
     map_image(model, normalize, picture(), tmp_path / "m.npy", NAMES, verbose=False)
     assert model.training and normalize.mean is before

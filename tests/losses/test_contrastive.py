@@ -22,7 +22,7 @@ from workshop_lib.losses.contrastive import (
     weighted_contrast,
 )
 
-GOLDEN = Path(__file__).parents[2] / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 MODES = ("soft", "leftout", "supcon", "simclr", "unique")
 
 

@@ -297,7 +297,7 @@ def comatch(**options: float) -> tuple[Method, Model]:
 
 def test_comatch_starts_to_smooth_one_step_before_the_peer() -> None:
     """With the first full memory; the implementation waits for the next epoch."""
-    path = Path(__file__).parents[2] / "golden" / "comatch_a.npz"
+    path = Path(__file__).parents[1] / "golden" / "comatch_a.npz"
     with np.load(path) as file:
         data = dict(file)
     K, D = int(data["K"]), int(data["D"])

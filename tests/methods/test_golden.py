@@ -26,7 +26,7 @@ from workshop_lib.methods import (
 from workshop_lib.methods.fixmatch import alignments
 from workshop_lib.models.heads import Categorical, MultiLabel
 
-GOLDEN = Path(__file__).parents[2] / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 Golden = dict[str, Any]
 
 

@@ -11,7 +11,7 @@ from torch import distributed
 
 from workshop_lib.methods import METHODS
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ from workshop_lib.models import (
 from workshop_lib.models.build import build_backbone
 from workshop_lib.models.wide_resnet import WideBlock, wide_resnet
 
-GOLDEN = Path(__file__).parents[2] / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 BACKBONE = "encoder.backbones.all.stages."
 
 

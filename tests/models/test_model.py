@@ -17,7 +17,7 @@ from workshop_lib.models.model import (
     parameter_counts,
 )
 
-GOLDEN = Path(__file__).parents[2] / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 SENSORS = {"s2": 4, "s1": 2}
 HEADS = {
     "scene": HeadSpec("categorical", 10),

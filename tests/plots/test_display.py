@@ -3,10 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from workshop_lib.data.modalities import pack
 
 from workshop_lib import plots
-from workshop_lib.data.mini_eo import mini_eo
 
 RGB = ("red", "green", "blue")
 IMAGES = torch.randint(
@@ -54,17 +52,6 @@ def test_sar_composite() -> None:
     assert shown.shape == (2, 1, 1, 3)
     assert shown[0, 0, 0].tolist()[:2] == [0, 0]
     assert shown[1, 0, 0].tolist() == [255, 255, round(255 * 4 / 12)]
-
-
-def test_a_packed_image_looks_like_its_optical_part() -> None:
-    scenes = mini_eo(count=30)
-    packed = pack(scenes, ("s1", "season", "s2"))
-    whole = plots.to_display(scenes.images, scenes.bands)
-    assert (plots.to_display(packed.images, packed.bands) == whole).all()
-    lacking = packed.images.clone()
-    lacking[0] = float("nan")
-    shown = plots.to_display(lacking, packed.bands)
-    assert (shown[0] == 0).all() and (shown[1:] == whole[1:]).all()
 
 
 def test_panels_give_sizes_and_ranges() -> None:

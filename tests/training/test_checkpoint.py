@@ -281,7 +281,7 @@ def run_on(folder: Path, how: str) -> list[str]:
         [sys.executable, "-c", _ON_A_FULL_DISK, str(folder), how],
         capture_output=True,
         text=True,
-        cwd=Path(__file__).parents[3],
+        cwd=Path(__file__).parents[2],
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -32,7 +32,7 @@ from workshop_lib.training.synced_batch_norm import (
     synchronize_batch_norm,
 )
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 SCRIPT = ("-m", "tests.training.rank_train")
 needs_gloo = pytest.mark.skipif(
     not (distributed.is_available() and distributed.is_gloo_available()),

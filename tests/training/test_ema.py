@@ -11,7 +11,7 @@ from torch import nn
 from workshop_lib.errors import WorkshopError
 from workshop_lib.training.ema import Ema
 
-GOLDEN = Path(__file__).parents[2] / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 class Small(nn.Module):

@@ -15,7 +15,7 @@ from workshop_lib.methods import METHODS
 from workshop_lib.training.loop import train
 
 TOLD_APART = {"last.pt", "previous.pt", "best.pt", "log.csv", "pseudo_labels.csv"}
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 MODULE = "tests.training.killed"
 KILLS = 20
 MAPS = ("supervised", "fixmatch", "freematch", "mean_teacher")

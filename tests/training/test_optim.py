@@ -201,7 +201,7 @@ def test_every_optimizer_goes_downhill_and_resumes(name: str) -> None:
     assert torch.equal(model.weight, twin.weight)
 
 
-GOLDEN = Path(__file__).parents[2] / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 @pytest.mark.parametrize("case", range(4))

@@ -6,9 +6,9 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from workshop_lib.data.modalities import pack
 
 from tests.data.read.files import SAMPLE, write_map, write_patch, write_sample
+from workshop_lib.data.dataset import sensors_of
 from workshop_lib.data.read.bigearthnet import (
     CLASSES_19,
     CLASSES_43,
@@ -137,9 +137,10 @@ def test_a_patch_without_radar_is_kept_and_marked(tmp_path):
     alone = [name == "S2A_no_partner" for name in scenes.names]
     assert alone.count(True) == 1 and len(scenes) == 3
     assert (scenes.metadata["has_s1"] == 0).tolist() == alone
-    lacking = pack(scenes, ("s2", "s1", "place")).images.isnan()
-    assert lacking.flatten(2).all(2).any(1).tolist() == alone
-    assert int(lacking.any(3).any(2).sum()) == 2  # VV and VH of one patch
+    sensors = sensors_of(scenes, ["s2", "s1"])
+    assert sensors["s2"].isfinite().all()
+    gone = sensors["s1"].isnan().flatten(1)
+    assert gone.all(1).tolist() == gone.any(1).tolist() == alone
     with pytest.raises(WorkshopError, match="no Sentinel-1 patch belongs"):
         bigearthnet(root / "s2", s1=root / "s1")  # the cache knows the difference
     with pytest.raises(WorkshopError, match="without_s1"):
