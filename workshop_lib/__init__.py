@@ -26,27 +26,27 @@ if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
 
 # Public name -> the module that defines it; a module stands for itself.
 _PUBLIC = {
-    "Config": "next.config",
+    "Config": "config",
     "Split": "data.split",
     "audit": "data.split",
-    "embed": "next.evaluation.embed",
-    "evaluate": "next.evaluation.evaluate",
-    "load_dataset": "next.data.load",
-    "make_split": "next.data.load",
-    "open_data": "next.data.load",
+    "embed": "evaluation.embed",
+    "evaluate": "evaluation.evaluate",
+    "load_dataset": "data.load",
+    "make_split": "data.load",
+    "open_data": "data.load",
     "plots": "plots",
-    "predict_run": "next.evaluation.run_inputs",
-    "preset": "next.presets",
-    "sweep": "next.experiments.sweep",
-    "train": "next.training.loop",
-    "Run": "next.training.run",
+    "predict_run": "evaluation.run_inputs",
+    "preset": "presets",
+    "sweep": "experiments.sweep",
+    "train": "training.loop",
+    "Run": "training.run",
     **dict.fromkeys(
         (
             *("CCSSL", "UDA", "AdaMatch", "CCSSLCoMatch", "CoMatch", "DeFixMatch"),
             *("FixMatch", "FlexMatch", "FreeMatch", "MeanTeacher", "Method"),
             *("PseudoLabel", "SoftMatch", "Supervised"),
         ),
-        "next.methods",
+        "methods",
     ),
 }
 __all__ = ["__version__", *sorted(_PUBLIC)]

@@ -144,7 +144,7 @@ def _split_known(
     parts.save(save, scenes)
     print(f"written: {save}")
     if info.layout == "classes":
-        print(f"next: workshop train --data {name} --split {save}")
+        print(f"next: workshop train --data {name} --split-folder {save}")
 
 
 def split(
