@@ -6,7 +6,7 @@ packed into channels and parsed back, so a method never needs to know which sens
 there are.
 """
 
-__all__ = ["METADATA", "Sample", "join", "local_shard", "num_images", "take"]
+__all__ = ["METADATA", "Sample", "join", "num_images", "take"]
 
 from collections.abc import Sequence
 
@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.ranks import own_rows
 
 # "rgb" (B, 3, H, W), "s2" (B, 12, H, W), "s1" (B, 2, H, W), "dem" (B, 1, H, W),
 # "metadata" (B, M), "features" (B, D, 1, 1)
@@ -55,8 +54,3 @@ def join(samples: Sequence[Sample]) -> Sample | None:
     if any(sample.keys() != samples[0].keys() for sample in samples):
         return None
     return {name: torch.cat([s[name] for s in samples]) for name in samples[0]}
-
-
-def local_shard(sample: Sample) -> Sample:
-    """Return this rank's images of a global batch."""
-    return {name: own_rows(values) for name, values in sample.items()}

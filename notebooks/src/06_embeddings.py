@@ -487,9 +487,9 @@ widgets.perplexity_slider(maps, names)
 
 # %%
 noise = rng.normal(size=(300, 64)).astype(np.float32)
-nobody = np.zeros(300, dtype=np.int64)
+one_class = np.zeros(300, dtype=np.int64)
 panels = [
-    plots.Panel(f"perplexity {p}", tsne(noise, perplexity=p), nobody)
+    plots.Panel(f"perplexity {p}", tsne(noise, perplexity=p), one_class)
     for p in (3, 30)
 ]
 plots.embedding_grid(panels, ["noise"], title="t-SNE of pure noise")

@@ -222,7 +222,7 @@ def slow_graph(
 def test_graphs_equal_their_loop(N: int, D: int, K: int, threshold: float) -> None:
     z0, z1 = unit(N, D, 0), unit(N, D, 1)
     probs = probabilities(N, K, 2)
-    probs[:, 0] = 0.0  # a class that nobody is taken for
+    probs[:, 0] = 0.0  # a class that is never predicted
     probs[0] = 0.0
     probs[0, 1] = 1.0
     graph = pseudo_label_graph(probs, threshold)

@@ -57,7 +57,7 @@ def test_water_is_blue_and_no_colour_comes_twice():
 def compared():
     truth = np.zeros((10, 20), np.uint8)
     truth[:, 10:] = 1
-    truth[0] = 255  # nobody knows: never wrong
+    truth[0] = 255  # unlabelled: never wrong
     found = np.zeros((10, 20), np.uint8)
     found[1:10, 10:14] = 1  # of 180 known pixels 54 of water are missed
     return {"truth": truth, "network": found}

@@ -69,7 +69,7 @@ def test_a_run_learns_maps_and_says_what_it_saw(tmp_path):
     counts = run.pseudo_labels()
     assert set(counts["class"]) == {"ground", "water"}
     assert counts["correct"].sum() / counts["used"].sum() > 0.7
-    # Rows of pixels that nobody knows are not counted as true
+    # Rows of unlabelled pixels are not counted as true
     assert counts["true"].sum() < 60 * 8 * 16 * 16
     model, _ = run.load_model()
     with torch.no_grad():

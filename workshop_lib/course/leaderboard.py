@@ -163,7 +163,7 @@ def write_page(
         rows=list(board.table.itertuples()),
         errors=board.errors,
         competition=competition,
-        data=Path(competition.data).name,  # the folder above it is nobody's business
+        data=Path(competition.data).name,  # not the path: the page is public
         digits=_digits(competition),
         refresh=max(1, refresh),
         now=(now or datetime.now()).strftime("%H:%M:%S"),
@@ -172,7 +172,7 @@ def write_page(
 
 
 def _files(folder: Path, page: Path | None) -> list[Path]:
-    """List the files that somebody handed in; not half-written or system files."""
+    """List the files handed in; not half-written or system files."""
     return [
         path
         for path in sorted(folder.iterdir())

@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 TIMEOUT = 1800.0  # seconds that ranks wait for one another; WORKSHOP_RANK_TIMEOUT
 _ADDRESS = ("RANK", "MASTER_ADDR", "MASTER_PORT")  # what torchrun tells each process
-_AGREE_EVERY = 10  # steps between two questions whether somebody wants to stop
+_AGREE_EVERY = 10  # steps between two checks whether a process was asked to stop
 
 
 @contextmanager

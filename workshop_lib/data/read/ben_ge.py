@@ -30,7 +30,7 @@ error.
 Mommert et al. 2023, arXiv:2307.01741. Land cover: ESA WorldCover, 11 classes at 10 m.
 """
 
-__all__ = ["COVER_CODES", "ben_ge", "count_patches", "is_ben_ge"]
+__all__ = ["COVER_CODES", "ben_ge", "is_ben_ge"]
 
 import hashlib
 import json
@@ -90,11 +90,6 @@ _COLUMNS = {
 def is_ben_ge(folder: Path | str) -> bool:
     """Return whether a folder holds Sentinel-2 patches in the layout of ben-ge."""
     return any(Path(folder, _S2).glob("S2*"))
-
-
-def count_patches(folder: Path | str) -> int:
-    """Count the Sentinel-2 patches without reading any."""
-    return sum(path.is_dir() for path in Path(folder, _S2).glob("S2*"))
 
 
 def ben_ge(
