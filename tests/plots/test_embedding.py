@@ -136,17 +136,3 @@ def test_vectors_are_drawn_with_a_circle_that_looks_like_one() -> None:
     assert [t.get_text() for t in figure.legends[0].get_texts()] == ["x", "z"]
     words = plots.describe(figure)
     assert "Before, lengths from 2.00 to 5.00; after, from 1.00 to 1.00" in words
-
-
-def test_no_two_classes_have_the_same_mark():
-    names = [f"class {k}" for k in range(49)]
-    figure = plots.class_marks(names)
-    figure.draw_without_rendering()
-    # For each class a plain dot, then the mark
-    marks = {
-        (line.get_marker(), line.get_markerfacecolor(), line.get_markeredgecolor())
-        for line in figure.axes[0].lines[1::2]
-    }
-    dots = {line.get_color() for line in figure.axes[0].lines[::2]}
-    assert len(marks) == 49 and len(dots) == 7
-    assert "up to 7 of them look alike" in plots.describe(figure)

@@ -2,13 +2,11 @@
 
 import pytest
 import torch
-from matplotlib.colors import to_hex
 
 from workshop_lib import plots
 from workshop_lib.data.mini_eo import BANDS, mini_eo
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.plots import describe, image_pairs
-from workshop_lib.plots.style import GREY, PALETTE
 
 RGB = ("red", "green", "blue")
 NAMES = ("Forest", "River", "Lake", "Town")
@@ -89,45 +87,3 @@ def test_every_pair_is_drawn_and_told(count, axes):
     assert right.x0 - left.x1 < 0.3 * left.width  # the caption drives none apart
     below = shown[-2].texts[0].get_window_extent()
     assert below.y0 > 0  # nor is it cut off
-
-
-def test_rows_hold_their_pictures_under_their_captions():
-    first, second = some(3, size=4), some(2, size=6)
-    rows = {"supervised": (first, ["a", "b", "c"]), "other": (second, ["?", "? d"])}
-    figure = plots.picture_rows(rows, RGB, title="Who sees a name")
-    shown = [image.get_array() for axes in figure.axes for image in axes.images]
-    assert [len(one) for one in shown] == [4, 4, 4, 6, 6]
-    assert (torch.as_tensor(shown[1]) == first[1].permute(1, 2, 0)).all()
-    captions = [axes.get_xlabel() for axes in figure.axes]
-    assert captions == ["a", "b", "c", "?", "? d", ""]
-    assert figure.alt == (
-        "Who sees a name. Rows of satellite images. supervised: a, b, c; other: ?, ? d."
-    )
-
-
-def test_who_is_not_named_differs_by_colour_and_by_line():
-    rows = {"": (some(2), ["Forest", "?"])}
-    named, unnamed = (
-        axes.spines["left"] for axes in plots.picture_rows(rows, RGB).axes
-    )
-    assert to_hex(named.get_edgecolor()) == PALETTE["vermilion"]
-    assert to_hex(unnamed.get_edgecolor()) == GREY
-    assert named.get_linestyle() != unnamed.get_linestyle()
-
-
-def test_nothing_is_cut_off_and_rows_do_not_touch():
-    rows = {
-        "a rather long name\nof two lines": (some(2), ["one\nmore", "two"]),
-        "second": (some(1), ["Residential"]),
-    }
-    figure = plots.picture_rows(rows, RGB, title="Title")
-    figure.draw_without_rendering()
-    whole = figure.bbox
-    names = [figure.axes[k].texts[0].get_window_extent() for k in (0, 2)]
-    captions = [axes.xaxis.label.get_window_extent() for axes in figure.axes]
-    for box in (*names, *captions[:3]):
-        assert box.x0 >= 0 and box.y0 >= 0
-        assert box.x1 <= whole.x1 and box.y1 <= whole.y1
-    assert min(box.y0 for box in captions[:2]) >= figure.axes[2].get_window_extent().y1
-    # The name is left of its first picture
-    assert names[0].x1 <= figure.axes[0].get_window_extent().x0

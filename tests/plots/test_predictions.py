@@ -5,8 +5,6 @@ import torch
 
 from workshop_lib import plots
 from workshop_lib.plots import (
-    ClassProbabilities,
-    class_probabilities,
     describe,
     neighbours,
 )
@@ -44,36 +42,3 @@ def test_neighbours_are_marked_right_or_wrong_in_colour_and_sign():
 
 def bars_of(axes: object) -> list[float]:
     return [bar.get_width() for bar in axes.patches]
-
-
-def test_bars_are_the_probabilities_and_the_likeliest_is_marked():
-    rows = [
-        ClassProbabilities("sure", [0.05, 0.9, 0.03, 0.02], PICTURE, note="it counts"),
-        ClassProbabilities("unsure", [0.3, 0.2, 0.4, 0.1], PICTURE),
-    ]
-    figure = class_probabilities(rows, NAMES, title="Two", threshold=0.8)
-    assert len(figure.axes) == 4  # a picture and bars, twice
-    assert figure.axes[0].get_images()[0].get_array().shape == (8, 8, 3)
-    sure, unsure = figure.axes[1], figure.axes[3]
-    assert bars_of(sure) == [0.05, 0.9, 0.03, 0.02]
-    assert [bar.get_hatch() for bar in sure.patches] == [None, "//", None, None]
-    assert not any(bar.get_hatch() for bar in unsure.patches)  # below the threshold
-    faces = [bar.get_facecolor() for bar in unsure.patches]
-    assert faces[2] not in (faces[0], faces[1], faces[3])
-    assert sure.lines[0].get_xdata()[0] == 0.8
-    assert sure.get_xlabel() == "it counts"
-    said = describe(figure)
-    assert "sure: Lake 0.90. it counts." in said and "unsure: River 0.40." in said
-    assert "Dotted line: the threshold, 0.80." in said
-
-
-def test_only_the_classes_that_matter_are_shown_and_the_target_always():
-    rows = [ClassProbabilities("strong", [0.5, 0.3, 0.2, 0.0], target=3)]
-    figure = class_probabilities(rows, NAMES, title="One", most=2)
-    (axes,) = figure.axes
-    shown = [label.get_text() for label in axes.get_yticklabels()]
-    assert shown == ["Forest", "Road"]
-    assert bars_of(axes) == [0.5, 0.0, 1]  # the last is the frame around the target
-    assert not axes.patches[-1].get_fill()
-    assert "to become Road, which has 0.00" in describe(figure)
-    assert "The 2 classes with the lowest bars are left out" in describe(figure)

@@ -14,7 +14,7 @@ from workshop_lib import plots
 from workshop_lib.data.mini_eo import BANDS, COVERS, mini_eo
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError
-from workshop_lib.plots import Bar, Box, ClassProbabilities, Panel
+from workshop_lib.plots import Bar, Box, Panel
 
 RGB = ("red", "green", "blue")
 NAMES = ("Forest", "River", "Lake", "Town")
@@ -37,18 +37,9 @@ def near(queries: int = 2, labels: int = 5) -> plots.AccessibleFigure:
     )  # fmt: skip
 
 
-def say(*rows: ClassProbabilities) -> plots.AccessibleFigure:
-    return plots.class_probabilities(rows, NAMES, title="T")
-
-
 def embed(**panel: Any) -> plots.AccessibleFigure:
     made = Panel("x", **{"points": POINTS[2], "labels": np.zeros(3, int), **panel})
     return plots.embedding_grid([made], NAMES)
-
-
-def path(maps: Any, features: Any, probs: Any) -> plots.AccessibleFigure:
-    picture = np.zeros((8, 8, 3), np.uint8)
-    return plots.forward_diagram(picture, maps, features, probs, ("x", "y"))
 
 
 def seeds(runs: dict[str, list[float]], methods: str) -> plots.AccessibleFigure:
@@ -118,9 +109,6 @@ CALLS: list[tuple[str, Callable[[], Any]]] = [
         "2 first, 1 second, 2 captions",
         lambda: plots.image_pairs(IMAGES[:2], IMAGES[:1], RGB, ["a", "b"]),
     ),
-    ("at least one row", lambda: plots.picture_rows({}, RGB)),
-    ("5 images, 1 captions", lambda: plots.picture_rows({"a": (IMAGES, ["one"])}, RGB)),
-    ("0 images, 0 captions", lambda: plots.picture_rows({"a": (IMAGES[:0], [])}, RGB)),
     # predictions
     (
         "5 images, 4 labels",
@@ -128,18 +116,6 @@ CALLS: list[tuple[str, Callable[[], Any]]] = [
     ),
     ("`nearest` makes them", lambda: near(queries=1)),
     ("5 images, 3 labels", lambda: near(labels=3)),
-    ("0 predictions of 4 classes", lambda: say()),
-    *[
-        ("4 probabilities from 0 to 1", lambda p=p: say(ClassProbabilities("odd", p)))
-        for p in ([0.5, 0.5], [1.5, 0, 0, 0], [-0.1, 0.1, 0.5, 0.5])
-    ],
-    (
-        "every prediction a picture, or none",
-        lambda: say(
-            ClassProbabilities("with", [1, 0, 0, 0], np.zeros((8, 8, 3), np.uint8)),
-            ClassProbabilities("without", [1, 0, 0, 0]),
-        ),
-    ),
     # maps
     ("give one or more", lambda: plots.mask_grid({}, NAMES)),
     ("of the same tiles", lambda: plots.mask_grid({"a": ZEROS, "b": ZEROS[:1]}, NAMES)),
@@ -190,17 +166,10 @@ CALLS: list[tuple[str, Callable[[], Any]]] = [
         )
         for v in (np.zeros((0, 2)), np.zeros((2, 3)))
     ],
-    ("1 to 49", lambda: plots.class_marks([])),
-    ("1 to 49", lambda: plots.class_marks(["x"] * 50)),
     # diagrams
     ("at least one box", lambda: plots.flow({}, [], title="T")),
     ("nett", lambda: plots.flow(BOXES, [("S2", "nett")], title="T")),
     ("cloud", lambda: plots.flow({"a": Box("a", 0, 0, kind=ODD)}, [], title="T")),
-    ("a probability per name", lambda: path(TWO, [1.0], [0.5, 0.5])),
-    ("a probability per name", lambda: path(TWO[None], [[1.0]], [0.5, 0.5])),
-    ("a probability per name", lambda: path(TWO[None], [1.0], [1.0])),
-    ("20 to 60 degrees", lambda: plots.sar_geometry(degrees=0)),
-    ("20 to 60 degrees", lambda: plots.sar_geometry(degrees=75)),
 ]
 
 

@@ -7,11 +7,10 @@ the alt text. No function changes the session's style or leaves a pyplot figure 
 from workshop_lib.plots.charts import bars, histograms, lines, ranges
 from workshop_lib.plots.comparison import Bar, baselines, modality_gains, seed_plot
 from workshop_lib.plots.data import location_map, modality_samples, spectra, split_bars
-from workshop_lib.plots.diagrams import Box, flow, forward_diagram, sar_geometry
+from workshop_lib.plots.diagrams import Box, flow
 from workshop_lib.plots.display import panels, sar_to_display, to_display
 from workshop_lib.plots.embedding import (
     Panel,
-    class_marks,
     embedding_grid,
     l2_normalization,
 )
@@ -24,14 +23,11 @@ from workshop_lib.plots.evaluation import (
 from workshop_lib.plots.images import (
     class_samples,
     image_pairs,
-    picture_rows,
     seasons,
     view_rows,
 )
 from workshop_lib.plots.maps import cover_colours, cover_maps, mask_grid, task_levels
 from workshop_lib.plots.predictions import (
-    ClassProbabilities,
-    class_probabilities,
     gallery,
     neighbours,
 )
@@ -47,12 +43,9 @@ __all__ = [
     "AccessibleFigure",
     "Bar",
     "Box",
-    "ClassProbabilities",
     "Panel",
     "bars",
     "baselines",
-    "class_marks",
-    "class_probabilities",
     "class_samples",
     "confusion_matrix",
     "cover_colours",
@@ -60,7 +53,6 @@ __all__ = [
     "describe",
     "embedding_grid",
     "flow",
-    "forward_diagram",
     "gallery",
     "growing_curve",
     "histograms",
@@ -75,12 +67,10 @@ __all__ = [
     "neighbours",
     "panels",
     "per_class",
-    "picture_rows",
     "pseudo_label_bias",
     "pseudo_labels",
     "ranges",
     "reliability",
-    "sar_geometry",
     "sar_to_display",
     "seasons",
     "seed_plot",

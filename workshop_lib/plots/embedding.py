@@ -1,6 +1,6 @@
 """Embeddings: maps of many images, and the effect of L2 normalisation."""
 
-__all__ = ["Panel", "class_marks", "embedding_grid", "l2_normalization"]
+__all__ = ["Panel", "embedding_grid", "l2_normalization"]
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,15 +17,12 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.plots.style import (
     GREY,
     INK,
-    PALETTE,
     AccessibleFigure,
     house_style,
-    new_axes,
     point_style,
 )
 
 _SIDE = 4.2  # inches of one map
-_MOST = 49  # classes: point_style repeats itself beyond
 _LINE = 0.25  # inches of one line of the legend
 
 
@@ -251,50 +248,3 @@ def _draw_vectors(
     axes.set(xlim=(low, reach), ylim=(low, reach), xlabel="first number of the vector")
     axes.set(ylabel="second number", aspect="equal")
     axes.set_title(title, fontsize=13)
-
-
-@house_style()
-def class_marks(
-    class_names: Sequence[str],
-    *,
-    title: str = "A mark of its own for each class",
-    columns: int = 3,
-) -> AccessibleFigure:
-    """Draw each class's mark of `embedding_grid` beside colour alone.
-
-    Beside each mark is a plain dot in one of seven colours, as most palettes have:
-    classes that share a colour cannot be told apart there.
-
-    Args:
-        class_names: K names, at most 49.
-        title: heading of the figure.
-        columns: of names beside each other.
-
-    Raises:
-        WorkshopError: no names, or more than there are marks for.
-    """
-    K = len(class_names)
-    if not 1 <= K <= _MOST:
-        raise WorkshopError(f"{K} class names: give 1 to {_MOST}, one per mark.")
-    colours = list(PALETTE.values())
-    rows = -(-K // columns)
-    figure, axes = new_axes(3.9 * columns, 0.9 + 0.46 * rows)
-    for k, name in enumerate(class_names):
-        column, row = divmod(k, rows)
-        x = 3.9 * column
-        axes.plot(x, row, "o", markersize=11, color=colours[k % len(colours)])
-        axes.plot(x + 0.8, row, **{**point_style(k), "markersize": 13})
-        axes.text(x + 1.2, row, f"{k + 1:>2}  {name}", va="center", color=INK)
-    axes.set(xlim=(-0.4, 3.9 * columns - 0.4), ylim=(rows - 0.4, -1.1))
-    for column in range(columns):
-        for right, word in ((0.0, "colour\nalone"), (0.8, "our\nmark")):
-            x = 3.9 * column + right
-            axes.text(x, -0.55, word, ha="center", va="bottom", fontsize=9)
-    axes.axis("off")
-    figure.suptitle(title)
-    figure.alt = (
-        f"{title}: {K} classes. By colour alone up to {-(-K // len(colours))} of them"
-        f" look alike; with marker and filling all {K} differ. In order:"
-        f" {', '.join(class_names)}."
-    )
-    return figure

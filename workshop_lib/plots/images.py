@@ -3,7 +3,6 @@
 __all__ = [
     "class_samples",
     "image_pairs",
-    "picture_rows",
     "seasons",
     "view_rows",
 ]
@@ -24,9 +23,7 @@ from workshop_lib.plots.display import (
     to_display,
 )
 from workshop_lib.plots.style import (
-    GREY,
     INK,
-    PALETTE,
     AccessibleFigure,
     check_equal,
     house_style,
@@ -159,48 +156,6 @@ def seasons(
         told.append(f"{name} on days {', '.join(map(str, taken))}")
     figure = picture_table(rows, title)
     figure.alt = f"{title}: one row of satellite images per class: {'; '.join(told)}."
-    return figure
-
-
-@house_style()
-def picture_rows(
-    rows: Mapping[str, tuple[Tensor, Sequence[str]]],
-    bands: Sequence[str],
-    *,
-    title: str = "",
-    side: float = 1.1,
-    unknown: str = "?",
-) -> AccessibleFigure:
-    """Show rows of images with a caption each; an unnamed one is grey and dashed.
-
-    Args:
-        rows: by the name on the left (it may have several lines): images (n, C, H, W),
-            as `Scenes.images`, and n captions.
-        bands: the names of the C channels.
-        title: heading of the figure; none by default.
-        side: of each image, in inches.
-        unknown: how the caption of an unnamed image begins: its frame is grey and
-            dashed, that of the others vermilion.
-
-    Raises:
-        WorkshopError: there is no image, or not one caption for each.
-    """
-    if not rows:
-        raise WorkshopError("no rows: give at least one row of images.")
-    table, spoken = [], []
-    for name, (images, captions) in rows.items():
-        check_equal(images=len(images), captions=len(captions))
-        cells = []
-        for picture, text in zip(to_display(images, bands), captions, strict=True):
-            named = not text.startswith(unknown)
-            look = (PALETTE["vermilion"], "-") if named else (GREY, "--")
-            cells.append(Cell(picture, text, *look))
-        table.append((name.strip(), cells))
-        said = f"{name}: ".replace("\n", ", ") if name.strip() else ""
-        spoken.append(said + ", ".join(t.replace("\n", " ") for t in captions))
-    figure = picture_table(table, title, side=side + 0.12, size=12, bold=True)
-    heading = f"{title}. " if title else ""
-    figure.alt = f"{heading}Rows of satellite images. {'; '.join(spoken)}."
     return figure
 
 
