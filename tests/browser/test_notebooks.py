@@ -109,8 +109,10 @@ class Picture:
         self.change(drag)
 
     def choose(self, label: str, option: str) -> None:
-        """Pick from the list with this label."""
+        """Pick from the list with this label, if it is not picked already."""
         picked = self.area.get_by_label(label, exact=True)
+        if picked.locator("option:checked").inner_text() == option:
+            return
         self.change(lambda: picked.select_option(option))
 
 
