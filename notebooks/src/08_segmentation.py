@@ -799,8 +799,8 @@ plots.mask_grid(
 # tile. The pseudo-labels have to follow into the box. And what lies in the
 # hole cannot be seen, so nothing may be asked there.
 #
-# Here the library draws both views of four tiles. Find the boxes and the
-# holes.
+# Here the library draws both views of four tiles, and three are shown. Find
+# the boxes and the holes.
 
 # %%
 from workshop_lib.augment import BandNormalize, Normalize, ViewMaker
@@ -814,12 +814,13 @@ maker = ViewMaker(
 batch = maker.unlabeled(ten.unlabeled[:4], torch.Generator().manual_seed(3))
 weak, strong = (view["s2"] for view in batch.views)  # (4, C, 32, 32) each
 
-# %%
-views = {}
-for k in range(4):
-    views[f"weak {k + 1}"] = plots.to_display(weak, scenes.bands)[k]
-    views[f"strong {k + 1}"] = plots.to_display(strong, scenes.bands)[k]
-plots.panels(views, title="The same ground twice", columns=4)
+# %% tags=["figure:08_views"]
+views = {
+    f"{name} {k + 1}": plots.to_display(view, scenes.bands)[k]
+    for name, view in (("weak", weak), ("strong", strong))
+    for k in range(3)
+}
+plots.panels(views, title="The same ground twice", columns=3)
 
 # %% [markdown]
 # `batch.follow` does to a map what was done to the strong view. Below: what
