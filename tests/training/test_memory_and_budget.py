@@ -1,6 +1,8 @@
 """Predicted memory and time of a training."""
 
 import gc
+import itertools
+import math
 
 import pytest
 import torch
@@ -51,6 +53,18 @@ def test_budget_says_whether_it_fits_and_what_would_help() -> None:
     assert "checkpointing" in str(tight)
     with pytest.raises(WorkshopError, match="give above 0"):
         budget(config, FACTS, room=-1)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 16])
+def test_a_step_that_is_short_is_timed_whole(
+    batch_size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workshop_lib.training.budget._LONGEST", math.inf)
+    # Not a few images, multiplied: small batches would seem to take twice as long
+    config = short(size=16, batch_size=batch_size, mu=7)
+    ticks = itertools.count()  # each look at the clock is a second later
+    plan = budget(config, FACTS, clock=lambda: next(ticks), alternatives=False)
+    assert plan.options[0].seconds_per_step == 1
 
 
 @pytest.mark.parametrize(

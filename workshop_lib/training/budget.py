@@ -233,8 +233,8 @@ def _small_trainer(
     seconds = _median_seconds(probe.step, 1, device, time.perf_counter)
     images = least * 2  # labelled and unlabelled ones of the probe's step
     fraction = min(1.0, _LONGEST / (seconds * B * (1 + mu) / images))
-    batch = max(least, int(B * fraction))
-    while batch > least:
+    batch = int(B * fraction)
+    while batch >= least:
         small = base.replace(batch_size=batch)
         if estimate_memory(small, probe.inputs.facts()).total <= room:
             return trainer_of(batch, mu), B / batch
