@@ -4,19 +4,17 @@ import re
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
+from tests.evaluation.photos import NAMES, save, save_folders
 from workshop_lib import cli
 from workshop_lib.training import features
 from workshop_lib.training.run import Run
 
 FLAGS = "--steps 6 --eval-every 3 --batch-size 4 --mu 2 --size 16 --precision fp32"
-NAMES = ("bright & big", "dark")
 
 
 def run(*args: object) -> int:
@@ -26,27 +24,17 @@ def run(*args: object) -> int:
         return int(stopped.code or 0)
 
 
-def save(path: Path, level: int, seed: int, side: int = 16) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.random.default_rng(seed).normal(level, 25, (side, side, 3))
-    Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(path)
-
-
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two classes of twelve photos, unlabelled ones beside them, and a run on them."""
     root = tmp_path_factory.mktemp("own")
-    levels = (*zip(NAMES, (180, 40), strict=True), ("unlabeled", 110))
-    for start, (name, level) in enumerate(levels):
-        for k in range(12):
-            save(root / "photos" / name / f"{k}.png", level, seed=12 * start + k)
+    save_folders(root)
+    for k in range(12):
+        save(root / "photos" / "unlabeled" / f"{k}.png", 110, seed=24 + k)
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("WORKSHOP_PRESET", raising=False)
         train = ("train", "--data", root / "photos", *FLAGS.split())
         assert run(*train, "--labels-per-class", 2, "--folder", root / "run") == 0
-    for k in range(5):
-        save(root / "new" / f"bright {k}.png", 180, seed=100 + k, side=20)
-        save(root / "new" / "deeper" / f"dark {k}.jpg", 40, seed=200 + k, side=40)
     return root
 
 

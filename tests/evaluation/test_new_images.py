@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from tests.evaluation.photos import NAMES, save_folders
 from tests.training.tiny import parts, short, tiny
 from workshop_lib.data.read.decode import fit
 from workshop_lib.data.scenes import Scenes
@@ -25,25 +26,12 @@ from workshop_lib.training import features
 from workshop_lib.training.loop import train
 from workshop_lib.training.run import Run
 
-NAMES = ("bright", "dark")
-
-
-def save(path: Path, level: int, seed: int, side: int = 16) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.random.default_rng(seed).normal(level, 25, (side, side, 3))
-    Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(path)
-
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two classes of twelve photos, new ones beside them, and a scored run."""
     root = tmp_path_factory.mktemp("own")
-    for first, (name, level) in enumerate(zip(NAMES, (180, 40), strict=True)):
-        for k in range(12):
-            save(root / "photos" / name / f"{k}.png", level, seed=12 * first + k)
-    for k in range(5):
-        save(root / "new" / f"bright {k}.png", 180, seed=100 + k, side=20)
-        save(root / "new" / "deeper" / f"dark {k}.jpg", 40, seed=200 + k, side=40)
+    save_folders(root)
     scenes = Scenes.from_folder(root / "photos", size=16)
     split = Split.random(scenes, labels_per_class=2, seed=0)
     config = short(data=str(root / "photos"), size=16, labels_per_class=2)
