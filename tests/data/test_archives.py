@@ -16,7 +16,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workshop_lib import files
 from workshop_lib.data import archives
 from workshop_lib.data.archives import check_name, unpack
 from workshop_lib.errors import WorkshopError
@@ -108,16 +107,7 @@ def test_names_that_lead_out_are_refused(place, kind, name):
     refused(pack(place / f"x{kind}", {"good.txt": b"1", name: b"2"}), "leads out")
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        tarfile.SYMTYPE,
-        tarfile.LNKTYPE,
-        tarfile.CHRTYPE,
-        tarfile.BLKTYPE,
-        tarfile.FIFOTYPE,
-    ],
-)
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
 def test_links_and_devices_in_tar_are_refused(place, kind):
     with tarfile.open(place / "x.tar", "w") as tar:
         member = tarfile.TarInfo("innocent")
@@ -166,16 +156,6 @@ def test_a_bomb_that_lies_about_its_size_is_stopped(place):
     )
     (place / "x.zip").write_bytes(local + data + central + end)
     refused(place / "x.zip", "cannot unpack", limit=1000)
-
-
-def test_many_small_members_count_together(place):
-    pack(place / "x.zip", {f"{k:04d}": bytes(20_000) for k in range(1000)})
-    refused(place / "x.zip", "unpacks to more than", limit=10_000_000)
-
-
-def test_no_room_stops_it(place, monkeypatch):
-    monkeypatch.setattr(archives, "free_space", lambda _: files.RESERVE + 1000)
-    refused(pack(place / "x.tar.gz", FILES), "no more room")
 
 
 @pytest.mark.parametrize("kind", [".zip", ".tar", ".tar.gz", ".tar.zst"])
@@ -235,11 +215,6 @@ def test_without_zstandard_the_command_that_installs_it_is_named(place, monkeypa
     monkeypatch.setitem(sys.modules, "zstandard", None)
     (place / "x.tar.zst").write_bytes(b"(")
     refused(place / "x.tar.zst", r"workshop_lib\[geo\]")
-
-
-def test_a_python_without_the_safe_filter_is_told(place, monkeypatch):
-    monkeypatch.delattr(tarfile, "data_filter")
-    refused(pack(place / "x.tar", FILES), "update it to at least 3.10.12")
 
 
 @given(st.text(max_size=40))

@@ -17,15 +17,16 @@ import tarfile
 import uuid
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.files import RESERVE, free_space, human_size
+from workshop_lib.files import human_size
 
 # Images hardly shrink: what unpacks to a hundred times its size is no data set.
 _RATIO = 100
@@ -44,6 +45,16 @@ _DAMAGED = (
 )
 
 
+class _Member(NamedTuple):
+    """One file or folder of an archive, as its list of contents declares it."""
+
+    name: str
+    size: int  # bytes; zipfile and tarfile write no more than that
+    is_folder: bool
+    is_file: bool
+    extract: Callable[[Path], object]  # to a folder
+
+
 def unpack(archive: Path | str, folder: Path | str, limit: int = 0) -> None:
     """Unpack .zip, .whl, .tar, .tar.gz or .tar.zst into a new folder.
 
@@ -54,16 +65,28 @@ def unpack(archive: Path | str, folder: Path | str, limit: int = 0) -> None:
 
     Raises:
         WorkshopError: names that lead out of the folder, links, devices, a file that
-            occurs twice, more bytes than `limit` or than the disk has room for, a
-            damaged archive. Nothing is kept of what was unpacked.
+            occurs twice, more bytes than `limit`, a damaged archive, a full disk.
+            Nothing is kept of what was unpacked.
     """
     archive, folder = Path(archive), Path(folder)
     if folder.exists():
         raise WorkshopError(f"{folder} exists: remove it to unpack {archive} again.")
+    limit = limit or max(_SMALL, _RATIO * archive.stat().st_size)
     temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.unpacking")
     temporary.mkdir(parents=True)
     try:
-        _unpack_members(archive, temporary, _Guard(archive, temporary, limit))
+        with tqdm(desc="unpacking", unit="B", unit_scale=True, disable=None) as bar:
+            total = 0
+            for member in _members(archive):
+                total += member.size
+                if total > limit:
+                    raise WorkshopError(
+                        f"{archive} unpacks to more than {human_size(limit)}, which no"
+                        " known data set does. Nothing was kept."
+                    )
+                _check(member, temporary)
+                member.extract(temporary)
+                bar.update(member.size)
         temporary.rename(folder)
     except _DAMAGED as error:
         raise WorkshopError(
@@ -100,83 +123,50 @@ def check_name(name: str) -> PurePosixPath:
     return path
 
 
-class _Guard:
-    """Refuse a member of an archive before it is written."""
-
-    def __init__(self, archive: Path, folder: Path, limit: int) -> None:
-        packed = archive.stat().st_size
-        self.what = f"{archive} ({human_size(packed)})"
-        self.folder, self.size = folder, 0
-        self.limit = limit or max(_SMALL, _RATIO * packed)
-        self.room = max(0, free_space(folder) - RESERVE)
-        self.bar: Any = tqdm(desc="unpacking", unit="B", unit_scale=True, disable=None)
-
-    def check(self, name: str, size: int, is_folder: bool, is_file: bool) -> None:
-        """Check name, kind and size; zipfile and tarfile write no more than declared.
-
-        Raises:
-            WorkshopError, FileExistsError: it must not be written.
-        """
-        target = self.folder / check_name(name)
-        if not is_folder and not is_file:
-            raise WorkshopError(
-                f"the archive holds {name!r}, which is a link or a device, not a file:"
-                " data sets have none. Nothing was kept."
-            )
-        # Also a name that differs only in case, where the disk does not care
-        if target.exists() and not is_folder:
-            raise FileExistsError(f"{name!r} exists already")
-        self.bar.update(size)
-        self.size += size
-        if self.size > self.limit:
-            raise WorkshopError(
-                f"{self.what} unpacks to more than {human_size(self.limit)}, which no"
-                " known data set does. Nothing was kept."
-            )
-        if self.size > self.room:
-            raise WorkshopError(
-                f"{self.what} unpacks to more than {human_size(self.room)}, and the"
-                " disk has no more room: free some space, or choose another disk"
-                " (--root)."
-            )
+def _check(member: _Member, folder: Path) -> None:
+    """Refuse a member that leads out, is a link or a device, or exists already."""
+    target = folder / check_name(member.name)
+    if not member.is_folder and not member.is_file:
+        raise WorkshopError(
+            f"the archive holds {member.name!r}, which is a link or a device, not a"
+            " file: data sets have none. Nothing was kept."
+        )
+    # Also a name that differs only in case, where the disk ignores case
+    if target.exists() and not member.is_folder:
+        raise FileExistsError(f"{member.name!r} exists already")
 
 
-def _unpack_members(archive: Path, folder: Path, guard: _Guard) -> None:
-    """Unpack by the archive's ending, each member after a look at it."""
+def _members(archive: Path) -> Iterator[_Member]:
+    """List what an archive holds, by its ending."""
     name = archive.name.lower()
-    with guard.bar:
-        if name.endswith((".zip", ".whl")):  # a Python wheel is a zip
-            _unpack_zip(archive, folder, guard)
-        elif name.endswith((".tar", ".tar.gz", ".tgz", ".tar.zst")):
-            _unpack_tar(archive, folder, guard)
-        else:
-            raise WorkshopError(
-                f"{archive}: known archives end in .zip, .tar, .tar.gz, .tgz or"
-                " .tar.zst."
-            )
+    if name.endswith((".zip", ".whl")):  # a Python wheel is a zip
+        return _zip_members(archive)
+    if name.endswith((".tar", ".tar.gz", ".tgz", ".tar.zst")):
+        return _tar_members(archive)
+    raise WorkshopError(
+        f"{archive}: known archives end in .zip, .tar, .tar.gz, .tgz or .tar.zst."
+    )
 
 
-def _unpack_zip(archive: Path, folder: Path, guard: _Guard) -> None:
+def _zip_members(archive: Path) -> Iterator[_Member]:
     with zipfile.ZipFile(archive) as file:
         for info in file.infolist():
             kind = stat.S_IFMT(info.external_attr >> 16)  # 0 if packed on Windows
             is_file = kind in (0, stat.S_IFREG)
-            guard.check(info.filename, info.file_size, info.is_dir(), is_file)
-            file.extract(info, folder)
+            extract = partial(file.extract, info)
+            yield _Member(
+                info.filename, info.file_size, info.is_dir(), is_file, extract
+            )
 
 
-def _unpack_tar(archive: Path, folder: Path, guard: _Guard) -> None:
-    """Unpack as a stream: hundreds of gigabytes are read once, from begin to end."""
-    if not hasattr(tarfile, "data_filter"):
-        raise WorkshopError(
-            "this Python cannot unpack tar archives safely: update it to at least"
-            " 3.10.12, 3.11.4 or 3.12."
-        )
+def _tar_members(archive: Path) -> Iterator[_Member]:
+    """Read as a stream: hundreds of gigabytes are read once, from begin to end."""
     with _tar_stream(archive) as stream:
         with tarfile.open(fileobj=stream, mode="r|") as tar:
             for info in tar:
-                guard.check(info.name, max(0, info.size), info.isdir(), info.isreg())
-                tar.extract(info, folder, filter="data")
+                extract = partial(tar.extract, info, filter="data")
+                size = max(0, info.size)
+                yield _Member(info.name, size, info.isdir(), info.isreg(), extract)
                 # tarfile keeps every member: gigabytes for millions of files
                 tar.members.clear()  # type: ignore[attr-defined]
         while stream.read(1 << 20):  # to the end, where gzip's checksum is
@@ -195,8 +185,7 @@ def _tar_stream(archive: Path) -> Iterator[Any]:
         import zstandard
     except ImportError:
         raise WorkshopError(
-            f"{archive.name} needs the package zstandard: pip install"
-            " 'workshop_lib[geo]'."
+            f"{archive.name} needs zstandard: pip install 'workshop_lib[geo]'."
         ) from None
     unpacker = zstandard.ZstdDecompressor(max_window_size=1 << 31)
     try:

@@ -25,7 +25,6 @@ from typing import Any, Literal, NamedTuple
 from workshop_lib.errors import unknown_name
 from workshop_lib.files import human_size
 
-_DEPTH = 8  # folders that archives like to wrap around the images
 _PAGE = (b"<!doctype html", b"<html")
 
 
@@ -40,6 +39,21 @@ class Mirror(NamedTuple):
 
     url: str = ""
     checksum: str = ""
+
+    def checksum_error(self, path: Path) -> str:
+        """Explain why a file on the disk is not this one; empty if it may be.
+
+        A web page is recognised even where no checksum is published.
+        """
+        import pooch
+
+        with path.open("rb") as file:
+            if error := web_page_error(file.read(4096)):
+                return error
+        kind, _, expected = self.checksum.partition(":")
+        found = pooch.file_hash(path, kind) if kind else ""
+        wrong = f"its {kind} is {found}, expected {expected}"
+        return "" if found == expected else wrong
 
 
 @dataclass(frozen=True)
@@ -61,24 +75,10 @@ class RemoteFile:
     folder: str = ""
 
     def checksum_error(self, path: Path) -> str:
-        """Explain why a file on the disk is not this one; empty if it matches a mirror.
-
-        A web page is recognised even where no checksum is published.
-        """
-        import pooch
-
-        with path.open("rb") as file:
-            head = file.read(4096)
-        if error := web_page_error(head):
-            return error
-        reasons = []
-        for checksum in dict.fromkeys(mirror.checksum for mirror in self.mirrors):
-            kind, _, expected = checksum.partition(":")
-            found = pooch.file_hash(path, kind) if kind else ""
-            if found == expected:
-                return ""
-            reasons.append(f"its {kind} is {found}, expected {expected}")
-        return " / ".join(reasons)
+        """Explain why a file on the disk is not this one; empty if a mirror has it."""
+        different = {mirror.checksum: mirror for mirror in self.mirrors}.values()
+        reasons = [mirror.checksum_error(path) for mirror in different]
+        return "" if "" in reasons else " / ".join(reasons)
 
     def is_in(self, folder: Path) -> bool:
         """Report whether this file has been unpacked or copied to a data folder."""
@@ -125,15 +125,10 @@ class DatasetInfo:
     def find_images(self, folder: Path) -> Path | None:
         """Find the folder that holds all classes (or landmarks), at whatever depth."""
         wanted = set(self.classes or self.landmarks)
-        level = [folder] if folder.is_dir() else []
-        for _ in range(_DEPTH):
-            inner: list[Path] = []
-            for one in level:
-                folders = sorted(p for p in one.iterdir() if p.is_dir())
-                if wanted <= {p.name for p in folders}:
-                    return one
-                inner += [p for p in folders if not p.name.startswith(".")]
-            level = inner
+        for place, folders, _ in os.walk(folder, followlinks=True):
+            if wanted <= set(folders):
+                return Path(place)
+            folders[:] = sorted(one for one in folders if not one.startswith("."))
         return None
 
     def describe(self, folder: Path) -> str:

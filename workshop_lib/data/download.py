@@ -1,15 +1,12 @@
 """Public data sets on this machine: downloaded or given, verified, unpacked.
 
-A host of data disappears sooner or later, or sends a wrong file. So every file has
-several mirrors, what has arrived is kept in `NAME.CHECKSUM.part`, and only a file with
-the right checksum gets its name. An archive appears unpacked and whole, or not at all;
-what is there is never fetched again. Beside the images are LICENCE.txt, CITATION.txt
-and ORIGIN.txt.
+Only a file with the right checksum is used, an archive appears unpacked and whole or
+not at all, and what is there is never fetched again. Beside the images are LICENCE.txt,
+CITATION.txt and ORIGIN.txt.
 """
 
-__all__ = ["download", "get", "resolve"]
+__all__ = ["get", "resolve"]
 
-import hashlib
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,12 +14,11 @@ from pathlib import Path
 from workshop_lib.data.archives import unpack
 from workshop_lib.data.catalog import (
     DatasetInfo,
-    Mirror,
     RemoteFile,
     data_folder,
     find_dataset,
 )
-from workshop_lib.data.transfer import MirrorError, Transfer
+from workshop_lib.data.transfer import fetch
 from workshop_lib.errors import WorkshopError
 from workshop_lib.files import (
     human_size,
@@ -30,105 +26,6 @@ from workshop_lib.files import (
     write_or_explain,
     write_text,
 )
-
-_SLOW = 20_000  # bytes per second below which the next mirror is tried
-
-
-def download(
-    remote: RemoteFile,
-    folder: Path | str,
-    timeout: float = 30.0,
-    tries: int = 2,
-    pause: float = 1.0,
-) -> Path:
-    """Fetch a file from the first mirror that has it, and verify it.
-
-    Continues what an earlier call left. A file that exists already is verified, and
-    not fetched again.
-
-    Args:
-        remote: the file and its mirrors.
-        folder: made if need be.
-        timeout, tries, pause: patience with a mirror; see `Transfer`.
-
-    Raises:
-        WorkshopError: no mirror has the right file (with what each of them said, the
-            checksum, and where to put the file by hand), a wrong file of that name is
-            in the way, or the disk is full.
-    """
-    final = Path(folder) / remote.name
-    if final.exists():
-        _checksum_error(final, remote, any_version=False)
-        return final
-    problems = []
-    for mirror in remote.mirrors:
-        slowest = 0 if mirror is remote.mirrors[-1] else _SLOW  # the last may be slow
-        print(f"from {mirror.url}", flush=True)
-        transfer = Transfer(_part(final, mirror), timeout, tries, pause, slowest)
-        problem = _retrieve(mirror, final, transfer)
-        if not problem:
-            return final
-        print(f"  {problem}", flush=True)
-        problems.append(f"{mirror.url}: {problem}")
-    sums = " or ".join(dict.fromkeys(m.checksum for m in remote.mirrors if m.checksum))
-    raise WorkshopError(
-        f"could not get {remote.name}:\n  "
-        + "\n  ".join(problems)
-        + f"\nWithout this network: fetch it elsewhere from {remote.mirrors[0].url}"
-        f" (checksum {sums or 'not published'}), then put it at {final}, or give it"
-        " with --from, and run the command again. What has arrived is kept and will be"
-        " used."
-    )
-
-
-def _part(final: Path, mirror: Mirror) -> Path:
-    """Name an unfinished file by its checksum: mirrors of the same bytes share it."""
-    checksum = mirror.checksum.partition(":")[2]
-    tag = checksum or hashlib.sha256(mirror.url.encode()).hexdigest()
-    return final.with_name(f"{final.name}.{tag[:8]}.part")
-
-
-def _retrieve(mirror: Mirror, final: Path, transfer: Transfer) -> str:
-    """Fetch and verify one mirror's file; return what went wrong, empty if nothing."""
-    import pooch
-
-    pooch.get_logger().setLevel("WARNING")  # it would advise programmers
-    problem = ""
-    # The beginning left by an earlier call may be damaged: then once more, all of it.
-    for _ in range(1 + transfer.part.exists()):
-        try:
-            pooch.retrieve(
-                mirror.url, mirror.checksum or None, final.name, final.parent,
-                downloader=transfer,
-            )  # fmt: skip
-            return ""
-        except MirrorError as error:
-            return str(error)
-        except WorkshopError:
-            raise
-        except ValueError as error:  # a wrong checksum; pooch has removed the file
-            problem = str(error)
-    return problem
-
-
-def resolve(name: str, root: Path | str | None = None) -> Path:
-    """Find the folder with the images of a data set that `get` has fetched.
-
-    Raises:
-        WorkshopError: no such data set, or it is not there; names the command.
-    """
-    info, folder = find_dataset(name), data_folder(name, root)
-    whole = info.files and all(remote.is_in(folder) for remote in info.files)
-    images = info.find_images(folder) if whole else None
-    if images is None:
-        size = sum(remote.size for remote in info.files)
-        about = f" ({human_size(size)})" if size else ""
-        raise WorkshopError(
-            f"{info.title} is not in {folder}: run `workshop data {name} get` once"
-            f"{about}, or set WORKSHOP_DATA to the folder that holds"
-            f" {folder.name}/."
-        )
-    return images
 
 
 def get(
@@ -168,7 +65,7 @@ def get(
         archive, wrong = here[remote.name], ""
         downloaded = not archive.exists()  # and so may be removed afterwards
         if downloaded:
-            download(remote, folder)
+            fetch(remote, folder)
         else:
             wrong = _checksum_error(archive, remote, any_version)
         _install(archive, remote, info, folder, any_version)
@@ -181,6 +78,25 @@ def get(
     print(f"{info.title} is in {folder}\nlicence: {info.licence}")
     print("\n".join(f"cite: {paper}" for paper in info.citation))
     return folder
+
+
+def resolve(name: str, root: Path | str | None = None) -> Path:
+    """Find the folder with the images of a data set that `get` has fetched.
+
+    Raises:
+        WorkshopError: no such data set, or it is not there; names the command.
+    """
+    info, folder = find_dataset(name), data_folder(name, root)
+    whole = info.files and all(remote.is_in(folder) for remote in info.files)
+    images = info.find_images(folder) if whole else None
+    if images is None:
+        size = sum(remote.size for remote in info.files)
+        about = f" ({human_size(size)})" if size else ""
+        raise WorkshopError(
+            f"{info.title} is not in {folder}: run `workshop data {name} get` once"
+            f"{about}, or set WORKSHOP_DATA to the folder that holds {folder.name}/."
+        )
+    return images
 
 
 def _match_given(info: DatasetInfo, given: Sequence[Path]) -> dict[str, Path]:
@@ -197,9 +113,8 @@ def _match_given(info: DatasetInfo, given: Sequence[Path]) -> dict[str, Path]:
         if len(fits) != 1:
             names = ", ".join(one.name for one in info.files)
             raise WorkshopError(
-                f"--from {path}: {info.title} consists of {names}, and this is none"
-                " of them by its name or its checksum. Give the right file, or give"
-                " it the right name."
+                f"--from {path}: {info.title} consists of {names}, and this is none of"
+                " them by its name or checksum. Give the right file, or rename it."
             )
         own[fits[0].name] = path
     return own
@@ -235,11 +150,7 @@ def _checksum_error(path: Path, remote: RemoteFile, any_version: bool) -> str:
 
 
 def _install(
-    archive: Path,
-    remote: RemoteFile,
-    info: DatasetInfo,
-    folder: Path,
-    any_version: bool,
+    archive: Path, remote: RemoteFile, info: DatasetInfo, folder: Path, any_size: bool
 ) -> None:
     """Unpack an archive to its place, or copy what is no archive."""
     if not remote.folder:
@@ -248,9 +159,8 @@ def _install(
             write_or_explain(target, lambda part: shutil.copyfile(archive, part))
         return
     place = folder / remote.folder
-    # No known version is four times as large; another one may have any size, within
-    # reason.
-    unpack(archive, place, limit=0 if any_version else 4 * remote.unpacked)
+    # No known version is four times as large
+    unpack(archive, place, limit=0 if any_size else 4 * remote.unpacked)
     if remote is info.files[-1] and info.find_images(folder) is None:
         wanted = ", ".join(list(info.classes or info.landmarks)[:3])
         shutil.rmtree(place)
