@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from tests.evaluation.test_new_images import save
+from tests.evaluation.photos import save
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.new_images import PredictedFiles
 from workshop_lib.report.predictions import write_prediction_page
