@@ -15,9 +15,8 @@ import pytest
 
 from tests.experiments.pictures import write_pictures
 from workshop_lib import cli
-from workshop_lib.commands import explained
-from workshop_lib.commands.options import with_settings
-from workshop_lib.commands.train import train as train_command
+from workshop_lib.commands.options import hyperparameters, with_settings
+from workshop_lib.commands.training import train as train_command
 from workshop_lib.config import Config
 from workshop_lib.data.catalog import datasets
 from workshop_lib.methods import METHODS
@@ -112,7 +111,7 @@ def test_every_setting_and_hyperparameter_says_what_it_is(method):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_what_is_read_from_the_source_is_what_is_imported(method):
-    found = {k: v.default for k, v in explained.hyperparameters(method).items()}
+    found = {k: v.default for k, v in hyperparameters(method).items()}
     assert found == METHODS[method]().hyperparameters()
 
 
@@ -409,3 +408,23 @@ def test_new_photos_are_predicted_and_runs_reported(photos, tmp_path, capsys):
     assert run("report", "a") == 0
     assert (tmp_path / "a" / "report.html").stat().st_size > 1000
     assert run("report", "nowhere") == 2
+
+
+def test_a_fraction_of_the_labels_is_kept(photos, tmp_path, capsys):
+    share = ("--label-fraction", 0.5, "--size", 16, "--save", "saved")
+    assert run("split", photos, *share) == 0
+    said = capsys.readouterr().out
+    assert "labeled 8, unlabeled 14, val 4, test 6" in said and "nothing found" in said
+    assert len((tmp_path / "saved" / "labeled.txt").read_text().splitlines()) == 8
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--block-km", 10), "no coordinates"),
+        (("--predefined", "ucm"), "of the predefined split 'ucm' are not in"),
+    ],
+)
+def test_a_split_that_the_images_cannot_have_is_refused(photos, flags, said, capsys):
+    assert run("split", photos, "--size", 16, *flags) == 2
+    assert said in capsys.readouterr().err

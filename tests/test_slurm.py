@@ -6,18 +6,19 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
-import numpy as np
 import pytest
 import torch
 import tyro
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
+from tests.experiments.pictures import four_steps, write_pictures
 from workshop_lib import cli
 from workshop_lib.commands.options import with_settings
-from workshop_lib.commands.slurm import job_script, minutes_to_ask_for
+from workshop_lib.commands.training import slurm
 from workshop_lib.config import Config
 from workshop_lib.errors import WorkshopError
 from workshop_lib.files import read_json
@@ -29,6 +30,7 @@ needs_bash = pytest.mark.skipif(
     shutil.which("bash") is None or os.name == "nt", reason="needs bash"
 )
 ROOT = Path(__file__).parents[1]
+CONFIG = preset("class")
 
 # Starts two tasks here, passes signals on, returns the highest code: as srun does.
 SRUN = """#!/bin/bash
@@ -103,14 +105,18 @@ def test_any_setting_survives_the_way_through_the_shell(**changes):
     assert read_flags(train_flags(config)) == config
 
 
+def job_script(place: Path, config: Config = CONFIG, **options: Any) -> str:
+    """Write a job script, and return it."""
+    slurm(config, out=place / "job.sh", **{"hours": 1, **options})
+    return (place / "job.sh").read_text()
+
+
 @needs_bash
 @pytest.mark.parametrize("gpus", [0, 4])
 def test_bash_understands_the_script(gpus, tmp_path):
     config = preset(method="comatch", name="my images/$it's `here`")
-    text = job_script(config, nodes=2, gpus=gpus, folder=Path("runs/a b"))
-    path = tmp_path / "job.sh"
-    path.write_text(text)
-    subprocess.run(["bash", "-n", str(path)], check=True)
+    text = job_script(tmp_path, config, nodes=2, gpus=gpus, folder=Path("runs/a b"))
+    subprocess.run(["bash", "-n", str(tmp_path / "job.sh")], check=True)
     # Directives count only before the first command
     lines = text.splitlines()
     first = next(k for k, one in enumerate(lines) if one and not one.startswith("#"))
@@ -123,22 +129,31 @@ def test_bash_understands_the_script(gpus, tmp_path):
     assert "#SBATCH --job-name=comatch--it-s-here-" in lines
 
 
-def test_what_a_cluster_would_refuse_is_refused_here():
-    for wrong in ({"nodes": 0}, {"gpus": -1}, {"cpus": 0}, {"minutes": 2}):
-        with pytest.raises(WorkshopError, match="at least"):
-            job_script(preset(), **wrong)
-    with pytest.raises(WorkshopError, match="16 for 3 processes.*multiple of 3"):
-        job_script(preset(), nodes=3, gpus=1)
-    with pytest.raises(WorkshopError, match="like partition=gpu"):
-        job_script(preset(), options=["-p gpu"])
-    assert "#SBATCH --exclusive\n" in job_script(preset(), options=["exclusive"])
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"nodes": 0}, "nodes=0: it must be at least 1"),
+        ({"gpus": -1}, "at least"),
+        ({"cpus": 0}, "at least"),
+        ({"hours": 0.03}, "minutes=2: it must be at least 5"),
+        ({"nodes": 3}, "16 for 3 processes.*multiple of 3"),
+        ({"options": ["-p gpu"]}, "like partition=gpu"),
+    ],
+)
+def test_what_a_cluster_would_refuse_is_refused_here(options, said, tmp_path):
+    with pytest.raises(WorkshopError, match=said):
+        job_script(tmp_path, **options)
+    assert not (tmp_path / "job.sh").exists()
 
 
-def test_the_time_limit_has_room_and_an_end():
-    assert minutes_to_ask_for(0) == 10
-    assert minutes_to_ask_for(3600) == 100
-    assert minutes_to_ask_for(1e7) == 24 * 60
-    assert "--time=25:05:00" in job_script(preset(), minutes=25 * 60 + 5)
+@pytest.mark.parametrize(
+    ("seconds", "limit"), [(0, "00:10"), (3600, "01:40"), (1e7, "24:00")]
+)
+def test_the_time_limit_has_room_and_an_end(seconds, limit, tmp_path, monkeypatch):
+    found = SimpleNamespace(seconds=seconds)
+    monkeypatch.setattr("workshop_lib.training.budget.budget", lambda *_, **__: found)
+    assert f"--time={limit}:00\n" in job_script(tmp_path, hours=None)
+    assert "--time=25:05:00\n" in job_script(tmp_path, hours=25 + 5 / 60)
 
 
 def test_the_command_writes_the_script(tmp_path, monkeypatch, capsys):
@@ -177,31 +192,16 @@ def cluster(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("SLURM_JOB_ID", str(os.getpid()))
     monkeypatch.setenv("SLURM_JOB_NODELIST", "node[1-2]")
     monkeypatch.delenv("WORKSHOP_PRESET", raising=False)
-    rng = np.random.default_rng(0)
-    for name, level in (("bright", 180), ("dark", 40)):
-        (tmp_path / "photos" / name).mkdir(parents=True)
-        for k in range(12):
-            pixels = rng.normal(level, 20, (8, 8, 3)).clip(0, 255).astype(np.uint8)
-            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{k}.png")
+    write_pictures(tmp_path / "photos")
     return tmp_path
 
 
 def submit(folder: Path, steps: int) -> "subprocess.Popen[str]":
     """Start a job as SLURM would on its first node."""
-    config = preset(
-        "class",
-        name="photos",
-        size=8,
-        steps=steps,
-        eval_every=20,
-        batch_size=4,
-        mu=2,
-        precision="fp32",
-    )
-    path = folder / "job.sh"
-    path.write_text(job_script(config, nodes=2, gpus=0, cpus=1, folder=Path("run")))
+    config = four_steps(Path("photos")).replace(size=8, steps=steps, eval_every=20)
+    job_script(folder, config, nodes=2, gpus=0, cpus=1, folder=Path("run"))
     return subprocess.Popen(
-        ["bash", str(path)],
+        ["bash", "job.sh"],
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -2,42 +2,37 @@
 
 __all__ = ["COMMANDS", "main"]
 
-import ast
 import inspect
 import sys
 from collections.abc import Callable
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import tyro
 
-import workshop_lib
 from workshop_lib.errors import WorkshopError, unknown_name
 
-# Each command and its module, which is imported when the command runs.
-_ROOM = "workshop_lib.commands"
+# Each command, and the module of `workshop_lib.commands` that is imported to run it.
 COMMANDS = {
-    "quickstart": f"{_ROOM}.experiments",
-    "train": f"{_ROOM}.train",
-    "compare": f"{_ROOM}.experiments",
-    "results": f"{_ROOM}.experiments",
-    "evaluate": f"{_ROOM}.train",
-    "predict": f"{_ROOM}.predict",
-    "map": f"{_ROOM}.map",
-    "embed": f"{_ROOM}.embed",
-    "report": f"{_ROOM}.report",
-    "budget": f"{_ROOM}.train",
-    "slurm": f"{_ROOM}.slurm",
-    "submit": f"{_ROOM}.leaderboard",
-    "leaderboard": f"{_ROOM}.leaderboard",
-    "data": f"{_ROOM}.data",
-    "split": f"{_ROOM}.data",
-    "notebooks": f"{_ROOM}.notebooks",
-    "doctor": f"{_ROOM}.data",
+    "quickstart": "experiments",
+    "train": "training",
+    "compare": "experiments",
+    "results": "experiments",
+    "evaluate": "runs",
+    "predict": "runs",
+    "map": "runs",
+    "embed": "runs",
+    "report": "experiments",
+    "budget": "training",
+    "slurm": "training",
+    "submit": "course",
+    "leaderboard": "course",
+    "data": "datasets",
+    "split": "datasets",
+    "notebooks": "course",
+    "doctor": "datasets",
 }
 _HELP = ("-h", "--help")
-_FOLDER = Path(workshop_lib.__file__).parents[1]
 
 
 def main(args: list[str] | None = None) -> int:
@@ -49,10 +44,6 @@ def main(args: list[str] | None = None) -> int:
         Ctrl-C.
     """
     args = sys.argv[1:] if args is None else args
-    if args == ["doctor"]:
-        from workshop_lib.doctor import main as doctor
-
-        return doctor()  # before anything needs torch, which may be what is broken
     if not args or args[0] in _HELP:
         print(_overview())
         return 0 if args else 2
@@ -77,9 +68,15 @@ def main(args: list[str] | None = None) -> int:
     return int(code or 0)
 
 
+def _function(name: str) -> Callable[..., Any]:
+    module = import_module(f"workshop_lib.commands.{COMMANDS[name]}")
+    function: Callable[..., Any] = getattr(module, name)
+    return function
+
+
 def _command(name: str, args: list[str]) -> Callable[..., Any]:
     """Import a command; one that takes a config gets a flag for each setting."""
-    command: Callable[..., Any] = getattr(import_module(COMMANDS[name]), name)
+    command = _function(name)
     if "config" not in inspect.signature(command).parameters:
         return command
     from workshop_lib.commands.options import with_settings
@@ -89,34 +86,30 @@ def _command(name: str, args: list[str]) -> Callable[..., Any]:
 
 def _overview() -> str:
     """List the commands, each with the first line of its help."""
+    heads = {name: (_function(name).__doc__ or "").splitlines()[0] for name in COMMANDS}
     lines = [
         "usage: workshop COMMAND [OPTIONS]",
         "",
         "Learning from few labels in remote sensing.",
         "",
+        *(f"  {name:12s}{head}" for name, head in heads.items()),
+        "",
+        "`workshop COMMAND --help` explains its options.",
     ]
-    for name, module in COMMANDS.items():
-        path = _FOLDER.joinpath(*module.split(".")).with_suffix(".py")
-        # Read, not imported: that would take as long as all commands together
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.FunctionDef) and node.name == name:
-                first = (ast.get_docstring(node) or "").splitlines()[0]
-                lines.append(f"  {name:12s}{first}")
-    return "\n".join([*lines, "", "`workshop COMMAND --help` explains its options."])
+    return "\n".join(lines)
 
 
 def _explain(error: Exception) -> int:
     """Explain a full disk, a lost file or memory that ran out; raise anything else."""
     from workshop_lib.session import is_out_of_memory
 
+    said = str(error)
     if is_out_of_memory(error):
-        advice = "out of memory: use smaller images (--size) or a smaller --batch-size"
-        print(f"workshop: {advice}", file=sys.stderr)
-        return 2
-    if isinstance(error, OSError):
-        print(f"workshop: {error}", file=sys.stderr)
-        return 2
-    raise error
+        said = "out of memory: use smaller images (--size) or a smaller --batch-size"
+    elif not isinstance(error, OSError):
+        raise error
+    print(f"workshop: {said}", file=sys.stderr)
+    return 2
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Commands about several trainings: the quickstart, comparisons, tables."""
+"""Commands about several trainings: the quickstart, comparisons, tables, pages."""
 
-__all__ = ["compare", "quickstart", "results"]
+__all__ = ["compare", "quickstart", "report", "results"]
 
 import shlex
 from pathlib import Path
@@ -130,6 +130,24 @@ def results(runs: tyro.conf.Positional[list[Path]], out: Path | None = None) -> 
         csv = out.suffix == ".csv"
         write_text(out, table.to_csv(index=False) if csv else as_markdown(table))
         print(f"written: {out}")
+
+
+def report(runs: tyro.conf.Positional[list[Path]], out: Path | None = None) -> None:
+    """Write one page about a run, or comparing several runs on the same split.
+
+    Example: workshop report runs/quickstart/supervised runs/quickstart/fixmatch
+
+    Args:
+        runs: folders of finished runs.
+        out: the HTML file; default report.html in the first run's folder.
+    """
+    from workshop_lib.report.page import report_runs
+
+    if not runs:
+        raise WorkshopError("give the folder of at least one finished run.")
+    path = out or runs[0] / "report.html"
+    report_runs(runs, path)
+    print(f"written: {path}")
 
 
 def _check_used(given: dict[str, Any], configs: dict[str, Config]) -> None:

@@ -1,6 +1,18 @@
 #!/bin/bash
-{% for option in directives %}
-#SBATCH {{ option }}
+#SBATCH --job-name={{ name }}
+#SBATCH --nodes={{ nodes }}
+#SBATCH --ntasks-per-node={{ per_node }}
+{% if gpus %}
+#SBATCH --gpus-per-node={{ gpus }}
+{% endif %}
+#SBATCH --cpus-per-task={{ cpus }}
+#SBATCH --time={{ time }}
+#SBATCH --signal=B:USR1@120
+#SBATCH --requeue
+#SBATCH --open-mode=append
+#SBATCH --output=%x-%j.out
+{% for option in options %}
+#SBATCH --{{ option }}
 {% endfor %}
 # Written by `workshop slurm`. Submit it with sbatch from the folder where `workshop
 # train` would run: data, runs and caches must be where all nodes see them.

@@ -2,53 +2,65 @@
 
 A command that takes a `config` gets, in its place, a flag for each setting in four
 groups, one for each hyperparameter of the method, and `--preset`, `--task` and
-`--method`, which decide the defaults that `--help` shows.
+`--method`, which decide the defaults that `--help` shows. Hyperparameters are read from
+the source of the methods: importing them would load torch, which takes seconds.
 """
 
-__all__ = ["with_settings"]
+__all__ = ["Option", "hyperparameters", "method_names", "with_settings"]
 
 import argparse
+import ast
 import inspect
-from collections.abc import Callable, Sequence
-from dataclasses import field, make_dataclass
-from typing import Annotated, Any, get_type_hints
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields, make_dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, get_type_hints
 
 import tyro
 
-from workshop_lib.commands.explained import (
-    Option,
-    hyperparameters,
-    method_names,
-    settings,
-)
-from workshop_lib.config import Config
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.presets import (
     TASKS,
     TIMES,
+    preset,
     preset_hyperparameters,
     preset_settings,
     preset_time,
 )
-from workshop_lib.settings import (
-    DataConfig,
-    ModelConfig,
-    OptimConfig,
-    RunConfig,
-)
+from workshop_lib.settings import DataConfig, ModelConfig, OptimConfig, RunConfig
 
-_SECTIONS = {
-    "data": DataConfig,
+
+@dataclass(frozen=True)
+class _NamedData(DataConfig):
+    # data set: "mini_eo" (or "mini_eo:SEED"), "ucm", "eurosat", "ben_ge", a folder with
+    # one folder of images per class, a .zip of such a folder, or a .txt with "path
+    # label" on each line
+    name: Annotated[str, tyro.conf.arg(name="data")] = DataConfig.name
+
+
+_NamedData.__doc__ = DataConfig.__doc__
+_SECTIONS: dict[str, type] = {
+    "data": _NamedData,
     "model": ModelConfig,
     "optim": OptimConfig,
     "run": RunConfig,
 }
+_KEYWORD = inspect.Parameter.KEYWORD_ONLY
 _MADE_HERE = ("config", "hyperparameters", "time")  # parameters without a flag
-_DATA_HELP = (
-    'data set: "mini_eo" (or "mini_eo:SEED"), "ucm", "eurosat", "ben_ge", a folder with'
-    ' one folder of images per class, a .zip of such a folder, or a .txt with "path'
-    ' label" on each line'
-)
+_FOLDER = Path(__file__).parents[1] / "methods"
+_TYPES = {"float": float, "int": int, "bool": bool, "str": str, "Literal": Literal}
+# An entry of the Args of a docstring, with the lines that continue it
+_ENTRY = re.compile(r"^    (\w[\w, ]*): (.*(?:\n {8}.*)*)", re.MULTILINE)
+
+
+class Option(NamedTuple):
+    """A hyperparameter of a method."""
+
+    type: Any
+    default: Any
+    help: str
 
 
 def with_settings(
@@ -63,70 +75,52 @@ def with_settings(
         WorkshopError: an unknown preset, task or method, or a hyperparameter of another
             method; names the nearest.
     """
-    several = "hyperparameters" in inspect.signature(command).parameters
+    own = inspect.signature(command).parameters
+    several = "hyperparameters" in own
     time, task, method = _choices(args)
     changed = preset_settings(time, task)
     known = _of_all_methods() if several else _of_method(method, time, task)
     _check_flags(args, known, method)
-    flags = {
-        "preset": (str, time, f"time at hand, which sets defaults: {', '.join(TIMES)}"),
-        "task": (str, task, f"what to learn, which sets defaults: {', '.join(TASKS)}"),
+    choices = {
+        "preset": (time, f"time at hand, which sets defaults: {', '.join(TIMES)}")
     }
+    choices["task"] = task, f"what to learn, which sets defaults: {', '.join(TASKS)}"
     if not several:
         names = ", ".join(method_names())
-        flags["method"] = (str, method, f"{names}. --method NAME --help shows its own")
-    added = [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=default,
-            annotation=Annotated[kind, tyro.conf.arg(help=text)],
-        )
-        for name, (kind, default, text) in flags.items()
-    ]
-    groups = {
-        name: _group(section.__doc__, _with_defaults(settings(section), changed))
-        for name, section in _SECTIONS.items()
-    }
-    groups["hyperparameter"] = _group("Of the method, or of those compared.", known)
-    added += [
-        inspect.Parameter(
-            name, inspect.Parameter.KEYWORD_ONLY, default=group(), annotation=group
-        )
-        for name, group in groups.items()
-    ]
-
-    def run(**given: Any) -> Any:
-        for name in flags:
-            given.pop(name)
-        values = {name: vars(given.pop(name)) for name in groups}
-        of_method = values.pop("hyperparameter")
-        flat = {k: v for section in values.values() for k, v in section.items()}
-        if several:
-            chosen = {k: v for k, v in of_method.items() if v is not None}
-            config = _config(time, task, "fixmatch", flat)
-            return command(config, chosen, time, **given)
-        return command(
-            config=_config(time, task, method, {**flat, **of_method}), **given
-        )
+        choices["method"] = method, f"{names}. --method NAME --help shows its own"
 
     hints = get_type_hints(command, include_extras=True)
-    own = [
-        parameter.replace(annotation=hints[name])
-        for name, parameter in inspect.signature(command).parameters.items()
+    flags = {
+        name: (hints[name], one.default)
+        for name, one in own.items()
         if name not in _MADE_HERE
-    ]
-    parameters = sorted([*own, *added], key=lambda one: one.kind)
-    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    run.__annotations__ = {one.name: one.annotation for one in parameters}
+    }
+    for name, (default, text) in choices.items():
+        flags[name] = Annotated[str, tyro.conf.arg(help=text)], default
+    for name, section in _SECTIONS.items():
+        mine = {f.name: changed[f.name] for f in fields(section) if f.name in changed}
+        flags[name] = section, section(**mine)
+    group = _group(known)
+    flags["hyperparameter"] = group, group()
+
+    def run(**given: Any) -> Any:
+        of_method = vars(given.pop("hyperparameter"))
+        sections = [vars(given.pop(name)) for name in _SECTIONS]
+        settings = {k: v for section in sections for k, v in section.items()}
+        given = {k: v for k, v in given.items() if k not in choices}
+        if not several:
+            config = preset(time, task, method).replace(**settings, **of_method)
+            return command(config=config, **given)
+        chosen = {k: v for k, v in of_method.items() if v is not None}
+        return command(preset(time, task).replace(**settings), chosen, time, **given)
+
+    run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        inspect.Parameter(name, _KEYWORD, default=default, annotation=kind)
+        for name, (kind, default) in flags.items()
+    )
+    run.__annotations__ = {name: kind for name, (kind, _) in flags.items()}
     run.__doc__, run.__name__ = command.__doc__, command.__name__
     return run
-
-
-def _config(time: str, task: str, method: str, changes: dict[str, Any]) -> Config:
-    from workshop_lib.presets import preset
-
-    return preset(time, task, method).replace(**changes)
 
 
 def _choices(args: Sequence[str]) -> tuple[str, str, str]:
@@ -135,39 +129,11 @@ def _choices(args: Sequence[str]) -> tuple[str, str, str]:
     for name in ("preset", "task", "method"):
         parser.add_argument(f"--{name}", nargs="?")
     found = parser.parse_known_args(list(args))[0]
-    time, task = found.preset or preset_time(), found.task or "scenes"
-    method = found.method or "fixmatch"
-    for kind, name, known in (
-        ("preset", time, TIMES),
-        ("task", task, TASKS),
-        ("method", method, method_names()),
-    ):
-        if name not in known:
-            raise unknown_name(kind, name, known)
-    return time, task, method
-
-
-def _of_method(method: str, time: str, task: str) -> dict[str, Option]:
-    """Return a method's hyperparameters with the preset's defaults."""
-    known = hyperparameters(method)
-    return _with_defaults(known, preset_hyperparameters(method, known, time, task))
-
-
-def _with_defaults(
-    options: dict[str, Option], changed: dict[str, Any]
-) -> dict[str, Option]:
-    return {
-        k: v._replace(default=changed.get(k, v.default)) for k, v in options.items()
-    }
-
-
-def _of_all_methods() -> dict[str, Option]:
-    """Return the hyperparameters of all methods, unset."""
-    found: dict[str, Option] = {}
-    for method in method_names():
-        for name, one in hyperparameters(method).items():
-            found[name] = one._replace(type=one.type | None, default=None)
-    return found
+    return (
+        found.preset or preset_time(),
+        found.task or "scenes",
+        found.method or "fixmatch",
+    )
 
 
 def _check_flags(args: Sequence[str], known: dict[str, Option], method: str) -> None:
@@ -187,13 +153,104 @@ def _check_flags(args: Sequence[str], known: dict[str, Option], method: str) -> 
             )
 
 
-def _group(doc: str | None, options: dict[str, Option]) -> type:
+def _of_method(method: str, time: str, task: str) -> dict[str, Option]:
+    """Return a method's hyperparameters with the preset's defaults."""
+    known = hyperparameters(method)
+    changed = preset_hyperparameters(method, known, time, task)
+    return {k: v._replace(default=changed.get(k, v.default)) for k, v in known.items()}
+
+
+def _of_all_methods() -> dict[str, Option]:
+    """Return the hyperparameters of all methods, unset."""
+    return {
+        name: one._replace(type=one.type | None, default=None)
+        for method in method_names()
+        for name, one in hyperparameters(method).items()
+    }
+
+
+def _group(options: dict[str, Option]) -> type:
     """Make a group of flags. They are checked together when the config is made."""
-    made = []
-    for one in options.values():
-        help_, name = one.help, None
-        if one.name == "name":
-            help_, name = _DATA_HELP, "data"
-        about = tyro.conf.arg(name=name, help=help_)
-        made.append((one.name, Annotated[one.type, about], field(default=one.default)))
+    made = [
+        (name, Annotated[one.type, tyro.conf.arg(help=one.help)], one.default)
+        for name, one in options.items()
+    ]
+    doc = "Of the method, or of those compared."
     return make_dataclass("Group", made, namespace={"__doc__": doc})
+
+
+def method_names() -> list[str]:
+    """List the names of all methods."""
+    return list(_methods())
+
+
+@cache
+def hyperparameters(method: str) -> dict[str, Option]:
+    """Return the hyperparameters of a method by name, without importing it.
+
+    Raises:
+        WorkshopError: an unknown method; lists the known ones and the nearest.
+
+    >>> hyperparameters("fixmatch")["threshold"].default
+    0.95
+    """
+    if method not in _methods():
+        raise unknown_name("method", method, _methods())
+    lineage = list(_lineage(_methods()[method]))
+    help_of = _explanations((*lineage, *_classes().values()))
+    found: dict[str, Option] = {}
+    for node in reversed(lineage):  # the base class first
+        for field in node.body:
+            if not isinstance(field, ast.AnnAssign) or field.value is None:
+                continue
+            kind, name = ast.unparse(field.annotation), ast.unparse(field.target)
+            if not kind.startswith("ClassVar"):
+                # Only types of plain values can be in a config
+                value = eval(kind, {"__builtins__": {}}, _TYPES)
+                default = ast.literal_eval(field.value)
+                found[name] = Option(value, default, help_of.get(name, ""))
+    return found
+
+
+@cache
+def _methods() -> dict[str, str]:
+    """Return the class of each method, by name: the table METHODS."""
+    for node in ast.parse((_FOLDER / "__init__.py").read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "METHODS":
+            assert isinstance(node.value, ast.Dict)
+            pairs = zip(node.value.keys, node.value.values, strict=True)
+            return {str(ast.literal_eval(k)): ast.unparse(v) for k, v in pairs if k}
+    raise TypeError(f"{_FOLDER / '__init__.py'} has no table METHODS")
+
+
+@cache
+def _classes() -> dict[str, ast.ClassDef]:
+    """Return the source of every class in the folder of methods, by name."""
+    trees = (
+        ast.parse(path.read_text(encoding="utf-8"))
+        for path in sorted(_FOLDER.glob("*.py"))
+    )
+    nodes = (node for tree in trees for node in tree.body)
+    return {node.name: node for node in nodes if isinstance(node, ast.ClassDef)}
+
+
+def _lineage(name: str) -> Iterator[ast.ClassDef]:
+    """Yield a class and its base classes, the most derived first."""
+    while name in _classes():
+        yield _classes()[name]
+        name = ast.unparse(_classes()[name].bases[0]) if _classes()[name].bases else ""
+
+
+def _explanations(classes: Iterable[ast.ClassDef]) -> dict[str, str]:
+    """Return what docstrings say of each hyperparameter; the first that explains it.
+
+    An entry such as "see `FixMatch`" explains nothing itself.
+    """
+    found: dict[str, str] = {}
+    for node in classes:
+        text = inspect.cleandoc(ast.get_docstring(node) or "").partition("\nArgs:\n")[2]
+        for names, help_ in _ENTRY.findall(text.split("\n\n")[0]):
+            if not help_.startswith(("see `", "as in `")):
+                for name in names.split(", "):
+                    found.setdefault(name, " ".join(help_.split()))
+    return found

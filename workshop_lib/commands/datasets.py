@@ -2,17 +2,13 @@
 
 __all__ = ["data", "doctor", "split"]
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from workshop_lib.data.catalog import (
-    DatasetInfo,
-    data_folder,
-    datasets,
-    find_dataset,
-)
+from workshop_lib.data.catalog import DatasetInfo, data_folder, datasets, find_dataset
 from workshop_lib.errors import WorkshopError
 
 if TYPE_CHECKING:
@@ -56,8 +52,7 @@ def data(
         seed: another seed draws another split.
         save: folder for the lists of names; default splits/NAME-LABELS-seedSEED.
     """
-    seeded = data.startswith("mini_eo:")
-    info = datasets().get("mini_eo" if seeded else data)
+    info = datasets().get("mini_eo" if data.startswith("mini_eo:") else data)
     if given and action != "get":
         raise WorkshopError("--from goes with get: workshop data NAME get --from FILE")
     if action == "get":
@@ -68,7 +63,12 @@ def data(
     elif action == "check":
         return _check(data, info, root)
     elif action == "split":
-        _split_known(data, info, root, labels_per_class, seed, save)
+        folder = Path(data).name if info is None else data.replace(":", "-")
+        save = save or Path("splits") / f"{folder}-{labels_per_class}-seed{seed}"
+        if info is None or info.layout == "made":
+            split(data, labels_per_class=labels_per_class, seed=seed, save=save)
+        else:
+            _split_public(info, root, labels_per_class, seed, save)
     else:
         _show(data, info, root, size, picture)
     return 0
@@ -81,6 +81,7 @@ def _show(
     size: int,
     picture: Path | None,
 ) -> None:
+    """Print what is known of a data set, and what is in it if it is at hand."""
     kind = picture.suffix.lstrip(".").lower() if picture else ""
     if picture and kind not in _PICTURES:
         raise WorkshopError(
@@ -106,7 +107,13 @@ def _show(
     if scenes.metadata:
         print(f"facts of each image: {', '.join(scenes.metadata)}")
     if picture:
-        _draw_samples(scenes, picture, kind)
+        from workshop_lib.files import write_or_explain
+        from workshop_lib.plots import class_samples
+
+        figure = class_samples(
+            scenes.images, scenes.labels, scenes.class_names, scenes.bands
+        )
+        write_or_explain(picture, partial(figure.savefig, format=kind))
         print(f"written: {picture}")
 
 
@@ -118,25 +125,15 @@ def _check(name: str, info: DatasetInfo | None, root: Path | None) -> int:
         return 0
     from workshop_lib.data.verify import check_integrity
 
-    folder = data_folder(name, root) if info else Path(name)
-    report = check_integrity(folder, info)
+    report = check_integrity(data_folder(name, root) if info else Path(name), info)
     print(report)
     return int(bool(report.faults))
 
 
-def _split_known(
-    name: str,
-    info: DatasetInfo | None,
-    root: Path | None,
-    labels_per_class: int,
-    seed: int,
-    save: Path | None,
+def _split_public(
+    info: DatasetInfo, root: Path | None, labels_per_class: int, seed: int, save: Path
 ) -> None:
-    folder = Path(name).name if info is None else name.replace(":", "-")
-    save = save or Path("splits") / f"{folder}-{labels_per_class}-seed{seed}"
-    if info is None or info.layout == "made":
-        split(name, labels_per_class=labels_per_class, seed=seed, save=save)
-        return
+    """Split a public data set by its labels alone, without reading its images."""
     from workshop_lib.data.label_index import split_source
 
     parts, scenes = split_source(info, root, labels_per_class, seed)
@@ -144,7 +141,7 @@ def _split_known(
     parts.save(save, scenes)
     print(f"written: {save}")
     if info.layout == "classes":
-        print(f"next: workshop train --data {name} --split-folder {save}")
+        print(f"next: workshop train --data {info.name} --split-folder {save}")
 
 
 def split(
@@ -208,13 +205,3 @@ def _open(data: str, size: int = 32) -> "Scenes":
     from workshop_lib.data.load import load_dataset
 
     return load_dataset(data, size)
-
-
-def _draw_samples(scenes: "Scenes", path: Path, kind: str) -> None:
-    from workshop_lib.files import write_or_explain
-    from workshop_lib.plots import class_samples
-
-    figure = class_samples(
-        scenes.images, scenes.labels, scenes.class_names, scenes.bands
-    )
-    write_or_explain(path, lambda temporary: figure.savefig(temporary, format=kind))

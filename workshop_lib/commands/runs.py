@@ -1,0 +1,273 @@
+"""Commands about one finished run: score it, look inside, use it on new images."""
+
+__all__ = ["embed", "evaluate", "map", "predict"]
+
+import difflib
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import tyro
+
+from workshop_lib.errors import WorkshopError
+
+if TYPE_CHECKING:  # help would wait for them
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from workshop_lib.evaluation.embeddings import Embeddings
+    from workshop_lib.evaluation.evaluate import Evaluation
+    from workshop_lib.training.run import Run
+
+_QUERIES = 10  # rows of the picture of neighbours
+
+
+def evaluate(run: tyro.conf.Positional[Path], against: Path | None = None) -> None:
+    """Print the test scores of a finished run, and whether another is really worse.
+
+    Example: workshop evaluate runs/fixmatch --against runs/supervised
+
+    Args:
+        run: the folder that `workshop train` printed.
+        against: folder of another run, tested on the same images, to compare with.
+    """
+    from workshop_lib.evaluation.predictions import Predictions
+    from workshop_lib.evaluation.statistics import mcnemar
+    from workshop_lib.evaluation.summary import summary
+
+    opened, result = _evaluated(run)
+    if against is not None and result.kind != "categorical":
+        raise WorkshopError(
+            f"--against {against}: only runs that predict a class per image are"
+            f" compared image by image. Compare {result.metric} over several seeds:"
+            " `workshop compare`."
+        )
+    print(summary(result))
+    if against is None:
+        return
+    if not (against / "predictions.npz").exists():
+        _evaluated(against)
+    ours = Predictions.load(opened.folder / "predictions.npz")
+    theirs = Predictions.load(against / "predictions.npz").in_order_of(ours)
+    test = mcnemar(ours.right.numpy(), theirs.right.numpy())
+    print("\n" + test.summary(str(run), str(against)))
+
+
+def embed(
+    run: tyro.conf.Positional[Path],
+    which: Literal["features", "projection"] = "features",
+    part: Literal["labeled", "unlabeled", "val", "test"] = "test",
+    checkpoint: Literal["best", "last", "initial"] = "best",
+    image: str | None = None,
+    k: int = 1,
+    most: int = 2000,
+    three_d: bool = True,
+    seed: int = 0,
+    out: Path | None = None,
+) -> None:
+    """Draw where a trained network puts images, and say how well classes lie apart.
+
+    Writes t-SNE and PCA in 2-D and 3-D, nearest neighbours, and the vectors for numpy
+    and for TensorBoard's projector. About a minute on two CPU cores, most of it 3-D.
+
+    Example: workshop embed runs/quickstart/fixmatch --part val
+
+    Args:
+        run: the folder that `workshop train` printed.
+        which: features are what the classifier reads; projection is what contrastive
+            losses compare, where the run has a projection head.
+        part: which images are drawn; kNN looks them up among the labelled ones.
+        checkpoint: best by validation, last, or initial, which is before training.
+        image: name of an image whose neighbours are shown; default: one of each class.
+        k: labelled neighbours that vote in the kNN accuracy.
+        most: images drawn by t-SNE, evenly from all classes; it is slow with more.
+        three_d: whether to draw in 3-D as well.
+        seed: of t-SNE, and of which images are drawn.
+        out: folder for what is written; default RUN/embeddings/WHICH-PART.
+    """
+    from workshop_lib.data.load import open_data
+    from workshop_lib.evaluation.embed import embed_run
+    from workshop_lib.evaluation.embeddings import export_embeddings
+    from workshop_lib.evaluation.projection import draw_neighbours, maps_2d, maps_3d
+    from workshop_lib.files import write_or_explain
+    from workshop_lib.training.run import Run
+
+    opened = Run.load(run)
+    scenes, split = open_data(opened.config, opened.folder / "split")
+    found = embed_run(opened, scenes, split, part, which, checkpoint)
+    asked = _queries(found, image)  # a misspelt name should not cost a minute
+    before = " before training" if checkpoint == "initial" else ""
+    title = f"{which.capitalize()} of {len(found):,} {part} images{before}"
+    print(f"{title}: {found.vectors.shape[1]} numbers each")
+    if part == "test":
+        print("test images: look, but choose nothing by them (to choose: --part val)")
+    memory = embed_run(opened, scenes, split, "labeled", which, checkpoint)
+    note = _print_figures(found, memory, k)
+    if len(found) > most:
+        print(f"drawn: {most:,} of them, evenly from all classes (seed {seed})")
+
+    figure, maps = maps_2d(found, title=title, note=note, most=most, seed=seed)
+    pictures = {"maps_2d.png": figure}
+    if three_d:
+        figure, more = maps_3d(found, title=title, most=most, seed=seed)
+        maps.update(more)
+        pictures["maps_3d.png"] = figure
+    neighbours = "Nearest neighbours by cosine"
+    pictures["neighbours.png"] = draw_neighbours(found, scenes, asked, title=neighbours)
+    end = "" if checkpoint == "best" else f"-{checkpoint}"
+    folder = out or opened.folder / "embeddings" / f"{which}-{part}{end}"
+    export_embeddings(folder, found, maps)
+    for name, figure in pictures.items():
+        write_or_explain(folder / name, partial(figure.savefig, format="png", dpi=120))
+    names = ("embeddings.npz", "vectors.tsv", "metadata.tsv", *pictures)
+    print(f"written to {folder}: {', '.join(names)}")
+
+
+def predict(
+    run: tyro.conf.Positional[Path],
+    images: tyro.conf.Positional[list[Path]],
+    out: Path = Path("predictions.csv"),
+    on_error: Literal["raise", "skip"] = "raise",
+    most: int = 12,
+) -> None:
+    """Let a trained model name the class of new images; writes a CSV and a page.
+
+    The page lies beside the CSV: the images by their predicted class, those the model
+    is least sure of first.
+
+    Example: workshop predict runs/fixmatch-1a2b3c FOLDER --out predictions.csv
+
+    Args:
+        run: the folder that `workshop train` printed.
+        images: RGB images, or folders of them (folders within are searched too).
+        out: table with the columns image, class, confidence, second_class,
+            second_confidence and raw_confidence; of several labels per image: image,
+            labels, probabilities and confidence. The page has the same name with .html.
+        on_error: what to do about files that cannot be read: raise lists them all and
+            writes nothing, skip leaves them out.
+        most: images of each class that the page shows; the CSV has all.
+    """
+    from workshop_lib.evaluation.new_images import predict_files
+    from workshop_lib.files import write_text
+    from workshop_lib.report.predictions import write_prediction_page
+    from workshop_lib.training.run import Run
+
+    if out.suffix.lower() != ".csv":  # asked first: predicting may take minutes
+        raise WorkshopError(f"out {out}: its name must end in .csv.")
+    found = predict_files(Run.load(run), images, on_error)
+    if found.note:
+        print(found.note)
+    page = out.with_suffix(".html")
+    write_prediction_page(page, found, title=f"Predictions of {run}", most=most)
+    write_text(out, found.table.to_csv(index=False))
+    counts = {name: len(found.images_of(name)) for name in found.class_names}
+    for name in sorted((k for k in counts if counts[k]), key=lambda k: -counts[k]):
+        print(f"{counts[name]:6d}  {name}")
+    print(f"\n{len(found.table)} predictions in {out}, to look at in {page}")
+    if found.temperature is None:
+        print("the confidence is as the model gave it, not calibrated")
+
+
+def map(
+    run: tyro.conf.Positional[Path],
+    image: tyro.conf.Positional[Path],
+    out: tyro.conf.Positional[Path],
+    size: int = 0,
+    overlap_factor: float = 0.6,
+    margin: int = 0,
+    fresh: bool = False,
+) -> None:
+    """Map an image of any size: the class of each pixel by a trained network.
+
+    The map lies where the image lies (.tif), 255 is no data. A map that was stopped or
+    killed resumes with the same command.
+
+    Example: workshop map runs/fixmatch-1a2b3c scene.tif map.tif
+
+    Args:
+        run: the folder that `workshop train --task segment` printed.
+        image: a GeoTIFF with the bands that the network was trained on, by name; or a
+            .npy (C, H, W) with just these.
+        out: the map, .tif or .npy.
+        size: side of the patches in pixels; 0 takes twice that of the training.
+        overlap_factor: step from patch to patch as a share of their side; 1 is no
+            overlap.
+        margin: pixels along the edges of patches that do not count.
+        fresh: start anew and overwrite what is there.
+    """
+    from workshop_lib.data.read.large_image import RasterImage, open_image, row_blocks
+    from workshop_lib.evaluation.mapping import map_image
+    from workshop_lib.evaluation.single_sensor import single_sensor
+    from workshop_lib.pixels import count_pixels
+    from workshop_lib.training.run import Run
+
+    opened = Run.load(run)
+    if not opened.dense:
+        raise WorkshopError(
+            f"{run} names the class of a whole image, not of each pixel: train with"
+            " --task segment first."
+        )
+    bands, is_rgb = opened.facts["bands"], opened.facts["is_rgb"]
+    is_raster = image.is_file() and image.suffix.lower() != ".npy"
+    source = RasterImage(image, bands) if is_raster else open_image(image)
+    if (source.read(0, 0, 1, 1).dtype == "uint8") != is_rgb:
+        kinds = ("8-bit pictures", "reflectances")
+        raise WorkshopError(
+            f"{run} was trained on {kinds[not is_rgb]}, and {image} holds"
+            f" {kinds[is_rgb]}: give an image of the same kind."
+        )
+    model, normalize = single_sensor(opened)
+    names = opened.class_names
+    map_image(
+        model, normalize, source, out, names, size=size or 2 * opened.config.data.size,
+        overlap_factor=overlap_factor, margin=margin, fresh=fresh,
+    )  # fmt: skip
+    counts = count_pixels(row_blocks(open_image(out)), len(names))
+    for name, count in zip(names, counts.tolist(), strict=True):
+        share = 100 * count / max(1, counts.sum())
+        print(f"{name:20s}{count:12,} pixels {share:6.2f} %")
+    print(f"written: {out}")
+
+
+def _evaluated(folder: Path) -> "tuple[Run, Evaluation]":
+    """Score a finished run on its own data and split."""
+    from workshop_lib.data.load import open_data
+    from workshop_lib.evaluation.evaluate import evaluate as evaluate_run
+    from workshop_lib.training.run import Run
+
+    run = Run.load(folder)
+    dataset, split = open_data(run.config, run.folder / "split")
+    return run, evaluate_run(run, dataset, split)
+
+
+def _queries(found: "Embeddings", image: str | None) -> "NDArray[np.int64]":
+    """Find the image that was asked for; or the first of each class, ten at most."""
+    import numpy as np
+
+    if image is None:
+        return np.unique(found.labels, return_index=True)[1][:_QUERIES]
+    if image not in found.names:
+        nearest = difflib.get_close_matches(image, found.names, n=1, cutoff=0.0)
+        raise WorkshopError(
+            f"image {image!r} is not among these {len(found):,}; the name most like it"
+            f" is {nearest[0]!r}. Give a name of the part that is drawn (--part)."
+        )
+    return np.array([found.names.index(image)])
+
+
+def _print_figures(found: "Embeddings", memory: "Embeddings", k: int) -> str:
+    """Print kNN accuracy and silhouette; return both in short, for below the map."""
+    from workshop_lib.evaluation.embeddings import knn_accuracy, silhouette
+
+    spread = silhouette(found.vectors, found.labels)
+    note = f"silhouette {spread:.2f}"
+    if not set(found.names) <= set(memory.names):  # those would find themselves
+        accuracy = knn_accuracy(memory, found, k)
+        nearest = "nearest" if k == 1 else f"{min(k, len(memory))} nearest"
+        print(
+            f"kNN accuracy {accuracy:.3f} (by the {nearest} of {len(memory):,} labelled"
+            " images, cosine)"
+        )
+        note = f"kNN {100 * accuracy:.1f} %, {note}"
+    print(f"silhouette {spread:.3f} (-1 mixed up, 0 on the border, 1 well apart)")
+    return note

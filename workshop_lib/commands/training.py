@@ -1,0 +1,251 @@
+"""Commands about one training: train it, predict its cost, queue it on a cluster."""
+
+__all__ = ["budget", "slurm", "train"]
+
+import math
+import re
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from workshop_lib.config import Config
+from workshop_lib.errors import WorkshopError
+from workshop_lib.presets import train_flags
+
+if TYPE_CHECKING:
+    from workshop_lib.evaluation.evaluate import Evaluation
+
+_LONGEST = 24 * 60  # minutes; a longer training resumes in the same job, queued again
+_PROGRAM = (sys.executable, "-m", "workshop_lib.cli", "train")
+
+
+def train(
+    config: Config,
+    folder: Path | None = None,
+    split_folder: Path | None = None,
+    fresh: bool = False,
+    checkpoint: Literal["last", "previous"] = "last",
+) -> None:
+    """Train one model, and score it once on the test images.
+
+    Example: workshop train --data FOLDER --method fixmatch --threshold 0.8
+
+    Maps instead of classes, from one labelled tile of each class of scene:
+    `workshop train --task segment`. For photographs, on the features of a pretrained
+    network: `workshop train --task features --data FOLDER`. Both change the defaults
+    below; so does `--preset`: ci, class, home.
+
+    On several GPUs or processes, with the same result as on one:
+    `torchrun --nproc-per-node 2 -m workshop_lib.cli train ...`
+
+    Args:
+        config: the settings.
+        folder: where the run goes; default runs/METHOD-HASH.
+        split_folder: folder that `workshop split --save` wrote, in place of --split.
+        fresh: start anew instead of resuming what the folder holds.
+        checkpoint: which one to resume from; previous is for when the last is damaged.
+    """
+    from workshop_lib.data.load import describe, open_data
+    from workshop_lib.evaluation.evaluate import evaluate
+    from workshop_lib.experiments.sweep import check_config
+    from workshop_lib.ranks import rank
+    from workshop_lib.session import setup
+    from workshop_lib.training.distributed import process_group, rank_zero_first
+    from workshop_lib.training.loop import train as train_run
+
+    # A misspelt name should not cost the minutes that reading all images may take
+    check_config(config, describe(config.data)[0])
+    with process_group():
+        setup()
+        with rank_zero_first():  # images are decoded once, then found in the cache
+            dataset, split = open_data(config, split_folder)
+        audit = split.audit(dataset)
+        if not audit.ok:
+            print(f"warning: {audit}")
+        run = train_run(
+            config,
+            dataset,
+            split,
+            folder=folder,
+            resume=not fresh,
+            checkpoint=checkpoint,
+        )
+        if rank() != 0:
+            return
+    print(_headline(evaluate(run, dataset, split)))
+    facts = run.facts
+    print(f"{facts['labels']} labels, {facts['seconds']:.0f} s\nrun: {run.folder}")
+    print(f"next: workshop report {run.folder}")
+
+
+def budget(
+    config: Config,
+    num_images: int | None = None,
+    channels: int | None = None,
+    num_classes: int | None = None,
+    memory: float | None = None,
+) -> None:
+    """Predict whether a training fits into memory, how long it takes, and what helps.
+
+    Nothing is trained: memory is counted without being taken, time is measured on a few
+    steps on random images.
+
+    Example: workshop budget --encoder wrn-28-2 --size 224 --batch-size 8 --memory 15
+
+    Args:
+        config: the settings.
+        num_images: images, which stay in memory; default: as in the data.
+        channels: bands of the first sensor; default: as in the data.
+        num_classes: of the first head; default: as in the data.
+        memory: in GB, of another machine (15 for a T4); default: what is free here.
+            Times are those of this machine all the same.
+    """
+    from workshop_lib.training.budget import budget as budget_of
+
+    for name, value in (("channels", channels), ("num-classes", num_classes)):
+        if value is not None and value < 1:
+            raise WorkshopError(f"--{name} {value}: it must be at least 1.")
+    facts, count = _facts(config)
+    if channels is not None:
+        facts["sensors"][next(iter(facts["sensors"]))] = channels
+    if num_classes is not None:
+        facts["heads"][next(iter(facts["heads"]))]["num_classes"] = num_classes
+    count = count if num_images is None else num_images
+    room = None if memory is None else memory * 1e9
+    print(budget_of(config, facts, num_images=count, room=room))
+
+
+def slurm(
+    config: Config,
+    nodes: int = 1,
+    gpus: int = 1,
+    cpus: int = 4,
+    hours: float | None = None,
+    options: tuple[str, ...] = (),
+    folder: Path | None = None,
+    split_folder: Path | None = None,
+    out: Path = Path("job.sh"),
+) -> None:
+    """Write a job script that trains on a cluster with SLURM.
+
+    The job stops in time, with a checkpoint, is queued again and resumes, until the
+    training is finished; the same after a preemption.
+
+    Example: workshop slurm --method comatch --gpus 4 --options partition=gpu
+
+    Args:
+        config: the settings; the batch size is that of all processes together.
+        nodes: machines.
+        gpus: of each machine, with one process for each; 0 trains on CPUs.
+        cpus: cores of each process.
+        hours: time limit; default: measured in a few steps on this machine, and half
+            as much again.
+        options: more of sbatch's, without the dashes: partition=gpu account=me.
+        folder: where the run goes; default runs/METHOD-HASH.
+        split_folder: folder that `workshop split --save` wrote, in place of --split.
+        out: the script.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    from workshop_lib.files import write_text
+
+    per_node = max(1, gpus)
+    _check_job(config, nodes, gpus, cpus, options)
+    minutes = round(60 * hours) if hours else _minutes_to_ask_for(config)
+    if minutes < 5:  # two of them are for the checkpoint
+        raise WorkshopError(f"minutes={minutes}: it must be at least 5.")
+    command = [*_PROGRAM, *train_flags(config)]
+    for flag, path in (("--folder", folder), ("--split-folder", split_folder)):
+        command += [flag, str(path)] if path else []
+    name = f"{config.method_name}-{Path(config.data.name).name}"
+    environment = Environment(
+        loader=PackageLoader("workshop_lib", "commands"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
+    script = environment.get_template("job.sh").render(
+        name=re.sub(r"[^\w.-]+", "-", name),
+        nodes=nodes,
+        gpus=gpus,
+        per_node=per_node,
+        cpus=cpus,
+        time=f"{minutes // 60:02d}:{minutes % 60:02d}:00",
+        options=options,
+        command=_lines(command),
+    )
+    write_text(out, script)
+    print(f"written: {out}\nnext: sbatch {out}")
+
+
+def _check_job(
+    config: Config, nodes: int, gpus: int, cpus: int, options: Sequence[str]
+) -> None:
+    """Refuse here what the cluster or the training would refuse hours later.
+
+    Raises:
+        WorkshopError: numbers out of range, a batch that does not divide among the
+            processes, or something that is not an option.
+    """
+    least = {"nodes": (nodes, 1), "gpus": (gpus, 0), "cpus": (cpus, 1)}
+    for name, (value, bound) in least.items():
+        if value < bound:
+            raise WorkshopError(f"{name}={value}: it must be at least {bound}.")
+    for option in options:
+        if not re.fullmatch(r"[a-z][\w-]*(=\S+)?", option):
+            raise WorkshopError(
+                f"option {option!r}: write sbatch's long options without the dashes,"
+                " like partition=gpu."
+            )
+    processes, batch = nodes * max(1, gpus), config.optim.batch_size
+    if batch % processes:
+        raise WorkshopError(
+            f"batch_size={batch} for {processes} processes: each takes an equal part of"
+            f" it. Choose a multiple of {processes}, or fewer GPUs."
+        )
+
+
+def _minutes_to_ask_for(config: Config) -> int:
+    """Time a few steps here, and turn them into the time limit of a job.
+
+    Half as much again, and ten minutes to start, load and evaluate; at most a day: a
+    training that takes longer is stopped, queued again and resumed.
+    """
+    from workshop_lib.session import versions
+    from workshop_lib.training.budget import budget as budget_of
+
+    facts, count = _facts(config)
+    seconds = budget_of(config, facts, num_images=count, alternatives=False).seconds
+    print(  # the cluster is another machine
+        f"{seconds / 3600:.2f} h for {config.optim.steps} steps of one process on"
+        f" {versions()['device']}; on another machine give --hours."
+    )
+    return min(_LONGEST, 10 + math.ceil(1.5 * seconds / 60))
+
+
+def _facts(config: Config) -> tuple[dict[str, Any], int]:
+    """Return what a training knows of its data, and the number of images."""
+    from workshop_lib.data.load import describe
+    from workshop_lib.training.inputs import read_inputs
+
+    few, count = describe(config.data)
+    return read_inputs(config, few).facts(), count
+
+
+def _lines(command: Sequence[str]) -> str:
+    """Quote a command for the shell, a flag on each line."""
+    text = ""
+    for word in command:
+        text += (" \\\n    " if word.startswith("--") else " ") + shlex.quote(word)
+    return text.strip()
+
+
+def _headline(result: "Evaluation") -> str:
+    """Format the figure to report in one line."""
+    text = f"test {result.metric} {result.value:.3f}"
+    if result.metric in result.intervals:
+        low, high = result.intervals[result.metric]
+        text += f" (95 % interval over images {low:.3f} to {high:.3f})"
+    return ", ".join([text, *(f"{k} {v:.3f}" for k, v in result.others.items())])
