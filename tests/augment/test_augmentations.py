@@ -13,8 +13,8 @@ from workshop_lib.augment import (
     SampleAugmentation,
     Weak,
 )
-from workshop_lib.augment.names import augmentations_for
-from workshop_lib.augment.rgb import OPERATIONS, apply_operations
+from workshop_lib.augment.multimodal import augmentations_for
+from workshop_lib.augment.rgb import OPERATIONS
 from workshop_lib.errors import WorkshopError
 
 CASES = [
@@ -25,6 +25,15 @@ every = pytest.mark.parametrize(("is_rgb", "name"), CASES)
 
 def augmentation_of(name: str, is_rgb: bool) -> Augmentation:
     return augmentations_for(is_rgb)[name]
+
+
+def apply_operations(images: Tensor, strengths: Tensor) -> Tensor:
+    """RandAugment's operations alone, without moves and cutout."""
+    B = len(images)
+    which = torch.zeros(B, dtype=torch.long, device=images.device)
+    params = which, torch.stack([which, which], 1), strengths
+    augmentation = RandAugment()
+    return augmentation.photometry(augmentation.geometry(images, *params), *params)
 
 
 def images_for(is_rgb: bool, batch: int, height: int, width: int) -> Tensor:
@@ -175,22 +184,6 @@ def test_randaugment_without_distortion_draws_among_the_others() -> None:
         RandAugment(n=10, distort=False)
 
 
-def test_operations_at_zero_are_identity() -> None:
-    images = images_for(True, 3, 45, 61)
-    result = apply_operations(images, torch.zeros(3, len(OPERATIONS)))
-    assert torch.equal(result, images)
-
-
-@pytest.mark.parametrize("name", [name for name in OPERATIONS if name != "identity"])
-def test_each_operation_touches_its_image_only(name: str) -> None:
-    images = images_for(True, 4, 24, 31)
-    strengths = torch.zeros(4, len(OPERATIONS))
-    strengths[2, list(OPERATIONS).index(name)] = OPERATIONS[name][1]
-    result = apply_operations(images, strengths)
-    changed = (result != images).flatten(1).any(1)
-    assert changed.tolist() == [False, False, True, False]
-
-
 def test_contrastive_grays_a_fifth() -> None:
     images = images_for(True, 300, 8, 8)
     result = Contrastive()(images, torch.Generator().manual_seed(0))
@@ -218,18 +211,6 @@ def test_names_and_errors() -> None:
         RandAugment(n=15)
     with pytest.raises(WorkshopError, match="area="):
         Contrastive(area=(0.5, 0.2))
-
-
-def test_pieces_of_a_batch_give_what_the_whole_batch_gives(monkeypatch) -> None:
-    images = images_for(True, 12, 33, 33)
-
-    def views(piece: int) -> dict[str, Tensor]:
-        monkeypatch.setattr("workshop_lib.augment.base._CHUNK", piece)
-        found = augmentations_for(is_rgb=True).items()
-        return {n: p(images, torch.Generator().manual_seed(3)) for n, p in found}
-
-    whole, pieces = views(2**30), views(5 * images[0].numel())
-    torch.testing.assert_close(pieces, whole, rtol=0, atol=1e-6)
 
 
 def test_images_that_drew_nothing_pass_by_and_the_others_do_not() -> None:

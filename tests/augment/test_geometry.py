@@ -1,4 +1,4 @@
-"""Symmetries, shifts, affine distortions and holes: invariants and loop twins."""
+"""Symmetries, shifts, distortions, holes and boxes: invariants and loop twins."""
 
 import pytest
 import torch
@@ -7,23 +7,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from workshop_lib.augment import Contrastive
 from workshop_lib.augment.geometry import (
     affine,
     dihedral,
     move,
-    reflect_shift,
     resized_crop,
-    sample_crop,
 )
-from workshop_lib.augment.occlusion import cutout
+from workshop_lib.augment.occlusion import BOX_AREA, cutmix, cutout, sample_boxes
 from workshop_lib.errors import WorkshopError
 
 SHAPES = [(1, 3, 32, 32), (5, 4, 45, 61), (3, 12, 33, 33), (2, 1, 1, 7), (1, 2, 2, 1)]
 shapes = pytest.mark.parametrize("shape", SHAPES, ids=str)
 
 
+def generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
 def rand(*shape: int, seed: int = 0) -> Tensor:
-    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+    return torch.rand(shape, generator=generator(seed))
 
 
 def dihedral_twin(image: Tensor, which: int) -> Tensor:
@@ -62,14 +65,14 @@ def test_eight_symmetries_are_eight() -> None:
     width=st.integers(2, 20),
     seed=st.integers(0, 1000),
 )
-def test_reflect_shift_equals_padding_and_cropping(
+def test_a_shift_equals_padding_and_cropping(
     height: int, width: int, seed: int
 ) -> None:
-    generator = torch.Generator().manual_seed(seed)
-    images = torch.rand(4, 3, height, width, generator=generator)
-    down = torch.randint(1 - height, height, (4,), generator=generator)
-    right = torch.randint(1 - width, width, (4,), generator=generator)
-    result = reflect_shift(images, torch.stack([down, right], 1))
+    draw = generator(seed)
+    images = torch.rand(4, 3, height, width, generator=draw)
+    down = torch.randint(1 - height, height, (4,), generator=draw)
+    right = torch.randint(1 - width, width, (4,), generator=draw)
+    result = move(images, None, torch.stack([down, right], 1))
     pad = (width - 1, width - 1, height - 1, height - 1)
     for i in range(4):
         padded = F.pad(images[i : i + 1], pad, mode="reflect")[0]
@@ -78,13 +81,13 @@ def test_reflect_shift_equals_padding_and_cropping(
         assert torch.equal(result[i], expected)
 
 
-def test_move_is_reflect_shift_then_dihedral() -> None:
+def test_move_shifts_then_turns() -> None:
     images = rand(16, 3, 21, 21)
-    generator = torch.Generator().manual_seed(1)
-    which = torch.randint(0, 8, (16,), generator=generator)
-    shift = torch.randint(-6, 7, (16, 2), generator=generator)
+    draw = generator(1)
+    which = torch.randint(0, 8, (16,), generator=draw)
+    shift = torch.randint(-6, 7, (16, 2), generator=draw)
     assert torch.equal(
-        move(images, which, shift), dihedral(reflect_shift(images, shift), which)
+        move(images, which, shift), dihedral(move(images, None, shift), which)
     )
 
 
@@ -96,7 +99,7 @@ def test_zero_is_identity(shape: tuple[int, ...], dtype: torch.dtype) -> None:
     zero, zeros = torch.zeros(B), torch.zeros(B, 2)
     results = [
         dihedral(images, torch.zeros(B, dtype=torch.long)),
-        reflect_shift(images, torch.zeros(B, 2, dtype=torch.long)),
+        move(images, None, torch.zeros(B, 2, dtype=torch.long)),
         affine(images, degrees=zero, shear=zeros, shift=zeros, zoom=zero),
         affine(images),
         resized_crop(images, zeros, zeros + 1),
@@ -170,10 +173,8 @@ def test_resized_crop_equals_interpolation() -> None:
 def test_cutout_equals_twin(
     height: int, width: int, seed: int, fill: float | None
 ) -> None:
-    generator = torch.Generator().manual_seed(seed)
-    images = torch.rand(3, 2, height, width, generator=generator)
-    centre = torch.rand(3, 2, generator=generator)
-    size = torch.rand(3, generator=generator)
+    images, centre = rand(3, 2, height, width, seed=seed), rand(3, 2, seed=seed + 1)
+    size = rand(3, seed=seed + 2)
     result = cutout(images, centre, size, fill)
     for b in range(3):
         for c in range(2):
@@ -222,7 +223,7 @@ def test_results_depend_on_no_neighbour_and_stay_in_range(
 def test_a_crop_is_turned_in_the_same_interpolation(shape: tuple[int, ...]) -> None:
     B, _, H, W = shape
     images = rand(*shape)
-    corner, size = sample_crop(B, (0.2, 1.0), torch.Generator().manual_seed(1))
+    corner, size, *_ = Contrastive().sample_params(shape, generator(1))
     for which in range(8 if H == W else 4):
         turns = torch.full((B,), which)
         at_once = resized_crop(images, corner, size, turns)
@@ -232,8 +233,8 @@ def test_a_crop_is_turned_in_the_same_interpolation(shape: tuple[int, ...]) -> N
 
 def test_drawn_crops_lie_inside() -> None:
     ramp = torch.linspace(0, 1, 64).expand(300, 1, 64, 64)
-    box = sample_crop(300, (0.2, 1.0), torch.Generator().manual_seed(0))
-    result = resized_crop(ramp, *box)
+    corner, size, *_ = Contrastive().sample_params(ramp.shape, generator(0))
+    result = resized_crop(ramp, corner, size)
     spread = result.amax((1, 2, 3)) - result.amin((1, 2, 3))
     assert (spread.diff().abs() > 0).any()  # different widths
     assert spread.min() > 0.3 and spread.max() <= 1
@@ -248,8 +249,33 @@ def test_bad_arguments_are_told() -> None:
     with pytest.raises(WorkshopError, match="degrees of shape"):
         affine(images, degrees=torch.zeros(3, 1))
     with pytest.raises(WorkshopError, match=r"image\[None\]"):
-        reflect_shift(images[0], torch.zeros(3, 2, dtype=torch.long))
+        move(images[0], None, torch.zeros(3, 2, dtype=torch.long))
     with pytest.raises(WorkshopError, match="to_float"):
         cutout(images.byte(), torch.zeros(3, 2), torch.zeros(3))
     with pytest.raises(WorkshopError, match="size of shape"):
         cutout(images, torch.zeros(3, 2), torch.zeros(4))
+
+
+def test_boxes_are_whole_rectangles_of_the_area_asked_for():
+    boxes = sample_boxes((200, 32, 48), 1.0, generator(0))
+    for box in boxes:
+        rows, columns = box.any(1), box.any(0)
+        assert torch.equal(box, rows[:, None] & columns[None, :])
+        area = box.float().mean()  # a side ends between two pixels
+        assert BOX_AREA[0] - 0.06 < area < BOX_AREA[1] + 0.06
+    assert (sample_boxes((200, 8, 8), 0.0, torch.Generator()).sum()) == 0
+    half = sample_boxes((400, 8, 8), 0.5, generator(1))
+    assert 0.4 < half.flatten(1).any(1).float().mean() < 0.6
+
+
+def test_the_box_comes_from_the_neighbour_and_the_rest_stays():
+    images, boxes = rand(5, 3, 8, 9), sample_boxes((5, 8, 9), 0.8, generator(0))
+    mixed = cutmix(images, boxes)
+    for i in range(5):
+        for row in range(8):
+            for column in range(9):
+                other = i - 1 if boxes[i, row, column] else i
+                expected = images[other, :, row, column]
+                assert torch.equal(mixed[i, :, row, column], expected)
+    # A map of any channel is mixed alike
+    assert torch.equal(cutmix(images[:, 0], boxes), mixed[:, 0])

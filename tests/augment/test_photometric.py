@@ -19,7 +19,6 @@ REACH = {
     "color": (-1.0, 1.0),
     "sharpness": (-1.0, 1.0),
     "hue": (-0.5, 0.5),
-    "grayscale": (0.0, 1.0),
     "posterize": (0.0, 8.0),
     "solarize": (0.0, 1.0),
     "autocontrast": (0.0, 1.0),
@@ -182,16 +181,10 @@ def test_hue_turns_primaries_into_each_other_and_keeps_gray() -> None:
     torch.testing.assert_close(ops.hue(gray, torch.tensor([0.17])), gray)
 
 
-def test_grayscale_leaves_no_color() -> None:
-    result = ops.grayscale(rand(2, 3, 5, 5), torch.ones(2))
-    torch.testing.assert_close(result[:, 0], result[:, 1])
-    torch.testing.assert_close(result[:, 0], result[:, 2])
-
-
 def test_other_numbers_of_channels() -> None:
     images = rand(2, 5, 8, 8)
     assert ops.contrast(images, torch.tensor([0.5, -0.5])).shape == images.shape
-    for name in ("color", "grayscale", "hue"):
+    for name in ("color", "hue"):
         with pytest.raises(WorkshopError, match="5 channels"):
             operation(name)(images, torch.zeros(2))
     with pytest.raises(WorkshopError, match="strengths of shape"):
@@ -206,7 +199,7 @@ def test_all_colors_at_once_are_the_five_changes_one_after_the_other() -> None:
     at_once = ops.color_jitter(images, *draws, gray)
     bright, flat, pale, turn = draws
     in_turn = ops.contrast(ops.brightness(images, bright), flat)
-    in_turn = ops.grayscale(ops.hue(ops.color(in_turn, pale), turn), gray)
+    in_turn = ops.color(ops.hue(ops.color(in_turn, pale), turn), -gray)
     torch.testing.assert_close(at_once, in_turn, rtol=0, atol=1e-5)
     zero = torch.zeros(6)
     assert torch.equal(ops.color_jitter(images, *[zero] * 5), images)

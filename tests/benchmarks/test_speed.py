@@ -18,7 +18,7 @@ from torch import nn
 from benchmarks import dataloader_baseline, speed, step_profile, subprocess_timer
 from benchmarks.dataloader_baseline import POLICIES, UsualTraining, usual_loader
 from benchmarks.page import run_command
-from workshop_lib.augment.randaugment_mc import apply_operation
+from workshop_lib.augment.pillow_randaugment import apply_operation
 from workshop_lib.losses import fixmatch_loss
 from workshop_lib.models import HeadSpec, build_model
 from workshop_lib.models.model import ema_update_weights_

@@ -125,8 +125,6 @@ def test_a_draw_gives_each_image_one_of_its_own_stored_views(scenes, looks):
     which = (view["features"][:, :, 0, 0] == stored["weak"][:, index]).all(2)  # (2, 40)
     assert which.any(dim=0).all() and which.any(dim=1).all()
     assert torch.equal(found["scene"], scenes.labels[index])
-    with pytest.raises(WorkshopError, match="stored view"):
-        FeatureViewMaker(stored, targets, plain, labeled_views=["strong"])
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,10 @@
 
 Every augmentation takes float images (B, C, H, W) and a `torch.Generator` on their
 device, and changes each image in its own way. `geometry`, `photometric`, `spectral` and
-`occlusion` hold the operations; `weak`, `rgb`, `randaugment_mc` and `spectral` the
-augmentations made of them; `multimodal` those of several sensors; `names` says what a
-view's name stands for; `views` makes the views of a training; `normalize` comes last.
+`occlusion` hold the operations; `rgb`, `pillow_randaugment` and `spectral` the
+augmentations made of them; `multimodal` those of several sensors; `view_names` says
+what a view's name stands for; `views` makes the views of a training; `normalize` comes
+last.
 """
 
 __all__ = [
@@ -26,18 +27,14 @@ __all__ = [
     "ViewMaker",
     "Weak",
     "augmentations_for",
-    "drop",
-    "only",
     "to_float",
 ]
 
 from workshop_lib.augment.base import Augmentation, NoAugmentation
-from workshop_lib.augment.feature_views import FeatureViewMaker
-from workshop_lib.augment.multimodal import SampleAugmentation
-from workshop_lib.augment.names import augmentations_for, drop, only
+from workshop_lib.augment.multimodal import SampleAugmentation, augmentations_for
 from workshop_lib.augment.normalize import BandNormalize, Normalize, to_float
-from workshop_lib.augment.randaugment_mc import RandAugmentMC
+from workshop_lib.augment.pillow_randaugment import RandAugmentMC
 from workshop_lib.augment.rgb import Contrastive, RandAugment
 from workshop_lib.augment.spectral import SpectralContrastive, SpectralStrong
-from workshop_lib.augment.views import ViewMaker
-from workshop_lib.augment.weak import Weak
+from workshop_lib.augment.view_geometry import Weak
+from workshop_lib.augment.views import FeatureViewMaker, ViewMaker

@@ -10,9 +10,7 @@ __all__ = [
     "dihedral",
     "move",
     "pixel_coordinates",
-    "reflect_shift",
     "resized_crop",
-    "sample_crop",
 ]
 
 import torch
@@ -24,7 +22,6 @@ from workshop_lib.augment.base import (
     check_rows,
     in_chunks,
     keep_unchanged,
-    uniform,
 )
 
 
@@ -42,23 +39,16 @@ def dihedral(images: Tensor, which: Tensor) -> Tensor:
     return move(images, which, None)
 
 
-def reflect_shift(images: Tensor, shift: Tensor) -> Tensor:
-    """Shift each image by whole pixels and fill the gap with its mirror image.
-
-    The same as padding by reflection and cropping at a random place, the weak
-    augmentation of most semi-supervised papers.
-
-    Shape: `images` (B, C, H, W), `shift` (B, 2) integer pixels (down, right).
-    """
-    return move(images, None, shift)
-
-
 def move(images: Tensor, which: Tensor | None, shift: Tensor | None) -> Tensor:
-    """Do `reflect_shift`, then `dihedral`, in one pass over the pixels.
+    """Shift each image by whole pixels, then do `dihedral`, in one pass over them.
 
-    One pass is what keeps the weak view under a millisecond on a small CPU. None for
-    either leaves it out. Values are only moved, so integers are fine too: the masks of
-    the images move by the same call, `move(masks[:, None], which, shift)`.
+    The gap of a shift is filled with the mirror image: the same as padding by
+    reflection and cropping at a random place, the weak augmentation of most
+    semi-supervised papers. One pass keeps the weak view under a millisecond on a small
+    CPU. Values are only moved, so integers are fine too: masks move by the same call.
+
+    Shape: `images` (B, C, H, W), `which` (B,) as of `dihedral`, `shift` (B, 2) integer
+    pixels (down, right); None leaves either out.
 
     Raises:
         WorkshopError: not (B, C, H, W), or parameters that do not fit the batch.
@@ -165,27 +155,6 @@ def resized_crop(
     where = torch.cat([matrix, middle[:, :, None]], 2)  # (B, 2, 3)
     whole = (corner == 0).all(1) & (size == 1).all(1) & (which == 0)
     return keep_unchanged(images, _sample(images, where), whole)
-
-
-def sample_crop(
-    batch: int, area: tuple[float, float], generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Draw a crop's area, its aspect ratio (3:4 to 4:3) and its position.
-
-    Args:
-        batch: number of images, B.
-        area: lowest and highest fraction of the image.
-        generator: on the device where the numbers are wanted.
-
-    Returns:
-        Corner and size for `resized_crop`, (B, 2) each.
-    """
-    fraction = uniform((batch,), *area, generator)
-    ratio = torch.exp(uniform((batch,), -0.2877, 0.2877, generator))  # log(4/3)
-    size = torch.stack([fraction / ratio, fraction * ratio], 1)  # (B, 2)
-    size = size.sqrt().clamp(max=1)
-    corner = uniform((batch, 2), 0, 1, generator) * (1 - size)
-    return corner, size
 
 
 def pixel_coordinates(images: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,92 +8,73 @@ photographs, another angle (an offset in dB) and new speckle for radar, another 
 NaN, a sensor that an image is missing, goes through everything and stays NaN.
 """
 
-__all__ = [
-    "Elevation",
-    "ModalityDropout",
-    "Radar",
-    "SampleAugmentation",
-]
+__all__ = ["ModalityDropout", "SampleAugmentation", "augmentations_for"]
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from workshop_lib.augment.base import (
     Augmentation,
+    NoAugmentation,
     Params,
-    Shape,
-    bernoulli,
     check_range,
     uniform,
 )
-from workshop_lib.augment.names import augmentations_for
 from workshop_lib.augment.occlusion import cutout_mask
-from workshop_lib.augment.randaugment_mc import RandAugmentMC
+from workshop_lib.augment.pillow_randaugment import RandAugmentMC
+from workshop_lib.augment.rgb import Contrastive, RandAugment
+from workshop_lib.augment.spectral import (
+    Elevation,
+    Radar,
+    SpectralContrastive,
+    SpectralStrong,
+)
+from workshop_lib.augment.view_geometry import Weak
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.sample import Sample
 
-LOOKS = 4  # of the speckle that is added, as in a Sentinel-1 image at 10 m
 
+def augmentations_for(
+    is_rgb: bool, magnitude: float = 1.0, *, distort: bool = True
+) -> dict[str, Augmentation]:
+    """Return the augmentation behind each view's name, for images of one sensor.
 
-@dataclass(frozen=True)
-class Radar(Augmentation):
-    """What changes between two passes of a radar: the angle, and the speckle.
+    A method asks for views by these names; the images decide which augmentation it is:
 
-    Args:
-        offset: largest change of all pixels, in dB.
-        speckle: largest fraction of a full four-look speckle that is added.
-        probability: of each of the two.
-    """
+        name            RGB in [0, 1]            reflectance >= 0
+        "weak"          Weak                     Weak
+        "strong"        RandAugment              SpectralStrong
+        "contrastive"   Contrastive              SpectralContrastive
+        "none"          NoAugmentation           NoAugmentation
 
-    offset: float = 1.5
-    speckle: float = 0.5
-    probability: float = 0.5
-
-    def sample_params(self, shape: Shape, generator: torch.Generator) -> Params:
-        """Draw an offset (B, 1, 1, 1) and speckle (B, C, H, W), in dB."""
-        B = shape[0]
-        offset = uniform((B,), -self.offset, self.offset, generator)
-        offset = offset * bernoulli((B,), self.probability, generator)
-        fraction = uniform((B,), 0, self.speckle, generator)
-        fraction = fraction * bernoulli((B,), self.probability, generator)
-        looks = uniform((LOOKS, *shape), 1e-7, 1, generator)
-        # The power of one look is exponentially distributed; looks are averaged
-        decibel = 10 * torch.log10((-looks.log()).mean(0))
-        return offset.view(B, 1, 1, 1), fraction.view(B, 1, 1, 1) * decibel
-
-    def photometry(self, images: Tensor, *params: Tensor) -> Tensor:
-        """Change backscatter in dB; speckle multiplies the power, so it is added."""
-        offset, speckle = params
-        return images + offset.to(images.dtype) + speckle.to(images.dtype)
-
-
-@dataclass(frozen=True)
-class Elevation(Augmentation):
-    """Another datum: one offset for all pixels of an image.
+    Normalization is no part of an augmentation: it comes last, in `augment.normalize`.
 
     Args:
-        height: largest offset, in meters.
+        is_rgb: photographs with three channels in [0, 1], as opposed to reflectance.
+        magnitude: strength of the strong and the contrastive view; 1 is the default.
+        distort: whether RandAugment may draw operations that move pixels.
+
+    Returns:
+        By the names above; for RGB also "randaugment_mc", the pool of most torch
+        implementations of FixMatch, for comparisons with them.
 
     Raises:
-        WorkshopError: a negative height.
+        WorkshopError: negative magnitude.
+
+    >>> sorted(augmentations_for(is_rgb=False))
+    ['contrastive', 'none', 'strong', 'weak']
     """
-
-    height: float = 30.0
-
-    def __post_init__(self) -> None:
-        check_range("height", self.height, 0)
-
-    def sample_params(self, shape: Shape, generator: torch.Generator) -> Params:
-        """Draw an offset (B, 1, 1, 1), in meters."""
-        lift = uniform((shape[0],), -self.height, self.height, generator)
-        return (lift.view(-1, 1, 1, 1),)
-
-    def photometry(self, images: Tensor, *params: Tensor) -> Tensor:
-        """Lift the terrain."""
-        return images + params[0].to(images.dtype)
+    found: dict[str, Augmentation] = {"weak": Weak(), "none": NoAugmentation()}
+    if is_rgb:
+        found["strong"] = RandAugment(magnitude=magnitude, distort=distort)
+        found["contrastive"] = Contrastive(magnitude=magnitude)
+        found["randaugment_mc"] = RandAugmentMC()
+    else:
+        found["strong"] = SpectralStrong(magnitude=magnitude)
+        found["contrastive"] = SpectralContrastive(magnitude=magnitude)
+    return found
 
 
 class SampleAugmentation:
@@ -105,7 +86,6 @@ class SampleAugmentation:
     Args:
         name: of the view, one of `augmentations_for`.
         channels: number of channels of each sensor, by name.
-        magnitude: strength of the strong and the contrastive view; 1 is the default.
         mover: its geometry replaces the leading augmentation's; for views that must
             show the same pixels as another one.
         gaps: sensors that may be missing (NaN) in some images or pixels. One sensor
@@ -119,7 +99,6 @@ class SampleAugmentation:
         self,
         name: str,
         channels: Mapping[str, int],
-        magnitude: float = 1.0,
         mover: Augmentation | None = None,
         gaps: Collection[str] = ("s2", "s1", "rgb", "dem"),
     ) -> None:
@@ -127,9 +106,7 @@ class SampleAugmentation:
             name = "none"  # the mover does all there is to do
         # Radar alone moves as reflectance does
         self.optical = next((n for n in ("s2", "rgb") if n in channels), "")
-        leads = augmentations_for(
-            self.optical == "rgb", magnitude, distort=mover is None
-        )
+        leads = augmentations_for(self.optical == "rgb", distort=mover is None)
         if name not in leads:
             raise unknown_name("augmentation", name, leads)
         self.channels, self.lead = dict(channels), leads[name]
@@ -149,16 +126,13 @@ class SampleAugmentation:
         self.others: dict[str, Augmentation] = {}  # those that do not lead
         self.values: dict[str, Augmentation] = {}  # all whose values change
         if name not in ("weak", "none"):
-            self.others = self._others(name, magnitude)
+            others: dict[str, Augmentation] = {"s1": Radar()}
+            if name == "strong":
+                others["dem"] = Elevation()
+            if self.optical == "s2":
+                others["rgb"] = augmentations_for(True, distort=False)[name]
+            self.others = {k: v for k, v in others.items() if k in channels}
             self.values = {self.optical: self.lead, **self.others}
-
-    def _others(self, name: str, magnitude: float) -> dict[str, Augmentation]:
-        found: dict[str, Augmentation] = {"s1": Radar()}
-        if name == "strong":
-            found["dem"] = Elevation()
-        if self.optical == "s2":
-            found["rgb"] = augmentations_for(True, magnitude, distort=False)[name]
-        return {name: found[name] for name in found if name in self.channels}
 
     def sample_params(
         self,

@@ -2,7 +2,7 @@
 
 Each function takes a whole batch with values in [0, 1] and one strength per image,
 returns the same shape and range, and changes nothing, bit for bit, where the strength
-is 0. Except for color, hue and grayscale any number of channels will do.
+is 0. Except for color and hue any number of channels will do.
 
 The names are those of RandAugment (Cubuk et al. 2020) and of Pillow, whose `factor`
 is 1 + strength. Reflectances have their own operations in `augment.spectral`.
@@ -16,7 +16,6 @@ __all__ = [
     "contrast",
     "equalize",
     "equalize_tables",
-    "grayscale",
     "hue",
     "luma",
     "posterize",
@@ -72,14 +71,6 @@ def color(images: Tensor, strength: Tensor) -> Tensor:
     return _away_from(luma(images), images, strength)
 
 
-def grayscale(images: Tensor, strength: Tensor) -> Tensor:
-    """Blend towards the pixel's own gray: 0 keeps the colors, 1 leaves none.
-
-    Shape: (B, 3, H, W), (B,).
-    """
-    return color(images, -strength)
-
-
 def hue(images: Tensor, strength: Tensor) -> Tensor:
     """Turn the colors about the gray axis by `strength` whole turns.
 
@@ -100,7 +91,7 @@ def color_jitter(
     turn: Tensor,
     gray: Tensor,
 ) -> Tensor:
-    """Do `brightness`, `contrast`, `color`, `hue` and `grayscale` in one pass.
+    """Do `brightness`, `contrast`, `color`, `hue`, and blend with gray, in one pass.
 
     Each of them mixes the channels of a pixel, and contrast adds a gray; so all of them
     together are one matrix and one gray per image. What leaves [0, 1] on the way is

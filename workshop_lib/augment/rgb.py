@@ -1,30 +1,17 @@
 """The strong and the contrastive view for RGB: RandAugment, and SimCLR's jitter."""
 
-__all__ = ["OPERATIONS", "Contrastive", "RandAugment", "apply_operations"]
+__all__ = ["OPERATIONS", "Contrastive", "RandAugment"]
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from workshop_lib.augment import photometric
-from workshop_lib.augment.base import (
-    Augmentation,
-    Params,
-    Shape,
-    bernoulli,
-    check_range,
-    uniform,
-)
-from workshop_lib.augment.geometry import affine, resized_crop, sample_crop
-from workshop_lib.augment.occlusion import cutout
-from workshop_lib.augment.weak import (
-    Symmetries,
-    Weak,
-    check_symmetries,
-    sample_dihedral,
-)
+from workshop_lib.augment.base import Params, Shape, bernoulli, uniform
+from workshop_lib.augment.geometry import affine
+from workshop_lib.augment.view_geometry import ContrastiveView, StrongView
 from workshop_lib.errors import WorkshopError
 
 _Operation = Callable[[Tensor, Tensor], Tensor]
@@ -48,14 +35,21 @@ OPERATIONS: dict[str, tuple[float, float]] = {
     "equalize": (1.0, 1.0),
 }
 _SWITCHES = ("autocontrast", "equalize")  # magnitude must not water these down
-_COLUMN = {name: k for k, name in enumerate(OPERATIONS)}
-# Columns of the operations that move pixels: rotation, two shears, two shifts
-_GEOMETRY = slice(_COLUMN["rotate"], _COLUMN["translate_y"] + 1)
-_COUNT_GEOMETRY = 5
+_GEOMETRY = slice(1, 6)  # columns of the operations that move pixels
+_TONE: dict[str, _Operation] = {  # the others, in the order of their columns
+    "brightness": photometric.brightness,
+    "color": photometric.color,
+    "contrast": photometric.contrast,
+    "sharpness": photometric.sharpness,
+    "posterize": lambda images, lost: photometric.posterize(images, lost.clamp(0, 8)),
+    "solarize": lambda images, below: photometric.solarize(images, below.clamp(0, 1)),
+    "autocontrast": photometric.autocontrast,
+    "equalize": photometric.equalize,
+}
 
 
 @dataclass(frozen=True)
-class RandAugment(Augmentation):
+class RandAugment(StrongView):
     """The strong view of FixMatch for RGB: weak view, `n` random operations, cutout.
 
     Every image draws `n` different operations and a strength for each, uniformly. On a
@@ -67,7 +61,7 @@ class RandAugment(Augmentation):
     Source: Cubuk et al. 2020, with the pool of FixMatch (Sohn et al. 2020, appendix E).
     Ours differs: an image's operations are all different and run in a fixed order
     (geometry in one interpolation, then tone); ranges are symmetric; cutout hides a
-    fraction of the side and fills it with the image's mean. `randaugment_mc` is the
+    fraction of the side and fills it with the image's mean. `RandAugmentMC` is the
     pool that most torch implementations use, faithfully.
 
     Raises:
@@ -80,21 +74,17 @@ class RandAugment(Augmentation):
     """
 
     n: int = 2  # operations per image
-    magnitude: float = 1.0  # multiplies the ranges of OPERATIONS; 0 leaves little
-    cutout: float = 0.5  # largest side of the hidden square, as a fraction of the image
-    weak: Weak = field(default_factory=Weak)
     distort: bool = True  # False: draw among the operations that move no pixels
     channels = 3
 
     def __post_init__(self) -> None:
-        most = len(OPERATIONS) - (0 if self.distort else _COUNT_GEOMETRY)
+        super().__post_init__()
+        most = len(OPERATIONS) if self.distort else len(_TONE) + 1  # with identity
         if not 0 <= self.n <= most:
             raise WorkshopError(
                 f"n={self.n} operations per image: there are {most}, so give 0 to"
                 f" {most}; usual is 2."
             )
-        check_range("magnitude", self.magnitude, 0)
-        check_range("cutout", self.cutout, 0, 1)
 
     def sample_params(self, shape: Shape, generator: torch.Generator) -> Params:
         """Draw symmetry, shift, strengths (B, K), and cutout's center and side."""
@@ -131,34 +121,12 @@ class RandAugment(Augmentation):
 
     def photometry(self, images: Tensor, *params: Tensor) -> Tensor:
         """Change tone. Shape: (B, 3, H, W) in [0, 1] -> the same."""
-        return _apply_steps(images, _tone_steps(params[2]))
-
-    def occlude(self, images: Tensor, *params: Tensor) -> Tensor:
-        """Hide a square. Shape: (B, C, H, W) -> the same."""
-        return cutout(images, *self.box(*params))
-
-    def box(self, *params: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the square's center (B, 2) and side (B,); see `cutout`."""
-        return params[-2], params[-1]
-
-    def apply(self, images: Tensor, *params: Tensor) -> Tensor:
-        """Do all steps, the operations in one go. Shape: (B, 3, H, W) -> the same."""
-        which, shift, strengths = params[:3]
-        moved = self.weak.geometry(images, which, shift)
-        return self.occlude(apply_operations(moved, strengths), *params)
-
-
-def apply_operations(images: Tensor, strengths: Tensor) -> Tensor:
-    """Apply every operation at its per-image strength, in the order of `OPERATIONS`.
-
-    Shape: `images` (B, 3, H, W) in [0, 1], `strengths` (B, len(OPERATIONS)) -> like
-    `images`. A row of zeros returns its image bit for bit.
-    """
-    steps = [(_distort, strengths[:, _GEOMETRY]), *_tone_steps(strengths)]
-    return _apply_steps(images, steps)
+        strengths = params[2][:, _GEOMETRY.stop :].unbind(1)
+        return _apply_steps(images, list(zip(_TONE.values(), strengths, strict=True)))
 
 
 def _apply_steps(images: Tensor, steps: list[tuple[_Operation, Tensor]]) -> Tensor:
+    """Apply operations one after the other, each at its strength per image (B, ...)."""
     if images.device.type != "cpu":
         for operation, strength in steps:
             images = operation(images, strength)
@@ -182,82 +150,30 @@ def _distort(images: Tensor, strengths: Tensor) -> Tensor:
     return affine(images, degrees=degrees[:, 0], shear=shear, shift=shift)
 
 
-def _tone_steps(strengths: Tensor) -> list[tuple[_Operation, Tensor]]:
-    return [(do, strengths[:, _COLUMN[name]]) for name, do in _TONE.items()]
-
-
-# The order is that of OPERATIONS, of those that change tone
-_TONE: dict[str, _Operation] = {
-    "brightness": photometric.brightness,
-    "color": photometric.color,
-    "contrast": photometric.contrast,
-    "sharpness": photometric.sharpness,
-    "posterize": lambda images, lost: photometric.posterize(images, lost.clamp(0, 8)),
-    "solarize": lambda images, below: photometric.solarize(images, below.clamp(0, 1)),
-    "autocontrast": photometric.autocontrast,
-    "equalize": photometric.equalize,
-}
-
-
 @dataclass(frozen=True)
-class Contrastive(Augmentation):
+class Contrastive(ContrastiveView):
     """SimCLR's view for RGB: random resized crop, symmetries, jitter, sometimes gray.
 
-    A network learns to embed two such views of one image alike, so it cannot rely on
-    color statistics: they differ between the views. The second strong view of CoMatch
-    and of most contrastive methods.
-
-    Source: Chen et al. 2020, appendix A. Ours differs: the jitter has a fixed order,
-    and images from above take all eight symmetries.
-
-    Raises:
-        WorkshopError: a range that is not inside [0, 1], or negative magnitude.
+    The second strong view of CoMatch and of most contrastive methods.
 
     >>> images = torch.rand(2, 3, 32, 32)
     >>> Contrastive()(images, torch.Generator().manual_seed(0)).shape
     torch.Size([2, 3, 32, 32])
     """
 
-    magnitude: float = 1.0  # multiplies the ranges of the jitter
-    area: tuple[float, float] = (0.2, 1.0)  # of the crop, as a fraction of the image
     brightness: float = 0.4  # strengths are drawn from -0.4 to 0.4
     contrast: float = 0.4
     color: float = 0.4
     hue: float = 0.1  # turns
-    jitter_probability: float = 0.8
-    gray_probability: float = 0.2
-    symmetries: Symmetries = "eight"  # as in `Weak`
     channels = 3
 
-    def __post_init__(self) -> None:
-        check_range("magnitude", self.magnitude, 0)
-        if not 0 < self.area[0] <= self.area[1] <= 1:
-            raise WorkshopError(
-                f"area={self.area}: give the lowest and highest fraction of the image"
-                " that a crop keeps, 0 < lowest <= highest <= 1."
-            )
-        check_range("jitter_probability", self.jitter_probability, 0, 1)
-        check_range("gray_probability", self.gray_probability, 0, 1)
-        check_symmetries(self.symmetries)
-
-    def sample_params(self, shape: Shape, generator: torch.Generator) -> Params:
-        """Draw crop, symmetry and five strengths for each image."""
-        B = shape[0]
-        crop = sample_crop(B, self.area, generator)
-        which = sample_dihedral(shape, self.symmetries, generator)
-        jittered = bernoulli((B,), self.jitter_probability, generator) * self.magnitude
-
-        def strength(most: float) -> Tensor:
-            return uniform((B,), -most, most, generator) * jittered
-
+    def sample_jitter(self, shape: Shape, generator: torch.Generator) -> Params:
+        """Draw five strengths for each image; see `color_jitter`."""
+        size = (shape[0],)
+        jittered = bernoulli(size, self.jitter_probability, generator) * self.magnitude
         ranges = (self.brightness, self.contrast, self.color, self.hue)
-        strengths = [strength(most) for most in ranges]
-        gray = bernoulli((B,), self.gray_probability, generator)
-        return *crop, which, *strengths, gray
-
-    def geometry(self, images: Tensor, *params: Tensor) -> Tensor:
-        """Crop and turn. Shape: (B, C, H, W) -> the same."""
-        return resized_crop(images, *params[:3])
+        strengths = [uniform(size, -r, r, generator) * jittered for r in ranges]
+        return *strengths, bernoulli(size, self.gray_probability, generator)
 
     def photometry(self, images: Tensor, *params: Tensor) -> Tensor:
         """Jitter the colors. Shape: (B, 3, H, W) in [0, 1] -> the same."""

@@ -1,13 +1,22 @@
-"""Operations and views for reflectance: effects of sun, air and season.
+"""Views of what instruments measure: reflectance, radar backscatter, elevation.
 
 RandAugment's posterize, solarize and equalize come from photographs and mean nothing
 for reflectance. These operations imitate what varies between two acquisitions of the
 same place. All keep values at or above 0, and strength 0 changes nothing, bit for bit.
 """
 
-__all__ = ["SpectralContrastive", "SpectralStrong", "contrast", "gain", "haze", "tint"]
+__all__ = [
+    "Elevation",
+    "Radar",
+    "SpectralContrastive",
+    "SpectralStrong",
+    "contrast",
+    "gain",
+    "haze",
+    "tint",
+]
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -22,14 +31,10 @@ from workshop_lib.augment.base import (
     per_image,
     uniform,
 )
-from workshop_lib.augment.geometry import affine, resized_crop, sample_crop
-from workshop_lib.augment.occlusion import cutout
-from workshop_lib.augment.weak import (
-    Symmetries,
-    Weak,
-    check_symmetries,
-    sample_dihedral,
-)
+from workshop_lib.augment.geometry import affine
+from workshop_lib.augment.view_geometry import ContrastiveView, StrongView
+
+LOOKS = 4  # of the speckle that is added, as in a Sentinel-1 image at 10 m
 
 
 def gain(images: Tensor, strength: Tensor) -> Tensor:
@@ -77,7 +82,7 @@ def tint(images: Tensor, strength: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class SpectralStrong(Augmentation):
+class SpectralStrong(StrongView):
     """The strong view of FixMatch for reflectance, tunable by one number.
 
     The weak view first; then one affine distortion, each spectral change with
@@ -96,7 +101,6 @@ class SpectralStrong(Augmentation):
     torch.Size([2, 12, 32, 32])
     """
 
-    magnitude: float = 1.0
     degrees: float = 45.0  # with the eight symmetries, 45 reaches any angle
     shear: float = 0.1  # tangent, along rows and along columns
     shift: float = 0.1  # fraction of the side
@@ -108,11 +112,9 @@ class SpectralStrong(Augmentation):
     haze: float = 0.4  # fraction of the image's mean that is added at most
     haze_probability: float = 0.3
     probability: float = 0.5  # of each other spectral change
-    cutout: float = 0.5  # side of the hidden square as a fraction of the image's side
-    weak: Weak = field(default_factory=Weak)
 
     def __post_init__(self) -> None:
-        check_range("magnitude", self.magnitude, 0)
+        super().__post_init__()
         check_range("probability", self.probability, 0, 1)
         check_range("haze_probability", self.haze_probability, 0, 1)
 
@@ -156,61 +158,32 @@ class SpectralStrong(Augmentation):
         light, flat, pale, amount = params[6:10]
         return haze(tint(contrast(gain(images, light), flat), pale), amount)
 
-    def occlude(self, images: Tensor, *params: Tensor) -> Tensor:
-        """Hide a square. Shape: (B, C, H, W) -> the same."""
-        return cutout(images, *self.box(*params))
-
-    def box(self, *params: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the square's center (B, 2) and side (B,); see `cutout`."""
-        return params[-2], params[-1]
-
 
 @dataclass(frozen=True)
-class SpectralContrastive(Augmentation):
-    """The contrastive view for reflectance, two of which a network learns to match.
+class SpectralContrastive(ContrastiveView):
+    """The contrastive view for reflectance: crop, symmetries, spectral jitter.
 
-    The multispectral counterpart of SimCLR's (Chen et al. 2020): random resized crop,
-    symmetries, spectral jitter, and sometimes only the mean over the bands.
-
-    Raises:
-        WorkshopError: negative magnitude, or a probability outside [0, 1].
+    Sometimes only the mean over the bands is left, as gray is of SimCLR's photographs.
     """
 
-    magnitude: float = 1.0  # multiplies the four ranges of the jitter
-    area: tuple[float, float] = (0.2, 1.0)  # of the crop, as a fraction of the image
     gain: float = 0.5  # log of the light
     band_gain: float = 0.2  # log, each band apart
     contrast: float = 0.5  # log
     tint: float = 0.5  # log
-    jitter_probability: float = 0.8
-    gray_probability: float = 0.2  # all bands replaced by their mean
-    symmetries: Symmetries = "eight"  # as in `Weak`
 
-    def __post_init__(self) -> None:
-        check_range("magnitude", self.magnitude, 0)
-        check_range("jitter_probability", self.jitter_probability, 0, 1)
-        check_range("gray_probability", self.gray_probability, 0, 1)
-        check_symmetries(self.symmetries)
-
-    def sample_params(self, shape: Shape, generator: torch.Generator) -> Params:
-        """Draw crop, symmetry, spectral jitter, and which images become gray."""
+    def sample_jitter(self, shape: Shape, generator: torch.Generator) -> Params:
+        """Draw light (B, C), contrast, tint, and which images become gray: (B,)."""
         B, C = shape[:2]
         m = self.magnitude
 
         def within(most: float, size: tuple[int, ...] = (B,)) -> Tensor:
             return uniform(size, -m * most, m * most, generator)
 
-        crop = sample_crop(B, self.area, generator)
-        which = sample_dihedral(shape, self.symmetries, generator)
         chosen = bernoulli((B,), self.jitter_probability, generator)
         light = within(self.gain)[:, None] + within(self.band_gain, (B, C))
         flat, pale = within(self.contrast) * chosen, within(self.tint) * chosen
         gray = bernoulli((B,), self.gray_probability, generator)
-        return *crop, which, light * chosen[:, None], flat, pale, gray
-
-    def geometry(self, images: Tensor, *params: Tensor) -> Tensor:
-        """Crop and turn. Shape: (B, C, H, W) -> the same."""
-        return resized_crop(images, *params[:3])
+        return light * chosen[:, None], flat, pale, gray
 
     def photometry(self, images: Tensor, *params: Tensor) -> Tensor:
         """Change light, contrast and tint. Shape: (B, C, H, W) -> the same."""
@@ -218,3 +191,55 @@ class SpectralContrastive(Augmentation):
         images = tint(contrast(gain(images, light), flat), pale)
         mean = images.mean(1, keepdim=True)  # (B, 1, H, W)
         return torch.where(per_image(gray, images).bool(), mean, images)
+
+
+@dataclass(frozen=True)
+class Radar(Augmentation):
+    """What changes between two passes of a radar: the angle, and the speckle.
+
+    Args:
+        offset: largest change of all pixels, in dB.
+        speckle: largest fraction of a full four-look speckle that is added.
+        probability: of each of the two.
+    """
+
+    offset: float = 1.5
+    speckle: float = 0.5
+    probability: float = 0.5
+
+    def sample_params(self, shape: Shape, generator: torch.Generator) -> Params:
+        """Draw an offset (B, 1, 1, 1) and speckle (B, C, H, W), in dB."""
+        B = shape[0]
+        offset = uniform((B,), -self.offset, self.offset, generator)
+        offset = offset * bernoulli((B,), self.probability, generator)
+        fraction = uniform((B,), 0, self.speckle, generator)
+        fraction = fraction * bernoulli((B,), self.probability, generator)
+        looks = uniform((LOOKS, *shape), 1e-7, 1, generator)
+        # The power of one look is exponentially distributed; looks are averaged
+        decibel = 10 * torch.log10((-looks.log()).mean(0))
+        return offset.view(B, 1, 1, 1), fraction.view(B, 1, 1, 1) * decibel
+
+    def photometry(self, images: Tensor, *params: Tensor) -> Tensor:
+        """Change backscatter in dB; speckle multiplies the power, so it is added."""
+        offset, speckle = params
+        return images + offset.to(images.dtype) + speckle.to(images.dtype)
+
+
+@dataclass(frozen=True)
+class Elevation(Augmentation):
+    """Another datum: one offset for all pixels of an image.
+
+    Args:
+        height: largest offset, in meters.
+    """
+
+    height: float = 30.0
+
+    def sample_params(self, shape: Shape, generator: torch.Generator) -> Params:
+        """Draw an offset (B, 1, 1, 1), in meters."""
+        lift = uniform((shape[0],), -self.height, self.height, generator)
+        return (lift.view(-1, 1, 1, 1),)
+
+    def photometry(self, images: Tensor, *params: Tensor) -> Tensor:
+        """Lift the terrain."""
+        return images + params[0].to(images.dtype)

@@ -1,9 +1,8 @@
 """Views of the training images, made for a whole batch on the device at every step."""
 
-__all__ = ["LabeledViews", "UnlabeledViews", "ViewMaker"]
+__all__ = ["FeatureViewMaker", "LabeledViews", "UnlabeledViews", "ViewMaker"]
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -16,18 +15,11 @@ from workshop_lib.augment.base import (
     chunk_size,
     empty_images,
 )
-from workshop_lib.augment.multimodal import (
-    ModalityDropout,
-    SampleAugmentation,
-)
-from workshop_lib.augment.names import entries_left, parse_view
+from workshop_lib.augment.multimodal import ModalityDropout
 from workshop_lib.augment.normalize import Normalize, to_float
-from workshop_lib.augment.occlusion import (
-    Follow,
-    partner_distance,
-    sample_boxes,
-)
-from workshop_lib.augment.weak import Weak
+from workshop_lib.augment.occlusion import Follow, partner_distance, sample_boxes
+from workshop_lib.augment.view_geometry import Weak
+from workshop_lib.augment.view_names import View, make_view, parse_view
 from workshop_lib.errors import WorkshopError
 from workshop_lib.pixels import IGNORE
 from workshop_lib.ranks import own_rows
@@ -49,21 +41,10 @@ class UnlabeledViews(NamedTuple):
     truth: Callable[[], dict[str, Tensor]]  # targets as `follow` leaves pseudo-labels
 
 
-@dataclass(frozen=True)
-class _View:
-    """A parsed view: which augmentation, of which sensors."""
-
-    base: str  # "weak", "strong", ...
-    augmentation: SampleAugmentation
-    sensors: tuple[str, ...]  # that it shows, without metadata
-    metadata: bool
-    kept: Tensor  # (number of sensors,) bool: those in `sensors`
-
-
 class _ViewSet(NamedTuple):
     """Views that are made together; of maps they share the mover's geometry."""
 
-    views: tuple[_View, ...]
+    views: tuple[View, ...]
     mover: Augmentation | None
 
 
@@ -94,13 +75,11 @@ class ViewMaker:
             floating point; may hold "metadata" (N, M).
         targets: of all images, by head: (N, ...), maps are (N, H, W).
         normalize: done last, here and nowhere else.
-        labeled_views: names of the views of labeled images.
-        unlabeled_views: names of the views of unlabeled images.
+        labeled_views, unlabeled_views: names of the views of either; see `view_names`.
         dense: whether there are labels of pixels.
         cutmix: probability that CutMix fills a box of a strong view; if dense.
         modality_dropout: probability of each sensor to be missing in a strong or
             contrastive view of an image; see `ModalityDropout`.
-        magnitude: strength of the strong and the contrastive view; 1 is the default.
 
     Raises:
         WorkshopError: unknown views or sensors, a view without any sensor, or a
@@ -118,14 +97,11 @@ class ViewMaker:
         dense: bool = False,
         cutmix: float = 0.0,
         modality_dropout: float = 0.0,
-        magnitude: float = 1.0,
     ) -> None:
         self.images = {k: v for k, v in sensors.items() if k != METADATA}
         self.metadata = sensors.get(METADATA)
         self.targets, self.normalize, self.dense = targets, normalize, dense
-        self.cutmix, self.magnitude = (cutmix if dense else 0.0), magnitude
-        if not self.images:
-            raise WorkshopError("no images to make views of: give at least one sensor.")
+        self.cutmix = cutmix if dense else 0.0
         first = next(iter(self.images.values()))
         self.size: tuple[int, int] = (first.shape[2], first.shape[3])
         self.dropout = None
@@ -140,9 +116,7 @@ class ViewMaker:
             )
 
     def labeled(self, index: Tensor, generator: torch.Generator) -> LabeledViews:
-        """Make the views of labeled images, normalized, and their targets.
-
-        Pixels that one of the views hides are unknown in the targets.
+        """Make normalized views of labeled images; what a view hides has no target.
 
         Args:
             index: (B,) positions of the images, of all ranks.
@@ -161,27 +135,20 @@ class ViewMaker:
         return LabeledViews(tuple(made.samples), targets)
 
     def unlabeled(self, index: Tensor, generator: torch.Generator) -> UnlabeledViews:
-        """Make the views of unlabeled images, normalized.
+        """Make normalized views of unlabeled images; arguments as of `labeled`.
 
-        Args:
-            index: (B,) positions of the images, of all ranks.
-            generator: on the device of the images.
-
-        Returns:
-            Samples of (B, C, H, W), channels last; of several ranks, this rank's rows.
-            `follow` does nothing unless `dense`.
+        Without `dense`, `follow` does nothing.
         """
         made = self._make(self.unlabeled_views, index, generator)
         samples, follow = made.samples, Follow(hidden=made.hidden)
-        bases = [view.base for view in self.unlabeled_views.views]
-        if self.cutmix and "strong" in bases:
+        strong = [view.base == "strong" for view in self.unlabeled_views.views]
+        if self.cutmix and any(strong):
             boxes = sample_boxes((len(index), *self.size), self.cutmix, generator)
             follow = Follow.from_boxes(
                 own_rows(boxes), partner_distance(len(index)), made.hidden
             )
-            for k, base in enumerate(bases):
-                if base == "strong":
-                    samples[k] = follow.mix(samples[k])
+            both = zip(samples, strong, strict=True)
+            samples = [follow.mix(s) if mixed else s for s, mixed in both]
 
         def truth() -> dict[str, Tensor]:
             return {name: follow(values) for name, values in made.targets().items()}
@@ -190,41 +157,20 @@ class ViewMaker:
 
     def plain(self, index: Tensor) -> tuple[Sample, ...]:
         """Return images as validation sees them: normalized, one unchanged view."""
-        images = {k: v.index_select(0, index) for k, v in self.images.items()}
+        images = _rows(self.images, index)
         if self.metadata is not None:
             images[METADATA] = self.metadata.index_select(0, index)
         return (self.normalize(images),)
 
     def _parse(self, names: Sequence[str]) -> _ViewSet:
         """Look up views that are made together."""
-        parsed = [parse_view(name) for name in names]
         mover: Augmentation | None = None
         if self.dense:
-            still = any(base == "none" for base, _ in parsed)
+            still = any(parse_view(name)[0] == "none" for name in names)
             mover = NoAugmentation() if still else Weak()
-        views = (self._view(base, steps, mover) for base, steps in parsed)
+        metadata = self.metadata is not None
+        views = (make_view(name, self.images, metadata, mover) for name in names)
         return _ViewSet(tuple(views), mover)
-
-    def _view(
-        self, base: str, steps: list[tuple[str, list[str]]], mover: Augmentation | None
-    ) -> _View:
-        channels = {name: values.shape[1] for name, values in self.images.items()}
-        own = base == "contrastive"  # it is cropped by itself
-        gaps = [k for k, v in self.images.items() if v.is_floating_point()]
-        augmentation = SampleAugmentation(
-            base, channels, self.magnitude, None if own else mover, gaps
-        )
-        there = [*channels, METADATA] if self.metadata is not None else list(channels)
-        left = entries_left(steps, there)
-        sensors = tuple(name for name in channels if name in left)
-        if not sensors:
-            raise WorkshopError(
-                f"a view of {', '.join(left) or 'nothing'}: keep at least one of the"
-                f" sensors {', '.join(channels)}."
-            )
-        device = next(iter(self.images.values())).device
-        kept = torch.tensor([name in sensors for name in channels], device=device)
-        return _View(base, augmentation, sensors, METADATA in left, kept)
 
     def _make(
         self, views: _ViewSet, index: Tensor, generator: torch.Generator
@@ -234,7 +180,7 @@ class ViewMaker:
         if views.mover is not None:
             moves = views.mover.sample_params((n, 1, *self.size), generator)
         samples: list[Sample] = []
-        masks: list[Tensor | None] = []
+        masks: list[Tensor] = []
         for view in views.views:
             augmentation, dropped = view.augmentation, None
             shared = moves if augmentation.mover is views.mover else None
@@ -244,12 +190,12 @@ class ViewMaker:
                 numbers = self.dropout.sample_params(n, generator)
                 dropped = self.dropout.dropped(own_rows(numbers), rows, view.kept)
             samples.append(self._compute(view, rows, params, dropped))
-            if self.dense:
-                shown = samples[-1][view.sensors[0]]
-                masks.append(augmentation.hidden(shown, params))
+            shown = samples[-1][view.sensors[0]]
+            if self.dense and (mask := augmentation.hidden(shown, params)) is not None:
+                masks.append(mask)
 
         def targets() -> dict[str, Tensor]:
-            found = {k: v.index_select(0, rows) for k, v in self.targets.items()}
+            found = _rows(self.targets, rows)
             if views.mover is not None and moves is not None:
                 local = [own_rows(each) for each in moves]
                 for name, maps in found.items():
@@ -258,11 +204,10 @@ class ViewMaker:
                         found[name] = moved[:, 0]
             return found
 
-        hidden = [mask for mask in masks if mask is not None]
-        return _Made(samples, targets, torch.stack(hidden).any(0) if hidden else None)
+        return _Made(samples, targets, torch.stack(masks).any(0) if masks else None)
 
     def _compute(
-        self, view: _View, rows: Tensor, params: list[Params], dropped: Tensor | None
+        self, view: View, rows: Tensor, params: list[Params], dropped: Tensor | None
     ) -> Sample:
         """Make one view of the images at some positions, a few images at a time."""
         n = len(rows)
@@ -278,22 +223,78 @@ class ViewMaker:
                     result[name] = empty_images(n, values)
                 result[name][some] = values
         if view.metadata and self.metadata is not None:
-            metadata = {METADATA: self.metadata.index_select(0, rows)}
-            result |= self.normalize(metadata)
+            result |= self.normalize(_rows({METADATA: self.metadata}, rows))
         return result
 
     def _few(
-        self, view: _View, rows: Tensor, params: list[Params], dropped: Tensor | None
+        self, view: View, rows: Tensor, params: list[Params], dropped: Tensor | None
     ) -> Sample:
         """Make one view of a few images."""
-        images = {
-            name: to_float(self.images[name].index_select(0, rows))
-            for name in view.sensors
-        }
+        stored = _rows({name: self.images[name] for name in view.sensors}, rows)
+        images = {name: to_float(values) for name, values in stored.items()}
         images = view.augmentation.apply(images, params)
         if dropped is not None:
-            for k, name in enumerate(self.images):
+            for gone, name in zip(dropped.unbind(1), self.images, strict=True):
                 if name in images:
-                    gone = dropped[:, k].view(-1, 1, 1, 1)
+                    gone = gone.view(-1, 1, 1, 1)
                     images[name] = images[name].masked_fill(gone, torch.nan)
         return self.normalize(images)
+
+
+class FeatureViewMaker:
+    """Draw among the stored features of a few views per image, of a frozen backbone.
+
+    It has the methods of `ViewMaker`. A feature is an image of one pixel with D bands.
+
+    Args:
+        features: by the view's name, (V, N, D): V stored versions of each image, on the
+            device of the training. "none" is the plain image, V = 1.
+        targets, normalize, labeled_views, unlabeled_views: as of `ViewMaker`.
+    """
+
+    def __init__(
+        self,
+        features: dict[str, Tensor],
+        targets: dict[str, Tensor],
+        normalize: Normalize,
+        *,
+        labeled_views: Sequence[str],
+        unlabeled_views: Sequence[str] = (),
+    ) -> None:
+        self.features, self.targets, self.normalize = features, targets, normalize
+        self.labeled_views, self.unlabeled_views = labeled_views, unlabeled_views
+
+    def labeled(self, index: Tensor, generator: torch.Generator) -> LabeledViews:
+        """Draw samples {"features": (B, D, 1, 1)}; see `ViewMaker.labeled`."""
+        views = tuple(self._draw(v, index, generator) for v in self.labeled_views)
+        return LabeledViews(views, _rows(self.targets, own_rows(index)))
+
+    def unlabeled(self, index: Tensor, generator: torch.Generator) -> UnlabeledViews:
+        """Draw a version of each view of unlabeled images; see `ViewMaker`."""
+        views = tuple(self._draw(v, index, generator) for v in self.unlabeled_views)
+        rows = own_rows(index)
+        return UnlabeledViews(views, Follow(), lambda: _rows(self.targets, rows))
+
+    def plain(self, index: Tensor) -> tuple[Sample, ...]:
+        """Return what validation averages over: the plain and the stored weak views.
+
+        Averaging costs nothing more, and is right more often than any single view.
+        """
+        stored = [*self.features.get("none", ()), *self.features.get("weak", ())]
+        return tuple(self._sample(view.index_select(0, index)) for view in stored)
+
+    def _draw(self, name: str, index: Tensor, generator: torch.Generator) -> Sample:
+        views, device = self.features[name], generator.device
+        V = len(views)
+        which = torch.randint(V, index.shape, generator=generator, device=device)
+        return self._sample(views[own_rows(which), own_rows(index)])
+
+    def _sample(self, features: Tensor) -> Sample:
+        sample = self.normalize({"features": features.float()[..., None, None]})
+        last = torch.channels_last
+        return {k: v.contiguous(memory_format=last) for k, v in sample.items()}
+
+
+def _rows(values: dict[str, Tensor], index: Tensor) -> dict[str, Tensor]:
+    """Copy the rows of an index; faster on a CPU than `values[index]`."""
+    return {name: each.index_select(0, index) for name, each in values.items()}

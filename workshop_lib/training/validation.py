@@ -5,8 +5,7 @@ __all__ = ["validate"]
 import torch
 from torch import Tensor
 
-from workshop_lib.augment.feature_views import FeatureViewMaker
-from workshop_lib.augment.views import ViewMaker
+from workshop_lib.augment.views import FeatureViewMaker, ViewMaker
 from workshop_lib.models import Model
 from workshop_lib.models.heads import Head
 
