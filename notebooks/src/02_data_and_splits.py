@@ -570,7 +570,7 @@ pictures = {"a": rings(96, 96), "b": rings(96, 96), "c": rings(60, 96)}
 # centre**: a little is lost at the sides, but what stays is true.
 
 # %% tags=["figure:02_sizes"]
-from workshop_lib.data.read.decode import fit
+from workshop_lib.data.read.images import fit
 
 shown = {
     "as it is": np.asarray(pictures["c"]),

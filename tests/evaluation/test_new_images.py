@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from tests.evaluation.photos import NAMES, save_folders
 from tests.training.tiny import parts, short, tiny
-from workshop_lib.data.read.decode import fit
+from workshop_lib.data.read.images import fit
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from workshop_lib.data.catalog import DatasetInfo
 from workshop_lib.data.download import resolve
 from workshop_lib.data.read.bigearthnet import CLASSES_19, multi_hot
-from workshop_lib.data.read.folders import index_folder
+from workshop_lib.data.read.index import index_images
 from workshop_lib.data.read.landcover import TEST_TILES, TRAIN_TILES
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
@@ -105,7 +105,7 @@ def read_label_index(info: DatasetInfo, root: Path | str | None = None) -> Label
     """
     images = resolve(info.name, root)
     if info.layout == "classes":
-        index = index_folder(images)
+        index = index_images(images)
         names = [entry.name for entry in index.entries]
         labels = torch.tensor(index.labels)
         return LabelIndex(_without_pixels(names, labels, index.class_names))

@@ -12,9 +12,8 @@ from workshop_lib.data.download import resolve
 from workshop_lib.data.mini_eo import CLASSES, DEFAULT_BANDS, DEFAULT_SEED, mini_eo
 from workshop_lib.data.read.ben_ge import ben_ge, is_ben_ge
 from workshop_lib.data.read.bigearthnet import S2_BANDS
-from workshop_lib.data.read.folders import index_folder, index_zip
 from workshop_lib.data.read.geotiff import geotiffs, is_multiband
-from workshop_lib.data.read.index import ImageIndex, index_names
+from workshop_lib.data.read.index import ImageIndex, index_images
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError, unknown_name
@@ -125,7 +124,6 @@ def describe(data: DataConfig) -> tuple[Scenes, int]:
         index,
         entries=[index.entries[i] for i in rows],
         labels=[index.labels[i] for i in rows],
-        others=(),
     )
     return _read_index(few, data.name, data.size, bands, cache=False), len(index.labels)
 
@@ -192,12 +190,8 @@ def _index(name: str) -> ImageIndex:
         )
     if info:
         path = resolve(name)
-    if path.is_dir():
-        return index_folder(path)
-    if path.is_file() and path.suffix.lower() == ".zip":
-        return index_zip(path)
-    if path.is_file() and path.suffix.lower() == ".txt":
-        return index_names(path)
+    if path.is_dir() or path.suffix.lower() in (".zip", ".txt") and path.is_file():
+        return index_images(path)
     raise WorkshopError(
         f"data={name!r} is neither 'mini_eo' nor a folder with one folder of images per"
         " class, nor a .zip of such a folder, nor a .txt with 'path label' on each"

@@ -12,10 +12,13 @@ import torch
 from torch import Tensor
 
 from workshop_lib.data.checks import check_scenes, images_from, labels_from
-from workshop_lib.data.read.decode import PictureReader
-from workshop_lib.data.read.folders import index_folder, index_zip
-from workshop_lib.data.read.images import OnError, ReadImages, read_images
-from workshop_lib.data.read.index import ImageIndex, index_names
+from workshop_lib.data.read.images import (
+    OnError,
+    PictureReader,
+    ReadImages,
+    read_images,
+)
+from workshop_lib.data.read.index import ImageIndex, index_images
 from workshop_lib.errors import WorkshopError
 
 RGB = ("red", "green", "blue")
@@ -41,7 +44,7 @@ class Scenes:
         modalities: more images by name, each (N, C', H', W') float32: "s1" backscatter
             in dB, "dem" height in m.
         metadata: numbers by name, each (N,) or (N, k): "lat", "lon", "day_of_year", ...
-            Not known may be NaN here, and in what `modalities.pack` makes: only there.
+            Not known may be NaN here, and only here.
             "has_s1" is 1 for patches that have the modality "s1", 0 for those whose
             pixels there mean nothing; without it all have it.
         mask_names: names of the classes 0, 1, ... in the masks.
@@ -174,67 +177,29 @@ class Scenes:
         cache: bool = True,
         on_error: OnError = "raise",
     ) -> "Scenes":
-        """Read a folder that holds one folder of RGB images per class.
+        """Read RGB images: a folder per class, a zip archive of these, or a names file.
 
         Decoded once, then mapped from one file until an image changes; see
         `workshop_lib.data.read.index` for what is an image (and for images without
-        a class), `workshop_lib.data.read.decode` for formats and unequal sizes.
+        a class), `workshop_lib.data.read.images` for formats and unequal sizes.
 
         Args:
-            path: the folder; its folders' names are the class names.
+            path: the folder, whose folders' names are the class names; a .zip of such
+                a folder, which is not unpacked; or a .txt with `path label` on each
+                line. There the paths start at its folder and may hold spaces; the last
+                word of a line is the label, -1 if it is not known.
             size: side of the images in pixels; None keeps their own size if they share
                 one, else the most common size is taken.
             cache: whether to keep the decoded images.
             on_error: "raise", or "skip" to leave out what cannot be read, and say so.
 
         Raises:
-            WorkshopError: one message that lists everything wrong with the folder.
+            WorkshopError: one message that lists everything wrong with the images.
         """
-        return cls.from_index(index_folder(path), size, cache, on_error)
+        return cls.from_index(index_images(path), size, cache, on_error)
 
-    @classmethod
-    def from_zip(
-        cls,
-        path: Path | str,
-        size: int | None = None,
-        cache: bool = True,
-        on_error: OnError = "raise",
-        inside: str | None = None,
-    ) -> "Scenes":
-        """Read a zip archive of class folders without unpacking it.
-
-        The class folders may be wrapped in others (`UCMerced_LandUse/Images/...`);
-        names and everything else are as if it had been unpacked.
-
-        Args:
-            inside: the folder in the archive that holds the class folders, should
-                there be several.
-            path, size, cache, on_error: as in `from_folder`.
-
-        Raises:
-            WorkshopError: one message that lists everything wrong with the archive.
-        """
-        return cls.from_index(index_zip(path, inside), size, cache, on_error)
-
-    @classmethod
-    def from_names(
-        cls,
-        path: Path | str,
-        size: int | None = None,
-        cache: bool = True,
-        on_error: OnError = "raise",
-    ) -> "Scenes":
-        """Read the images that a names file lists: `path label` on each line.
-
-        Args:
-            path: a text file; the paths in it start at its folder and may hold spaces,
-                the last word of a line is the label, -1 if it is not known.
-            size, cache, on_error: as in `from_folder`.
-
-        Raises:
-            WorkshopError: one message that lists everything wrong.
-        """
-        return cls.from_index(index_names(path), size, cache, on_error)
+    from_zip = from_folder
+    from_names = from_folder
 
     @classmethod
     def from_index(

@@ -20,8 +20,8 @@ from tqdm import tqdm
 
 from workshop_lib.data.catalog import DatasetInfo
 from workshop_lib.data.read.bigearthnet import S1_BANDS, S2_BANDS
-from workshop_lib.data.read.folders import index_folder
 from workshop_lib.data.read.geotiff import open_raster
+from workshop_lib.data.read.index import index_images
 from workshop_lib.data.read.landcover import (
     LANDSAT_BANDS,
     LANDSAT_CLASSES,
@@ -85,7 +85,7 @@ def _check_classes(
     folder: Path, expected: dict[str, int], side: int
 ) -> IntegrityReport:
     """Count images by class, format and size, and find unreadable headers."""
-    index = index_folder(folder)
+    index = index_images(folder)
     report = IntegrityReport(faults=list(index.problems))
     names = [entry.name for entry in index.entries]
     counts = Counter(name.partition("/")[0] for name in names)

@@ -10,10 +10,8 @@ from typing import Any
 import pandas as pd
 from torch import Tensor
 
-from workshop_lib.data.read.decode import PictureReader
-from workshop_lib.data.read.folders import find_images
-from workshop_lib.data.read.images import OnError, read_images
-from workshop_lib.data.read.index import index_files
+from workshop_lib.data.read.images import OnError, PictureReader, read_images
+from workshop_lib.data.read.index import find_images, index_files
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.calibration import COLDEST, apply_temperature
 from workshop_lib.evaluation.run_inputs import sensor_views

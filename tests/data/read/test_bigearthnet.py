@@ -116,15 +116,13 @@ def test_one_error_lists_every_offender(tmp_path):
     write_patch(
         root / "s2", "S2A_odd_label", s2_pixels(), **{**good, "labels": ["Moon"]}
     )
-    write_patch(root / "s2", "S2A_no_partner", s2_pixels(), **good)
     (root / "s2" / "S2A_empty").mkdir()
     with pytest.raises(WorkshopError) as caught:
         bigearthnet(root / "s2", s1=root / "s1")
     text = str(caught.value)
-    assert text.startswith("4 problems")
+    assert text.startswith("3 problems")
     assert "S2A_no_band: " in text and "S2A_empty: " in text
     assert "S2A_odd_label: " in text and "Moon" in text
-    assert "S2A_no_partner: no Sentinel-1 patch belongs to it" in text
     assert bigearthnet(root / "s2", s1=root / "s1", on_error="skip").names == NAMES
 
 
@@ -133,7 +131,7 @@ def test_a_patch_without_radar_is_kept_and_marked(tmp_path):
     facts = root / "s2" / NAMES[0] / f"{NAMES[0]}_labels_metadata.json"
     own = json.loads(facts.read_text(encoding="utf-8"))
     write_patch(root / "s2", "S2A_no_partner", s2_pixels(), **own)
-    scenes = bigearthnet(root / "s2", s1=root / "s1", without_s1="keep")
+    scenes = bigearthnet(root / "s2", s1=root / "s1")
     alone = [name == "S2A_no_partner" for name in scenes.names]
     assert alone.count(True) == 1 and len(scenes) == 3
     assert (scenes.metadata["has_s1"] == 0).tolist() == alone
@@ -141,10 +139,6 @@ def test_a_patch_without_radar_is_kept_and_marked(tmp_path):
     assert sensors["s2"].isfinite().all()
     gone = sensors["s1"].isnan().flatten(1)
     assert gone.all(1).tolist() == gone.any(1).tolist() == alone
-    with pytest.raises(WorkshopError, match="no Sentinel-1 patch belongs"):
-        bigearthnet(root / "s2", s1=root / "s1")  # the cache knows the difference
-    with pytest.raises(WorkshopError, match="without_s1"):
-        bigearthnet(root / "s2", s1=root / "s1", without_s1="leave")
 
 
 def test_a_change_in_one_band_is_noticed(tmp_path):

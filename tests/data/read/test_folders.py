@@ -196,25 +196,16 @@ def test_dangling_link_is_an_offender(tmp_path):
         Scenes.from_folder(tmp_path / "d")
 
 
-def test_nothing_readable_at_all(tmp_path):
-    for scene in "ab":
-        (tmp_path / "d" / scene).mkdir(parents=True)
-        (tmp_path / "d" / scene / "x.png").touch()
-    with pytest.raises(WorkshopError, match="2 problems"):
-        Scenes.from_folder(tmp_path / "d")
-
-
 def test_wrong_folders(tmp_path):
     with pytest.raises(WorkshopError, match="is not a folder"):
         Scenes.from_folder(tmp_path / "nowhere")
     (tmp_path / "d").mkdir()
-    with pytest.raises(WorkshopError, match="no folders with images"):
+    too_few = "{} images but not at least two folders with images, one per class"
+    with pytest.raises(WorkshopError, match=too_few.format(0)):
         Scenes.from_folder(tmp_path / "d")
     picture().save(tmp_path / "d" / "x.png")
-    with pytest.raises(WorkshopError, match="1 images but no folders"):
-        Scenes.from_folder(tmp_path / "d")
-    put(tmp_path / "d", Forest__a=picture())
-    with pytest.raises(WorkshopError, match=r"only one class folder \('Forest'\)"):
+    put(tmp_path / "d", Forest__a=picture(), unlabeled__b=picture())
+    with pytest.raises(WorkshopError, match=too_few.format(3)):
         Scenes.from_folder(tmp_path / "d")
     put(tmp_path / "d", River__a=picture())
     with pytest.raises(WorkshopError, match="size=0"):
@@ -224,20 +215,11 @@ def test_wrong_folders(tmp_path):
 
 
 @pytest.mark.parametrize("wrap", ["Scenes", "UCM/UCM/Scenes"])
-def test_levels_too_high_are_recognised(tmp_path, wrap):
+def test_class_folders_may_be_wrapped_in_others(tmp_path, wrap):
     two_classes(tmp_path / "d" / wrap)
-    with pytest.raises(WorkshopError, match=r"Did you mean .*Scenes\?"):
-        Scenes.from_folder(tmp_path / "d")
-
-
-@pytest.mark.skipif(os.name == "nt", reason="one file system keeps both, another not")
-def test_two_names_that_look_the_same(tmp_path):
-    two_classes(tmp_path / "d")
-    for form in ("NFC", "NFD"):
-        picture().save(tmp_path / "d" / "Forest" / unicodedata.normalize(form, "é.png"))
-    if len(list((tmp_path / "d" / "Forest").iterdir())) < 3:
-        pytest.skip("this file system takes both names for one")
-    with pytest.raises(WorkshopError, match="1 names differ"):
+    assert Scenes.from_folder(tmp_path / "d").names == ("Forest/a.png", "River/b.png")
+    two_classes(tmp_path / "d" / "other")
+    with pytest.raises(WorkshopError, match=f"several places .*{wrap}.*'other'"):
         Scenes.from_folder(tmp_path / "d")
 
 
@@ -335,22 +317,6 @@ def test_skip_cannot_skip_everything(tmp_path):
         Scenes.from_folder(tmp_path / "d", on_error="ignore")
 
 
-def test_images_with_a_wrong_name_are_offenders(tmp_path):
-    root = tmp_path / "d"
-    two_classes(root)
-    picture().save(root / "Forest" / "new.png")
-    (root / "Forest" / "new.png").rename(root / "Forest" / "new.pgn")
-    picture().save(root / "River" / "noending.jpg")
-    (root / "River" / "noending.jpg").rename(root / "River" / "noending")
-    (root / "River" / "notes.txt").write_text("not an image, and not said to be one")
-    with pytest.raises(WorkshopError) as caught:
-        Scenes.from_folder(root)
-    text = str(caught.value)
-    assert text.startswith("2 problems")
-    assert "Forest/new.pgn: PNG by its content" in text
-    assert "River/noending: JPEG by its content" in text
-
-
 @pytest.mark.parametrize("name", ["unlabeled", "unlabelled", "Unlabeled"])
 def test_images_without_a_class(tmp_path, name):
     root = tmp_path / "d"
@@ -362,12 +328,6 @@ def test_images_without_a_class(tmp_path, name):
     labels = dict(zip(scenes.names, scenes.labels.tolist(), strict=True))
     assert labels == {"Forest/a.png": 0, "River/b.png": 1, f"{name}/x.png": -1}
     assert scenes.class_counts().tolist() == [1, 1]
-
-
-def test_unlabelled_images_alone_make_no_data_set(tmp_path):
-    put(tmp_path / "d", unlabeled__a=picture(), Forest__b=picture())
-    with pytest.raises(WorkshopError, match=r"only one class folder \('Forest'\)"):
-        Scenes.from_folder(tmp_path / "d")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the time of change is not kept there")

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from tests.data.read.files import write_tif
-from workshop_lib.data.read.folders import index_folder
 from workshop_lib.data.read.geotiff import geotiffs, is_multiband
+from workshop_lib.data.read.index import index_images
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError
 
@@ -184,7 +184,7 @@ def test_pictures_and_many_bands_are_told_apart(tmp_path, pixels, expected, bigt
     (tmp_path / "d" / "a" / "broken.tif").write_text("no image")
     for scene in ("a", "b"):
         write_tif(tmp_path / "d" / scene / "x.tif", pixels, BIGTIFF=bigtiff)
-    assert is_multiband(index_folder(tmp_path / "d")) is expected
+    assert is_multiband(index_images(tmp_path / "d")) is expected
 
 
 def test_tif_pictures_stay_pictures(tmp_path):

@@ -121,15 +121,6 @@ def test_bands_by_name(tmp_path):
         RasterImage(path, ("B08", "B02"))
 
 
-@pytest.mark.parametrize(
-    "window", [(-1, 0, 4, 4), (0, 0, 38, 4), (0, 50, 4, 4), (0, 0, 0, 4)]
-)
-def test_windows_outside_are_refused(tmp_path, window):
-    for image in (ArrayImage(PIXELS), RasterImage(write_tif(tmp_path / "a", PIXELS))):
-        with pytest.raises(WorkshopError, match="37x53"):
-            image.read(*window)
-
-
 def test_what_is_no_image_is_refused(tmp_path):
     with pytest.raises(WorkshopError, match="there is no image"):
         open_image(tmp_path / "nothing.tif")

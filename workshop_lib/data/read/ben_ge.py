@@ -54,9 +54,8 @@ from workshop_lib.data.read.bigearthnet import (
     check_bands,
     multi_hot,
 )
-from workshop_lib.data.read.decode import Decoded, fit
 from workshop_lib.data.read.geotiff import open_raster, without_place_warnings
-from workshop_lib.data.read.images import OnError, read_images
+from workshop_lib.data.read.images import Decoded, OnError, fit, read_images
 from workshop_lib.data.read.index import ImageEntry, is_visible
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError, listed
@@ -120,7 +119,7 @@ def ben_ge(
     check_bands(bands)
     root = Path(path)
     radar = root / _S1 if any((root / _S1).glob("S1*")) else None
-    patches = PatchReader(root / _S2, radar, tuple(bands), keep=True)
+    patches = PatchReader(root / _S2, radar, bands)
     with without_place_warnings():
         found = read_images(_BenGeReader(patches, root), size, cache, on_error)
     if found.note:

@@ -33,10 +33,9 @@ import torch
 import yaml
 from torch import Tensor
 
-from workshop_lib.data.read.decode import Decoded
 from workshop_lib.data.read.geotiff import center_of, open_raster, read_bands
-from workshop_lib.data.read.images import OnError, read_images
-from workshop_lib.data.read.index import UNKNOWN, ImageEntry, ImageIndex
+from workshop_lib.data.read.images import Decoded, OnError, read_images
+from workshop_lib.data.read.index import UNKNOWN, ImageEntry, ImageIndex, file_state
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError, listed, unknown_name
 
@@ -62,21 +61,18 @@ def bigearthnet(
     size: int | None = None,
     cache: bool = True,
     on_error: OnError = "raise",
-    without_s1: Literal["refuse", "keep"] = "refuse",
 ) -> Scenes:
     """Read patches of BigEarthNet with several labels each.
 
     Args:
         path: folder that holds one folder per Sentinel-2 patch.
         s1: folder that holds one folder per Sentinel-1 patch; becomes the modality
-            "s1" (VV, VH in dB). None leaves it out.
+            "s1" (VV, VH in dB); "has_s1" is 0 in the metadata of a patch that has none.
+            None leaves it out.
         bands: which Sentinel-2 bands, in this order.
         classes: 19 classes, or the 43 that the labels were first given in.
         size: side of the images in pixels; None for 120.
         cache, on_error: as in `Scenes.from_folder`.
-        without_s1: a patch that no Sentinel-1 patch belongs to is an error, or is kept:
-            its radar is 0 and its "has_s1" 0, so that `data.modalities.pack` marks it
-            as missing.
 
     Returns:
         Scenes with multi-hot labels (N, K), reflectance as images, and "lat", "lon" and
@@ -88,11 +84,8 @@ def bigearthnet(
     check_bands(bands)
     if classes not in (19, 43):
         raise WorkshopError(f"classes={classes}: BigEarthNet has 19 or 43.")
-    if without_s1 not in ("refuse", "keep"):
-        raise unknown_name("without_s1", without_s1, ("refuse", "keep"))
     radar = Path(s1) if s1 is not None else None
-    reader = PatchReader(Path(path), radar, tuple(bands), without_s1 == "keep")
-    found = read_images(reader, size, cache, on_error)
+    found = read_images(PatchReader(Path(path), radar, bands), size, cache, on_error)
     if found.note:
         print(found.note)
     names = CLASSES_19 if classes == 19 else CLASSES_43
@@ -145,17 +138,14 @@ def multi_hot(
 class PatchReader:
     """Reads the bands of one place from the files of one or two folders."""
 
-    def __init__(
-        self, root: Path, s1: Path | None, bands: tuple[str, ...], keep: bool
-    ) -> None:
-        self.bands, self.keep = bands, keep
+    def __init__(self, root: Path, s1: Path | None, bands: Sequence[str]) -> None:
+        self.bands = tuple(bands)
         found = _list_patches(root, "S2*")
         self.index = ImageIndex(str(root.resolve()), found, [UNKNOWN] * len(found), ())
         self.s1 = _list_patches(s1, "S1*") if s1 is not None else None
         states = json.dumps([entry[::2] for entry in self.s1 or []]).encode()
-        kept = ", kept" if keep else ""
         digest = hashlib.sha256(states).hexdigest()
-        self.rules = f"bigearthnet 1, {bands}, {digest}{kept}"
+        self.rules = f"bigearthnet 2, {self.bands}, {digest}"
         self.pixel_bytes = 4 * (len(bands) + (len(S1_BANDS) if self.s1 else 0))
 
     def size(self, entry: ImageEntry) -> tuple[int, int]:
@@ -173,16 +163,13 @@ class PatchReader:
                     metadata.update(center_of(dataset))
         if self.s1 is not None:
             partner = self._partners.get(entry.name)
-            if partner is None and not self.keep:
-                raise ValueError("no Sentinel-1 patch belongs to it")
             for band in S1_BANDS:
                 if partner is None:
                     pixels.append(np.zeros((1, height, width), np.float32))
                     continue
                 with open_raster(f"{_stem(partner)}_{band}.tif") as dataset:
                     pixels.append(read_bands(dataset, [1], height, width, np.inf))
-            if self.keep:
-                metadata["has_s1"] = float(partner is not None)
+            metadata["has_s1"] = float(partner is not None)
         resized = (height, width) != (SIDE, SIDE)
         return Decoded(np.concatenate(pixels), resized, metadata)
 
@@ -202,16 +189,10 @@ def _list_patches(root: Path, pattern: str) -> list[ImageEntry]:
     if not root.is_dir():
         raise WorkshopError(f"{root} is not a folder: give the folder of the patches.")
     found = []
-    for folder in sorted(root.glob(pattern)):
-        if not folder.is_dir():
-            continue
-        stats = [file.stat() for file in folder.iterdir()]
-        state = (
-            len(stats) or -1,
-            sum(stat.st_size for stat in stats),
-            max((stat.st_mtime_ns for stat in stats), default=0),
-            max((stat.st_ctime_ns for stat in stats), default=0),
-        )
+    for folder in sorted(path for path in root.glob(pattern) if path.is_dir()):
+        states = [file_state(str(file)) for file in folder.iterdir()] or [(0, 0, 0)]
+        sizes, *times = zip(*states, strict=True)
+        state = (len(states), sum(sizes), *map(max, times))
         found.append(ImageEntry(folder.name, str(folder), state))
     if not found:
         raise WorkshopError(

@@ -6,7 +6,7 @@ come from the band descriptions in the files, or from the caller.
 
 Whole numbers are reflectance times 10,000, as Sentinel-2 products store it, and become
 float32 reflectance; floating-point values stay as they are. Sizes follow the one rule
-of `workshop_lib.data.read.decode`. The centre of a georeferenced image becomes its
+of `workshop_lib.data.read.images`. The centre of a georeferenced image becomes its
 "lat" and "lon".
 """
 
@@ -15,21 +15,26 @@ __all__ = ["GeoTiffReader", "geotiffs", "is_multiband", "open_raster"]
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
-from PIL import Image, TiffImagePlugin
+from PIL import Image
 
-from workshop_lib.data.read.decode import UNREADABLE_IMAGE, Decoded, fit
-from workshop_lib.data.read.folders import index_folder, index_zip
-from workshop_lib.data.read.images import OnError, read_images
-from workshop_lib.data.read.index import ImageEntry, ImageIndex
+from workshop_lib.data.read.images import (
+    UNREADABLE_IMAGE,
+    Decoded,
+    OnError,
+    fit,
+    read_images,
+)
+from workshop_lib.data.read.index import ImageEntry, ImageIndex, index_images
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError, listed
 
 ENDINGS = (".tif", ".tiff")
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the last two: BigTIFF
+_BITS = 258  # the tag "BitsPerSample"
 SCALE = 10_000  # whole numbers per unit of reflectance, in Sentinel-2 products
 _MOST = 20.0  # no reflectance comes near; it means that the division is missing
 
@@ -58,15 +63,9 @@ def geotiffs(
     Raises:
         WorkshopError: one message that lists everything wrong with the files.
     """
-    if isinstance(data, ImageIndex):
-        index = data
-    elif Path(data).suffix.lower() == ".zip":
-        index = index_zip(data, endings=ENDINGS)
-    else:
-        index = index_folder(data, endings=ENDINGS)
+    index = data if isinstance(data, ImageIndex) else index_images(data, ENDINGS)
     with without_place_warnings():
-        # Previews and the like beside GeoTIFFs are no images of the data set.
-        reader = GeoTiffReader(replace(index, others=()), bands, file_bands)
+        reader = GeoTiffReader(index, bands, file_bands)
         found = read_images(reader, size, cache, on_error)
     return Scenes.from_read(found, reader.bands)
 
@@ -138,28 +137,17 @@ def is_multiband(index: ImageIndex) -> bool:
     if not all(entry.name.lower().endswith(ENDINGS) for entry in index.entries):
         return False
     for entry in index.entries:
+        is_tiff = False
         try:
             with index.open(entry.place) as stream:
-                samples, bits = _layout(stream)
-        except UNREADABLE_IMAGE:  # reading will list them all
-            continue
-        return samples not in (1, 3, 4) or (samples > 1 and bits != 8)
+                is_tiff = stream.read(4) in _TIFF
+                stream.seek(0)
+                bits = Image.open(stream).tag_v2.get(_BITS, (1,))  # type: ignore
+                return len(bits) > 1 and max(bits) != 8
+        except UNREADABLE_IMAGE as error:  # else it is damaged: reading will list it
+            if is_tiff and isinstance(error, Image.UnidentifiedImageError):
+                return True  # Pillow opens none of, say, 13 bands
     return False
-
-
-def _layout(stream: BinaryIO) -> tuple[int, int]:
-    """Read bands and bits per value from a TIFF's header; rasterio is optional.
-
-    Pillow itself opens no TIFF of 13 bands, but it reads the tags of any.
-    """
-    head = stream.read(8)
-    if head[2:3] == b"+" or head[3:4] == b"+":  # version 43: BigTIFF
-        head += stream.read(8)
-    tags = TiffImagePlugin.ImageFileDirectory_v2(head)
-    stream.seek(tags.next)
-    tags.load(stream)
-    bits = tags.get(TiffImagePlugin.BITSPERSAMPLE, (1,))
-    return int(tags.get(TiffImagePlugin.SAMPLESPERPIXEL, 1)), int(max(bits))
 
 
 def _first(index: ImageIndex) -> tuple[int, tuple[str, ...]]:
@@ -242,7 +230,7 @@ def read_bands(
 ) -> np.ndarray[Any, Any]:
     """Read some bands as float32: whole numbers / 10,000, decimals as they are.
 
-    Shape: (C, height, width); by the rule of `workshop_lib.data.read.decode` if the
+    Shape: (C, height, width); by the rule of `workshop_lib.data.read.images` if the
     file has another size.
 
     Args:

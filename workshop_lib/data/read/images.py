@@ -1,19 +1,36 @@
 """All images of an index in one tensor: decoded once, a few at a time, and kept.
 
-The target is `size` x `size`, or the most common size if none is given; see `decode`
-for what happens to an image of another size. Whatever cannot be read is an error, and
-one message lists all of it; or it is left out, and said so.
+- Every picture becomes 8-bit RGB: grey is repeated, transparency dropped, of 16-bit
+  grey the high byte is kept.
+- The target is `size` x `size`, or the most common size if none is given. An image of
+  that size is kept as it is. Any other is resized until it just covers the target, then
+  cropped to its centre.
+- Whatever cannot be read is an error, and one message lists all of it; or it is left
+  out, and said so.
 """
 
-__all__ = ["ImageReader", "OnError", "ReadImages", "decode_images", "read_images"]
+__all__ = [
+    "UNREADABLE_IMAGE",
+    "Decoded",
+    "ImageReader",
+    "OnError",
+    "PictureReader",
+    "ReadImages",
+    "decode_images",
+    "fit",
+    "read_images",
+]
 
 import hashlib
 import json
 import os
+import struct
+import zipfile
+import zlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -23,22 +40,37 @@ from torch import Tensor
 from tqdm import tqdm
 
 from workshop_lib.data.cache import WriteRows, memmap_cache
-from workshop_lib.data.read.decode import UNREADABLE_IMAGE, Decoded, PictureReader
-from workshop_lib.data.read.index import (
-    ENDINGS,
-    UNKNOWN,
-    ImageEntry,
-    ImageIndex,
-    index_files,
-)
+from workshop_lib.data.read.index import UNKNOWN, ImageEntry, ImageIndex, index_files
 from workshop_lib.errors import WorkshopError, unknown_name
 
 OnError = Literal["raise", "skip"]
 
-_FORMATS = ("JPEG", "JPEG2000", "PNG", "TIFF", "GIF", "BMP", "WEBP")
+# What Pillow and archives raise for files that are damaged or are no images.
+UNREADABLE_IMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    IndexError,
+    EOFError,
+    RuntimeError,  # also: an encrypted archive, a compression that is not supported
+    struct.error,
+    zlib.error,
+    zipfile.BadZipFile,
+    Image.DecompressionBombError,
+)
 _CHUNK = 512  # images in memory at a time, at most; Ctrl-C waits for one such chunk
 _CHUNK_BYTES = 2**25
 _LISTED = 20  # offenders that an error names
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """The pixels of one image, and what else its file holds."""
+
+    pixels: np.ndarray[Any, Any]  # (C, H, W)
+    resized: bool  # whether the file had another size
+    metadata: dict[str, Any] = field(default_factory=dict)  # numbers or texts, for JSON
 
 
 class ImageReader(Protocol):
@@ -53,6 +85,58 @@ class ImageReader(Protocol):
 
     def read(self, entry: ImageEntry, height: int, width: int) -> Decoded:
         """Read one image; raises one of `UNREADABLE_IMAGE`."""
+
+
+class PictureReader:
+    """Reads the RGB images of an index: JPEG, PNG, 8-bit TIFF and others."""
+
+    rules = "pictures 2"  # another number rebuilds every cache
+    pixel_bytes = 3
+
+    def __init__(self, index: ImageIndex) -> None:
+        self.index = index
+
+    def size(self, entry: ImageEntry) -> tuple[int, int]:
+        """Return height and width by the header alone."""
+        with self.index.open(entry.place) as stream, Image.open(stream) as image:
+            return image.height, image.width
+
+    def read(self, entry: ImageEntry, height: int, width: int) -> Decoded:
+        """Decode one image."""
+        with self.index.open(entry.place) as stream, Image.open(stream) as image:
+            picture = fit(_to_rgb(image), height, width)
+            resized = image.size != (width, height)
+        return Decoded(np.asarray(picture).transpose(2, 0, 1), resized)  # (3, H, W)
+
+
+def fit(
+    picture: Image.Image,
+    height: int,
+    width: int,
+    how: Image.Resampling = Image.Resampling.BILINEAR,
+) -> Image.Image:
+    """Resize until it covers the target, crop the centre; untouched if it fits."""
+    if picture.size == (width, height):
+        return picture
+    scale = max(width / picture.width, height / picture.height)
+    w = max(width, round(picture.width * scale))
+    h = max(height, round(picture.height * scale))
+    left, top = (w - width) // 2, (h - height) // 2
+    picture = picture.resize((w, h), how)
+    return picture.crop((left, top, left + width, top + height))
+
+
+def _to_rgb(file: Image.Image) -> Image.Image:
+    if file.mode == "F":
+        raise ValueError("floating-point pixels: read them with data.read.geotiff")
+    if file.mode.startswith("I"):  # 16-bit grey; older versions of Pillow say "I"
+        wide = np.asarray(file)
+        if wide.min() < 0 or wide.max() > 65535:
+            raise ValueError("32-bit pixels: read them with data.read.geotiff")
+        return Image.fromarray((wide >> 8).astype(np.uint8)).convert("RGB")
+    if file.mode == "P":  # a palette may hold transparency, which RGB alone warns about
+        return file.convert("RGBA").convert("RGB")
+    return file.convert("RGB")
 
 
 @dataclass(frozen=True)
@@ -91,25 +175,27 @@ def read_images(
     index = reader.index
 
     def check(found: dict[str, Any]) -> list[str]:
+        """Return the offenders, one a line below a title; or raise them."""
         broken = [*index.problems, *found["broken"]]
+        more = [f"... and {len(broken) - _LISTED} more"] * (len(broken) > _LISTED)
+        lines = "\n  ".join(["", *broken[:_LISTED], *more])
         if broken and (on_error == "raise" or not found["kept"]):
             where = f" in {index.where}" if index.where else ""
             number = f"{len(broken)} problem{'s' if len(broken) > 1 else ''}"
-            head = f"{number}{where}: mend or remove what is listed."
-            raise WorkshopError(_list(head, broken))
-        return broken
+            raise WorkshopError(
+                f"{number}{where}: mend or remove what is listed.{lines}"
+            )
+        title = f"{len(broken)} left out (on_error='skip'):"
+        return [title + lines] if broken else []
 
     def fill(write: WriteRows) -> dict[str, Any]:
         found = _decode(reader, size, write)
-        check(found)
+        check(found)  # what is wrong is not kept
         return found
 
     key = _key(reader, size) if cache else None
     images, found = memmap_cache(key, len(index.entries), fill)
-    broken = check(found)  # again: what is wrong may have been skipped the last time
-    notes = [found["note"]] if found["note"] else []
-    if broken:
-        notes.append(_list(f"{len(broken)} left out (on_error='skip'):", broken))
+    left_out = check(found)  # again: what is wrong may have been skipped the last time
     # Classes are numbered by the images that are left; one without any is dropped.
     labels = [index.labels[i] for i in found["kept"]]
     present = sorted(set(labels) - {UNKNOWN})
@@ -120,7 +206,7 @@ def read_images(
         tuple(index.class_names[label] for label in present),
         tuple(index.entries[i].name for i in found["kept"]),
         found["metadata"],
-        "\n".join(notes),
+        "\n".join([found["note"]] * bool(found["note"]) + left_out),
     )
 
 
@@ -141,7 +227,7 @@ def decode_images(paths: Iterable[Path | str], size: int | None = None) -> Tenso
 def _key(reader: ImageReader, size: int | None) -> str:
     """Name everything that the decoded images depend on."""
     index = reader.index
-    states = [(one.name, *one.state) for one in (*index.entries, *index.others)]
+    states = [(one.name, *one.state) for one in index.entries]
     text = json.dumps([reader.rules, size, index.where, states])
     return f"decoded-{hashlib.sha256(text.encode()).hexdigest()}"
 
@@ -153,7 +239,8 @@ def _decode(reader: ImageReader, size: int | None, write: WriteRows) -> dict[str
     metadata: list[dict[str, Any]] = []
     broken: list[str] = []
     resized = 0
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    bar: Any = tqdm(total=len(entries), desc="decoding", unit="image", disable=None)
+    with ThreadPoolExecutor(os.cpu_count()) as pool, bar:
         height, width = (size, size) if size else _most_common_size(pool, reader)
         image_bytes = height * width * reader.pixel_bytes
         step = max(1, min(_CHUNK, _CHUNK_BYTES // image_bytes))
@@ -165,38 +252,34 @@ def _decode(reader: ImageReader, size: int | None, write: WriteRows) -> dict[str
                 return reader.read(entry, height, width)
             except WorkshopError:  # nothing that is wrong with this file alone
                 raise
+            except Image.UnidentifiedImageError:
+                return f"{entry.name}: not an image that can be read"
             except UNREADABLE_IMAGE as error:
-                return f"{entry.name}: {_reason(error)}"
+                reason = (str(error) or type(error).__name__).splitlines()[0]
+                return f"{entry.name}: {reason}"
 
-        # disable=None: a bar in terminals, nothing elsewhere.
-        with tqdm(
-            total=len(entries), desc="decoding", unit="image", disable=None
-        ) as bar:
-            for k in range(0, len(entries), step):
-                chunk = list(pool.map(read, entries[k : k + step]))
-                rows = [one.pixels for one in chunk if isinstance(one, Decoded)]
-                if rows:
-                    write(np.stack(rows))  # (n, C, H, W)
-                for i, one in enumerate(chunk, start=k):
-                    if isinstance(one, str):
-                        broken.append(one)
-                        continue
-                    kept.append(i)
-                    metadata.append(one.metadata)
-                    resized += one.resized
-                bar.update(len(chunk))
+        for k in range(0, len(entries), step):
+            chunk = list(pool.map(read, entries[k : k + step]))
+            rows = [one.pixels for one in chunk if isinstance(one, Decoded)]
+            if rows:
+                write(np.stack(rows))  # (n, C, H, W)
+            for i, one in enumerate(chunk, start=k):
+                if isinstance(one, str):
+                    broken.append(one)
+                    continue
+                kept.append(i)
+                metadata.append(one.metadata)
+                resized += one.resized
+            bar.update(len(chunk))
     note = (
         f"{resized} of {len(entries)} images are not {width}x{height} px: resized to"
         " cover it, and cropped to the centre."
     )
+    known = [k for k in (metadata or [{}])[0] if all(k in row for row in metadata)]
     return {
         "kept": kept,
-        "metadata": {  # that of all images
-            k: [row[k] for row in metadata]
-            for k in (metadata[0] if metadata else ())
-            if all(k in row for row in metadata)
-        },
-        "broken": broken + _misnamed(reader.index),
+        "metadata": {k: [row[k] for row in metadata] for k in known},  # that of all
+        "broken": broken,
         "note": note if resized else "",
     }
 
@@ -210,35 +293,6 @@ def _most_common_size(pool: ThreadPoolExecutor, reader: ImageReader) -> tuple[in
         except UNREADABLE_IMAGE:
             return None
 
-    sizes = pool.map(read, reader.index.entries)
-    votes = Counter(size for size in sizes if size)
+    votes = Counter(size for size in pool.map(read, reader.index.entries) if size)
     # Of equally common sizes, the larger.
     return max(votes, key=lambda s: (votes[s], s[0] * s[1], s)) if votes else (1, 1)
-
-
-def _misnamed(index: ImageIndex) -> list[str]:
-    """Look for images among the files that were left out because of their ending."""
-    found = []
-    for entry in index.others:
-        try:
-            with index.open(entry.place) as stream:
-                image = Image.open(stream, formats=_FORMATS)
-        except UNREADABLE_IMAGE:  # whatever it is, it was not asked for
-            continue
-        found.append(
-            f"{entry.name}: {image.format} by its content, but the name does not end"
-            f" in one of {', '.join(ENDINGS)}"
-        )
-    return found
-
-
-def _reason(error: Exception) -> str:
-    """Say in a few words why a file could not be read."""
-    if isinstance(error, Image.UnidentifiedImageError):
-        return "not an image that can be read"
-    return (str(error) or type(error).__name__).splitlines()[0]
-
-
-def _list(head: str, lines: Sequence[str]) -> str:
-    more = [f"... and {len(lines) - _LISTED} more"] if len(lines) > _LISTED else []
-    return "\n  ".join([head, *lines[:_LISTED], *more])

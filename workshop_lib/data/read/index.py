@@ -1,28 +1,34 @@
 """The index of a data set: which files are images, and of which class.
 
-Names that begin with a dot, `__MACOSX`, and files that are no images by their ending
-are left out. Classes and images are sorted by name (Unicode NFC); `Forest/a.png` is a
-name. All this is the same on every operating system.
+A folder is a class, the image files directly in it are its images. The class folders
+may be wrapped in others, and a zip archive is listed as if it were unpacked: names
+start at the class, `Forest/a.png`. A folder called `unlabeled` or `unlabelled` beside
+the class folders is no class: its images take part in training without a label (-1).
 
-A folder called `unlabeled` or `unlabelled` beside the class folders is no class: its
-images take part in training without a label (-1).
+Names that begin with a dot, `__MACOSX`, and files that are no images by their ending
+are left out. Classes and images are sorted by name (Unicode NFC). All this is the same
+on every operating system.
 """
 
-__all__ = ["ImageEntry", "ImageIndex", "index_files", "index_names"]
+__all__ = ["ImageEntry", "ImageIndex", "find_images", "index_files", "index_images"]
 
+import io
 import os
-import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import zipfile
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, TypeVar
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, NamedTuple
+from unicodedata import normalize
 
-from workshop_lib.errors import WorkshopError
+from workshop_lib.errors import WorkshopError, listed
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".gif", ".webp")
 UNKNOWN = -1  # the label of an image whose class is not known
 
-T = TypeVar("T")
+_MOST_BYTES = 2**30  # of one image in a zip; more is no image but an attack
+_LEVELS = 4  # of folders that are looked into for class folders
 
 
 class ImageEntry(NamedTuple):
@@ -31,6 +37,10 @@ class ImageEntry(NamedTuple):
     name: str  # "Forest/a.png"
     place: Any  # what the index's `open` takes: a path, or an entry of an archive
     state: tuple[int, ...]  # size, times or checksum: differs when the content does
+
+
+# Every visible folder inside a root, and the visible files directly in it
+Tree = dict[PurePosixPath, list[ImageEntry]]
 
 
 def _open_path(place: str) -> BinaryIO:
@@ -46,8 +56,6 @@ class ImageIndex:
         entries: the images, in the order of their names.
         labels: of each, 0 to K-1; -1 if not known.
         class_names: K names.
-        others: files that do not look like images; looked into when decoding, in case
-            only the name is wrong.
         problems: a line for each thing that is wrong already.
         open: opens the `place` of an entry.
     """
@@ -56,79 +64,166 @@ class ImageIndex:
     entries: list[ImageEntry]
     labels: list[int]
     class_names: tuple[str, ...]
-    others: tuple[ImageEntry, ...] = ()
     problems: tuple[str, ...] = ()
     open: Callable[[Any], BinaryIO] = _open_path
 
 
-Files = dict[str, ImageEntry]  # of one folder, in the order of their names
+def index_images(path: Path | str, endings: Sequence[str] = ENDINGS) -> ImageIndex:
+    """List a folder of class folders, a .zip of such a folder, or a .txt of names.
 
-
-def index_classes(
-    where: str,
-    classes: Mapping[str, Files],
-    endings: Sequence[str],
-    open: Callable[[Any], BinaryIO] = _open_path,
-) -> ImageIndex:
-    """Number the classes, and set apart what is no image by its ending.
-
-    Args:
-        classes: class folder -> its files, both in the order of their names.
+    Raises:
+        WorkshopError: nothing of the kind, or fewer than two classes in it.
     """
+    path = Path(path)
+    ending = path.suffix.lower() if path.is_file() else ""
+    if ending == ".txt":
+        return _index_names(path)
+    tree, read = _unzipped(path) if ending == ".zip" else (_walk(path), _open_path)
+    return _index_tree(str(path.resolve()), tree, endings, read)
+
+
+def _unzipped(path: Path) -> tuple[Tree, Callable[[Any], BinaryIO]]:
+    """List a zip archive as if it were unpacked; and return what reads a file of it.
+
+    The state of an image is the checksum that the archive has of it.
+    """
+    try:
+        archive = zipfile.ZipFile(path)
+    except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
+        raise WorkshopError(
+            f"{path} cannot be read as a zip archive ({error}): is it cut off? Compare"
+            " its size with that at the source, and download it again."
+        ) from error
+    tree: Tree = defaultdict(list)
+    for info in archive.infolist():
+        name = PurePosixPath(info.filename.replace("\\", "/"))
+        if not all(is_visible(part) for part in name.parts):
+            continue
+        if info.is_dir():
+            tree[name] += []
+        else:
+            state = (info.file_size, info.CRC)
+            tree[name.parent].append(ImageEntry(name.name, info, state))
+
+    def read(info: zipfile.ZipInfo) -> BinaryIO:
+        if info.file_size > _MOST_BYTES:
+            raise ValueError(f"says to hold {info.file_size / 2**30:.0f} GiB")
+        return io.BytesIO(archive.read(info))  # safe from several threads
+
+    return tree, read
+
+
+def _index_tree(
+    where: str,
+    tree: Tree,
+    endings: Sequence[str],
+    open: Callable[[Any], BinaryIO],
+) -> ImageIndex:
+    """Number the classes, and list the images of each."""
+    root = _class_root(where, tree, endings)
     entries: list[ImageEntry] = []
     labels: list[int] = []
-    others: list[ImageEntry] = []
-    problems: list[str] = []
     class_names: list[str] = []
-    for name, files in classes.items():
-        label = UNKNOWN if is_unlabeled(name) else len(class_names)
+    problems: list[str] = []
+    classes = {_nfc(at.name): at for at in tree if at.parent == root != at}
+    for name in sorted(classes):
+        label = UNKNOWN if _is_unlabeled(name) else len(class_names)
         if label != UNKNOWN:
             class_names.append(name)
-        before = len(entries)
-        for file, entry in files.items():
-            kind = entries if is_image(file, endings) else others
-            kind.append(entry._replace(name=f"{name}/{file}"))
-        labels += [label] * (len(entries) - before)
-        if len(entries) == before:
+        images = [
+            file._replace(name=f"{name}/{_nfc(file.name)}")
+            for file in tree[classes[name]]
+            if _is_image(file, endings)
+        ]
+        entries += sorted(images, key=lambda image: image.name)
+        labels += [label] * len(images)
+        if not images:
             problems.append(f"{name}/: no images in it ({', '.join(endings)})")
-    return ImageIndex(
-        where, entries, labels, tuple(class_names), tuple(others), tuple(problems), open
+    names = tuple(class_names)
+    return ImageIndex(where, entries, labels, names, tuple(problems), open)
+
+
+def _class_root(where: str, tree: Tree, endings: Sequence[str]) -> PurePosixPath:
+    """Find the folder that holds at least two class folders with images."""
+    parents = Counter(
+        folder.parent
+        for folder, files in tree.items()
+        if any(_is_image(file, endings) for file in files)
+        and folder.name
+        and not _is_unlabeled(folder.name)
+    )
+    roots = sorted(root for root, count in parents.items() if count > 1)
+    if PurePosixPath() in roots or len(roots) == 1:
+        return roots[0]  # "." is the first
+    if roots:
+        places = listed([repr(str(root)) for root in roots])
+        raise WorkshopError(
+            f"{where}: class folders in several places ({places}): give one of them,"
+            " unpacked if this is an archive."
+        )
+    count = sum(_is_image(file, endings) for some in tree.values() for file in some)
+    raise WorkshopError(
+        f"{where}: {count} images but not at least two folders with images, one per"
+        f" class. Expected .../CLASS/IMAGE with the endings {', '.join(endings)}."
     )
 
 
-def is_image(name: str, endings: Sequence[str]) -> bool:
-    return name.lower().endswith(tuple(endings))
+def find_images(folder: Path | str) -> list[Path]:
+    """List every image file in a folder and in the folders below it, sorted by name.
 
-
-def is_unlabeled(name: str) -> bool:
-    return name.lower() in ("unlabeled", "unlabelled")
-
-
-def sorted_by_name(folder: str, named: Iterable[tuple[str, T]]) -> dict[str, T]:
-    """Sort what a folder holds by name; accents written in one way (NFC)."""
-    pairs = [(unicodedata.normalize("NFC", name), item) for name, item in named]
-    found = dict(sorted(pairs, key=lambda pair: pair[0]))
-    if len(found) < len(pairs):
-        raise WorkshopError(
-            f"{folder}: {len(pairs) - len(found)} names differ from another only in"
-            " how an accent is stored: rename one of each pair."
-        )
+    Raises:
+        WorkshopError: no such folder, or no image in it.
+    """
+    tree = _walk(Path(folder), levels=100)
+    files = (sorted(tree[inside]) for inside in sorted(tree))
+    found = [Path(f.place) for some in files for f in some if _is_image(f, ENDINGS)]
+    if not found:
+        raise WorkshopError(f"{folder}: no images in it ({', '.join(ENDINGS)}).")
     return found
 
 
-def index_names(path: Path | str) -> ImageIndex:
+def _walk(root: Path, levels: int = _LEVELS) -> Tree:
+    """List the visible files of a folder, and those of the folders below it."""
+
+    def refuse(error: OSError) -> None:
+        raise WorkshopError(
+            f"cannot look into {error.filename}: {error.strerror}. Check that you may"
+            " read it."
+        ) from error
+
+    if not root.is_dir():
+        raise WorkshopError(
+            f"{root} is not a folder: give the folder that holds one folder of images"
+            " per class."
+        )
+    tree = {}
+    for path, folders, files in os.walk(root, onerror=refuse, followlinks=True):
+        inside = PurePosixPath(Path(path).relative_to(root).as_posix())
+        deep = len(inside.parts) >= levels
+        folders[:] = [] if deep else [name for name in folders if is_visible(name)]
+        places = [os.path.join(path, name) for name in files if is_visible(name)]
+        tree[inside] = [
+            ImageEntry(os.path.basename(place), place, file_state(place))
+            for place in places
+        ]
+    return tree
+
+
+def _index_names(file: Path) -> ImageIndex:
     """List the images of a names file, `path label` on each line, by name.
 
     The label is the last word of a line; all before it is the path, which may hold
     spaces and is relative to the folder of the file. Labels are class names ("Forest"),
     or numbers ("3"), which are then the names of the classes; -1 is not known. The
     order of the lines does not matter.
-
-    Raises:
-        WorkshopError: the file cannot be read, or names fewer than two classes.
     """
-    file = Path(path)
-    rows, problems = _rows(file)
+    rows, problems = [], []
+    for number, line in enumerate(_lines(file), start=1):
+        words = line.strip().rsplit(maxsplit=1)
+        if len(words) == 2:
+            rows.append((words[0].replace("\\", "/"), words[1]))
+        elif words:
+            problems.append(f"line {number}: {words[0]!r} has no label after it")
     classes = {label for _, label in rows if label != str(UNKNOWN)}
     if len(classes) < 2:
         raise WorkshopError(
@@ -139,48 +234,41 @@ def index_names(path: Path | str) -> ImageIndex:
     # "2" before "10", and numbers before words
     numbers = sorted((one for one in classes if one.isdecimal()), key=int)
     class_names = (*numbers, *sorted(classes - set(numbers)))
-    found: dict[str, tuple[str, int]] = {}
+    entries: dict[str, ImageEntry] = {}
+    labels: dict[str, int] = {}
     for place, label in sorted(rows):
-        # One form of a name on every system, as when a folder is listed.
-        name = unicodedata.normalize("NFC", place)
-        if name in found:
+        name, path = _nfc(place), os.path.join(file.parent, place)
+        if name in entries:
             problems.append(f"{name}: on more than one line")
-        number = class_names.index(label) if label in classes else UNKNOWN
-        found[name] = (os.path.join(file.parent, place), number)
-    entries = [
-        ImageEntry(name, place, file_state(place)) for name, (place, _) in found.items()
-    ]
-    labels = [label for _, label in found.values()]
-    where = str(file.resolve())
-    return ImageIndex(where, entries, labels, class_names, problems=tuple(problems))
+        entries[name] = ImageEntry(name, path, file_state(path))
+        labels[name] = class_names.index(label) if label in classes else UNKNOWN
+    found = list(entries.values()), list(labels.values())
+    return ImageIndex(str(file.resolve()), *found, class_names, tuple(problems))
 
 
-def index_files(paths: Iterable[Path | str]) -> ImageIndex:
-    """List single files under their paths, without labels; for instance to predict."""
-    entries = [
-        ImageEntry(str(path), str(path), file_state(str(path))) for path in paths
-    ]
-    return ImageIndex("", entries, [UNKNOWN] * len(entries), ())
-
-
-def _rows(file: Path) -> tuple[list[tuple[str, str]], list[str]]:
-    """Read (path, label) from each line; and report the lines without a label."""
+def _lines(file: Path) -> list[str]:
     try:
         # -sig: some editors begin a text with a mark that is no part of it.
-        lines = file.read_text(encoding="utf-8-sig").split("\n")
+        return file.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise WorkshopError(
             f"cannot read {file} as a text in UTF-8 ({error}): give a names file with"
             " 'path label' on each line."
         ) from error
-    rows, problems = [], []
-    for number, line in enumerate(lines, start=1):
-        words = line.strip().rsplit(maxsplit=1)
-        if len(words) == 2:
-            rows.append((words[0].replace("\\", "/"), words[1]))
-        elif words:
-            problems.append(f"line {number}: {words[0]!r} has no label after it")
-    return rows, problems
+
+
+def index_files(paths: Iterable[Path | str]) -> ImageIndex:
+    """List single files under their paths, without labels; for instance to predict."""
+    entries = [ImageEntry(str(p), str(p), file_state(str(p))) for p in paths]
+    return ImageIndex("", entries, [UNKNOWN] * len(entries), ())
+
+
+def _is_image(file: ImageEntry, endings: Sequence[str]) -> bool:
+    return file.name.lower().endswith(tuple(endings))
+
+
+def _is_unlabeled(name: str) -> bool:
+    return name.lower() in ("unlabeled", "unlabelled")
 
 
 def is_visible(name: str) -> bool:
@@ -188,10 +276,16 @@ def is_visible(name: str) -> bool:
     return not name.startswith(".") and name != "__MACOSX"
 
 
-def file_state(entry: "os.DirEntry[str] | str") -> tuple[int, ...]:
+def _nfc(name: str) -> str:
+    """Write accents in one way, however the disk stores them."""
+    return normalize("NFC", name)
+
+
+def file_state(place: str) -> tuple[int, ...]:
+    """Return size, time of content and time of change; -1 for a dangling link."""
     try:
-        stat = os.stat(entry) if isinstance(entry, str) else entry.stat()
-    except OSError:  # a dangling link: decoding will report it
+        stat = os.stat(place)
+    except OSError:  # decoding will report it
         return (-1, -1, -1)
     # The third changes too where a copy keeps the time of the original.
     return (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)

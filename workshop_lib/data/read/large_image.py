@@ -91,28 +91,20 @@ class ArrayImage:
                 " reflectances times 10,000 have to be divided first."
             )
         self._values, self.nodata = values, nodata
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Bands, height, width."""
-        C, H, W = self._values.shape
-        return C, H, W
+        C, H, W = values.shape
+        self.shape = (C, H, W)
 
     def read(self, row: int, col: int, height: int, width: int) -> Pixels:
         """Copy a window, (C, height, width)."""
-        _check_window(self.shape, row, col, height, width)
         part = self._values[:, row : row + height, col : col + width]
         pixels = np.array(part)  # a copy, no map
-        self._forget()
-        return pixels
-
-    def _forget(self) -> None:
-        """Let go of the pages of a memory-mapped file, which count as memory in use."""
-        # Private changes of a map opened with "c" live in those very pages: keep them
+        # Let go of the pages of a memory-mapped file, which count as memory in use.
+        # Private changes of a map opened with "c" are in those very pages: keep them.
         if getattr(self._values, "mode", "c") != "c" and hasattr(mmap, "MADV_DONTNEED"):
             file_map = getattr(self._values, "_mmap", None)
             if file_map is not None:
                 file_map.madvise(mmap.MADV_DONTNEED)
+        return pixels
 
 
 class RasterImage:
@@ -130,6 +122,8 @@ class RasterImage:
             not name its bands must have exactly these.
 
     Attributes:
+        shape: bands, height, width.
+        nodata: the number for gaps in an 8-bit picture; None otherwise (NaN).
         crs, transform: its georeference, for the map that is made of it; None and the
             identity where the file has none.
 
@@ -147,10 +141,11 @@ class RasterImage:
                     names = band_names(file) or tuple(bands)
                     self._numbers = band_numbers(file, bands, names)
                 C = len(self._numbers)
-                self._shape = (C, int(file.height), int(file.width))
+                self.shape = (C, int(file.height), int(file.width))
                 self.crs, self.transform = file.crs, file.transform
                 self._is_picture = set(file.dtypes) == {"uint8"} and C in (1, 3)
-                self._nodata = file.nodata
+                self._gap = file.nodata
+                self.nodata = file.nodata if self._is_picture else None
         except WorkshopError:
             raise
         except (OSError, ValueError) as error:
@@ -158,19 +153,8 @@ class RasterImage:
                 f"cannot read {self.path} ({error}): give a GeoTIFF with these bands."
             ) from error
 
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Bands, height, width."""
-        return self._shape
-
-    @property
-    def nodata(self) -> float | None:
-        """The number for gaps in an 8-bit picture; None otherwise (NaN)."""
-        return self._nodata if self._is_picture else None
-
     def read(self, row: int, col: int, height: int, width: int) -> Pixels:
         """Read a window, (C, height, width), uint8 or float32."""
-        _check_window(self.shape, row, col, height, width)
         window = ((row, row + height), (col, col + width))
         with without_place_warnings(), open_raster(str(self.path)) as file:
             raw = file.read(self._numbers, window=window)
@@ -179,8 +163,8 @@ class RasterImage:
         values = raw.astype(np.float32)
         if raw.dtype.kind in "iu":
             values /= SCALE
-        if self._nodata is not None:
-            values[raw == self._nodata] = np.nan
+        if self._gap is not None:
+            values[raw == self._gap] = np.nan
         return np.asarray(values)
 
 
@@ -213,15 +197,3 @@ def row_blocks(image: LargeImage, height: int = 512) -> Iterator[Pixels]:
     _, H, W = image.shape
     for row in range(0, H, height):
         yield image.read(row, 0, min(height, H - row), W)
-
-
-def _check_window(
-    shape: tuple[int, int, int], row: int, col: int, height: int, width: int
-) -> None:
-    _, H, W = shape
-    inside = 0 <= row <= row + height <= H and 0 <= col <= col + width <= W
-    if not inside or height < 1 or width < 1:
-        raise WorkshopError(
-            f"a window of {height}x{width} pixels at row {row}, column {col}: the image"
-            f" has {H}x{W} pixels."
-        )
