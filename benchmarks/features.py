@@ -22,7 +22,7 @@ from workshop_lib.data.load import load_dataset
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import unknown_name
 from workshop_lib.experiments.baselines import baseline_config
-from workshop_lib.experiments.sweep import sweep
+from workshop_lib.experiments.sweeps import sweep
 from workshop_lib.presets import preset
 from workshop_lib.session import pick_device
 from workshop_lib.training.features import open_features

@@ -37,7 +37,7 @@ from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.evaluation.metrics import score
 from workshop_lib.evaluation.run_inputs import predict_run
 from workshop_lib.experiments.baselines import baseline_config
-from workshop_lib.experiments.sweep import sweep
+from workshop_lib.experiments.sweeps import sweep
 from workshop_lib.files import write_text
 from workshop_lib.plots import modality_gains
 from workshop_lib.presets import preset

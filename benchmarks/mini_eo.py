@@ -23,7 +23,7 @@ from workshop_lib.experiments.baselines import (
     CONTROLS,
     baseline_config,
 )
-from workshop_lib.experiments.sweep import sweep
+from workshop_lib.experiments.sweeps import sweep
 from workshop_lib.files import write_text
 from workshop_lib.methods import METHODS
 from workshop_lib.presets import preset

@@ -21,7 +21,7 @@ import pandas as pd
 
 from benchmarks.page import mean_and_deviation, run_command, seed_by_seed
 from workshop_lib.config import Config
-from workshop_lib.experiments.sweep import sweep
+from workshop_lib.experiments.sweeps import sweep
 from workshop_lib.presets import preset
 
 

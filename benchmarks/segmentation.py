@@ -25,7 +25,7 @@ from benchmarks.page import (
 from workshop_lib.config import Config
 from workshop_lib.errors import unknown_name
 from workshop_lib.experiments.baselines import baseline_config
-from workshop_lib.experiments.sweep import sweep
+from workshop_lib.experiments.sweeps import sweep
 from workshop_lib.files import read_json
 from workshop_lib.presets import preset
 

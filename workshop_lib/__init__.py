@@ -37,7 +37,7 @@ _PUBLIC = {
     "plots": "plots",
     "predict_run": "evaluation.run_inputs",
     "preset": "presets",
-    "sweep": "experiments.sweep",
+    "sweep": "experiments.sweeps",
     "train": "training.loop",
     "Run": "training.run",
     **dict.fromkeys(

@@ -560,7 +560,7 @@ assert abs(found.value - test.difference) < 1e-9
 
 # %% tags=["slow"] seconds=200
 from workshop_lib.experiments.results import summarize
-from workshop_lib.experiments.sweep import sweep
+from workshop_lib.experiments.sweeps import sweep
 from workshop_lib.presets import preset_time
 
 folder = f"runs/{preset_time()}/seeds"

@@ -544,7 +544,7 @@ print(f"the commonest class of each zone: {alone:.0%} right, {chance:.0%} is"
 assert chance < alone < 3 * chance
 
 # %%
-from workshop_lib.experiments.sweep import sweep
+from workshop_lib.experiments.sweeps import sweep
 
 IN_CLASS = config.optim.steps >= 2000  # else a test, in seconds
 STEPS, LOOK, SEEDS = (500, 250, 3) if IN_CLASS else (4, 4, 1)

@@ -6,13 +6,14 @@ import pytest
 
 from tests.experiments.pictures import four_steps, write_pictures
 from workshop_lib.errors import WorkshopError
-from workshop_lib.experiments import quickstart as module
+from workshop_lib.experiments import baselines as module
 from workshop_lib.experiments.baselines import (
     BASELINES,
     CONTROLS,
     baseline_config,
+    baselines_table,
+    quickstart,
 )
-from workshop_lib.experiments.quickstart import baselines_table, quickstart
 from workshop_lib.methods import FixMatch, FreeMatch, Supervised
 from workshop_lib.presets import preset
 

@@ -19,7 +19,7 @@ from workshop_lib.experiments.results import (
     run_row,
     summarize,
 )
-from workshop_lib.experiments.sweep import sweep
+from workshop_lib.experiments.sweeps import sweep
 from workshop_lib.methods import FixMatch
 
 
@@ -112,12 +112,11 @@ def test_runs_are_collected_at_any_depth_and_unfinished_ones_named(finished, tmp
     rows, left_out = collect([folder])
     assert len(rows) == len(table) and not left_out
     assert set(rows["name"]) == {"fixmatch"}  # a folder does not know its sweep
-    for place, name in (("a/b", "config.json"), ("c", "recipe.json")):
-        (tmp_path / place).mkdir(parents=True)
-        (tmp_path / place / name).write_text("{}")
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "config.json").write_text("{}")
     rows, left_out = collect([tmp_path, Path(rows["folder"][0])])
     assert len(rows) == 1
-    assert left_out == [tmp_path / "a" / "b", tmp_path / "c"]
+    assert left_out == [tmp_path / "a" / "b"]
     with pytest.raises(WorkshopError, match="no finished run"):
         collect([tmp_path])
     with pytest.raises(WorkshopError, match="there is no folder"):

@@ -12,10 +12,10 @@ from workshop_lib.config import Config
 from workshop_lib.data import load
 from workshop_lib.errors import WorkshopError
 from workshop_lib.experiments import progress as bar
-from workshop_lib.experiments import sweep as module
+from workshop_lib.experiments import sweeps as module
 from workshop_lib.experiments.baselines import baseline_config
 from workshop_lib.experiments.progress import SweepProgress, eta
-from workshop_lib.experiments.sweep import grid, sweep
+from workshop_lib.experiments.sweeps import grid, sweep
 from workshop_lib.methods import FixMatch
 from workshop_lib.presets import preset
 from workshop_lib.training.trainer import Trainer
@@ -234,14 +234,14 @@ def test_a_bar_shows_where_it_is_and_how_long_it_takes(base, capsys, monkeypatch
     monkeypatch.setattr(bar, "is_interactive", lambda: True)
     todo = grid(configs(base), 1, Path("c"), [1])
     with SweepProgress(todo) as progress:
-        progress.start(todo[0])
+        progress.start()
         progress.tick({"step": 2.0, "seconds": 100.0})
         shown = capsys.readouterr().err
         assert "supervised_strong, 1 labels per class, seed 0" in shown
         assert "0.5 of 2 runs" in shown
         assert "5 min left" in shown  # half of this run, and the other as long
         row = {"metric": "accuracy", "value": 0.5, "seconds": 60.0}
-        progress.finished(todo[0], row)
+        progress.finished(row)
         assert "accuracy 0.500, 60 s (1 of 2; 60 s left)" in capsys.readouterr().out
 
 

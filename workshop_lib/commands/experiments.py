@@ -31,9 +31,8 @@ def quickstart(
         data: "mini_eo", "mini_eo:SEED", or a folder with one folder per class.
         fresh: train again, also what is finished.
     """
-    from workshop_lib.experiments.baselines import BASELINES
-    from workshop_lib.experiments.quickstart import baselines_table
-    from workshop_lib.experiments.quickstart import quickstart as train_baselines
+    from workshop_lib.experiments.baselines import BASELINES, baselines_table
+    from workshop_lib.experiments.baselines import quickstart as train_baselines
     from workshop_lib.presets import preset
     from workshop_lib.report.page import report_runs
     from workshop_lib.session import setup
@@ -86,7 +85,7 @@ def compare(
     """
     from workshop_lib.experiments.baselines import baseline_config
     from workshop_lib.experiments.results import as_text, summarize
-    from workshop_lib.experiments.sweep import sweep
+    from workshop_lib.experiments.sweeps import sweep
     from workshop_lib.session import setup
 
     names = [name.strip() for name in methods.split(",") if name.strip()]

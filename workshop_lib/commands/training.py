@@ -49,7 +49,7 @@ def train(
     """
     from workshop_lib.data.load import describe, open_data
     from workshop_lib.evaluation.evaluate import evaluate
-    from workshop_lib.experiments.sweep import check_config
+    from workshop_lib.experiments.sweeps import check_config
     from workshop_lib.ranks import rank
     from workshop_lib.session import setup
     from workshop_lib.training.distributed import process_group, rank_zero_first

@@ -1,16 +1,30 @@
 """Baselines: supervised with weak and strong augmentation, FixMatch, all labels.
 
 All on one split, with as many steps each. A gain over the better of the two supervised
-baselines is what unlabelled images are worth; the ceiling has all labels.
+baselines is what unlabelled images are worth; the ceiling has all labels. The
+quickstart trains these four.
 """
 
-__all__ = ["BASELINES", "CONTROLS", "Baseline", "baseline_config"]
+__all__ = [
+    "BASELINES",
+    "CONTROLS",
+    "Baseline",
+    "baseline_config",
+    "baselines_table",
+    "quickstart",
+]
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
+
+import pandas as pd
 
 from workshop_lib.config import Config
 from workshop_lib.errors import unknown_name
+from workshop_lib.experiments.progress import RunSpec
+from workshop_lib.experiments.sweeps import train_all
+from workshop_lib.files import write_text
 from workshop_lib.methods import METHODS
 from workshop_lib.presets import preset_method
 
@@ -75,8 +89,8 @@ def baseline_config(
     Raises:
         WorkshopError: an unknown name; lists the known ones and the nearest.
     """
-    known = {**{method: Baseline(method, method, {}, {}) for method in METHODS}}
-    known |= {**BASELINES, **CONTROLS}
+    known = {method: Baseline(method, method, {}, {}) for method in METHODS}
+    known |= BASELINES | CONTROLS
     if name not in known:
         raise unknown_name("method", name, known)
     one = known[name]
@@ -87,6 +101,60 @@ def baseline_config(
     given = {k: v for k, v in (options or {}).items() if k in own}
     changes = {**given, **one.hyperparameters, **one.settings}
     return base.replace(method=method, **changes)
+
+
+def quickstart(
+    base: Config, folder: Path, *, time: str | None = None, fresh: bool = False
+) -> pd.DataFrame:
+    """Train every baseline on one split, score it, and write results.json.
+
+    Finished runs are loaded and an interrupted one is resumed, unless `fresh`.
+
+    Args:
+        base: the config of FixMatch; the others change what `BASELINES` says.
+        folder: for the runs, each in the folder of its name.
+        time: of the preset; default as in `preset`.
+        fresh: train again, also what is finished.
+
+    Returns:
+        A row for each of `BASELINES`, as `run_row` makes it.
+    """
+    todo = [
+        RunSpec(name, baseline_config(name, base, time=time), folder / name)
+        for name in BASELINES
+    ]
+    rows = train_all(todo, folder, fresh=fresh)
+    write_text(folder / "results.json", rows.to_json(orient="records", indent=1))
+    return rows
+
+
+def baselines_table(rows: pd.DataFrame, width: int = 30) -> str:
+    """Draw the comparison in text: a bar, the score and the time of each baseline.
+
+    Args:
+        rows: of `quickstart`.
+        width: of the bars, in characters.
+    """
+    by_name = rows.set_index("name")
+    lines = []
+    for name, one in by_name.iterrows():
+        full = round(one["value"] * width)
+        bar = "#" * full + "." * (width - full)
+        lines.append(
+            f"{BASELINES[str(name)].title:34s} {bar} {one['value']:6.1%}"
+            f"  {one['labels']:5d} labels  {one['seconds']:4.0f} s"
+        )
+    value = by_name["value"]
+    weak, strong = value["supervised"], value["supervised_strong"]
+    lines += [
+        "",
+        f"augmentation was worth        {100 * (strong - weak):+5.1f} points",
+        "the unlabelled images, beyond"
+        f" {100 * (value['fixmatch'] - max(weak, strong)):+5.1f} points",
+        "FixMatch's settings that differ from the defaults, which are its paper's for"
+        f" the method: {by_name['config']['fixmatch'] or 'none'}",
+    ]
+    return "\n".join(lines)
 
 
 def _task(config: Config) -> str:

@@ -73,62 +73,60 @@ class SweepProgress:
         self.done = 0
         self.seconds: dict[str, list[float]] = {}  # of finished runs, by name
         self.said = time.perf_counter()
-
-    def __enter__(self) -> "SweepProgress":
         self.bar = tqdm(
-            total=len(self.todo),
+            total=len(todo),
             bar_format="{desc} |{bar}| {n:.1f} of {total_fmt} runs{postfix}",
-            disable=self.quiet or not self.verbose,
+            disable=self.quiet or not verbose,
             leave=False,
             file=sys.stdout if in_notebook() else sys.stderr,  # red in a notebook
         )
+
+    def __enter__(self) -> "SweepProgress":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.bar.close()
 
-    def start(self, one: RunSpec) -> None:
+    def start(self) -> None:
         """Name the run that begins."""
-        self.bar.set_description_str(str(one))
+        self.bar.set_description_str(str(self.todo[self.done]))
 
     def tick(self, row: Row) -> None:
-        """Move the bar by the steps that a run has done."""
+        """Move the bar by the steps that the current run has done."""
         one = self.todo[self.done]
         fraction = row["step"] / one.config.optim.steps
         whole = row["seconds"] / fraction
         later = [other.name for other in self.todo[self.done + 1 :]]
         left = (eta(later, self.seconds, whole) or 0.0) + (1 - fraction) * whole
-        self.bar.n = self.done + fraction
-        self._show(left)
+        self._show(self.done + fraction, left)
         if self.quiet and time.perf_counter() - self.said > PLAIN_LINE_EVERY:
             self._say(f"{one}: {100 * fraction:.0f} % done, {_minutes(left)} left")
 
-    def finished(self, one: RunSpec, row: dict[str, Any]) -> None:
+    def finished(self, row: dict[str, Any]) -> None:
         """Count a run, and print its score."""
-        self.seconds.setdefault(one.name, []).append(row["seconds"])
-        self._next(f"{one}: {row['metric']} {row['value']:.3f}, {row['seconds']:.0f} s")
+        self.seconds.setdefault(self.todo[self.done].name, []).append(row["seconds"])
+        self._next(f"{row['metric']} {row['value']:.3f}, {row['seconds']:.0f} s")
 
-    def failed(self, one: RunSpec, error: WorkshopError) -> None:
+    def failed(self, error: WorkshopError) -> None:
         """Count a run that failed."""
-        self._next(f"{one}: FAILED, {error}")
+        self._next(f"FAILED, {error}")
 
     def _next(self, text: str) -> None:
+        one = self.todo[self.done]
         self.done += 1
         left = eta((one.name for one in self.todo[self.done :]), self.seconds)
         after = f"; {_minutes(left)} left" if left else ""
-        self._say(f"{text} ({self.done} of {len(self.todo)}{after})")
-        self.bar.n = self.done
-        self._show(left)
+        self._say(f"{one}: {text} ({self.done} of {len(self.todo)}{after})")
+        self._show(self.done, left or 0.0)
 
     def _say(self, text: str) -> None:
         if self.verbose:
             self.bar.write(text)
             self.said = time.perf_counter()
 
-    def _show(self, left: float | None) -> None:
-        if left is not None:
-            self.bar.set_postfix_str(f"{_minutes(left)} left", refresh=False)
-        self.bar.refresh()
+    def _show(self, runs: float, left: float) -> None:
+        self.bar.n = runs
+        self.bar.set_postfix_str(f"{_minutes(left)} left")
 
 
 def _minutes(seconds: float) -> str:

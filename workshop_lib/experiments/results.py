@@ -67,12 +67,11 @@ def run_row(run: Run | Path | str, name: str | None = None) -> dict[str, Any]:
         raise WorkshopError(
             f"{run.folder} has no test scores: `workshop evaluate {run.folder}` first."
         )
-    config, facts = run.config, run.facts
+    config, facts, found = run.config, run.facts, read_json(path)
     try:
-        found = read_json(path)
-        scores = {k: v for k, v in found["scores"].items() if isinstance(v, float)}
+        value = found["value"]
         return {
-            **scores,
+            **{k: v for k, v in found["scores"].items() if isinstance(v, float)},
             "data": config.data.name,
             "labels_per_class": config.data.labels_per_class,
             "labels": int(facts["labels"]),
@@ -81,7 +80,7 @@ def run_row(run: Run | Path | str, name: str | None = None) -> dict[str, Any]:
             "seed": config.run.seed,
             "split_seed": config.data.split_seed,
             "metric": str(found["metric"]),
-            "value": float("nan" if found["value"] is None else found["value"]),
+            "value": float("nan") if value is None else float(value),
             "split": read_json(run.folder / "identity.json")["split"][:12],
             "seconds": float(facts["seconds"]),
             "steps": int(facts["steps"]),
@@ -102,7 +101,7 @@ def collect(folders: Sequence[Path]) -> tuple[pd.DataFrame, list[Path]]:
 
     Returns:
         The rows of `run_row`, and the folders of runs left out: begun but not finished,
-        without test scores, or of an older version.
+        or without test scores.
 
     Raises:
         WorkshopError: a folder that does not exist, or no finished run in any.
@@ -110,14 +109,8 @@ def collect(folders: Sequence[Path]) -> tuple[pd.DataFrame, list[Path]]:
     for folder in folders:
         if not folder.is_dir():
             raise WorkshopError(f"there is no folder {folder}: give folders of runs.")
-    begun = sorted(
-        {
-            path.parent
-            for folder in folders
-            for name in ("config.json", "recipe.json")
-            for path in folder.rglob(name)
-        }
-    )
+    found = [path for folder in folders for path in folder.rglob("config.json")]
+    begun = sorted({path.parent for path in found})
     needed = ("config.json", "run.json", "evaluation.json")
     whole = [one for one in begun if all((one / name).exists() for name in needed)]
     if not whole:

@@ -4,7 +4,7 @@ __all__ = ["check_config", "grid", "sweep", "train_all"]
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from workshop_lib.evaluation.evaluate import evaluate
 from workshop_lib.experiments.progress import RunSpec, SweepProgress
 from workshop_lib.experiments.results import run_row
 from workshop_lib.files import write_text
-from workshop_lib.settings import DataConfig
 from workshop_lib.training.inputs import initial_model, read_inputs
 from workshop_lib.training.loop import train
 
@@ -86,25 +85,29 @@ def train_all(
         dataset, fresh, verbose: as in `sweep`.
     """
     before = _read(folder / "runs.csv")
-    data = _Datasets(dataset)
     for config in {one.name: one.config for one in todo}.values():
-        check_config(config, data.few(config.data))  # a misspelt name costs no night
+        # A misspelt name should not cost a night
+        check_config(config, describe(config.data)[0] if dataset is None else dataset)
+    load = cache(load_dataset)
     rows: list[dict[str, Any]] = []
     failed: list[str] = []
     with SweepProgress(todo, verbose) as progress:
         for one in todo:
-            progress.start(one)
+            progress.start()
+            data = one.config.data
             try:
-                row = _train(one, data.open(one.config.data), fresh, progress)
+                images = dataset
+                if images is None:
+                    images = load(data.name, data.size, data.bands)
+                rows.append(_train(one, images, fresh, progress))
             except WorkshopError as error:
                 failed.append(f"{one}: {error}")
-                progress.failed(one, error)
+                progress.failed(error)
                 continue
-            rows.append(row)
             table = pd.concat([before, pd.DataFrame(rows)])
             table = table.drop_duplicates(_KEY, keep="last")
             write_text(folder / "runs.csv", table.to_csv(index=False))
-            progress.finished(one, row)
+            progress.finished(rows[-1])
     if failed:
         raise WorkshopError(
             f"{len(failed)} of {len(todo)} runs failed; the others are finished, see"
@@ -199,26 +202,3 @@ def _read(path: Path) -> pd.DataFrame:
             f"{path} is damaged ({error}): delete it and call again; what is trained is"
             " not trained a second time."
         ) from error
-
-
-@dataclass
-class _Datasets:
-    """The data sets of a sweep, each loaded once; or one that was given for all."""
-
-    given: Scenes | None
-    loaded: dict[tuple[str, int, str], Scenes] = field(default_factory=dict)
-
-    def few(self, data: DataConfig) -> Scenes:
-        """Return a few images of a data set."""
-        if self.given is None:
-            return describe(data)[0]
-        return self.given.subset(range(min(2, len(self.given))))
-
-    def open(self, data: DataConfig) -> Scenes:
-        """Return a whole data set."""
-        if self.given is not None:
-            return self.given
-        key = (data.name, data.size, data.bands)
-        if key not in self.loaded:
-            self.loaded[key] = load_dataset(*key)
-        return self.loaded[key]
