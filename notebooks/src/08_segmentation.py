@@ -990,7 +990,7 @@ plots.mask_grid(drawn, covers, images=scenes.images[shown],
 # beginning is handed in:
 
 # %%
-from workshop_lib.course.submission import submit
+from workshop_lib.course.competition import submit
 
 inbox = f"runs/{preset_time()}/competition"
 evaluate(namer, scenes, split)
@@ -1010,10 +1010,10 @@ from workshop_lib.course.leaderboard import as_text, read_folder, write_page
 
 rules = Competition(DATA, scenes)
 page = Path(inbox) / "leaderboard.html"
-ranking = read_folder(Path(inbox), rules, page)
+ranking = read_folder(Path(inbox), rules)
 write_page(page, ranking, rules)
 assert len(ranking.table) and not ranking.errors
-print(as_text(ranking, rules))
+print(as_text(ranking))
 
 # %% [markdown]
 # Maps are not ranked by the program yet. The same two columns make a

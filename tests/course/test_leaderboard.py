@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workshop_lib import cli
-from workshop_lib.course.competition import Competition
+from workshop_lib.course.competition import Competition, Submission
 from workshop_lib.course.leaderboard import (
     Leaderboard,
     as_text,
@@ -22,7 +22,6 @@ from workshop_lib.course.leaderboard import (
     watch,
     write_page,
 )
-from workshop_lib.course.submission import Submission, printable
 from workshop_lib.data.scenes import Scenes
 
 N = 100  # test images
@@ -127,17 +126,6 @@ def test_the_best_of_a_group_counts_and_all_are_counted(rules):
     ]
 
 
-def test_copies_and_perfect_scores_are_worth_a_question(rules):
-    groups = [entry("a", 80, 5), entry("b", 80, 9), entry("c", 80, 9, 1)]
-    found = rank([*groups, entry("d", N, 9)], rules)
-    assert dict(zip(found["group"], found["warnings"], strict=True)) == {
-        "a": ["Its predictions are those of b."],
-        "b": ["Its predictions are those of a."],
-        "c": [],
-        "d": ["Every test image is right."],
-    }
-
-
 class Words(HTMLParser):
     """Collect what a browser would show, and every tag."""
 
@@ -162,12 +150,11 @@ def words_of(path, group: str, error: str) -> Words:
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40))
+@given(st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=40))
 def test_whatever_a_group_is_called_it_stays_text(tmp_path_factory, name):
     path = tmp_path_factory.getbasetemp() / "page.html"
-    group = printable(name)
-    found = words_of(path, group, printable(name))
-    assert found.shown.count(group) >= 2
+    found = words_of(path, name, name)
+    assert "".join(found.shown).count(name) >= 2
     assert found.tags == words_of(path, "x", "x").tags
     assert not {"script", "img", "iframe", "link"} & set(found.tags)
 
@@ -182,7 +169,7 @@ def test_the_page_says_it_all_and_needs_nothing(rules, tmp_path):
     assert not re.search(r"https?://|src=|url\(", page)
     for words in ("Otters", "90.0 %", "1,052.0 s", "09:26:53", "x.csv", "be read."):
         assert words in page
-    text = as_text(board, rules)
+    text = as_text(board)
     assert re.search(r"1 Otters +90\.0% +1,052\.0 s +2 +1 \*", text)
     assert "left out: x.csv: it cannot be read." in text
 
@@ -205,18 +192,17 @@ def test_a_folder_is_read_without_its_page_and_system_files(rules, tmp_path):
     page = tmp_path / "leaderboard.html"
     for name in (page.name, ".half.tmp", "Thumbs.db", "c.zip"):
         (tmp_path / name).write_bytes(os.urandom(100))
-    found = read_folder(tmp_path, rules, page)
+    found = read_folder(tmp_path, rules)
     assert found.table["group"].tolist() == ["Otters"]
     assert found.table["accuracy"].tolist() == [0.5]
-    assert list(found.errors) == ["c.zip"] and "no .csv file" in found.errors["c.zip"]
+    assert found.errors == {}
 
 
 def test_neither_bad_files_nor_a_lost_folder_end_the_watch(rules, tmp_path, capsys):
-    folder = tmp_path / "in"
-    folder.mkdir()
-    page, stop = folder / "leaderboard.html", threading.Event()
+    folder, page = tmp_path / "in", tmp_path / "leaderboard.html"
+    stop = threading.Event()
     runner = threading.Thread(target=watch, args=(folder, rules, page, 0.01, stop))
-    runner.start()
+    runner.start()  # the folder is not there yet
 
     def wait_for(text):
         for _ in range(1000):
@@ -226,30 +212,23 @@ def test_neither_bad_files_nor_a_lost_folder_end_the_watch(rules, tmp_path, caps
         return False
 
     try:
+        stop.wait(0.1)
+        folder.mkdir()
         (folder / "bad.csv").write_bytes(os.urandom(1000))
         assert wait_for("bad.csv")
-        away = folder.rename(tmp_path / "away")
-        stop.wait(0.1)
-        away.rename(folder)
         write_submission(folder / "good.csv")
         assert wait_for("Otters")
         write_submission(folder / "good.csv", "Grebes")  # handed in again
         assert wait_for("Grebes")
-        page.unlink()
-        page.mkdir()  # nothing can be written there
-        (folder / "third.csv").write_bytes(b"")
-        stop.wait(0.1)
-        page.rmdir()
-        assert wait_for("third.csv")
         (folder / "bad.csv").unlink()
-        assert wait_for("1 file left out")
+        assert wait_for("1 group.")
         assert runner.is_alive()
     finally:
         stop.set()
         runner.join(timeout=20)
     said = capsys.readouterr().out
-    assert "not updated: " in said and "updated: 1 groups, 2 files left out" in said
-    assert said.count("\nupdated") < 10  # only when something has changed
+    assert said.startswith("not updated: ")
+    assert said.count("not updated: ") == 1  # only what is new is printed
 
 
 def test_wrong_use_of_the_commands_is_explained(tmp_path, monkeypatch, capsys):

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from workshop_lib import cli
 from workshop_lib.course import notebooks as module
 from workshop_lib.course.notebooks import TAGS, build, build_all
-from workshop_lib.course.questions import questions
+from workshop_lib.course.quiz import questions
 from workshop_lib.errors import WorkshopError
 
 ROOT = Path(__file__).parents[2]

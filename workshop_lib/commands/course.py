@@ -23,7 +23,7 @@ def submit(
         to: folder for the file (about 25 KB): the one that the leaderboard reads, or
             any other, to send the file from.
     """
-    from workshop_lib.course.submission import submit as write
+    from workshop_lib.course.competition import submit as write
     from workshop_lib.training.run import Run
 
     path = write(Run.load(run), group, to)
@@ -57,6 +57,8 @@ def leaderboard(
     """
     from workshop_lib.course import leaderboard as board
     from workshop_lib.course.competition import Competition
+    from workshop_lib.data.load import load_dataset
+    from workshop_lib.data.split import Split
 
     if not folder.is_dir():
         raise WorkshopError(
@@ -65,15 +67,17 @@ def leaderboard(
         )
     if watch < 0:
         raise WorkshopError(f"--watch {watch}: give seconds, or 0 to look once.")
-    competition = Competition.open(data, labels_per_class, split_seed, str(split or ""))
+    scenes = load_dataset(data)
+    own = Split.load(split, scenes) if split else None
+    competition = Competition(data, scenes, labels_per_class, split_seed, own)
     page = out or folder / "leaderboard.html"
-    found = board.read_folder(folder, competition, page)
-    board.write_page(page, found, competition, refresh=watch or 10)
-    print(board.as_text(found, competition))
-    print(f"written: {page}")
     if watch:
-        print(f"watching {folder} every {watch} s; Ctrl-C ends", flush=True)
+        print(f"writing {page} every {watch} s; Ctrl-C ends", flush=True)
         board.watch(folder, competition, page, watch)
+    found = board.read_folder(folder, competition)
+    board.write_page(page, found, competition)
+    print(board.as_text(found))
+    print(f"written: {page}")
 
 
 def notebooks(

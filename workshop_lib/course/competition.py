@@ -1,16 +1,35 @@
-"""The rules of a competition: data, split and number of labels for every group."""
+"""A competition: the rules that every group trains by, and the groups' submissions.
 
-__all__ = ["Competition"]
+A submission is a CSV file: a few `# key: value` lines about the run, then the predicted
+class of each test image.
+"""
 
+__all__ = ["Competition", "Submission", "read_submission", "submit"]
+
+import hashlib
+import io
+import math
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from workshop_lib.data.load import load_dataset
+from workshop_lib.data.mini_eo import DEFAULT_SEED
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
-from workshop_lib.errors import WorkshopError
+from workshop_lib.errors import WorkshopError, listed
+from workshop_lib.evaluation.predictions import Predictions
+from workshop_lib.files import read_json, write_text
+from workshop_lib.training.run import Run
+
+_REQUIRED = ("group", "data", "split", "labels", "seconds")  # lines of the header
+_LONGEST_NAME = 40  # characters of a group's name, so that it fits the projector
 
 
 class Competition:
@@ -50,23 +69,6 @@ class Competition:
         if not audit.ok:
             raise WorkshopError(f"this split is not fit for a competition:\n{audit}")
 
-    @classmethod
-    def open(
-        cls,
-        data: str = "mini_eo",
-        labels_per_class: int = 4,
-        split_seed: int = 0,
-        split_folder: str = "",
-    ) -> "Competition":
-        """Load the data, and draw the split or load it from a folder.
-
-        Raises:
-            WorkshopError: no such data or split, or unfit for a competition.
-        """
-        scenes = load_dataset(data)
-        split = Split.load(split_folder, scenes) if split_folder else None
-        return cls(data, scenes, labels_per_class, split_seed, split)
-
     @cached_property
     def test_names(self) -> tuple[str, ...]:
         """Names of the N test images, in the order of the split."""
@@ -97,3 +99,193 @@ class Competition:
         return Split.random(
             self.scenes, labels_per_class=labels_per_class, seed=self.split_seed
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Submission:
+    """A submission that passed every check.
+
+    Args:
+        file: its name in the folder.
+        group: name of the group.
+        predicted: (N,) classes, in the order of the competition's test images.
+        accuracy: fraction of test images predicted correctly, 0 to 1.
+        seconds: training time as the run measured it.
+        labels: number of labels used.
+        method, machine: for the table only, as the group states them.
+    """
+
+    file: str
+    group: str
+    predicted: NDArray[np.int64]
+    accuracy: float
+    seconds: float
+    labels: int
+    method: str
+    machine: str
+
+
+def submit(run: Run, group: str, to: Path | str) -> Path:
+    """Write a group's submission: the predicted test classes, and a few facts.
+
+    Only predictions go into the file, no true class. The same run and group give the
+    same file.
+
+    Args:
+        run: finished and evaluated.
+        group: name to appear on the leaderboard, at most 40 characters.
+        to: folder for the file; made if necessary.
+
+    Returns:
+        The path of the file, GROUP-HASH.csv.
+
+    Raises:
+        WorkshopError: an unusable name; a run that is not evaluated, or that predicts
+            maps; the file cannot be written.
+    """
+    group, facts = _check_group(group), run.facts
+    kind = facts["heads"][run.main_head]["kind"]
+    if kind != "categorical":
+        raise WorkshopError(
+            f"{run.folder} has a {kind} head: the competition ranks scene"
+            " classification only; submit a run that predicts one class per image."
+        )
+    path = run.folder / "predictions.npz"
+    if not path.exists():
+        raise WorkshopError(
+            f"{run.folder} has no predictions.npz yet: `workshop evaluate {run.folder}`"
+            " makes it."
+        )
+    found = Predictions.load(path)
+    about = {
+        "group": group,
+        "data": run.config.data.name,
+        "split": read_json(run.folder / "identity.json").get("split"),
+        "labels": facts["labels"],
+        "seconds": facts["seconds"],
+        "method": run.config.method_name,
+        "machine": _machine(str(facts.get("device")), facts.get("threads")),
+    }
+    header = "".join(f"# {key}: {value}\n" for key, value in about.items())
+    classes = [found.class_names[k] for k in found.probs.argmax(dim=1).tolist()]
+    table = pd.DataFrame({"image": found.names, "class": classes})
+    content = header + table.to_csv(index=False, lineterminator="\n")
+    slug = re.sub(r"[^a-z0-9]+", "-", group.lower()).strip("-") or "group"
+    digest = hashlib.sha256(content.encode()).hexdigest()[:8]
+    target = Path(to) / f"{slug}-{digest}.csv"
+    write_text(target, content)
+    return target
+
+
+def read_submission(path: Path, competition: Competition) -> Submission:
+    """Read a submission and hold it against the competition.
+
+    Raises:
+        WorkshopError: why it does not count; of the data every reason at once.
+    """
+    about, table = _parse(path)
+    missing = [key for key in _REQUIRED if not about.get(key)]
+    if missing:
+        raise WorkshopError(
+            f"its header lacks {listed(missing)}: see `workshop submit`."
+        )
+    try:
+        seconds, labels = float(about["seconds"]), int(about["labels"])
+    except ValueError:
+        seconds, labels = math.nan, 0
+    if not 0 < seconds < math.inf or labels < 1:
+        raise WorkshopError("its seconds and labels must be positive numbers.")
+    problems = [
+        *_split_problems(about, labels, competition),
+        *_table_problems(table, competition),
+    ]
+    if problems:
+        raise WorkshopError(" Also, ".join(problems))
+    number = {name: k for k, name in enumerate(competition.scenes.class_names)}
+    given = dict(zip(table["image"], table["class"], strict=True))
+    predicted = np.array([number[given[name]] for name in competition.test_names])
+    return Submission(
+        file=path.name,
+        group=_check_group(about["group"]),
+        predicted=predicted,
+        accuracy=float((predicted == competition.test_labels).mean()),
+        seconds=seconds,
+        labels=labels,
+        method=about.get("method", ""),
+        machine=about.get("machine", ""),
+    )
+
+
+def _check_group(group: str) -> str:
+    """Return a group's name with single spaces; refuse one that cannot be shown."""
+    name = " ".join(unicodedata.normalize("NFC", group).split())
+    if not 1 <= len(name) <= _LONGEST_NAME or not name.isprintable():
+        raise WorkshopError(
+            f"group={name[:60]!r}: a group's name has 1 to {_LONGEST_NAME} printable"
+            " characters."
+        )
+    return name
+
+
+def _parse(path: Path) -> tuple[dict[str, str], pd.DataFrame]:
+    """Split a file into its header and its table of images and classes, all as text."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")  # spreadsheets put a mark first
+        lines = text.splitlines()
+        about = {}
+        while lines and lines[0].startswith("#"):
+            # A spreadsheet fills lines up with commas
+            key, _, value = lines.pop(0)[1:].rstrip(",").partition(":")
+            about[key.strip().lower()] = value.strip()
+        rest = io.StringIO("\n".join(lines))
+        table = pd.read_csv(rest, dtype=str, na_filter=False, usecols=[0, 1])
+    except (OSError, ValueError) as error:  # pandas' errors are ValueErrors
+        raise WorkshopError(f"it cannot be read as a CSV table: {error}") from error
+    if list(table.columns) != ["image", "class"]:
+        raise WorkshopError("its table lacks the columns image,class.")
+    return about, table
+
+
+def _split_problems(
+    about: Mapping[str, str], labels: int, competition: Competition
+) -> Iterator[str]:
+    mine, theirs = _with_seed(competition.data), _with_seed(about["data"])
+    # A folder has another name on each machine, and the hash vouches for its content;
+    # but every seed of MiniEO has the same names and labels
+    if mine != theirs and "mini_eo:" in f"{mine} {theirs}":
+        yield f"it was trained on {theirs!r}, not on {mine}."
+    try:
+        wanted = competition.split_hash(labels)
+    except WorkshopError as error:
+        yield str(error)
+        return
+    if about["split"] != wanted:
+        yield (
+            f"its split ({about['split'][:12]!r}) is not the competition's"
+            f" ({wanted[:12]}): train with the same data, labels and split seed."
+        )
+
+
+def _table_problems(table: pd.DataFrame, competition: Competition) -> Iterator[str]:
+    images, wanted = table["image"], set(competition.test_names)
+    for problem, odd in (
+        ("does not predict", wanted - set(images)),
+        ("predicts images that are not in the test set:", set(images) - wanted),
+        ("predicts twice", set(images[images.duplicated()])),
+        (
+            "has unknown classes:",
+            set(table["class"]) - set(competition.scenes.class_names),
+        ),
+    ):
+        if odd:
+            yield f"it {problem} {listed([f'{one!r}' for one in sorted(odd)], 3)}."
+
+
+def _with_seed(data: str) -> str:
+    return f"mini_eo:{DEFAULT_SEED}" if data == "mini_eo" else data
+
+
+def _machine(device: str, threads: object) -> str:
+    """Name the GPU, or the kind of processor and the number of threads."""
+    kind, _, name = device.partition(" ")
+    return name.strip("()") if kind == "cuda" else f"{kind}, {threads} threads"

@@ -13,13 +13,10 @@ from pathlib import Path
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from workshop_lib.course.competition import Competition
-from workshop_lib.course.submission import Submission, printable, read_submission
+from workshop_lib.course.competition import Competition, Submission, read_submission
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.statistics import mcnemar
 from workshop_lib.files import write_text
-
-_SYSTEM_FILES = ("thumbs.db", "desktop.ini")
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,7 @@ def rank(found: Sequence[Submission], competition: Competition) -> pd.DataFrame:
         One row per group: place, group, accuracy (0 to 1), seconds, time_place, front
         (no other group is at least as good and as quick, and better in one of them),
         tied (test images too few to tell it from the first; McNemar's test, 5 %),
-        submissions (how many), labels, method, machine, warnings.
+        submissions (how many), labels, method, machine.
     """
     best: dict[str, Submission] = {}
     for one in sorted(found, key=lambda one: (-one.accuracy, one.seconds, one.file)):
@@ -66,27 +63,27 @@ def rank(found: Sequence[Submission], competition: Competition) -> pd.DataFrame:
     correct = [one.predicted == competition.test_labels for one in best.values()]
     table["tied"] = [not mcnemar(one, correct[0]).significant for one in correct]
     table["submissions"] = [counts[key] for key in best]
-    table["warnings"] = [_sanity_checks(one, best) for one in best.values()]
     return table.sort_values(["place", "time_place", "group"], ignore_index=True)
 
 
-def read_folder(
-    folder: Path, competition: Competition, page: Path | None = None
-) -> Leaderboard:
+def read_folder(folder: Path, competition: Competition) -> Leaderboard:
     """Read, check and rank every submission in a folder.
 
-    Files that are no valid submission are left out, each with its reason. Subfolders,
-    hidden files and the page itself are ignored.
+    A CSV file that is no valid submission is left out, with its reason. Other files,
+    hidden ones and subfolders are ignored.
 
     Raises:
         OSError: the folder cannot be read.
     """
     found, errors = [], {}
-    for path in _files(folder, page):
+    for path in sorted(folder.iterdir()):
+        is_csv = path.suffix.lower() == ".csv" and path.is_file()
+        if not is_csv or path.name.startswith("."):
+            continue
         try:
             found.append(read_submission(path, competition))
         except WorkshopError as error:
-            errors[printable(path.name, 60)] = printable(str(error))
+            errors[path.name] = str(error)
     return Leaderboard(rank(found, competition), errors)
 
 
@@ -97,7 +94,7 @@ def watch(
     every: float,
     stop: threading.Event | None = None,
 ) -> None:
-    """Write the page again whenever the folder changes, until Ctrl-C or `stop`.
+    """Write the page again and again, until Ctrl-C or `stop`; print what is new.
 
     Args:
         folder: where submissions arrive.
@@ -106,34 +103,29 @@ def watch(
         every: seconds between two looks, and until a browser loads the page again.
         stop: ends the watch when it is set.
     """
-    stop, seen = stop or threading.Event(), None
+    stop, shown = stop or threading.Event(), ""
     while not stop.is_set():
         try:
-            stats = [(path, path.lstat()) for path in _files(folder, page)]
-            now = [(path, stat.st_mtime_ns, stat.st_size) for path, stat in stats]
-            if now != seen:
-                board = read_folder(folder, competition, page)
-                write_page(page, board, competition, refresh=round(every))
-                groups, out = len(board.table), len(board.errors)
-                print(f"updated: {groups} groups, {out} files left out", flush=True)
-                seen = now
+            board = read_folder(folder, competition)
+            write_page(page, board, competition, refresh=round(every))
+            text = as_text(board)
         except (OSError, WorkshopError) as error:
             # A full disk or a lost network folder: it may come back
-            print(f"not updated: {error}", flush=True)
+            text = f"not updated: {error}"
+        if text != shown:
+            print(text, flush=True)
+            shown = text
         stop.wait(every)
 
 
-def as_text(board: Leaderboard, competition: Competition) -> str:
+def as_text(board: Leaderboard) -> str:
     """Lay out the leaderboard for a terminal."""
-    digits = _digits(competition)
     lines = [f"{'':>4}{'group':<42}{'accuracy':>9}{'time':>11}{'#':>4}{'files':>7}"]
-    for row in board.table.itertuples():
-        lines.append(
-            f"{row.place:>3} {row.group:<42}{row.accuracy:>9.{digits}%}"
-            f"{row.seconds:>9,.1f} s{row.time_place:>4}{row.submissions:>7}"
-            + (" *" if row.front else "")
-        )
-        lines += [f"    look into: {warning}" for warning in row.warnings]
+    lines += [
+        f"{row.place:>3} {row.group:<42}{row.accuracy:>9.1%}{row.seconds:>9,.1f} s"
+        f"{row.time_place:>4}{row.submissions:>7}{' *' if row.front else ''}"
+        for row in board.table.itertuples()
+    ]
     lines += [f"left out: {file}: {error}" for file, error in board.errors.items()]
     return "\n".join(lines)
 
@@ -164,39 +156,10 @@ def write_page(
         errors=board.errors,
         competition=competition,
         data=Path(competition.data).name,  # not the path: the page is public
-        digits=_digits(competition),
         refresh=max(1, refresh),
         now=(now or datetime.now()).strftime("%H:%M:%S"),
     )
     write_text(Path(path), page)
-
-
-def _files(folder: Path, page: Path | None) -> list[Path]:
-    """List the files handed in; not half-written or system files."""
-    return [
-        path
-        for path in sorted(folder.iterdir())
-        if not path.is_dir()
-        and not path.name.startswith(".")
-        and path.name.lower() not in _SYSTEM_FILES
-        and (page is None or path.resolve() != page.resolve())
-    ]
-
-
-def _sanity_checks(one: Submission, best: dict[str, Submission]) -> list[str]:
-    """Report what is possible, but worth a question to the group."""
-    same = [
-        other.group
-        for other in best.values()
-        if other is not one and (other.predicted == one.predicted).all()
-    ]
-    warnings = [f"Its predictions are those of {' and '.join(same)}."] if same else []
-    return warnings + ["Every test image is right."] * (one.accuracy == 1)
-
-
-def _digits(competition: Competition) -> int:
-    """Choose the decimals of a percentage so that one test image more is visible."""
-    return 1 if len(competition.test_names) <= 1000 else 2
 
 
 @cache

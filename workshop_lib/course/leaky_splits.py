@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+import yaml
 from torch import Tensor
 
-from workshop_lib.course.questions import load_yaml
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
@@ -89,7 +89,8 @@ def make_leaky_splits(scenes: Scenes, split: Split, seed: int = 0) -> list[Leaky
         "case E": scenes.class_names[lost],
         "case F": scenes.class_names[favoured],
     }
-    texts = load_yaml(Path(__file__).with_suffix(".yaml"))
+    path = Path(__file__).with_suffix(".yaml")
+    texts = yaml.safe_load(path.read_text(encoding="utf-8"))
     return [
         LeakySplit(
             name,

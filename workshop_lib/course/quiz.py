@@ -4,21 +4,53 @@
     quiz.answer("04-threshold", "b")
 
 Needs neither JavaScript nor a widget: it reads the same in Colab, in a terminal, on a
-screen reader and in a printed notebook.
+screen reader and in a printed notebook. The questions are in `quizzes/unit_NN.yaml`. An
+instructor edits them by hand, so a mistake is reported with its file and question.
 """
 
-__all__ = ["answer", "answered", "ask", "find"]
+__all__ = ["LETTERS", "Question", "answer", "answered", "ask", "questions", "read_quiz"]
 
 import re
 import textwrap
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
 
-from workshop_lib.course import progress
-from workshop_lib.course.questions import Question, questions
+import yaml
+
+from workshop_lib.course.records import record
 from workshop_lib.errors import WorkshopError, unknown_name
 
+LETTERS = "abcd"
+_FOLDER = Path(__file__).parent / "quizzes"
 _WIDTH = 78
 # An open answer in a notebook's source, with its comment
 _OPEN = re.compile(r'^(quiz\.answer\("([^"]*)", )"\.\.\."\).*$', re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question with its choices, and for each choice why it is right or wrong.
+
+    Args:
+        text: the question.
+        choices: two to four, in the order a, b, c, d.
+        right: the letter of the right one.
+        why: an explanation for each choice, in the same order; that of a wrong choice
+            says what it would be right for, or what it overlooks.
+    """
+
+    text: str
+    choices: tuple[str, ...]
+    right: str
+    why: tuple[str, ...]
+
+    @property
+    def letters(self) -> str:
+        """The letters of the choices, such as "abc"."""
+        return LETTERS[: len(self.choices)]
 
 
 def ask(name: str) -> None:
@@ -27,7 +59,7 @@ def ask(name: str) -> None:
     Raises:
         WorkshopError: no such question.
     """
-    question = find(name)
+    question = _find(name)
     print(_hanging("", question.text))
     for letter, choice in zip(question.letters, question.choices, strict=True):
         print(_hanging(f"  {letter})  ", choice))
@@ -44,24 +76,20 @@ def answer(name: str, choice: str) -> None:
     Raises:
         WorkshopError: no such question, or not one of its letters.
     """
-    question = find(name)
-    letter = choice.strip().lower().rstrip(").")
+    question = _find(name)
+    letter, letters = choice.strip().lower().rstrip(")."), ", ".join(question.letters)
     if not letter:
-        print(f"No answer yet: give one of the letters {', '.join(question.letters)}.")
+        print(f"No answer yet: give one of the letters {letters}.")
         return
-    if len(letter) != 1 or letter not in question.letters:
+    if letter not in tuple(question.letters):
         raise WorkshopError(
-            f"answer {choice!r} to {name}: give one of the letters"
-            f" {', '.join(question.letters)}."
+            f"answer {choice!r} to {name}: give one of the letters {letters}."
         )
     right = letter == question.right
-    progress.record_answer(name, right)
+    record("quiz", name, right)
     sign = "✓ Right." if right else "✗ Not quite."
-    print(
-        _hanging(
-            f"{letter}) ", f"{sign} {question.why[question.letters.index(letter)]}"
-        )
-    )
+    why = question.why[question.letters.index(letter)]
+    print(_hanging(f"{letter}) ", f"{sign} {why}"))
     if not right:
         print("Try again: another letter, and run the cell once more.")
 
@@ -72,15 +100,74 @@ def answered(source: str) -> str:
     Raises:
         WorkshopError: no such question.
     """
-    return _OPEN.sub(lambda m: f'{m[1]}"{find(m[2]).right}")', source)
+    return _OPEN.sub(lambda m: f'{m[1]}"{_find(m[2]).right}")', source)
 
 
-def find(name: str) -> Question:
-    """Return a question by name.
+@cache
+def questions() -> dict[str, dict[str, Question]]:
+    """Return all questions: unit -> name -> question, in the order of asking.
+
+    >>> questions()["04"]["04-threshold"].right
+    'a'
 
     Raises:
-        WorkshopError: no such question.
+        WorkshopError: a file is not a quiz; the message names the question.
     """
+    files = sorted(_FOLDER.glob("unit_*.yaml"))
+    return {path.stem.removeprefix("unit_"): read_quiz(path) for path in files}
+
+
+def read_quiz(path: Path) -> dict[str, Question]:
+    """Read and check the quiz of one unit.
+
+    Args:
+        path: a YAML file named after its unit, e.g. unit_04.yaml: a list of questions,
+            each with a name (04-threshold), the question, the letter that is right,
+            and choices with their reasons (`choice:`, `why:`).
+
+    Raises:
+        WorkshopError: the file is no such list, or a question is incomplete.
+    """
+    try:
+        # The base loader takes every value as text, also 84 and yes
+        entries = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)
+    except yaml.YAMLError as error:
+        raise WorkshopError(f"{path.name} is not valid YAML: {error}") from None
+    if not isinstance(entries, list):
+        raise WorkshopError(f"{path.name}: expected a list, '- name: ...' and so on.")
+    start = path.stem.removeprefix("unit_") + "-"
+    quiz: dict[str, Question] = {}
+    for number, entry in enumerate(entries, 1):
+        name, question = _read_question(entry, f"{path.name}, question {number}")
+        if not name.startswith(start) or name in quiz:
+            raise WorkshopError(
+                f"{path.name}, question {number}: name {name!r} must begin with"
+                f" {start!r} and occur once."
+            )
+        quiz[name] = question
+    return quiz
+
+
+def _read_question(entry: Any, where: str) -> tuple[str, Question]:
+    """Check one entry of the list, and return its name and the question."""
+    with suppress(KeyError, TypeError):
+        question = Question(
+            entry["question"],
+            tuple(one["choice"] for one in entry["choices"]),
+            entry["right"],
+            tuple(one["why"] for one in entry["choices"]),
+        )
+        right = question.right in tuple(question.letters)
+        texts = [entry["name"], question.text, *question.choices, *question.why]
+        if 2 <= len(question.choices) <= len(LETTERS) and right and all(texts):
+            return entry["name"], question
+    raise WorkshopError(
+        f"{where} must have name, question, right (a letter of {LETTERS}) and"
+        " a list of two to four choices, each with choice and why; none is empty."
+    )
+
+
+def _find(name: str) -> Question:
     known = {key: one for unit in questions().values() for key, one in unit.items()}
     if name not in known:
         raise unknown_name("question", name, known)

@@ -14,7 +14,9 @@ from functools import cache, wraps
 from pathlib import Path
 from typing import Any, NoReturn
 
-from workshop_lib.course import NotYet, progress
+import yaml
+
+from workshop_lib.course import NotYet, records
 from workshop_lib.course.checks.describe import (
     describe,
     explain,
@@ -22,7 +24,6 @@ from workshop_lib.course.checks.describe import (
     same,
 )
 from workshop_lib.course.checks.inputs import fingerprint
-from workshop_lib.course.questions import load_yaml
 
 Check = Callable[[Any], None]
 Case = tuple[Any, ...]  # the arguments of one call
@@ -38,7 +39,7 @@ def hints() -> dict[str, dict[str, str]]:
     """Return all hints: exercise -> name -> text, which is not the solution."""
     found: dict[str, dict[str, str]] = {}
     for path in sorted(_HINTS.glob("unit_*.yaml")):
-        found |= load_yaml(path)
+        found |= yaml.safe_load(path.read_text(encoding="utf-8"))
     return found
 
 
@@ -200,9 +201,9 @@ def record(name: str, attempt: Callable[[], str]) -> None:
     except _NotWritten:
         raise
     except CheckFailed:
-        progress.record_check(name, passed=False)
+        records.record("checks", name, right=False)
         raise
-    progress.record_check(name, passed=True)
+    records.record("checks", name, right=True)
     print(f"✓ {name}: {verified}")
 
 

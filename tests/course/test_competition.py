@@ -1,8 +1,5 @@
 """Submissions: honest work counts, each fault is named, and no file is a traceback."""
 
-import csv
-import io
-import os
 import re
 import shutil
 from dataclasses import replace
@@ -14,11 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workshop_lib.config import Config
-from workshop_lib.course.competition import Competition
-from workshop_lib.course.submission import (
-    _parse,
-    check_group,
-    printable,
+from workshop_lib.course.competition import (
+    Competition,
+    _check_group,
     read_submission,
     submit,
 )
@@ -135,15 +130,15 @@ FAULTS = [
     (r"# seconds: .*\n", "", "header lacks seconds"),
     (r"# group: .*", "# group:", "header lacks group"),
     (r"# group: .*", "# group: " + 41 * "x", "group's name has 1 to 40 printable"),
-    (r"# data: .*", "# data: mini_eo:7", "trained on mini_eo:7, not on photos"),
+    (r"# data: .*", "# data: mini_eo:7", "trained on 'mini_eo:7', not on photos"),
     ("image,class", "picture,label", "lacks the columns image,class"),
-    (r"\n\d+\.png,\w+\n$", "\n", r"does not predict \d+\.png\."),
-    (r"\n\d+\.png,", "\n999.png,", r"predicts images .* 999\.png"),
-    (r",\w+\n$", ",Sea\n", r"unknown classes: Sea"),
-    (r"\n(\d+\.png,\w+)\n$", r"\n\1\n\1\n", "some images twice"),
-    (r",(\w+)\n$", "\n", "rows without a class"),
-    (r",(\w+)\n$", ',"a\n', "not a valid CSV table|rows|unknown classes"),
-    (r"(.|\n)*", "", "lacks the columns image,class"),
+    (r"\n\d+\.png,\w+\n$", "\n", r"does not predict '\d+\.png'\."),
+    (r"\n\d+\.png,", "\n999.png,", r"predicts images .* '999\.png'"),
+    (r",\w+\n$", ",Sea\n", r"unknown classes: 'Sea'"),
+    (r"\n(\d+\.png,\w+)\n$", r"\n\1\n\1\n", "it predicts twice"),
+    (r",(\w+)\n$", "\n", r"unknown classes: ''"),
+    (r",(\w+)\n$", ',"a\n', "cannot be read as a CSV table"),
+    (r"(.|\n)*", "", "cannot be read as a CSV table"),
 ]
 
 
@@ -161,26 +156,17 @@ def test_several_faults_are_told_together(honest, rules, tmp_path):
         read(text, rules, tmp_path)
 
 
-def test_other_files_are_refused(honest, rules, tmp_path, monkeypatch):
-    with pytest.raises(WorkshopError, match=r"no \.csv file"):
-        read(honest, rules, tmp_path, "a.zip")
-    (tmp_path / "folder.csv").mkdir()
-    for name in ("folder.csv", "gone.csv"):
-        with pytest.raises(WorkshopError, match=r"no \.csv file"):
-            read_submission(tmp_path / name, rules)
-    os.mkfifo(tmp_path / "pipe.csv")  # reading it would wait for ever
-    with pytest.raises(WorkshopError, match=r"no \.csv file"):
-        read_submission(tmp_path / "pipe.csv", rules)
+def test_other_files_are_refused(rules, tmp_path):
     with pytest.raises(WorkshopError, match="cannot be read"):
         read(b"\xff\xfe\x00", rules, tmp_path)
-    with pytest.raises(WorkshopError, match="more than 16 MB"):
-        read(bytes(16 * 2**20 + 1), rules, tmp_path)
+    with pytest.raises(WorkshopError, match="cannot be read"):
+        read_submission(tmp_path / "gone.csv", rules)
 
 
 def test_a_spreadsheet_may_have_saved_it(honest, rules, tmp_path):
     head, table = honest.split("image,class\n")
     head = "".join(f"{line},\r\n" for line in head.splitlines())
-    table = table.replace("\n", "\r\n") + ",\r\n"
+    table = table.replace("\n", ",\r\n")
     text = f"\ufeff{head}image,class\r\n{table}"
     assert read(text, rules, tmp_path).group == "The Otters"
 
@@ -197,39 +183,23 @@ def test_the_example_in_the_docs_can_be_read(rules, tmp_path):
     assert found.accuracy == pytest.approx(1 / 3)
 
 
-TEXT = st.text(
-    st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20
-)
-
-
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=300))
-def test_bytes_of_any_kind_are_an_error_with_a_reason(tmp_path_factory, content):
-    rules = Competition("photos", some_scenes())
+def test_bytes_of_any_kind_are_an_error_with_a_reason(tmp_path_factory, rules, content):
     with pytest.raises(WorkshopError):
         read(content, rules, tmp_path_factory.getbasetemp())
-
-
-@settings(max_examples=200, deadline=None)
-@given(TEXT, st.lists(st.tuples(TEXT.filter(bool), TEXT), min_size=1))
-def test_any_names_survive_the_file(value, rows):
-    text = io.StringIO(newline="")
-    header = [[f"# machine: {value}"], ["image", "class"]]
-    csv.writer(text).writerows([*header, *rows])
-    about, found = _parse(text.getvalue())
-    assert about == {"machine": value.rstrip(",").strip()} and found == rows
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.text())
 def test_a_groups_name_is_taken_as_shown_or_refused(text):
     try:
-        name = check_group(text)
+        name = _check_group(text)
     except WorkshopError:
         words = " ".join(text.split())
         assert not words or len(words) > 40 or not words.isprintable()
         return
-    assert 1 <= len(name) <= 40 and name.isprintable() and check_group(name) == name
+    assert 1 <= len(name) <= 40 and name.isprintable() and _check_group(name) == name
     name.encode()  # no half characters, which no file could hold
 
 
@@ -238,11 +208,6 @@ def test_names_that_cannot_be_shown_are_refused(group, run, tmp_path):
     with pytest.raises(WorkshopError, match="group's name"):
         submit(run, group, tmp_path)
     assert not list(tmp_path.iterdir())
-
-
-def test_what_is_shown_of_a_file_steers_no_terminal():
-    assert printable("a\x1b[31mb\u202e\ud800") == "a?[31mb??"
-    assert len(printable("x" * 999, 60)) == 60
 
 
 def test_a_run_that_cannot_be_handed_in_is_explained(run, tmp_path):
