@@ -1,29 +1,20 @@
-"""Distribution alignment against loops, and what it promises."""
+"""Distribution alignment and memories: what they promise.
+
+Their numbers are those of loops and of golden files in the tests of methods.
+"""
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tests.losses.draws import probabilities
-from workshop_lib.errors import WorkshopError
-from workshop_lib.losses import DistributionAlignment, MovingAverageAlignment
-
-
-@pytest.mark.parametrize(("N", "K"), [(1, 2), (6, 3), (13, 10)])
-def test_three_steps_equal_their_loop(N: int, K: int) -> None:
-    align = DistributionAlignment((K,), momentum=0.9).double()
-    average = [1 / K] * K
-    for step in range(3):
-        probs = probabilities(N, K, seed=step)
-        aligned = align(probs)
-        for c in range(K):
-            mean = sum(probs[i, c].item() for i in range(N)) / N
-            average[c] = 0.9 * average[c] + 0.1 * mean
-        for i in range(N):
-            row = [probs[i, c].item() / (average[c] + 1e-6) for c in range(K)]
-            expected = [v / sum(row) for v in row]
-            # 1/K enters as float32
-            assert aligned[i].tolist() == pytest.approx(expected, rel=1e-6)
-    assert align.average.tolist() == pytest.approx(average, rel=1e-6)
+from tests.losses.draws import probabilities, unit
+from workshop_lib.losses import DistributionAlignment
+from workshop_lib.losses.memory import (
+    MemoryQueue,
+    MovingAverageAlignment,
+    PseudoLabelMemory,
+)
 
 
 def test_a_uniform_average_changes_nothing() -> None:
@@ -34,10 +25,9 @@ def test_a_uniform_average_changes_nothing() -> None:
 def test_a_class_that_swallows_all_is_pushed_back() -> None:
     align = DistributionAlignment((2,), momentum=0.5)
     greedy = torch.tensor([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3]])
-    for _ in range(30):
-        align(greedy)
-    aligned = align(greedy)
-    # the average is (0.8, 0.2): who leans less than that to the first class changes
+    for _ in range(31):
+        aligned = align(greedy)
+    # The average is (0.8, 0.2): what leans less than that to the first class changes
     assert greedy.argmax(1).tolist() == [0, 0, 0]
     assert aligned[0, 0] > 0.5
     assert aligned[1, 0].item() == pytest.approx(0.5, abs=1e-4)
@@ -45,53 +35,25 @@ def test_a_class_that_swallows_all_is_pushed_back() -> None:
     torch.testing.assert_close(aligned.sum(1), torch.ones(3))
 
 
-def test_the_average_moves_in_training_only() -> None:
-    align = DistributionAlignment((3,))
-    start = align.average.clone()
-    align.eval()(probabilities(4, 3, seed=0))
-    assert torch.equal(align.average, start)
-    align.train()(probabilities(4, 3, seed=0))
-    assert not torch.equal(align.average, start)
+@pytest.mark.parametrize(
+    "align", [DistributionAlignment((3,)), MovingAverageAlignment(3)]
+)
+def test_averages_move_in_training_only(align) -> None:
+    probs = probabilities(4, 3, seed=0).float()
+    before = {k: v.clone() for k, v in align.state_dict().items()}
+    # Nothing is known about the classes yet: nothing changes
+    torch.testing.assert_close(align.eval()(probs), probs)
+    assert all(torch.equal(v, before[k]) for k, v in align.state_dict().items())
+    align.train()(probs)
+    assert any(not torch.equal(v, before[k]) for k, v in align.state_dict().items())
 
 
-def test_never_predicted_class_gives_no_nan() -> None:
-    align = DistributionAlignment((3,), momentum=0.0)
-    aligned = align(torch.tensor([[1.0, 0.0, 0.0], [1.0, 0.0, 0.0]]))
-    assert aligned.isfinite().all()
-    assert aligned[:, 0].tolist() == [1, 1]
-
-
-def test_the_average_is_saved_and_moved() -> None:
-    align = DistributionAlignment((3,))
-    align(probabilities(4, 3, seed=0).float())
-    other = DistributionAlignment((3,))
-    other.load_state_dict(align.state_dict())
-    assert torch.equal(other.average, align.average)
-    assert align.to("meta").average.device.type == "meta"
-    assert not list(align.parameters())
-
-
-@pytest.mark.parametrize("momentum", [-0.1, 1.0])
-def test_momentum_out_of_range(momentum: float) -> None:
-    with pytest.raises(WorkshopError, match="0.99 is usual"):
-        DistributionAlignment((3,), momentum)
-
-
-def test_wrong_number_of_classes() -> None:
-    with pytest.raises(WorkshopError, match="built for 3 classes"):
-        DistributionAlignment((3,))(probabilities(4, 5, seed=0))
-    with pytest.raises(WorkshopError, match=r"class_shape=\(0,\)"):
-        DistributionAlignment((0,))
-
-
-def test_a_first_batch_start_aligns_the_first_batch_fully() -> None:
-    probs = probabilities(6, 3, seed=0)
-    align = DistributionAlignment((3,), 0.9, start="first batch").double()
-    align(probs)
-    assert torch.equal(align.average, probs.mean(0))
-    align(probabilities(6, 3, seed=1))
-    expected = 0.9 * probs.mean(0) + 0.1 * probabilities(6, 3, seed=1).mean(0)
-    torch.testing.assert_close(align.average, expected)
+@pytest.mark.parametrize(
+    "align", [DistributionAlignment((3,), momentum=0.0), MovingAverageAlignment(3)]
+)
+def test_a_class_that_is_never_predicted_gives_no_nan(align) -> None:
+    certain = torch.tensor([[1.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
+    assert torch.equal(align(certain), certain)
 
 
 def test_dividing_leaves_the_average() -> None:
@@ -103,53 +65,59 @@ def test_dividing_leaves_the_average() -> None:
     torch.testing.assert_close(aligned.sum(1), torch.ones(2).double())
 
 
-def test_unknown_target_or_start() -> None:
-    with pytest.raises(WorkshopError, match="Did you mean 'labeled'"):
-        DistributionAlignment((3,), target="labelled")
-    with pytest.raises(WorkshopError, match="'first batch'"):
-        DistributionAlignment((3,), start="first")
+def numbered(start: int, count: int) -> torch.Tensor:
+    """Rows that can be told apart: (1, -1), (2, -2), ..."""
+    return torch.arange(start, start + count)[:, None] * torch.tensor([1.0, -1.0])
 
 
-@pytest.mark.parametrize(("N", "K", "batches"), [(1, 2, 1), (5, 3, 2), (4, 7, 32)])
-def test_four_steps_equal_their_loop(N: int, K: int, batches: int) -> None:
-    align, means = MovingAverageAlignment(K, batches).double(), []
-    for step in range(4):
-        probs = probabilities(N, K, seed=step)
-        aligned = align(probs)
-        means.append([sum(probs[:, c].tolist()) / N for c in range(K)])
-        last = means[-batches:]
-        average = [sum(mean[c] for mean in last) / len(last) for c in range(K)]
-        for i in range(N):
-            row = [probs[i, c].item() / average[c] for c in range(K)]
-            expected = [value / sum(row) for value in row]
-            assert aligned[i].tolist() == pytest.approx(expected, rel=1e-12)
+@given(st.integers(1, 7), st.lists(st.integers(0, 16), max_size=8))
+def test_a_queue_holds_the_latest_rows_whatever_their_number(size, counts):
+    queue, written = MemoryQueue(size, 2), []
+    for count in counts:
+        rows = numbered(1 + len(written), count)
+        queue.push(rows)
+        written += rows[:, 0].tolist()
+    # A list that forgets: row k of all that were written is at k modulo size
+    expected = [0.0] * size
+    for k, value in list(enumerate(written))[-size:]:
+        expected[k % size] = value
+    assert queue.rows[:, 0].tolist() == expected
+    assert queue.rows[:, 1].tolist() == [-value for value in expected]
+    assert queue.filled == min(size, len(written))
+    assert queue.pointer == len(written) % size
+    assert bool(queue.is_full) == (len(written) >= size)
 
 
-def test_the_window_moves_in_training_only() -> None:
-    align = MovingAverageAlignment(3).eval()
-    probs = probabilities(4, 3, seed=0).float()
-    # nothing in the window: nothing is known about the classes, nothing changes
-    torch.testing.assert_close(align(probs), probs)
-    assert align.window.filled == 0
-    align.train()(probs)
-    assert align.window.filled == 1
+def test_what_is_written_has_no_gradient_and_the_queues_type() -> None:
+    queue = MemoryQueue(2, 2)
+    queue.push(numbered(1, 1).double().requires_grad_())
+    assert not queue.rows.requires_grad
+    assert queue.rows.dtype == torch.float32
+    assert queue.double().pointer.dtype == torch.int64
 
 
-def test_a_class_that_is_never_predicted_gives_no_nan() -> None:
-    align = MovingAverageAlignment(3)
-    aligned = align(torch.tensor([[1.0, 0.0, 0.0], [1.0, 0.0, 0.0]]))
-    assert aligned.tolist() == [[1, 0, 0], [1, 0, 0]]
+def test_a_memory_that_is_not_full_is_not_asked() -> None:
+    memory = PseudoLabelMemory(5, 3, 2).double()
+    z, probs = unit(4, 3, 0).requires_grad_(), probabilities(4, 2, 1)
+    for pushed in range(5):  # 0, 1, ..., 4 rows of 5
+        assert torch.equal(memory.smooth(probs, z), probs), pushed
+        memory.push(z[:1], probs[:1])
+    smoothed = memory.smooth(probs, z)
+    assert not torch.equal(smoothed, probs) and not smoothed.requires_grad
 
 
-def test_order_of_images_does_not_matter() -> None:
-    probs, order = probabilities(5, 3, seed=0), torch.tensor([3, 0, 4, 1, 2])
-    one = MovingAverageAlignment(3).double()(probs)
-    other = MovingAverageAlignment(3).double()(probs[order])
-    torch.testing.assert_close(one[order], other)
+def test_a_zero_embedding_recalls_the_mean() -> None:
+    memory = PseudoLabelMemory(3, 2, 2).double()
+    memory.push(unit(3, 2, 0), probabilities(3, 2, 1))
+    probs = torch.tensor([[0.5, 0.5]]).double()
+    smoothed = memory.smooth(probs, torch.zeros(1, 2).double(), weight=0.0)
+    torch.testing.assert_close(smoothed[0], memory.probs.mean(0))
 
 
-def test_bad_arguments_are_told() -> None:
-    with pytest.raises(WorkshopError, match="built for 3 classes"):
-        MovingAverageAlignment(3)(probabilities(2, 4, seed=0))
-    with pytest.raises(WorkshopError, match="at least 1"):
-        MovingAverageAlignment(3, batches=0)
+def test_similarities_keep_float32_under_autocast() -> None:
+    memory = PseudoLabelMemory(8, 16, 3)
+    memory.push(unit(8, 16, 0), probabilities(8, 3, 1))
+    z, probs = unit(4, 16, 2).float(), probabilities(4, 3, 3).float()
+    plain = memory.smooth(probs, z)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(memory.smooth(probs, z), plain)

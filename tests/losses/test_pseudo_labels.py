@@ -1,4 +1,4 @@
-"""Pseudo-labels, masks and consistency against loops that spell the formulas out."""
+"""Pseudo-labels, masks, consistency and ramp-up against plain formulas."""
 
 import math
 
@@ -9,6 +9,7 @@ from torch import Tensor
 from tests.losses.draws import draw, slow_softmax
 from workshop_lib.errors import WorkshopError
 from workshop_lib.losses import confidence_mask, consistency_loss, pseudo_label
+from workshop_lib.losses.pseudo_labels import RampUp
 
 
 @pytest.mark.parametrize(("N", "K"), [(1, 2), (7, 2), (5, 10), (12, 3)])
@@ -97,3 +98,15 @@ def test_temperature_must_be_positive(temperature: float) -> None:
 def test_shapes_that_do_not_fit(pseudo: Tensor, mask: Tensor) -> None:
     with pytest.raises(WorkshopError, match="do not fit"):
         consistency_loss(draw(4, 3), pseudo, mask)
+
+
+@pytest.mark.parametrize("shape", ["linear", "bell"])
+@pytest.mark.parametrize("length", [1, 4, 2.5])
+def test_every_step_of_a_ramp_is_the_formula_and_it_ends_at_one(shape, length):
+    ramp = RampUp(length, shape)
+    for step in range(8):
+        t = min(1.0, step / length)
+        expected = t if shape == "linear" else math.exp(-5 * (1 - t) ** 2)
+        assert ramp().item() == pytest.approx(expected)
+        ramp.advance()
+    assert ramp() == RampUp(0)() == 1

@@ -1,7 +1,7 @@
-"""Losses of pixels on two ranks: their mean, and its gradient, are those of one.
+"""Losses on two ranks: their mean, and its gradient, are those of one.
 
-Both ranks live in this process: the first call tells the sums, the second gets the mean
-of both, as an exchange would.
+Both ranks are in this process: the first call collects the sums, the second gets the
+mean of both, as an exchange would.
 """
 
 import pytest
@@ -10,11 +10,10 @@ from torch import Tensor
 
 from tests.losses.draws import draw
 from workshop_lib import ranks
-from workshop_lib.losses import pseudo_labels, segmentation
+from workshop_lib.losses import pseudo_labels
 from workshop_lib.losses.pseudo_labels import masked_mean
 from workshop_lib.losses.segmentation import SEGMENTATION_LOSSES
 from workshop_lib.models.heads import Categorical, Head, MultiLabel, Regression
-from workshop_lib.models.heads import base as heads
 from workshop_lib.pixels import IGNORE
 
 B, K, H, W = 4, 3, 5, 6
@@ -55,7 +54,7 @@ def check_two_ranks(monkeypatch, out: Tensor, loss) -> None:
     expected = loss(slice(None), whole)
     (slope,) = torch.autograd.grad(expected, whole)
     exchange = Exchange()
-    for module in (ranks, segmentation, pseudo_labels, heads):
+    for module in (ranks, pseudo_labels):
         monkeypatch.setattr(module, "mean_over_ranks", exchange)
     monkeypatch.setattr(ranks, "world_size", lambda: 2)
     losses, gradients = [], []

@@ -2,9 +2,7 @@
 
 import copy
 from dataclasses import replace
-from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -17,7 +15,7 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.methods import METHODS, Batch, Method
 from workshop_lib.methods.flexmatch import CurriculumThreshold
 from workshop_lib.methods.freematch import SelfAdaptiveThreshold, fairness_loss
-from workshop_lib.methods.softmatch import GaussianWeight
+from workshop_lib.methods.variants import GaussianWeight
 from workshop_lib.models import Model
 from workshop_lib.models.heads import Categorical
 
@@ -151,17 +149,6 @@ def test_flexmatch_counts_pixels_by_fractions() -> None:
     assert curriculum.memory.tolist() == expected
 
 
-def test_flexmatch_without_memory_or_index_says_what_to_do() -> None:
-    weak = draw(2, 3).float()
-    views = ({"scene": weak}, {"scene": weak})
-    batch = Batch(views[:1], {"scene": torch.tensor([0, 1])}, views)
-    model, method = Given(scene=Categorical(1, 3)), METHODS["flexmatch"]()
-    for _ in range(2):  # without memory, then without index
-        with pytest.raises(WorkshopError, match="call setup.*index with each batch"):
-            list(method.losses(model, batch))
-        ready(method, model, 5, 4)
-
-
 def test_freematch_fairness_is_zero_without_a_confident_image() -> None:
     logits = draw(5, 3).float().requires_grad_()
     loss = fairness_loss(logits, torch.zeros(5), SelfAdaptiveThreshold((3,)))
@@ -267,13 +254,6 @@ def test_mean_teacher_follows_the_student_and_learns_nothing_by_itself() -> None
     assert all(torch.equal(ours, theirs) for ours, theirs in again)
 
 
-def test_mean_teacher_without_a_teacher_says_what_to_do() -> None:
-    model = small_model({"scene": Categorical(WIDTH, 3)})
-    method = METHODS["mean_teacher"]()
-    with pytest.raises(WorkshopError, match="call setup"):
-        list(method.losses(model, batch_for(method, model)))
-
-
 @pytest.mark.usefixtures("double")
 def test_pseudo_label_only_learns_as_a_prediction() -> None:
     """The gradient of a cross-entropy with a constant target."""
@@ -295,31 +275,6 @@ def comatch(**options: float) -> tuple[Method, Model]:
     return ready(method, model, batch_size=2, mu=2), model
 
 
-def test_comatch_starts_to_smooth_one_step_before_the_peer() -> None:
-    """With the first full memory; the implementation waits for the next epoch."""
-    path = Path(__file__).parents[1] / "golden" / "comatch_a.npz"
-    with np.load(path) as file:
-        data = dict(file)
-    K, D = int(data["K"]), int(data["D"])
-    method = METHODS["comatch"](
-        alignment_batches=int(data["da_len"]), queue_batches=int(data["queue_batch"])
-    )
-    model = Given(D, scene=Categorical(1, K))
-    ready(method, model, batch_size=int(data["B"]), mu=int(data["mu"]))
-    for step, peer in enumerate(data["smoothed"]):
-        logits, z, z_x = (
-            torch.from_numpy(data[key][step]).float()
-            for key in ("logits_u_w", "feats_u_w", "feats_x")
-        )
-        y = torch.nn.functional.one_hot(torch.from_numpy(data["y"][step]), K)
-        before = copy.deepcopy(method)
-        found = method.smooth(logits.softmax(1), z, z_x, y)
-        plain = before.smooth(logits.softmax(1), z, z_x, y, ready=False)
-        ours = not torch.equal(found, plain)
-        assert ours == (step >= int(data["queue_batch"]))
-        assert ours == bool(peer) or step == int(data["queue_batch"])
-
-
 def test_comatch_remembers_labelled_images_with_their_label() -> None:
     method, model = comatch()
     batch = batch_for(method, model, B=2)
@@ -331,16 +286,6 @@ def test_comatch_remembers_labelled_images_with_their_label() -> None:
     # Whose class is unknown enters with the network's own answer
     torch.testing.assert_close(probs[1], own["scene"][1].softmax(0))
     torch.testing.assert_close(method.memory.embeddings[4:6], own["projection"])
-
-
-def test_comatchs_memory_wraps_around_where_batches_do_not_divide_it() -> None:
-    method, model = comatch(queue_batches=1)  # 6 rows; batches of another size
-    for B, steps in ((2, 4), (1, 3)):
-        for _ in range(steps):  # 8 rows at a time, then 4
-            terms = dict(method.losses(model, batch_for(method, model, B, mu=3)))
-            assert all(term.isfinite() for term in terms.values())
-    assert method.memory.queue.filled == 6
-    assert method.memory.queue.pointer == (4 * 8 + 3 * 4) % 6
 
 
 def test_outside_training_comatch_remembers_nothing() -> None:
@@ -373,9 +318,3 @@ def test_impossible_hyperparameters_are_told(
 ) -> None:
     with pytest.raises(WorkshopError, match=words):
         METHODS[name](**wrong)
-
-
-def test_a_momentum_that_would_never_learn_is_told() -> None:
-    for name in ("freematch", "softmatch"):
-        with pytest.raises(WorkshopError, match="would never learn"):
-            ready(METHODS[name](momentum=1.0), Given(scene=Categorical(1, 3)))

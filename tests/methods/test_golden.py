@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tests.methods.given import Given, ready
 from workshop_lib.losses.contrastive import pseudo_label_graph
+from workshop_lib.losses.memory import MemoryQueue
 from workshop_lib.losses.pseudo_labels import fixmatch_loss
 from workshop_lib.methods import (
     CCSSL,
@@ -23,7 +24,7 @@ from workshop_lib.methods import (
     Method,
     SoftMatch,
 )
-from workshop_lib.methods.fixmatch import alignments
+from workshop_lib.methods.base import alignments
 from workshop_lib.models.heads import Categorical, MultiLabel
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -230,7 +231,6 @@ def test_comatch(case: str, near: Near, monkeypatch: pytest.MonkeyPatch) -> None
     model = scene(data, projection=int(data["D"]))
     ready(method, model, batch_size=int(data["B"]), mu=int(data["mu"]))
     method.train()
-    seen: dict[str, Tensor] = {}
     for step in range(len(data["y"])):
         inputs = views_of_comatch(data, step, near)
         x, weak, strong, contrastive = (
@@ -238,22 +238,17 @@ def test_comatch(case: str, near: Near, monkeypatch: pytest.MonkeyPatch) -> None
             for v in VIEWS
         )
         # The implementation counts epochs: told from outside when to smooth.
-        smooth, now = type(method).smooth, bool(data["smoothed"][step])
-
-        def told(*args: Tensor, smooth: Any = smooth, now: bool = now) -> Tensor:
-            seen["probs"] = smooth(method, *args, ready=now)
-            return seen["probs"]
-
-        monkeypatch.setattr(method, "smooth", told)
+        now = torch.tensor(bool(data["smoothed"][step]))
+        monkeypatch.setattr(MemoryQueue, "is_full", property(lambda _, now=now: now))
         y = {"scene": torch.from_numpy(data["y"][step])}
         terms = dict(method.losses(model, Batch((x,), y, (weak, strong, contrastive))))
         total = torch.stack(list(terms.values())).sum()
         total.backward()
-        pseudo, mask = method.pseudo_labels["scene"]
+        probs, mask = method.pseudo_labels["scene"]
         window = method.window.window
         found = {
-            "probs": seen["probs"],
-            "Q": pseudo_label_graph(seen["probs"], method.graph_threshold),
+            "probs": probs,
+            "Q": pseudo_label_graph(probs, method.graph_threshold),
             "loss": total,
             "Lx": terms["scene/supervised"],
             "Lu": terms["scene/unsupervised"] / method.lambda_u,
@@ -267,7 +262,7 @@ def test_comatch(case: str, near: Near, monkeypatch: pytest.MonkeyPatch) -> None
             if len(data[key]) == len(data["y"]):
                 near.same(ours, data[key][step], f"{key} in step {step}")
         assert method.memory.queue.pointer == data["queue_ptr"][step]
-        np.testing.assert_array_equal(pseudo.argmax(1), data["pseudo_label"][step])
+        np.testing.assert_array_equal(probs.argmax(1), data["pseudo_label"][step])
         np.testing.assert_array_equal(mask, data["mask"][step])
         for name, tensor in inputs.items():
             gradient = torch.zeros_like(tensor) if tensor.grad is None else tensor.grad

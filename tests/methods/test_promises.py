@@ -141,17 +141,6 @@ def test_what_it_remembers_is_saved_goes_on_and_moves(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_missing_views_are_told(name: str) -> None:
-    method, model = prepared(name)
-    batch = batch_for(method, model)
-    with pytest.raises(WorkshopError, match="0 labelled view.*needs"):
-        total(method, model, replace(batch, labeled=()))
-    if method.views:
-        with pytest.raises(WorkshopError, match="unlabelled view.*needs"):
-            total(method, model, replace(batch, views=batch.views[1:]))
-
-
-@pytest.mark.parametrize("name", NAMES)
 def test_unknown_labels_teach_nothing_and_break_nothing(name: str) -> None:
     method, model = prepared(name, norm=False, lambda_u=0.0, lambda_c=0.0, lambda_e=0.0)
     batch = batch_for(method, model)

@@ -96,8 +96,6 @@ def test_an_image_that_no_label_reaches_counts_for_nothing():
 @pytest.mark.parametrize(
     ("features", "labels", "K", "says"),
     [
-        (torch.ones(1, 3), torch.tensor([0]), 1, "at least two"),
-        (torch.ones(4, 3), torch.tensor([0, 1]), 2, r"\(N,\)"),
         (torch.ones(4, 3), torch.tensor([0, 0, -1, -1]), 2, "at least one of each"),
         (torch.ones(4, 3), torch.tensor([0, 5, -1, -1]), 2, "at least one of each"),
     ],

@@ -8,8 +8,6 @@ prediction without batch and pixels: (K,), or (2, K).
 
 __all__ = [
     "DistributionAlignment",
-    "MovingAverageAlignment",
-    "check_momentum",
     "class_mean",
     "ema_update_",
     "per_class",
@@ -22,14 +20,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from workshop_lib.errors import WorkshopError, unknown_name
-from workshop_lib.losses.memory import MemoryQueue
 from workshop_lib.ranks import mean_over_ranks
 
 # A class that is never predicted would end in a division by zero.
 RAREST = 1e-6
-TARGETS = ("prior", "labeled")
-STARTS = ("uniform", "first batch")
 
 
 def uniform(class_shape: Sequence[int]) -> Tensor:
@@ -76,20 +70,6 @@ def ema_update_(average: Tensor, latest: Tensor, momentum: float) -> None:
     average.lerp_(mean_over_ranks(latest).to(average.dtype), 1 - momentum)
 
 
-def check_momentum(momentum: float) -> float:
-    """Return a valid momentum of a moving average.
-
-    Raises:
-        WorkshopError: outside [0, 1).
-    """
-    if not 0 <= momentum < 1:
-        raise WorkshopError(
-            f"momentum={momentum} of a moving average: it must be in [0, 1); 0.99 is"
-            " usual, 1 would never learn anything."
-        )
-    return momentum
-
-
 class DistributionAlignment(nn.Module):
     """Divide predictions by their own moving average, so that no class is favoured.
 
@@ -131,16 +111,7 @@ class DistributionAlignment(nn.Module):
         prior: Tensor | None = None,
     ) -> None:
         super().__init__()
-        if not class_shape or min(class_shape) < 1:
-            raise WorkshopError(
-                f"class_shape={tuple(class_shape)}: give (K,) with at least one class."
-            )
-        if target not in TARGETS:
-            raise unknown_name("target of the alignment", target, TARGETS)
-        if start not in STARTS:
-            raise unknown_name("start of the alignment", start, STARTS)
-        self.momentum = check_momentum(momentum)
-        self.target, self.start = target, start
+        self.momentum, self.target, self.start = momentum, target, start
         even = uniform(class_shape)
         self.register_buffer("average", even)
         self.register_buffer("wanted", even.clone() if prior is None else prior.clone())
@@ -150,21 +121,11 @@ class DistributionAlignment(nn.Module):
         """Update the averages with a batch, then return it aligned.
 
         Shape: (B, K), (B, K, H, W) or (B, 2, K) -> the same; sums to 1 over dimension
-        1. `probs_labeled`, only needed by the target "labeled", likewise.
-
-        Raises:
-            WorkshopError: another number of classes than the average has, or no
-                labelled predictions although they are the target.
+        1. `probs_labeled`, only read with the target "labeled", likewise.
         """
-        self._check(probs)
         if self.training:
             self._update(class_mean(probs.detach(), self.average))
-            if self.target == "labeled":
-                if probs_labeled is None:
-                    raise WorkshopError(
-                        "this alignment follows the labelled predictions: give them as"
-                        " probs_labeled, or build it with target='prior'."
-                    )
+            if self.target == "labeled" and probs_labeled is not None:
                 labeled = class_mean(probs_labeled, self.wanted)
                 ema_update_(self.wanted, labeled, self.momentum)
         return self.divide(probs)
@@ -184,60 +145,3 @@ class DistributionAlignment(nn.Module):
             self.average.copy_(torch.where(self.batches == 0, latest, self.average))
         self.batches += 1
         ema_update_(self.average, batch_mean, self.momentum)
-
-    def _check(self, probs: Tensor) -> None:
-        expected = tuple(self.average.shape)
-        if tuple(probs.shape[1 : 1 + len(expected)]) != expected:
-            shape = ", ".join(["B", *map(str, expected), "..."])
-            raise WorkshopError(
-                f"probabilities of shape {tuple(probs.shape)} given, but this alignment"
-                f" was built for {expected[0]} classes: expected ({shape})."
-            )
-
-
-class MovingAverageAlignment(nn.Module):
-    """Divide predictions by their mean over the last batches, as CoMatch does.
-
-        average = mean over the last `batches` batches of mean_i p_i
-        q_i = p_i / average, normalised
-
-    The aim of `DistributionAlignment`, which explains it; the average is a plain mean
-    over a window and includes the present batch fully. So it acts from the first step,
-    and a batch that has left the window is forgotten altogether.
-
-    Source: Li, Xiong and Hoi 2021 (CoMatch, arXiv:2011.11183); the window of 32 is that
-    of its implementation.
-
-    Args:
-        num_classes: K.
-        batches: length of the window. Short: the alignment follows the accidents of
-            single batches, and where a batch has fewer images than there are classes
-            it forces the missing classes upon it. Long: the average lags behind.
-
-    The window is a buffer and moves on in training mode only, before it is used.
-    """
-
-    def __init__(self, num_classes: int, batches: int = 32) -> None:
-        super().__init__()
-        self.window = MemoryQueue(batches, num_classes)
-
-    def forward(self, probs: Tensor) -> Tensor:
-        """Add a batch to the window, then return it aligned.
-
-        Shape: (N, K) -> (N, K), rows sum to 1.
-
-        Raises:
-            WorkshopError: another number of classes than the window has.
-        """
-        K = self.window.rows.shape[1]
-        if probs.ndim != 2 or probs.shape[1] != K:
-            raise WorkshopError(
-                f"probabilities of shape {tuple(probs.shape)} given, but this alignment"
-                f" was built for {K} classes: expected (N, {K})."
-            )
-        if self.training:
-            self.window.push(mean_over_ranks(probs.mean(dim=0))[None])
-        # Rows not written yet are zero and add nothing to the sum.
-        average = self.window.rows.sum(dim=0) / self.window.filled.clamp_min(1)  # (K,)
-        aligned = probs / average.clamp_min(RAREST)  # (N, K)
-        return aligned / aligned.sum(dim=1, keepdim=True)

@@ -4,10 +4,12 @@ __all__ = [
     "NTXentLoss",
     "class_aware_contrast",
     "contrast_weights",
+    "fp32_matmul",
     "graph_contrast",
     "matching_accuracy",
     "nt_xent",
     "pseudo_label_graph",
+    "similarity",
     "weighted_contrast",
 ]
 
@@ -16,8 +18,31 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.losses.fp32 import at_least_fp32, fp32_matmul, similarity
+from workshop_lib.losses.pseudo_labels import at_least_fp32
 from workshop_lib.ranks import gather_rows_with_gradient
+
+
+def fp32_matmul(a: Tensor, b: Tensor) -> Tensor:
+    """Multiply two matrices in float32 or finer; autocast would round them to half.
+
+    Shape: (n, d), (d, m) -> (n, m).
+    """
+    with torch.autocast(a.device.type, enabled=False):
+        return at_least_fp32(a) @ at_least_fp32(b)
+
+
+def similarity(z0: Tensor, z1: Tensor, temperature: float) -> Tensor:
+    """Compare every embedding with every other one, ready for a softmax.
+
+        s_ij = z0_i . z1_j / temperature
+
+    In float32 or finer: divided by a temperature of 0.07 and put into an exponential,
+    an error in the third digit of a dot product is one of several per cent in a
+    probability. The division comes first, where it rounds N D numbers and not N^2.
+
+    Shape: (N, D), (M, D) -> (N, M).
+    """
+    return fp32_matmul(at_least_fp32(z0) / temperature, z1.T)
 
 
 def weighted_contrast(
@@ -135,23 +160,23 @@ BASE_TEMPERATURE = 0.07
 
 
 @torch.no_grad()
-def contrast_weights(
-    pseudo: Tensor, confidence: Tensor, ood_threshold: float = 0.0
-) -> Tensor:
-    """Say how strongly two images pull each other.
+def contrast_weights(probs: Tensor, ood_threshold: float = 0.0) -> Tensor:
+    """Return how strongly two images pull each other.
 
         w_ij = c_i c_j if i and j have the same pseudo-label, else 0;  w_ii = 1
 
-    Args:
-        pseudo: hard pseudo-labels, of all images, not only of confident ones.
-        confidence: c, the probability of the pseudo-label.
-        ood_threshold: below it an image is taken as of no known class: only its own
-            other view pulls it, all others push. 0 leaves that out; 0.9 where unlabeled
-            images show things that are none of the classes.
+    where c is the probability of the pseudo-label. All images count, not only the
+    confident ones.
 
-    Shape: (N,) int64, (N,) -> (N, N) without gradient.
+    Args:
+        probs: pseudo-labels, of the images of all ranks.
+        ood_threshold: confidence below which an image is of no known class: only its
+            own other view pulls it, all others push. 0 leaves that out; 0.9 where
+            unlabelled images show things that are none of the classes.
+
+    Shape: (N, K) -> (N, N) without gradient.
     """
-    c = at_least_fp32(confidence)
+    c, pseudo = at_least_fp32(probs).max(dim=1)  # (N,)
     c = c * (c >= ood_threshold)
     same = pseudo[:, None] == pseudo[None, :]  # (N, N)
     return (same * torch.outer(c, c)).fill_diagonal_(1)

@@ -1,16 +1,13 @@
-"""Memory queues: the latest rows in a buffer of fixed size."""
+"""CoMatch's memories: the latest embeddings, pseudo-labels and class frequencies."""
 
-__all__ = [
-    "MemoryQueue",
-    "PseudoLabelMemory",
-]
+__all__ = ["MemoryQueue", "MovingAverageAlignment", "PseudoLabelMemory"]
 
 import torch
 from torch import Tensor, nn
 
-from workshop_lib.errors import WorkshopError
-from workshop_lib.losses.fp32 import fp32_matmul, similarity
-from workshop_lib.ranks import gather_rows
+from workshop_lib.losses.alignment import RAREST
+from workshop_lib.losses.contrastive import fp32_matmul, similarity
+from workshop_lib.ranks import gather_rows, mean_over_ranks
 
 
 class MemoryQueue(nn.Module):
@@ -30,10 +27,6 @@ class MemoryQueue(nn.Module):
 
     def __init__(self, size: int, width: int) -> None:
         super().__init__()
-        if size < 1 or width < 1:
-            raise WorkshopError(
-                f"a memory of {size} rows of {width} numbers: both must be at least 1."
-            )
         self.register_buffer("rows", torch.zeros(size, width))
         self.register_buffer("pointer", torch.zeros((), dtype=torch.int64))
         self.register_buffer("filled", torch.zeros((), dtype=torch.int64))
@@ -48,20 +41,52 @@ class MemoryQueue(nn.Module):
         """Write rows, the last one being the latest. Their number is free.
 
         Shape: (n, width).
-
-        Raises:
-            WorkshopError: rows of another width.
         """
-        size, width = self.rows.shape
-        if new.ndim != 2 or new.shape[1] != width:
-            raise WorkshopError(
-                f"rows of shape {tuple(new.shape)} given to a memory of (n, {width})."
-            )
+        size = len(self.rows)
         skipped = max(0, len(new) - size)  # they would be overwritten at once
         places = torch.arange(skipped, len(new), device=self.rows.device)
         self.rows[(self.pointer + places) % size] = new[skipped:].to(self.rows.dtype)
         self.pointer.add_(len(new)).remainder_(size)
         self.filled.add_(len(new)).clamp_(max=size)
+
+
+class MovingAverageAlignment(nn.Module):
+    """Divide predictions by their mean over the last batches, as CoMatch does.
+
+        average = mean over the last `batches` batches of mean_i p_i
+        q_i = p_i / average, normalised
+
+    The aim of `DistributionAlignment`, which explains it; the average is a plain mean
+    over a window and includes the present batch fully. So it acts from the first step,
+    and a batch that has left the window is forgotten altogether.
+
+    Source: Li, Xiong and Hoi 2021 (CoMatch, arXiv:2011.11183); the window of 32 is that
+    of its implementation.
+
+    Args:
+        num_classes: K.
+        batches: length of the window. Short: the alignment follows the accidents of
+            single batches, and where a batch has fewer images than there are classes
+            it forces the missing classes upon it. Long: the average lags behind.
+
+    The window is a buffer and moves on in training mode only, before it is used.
+    """
+
+    def __init__(self, num_classes: int, batches: int = 32) -> None:
+        super().__init__()
+        self.window = MemoryQueue(batches, num_classes)
+
+    def forward(self, probs: Tensor) -> Tensor:
+        """Add a batch to the window, then return it aligned.
+
+        Shape: (N, K) -> (N, K), rows sum to 1.
+        """
+        if self.training:
+            self.window.push(mean_over_ranks(probs.mean(dim=0))[None])
+        # Rows not written yet are zero and add nothing to the sum.
+        average = self.window.rows.sum(dim=0) / self.window.filled.clamp_min(1)  # (K,)
+        aligned = probs / average.clamp_min(RAREST)  # (N, K)
+        return aligned / aligned.sum(dim=1, keepdim=True)
 
 
 class PseudoLabelMemory(nn.Module):
@@ -115,21 +140,19 @@ class PseudoLabelMemory(nn.Module):
         *,
         weight: float = 0.9,
         temperature: float = 0.2,
-        ready: bool | None = None,
     ) -> Tensor:
         """Mix an opinion with what the memory recalls, once the memory is full.
 
             weight probs + (1 - weight) recall(z)
+
+        Before that an empty row, which is no neighbour, would take a share of the
+        softmax and give no class for it.
 
         Args:
             probs: the classifier's opinion.
             z: embeddings, of unit length.
             weight: alpha, of the classifier's opinion.
             temperature: how near a neighbour has to be to count.
-            ready: None waits until the memory is full, because an empty row is no
-                neighbour: it would take a share of the softmax and give no class for
-                it. True and False overrule that, to compare with implementations that
-                decide by counting steps in an epoch.
 
         Shape: (N, K), (N, D) -> (N, K) without gradient; rows sum to 1.
         """
@@ -137,6 +160,4 @@ class PseudoLabelMemory(nn.Module):
         attention = torch.softmax(near, dim=1)
         recalled = fp32_matmul(attention, self.probs)  # (N, K)
         smoothed = weight * probs + (1 - weight) * recalled
-        if ready is None:
-            return torch.where(self.queue.is_full, smoothed, probs)
-        return smoothed if ready else probs
+        return torch.where(self.queue.is_full, smoothed, probs)

@@ -1,4 +1,4 @@
-"""Pseudo-label, mask, consistency: the three moves that FixMatch and its kin share.
+"""Pseudo-label, mask, consistency: the three steps that FixMatch-like methods share.
 
 Classes are in dimension 1: logits (B, K) of scenes or (B, K, H, W) of pixels.
 Everything is computed in float32 or finer, even where mixed precision hands over
@@ -7,23 +7,30 @@ half-precision logits: a confidence near the threshold must not depend on roundi
 
 __all__ = [
     "FixMatchLoss",
+    "RampUp",
+    "at_least_fp32",
     "confidence_mask",
     "consistency_loss",
     "fixmatch_loss",
     "masked_mean",
     "pseudo_label",
     "sharpen",
+    "weighted_mean",
 ]
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.losses.fp32 import at_least_fp32
 from workshop_lib.ranks import mean_over_ranks
+
+
+def at_least_fp32(values: Tensor) -> Tensor:
+    """Return half-precision values as float32, finer ones as they are."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 class FixMatchLoss(NamedTuple):
@@ -87,7 +94,11 @@ def pseudo_label(logits: Tensor, temperature: float = 1.0) -> Tensor:
     Raises:
         WorkshopError: temperature is not positive.
     """
-    _check_temperature(temperature)
+    if temperature <= 0:
+        raise WorkshopError(
+            f"temperature={temperature}: it must be above 0; 1 leaves the softmax as it"
+            " is, 0.5 sharpens it."
+        )
     return torch.softmax(at_least_fp32(logits.detach()) / temperature, dim=1)
 
 
@@ -98,11 +109,7 @@ def sharpen(probs: Tensor, temperature: float) -> Tensor:
     for probabilities that have been changed since (aligned, smoothed).
 
     Shape: (B, K, ...) -> the same, sums to 1 over dimension 1.
-
-    Raises:
-        WorkshopError: temperature is not positive.
     """
-    _check_temperature(temperature)
     return torch.softmax(probs.log() / temperature, dim=1)  # a power, by its logarithm
 
 
@@ -162,14 +169,54 @@ def masked_mean(loss: Tensor, weight: Tensor, visible: Tensor | None = None) -> 
     """
     if visible is None:
         return (loss * weight).mean()
-    count = mean_over_ranks(visible.sum().to(loss.dtype))
-    total = (loss * weight * visible).sum()
-    return total / count.clamp_min(torch.finfo(loss.dtype).tiny)
+    return weighted_mean(loss * weight, visible)
 
 
-def _check_temperature(temperature: float) -> None:
-    if temperature <= 0:
-        raise WorkshopError(
-            f"temperature={temperature}: it must be above 0; 1 leaves the softmax as it"
-            " is, 0.5 sharpens it."
-        )
+def weighted_mean(loss: Tensor, weight: Tensor) -> Tensor:
+    """Average element-wise losses by weight, which is added up over all ranks.
+
+    Where all weights are 0 the mean is 0 with a gradient of 0, not NaN.
+
+    Shape: two of the same shape -> scalar.
+    """
+    count = mean_over_ranks(weight.sum().to(loss.dtype))
+    return (loss * weight).sum() / count.clamp_min(torch.finfo(loss.dtype).tiny)
+
+
+class RampUp(nn.Module):
+    """Factor for the weight of unlabelled images, by the number of steps done.
+
+    In the first steps the network knows nothing, and what it believes about unlabelled
+    images is worth nothing. A confidence threshold keeps such images out by itself; a
+    method without one has to wait.
+
+        t = min(1, step / length)
+        linear: t          (Lee 2013, eq. 16)
+        bell:   exp(-5 (1 - t)^2)          (Laine and Aila 2017, section 3)
+
+    Args:
+        length: steps until the factor is 1; 0 is 1 from the start.
+        shape: "linear", or "bell": slower at first, from 0.007.
+
+    The step is a buffer: a resumed training continues where it stopped.
+    """
+
+    step: Tensor
+
+    def __init__(
+        self, length: float, shape: Literal["linear", "bell"] = "linear"
+    ) -> None:
+        super().__init__()
+        self.length, self.shape = length, shape
+        self.register_buffer("step", torch.zeros((), dtype=torch.int64))
+
+    def forward(self) -> Tensor:
+        """Return the factor, a scalar in [0, 1] on the buffer's device."""
+        if self.length == 0:
+            return torch.ones((), device=self.step.device)
+        t = (self.step / self.length).clamp(max=1)
+        return t if self.shape == "linear" else torch.exp(-5 * (1 - t) ** 2)
+
+    def advance(self) -> None:
+        """Count one step of the optimiser."""
+        self.step += 1

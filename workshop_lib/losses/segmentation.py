@@ -15,9 +15,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from workshop_lib.errors import WorkshopError, unknown_name
-from workshop_lib.losses.fp32 import at_least_fp32
+from workshop_lib.losses.pseudo_labels import at_least_fp32, weighted_mean
 from workshop_lib.pixels import IGNORE
-from workshop_lib.ranks import mean_over_ranks, sum_over_ranks
+from workshop_lib.ranks import sum_over_ranks
 
 
 def pixel_cross_entropy(
@@ -38,10 +38,7 @@ def pixel_cross_entropy(
     Raises:
         WorkshopError: shapes that do not fit.
     """
-    scores, y, known = _pixels(logits, masks)
-    loss = F.cross_entropy(scores, y, reduction="none")  # (B*H*W,)
-    weight = known if weights is None else known * weights.to(loss.dtype)[y]
-    return _mean(loss, weight)
+    return weighted_mean(*_loss_and_weight(logits, masks, weights))
 
 
 def focal_loss(
@@ -59,18 +56,12 @@ def focal_loss(
         gamma: 0 is the cross-entropy, 2 the paper's choice.
 
     Raises:
-        WorkshopError: shapes that do not fit, or a negative gamma.
+        WorkshopError: shapes that do not fit.
     """
-    if gamma < 0:
-        raise WorkshopError(
-            f"gamma={gamma} of the focal loss: give 0 or more; usual 2."
-        )
-    scores, y, known = _pixels(logits, masks)
-    loss = F.cross_entropy(scores, y, reduction="none")  # (B*H*W,)
+    loss, weight = _loss_and_weight(logits, masks, weights)
     # 1 - exp(-loss), exact near 0; not below it, where a power has no gradient
     wrong = (-torch.expm1(-loss)).clamp_min(_tiny(loss))
-    weight = known if weights is None else known * weights.to(loss.dtype)[y]
-    return _mean(wrong**gamma * loss, weight)
+    return weighted_mean(wrong**gamma * loss, weight)
 
 
 def dice_loss(
@@ -148,9 +139,13 @@ def _pixels(logits: Tensor, masks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return scores, y.masked_fill(~known, 0), known.to(scores.dtype)
 
 
-def _mean(loss: Tensor, weight: Tensor) -> Tensor:
-    """Average over the known pixels of all ranks. (n,), (n,) -> scalar."""
-    return (loss * weight).sum() / mean_over_ranks(weight.sum()).clamp_min(_tiny(loss))
+def _loss_and_weight(
+    logits: Tensor, masks: Tensor, weights: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Return the cross-entropy of each pixel and what it counts, (B*H*W,) each."""
+    scores, y, known = _pixels(logits, masks)
+    loss = F.cross_entropy(scores, y, reduction="none")
+    return loss, known if weights is None else known * weights.to(loss.dtype)[y]
 
 
 def _tiny(like: Tensor) -> float:

@@ -10,10 +10,12 @@ __all__ = [
     "Method",
     "Outputs",
     "TrainingSize",
-    "check_ranges",
+    "alignments",
+    "as_strong",
     "forward_views",
     "heads_of",
     "identity",
+    "per_head",
 ]
 
 from collections.abc import Callable, Iterator, Sequence
@@ -24,10 +26,21 @@ import torch
 from torch import Tensor, nn
 
 from workshop_lib.errors import WorkshopError
+from workshop_lib.losses.alignment import DistributionAlignment
 from workshop_lib.models.heads import Head
-from workshop_lib.sample import Sample, join, num_images, take
+from workshop_lib.sample import Sample, join, num_images
 
 Outputs = dict[str, Tensor]  # what a model returns: by head, and "projection"
+
+# Hyperparameters of these names are checked, in whichever method they occur.
+FRACTIONS = (
+    *("threshold", "momentum", "ramp_up", "teacher_decay"),
+    *("memory_weight", "graph_threshold", "ood_threshold"),
+)
+POSITIVE = (
+    *("temperature", "contrast_temperature", "graph_temperature", "n_sigma"),
+    *("queue_batches", "alignment_batches"),
+)
 
 
 def identity(values: Tensor) -> Tensor:
@@ -77,6 +90,10 @@ class Method(nn.Module):
         labeled_view: augmentation of the labelled images. "weak" (flips and shifts) in
             the papers; "strong" can overwhelm a small network that has only a handful
             of labels, but is usually the better supervised baseline.
+
+    Raises:
+        WorkshopError: an unknown view, or a hyperparameter out of its range: those
+            named in `FRACTIONS` are in [0, 1], those in `POSITIVE` above 0.
     """
 
     views: ClassVar[tuple[str, ...]] = ()  # of unlabelled images
@@ -90,6 +107,13 @@ class Method(nn.Module):
             raise WorkshopError(
                 f"labeled_view={self.labeled_view!r}: choose 'weak' or 'strong'."
             )
+        for name, value in self.hyperparameters().items():
+            given = f"{type(self).__name__}({name}={value})"
+            if name in FRACTIONS and not 0 <= value <= 1:
+                raise WorkshopError(f"{given}: it must be between 0 and 1.")
+            if name in POSITIVE and not value > 0:
+                raise WorkshopError(f"{given}: it must be above 0.")
+        self.align = nn.ModuleDict()  # by head, in methods that align pseudo-labels
         self.log: dict[str, Tensor] = {}  # scalars of the last step
         # By head: pseudo-labels and their weights in the last step, for the log, which
         # compares them with the truth. The method itself never sees the truth.
@@ -117,7 +141,7 @@ class Method(nn.Module):
 
     def losses(self, model: nn.Module, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         """Yield the terms of the loss by name; the training loop adds them up."""
-        raise TypeError(f"{type(self).__name__} does not define losses(model, batch)")
+        raise NotImplementedError
 
     def after_step(self, model: nn.Module) -> None:
         """Follow the network after the optimiser has moved it; most methods do not."""
@@ -131,6 +155,12 @@ class Method(nn.Module):
                 loss = head.supervised_loss(out[name], targets[name])
                 yield f"{name}/supervised", loss
 
+    def aligned(
+        self, name: str, probs: Tensor, labeled: Tensor | None = None
+    ) -> Tensor:
+        """Return a head's probabilities after its alignment, if there is one."""
+        return self.align[name](probs, labeled) if name in self.align else probs
+
     def report(
         self, name: str, target: Tensor, weight: Tensor, visible: Tensor | None = None
     ) -> None:
@@ -143,26 +173,41 @@ class Method(nn.Module):
         count = weight.numel() if visible is None else visible.sum().clamp_min(1)
         self.log[f"{name}/mask_rate"] = weight.sum() / count
 
-    def check_views(self, batch: Batch) -> None:
-        """Refuse a batch with other views than the method asks for.
-
-        Raises:
-            WorkshopError: too few or too many labelled or unlabelled views.
-        """
-        for kind, given, names in (
-            ("labelled", batch.labeled, self.labeled_views),
-            ("unlabelled", batch.views, self.views),
-        ):
-            if len(given) != len(names):
-                raise WorkshopError(
-                    f"{len(given)} {kind} view(s) given: {type(self).__name__} needs"
-                    f" {len(names)} ({', '.join(names) or 'none'})."
-                )
-
 
 def heads_of(model: nn.Module) -> Iterator[tuple[str, Head]]:
     """Iterate over the heads of a model by name."""
     yield from model.heads.items()  # type: ignore[union-attr, operator, misc]
+
+
+def per_head(model: nn.Module, make: Callable[[Head], nn.Module]) -> nn.ModuleDict:
+    """Make a module for every head that has classes, by the head's name."""
+    heads = heads_of(model)
+    return nn.ModuleDict({k: make(head) for k, head in heads if head.class_shape})
+
+
+def alignments(model: nn.Module, momentum: float, **options: Any) -> nn.ModuleDict:
+    """Make a distribution alignment for every head that has classes."""
+    return per_head(
+        model,
+        lambda head: DistributionAlignment(
+            head.class_shape, momentum, prior=head.prior, **options
+        ),
+    )
+
+
+def as_strong(
+    head: Head, batch: Batch, target: Tensor, weight: Tensor
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Move pseudo-labels of pixels to where the strong view shows them.
+
+    Returns:
+        Target, weight, and which pixels are visible there; the last is None where
+        every element is, as for anything but pixels.
+    """
+    if not head.dense or batch.follow is identity:
+        return target, weight, None
+    follow = batch.follow
+    return follow(target), follow(weight), follow(torch.ones_like(weight))
 
 
 def forward_views(
@@ -194,7 +239,8 @@ def forward_views(
     if joint:
         outputs = _run(model, [*with_gradient, *without_gradient])
         asked = outputs[len(with_gradient) :]
-        return outputs[: len(with_gradient)], [_detached(output) for output in asked]
+        detached = [{k: v.detach() for k, v in one.items()} for one in asked]
+        return outputs[: len(with_gradient)], detached
     with torch.no_grad():
         answers = _run(model, without_gradient)
     # Mixed precision keeps the half-precision weights it has just made. Older torch
@@ -209,41 +255,6 @@ def _run(model: nn.Module, views: Sequence[Sample]) -> list[Outputs]:
     together = join(views)
     if together is None:
         return [model(view) for view in views]
-    outputs: Outputs = model(together)
-    found, first = [], 0
-    for view in views:
-        n = num_images(view)
-        found.append(take(outputs, slice(first, first + n)))
-        first += n
-    return found
-
-
-def _detached(outputs: Outputs) -> Outputs:
-    return {name: values.detach() for name, values in outputs.items()}
-
-
-def check_ranges(
-    method: Method, *, positive: Sequence[str] = (), fractions: Sequence[str] = ()
-) -> None:
-    """Refuse hyperparameters out of range.
-
-    Args:
-        method: whose fields are checked.
-        positive: names of fields that must be above 0.
-        fractions: names of fields that must be in [0, 1].
-
-    Raises:
-        WorkshopError: names the hyperparameter, its value and its range.
-    """
-    for name in positive:
-        if not getattr(method, name) > 0:
-            raise WorkshopError(
-                f"{type(method).__name__}({name}={getattr(method, name)}): it must be"
-                " above 0."
-            )
-    for name in fractions:
-        if not 0 <= getattr(method, name) <= 1:
-            raise WorkshopError(
-                f"{type(method).__name__}({name}={getattr(method, name)}): it must be"
-                " between 0 and 1."
-            )
+    sizes = [num_images(view) for view in views]
+    split = {name: out.split(sizes) for name, out in model(together).items()}
+    return [{k: parts[i] for k, parts in split.items()} for i in range(len(views))]

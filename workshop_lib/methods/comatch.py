@@ -1,6 +1,6 @@
 """CoMatch: class probabilities and embeddings correct each other."""
 
-__all__ = ["CoMatch"]
+__all__ = ["CCSSLCoMatch", "CoMatch"]
 
 from dataclasses import dataclass
 
@@ -8,14 +8,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from workshop_lib.losses.alignment import MovingAverageAlignment
-from workshop_lib.losses.contrastive import graph_contrast, pseudo_label_graph
-from workshop_lib.losses.memory import PseudoLabelMemory
-from workshop_lib.methods.base import Batch, Outputs, TrainingSize, check_ranges
+from workshop_lib.losses.contrastive import (
+    class_aware_contrast,
+    contrast_weights,
+    graph_contrast,
+    pseudo_label_graph,
+)
+from workshop_lib.losses.memory import MovingAverageAlignment, PseudoLabelMemory
+from workshop_lib.methods.base import TrainingSize, heads_of
 from workshop_lib.methods.contrastive import ContrastiveMethod
-from workshop_lib.methods.fixmatch import Guess
+from workshop_lib.methods.fixmatch import Guess, Step
 from workshop_lib.models.heads import Head
-from workshop_lib.ranks import gather_rows, gather_rows_with_gradient
 
 
 @dataclass(eq=False)
@@ -73,69 +76,46 @@ class CoMatch(ContrastiveMethod):
     graph_threshold: float = 0.8
     graph_temperature: float = 0.2
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_ranges(
-            self,
-            positive=["graph_temperature", "queue_batches", "alignment_batches"],
-            fractions=["memory_weight", "graph_threshold"],
-        )
-
     def setup(self, model: nn.Module, size: TrainingSize) -> None:
         """Make alignment and memory of the scene's classes."""
         super().setup(model, size)
         if self.scene in self.align:
             del self.align[self.scene]
-        (K,) = model.heads[self.scene].class_shape  # type: ignore[index, union-attr, misc]
+        (K,) = dict(heads_of(model))[self.scene].class_shape
         D = model.projection.out_features  # type: ignore[union-attr]
         self.window = MovingAverageAlignment(K, self.alignment_batches)
         length = self.queue_batches * (size.mu + 1) * size.batch_size
         self.memory = PseudoLabelMemory(length, D, K)  # type: ignore[arg-type]
 
-    def guess(
-        self, name: str, head: Head, out_w: Outputs, out_x: Outputs, batch: Batch
-    ) -> Guess:
-        """Return aligned and smoothed pseudo-labels of the scene."""
-        guess = super().guess(name, head, out_w, out_x, batch)
+    def probabilities(self, name: str, head: Head, step: Step) -> Tensor:
+        """Return aligned and smoothed pseudo-labels of the scene; see `smooth`."""
+        probs = super().probabilities(name, head, step)
         if name != self.scene:
-            return guess
-        y = batch.targets[name][:, None]  # (B, 1)
-        labels = F.one_hot(y[:, 0].clamp_min(0), guess.probs.shape[1])  # (B, K)
-        labels = torch.where(y >= 0, labels, guess.labeled)  # unknown: own answer
-        z_w, z_x = out_w["projection"], out_x["projection"]
-        return guess._replace(probs=self.smooth(guess.probs, z_w, z_x, labels))
+            return probs
+        y = step.batch.targets[name][:, None]  # (B, 1)
+        labels = F.one_hot(y[:, 0].clamp_min(0), probs.shape[1])  # (B, K)
+        own = head.probabilities(step.out_x[name])
+        labels = torch.where(y >= 0, labels, own)  # unknown: own answer
+        z_w, z_x = step.out_w["projection"], step.out_x["projection"]
+        return self.smooth(probs, z_w, z_x, labels)
 
     @torch.no_grad()
-    def smooth(
-        self,
-        probs: Tensor,
-        z_u_w: Tensor,
-        z_x: Tensor,
-        labels: Tensor,
-        ready: bool | None = None,
-    ) -> Tensor:
+    def smooth(self, probs: Tensor, z_w: Tensor, z_x: Tensor, labels: Tensor) -> Tensor:
         """Return aligned and smoothed pseudo-labels, and remember this batch.
 
         Smoothing asks the memory as it was before this batch. What is remembered is
         aligned but not smoothed, or a mistake would confirm itself; labelled images
         enter with their label.
 
-        Args:
-            ready: None smooths once the memory is full; a bool overrides that.
-
-        Shape: `probs` (mu*B, K), `z_u_w` (mu*B, D), `z_x` (B, D), `labels`
-        (B, K) one-hot -> (mu*B, K) without gradient.
+        Shape: `probs` (mu*B, K), `z_w` (mu*B, D), `z_x` (B, D), `labels` (B, K)
+        one-hot -> (mu*B, K) without gradient.
         """
         aligned = self.window(probs)  # (mu*B, K)
         smoothed = self.memory.smooth(
-            aligned,
-            z_u_w,
-            weight=self.memory_weight,
-            temperature=self.graph_temperature,
-            ready=ready,
+            aligned, z_w, weight=self.memory_weight, temperature=self.graph_temperature
         )
         if self.training:
-            self.memory.push(z_u_w, aligned)
+            self.memory.push(z_w, aligned)
             self.memory.push(z_x, labels)
         return smoothed
 
@@ -143,11 +123,38 @@ class CoMatch(ContrastiveMethod):
         """Return soft labels for the scene, unlike FixMatch; hard ones elsewhere."""
         return guess.probs if guess.name == self.scene else super().target(guess)
 
-    def contrast(
-        self, guess: Guess, out_s: Outputs, out_c: Outputs
-    ) -> dict[str, Tensor]:
+    def contrast(self, probs: Tensor, z_s: Tensor, z_c: Tensor) -> dict[str, Tensor]:
         """Return the contrast of embeddings on the graph of pseudo-labels."""
-        graph = pseudo_label_graph(gather_rows(guess.probs), self.graph_threshold)
-        z_s = gather_rows_with_gradient(out_s["projection"])
-        z_c = gather_rows_with_gradient(out_c["projection"])
+        graph = pseudo_label_graph(probs, self.graph_threshold)
         return {"contrast": graph_contrast(z_s, z_c, graph, self.graph_temperature)}
+
+
+@dataclass(eq=False)
+class CCSSLCoMatch(CoMatch):
+    """CoMatch with class-aware contrast added.
+
+    CoMatch's graph connects images whose pseudo-labels agree and compares one view with
+    the other. Class-aware contrast compares all views with each other, and weighs by
+    confidence instead of cutting at a threshold. Both work on the same embeddings, and
+    the pseudo-labels of both are smoothed.
+
+        L = CoMatch + lambda_c class-aware contrast      (see `CCSSL`)
+
+    Source: Yang et al. 2022, "Class-Aware Contrastive Semi-Supervised Learning",
+    arXiv:2203.02261.
+
+    Args:
+        ood_threshold, contrast_temperature: as in `CCSSL`.
+        lambda_c: weight of each of the two contrasts; 1. They add up: where CoMatch
+            alone is at its limit, halve it.
+        others: see `CoMatch`.
+    """
+
+    ood_threshold: float = 0.0
+    contrast_temperature: float = 0.07
+
+    def contrast(self, probs: Tensor, z_s: Tensor, z_c: Tensor) -> dict[str, Tensor]:
+        """Return CoMatch's contrast and the class-aware one."""
+        weights = contrast_weights(probs, self.ood_threshold)
+        loss = class_aware_contrast(z_s, z_c, weights, self.contrast_temperature)
+        return {**super().contrast(probs, z_s, z_c), "class_contrast": loss}

@@ -1,27 +1,34 @@
-"""FixMatch: confident on the weak view, consistent on the strong one."""
+"""FixMatch and UDA: confident on the weak view, consistent on the strong one."""
 
-__all__ = ["ConsistencyMethod", "FixMatch", "Guess", "alignments", "as_strong"]
+__all__ = ["UDA", "ConsistencyMethod", "FixMatch", "Guess", "Step"]
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
-import torch
 from torch import Tensor, nn
 
-from workshop_lib.losses.alignment import DistributionAlignment
-from workshop_lib.losses.pseudo_labels import masked_mean
+from workshop_lib.losses.pseudo_labels import masked_mean, sharpen
 from workshop_lib.methods.base import (
     Batch,
     Method,
     Outputs,
     TrainingSize,
-    check_ranges,
+    alignments,
+    as_strong,
     forward_views,
     heads_of,
-    identity,
 )
 from workshop_lib.models.heads import Head
+
+
+class Step(NamedTuple):
+    """One step's batch, and what the model returned for its views."""
+
+    batch: Batch
+    out_x: Outputs  # labelled images, weak view
+    out_w: Outputs  # unlabelled images, weak view; without gradient
+    out_s: Outputs  # unlabelled images, strong view
 
 
 class Guess(NamedTuple):
@@ -29,9 +36,13 @@ class Guess(NamedTuple):
 
     name: str
     head: Head
-    probs: Tensor  # (mu*B, K), (mu*B, K, H, W) or (mu*B, 2, K)
-    labeled: Tensor  # the same head's answer to the labelled images
-    images: Tensor | None  # (mu*B,) which images of the data set these are
+    probs: Tensor  # (mu*B, K), (mu*B, K, H, W), (mu*B, 2, K); numbers (mu*B,)
+    step: Step
+
+    @property
+    def labeled(self) -> Tensor:
+        """The same head's answer to the labelled images."""
+        return self.head.probabilities(self.step.out_x[self.name])
 
 
 @dataclass(eq=False)
@@ -40,8 +51,8 @@ class ConsistencyMethod(Method):
 
     For each head: guess on the weak view, decide how much each guess counts, and ask
     the strong view for the same answer. Subclasses say how much (`select`), and may
-    change the target. A number (`Regression`) has no confidence: its guess is always
-    trusted, and no threshold applies.
+    change the guess and the target. A number (`Regression`) has no confidence: its
+    guess is always trusted, and no threshold applies.
 
     Args:
         lambda_u: weight of the unlabelled part; 1 in most papers. Much above, wrong
@@ -58,49 +69,40 @@ class ConsistencyMethod(Method):
 
     def losses(self, model: nn.Module, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         """Yield a supervised and an unsupervised term per head."""
-        self.check_views(batch)
         (x,), (weak, strong) = batch.labeled, batch.views
         (out_x, out_s), (out_w,) = forward_views(
             model, [x, strong], [weak], joint=self.joint_forward
         )
         yield from self.supervised(model, out_x, batch.targets)
-        guesses = self.guesses(model, out_w, out_x, batch)
-        yield from self.unsupervised(model, guesses, out_w, out_s, batch)
+        guesses = self.guesses(model, Step(batch, out_x, out_w, out_s))
+        yield from self.unsupervised(guesses)
 
-    def guesses(
-        self, model: nn.Module, out_w: Outputs, out_x: Outputs, batch: Batch
-    ) -> dict[str, Guess]:
-        """Return the guess of every head that has classes."""
-        heads = [(name, head) for name, head in heads_of(model) if head.class_shape]
-        return {
-            name: self.guess(name, head, out_w, out_x, batch) for name, head in heads
-        }
+    def guesses(self, model: nn.Module, step: Step) -> list[Guess]:
+        """Return the guess of every head."""
+        return [
+            Guess(name, head, self.probabilities(name, head, step), step)
+            for name, head in heads_of(model)
+        ]
 
-    def unsupervised(
-        self,
-        model: nn.Module,
-        guesses: dict[str, Guess],
-        out_w: Outputs,
-        out_s: Outputs,
-        batch: Batch,
-    ) -> Iterator[tuple[str, Tensor]]:
+    def unsupervised(self, guesses: list[Guess]) -> Iterator[tuple[str, Tensor]]:
         """Yield the unsupervised term of each head."""
-        for name, head in heads_of(model):
-            if name in guesses:
-                target, weight = self.target(guesses[name]), self.select(guesses[name])
-            else:
-                target, weight = head.pseudo_label(out_w[name])
-            target, weight, visible = as_strong(head, batch, target, weight)
+        for guess in guesses:
+            name, head, _, step = guess
+            target, weight = self.answer(guess)
+            target, weight, visible = as_strong(head, step.batch, target, weight)
             self.report(name, target, weight, visible)
-            loss = masked_mean(head.loss(out_s[name], target), weight, visible)
+            loss = masked_mean(head.loss(step.out_s[name], target), weight, visible)
             yield f"{name}/unsupervised", self.lambda_u * loss
 
-    def guess(
-        self, name: str, head: Head, out_w: Outputs, out_x: Outputs, batch: Batch
-    ) -> Guess:
+    def answer(self, guess: Guess) -> tuple[Tensor, Tensor]:
+        """Return what the strong view should say, and how much each guess counts."""
+        if not guess.head.class_shape:
+            return guess.head.harden(guess.probs)
+        return self.target(guess), self.select(guess)
+
+    def probabilities(self, name: str, head: Head, step: Step) -> Tensor:
         """Turn a head's scores of the weak view into probabilities."""
-        probs, labeled = (head.probabilities(out[name]) for out in (out_w, out_x))
-        return Guess(name, head, probs, labeled, batch.index)
+        return head.probabilities(step.out_w[name])
 
     def target(self, guess: Guess) -> Tensor:
         """Return the answer that the strong view should give: the likeliest class."""
@@ -108,7 +110,7 @@ class ConsistencyMethod(Method):
 
     def select(self, guess: Guess) -> Tensor:
         """Return how much each guess counts, in [0, 1]: (mu*B,), (mu*B, H, W), ..."""
-        raise TypeError(f"{type(self).__name__} does not define select(guess)")
+        raise NotImplementedError
 
 
 @dataclass(eq=False)
@@ -158,56 +160,54 @@ class FixMatch(ConsistencyMethod):
     momentum: float = 0.99
     temperature: float = 1.0
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_ranges(self, fractions=["threshold"], positive=["temperature"])
-        self.align = nn.ModuleDict()
-
     def setup(self, model: nn.Module, size: TrainingSize) -> None:
         """Start an alignment per head, if asked for."""
         if self.alignment:
             self.align = alignments(model, self.momentum)
 
-    def guess(
-        self, name: str, head: Head, out_w: Outputs, out_x: Outputs, batch: Batch
-    ) -> Guess:
+    def probabilities(self, name: str, head: Head, step: Step) -> Tensor:
         """Return the probabilities of the weak view, at a temperature, aligned."""
-        guess = super().guess(name, head, out_w, out_x, batch)
-        if self.temperature != 1:
-            probs = head.probabilities(out_w[name], self.temperature)
-            guess = guess._replace(probs=probs)
-        if name in self.align:
-            guess = guess._replace(probs=self.align[name](guess.probs))
-        return guess
+        probs = head.probabilities(step.out_w[name], self.temperature)
+        return self.aligned(name, probs)
 
     def select(self, guess: Guess) -> Tensor:
         """Return 1 where the confidence reaches the threshold, else 0."""
         return guess.head.confident(guess.probs, self.threshold)
 
 
-def as_strong(
-    head: Head, batch: Batch, target: Tensor, weight: Tensor
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Move pseudo-labels of pixels to where the strong view shows them.
+@dataclass(eq=False)
+class UDA(FixMatch):
+    """Keep predictions the same under strong augmentation, doubts included.
 
-    Returns:
-        Target, weight, and which pixels are visible there; the last is None where
-        every element is, as for anything but pixels.
+    As in FixMatch, the weak view of an image teaches its strong view where the network
+    is confident. The target is not one class but the sharpened distribution: an image
+    that is 85 % river and 14 % lake says both. That loses less where the pseudo-label
+    is wrong, and says less where it is right.
+
+        L = 1/B sum_b H(y_b, f(weak(x_b)))
+          + lambda_u / (mu B) sum_i mask_i H(q_i, f(strong(u_i)))
+        q_i = softmax(f(weak(u_i)) / temperature)
+        mask_i = 1 if max softmax(f(weak(u_i))) >= threshold else 0
+
+    Source: Xie et al. 2020, "Unsupervised Data Augmentation for Consistency Training",
+    arXiv:1904.12848, eq. 1 and section 3.3. The paper writes the Kullback-Leibler
+    divergence: it differs by the target's entropy, which has no gradient. Left out:
+    training signal annealing, which holds back labelled images that are known already.
+
+    Args:
+        labeled_view, lambda_u, joint_forward, alignment, momentum: see `FixMatch`.
+        threshold: confidence, before sharpening, from which an image counts; 0.8.
+        temperature: of the target, 0.4. Near 0 it is FixMatch's hard label; at 1 the
+            network is taught its own doubts, and nothing becomes clearer.
     """
-    if not head.dense or batch.follow is identity:
-        return target, weight, None
-    follow = batch.follow
-    return follow(target), follow(weight), follow(torch.ones_like(weight))
 
+    threshold: float = 0.8
+    temperature: float = 0.4
 
-def alignments(model: nn.Module, momentum: float, **options: Any) -> nn.ModuleDict:
-    """Return a distribution alignment for every head that has classes."""
-    return nn.ModuleDict(
-        {
-            name: DistributionAlignment(
-                head.class_shape, momentum, prior=head.prior, **options
-            )
-            for name, head in heads_of(model)
-            if head.class_shape
-        }
-    )
+    def probabilities(self, name: str, head: Head, step: Step) -> Tensor:
+        """Return the aligned probabilities of the weak view, not yet sharpened."""
+        return self.aligned(name, head.probabilities(step.out_w[name]))
+
+    def target(self, guess: Guess) -> Tensor:
+        """Return the sharpened distribution."""
+        return guess.head.soft_target(sharpen(guess.probs, self.temperature))

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from workshop_lib.errors import WorkshopError
 from workshop_lib.losses.alignment import per_class
-from workshop_lib.methods.base import TrainingSize, check_ranges, heads_of
+from workshop_lib.methods.base import TrainingSize, per_head
 from workshop_lib.methods.fixmatch import ConsistencyMethod, Guess
 from workshop_lib.ranks import gather_rows
 
@@ -52,8 +51,7 @@ class CurriculumThreshold(nn.Module):
     ) -> None:
         super().__init__()
         self.never_drawn = num_images - num_unlabeled
-        self.threshold = threshold
-        self.warm_up = warm_up
+        self.threshold, self.warm_up = threshold, warm_up
         C, *labels = class_shape
         # One entry more than images: a bin for the answers that are not kept.
         memory = torch.zeros(num_images + 1, 1 + C, *labels)
@@ -128,35 +126,22 @@ class FlexMatch(ConsistencyMethod):
     threshold: float = 0.95
     warm_up: bool = True
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_ranges(self, fractions=["threshold"])
-        self.curriculum = nn.ModuleDict()
-
     def setup(self, model: nn.Module, size: TrainingSize) -> None:
         """Make the memory of one entry per image, for every head with classes."""
-        for name, head in heads_of(model):
-            if head.class_shape:
-                self.curriculum[name] = CurriculumThreshold(
-                    head.class_shape,
-                    size.num_images,
-                    size.num_unlabeled,
-                    self.threshold,
-                    self.warm_up,
-                )
+        self.curriculum = per_head(
+            model,
+            lambda head: CurriculumThreshold(
+                head.class_shape,
+                size.num_images,
+                size.num_unlabeled,
+                self.threshold,
+                self.warm_up,
+            ),
+        )
 
     def select(self, guess: Guess) -> Tensor:
-        """Return 1 where the confidence reaches the threshold of its class.
-
-        Raises:
-            WorkshopError: no memory yet, or a batch without the images' index.
-        """
-        if guess.name not in self.curriculum or guess.images is None:
-            raise WorkshopError(
-                "FlexMatch remembers a label per image: call setup(model, size) once,"
-                " and give the images' index with each batch."
-            )
+        """Return 1 where the confidence reaches the threshold of its class."""
         curriculum = cast(CurriculumThreshold, self.curriculum[guess.name])
-        mask: Tensor = curriculum(guess.probs, guess.images)
+        mask: Tensor = curriculum(guess.probs, guess.step.batch.index)
         self.log[f"{guess.name}/learned"] = curriculum.learned.mean()
         return mask

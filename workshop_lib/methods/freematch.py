@@ -11,13 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from workshop_lib.losses.alignment import (
-    check_momentum,
     class_mean,
     ema_update_,
     per_class,
     uniform,
 )
-from workshop_lib.methods.base import Batch, Outputs, TrainingSize, heads_of
+from workshop_lib.methods.base import TrainingSize, per_head
 from workshop_lib.methods.fixmatch import ConsistencyMethod, Guess
 from workshop_lib.ranks import gather_rows, mean_over_ranks
 
@@ -55,9 +54,7 @@ class SelfAdaptiveThreshold(nn.Module):
         clip: bool = False,
     ) -> None:
         super().__init__()
-        self.momentum = check_momentum(momentum)
-        self.quantile = quantile
-        self.clip = clip
+        self.momentum, self.quantile, self.clip = momentum, quantile, clip
         self.register_buffer("confidence", torch.tensor(1 / class_shape[0]))
         self.register_buffer("probs", uniform(class_shape))
         self.register_buffer("histogram", uniform(class_shape))
@@ -104,8 +101,8 @@ def fairness_loss(
     weight = (mask > 0).to(mask.dtype)[:, None]  # (N, 1)
     mean, histogram = _global_mean(weight * probs), _global_mean(weight * hard)
 
-    wanted = _normalized(adaptive.probs * _inverse(adaptive.histogram)).to(mask.dtype)
-    current = _normalized(mean * _inverse(histogram))
+    wanted = _ratio(adaptive.probs, adaptive.histogram).to(mask.dtype)
+    current = _ratio(mean, histogram)
     loss = (wanted * torch.log(current + NEVER)).sum()
     return torch.where(histogram.sum() > 0, loss, 0)
 
@@ -145,17 +142,14 @@ class FreeMatch(ConsistencyMethod):
     clip: bool = False
     lambda_e: float = 0.01
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.adaptive = nn.ModuleDict()
-
     def setup(self, model: nn.Module, size: TrainingSize) -> None:
         """Start a threshold for every head with classes."""
-        for name, head in heads_of(model):
-            if head.class_shape:
-                self.adaptive[name] = SelfAdaptiveThreshold(
-                    head.class_shape, self.momentum, self.quantile, self.clip
-                )
+        self.adaptive = per_head(
+            model,
+            lambda head: SelfAdaptiveThreshold(
+                head.class_shape, self.momentum, self.quantile, self.clip
+            ),
+        )
 
     def select(self, guess: Guess) -> Tensor:
         """Return 1 where the confidence reaches the threshold of its class."""
@@ -164,21 +158,14 @@ class FreeMatch(ConsistencyMethod):
         self.log[f"{guess.name}/threshold"] = adaptive.confidence.clone()
         return mask.to(guess.probs.dtype)
 
-    def unsupervised(
-        self,
-        model: nn.Module,
-        guesses: dict[str, Guess],
-        out_w: Outputs,
-        out_s: Outputs,
-        batch: Batch,
-    ) -> Iterator[tuple[str, Tensor]]:
+    def unsupervised(self, guesses: list[Guess]) -> Iterator[tuple[str, Tensor]]:
         """Yield the unsupervised term of each head, and of scenes the fairness."""
-        yield from super().unsupervised(model, guesses, out_w, out_s, batch)
-        for name, guess in guesses.items():
-            if guess.probs.ndim == 2:
-                mask = self.pseudo_labels[name][1]
+        yield from super().unsupervised(guesses)
+        for name, head, _, step in guesses:
+            if len(head.class_shape) == 1 and not head.dense:
+                _, mask = self.pseudo_labels[name]
                 adaptive = cast(SelfAdaptiveThreshold, self.adaptive[name])
-                loss = fairness_loss(out_s[name], mask, adaptive)
+                loss = fairness_loss(step.out_s[name], mask, adaptive)
                 yield f"{name}/fairness", self.lambda_e * loss
 
 
@@ -188,10 +175,7 @@ def _global_mean(rows: Tensor) -> Tensor:
     return mean_over_ranks(mine) + (mine - mine.detach())
 
 
-def _inverse(fractions: Tensor) -> Tensor:
-    """Return 1/fraction, and 0 for a class that does not occur."""
-    return torch.where(fractions > 0, 1 / fractions, 0)
-
-
-def _normalized(values: Tensor) -> Tensor:
-    return values / values.sum().clamp_min(NEVER)
+def _ratio(probs: Tensor, histogram: Tensor) -> Tensor:
+    """Divide by the histogram and normalise; 0 for a class that does not occur."""
+    ratio = probs * torch.where(histogram > 0, 1 / histogram, 0)
+    return ratio / ratio.sum().clamp_min(NEVER)

@@ -42,19 +42,13 @@ def propagate_labels(
         num_classes: K; every class needs one known label.
 
     Returns:
-        Labels (N,) int64, the known ones unchanged, and how sure they are (N,) in
+        Labels (N,) int64, the known ones unchanged, and their confidence (N,) in
         [0, 1]; 0 for an image that no label reaches.
 
     Raises:
-        WorkshopError: fewer than two images, shapes that do not fit, or a class without
-            a known label.
+        WorkshopError: a class without a known label.
     """
     known = labels >= 0
-    if features.ndim != 2 or labels.shape != features.shape[:1] or len(labels) < 2:
-        raise WorkshopError(
-            f"features {tuple(features.shape)} and labels {tuple(labels.shape)}: label"
-            " propagation needs (N, D) and (N,) of at least two images."
-        )
     counts = torch.bincount(labels[known], minlength=num_classes)  # (K,)
     if not bool((counts > 0).all()) or len(counts) != num_classes:
         raise WorkshopError(

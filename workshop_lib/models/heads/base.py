@@ -4,12 +4,13 @@ __all__ = ["Features", "Head"]
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 
-from workshop_lib.losses.fp32 import at_least_fp32
-from workshop_lib.losses.pseudo_labels import confidence_mask
-from workshop_lib.ranks import mean_over_ranks
+from workshop_lib.losses.pseudo_labels import (
+    at_least_fp32,
+    confidence_mask,
+    weighted_mean,
+)
 
 
 class Features(NamedTuple):
@@ -48,8 +49,7 @@ class Head(nn.Module):
         Where nothing is known the loss is 0 with a gradient of 0, not NaN.
         """
         loss = self.loss(out, target)
-        count = mean_over_ranks(self.known(target).sum().to(loss.dtype))
-        return loss.sum() / count.clamp_min(torch.finfo(loss.dtype).tiny)
+        return weighted_mean(loss, self.known(target).to(loss.dtype))
 
     def distribution(self, out: Tensor) -> Tensor:
         """Return class probabilities with gradient, classes in dimension 1."""

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.losses.alignment import uniform
-from workshop_lib.losses.fp32 import at_least_fp32
+from workshop_lib.losses.pseudo_labels import at_least_fp32
 from workshop_lib.losses.segmentation import segmentation_loss
 from workshop_lib.models.heads.base import Features, Head
 from workshop_lib.pixels import IGNORE, mean_iou, pixel_confusion

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.losses.alignment import uniform
-from workshop_lib.losses.fp32 import at_least_fp32
+from workshop_lib.losses.pseudo_labels import at_least_fp32
 from workshop_lib.models.heads.base import Features, Head
 
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.losses.fp32 import at_least_fp32
+from workshop_lib.losses.pseudo_labels import at_least_fp32
 from workshop_lib.models.heads.base import Features, Head
 
 
@@ -51,9 +51,9 @@ class Regression(Head):
         """Return the number itself, trusted."""
         return probs, torch.ones_like(probs)
 
-    def pseudo_label(self, out: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the number that a weak view gave, and full confidence."""
-        return self.harden(at_least_fp32(out.detach()))
+    def probabilities(self, out: Tensor, temperature: float = 1.0) -> Tensor:
+        """Return the number itself, without gradient: it has no classes."""
+        return at_least_fp32(out.detach())
 
     def fit(self, targets: Tensor) -> None:
         """Set mean and standard deviation of the labelled targets.
