@@ -30,7 +30,7 @@ from workshop_lib.config import Config
 from workshop_lib.files import write_text
 from workshop_lib.methods import METHODS
 from workshop_lib.session import pick_device
-from workshop_lib.training.budget import budget
+from workshop_lib.training.cost import budget
 from workshop_lib.training.memory import estimate_memory
 from workshop_lib.training.trainer import Trainer
 

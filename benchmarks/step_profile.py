@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from workshop_lib.training import trainer as trainer_module
-from workshop_lib.training.precision import Precision
+from workshop_lib.training.step import Precision
 from workshop_lib.training.trainer import Trainer
 
 Clock = Callable[[], float]

@@ -151,7 +151,7 @@ def test_what_a_cluster_would_refuse_is_refused_here(options, said, tmp_path):
 )
 def test_the_time_limit_has_room_and_an_end(seconds, limit, tmp_path, monkeypatch):
     found = SimpleNamespace(seconds=seconds)
-    monkeypatch.setattr("workshop_lib.training.budget.budget", lambda *_, **__: found)
+    monkeypatch.setattr("workshop_lib.training.cost.budget", lambda *_, **__: found)
     assert f"--time={limit}:00\n" in job_script(tmp_path, hours=None)
     assert "--time=25:05:00\n" in job_script(tmp_path, hours=25 + 5 / 60)
 

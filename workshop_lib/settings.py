@@ -38,11 +38,7 @@ class DataConfig:
         _at_least(self, "labels_per_class", 0)
         _seed(self, "split_seed")
         _fraction(self, "cutmix")
-        if not 0 <= self.modality_dropout < 1:
-            raise WorkshopError(
-                f"modality_dropout={self.modality_dropout}: a probability from 0 to"
-                " below 1; usual is 0.2."
-            )
+        _below_one(self, "modality_dropout")
         if self.split == "region" and not self.test_regions:
             raise WorkshopError(
                 "split='region' without test_regions: give the numbers of the regions"
@@ -113,7 +109,15 @@ class OptimConfig:
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "mu"):
             _at_least(self, name, 1)
-        _at_least(self, "encoder_lr", 0)
+        for name in ("encoder_lr", "weight_decay", "warmup_steps", "propagation_steps"):
+            _at_least(self, name, 0)
+        for name in ("sgd_momentum", "ema_decay"):
+            _below_one(self, name)
+        if not self.lr > 0:
+            raise WorkshopError(
+                f"lr={self.lr}: it must be above 0; usual are 0.002 with adamw and 0.03"
+                " with sgd."
+            )
 
 
 @dataclass(frozen=True)
@@ -147,6 +151,12 @@ def _fraction(section: Any, name: str) -> None:
     value = getattr(section, name)
     if not 0 <= value <= 1:
         raise WorkshopError(f"{name}={value}: give 0 to 1.")
+
+
+def _below_one(section: Any, name: str) -> None:
+    value = getattr(section, name)
+    if not 0 <= value < 1:
+        raise WorkshopError(f"{name}={value}: give 0 to below 1.")
 
 
 def _seed(section: Any, name: str) -> None:

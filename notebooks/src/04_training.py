@@ -182,7 +182,7 @@ print(f"not keeping the weak view: 1/{saved:.1f} of the memory")
 # command line it is `workshop budget`.
 
 # %%
-from workshop_lib.training.budget import budget
+from workshop_lib.training.cost import budget
 from workshop_lib.training.inputs import read_inputs
 
 facts = read_inputs(config, scenes).facts()

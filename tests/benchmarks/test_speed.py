@@ -22,7 +22,7 @@ from workshop_lib.augment.pillow_randaugment import apply_operation
 from workshop_lib.losses import fixmatch_loss
 from workshop_lib.models import HeadSpec, build_model
 from workshop_lib.models.model import ema_update_weights_
-from workshop_lib.training.precision import Precision
+from workshop_lib.training.step import Precision
 
 PAGE = speed.DOCS
 TINY = speed.CONFIG.replace(

@@ -20,7 +20,7 @@ from workshop_lib.evaluation.embeddings import Embeddings
 from workshop_lib.evaluation.predictions import Predictions
 from workshop_lib.losses import confidence_mask
 from workshop_lib.plots import AccessibleFigure, Panel, describe
-from workshop_lib.training.pseudo_maps import PseudoMaps
+from workshop_lib.training.pseudo_labels import PseudoMaps
 
 K, N = 4, 48
 NAMES = ("Forest", "River", "Port", "Lake")

@@ -34,7 +34,7 @@ from tests.training.tiny import parts, short, tiny
 from workshop_lib.config import Config
 from workshop_lib.training.checkpoint import load_checkpoint
 from workshop_lib.training.loop import train
-from workshop_lib.training.pseudo_maps import PseudoMaps
+from workshop_lib.training.pseudo_labels import PseudoMaps
 from workshop_lib.training.trainer import Trainer
 
 SHORT = short(steps=30, eval_every=2, mu=1, warmup_steps=2)

@@ -16,7 +16,7 @@ from workshop_lib.presets import preset_method
 from workshop_lib.training import features
 from workshop_lib.training.features import open_features
 from workshop_lib.training.loop import train
-from workshop_lib.training.precision import Precision
+from workshop_lib.training.step import Precision
 from workshop_lib.training.trainer import Trainer
 
 CPU = torch.device("cpu")

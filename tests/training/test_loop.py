@@ -17,11 +17,11 @@ from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.training import checkpoint as checkpoint_module
-from workshop_lib.training import log, loop
+from workshop_lib.training import log
 from workshop_lib.training.checkpoint import load_checkpoint, save_checkpoint
 from workshop_lib.training.inputs import initial_model
 from workshop_lib.training.loop import train
-from workshop_lib.training.run import Run
+from workshop_lib.training.run import Run, default_folder, run_identity
 from workshop_lib.training.trainer import Trainer
 
 CPU = torch.device("cpu")
@@ -368,7 +368,7 @@ def test_default_folders_tell_configs_and_splits_apart(
     other = Split.random(SCENES, labels_per_class=3, seed=2)
     tries = [(SMALL, SPLIT), (SMALL.replace(lr=0.5), SPLIT), (SMALL, other)]
     places = {
-        loop._default_folder(config, loop.run_identity(config, SCENES, split))
+        default_folder(config, run_identity(config, SCENES, split))
         for config, split in tries
     }
     assert len(places) == 3

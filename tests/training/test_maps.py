@@ -14,7 +14,7 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.files import read_json
 from workshop_lib.pixels import IGNORE
 from workshop_lib.training.loop import train
-from workshop_lib.training.pseudo_maps import PseudoMaps
+from workshop_lib.training.pseudo_labels import PseudoMaps
 from workshop_lib.training.run import run_identity, what_differs
 from workshop_lib.training.trainer import Trainer
 
@@ -191,7 +191,7 @@ def test_other_masks_in_the_folder_of_a_run_are_refused(tmp_path):
     run = run_in(tmp_path)
     before = {p.name: p.read_bytes() for p in tmp_path.glob("*.*")}
     other = with_pixel(3, 255)
-    with pytest.raises(WorkshopError, match="holds a run on other masks: choose"):
+    with pytest.raises(WorkshopError, match="holds a run with other masks: choose"):
         run_in(tmp_path, scenes=other)
     assert {p.name: p.read_bytes() for p in tmp_path.glob("*.*")} == before
     assert run_in(tmp_path).facts == run.facts  # its own: loaded

@@ -10,7 +10,7 @@ import torch
 from tests.training.tiny import parts, short, tiny
 from workshop_lib.errors import WorkshopError
 from workshop_lib.methods import METHODS
-from workshop_lib.training.budget import budget
+from workshop_lib.training.cost import budget
 from workshop_lib.training.memory import MemoryTracker, estimate_memory
 from workshop_lib.training.trainer import Trainer
 
@@ -59,7 +59,7 @@ def test_budget_says_whether_it_fits_and_what_would_help() -> None:
 def test_a_step_that_is_short_is_timed_whole(
     batch_size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workshop_lib.training.budget._LONGEST", math.inf)
+    monkeypatch.setattr("workshop_lib.training.cost._LONGEST", math.inf)
     # Not a few images, multiplied: small batches would seem to take twice as long
     config = short(size=16, batch_size=batch_size, mu=7)
     ticks = itertools.count()  # each look at the clock is a second later

@@ -11,9 +11,9 @@ from tests.training.tiny import parts, short, tiny
 from workshop_lib.errors import WorkshopError
 from workshop_lib.methods import METHODS
 from workshop_lib.models import HeadSpec, build_model
-from workshop_lib.training import precision
+from workshop_lib.training import step as precision
 from workshop_lib.training.loop import train
-from workshop_lib.training.precision import Trial, choose_precision, trial_step
+from workshop_lib.training.step import Trial, choose_precision, trial_step
 from workshop_lib.training.trainer import Trainer
 
 CPU = torch.device("cpu")
@@ -37,7 +37,8 @@ def pretend(monkeypatch, fp32: float, bf16: float) -> list[str]:
     return tried
 
 
-TRIAL = Trial(lambda: None, ("nothing",))
+def nothing() -> Trial:
+    return Trial(lambda: None, ("nothing",))
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,7 @@ TRIAL = Trial(lambda: None, ("nothing",))
 )
 def test_auto_takes_bf16_where_it_is_clearly_faster(monkeypatch, bf16, chosen, said):
     tried = pretend(monkeypatch, 1.0, bf16)
-    choice = choose_precision("auto", CPU, TRIAL)
+    choice = choose_precision("auto", CPU, nothing)
     assert choice.name == chosen
     assert str(choice) == said
     assert tried == ["fp32", "bf16"] * (len(tried) // 2) and len(tried) >= 6
@@ -58,23 +59,23 @@ def test_auto_takes_bf16_where_it_is_clearly_faster(monkeypatch, bf16, chosen, s
 
 def test_emulated_bf16_is_tried_once_only(monkeypatch):
     tried = pretend(monkeypatch, 1.0, 25.0)
-    assert choose_precision("auto", CPU, TRIAL).name == "fp32"
+    assert choose_precision("auto", CPU, nothing).name == "fp32"
     assert tried.count("bf16") == 1
 
 
 def test_the_same_network_is_measured_once(monkeypatch):
     tried = pretend(monkeypatch, 1.0, 0.5)
-    first = choose_precision("auto", CPU, TRIAL)
+    first = choose_precision("auto", CPU, nothing)
     before = len(tried)
-    assert choose_precision("auto", CPU, TRIAL) == first
+    assert choose_precision("auto", CPU, nothing) == first
     assert len(tried) == before
-    choose_precision("auto", CPU, Trial(lambda: None, ("another",)))
+    choose_precision("auto", CPU, lambda: Trial(lambda: None, ("another",)))
     assert len(tried) > before
 
 
 def test_a_format_that_was_asked_for_is_not_measured(monkeypatch):
     tried = pretend(monkeypatch, 1.0, 0.5)
-    assert str(choose_precision("fp32", CPU, TRIAL)) == "fp32"
+    assert str(choose_precision("fp32", CPU, nothing)) == "fp32"
     assert tried == []
     with pytest.raises(WorkshopError, match="Did you mean 'fp16'"):
         choose_precision("fp17", CPU)
@@ -87,7 +88,7 @@ def test_the_slower_format_really_loses():
         if torch.is_autocast_enabled("cpu"):
             time.sleep(0.02)
 
-    assert choose_precision("auto", CPU, Trial(run, ("sleeps",))).name == "fp32"
+    assert choose_precision("auto", CPU, lambda: Trial(run, ("sleeps",))).name == "fp32"
     assert choose_precision("auto", CPU).name in ("fp32", "bf16")
 
 

@@ -102,7 +102,7 @@ def budget(
         memory: in GB, of another machine (15 for a T4); default: what is free here.
             Times are those of this machine all the same.
     """
-    from workshop_lib.training.budget import budget as budget_of
+    from workshop_lib.training.cost import budget as budget_of
 
     for name, value in (("channels", channels), ("num-classes", num_classes)):
         if value is not None and value < 1:
@@ -214,7 +214,7 @@ def _minutes_to_ask_for(config: Config) -> int:
     training that takes longer is stopped, queued again and resumed.
     """
     from workshop_lib.session import versions
-    from workshop_lib.training.budget import budget as budget_of
+    from workshop_lib.training.cost import budget as budget_of
 
     facts, count = _facts(config)
     seconds = budget_of(config, facts, num_images=count, alternatives=False).seconds

@@ -1,25 +1,45 @@
-"""Files that a killed training goes on from: whole or not there at all."""
+"""Checkpoints, whole or not there at all, and how a killed training resumes."""
 
 __all__ = [
     "LAST",
     "PREVIOUS",
+    "RunState",
     "load_checkpoint",
+    "resume_run",
     "save_checkpoint",
     "save_last",
+    "what_is_kept",
 ]
 
+import math
 import os
 import zipfile
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from workshop_lib.errors import WorkshopError
-from workshop_lib.files import UNREADABLE, write_or_explain
+from workshop_lib.errors import WorkshopError, unknown_name
+from workshop_lib.files import UNREADABLE, read_json, write_or_explain
+from workshop_lib.ranks import rank
+from workshop_lib.training.distributed import rank_zero_first, wait_for_all
+from workshop_lib.training.log import Row
+from workshop_lib.training.trainer import Trainer
 
 FORMAT = 1
 LAST, PREVIOUS = "last.pt", "previous.pt"  # names in the folder of a run
+_FRESH = "start anew with resume=False (--fresh), or choose another folder"
+
+
+@dataclass
+class RunState:
+    """What a resumed run must remember besides the trainer's state."""
+
+    identity: dict[str, str]  # config, images, split: whose checkpoint it is
+    rows: list[Row] = field(default_factory=list)
+    seconds: float = 0.0
+    best: float = -math.inf  # validation metric of the weights in best.pt
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -35,7 +55,7 @@ def save_last(folder: Path, state: dict[str, Any]) -> None:
     """Write the last checkpoint of a run, and keep the one before as the previous.
 
     The new one is complete before a name changes hands. A kill between the two changes
-    leaves no last checkpoint but the previous one, which `resume` then takes.
+    leaves no last checkpoint but the previous one, which `resume_run` then takes.
 
     Raises:
         WorkshopError: no space or no permission; both files are left as they were.
@@ -54,6 +74,7 @@ def load_checkpoint(path: Path, needs: tuple[str, ...] = ()) -> dict[str, Any]:
     """Read what `save_checkpoint` wrote; nothing in the file is ever executed.
 
     Args:
+        path: the file.
         needs: keys that must be there.
 
     Raises:
@@ -80,16 +101,96 @@ def load_checkpoint(path: Path, needs: tuple[str, ...] = ()) -> dict[str, Any]:
             f"{path} cannot be read as a checkpoint ({reason}). It is damaged or was"
             " made by another program: delete it and train again, or use another."
         ) from error
-    missing = [
-        k for k in ("format", *needs) if not isinstance(state, dict) or k not in state
-    ]
+    known = state if isinstance(state, dict) else {}
+    missing = [key for key in ("format", *needs) if key not in known]
     if missing:
         raise WorkshopError(
-            f"{path} is not a checkpoint of this library: it lacks"
-            f" {', '.join(missing)}."
+            f"{path} is not a checkpoint of this library: {', '.join(missing)} is"
+            " missing in it."
         )
-    return dict(state)
+    return dict(known)
+
+
+def resume_run(
+    folder: Path, trainer: Trainer, checkpoint: str = "last", verbose: bool = False
+) -> RunState:
+    """Load a checkpoint of a run, if there is one, into a new trainer.
+
+    Args:
+        folder: of a run that has begun: it holds config.json and identity.json.
+        trainer: of the same config, images and split.
+        checkpoint: "last"; or "previous", the one before, if the last is damaged. It
+            becomes the last one, and the damaged file is removed. It is also taken,
+            unasked, where a kill has left no last one.
+        verbose: whether to print from which step the training resumes.
+
+    Raises:
+        WorkshopError: damaged, or of another run; says why and how to go on.
+    """
+    if checkpoint not in ("last", "previous"):
+        raise unknown_name("checkpoint", checkpoint, ("last", "previous"))
+    config = (folder / "config.json").read_text(encoding="utf-8")
+    identity = {"config": config, **read_json(folder / "identity.json")}
+    last, previous = folder / LAST, folder / PREVIOUS
+    if checkpoint == "previous" and not previous.exists():
+        raise WorkshopError(
+            f"no {previous}: a run has one from its second checkpoint on. Resume from"
+            f" the last one (checkpoint='last'), or {_FRESH}."
+        )
+    use_previous = previous.exists() and (checkpoint != "last" or not last.exists())
+    path = previous if use_previous else last
+    if not path.exists():
+        return RunState(identity)
+    try:
+        state = _load_own(path, identity)
+    except WorkshopError as error:
+        if path == previous or not previous.exists():
+            raise
+        raise WorkshopError(
+            f"{error} The checkpoint before it is there: checkpoint='previous'"
+            " (--checkpoint previous) resumes from it."
+        ) from error
+    try:
+        trainer.load_state_dict(state)
+    except (KeyError, RuntimeError, ValueError, TypeError) as error:
+        raise WorkshopError(
+            f"{path} does not fit this config: {str(error).splitlines()[0]}. To"
+            f" continue, {_FRESH}."
+        ) from error
+    wait_for_all()  # all have read it before it gets another name
+    with rank_zero_first():
+        if use_previous and rank() == 0:
+            os.replace(previous, last)
+    if verbose:
+        total = trainer.config.optim.steps
+        print(f"resuming from step {trainer.steps_done} of {total} in {folder}")
+    return RunState(identity, state["rows"], state["seconds"], state["best"])
+
+
+def what_is_kept(folder: Path) -> str:
+    """Say which checkpoint a run that diverged still has, and how to continue."""
+    path = folder / LAST
+    if not path.exists():
+        return f"No checkpoint had been written. With the change, {_FRESH}."
+    step = load_checkpoint(path, needs=("step",))["step"]
+    return (
+        f"{path} of step {step}, from before, is kept; the same config would come to"
+        f" the same end from there. With the change, {_FRESH}."
+    )
 
 
 def _write(path: Path, state: dict[str, Any]) -> None:
     torch.save({"format": FORMAT, **state}, path)
+
+
+def _load_own(path: Path, identity: dict[str, str]) -> dict[str, Any]:
+    """Load a checkpoint, and refuse one that was copied here from another run."""
+    state = load_checkpoint(path, ("model", "optimizer", "rows", "step", "identity"))
+    theirs = state["identity"]
+    other = [name for name, value in identity.items() if theirs.get(name) != value]
+    if other:
+        raise WorkshopError(
+            f"{path} belongs to another run: its {' and '.join(other)} differ(s) from"
+            " what this folder is about. Put this run's own file back."
+        )
+    return state

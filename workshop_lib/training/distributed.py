@@ -7,17 +7,19 @@ global batch and keeps its own rows: so the random numbers, and with them the re
 are those of one process, however many there are. The price is that augmentation does
 not get quicker with more ranks: where it takes 5 % of a step of one process, eight
 ranks are at most 5.9 times as fast, not 8. Ranks agree on what they normalise by
-(`synced_batch_norm`), on what methods remember (`ranks`) and on the gradient. Rank 0
+(`SyncedBatchNorm`), on what methods remember (`ranks`) and on the gradient. Rank 0
 alone writes and prints; the folder of the run must be one that all ranks can read.
 """
 
 __all__ = [
     "TIMEOUT",
+    "SyncedBatchNorm",
     "average_gradients",
     "from_rank_zero",
     "process_group",
     "rank_zero_first",
     "stop_together",
+    "synchronize_batch_norm",
     "wait_for_all",
 ]
 
@@ -29,10 +31,15 @@ from datetime import timedelta
 from typing import TypeVar
 
 import torch
-from torch import distributed, nn
+from torch import Tensor, distributed, nn
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.ranks import mean_over_ranks, rank, world_size
+from workshop_lib.ranks import (
+    gather_rows_with_gradient,
+    mean_over_ranks,
+    rank,
+    world_size,
+)
 from workshop_lib.session import pick_device
 
 T = TypeVar("T")
@@ -127,7 +134,7 @@ def average_gradients(model: nn.Module) -> None:
 
 
 def stop_together(wanted: bool, step: int) -> bool:
-    """Tell whether any rank wants to stop; all get the same answer at the same step.
+    """Return whether any rank wants to stop: the same answer for all at a step.
 
     Signals reach the ranks at different moments, and one that stops alone would leave
     the others waiting. Asked every tenth step only: reading the answer makes a GPU
@@ -155,3 +162,64 @@ def _backend() -> str:
 
 def _says_that_others_are_gone(error: RuntimeError) -> bool:
     return isinstance(error, distributed.DistError) or "gloo" in str(error).lower()
+
+
+class SyncedBatchNorm(nn.BatchNorm2d):
+    """Normalise by the statistics of all ranks' images, as one process would.
+
+    With a part of the batch each, ranks that normalise for themselves train another
+    network: its statistics are those of fewer images, and they depend on the number of
+    ranks. Here each rank tells the others its mean and variance, channel by channel:
+
+        mean = mean_r m_r,    variance = mean_r v_r + mean_r (m_r - mean)^2
+
+    which is exact, as all parts are of one size, and loses no digits as a mean of
+    squares would. Gradient flows through the exchange: one message forward, one
+    backward. torch's own SyncBatchNorm does the same, but on GPUs only.
+
+    Shape: (n, C, ...) -> the same; n images of the global batch on this rank.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+    momentum: float
+
+    def _check_input_dim(self, input: Tensor) -> None:  # noqa: A002
+        """Take the place of the one- and three-dimensional layers too."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise; in evaluation, and without other ranks, as the plain layer."""
+        if not self.training or world_size() == 1:
+            return super().forward(x)
+        dims = [d for d in range(x.ndim) if d != 1]
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))
+        variance, mean = torch.var_mean(wide, dims, correction=0)  # (C,) of this rank
+        told = gather_rows_with_gradient(torch.stack([mean, variance])[None])
+        means, variances = told.unbind(1)  # (world_size, C)
+        mean = means.mean(0)
+        variance = variances.mean(0) + means.var(0, correction=0)
+        if self.num_batches_tracked is not None:  # else the batch is computed again
+            count = world_size() * x.numel() // x.shape[1]
+            self.num_batches_tracked += 1
+            self.running_mean.lerp_(mean.detach(), self.momentum)
+            unbiased = variance.detach() * count / (count - 1)
+            self.running_var.lerp_(unbiased, self.momentum)
+
+        scale = (variance + self.eps).rsqrt() * self.weight  # (C,)
+        shape = [-1 if d == 1 else 1 for d in range(x.ndim)]
+        centred = wide - mean.view(shape)
+        return (centred * scale.view(shape) + self.bias.view(shape)).to(x.dtype)
+
+
+def synchronize_batch_norm(model: nn.Module) -> None:
+    """Let every batch normalisation of a model look at all ranks; alone, do nothing.
+
+    Weights, buffers and their names stay, so a checkpoint does not depend on the number
+    of processes that made it.
+    """
+    for layer in model.modules():
+        if world_size() > 1 and isinstance(
+            layer, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
+        ):
+            layer.__class__ = SyncedBatchNorm  # the same layer with another `forward`

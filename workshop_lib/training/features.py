@@ -23,7 +23,7 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.models.pretrained import FeatureExtractor
 from workshop_lib.sample import Sample
 from workshop_lib.training.log import Progress
-from workshop_lib.training.precision import Precision, choose_precision
+from workshop_lib.training.step import Precision, choose_precision
 
 _RULES = 3  # version of how features are computed; another one computes them anew
 _BATCH = 64  # images through the backbone at a time

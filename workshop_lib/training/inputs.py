@@ -1,8 +1,9 @@
-"""Inputs of a training: stored sensors, targets by head, and what the heads are."""
+"""Inputs of a training: sensors, targets by head, views, and the network they fit."""
 
 __all__ = [
     "Inputs",
     "fit_heads",
+    "fit_normalize",
     "initial_model",
     "open_views",
     "propagated_labels",
@@ -28,6 +29,7 @@ from workshop_lib.data.split import Split
 from workshop_lib.data.tiles import class_weights
 from workshop_lib.errors import WorkshopError
 from workshop_lib.methods import Method
+from workshop_lib.methods.base import heads_of
 from workshop_lib.methods.propagation import (
     LabelPropagationWarmup,
     propagate_labels,
@@ -44,29 +46,17 @@ class Inputs:
     Args:
         sensors: (N, C, H, W) each as stored, and "metadata" (N, M).
         targets: by head, (N, ...) each.
-        heads: what each head predicts.
         class_names: of each head; empty for a number.
     """
 
     sensors: Sample
     targets: dict[str, Tensor]
-    heads: dict[str, HeadSpec]
     class_names: dict[str, tuple[str, ...]]
 
     @property
-    def channels(self) -> dict[str, int]:
-        """Number of channels of each sensor, without the metadata."""
-        return {k: v.shape[1] for k, v in self.sensors.items() if k != METADATA}
-
-    @property
-    def metadata(self) -> int:
-        """Length of the metadata vector, M; 0 without."""
-        return self.sensors[METADATA].shape[1] if METADATA in self.sensors else 0
-
-    @property
-    def dense(self) -> bool:
-        """Whether some head predicts pixels."""
-        return any(head.kind == "dense" for head in self.heads.values())
+    def kinds(self) -> dict[str, str]:
+        """Kind of each head: "dense", "multilabel", "regression" or "categorical"."""
+        return {name: _kind(target) for name, target in self.targets.items()}
 
     def to(self, device: torch.device) -> "Inputs":
         """Move the tensors to a device; whatever is there already is not copied."""
@@ -76,18 +66,17 @@ class Inputs:
 
     def facts(self) -> dict[str, Any]:
         """Return what it takes to build the network again, as JSON can hold it."""
-        return {
-            "sensors": self.channels,
-            "metadata": self.metadata,
-            "heads": {
-                name: {
-                    "kind": head.kind,
-                    "num_classes": head.num_classes,
-                    "classes": list(self.class_names.get(name, ())),
-                }
-                for name, head in self.heads.items()
-            },
+        channels = {name: values.shape[1] for name, values in self.sensors.items()}
+        heads = {
+            name: {
+                "kind": kind,
+                "num_classes": len(self.class_names[name]),
+                "classes": list(self.class_names[name]),
+            }
+            for name, kind in self.kinds.items()
         }
+        metadata = channels.pop(METADATA, 0)
+        return {"sensors": channels, "metadata": metadata, "heads": heads}
 
 
 def read_inputs(config: Config, scenes: Scenes) -> Inputs:
@@ -103,25 +92,7 @@ def read_inputs(config: Config, scenes: Scenes) -> Inputs:
     sensors = sample_of(scenes, wanted, config.data.metadata)
     targets = targets_of(scenes, config.model.heads)
     names = {"scene": scenes.class_names, "cover": scenes.mask_names}
-    class_names = {name: tuple(names.get(name, ())) for name in targets}
-    heads = {
-        name: head_spec(config, target, len(class_names[name]))
-        for name, target in targets.items()
-    }
-    return Inputs(sensors, targets, heads, class_names)
-
-
-def head_spec(config: Config, target: Tensor, num_classes: int) -> HeadSpec:
-    """Tell from a target what kind of head learns it."""
-    settings = config.model
-    if target.ndim == 3:
-        return HeadSpec("dense", num_classes, loss=settings.mask_loss)
-    if target.ndim == 2:
-        low, high = settings.label_thresholds
-        return HeadSpec("multilabel", num_classes, thresholds=(low, high))
-    if target.is_floating_point():
-        return HeadSpec("regression")
-    return HeadSpec("categorical", num_classes)
+    return Inputs(sensors, targets, {name: names.get(name, ()) for name in targets})
 
 
 def initial_model(
@@ -146,18 +117,19 @@ def initial_model(
     width = settings.projection_dim
     if width is None:
         width = 64 if config.method.needs_projection else 0
+    low, high = settings.label_thresholds
     heads = {
         name: HeadSpec(
             about["kind"],
             about["num_classes"],
             loss=settings.mask_loss if about["kind"] == "dense" else "cross_entropy",
-            thresholds=(settings.label_thresholds[0], settings.label_thresholds[1]),
+            thresholds=(low, high),
         )
         for name, about in facts["heads"].items()
     }
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.run.seed)
-        model = build_model(
+        return build_model(
             settings.encoder,
             facts["sensors"],
             heads,
@@ -168,22 +140,35 @@ def initial_model(
             load_pretrained=load_pretrained,
             freeze=settings.freeze,
         )
-    return model
 
 
 def fit_heads(model: Model, inputs: Inputs, labeled: Tensor, weighting: float) -> None:
-    """Tell each head what the labelled targets are like.
+    """Show each head the labelled targets: how frequent are the classes?
 
     Args:
+        model: whose heads are fitted, in place.
+        inputs: with the targets of all images.
+        labeled: (n,) positions of the labelled images.
         weighting: of pixels; 0 all pixels count alike, 1 all classes.
     """
-    for name, head in model.heads.items():
+    for name, head in heads_of(model):
         targets = inputs.targets[name][labeled]
-        head.fit(targets)  # type: ignore[operator]
+        head.fit(targets)
         if isinstance(head, Categorical) and head.dense and weighting:
             known = targets[head.known(targets)].long()
             counts = known.bincount(minlength=head.num_classes).cpu().numpy()
             head.class_weights.copy_(class_weights(counts, weighting))
+
+
+def fit_normalize(model: Model, sensors: Sample, index: Tensor) -> Normalize:
+    """Measure the training images' statistics; a pretrained encoder keeps its own."""
+    normalize = Normalize.fit(sensors, index)
+    for name in model.encoder.unit_range:
+        channels = sensors[name].shape[1]
+        normalize.bands[name] = BandNormalize(
+            torch.zeros(channels), torch.ones(channels)
+        )
+    return normalize
 
 
 def open_views(
@@ -198,36 +183,22 @@ def open_views(
     CutMix puts a box of one tile into another, which makes sense of pixels alone: with
     a head that predicts the whole image as well it is left out.
     """
+    views: dict[str, Any] = {
+        "labeled_views": method.labeled_views,
+        "unlabeled_views": method.views,
+    }
     if features is not None:
-        return FeatureViewMaker(
-            features,
-            inputs.targets,
-            normalize,
-            labeled_views=method.labeled_views,
-            unlabeled_views=method.views,
-        )
-    pixels_alone = all(head.kind == "dense" for head in inputs.heads.values())
+        return FeatureViewMaker(features, inputs.targets, normalize, **views)
+    kinds = set(inputs.kinds.values())
     return ViewMaker(
         inputs.sensors,
         inputs.targets,
         normalize,
-        labeled_views=method.labeled_views,
-        unlabeled_views=method.views,
-        dense=inputs.dense,
-        cutmix=config.data.cutmix if pixels_alone else 0.0,
+        **views,
+        dense="dense" in kinds,
+        cutmix=config.data.cutmix if kinds == {"dense"} else 0.0,
         modality_dropout=config.data.modality_dropout,
     )
-
-
-def fit_normalize(model: Model, sensors: Sample, index: Tensor) -> Normalize:
-    """Measure the training images' statistics; a pretrained encoder keeps its own."""
-    normalize = Normalize.fit(sensors, index)
-    for name in model.encoder.unit_range:
-        channels = sensors[name].shape[1]
-        normalize.bands[name] = BandNormalize(
-            torch.zeros(channels), torch.ones(channels)
-        )
-    return normalize
 
 
 def propagated_labels(
@@ -242,19 +213,29 @@ def propagated_labels(
     Raises:
         WorkshopError: other heads than one class per scene.
     """
-    ((name, head),) = inputs.heads.items()
-    if head.kind != "categorical":
+    if list(inputs.kinds.values()) != ["categorical"]:
         raise WorkshopError(
             "label propagation spreads one class per image: use propagation_steps=0"
-            f" for the head {name!r}."
+            f" for the heads {', '.join(inputs.kinds)}."
         )
+    (name,) = inputs.kinds
     labels = inputs.targets[name]
     pool = split.unlabeled.to(device)
     known = torch.full_like(labels, -1)
     known[split.labeled] = labels[split.labeled]
     seen = [view["features"].flatten(1) for view in views.plain(pool)]
     features = torch.stack(seen).mean(dim=0)  # (n, D)
-    guess, confidence = propagate_labels(features, known[pool], head.num_classes)
+    classes = len(inputs.class_names[name])
+    guess, confidence = propagate_labels(features, known[pool], classes)
     weights = torch.zeros(len(known), device=device)
     weights[pool], known[pool] = confidence, guess
     return LabelPropagationWarmup(method, name, known, weights).to(device)
+
+
+def _kind(target: Tensor) -> str:
+    """Tell from a target (N, ...) what kind of head learns it."""
+    if target.ndim == 3:
+        return "dense"
+    if target.ndim == 2:
+        return "multilabel"
+    return "regression" if target.is_floating_point() else "categorical"

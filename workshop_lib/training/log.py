@@ -1,6 +1,6 @@
-"""Progress of a training: averages for the log, a bar, and lines that stay."""
+"""Log of a training: averages over steps, validation, and a progress bar."""
 
-__all__ = ["Progress", "Row", "RunningMeans", "is_interactive"]
+__all__ = ["Progress", "Row", "RunningMeans", "is_interactive", "validate"]
 
 import math
 import os
@@ -12,6 +12,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from workshop_lib.augment import FeatureViewMaker, ViewMaker
+from workshop_lib.methods.base import heads_of
+from workshop_lib.models import Model
+from workshop_lib.models.heads import Head
+from workshop_lib.models.predict import images_at_a_time
 from workshop_lib.ranks import mean_over_ranks
 from workshop_lib.session import in_notebook
 
@@ -56,6 +61,54 @@ class RunningMeans:
         """Go on from a saved state."""
         self.sums = {k: v.to(device) for k, v in state["sums"].items()}
         self.steps = int(state["steps"])
+
+
+@torch.inference_mode()
+def validate(
+    model: Model, maker: ViewMaker | FeatureViewMaker, index: Tensor
+) -> dict[str, dict[str, float]]:
+    """Measure every head on the images of an index, in evaluation mode.
+
+    Batch normalisation uses its running averages, so that an image's result does not
+    depend on its neighbours. Where an image has several stored views, the predicted
+    probabilities are averaged.
+
+    Args:
+        model: the network.
+        maker: gives images as validation sees them (`plain`), and has the targets.
+        index: (n,) positions of the images.
+
+    Returns:
+        Metrics by head and name; see `Head.metrics`.
+    """
+    heads, training = dict(heads_of(model)), model.training
+    totals: dict[str, dict[str, Tensor]] = {name: {} for name in heads}
+    features = isinstance(maker, FeatureViewMaker)
+    model.eval()
+    for part in index.split(4096 if features else images_at_a_time(maker.images)):
+        views = [model(view) for view in maker.plain(part)]
+        for name, head in heads.items():
+            out = _mean(head, [view[name] for view in views])
+            targets = maker.targets[name].index_select(0, part)
+            for key, value in head.tally(out, targets).items():
+                known = totals[name].get(key)
+                totals[name][key] = value if known is None else known + value
+    model.train(training)
+    return {
+        name: head.metrics({key: value.cpu() for key, value in totals[name].items()})
+        for name, head in heads.items()
+    }
+
+
+def _mean(head: Head, outs: list[Tensor]) -> Tensor:
+    """Average the predictions of several views, in the form of one view's scores."""
+    if len(outs) == 1:
+        return outs[0]
+    if not head.class_shape:
+        return torch.stack(outs).mean(0)
+    probs = torch.stack([head.probabilities(out) for out in outs]).mean(0)
+    log = probs.clamp_min(torch.finfo(probs.dtype).tiny).log()
+    return log[:, 1] - log[:, 0] if len(head.class_shape) == 2 else log
 
 
 def is_interactive() -> bool:

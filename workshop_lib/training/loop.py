@@ -2,11 +2,12 @@
 
 __all__ = ["train"]
 
-import hashlib
 import json
+import signal
+import threading
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +18,7 @@ from workshop_lib.config import Config
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
-from workshop_lib.files import read_json, remove_unfinished, write_text
+from workshop_lib.files import remove_unfinished, write_text
 from workshop_lib.methods import Method
 from workshop_lib.ranks import rank, world_size
 from workshop_lib.session import (
@@ -28,10 +29,11 @@ from workshop_lib.session import (
     versions,
 )
 from workshop_lib.training.checkpoint import (
-    LAST,
-    PREVIOUS,
+    RunState,
+    resume_run,
     save_checkpoint,
     save_last,
+    what_is_kept,
 )
 from workshop_lib.training.distributed import (
     rank_zero_first,
@@ -39,22 +41,15 @@ from workshop_lib.training.distributed import (
     wait_for_all,
 )
 from workshop_lib.training.log import Progress, Row
-from workshop_lib.training.resume import RunState, kept
-from workshop_lib.training.resume import resume as resume_run
 from workshop_lib.training.run import (
     Run,
+    check_same_run,
+    default_folder,
     refuse_old_run,
     run_identity,
-    what_differs,
+    start_folder,
 )
-from workshop_lib.training.signals import signals_between_steps
 from workshop_lib.training.trainer import Trainer
-
-# Everything that a training or an evaluation writes into the folder of a run.
-_FILES = (
-    *("config.json", "run.json", LAST, PREVIOUS, "best.pt", "log.csv"),
-    *("pseudo_labels.csv", "pseudo_maps.npz", "evaluation.json", "predictions.npz"),
-)
 
 
 def train(
@@ -105,17 +100,17 @@ def train(
         tune_allocator()
     verbose = verbose and rank() == 0
     identity = run_identity(config, scenes, split)
-    folder = Path(folder) if folder else _default_folder(config, identity)
+    folder = Path(folder) if folder else default_folder(config, identity)
     with rank_zero_first():  # the others find the folder made
         refuse_old_run(folder)
         if resume and (folder / "config.json").exists():
-            _check_same(folder, config, identity)
+            check_same_run(folder, config, identity)
             if (folder / "run.json").exists() and checkpoint == "last":
                 if verbose:
                     print(f"found a finished run of this config in {folder}: loaded")
                 return Run.load(folder, config)
         elif rank() == 0:
-            _start_folder(folder, config, identity, scenes, split)
+            start_folder(folder, config, identity, scenes, split)
         if rank() == 0:
             remove_unfinished(folder)
     try:
@@ -128,7 +123,13 @@ def train(
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        raise WorkshopError(_out_of_memory(config)) from error
+        raise WorkshopError(
+            f"out of memory with batch_size={config.optim.batch_size},"
+            f" mu={config.optim.mu}, size={config.data.size}: checkpointing=True takes"
+            " a third of the memory for a third more time and changes no number;"
+            " micro_batch=16 takes as much as 16 images do; half the size a quarter."
+            " `workshop budget` predicts what each needs."
+        ) from error
     if rank() == 0:
         # The log again: a kill may have come between it and the last checkpoint
         _write_log(folder, state, trainer)
@@ -149,31 +150,31 @@ def _run(
     config, total = trainer.config, trainer.config.optim.steps
     since = time.perf_counter() - state.seconds
     bar = Progress(total, trainer.steps_done, config.method_name, verbose=verbose)
-    with closing(bar), signals_between_steps() as stop:
+    with closing(bar), _signals_between_steps() as stop:
         while trainer.steps_done < total:
             trainer.step()
             bar.tick()
-            last = trainer.steps_done == total
-            if trainer.monitor.suspects(trainer.steps_done):
+            step = trainer.steps_done
+            due = step == total or step % config.run.eval_every == 0
+            stopping = stop_together(stop.is_set(), step)
+            if due or stopping or trainer.monitor.suspects(step):
                 _check_numbers(trainer, folder)
-            if last or trainer.steps_done % config.run.eval_every == 0:
-                _check_numbers(trainer, folder)
+            if due:
                 row = trainer.validate()
                 state.seconds = row["seconds"] = time.perf_counter() - since
-                _save(trainer, state, row, folder, bar, must=last)
+                _save(trainer, state, row, folder, bar, must=step == total)
                 bar.row(row)
                 if on_log:
                     on_log(row)
-            if stop_together(stop.is_set(), trainer.steps_done):
-                _check_numbers(trainer, folder)
+            if stopping:
                 state.seconds = time.perf_counter() - since
                 everything = {**trainer.state_dict(), **vars(state)}
                 if rank() == 0:
                     save_last(folder, everything)
                 wait_for_all()  # a rank that exits early would kill the others
                 raise KeyboardInterrupt(
-                    f"stopped at step {trainer.steps_done} of {total}; the same command"
-                    f" continues from there ({folder})"
+                    f"stopped at step {step} of {total}; the same command continues"
+                    f" from there ({folder})"
                 )
 
 
@@ -181,7 +182,7 @@ def _check_numbers(trainer: Trainer, folder: Path) -> None:
     """Stop before bad weights are saved over good ones."""
     why = trainer.diagnosis()
     if why is not None:
-        raise WorkshopError(f"{why} {kept(folder)}")
+        raise WorkshopError(f"{why} {what_is_kept(folder)}")
 
 
 def _save(
@@ -216,64 +217,6 @@ def _write_log(folder: Path, state: RunState, trainer: Trainer) -> None:
         trainer.maps.save(folder / "pseudo_maps.npz")
 
 
-def _default_folder(config: Config, identity: dict[str, str]) -> Path:
-    """Name a run after its method and a hash of all that it depends on."""
-    text = config.digest() + json.dumps(identity, sort_keys=True)
-    digest = hashlib.sha256(text.encode()).hexdigest()[:10]
-    return Path("runs") / f"{config.method_name}-{digest}"
-
-
-def _start_folder(
-    folder: Path, config: Config, identity: dict[str, str], scenes: Scenes, split: Split
-) -> None:
-    """Write what does not change: the config and the names of the images."""
-    write_text(folder / "identity.json", json.dumps(identity))
-    for name in _FILES:
-        (folder / name).unlink(missing_ok=True)
-    split.save(folder / "split", scenes)
-    write_text(folder / "config.json", config.to_json())  # last: a run has begun
-
-
-def _check_same(folder: Path, config: Config, identity: dict[str, str]) -> None:
-    """Refuse to continue a run that was something else."""
-    text = (folder / "config.json").read_text(encoding="utf-8")
-    found = Config.from_json(text, method=_own_method(text, config))
-    changed = config.difference(found)
-    if changed:
-        what = ", ".join(f"{k}: {old} -> {new}" for k, (new, old) in changed.items())
-        raise WorkshopError(
-            f"{folder} holds a run of another config ({what}): choose another folder,"
-            " or start anew with resume=False (--fresh)."
-        )
-    other = what_differs(read_json(folder / "identity.json"), identity)
-    if other:
-        raise WorkshopError(
-            f"{folder} holds a run on {other}: choose another folder, or start anew"
-            " with resume=False (--fresh)."
-        )
-
-
-def _own_method(text: str, config: Config) -> Method | None:
-    """Return the method of one's own, if the folder's config names it."""
-    from workshop_lib.methods import METHODS
-
-    own = type(config.method) not in METHODS.values()
-    same = f'"name": {json.dumps(config.method_name)}' in text
-    return config.method if own and same else None
-
-
-def _out_of_memory(config: Config) -> str:
-    settings, run = config.optim, config.run
-    return (
-        f"out of memory with batch_size={settings.batch_size}, mu={settings.mu},"
-        f" size={config.data.size}, checkpointing={run.checkpointing},"
-        f" micro_batch={run.micro_batch}. checkpointing=True takes about a third of the"
-        " memory for a third more time and changes no number; micro_batch=16 takes as"
-        " much as 16 images do; a smaller size takes a quarter for half the side."
-        " `workshop budget` predicts what each needs."
-    )
-
-
 def _facts(
     trainer: Trainer, state: RunState, scenes: Scenes, split: Split
 ) -> dict[str, Any]:
@@ -292,3 +235,30 @@ def _facts(
         "is_rgb": scenes.is_rgb,
         **versions(),
     }
+
+
+@contextmanager
+def _signals_between_steps() -> Iterator[threading.Event]:
+    """Hold signals back until a step is complete: half a step cannot be saved.
+
+    Ctrl-C, and what a cluster sends to a job whose time is nearly over (SIGTERM,
+    SIGUSR1). A second Ctrl-C ends the program at once.
+    """
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop  # signals reach the main thread only
+        return
+    names = ("SIGINT", "SIGTERM", "SIGUSR1")  # not all of them on Windows
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+
+    def remember(signum: int, frame: object) -> None:
+        if signum == signal.SIGINT:
+            signal.signal(signum, before[signum] or signal.SIG_DFL)
+        stop.set()
+
+    before = {number: signal.signal(number, remember) for number in numbers}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)

@@ -10,7 +10,7 @@ __all__ = ["MemoryEstimate", "MemoryTracker", "estimate_memory"]
 import copy
 import math
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,14 +23,11 @@ from torch.utils.flop_counter import flop_registry
 
 from workshop_lib.config import Config
 from workshop_lib.methods import Batch, Method, TrainingSize
-from workshop_lib.models import Model
 from workshop_lib.models.predict import images_at_a_time
 from workshop_lib.sample import METADATA, Sample
-from workshop_lib.training.ema import Ema
 from workshop_lib.training.inputs import initial_model
-from workshop_lib.training.optim import build_optimizer
-from workshop_lib.training.precision import Precision
-from workshop_lib.training.step import training_step
+from workshop_lib.training.optim import Ema, build_optimizer
+from workshop_lib.training.step import Precision, training_step
 
 VALIDATION = 0.15  # fraction of the images, as `Split.random` draws them
 
@@ -58,13 +55,10 @@ class MemoryEstimate:
     @property
     def total(self) -> int:
         """Bytes at the fullest moment."""
-        held = self.weights + self.optimizer + self.average + self.method + self.images
-        step = self.kept + self.gradients + self.temporaries
-        return held + max(step, self.validation)
+        return sum(size for _, size in self.rows())
 
     def rows(self) -> list[tuple[str, int]]:
-        """Return what adds up to the total, with words for it."""
-        step = self.kept + self.gradients + self.temporaries
+        """Return what adds up to the total, in words."""
         rows = [
             ("weights", self.weights),
             ("optimiser", self.optimizer),
@@ -72,7 +66,7 @@ class MemoryEstimate:
             ("memory of the method", self.method),
             ("images of the data set", self.images),
         ]
-        if self.validation > step:
+        if self.validation > self.kept + self.gradients + self.temporaries:
             return [*rows, ("validation", self.validation)]
         return [
             *rows,
@@ -152,6 +146,9 @@ def estimate_memory(
     """
     size = size or (config.data.size, config.data.size)
     optim = config.optim
+    half = "bf16" if precision in ("bf16", "fp16") else "fp32"  # alike in size
+    autocast = Precision(half, "cpu")
+    scaler = autocast.scaler()
     with torch.device("meta"):  # no numbers are drawn for weights that nothing reads
         model = initial_model(config, dict(facts), load_pretrained=False)
         model.save_memory(
@@ -161,12 +158,9 @@ def estimate_memory(
         counts = (num_images, num_images, optim.batch_size, optim.mu, optim.steps)
         method.setup(model, TrainingSize(*counts))
         ema = Ema(model, optim.ema_decay)
-    half = "bf16" if precision in ("bf16", "fp16") else "fp32"  # alike in size
-    autocast = Precision(half, "cpu")
-    scaler = autocast.scaler()
-    with FakeTensorMode(), MemoryTracker() as tracker:
-        for module in (model, method, ema.model):
-            _make_fake(module)
+    with FakeTensorMode(allow_non_fake_inputs=True), MemoryTracker() as tracker:
+        for module in (model, ema.model, method):
+            module.to_empty(device="cpu")
         weights, average, of_method = (_size(m) for m in (model, ema.model, method))
         optimizer = build_optimizer(model, optim)
         kept = 0
@@ -187,9 +181,15 @@ def estimate_memory(
             method.after_step(model)
             method.log, method.pseudo_labels = {}, {}
             optimizer.zero_grad(set_to_none=True)  # as the next step begins
-        step = tracker.peak - start
-        flops = tracker.flops
-        validation = _validation(model, facts, size, num_images, tracker)
+        step, flops = tracker.peak - start, tracker.flops
+
+        held, tracker.peak = tracker.live, tracker.live
+        few = _fake_sample(facts, size, 1)
+        n = min(math.ceil(VALIDATION * num_images), images_at_a_time(few))
+        stored = _fake_sample(facts, size, n)
+        with torch.no_grad():
+            model.eval()({k: v.contiguous().clone() for k, v in stored.items()})
+        validation = tracker.peak - held
     kept -= start
     gradients = min(step - kept, sum(p.nbytes for p in model.parameters()))
     return MemoryEstimate(
@@ -240,38 +240,6 @@ def _fake_sample(facts: Mapping[str, Any], size: tuple[int, int], n: int) -> Sam
     if facts["metadata"]:
         sample[METADATA] = torch.empty(n, facts["metadata"])
     return sample
-
-
-def _validation(
-    model: Model,
-    facts: Mapping[str, Any],
-    size: tuple[int, int],
-    num_images: int,
-    tracker: MemoryTracker,
-) -> int:
-    """Run one batch of a validation; return the bytes that it takes."""
-    start, tracker.peak = tracker.live, tracker.live
-    model.eval()
-    few = _fake_sample(facts, size, 1)
-    n = min(math.ceil(VALIDATION * num_images), images_at_a_time(few))
-    stored = _fake_sample(facts, size, n)
-    with torch.no_grad():
-        model({k: v.contiguous().clone() for k, v in stored.items()})  # normalised
-    return tracker.peak - start
-
-
-def _make_fake(module: nn.Module) -> None:
-    """Exchange a module's tensors for fake ones of the same layout."""
-    make: Callable[[Tensor], Tensor] = lambda t: torch.empty_strided(  # noqa: E731
-        t.size(), t.stride(), dtype=t.dtype
-    )
-    for part in module.modules():
-        for name, p in part._parameters.items():
-            if p is not None:
-                part._parameters[name] = nn.Parameter(make(p), p.requires_grad)
-        for name, buffer in part._buffers.items():
-            if buffer is not None:
-                part._buffers[name] = make(buffer)
 
 
 def _size(module: nn.Module) -> int:

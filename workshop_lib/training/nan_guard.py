@@ -9,7 +9,7 @@ __all__ = [
     "EXPLODED",
     "DivergenceMonitor",
     "divergence_message",
-    "nonfinite_weights",
+    "nonfinite",
     "weights_message",
 ]
 
@@ -23,6 +23,7 @@ from workshop_lib.config import Config
 from workshop_lib.errors import listed
 from workshop_lib.ranks import gather_rows, mean_over_ranks, world_size
 from workshop_lib.sample import Sample
+from workshop_lib.training.optim import learning_rate
 
 # A cross-entropy of 1,000 nats gives the true class a probability of exp(-1000): no
 # network that learns is there. Measured on MiniEO: 2 to 4 in sound trainings, at most
@@ -86,7 +87,7 @@ class DivergenceMonitor:
         return min(found, key=lambda bad: bad[0], default=None)
 
 
-def nonfinite_weights(tensors: Iterable[Tensor]) -> bool:
+def nonfinite(tensors: Iterable[Tensor]) -> bool:
     """Return whether any tensor holds NaN or infinity, on any rank; one read."""
     fine = [t.isfinite().all() for t in tensors if t.is_floating_point()]
     fraction = mean_over_ranks(torch.stack(fine).all().double())
@@ -97,7 +98,6 @@ def divergence_message(
     step: int,
     losses: dict[str, float],
     config: Config,
-    lr: float,
     sensors: Sample,
     names: tuple[str, ...],
 ) -> str:
@@ -107,67 +107,71 @@ def divergence_message(
         step: counted from 1.
         losses: of that step, by name.
         config: of the training, with the number format that it used.
-        lr: learning rate at that step.
         sensors: stored images, searched for infinite values.
         names: of the images, N.
     """
+    optim = config.optim
     bad = [n for n, v in losses.items() if not abs(v) <= EXPLODED]
     bad = [n for n in bad if n != "loss"] or bad
     finite = all(math.isfinite(losses[name]) for name in bad)
+    slower = f"lower lr (now {optim.lr:g}; try {optim.lr / 10:g})"
+    advice = (
+        f"The steps are too large: {slower}, or use more warmup_steps (now"
+        f" {optim.warmup_steps})."
+    )
+    if not finite:
+        cold = [
+            f"{name}={value:g}"
+            for name, value in config.method.hyperparameters().items()
+            if name.endswith("temperature") and value < 1e-3
+        ]
+        if broken := _infinite_images(sensors, names):
+            advice = (
+                f"Infinite values in {len(broken)} of the images ({listed(broken)}):"
+                " repair them or leave them out."
+            )
+        elif cold:
+            advice = f"{listed(cold)}: raise it; scores divided by it overflow."
+        elif config.run.precision == "fp16":
+            advice = (
+                "fp16 has no numbers above 65,504: use precision='fp32', or 'bf16'"
+                f" where the machine has it; or {slower}."
+            )
     what = "exploded" if finite else "became NaN or infinite"
     values = ", ".join(f"{n} {v:.4g}" for n, v in losses.items())
-    start = (
-        f"{listed(bad)} {what} in step {step} of {config.optim.steps} ({values};"
-        f" learning rate {lr:.3g}). "
-    )
-    broken = [] if finite else _infinite_images(sensors, names)
-    if broken:
-        return start + (
-            f"Infinite values in {len(broken)} of the images ({listed(broken)}): mend"
-            " them or leave them out."
-        )
-    cold = [
-        f"{name}={value:g}"
-        for name, value in config.method.hyperparameters().items()
-        if name.endswith("temperature") and value < 1e-3
-    ]
-    if cold and not finite:
-        return start + (
-            f"{listed(cold)}: raise it; a softmax of numbers divided by almost nothing"
-            " overflows."
-        )
-    rate = config.optim.lr
-    slower = f"lower lr (now {rate:g}; try {rate / 10:g})"
-    if config.run.precision == "fp16" and not finite:
-        return start + (
-            "fp16 has no numbers above 65,504: use precision='fp32', or 'bf16' where"
-            f" the machine has it; or {slower}."
-        )
-    return start + (
-        f"The steps are too large: {slower}, or use more warmup_steps (now"
-        f" {config.optim.warmup_steps})."
+    return (
+        f"{listed(bad)} {what} in step {step} of {optim.steps} ({values}; learning rate"
+        f" {learning_rate(optim, step - 1):.3g}). {advice}"
     )
 
 
-def weights_message(step: int, config: Config, scale: float | None) -> str | None:
-    """Explain weights that are not finite; None if the loss scale of fp16 is sound.
+def weights_message(
+    step: int, lr: float, tensors: Iterable[Tensor], scale: float
+) -> str | None:
+    """Explain weights that are not finite, or an fp16 loss scale that has collapsed.
 
     Args:
-        scale: of the fp16 loss scaler; None where the weights hold NaN or infinity.
+        step: the last one taken, counted from 1.
+        lr: peak learning rate.
+        tensors: weights, and what the optimiser and the method remember.
+        scale: of the fp16 loss scaler; 1 in other formats.
+
+    Returns:
+        What is wrong and what to do; None if nothing is.
     """
-    if scale is None:
+    if nonfinite(tensors):
         return (
             f"after step {step} the weights, or what the optimiser or the method"
             " remembers, hold NaN or infinity although the loss was sound: a gradient"
-            f" overflowed. Lower lr (now {config.optim.lr:g})."
+            f" overflowed. Lower lr (now {lr:g})."
         )
-    if scale >= _LOSS_SCALE:
-        return None
-    return (
-        f"before step {step} no gradient was finite in fp16 for many steps in a row,"
-        " however small the loss was scaled: use precision='fp32', or 'bf16' where the"
-        " machine has it."
-    )
+    if scale < _LOSS_SCALE:
+        return (
+            f"before step {step} no gradient was finite in fp16 for many steps in a"
+            " row, however small the loss was scaled: use precision='fp32', or 'bf16'"
+            " where the machine has it."
+        )
+    return None
 
 
 def _infinite_images(sensors: Sample, names: tuple[str, ...]) -> list[str]:

@@ -1,20 +1,27 @@
-"""Pseudo-labels against the truth, class by class: for the log, never for training."""
+"""Pseudo-labels in the log: counted against the truth, and as maps over time."""
 
-__all__ = ["PseudoLabelCounts"]
+__all__ = ["PseudoLabelCounts", "PseudoMaps"]
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
+from workshop_lib.data.split import Split
+from workshop_lib.errors import WorkshopError
+from workshop_lib.files import UNREADABLE, write_or_explain
 from workshop_lib.models.heads import Head
+from workshop_lib.pixels import IGNORE
 from workshop_lib.ranks import mean_over_ranks, world_size
 from workshop_lib.training.log import Row
 
-USED, CORRECT, TRUE = range(3)  # the rows of the counts
+_TILES = 6  # whose maps are kept: a row of a figure
 
 
 class PseudoLabelCounts:
@@ -63,20 +70,18 @@ class PseudoLabelCounts:
             self.now = torch.zeros(shape, dtype=torch.float64, device=truth.device)
         known = head.known(truth).double()
         if len(head.class_shape) == 2:  # several labels: count those present
-            classes = torch.arange(truth.shape[1], device=truth.device).expand_as(truth)
+            labels = torch.arange(truth.shape[1], device=truth.device)
+            said = true = labels.expand_as(truth)
             present = (truth > 0.5).double()
             used = weight * known * (guess >= 0.5)
-            parts = {USED: used, CORRECT: used * present, TRUE: known * present}
-            self._count({row: (classes, value) for row, value in parts.items()})
-            return
-        hard = guess.argmax(1) if guess.ndim > weight.ndim else guess
-        used, true = weight * known, truth.long() * known.long()
-        right = used * (hard == true)
-        self._count({USED: (hard, used), CORRECT: (hard, right), TRUE: (true, known)})
-
-    def _count(self, rows: dict[int, tuple[Tensor, Tensor]]) -> None:
-        assert self.now is not None
-        for row, (classes, values) in rows.items():
+            correct, known = used * present, known * present
+        else:
+            said = guess.argmax(1) if guess.ndim > weight.ndim else guess
+            true = truth.long() * known.long()
+            used = weight * known
+            correct = used * (said == true)
+        rows = ((said, used), (said, correct), (true, known))
+        for row, (classes, values) in enumerate(rows):
             # Not torch.bincount: on a GPU it waits to learn the largest value
             self.now[row].index_add_(0, classes.flatten(), values.double().flatten())
 
@@ -84,7 +89,7 @@ class PseudoLabelCounts:
         """Close the interval that ends with a step.
 
         Returns:
-            `pseudo_accuracy` for the row of the log: right ones among those used, nan
+            `pseudo_accuracy` for the row of the log: right ones among those used, NaN
             if none was. Nothing at all for a method without pseudo-labels.
         """
         if self.now is None:
@@ -93,16 +98,15 @@ class PseudoLabelCounts:
         self.steps.append(step)
         self.closed.append(counts)
         self.now = None
-        used, correct = float(counts[USED].sum()), float(counts[CORRECT].sum())
+        used, correct, _ = (float(row.sum()) for row in counts)
         return {"pseudo_accuracy": correct / used if used else math.nan}
 
     def table(self) -> pd.DataFrame:
-        """Give a row per interval and class: step, class, used, correct, true."""
-        counts = [c.T.tolist() for c in self.closed]  # (intervals, K, 3)
+        """Return a row per interval and class: step, class, used, correct, true."""
         rows = [
             (step, name, *values)
-            for step, interval in zip(self.steps, counts, strict=True)
-            for name, values in zip(self.class_names, interval, strict=True)
+            for step, counts in zip(self.steps, self.closed, strict=True)
+            for name, values in zip(self.class_names, counts.T.tolist(), strict=True)
         ]
         return pd.DataFrame(rows, columns=["step", "class", "used", "correct", "true"])
 
@@ -117,9 +121,109 @@ class PseudoLabelCounts:
         return {"now": now, "steps": list(self.steps), "closed": closed}
 
     def load_state_dict(self, state: dict[str, Any], device: torch.device) -> None:
-        """Go on from a saved state."""
-        # Each rank goes on from its share, or their sum would count it several times
+        """Resume from a saved state."""
+        # Each rank resumes from its share, or their sum would count it several times
         now = state["now"]
         self.now = None if now is None else now.to(device) / world_size()
         self.steps = [int(step) for step in state["steps"]]
         self.closed = list(state["closed"])
+
+
+@dataclass
+class PseudoMaps:
+    """Maps of the same tiles over time: pseudo-labels in the making, for pictures.
+
+    Args:
+        index: (n,) positions of the tiles in the scenes.
+        steps: T steps after which the network looked at them.
+        maps: T of (n, H, W) uint8, the most probable class of each pixel.
+        sure: T of (n, H, W) uint8, its probability in per cent.
+    """
+
+    index: Tensor
+    steps: list[int] = field(default_factory=list)
+    maps: list[Tensor] = field(default_factory=list)
+    sure: list[Tensor] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, split: Split) -> "PseudoMaps":
+        """Choose the first unlabelled tiles without a label; labelled ones if none."""
+        alone = split.unlabeled[~torch.isin(split.unlabeled, split.labeled)]
+        return cls((alone if len(alone) else split.unlabeled)[:_TILES])
+
+    def add(self, step: int, probs: Tensor) -> None:
+        """Keep what the network predicts now. Shape: (n, K, H, W) probabilities."""
+        sure, best = probs.max(dim=1)
+        self.steps.append(step)
+        self.maps.append(best.to(torch.uint8))
+        self.sure.append((100 * sure).round().to(torch.uint8))
+
+    def columns(self, threshold: float, most: int = 5) -> dict[str, Tensor]:
+        """Return maps for `plots.mask_grid`: the pseudo-labels of some of the steps.
+
+        Args:
+            threshold: 0 to 1; pixels below it are 255, which is drawn white.
+            most: steps to show, evenly spread, the first and the last among them.
+
+        Returns:
+            "step 200", ...: (n, H, W) uint8.
+        """
+        last = len(self.steps) - 1
+        shown = sorted({round(k * last / max(1, most - 1)) for k in range(most)})
+        return {
+            f"step {self.steps[k]}": self.maps[k].masked_fill(
+                self.sure[k] < 100 * threshold, IGNORE
+            )
+            for k in shown
+        }
+
+    def save(self, path: Path) -> None:
+        """Write index, steps, maps (T, n, H, W) and sure into one `.npz` file.
+
+        Raises:
+            WorkshopError: no space or no permission; an old file is left as it was.
+        """
+        arrays = {
+            "index": self.index.cpu().numpy(),
+            "steps": np.array(self.steps, dtype=np.int64),
+            "maps": torch.stack(self.maps).numpy(),
+            "sure": torch.stack(self.sure).numpy(),
+        }
+
+        def write(temporary: Path) -> None:
+            with temporary.open("wb") as file:  # by name, numpy would add an ending
+                np.savez_compressed(file, **arrays)
+
+        write_or_explain(path, write)
+
+    @classmethod
+    def load(cls, path: Path) -> "PseudoMaps":
+        """Read what `save` wrote.
+
+        Raises:
+            WorkshopError: the file is missing, cut off, or something else.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                index, maps, sure = (
+                    torch.from_numpy(file[name]) for name in ("index", "maps", "sure")
+                )
+                return cls(index, file["steps"].tolist(), list(maps), list(sure))
+        except UNREADABLE as error:
+            raise WorkshopError(
+                f"cannot read the maps in {path} ({type(error).__name__}): a training"
+                " with task='segment' writes them; train again."
+            ) from error
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what `load_state_dict` takes."""
+        if not self.steps:
+            return {"steps": []}
+        maps, sure = torch.stack(self.maps), torch.stack(self.sure)
+        return {"steps": list(self.steps), "maps": maps, "sure": sure}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Resume from a saved state."""
+        self.steps = [int(step) for step in state["steps"]]
+        self.maps = list(state["maps"]) if self.steps else []
+        self.sure = list(state["sure"]) if self.steps else []

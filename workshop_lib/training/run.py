@@ -1,40 +1,41 @@
 """A finished (or interrupted) training as a folder, and how to open it again."""
 
-__all__ = ["CHECKPOINTS", "Run", "run_identity", "what_differs"]
+__all__ = [
+    "CHECKPOINTS",
+    "Run",
+    "check_same_run",
+    "default_folder",
+    "refuse_old_run",
+    "run_identity",
+    "start_folder",
+    "what_differs",
+]
 
+import hashlib
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
-import torch
 
 from workshop_lib.augment import BandNormalize, Normalize
 from workshop_lib.config import Config
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError, unknown_name
-from workshop_lib.files import read_json
+from workshop_lib.files import read_json, write_text
 from workshop_lib.models import Model
-from workshop_lib.training.checkpoint import load_checkpoint
+from workshop_lib.training.checkpoint import LAST, PREVIOUS, load_checkpoint
 from workshop_lib.training.inputs import initial_model
-from workshop_lib.training.pseudo_maps import PseudoMaps
+from workshop_lib.training.pseudo_labels import PseudoMaps
 
 CHECKPOINTS = ("best", "last", "initial")
-
-
-def run_identity(config: Config, scenes: Scenes, split: Split) -> dict[str, str]:
-    """Hash the images of a run and how they were split; of maps, all masks as well."""
-    found = {"images": scenes.digest(), "split": split.digest(scenes)}
-    maps = "cover" in config.model.heads
-    return {**found, "masks": scenes.mask_digest()} if maps else found
-
-
-def what_differs(found: dict[str, str], wanted: dict[str, str]) -> str:
-    """Describe how two identities differ; "" if it is the same run."""
-    words = {"images": "other images", "split": "another split of them"}
-    odd = [name for name, value in wanted.items() if found.get(name) != value]
-    return " and ".join(words.get(name, f"other {name}") for name in odd)
+# Everything that a training or an evaluation writes into the folder of a run.
+_FILES = (
+    *("config.json", "run.json", LAST, PREVIOUS, "best.pt", "log.csv"),
+    *("pseudo_labels.csv", "pseudo_maps.npz", "evaluation.json", "predictions.npz"),
+)
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Run:
     """The folder of a training and what is in it.
 
     `config.json` the settings, `log.csv` the table of validations, `best.pt` the
-    checkpoint with the best validation, `last.pt` the one a killed training goes on
+    checkpoint with the best validation, `last.pt` the one a killed training resumes
     from, `previous.pt` the one before, in case the last gets damaged,
     `pseudo_labels.csv` the counts of `PseudoLabelCounts` if the method makes
     pseudo-labels, `pseudo_maps.npz` a few maps over time if it makes maps, `run.json`
@@ -78,13 +79,7 @@ class Run:
             text = (folder / "config.json").read_text(encoding="utf-8")
             config = Config.from_json(text)
         facts = read_json(folder / "run.json")
-        try:
-            log = pd.read_csv(folder / "log.csv")
-        except ValueError as error:
-            raise WorkshopError(
-                f"{folder / 'log.csv'} is damaged ({error}): restore it or train again."
-            ) from error
-        return cls(folder, config, facts, log)
+        return cls(folder, config, facts, _read_table(folder / "log.csv"))
 
     @property
     def main_head(self) -> str:
@@ -105,7 +100,7 @@ class Run:
     @property
     def dense(self) -> bool:
         """Whether the main head predicts pixels."""
-        return bool(self.facts["heads"][self.main_head]["kind"] == "dense")
+        return self.metric == "miou"
 
     def pseudo_maps(self) -> PseudoMaps:
         """Read what the network made of a few unlabelled tiles over time.
@@ -131,12 +126,8 @@ class Run:
         path = self.folder / "pseudo_labels.csv"
         if not path.exists():
             return None
-        try:  # a class may be called "NA"
-            return pd.read_csv(path, dtype={"class": str}, keep_default_na=False)
-        except ValueError as error:
-            raise WorkshopError(
-                f"{path} is damaged ({error}): restore it or train again."
-            ) from error
+        # A class may be called "NA"
+        return _read_table(path, dtype={"class": str}, keep_default_na=False)
 
     def load_model(
         self,
@@ -161,22 +152,71 @@ class Run:
         if weights not in ("ema", "online"):
             raise unknown_name("weights", weights, ("ema", "online"))
         # Every checkpoint holds the normalisation, which training does not change.
-        file = "best" if which == "initial" else which
-        state = load_checkpoint(
-            self.folder / f"{file}.pt", needs=("model", "ema", "normalize")
-        )
+        file = self.folder / ("last.pt" if which == "last" else "best.pt")
+        state = load_checkpoint(file, needs=("model", "ema", "normalize"))
         initial = which == "initial"
         model = initial_model(self.config, self.facts, load_pretrained=initial)
         if not initial:
             model.load_state_dict(
                 state["ema"]["model"] if weights == "ema" else state["model"]
             )
-        widths = {name: len(v) for name, v in _means(state["normalize"]).items()}
-        normalize = Normalize(
-            {n: BandNormalize(torch.zeros(c), torch.ones(c)) for n, c in widths.items()}
+        found = state["normalize"]  # "bands.SENSOR.mean" and "bands.SENSOR.std"
+        bands = {
+            name: BandNormalize(found[f"bands.{name}.mean"], found[f"bands.{name}.std"])
+            for name in dict.fromkeys(key.split(".")[1] for key in found)
+        }
+        return model.eval(), Normalize(bands)
+
+
+def run_identity(config: Config, scenes: Scenes, split: Split) -> dict[str, str]:
+    """Hash the images of a run and how they were split; of maps, all masks as well."""
+    found = {"images": scenes.digest(), "split": split.digest(scenes)}
+    maps = "cover" in config.model.heads
+    return {**found, "masks": scenes.mask_digest()} if maps else found
+
+
+def what_differs(found: dict[str, str], wanted: dict[str, str]) -> str:
+    """Describe how two identities differ; "" if it is the same run."""
+    words = {"images": "other images", "split": "another split of them"}
+    odd = [name for name, value in wanted.items() if found.get(name) != value]
+    return " and ".join(words.get(name, f"other {name}") for name in odd)
+
+
+def default_folder(config: Config, identity: dict[str, str]) -> Path:
+    """Name a run after its method and a hash of all that it depends on."""
+    text = config.digest() + json.dumps(identity, sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:10]
+    return Path("runs") / f"{config.method_name}-{digest}"
+
+
+def start_folder(
+    folder: Path, config: Config, identity: dict[str, str], scenes: Scenes, split: Split
+) -> None:
+    """Write what does not change, and remove what another run has left."""
+    write_text(folder / "identity.json", json.dumps(identity))
+    for name in _FILES:
+        (folder / name).unlink(missing_ok=True)
+    split.save(folder / "split", scenes)
+    write_text(folder / "config.json", config.to_json())  # last: a run has begun
+
+
+def check_same_run(folder: Path, config: Config, identity: dict[str, str]) -> None:
+    """Refuse to continue a run that was something else.
+
+    Raises:
+        WorkshopError: another config, other images or another split; says what differs.
+    """
+    text = (folder / "config.json").read_text(encoding="utf-8")
+    changed = config.difference(Config.from_json(text, method=config.method))
+    other = what_differs(read_json(folder / "identity.json"), identity)
+    if changed:
+        what = ", ".join(f"{k}: {old} -> {new}" for k, (new, old) in changed.items())
+        other = f"another config ({what})"
+    if other:
+        raise WorkshopError(
+            f"{folder} holds a run with {other}: choose another folder, or start anew"
+            " with resume=False (--fresh)."
         )
-        normalize.load_state_dict(state["normalize"])
-        return model.eval(), normalize
 
 
 def refuse_old_run(folder: Path) -> None:
@@ -192,10 +232,10 @@ def refuse_old_run(folder: Path) -> None:
         )
 
 
-def _means(state: dict[str, Any]) -> dict[str, Any]:
-    """Return the means in a normalisation's state, by sensor."""
-    return {
-        key.removeprefix("bands.").removesuffix(".mean"): value
-        for key, value in state.items()
-        if key.endswith(".mean")
-    }
+def _read_table(path: Path, **options: Any) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path, **options)
+    except ValueError as error:
+        raise WorkshopError(
+            f"{path} is damaged ({error}): restore it or train again."
+        ) from error

@@ -4,6 +4,7 @@ __all__ = ["Trainer"]
 
 import copy
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -17,8 +18,11 @@ from workshop_lib.methods import Batch, Method, TrainingSize
 from workshop_lib.methods.base import heads_of
 from workshop_lib.models import Model
 from workshop_lib.ranks import own_rows
-from workshop_lib.training.distributed import from_rank_zero, rank_zero_first
-from workshop_lib.training.ema import Ema
+from workshop_lib.training.distributed import (
+    from_rank_zero,
+    rank_zero_first,
+    synchronize_batch_norm,
+)
 from workshop_lib.training.features import open_features
 from workshop_lib.training.inputs import (
     fit_heads,
@@ -28,24 +32,21 @@ from workshop_lib.training.inputs import (
     propagated_labels,
     read_inputs,
 )
-from workshop_lib.training.log import Row, RunningMeans
+from workshop_lib.training.log import Row, RunningMeans, validate
 from workshop_lib.training.nan_guard import (
     DivergenceMonitor,
     divergence_message,
-    nonfinite_weights,
     weights_message,
 )
-from workshop_lib.training.optim import (
-    build_optimizer,
-    cosine_7_16,
-    set_learning_rate,
+from workshop_lib.training.optim import Ema, build_optimizer, set_learning_rate
+from workshop_lib.training.pseudo_labels import PseudoLabelCounts, PseudoMaps
+from workshop_lib.training.step import (
+    Precision,
+    choose_precision,
+    random_numbers_of,
+    training_step,
+    trial_step,
 )
-from workshop_lib.training.precision import Precision, choose_precision, trial_step
-from workshop_lib.training.pseudo_labels import PseudoLabelCounts
-from workshop_lib.training.pseudo_maps import PseudoMaps
-from workshop_lib.training.step import random_numbers_of, training_step
-from workshop_lib.training.synced_batch_norm import synchronize_batch_norm
-from workshop_lib.training.validation import validate
 
 
 class Trainer:
@@ -68,50 +69,47 @@ class Trainer:
         self, config: Config, scenes: Scenes, split: Split, device: torch.device
     ) -> None:
         self.config, self.device = config, device
+        optim, seed = config.optim, config.run.seed
+        B, mu, steps = optim.batch_size, optim.mu, optim.steps
         split = split.unlabeled_from(config.data.unlabeled_from)
         self.names, self.val = scenes.names, split.val.to(device)
         self.method: Method = copy.deepcopy(config.method)
         self.inputs = read_inputs(config, scenes)
         features = self._open_features()
         self.inputs = self.inputs.to(device)
-        model = initial_model(config, self.inputs.facts()).to(device)
+        self.model = model = initial_model(config, self.inputs.facts()).to(device)
         model.save_memory(
             checkpointing=config.run.checkpointing, micro_batch=config.run.micro_batch
         )
-        fit_heads(
-            model, self.inputs, split.labeled.to(device), config.model.class_weighting
-        )
+        labeled = split.labeled.to(device)
+        fit_heads(model, self.inputs, labeled, config.model.class_weighting)
         norm = fit_normalize(model, self.inputs.sensors, split.unlabeled).to(device)
         self.views = open_views(config, self.inputs, self.method, norm, features)
-        self.precision = from_rank_zero(self._choose_precision(model))
+        self.precision = from_rank_zero(self._choose_precision())
         self.scaler = self.precision.scaler()
-        self.model = cast(Model, synchronize_batch_norm(model))
-        self.heads = dict(heads_of(self.model))
-        self.ema = Ema(self.model, config.optim.ema_decay)
-        B, mu, steps = config.optim.batch_size, config.optim.mu, config.optim.steps
+        synchronize_batch_norm(model)
+        self.heads = dict(heads_of(model))
+        self.main_head = next(iter(self.heads))  # chooses the checkpoint
+        self.ema = Ema(model, optim.ema_decay)
         size = TrainingSize(len(scenes), len(split.unlabeled), B, mu, steps)
-        self.method.setup(self.model, size)
+        self.method.setup(model, size)
         self.method.to(device)
         self.warmup = None
-        if config.optim.propagation_steps:
+        if optim.propagation_steps:
             self.warmup = propagated_labels(
                 self.method, self.inputs, self.views, split, device
             )
-        self.optimizer = build_optimizer(self.model, config.optim)
-        seed = config.run.seed
-        self.labeled = IndexStream(split.labeled, B, seed=seed, device=device)
+        self.optimizer = build_optimizer(model, optim)
+        self.labeled = IndexStream(labeled, B, seed=seed)
         self.unlabeled = IndexStream(
             split.unlabeled, B * mu, seed=seed + 1, device=device
         )
         self.generator = torch.Generator(device).manual_seed(seed)
         self.means = RunningMeans()
         self.monitor = DivergenceMonitor(device)
-        first = next(iter(self.inputs.heads))
-        self.main_head = first  # chooses the checkpoint, and names the log's columns
-        self.pseudo_labels = PseudoLabelCounts(self.inputs.class_names[first])
-        self.maps = (
-            PseudoMaps.of(split) if self.inputs.heads[first].kind == "dense" else None
-        )
+        self.pseudo_labels = PseudoLabelCounts(self.inputs.class_names[self.main_head])
+        dense = self.heads[self.main_head].dense
+        self.maps = PseudoMaps.of(split) if dense else None
         self.steps_done = 0
 
     @property
@@ -186,23 +184,15 @@ class Trainer:
         """
         bad = self.monitor.find()
         if bad is not None:
-            step, losses = bad
-            settings = self.config.optim
-            lr = settings.lr * cosine_7_16(
-                step - 1, settings.steps, settings.warmup_steps
-            )
             config = self.config.replace(precision=self.precision.name)
-            sensors = self.inputs.sensors
-            return divergence_message(step, losses, config, lr, sensors, self.names)
+            return divergence_message(*bad, config, self.inputs.sensors, self.names)
         moments = [m for s in self.optimizer.state.values() for m in s.values()]
         states = (self.model, self.ema.model, self.method)
         weights = [t for module in states for t in module.state_dict().values()]
         # Not the optimiser's step counters, which stay on the CPU
         weights += [m for m in moments if isinstance(m, Tensor) and m.ndim]
-        if nonfinite_weights(weights):
-            return weights_message(self.steps_done, self.config, None)
-        scale = self.scaler.get_scale() if self.scaler.is_enabled() else 1.0
-        return weights_message(self.steps_done, self.config, scale)
+        scale = self.scaler.get_scale()  # 1 except in fp16
+        return weights_message(self.steps_done, self.config.optim.lr, weights, scale)
 
     def weights(self) -> dict[str, Any]:
         """Return what is needed to use the model: online and averaged weights."""
@@ -266,15 +256,13 @@ class Trainer:
         self.inputs = replace(self.inputs, sensors=plain)
         return found
 
-    def _choose_precision(self, model: Any) -> Precision:
+    def _choose_precision(self) -> Precision:
         """Choose the number format; "auto" tries the network on a batch of its size."""
-        wanted = self.config.run.precision
-        if wanted != "auto":
-            return choose_precision(wanted, self.device)
         mu = self.config.optim.mu if self.method.views else 0
         n = self.config.optim.batch_size * (1 + mu)
         shapes = {k: tuple(v.shape[1:]) for k, v in self.inputs.sensors.items()}
-        return choose_precision(wanted, self.device, trial_step(model, n, shapes))
+        make_trial = partial(trial_step, self.model, n, shapes)
+        return choose_precision(self.config.run.precision, self.device, make_trial)
 
     @torch.inference_mode()
     def _probabilities(self, index: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from workshop_lib.evaluation.metrics import check_predictions
 from workshop_lib.pixels import IGNORE
 from workshop_lib.plots import AccessibleFigure, mask_grid
 from workshop_lib.plots.style import INK, PALETTE, house_style, new_axes
-from workshop_lib.training.pseudo_maps import PseudoMaps
+from workshop_lib.training.pseudo_labels import PseudoMaps
 
 _FEWEST = 20  # images, from which on a percentage means something
 

@@ -1,4 +1,4 @@
-"""Budget of a training before it starts: will it fit, and how long will it take?"""
+"""Cost of a training before it starts: will it fit, and how long will it take?"""
 
 __all__ = ["Budget", "Option", "budget"]
 
@@ -13,7 +13,6 @@ import torch
 
 from workshop_lib.config import Config
 from workshop_lib.data.random_scenes import random_scenes
-from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.session import memory as memory_of_device
@@ -23,15 +22,15 @@ from workshop_lib.training.memory import (
     MemoryEstimate,
     estimate_memory,
 )
-from workshop_lib.training.precision import relative_time, trial_step
+from workshop_lib.training.step import relative_time, trial_step
 from workshop_lib.training.trainer import Trainer
-from workshop_lib.training.validation import validate
 
 Clock = Callable[[], float]
+Change = tuple[str, dict[str, Any], str]  # name, settings, what else changes
 _USABLE = 0.9  # of the memory at hand: the rest is the allocator's own waste
-_MICRO_BATCHES = (32, 16, 8)
 _SMALLEST_IMAGE = 16
 _LONGEST = 1.5  # seconds that a timed step may take
+_VALIDATED = 16  # images of a timed validation
 
 
 @dataclass(frozen=True)
@@ -40,9 +39,11 @@ class Option:
 
     name: str
     changes: dict[str, Any]  # of the config
+    says: str  # what else changes
     need: MemoryEstimate
+    fits: bool  # into the memory at hand, with a tenth to spare
     seconds_per_step: float
-    says: str = ""  # what else changes
+    seconds: float  # of all steps and validations, without loading the data
 
     @property
     def flags(self) -> str:
@@ -61,10 +62,8 @@ class Option:
 class Budget:
     """Memory in bytes, time in seconds, as it is and with changes; print it."""
 
-    config: Config
     options: tuple[Option, ...]  # the first is the config as it is
     room: float  # bytes at hand
-    seconds_per_validation: float
 
     @property
     def memory(self) -> int:
@@ -74,27 +73,16 @@ class Budget:
     @property
     def seconds(self) -> float:
         """Seconds of all steps and validations, without loading the data."""
-        return self.seconds_with(self.options[0])
-
-    def seconds_with(self, option: Option) -> float:
-        """Return the seconds of the whole training with one of the options."""
-        steps = self.config.optim.steps
-        validations = math.ceil(steps / self.config.run.eval_every)
-        checked = validations * self.seconds_per_validation
-        return steps * option.seconds_per_step + checked
-
-    def fits(self, option: Option) -> bool:
-        """Return whether an option's memory is at hand, with a tenth to spare."""
-        return option.need.total <= _USABLE * self.room
+        return self.options[0].seconds
 
     @property
     def sentence(self) -> str:
         """Whether it fits; if not, the smallest change with which it does."""
         asked = f"{self.memory / 1e9:.2g} of {self.room / 1e9:.3g} GB"
         first, *others = self.options
-        if self.fits(first):
+        if first.fits:
             return f"It fits: {asked}, {_time(self.seconds)}."
-        option = next((o for o in others if self.fits(o)), None)
+        option = next((o for o in others if o.fits), None)
         if option is None:
             return (
                 f"It does not fit ({asked}), nor with any of these changes: choose a"
@@ -108,16 +96,14 @@ class Budget:
         )
 
     def __str__(self) -> str:
-        lines = [
-            f"{name:44s}{b / 1e6:9.1f} MB" for name, b in self.options[0].need.rows()
-        ]
-        lines += [f"{'together':44s}{self.memory / 1e6:9.1f} MB", ""]
-        lines.append(f"{'':44s}{'GB':>7s}{'s/step':>9s}{'in all':>9s}  fits")
+        rows = [*self.options[0].need.rows(), ("together", self.memory)]
+        lines = [f"{name:44s}{size / 1e6:9.1f} MB" for name, size in rows]
+        lines += ["", f"{'':44s}{'GB':>7s}{'s/step':>9s}{'in all':>9s}  fits"]
         for option in self.options:
             lines.append(
                 f"{option.name:44s}{option.need.total / 1e9:7.2f}"
-                f"{option.seconds_per_step:9.3f}{_time(self.seconds_with(option)):>9s}"
-                f"  {'yes' if self.fits(option) else 'no'}"
+                f"{option.seconds_per_step:9.3f}{_time(option.seconds):>9s}"
+                f"  {'yes' if option.fits else 'no'}"
             )
         return "\n".join([*lines, "", self.sentence])
 
@@ -157,128 +143,109 @@ def budget(
     if device.type == "cpu":
         tune_allocator()
     at_hand = memory_of_device(device)[0] * 2**30
-    scenes = random_scenes(facts, config.data.size)
-    trainer, ratio = _small_trainer(config, facts, scenes, device, at_hand / 2)
-    read = next(iter(trainer.inputs.sensors.values())).shape[2:]  # (H, W) of the model
-    stored = [*trainer.inputs.sensors.values(), *trainer.inputs.targets.values()]
-    stored += list(getattr(trainer.views, "features", {}).values())
-    image_bytes = sum(one.nbytes for one in stored) / len(scenes)
+    room = at_hand if room is None else room
+    trainer, flops = _small_trainer(config, facts, device, at_hand / 2)
+    step = _median_seconds(trainer.step, 3, device, clock)
+    look = _median_seconds(trainer.validate, 3, device, clock)
+    looks = math.ceil(config.optim.steps / config.run.eval_every)
+    looking = looks * math.ceil(VALIDATION * num_images) * look / _VALIDATED
 
-    def need(changed: Config, precision: str) -> MemoryEstimate:
-        scale = changed.data.size / config.data.size
-        return estimate_memory(
-            changed,
-            trainer.inputs.facts(),
-            size=(round(read[0] * scale), round(read[1] * scale)),
-            num_images=num_images,
-            image_bytes=round(image_bytes * scale**2),
-            precision=precision,
-        )
-
-    precision = trainer.precision.name
-    step = _median_seconds(trainer.step, 3, device, clock) * ratio
-    index = torch.arange(min(len(scenes), 16), device=device)
-    look = _median_seconds(
-        lambda: validate(trainer.model, trainer.views, index), 3, device, clock
-    )
-    as_it_is = Option("as it is", {}, need(config, precision), step)
-    options = [as_it_is]
-    for change in _changes(config, as_it_is.need, precision) * alternatives:
-        changed = config.replace(**change.settings)
-        wanted = str(change.settings.get("precision", precision))
-        needed = need(changed, wanted)
-        seconds = step * needed.flops / as_it_is.need.flops
-        if wanted != precision and device.type == "cpu":
+    def option(name: str, settings: dict[str, Any], says: str) -> Option:
+        precision = str(settings.get("precision", trainer.precision.name))
+        need = _need(config.replace(**settings), trainer, num_images, precision)
+        seconds = step * need.flops / flops
+        if precision != trainer.precision.name and device.type == "cpu":
             shapes = {k: tuple(v.shape[1:]) for k, v in trainer.inputs.sensors.items()}
             seconds *= relative_time(trial_step(trainer.model, 8, shapes))
-        options.append(
-            Option(change.name, change.settings, needed, seconds, change.says)
-        )
-    validated = math.ceil(VALIDATION * num_images)
-    return Budget(
-        config=config,
-        options=tuple(options),
-        room=at_hand if room is None else room,
-        # The averaged and the online weights look at each image
-        seconds_per_validation=2 * validated * look / len(index),
-    )
+        fits = need.total <= _USABLE * room
+        total = config.optim.steps * seconds + looking
+        return Option(name, settings, says, need, fits, seconds, total)
+
+    options = [option("as it is", {}, "")]
+    if alternatives:
+        changes = _changes(config, options[0].need, trainer.precision.name)
+        options += [option(*change) for change in changes]
+    return Budget(tuple(options), room)
 
 
 def _small_trainer(
-    config: Config,
-    facts: Mapping[str, Any],
-    scenes: Scenes,
-    device: torch.device,
-    room: float,
-) -> tuple[Trainer, float]:
+    config: Config, facts: Mapping[str, Any], device: torch.device, room: float
+) -> tuple[Trainer, int]:
     """Make a trainer whose steps are short and fit, warmed up by one step.
 
-    Returns:
-        The trainer, and how many of its steps one step of the config takes: their
-        arithmetic is very nearly proportional to the number of images.
-    """
-    every = torch.arange(len(scenes))
-    split = Split(labeled=every, unlabeled=every, val=every[:1], test=every[:0])
-    B, mu = config.optim.batch_size, config.optim.mu
-    base = config.replace(propagation_steps=0)
+    Its batch is the whole one, or a half, a quarter, and so on: whichever takes no
+    longer than `_LONGEST`, judged by a step of two labelled and two unlabelled images.
 
-    def trainer_of(batch: int, unlabeled: int) -> Trainer:
-        small = base.replace(batch_size=batch, mu=unlabeled)
+    Returns:
+        The trainer, and the arithmetic of its steps.
+    """
+    scenes = random_scenes(facts, config.data.size)
+    every = torch.arange(len(scenes))
+    split = Split(every, every, val=every[:_VALIDATED], test=every[:0])
+
+    def trainer_of(batch: int, mu: int) -> Trainer:
+        small = config.replace(propagation_steps=0, batch_size=batch, mu=mu)
         trainer = Trainer(small, scenes, split, device)
         trainer.step()
         return trainer
 
-    least = min(2, B)
+    batch, least = config.optim.batch_size, min(2, config.optim.batch_size)
     probe = trainer_of(least, 1)
+    n, precision = len(scenes), probe.precision.name
+    flops = _need(probe.config, probe, n, precision).flops
     seconds = _median_seconds(probe.step, 1, device, time.perf_counter)
-    images = least * 2  # labelled and unlabelled ones of the probe's step
-    fraction = min(1.0, _LONGEST / (seconds * B * (1 + mu) / images))
-    batch = int(B * fraction)
     while batch >= least:
-        small = base.replace(batch_size=batch)
-        if estimate_memory(small, probe.inputs.facts()).total <= room:
-            return trainer_of(batch, mu), B / batch
+        need = _need(config.replace(batch_size=batch), probe, n, precision)
+        if need.total <= room and seconds * need.flops / flops <= _LONGEST:
+            return trainer_of(batch, config.optim.mu), need.flops
         batch //= 2
-    return probe, B * (1 + mu) / images
+    return probe, flops
 
 
-@dataclass(frozen=True)
-class _Change:
-    name: str
-    settings: dict[str, Any]
-    says: str = ""
+def _need(
+    config: Config, trainer: Trainer, num_images: int, precision: str
+) -> MemoryEstimate:
+    """Predict the memory of a config on images such as those of a trainer."""
+    sensors, targets = trainer.inputs.sensors, trainer.inputs.targets
+    stored = [*sensors.values(), *targets.values()]
+    stored += list(getattr(trainer.views, "features", {}).values())
+    image_bytes = sum(one.nbytes for one in stored) / len(trainer.names)
+    height, width = next(iter(sensors.values())).shape[2:]  # that the model reads
+    scale = config.data.size / trainer.config.data.size
+    return estimate_memory(
+        config,
+        trainer.inputs.facts(),
+        size=(round(height * scale), round(width * scale)),
+        num_images=num_images,
+        image_bytes=round(image_bytes * scale**2),
+        precision=precision,
+    )
 
 
-def _changes(config: Config, need: MemoryEstimate, precision: str) -> list[_Change]:
+def _changes(config: Config, need: MemoryEstimate, precision: str) -> list[Change]:
     """List what may be changed, from what changes least to what changes most."""
     n, run = need.images_with_gradient, config.run
-    blocks = not config.model.features  # a head on features has none
-    changes = []
-    if blocks and not run.checkpointing:
-        spared = {"checkpointing": True}
-        changes.append(_Change("checkpointing", spared, "no number changes"))
+    pixels = not config.model.features  # a head on features has no blocks
+    spared = {"checkpointing": True}
+    found: list[Change] = []
+    if pixels and not run.checkpointing:
+        found.append(("checkpointing", spared, "no number changes"))
     if precision == "fp32":
-        changes.append(_Change("half precision (bf16)", {"precision": "bf16"}))
+        found.append(("half precision (bf16)", {"precision": "bf16"}, ""))
     if getattr(config.method, "joint_forward", False):
         says = "the weak view has batch statistics of its own"
-        apart = {"joint_forward": False}
-        changes.append(_Change("weak view apart, without gradient", apart, says))
-    least = min(_MICRO_BATCHES)
-    for m in (*_MICRO_BATCHES, 0):  # 0: the least, with checkpointing as well
-        if not blocks or (m or least) >= min(n, run.micro_batch or n):
-            continue
-        says = f"batch norm takes its statistics from {m or least} images, not {n}"
-        settings: dict[str, Any] = {"micro_batch": m or least}
-        if m:
-            changes.append(_Change(f"micro-batches of {m}", settings, says))
-        else:
-            name = f"checkpointing, micro-batches of {least}"
-            changes.append(_Change(name, {"checkpointing": True, **settings}, says))
+        name = "weak view apart, without gradient"
+        found.append((name, {"joint_forward": False}, says))
+    for m, more in ((32, {}), (16, {}), (8, {}), (8, spared)):
+        if pixels and m < min(n, run.micro_batch or n):
+            name = f"micro-batches of {m}" + (", checkpointing" if more else "")
+            says = f"batch norm takes its statistics from {m} images, not {n}"
+            found.append((name, {**more, "micro_batch": m}, says))
     for size in (config.data.size * 3 // 4, config.data.size // 2):
-        if blocks and size >= _SMALLEST_IMAGE:
-            says = "smaller images show less"
-            changes.append(_Change(f"images of {size} pixels", {"size": size}, says))
-    return changes
+        if pixels and size >= _SMALLEST_IMAGE:
+            name = f"images of {size} pixels"
+            found.append((name, {"size": size}, "smaller images show less"))
+    return found
 
 
 def _median_seconds(
