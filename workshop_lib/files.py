@@ -6,8 +6,10 @@ __all__ = [
     "free_space",
     "human_size",
     "read_json",
+    "read_npz",
     "remove_unfinished",
     "require_disk_space",
+    "write_npz",
     "write_or_explain",
     "write_text",
     "write_whole",
@@ -20,7 +22,7 @@ import pickle
 import shutil
 import uuid
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +127,43 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise WorkshopError(f"{path} holds no JSON object: make it anew.")
     return found
+
+
+def write_npz(path: Path, **arrays: Any) -> None:
+    """Write arrays to one compressed `.npz` file, which `numpy.load` can open too.
+
+    Raises:
+        WorkshopError: no space or no permission; an existing file is left as it was.
+    """
+    import numpy as np  # not needed by most of those who import this module
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:  # by name, numpy would add an ending
+            np.savez_compressed(file, **arrays)
+
+    write_or_explain(path, write)
+
+
+def read_npz(path: Path | str, names: Sequence[str], advice: str) -> list[Any]:
+    """Read arrays that `write_npz` wrote; nothing in the file is ever executed.
+
+    Args:
+        path: the file.
+        names: of the arrays wanted.
+        advice: what to do if they cannot be read; ends the message.
+
+    Raises:
+        WorkshopError: it is missing, cut off, or something else.
+    """
+    import numpy as np
+
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return [file[name] for name in names]
+    except UNREADABLE as error:
+        raise WorkshopError(
+            f"cannot read {path} ({type(error).__name__}): {advice}"
+        ) from error
 
 
 def require_disk_space(folder: Path | str, size: int, what: str) -> None:

@@ -5,47 +5,53 @@ Classes that a network has learnt to distinguish lie apart, before any classifie
 
 __all__ = [
     "Embeddings",
+    "embed",
+    "embed_run",
     "export_embeddings",
     "knn_accuracy",
     "nearest",
     "silhouette",
 ]
 
+import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics import silhouette_score
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
+from torch import Tensor
 
-from workshop_lib.errors import WorkshopError
-from workshop_lib.files import UNREADABLE, write_or_explain, write_text
+from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.split import PARTS, Split
+from workshop_lib.errors import WorkshopError, unknown_name
+from workshop_lib.evaluation.inference import check_fits, stored_views
+from workshop_lib.files import read_npz, write_npz, write_or_explain
+from workshop_lib.models.predict import embed as embed_images
+from workshop_lib.session import pick_device
+from workshop_lib.training.run import Run
 
 Vectors = NDArray[np.float32]
+Which = Literal["features", "projection"]
+Checkpoint = Literal["best", "last", "initial"]
 
 
 @dataclass(frozen=True, eq=False)
 class Embeddings:
     """One vector per image, with the images' labels and names.
 
-    Args:
-        vectors: (N, D) float32.
-        labels: (N,) true classes, 0 to K-1.
-        names: N names of the images.
-        class_names: K names.
-
     Raises:
         WorkshopError: lengths that differ, no image, or values that are not finite.
     """
 
-    vectors: Vectors
-    labels: NDArray[np.int64]
-    names: tuple[str, ...]
-    class_names: tuple[str, ...]
+    vectors: Vectors  # (N, D)
+    labels: NDArray[np.int64]  # (N,) true classes, 0 to K-1
+    names: tuple[str, ...]  # N, of the images
+    class_names: tuple[str, ...]  # K
 
     def __post_init__(self) -> None:
         shape, N = self.vectors.shape, len(self.names)
@@ -70,21 +76,75 @@ class Embeddings:
         Raises:
             WorkshopError: it is missing, damaged or something else.
         """
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                return cls(
-                    vectors=file["vectors"],
-                    labels=file["labels"],
-                    names=tuple(file["names"].tolist()),
-                    class_names=tuple(file["class_names"].tolist()),
-                )
-        except WorkshopError:
-            raise
-        except UNREADABLE as error:
-            raise WorkshopError(
-                f"cannot read {path} as embeddings ({type(error).__name__}): give the"
-                " embeddings.npz that `workshop embed` wrote."
-            ) from error
+        names = ("vectors", "labels", "names", "class_names")
+        advice = "give the embeddings.npz that `workshop embed` wrote."
+        vectors, labels, images, classes = read_npz(path, names, advice)
+        return cls(vectors, labels, tuple(images.tolist()), tuple(classes.tolist()))
+
+
+def embed_run(
+    run: Run,
+    scenes: Scenes,
+    split: Split,
+    part: str = "test",
+    which: Which = "features",
+    checkpoint: Checkpoint = "best",
+) -> Embeddings:
+    """Embed one part of a run's images with its network.
+
+    Looking at the test images is fine as long as nothing is changed because of what you
+    see; to choose among runs or settings, look at "val".
+
+    Args:
+        run, scenes, split: a finished run and the data it was trained on.
+        part: "labeled", "unlabeled", "val" or "test".
+        which: "features" are the classifier's input; "projection" the unit vectors of
+            the projection head, where the model has one.
+        checkpoint: "best" by validation, "last", or "initial": before training.
+
+    Raises:
+        WorkshopError: other data than the run's, an unknown name, or a model without a
+            projection.
+    """
+    if part not in PARTS:
+        raise unknown_name("part", part, PARTS)
+    check_fits(run, scenes, split)
+    return embed(run, scenes, getattr(split, part), which, checkpoint)
+
+
+def embed(
+    run: Run,
+    scenes: Scenes,
+    index: Tensor,
+    which: Which = "features",
+    checkpoint: Checkpoint = "best",
+) -> Embeddings:
+    """Embed some images with the network of a run.
+
+    Args:
+        run: a finished run with one class per image.
+        scenes: images of the same sensors.
+        index: (n,) positions of the images, such as `split.test`.
+        which, checkpoint: as of `embed_run`.
+
+    Raises:
+        WorkshopError: images with several labels each, or a model without a projection.
+    """
+    if scenes.multi_label:
+        raise WorkshopError(
+            "images with several labels each have no single class to mark a point by:"
+            " embed a run with one class per image."
+        )
+    model, normalize = run.load_model(checkpoint)
+    plain = stored_views(run, scenes)[0]
+    network = model.to(pick_device())
+    vectors = embed_images(network, plain, normalize, which, index=index)  # (n, D)
+    return Embeddings(
+        vectors=vectors.numpy(),
+        labels=scenes.labels[index].cpu().numpy(),
+        names=tuple(scenes.names[i] for i in index.tolist()),
+        class_names=scenes.class_names,
+    )
 
 
 def knn_accuracy(memory: Embeddings, queries: Embeddings, k: int = 1) -> float:
@@ -205,45 +265,31 @@ def export_embeddings(
     Raises:
         WorkshopError: a map's name is taken, or nothing can be written there.
     """
-    folder = Path(folder)
+    maps = maps or {}
     arrays: dict[str, NDArray[Any]] = {
         "vectors": embeddings.vectors,
         "labels": embeddings.labels,
         "names": np.array(embeddings.names),
         "class_names": np.array(embeddings.class_names),
     }
-    taken = sorted(set(arrays) & set(maps or {}))
-    if taken:
+    if taken := sorted(arrays.keys() & maps.keys()):
         raise WorkshopError(
             f"a map is called {taken[0]!r}, which is taken: use another name than"
             f" {', '.join(arrays)}."
         )
-    arrays.update(maps or {})
-    paths = [folder / n for n in ("embeddings.npz", "vectors.tsv", "metadata.tsv")]
-    write_or_explain(paths[0], lambda temporary: _save_npz(temporary, arrays))
+    files = ("embeddings.npz", "vectors.tsv", "metadata.tsv")
+    paths = [Path(folder) / name for name in files]
+    write_npz(paths[0], **arrays, **maps)
     table = pd.DataFrame(embeddings.vectors)
-    write_or_explain(paths[1], lambda temporary: _save_tsv(temporary, table))
-    write_text(paths[2], _metadata(embeddings))
+    _write_tsv(paths[1], table, header=False, float_format="%.6g")
+    classes = [embeddings.class_names[k] for k in embeddings.labels]
+    table = pd.DataFrame({"name": embeddings.names, "class": classes})
+    # The projector knows no quotes: a tab would begin another column
+    table = table.replace("\t", " ", regex=True)
+    _write_tsv(paths[2], table, quoting=csv.QUOTE_NONE)
     return paths
 
 
-def _save_npz(path: Path, arrays: Mapping[str, Any]) -> None:
-    with path.open("wb") as file:  # given a path, numpy would add .npz to its name
-        np.savez_compressed(file, **arrays)
-
-
-def _save_tsv(path: Path, table: pd.DataFrame) -> None:
-    table.to_csv(
-        path, sep="\t", header=False, index=False, float_format="%.6g",
-        lineterminator="\n",
-    )  # fmt: skip
-
-
-def _metadata(embeddings: Embeddings) -> str:
-    """One line per vector. The projector knows no quotes: a tab would be a column."""
-    rows = [("name", "class")]
-    rows += [
-        (name.replace("\t", " "), embeddings.class_names[k].replace("\t", " "))
-        for name, k in zip(embeddings.names, embeddings.labels.tolist(), strict=True)
-    ]
-    return "".join(f"{name}\t{class_name}\n" for name, class_name in rows)
+def _write_tsv(path: Path, table: pd.DataFrame, **options: Any) -> None:
+    options |= {"sep": "\t", "index": False, "lineterminator": "\n"}
+    write_or_explain(path, lambda temporary: table.to_csv(temporary, **options))

@@ -3,6 +3,7 @@
 __all__ = [
     "Scores",
     "agreement",
+    "check_finite",
     "check_predictions",
     "class_rates",
     "mean_of_known",
@@ -94,37 +95,15 @@ class Scores:
         return float(found.low), float(found.high)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers and lists for JSON; NaN, which JSON lacks, becomes None.
-
-        The averages are included for readers; `from_dict` computes them again.
-        """
-        return {
-            "class_names": list(self.class_names),
-            "accuracy": self.accuracy,
-            "top_k": self.top_k,
-            "k": self.k,
-            "kappa": plain(self.kappa),
-            "macro_recall": plain(self.macro_recall),
-            "macro_f1": plain(self.macro_f1),
-            "mean_iou": plain(self.mean_iou),
-            "recall": [plain(v) for v in self.recall],
-            "precision": [plain(v) for v in self.precision],
-            "f1": [plain(v) for v in self.f1],
-            "iou": [plain(v) for v in self.iou],
-            "confusion": self.confusion.tolist(),
-        }
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "Scores":
-        """Rebuild scores from `to_dict`: from the confusion matrix and `top_k`."""
-        try:
-            matrix, names = values["confusion"], values["class_names"]
-            top_k, k = values["top_k"], values["k"]
-        except KeyError as error:
-            raise WorkshopError(
-                f"these are not saved scores: {error} is missing. Evaluate again."
-            ) from error
-        return scores_from_confusion(matrix, names, top_k=top_k, k=k)
+        """Return plain numbers and lists for JSON; NaN, which JSON lacks, is None."""
+        return plain(
+            {
+                **vars(self),
+                "macro_recall": self.macro_recall,
+                "macro_f1": self.macro_f1,
+                "mean_iou": self.mean_iou,
+            }
+        )
 
 
 def score(
@@ -218,7 +197,7 @@ def agreement(counts: NDArray[np.int64]) -> tuple[Floats, Floats]:
 
 
 def check_predictions(probs: Tensor, labels: Tensor, num_classes: int) -> None:
-    """Check that predictions can be scored against labels.
+    """Refuse predictions that cannot be scored against labels.
 
     Args:
         probs: (N, K) probabilities.
@@ -234,14 +213,22 @@ def check_predictions(probs: Tensor, labels: Tensor, num_classes: int) -> None:
             f"probabilities of shape {tuple(probs.shape)}, labels of shape"
             f" {tuple(labels.shape)}, {K} classes: expected (N, {K}) and (N,)."
         )
-    if len(labels) == 0:
-        raise WorkshopError("no images to score: the test part is empty; split again.")
+    check_finite(probs)
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= K:
         raise WorkshopError(
             f"labels from {low} to {high} with {K} classes: labels must lie in"
             f" 0..{K - 1}; leave out images without a label."
         )
+
+
+def check_finite(probs: Tensor) -> None:
+    """Refuse predictions of no image, and those of a training that diverged.
+
+    Shape: (N, K).
+    """
+    if len(probs) == 0:
+        raise WorkshopError("no images to score: the test part is empty; split again.")
     bad = int(probs.isnan().any(dim=1).sum())
     if bad:
         raise WorkshopError(
@@ -259,9 +246,15 @@ def mean_of_known(values: Floats) -> Floats:
     return _ratio(np.where(known, values, 0).sum(axis=-1), known.sum(axis=-1))
 
 
-def plain(value: float) -> float | None:
-    """Return None for NaN, which JSON lacks."""
-    return None if math.isnan(value) else float(value)
+def plain(value: Any) -> Any:
+    """Return a value as JSON holds it: lists for arrays and tuples, None for NaN."""
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, dict):
+        return {key: plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(each) for each in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _ratio(part: ArrayLike, whole: ArrayLike) -> Floats:

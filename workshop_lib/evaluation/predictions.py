@@ -1,16 +1,27 @@
-"""Predictions of the test images, kept image by image for comparisons."""
+"""Predictions of a run: kept for each test image, and made of new image files."""
 
-__all__ = ["Predictions"]
+__all__ = ["PredictedFiles", "Predictions", "predict_files", "run_temperature"]
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
+from workshop_lib.data.read.images import OnError, PictureReader, read_images
+from workshop_lib.data.read.index import find_images, index_files
 from workshop_lib.errors import WorkshopError
-from workshop_lib.files import UNREADABLE, write_or_explain
+from workshop_lib.evaluation.calibration import COLDEST, apply_temperature
+from workshop_lib.evaluation.inference import sensor_views
+from workshop_lib.files import read_json, read_npz, write_npz
+from workshop_lib.models.predict import predict_mean
+from workshop_lib.session import pick_device
+from workshop_lib.training.run import Run
+
+PRESENT = 0.5  # of several labels: probability from which an image has the label
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,48 +48,39 @@ class Predictions:
         return self.probs.argmax(dim=1) == self.truth
 
     def save(self, path: Path) -> None:
-        """Write everything to one `.npz` file, which `numpy.load` can open too.
+        """Write everything to one `.npz` file.
 
         Raises:
             WorkshopError: no space or no permission; an old file is left as it was.
         """
-
-        def write(temporary: Path) -> None:
-            with temporary.open(
-                "wb"
-            ) as file:  # given a path, numpy would add .npz to its name
-                np.savez_compressed(
-                    file,
-                    names=np.array(self.names, dtype=np.str_),
-                    truth=self.truth.cpu().numpy(),
-                    probs=self.probs.cpu().numpy(),
-                    class_names=np.array(self.class_names, dtype=np.str_),
-                    source=np.array(self.source, dtype=np.str_),
-                )
-
-        write_or_explain(path, write)
+        write_npz(
+            path,
+            names=np.array(self.names, dtype=np.str_),
+            truth=self.truth.cpu().numpy(),
+            probs=self.probs.cpu().numpy(),
+            class_names=np.array(self.class_names, dtype=np.str_),
+            source=np.array(self.source, dtype=np.str_),
+        )
 
     @classmethod
     def load(cls, path: Path) -> "Predictions":
-        """Read a file that `save` wrote; nothing in it is ever executed.
+        """Read a file that `save` wrote.
 
         Raises:
             WorkshopError: the file is missing, cut off, or something else.
         """
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                return cls(
-                    names=tuple(file["names"].tolist()),
-                    truth=torch.from_numpy(file["truth"]),
-                    probs=torch.from_numpy(file["probs"]),
-                    class_names=tuple(file["class_names"].tolist()),
-                    source=str(file["source"]),
-                )
-        except UNREADABLE as error:
-            raise WorkshopError(
-                f"cannot read the predictions in {path} ({type(error).__name__}):"
-                " delete the file and run `workshop evaluate` on that run again."
-            ) from error
+        names, truth, probs, classes, source = read_npz(
+            path,
+            ("names", "truth", "probs", "class_names", "source"),
+            "delete the file and run `workshop evaluate` on that run again.",
+        )
+        return cls(
+            tuple(names.tolist()),
+            torch.from_numpy(truth),
+            torch.from_numpy(probs),
+            tuple(classes.tolist()),
+            str(source),
+        )
 
     def in_order_of(self, other: "Predictions") -> "Predictions":
         """Put these predictions into the order of others on the same images.
@@ -109,3 +111,176 @@ class Predictions:
         return Predictions(
             names, self.truth[rows], self.probs[rows], self.class_names, self.source
         )
+
+
+@dataclass(frozen=True)
+class PredictedFiles:
+    """Predicted classes of N image files.
+
+    Args:
+        table: a row per image. Of one class per image: image (its name), class,
+            confidence, second_class, second_confidence, and raw_confidence, which is
+            before the temperature. Of several labels: image, labels and their
+            probabilities (each separated by "; "; only those above 0.5), and
+            confidence: how certain the least certain of the K answers is, 0.5 to 1.
+        paths: of the same images, in the same order.
+        probs: (N, K), calibrated; of several labels each 0 to 1 by itself.
+        class_names: all K classes of the model.
+        several: whether an image may have several labels, or none.
+        temperature: that the confidence was calibrated with; None if uncalibrated.
+        note: images that were left out or resized; empty if none.
+    """
+
+    table: pd.DataFrame
+    paths: tuple[Path, ...]
+    probs: Tensor
+    class_names: tuple[str, ...]
+    several: bool = False
+    temperature: float | None = None
+    note: str = ""
+
+    def images_of(self, name: str) -> pd.DataFrame:
+        """Return the rows of the images that were given a class, or a label."""
+        k = self.class_names.index(name)
+        if self.several:
+            return self.table[(self.probs[:, k] >= PRESENT).numpy()]
+        return self.table[self.table["class"] == name]
+
+
+def predict_files(
+    run: Run, images: Iterable[Path], on_error: OnError = "raise"
+) -> PredictedFiles:
+    """Classify image files, with a calibrated confidence.
+
+    The confidence is calibrated with the temperature that `evaluate` fitted on the
+    validation images, so that about 80 % of the images at 80 % are right, as long as
+    they resemble those that the model was trained on. The probabilities of several
+    labels per image are not calibrated.
+
+    Args:
+        run: a training on RGB images, from pixels or on features, whose main head
+            predicts one class per image, or several labels.
+        images: files and folders; folders are searched with their subfolders.
+        on_error: "raise" an error that lists every unreadable file, or "skip" them.
+
+    Raises:
+        WorkshopError: a model that needs more than red, green and blue, or predicts
+            something else; no such file or folder, no images, or files that cannot be
+            read.
+    """
+    several = _check(run)
+    names = _names(images)
+    found = read_images(
+        PictureReader(index_files(names)), run.config.data.size, on_error=on_error
+    )
+    model, normalize = run.load_model()
+    views = sensor_views(run, {"rgb": found.images})
+    probs = predict_mean(model.to(pick_device()), views, normalize)[run.main_head]
+    paths = tuple(Path(name) for name in found.names)
+    files = [names[path] for path in paths]
+    classes, note = run.class_names, found.note
+    if several:
+        present = probs[:, 1].double()  # (N, K)
+        table = _label_table(files, present, classes)
+        return PredictedFiles(table, paths, present, classes, several=True, note=note)
+    temperature = run_temperature(run)
+    raw = probs.double()  # (N, K)
+    calibrated = apply_temperature(raw, temperature) if temperature else raw
+    table = _class_table(files, raw, calibrated, classes)
+    return PredictedFiles(
+        table, paths, calibrated, classes, temperature=temperature, note=note
+    )
+
+
+def run_temperature(run: Run) -> float | None:
+    """Return the temperature that `evaluate` fitted for a run, if it is usable.
+
+    None if the run was not evaluated, or if every validation image was right: nothing
+    then shows how confident is too confident.
+
+    Raises:
+        WorkshopError: evaluation.json is damaged.
+    """
+    path = run.folder / "evaluation.json"
+    if not path.exists():
+        return None
+    fitted = read_json(path).get("calibration", {}).get("temperature")
+    return float(fitted) if fitted and fitted > 1.01 * COLDEST else None
+
+
+def _check(run: Run) -> bool:
+    """Return whether the run predicts several labels; refuse what files cannot give."""
+    kind = run.facts["heads"][run.main_head]["kind"]
+    if kind == "dense":
+        raise WorkshopError(
+            f"{run.folder} predicts a class per pixel: make maps with `workshop map`."
+        )
+    if kind == "regression":
+        raise WorkshopError(
+            f"{run.folder} predicts the number {run.main_head!r}, not classes: load the"
+            " images as Scenes and use `predict_run`."
+        )
+    inputs = [*run.facts["sensors"], *run.config.data.metadata]
+    if not run.facts["is_rgb"] or inputs not in (["rgb"], ["features"]):
+        needs = inputs if run.facts["is_rgb"] else run.facts["bands"]
+        raise WorkshopError(
+            f"{run.folder} was trained on {', '.join(needs)}: image files have red,"
+            " green and blue only. Train on a folder of images first."
+        )
+    return bool(kind == "multilabel")
+
+
+def _class_table(
+    files: list[str], raw: Tensor, probs: Tensor, classes: tuple[str, ...]
+) -> pd.DataFrame:
+    top, index = probs.topk(2, dim=1)  # (N, 2) each
+    return pd.DataFrame(
+        {
+            "image": files,
+            "class": [classes[k] for k in index[:, 0].tolist()],
+            "confidence": top[:, 0].numpy().round(4),
+            "second_class": [classes[k] for k in index[:, 1].tolist()],
+            "second_confidence": top[:, 1].numpy().round(4),
+            "raw_confidence": raw.max(dim=1).values.numpy().round(4),
+        }
+    )
+
+
+def _label_table(
+    files: list[str], probs: Tensor, classes: tuple[str, ...]
+) -> pd.DataFrame:
+    likeliest = probs.argsort(dim=1, descending=True).tolist()
+    present = [
+        [(classes[k], float(values[k])) for k in order if values[k] >= PRESENT]
+        for values, order in zip(probs, likeliest, strict=True)
+    ]
+    return pd.DataFrame(
+        {
+            "image": files,
+            "labels": ["; ".join(name for name, _ in one) for one in present],
+            "probabilities": ["; ".join(f"{p:.4f}" for _, p in one) for one in present],
+            "confidence": probs.maximum(1 - probs).amin(dim=1).numpy().round(4),
+        }
+    )
+
+
+def _names(images: Iterable[Path]) -> dict[Path, str]:
+    """List the files, each with its name: relative to its folder, or as given."""
+    found: dict[Path, str] = {}
+    missing = []
+    for place in images:
+        if place.is_dir():
+            inside = find_images(place)
+            found.update((p, p.relative_to(place).as_posix()) for p in inside)
+        elif place.exists():
+            found[place] = place.as_posix()
+        else:
+            missing.append(str(place))
+    if missing:
+        raise WorkshopError(
+            f"no such image or folder: {', '.join(missing)}. Give image files, or"
+            " folders of them."
+        )
+    if not found:
+        raise WorkshopError("give at least one image, or a folder of images.")
+    return found

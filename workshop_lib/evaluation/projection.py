@@ -35,12 +35,6 @@ Points = NDArray[np.float32]
 Arrays = dict[str, NDArray[Any]]  # the points drawn, by name, for the export
 
 
-def _iterations(kind: type) -> str:
-    """Return the argument's name: scikit-learn 1.5 renamed it, 1.7 dropped the old."""
-    known = inspect.signature(kind).parameters
-    return "max_iter" if "max_iter" in known else "n_iter"
-
-
 def pca(vectors: Points, dims: int = 2) -> tuple[Points, NDArray[np.float64]]:
     """Project onto the directions of largest variance.
 
@@ -95,6 +89,9 @@ def tsne(
             f"perplexity={perplexity}, max_iter={max_iter}: use 5 to 50 neighbours and"
             " at least 250 steps."
         )
+    # scikit-learn 1.5 renamed it, 1.7 dropped the old name
+    known = inspect.signature(TSNE).parameters
+    steps = "max_iter" if "max_iter" in known else "n_iter"
     fitted = TSNE(
         dims,
         perplexity=min(perplexity, (len(unit) - 1) / 3),
@@ -103,7 +100,7 @@ def tsne(
         learning_rate=max(len(unit) / 48, 1.0),
         init="pca",
         random_state=seed,
-        **{_iterations(TSNE): max_iter},
+        **{steps: max_iter},
     )
     points: Points = fitted.fit_transform(unit).astype(np.float32)
     return points
@@ -178,46 +175,46 @@ def maps_2d(
     Returns:
         The figure; and "drawn" (n,) indices, "tsne_2d" and "pca_2d" (n, 2).
     """
-    drawn, vectors, labels = _drawn(embeddings, most, seed)
-    linear, shares = pca(vectors, 2)
-    points = tsne(vectors, 2, seed=seed)
-    axis_names = tuple(
-        f"PC {i}: {100 * share:.0f} % of variance"
-        for i, share in enumerate(shares.tolist(), 1)
-    )
+    arrays, percents = _projected(embeddings, 2, most, seed)
+    labels = embeddings.labels[arrays["drawn"]]
+    axis_names = tuple(f"PC {i}: {p} % of variance" for i, p in enumerate(percents, 1))
     panels = [
-        Panel("t-SNE", points, labels, note=note),
-        Panel("PCA", linear, labels, axis_names),
+        Panel("t-SNE", arrays["tsne_2d"], labels, note=note),
+        Panel("PCA", arrays["pca_2d"], labels, axis_names),
     ]
     figure = plots.embedding_grid(panels, embeddings.class_names, title=title)
-    return figure, {"drawn": drawn, "tsne_2d": points, "pca_2d": linear}
+    return figure, arrays
 
 
 def maps_3d(
-    embeddings: Embeddings,
-    *,
-    title: str = "Where the network puts the images, in 3-D",
-    most: int = 2000,
-    seed: int = 0,
+    embeddings: Embeddings, *, title: str, most: int = 2000, seed: int = 0
 ) -> tuple[AccessibleFigure, Arrays]:
     """Draw t-SNE and PCA in 3-D, each from two sides, as one hides the depth.
 
     Arguments as in `maps_2d`; returns the figure; "drawn", "tsne_3d" and "pca_3d".
     """
-    drawn, vectors, labels = _drawn(embeddings, most, seed)
-    linear, shares = pca(vectors, 3)
-    points = tsne(vectors, 3, seed=seed)
-    percents = ", ".join(f"{100 * share:.0f}" for share in shares.tolist())
-    note = f"axes show {percents} % of the variance"
+    arrays, percents = _projected(embeddings, 3, most, seed)
+    labels = embeddings.labels[arrays["drawn"]]
+    note = f"axes show {', '.join(percents)} % of the variance"
     panels = [
-        Panel(f"{name}, from {side}", where, labels, note=words, azimuth=azimuth)
-        for name, where, words in (("t-SNE", points, ""), ("PCA", linear, note))
+        Panel(f"{name}, from {side}", arrays[key], labels, note=words, azimuth=azimuth)
+        for name, key, words in (("t-SNE", "tsne_3d", ""), ("PCA", "pca_3d", note))
         for side, azimuth in (("one side", -60.0), ("another", 30.0))
     ]
-    figure = plots.embedding_grid(
-        panels, embeddings.class_names, title=title, columns=2
-    )
-    return figure, {"drawn": drawn, "tsne_3d": points, "pca_3d": linear}
+    names = embeddings.class_names
+    return plots.embedding_grid(panels, names, title=title, columns=2), arrays
+
+
+def _projected(
+    embeddings: Embeddings, dims: int, most: int, seed: int
+) -> tuple[Arrays, list[str]]:
+    """Choose images and project them; return the variance along each axis in %."""
+    drawn = sample_per_class(embeddings.labels, most, seed)
+    vectors = embeddings.vectors[drawn]
+    linear, fractions = pca(vectors, dims)
+    points = tsne(vectors, dims, seed=seed)
+    arrays = {"drawn": drawn, f"tsne_{dims}d": points, f"pca_{dims}d": linear}
+    return arrays, [f"{100 * fraction:.0f}" for fraction in fractions.tolist()]
 
 
 def draw_neighbours(
@@ -226,7 +223,7 @@ def draw_neighbours(
     queries: NDArray[np.int64],
     *,
     k: int = 5,
-    title: str = "Nearest neighbours",
+    title: str = "Nearest neighbours by cosine",
 ) -> AccessibleFigure:
     """Show images, and beside each its k nearest neighbours.
 
@@ -238,21 +235,14 @@ def draw_neighbours(
         title: heading of the figure.
 
     Raises:
-        WorkshopError: an index out of range, or a name that is not in the scenes.
+        WorkshopError: an index out of range.
     """
-    found, similarity = nearest(
-        embeddings.vectors, queries, min(k, len(embeddings) - 1)
-    )
-    where = {name: i for i, name in enumerate(scenes.names)}
+    few = min(k, len(embeddings) - 1)
+    found, similarity = nearest(embeddings.vectors, queries, few)
     shown, inverse = np.unique(np.append(queries, found), return_inverse=True)
-    missing = [n for n in (embeddings.names[i] for i in shown) if n not in where]
-    if missing:
-        raise WorkshopError(
-            f"image {missing[0]!r} is not in these scenes: give those that the"
-            " embeddings were made of."
-        )
-    index = [where[embeddings.names[i]] for i in shown]
     inverse = inverse.reshape(-1).astype(np.int64)
+    where = {name: i for i, name in enumerate(scenes.names)}
+    index = [where[embeddings.names[i]] for i in shown]
     return plots.neighbours(
         scenes.images[index],
         scenes.bands,
@@ -263,10 +253,3 @@ def draw_neighbours(
         similarity,
         title=title,
     )
-
-
-def _drawn(
-    embeddings: Embeddings, most: int, seed: int
-) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
-    drawn = sample_per_class(embeddings.labels, most, seed)
-    return drawn, embeddings.vectors[drawn], embeddings.labels[drawn]

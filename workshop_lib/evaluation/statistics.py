@@ -1,4 +1,4 @@
-"""Confidence intervals over test images and over seeds, and a paired test of models."""
+"""Confidence intervals over test images, and a paired test of two models."""
 
 __all__ = [
     "Interval",
@@ -6,11 +6,10 @@ __all__ = [
     "bootstrap_interval",
     "mcnemar",
     "score_intervals",
-    "seed_interval",
 ]
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,15 +34,11 @@ _SIGNIFICANT = 0.05  # p-values below are called a significant difference
 
 @dataclass(frozen=True)
 class Interval:
-    """A value, and the range it would fall in if the experiment were repeated.
-
-    `deviation` is that of the resamples (the standard error), or of the single seeds.
-    """
+    """A value, and the range it would fall in with other test images."""
 
     value: float
     low: float
     high: float
-    deviation: float
 
     def __str__(self) -> str:
         return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
@@ -62,7 +57,7 @@ def bootstrap_interval(
     Draws as many images as there are, with replacement, many times; the interval is the
     middle of the metric's values (Efron 1979, percentiles). It does not cover what
     another draw of the labels would change, which with few labels is more: repeat with
-    other seeds and use `seed_interval` for that.
+    other seeds, and give `scipy.stats.ttest_1samp` the results for that.
 
         >>> right = [1, 1, 0, 1, 1, 1, 0, 1, 1, 1]
         >>> print(bootstrap_interval(np.mean, right))
@@ -81,8 +76,18 @@ def bootstrap_interval(
         WorkshopError: no images, arrays of different lengths, a level outside 0 to 1.
     """
     tables = [np.asarray(array) for array in arrays]
-    N = _rows(tables)
-    _check(level, resamples)
+    lengths = {table.shape[0] if table.ndim else 0 for table in tables}
+    if len(lengths) != 1 or lengths == {0}:
+        raise WorkshopError(
+            f"arrays of shape {[table.shape for table in tables]}: give one or more,"
+            " with the same number of rows, at least one."
+        )
+    if not 0 < level < 1 or resamples < 1:
+        raise WorkshopError(
+            f"level={level}, resamples={resamples}: give a level between 0 and 1, as"
+            " 0.95, and at least 1 resample, usually 2,000."
+        )
+    (N,) = lengths
 
     def measure(rows: NDArray[np.int64]) -> Floats:  # (R, N) -> (R,)
         drawn = [table[rows] for table in tables]
@@ -96,10 +101,8 @@ def bootstrap_interval(
     return _percentiles(measure(np.arange(N)[None]).item(), values, level)
 
 
-def score_intervals(
-    scores: Scores, *, level: float = 0.95, resamples: int = 2000, seed: int = 0
-) -> dict[str, Interval]:
-    """Bootstrap every score of a confusion matrix at once.
+def score_intervals(scores: Scores) -> dict[str, Interval]:
+    """Bootstrap every score of a confusion matrix at once: 95 %, 2,000 resamples.
 
     Drawing N images with replacement and counting them in a confusion matrix is the
     same as drawing N cells of that matrix, each as probable as its count: no list of
@@ -107,55 +110,20 @@ def score_intervals(
 
     Returns:
         Intervals of `accuracy`, `kappa`, `macro_recall`, `macro_precision`, `macro_f1`.
-
-    Raises:
-        WorkshopError: a level outside 0 to 1, no resamples.
     """
-    _check(level, resamples)
     counts, K = scores.confusion, len(scores.class_names)
     total = int(counts.sum())
-    rng, chances = np.random.default_rng(seed), counts.ravel() / total
+    rng, chances = np.random.default_rng(0), counts.ravel() / total
     parts = [
         _summarized(rng.multinomial(total, chances, n).reshape(n, K, K))
-        for n in _batches(resamples, counts.size)
+        for n in _batches(2000, counts.size)
     ]
-    resampled = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
     return {
-        name: _percentiles(float(getattr(scores, name)), values, level)
-        for name, values in resampled.items()
+        name: _percentiles(
+            float(getattr(scores, name)), np.concatenate([p[name] for p in parts]), 0.95
+        )
+        for name in parts[0]
     }
-
-
-def seed_interval(values: Sequence[float], level: float = 0.95) -> Interval:
-    """Compute the mean over seeds, and the interval of the mean of very many seeds.
-
-    Student's t, n - 1 degrees of freedom: with the usual three to five seeds the
-    interval is much wider than mean ± deviation. To compare two methods that were run
-    with the same seeds, give the differences, seed by seed: if the interval does not
-    contain 0, the difference is more than chance.
-
-        >>> print(seed_interval([0.91, 0.88, 0.93, 0.90, 0.92]))
-        0.908 (0.884 to 0.932)
-
-    Args:
-        values: one figure per seed.
-        level: of the interval, 0 to 1.
-
-    Returns:
-        Mean, interval and deviation (n - 1) of the values; NaN both from a single seed.
-
-    Raises:
-        WorkshopError: no values, or a level outside 0 to 1.
-    """
-    _check(level)
-    figures = np.asarray(values, dtype=np.float64)
-    n = _rows([figures])
-    mean = float(figures.mean())
-    if n == 1:
-        return Interval(mean, math.nan, math.nan, math.nan)
-    deviation = float(figures.std(ddof=1))
-    half = float(stats.t.ppf((1 + level) / 2, n - 1)) * deviation / math.sqrt(n)
-    return Interval(mean, mean - half, mean + half, deviation)
 
 
 @dataclass(frozen=True)
@@ -278,23 +246,6 @@ def _batches(resamples: int, size: int) -> list[int]:
 def _percentiles(value: float, values: Floats, level: float) -> Interval:
     known = values[~np.isnan(values)]  # a resample may lack what the metric needs
     if len(known) == 0:
-        return Interval(value, math.nan, math.nan, math.nan)
+        return Interval(value, math.nan, math.nan)
     low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(value, float(low), float(high), float(known.std()))
-
-
-def _rows(tables: Sequence[NDArray[Any]]) -> int:
-    lengths = {table.shape[0] if table.ndim else 0 for table in tables}
-    if len(lengths) != 1 or lengths == {0}:
-        raise WorkshopError(
-            f"arrays of shape {[table.shape for table in tables]}: give one or more,"
-            " with the same number of rows, at least one."
-        )
-    return lengths.pop()
-
-
-def _check(level: float, resamples: int = 1) -> None:
-    if not 0 < level < 1:
-        raise WorkshopError(f"level={level}: give a number between 0 and 1, as 0.95.")
-    if resamples < 1:
-        raise WorkshopError(f"resamples={resamples}: use at least 1, usually 2,000.")
+    return Interval(value, float(low), float(high))

@@ -4,24 +4,29 @@ __all__ = ["CheckpointScores", "Evaluation", "evaluate"]
 
 import json
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
 
+from workshop_lib.augment import Normalize
 from workshop_lib.data.dataset import targets_of
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
-from workshop_lib.evaluation.borders import border_accuracy
 from workshop_lib.evaluation.calibration import Calibration, calibrate
+from workshop_lib.evaluation.head_metrics import (
+    MultilabelScores,
+    RegressionScores,
+    border_accuracy,
+    score_multilabel,
+    score_regression,
+)
+from workshop_lib.evaluation.inference import check_fits, stored_views
 from workshop_lib.evaluation.metrics import Scores, plain, score, scores_from_confusion
-from workshop_lib.evaluation.multilabel import MultilabelScores, score_multilabel
 from workshop_lib.evaluation.predictions import Predictions
-from workshop_lib.evaluation.regression import RegressionScores, score_regression
-from workshop_lib.evaluation.run_inputs import check_fits, stored_views
 from workshop_lib.evaluation.statistics import score_intervals
 from workshop_lib.files import read_json, write_text
 from workshop_lib.models import Model
@@ -97,22 +102,19 @@ class Evaluation:
         found: dict[str, Any] = {
             "kind": self.kind,
             "metric": self.metric,
-            "value": plain(self.value),
+            "value": self.value,
             "weights": "best by validation, averaged",
             "scores": self.scores.to_dict(),
-            "intervals": {k: [plain(v) for v in i] for k, i in self.intervals.items()},
-            "checkpoints": [
-                {**asdict(c), "val": plain(c.val), "test": plain(c.test)}
-                for c in self.checkpoints
-            ],
-            "others": {name: plain(value) for name, value in self.others.items()},
+            "intervals": self.intervals,
+            "checkpoints": [vars(one) for one in self.checkpoints],
+            "others": self.others,
         }
         if self.calibration is not None:
             found["calibration"] = self.calibration.to_dict()
         if self.kind == "dense":
-            found["accuracy_beside_borders"] = plain(self.beside_borders)
-            found["accuracy_inside"] = plain(self.inside)
-        return found
+            found["accuracy_beside_borders"] = self.beside_borders
+            found["accuracy_inside"] = self.inside
+        return plain(found)
 
 
 def evaluate(run: Run, scenes: Scenes, split: Split) -> Evaluation:
@@ -129,67 +131,46 @@ def evaluate(run: Run, scenes: Scenes, split: Split) -> Evaluation:
     check_fits(run, scenes, split)
     views = stored_views(run, scenes)
     targets = targets_of(scenes, tuple(run.facts["heads"]))
-    checkpoints, predicted = _all_checkpoints(run, views, targets, split.test)
-    main = run.main_head
-    mine, truth = predicted[main], targets[main][split.test]
-    others = {
-        name: _metric(run, name, values, targets[name][split.test])
-        for name, values in predicted.items()
-        if name != main
-    }
+    truths = {name: values[split.test] for name, values in targets.items()}
+    checkpoints, predicted = _all_checkpoints(run, views, truths, split.test)
+    main, names = run.main_head, run.class_names
+    found, truth = predicted.pop(main), truths[main]
     kind = run.facts["heads"][main]["kind"]
-    about: dict[str, Any] = {"kind": kind, "metric": run.metric, "others": others}
-    names = run.class_names
+    scores: Scores | MultilabelScores | RegressionScores
+    more: dict[str, Any] = {}
     match kind:
         case "categorical":
-            scores = score(mine, truth, names)
+            scores = score(found, truth, names)
             boot = score_intervals(scores)
             intervals = {name: (one.low, one.high) for name, one in boot.items()}
             # Wilson's works even where all images are right: no resample would differ
-            intervals["accuracy"] = scores.interval()
+            more["intervals"] = intervals | {"accuracy": scores.interval()}
             model, normalize = run.load_model()
-            val = predict_mean(
-                model.to(pick_device()), views, normalize, index=split.val
-            )[main]
-            calibration = calibrate(val, targets[main][split.val], mine, truth)
-            about |= {"intervals": intervals, "calibration": calibration}
-            result = Evaluation(
-                scores=scores, predicted=mine, checkpoints=checkpoints, **about
-            )
+            val = _predict(run, model, normalize, views, split.val)[main]
+            more["calibration"] = calibrate(val, targets[main][split.val], found, truth)
             images = tuple(scenes.names[i] for i in split.test.tolist())
-            source = Path(run.config.data.name).name
-            _keep(run, Predictions(images, truth, mine, names, source))
+            source, path = run.config.data.name, run.folder / "predictions.npz"
+            if not path.exists():
+                kept = Predictions(images, truth, found, names, Path(source).name)
+                kept.save(path)
         case "dense":
-            counts = pixel_confusion(truth, mine, len(names))
-            beside, inside = border_accuracy(truth, mine)
-            result = Evaluation(
-                scores=scores_from_confusion(counts.numpy(), names),
-                predicted=mine,
-                checkpoints=checkpoints,
-                beside_borders=beside,
-                inside=inside,
-                **about,
-            )
+            counts = pixel_confusion(truth, found, len(names))
+            scores = scores_from_confusion(counts.numpy(), names)
+            more["beside_borders"], more["inside"] = border_accuracy(truth, found)
         case "multilabel":
-            result = Evaluation(
-                scores=score_multilabel(mine, truth, names),
-                predicted=mine,
-                checkpoints=checkpoints,
-                **about,
-            )
+            scores = score_multilabel(found, truth, names)
         case _:
-            result = Evaluation(
-                scores=score_regression(mine, truth),
-                predicted=mine,
-                checkpoints=checkpoints,
-                **about,
-            )
+            scores = score_regression(found, truth)
+    others = {k: _metric(run, k, v, truths[k]) for k, v in predicted.items()}
+    result = Evaluation(
+        kind, run.metric, scores, found, checkpoints, others=others, **more
+    )
     _write(run, result)
     return result
 
 
 def _all_checkpoints(
-    run: Run, views: list[Sample], targets: dict[str, Tensor], index: Tensor
+    run: Run, views: list[Sample], truths: dict[str, Tensor], index: Tensor
 ) -> tuple[tuple[CheckpointScores, ...], dict[str, Tensor]]:
     """Predict with best and last, averaged and online weights.
 
@@ -199,7 +180,6 @@ def _all_checkpoints(
     log, found = run.log.set_index("step"), []
     done: dict[tuple[int, str], dict[str, Tensor]] = {}  # best may be last
     main = run.main_head
-    truth = targets[main][index]
     for which in get_args(Which):
         path = run.folder / f"{which}.pt"
         step = int(load_checkpoint(path, needs=("step",))["step"])
@@ -211,13 +191,13 @@ def _all_checkpoints(
             column = f"val_{run.metric}{suffix}"
             known = column in log.columns and step in log.index
             val = float(log.loc[step, column]) if known else math.nan
-            test = _metric(run, main, done[step, weights][main], truth)
+            test = _metric(run, main, done[step, weights][main], truths[main])
             found.append(CheckpointScores(which, weights, step, val, test))
     return tuple(found), done[found[0].step, "ema"]
 
 
 def _predict(
-    run: Run, model: Model, normalize: Any, views: list[Sample], index: Tensor
+    run: Run, model: Model, normalize: Normalize, views: list[Sample], index: Tensor
 ) -> dict[str, Tensor]:
     """Predict a few images at a time; of pixels only the likeliest class is kept."""
     heads, model = run.facts["heads"], model.to(pick_device())
@@ -252,11 +232,6 @@ def _metric(run: Run, name: str, predicted: Tensor, truth: Tensor) -> float:
             return score_regression(predicted, truth).r2
 
 
-def _keep(run: Run, predictions: Predictions) -> None:
-    if not (run.folder / "predictions.npz").exists():
-        predictions.save(run.folder / "predictions.npz")
-
-
 def _write(run: Run, result: Evaluation) -> None:
     """Write evaluation.json; an existing one must agree with the result."""
     path, now = run.folder / "evaluation.json", plain(result.value)
@@ -267,9 +242,9 @@ def _write(run: Run, result: Evaluation) -> None:
     if "value" not in written:
         raise WorkshopError(f"{path} holds no scores: delete it; evaluate again.")
     before = written["value"]
-    if (before is None) != (now is None) or (
-        before is not None and now is not None and abs(before - now) > 0.005
-    ):
+    nothing = None in (before, now)  # NaN, as JSON holds it
+    same = before == now if nothing else abs(before - now) <= 0.005
+    if not same:
         raise WorkshopError(
             f"{path} says {result.metric} {before}, now it is {now}: the images or the"
             " checkpoint have changed since. Train again in a new folder."

@@ -1,0 +1,236 @@
+"""Scores of other heads: several labels per image, a number, and borders in maps."""
+
+__all__ = [
+    "BORDER_ERRORS",
+    "MultilabelScores",
+    "RegressionScores",
+    "border_accuracy",
+    "border_errors",
+    "score_multilabel",
+    "score_regression",
+]
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    f1_score,
+    hamming_loss,
+    mean_absolute_error,
+    mean_squared_error,
+    precision_recall_fscore_support,
+    r2_score,
+)
+from torch import Tensor
+from torch.nn import functional as F
+
+from workshop_lib.errors import WorkshopError
+from workshop_lib.evaluation.metrics import check_finite, mean_of_known, plain
+from workshop_lib.pixels import IGNORE
+
+Floats = NDArray[np.float64]
+
+# A wrong border is half a pixel of mixed ground; a wrong inside is a field taken for
+# another: which of the two prevails shows what to work at.
+BORDER_ERRORS = ("right", "wrong beside a border", "wrong inside")
+_TILES = 256  # at a time
+
+
+@dataclass(frozen=True, eq=False)
+class MultilabelScores:
+    """Scores of one model on one set of images with several labels each.
+
+    All values lie in 0..1. Per-class values have shape (K,) and are NaN where they are
+    undefined: the recall and the average precision of a class without images, the
+    precision of one that is never predicted. The macro averages leave NaN out.
+
+    - `recall`, `precision`, `f1`: each class by itself, as a yes-or-no question.
+    - `average_precision`: area under precision against recall over all thresholds; 1 if
+      all images with the class are ranked before all without it.
+    - `micro_f1`: over all N * K answers together; common classes count more.
+    - `micro_average_precision`: the same for the average precision.
+    - `exact_match`: fraction of images with every label right.
+    - `hamming_loss`: fraction of the N * K answers that are wrong.
+    """
+
+    class_names: tuple[str, ...]
+    support: NDArray[np.int64]  # (K,) images with the class
+    recall: Floats
+    precision: Floats
+    f1: Floats
+    average_precision: Floats
+    micro_f1: float
+    micro_average_precision: float
+    exact_match: float
+    hamming_loss: float
+
+    @property
+    def macro_f1(self) -> float:
+        """Mean of the classes' F1; each class counts the same, rare or common."""
+        return float(mean_of_known(self.f1))
+
+    @property
+    def mean_average_precision(self) -> float:
+        """Mean of the classes' average precision (mAP)."""
+        return float(mean_of_known(self.average_precision))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers and lists for JSON, None for NaN."""
+        return plain(
+            {
+                **vars(self),
+                "macro_f1": self.macro_f1,
+                "mean_average_precision": self.mean_average_precision,
+            }
+        )
+
+
+def score_multilabel(
+    probs: Tensor,
+    labels: Tensor,
+    class_names: Sequence[str],
+    threshold: float = 0.5,
+) -> MultilabelScores:
+    """Score the probabilities of each class against the labels.
+
+    Args:
+        probs: (N, K) each 0 to 1: the sigmoid of the logits. Logits are refused: a
+            threshold of 0.5 on them is a common mistake. With float64
+            (`logits.double().sigmoid()`) nearly certain values stay distinct.
+        labels: (N, K) 1 where the image has the class, else 0.
+        class_names: K names, at least two.
+        threshold: a class is predicted where its probability is at least this.
+
+    Raises:
+        WorkshopError: shapes do not fit, no images, values outside 0 to 1, NaN.
+    """
+    names, K = tuple(str(name) for name in class_names), len(class_names)
+    if probs.shape != labels.shape or probs.shape != (len(probs), K) or K < 2:
+        raise WorkshopError(
+            f"probabilities of shape {tuple(probs.shape)}, labels of shape"
+            f" {tuple(labels.shape)}, {K} classes: expected (N, {K}) both, of two"
+            " classes or more (one alone is a yes-or-no question for `score`)."
+        )
+    check_finite(probs)
+    if not 0 < threshold < 1:
+        raise WorkshopError(f"threshold={threshold}: give a probability, usually 0.5.")
+    if not bool(((labels == 0) | (labels == 1)).all()):
+        raise WorkshopError(
+            "labels other than 0 and 1: give 1 for each class that an image has."
+        )
+    low, high = float(probs.min()), float(probs.max())
+    if low < 0 or high > 1:
+        raise WorkshopError(
+            f"values from {low:.2f} to {high:.2f} are no probabilities: give"
+            " logits.sigmoid()."
+        )
+    p, y = probs.double().cpu().numpy(), labels.cpu().numpy().astype(np.int64)
+    predicted = (p >= threshold).astype(np.int64)
+    precision, recall, f1, support = precision_recall_fscore_support(
+        y, predicted, average=None, zero_division=np.nan
+    )
+    return MultilabelScores(
+        names,
+        np.asarray(support, dtype=np.int64),
+        recall,
+        precision,
+        f1,
+        np.array([_average_precision(y[:, k], p[:, k]) for k in range(K)]),
+        micro_f1=float(f1_score(y, predicted, average="micro", zero_division=np.nan)),
+        micro_average_precision=_average_precision(y.ravel(), p.ravel()),
+        exact_match=float(accuracy_score(y, predicted)),
+        hamming_loss=float(hamming_loss(y, predicted)),
+    )
+
+
+def _average_precision(y: NDArray[np.int64], p: Floats) -> float:
+    """Compute scikit-learn's; NaN, not 0, where no image has the class."""
+    return float(average_precision_score(y, p)) if y.any() else math.nan
+
+
+@dataclass(frozen=True)
+class RegressionScores:
+    """What one model reached on the images whose number is known.
+
+    `mae` and `rmse` are in the unit of the number; `r2` is 1 for a perfect prediction,
+    0 for always predicting the mean, and negative below that.
+    """
+
+    images: int
+    mae: float
+    rmse: float
+    r2: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers for JSON, None for NaN."""
+        return plain(vars(self))
+
+
+def score_regression(predicted: Tensor, truth: Tensor) -> RegressionScores:
+    """Compare predicted numbers with known ones.
+
+    Args:
+        predicted: (N,) numbers.
+        truth: (N,) numbers, NaN where unknown; those are left out.
+
+    Raises:
+        WorkshopError: fewer than two known numbers.
+
+    >>> score_regression(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 3.0])).mae
+    0.5
+    """
+    known = ~truth.isnan()
+    if int(known.sum()) < 2:
+        raise WorkshopError(f"{int(known.sum())} known numbers: give at least two.")
+    y, p = truth[known].double().numpy(), predicted[known].double().numpy()
+    return RegressionScores(
+        images=len(y),
+        mae=float(mean_absolute_error(y, p)),
+        rmse=math.sqrt(mean_squared_error(y, p)),
+        r2=float(r2_score(y, p)),
+    )
+
+
+def border_errors(truth: Tensor, predicted: Tensor) -> Tensor:
+    """Sort pixels into `BORDER_ERRORS`: 0, 1, 2; `IGNORE` where unknown.
+
+    Shape: (n, H, W) twice -> (n, H, W) uint8.
+    """
+    wrong = truth != predicted
+    kinds = torch.where(_boundary_mask(truth), 1, 2) * wrong
+    return kinds.masked_fill(truth == IGNORE, IGNORE).to(torch.uint8)
+
+
+def border_accuracy(truth: Tensor, predicted: Tensor) -> tuple[float, float]:
+    """Return the accuracy of pixels beside borders, and of all others.
+
+    Shape: (n, H, W) twice; NaN where there is no such pixel.
+    """
+    sums = torch.zeros(2, 2, dtype=torch.float64)  # beside, inside: right, all
+    for y, found in zip(truth.split(_TILES), predicted.split(_TILES), strict=True):
+        errors, known = border_errors(y, found), y != IGNORE
+        beside = _boundary_mask(y) & known
+        for row, where in enumerate((beside, known & ~beside)):
+            sums[row] += torch.stack([(errors[where] == 0).sum(), where.sum()])
+    beside_borders, inside = (sums[:, 0] / sums[:, 1]).tolist()
+    return beside_borders, inside
+
+
+def _boundary_mask(masks: Tensor) -> Tensor:
+    """Return which pixels have a neighbour (of eight) of another known class.
+
+    Shape: (n, H, W) -> (n, H, W) bool.
+    """
+    values = masks[:, None].float()
+    known = masks[:, None] != IGNORE
+    # The largest and smallest class within one pixel; unknown ones do not count
+    high = F.max_pool2d(values.masked_fill(~known, -1), 3, 1, 1)
+    low = -F.max_pool2d((-values).masked_fill(~known, -IGNORE), 3, 1, 1)
+    return ((high > low) & known)[:, 0]

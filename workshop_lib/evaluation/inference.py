@@ -1,0 +1,161 @@
+"""What a finished run says of images: its own data, new ones, or one sensor's pixels.
+
+Large images are read from one file, so there is nothing to choose between: tiling,
+mapping and a look inside of a network take tensors rather than samples. For these
+`single_sensor` gives the network as a plain module.
+"""
+
+__all__ = [
+    "SingleSensor",
+    "check_fits",
+    "predict_run",
+    "sensor_views",
+    "single_sensor",
+    "stored_views",
+]
+
+from typing import Literal, cast
+
+import torch
+from torch import Tensor, nn
+
+from workshop_lib.augment import BandNormalize
+from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.split import Split
+from workshop_lib.errors import WorkshopError
+from workshop_lib.files import read_json
+from workshop_lib.models.fusion import Encoder
+from workshop_lib.models.heads import Head
+from workshop_lib.models.predict import predict_mean
+from workshop_lib.sample import Sample
+from workshop_lib.session import pick_device
+from workshop_lib.training.features import open_features
+from workshop_lib.training.inputs import read_inputs
+from workshop_lib.training.run import Run, run_identity, what_differs
+
+
+def predict_run(run: Run, scenes: Scenes, index: Tensor | None = None) -> Tensor:
+    """Predict images with the main head of a run, best weights by validation.
+
+    Args:
+        run: a finished training.
+        scenes: images of the same sensors.
+        index: (n,) positions of the images; None for all.
+
+    Returns:
+        Class probabilities (n, K), of pixels (n, K, H, W), of several labels (n, 2, K)
+        for absent and present; or numbers (n,). On the CPU.
+    """
+    model, normalize = run.load_model()
+    views = stored_views(run, scenes)
+    found = predict_mean(model.to(pick_device()), views, normalize, index=index)
+    return found[run.main_head]
+
+
+class SingleSensor(nn.Module):
+    """One encoder and one head on the images of one sensor.
+
+    Args:
+        encoder: that reads no other sensor and no metadata.
+        head: for the scores.
+        sensor: name under which the encoder expects the images.
+
+    Shape: images (B, C, H, W) float, normalised -> (B, K); of a dense head
+    (B, K, H, W).
+    """
+
+    def __init__(self, encoder: Encoder, head: Head, sensor: str) -> None:
+        super().__init__()
+        self.encoder, self.head, self.sensor = encoder, head, sensor
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Score images."""
+        scores: Tensor = self.head(self.encoder({self.sensor: images}))
+        return scores
+
+
+def single_sensor(
+    run: Run,
+    which: Literal["best", "last", "initial"] = "best",
+    weights: Literal["ema", "online"] = "ema",
+) -> tuple[SingleSensor, BandNormalize]:
+    """Build the network of a run for its only sensor, with its main head.
+
+    Args:
+        run: a finished training.
+        which, weights: of which checkpoint; see `Run.load_model`.
+
+    Returns:
+        The network in evaluation mode, and the normalisation of its images.
+
+    Raises:
+        WorkshopError: a run on several sensors, on metadata, or on frozen features.
+    """
+    sensors, metadata = list(run.facts["sensors"]), run.facts["metadata"]
+    if len(sensors) != 1 or metadata or run.config.model.features:
+        reads = [*sensors, "metadata"] if metadata else sensors
+        raise WorkshopError(
+            f"{run.folder} reads {', '.join(reads)}, but this needs the pixels of one"
+            " sensor: train without other sensors, metadata or frozen features."
+        )
+    (sensor,) = sensors
+    model, normalize = run.load_model(which, weights)
+    head = cast(Head, model.heads[run.main_head])
+    bands = cast(BandNormalize, normalize.bands[sensor])
+    return SingleSensor(model.encoder, head, sensor).eval(), bands
+
+
+def stored_views(run: Run, scenes: Scenes) -> list[Sample]:
+    """Return what a run's model reads of images, one sample per stored view.
+
+    From pixels: the images themselves. With a frozen backbone: the features of the
+    plain images and of the stored weak views, over which predictions are averaged,
+    which costs nothing more than they have cost already.
+    """
+    return sensor_views(run, read_inputs(run.config, scenes).sensors)
+
+
+def sensor_views(run: Run, sensors: Sample) -> list[Sample]:
+    """Do the same as `stored_views` for images by sensor, as they are stored.
+
+    Args:
+        run: a training from pixels or on features.
+        sensors: such as {"rgb": (N, 3, H, W) uint8}.
+    """
+    if not run.config.model.features:
+        return [sensors]
+    found = open_features(run.config, sensors, (), pick_device())
+    views = [*found["none"], *found["weak"]]
+    return [{"features": view[:, :, None, None]} for view in views]
+
+
+def check_fits(run: Run, scenes: Scenes, split: Split) -> None:
+    """Check that a run was trained on these images, classes and split.
+
+    Raises:
+        WorkshopError: what differs, and what to give instead.
+    """
+    trained, given = tuple(run.facts["bands"]), tuple(scenes.bands)
+    if trained != given:
+        raise WorkshopError(
+            f"{run.folder} was trained with bands {trained}, these images have"
+            f" {given}: give the data that the run was trained on."
+        )
+    for name, about in run.facts["heads"].items():
+        known = {"scene": scenes.class_names, "cover": scenes.mask_names}.get(name, ())
+        if tuple(about["classes"]) != tuple(known):
+            raise WorkshopError(
+                f"{run.folder} was trained on the classes {tuple(about['classes'])},"
+                f" these images have {tuple(known) or 'none'}: give the data that the"
+                " run was trained on."
+            )
+    then = read_json(run.folder / "identity.json")
+    other = what_differs(then, run_identity(run.config, scenes, split))
+    if other:
+        raise WorkshopError(
+            f"{run.folder} was trained on {other}: what is test here may have been"
+            " training there. Give the run's own data, bands and size, and the split"
+            " saved in its folder (Split.load)."
+        )
+    if torch.isin(split.test, split.unlabeled).any():
+        raise WorkshopError("test images are among the training images: split again.")
