@@ -34,8 +34,8 @@ from workshop_lib.config import Config
 from workshop_lib.data.load import load_dataset
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError, unknown_name
+from workshop_lib.evaluation.inference import predict_run
 from workshop_lib.evaluation.metrics import score
-from workshop_lib.evaluation.run_inputs import predict_run
 from workshop_lib.experiments.baselines import baseline_config
 from workshop_lib.experiments.sweeps import sweep
 from workshop_lib.files import write_text

@@ -15,7 +15,7 @@ from workshop_lib.config import Config
 from workshop_lib.data.read.large_image import ArrayImage
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
-from workshop_lib.evaluation.single_sensor import single_sensor
+from workshop_lib.evaluation.inference import single_sensor
 from workshop_lib.evaluation.tiling import blended_row_blocks, pixel_predictor
 from workshop_lib.pixels import IGNORE
 from workshop_lib.training.loop import train

@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from benchmarks.page import run_command
 from workshop_lib.augment import BandNormalize
 from workshop_lib.data.read.large_image import ArrayImage
-from workshop_lib.evaluation.single_sensor import SingleSensor
+from workshop_lib.evaluation.inference import SingleSensor
 from workshop_lib.evaluation.tiling import (
     Predict,
     blended_row_blocks,

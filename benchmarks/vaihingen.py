@@ -29,9 +29,9 @@ from workshop_lib.data.read.landcover import (
 )
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
+from workshop_lib.evaluation.inference import single_sensor
 from workshop_lib.evaluation.mapping import map_image
 from workshop_lib.evaluation.metrics import Scores, scores_from_confusion
-from workshop_lib.evaluation.single_sensor import single_sensor
 from workshop_lib.pixels import pixel_confusion
 from workshop_lib.training.inputs import initial_model
 from workshop_lib.training.loop import train

@@ -10,7 +10,7 @@ from PIL import Image
 
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
-from workshop_lib.evaluation.evaluate import evaluate
+from workshop_lib.evaluation.scoring import evaluate
 from workshop_lib.presets import preset
 from workshop_lib.training.loop import train
 

@@ -278,7 +278,7 @@ plots.learning_curves(
 # exercise 1.
 
 # %% tags=["figure:01_bars"]
-from workshop_lib.evaluation.evaluate import evaluate
+from workshop_lib.evaluation.scoring import evaluate
 
 reached = {
     "supervised": evaluate(supervised, scenes, split).scores.accuracy,
@@ -408,7 +408,7 @@ plots.panels(maps, title="Feature maps of the FixMatch network")
 # are for six test images: the class with the highest score, and how sure.
 
 # %%
-from workshop_lib.evaluation.run_inputs import predict_run
+from workshop_lib.evaluation.inference import predict_run
 
 some = split.test[:6]
 probs = predict_run(fixmatch, scenes, some)  # (6, K)

@@ -398,7 +398,7 @@ runs["Supervised, strong"] = class_run(
 
 # %%
 from workshop_lib.course import widgets
-from workshop_lib.evaluation.run_inputs import predict_run
+from workshop_lib.evaluation.inference import predict_run
 
 pool = split.unlabeled
 probs = predict_run(runs["Supervised, strong"], scenes, pool)  # (n, K)
@@ -465,7 +465,7 @@ runs["CCSSL"] = class_run("ccssl", scenes, split, config)
 # the largest step, between which two bars?
 
 # %%
-from workshop_lib.evaluation.evaluate import evaluate
+from workshop_lib.evaluation.scoring import evaluate
 
 accuracy = {name: evaluate(run, scenes, split).scores.accuracy
             for name, run in runs.items()}  # fmt: skip

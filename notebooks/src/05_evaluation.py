@@ -230,7 +230,7 @@ print("chosen:", TITLES[chosen])
 # chosen there.
 
 # %% tags=["slow"] seconds=10
-from workshop_lib.evaluation.evaluate import evaluate
+from workshop_lib.evaluation.scoring import evaluate
 
 results = {name: evaluate(run, scenes, split) for name, run in runs.items()}
 for name, found in results.items():

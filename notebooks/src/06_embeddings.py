@@ -86,7 +86,7 @@ runs["comatch"] = class_run("comatch", scenes, split, config)
 # `embed_run` fetches either, for one part of the images.
 
 # %%
-from workshop_lib.evaluation.embed import embed_run
+from workshop_lib.evaluation.embeddings import embed_run
 
 features = embed_run(runs["comatch"], scenes, split, "test")
 projected = embed_run(

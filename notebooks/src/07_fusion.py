@@ -934,7 +934,7 @@ fused = config.replace(sensors=("s2", "s1"))
 runs["FixMatch, S2 + S1"] = class_run("fixmatch", scenes, split, fused)
 
 # %%
-from workshop_lib.evaluation.evaluate import evaluate
+from workshop_lib.evaluation.scoring import evaluate
 
 reached = {}
 for name, run in runs.items():

@@ -106,7 +106,7 @@ plots.mask_grid(
 
 # %% tags=["slow"] seconds=25
 from workshop_lib.course.runs import class_run
-from workshop_lib.evaluation.single_sensor import single_sensor
+from workshop_lib.evaluation.inference import single_sensor
 
 namer = class_run("supervised_strong", scenes, split, config)
 classifier, normalize = single_sensor(namer)
@@ -445,7 +445,7 @@ for name, model in STRIDES.items():
     fcns[name] = train(teach, scenes, everything, folder=place)
 
 # %%
-from workshop_lib.evaluation.run_inputs import predict_run
+from workshop_lib.evaluation.inference import predict_run
 
 some = chosen[:16]
 maps = {"true map": mosaic(scenes.masks[some], side=4)[None]}
@@ -722,7 +722,7 @@ plots.per_class(
 # are right.
 
 # %%
-from workshop_lib.evaluation.borders import BORDER_ERRORS, border_errors
+from workshop_lib.evaluation.head_metrics import BORDER_ERRORS, border_errors
 
 kinds = border_errors(masks, found)  # (n, H, W): 0, 1, 2
 shares = [float((kinds == k).float().mean()) for k in range(3)]
@@ -949,7 +949,7 @@ quiz.answer("08-rare", "...")
 # Now the masks of the test tiles are looked at, once, for all three.
 
 # %%
-from workshop_lib.evaluation.evaluate import evaluate
+from workshop_lib.evaluation.scoring import evaluate
 
 tested = {name: evaluate(run, scenes, ten) for name, run in makers.items()}
 reached = {name: 100 * one.scores.mean_iou for name, one in tested.items()}

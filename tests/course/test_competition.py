@@ -20,7 +20,7 @@ from workshop_lib.course.competition import (
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
-from workshop_lib.evaluation.evaluate import evaluate
+from workshop_lib.evaluation.scoring import evaluate
 from workshop_lib.files import read_json
 from workshop_lib.training.loop import train
 from workshop_lib.training.run import Run

@@ -1,13 +1,34 @@
-"""Predictions kept for comparisons: whole, harmless, and of the same images."""
+"""Predictions: kept ones are whole and of the same images; tables of new files."""
 
+import json
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from torch import Tensor, nn
 
+from tests.evaluation.photos import NAMES, save_folders
+from tests.training.tiny import parts, short, tiny
+from workshop_lib.data.read.images import fit
+from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
-from workshop_lib.evaluation.predictions import Predictions
+from workshop_lib.evaluation.calibration import apply_temperature
+from workshop_lib.evaluation.predictions import (
+    Predictions,
+    predict_files,
+    run_temperature,
+)
+from workshop_lib.evaluation.scoring import evaluate
+from workshop_lib.models.predict import predict
+from workshop_lib.presets import preset
+from workshop_lib.training import features
+from workshop_lib.training.loop import train
+from workshop_lib.training.run import Run
 
 SOME = Predictions(
     names=("a/1", "b/ü 2", "b/3"),
@@ -73,3 +94,170 @@ def test_damaged_files_are_named(damage, tmp_path):
         np.savez(path, names=np.array([{}], dtype=object))
     with pytest.raises(WorkshopError, match=r"p\.npz.*workshop evaluate"):
         Predictions.load(path)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two classes of twelve photos, new ones beside them, and a scored run."""
+    root = tmp_path_factory.mktemp("own")
+    save_folders(root)
+    scenes = Scenes.from_folder(root / "photos", size=16)
+    split = Split.random(scenes, labels_per_class=2, seed=0)
+    config = short(data=str(root / "photos"), size=16, labels_per_class=2)
+    run = train(config, scenes, split, folder=root / "run", verbose=False)
+    evaluate(run, scenes, split)
+    return root
+
+
+def test_predictions_are_those_of_the_model_at_the_fitted_temperature(
+    place: Path,
+) -> None:
+    run = Run.load(place / "run")
+    found = predict_files(run, [place / "new"])
+    assert list(found.table["image"]) == [
+        *(f"bright {k}.png" for k in range(5)),
+        *(f"deeper/dark {k}.jpg" for k in range(5)),
+    ]
+    pixels = []
+    for path in found.paths:
+        picture = fit(Image.open(path).convert("RGB"), 16, 16)
+        pixels.append(torch.from_numpy(np.array(picture)).permute(2, 0, 1))
+    model, normalize = run.load_model()
+    probs = predict(model, {"rgb": torch.stack(pixels)}, normalize)["scene"]
+    assert found.temperature == run_temperature(run)
+    calibrated = apply_temperature(probs, found.temperature or 1.0)
+    torch.testing.assert_close(found.probs, calibrated)
+    both = found.table["confidence"] + found.table["second_confidence"]
+    assert both.between(0.9998, 1.0002).all(), "of two classes nothing is left over"
+    for i, row in enumerate(found.table.itertuples()):
+        k = int(calibrated[i].argmax())
+        assert row[2] == NAMES[k] and row.second_class == NAMES[1 - k]
+        assert row.confidence == pytest.approx(float(calibrated[i, k]), abs=1e-4)
+        assert row.raw_confidence == pytest.approx(float(probs[i, k]), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("fitted", "used"), [(2.0, 2.0), (0.5, 0.5), (0.1, None), (None, None)]
+)
+def test_a_temperature_that_nothing_contradicted_is_not_used(
+    place: Path, tmp_path: Path, fitted: float | None, used: float | None
+) -> None:
+    folder = shutil.copytree(place / "run", tmp_path / "run")
+    known = {} if fitted is None else {"calibration": {"temperature": fitted}}
+    (folder / "evaluation.json").write_text(json.dumps(known))
+    run = Run.load(folder)
+    assert run_temperature(run) == used
+    table = predict_files(run, [place / "new"]).table
+    raw, calibrated = table["raw_confidence"], table["confidence"]
+    if used is None:
+        assert (raw == calibrated).all()
+    else:
+        assert ((calibrated <= raw) if used > 1 else (calibrated >= raw)).all()
+        assert (raw != calibrated).any()
+
+
+def test_single_files_are_predicted_as_in_their_folder(place: Path) -> None:
+    run = Run.load(place / "run")
+    files = [place / "new" / "bright 3.png", place / "new" / "deeper" / "dark 0.jpg"]
+    single = predict_files(run, files).table
+    assert list(single["image"]) == [path.as_posix() for path in files]
+    whole = predict_files(run, [place / "new"]).table.iloc[[3, 5]]
+    for column in ("class", "confidence"):
+        assert list(single[column]) == list(whole[column])
+
+
+def test_all_unreadable_files_are_named_or_left_out(
+    place: Path, tmp_path: Path
+) -> None:
+    new, run = shutil.copytree(place / "new", tmp_path / "new"), Run.load(place / "run")
+    (new / "empty.png").write_bytes(b"")
+    (new / "text.jpg").write_text("no picture")
+    with pytest.raises(WorkshopError) as told:
+        predict_files(run, [new])
+    for words in ("2 problems", "empty.png: empty file", "text.jpg: not an image"):
+        assert words in str(told.value)
+    found = predict_files(run, [new], on_error="skip")
+    assert len(found.table) == 10 and "2 left out" in found.note
+
+
+def test_missing_images_are_refused(place: Path, tmp_path: Path) -> None:
+    run = Run.load(place / "run")
+    for images, words in (
+        ([Path("no/such.jpg"), Path("nor/this")], "no/such.jpg, nor/this"),
+        ([tmp_path], "no images in it"),
+        ([], "at least one image"),
+    ):
+        with pytest.raises(WorkshopError, match=words):
+            predict_files(run, images)
+
+
+def test_several_labels_are_listed_with_their_probabilities(
+    place: Path, tmp_path: Path
+) -> None:
+    scenes = tiny(several=True)
+    pixels = (255 * scenes.images[:, :3]).to(torch.uint8)
+    scenes = replace(scenes, images=pixels, bands=("red", "green", "blue"))
+    config = short(method="supervised", size=8)
+    run = train(config, scenes, parts(scenes), folder=tmp_path / "run", verbose=False)
+    found = predict_files(run, [place / "new"])
+    assert found.several and found.probs.shape == (10, 3)
+    for i, row in enumerate(found.table.itertuples()):
+        named = {k: float(found.probs[i, k]) for k in range(3)}
+        named = {found.class_names[k]: p for k, p in named.items() if p >= 0.5}
+        order = sorted(named, key=lambda name: -named[name])
+        assert row.labels == "; ".join(order)
+        assert row.probabilities == "; ".join(f"{named[name]:.4f}" for name in order)
+        least = torch.maximum(found.probs[i], 1 - found.probs[i]).min()
+        assert row.confidence == pytest.approx(float(least), abs=1e-4)
+    for name in found.class_names:
+        rows = found.images_of(name)
+        assert rows["labels"].str.contains(name).all()
+        assert len(rows) == found.table["labels"].str.contains(name).sum()
+
+
+@pytest.mark.parametrize(
+    ("heads", "words"),
+    [
+        (("scene",), "trained on B02, B03, B04, B08"),
+        (("cover",), "workshop map"),
+        (("elevation",), "predicts the number 'elevation'"),
+    ],
+)
+def test_models_that_image_files_cannot_feed_are_refused(
+    tmp_path: Path, heads: tuple[str, ...], words: str
+) -> None:
+    scenes = tiny()
+    encoder = "unet-4" if heads == ("cover",) else "small_cnn"
+    config = short(method="supervised", heads=heads, encoder=encoder)
+    run = train(config, scenes, parts(scenes), folder=tmp_path / "run", verbose=False)
+    with pytest.raises(WorkshopError, match=words):
+        predict_files(run, [tmp_path])
+
+
+class Means(nn.Module):
+    """A backbone for tests: mean and spread of each colour."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        assert name == "efficientnet_lite0"
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([x.mean((2, 3)), x.std((2, 3))], dim=1)  # (B, 6)
+
+
+def test_a_run_on_features_predicts_files(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(features, "FeatureExtractor", Means)
+    monkeypatch.setenv("WORKSHOP_CACHE", str(tmp_path / "cache"))
+    config = preset(
+        "ci", "features", data=str(place / "photos"), size=16, labels_per_class=2,
+        feature_size=32, feature_views=2, steps=40, eval_every=20, batch_size=4,
+        lr=0.05, propagation_steps=2, precision="fp32",
+    )  # fmt: skip
+    scenes = Scenes.from_folder(place / "photos", size=16)
+    split = Split.random(scenes, labels_per_class=2, seed=0)
+    torch.manual_seed(0)  # of dropout
+    run = train(config, scenes, split, folder=tmp_path / "run", verbose=False)
+    table = predict_files(run, [place / "photos"]).table
+    assert list(table["class"]) == [NAMES[0]] * 12 + [NAMES[1]] * 12

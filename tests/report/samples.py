@@ -15,8 +15,8 @@ from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.evaluation.calibration import calibrate
 from workshop_lib.evaluation.embeddings import Embeddings
-from workshop_lib.evaluation.evaluate import CheckpointScores, Evaluation
 from workshop_lib.evaluation.metrics import score
+from workshop_lib.evaluation.scoring import CheckpointScores, Evaluation
 from workshop_lib.report.data import Embedded, MethodResult, ReportData
 from workshop_lib.training.run import Run
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # help would wait for them
     from numpy.typing import NDArray
 
     from workshop_lib.evaluation.embeddings import Embeddings
-    from workshop_lib.evaluation.evaluate import Evaluation
+    from workshop_lib.evaluation.scoring import Evaluation
     from workshop_lib.training.run import Run
 
 _QUERIES = 10  # rows of the picture of neighbours
@@ -32,8 +32,8 @@ def evaluate(run: tyro.conf.Positional[Path], against: Path | None = None) -> No
         against: folder of another run, tested on the same images, to compare with.
     """
     from workshop_lib.evaluation.predictions import Predictions
+    from workshop_lib.evaluation.score_tables import summary
     from workshop_lib.evaluation.statistics import mcnemar
-    from workshop_lib.evaluation.summary import summary
 
     opened, result = _evaluated(run)
     if against is not None and result.kind != "categorical":
@@ -86,8 +86,7 @@ def embed(
         out: folder for what is written; default RUN/embeddings/WHICH-PART.
     """
     from workshop_lib.data.load import open_data
-    from workshop_lib.evaluation.embed import embed_run
-    from workshop_lib.evaluation.embeddings import export_embeddings
+    from workshop_lib.evaluation.embeddings import embed_run, export_embeddings
     from workshop_lib.evaluation.projection import draw_neighbours, maps_2d, maps_3d
     from workshop_lib.files import write_or_explain
     from workshop_lib.training.run import Run
@@ -147,7 +146,7 @@ def predict(
             writes nothing, skip leaves them out.
         most: images of each class that the page shows; the CSV has all.
     """
-    from workshop_lib.evaluation.new_images import predict_files
+    from workshop_lib.evaluation.predictions import predict_files
     from workshop_lib.files import write_text
     from workshop_lib.report.predictions import write_prediction_page
     from workshop_lib.training.run import Run
@@ -196,8 +195,8 @@ def map(
         fresh: start anew and overwrite what is there.
     """
     from workshop_lib.data.read.large_image import RasterImage, open_image, row_blocks
+    from workshop_lib.evaluation.inference import single_sensor
     from workshop_lib.evaluation.mapping import map_image
-    from workshop_lib.evaluation.single_sensor import single_sensor
     from workshop_lib.pixels import count_pixels
     from workshop_lib.training.run import Run
 
@@ -232,7 +231,7 @@ def map(
 def _evaluated(folder: Path) -> "tuple[Run, Evaluation]":
     """Score a finished run on its own data and split."""
     from workshop_lib.data.load import open_data
-    from workshop_lib.evaluation.evaluate import evaluate as evaluate_run
+    from workshop_lib.evaluation.scoring import evaluate as evaluate_run
     from workshop_lib.training.run import Run
 
     run = Run.load(folder)

@@ -15,7 +15,7 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.presets import train_flags
 
 if TYPE_CHECKING:
-    from workshop_lib.evaluation.evaluate import Evaluation
+    from workshop_lib.evaluation.scoring import Evaluation
 
 _LONGEST = 24 * 60  # minutes; a longer training resumes in the same job, queued again
 _PROGRAM = (sys.executable, "-m", "workshop_lib.cli", "train")
@@ -48,7 +48,7 @@ def train(
         checkpoint: which one to resume from; previous is for when the last is damaged.
     """
     from workshop_lib.data.load import describe, open_data
-    from workshop_lib.evaluation.evaluate import evaluate
+    from workshop_lib.evaluation.scoring import evaluate
     from workshop_lib.experiments.sweeps import check_config
     from workshop_lib.ranks import rank
     from workshop_lib.session import setup

@@ -213,7 +213,7 @@ def _projected(
     vectors = embeddings.vectors[drawn]
     linear, fractions = pca(vectors, dims)
     points = tsne(vectors, dims, seed=seed)
-    arrays = {"drawn": drawn, f"tsne_{dims}d": points, f"pca_{dims}d": linear}
+    arrays: Arrays = {"drawn": drawn, f"tsne_{dims}d": points, f"pca_{dims}d": linear}
     return arrays, [f"{100 * fraction:.0f}" for fraction in fractions.tolist()]
 
 

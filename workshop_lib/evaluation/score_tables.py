@@ -5,10 +5,9 @@ __all__ = ["INTERVALS", "METRIC_NAMES", "class_scores", "overall_scores", "summa
 import pandas as pd
 
 from workshop_lib.evaluation.calibration import Calibration
-from workshop_lib.evaluation.evaluate import Evaluation
+from workshop_lib.evaluation.head_metrics import MultilabelScores, RegressionScores
 from workshop_lib.evaluation.metrics import Scores
-from workshop_lib.evaluation.multilabel import MultilabelScores
-from workshop_lib.evaluation.regression import RegressionScores
+from workshop_lib.evaluation.scoring import Evaluation
 
 METRIC_NAMES = {
     "accuracy": "accuracy",

@@ -14,7 +14,7 @@ from workshop_lib.config import Config
 from workshop_lib.data.load import describe, load_dataset, make_split
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError
-from workshop_lib.evaluation.evaluate import evaluate
+from workshop_lib.evaluation.scoring import evaluate
 from workshop_lib.experiments.progress import RunSpec, SweepProgress
 from workshop_lib.experiments.results import run_row
 from workshop_lib.files import write_text

@@ -17,10 +17,14 @@ from workshop_lib.data.load import load_dataset, make_split
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
-from workshop_lib.evaluation.embed import embed_run
-from workshop_lib.evaluation.embeddings import Embeddings, knn_accuracy, silhouette
-from workshop_lib.evaluation.evaluate import Evaluation, evaluate
+from workshop_lib.evaluation.embeddings import (
+    Embeddings,
+    embed_run,
+    knn_accuracy,
+    silhouette,
+)
 from workshop_lib.evaluation.projection import sample_per_class
+from workshop_lib.evaluation.scoring import Evaluation, evaluate
 from workshop_lib.evaluation.statistics import PairedTest, mcnemar
 from workshop_lib.training.run import Run
 

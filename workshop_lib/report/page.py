@@ -15,7 +15,7 @@ from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.metrics import Scores
 from workshop_lib.evaluation.projection import maps_2d
-from workshop_lib.evaluation.summary import METRIC_NAMES
+from workshop_lib.evaluation.score_tables import METRIC_NAMES
 from workshop_lib.files import write_text
 from workshop_lib.plots import AccessibleFigure, Bar
 from workshop_lib.plots.style import svg

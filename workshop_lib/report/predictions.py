@@ -9,7 +9,7 @@ import pandas as pd
 
 from workshop_lib.data.read.images import decode_images
 from workshop_lib.errors import WorkshopError
-from workshop_lib.evaluation.new_images import PredictedFiles
+from workshop_lib.evaluation.predictions import PredictedFiles
 from workshop_lib.files import write_text
 from workshop_lib.report.page import render_page
 from workshop_lib.report.pictures import THUMBNAIL, Picture, thumbnail

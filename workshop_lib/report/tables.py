@@ -23,7 +23,7 @@ import pandas as pd
 from torch.nn import functional as F
 
 from workshop_lib.evaluation.metrics import Scores, mean_of_known
-from workshop_lib.evaluation.summary import (
+from workshop_lib.evaluation.score_tables import (
     INTERVALS,
     class_scores,
     overall_scores,

@@ -18,7 +18,7 @@ from workshop_lib.data.metadata import KOPPEN, known_metadata, metadata_vector
 from workshop_lib.data.read.ben_ge import COVER_CODES, ben_ge, is_ben_ge
 from workshop_lib.data.read.bigearthnet import S1_BANDS
 from workshop_lib.errors import WorkshopError
-from workshop_lib.evaluation.evaluate import evaluate
+from workshop_lib.evaluation.scoring import evaluate
 from workshop_lib.pixels import IGNORE
 from workshop_lib.training.loop import train
 

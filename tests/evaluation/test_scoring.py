@@ -7,8 +7,8 @@ import torch
 
 from tests.training.tiny import parts, short, tiny
 from workshop_lib.errors import WorkshopError
-from workshop_lib.evaluation.evaluate import evaluate
 from workshop_lib.evaluation.predictions import Predictions
+from workshop_lib.evaluation.scoring import evaluate
 from workshop_lib.files import read_json, write_text
 from workshop_lib.training.loop import train
 

@@ -7,15 +7,14 @@ import pytest
 import torch
 
 from workshop_lib.evaluation.calibration import calibrate
-from workshop_lib.evaluation.evaluate import CheckpointScores, Evaluation
+from workshop_lib.evaluation.head_metrics import score_multilabel, score_regression
 from workshop_lib.evaluation.metrics import score, scores_from_confusion
-from workshop_lib.evaluation.multilabel import score_multilabel
-from workshop_lib.evaluation.regression import score_regression
-from workshop_lib.evaluation.summary import (
+from workshop_lib.evaluation.score_tables import (
     class_scores,
     overall_scores,
     summary,
 )
+from workshop_lib.evaluation.scoring import CheckpointScores, Evaluation
 
 CLASSES = ("lake", "river", "swamp")  # no test image is "swamp"
 FOUR = (

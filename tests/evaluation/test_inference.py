@@ -8,9 +8,8 @@ import torch
 
 from tests.training.tiny import parts, short, tiny
 from workshop_lib.errors import WorkshopError
+from workshop_lib.evaluation.inference import predict_run, single_sensor
 from workshop_lib.evaluation.mapping import map_image
-from workshop_lib.evaluation.run_inputs import predict_run
-from workshop_lib.evaluation.single_sensor import single_sensor
 from workshop_lib.evaluation.tiling import sliding_window_classify
 from workshop_lib.training.loop import train
 from workshop_lib.training.run import Run
