@@ -34,15 +34,11 @@ _AUDITED = 5000  # images; near duplicates among more take half a minute to find
 
 @dataclass(frozen=True, eq=False)
 class Embedded:
-    """Embeddings of some test images, enough for a map, and measures of all of them.
-
-    `knn` is the `knn_accuracy` of all test images among the labelled ones, `silhouette`
-    that of the `drawn` images.
-    """
+    """Embeddings of some test images, enough for a map, and measures of separation."""
 
     drawn: Embeddings
-    knn: float
-    silhouette: float
+    knn: float  # `knn_accuracy` of all test images among the labelled ones
+    silhouette: float  # of the drawn images
 
 
 @dataclass(frozen=True, eq=False)
