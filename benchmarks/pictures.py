@@ -27,6 +27,7 @@ DOCS = Path("docs")
 BENCH = Path("runs/bench/mini_eo.json")
 WORTH = {
     "supervised_strong": "what strong augmentation was worth",
+    "fixmatch_labelled_only": "what FixMatch makes of the labelled images alone",
     "fixmatch": "what the unlabelled images were worth",
     "supervised_all": "what all the other labels would add",
 }

@@ -360,13 +360,13 @@ def test_quickstart_writes_what_it_promises(photos, monkeypatch, tmp_path, capsy
     monkeypatch.setitem(TIMES, "ci", {"steps": 4, "eval_every": 2})
     assert run("quickstart", "--data", photos, "--folder", "quick") == 0
     rows = json.loads((tmp_path / "quick" / "results.json").read_text())
-    assert [row["labels"] for row in rows] == [8, 8, 8, 14]
+    assert [row["labels"] for row in rows] == [8, 8, 8, 8, 14]
     page = (tmp_path / "quick" / "report.html").read_text(encoding="utf-8")
     assert "Supervised, strong augmentation" in page
     assert "workshop quickstart --split-seed 0" in page
     out = capsys.readouterr().out
     assert "workshop train --data FOLDER" in out
-    assert "the unlabelled images, beyond" in out
+    assert "the unlabelled images themselves" in out
 
 
 def test_embeddings_are_drawn_and_written(photos, tmp_path, capsys):

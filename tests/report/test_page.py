@@ -249,7 +249,23 @@ def test_bars_say_what_each_gain_came_from(data: ReportData) -> None:
     assert worth[2] == "what the unlabelled images were worth"
     control = result("Control", 3.0, unlabeled_from="labeled")
     found = gain_bars([data.results[0], control])
-    assert "without unlabelled images" in found[1].worth
+    assert "labelled images alone" in found[1].worth
+
+
+def test_the_control_takes_its_part_of_the_gain(
+    data: ReportData, tmp_path: Path
+) -> None:
+    base, main = data.baseline, data.main
+    assert base is not None and data.control is None
+    alone = written(data, tmp_path).words
+    assert "method and its unlabelled images were worth" in alone
+    control = result("Control", 3.0, unlabeled_from="labeled")
+    with_it = dataclasses.replace(data, results=[control, *data.results])
+    assert with_it.control is control and with_it.main is main
+    better = max(control.value, base.value)
+    words = written(with_it, tmp_path).words
+    assert f"were worth {100 * (main.value - better):.1f} points" in words
+    assert f"brings {100 * (better - base.value):.1f} points" in words
 
 
 def test_galleries_show_what_they_say(data: ReportData) -> None:

@@ -18,9 +18,9 @@ def quickstart(
     data: str = "mini_eo",
     fresh: bool = False,
 ) -> None:
-    """Train supervised baselines, FixMatch and the ceiling on one split; compare them.
+    """Train baselines, FixMatch with its control, and the ceiling on one split.
 
-    About 4 minutes on two CPU cores. Finished parts are loaded the next time.
+    About 5 minutes on two CPU cores. Finished parts are loaded the next time.
 
     Example: workshop quickstart --split-seed 1 --folder runs/seed1
 

@@ -4,6 +4,7 @@ __all__ = ["Embedded", "MethodResult", "ReportData", "collect"]
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -66,11 +67,6 @@ class MethodResult:
         return int(self.run.facts["labels"])
 
     @property
-    def steps(self) -> int:
-        """Number of optimiser steps."""
-        return int(self.run.facts["steps"])
-
-    @property
     def value(self) -> float:
         """The main metric on the test images."""
         return self.evaluation.value
@@ -80,7 +76,7 @@ class MethodResult:
         """Role of the method in the comparison, by its config."""
         if self.config.method_name != "supervised":
             return "semi-supervised"
-        return "ceiling" if self.config.data.labels_per_class == 0 else "baseline"
+        return "baseline" if self.config.data.labels_per_class else "ceiling"
 
     @property
     def is_control(self) -> bool:
@@ -90,7 +86,7 @@ class MethodResult:
 
 @dataclass(frozen=True, eq=False)
 class ReportData:
-    """Everything that `write_report` shows. One result is enough; four tell a story.
+    """Everything that `write_report` shows. One result is enough; five tell a story.
 
     Args:
         title: heading of the page.
@@ -156,6 +152,13 @@ class ReportData:
     def main(self) -> MethodResult:
         """The first semi-supervised method; without one, the best baseline."""
         return _main(self.results)
+
+    @property
+    def control(self) -> MethodResult | None:
+        """The main method without unlabelled images; None if it was not trained."""
+        method = self.main.config.method_name
+        found = [r for r in self.others if r.config.method_name == method]
+        return next((r for r in found if r.is_control), None)
 
     @property
     def baseline(self) -> MethodResult | None:
@@ -232,9 +235,9 @@ def collect(
 
 
 def _main(results: Sequence[MethodResult]) -> MethodResult:
-    for result in results:
-        if result.role == "semi-supervised":
-            return result
+    semi = [r for r in results if r.role == "semi-supervised"]
+    if semi:
+        return min(semi, key=lambda r: r.is_control)  # of equals the first
     baselines = [r for r in results if r.role == "baseline"] or results[:1]
     return max(baselines, key=lambda r: r.value)
 
@@ -250,10 +253,9 @@ def _embedded(run: Run, scenes: Scenes, split: Split) -> Embedded | None:
     drawn = Embeddings(
         queries.vectors[rows], queries.labels[rows], names, queries.class_names
     )
-    try:
+    apart = math.nan
+    with suppress(WorkshopError):  # only one class, or one image of each: undefined
         apart = silhouette(drawn.vectors, drawn.labels)
-    except WorkshopError:  # only one class, or one image of each: undefined
-        apart = math.nan
     return Embedded(drawn, knn_accuracy(memory, queries), apart)
 
 
@@ -283,9 +285,7 @@ def _titles(runs: Sequence[Run]) -> list[str]:
         title = type(config.method).__name__  # "FixMatch", as in the papers
         if config.method_name == "supervised":
             view = f"{config.method.labeled_view} augmentation"
-            title += (
-                ", all labels" if config.data.labels_per_class == 0 else f", {view}"
-            )
+            title += f", {view if config.data.labels_per_class else 'all labels'}"
         elif config.data.unlabeled_from == "labeled":
             title += ", labelled images only"
         titles.append(title)

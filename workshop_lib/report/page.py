@@ -124,7 +124,7 @@ def _render(data: ReportData) -> str:
             r.title: settings.train_command(r.config, r.split_folder) for r in results
         },
         settings=settings,
-        steps=sorted({r.steps for r in results}),
+        steps=sorted({int(r.run.facts["steps"]) for r in results}),
         seeds=sorted({r.config.data.split_seed for r in results}),
         # Of the training, which may have been on another machine than the page
         versions={"workshop_lib": __version__}
@@ -157,7 +157,7 @@ def gain_bars(results: Sequence[MethodResult]) -> list[Bar]:
             strong = r.config.method.labeled_view == "strong"
             worth = "what strong augmentation was worth" if strong else ""
         elif r.is_control:
-            worth = "what the method was worth without unlabelled images"
+            worth = "what the method makes of the labelled images alone"
         note = f"{r.labels:,} labels"
         note = "" if note in r.title else note  # runs with unlike numbers are named so
         bars.append(Bar(r.title, r.value, note, worth))

@@ -228,7 +228,7 @@ def cost_table(data: ReportData) -> pd.DataFrame:
                 "labels": f"{result.labels:,}",
                 "mu": str(optim.mu) if semi else _DASH,
                 "batch": str(optim.batch_size),
-                "steps": f"{result.steps:,}",
+                "steps": f"{result.run.facts['steps']:,}",
                 "minutes": _number(minutes, ".2f" if minutes < 1 else ".1f"),
                 "peak memory (MiB)": f"{peak / 2**20:,.0f}" if peak else _DASH,
                 "parameters": f"{facts['parameters']:,}",
