@@ -36,7 +36,7 @@ from benchmarks.subprocess_timer import CLOCKS, SubprocessTimer, busy_neighbour
 from workshop_lib.augment import Normalize, ViewMaker
 from workshop_lib.augment.rgb import RandAugment
 from workshop_lib.config import Config
-from workshop_lib.data.random_scenes import random_scenes
+from workshop_lib.data.dataset import random_scenes
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.files import write_text

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workshop_lib.data.batches import IndexStream
+from workshop_lib.data.dataset import IndexStream
 from workshop_lib.errors import WorkshopError
 
 sizes = st.integers(1, 40)
@@ -72,10 +72,6 @@ def test_first_places_are_drawn_evenly():
     assert all(60 <= firsts[i] <= 140 for i in range(4))  # 100 expected, 4.6 sigma
 
 
-def test_device_is_where_the_batches_live():
-    assert IndexStream(positions(3), 2, seed=0, device="cpu").at(0).device.type == "cpu"
-
-
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_gpu_gives_the_same_indices():
@@ -86,21 +82,13 @@ def test_gpu_gives_the_same_indices():
 
 
 @pytest.mark.parametrize(
-    ("indices", "given_", "words"),
+    ("count", "given_", "words"),
     [
-        (torch.zeros(0, dtype=torch.int64), {"batch_size": 2}, "n at least 1"),
-        (torch.zeros(2, 2, dtype=torch.int64), {"batch_size": 2}, r"\(2, 2\)"),
-        (torch.zeros(2), {"batch_size": 2}, "float32"),
-        (positions(3), {"batch_size": 0}, "batch_size=0"),
-        (positions(3), {"batch_size": 5, "world_size": 2}, "multiple of 2"),
-        (positions(3), {"batch_size": 4, "rank": 2, "world_size": 2}, "rank 2 of 2"),
+        (0, {"batch_size": 2}, "from 0 images"),
+        (3, {"batch_size": 0}, "batches of 0"),
+        (3, {"batch_size": 5, "world_size": 2}, "multiple of the ranks"),
     ],
 )
-def test_wrong_use_is_refused(indices, given_, words):
+def test_wrong_use_is_refused(count, given_, words):
     with pytest.raises(WorkshopError, match=words):
-        IndexStream(indices, seed=0, **given_)
-
-
-def test_negative_step_is_refused():
-    with pytest.raises(WorkshopError, match="count from 0"):
-        IndexStream(positions(3), 1, seed=0).at(-1)
+        IndexStream(positions(count), seed=0, **given_)

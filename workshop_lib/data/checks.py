@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from workshop_lib.data.read.index import UNKNOWN
 from workshop_lib.errors import WorkshopError, listed, unknown_name
 from workshop_lib.pixels import IGNORE
 
 if TYPE_CHECKING:
     from workshop_lib.data.scenes import Scenes
 
-_UNKNOWN = -1  # the label of an image whose class is not known
 _CHUNK = 256  # images at a time: the whole set may be larger than memory
 
 # Names are written one a line, as UTF-8, which has no surrogates.
@@ -162,41 +162,35 @@ def _bad_bands(chunk: Tensor) -> Tensor:
 
 def images_from(images: Any, bands: tuple[str, ...]) -> Tensor:
     """Convert images of either layout to (N, C, H, W), uint8 or float32."""
-    if isinstance(images, Tensor):
-        tensor = images
-    else:
-        try:
-            # A copy, so that later changes of the array do not change the scenes.
-            tensor = torch.from_numpy(np.array(images))
-        except (TypeError, ValueError) as error:
-            raise WorkshopError(
-                f"images that do not make one array ({error}): all images must have the"
-                " same size and hold numbers."
-            ) from error
-    if tensor.dtype != torch.uint8 and not tensor.is_floating_point():
+    try:
+        # A copy, so that later changes of the array do not change the scenes.
+        is_tensor = isinstance(images, Tensor)
+        tensor = images if is_tensor else torch.from_numpy(np.array(images))
+    except (TypeError, ValueError) as error:
         raise WorkshopError(
-            f"images of type {tensor.dtype}: give uint8 for RGB, or float reflectances"
-            " (Sentinel-2 stores reflectance times 10,000: divide by 10,000)."
+            f"images that do not make one array ({error}): all images must have the"
+            " same size and hold numbers."
+        ) from error
+    floats = tensor.is_floating_point()
+    if floats:
+        tensor = tensor.float()
+    if (tensor.dtype != torch.uint8 and not floats) or (floats and (tensor > 20).any()):
+        most = float(tensor.double().max())
+        raise WorkshopError(
+            f"images of type {tensor.dtype} up to {most:g}: give uint8 for RGB, or float"
+            " reflectances, about 0 to 1.5 (Sentinel-2 stores reflectance times 10,000:"
+            " divide by 10,000)."
         )
-    if tensor.ndim != 4 or len(bands) not in (tensor.shape[1], tensor.shape[3]):
+    C = len(bands)
+    if tensor.ndim != 4 or (tensor.shape[1] == C) == (tensor.shape[3] == C):
         raise WorkshopError(
             f"images {_given(tensor)} with the bands {', '.join(bands)}: give"
             " (N, H, W, C) or (N, C, H, W), and bands=[...] with one name per channel."
+            " Where either side could be the channels, Scenes(images=...) takes"
+            " (N, C, H, W)."
         )
-    if tensor.shape[1] == tensor.shape[3]:
-        raise WorkshopError(
-            f"images {_given(tensor)}: either side could be the channels. Make"
-            " Scenes(images=...) directly, with (N, C, H, W)."
-        )
-    if tensor.shape[3] == len(bands):
+    if tensor.shape[3] == C:
         tensor = tensor.permute(0, 3, 1, 2)  # (N, C, H, W)
-    if tensor.is_floating_point():
-        tensor = tensor.float()
-        if tensor.numel() and float(tensor.max()) > 20:
-            raise WorkshopError(
-                f"float images with values up to {float(tensor.max()):g}: reflectances"
-                " reach about 1.5. Divide by 10,000, or give 0 to 255 as uint8."
-            )
     return tensor.contiguous()
 
 
@@ -207,35 +201,29 @@ def labels_from(
 
     Shape: (N,), or (N, K) multi-hot from a table of that shape. -1 stays -1: unknown.
     """
-    if isinstance(labels, (Tensor, np.ndarray)):
-        if labels.ndim == 2:
-            table = torch.as_tensor(labels)
-            whole = table.to(torch.int64)
-            if not bool((whole == table).all()):
-                raise WorkshopError("labels (N, K) with fractions: give 0 and 1.")
-            return whole, tuple(class_names or map(str, range(table.shape[1])))
-        labels = labels.tolist()
-    values = list(labels)
-    if all(isinstance(value, str) for value in values):
-        names = tuple(class_names if class_names is not None else sorted(set(values)))
+    values = np.asarray(labels.cpu() if isinstance(labels, Tensor) else labels)
+    if values.dtype.kind in "US":
+        texts = values.tolist()
+        names = sorted(set(texts)) if class_names is None else list(class_names)
         number = {name: k for k, name in enumerate(names)}
-        for value in values:
-            if value not in number:
-                raise unknown_name("class", value, names)
-        return torch.tensor([number[v] for v in values], dtype=torch.int64), names
-    if not all(isinstance(v, (int, np.integer)) for v in values):
-        kinds = ", ".join(sorted({type(value).__name__ for value in values}))
+        for text in texts:
+            if text not in number:
+                raise unknown_name("class", text, names)
+        return torch.tensor([number[text] for text in texts]), tuple(names)
+    codes = values.astype(np.int64)
+    if (codes != values).any():
         raise WorkshopError(
-            f"labels of type {kinds}: give one whole number from 0, or one class name,"
-            " per image."
+            f"labels of type {values.dtype} with fractions: give one whole number from"
+            " 0, or one class name, per image; or (N, K) with 0 and 1."
         )
-    codes = torch.tensor([int(v) for v in values], dtype=torch.int64)
     if class_names is not None:
-        return codes, tuple(class_names)
-    found = [code for code in codes.unique().tolist() if code != _UNKNOWN]
+        return torch.from_numpy(codes), tuple(class_names)
+    if codes.ndim == 2:
+        return torch.from_numpy(codes), tuple(map(str, range(codes.shape[1])))
+    found = sorted(set(codes.tolist()) - {UNKNOWN})
     if found != list(range(len(found))):
         raise WorkshopError(
             f"labels {listed([str(code) for code in found])} without class_names:"
             " number the classes from 0 without gaps, or name all of them."
         )
-    return codes, tuple(str(k) for k in found)
+    return torch.from_numpy(codes), tuple(map(str, found))

@@ -1,17 +1,26 @@
-"""What a training reads from a data set: its sensors, its metadata, and its targets."""
+"""What a training reads of a data set: its sensors, its targets, and in which order."""
 
-__all__ = ["known_sensors", "sample_of", "sensors_of", "targets_of"]
+__all__ = [
+    "IndexStream",
+    "known_sensors",
+    "random_scenes",
+    "sample_of",
+    "sensors_of",
+    "targets_of",
+]
 
+import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from workshop_lib.data.metadata import known_metadata, metadata_vector
+from workshop_lib.data.metadata import metadata_vector
 from workshop_lib.data.mini_eo import COVERS
-from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.scenes import RGB, Scenes
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.pixels import IGNORE
 from workshop_lib.sample import METADATA, Sample
@@ -103,24 +112,15 @@ def targets_of(dataset: Scenes, names: Sequence[str] = (SCENE,)) -> dict[str, Te
     Raises:
         WorkshopError: a target that this data set does not have.
     """
-    targets = {}
+    there = {k: v.float() for k, v in dataset.metadata.items() if v.ndim == 1}
+    there = {k: v for k, v in there.items() if not k.startswith("has_")}
+    there[SCENE] = dataset.labels.float() if dataset.multi_label else dataset.labels
+    if dataset.masks is not None:
+        there[COVER] = dataset.masks
     for name in names:
-        if name == SCENE:
-            labels = dataset.labels
-            targets[name] = labels.float() if dataset.multi_label else labels
-        elif name == COVER and dataset.masks is not None:
-            targets[name] = dataset.masks
-        elif name in dataset.metadata and dataset.metadata[name].ndim == 1:
-            targets[name] = dataset.metadata[name].float()
-        else:
-            raise unknown_name("target of this data set", name, _targets(dataset))
-    return targets
-
-
-def _targets(dataset: Scenes) -> list[str]:
-    cover = [COVER] if dataset.masks is not None else []
-    numbers = [k for k, v in dataset.metadata.items() if v.ndim == 1]
-    return [SCENE, *cover, *(k for k in numbers if k in known_metadata(numbers))]
+        if name not in there:
+            raise unknown_name("target of this data set", name, there)
+    return {name: there[name] for name in names}
 
 
 def _own_sensor(dataset: Scenes) -> str:
@@ -156,3 +156,133 @@ def _without(images: Tensor, missing: Tensor) -> Tensor:
     images = images.float() / 255 if eight_bits else images.clone()
     images[missing] = math.nan
     return images
+
+
+class IndexStream:
+    """Shuffled positions of images without end: step s always gives the same batch.
+
+    A loader that ends has to be restarted, and the labeled set ends long before the
+    unlabeled one. A stream has no end, and as it is a pure function of the step, a
+    resumed training needs no saved state.
+
+    Pass e goes once through all indices in an order drawn from (seed, e). The passes
+    are laid end to end and cut into batches, so a batch may run across the border of
+    two passes, and over several if the set is smaller than the batch. Every image is
+    seen equally often, to within one.
+
+    Args:
+        indices: (n,) int64 positions of images, e.g. `split.labeled`.
+        batch_size: indices per step, of all ranks together.
+        seed: of the orders; give streams that are used side by side different seeds.
+        rank, world_size: of distributed training: rank r takes rows r, r + world_size,
+            ... of the batch, so the ranks together see what a single one would see.
+        device: where the batches live; by default where `indices` lives.
+
+    Raises:
+        WorkshopError: no indices, or a batch that does not divide among the ranks.
+
+    Example:
+        >>> stream = IndexStream(torch.tensor([10, 20, 30]), batch_size=6, seed=0)
+        >>> sorted(stream.at(step=1000).tolist())
+        [10, 10, 20, 20, 30, 30]
+    """
+
+    def __init__(
+        self,
+        indices: Tensor,
+        batch_size: int,
+        seed: int,
+        rank: int = 0,
+        world_size: int = 1,
+        device: torch.device | str | None = None,
+    ) -> None:
+        if not len(indices) or batch_size < 1 or batch_size % world_size:
+            raise WorkshopError(
+                f"batches of {batch_size} from {len(indices)} images for {world_size}"
+                " ranks: give at least one image (is a part of the split empty?), and"
+                " a batch_size that is a multiple of the ranks."
+            )
+        self.indices = indices.to(device if device is not None else indices.device)
+        self.batch_size = batch_size
+        self.seed = seed
+        self.rank, self.world_size = rank, world_size
+        self._kept: tuple[int, Tensor] | None = None  # the current pass and its order
+
+    def at(self, step: int) -> Tensor:
+        """Return the indices of a step 0, 1, 2, ...; in any order of steps.
+
+        Shape: (batch_size / world_size,) int64.
+        """
+        n = len(self.indices)
+        first, past = step * self.batch_size, (step + 1) * self.batch_size
+        pieces = []
+        for e in range(first // n, (past - 1) // n + 1):
+            begin, end = max(first - e * n, 0), min(past - e * n, n)
+            pieces.append(self._pass(e)[begin:end])
+        batch = torch.cat(pieces)  # (batch_size,)
+        return batch[self.rank :: self.world_size]  # (batch_size / world_size,)
+
+    def _pass(self, e: int) -> Tensor:
+        """Shuffle the indices for pass e; the last one is kept: steps come in order."""
+        if self._kept is None or self._kept[0] != e:
+            # Hashed, for neighbouring seeds and passes to give unrelated orders; drawn
+            # on the CPU, for every device to give the same one.
+            text = f"{self.seed}/{e}".encode()
+            number = int.from_bytes(hashlib.sha256(text).digest()[:7], "big")
+            generator = torch.Generator().manual_seed(number)
+            order = torch.randperm(len(self.indices), generator=generator)  # (n,)
+            self._kept = e, self.indices[order.to(self.indices.device)]
+        return self._kept[1]
+
+
+# Columns that the metadata vector may need, and their ranges
+_RANGES = {
+    **{"lat": (-60, 70), "lon": (-180, 180), "day_of_year": (1, 365)},
+    **{"season": (0, 1), "region": (0, 4), "climate_zone": (1, 30)},
+    **{"temperature": (-10, 30), "rain": (0, 9), "wind": (0, 9)},
+}
+
+
+def random_scenes(facts: Mapping[str, Any], size: int) -> Scenes:
+    """Make up images, targets and metadata of given shapes: to time steps, to try code.
+
+    Args:
+        facts: sensors, metadata and heads, as `Inputs.facts` gives them.
+        size: side of the images in pixels.
+
+    Returns:
+        At least 64 images, two of each class.
+    """
+    generator = torch.Generator().manual_seed(0)
+    heads, sensors = facts["heads"], dict(facts["sensors"])
+    classes = {k: max(1, about["num_classes"]) for k, about in heads.items()}
+    n = max(64, 2 * max(classes.values()))
+    own = next((name for name in ("rgb", "s2") if name in sensors), "s2")
+    channels = sensors.pop(own, 4)
+
+    def images(c: int) -> Tensor:
+        return torch.rand(n, c, size, size, generator=generator)
+
+    mine = images(channels)
+    scene = heads.get("scene", {"kind": "categorical", "num_classes": 2})
+    K, cover = max(2, scene["num_classes"]), classes.get("cover", 2)
+    labels = torch.arange(n) % K
+    masks = torch.randint(0, cover, (n, size, size), generator=generator)
+    numbers = {
+        name: torch.empty(n).uniform_(low, high, generator=generator).round()
+        for name, (low, high) in _RANGES.items()
+    }
+    for name, about in heads.items():
+        if about["kind"] == "regression":
+            numbers[name] = torch.rand(n, generator=generator)
+    return Scenes(
+        images=(255 * mine).to(torch.uint8) if own == "rgb" else mine,
+        labels=F.one_hot(labels, K) if scene["kind"] == "multilabel" else labels,
+        class_names=tuple(f"class {k}" for k in range(K)),
+        names=tuple(f"{k}" for k in range(n)),
+        bands=RGB if own == "rgb" else tuple(f"b{k}" for k in range(channels)),
+        masks=masks.to(torch.uint8),
+        mask_names=tuple(f"cover {k}" for k in range(cover)),
+        modalities={name: images(c) for name, c in sensors.items() if name != "cover"},
+        metadata=numbers,
+    )

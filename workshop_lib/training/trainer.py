@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from workshop_lib.config import Config
-from workshop_lib.data.batches import IndexStream
+from workshop_lib.data.dataset import IndexStream
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.methods import Batch, Method, TrainingSize
