@@ -177,9 +177,9 @@ def images_from(images: Any, bands: tuple[str, ...]) -> Tensor:
     if (tensor.dtype != torch.uint8 and not floats) or (floats and (tensor > 20).any()):
         most = float(tensor.double().max())
         raise WorkshopError(
-            f"images of type {tensor.dtype} up to {most:g}: give uint8 for RGB, or float"
-            " reflectances, about 0 to 1.5 (Sentinel-2 stores reflectance times 10,000:"
-            " divide by 10,000)."
+            f"images of type {tensor.dtype} up to {most:g}: give uint8 for RGB, or"
+            " float reflectances, about 0 to 1.5 (Sentinel-2 stores reflectance times"
+            " 10,000: divide by 10,000)."
         )
     C = len(bands)
     if tensor.ndim != 4 or (tensor.shape[1] == C) == (tensor.shape[3] == C):
