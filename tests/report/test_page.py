@@ -23,18 +23,19 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.statistics import mcnemar
 from workshop_lib.report import page as page_module
 from workshop_lib.report.data import Embedded, MethodResult, ReportData
-from workshop_lib.report.page import gain_bars, write_report
+from workshop_lib.report.page import write_report
 from workshop_lib.report.pictures import (
     confident_mistakes,
     corrected_mistakes,
+    gain_bars,
     typical_successes,
 )
-from workshop_lib.report.settings import paper_table
 from workshop_lib.report.tables import (
     class_table,
     cost_table,
     difference_table,
     mistake_table,
+    paper_table,
 )
 
 NASTY = '<script>alert("x")</script> & co'
@@ -408,10 +409,9 @@ def test_one_result_is_enough(data: ReportData, tmp_path: Path, position: int) -
     only = data.results[position]
     log = only.run.log.drop(columns=["val_accuracy"])  # stopped before a validation
     short = dataclasses.replace(only, run=dataclasses.replace(only.run, log=log))
-    alone = dataclasses.replace(data, results=[short], audit=None)
+    alone = dataclasses.replace(data, results=[short])
     page = written(alone, tmp_path)
     sections = [name for name in SECTIONS if name != "idea" or position == 2]
-    assert "was not audited" in page.words
     assert [a["id"] for a in page.all("section")] == sections
     assert "holds no value of it" in page.words
     assert "unlabelled images were worth" not in page.words  # nothing to compare
@@ -492,21 +492,3 @@ def test_folder_in_place_of_the_file(data: ReportData, tmp_path: Path) -> None:
     with pytest.raises(WorkshopError, match="not a folder"):
         write_report(tmp_path / "file" / "report.html", data)
     assert os.listdir(tmp_path) == ["file"]
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"results": []}, "without results"),
-        ({"split": "other"}, "60 predictions of 'Supervised, weak' for 40 test images"),
-    ],
-)
-def test_wrong_data_are_told(
-    data: ReportData, changes: dict[str, Any], message: str
-) -> None:
-    if "split" in changes:
-        split = data.split
-        other = dataclasses.replace(split, test=split.val, val=split.test)
-        changes = {"split": other}
-    with pytest.raises(WorkshopError, match=message):
-        dataclasses.replace(data, **changes)

@@ -11,7 +11,7 @@ import torch
 from tests.evaluation.photos import save
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.predictions import PredictedFiles
-from workshop_lib.report.predictions import write_prediction_page
+from workshop_lib.report.page import write_prediction_page
 
 NAMES = ("bright & big", "dark", "never seen")
 

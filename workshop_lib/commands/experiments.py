@@ -142,11 +142,7 @@ def report(runs: tyro.conf.Positional[list[Path]], out: Path | None = None) -> N
     """
     from workshop_lib.report.page import report_runs
 
-    if not runs:
-        raise WorkshopError("give the folder of at least one finished run.")
-    path = out or runs[0] / "report.html"
-    report_runs(runs, path)
-    print(f"written: {path}")
+    print(f"written: {report_runs(runs, out)}")
 
 
 def _check_used(given: dict[str, Any], configs: dict[str, Config]) -> None:

@@ -148,7 +148,7 @@ def predict(
     """
     from workshop_lib.evaluation.predictions import predict_files
     from workshop_lib.files import write_text
-    from workshop_lib.report.predictions import write_prediction_page
+    from workshop_lib.report.page import write_prediction_page
     from workshop_lib.training.run import Run
 
     if out.suffix.lower() != ".csv":  # asked first: predicting may take minutes

@@ -96,10 +96,6 @@ class ReportData:
         command: that made this page.
         audit: of the split.
         near_duplicates: whether the audit looked for images of the same ground.
-
-    Raises:
-        WorkshopError: no result, results of different kinds of head, or predictions of
-            other images than the split's test images.
     """
 
     title: str
@@ -108,25 +104,8 @@ class ReportData:
     split: Split
     results: Sequence[MethodResult]
     command: str
-    audit: Audit | None = None
+    audit: Audit
     near_duplicates: bool = True
-
-    def __post_init__(self) -> None:
-        if not self.results:
-            raise WorkshopError("a report without results: give at least one run.")
-        kinds = {result.run.metric for result in self.results}
-        if len(kinds) > 1:
-            raise WorkshopError(
-                f"runs measured by {', '.join(sorted(kinds))} on one page: compare runs"
-                " whose main heads predict the same."
-            )
-        for result in self.results:
-            found, N = len(result.evaluation.predicted), len(self.split.test)
-            if found != N or N == 0:
-                raise WorkshopError(
-                    f"{found} predictions of {result.title!r} for {N} test images:"
-                    " predict the same test images with every method."
-                )
 
     @property
     def kind(self) -> str:
@@ -199,10 +178,17 @@ def collect(
         titles: one for each run; default the name of its method.
 
     Raises:
-        WorkshopError: no run, or runs that were not tested on the same images.
+        WorkshopError: no run, runs that were not tested on the same images, or runs
+            whose main heads predict something else.
     """
     if not runs:
         raise WorkshopError("a report without results: give at least one run.")
+    metrics = sorted({run.metric for run in runs})
+    if len(metrics) > 1:
+        raise WorkshopError(
+            f"runs measured by {', '.join(metrics)} on one page: compare runs whose"
+            " main heads predict the same."
+        )
     data = runs[0].config.data
     scenes = scenes or load_dataset(data.name, data.size, data.bands)
     splits = [Split.load(run.folder / "split", scenes) for run in runs]
@@ -225,9 +211,8 @@ def collect(
         for title, run, split in zip(titles or _titles(runs), runs, splits, strict=True)
     ]
     split = splits[results.index(_main(results))]
-    source = f"the images in {data.name}"
-    if data.name.startswith("mini_eo"):
-        source = "the embedded scenes (MiniEO)"
+    made = data.name.startswith("mini_eo")
+    source = "the embedded scenes (MiniEO)" if made else f"the images in {data.name}"
     check = len(scenes) <= _AUDITED
     audit = split.audit(scenes, near_duplicates=check)
     title = _heading(results)
@@ -280,8 +265,7 @@ def _heading(results: Sequence[MethodResult]) -> str:
 def _titles(runs: Sequence[Run]) -> list[str]:
     """Name each run by its method, and by more where that is not unique."""
     titles = []
-    for run in runs:
-        config = run.config
+    for config in (run.config for run in runs):
         title = type(config.method).__name__  # "FixMatch", as in the papers
         if config.method_name == "supervised":
             view = f"{config.method.labeled_view} augmentation"

@@ -1,6 +1,9 @@
-"""The report: one HTML file about trained methods, to read, keep, print and send."""
+"""The pages: a report of trained methods, and predictions of new images.
 
-__all__ = ["gain_bars", "render_page", "report_runs", "write_report"]
+Each is one HTML file, to read, keep, print and send.
+"""
+
+__all__ = ["report_runs", "train_command", "write_prediction_page", "write_report"]
 
 import json
 import shlex
@@ -8,23 +11,28 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from workshop_lib import __version__, plots
+from workshop_lib.config import Config
+from workshop_lib.data.read.images import decode_images
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError
-from workshop_lib.evaluation.metrics import Scores
-from workshop_lib.evaluation.projection import maps_2d
+from workshop_lib.evaluation.predictions import PredictedFiles
 from workshop_lib.evaluation.score_tables import METRIC_NAMES
 from workshop_lib.files import write_text
-from workshop_lib.plots import AccessibleFigure, Bar
+from workshop_lib.methods import METHODS
 from workshop_lib.plots.style import svg
-from workshop_lib.report import pictures, settings, tables
-from workshop_lib.report.data import MethodResult, ReportData, collect
+from workshop_lib.presets import train_flags
+from workshop_lib.report import pictures, tables
+from workshop_lib.report.data import ReportData, collect
+from workshop_lib.report.pictures import THUMBNAIL, Picture, thumbnail
+from workshop_lib.report.tables import percent
 from workshop_lib.training.run import Run
 
 _FACTS = ("python", "torch", "device", "threads", "precision")
-_TILES = 4  # maps of test tiles shown
+DOUBTFUL = 0.7  # below this confidence a person should look
 
 
 def write_report(path: Path | str, data: ReportData) -> Path:
@@ -51,7 +59,7 @@ def write_report(path: Path | str, data: ReportData) -> Path:
 
 def report_runs(
     runs: Sequence[Run | Path | str],
-    path: Path | str,
+    path: Path | str | None = None,
     *,
     scenes: Scenes | None = None,
     titles: Sequence[str] = (),
@@ -64,7 +72,7 @@ def report_runs(
 
     Args:
         runs: or their folders, weakest first.
-        path: of the page.
+        path: of the page; default report.html in the first run's folder.
         scenes: images of the runs; None loads the data set that their config names.
         titles: one for each run; default the name of its method.
         command: that the page names as its origin; default `workshop report ...`.
@@ -74,10 +82,11 @@ def report_runs(
     """
     opened = [run if isinstance(run, Run) else Run.load(run) for run in runs]
     own = shlex.join(["workshop", "report", *(str(run.folder) for run in opened)])
-    return write_report(path, collect(opened, command or own, scenes, titles))
+    data = collect(opened, command or own, scenes, titles)
+    return write_report(path or opened[0].folder / "report.html", data)
 
 
-def render_page(template: str, **content: Any) -> str:
+def _page(template: str, **content: Any) -> str:
     """Fill in a template of this room; text from outside is escaped."""
     environment = Environment(
         loader=PackageLoader("workshop_lib.report", "templates"),
@@ -94,14 +103,14 @@ def render_page(template: str, **content: Any) -> str:
         "json": lambda value: json.dumps(dict(value), indent=1, sort_keys=True),
         "uri": lambda figure: pictures.data_uri(svg(figure), "svg+xml"),
         "alt": plots.describe,
-        "capital": _capital,
+        "capital": tables.capitalized,
     }
     return environment.get_template(template).render(content)
 
 
 def _render(data: ReportData) -> str:
     results, main = data.results, data.main
-    return render_page(
+    return _page(
         "report.html",
         data=data,
         main=main,
@@ -109,21 +118,7 @@ def _render(data: ReportData) -> str:
         tables=tables,
         pictures=pictures,
         measure=METRIC_NAMES[data.metric],
-        bars=_bars(data),
-        curves=_curves(data),
-        pseudo_labels=_pseudo_labels(data),
-        confusions=[
-            plots.confusion_matrix(scores.confusion, data.class_names, title=r.title)
-            for r in (data.baseline, main)
-            if r is not None and isinstance(scores := r.evaluation.scores, Scores)
-        ],
-        maps=_maps(data),
-        reliability=_reliability(main),
-        embedding_map=_embedding_map(main),
-        commands={
-            r.title: settings.train_command(r.config, r.split_folder) for r in results
-        },
-        settings=settings,
+        commands={r.title: train_command(r.config, r.split_folder) for r in results},
         steps=sorted({int(r.run.facts["steps"]) for r in results}),
         seeds=sorted({r.config.data.split_seed for r in results}),
         # Of the training, which may have been on another machine than the page
@@ -132,113 +127,109 @@ def _render(data: ReportData) -> str:
     )
 
 
-def _bars(data: ReportData) -> AccessibleFigure | None:
-    if data.metric == "r2":  # may be negative: no bar
-        return None
-    name = METRIC_NAMES[data.metric]
-    title = f"Test images: {name}"
-    if len(data.results) > 1:
-        title = f"{data.main.labels:,} labels: what each step was worth"
-    chance = 1 / len(data.class_names) if data.metric == "accuracy" else None
-    figure = plots.baselines(gain_bars(data.results), title=title, chance=chance)
-    dotted = "; dotted: guessing" if chance else ""
-    figure.axes[0].set_xlabel(f"{name} on test images (%){dotted}")
-    return figure
+def train_command(config: Config, split_folder: str = "") -> str:
+    """Return the command that trains by a config, whatever preset is set.
 
+    Args:
+        config: of a run.
+        split_folder: of the split, where the config does not draw it.
 
-def gain_bars(results: Sequence[MethodResult]) -> list[Bar]:
-    """Turn results into the bars of the comparison, each with the cause of its gain."""
-    bars = []
-    for r in results:
-        worth = "what the unlabelled images were worth"
-        if r.role == "ceiling":
-            worth = "what all the other labels would add"
-        elif r.role == "baseline":
-            strong = r.config.method.labeled_view == "strong"
-            worth = "what strong augmentation was worth" if strong else ""
-        elif r.is_control:
-            worth = "what the method makes of the labelled images alone"
-        note = f"{r.labels:,} labels"
-        note = "" if note in r.title else note  # runs with unlike numbers are named so
-        bars.append(Bar(r.title, r.value, note, worth))
-    return bars
-
-
-def _curves(data: ReportData) -> AccessibleFigure | None:
-    column = f"val_{data.metric}"
-    logs = {r.title: r.run.log for r in data.results if _holds(r, column)}
-    if not logs:
-        return None
-    title = f"{_capital(METRIC_NAMES[data.metric])} while training"
-    return plots.learning_curves(logs, column=column, title=title)
-
-
-def _capital(text: str) -> str:
-    """Start with a capital; `str.capitalize` would turn IoU into iou."""
-    return text[:1].upper() + text[1:]
-
-
-def _pseudo_labels(
-    data: ReportData,
-) -> list[tuple[AccessibleFigure, AccessibleFigure | None]]:
-    """Plot for each method its pseudo-labels over time, and their bias to classes.
-
-    A method without hard pseudo-labels counts no classes, and has the first plot only.
+    Returns:
+        The command; "" for a method of one's own, which no command knows.
     """
-    found = []
-    for r in data.results:
-        if not _holds(r, "mask_rate"):
-            continue
-        over_time = plots.pseudo_labels(r.run.log, title=f"Pseudo-labels of {r.title}")
-        bias = None
-        if r.pseudo_labels is not None and len(r.pseudo_labels):
-            title = f"Classes that {r.title} favours"
-            bias = plots.pseudo_label_bias(r.pseudo_labels, title=title)
-        found.append((over_time, bias))
-    return found
-
-
-def _holds(result: MethodResult, column: str) -> bool:
-    """Return whether the log has a value in a column."""
-    log = result.run.log
-    return column in log and bool(log[column].notna().any())
-
-
-def _maps(data: ReportData) -> AccessibleFigure | None:
-    """Draw a few test tiles: the picture, the truth, and each method's map."""
-    masks = data.scenes.masks
-    if data.kind != "dense" or masks is None:
-        return None
-    tiles = data.split.test[:_TILES]
-    shown = {"truth": masks[tiles].cpu().numpy()}
-    for r in (data.baseline, data.main):
-        if r is not None:
-            heading = r.title.replace(", ", ",\n").replace(" (", "\n(")
-            shown[heading] = r.evaluation.predicted[:_TILES].cpu().numpy()
-    return plots.mask_grid(
-        shown, data.class_names, images=data.scenes.images[tiles].cpu(),
-        bands=data.scenes.bands, title="The first test tiles",
-    )  # fmt: skip
-
-
-def _reliability(main: MethodResult) -> AccessibleFigure | None:
-    found = main.evaluation.calibration
-    if found is None:
-        return None
-    curves = {
-        "as it is": found.before.table(),
-        f"at temperature {found.temperature:.2f}": found.after.table(),
-    }
-    return plots.reliability(curves, title="Can you trust the confidence?")
-
-
-def _embedding_map(main: MethodResult) -> AccessibleFigure | str:
-    """Plot the embedded test images, or return why that is impossible."""
-    if main.embedded is None:
+    if config.method_name not in METHODS:
         return ""
-    drawn = main.embedded.drawn
-    title = f"{len(drawn):,} test images in the features of {main.title}"
-    try:
-        return maps_2d(drawn, title=title)[0]
-    except WorkshopError as error:  # too few images, or a collapsed network
-        return str(error)
+    split = ["--split-folder", split_folder] if split_folder else []
+    return shlex.join(["workshop", "train", *train_flags(config), *split])
+
+
+def write_prediction_page(
+    path: Path | str, found: PredictedFiles, title: str, most: int = 12
+) -> None:
+    """Write thumbnails by predicted class into one HTML file that needs no other.
+
+    The least confident come first: they are the ones to check, and those whose label
+    would teach the model most. An image with several labels is shown with each of them.
+
+    Args:
+        path: the file; it is either complete or not written.
+        found: the result of `predict_files`.
+        title: the heading.
+        most: thumbnails of each class, at least 1; the page says how many there are.
+
+    Raises:
+        WorkshopError: `most` below 1; an image has gone since, or no space.
+    """
+    if most < 1:
+        raise WorkshopError(f"most={most}: show at least 1 image of each class.")
+    # A stable sort: equally confident images stay in the order of their names
+    by_class = {
+        name: found.images_of(name).sort_values("confidence", kind="stable")
+        for name in found.class_names
+    }
+    total = len(found.table)
+    shown = dict(by_class)
+    if found.several:
+        bare = found.table[found.table["labels"] == ""]
+        shown["no label"] = bare.sort_values("confidence", kind="stable")
+    page = _page(
+        "predictions.html",
+        title=title,
+        found=found,
+        threshold=DOUBTFUL,
+        totals=pd.DataFrame(
+            _total(name, images, total) for name, images in by_class.items()
+        ),
+        groups=[
+            (name, len(images), _pictures(found, images.head(most)))
+            for name, images in shown.items()
+            if len(images)
+        ],
+    )
+    write_text(Path(path), page)
+
+
+def _total(name: str, images: pd.DataFrame, total: int) -> dict[str, str]:
+    """Return a row of the table of classes; classes without images have one too."""
+    confidence, some = images["confidence"], len(images) > 0
+    return {
+        "class": name,
+        "images": f"{len(images):,}",
+        "share": percent(len(images) / total) if some else "",
+        "mean confidence": percent(confidence.mean()) if some else "",
+        "doubtful": f"{(confidence < DOUBTFUL).sum():,}" if some else "",
+    }
+
+
+def _pictures(found: PredictedFiles, rows: pd.DataFrame) -> list[Picture]:
+    """Make thumbnails from the files: the model's input is smaller."""
+    small = decode_images([found.paths[i] for i in rows.index], size=THUMBNAIL)
+    pictures = []
+    for pixels, (_, row) in zip(small, rows.iterrows(), strict=True):
+        confident = row["confidence"] >= DOUBTFUL
+        said, alternative = _labels(row) if found.several else _two_classes(row)
+        pictures.append(
+            Picture(
+                thumbnail(pixels.permute(1, 2, 0).numpy()),  # (H, W, 3)
+                f"{row['image']}: predicted {said}, {alternative}",
+                [row["image"], said if confident else f"? {said}, {alternative}"],
+                "" if confident else "wrong",
+            )
+        )
+    return pictures
+
+
+def _two_classes(row: "pd.Series[Any]") -> tuple[str, str]:
+    second = f"{row['second_class']} {percent(row['second_confidence'], 0)}"
+    return f"{row['class']} {percent(row['confidence'], 0)}", f"or {second}"
+
+
+def _labels(row: "pd.Series[Any]") -> tuple[str, str]:
+    names, probs = (row[k].split("; ") for k in ("labels", "probabilities"))
+    said = [
+        f"{name} {percent(float(p), 0)}"
+        for name, p in zip(names, probs, strict=True)
+        if name
+    ]
+    doubt = f"least certain answer {percent(row['confidence'], 0)}"
+    return ", ".join(said) or "no label", doubt

@@ -1,12 +1,23 @@
-"""Small pictures with captions for the pages, embedded so that no file is needed."""
+"""The pictures of the pages: figures, and small images with captions.
+
+All are embedded, so that a page needs no other file.
+"""
 
 __all__ = [
     "THUMBNAIL",
     "Picture",
+    "bars",
     "confident_mistakes",
+    "confusions",
     "corrected_mistakes",
+    "curves",
     "data_uri",
+    "embedding_map",
+    "gain_bars",
     "labeled_pictures",
+    "maps",
+    "pseudo_labels",
+    "reliability",
     "thumbnail",
     "typical_successes",
 ]
@@ -21,12 +32,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from workshop_lib import plots
+from workshop_lib.errors import WorkshopError
+from workshop_lib.evaluation.metrics import Scores
+from workshop_lib.evaluation.projection import maps_2d
+from workshop_lib.evaluation.score_tables import METRIC_NAMES
+from workshop_lib.plots import AccessibleFigure, Bar
 from workshop_lib.plots.display import to_display
 from workshop_lib.report.data import MethodResult, ReportData
-from workshop_lib.report.tables import percent
+from workshop_lib.report.tables import capitalized, percent
 
 _MOST = 18  # pictures in a gallery
 _LABELED = 60  # labelled images shown
+_TILES = 4  # maps of test tiles shown
 THUMBNAIL = 128  # pixels; larger images are scaled down: the page stays light
 _TINY = 64  # up to here each pixel is shown as it is; a photo is smaller as JPEG
 
@@ -53,6 +71,122 @@ def thumbnail(pixels: NDArray[np.uint8]) -> str:
     image.thumbnail((THUMBNAIL, THUMBNAIL))  # never enlarges
     image.save(buffer, format=kind, **({"quality": 85} if kind == "jpeg" else {}))
     return data_uri(buffer.getvalue(), kind)
+
+
+def bars(data: ReportData) -> AccessibleFigure | None:
+    if data.metric == "r2":  # may be negative: no bar
+        return None
+    name = METRIC_NAMES[data.metric]
+    title = f"Test images: {name}"
+    if len(data.results) > 1:
+        title = f"{data.main.labels:,} labels: what each step was worth"
+    chance = 1 / len(data.class_names) if data.metric == "accuracy" else None
+    figure = plots.baselines(gain_bars(data.results), title=title, chance=chance)
+    dotted = "; dotted: guessing" if chance else ""
+    figure.axes[0].set_xlabel(f"{name} on test images (%){dotted}")
+    return figure
+
+
+def gain_bars(results: Sequence[MethodResult]) -> list[Bar]:
+    """Turn results into the bars of the comparison, each with the cause of its gain."""
+    bars = []
+    for r in results:
+        worth = "what the unlabelled images were worth"
+        if r.role == "ceiling":
+            worth = "what all the other labels would add"
+        elif r.role == "baseline":
+            strong = r.config.method.labeled_view == "strong"
+            worth = "what strong augmentation was worth" if strong else ""
+        elif r.is_control:
+            worth = "what the method makes of the labelled images alone"
+        note = f"{r.labels:,} labels"
+        note = "" if note in r.title else note  # runs with unlike numbers are named so
+        bars.append(Bar(r.title, r.value, note, worth))
+    return bars
+
+
+def curves(data: ReportData) -> AccessibleFigure | None:
+    column = f"val_{data.metric}"
+    logs = {r.title: r.run.log for r in data.results if _holds(r, column)}
+    if not logs:
+        return None
+    title = f"{capitalized(METRIC_NAMES[data.metric])} while training"
+    return plots.learning_curves(logs, column=column, title=title)
+
+
+def pseudo_labels(
+    data: ReportData,
+) -> list[tuple[AccessibleFigure, AccessibleFigure | None]]:
+    """Plot for each method its pseudo-labels over time, and their bias to classes.
+
+    A method without hard pseudo-labels counts no classes, and has the first plot only.
+    """
+    found = []
+    for r in data.results:
+        if not _holds(r, "mask_rate"):
+            continue
+        over_time = plots.pseudo_labels(r.run.log, title=f"Pseudo-labels of {r.title}")
+        bias = None
+        if r.pseudo_labels is not None and len(r.pseudo_labels):
+            title = f"Classes that {r.title} favours"
+            bias = plots.pseudo_label_bias(r.pseudo_labels, title=title)
+        found.append((over_time, bias))
+    return found
+
+
+def _holds(result: MethodResult, column: str) -> bool:
+    """Return whether the log has a value in a column."""
+    log = result.run.log
+    return column in log and bool(log[column].notna().any())
+
+
+def confusions(data: ReportData) -> list[AccessibleFigure]:
+    """Draw the confusion matrices of the baseline and of the main method."""
+    return [
+        plots.confusion_matrix(scores.confusion, data.class_names, title=r.title)
+        for r in (data.baseline, data.main)
+        if r is not None and isinstance(scores := r.evaluation.scores, Scores)
+    ]
+
+
+def maps(data: ReportData) -> AccessibleFigure | None:
+    """Draw a few test tiles: the picture, the truth, and each method's map."""
+    masks = data.scenes.masks
+    if data.kind != "dense" or masks is None:
+        return None
+    tiles = data.split.test[:_TILES]
+    shown = {"truth": masks[tiles].cpu().numpy()}
+    for r in (data.baseline, data.main):
+        if r is not None:
+            heading = r.title.replace(", ", ",\n").replace(" (", "\n(")
+            shown[heading] = r.evaluation.predicted[:_TILES].cpu().numpy()
+    return plots.mask_grid(
+        shown, data.class_names, images=data.scenes.images[tiles].cpu(),
+        bands=data.scenes.bands, title="The first test tiles",
+    )  # fmt: skip
+
+
+def reliability(main: MethodResult) -> AccessibleFigure | None:
+    found = main.evaluation.calibration
+    if found is None:
+        return None
+    curves = {
+        "as it is": found.before.table(),
+        f"at temperature {found.temperature:.2f}": found.after.table(),
+    }
+    return plots.reliability(curves, title="Can you trust the confidence?")
+
+
+def embedding_map(main: MethodResult) -> AccessibleFigure | str:
+    """Plot the embedded test images, or return why that is impossible."""
+    if main.embedded is None:
+        return ""
+    drawn = main.embedded.drawn
+    title = f"{len(drawn):,} test images in the features of {main.title}"
+    try:
+        return maps_2d(drawn, title=title)[0]
+    except WorkshopError as error:  # too few images, or a collapsed network
+        return str(error)
 
 
 def labeled_pictures(data: ReportData) -> list[Picture]:

@@ -3,6 +3,8 @@
 __all__ = [
     "audit_table",
     "calibration_table",
+    "capitalized",
+    "changes_table",
     "class_table",
     "cost_table",
     "difference_table",
@@ -10,6 +12,7 @@ __all__ = [
     "gain_text",
     "metric_text",
     "mistake_table",
+    "paper_table",
     "percent",
     "score_table",
     "split_table",
@@ -17,23 +20,40 @@ __all__ = [
 ]
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from torch.nn import functional as F
 
 from workshop_lib.evaluation.metrics import Scores, mean_of_known
-from workshop_lib.evaluation.score_tables import (
-    INTERVALS,
-    class_scores,
-    overall_scores,
-)
+from workshop_lib.evaluation.score_tables import INTERVALS, class_scores, overall_scores
 from workshop_lib.report.data import MethodResult, ReportData
 
 _DASH, _MINUS, _SPACE = "\N{EN DASH}", "\N{MINUS SIGN}", "\N{NO-BREAK SPACE}"
 _WEIGHTS = {"ema": "averaged", "online": "online"}
 _OF_CLASS = {"categorical": "recall", "dense": "IoU", "multilabel": "F1"}
+# Sohn et al. 2020, arXiv 2001.07685, section 4 and appendix B (CIFAR-10)
+_PAPER: dict[str, tuple[Any, str]] = {
+    "threshold": (0.95, "confidence a pseudo-label needs to be used"),
+    "alignment": (False, "pseudo-labels are pulled towards equal use of the classes"),
+    "lambda_u": (1.0, "weight of the loss on unlabelled images"),
+    "mu": (7, "unlabelled images per labelled one in a step"),
+    "batch_size": (64, "labelled images in a step"),
+    "steps": (2**20, "optimiser steps"),
+    "optimizer": ("sgd", "optimiser"),
+    "lr": (0.03, "peak learning rate"),
+    "weight_decay": (5e-4, "weight decay"),
+    "warmup_steps": (0, "steps of linear warm-up"),
+    "ema_decay": (0.999, "decay of the averaged weights that are evaluated"),
+    "encoder": ("wrn-28-2", "network"),
+    "size": (32, "side of the images (pixels)"),
+}
 _NOT_PERCENT = ("kappa", "R²", "MAE", "RMSE")
+
+
+def capitalized(text: str) -> str:
+    """Start with a capital; `str.capitalize` would turn IoU into iou."""
+    return text[:1].upper() + text[1:]
 
 
 def percent(value: float, digits: int = 1) -> str:
@@ -51,9 +71,8 @@ def metric_text(value: float, metric: str) -> str:
 
 def gain_text(value: float, metric: str) -> str:
     """Format a difference of main metrics: in points, of R² as a number."""
-    if metric == "r2":
-        return _number(value, ".3f")
-    return _number(100 * value, ".1f", " points")
+    scale, spec, unit = (1, ".3f", "") if metric == "r2" else (100, ".1f", " points")
+    return _number(scale * value, spec, unit)
 
 
 def score_table(data: ReportData) -> pd.DataFrame:
@@ -62,31 +81,28 @@ def score_table(data: ReportData) -> pd.DataFrame:
     for result in data.results:
         row = {"method": result.title}
         for name, value in overall_scores(result.evaluation).items():
-            plain = name in _NOT_PERCENT
-            row[name] = _number(value, ",.3f") if plain else percent(value)
-            ends = result.evaluation.intervals.get(INTERVALS.get(name, ""))
-            if ends and not plain:
-                low, high = ends
-                row[f"95 % interval of {name}"] = (
-                    f"{100 * low:.1f}{_DASH}{percent(high)}"
-                )
+            if name in _NOT_PERCENT:
+                row[name] = _number(value, ",.3f")
+                continue
+            row[name] = percent(value)
+            if ends := result.evaluation.intervals.get(INTERVALS.get(name, "")):
+                text = f"{100 * ends[0]:.1f}{_DASH}{percent(ends[1])}"
+                row[f"95 % interval of {name}"] = text
         rows.append(row)
     return pd.DataFrame(rows)
 
 
 def split_table(data: ReportData) -> pd.DataFrame:
     """Count the images in each part of the split, of each class where they have one."""
-    rows = []
+    table = pd.DataFrame()
     for part, total in data.split.counts().items():
         labels = data.labels[getattr(data.split, part)]
-        if data.kind == "categorical":
-            labels = F.one_hot(
-                labels[labels >= 0], len(data.class_names)
-            )  # -1: unknown
-        by_class = data.kind in ("categorical", "multilabel")
-        counts = (labels == 1).sum(dim=0).tolist() if by_class else []
-        rows.append([f"{n:,}" for n in (*counts, total)])
-    table = pd.DataFrame(dict(zip(data.split.counts(), rows, strict=True)))
+        counts = []
+        if data.kind == "categorical":  # -1: unknown
+            counts = labels[labels >= 0].bincount(minlength=len(data.class_names))
+        elif data.kind == "multilabel":
+            counts = (labels == 1).sum(dim=0)
+        table[part] = [f"{int(n):,}" for n in (*counts, total)]
     names = data.class_names if len(table) > 1 else ()
     table.insert(0, "class", [*names, "all images"])
     return table
@@ -94,8 +110,8 @@ def split_table(data: ReportData) -> pd.DataFrame:
 
 def audit_table(data: ReportData) -> pd.DataFrame:
     """List the findings of the split's audit, worst first."""
-    findings = data.audit.findings if data.audit else ()
-    rows = [(f.severity, f.kind.replace("_", " "), f.message) for f in findings]
+    found = data.audit.findings
+    rows = [(one.severity, one.kind.replace("_", " "), one.message) for one in found]
     return pd.DataFrame(rows, columns=["severity", "finding", "where"])
 
 
@@ -142,8 +158,7 @@ def mistake_table(result: MethodResult, most: int = 8) -> pd.DataFrame:
             "of that class": [percent(v, 0) for v in of_class.ravel()],
         }
     )
-    table = table[table[what] > 0]
-    table = table.sort_values(what, ascending=False, kind="stable").head(most)
+    table = table[table[what] > 0].nlargest(most, what)
     return table.assign(**{what: table[what].map("{:,}".format)})
 
 
@@ -220,15 +235,15 @@ def cost_table(data: ReportData) -> pd.DataFrame:
     rows = []
     for result in data.results:
         facts, optim = result.run.facts, result.config.optim
-        semi, minutes = result.role == "semi-supervised", facts["seconds"] / 60
+        minutes = facts["seconds"] / 60
         peak = facts.get("peak_memory")  # not known on every machine
         rows.append(
             {
                 "method": result.title,
                 "labels": f"{result.labels:,}",
-                "mu": str(optim.mu) if semi else _DASH,
+                "mu": str(optim.mu) if result.role == "semi-supervised" else _DASH,
                 "batch": str(optim.batch_size),
-                "steps": f"{result.run.facts['steps']:,}",
+                "steps": f"{facts['steps']:,}",
                 "minutes": _number(minutes, ".2f" if minutes < 1 else ".1f"),
                 "peak memory (MiB)": f"{peak / 2**20:,.0f}" if peak else _DASH,
                 "parameters": f"{facts['parameters']:,}",
@@ -237,8 +252,51 @@ def cost_table(data: ReportData) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def changes_table(data: ReportData) -> pd.DataFrame:
+    """Tabulate the settings that differ from the defaults, a column per method.
+
+    A method's own hyperparameters are compared with its paper's.
+    """
+    columns = {
+        result.title: {
+            name: _setting(value)
+            for section in result.config.changes().values()
+            for name, value in section.items()
+        }
+        for result in data.results
+    }
+    table = pd.DataFrame(columns, dtype=object).fillna(_DASH)
+    return table.rename_axis("setting").reset_index()
+
+
+def paper_table(result: MethodResult) -> pd.DataFrame:
+    """Compare FixMatch's settings with the paper's; empty for another method."""
+    if result.config.method_name != "fixmatch":
+        return pd.DataFrame()
+    sections = result.config.to_dict().values()
+    here = {name: value for section in sections for name, value in section.items()}
+    return pd.DataFrame(
+        {
+            "setting": name,
+            "meaning": meaning,
+            "here": _setting(here[name]),
+            "paper": _setting(paper),
+            "note": "" if here[name] == paper else "differs",
+        }
+        for name, (paper, meaning) in _PAPER.items()
+    )
+
+
 def _number(value: float, spec: str, unit: str = "") -> str:
     """Format a number with a true minus sign; a dash for NaN."""
     if math.isnan(value):
         return _DASH
     return f"{value:{spec}}{unit}".replace("-", _MINUS)
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    return f"{value:,}" if isinstance(value, int) else f"{value}"
