@@ -7,6 +7,7 @@ __all__ = [
     "THUMBNAIL",
     "Picture",
     "bars",
+    "capitalized",
     "confident_mistakes",
     "confusions",
     "corrected_mistakes",
@@ -40,7 +41,7 @@ from workshop_lib.evaluation.score_tables import METRIC_NAMES
 from workshop_lib.plots import AccessibleFigure, Bar
 from workshop_lib.plots.display import to_display
 from workshop_lib.report.data import MethodResult, ReportData
-from workshop_lib.report.tables import capitalized, percent
+from workshop_lib.report.tables import percent
 
 _MOST = 18  # pictures in a gallery
 _LABELED = 60  # labelled images shown
@@ -112,6 +113,11 @@ def curves(data: ReportData) -> AccessibleFigure | None:
         return None
     title = f"{capitalized(METRIC_NAMES[data.metric])} while training"
     return plots.learning_curves(logs, column=column, title=title)
+
+
+def capitalized(text: str) -> str:
+    """Start with a capital; `str.capitalize` would turn IoU into iou."""
+    return text[:1].upper() + text[1:]
 
 
 def pseudo_labels(

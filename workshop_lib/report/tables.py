@@ -3,7 +3,6 @@
 __all__ = [
     "audit_table",
     "calibration_table",
-    "capitalized",
     "changes_table",
     "class_table",
     "cost_table",
@@ -49,11 +48,6 @@ _PAPER: dict[str, tuple[Any, str]] = {
     "size": (32, "side of the images (pixels)"),
 }
 _NOT_PERCENT = ("kappa", "R²", "MAE", "RMSE")
-
-
-def capitalized(text: str) -> str:
-    """Start with a capital; `str.capitalize` would turn IoU into iou."""
-    return text[:1].upper() + text[1:]
 
 
 def percent(value: float, digits: int = 1) -> str:
