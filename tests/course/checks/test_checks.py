@@ -1,18 +1,68 @@
-"""Every check is in a unit, and every unit's checks exist."""
+"""Every exercise has a check, and every likely mistake its own hint."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from workshop_lib.course import checks
+from workshop_lib.course.checks.attempt import Attempt, hints
 from workshop_lib.course.progress import CHECKS, UNITS
+
+NAMES = sorted(set(checks.__all__) - {"CheckFailed"})
+# These test properties or a factor, and have no list of wrong answers
+OTHERS = {"draw_split", "detective", "weak_view", "cutout", "predict_memory"}
+
+
+class Caught(Exception):  # noqa: N818
+    """Carries the mistakes out of a check."""
+
+
+def mistakes_of(name: str) -> dict[str, Callable[..., Any]]:
+    def stop(self, cases, answer, mistakes):
+        raise Caught(mistakes)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Attempt, "compare", stop)
+        with pytest.raises(Caught) as caught:
+            getattr(checks, name)(print)
+    return caught.value.args[0]
+
+
+KNOWN = {name: mistakes_of(name) for name in NAMES if name not in OTHERS}
 
 
 def test_checks_and_units_agree():
     listed = [name for names in CHECKS.values() for name in names]
-    assert sorted(listed) == sorted(set(checks.__all__) - {"CheckFailed"})
-    assert len(set(listed)) == len(listed) and list(CHECKS) == list(UNITS)
+    assert sorted(listed) == NAMES and list(CHECKS) == list(UNITS)
+    assert all(getattr(checks, name).__name__ == name for name in NAMES)
+    assert all("Check" in getattr(checks, name).__doc__ for name in NAMES)
 
 
-@pytest.mark.parametrize("name", sorted(set(checks.__all__) - {"CheckFailed"}))
-def test_every_check_is_explained(name):
-    assert getattr(checks, name).__name__ == name
-    assert "Check" in getattr(checks, name).__doc__
+@pytest.mark.parametrize(
+    ("name", "mistake"), [(name, mistake) for name in KNOWN for mistake in KNOWN[name]]
+)
+def test_each_mistake_gets_its_own_hint(name: str, mistake: str, refusal):
+    said = refusal(getattr(checks, name), KNOWN[name][mistake])
+    assert said.endswith(f"likely: {hints()[name][mistake]}")
+    assert said.startswith(f"✗ {name}: not yet. Tried on ")
+    assert "came: " in said and "expected: " in said
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_the_likely_mistakes_and_no_more(name: str):
+    assert 3 <= len(KNOWN[name]) <= 5
+    known = hints()[name]
+    assert {*KNOWN[name], "look"} <= set(known)
+    assert len(set(known.values())) == len(known)
+
+
+def test_every_hint_of_the_files_is_used_and_none_is_missing():
+    assert set(hints()) == {*NAMES, "random"}
+    folder = Path(checks.__file__).parent
+    code = "".join(p.read_text(encoding="utf-8") for p in folder.glob("*.py"))
+    for name, known in hints().items():
+        for key, text in known.items():
+            assert f'"{key}"' in code, f"{name}: {key} is never shown"
+            assert text == text.strip() and text[-1] in ".?}", text

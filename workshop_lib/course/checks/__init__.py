@@ -33,14 +33,12 @@ __all__ = [
 ]
 
 from workshop_lib.course.checks.attempt import CheckFailed
-from workshop_lib.course.checks.detective import detective
-from workshop_lib.course.checks.fixmatch import fixmatch_loss, pixel_loss
-from workshop_lib.course.checks.fusion import late_forward, predict_parameters
 from workshop_lib.course.checks.unit_01 import convolve, majority_accuracy
-from workshop_lib.course.checks.unit_02 import count_labels, draw_split
+from workshop_lib.course.checks.unit_02 import count_labels, detective, draw_split
 from workshop_lib.course.checks.unit_03 import cutout, weak_view
 from workshop_lib.course.checks.unit_04 import (
     confidence_mask,
+    fixmatch_loss,
     predict_memory,
     pseudo_labels,
 )
@@ -57,11 +55,14 @@ from workshop_lib.course.checks.unit_06 import (
 from workshop_lib.course.checks.unit_07 import (
     channel_statistics,
     encode_facts,
+    late_forward,
+    predict_parameters,
     verdict,
 )
 from workshop_lib.course.checks.unit_08 import (
     head_parameters,
     mean_iou,
+    pixel_loss,
     sum_scores,
     times_seen,
     window_starts,

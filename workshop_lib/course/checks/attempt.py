@@ -7,23 +7,27 @@ learner sees what came, what was expected and the first place where they differ.
 The hints themselves are text in `course/hints/unit_NN.yaml`, by exercise and mistake.
 """
 
-__all__ = ["Attempt", "Case", "Check", "CheckFailed", "Mistakes", "exercise", "record"]
+__all__ = ["Attempt", "Case", "Check", "CheckFailed", "Mistakes", "exercise", "judge"]
 
-from collections.abc import Callable, Mapping
+import inspect
+import re
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache, wraps
 from pathlib import Path
 from typing import Any, NoReturn
 
 import yaml
 
-from workshop_lib.course import NotYet, records
-from workshop_lib.course.checks.describe import (
-    describe,
-    explain,
+from workshop_lib.course import NotYet
+from workshop_lib.course.checks.values import (
+    describe_value,
+    fingerprint,
     first_difference,
     same,
 )
-from workshop_lib.course.checks.inputs import fingerprint
+from workshop_lib.course.records import record
 
 Check = Callable[[Any], None]
 Case = tuple[Any, ...]  # the arguments of one call
@@ -32,6 +36,11 @@ Case = tuple[Any, ...]  # the arguments of one call
 Mistakes = Mapping[str, Callable[..., Any]]
 
 _HINTS = Path(__file__).parents[1] / "hints"
+_SHAPES = re.compile(
+    r"size of tensor|shape|size mismatch|mat1 and mat2|broadcast|dimension"
+    r"|out of (range|bounds)",
+    re.IGNORECASE,
+)
 
 
 @cache
@@ -75,7 +84,7 @@ class Attempt:
                 "what you gave",
                 "give the function itself, without brackets:"
                 f" checks.{name}({call.partition('(')[0]}).",
-                describe(function),
+                describe_value(function),
                 "a function",
             )
 
@@ -96,7 +105,7 @@ class Attempt:
         except (NotYet, NotImplementedError) as error:  # from todo(), or an own stub
             self._unwritten(str(error).partition("\n")[0])
         except Exception as error:  # whatever it is, it is explained
-            came, likely = explain(error, self.function, self.call, args)
+            came, likely = _explain(error, self.function, self.call, args)
             self.fail(case, likely, came)
         if fingerprint(args) != before:
             self.fail(
@@ -135,23 +144,23 @@ class Attempt:
         Raises:
             CheckFailed: some result differs.
         """
-        expected = {case: answer(*args) for case, args in cases.items()}
         came = {case: self.run(case, *args) for case, args in cases.items()}
-        wrong = [case for case in cases if not same(came[case], expected[case])]
-        if not wrong:
+
+        def first_wrong(give: Callable[..., Any]) -> str | None:
+            """Return the first case in which the learner's result is another one."""
+            return next((c for c in cases if not same(came[c], give(*cases[c]))), None)
+
+        case = first_wrong(answer)
+        if case is None:
             return
-
-        def explains(mistake: Callable[..., Any]) -> bool:
-            return all(same(came[c], mistake(*args)) for c, args in cases.items())
-
-        likely = next((n for n, give in mistakes.items() if explains(give)), "look")
-        case = wrong[0]
+        explain = (name for name, give in mistakes.items() if not first_wrong(give))
+        expected = answer(*cases[case])
         self.fail(
             case,
-            self.hint(likely),
-            describe(came[case]),
-            describe(expected[case]),
-            first_difference(came[case], expected[case]),
+            self.hint(next(explain, "look")),
+            describe_value(came[case]),
+            describe_value(expected),
+            first_difference(came[case], expected),
         )
 
     def require(
@@ -186,8 +195,8 @@ class Attempt:
         raise _NotWritten(f"{text}\n  {said}" if said else text) from None
 
 
-def record(name: str, attempt: Callable[[], str]) -> None:
-    """Make an attempt, keep its outcome in the progress, and print what was verified.
+def judge(name: str, attempt: Callable[[], str]) -> None:
+    """Make an attempt, keep its outcome in the records, and print what was verified.
 
     Args:
         name: of the exercise.
@@ -201,9 +210,9 @@ def record(name: str, attempt: Callable[[], str]) -> None:
     except _NotWritten:
         raise
     except CheckFailed:
-        records.record("checks", name, right=False)
+        record("checks", name, right=False)
         raise
-    records.record("checks", name, right=True)
+    record("checks", name, right=True)
     print(f"✓ {name}: {verified}")
 
 
@@ -220,8 +229,43 @@ def exercise(call: str) -> Callable[[Callable[[Attempt], str]], Check]:
 
         @wraps(attempt)
         def check(function: Any) -> None:
-            record(name, lambda: attempt(Attempt(name, call, function)))
+            judge(name, lambda: attempt(Attempt(name, call, function)))
 
         return check
 
     return decorate
+
+
+def _explain(
+    error: Exception, function: Callable[..., Any], call: str, args: Sequence[Any]
+) -> tuple[str, str]:
+    """Return what came, with the learner's own line of code, and the likely mistake."""
+    came = f"{type(error).__name__}: {error}"
+    file = getattr(getattr(function, "__code__", None), "co_filename", None)
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame.line for frame in frames if frame.filename == file]
+    if own:
+        came += f"\n             in your line `{own[-1]}`"
+    given = "; ".join(describe_value(arg) for arg in args)
+    if isinstance(error, TypeError) and not own:
+        name, signature = getattr(function, "__name__", "your function"), "(...)"
+        with suppress(ValueError):  # built-in functions may have none
+            signature = str(inspect.signature(function))
+        return came, (
+            f"the check calls {call}, your function is defined as {name}{signature}:"
+            " give it the same arguments in the same order."
+        )
+    if isinstance(error, NameError):
+        return came, (
+            f"the name {error.name!r} is not known: is it spelt right, and has the cell"
+            " that makes or imports it been run?"
+        )
+    if _SHAPES.search(str(error)):
+        return came, (
+            f"two shapes do not fit. Your function was given: {given}. Print the shape"
+            " after each step on these."
+        )
+    return came, (
+        f"your function raised an error. It was given: {given}. Call it on that"
+        " yourself, in a cell of its own, to see the error in full."
+    )

@@ -1,20 +1,26 @@
-"""Checks of unit 02: counting labels, and a hand-written split."""
+"""Checks of unit 02: labels counted, a split drawn by hand, faults found in others."""
 
-__all__ = ["count_labels", "draw_split"]
+__all__ = ["count_labels", "detective", "draw_split"]
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from workshop_lib.course.checks.attempt import Attempt, exercise
-from workshop_lib.course.checks.describe import as_tensor, describe
-from workshop_lib.course.checks.inputs import generator, global_random
-from workshop_lib.data.split import PARTS
-
-Parts = dict[str, Tensor]
+from workshop_lib.course.checks.values import (
+    as_tensor,
+    describe_value,
+    draws,
+    generator,
+    global_random,
+)
+from workshop_lib.course.leaky_splits import make_leaky_splits
+from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.split import PARTS, Split
 
 
 @exercise("count_labels(labels, index, num_classes)")
@@ -24,15 +30,12 @@ def count_labels(attempt: Attempt) -> str:
     The learner's `count_labels(labels, index, num_classes)` takes the labels of all
     images (N,), positions of some (n,), and K; it gives (K,) counts.
     """
+    some, last = torch.tensor([0, 2, 1, 3, 2, 0, 4, 3]), torch.tensor([0, 1, 0, 3])
     cases = {
         "84 labels of 21 classes": (torch.arange(210) % 21, torch.arange(84), 21),
-        "a class without labels": (
-            torch.tensor([0, 2, 1, 3, 2, 0, 4, 3]), torch.tensor([0, 1, 3, 4, 6]), 5,
-        ),
-        "a last class without labels": (
-            torch.tensor([0, 1, 0, 3]), torch.arange(3), 4,
-        ),
-    }  # fmt: skip
+        "a class without labels": (some, torch.tensor([0, 1, 3, 4, 6]), 5),
+        "a last class without labels": (last, torch.arange(3), 4),
+    }
     attempt.compare(cases, _counts, _COUNTS)
     return "4 of each of 21 classes make 84; a class without labels counts 0"
 
@@ -45,7 +48,6 @@ _COUNTS = {
     "all_images": lambda labels, index, K: labels.bincount(minlength=K),
     "no_minlength": lambda labels, index, K: labels[index].bincount(),
     "unique": lambda labels, index, K: labels[index].unique(return_counts=True)[1],
-    "one_number": lambda labels, index, K: len(index),
 }
 
 
@@ -58,120 +60,140 @@ def draw_split(attempt: Attempt) -> str:
     15 % "val", the rest "unlabeled", and `labels_per_class` of these also "labeled".
     Which ones depends on the seed and the names only.
     """
-    _check_one(attempt, "5 classes of 20 images, 4 labels each", [20] * 5, 4)
-    _check_one(
-        attempt, "classes of 40, 24 and 12 images, 3 labels each", [40, 24, 12], 3
-    )
+    _check_split(attempt, "5 classes of 20 images, 4 labels each", [20] * 5, 4)
+    _check_split(attempt, "classes of 40, 24 and 12, 3 labels each", [40, 24, 12], 3)
     return "balanced, no image in two parts, reproducible on any machine"
 
 
-def _check_one(attempt: Attempt, case: str, sizes: Sequence[int], asked: int) -> None:
+def _check_split(attempt: Attempt, case: str, sizes: Sequence[int], asked: int) -> None:
     labels = torch.cat([torch.full((n,), k) for k, n in enumerate(sizes)])
     names = [f"class{k}/{i:03d}.png" for k, n in enumerate(sizes) for i in range(n)]
-    mixed = torch.randperm(len(labels), generator=generator(5)).tolist()
-    labels, names = labels[mixed], [names[i] for i in mixed]
+    mixed = torch.randperm(len(labels), generator=generator(5))
+
+    def drawn(order: Tensor, seed: int) -> dict[str, set[int]]:
+        """Draw, and return the images of each part by their number in `names`."""
+        files = [names[i] for i in order.tolist()]
+        given = attempt.run(case, labels[order], files, asked, seed)
+        parts = _positions(attempt, case, given, len(names))
+        return {part: set(order[index].tolist()) for part, index in parts.items()}
+
     before = global_random()
-    parts = _read(attempt, case, attempt.run(case, labels, names, asked, 0), len(names))
+    parts = drawn(mixed, seed=0)
     now = global_random()
-    _check_leaks(attempt, case, parts)
-    _check_numbers(attempt, case, parts, labels, asked)
-    _check_repeats(attempt, case, parts, labels, names, asked)
+    _check_parts(attempt, case, parts, labels, asked)
+    for hint, order, seed, alike in (
+        ("not_seeded", mixed, 0, True),
+        ("seed_unused", mixed, 1, False),
+        ("order", mixed.flip(0), 0, True),
+    ):
+        words = ("the same split", "different splits")
+        came, expected = words[::-1] if alike else words
+        holds = (drawn(order, seed) == parts) == alike
+        attempt.require(holds, case, hint, came, expected)
     moved = ", ".join(name for name in now if now[name] != before[name])
     came = f"global random numbers of {moved} used or seeded"
     attempt.require(not moved, case, "global_random", came, "left as they were")
 
 
-def _read(attempt: Attempt, case: str, given: Any, N: int) -> Parts:
+def _positions(attempt: Attempt, case: str, given: Any, N: int) -> dict[str, Tensor]:
     """Return the parts as positions; fail if they are no such thing."""
     known = isinstance(given, Mapping)
-    attempt.require(
-        known and set(given) == set(PARTS),
-        case,
-        "parts",
-        f"the keys {', '.join(map(str, given))}" if known else describe(given),
-        f"a dict with the keys {', '.join(PARTS)}",
-    )
+    came = f"the keys {', '.join(map(str, given))}" if known else describe_value(given)
+    complete = known and set(given) == set(PARTS)
+    expected = f"a dict with the keys {', '.join(PARTS)}"
+    attempt.require(complete, case, "parts", came, expected)
     parts = {}
-    for name in PARTS:
-        index = as_tensor(given[name])
-        if index is not None and index.shape == (0,):
-            likely = attempt.hint("empty", part=name)
-            attempt.fail(case, likely, f"no image in {name}", "positions of images")
-        kinds = (torch.int64, torch.int32, torch.uint8)
-        if index is None or index.ndim != 1 or index.dtype not in kinds:
-            likely = attempt.hint("positions", part=name)
-            attempt.fail(case, likely, describe(given[name]), "(n,) int64")
-        inside = bool(((index >= 0) & (index < N)).all())
-        expected = f"positions from 0 to {N - 1} in {name}"
-        attempt.require(inside, case, "outside", describe(index), expected)
-        twice = len(index) - len(index.unique())
-        came = f"{twice} images twice in {name}"
-        attempt.require(not twice, case, "twice", came, "each once")
-        parts[name] = index.long()
+    for part in PARTS:
+        index, expected = as_tensor(given[part]), f"(n,) integers below {N}"
+        came = describe_value(given[part])
+        if index is None or index.ndim != 1 or index.dtype.is_floating_point:
+            attempt.fail(case, attempt.hint("positions", part=part), came, expected)
+        once = 0 < len(index) == len(index.unique())
+        inside = once and int(index.min()) >= 0 and int(index.max()) < N
+        attempt.require(inside, case, "positions", came, expected, part=part)
+        parts[part] = index.long()
     return parts
 
 
-def _check_leaks(attempt: Attempt, case: str, parts: Parts) -> None:
+def _check_parts(
+    attempt: Attempt, case: str, parts: dict[str, set[int]], labels: Tensor, asked: int
+) -> None:
+    """Check that the parts share no image that they must not, and are balanced."""
     for a, b in itertools.product(("test", "val"), ("unlabeled", "labeled", "val")):
-        shared = 0 if a == b else int(torch.isin(parts[a], parts[b]).sum())
+        shared = 0 if a == b else len(parts[a] & parts[b])
         came = f"{shared} images in {a} and {b}"
         attempt.require(not shared, case, "leak", came, "none", a=a, b=b)
-    inside = int(torch.isin(parts["labeled"], parts["unlabeled"]).sum())
-    total = len(parts["labeled"])
-    came = f"{inside} of {total} labelled images in unlabeled"
-    attempt.require(inside == total, case, "not_in_pool", came, f"all {total}")
-
-
-def _check_numbers(
-    attempt: Attempt, case: str, parts: Parts, labels: Tensor, asked: int
-) -> None:
+    lost = len(parts["labeled"] - parts["unlabeled"])
+    came = f"{lost} labelled images outside unlabeled"
+    attempt.require(not lost, case, "not_in_pool", came, "none")
     sizes = labels.bincount()
-    found = {n: labels[i].bincount(minlength=len(sizes)) for n, i in parts.items()}
-    hint = "not_stratified"
-    if len(parts["labeled"]) == asked:
-        hint = "asked_in_total"
-    elif len(parts["labeled"]) == len(parts["unlabeled"]):
-        hint = "all_labelled"
+    found = {
+        part: labels[list(images)].bincount(minlength=len(sizes))
+        for part, images in parts.items()
+    }
     right = bool((found["labeled"] == asked).all())
     came = f"labels per class {found['labeled'].tolist()}"
-    attempt.require(right, case, hint, came, f"{asked} each", asked=asked)
-    for name, share in (("test", 0.25), ("val", 0.15)):
-        wanted = share * sizes
+    attempt.require(right, case, "not_stratified", came, f"{asked} each")
+    for part, percent in (("test", 25), ("val", 15)):
+        wanted = percent / 100 * sizes
+        right = bool(((found[part] - wanted).abs() <= 1).all())
+        came = f"per class {found[part].tolist()} in {part}"
+        expected = f"about {wanted.round().int().tolist()}"
         attempt.require(
-            bool(((found[name] - wanted).abs() <= 1).all()),
-            case,
-            "share",
-            f"per class {found[name].tolist()} in {name}",
-            f"about {[round(w) for w in wanted.tolist()]}",
-            part=name,
-            per_cent=round(100 * share),
+            right, case, "share", came, expected, part=part, percent=percent
         )
-    used = sum(len(parts[name]) for name in ("unlabeled", "val", "test"))
+    used = len(set().union(*parts.values()))
     came, expected = f"{used} images in use", f"all {len(labels)}"
     attempt.require(used == len(labels), case, "left_out", came, expected)
 
 
-def _check_repeats(
-    attempt: Attempt,
-    case: str,
-    parts: Parts,
-    labels: Tensor,
-    names: Sequence[str],
-    asked: int,
-) -> None:
-    """Check that the split depends on names and seed, and on nothing else."""
+@exercise("find_faults(scenes, split)")
+def detective(attempt: Attempt) -> str:
+    """Check that a function finds six planted faults and raises no false alarm.
 
-    def by_name(parts: Parts, names: Sequence[str]) -> dict[str, set[str]]:
-        return {n: {names[i] for i in index.tolist()} for n, index in parts.items()}
+    The learner's `find_faults(scenes, split)` takes Scenes and a Split and gives what
+    it found: a list or set, empty where all is well; or True for "there is a fault".
+    """
+    scenes = _some_scenes()
+    honest = Split.random(scenes, labels_per_class=4, seed=3)
+    cases = make_leaky_splits(scenes, honest, seed=1)
+    accused = {c.name: _accuses(attempt, c.name, c.scenes, c.split) for c in cases}
+    found = f"{sum(accused.values())} of 7 splits accused"
+    attempt.require(
+        any(accused.values()), "seven splits", "blind", found, "6", clue=cases[0].clue
+    )
+    (clean,) = (case.name for case in cases if not case.kind)
+    if accused[clean]:
+        rest = honest.unlabeled[~torch.isin(honest.unlabeled, honest.labeled)]
+        apart = replace(honest, unlabeled=rest)
+        still = _accuses(attempt, clean, scenes, apart)
+        hint = "look" if still else "labelled_in_pool"
+        attempt.fail(clean, attempt.hint(hint), "a fault", "nothing found")
+    for case in cases:
+        if case.kind and not accused[case.name]:
+            attempt.fail(case.name, case.clue, f"nothing ({found})", "a fault")
+    # Class sizes of real data differ by an image or two, which is no fault
+    index = torch.arange(len(scenes))
+    uneven = scenes.subset(index[index % 40 != 0])  # three classes lose one image
+    split, last = Split.random(uneven, labels_per_class=4, seed=4), "uneven classes"
+    wrong = _accuses(attempt, last, uneven, split)
+    attempt.require(not wrong, last, "unequal", "a fault", "nothing found")
+    return "six faults found, two clean splits cleared"
 
-    def again(order: list[int], seed: int) -> bool:
-        """Draw once more, and return whether the same files are in each part."""
-        given = [names[i] for i in order]
-        drawn = attempt.run(case, labels[order], given, asked, seed)
-        found = by_name(_read(attempt, case, drawn, len(given)), given)
-        return found == by_name(parts, names)
 
-    given, same, other = list(range(len(names))), "the same split", "different splits"
-    attempt.require(again(given, seed=0), case, "not_seeded", other, same)
-    attempt.require(not again(given, seed=1), case, "seed_unused", same, other)
-    attempt.require(again(given[::-1], seed=0), case, "order", other, same)
+def _accuses(attempt: Attempt, case: str, scenes: Scenes, split: Split) -> bool:
+    found: Any = attempt.run(case, scenes, split)
+    if isinstance(found, int):  # True and False are of this type
+        return bool(found)
+    if isinstance(found, torch.Tensor) or not isinstance(found, Sized):
+        attempt.fail(case, attempt.hint("a_list"), describe_value(found), "a list")
+    return len(found) > 0
+
+
+def _some_scenes() -> Scenes:
+    return Scenes(
+        images=draws(0, 256, 160, 3, 6, 6).to(torch.uint8),
+        labels=torch.arange(160) % 4,
+        class_names=("Forest", "River", "Harbor", "Orchard"),
+        names=tuple(f"{i:03d}.png" for i in range(160)),
+    )

@@ -1,15 +1,26 @@
-"""Checks of unit 04: pseudo-label, confidence mask, and memory of a training step."""
+"""Checks of unit 04: memory of a training step, pseudo-labels, and FixMatch's loss.
 
-__all__ = ["confidence_mask", "predict_memory", "pseudo_labels"]
+`consistency` and `check_gradients` also serve the loss of pixels in unit 08.
+"""
+
+__all__ = [
+    "check_gradients",
+    "confidence_mask",
+    "consistency",
+    "fixmatch_loss",
+    "predict_memory",
+    "pseudo_labels",
+]
 
 import math
+from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from workshop_lib.course.checks.attempt import Attempt, exercise, record
-from workshop_lib.course.checks.describe import as_tensor, describe
-from workshop_lib.course.checks.inputs import noise
+from workshop_lib.course.checks.attempt import Attempt, Case, exercise, judge
+from workshop_lib.course.checks.values import as_tensor, describe_value, noise
 from workshop_lib.errors import WorkshopError
 
 _CLOSE = 1.5  # a prediction within this factor decides what fits into memory
@@ -29,8 +40,9 @@ def pseudo_labels(attempt: Attempt) -> str:
     }
     attempt.compare(cases, lambda z: z.argmax(dim=1), _LABELS)
     found = as_tensor(attempt.run("6 images, 4 classes", noise(6, 4)))
-    whole, expected = found is not None and not found.is_floating_point(), "int64"
-    attempt.require(whole, "6 images, 4 classes", "floats", describe(found), expected)
+    whole = found is not None and not found.is_floating_point()
+    came = describe_value(found)
+    attempt.require(whole, "6 images, 4 classes", "floats", came, "int64")
     return f"{len(cases)} batches, one class per image"
 
 
@@ -68,8 +80,100 @@ _MASK = {
     "greater_only": lambda z, t: z.softmax(dim=1).amax(dim=1) > t,
     "logits": lambda z, t: z.amax(dim=1) >= t,
     "softmax_over_images": lambda z, t: z.softmax(dim=0).amax(dim=1) >= t,
-    "positions": lambda z, t: _mask(z, t).nonzero().flatten(),
     "every_class": lambda z, t: z.softmax(dim=1) >= t,
+}
+
+
+@exercise("fixmatch_loss(logits_x, y, logits_u_w, logits_u_s, threshold)")
+def fixmatch_loss(attempt: Attempt) -> str:
+    """Check the loss of FixMatch: its value, and where its gradient goes.
+
+    The learner's function takes the scores of the labelled images (B, K), their labels
+    (B,), the scores of the weak and of the strong view of the unlabelled images
+    (N, K) each, and the threshold; it gives a scalar (Sohn et al. 2020, eq. 3 and 4,
+    with weight 1).
+    """
+    # The strong view is more confident than the weak one, so that a swap is seen
+    cases = {
+        "4 labelled, 12 unlabelled images, some of them confident": (
+            noise(4, 5), torch.tensor([0, 4, 2, 2]),
+            3 * noise(12, 5, seed=1), 4 * noise(12, 5, seed=2), 0.8,
+        ),
+        "no confident image": (
+            noise(2, 3, seed=3), torch.tensor([1, 0]),
+            noise(6, 3, seed=4), 2 * noise(6, 3, seed=5), 0.99,
+        ),
+        "an image that just reaches the threshold, 0.5": (
+            noise(3, 2, seed=6), torch.tensor([0, 1, 1]),
+            torch.tensor([[0.0, 0.0], [0.0, 4.0]]), noise(2, 2, seed=7), 0.5,
+        ),
+    }  # fmt: skip
+    attempt.compare(cases, _whole(consistency), _LOSSES)
+    check_gradients(attempt, *next(iter(cases.items())), weak="logits_u_w")
+    return "value and gradients agree with the library, also with no confident image"
+
+
+def consistency(
+    weak: Tensor,
+    strong: Tensor,
+    threshold: float,
+    seen: Tensor | bool = True,
+    *,
+    by_confident: bool = False,
+) -> Tensor:
+    """Compute FixMatch's loss of the unlabelled, of images or of pixels.
+
+    Args:
+        weak, strong: scores (N, K) or (N, K, H, W); the pseudo-labels are the weak's.
+        threshold: least confidence of a pseudo-label that is used.
+        seen: where there is something to compare, (N,) or (N, H, W) bool.
+        by_confident: make a mistake: divide by the confident ones instead of by all.
+    """
+    confidence, pseudo = weak.softmax(dim=1).max(dim=1)
+    each = F.cross_entropy(strong, pseudo, reduction="none")
+    used = (confidence >= threshold) & seen
+    every = used if by_confident else seen & torch.ones_like(used)
+    return (each * used).sum() / every.sum()
+
+
+def check_gradients(attempt: Attempt, case: str, given: Case, weak: str) -> None:
+    """The value is right; check that every view but the weak one is learnt from."""
+    names = attempt.call.partition("(")[2].rstrip(")").split(", ")
+    args = {
+        name: arg.clone().requires_grad_() if name.startswith("logits") else arg
+        for name, arg in zip(names, given, strict=True)
+    }
+    loss = attempt.run(case, *args.values())
+    learnt = isinstance(loss, Tensor) and loss.requires_grad
+    came = f"{describe_value(loss)}, without gradient"
+    attempt.require(learnt, case, "detached", came, "a tensor with gradient")
+    views = {name: arg for name, arg in args.items() if name.startswith("logits")}
+    grads = torch.autograd.grad(loss, list(views.values()), allow_unused=True)
+    for name, grad in zip(views, grads, strict=True):
+        learns = grad is not None and bool(grad.any())
+        came = f"{'a' if learns else 'no'} gradient through {name}"
+        if name == weak:
+            attempt.require(not learns, case, "weak_learns", came, "none", weak=weak)
+        else:
+            attempt.require(learns, case, "not_learnt", came, "a gradient", view=name)
+
+
+def _whole(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Complete a loss of the unlabelled images to that of the exercise."""
+    return lambda x, y, weak, strong, t: F.cross_entropy(x, y) + loss(weak, strong, t)
+
+
+def _mean_too_early(weak: Tensor, strong: Tensor, threshold: float) -> Tensor:
+    confidence, pseudo = weak.softmax(dim=1).max(dim=1)
+    return F.cross_entropy(strong, pseudo) * (confidence >= threshold).float().mean()
+
+
+_LOSSES = {
+    "by_confident": _whole(lambda w, s, t: consistency(w, s, t, by_confident=True)),
+    "exchanged": _whole(lambda w, s, t: consistency(s, w, t)),
+    "no_mask": _whole(lambda w, s, t: consistency(w, s, 0.0)),
+    "mean_too_early": _whole(_mean_too_early),
+    "softmax_twice": _whole(lambda w, s, t: consistency(w, s.softmax(1), t)),
 }
 
 
@@ -93,40 +197,35 @@ def predict_memory(guess: float, measured: float, *, batch_size: int, mu: int) -
             f"measured={measured}, batch_size={batch_size}, mu={mu}: give numbers above"
             " 0, as `workshop budget` prints them."
         )
-    record("predict_memory", lambda: _judge(guess, measured, batch_size, mu))
+    judge("predict_memory", lambda: _compare_memory(guess, measured, batch_size, mu))
 
 
-def _judge(guess: float, measured: float, batch_size: int, mu: int) -> str:
+def _compare_memory(guess: float, measured: float, batch_size: int, mu: int) -> str:
     call = "predict_memory(guess, measured, batch_size=..., mu=...)"
     attempt = Attempt("predict_memory", call, predict_memory)
     case = f"B = {batch_size}, mu = {mu}"
     number = as_tensor(guess)
-    if number is None or number.numel() != 1 or not float(number) > 0:
-        attempt.fail(case, attempt.hint("number"), describe(guess), "a number of bytes")
-    ratio = float(number) / measured
-    if not 1 / _CLOSE <= ratio <= _CLOSE:
-        values = {"images": batch_size * (1 + 2 * mu), "B": batch_size, "mu": mu}
-        likely = " Or: ".join(
-            attempt.hint(n, **values) for n in _slips(ratio, **values)
-        )
-        expected = f"about {_size(measured)}, within a factor of {_CLOSE}"
-        attempt.fail(case, likely, _size(float(number)), expected)
-    return f"{_size(float(number))} predicted, {_size(measured)} measured"
-
-
-def _slips(ratio: float, images: int, B: int, mu: int) -> list[str]:
-    """Name the slips whose factor is that of the prediction, the nearest first."""
+    given = number is not None and number.numel() == 1 and float(number) > 0
+    attempt.require(
+        given, case, "number", describe_value(guess), "a number of bytes above 0"
+    )
+    images, ratio = batch_size * (1 + 2 * mu), float(guess) / measured
     factors = {
         "numbers": 1 / 4,
         "one_view": (1 + mu) / (1 + 2 * mu),
-        "labelled_only": B / images,
+        "labelled_only": batch_size / images,
         "one_image": 1 / images,
         "megabytes": 1e-6,
         "gigabytes": 1e-9,
     }
     distance = {slip: abs(math.log(ratio / factors[slip])) for slip in factors}
-    near = [slip for slip in factors if distance[slip] < math.log(_NEAR)]
-    return sorted(near, key=distance.__getitem__) or ["look"]
+    nearest = min(factors, key=distance.__getitem__)
+    slip = nearest if distance[nearest] < math.log(_NEAR) else "look"
+    holds, expected = 1 / _CLOSE <= ratio <= _CLOSE, f"about {_size(measured)}"
+    expected += f", within a factor of {_CLOSE}"
+    values = {"images": images, "B": batch_size, "mu": mu}
+    attempt.require(holds, case, slip, _size(float(guess)), expected, **values)
+    return f"{_size(float(guess))} predicted, {_size(measured)} measured"
 
 
 def _size(number: float) -> str:

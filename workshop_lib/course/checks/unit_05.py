@@ -12,7 +12,7 @@ from scipy import stats
 from torch import Tensor
 
 from workshop_lib.course.checks.attempt import Attempt, exercise
-from workshop_lib.course.checks.inputs import draws, noise
+from workshop_lib.course.checks.values import draws, noise
 
 Counts = NDArray[np.int64]
 
@@ -23,13 +23,12 @@ def top_k_accuracy(attempt: Attempt) -> str:
 
     The learner's `top_k_accuracy(probs, labels, k)` takes (N, K) and (N,), gives 0..1.
     """
+    few, uneven = noise(9, 4, seed=1).softmax(1), noise(12, 5, seed=2).softmax(1)
     cases = {
         "20 images, 6 classes, k = 3": (noise(20, 6).softmax(1), draws(0, 6, 20), 3),
-        "9 images, 4 classes, k = 1": (
-            noise(9, 4, seed=1).softmax(1), draws(0, 4, 9, seed=1), 1,
-        ),
+        "9 images, 4 classes, k = 1": (few, draws(0, 4, 9, seed=1), 1),
         "classes of unequal size, k = 2": (
-            noise(12, 5, seed=2).softmax(1), torch.tensor([0] * 8 + [1, 2, 3, 4]), 2,
+            uneven, torch.tensor([0] * 8 + [1, 2, 3, 4]), 2,
         ),
     }  # fmt: skip
     attempt.compare(cases, _top_k, _TOP_K)
@@ -77,21 +76,11 @@ def _kappa(confusion: Counts, chance: float | None = None) -> float:
     return (observed - expected) / (1 - expected)
 
 
-def _rows_twice(confusion: Counts) -> float:
-    rows = confusion.sum(axis=1) / confusion.sum()
-    return _kappa(confusion, float(rows @ rows))
-
-
-def _not_scaled(confusion: Counts) -> float:
-    observed, expected = _agreement(confusion)
-    return observed - expected
-
-
 _KAPPA = {
     "accuracy": lambda m: _agreement(m)[0],
     "uniform_chance": lambda m: _kappa(m, 1 / len(m)),
-    "truth_only": _rows_twice,
-    "not_scaled": _not_scaled,
+    "truth_only": lambda m: _kappa(m, float(((m.sum(1) / m.sum()) ** 2).sum())),
+    "not_scaled": lambda m: np.subtract(*_agreement(m)),
 }
 
 
@@ -112,25 +101,18 @@ def mean_and_interval(attempt: Attempt) -> str:
 
 
 def _interval(
-    values: Sequence[float],
-    *,
-    ddof: int = 1,
-    quantile: float | None = None,
-    of_mean: bool = True,
+    values: Sequence[float], *, ddof: int = 1, normal: bool = False, mean: bool = True
 ) -> list[float]:
     """Compute mean, low and high; the options each make one mistake."""
-    n, mean = len(values), float(np.mean(values))
-    t = float(stats.t.ppf(0.975, n - 1)) if quantile is None else quantile
-    half = t * float(np.std(values, ddof=ddof)) / (math.sqrt(n) if of_mean else 1)
-    return [mean, mean - half, mean + half]
+    n, middle = len(values), float(np.mean(values))
+    t = stats.norm.ppf(0.975) if normal else stats.t.ppf(0.975, n - 1)
+    half = float(t * np.std(values, ddof=ddof)) / (math.sqrt(n) if mean else 1)
+    return [middle, middle - half, middle + half]
 
 
 _INTERVALS = {
-    "of_one_value": lambda v: _interval(v, of_mean=False),
-    "one_deviation": lambda v: _interval(v, of_mean=False, quantile=1),
+    "of_one_value": lambda v: _interval(v, mean=False),
+    "one_deviation": lambda v: np.mean(v) + np.std(v, ddof=1) * np.array([0, -1, 1]),
     "ddof": lambda v: _interval(v, ddof=0),
-    "normal_quantile": lambda v: _interval(v, quantile=float(stats.norm.ppf(0.975))),
-    "one_sided": (
-        lambda v: _interval(v, quantile=float(stats.t.ppf(0.95, len(v) - 1)))
-    ),
+    "normal_quantile": lambda v: _interval(v, normal=True),
 }

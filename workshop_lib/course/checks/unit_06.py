@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from workshop_lib.course.checks.attempt import Attempt, exercise
-from workshop_lib.course.checks.inputs import draws, noise, uneven_lengths
+from workshop_lib.course.checks.values import draws, noise, uneven_lengths
 
 
 @exercise("l2_normalize(vectors)")
@@ -27,18 +27,11 @@ def l2_normalize(attempt: Attempt) -> str:
     return "every row has length 1, and a row of zeros gives no NaN"
 
 
-def _norm(x: Tensor, p: float = 2, dim: int | None = 1) -> Tensor:
-    if dim is None:
-        return x.norm()
-    return torch.linalg.vector_norm(x, p, dim=dim, keepdim=True).clamp(min=1e-12)
-
-
 _UNIT = {
     "zeros_give_nan": lambda x: x / x.norm(dim=1, keepdim=True),
-    "columns": lambda x: x / _norm(x, dim=0),
-    "no_root": lambda x: x / _norm(x).square().clamp(min=1e-12),
-    "absolute_values": lambda x: x / _norm(x, p=1),
-    "one_length": lambda x: x / _norm(x, dim=None),
+    "columns": lambda x: F.normalize(x, dim=0),
+    "no_root": lambda x: x / x.square().sum(dim=1, keepdim=True).clamp(min=1e-12),
+    "one_length": lambda x: x / x.norm(),
 }
 
 
@@ -60,8 +53,9 @@ def nearest_neighbours(attempt: Attempt) -> str:
     return f"{len(cases)} queries agree with the library"
 
 
-def _cosine(x: Tensor, query: int) -> Tensor:
-    return F.normalize(x) @ F.normalize(x)[query]  # (N,)
+def _cosine(x: Tensor, y: Tensor) -> Tensor:
+    """Return the cosine similarity of each y with each x: (N, D), (M, D) -> (M, N)."""
+    return F.normalize(y) @ F.normalize(x).T
 
 
 def _ranked(similarity: Tensor, query: int, k: int, own: float = -torch.inf) -> Tensor:
@@ -71,22 +65,15 @@ def _ranked(similarity: Tensor, query: int, k: int, own: float = -torch.inf) -> 
     return similarity.argsort(descending=True)[:k]
 
 
-def _nearest(x: Tensor, query: int, k: int) -> Tensor:
-    return _ranked(_cosine(x, query), query, k)
-
-
-def _after_deletion(x: Tensor, query: int, k: int) -> Tensor:
-    """Rank without the query's row, and forget that later rows moved up."""
-    found = _nearest(x, query, k)
-    return torch.where(found > query, found - 1, found)
+def _nearest(x: Tensor, query: int, k: int, own: float = -torch.inf) -> Tensor:
+    return _ranked(_cosine(x, x)[query], query, k, own)
 
 
 _NEAREST = {
-    "with_query": lambda x, q, k: _ranked(_cosine(x, q), q, k, own=2),
-    "query_is_zero": lambda x, q, k: _ranked(_cosine(x, q), q, k, own=0),
-    "least_similar": lambda x, q, k: _ranked(-_cosine(x, q), q, k),
+    "with_query": lambda x, q, k: _nearest(x, q, k, own=2),
+    "query_is_zero": lambda x, q, k: _nearest(x, q, k, own=0),
+    "least_similar": lambda x, q, k: _ranked(-_cosine(x, x)[q], q, k),
     "long_vectors": lambda x, q, k: _ranked(x @ x[q], q, k),
-    "row_deleted": _after_deletion,
 }
 
 
@@ -115,25 +102,18 @@ def _two_sets(train: int, test: int, seed: int) -> tuple[Tensor, ...]:
     return vectors[:train], labels[:train], vectors[train:], labels[train:]
 
 
-def _share(similarity: Tensor, train_labels: Tensor, labels: Tensor) -> Tensor:
-    """(M, N) similarities -> share of the M whose most similar has their class."""
+def _hits(similarity: Tensor, train_labels: Tensor, labels: Tensor) -> Tensor:
+    """Return the fraction of the M whose most similar, of (M, N), has their class."""
     return (train_labels[similarity.argmax(dim=1)] == labels).double().mean()
 
 
-def _angles(x: Tensor, y: Tensor) -> Tensor:
-    return F.normalize(y) @ F.normalize(x).T  # (M, N)
-
-
 def _knn(x: Tensor, x_labels: Tensor, y: Tensor, y_labels: Tensor) -> Tensor:
-    return _share(_angles(x, y), x_labels, y_labels)
+    return _hits(_cosine(x, y), x_labels, y_labels)
 
 
 _KNN = {
     "among_training": lambda x, a, y, b: _knn(x, a, x, a),
-    "position_as_label": (
-        lambda x, a, y, b: _share(_angles(x, y), torch.arange(len(a)), b)
-    ),
-    "long_vectors": lambda x, a, y, b: _share(y @ x.T, a, b),
-    "euclidean": lambda x, a, y, b: _share(-torch.cdist(y, x), a, b),
-    "hits": lambda x, a, y, b: _knn(x, a, y, b) * len(y),
+    "position_as_label": lambda x, a, y, b: _knn(x, torch.arange(len(a)), y, b),
+    "long_vectors": lambda x, a, y, b: _hits(y @ x.T, a, b),
+    "euclidean": lambda x, a, y, b: _hits(-torch.cdist(y, x), a, b),
 }

@@ -1,18 +1,28 @@
-"""Checks of unit 07: facts as numbers, statistics of sensors, and what each adds."""
+"""Checks of unit 07: facts as numbers, statistics of sensors, fusion and its worth."""
 
-__all__ = ["WORDS", "channel_statistics", "encode_facts", "verdict"]
+__all__ = [
+    "channel_statistics",
+    "encode_facts",
+    "late_forward",
+    "predict_parameters",
+    "verdict",
+]
 
 import math
 from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from workshop_lib.course.checks.attempt import Attempt, exercise
-from workshop_lib.course.checks.inputs import noise
+from workshop_lib.course.checks.values import noise
+from workshop_lib.models import HeadSpec, build_model
+from workshop_lib.models.fusion import STEM
+from workshop_lib.models.model import parameter_counts
 
-WORDS = ("complementary", "redundant", "harmful", "unsure")
+_FUSIONS = ("early", "middle", "late", "shared")
+_FEATURES = 96  # of a backbone
 
 
 @exercise("encode_facts(day, zone, num_zones)")
@@ -22,17 +32,13 @@ def encode_facts(attempt: Attempt) -> str:
     The learner's function takes days of the year (N,), zones (N,) counted from 0 and
     their number, and gives (N, 2 + num_zones).
     """
+    seasons, parts = torch.tensor([1, 91, 172, 300]), torch.tensor([10.5, 200.25, 47])
+    last = torch.tensor([365]), torch.tensor([1]), 2
     cases = {
-        "winter, spring, summer, autumn in 4 zones": (
-            torch.tensor([1, 91, 172, 300]), torch.tensor([0, 3, 1, 3]), 4,
-        ),
-        "the last day of the year, 2 zones": (
-            torch.tensor([365]), torch.tensor([1]), 2,
-        ),
-        "days with a fraction; a zone that no patch has": (
-            torch.tensor([10.5, 200.25, 47.0]), torch.tensor([2, 0, 2]), 5,
-        ),
-    }  # fmt: skip
+        "four seasons, 4 zones": (seasons, torch.tensor([0, 3, 1, 3]), 4),
+        "the last day of the year, 2 zones": last,
+        "a zone that no patch has": (parts, torch.tensor([2, 0, 2]), 5),
+    }
     attempt.compare(cases, _facts, _FACTS)
     return "days on a circle, then a number for each zone"
 
@@ -51,7 +57,6 @@ _FACTS = {
     "half_circle": lambda d, z, n: torch.cat([_circle(d, 0.5), F.one_hot(z, n)], 1),
     "cosine_first": lambda d, z, n: torch.cat([_circle(d).flip(1), F.one_hot(z, n)], 1),
     "zone_as_number": lambda d, z, n: torch.cat([_circle(d), z[:, None]], 1),
-    "zones_first": lambda d, z, n: torch.cat([F.one_hot(z, n), _circle(d)], 1),
 }
 
 
@@ -62,15 +67,12 @@ def channel_statistics(attempt: Attempt) -> str:
     The learner's function takes (N, C, H, W), NaN where a sensor is missing, and the
     positions of the training patches, and gives mean and deviation, (C,) each.
     """
+    gaps, other = _patches(0, gaps=(1, 4, 5, 9, 50)), _patches(2, gaps=(3, 30, 41))
     cases = {
-        "reflectance, dB and metres; the radar is missing from some patches": (
-            _patches(0, gaps=(1, 4, 5, 9, 50)), torch.arange(40),
-        ),
+        "patches that sometimes lack the radar": (gaps, torch.arange(40)),
         "no gaps": (_patches(1), torch.arange(40)),
-        "the last patches are for training": (
-            _patches(2, gaps=(3, 30, 41)), torch.arange(20, 60),
-        ),
-    }  # fmt: skip
+        "the last patches are for training": (other, torch.arange(20, 60)),
+    }
     attempt.compare(cases, _statistics, _STATISTICS)
     return "each channel separately, from the training patches, and no gap counted"
 
@@ -91,16 +93,110 @@ def _statistics(images: Tensor, train: Tensor) -> tuple[Tensor, Tensor]:
     return mean, (some - mean[:, None, None]).square().nanmean((0, 2, 3)).sqrt()
 
 
-def _of_all_values(images: Tensor, train: Tensor) -> tuple[Tensor, Tensor]:
-    known = images[train][~images[train].isnan()]
-    return known.mean(), known.std()
-
-
 _STATISTICS = {
     "all_patches": lambda x, train: _statistics(x, torch.arange(len(x))),
     "nan": lambda x, train: (x[train].mean((0, 2, 3)), x[train].std((0, 2, 3))),
     "gaps_as_zero": lambda x, train: _statistics(x.nan_to_num(0.0), train),
-    "all_channels": _of_all_values,
+}
+
+
+class _Two(nn.Module):
+    """The parts of the notebook's class: a backbone per sensor, and one head."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):  # the learner's own numbers stay
+            torch.manual_seed(seed)
+            self.s2, self.s1 = self._backbone(), self._backbone()
+            self.head = nn.Linear(10, 4)
+
+    @staticmethod
+    def _backbone() -> nn.Sequential:
+        # Both take two channels, so that a mix-up is named and does not only crash
+        return nn.Sequential(
+            nn.Conv2d(2, 5, 3), nn.Tanh(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+        )
+
+
+@exercise("late_forward(model, s2, s1)")
+def late_forward(attempt: Attempt) -> str:
+    """Check that each sensor goes through its own backbone, and both to one head.
+
+    The learner's function takes a model with the parts `s2`, `s1` and `head`, and two
+    batches (B, C, H, W), and gives logits (B, K).
+    """
+    cases = {
+        "5 patches": (_Two(0), noise(5, 2, 8, 8), noise(5, 2, 8, 8, seed=1)),
+        "one patch": (_Two(1), noise(1, 2, 6, 6, seed=2), noise(1, 2, 6, 6, seed=3)),
+    }
+    attempt.compare(cases, _late, _LATE)
+    case, model = "the gradient of 3 patches", _Two(2)
+    logits = attempt.run(case, model, noise(3, 2, 8, 8), noise(3, 2, 8, 8, seed=1))
+    if isinstance(logits, Tensor) and logits.requires_grad:
+        logits.square().sum().backward()  # type: ignore[no-untyped-call]
+    for name, part in model.named_children():
+        learns = any(weight.grad is not None for weight in part.parameters())
+        came, expected = f"no gradient in model.{name}", "a gradient in every part"
+        attempt.require(learns, case, "no_gradient", came, expected, part=name)
+    return "the logits agree, and both backbones learn"
+
+
+def _late(model: _Two, s2: Tensor, s1: Tensor) -> Tensor:
+    logits: Tensor = model.head(torch.cat([model.s2(s2), model.s1(s1)], 1))
+    return logits
+
+
+_LATE = {
+    "other_order": lambda m, a, b: m.head(torch.cat([m.s1(b), m.s2(a)], 1)),
+    "exchanged": lambda m, a, b: m.head(torch.cat([m.s2(b), m.s1(a)], 1)),
+    "shared": lambda m, a, b: m.head(torch.cat([m.s2(a), m.s2(b)], 1)),
+    "softmax": lambda m, a, b: _late(m, a, b).softmax(1),
+}
+
+
+@exercise("predict_parameters(c2, c1, classes)")
+def predict_parameters(attempt: Attempt) -> str:
+    """Check how many parameters each fusion has, predicted from its parts.
+
+    The learner's function takes the channels of two sensors and the number of classes,
+    and gives four counts: early, middle, late, shared. One in ten thousand is
+    tolerated: the library also learns a value for each missing channel.
+    """
+    cases = {
+        "4 + 2 channels, 10 classes": (4, 2, 10),
+        "12 + 2 channels, 19 classes": (12, 2, 19),
+        "3 + 1 channels, 5 classes": (3, 1, 5),
+    }
+    attempt.compare(cases, _parameters, _PARAMETERS)
+    return f"{', '.join(_FUSIONS)}: as the library's networks count themselves"
+
+
+def _parameters(c2: int, c1: int, classes: int) -> list[int]:
+    """Build the four networks and count."""
+    sensors, heads = {"s2": c2, "s1": c1}, {"scene": HeadSpec("categorical", classes)}
+    with torch.random.fork_rng(devices=[]):
+        networks = [
+            build_model("small_cnn", sensors, heads, fusion=kind) for kind in _FUSIONS
+        ]
+    return [parameter_counts(network)["total"] for network in networks]
+
+
+def _no_stems(c2: int, c1: int, classes: int) -> list[int]:
+    early, middle, late, shared = _parameters(c2, c1, classes)
+    stems = 9 * (c2 + c1) * STEM + 4 * STEM
+    return [early, middle - stems, late, shared - stems]
+
+
+def _one_head(c2: int, c1: int, classes: int) -> list[int]:
+    early, middle, late, shared = _parameters(c2, c1, classes)
+    other = _FEATURES * classes  # weights of the head for the second sensor
+    return [early, middle, late - other, shared - other]
+
+
+_PARAMETERS = {
+    "no_stems": _no_stems,
+    "one_head": _one_head,
+    "order": lambda a, b, k: [_parameters(a, b, k)[i] for i in (0, 1, 3, 2)],
 }
 
 
@@ -135,21 +231,8 @@ def _word(gains: Sequence[float], least: float = 1.0, seeds: int = 2) -> str:
     return "redundant" if max(map(abs, gains)) < 1 else "unsure"
 
 
-def _by_the_mean(gains: Sequence[float]) -> str:
-    return _word([sum(gains) / len(gains)] * 2)
-
-
-def _by_any(gains: Sequence[float]) -> str:
-    if len(gains) < 2:
-        return "unsure"
-    if max(gains) >= 1:
-        return "complementary"
-    return "harmful" if min(gains) <= -1 else "redundant"
-
-
 _VERDICTS = {
-    "mean": _by_the_mean,
-    "any": _by_any,
+    "mean": lambda gains: _word([sum(gains) / len(gains)] * 2),
     "any_gain": lambda gains: _word(gains, least=1e-9),
     "one_seed": lambda gains: _word(gains, seeds=1),
 }

@@ -3,6 +3,7 @@
 __all__ = [
     "head_parameters",
     "mean_iou",
+    "pixel_loss",
     "sum_scores",
     "times_seen",
     "window_starts",
@@ -15,7 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from workshop_lib.course.checks.attempt import Attempt, exercise
-from workshop_lib.course.checks.inputs import draws, noise
+from workshop_lib.course.checks.unit_04 import check_gradients, consistency
+from workshop_lib.course.checks.values import draws, noise
 
 _UNKNOWN = 255  # a pixel without a true class
 
@@ -41,7 +43,6 @@ _SEEN = {
     "one_side": lambda w, s: w / s,
     "added": lambda w, s: 2 * w / s,
     "pixels": lambda w, s: w**2,
-    "upside_down": lambda w, s: (s / w) ** 2,
 }
 
 
@@ -65,7 +66,6 @@ _HEADS = {
     "no_biases": lambda c, K: sum(c) * K,
     "biases_once": lambda c, K: (sum(c) + 1) * K,
     "bias_per_head": lambda c, K: sum(n * K + 1 for n in c),
-    "three_by_three": lambda c, K: sum((9 * n + 1) * K for n in c),
 }
 
 
@@ -77,39 +77,35 @@ def sum_scores(attempt: Attempt) -> str:
     the image's (H, W); it gives (B, K, H, W), enlarged bilinearly.
     """
 
-    def scores(heights: Sequence[int], widths: Sequence[int]) -> list[Tensor]:
-        pairs = zip(heights, widths, strict=True)
-        return [noise(2, 3, h, w, seed=k) for k, (h, w) in enumerate(pairs)]
+    def scores(*sides: tuple[int, int]) -> list[Tensor]:
+        return [noise(2, 3, *side, seed=k) for k, side in enumerate(sides)]
 
     cases = {
-        "three maps, an image of 32 x 32": (scores((4, 2, 1), (4, 2, 1)), (32, 32)),
-        "an image of 33 x 41": (scores((5, 3, 2), (6, 3, 2)), (33, 41)),
-        "only two maps": (scores((4, 2), (4, 2)), (16, 16)),
+        "three maps, an image of 32 x 32": (scores((4, 4), (2, 2), (1, 1)), (32, 32)),
+        "an image of 33 x 41": (scores((5, 6), (3, 3), (2, 2)), (33, 41)),
+        "only two maps": (scores((4, 4), (2, 2)), (16, 16)),
     }
     attempt.compare(cases, _summed, _SUMS)
     return f"{len(cases)} images, also of odd size"
 
 
-def _enlarged(
+def _summed(
     scores: Sequence[Tensor],
     size: tuple[int, int],
     mode: str = "bilinear",
     corners: bool | None = False,
 ) -> Tensor:
-    """Resize each map: (B, K, h, w) -> (maps, B, K, H, W)."""
-    return torch.stack(
-        [F.interpolate(s, size, mode=mode, align_corners=corners) for s in scores]
-    )
-
-
-def _summed(scores: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
-    return _enlarged(scores, size).sum(dim=0)
+    """Sum the maps, each resized: (B, K, h, w) -> (B, K, H, W)."""
+    enlarged = [
+        F.interpolate(s, size, mode=mode, align_corners=corners) for s in scores
+    ]
+    return torch.stack(enlarged).sum(dim=0)
 
 
 _SUMS = {
-    "nearest": lambda s, size: _enlarged(s, size, "nearest", None).sum(0),
-    "corners": lambda s, size: _enlarged(s, size, corners=True).sum(0),
-    "mean": lambda s, size: _enlarged(s, size).mean(0),
+    "nearest": lambda s, size: _summed(s, size, "nearest", None),
+    "corners": lambda s, size: _summed(s, size, corners=True),
+    "mean": lambda s, size: _summed(s, size) / len(s),
     "softmax": lambda s, size: _summed(s, size).softmax(dim=1),
 }
 
@@ -141,9 +137,6 @@ def _starts(side: int, window: int, overlap: int) -> list[int]:
 _STARTS = {
     "border_missing": lambda side, w, o: [*range(0, max(side - w, 0) + 1, w - o)],
     "beyond": lambda side, w, o: [*range(0, side, w - o)],
-    "twice": (
-        lambda side, w, o: [*range(0, max(side - w, 0) + 1, w - o), max(side - w, 0)]
-    ),
     "no_overlap": lambda side, w, o: _starts(side, w, 0),
     "below_zero": lambda side, w, o: [*range(0, side - w, w - o), side - w],
 }
@@ -179,40 +172,71 @@ def _pair(
     return truth.to(torch.uint8), predicted.to(torch.uint8), K
 
 
-def _counts(
-    truth: Tensor, predicted: Tensor, K: int, keep_unknown: bool = False
-) -> tuple[Tensor, Tensor]:
-    """Return the pixels of intersection and union of each class, (K,)."""
-    known = (truth != _UNKNOWN) | keep_unknown
+def _ious(truth: Tensor, predicted: Tensor, K: int, all_pixels: bool = False) -> Tensor:
+    """Compute the IoU of each class, (K,); NaN for one that is in neither map."""
+    known = (truth != _UNKNOWN) | all_pixels
     classes = torch.arange(K).view(K, 1)
     there, said = truth[known] == classes, predicted[known] == classes  # (K, pixels)
-    return (there & said).sum(1), (there | said).sum(1)
+    return (there & said).sum(1) / (there | said).sum(1)
 
 
-def _iou(truth: Tensor, predicted: Tensor, K: int, **how: bool) -> Tensor:
-    right, union = _counts(truth, predicted, K, **how)
-    return (right / union)[union > 0].mean()
-
-
-def _nan_iou(truth: Tensor, predicted: Tensor, K: int) -> Tensor:
-    right, union = _counts(truth, predicted, K)
-    return (right / union).mean()
-
-
-def _absent_are_0(truth: Tensor, predicted: Tensor, K: int) -> Tensor:
-    right, union = _counts(truth, predicted, K)
-    return (right / union.clamp(min=1)).mean()
-
-
-def _dice(truth: Tensor, predicted: Tensor, K: int) -> Tensor:
-    right, union = _counts(truth, predicted, K)
-    return (2 * right / (union + right))[union > 0].mean()
+def _iou(truth: Tensor, predicted: Tensor, K: int, all_pixels: bool = False) -> Tensor:
+    return _ious(truth, predicted, K, all_pixels).nanmean()
 
 
 _IOUS = {
-    "nan": _nan_iou,
-    "absent_as_zero": _absent_are_0,
-    "unknown_counted": lambda t, p, K: _iou(t, p, K, keep_unknown=True),
+    "nan": lambda t, p, K: _ious(t, p, K).mean(),
+    "absent_as_zero": lambda t, p, K: _ious(t, p, K).nan_to_num().mean(),
+    "unknown_counted": lambda t, p, K: _iou(t, p, K, all_pixels=True),
     "accuracy": lambda t, p, K: (t == p)[t != _UNKNOWN].float().mean(),
-    "dice": _dice,
+}
+
+
+@exercise("pixel_loss(logits_weak, logits_strong, box, hole, threshold)")
+def pixel_loss(attempt: Attempt) -> str:
+    """Check the loss of strong views with a box of another tile and a hole.
+
+    The learner's function takes the scores of both views (N, K, H, W), where the strong
+    view shows the tile before it and where nothing, (N, H, W) bool each, and the
+    threshold. It gives a scalar: the mean over the pixels outside the hole, of the
+    confident ones' cross-entropy.
+    """
+    box = torch.zeros(3, 6, 8, dtype=torch.bool)
+    box[0, 1:5, :4] = box[1, 2:, 3:7] = box[2, :3, 2:] = True
+    hole = torch.zeros(3, 6, 8, dtype=torch.bool)
+    hole[0, 1:4, 5:] = hole[1, :2, :3] = hole[2, 2:4, 1:4] = True  # one meets its box
+    weak, strong = noise(3, 4, 6, 8, seed=1), 3 * noise(3, 4, 6, 8, seed=2)
+    cases = {
+        "three tiles with a box and a hole each": (2 * weak, strong, box, hole, 0.7),
+        "no hole": (2 * weak, strong, box, hole & False, 0.6),
+        "no box": (2 * weak, strong, box & False, hole, 0.6),
+        "no confident pixel": (0.5 * weak, strong, box, hole, 0.999),
+    }
+    attempt.compare(cases, _pixels, _PIXELS)
+    check_gradients(attempt, *next(iter(cases.items())), weak="logits_weak")
+    return "the box followed, the hole left out, no gradient through the weak view"
+
+
+def _mixed(weak: Tensor, box: Tensor) -> Tensor:
+    """Fill each tile's box from the tile before: (N, K, H, W)."""
+    return torch.where(box[:, None], weak.roll(1, dims=0), weak)
+
+
+def _pixels(
+    weak: Tensor, strong: Tensor, box: Tensor, hole: Tensor, threshold: float
+) -> Tensor:
+    return consistency(_mixed(weak, box), strong, threshold, ~hole)
+
+
+def _hole_in_mean(
+    weak: Tensor, strong: Tensor, box: Tensor, hole: Tensor, threshold: float
+) -> Tensor:
+    return _pixels(weak, strong, box, hole, threshold) * (~hole).float().mean()
+
+
+_PIXELS = {
+    "not_mixed": lambda w, s, box, hole, t: consistency(w, s, t, ~hole),
+    "hole_asked": lambda w, s, box, hole, t: consistency(_mixed(w, box), s, t),
+    "hole_in_mean": _hole_in_mean,
+    "no_mask": lambda w, s, box, hole, t: _pixels(w, s, box, hole, 0.0),
 }

@@ -1,0 +1,528 @@
+"""Right answers pass however they are written; wrong ones get a hint, never praise.
+
+`test_checks.py` tries the mistakes that a check lists; here are answers as learners
+write them, also such as no list foresees.
+"""
+
+import math
+import statistics
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from scipy import stats
+from sklearn.neighbors import KNeighborsClassifier
+
+from workshop_lib import losses, pixels
+from workshop_lib.augment import BandNormalize
+from workshop_lib.augment.occlusion import Follow
+from workshop_lib.course import checks
+from workshop_lib.course.checks import unit_07
+from workshop_lib.data.metadata import METADATA_ENCODERS
+from workshop_lib.data.mini_eo import CLIMATE_ZONES
+from workshop_lib.data.tiles import offsets
+from workshop_lib.evaluation.embeddings import nearest
+from workshop_lib.evaluation.metrics import score, scores_from_confusion
+from workshop_lib.models.fusion import FUSIONS
+
+# ---- unit 01
+
+
+def looped(image, kernel):
+    H, W = image.shape
+    result = torch.zeros(H - 2, W - 2)
+    for i in range(H - 2):
+        for j in range(W - 2):
+            result[i, j] = (image[i : i + 3, j : j + 3] * kernel).sum()
+    return result
+
+
+def in_numpy(image, kernel):
+    windows = np.lib.stride_tricks.sliding_window_view(image.numpy(), (3, 3))
+    return (windows.astype(np.float64) * kernel.numpy()).sum((2, 3))
+
+
+# ---- unit 02
+
+
+def counted_one_by_one(labels, index, K):
+    return [int((labels[index] == k).sum()) for k in range(K)]
+
+
+# ---- unit 04
+
+
+def ten_lines(logits_x, y, logits_u_w, logits_u_s, threshold):
+    loss_x = F.cross_entropy(logits_x, y)
+    probs = torch.softmax(logits_u_w.detach(), dim=1)
+    confidence, pseudo = probs.max(dim=1)
+    mask = (confidence >= threshold).float()
+    each = F.cross_entropy(logits_u_s, pseudo, reduction="none")
+    return loss_x + (each * mask).mean()
+
+
+def image_by_image(logits_x, y, logits_u_w, logits_u_s, threshold):
+    total = sum(-z.log_softmax(0)[k] for z, k in zip(logits_x, y, strict=True)) / len(y)
+    for weak, strong in zip(logits_u_w, logits_u_s, strict=True):
+        probs = weak.softmax(0)
+        if probs.max() >= threshold:
+            total = total - strong.log_softmax(0)[probs.argmax()] / len(logits_u_w)
+    return total
+
+
+def librarys_loss(logits_x, y, logits_u_w, logits_u_s, threshold):
+    probs = losses.pseudo_label(logits_u_w)
+    mask = losses.confidence_mask(probs, threshold)
+    loss_u = losses.consistency_loss(logits_u_s, probs.argmax(dim=1), mask)
+    return F.cross_entropy(logits_x, y) + loss_u
+
+
+def by_confidence(x, y, w, s, t):
+    """Right in value, but the weak view learns."""
+    confidence, pseudo = w.softmax(1).max(1)
+    mask = (confidence >= t).float() * confidence / confidence.detach()
+    each = F.cross_entropy(s, pseudo, reduction="none")
+    return F.cross_entropy(x, y) + (each * mask).mean()
+
+
+# ---- unit 05
+
+
+def names(K):
+    return [str(k) for k in range(K)]
+
+
+def row_by_row(probs, labels, k):
+    pairs = zip(probs, labels, strict=True)
+    return np.mean([int(c) in row.topk(k).indices.tolist() for row, c in pairs])
+
+
+def kappa(matrix):
+    total = matrix.sum()
+    observed = np.diag(matrix).sum() / total
+    pairs = zip(matrix.sum(1), matrix.sum(0), strict=True)
+    chance = sum(row * column for row, column in pairs) / total**2
+    return (observed - chance) / (1 - chance)
+
+
+def by_statistics(values):
+    mean, n = statistics.mean(values), len(values)
+    half = stats.t.ppf(0.975, n - 1) * statistics.stdev(values) / math.sqrt(n)
+    return [mean, mean - half, mean + half]
+
+
+def scipys_interval(values):
+    found = stats.ttest_1samp(values, 0).confidence_interval()
+    return float(np.mean(values)), found.low, found.high
+
+
+# ---- unit 06
+
+
+def unit(x):
+    return x / x.norm(dim=1, keepdim=True).clamp(min=1e-12)
+
+
+def all_but_the_query(x, query, k):
+    order = (-unit(x) @ unit(x)[query]).argsort().tolist()
+    return [i for i in order if i != query][:k]
+
+
+def librarys_nearest(x, query, k):
+    return nearest(x.numpy(), np.array([query]), k)[0][0]
+
+
+def knn(x, a, y, b):
+    return (a[(unit(y) @ unit(x).T).argmax(1)] == b).float().mean()
+
+
+def knn_by_sklearn(x, a, y, b):
+    voters = KNeighborsClassifier(1, metric="cosine", algorithm="brute")
+    return voters.fit(x.numpy(), a.numpy()).score(y.numpy(), b.numpy())
+
+
+# ---- unit 07
+
+
+def encode(day, zone, num_zones):
+    angle = 2 * np.pi * day.numpy() / 365
+    onehot = np.eye(num_zones)[zone.numpy()]
+    return np.column_stack([np.sin(angle), np.cos(angle), onehot])
+
+
+def librarys_statistics(images, train):
+    fitted = BandNormalize.fit(images, train, gaps=True)
+    return fitted.mean, fitted.std
+
+
+def with_numpy(images, train):
+    some = images[train].double().numpy()
+    return np.nanmean(some, (0, 2, 3)), np.nanstd(some, (0, 2, 3), ddof=1)
+
+
+def late(model, s2, s1):
+    return model.head(torch.cat([model.s2(s2), model.s1(s1)], 1))
+
+
+def counted(c2, c1, classes):
+    def head(features):
+        return features * classes + classes
+
+    def stem(channels):
+        return 216 * channels + 48
+
+    def backbone(channels):
+        return 216 * channels + 161_376
+
+    return (
+        backbone(c2 + c1) + head(96),
+        stem(c2) + stem(c1) + backbone(48) + head(96),
+        backbone(c2) + backbone(c1) + head(192),
+        stem(c2) + stem(c1) + backbone(24) + head(192),
+    )
+
+
+def word(gains):
+    if len(gains) < 2:
+        return "unsure"
+    for name, holds in (
+        ("complementary", [g >= 1 for g in gains]),
+        ("harmful", [g <= -1 for g in gains]),
+        ("redundant", [abs(g) < 1 for g in gains]),
+    ):
+        if all(holds):
+            return name
+    return "unsure"
+
+
+# ---- unit 08
+
+
+def count_by_torch(channels, K):
+    heads = [torch.nn.Conv2d(c, K, 1) for c in channels]
+    return sum(p.numel() for head in heads for p in head.parameters())
+
+
+def add_up(scores, size):
+    return sum(F.interpolate(one, size=size, mode="bilinear") for one in scores)
+
+
+def in_place(scores, size):
+    total = add_up(scores, size)
+    scores[0].zero_()
+    return total
+
+
+def begin(side, window, overlap):
+    found, position = [], 0
+    while position + window < side:
+        found.append(position)
+        position += window - overlap
+    return [*found, max(side - window, 0)]
+
+
+def iou_by_class(truth, predicted, K, unknown=255):
+    shares = []
+    for k in range(K):
+        here = (truth == k) & (truth != unknown)
+        said = (predicted == k) & (truth != unknown)
+        if (here | said).any():
+            shares.append(float((here & said).sum() / (here | said).sum()))
+    return sum(shares) / len(shares)
+
+
+def librarys_iou(truth, predicted, K):
+    return pixels.mean_iou(pixels.pixel_confusion(truth, predicted, K))
+
+
+def no_filter(truth, predicted, K):
+    pairs = truth.flatten().long() * K + predicted.flatten().long()
+    counts = torch.bincount(pairs, minlength=K * K).view(K, K)  # 255 has no row
+    return (counts.diag() / (counts.sum(0) + counts.sum(1) - counts.diag())).mean()
+
+
+def pixel_loss(weak, strong, box, hole, threshold):
+    """Pixel by pixel, each from the tile that it shows."""
+    total = 0.0
+    for n, row, column in (~hole).nonzero().tolist():
+        tile = n - 1 if box[n, row, column] else n
+        probs = weak[tile, :, row, column].detach().softmax(0)
+        if probs.max() >= threshold:
+            scores = strong[n, :, row, column].log_softmax(0)
+            total = total - scores[probs.argmax()]
+    return total / (~hole).sum() + 0 * strong.sum()
+
+
+def librarys_pixels(weak, strong, box, hole, threshold):
+    """Follow CutMix and cutout as the views of a training do."""
+    after = Follow(boxes=box, distance=1, hidden=hole)
+    confidence, labels = weak.detach().softmax(1).max(1)
+    mask = after((confidence >= threshold).float())
+    each = F.cross_entropy(strong, after(labels), reduction="none")
+    return (each * mask).sum() / after(torch.ones_like(mask)).sum()
+
+
+def teaches_the_weak_view(weak, strong, box, hole, threshold):
+    confidence = weak.softmax(1).amax(1)
+    pull = (confidence - confidence.detach())[~hole].mean()  # 0, but with a gradient
+    return librarys_pixels(weak, strong, box, hole, threshold) + pull
+
+
+RIGHT = {
+    "convolve": [looped, in_numpy],
+    "majority_accuracy": [
+        lambda y: y.bincount().max() / len(y),
+        lambda y: (y == y.mode().values).double().mean(),
+    ],
+    "count_labels": [
+        counted_one_by_one,
+        lambda y, index, K: np.bincount(y[index].numpy(), minlength=K),
+    ],
+    "pseudo_labels": [
+        lambda z: z.softmax(-1).max(dim=-1).indices,
+        lambda z: torch.tensor([int(row.argmax()) for row in z]),
+        lambda z: z.double().numpy().argmax(axis=1),
+    ],
+    "confidence_mask": [
+        lambda z, t: (z.softmax(1).amax(1) >= t).float(),
+        lambda z, t: [float(row.softmax(0).max() >= t) for row in z],
+        lambda z, t: (z.softmax(1) >= t).any(1),
+    ],
+    "fixmatch_loss": [ten_lines, image_by_image, librarys_loss],
+    "top_k_accuracy": [
+        row_by_row,
+        lambda p, y, k: score(p, y, names(p.shape[1]), k=k).top_k,
+    ],
+    "cohens_kappa": [
+        kappa,
+        lambda m: kappa(m.T),  # symmetric: truth may be columns
+        lambda m: scores_from_confusion(m, names(len(m))).kappa,
+    ],
+    "mean_and_interval": [by_statistics, scipys_interval],
+    "l2_normalize": [
+        F.normalize,
+        lambda x: [row / max(float(row.norm()), 1e-12) for row in x],
+        lambda x: x / (x.norm(dim=1, keepdim=True) + 1e-8),
+    ],
+    "nearest_neighbours": [
+        all_but_the_query,
+        librarys_nearest,
+        lambda x, q, k: (unit(x) - unit(x)[q]).norm(dim=1).argsort()[1 : k + 1],
+    ],
+    "knn_accuracy": [knn, knn_by_sklearn],
+    "encode_facts": [encode],
+    "channel_statistics": [with_numpy, librarys_statistics],
+    "late_forward": [late, lambda m, a, b: m.head(torch.hstack((m.s2(a), m.s1(b))))],
+    "predict_parameters": [counted],
+    "verdict": [word],
+    "times_seen": [lambda w, s: (w // s) ** 2],
+    "head_parameters": [count_by_torch, lambda c, K: K * sum(c) + K * len(c)],
+    "sum_scores": [add_up],
+    "window_starts": [begin, lambda side, w, o: offsets(side, w, w - o)],
+    "mean_iou": [iou_by_class, librarys_iou],
+    "pixel_loss": [pixel_loss, librarys_pixels],
+}
+
+WRONG = {
+    "convolve": [
+        (lambda x, k: looped(x, k.flip(0).flip(1)), "180 degrees"),
+        (lambda x, k: looped(F.pad(x, (1,) * 4), k), "padded"),
+        (lambda x, k: x, "compute one position by hand"),
+    ],
+    "majority_accuracy": [
+        (lambda y: y.mode().values, "not how common it is"),
+        (lambda y: 0.5, "count each class"),
+    ],
+    "count_labels": [
+        (
+            lambda y, index, K: np.unique(y[index].numpy(), return_counts=True)[1],
+            "slip to other classes",
+        ),
+        (lambda y, index, K: torch.zeros(K), "count each class"),
+    ],
+    "pseudo_labels": [
+        (lambda z: z.argmax(1).float(), "but not integers"),
+        (lambda z: z.argmax(), "name the column of its largest"),
+    ],
+    "confidence_mask": [
+        (lambda z, t: z.max(1).values >= t, "the logits them"),
+        (lambda z, t: z.softmax(1).amax(0) >= t, "three steps"),
+    ],
+    "fixmatch_loss": [
+        (by_confidence, "cut it off with logits_u_w.detach()"),
+        (lambda x, y, w, s, t: ten_lines(x, y, s, w, t), "weak and strong are exch"),
+        (lambda x, y, w, s, t: F.cross_entropy(x, y), "look at the parts separately"),
+        (lambda *a: ten_lines(*a[:4], a[4] + 1e-6), "look at the parts separately"),
+        (lambda *a: ten_lines(*a).item(), "cannot be learnt from"),
+        (
+            lambda x, y, w, s, t: ten_lines(x, y, w, s.detach(), t),
+            "nothing is learnt from logits_u_s",
+        ),
+        (
+            lambda x, y, w, s, t: ten_lines(x.detach(), y, w, s, t),
+            "nothing is learnt from logits_x",
+        ),
+        (lambda x, y: 0.0, "the check calls fixmatch_loss(logits_x, y, logits_u_w"),
+    ],
+    "top_k_accuracy": [
+        (
+            lambda p, y, k: (p.topk(k, 1).indices == y[:, None]).float().mean(),
+            "you divided by N x k",
+        ),
+        (lambda p, y, k: 1.0, "are the k guesses"),
+    ],
+    "cohens_kappa": [
+        (lambda m: np.trace(m) / m.sum(), "this is the accuracy"),
+        (lambda m: 0.0, "compute two numbers first"),
+    ],
+    "mean_and_interval": [
+        (
+            lambda v: np.mean(v) + 1.95996 * stats.sem(v) * np.array([0, -1, 1]),
+            "1.96 was taken for t",
+        ),
+        (lambda v: np.mean(v), "mean ± t x s / sqrt(n)"),
+    ],
+    "l2_normalize": [
+        (lambda x: x / x.norm(dim=0), "each column has length 1"),
+        (lambda x: x.div_(2), "changed its argument"),
+        (lambda x: x, "the root of the sum of its squares"),
+        (lambda x: x / x.norm(dim=1), "two shapes do not fit"),
+    ],
+    "nearest_neighbours": [
+        (lambda x, q, k: (unit(x) @ unit(x)[q]).topk(k).indices, "the query itself"),
+        (lambda x, q, k: [0] * k, "print the cosine"),
+    ],
+    "knn_accuracy": [
+        (
+            lambda x, a, y, b: (a[torch.cdist(y, x).argmin(1)] == b).float().mean(),
+            "by Euclidean distance",
+        ),
+        (lambda x, a, y, b: 0.3, "the argmax of each row"),
+    ],
+    "encode_facts": [
+        (
+            lambda d, z, n: torch.stack([d / 365, *torch.eye(n)[z].T], 1),
+            "Put it on a circle",
+        ),
+        (lambda d, z, n: encode(d, (z + 1) % n, n), "two columns for the day"),
+        (lambda d, z, n: torch.cat([d, z], 0).view(-1, 1, 1), "two columns for the"),
+    ],
+    "channel_statistics": [
+        (lambda x, i: (x[i].nanmean(), x[i].nanmean()), "the mean over patches"),
+        (lambda x, i: x.sub_(1.0), "changed its argument"),
+    ],
+    "late_forward": [
+        (lambda m, a, b: m.head(m.s2(a) + m.s1(b)), "two shapes do not fit"),
+        (
+            lambda m, a, b: m.head(torch.cat([m.s2(a).detach(), m.s1(b)], 1)),
+            "no gradient reaches model.s2",
+        ),
+        (lambda m, a, b: late(m, a, b).detach(), "no gradient reaches model.s2"),
+        (lambda m, a, b: late(m, a, b).relu(), "three lines"),
+    ],
+    "predict_parameters": [
+        (lambda a, b, k: sorted(counted(a, b, k)), "which parts it has"),
+    ],
+    "verdict": [
+        (lambda gains: "unsure", "are there two seeds at all"),
+        (lambda gains: max(gains), "give one of the words"),
+        (lambda gains: gains >= 1, "your function raised an error"),
+    ],
+    "times_seen": [(lambda w, s: 16, "draw one row of pixels")],
+    "head_parameters": [(lambda c, K: 21_522, "a convolution of 1 x 1 pixel")],
+    "sum_scores": [
+        (lambda s, size: sum(F.interpolate(m, size) for m in s), "repeating pixels"),
+        (lambda s, size: add_up(s, size).argmax(1), "two steps for each map"),
+        (in_place, "changed its argument"),
+    ],
+    "window_starts": [
+        (lambda s, w, o: list(range(0, s - w, o)), "your function raised an error"),
+        (lambda s, w, o: 3, "the last begins at side - window"),
+    ],
+    "mean_iou": [
+        (lambda t, p, K: iou_by_class(t, p, K, unknown=99), "count as wrong"),
+        (lambda t, p, K: 0.5, "print the confusion matrix first"),
+        (no_filter, "two shapes do not fit"),
+    ],
+    "pixel_loss": [
+        (lambda w, s, b, h, t: pixel_loss(w, s, ~b, h, t), "a single pixel"),
+        (lambda w, s, b, h, t: pixel_loss(w, s, b, h.flip(-1), t), "a single pixel"),
+        (lambda *args: librarys_pixels(*args).item(), "cannot be learnt from"),
+        (teaches_the_weak_view, "cut it off with logits_weak.detach()"),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "right"), [(name, right) for name in RIGHT for right in RIGHT[name]]
+)
+def test_right(name, right, capsys):
+    getattr(checks, name)(right)
+    assert capsys.readouterr().out.startswith(f"✓ {name}: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "hint"), [(name, *row) for name in WRONG for row in WRONG[name]]
+)
+def test_wrong(name, wrong, hint, refusal):
+    assert hint in refusal(getattr(checks, name), wrong)
+
+
+def test_the_learners_random_numbers_stay():
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    checks.late_forward(late)
+    checks.predict_parameters(counted)
+    assert torch.equal(torch.rand(2), expected)
+
+
+def test_facts_and_fusions_are_those_of_the_library():
+    assert set(unit_07._FUSIONS) == set(FUSIONS)
+    day, zone = torch.tensor([1.0, 172.0, 365.0]), torch.tensor([0, 4, 2])
+    date = METADATA_ENCODERS["date"].encode(day)
+    climate = METADATA_ENCODERS["climate"].encode(zone.float())
+    found = unit_07._facts(day, zone, len(CLIMATE_ZONES))
+    assert torch.allclose(found, torch.cat([date, climate], 1), atol=1e-6)
+
+
+# ---- memory of a training step
+
+B, MU = 8, 7
+IMAGES = B * (1 + 2 * MU)
+MEASURED = 170_000 * IMAGES * 4  # bytes
+
+
+@pytest.mark.parametrize("factor", [1, 0.7, 1.45])
+def test_memory_is_close_enough(factor, capsys):
+    checks.predict_memory(factor * MEASURED, MEASURED, batch_size=B, mu=MU)
+    said = capsys.readouterr().out
+    assert said.startswith("✓ predict_memory:") and "81.6 MB measured" in said
+
+
+@pytest.mark.parametrize(
+    ("guess", "hint"),
+    [
+        (MEASURED / 4, "numbers were counted, not bytes"),
+        (MEASURED * (1 + MU) / (1 + 2 * MU), "only one view of the unlabelled images"),
+        (MEASURED / (1 + 2 * MU), "only the labelled images"),
+        (MEASURED / IMAGES, "a single image was counted: a step has 120"),
+        (MEASURED / 1e6, "in MB"),
+        (MEASURED / 2**30, "in GB"),  # a division by 2**30 is the same slip as by 1e9
+        (MEASURED * 30, "no single slip explains"),
+        (0, "give one number above 0"),
+        ("much", "give one number above 0"),
+    ],
+)
+def test_slips_about_memory(guess, hint, refusal):
+    said = refusal(checks.predict_memory, guess, MEASURED, batch_size=B, mu=MU)
+    assert hint in said.partition("likely: ")[2]
+
+
+def test_memory_is_in_the_units_of_the_notebook(refusal):
+    said = refusal(checks.predict_memory, 5.6e6, 22.53e9, batch_size=B, mu=MU)
+    assert "came: 5.6 MB " in said
+    assert "expected: about 22.5 GB, within a factor of 1.5" in said
+    with pytest.raises(ValueError, match="measured=0"):
+        checks.predict_memory(5, 0, batch_size=8, mu=7)
