@@ -3,9 +3,8 @@
     python -m benchmarks.predefined_splits ../shared/data
 
 Takes the names of the images from the archives of UC Merced and EuroSAT (only names are
-read) and writes {ucm,eurosat}.zip in workshop_lib/data/predefined_splits/. Prints
-the checksums that `split_files.py` beside that folder must hold. Everybody gets the
-same: the draw depends on names and seeds alone.
+read) and writes {ucm,eurosat}.zip in workshop_lib/data/predefined_splits/. Everybody
+gets the same: the draw depends on names and seeds alone.
 """
 
 import io
@@ -21,7 +20,7 @@ from benchmarks.page import run_command
 from workshop_lib.data.near_duplicates import NearDuplicate, duplicate_groups
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
-from workshop_lib.data.split_files import FOLDER, LABELS, SEEDS, checksum, rows_of, stem
+from workshop_lib.data.split_files import FOLDER, LABELS, SEEDS, rows_of, stem
 from workshop_lib.errors import WorkshopError
 from workshop_lib.files import write_or_explain
 
@@ -78,7 +77,9 @@ def names_in(archive: Path) -> list[str]:
 
 def draw(names: Sequence[str], plan: Plan) -> dict[str, str]:
     """Draw every seed: the content of each names file, by its path in the zip."""
-    scenes = _without_pixels(names)
+    classes = sorted({name.split("/")[0] for name in names})
+    labels = torch.tensor([classes.index(name.split("/")[0]) for name in names])
+    scenes = Scenes.without_pixels(names, labels, classes)
     where = {name: i for i, name in enumerate(names)}
     pairs = [NearDuplicate(where[a], where[b], 0, 1.0, 1.0) for a, b in plan.together]
     groups = duplicate_groups(pairs, len(names))
@@ -113,14 +114,6 @@ def pack(texts: Mapping[str, str]) -> bytes:
     return buffer.getvalue()
 
 
-def _without_pixels(names: Sequence[str]) -> Scenes:
-    """Make scenes of one black pixel: a split looks at names and labels only."""
-    classes = sorted({name.split("/")[0] for name in names})
-    labels = torch.tensor([classes.index(name.split("/")[0]) for name in names])
-    pixels = torch.zeros(1, 3, 1, 1, dtype=torch.uint8).expand(len(names), -1, -1, -1)
-    return Scenes(pixels, labels, tuple(classes), tuple(names))
-
-
 def main(folder: tyro.conf.Positional[Path]) -> None:
     """Write both zips.
 
@@ -138,7 +131,7 @@ def main(folder: tyro.conf.Positional[Path]) -> None:
         content = pack(texts)
         path = FOLDER / f"{name}.zip"
         write_or_explain(path, lambda temporary, c=content: temporary.write_bytes(c))
-        print(f'    "{name}": "{checksum(texts)}",  # {len(content) / 1000:.0f} kB')
+        print(f"written: {path}, {len(content) / 1000:.0f} kB")
 
 
 if __name__ == "__main__":

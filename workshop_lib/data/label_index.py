@@ -30,10 +30,9 @@ from workshop_lib.data.split_rules import (
     TEST,
     TRAIN,
     VAL,
+    Candidates,
     SplitSpec,
     choose_parts,
-    shuffled,
-    strata_of,
 )
 from workshop_lib.errors import WorkshopError
 from workshop_lib.files import read_json
@@ -81,20 +80,18 @@ def _keep(
     published: Sequence[str], scenes: Scenes, spec: SplitSpec
 ) -> dict[str, Tensor]:
     """Choose labelled images, and validation if need be, within the published parts."""
-    order = shuffled(scenes.names, spec.seed)
+    images = Candidates.of(scenes, spec.seed)
     subset = [_SUBSETS[part] for part in published]
     if VAL not in subset:
-        training = [i for i in order if subset[i] == TRAIN]
+        training = [i for i in images.order if subset[i] == TRAIN]
         for i in training[:_VAL_TILES]:
             subset[i] = VAL
-    strata = strata_of(scenes.labels)
-    present = set(zip(strata, subset, strict=True))
-    absent = [
-        k
-        for k in range(scenes.num_classes)
-        if any((k, one) not in present for one in _SUBSETS.values())
+    there = set(zip(images.strata, subset, strict=True))
+    classes = range(scenes.num_classes)
+    everywhere = [
+        k for k in classes if {(k, one) for one in _SUBSETS.values()} <= there
     ]
-    return choose_parts(subset, order, strata, scenes.class_names, spec, absent)
+    return choose_parts(images, subset, spec, everywhere)
 
 
 def read_label_index(info: DatasetInfo, root: Path | str | None = None) -> LabelIndex:
@@ -108,7 +105,7 @@ def read_label_index(info: DatasetInfo, root: Path | str | None = None) -> Label
         index = index_images(images)
         names = [entry.name for entry in index.entries]
         labels = torch.tensor(index.labels)
-        return LabelIndex(_without_pixels(names, labels, index.class_names))
+        return LabelIndex(Scenes.without_pixels(names, labels, index.class_names))
     if info.layout == "scene":
         raise WorkshopError(
             f"{info.title} is a single image: cut it into patches by block"
@@ -119,7 +116,7 @@ def read_label_index(info: DatasetInfo, root: Path | str | None = None) -> Label
         names = [f"top_mosaic_09cm_area{area}.tif" for area in areas]
         labels = torch.zeros(len(names), dtype=torch.int64)
         return LabelIndex(
-            _without_pixels(names, labels, ("tile",)),
+            Scenes.without_pixels(names, labels, ("tile",)),
             ["train" if area in TRAIN_TILES else "test" for area in areas],
         )
     if (images / "metadata.parquet").exists():
@@ -172,12 +169,4 @@ def _patch_labels(folder: Path) -> dict[str, list[str]]:
 
 
 def _with_19_classes(names: Sequence[str], labels: Sequence[Sequence[str]]) -> Scenes:
-    return _without_pixels(names, multi_hot(labels), CLASSES_19)
-
-
-def _without_pixels(
-    names: Sequence[str], labels: Tensor, class_names: Sequence[str]
-) -> Scenes:
-    pixel = torch.zeros(1, 3, 1, 1, dtype=torch.uint8)
-    images = pixel.expand(len(names), -1, -1, -1)  # (N, 3, 1, 1), one byte for all
-    return Scenes(images, labels, tuple(class_names), tuple(names))
+    return Scenes.without_pixels(names, multi_hot(labels), CLASSES_19)

@@ -23,10 +23,9 @@ from workshop_lib.data.split_files import (
 from workshop_lib.data.split_rules import (
     TEST,
     VAL,
+    Candidates,
     SplitSpec,
     choose_parts,
-    shuffled,
-    strata_of,
     stratified,
 )
 from workshop_lib.data.split_spatial import (
@@ -112,12 +111,12 @@ class Split:
                 groups.
         """
         spec = SplitSpec(labels_per_class, label_fraction, val, test, seed)
-        order, strata = shuffled(scenes.names, seed), strata_of(scenes.labels)
+        images = Candidates.of(scenes, seed)
         if groups is None:
-            subset = stratified(order, strata, {TEST: test, VAL: val})
+            subset = stratified(images, {TEST: test, VAL: val})
         else:
-            subset = by_group(order, strata, groups, spec)
-        return cls._choose(scenes, subset, order, strata, spec)
+            subset = by_group(images, groups, spec)
+        return cls._choose(scenes, images, subset, spec)
 
     @classmethod
     def by_block(
@@ -150,10 +149,10 @@ class Split:
         """
         spec = SplitSpec(labels_per_class, label_fraction, val, test, seed)
         places = coordinates(scenes.metadata)
-        order, strata = shuffled(scenes.names, seed), strata_of(scenes.labels)
-        subset = by_group(order, strata, block_numbers(places, block_km), spec)
+        images = Candidates.of(scenes, seed)
+        subset = by_group(images, block_numbers(places, block_km), spec)
         subset = spatial_buffer(subset, places, buffer_km)
-        return cls._choose(scenes, subset, order, strata, spec)
+        return cls._choose(scenes, images, subset, spec)
 
     @classmethod
     def by_region(
@@ -182,9 +181,9 @@ class Split:
         """
         fraction = val if isinstance(val, (int, float)) else 0.15
         spec = SplitSpec(labels_per_class, label_fraction, fraction, seed=seed)
-        order, strata = shuffled(scenes.names, seed), strata_of(scenes.labels)
-        subset = by_region(order, strata, scenes.metadata, key, test, val)
-        return cls._choose(scenes, subset, order, strata, spec)
+        images = Candidates.of(scenes, seed)
+        subset = by_region(images, scenes.metadata, key, test, val)
+        return cls._choose(scenes, images, subset, spec)
 
     @classmethod
     def predefined(
@@ -270,16 +269,14 @@ class Split:
     def _choose(
         cls,
         scenes: Scenes,
+        images: Candidates,
         subset: Sequence[int],
-        order: Sequence[int],
-        strata: Sequence[int],
         spec: SplitSpec,
     ) -> "Split":
+        classes = range(scenes.num_classes)
         # With several labels an image, a common class may always come with a rarer one.
-        several = scenes.labels.ndim == 2
-        absent = set(range(scenes.num_classes)) - set(strata) if several else set()
-        names = scenes.class_names
-        parts = choose_parts(subset, order, strata, names, spec, sorted(absent))
+        needed = set(images.strata) - {-1} if scenes.multi_label else set(classes)
+        parts = choose_parts(images, subset, spec, sorted(needed))
         return cls(**parts, seed=spec.seed)
 
     def _parts(self) -> dict[str, Tensor]:

@@ -20,7 +20,6 @@ import json
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -35,10 +34,6 @@ PARTS = ("labeled", "unlabeled", "val", "test")
 FOLDER = Path(__file__).parent / "predefined_splits"
 SEEDS = (0, 1, 2, 3, 4)
 LABELS = (2, 4, 25, 40)  # per class; 0 for all
-CHECKSUMS = {  # of what the files say, however a zip packs it
-    "ucm": "ba024a62f40fe7e766354887243c685c02c2fc14f8911d5134245dcd9e48c55c",
-    "eurosat": "1f3e48ea31ccf5bab072939b08a7ae6980fe0b74532913e1b3b70011b6193e51",
-}
 
 
 def rows_of(parts: Mapping[str, Tensor], scenes: Scenes) -> dict[str, list[str]]:
@@ -111,25 +106,34 @@ def read_split(folder: Path, scenes: Scenes) -> tuple[dict[str, Tensor], int, st
         WorkshopError: a file is missing or was changed, an image is not in the
             scenes, or the classes differ.
     """
-    facts = _read_facts(folder)
-    if facts["class_names"] != list(scenes.class_names):
+    try:
+        facts = json.loads((folder / "split.json").read_text(encoding="utf-8"))
+        texts = {k: (folder / f"{k}.txt").read_text(encoding="utf-8") for k in PARTS}
+        classes, seed, digest = (facts[k] for k in ("class_names", "seed", "sha256"))
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise WorkshopError(
-            f"{folder} is a split of the classes {listed(facts['class_names'])},"
-            f" but these scenes have {listed(scenes.class_names)}."
+            f"cannot read the split in {folder}, {type(error).__name__}: {error}. Give"
+            " the folder that Split.save wrote, with all its files."
+        ) from error
+    if classes != list(scenes.class_names):
+        raise WorkshopError(
+            f"{folder} is a split of the classes {listed(classes)}, but these scenes"
+            f" have {listed(scenes.class_names)}."
         )
+    # Not splitlines(): a name may hold what that takes for the end of a line.
+    rows = {part: text.split("\n")[:-1] for part, text in texts.items()}
     position = {name: i for i, name in enumerate(scenes.names)}
-    rows = {name: _read_rows(folder / f"{name}.txt") for name in PARTS}
     index = {}
     for part, lines in rows.items():
         names = [line.rpartition(" ")[0] for line in lines]
         index[part] = _find(names, position, f"{folder / part}.txt")
-    if digest_of(rows, scenes.class_names) != facts["sha256"]:
+    if digest_of(rows, scenes.class_names) != digest:
         raise WorkshopError(
             f"the names files in {folder} are not those that split.json vouches"
             " for: they were changed, or only half written. Restore them or make"
             " the split again."
         )
-    return index, facts["seed"], facts["sha256"]
+    return index, seed, digest
 
 
 def _find(names: Sequence[str], position: Mapping[str, int], where: str) -> Tensor:
@@ -143,28 +147,6 @@ def _find(names: Sequence[str], position: Mapping[str, int], where: str) -> Tens
     return torch.tensor([position[name] for name in names], dtype=torch.int64)
 
 
-def _read_facts(folder: Path) -> dict[str, Any]:
-    path = folder / "split.json"
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-        return {key: facts[key] for key in ("seed", "class_names", "sha256")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WorkshopError(
-            f"no split in {folder}: {path.name} is missing or cannot be read"
-            f" ({type(error).__name__}). Give the folder that Split.save wrote."
-        ) from error
-
-
-def _read_rows(path: Path) -> list[str]:
-    try:
-        # Not splitlines(): a name may hold what that takes for the end of a line.
-        return path.read_text(encoding="utf-8").split("\n")[:-1]
-    except (OSError, UnicodeDecodeError) as error:
-        raise WorkshopError(
-            f"cannot read {path}: {error}. Restore this file."
-        ) from error
-
-
 def predefined_parts(
     name: str, scenes: Scenes, labels_per_class: int, seed: int
 ) -> dict[str, Tensor]:
@@ -173,8 +155,9 @@ def predefined_parts(
     Raises:
         WorkshopError: no such split, or an image is missing from the scenes.
     """
-    if name not in CHECKSUMS:
-        raise unknown_name("predefined split", name, CHECKSUMS)
+    known = sorted(path.stem for path in FOLDER.glob("*.zip"))
+    if name not in known:
+        raise unknown_name("predefined split", name, known)
     if seed not in SEEDS or labels_per_class not in (0, *LABELS):
         raise WorkshopError(
             f"labels_per_class={labels_per_class}, seed={seed}: {name} comes with"
@@ -183,11 +166,6 @@ def predefined_parts(
         )
     texts = read_predefined(name)
     position = {stem(image): i for i, image in enumerate(scenes.names)}
-    if len(position) < len(scenes):
-        raise WorkshopError(
-            f"{len(scenes) - len(position)} images have the class and name of another"
-            " (with another ending, or in another folder): remove the copies."
-        )
     labeled = f"labeled_{labels_per_class}" if labels_per_class else "train"
     files = {"labeled": labeled, "unlabeled": "train", "val": "val", "test": "test"}
     parts = {}
@@ -206,25 +184,9 @@ def predefined_parts(
 
 
 def read_predefined(name: str) -> dict[str, str]:
-    """Read all files of a predefined split, and check them.
-
-    Raises:
-        WorkshopError: the zip is damaged, or holds something else.
-    """
-    path = FOLDER / f"{name}.zip"
-    try:
-        with zipfile.ZipFile(path) as file:
-            texts = {n: file.read(n).decode() for n in sorted(file.namelist())}
-    except (OSError, zipfile.BadZipFile, ValueError) as error:
-        raise WorkshopError(f"cannot read {path}: {error}. Install again.") from error
-    if checksum(texts) != CHECKSUMS[name]:
-        raise WorkshopError(f"{path} was changed: install the library again.")
-    return texts
-
-
-def checksum(texts: Mapping[str, str]) -> str:
-    """Hash names and contents of text files."""
-    return hashlib.sha256(json.dumps(sorted(texts.items())).encode()).hexdigest()
+    """Read all files of a predefined split: path -> text."""
+    with zipfile.ZipFile(FOLDER / f"{name}.zip") as file:
+        return {path: file.read(path).decode() for path in sorted(file.namelist())}
 
 
 def stem(name: str) -> str:

@@ -5,15 +5,17 @@ or in whole groups (`split_spatial`). Then the labeled images are chosen among t
 training.
 """
 
-__all__ = ["EXCLUDED", "SplitSpec", "choose_parts", "shuffled", "stratified"]
+__all__ = ["Candidates", "SplitSpec", "choose_parts", "shuffled", "stratified"]
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError
 
 TRAIN, VAL, TEST, EXCLUDED = 0, 1, 2, -1
@@ -63,23 +65,27 @@ def at_least_one(fraction: float, count: int) -> int:
     return max(1, int(fraction * count + 0.5))
 
 
-def strata_of(labels: Tensor) -> list[int]:
-    """Return the class that each image is drawn for; -1 if no label of it is known.
+class Candidates(NamedTuple):
+    """The images of a data set, as a split sees them."""
 
-    An image with several labels is drawn for its rarest one (the class of the fewest
-    images; of a tie, the first): common classes come along with the rare ones, while
-    the other way round they might not.
+    order: list[int]  # (N,) positions, shuffled
+    strata: list[int]  # (N,) the class that each image is drawn for; -1: not known
+    class_names: tuple[str, ...]
 
-    Shape: (N,) or multi-hot (N, K) -> N numbers.
-    """
-    if labels.ndim == 1:
-        return [int(label) for label in labels.tolist()]
-    count = labels.sum(dim=0)  # (K,)
-    never = int(count.max()) + 1 if count.numel() else 1
-    cost = torch.where(labels > 0, count, never)  # (N, K)
-    rarest = cost.argmin(dim=1) if labels.shape[1] else torch.zeros(len(labels))
-    known = (labels > 0).any(dim=1)
-    return [int(i) for i in torch.where(known, rarest, -1).tolist()]
+    @classmethod
+    def of(cls, scenes: Scenes, seed: int) -> "Candidates":
+        """Shuffle the images, and find the class of each.
+
+        An image with several labels is drawn for its rarest one (the class of the
+        fewest images; of a tie, the first): common classes come along with the rare
+        ones, while the other way round they might not.
+        """
+        labels = scenes.labels.cpu()
+        if labels.ndim == 2:  # multi-hot (N, K)
+            count = labels.sum(dim=0)  # (K,)
+            cost = torch.where(labels > 0, count, count.max() + 1)  # (N, K)
+            labels = torch.where((labels > 0).any(dim=1), cost.argmin(dim=1), -1)
+        return cls(shuffled(scenes.names, seed), labels.tolist(), scenes.class_names)
 
 
 def shuffled(names: Sequence[str], seed: int) -> list[int]:
@@ -88,23 +94,21 @@ def shuffled(names: Sequence[str], seed: int) -> list[int]:
     return sorted(range(len(names)), key=lambda i: rank[i])
 
 
-def stratified(
-    order: Sequence[int], strata: Sequence[int], fractions: Mapping[int, float]
-) -> list[int]:
+def stratified(images: Candidates, fractions: Mapping[int, float]) -> list[int]:
     """Draw each class by itself: its first images to one subset, the next to another.
 
     Args:
-        order: positions of the images, shuffled; any others are excluded.
-        strata: (N,) the class of each image; those of none (-1) are for training.
+        images: those that are not in `order` are excluded; those of no known class are
+            for training.
         fractions: subset -> fraction of each class, in the order of being served.
 
     Returns:
         (N,) the subset of each image.
     """
     classes: dict[int, list[int]] = {}
-    for i in order:
-        classes.setdefault(strata[i], []).append(i)
-    subset = [EXCLUDED] * len(strata)
+    for i in images.order:
+        classes.setdefault(images.strata[i], []).append(i)
+    subset = [EXCLUDED] * len(images.strata)
     for stratum, members in classes.items():
         first = 0
         for name, fraction in fractions.items() if stratum >= 0 else ():
@@ -118,12 +122,7 @@ def stratified(
 
 
 def choose_parts(
-    subset: Sequence[int],
-    order: Sequence[int],
-    strata: Sequence[int],
-    class_names: Sequence[str],
-    spec: SplitSpec,
-    absent: Sequence[int] = (),
+    images: Candidates, subset: Sequence[int], spec: SplitSpec, needed: Sequence[int]
 ) -> dict[str, Tensor]:
     """Choose the labeled images; return each part as (n,) int64 positions.
 
@@ -131,59 +130,48 @@ def choose_parts(
     labels keep the labels of fewer.
 
     Args:
-        absent: classes that need not occur; the others need an image in each subset.
+        needed: classes that must be in each subset.
 
     Raises:
         WorkshopError: a class has too few images in some subset.
     """
-    members: list[list[int]] = [[] for _ in class_names]  # of training, by class
+    members: list[list[int]] = [[] for _ in images.class_names]  # of training, by class
     parts: dict[str, list[int]] = {"unlabeled": [], "val": [], "test": []}
     part_of = {TRAIN: "unlabeled", VAL: "val", TEST: "test"}
-    for i in order:
+    for i in images.order:
         # An image of no known class can teach, but not measure.
-        if subset[i] == TRAIN or (subset[i] != EXCLUDED and strata[i] >= 0):
+        known = images.strata[i] >= 0
+        if subset[i] == TRAIN or (subset[i] != EXCLUDED and known):
             parts[part_of[subset[i]]].append(i)
-        if subset[i] == TRAIN and strata[i] >= 0:
-            members[strata[i]].append(i)
-    needed = [k for k in range(len(class_names)) if k not in absent]
-    _check_subsets(subset, strata, class_names, needed)
-    room = {k: len(members[k]) for k in needed}
-    _check_room({class_names[k]: n for k, n in room.items()}, spec)
-    chosen = {i for k, n in room.items() for i in members[k][: spec.labels(n)]}
+        if subset[i] == TRAIN and known:
+            members[images.strata[i]].append(i)
+    _check_subsets(images, subset, needed)
+    _check_room({images.class_names[k]: len(members[k]) for k in needed}, spec)
+    chosen = {i for k in needed for i in members[k][: spec.labels(len(members[k]))]}
     parts["labeled"] = [i for i in parts["unlabeled"] if i in chosen]
     return {k: torch.tensor(v, dtype=torch.int64) for k, v in parts.items()}
 
 
 def _check_subsets(
-    subset: Sequence[int],
-    strata: Sequence[int],
-    class_names: Sequence[str],
-    needed: Sequence[int],
+    images: Candidates, subset: Sequence[int], needed: Sequence[int]
 ) -> None:
-    present = set(zip(strata, subset, strict=True))
-    short = [k for k in needed if any((k, one) not in present for one in _SUBSETS)]
-    if short:
-        k = short[0]
+    present = set(zip(images.strata, subset, strict=True))
+    for k in needed:
         missing = [text for one, text in _SUBSETS.items() if (k, one) not in present]
-        raise WorkshopError(
-            f"class {class_names[k]!r} has too few images to be split"
-            f" ({strata.count(k)}, none for {' or '.join(missing)}): give each class at"
-            " least one for training, one for validation and one for the test, in"
-            " different places if whole places are kept together"
-            f"{_others(len(short) - 1)}."
-        )
+        if missing:
+            raise WorkshopError(
+                f"class {images.class_names[k]!r} has too few images to be split"
+                f" ({images.strata.count(k)}, none for {' or '.join(missing)}): give"
+                " each class at least one for training, one for validation and one for"
+                " the test, in different places if whole places are kept together."
+            )
 
 
 def _check_room(room: Mapping[str, int], spec: SplitSpec) -> None:
     need = spec.labels_per_class if spec.label_fraction is None else 1
-    short = {name: n for name, n in room.items() if n < need}
-    if short:
-        name, n = min(short.items(), key=lambda item: item[1])
+    name, n = min(room.items(), key=lambda item: item[1])
+    if n < need:
         raise WorkshopError(
             f"labels_per_class={need} but class {name!r} has only {n} training images:"
-            f" use at most {n}{_others(len(short) - 1)}."
+            f" use at most {n}."
         )
-
-
-def _others(count: int) -> str:
-    return f" ({count} other classes have too few as well)" if count else ""

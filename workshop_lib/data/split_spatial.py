@@ -19,6 +19,7 @@ from workshop_lib.data.split_rules import (
     TEST,
     TRAIN,
     VAL,
+    Candidates,
     SplitSpec,
     at_least_one,
     stratified,
@@ -34,10 +35,7 @@ Counts = NDArray[np.int64]
 
 
 def by_group(
-    order: Sequence[int],
-    strata: Sequence[int],
-    groups: Sequence[int] | Tensor,
-    spec: SplitSpec,
+    images: Candidates, groups: Sequence[int] | Tensor, spec: SplitSpec
 ) -> list[int]:
     """Give each group a subset, such that every class comes near its fractions.
 
@@ -48,8 +46,7 @@ def by_group(
     fractions.
 
     Args:
-        order: positions of the images, shuffled.
-        strata: (N,) the class of each image, -1 for none.
+        images: in shuffled order.
         groups: (N,) numbers of the groups; which number it is does not matter.
 
     Returns:
@@ -59,18 +56,18 @@ def by_group(
         WorkshopError: not one number per image.
     """
     group = groups.tolist() if isinstance(groups, Tensor) else list(groups)
-    if len(group) != len(strata):
+    stratum = np.array(images.strata, dtype=np.int64)
+    if len(group) != len(stratum):
         raise WorkshopError(
-            f"{len(group)} group numbers for {len(strata)} images: give one per image."
+            f"{len(group)} group numbers for {len(stratum)} images: give one per image."
         )
     number: dict[int, int] = {}  # group -> row, in shuffled order
-    for i in order:
+    for i in images.order:
         number.setdefault(group[i], len(number))
     row = np.array([number[g] for g in group], dtype=np.int64)  # (N,)
-    classes = max(max(strata, default=-1) + 1, 1)
-    count = np.zeros((len(number), classes), dtype=np.int64)  # (G, K)
-    known = np.array(strata) >= 0
-    np.add.at(count, (row[known], np.array(strata)[known]), 1)
+    count = np.zeros((len(number), len(images.class_names)), dtype=np.int64)  # (G, K)
+    known = stratum >= 0
+    np.add.at(count, (row[known], stratum[known]), 1)
     by_size = sorted(range(len(count)), key=lambda g: -int(count[g].sum()).bit_length())
     subset = np.empty(len(count), dtype=np.int64)
     subset[by_size] = _assign(count[by_size], _wanted(count.sum(axis=0), spec))
@@ -105,8 +102,7 @@ def _assign(count: Counts, want: Counts) -> Counts:
 
 
 def by_region(
-    order: Sequence[int],
-    strata: Sequence[int],
+    images: Candidates,
     metadata: Mapping[str, Tensor],
     key: str,
     test: Sequence[int],
@@ -133,8 +129,8 @@ def by_region(
             " least one for the test."
         )
     if isinstance(val, (int, float)):
-        rest = [i for i in order if region[i] not in test]
-        subset = stratified(rest, strata, {VAL: val})
+        rest = [i for i in images.order if region[i] not in test]
+        subset = stratified(images._replace(order=rest), {VAL: val})
     else:
         subset = [VAL if r in val else TRAIN for r in region]
     return [TEST if r in test else s for r, s in zip(region, subset, strict=True)]
