@@ -474,7 +474,7 @@ widgets.confusion_browser(said["fixmatch"], scenes)
 
 # %% tags=["figure:05_calibration"]
 tables = {
-    TITLES[name]: results[name].calibration.before.table() for name in both
+    TITLES[name]: results[name].calibration.before.bins for name in both
 }
 plots.reliability(tables)
 
@@ -490,7 +490,7 @@ for name in both:
           f" {found.before.ece:.3f} -> {found.after.ece:.3f}")  # fmt: skip
 mended = results["fixmatch"].calibration
 plots.reliability(
-    {"as it is": mended.before.table(), "with T": mended.after.table()},
+    {"as it is": mended.before.bins, "with T": mended.after.bins},
     title="FixMatch before and after",
 )
 

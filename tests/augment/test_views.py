@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor, distributed
 
 from workshop_lib.augment import base
+from workshop_lib.augment.multimodal import entries_left, parse_view
 from workshop_lib.augment.normalize import BandNormalize, Normalize
-from workshop_lib.augment.view_names import entries_left, parse_view
 from workshop_lib.augment.views import FeatureViewMaker, ViewMaker
 from workshop_lib.errors import WorkshopError
 from workshop_lib.sample import METADATA, Sample

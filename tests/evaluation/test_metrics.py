@@ -155,11 +155,6 @@ def test_wrong_input_is_told(
         score(probs, labels, names)
 
 
-def test_top_zero_is_told() -> None:
-    with pytest.raises(WorkshopError, match="k=0"):
-        score(torch.rand(2, 2), torch.tensor([0, 1]), "ab", k=0)
-
-
 @pytest.mark.parametrize("matrix", [[[1, 2, 3]], [[1, -1], [0, 2]], [[0, 0], [0, 0]]])
 def test_wrong_matrices_are_told(matrix: list[list[int]]) -> None:
     with pytest.raises(WorkshopError, match="confusion matrix"):

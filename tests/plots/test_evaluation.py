@@ -57,7 +57,7 @@ def test_a_method_that_nothing_is_known_of_is_told_in_no_words() -> None:
 def test_reliability_draws_the_bins_that_hold_images() -> None:
     probs = torch.tensor([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6], [1.0, 0.0]])
     found = reliability(probs, torch.tensor([0, 1, 1, 0]))
-    figure = plots.reliability({"as it is": found.table()})
+    figure = plots.reliability({"as it is": found.bins})
     line = figure.axes[0].lines[0]
     np.testing.assert_allclose(line.get_xdata(), [60, 90, 100], rtol=1e-6)
     np.testing.assert_allclose(line.get_ydata(), [100, 50, 100])
@@ -67,7 +67,7 @@ def test_reliability_draws_the_bins_that_hold_images() -> None:
 
 
 def test_titles_end_as_sentences_in_the_words() -> None:
-    table = reliability(torch.tensor([[0.9, 0.1]]), torch.tensor([0])).table()
+    table = reliability(torch.tensor([[0.9, 0.1]]), torch.tensor([0])).bins
     for title, start in (("Before", "Before. Accuracy"), ("Sure?", "Sure? Accuracy")):
         figure = plots.reliability({"A": table}, title=title)
         assert plots.describe(figure).startswith(start)

@@ -7,9 +7,8 @@
 Every augmentation takes float images (B, C, H, W) and a `torch.Generator` on their
 device, and changes each image in its own way. `geometry`, `photometric`, `spectral` and
 `occlusion` hold the operations; `rgb`, `pillow_randaugment` and `spectral` the
-augmentations made of them; `multimodal` those of several sensors; `view_names` says
-what a view's name stands for; `views` makes the views of a training; `normalize` comes
-last.
+augmentations made of them; `multimodal` those of several sensors, by a view's name;
+`views` makes the views of a training; `normalize` comes last.
 """
 
 __all__ = [

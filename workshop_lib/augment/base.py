@@ -7,7 +7,6 @@ __all__ = [
     "Shape",
     "bernoulli",
     "check_images",
-    "check_range",
     "check_rows",
     "chunk_size",
     "empty_images",
@@ -52,9 +51,7 @@ class Augmentation:
 
     def sample_params(self, shape: Shape, generator: torch.Generator) -> Params:
         """Draw the random parameters of a batch: tensors of B rows."""
-        raise TypeError(
-            f"{type(self).__name__} does not define sample_params(shape, generator)"
-        )
+        raise NotImplementedError
 
     def geometry(self, images: Tensor, *params: Tensor) -> Tensor:
         """Move the pixels. Shape: (B, C, H, W) -> the same."""
@@ -139,17 +136,6 @@ def check_rows(values: Tensor | None, shape: tuple[int, ...], name: str) -> None
         )
 
 
-def check_range(name: str, value: float, low: float, high: float = math.inf) -> None:
-    """Refuse a setting outside [low, high].
-
-    Raises:
-        WorkshopError: names the setting and the range.
-    """
-    if not low <= value <= high:
-        wanted = f"from {low:g} to {high:g}" if high < math.inf else f"{low:g} or more"
-        raise WorkshopError(f"{name}={value}: give a number {wanted}.")
-
-
 def per_image(values: Tensor, images: Tensor) -> Tensor:
     """Reshape one value per image (or per image and band) so that it broadcasts.
 
@@ -164,8 +150,7 @@ def per_image(values: Tensor, images: Tensor) -> Tensor:
     if values.shape not in ((B,), (B, C)):
         raise WorkshopError(
             f"strengths of shape {tuple(values.shape)} for images of shape"
-            f" {tuple(images.shape)}: give one per image ({B},), or, where an operation"
-            f" treats bands apart, one per image and band ({B}, {C})."
+            f" {tuple(images.shape)}: one per image ({B},), or per band too ({B}, {C})."
         )
     return values.to(images.dtype).view(B, -1, 1, 1)
 

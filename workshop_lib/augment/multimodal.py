@@ -1,27 +1,33 @@
-"""Views of samples with several sensors: one geometry for all, physics for each.
+"""Named views of samples: one geometry for all sensors, physics for each.
+
+A method asks for views by name: "weak", "strong", "contrastive", "none", or one of them
+followed by what it leaves out: "weak|only:s1", "strong|drop:dem,metadata". A name that
+begins with `only` or `drop` is of unchanged images: "only:s1" is "none|only:s1".
 
 All sensors show the same place, so they are turned, shifted, cropped and hidden alike.
 The values change by the sensor: light, haze and season for reflectance, tone for
 photographs, another angle (an offset in dB) and new speckle for radar, another datum
-(an offset in meters) for elevation, nothing for maps of classes.
-
-NaN, a sensor that an image is missing, goes through everything and stays NaN.
+(an offset in meters) for elevation, nothing for maps of classes. Metadata is never
+augmented; "drop:metadata" removes it. NaN, a sensor that an image is missing, goes
+through everything and stays NaN.
 """
 
-__all__ = ["ModalityDropout", "SampleAugmentation", "augmentations_for"]
+__all__ = [
+    "SampleAugmentation",
+    "View",
+    "augmentations_for",
+    "entries_left",
+    "make_view",
+    "parse_view",
+]
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from workshop_lib.augment.base import (
-    Augmentation,
-    NoAugmentation,
-    Params,
-    check_range,
-    uniform,
-)
+from workshop_lib.augment.base import Augmentation, NoAugmentation, Params
 from workshop_lib.augment.occlusion import cutout_mask
 from workshop_lib.augment.pillow_randaugment import RandAugmentMC
 from workshop_lib.augment.rgb import Contrastive, RandAugment
@@ -33,7 +39,9 @@ from workshop_lib.augment.spectral import (
 )
 from workshop_lib.augment.view_geometry import Weak
 from workshop_lib.errors import WorkshopError, unknown_name
-from workshop_lib.sample import Sample
+from workshop_lib.sample import METADATA, Sample
+
+Steps = Sequence[tuple[str, Sequence[str]]]  # ("only" or "drop", names) each
 
 
 def augmentations_for(
@@ -66,6 +74,8 @@ def augmentations_for(
     >>> sorted(augmentations_for(is_rgb=False))
     ['contrastive', 'none', 'strong', 'weak']
     """
+    if magnitude < 0:
+        raise WorkshopError(f"magnitude={magnitude}: give a number, 0 or more.")
     found: dict[str, Augmentation] = {"weak": Weak(), "none": NoAugmentation()}
     if is_rgb:
         found["strong"] = RandAugment(magnitude=magnitude, distort=distort)
@@ -115,12 +125,6 @@ class SampleAugmentation:
             raise WorkshopError(
                 f"the view {name!r} mixes moves and changes of color: it is defined for"
                 " RGB alone, and for labels of whole images; use 'strong'."
-            )
-        expected = self.lead.channels
-        if self.optical and expected not in (None, channels[self.optical]):
-            raise WorkshopError(
-                f"{channels[self.optical]} channels of {self.optical!r}: {name!r} is"
-                f" defined for {expected}; call images of other bands 's2'."
             )
         self.gaps = gaps if len(channels) > 1 else ()
         self.others: dict[str, Augmentation] = {}  # those that do not lead
@@ -200,40 +204,91 @@ class SampleAugmentation:
         return change(filled, *params).masked_fill(missing, torch.nan)
 
 
-class ModalityDropout:
-    """Leave out each sensor of an image with some probability, but never its last one.
+class View(NamedTuple):
+    """A view by its name: which augmentation, of which sensors."""
 
-    A network that has never seen an image without radar fails on the first one.
+    base: str  # "weak", "strong", ...
+    augmentation: SampleAugmentation
+    sensors: tuple[str, ...]  # that it shows, without metadata
+    metadata: bool
+    kept: Tensor  # (number of sensors,) bool: those in `sensors`
+
+
+def make_view(
+    name: str, images: Sample, metadata: bool, mover: Augmentation | None = None
+) -> View:
+    """Look up a view of a data set.
 
     Args:
-        probability: of each sensor, to be left out.
-        images: all N images by sensor; read once, to find which sensors each has.
+        name: see above.
+        images: of all sensors, (N, C, H, W) each.
+        metadata: whether the data set has any.
+        mover: decides the geometry; that of a contrastive view stays its own crop.
 
     Raises:
-        WorkshopError: a probability outside [0, 1].
+        WorkshopError: an unknown augmentation or sensor, or no sensor is left.
     """
+    base, steps = parse_view(name)
+    channels = {k: v.shape[1] for k, v in images.items()}
+    gaps = [k for k, v in images.items() if v.is_floating_point()]
+    own = None if base == "contrastive" else mover
+    augmentation = SampleAugmentation(base, channels, own, gaps)
+    left = entries_left(steps, [*channels, METADATA] if metadata else list(channels))
+    sensors = tuple(k for k in channels if k in left)
+    if not sensors:
+        raise WorkshopError(
+            f"a view of {', '.join(left) or 'nothing'}: keep at least one of the"
+            f" sensors {', '.join(channels)}."
+        )
+    device = next(iter(images.values())).device
+    kept = torch.tensor([k in sensors for k in channels], device=device)
+    return View(base, augmentation, sensors, METADATA in left, kept)
 
-    def __init__(self, probability: float, images: Sample) -> None:
-        check_range("modality_dropout", probability, 0, 1)
-        self.probability = probability
-        columns = []
-        for values in images.values():
-            chunks = (~some.isnan().flatten(1).all(1) for some in values.split(256))
-            columns.append(torch.cat(list(chunks)))
-        self.present = torch.stack(columns, 1)  # (N, number of sensors)
 
-    def sample_params(self, batch: int, generator: torch.Generator) -> Tensor:
-        """Draw a number for each sensor of each image: (B, number of sensors)."""
-        return uniform((batch, self.present.shape[1]), 0, 1, generator)
+def parse_view(name: str) -> tuple[str, Steps]:
+    """Split a view's name into the augmentation and what is kept or left out.
 
-    def dropped(self, numbers: Tensor, index: Tensor, shown: Tensor) -> Tensor:
-        """Return which sensors are left out: (B, number of sensors) bool.
+    Raises:
+        WorkshopError: a part that is neither `only:...` nor `drop:...`.
 
-        Args:
-            numbers: from `sample_params`.
-            index: (B,) positions of the images.
-            shown: (number of sensors,) bool: the sensors that the view shows.
-        """
-        candidates = self.present[index] & shown  # one of these always stays
-        highest = numbers.masked_fill(~candidates, -1).amax(1, keepdim=True)
-        return (numbers < self.probability) & (numbers < highest)
+    >>> parse_view("strong|drop:dem,metadata")
+    ('strong', [('drop', ['dem', 'metadata'])])
+    >>> parse_view("only:s1")
+    ('none', [('only', ['s1'])])
+    """
+    first, *rest = name.split("|")
+    if ":" in first:
+        first, rest = "none", [first, *rest]
+    steps = []
+    for part in rest:
+        verb, _, names = part.partition(":")
+        if verb not in ("only", "drop") or not names:
+            raise WorkshopError(
+                f"view {name!r}: {part!r} is neither 'only:SENSOR,...' nor"
+                " 'drop:SENSOR,...'."
+            )
+        steps.append((verb, names.split(",")))
+    return first, steps
+
+
+def entries_left(steps: Steps, names: Sequence[str]) -> list[str]:
+    """Return which of a sample's entries a view shows.
+
+    Args:
+        steps: from `parse_view`.
+        names: the sample's entries: its sensors, and "metadata" if it has any.
+
+    Raises:
+        WorkshopError: a step about a sensor that the sample does not have. Metadata may
+            be left out where there is none.
+
+    >>> entries_left([("drop", ["dem", "metadata"])], ["s2", "s1", "dem"])
+    ['s2', 's1']
+    """
+    left = list(names)
+    for verb, mentioned in steps:
+        for name in mentioned:
+            if name not in (*names, METADATA):
+                raise unknown_name("sensor", name, [*names, METADATA])
+        left = [name for name in left if (name in mentioned) == (verb == "only")]
+    return left

@@ -55,10 +55,7 @@ class BandNormalize(nn.Module):
 
     Args:
         mean: per band, in the unit of the float images.
-        std: per band, same unit, above 0.
-
-    Raises:
-        WorkshopError: different lengths, or a std that is not above 0.
+        std: per band, same unit, above 0; 1 for a band that is constant.
 
     >>> two = torch.tensor([[0, 255]], dtype=torch.uint8).view(2, 1, 1, 1)
     >>> BandNormalize.fit(two).mean
@@ -70,16 +67,6 @@ class BandNormalize(nn.Module):
 
     def __init__(self, mean: Tensor, std: Tensor) -> None:
         super().__init__()
-        if mean.ndim != 1 or mean.shape != std.shape:
-            raise WorkshopError(
-                f"mean of shape {tuple(mean.shape)} and std of shape"
-                f" {tuple(std.shape)}: both must be (C,), one number per band."
-            )
-        if not bool((std > 0).all()):
-            raise WorkshopError(
-                f"std={std.tolist()}: every band needs a standard deviation above 0;"
-                " use 1 for a band that is constant."
-            )
         self.register_buffer("mean", mean.float())
         self.register_buffer("std", std.float())
 

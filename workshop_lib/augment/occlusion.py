@@ -1,11 +1,15 @@
-"""Rectangles: cutout hides one in each image, CutMix fills one from another image."""
+"""What a view hides: a rectangle (cutout), a box of another image's pixels (CutMix).
+
+Or a whole sensor (modality dropout): a network that has never seen an image without
+radar fails on the first one.
+"""
 
 __all__ = [
     "Follow",
+    "ModalityDropout",
     "cutmix",
     "cutout",
     "cutout_mask",
-    "partner_distance",
     "sample_boxes",
 ]
 
@@ -22,7 +26,7 @@ from workshop_lib.augment.base import (
     uniform,
 )
 from workshop_lib.augment.geometry import pixel_coordinates
-from workshop_lib.ranks import world_size
+from workshop_lib.ranks import own_rows, world_size
 from workshop_lib.sample import METADATA, Sample
 
 BOX_AREA = (0.15, 0.5)  # of a CutMix box, as a fraction of the image
@@ -167,10 +171,19 @@ class Follow:
     hidden: Tensor | None = None
 
     @classmethod
-    def from_boxes(
-        cls, boxes: Tensor, distance: int, hidden: Tensor | None
+    def draw(
+        cls,
+        shape: tuple[int, int, int],
+        probability: float,
+        hidden: Tensor | None,
+        generator: torch.Generator,
     ) -> "Follow":
-        """Combine CutMix with what cutout hid before it."""
+        """Draw CutMix for a global batch, after what cutout hid of this rank's images.
+
+        Arguments as of `sample_boxes`; `hidden` (n, H, W).
+        """
+        boxes = own_rows(sample_boxes(shape, probability, generator))
+        distance = partner_distance(shape[0])
         if hidden is not None:
             hidden = cutmix(hidden, boxes, distance)
         return cls(boxes, distance, hidden)
@@ -197,3 +210,36 @@ class Follow:
             hidden = self.hidden if values.ndim == 3 else self.hidden[:, None]
             values = values.masked_fill(hidden, 0)
         return values
+
+
+class ModalityDropout:
+    """Leave out each sensor of an image with some probability, but never its last one.
+
+    Args:
+        probability: of each sensor, to be left out.
+        images: all N images by sensor; read once, to find which sensors each has.
+    """
+
+    def __init__(self, probability: float, images: Sample) -> None:
+        self.probability = probability
+        columns = []
+        for values in images.values():
+            chunks = (~some.isnan().flatten(1).all(1) for some in values.split(256))
+            columns.append(torch.cat(list(chunks)))
+        self.present = torch.stack(columns, 1)  # (N, number of sensors)
+
+    def sample_params(self, batch: int, generator: torch.Generator) -> Tensor:
+        """Draw a number for each sensor of each image: (B, number of sensors)."""
+        return uniform((batch, self.present.shape[1]), 0, 1, generator)
+
+    def dropped(self, numbers: Tensor, index: Tensor, shown: Tensor) -> Tensor:
+        """Return which sensors are left out: (B, number of sensors) bool.
+
+        Args:
+            numbers: from `sample_params`.
+            index: (B,) positions of the images.
+            shown: (number of sensors,) bool: the sensors that the view shows.
+        """
+        candidates = self.present[index] & shown  # one of these always stays
+        highest = numbers.masked_fill(~candidates, -1).amax(1, keepdim=True)
+        return (numbers < self.probability) & (numbers < highest)

@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from workshop_lib.augment.base import Augmentation, Params, Shape, check_range
+from workshop_lib.augment.base import Augmentation, Params, Shape
 from workshop_lib.augment.photometric import equalize_tables
 from workshop_lib.augment.view_geometry import Weak
 
@@ -42,22 +42,15 @@ class RandAugmentMC(Augmentation):
 
     Float images in [0, 1] are rounded to 8 bits first, as Pillow's are.
 
-    Raises:
-        WorkshopError: negative n, or m outside 2..10.
-
     >>> images = torch.rand(2, 3, 32, 32)
     >>> RandAugmentMC()(images, torch.Generator().manual_seed(0)).shape
     torch.Size([2, 3, 32, 32])
     """
 
     n: int = 2  # operations per image; the same may come twice
-    m: int = 10  # levels are drawn from 1 to m - 1
+    m: int = 10  # levels are drawn from 1 to m - 1; at most 10
     weak: Weak = field(default_factory=lambda: Weak(symmetries="mirror"))
     channels = 3
-
-    def __post_init__(self) -> None:
-        check_range("n", self.n, 0)
-        check_range("m", self.m, 2, 10)
 
     def sample_params(self, shape: Shape, generator: torch.Generator) -> Params:
         """Draw mirror and shift, the operations, and the cutout's center.

@@ -12,7 +12,6 @@ from workshop_lib.augment import photometric
 from workshop_lib.augment.base import Params, Shape, bernoulli, uniform
 from workshop_lib.augment.geometry import affine
 from workshop_lib.augment.view_geometry import ContrastiveView, StrongView
-from workshop_lib.errors import WorkshopError
 
 _Operation = Callable[[Tensor, Tensor], Tensor]
 
@@ -64,10 +63,6 @@ class RandAugment(StrongView):
     fraction of the side and fills it with the image's mean. `RandAugmentMC` is the
     pool that most torch implementations use, faithfully.
 
-    Raises:
-        WorkshopError: n not between 0 and the number of operations, negative magnitude,
-            or a cutout that is not a fraction.
-
     >>> images = torch.rand(2, 3, 32, 32)
     >>> RandAugment()(images, torch.Generator().manual_seed(0)).shape
     torch.Size([2, 3, 32, 32])
@@ -76,15 +71,6 @@ class RandAugment(StrongView):
     n: int = 2  # operations per image
     distort: bool = True  # False: draw among the operations that move no pixels
     channels = 3
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        most = len(OPERATIONS) if self.distort else len(_TONE) + 1  # with identity
-        if not 0 <= self.n <= most:
-            raise WorkshopError(
-                f"n={self.n} operations per image: there are {most}, so give 0 to"
-                f" {most}; usual is 2."
-            )
 
     def sample_params(self, shape: Shape, generator: torch.Generator) -> Params:
         """Draw symmetry, shift, strengths (B, K), and cutout's center and side."""

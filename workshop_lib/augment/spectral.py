@@ -27,7 +27,6 @@ from workshop_lib.augment.base import (
     Shape,
     bernoulli,
     check_images,
-    check_range,
     per_image,
     uniform,
 )
@@ -93,9 +92,6 @@ class SpectralStrong(StrongView):
         magnitude: multiplies every range below. 1 is the default strength, 0 leaves
             the weak view; above about 1.5 scenes become hard for people too.
 
-    Raises:
-        WorkshopError: negative magnitude, or a probability outside [0, 1].
-
     >>> images = torch.rand(2, 12, 32, 32)
     >>> SpectralStrong()(images, torch.Generator().manual_seed(0)).shape
     torch.Size([2, 12, 32, 32])
@@ -112,11 +108,6 @@ class SpectralStrong(StrongView):
     haze: float = 0.4  # fraction of the image's mean that is added at most
     haze_probability: float = 0.3
     probability: float = 0.5  # of each other spectral change
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_range("probability", self.probability, 0, 1)
-        check_range("haze_probability", self.haze_probability, 0, 1)
 
     def sample_params(self, shape: Shape, generator: torch.Generator) -> Params:
         """Draw moves (2 tensors), distortion (4), spectral changes (4), and cutout (2).

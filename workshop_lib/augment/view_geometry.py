@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from workshop_lib.augment.base import Augmentation, Params, Shape, check_range, uniform
+from workshop_lib.augment.base import Augmentation, Params, Shape, uniform
 from workshop_lib.augment.geometry import move, resized_crop
 from workshop_lib.augment.occlusion import cutout
 from workshop_lib.errors import WorkshopError
@@ -68,18 +68,11 @@ class StrongView(Augmentation):
 
     Subclasses say what the changes are. Their first parameters are those of `weak`,
     their last two the square's center (B, 2) and side (B,).
-
-    Raises:
-        WorkshopError: negative magnitude, or a cutout that is not a fraction.
     """
 
     magnitude: float = 1.0  # multiplies the ranges of the changes
     cutout: float = 0.5  # largest side of the hidden square, as a fraction of the image
     weak: Weak = field(default_factory=Weak)
-
-    def __post_init__(self) -> None:
-        check_range("magnitude", self.magnitude, 0)
-        check_range("cutout", self.cutout, 0, 1)
 
     def occlude(self, images: Tensor, *params: Tensor) -> Tensor:
         """Hide a square. Shape: (B, C, H, W) -> the same."""
@@ -99,25 +92,12 @@ class ContrastiveView(Augmentation):
 
     Source: SimCLR (Chen et al. 2020, appendix A). Ours differs: the jitter has a fixed
     order, and images from above take all eight symmetries.
-
-    Raises:
-        WorkshopError: a range that is not inside [0, 1], or negative magnitude.
     """
 
     magnitude: float = 1.0  # multiplies the ranges of the jitter
-    area: tuple[float, float] = (0.2, 1.0)  # of the crop, as a fraction of the image
+    area: tuple[float, float] = (0.2, 1.0)  # range of the crop's fraction of the image
     jitter_probability: float = 0.8
     gray_probability: float = 0.2
-
-    def __post_init__(self) -> None:
-        check_range("magnitude", self.magnitude, 0)
-        if not 0 < self.area[0] <= self.area[1] <= 1:
-            raise WorkshopError(
-                f"area={self.area}: give the lowest and highest fraction of the image"
-                " that a crop keeps, 0 < lowest <= highest <= 1."
-            )
-        check_range("jitter_probability", self.jitter_probability, 0, 1)
-        check_range("gray_probability", self.gray_probability, 0, 1)
 
     def sample_params(self, shape: Shape, generator: torch.Generator) -> Params:
         """Draw the crop's corner and size (B, 2), a symmetry (B,), then the jitter."""

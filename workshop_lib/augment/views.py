@@ -15,11 +15,10 @@ from workshop_lib.augment.base import (
     chunk_size,
     empty_images,
 )
-from workshop_lib.augment.multimodal import ModalityDropout
+from workshop_lib.augment.multimodal import View, make_view, parse_view
 from workshop_lib.augment.normalize import Normalize, to_float
-from workshop_lib.augment.occlusion import Follow, partner_distance, sample_boxes
+from workshop_lib.augment.occlusion import Follow, ModalityDropout
 from workshop_lib.augment.view_geometry import Weak
-from workshop_lib.augment.view_names import View, make_view, parse_view
 from workshop_lib.errors import WorkshopError
 from workshop_lib.pixels import IGNORE
 from workshop_lib.ranks import own_rows
@@ -75,7 +74,7 @@ class ViewMaker:
             floating point; may hold "metadata" (N, M).
         targets: of all images, by head: (N, ...), maps are (N, H, W).
         normalize: done last, here and nowhere else.
-        labeled_views, unlabeled_views: names of the views of either; see `view_names`.
+        labeled_views, unlabeled_views: names of the views of either; see `multimodal`.
         dense: whether there are labels of pixels.
         cutmix: probability that CutMix fills a box of a strong view; if dense.
         modality_dropout: probability of each sensor to be missing in a strong or
@@ -143,10 +142,8 @@ class ViewMaker:
         samples, follow = made.samples, Follow(hidden=made.hidden)
         strong = [view.base == "strong" for view in self.unlabeled_views.views]
         if self.cutmix and any(strong):
-            boxes = sample_boxes((len(index), *self.size), self.cutmix, generator)
-            follow = Follow.from_boxes(
-                own_rows(boxes), partner_distance(len(index)), made.hidden
-            )
+            shape = (len(index), *self.size)
+            follow = Follow.draw(shape, self.cutmix, made.hidden, generator)
             both = zip(samples, strong, strict=True)
             samples = [follow.mix(s) if mixed else s for s, mixed in both]
 

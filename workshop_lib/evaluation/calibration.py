@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
-from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.metrics import check_predictions
 
 Floats = NDArray[np.float64]
@@ -32,18 +31,13 @@ COLDEST, HOTTEST = 0.1, 10.0  # beyond, everything is certain, or a guess
 class Reliability:
     """Images sorted into bins by the confidence in their predicted class.
 
-    All of shape (bins,); NaN where a bin holds no image. A bin includes its upper edge.
-
-    - `edges` (bins + 1,): where the bins begin and end, 0 to 1.
-    - `count`: images in the bin.
-    - `confidence`: their mean confidence.
-    - `accuracy`: the fraction of them that is right.
+    Args:
+        bins: a row per bin: `low` and `high` (which it includes), `count` of images,
+            their mean `confidence`, and `accuracy`, the fraction that is right; both
+            NaN where a bin holds no image.
     """
 
-    edges: Floats
-    count: NDArray[np.int64]
-    confidence: Floats
-    accuracy: Floats
+    bins: pd.DataFrame
 
     @property
     def ece(self) -> float:
@@ -53,26 +47,18 @@ class Reliability:
         lifts it above 0, the more so the fewer the images: compare models on the same
         images and with the same number of bins only.
         """
-        gap = np.abs(np.nan_to_num(self.accuracy) - np.nan_to_num(self.confidence))
-        return float((self.count * gap).sum() / self.count.sum())
+        accuracy, confidence = self._filled("accuracy"), self._filled("confidence")
+        count = self.bins["count"].to_numpy()
+        return float((count * np.abs(accuracy - confidence)).sum() / count.sum())
 
     def means(self) -> tuple[float, float]:
         """Return the mean confidence and the accuracy of all images."""
-        weights = self.count / self.count.sum()
-        confidence = np.nansum(weights * self.confidence)  # empty bins weigh nothing
-        return float(confidence), float(np.nansum(weights * self.accuracy))
+        weights = self.bins["count"].to_numpy() / self.bins["count"].sum()
+        confidence = (weights * self._filled("confidence")).sum()
+        return float(confidence), float((weights * self._filled("accuracy")).sum())
 
-    def table(self) -> pd.DataFrame:
-        """Return a row per bin: low, high, count, confidence, accuracy."""
-        return pd.DataFrame(
-            {
-                "low": self.edges[:-1],
-                "high": self.edges[1:],
-                "count": self.count,
-                "confidence": self.confidence,
-                "accuracy": self.accuracy,
-            }
-        )
+    def _filled(self, column: str) -> Floats:
+        return np.nan_to_num(self.bins[column].to_numpy())  # empty bins weigh nothing
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +79,7 @@ class Calibration:
         """Return the figures for JSON."""
         return {
             "temperature": self.temperature,
-            "bins": len(self.before.count),
+            "bins": len(self.before.bins),
             "ece": self.before.ece,
             "calibrated_ece": self.after.ece,
             "nll": self.nll_before,
@@ -135,11 +121,9 @@ def reliability(probs: Tensor, labels: Tensor, bins: int = 15) -> Reliability:
         bins: number of bins of equal width between 0 and 1, usually 15.
 
     Raises:
-        WorkshopError: shapes do not fit, no images, NaN, or no bin.
+        WorkshopError: shapes do not fit, no images, NaN.
     """
     check_predictions(probs, labels, probs.shape[-1])
-    if bins < 1:
-        raise WorkshopError(f"bins={bins}: use at least 1, usually 15.")
     sure, predicted = probs.double().max(dim=1)  # (N,) each
     confidence = sure.cpu().numpy()
     right = (predicted == labels).cpu().numpy().astype(np.float64)
@@ -152,7 +136,17 @@ def reliability(probs: Tensor, labels: Tensor, bins: int = 15) -> Reliability:
         total = np.bincount(bin_of, weights=values, minlength=bins)
         return np.divide(total, count, out=np.full(bins, np.nan), where=count > 0)
 
-    return Reliability(edges, count, mean(confidence), mean(right))
+    return Reliability(
+        pd.DataFrame(
+            {
+                "low": edges[:-1],
+                "high": edges[1:],
+                "count": count,
+                "confidence": mean(confidence),
+                "accuracy": mean(right),
+            }
+        )
+    )
 
 
 def fit_temperature(probs: Tensor, labels: Tensor) -> float:
@@ -191,12 +185,7 @@ def apply_temperature(probs: Tensor, temperature: float) -> Tensor:
     cancels in the softmax.
 
     Shape: (N, K) -> (N, K), float64.
-
-    Raises:
-        WorkshopError: the temperature is not above 0.
     """
-    if not temperature > 0:
-        raise WorkshopError(f"temperature={temperature}: it must be above 0.")
     return (_log(probs) / temperature).softmax(dim=1)
 
 

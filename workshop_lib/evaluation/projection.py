@@ -80,15 +80,9 @@ def tsne(
         (N, dims) points; their unit has no meaning.
 
     Raises:
-        WorkshopError: too few images or dimensions, all vectors are equal, or a setting
-            out of range.
+        WorkshopError: too few images or dimensions, or all vectors are equal.
     """
     unit = _unit(vectors, dims)
-    if perplexity <= 0 or max_iter < 250:
-        raise WorkshopError(
-            f"perplexity={perplexity}, max_iter={max_iter}: use 5 to 50 neighbours and"
-            " at least 250 steps."
-        )
     # scikit-learn 1.5 renamed it, 1.7 dropped the old name
     known = inspect.signature(TSNE).parameters
     steps = "max_iter" if "max_iter" in known else "n_iter"
@@ -138,8 +132,6 @@ def sample_per_class(
 
 def _unit(vectors: Points, dims: int) -> Points:
     """Scale each vector to length 1; raise if no map can be drawn of them."""
-    if dims not in (2, 3):
-        raise WorkshopError(f"dims={dims}: a map has 2 or 3 dimensions.")
     N, D = vectors.shape
     if min(N - 1, D) < dims:
         raise WorkshopError(

@@ -26,7 +26,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from workshop_lib.augment.normalize import to_float
 from workshop_lib.data.read.large_image import LargeImage, missing, open_image
@@ -157,8 +156,8 @@ def pixel_predictor(
 ) -> Predict:
     """Wrap a segmentation network for `blended_row_blocks`, as a copy in eval mode.
 
-    Where the image has no data, the network sees the mean of each band, which is 0
-    after normalisation.
+    Where the image has no data, the network sees the mean of each band, which carries
+    the least information.
 
     Args:
         model: maps (B, C, h, w) to logits (B, K, h, w); see `single_sensor`.
@@ -169,11 +168,8 @@ def pixel_predictor(
     normalize = copy.deepcopy(normalize).to(device)
 
     def predict_patches(patches: Array, holes: Array) -> Array:
-        x = normalize(to_float(torch.from_numpy(patches).to(device)))  # (B, C, h, w)
-        if holes.any():
-            x.masked_fill_(torch.from_numpy(holes).to(device)[:, None], 0)
         with torch.inference_mode():
-            logits = _logits(model, x)
+            logits = model(_normalized(normalize, patches, holes, device))
             return logits.float().softmax(dim=1).cpu().numpy()
 
     return predict_patches
@@ -186,7 +182,6 @@ def sliding_window_classify(
     *,
     window: int,
     stride: int,
-    verbose: bool = False,
 ) -> NDArray[np.uint8]:
     """Classify the window around every `stride`-th pixel: a slow way to a coarse map.
 
@@ -200,7 +195,6 @@ def sliding_window_classify(
         source: the image; see `open_image`.
         window: side of the images that the classifier was trained on, in pixels.
         stride: pixels from window to window.
-        verbose: whether to show a bar.
 
     Returns:
         (rows, columns) uint8: entry (i, j) is the class of the window whose upper left
@@ -220,30 +214,32 @@ def sliding_window_classify(
     device = next(model.parameters()).device
     model = copy.deepcopy(model).eval()  # the caller's stays as it is
     normalize = copy.deepcopy(normalize).to(device)
-    mean = normalize.get_buffer("mean")[:, None, None]
     at_once = max(1, _PIXELS // window**2)
     rows = []
-    corners = range(0, H - window + 1, stride)
-    for row in tqdm(corners, desc="sliding", disable=None if verbose else True):
+    for row in range(0, H - window + 1, stride):
         pixels = image.read(row, 0, window, W)  # (C, window, W)
         gaps = missing(pixels, image.nodata)
-        x = to_float(torch.from_numpy(pixels).to(device))
-        if gaps.any():  # the mean carries the least information
-            x = torch.where(torch.from_numpy(gaps).to(device), mean.to(x.dtype), x)
-        views = x.unfold(2, window, stride)  # (C, window, n, window), not a copy
         with torch.inference_mode():
-            parts = [
-                _logits(model, normalize(some)).argmax(dim=1)  # (n,)
-                for some in views.permute(2, 0, 1, 3).split(at_once)
-            ]
+            (strip,) = _normalized(normalize, pixels[None], gaps[None], device)
+            views = strip.unfold(2, window, stride)  # (C, window, n, window), no copy
+            some = views.permute(2, 0, 1, 3).split(at_once)
+            parts = [model(_interleaved(x)).argmax(dim=1) for x in some]  # (n,)
         classes = torch.cat(parts).to(torch.uint8).cpu().numpy()
         middle = gaps[window // 2, window // 2 :: stride][: len(classes)]
         rows.append(np.where(middle, IGNORE, classes).astype(np.uint8))
     return np.stack(rows)
 
 
-def _logits(model: nn.Module, x: Tensor) -> Tensor:
-    """Score normalised images, laid out as convolutions read them fastest."""
-    found = model(x.contiguous(memory_format=torch.channels_last))
-    logits: Tensor = getattr(found, "logits", found)
-    return logits
+def _normalized(
+    normalize: nn.Module, pixels: Array, gaps: Array, device: torch.device
+) -> Tensor:
+    """Normalise images (B, C, h, w); 0, the mean of a band, where they have no data."""
+    x: Tensor = normalize(to_float(torch.from_numpy(pixels).to(device)))
+    if gaps.any():
+        x.masked_fill_(torch.from_numpy(gaps).to(device)[:, None], 0)
+    return _interleaved(x)
+
+
+def _interleaved(x: Tensor) -> Tensor:
+    """Lay images out as convolutions read them fastest."""
+    return x.contiguous(memory_format=torch.channels_last)

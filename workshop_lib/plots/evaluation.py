@@ -164,7 +164,7 @@ def reliability(
     the images: the place of a small one is mostly chance.
 
     Args:
-        tables: `Reliability.table()` by the name to show, usually before and after the
+        tables: `Reliability.bins` by the name to show, usually before and after the
             temperature: columns low, high, count, confidence, accuracy.
         title: heading of the figure.
 
@@ -172,7 +172,7 @@ def reliability(
         WorkshopError: nothing to draw, or a table without images.
     """
     if not tables:
-        raise WorkshopError("no table to draw: give {'as it is': found.table()}.")
+        raise WorkshopError("no table to draw: give {'as it is': found.bins}.")
     figure = AccessibleFigure(figsize=(6.6, 7.2))
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     words = []

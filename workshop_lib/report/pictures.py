@@ -177,8 +177,8 @@ def reliability(main: MethodResult) -> AccessibleFigure | None:
     if found is None:
         return None
     curves = {
-        "as it is": found.before.table(),
-        f"at temperature {found.temperature:.2f}": found.after.table(),
+        "as it is": found.before.bins,
+        f"at temperature {found.temperature:.2f}": found.after.bins,
     }
     return plots.reliability(curves, title="Can you trust the confidence?")
 
