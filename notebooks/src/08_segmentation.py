@@ -245,7 +245,7 @@ plots.mask_grid(
 # %%
 import numpy as np
 from workshop_lib.models.networks import PlainNet, ResNetCIFAR
-from workshop_lib.models.resnet import gradient_norms
+from workshop_lib.models.residual import gradient_norms
 
 rows = split.unlabeled[:16]
 images, labels = normalize(scenes.images[rows]), scenes.labels[rows]

@@ -27,7 +27,7 @@ from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.presets import preset
 from workshop_lib.training.trainer import Trainer
-from workshop_lib.models.predict import predict
+from workshop_lib.models.inference import predict
 
 def mapped():
     with open("/proc/self/statm") as file:

@@ -25,7 +25,7 @@ from workshop_lib.evaluation.projection import (
     maps_3d,
 )
 from workshop_lib.models.heads import Features
-from workshop_lib.models.predict import predict
+from workshop_lib.models.inference import predict
 from workshop_lib.plots import describe
 from workshop_lib.presets import preset
 from workshop_lib.training.loop import train

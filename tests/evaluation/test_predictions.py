@@ -24,7 +24,7 @@ from workshop_lib.evaluation.predictions import (
     run_temperature,
 )
 from workshop_lib.evaluation.scoring import evaluate
-from workshop_lib.models.predict import predict
+from workshop_lib.models.inference import predict
 from workshop_lib.presets import preset
 from workshop_lib.training import features
 from workshop_lib.training.loop import train

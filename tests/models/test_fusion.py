@@ -1,13 +1,31 @@
-"""Fusion of scenes and maps: shapes, gaps, which sensor affects what, what it costs."""
+"""Fusion of sensors and metadata: shapes, gaps, what affects what, what it costs."""
 
 import math
 
 import pytest
 import torch
+from torch.nn import functional as F
 
-from tests.models.common import COVER, SCENE, SENSORS, count, fused, sample, single
+from tests.models.common import (
+    COVER,
+    SCENE,
+    SENSORS,
+    count,
+    fused,
+    images,
+    sample,
+    single,
+)
 from workshop_lib.errors import WorkshopError
-from workshop_lib.models.fusion import FUSIONS, LearnedMissingValue
+from workshop_lib.models import HeadSpec
+from workshop_lib.models.fusion import FUSIONS
+from workshop_lib.models.metadata import (
+    EMBEDDING,
+    LearnedMissingValue,
+    MetadataEmbedding,
+    MetadataShift,
+    MetadataToken,
+)
 from workshop_lib.models.model import parameter_counts
 
 EACH = pytest.mark.parametrize("fusion", FUSIONS)
@@ -17,16 +35,6 @@ BOTH = SCENE | COVER
 
 def total(out):
     return sum(values.square().sum() for values in out.values())
-
-
-@EACH
-@pytest.mark.parametrize("encoder", ["small_cnn", "wrn-10-1"])
-def test_any_backbone_and_any_size(fusion, encoder):
-    model = fused(encoder, fusion=fusion, projection_dim=8)
-    for side in (16, 33):
-        out = model(sample(sides=(side, side)))
-        assert out["scene"].shape == (4, 5) and out["projection"].shape == (4, 8)
-    assert model.features(sample()).vector.shape == (4, model.encoder.width)
 
 
 @EACH
@@ -168,10 +176,53 @@ def test_learned_missing_values_are_used():
 def test_what_cannot_be_fused_is_refused_in_words():
     with pytest.raises(WorkshopError, match="late"):
         fused("small_cnn", fusion="latte")
-    with pytest.raises(WorkshopError, match="no sensor"):
-        fused("small_cnn", sensors={}, metadata=0)
     with pytest.raises(WorkshopError, match="no maps"):
         fused("unet-4", COVER, sensors={})
     model = fused("small_cnn", sensors={})
-    with pytest.raises(WorkshopError, match="metadata alone"):
+    with pytest.raises(WorkshopError, match="reads metadata"):
         model({"s2": torch.zeros(1, 3, 4, 4)})
+
+
+@EACH
+def test_metadata_shifts_scenes_and_maps(fusion):
+    model, x = fused("unet-4", BOTH, fusion=fusion).eval(), sample()
+    other = x | {"metadata": x["metadata"] + 1}
+    for name, scores in model(x).items():
+        assert not torch.allclose(scores, model(other)[name])
+
+
+def test_shifts_have_the_shapes_of_the_stages_and_tokens_that_of_a_transformer():
+    embed = MetadataEmbedding(3)
+    embedding = embed.eval()({"metadata": images(4, 3)}, 4)
+    assert (embed.train()({"metadata": images(4, 3)}, 4) == 0).any()  # dropped
+    assert embedding.shape == (4, EMBEDDING)
+    shifts = MetadataShift((24, 48))(embedding)
+    assert [tuple(s.shape) for s in shifts] == [(4, 24, 1, 1), (4, 48, 1, 1)]
+    assert MetadataToken(64)(embedding).shape == (4, 1, 64)
+
+
+def test_other_numbers_than_in_training_are_refused():
+    with pytest.raises(WorkshopError, match=r"\(B, 2\)"):
+        fused("small_cnn")(sample(metadata=3))
+
+
+def test_a_network_learns_to_read_the_same_pixels_differently():
+    """The class is pattern XOR season: neither tells anything by itself."""
+    generator = torch.Generator().manual_seed(0)
+    n = 128
+    pattern, season = torch.randint(2, (2, n), generator=generator)
+    x = {
+        "s2": images(n, 3, 8, 8) + 2 * pattern[:, None, None, None],
+        "metadata": torch.stack([2.0 * season - 1, torch.zeros(n)], 1),
+    }
+    labels = pattern ^ season
+    heads = {"scene": HeadSpec("categorical", 2)}
+    model = fused("small_cnn", heads, sensors={"s2": 3})
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.003)
+    for _ in range(40):
+        loss = F.cross_entropy(model(x)["scene"], labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    right = (model.eval()(x)["scene"].argmax(1) == labels).float().mean()
+    assert right > 0.9

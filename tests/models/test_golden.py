@@ -20,7 +20,7 @@ from workshop_lib.models import (
     build_model,
 )
 from workshop_lib.models.build import build_backbone
-from workshop_lib.models.wide_resnet import WideBlock, wide_resnet
+from workshop_lib.models.residual import WideBlock, wide_resnet
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 BACKBONE = "encoder.backbones.all.stages."
@@ -58,7 +58,7 @@ def reference(backbone: Callable[[int], nn.Module], K: int, D: int = 0) -> Model
     hidden, slope = body.projection_hidden or encoder.width, 0.1
     if body.projection_hidden:
         slope = 0.0
-    projection = ProjectionHead(encoder.width, hidden, D, slope=slope) if D else None
+    projection = ProjectionHead(encoder.width, hidden, D, slope) if D else None
     heads = {"scene": Categorical(encoder.width, K)}
     return Model(encoder, heads, projection)
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.models.common import COVER, METADATA, SCENE, fused, sample
 from workshop_lib.errors import WorkshopError
 from workshop_lib.models import HeadSpec, build_model
 from workshop_lib.models.fusion import FUSIONS
@@ -18,40 +19,24 @@ from workshop_lib.models.model import (
 )
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-SENSORS = {"s2": 4, "s1": 2}
 HEADS = {
-    "scene": HeadSpec("categorical", 10),
+    **SCENE,
     "tags": HeadSpec("multilabel", 4),
     "height": HeadSpec("regression"),
 }
-COVER = {"cover": HeadSpec("dense", 7)}
 EACH = pytest.mark.parametrize("fusion", FUSIONS)
-
-
-def sample(n=4, side=16, **more):
-    generator = torch.Generator().manual_seed(0)
-    images = {
-        name: torch.randn(n, c, side, side, generator=generator)
-        for name, c in SENSORS.items()
-    }
-    return {**images, "metadata": torch.randn(n, 3, generator=generator), **more}
-
-
-def build(encoder="small_cnn", heads=HEADS, sensors=SENSORS, seed=0, **more):
-    torch.manual_seed(seed)
-    return build_model(encoder, sensors, heads, **more)
 
 
 @EACH
 def test_one_output_per_head_and_the_projection(fusion):
-    model = build("unet-4", HEADS | COVER, fusion=fusion, metadata=3, projection_dim=8)
-    out = model(sample(side=17))
+    model = fused("unet-4", HEADS | COVER, fusion=fusion, projection_dim=8)
+    out = model(sample(sides=(17, 17)))
     shapes = {name: tuple(value.shape) for name, value in out.items()}
     assert shapes == {
-        "scene": (4, 10),
+        "scene": (4, 5),
         "tags": (4, 4),
         "height": (4,),
-        "cover": (4, 7, 17, 17),
+        "cover": (4, 3, 17, 17),
         "projection": (4, 8),
     }
     torch.testing.assert_close(out["projection"].norm(dim=1), torch.ones(4))
@@ -59,23 +44,21 @@ def test_one_output_per_head_and_the_projection(fusion):
 
 @EACH
 def test_no_option_changes_the_weights_of_other_parts(fusion):
-    plain = build(fusion=fusion, sensors={"s2": 4, "s1": 2}).state_dict()
-    for more in (
-        {"metadata": 3},
-        {"projection_dim": 8},
-        {"heads": {"scene": HEADS["scene"]} | COVER, "encoder": "unet-small_cnn"},
+    plain = fused("small_cnn", HEADS, fusion=fusion, metadata=0).state_dict()
+    for encoder, heads, more in (
+        ("small_cnn", HEADS, {"metadata": METADATA}),
+        ("small_cnn", HEADS, {"projection_dim": 8}),
+        ("unet-small_cnn", SCENE | COVER, {}),
     ):
-        other = build(fusion=fusion, **more).state_dict()
+        other = fused(encoder, heads, fusion=fusion, **{"metadata": 0, **more})
+        drawn = torch.rand(1)
+        other = other.state_dict()
         same = plain.keys() & other.keys()
         assert {"heads.scene.score.0.weight"} < same
         assert any(name.startswith("encoder.backbones.") for name in same)
         assert all(torch.equal(plain[name], other[name]) for name in same)
-    drawn = torch.rand(1)
-    build(fusion=fusion, metadata=3, projection_dim=8)
+    fused("small_cnn", HEADS, fusion=fusion)
     assert torch.equal(torch.rand(1), drawn)  # nor what is drawn afterwards
-    changed = build(fusion=fusion, seed=1).state_dict()
-    key = "heads.scene.score.0.weight"
-    assert not torch.equal(plain[key], changed[key])
 
 
 def test_two_models_in_a_row_differ():
@@ -87,14 +70,14 @@ def test_two_models_in_a_row_differ():
 
 @EACH
 def test_missing_and_absent_sensors_and_metadata_are_the_same(fusion):
-    model = build(fusion=fusion, metadata=3).eval()
+    model = fused("small_cnn", HEADS, fusion=fusion).eval()
     for part in model.encoder.missing.values():
         torch.nn.init.normal_(part.value)
     torch.nn.init.normal_(model.encoder.metadata.missing)
     whole = sample()
     nan = whole | {
         "s1": torch.full_like(whole["s1"], math.nan),
-        "metadata": torch.full((4, 3), math.nan),
+        "metadata": torch.full((4, METADATA), math.nan),
     }
     absent = {"s2": whole["s2"]}
     torch.testing.assert_close(model(nan)["scene"], model(absent)["scene"])
@@ -102,7 +85,7 @@ def test_missing_and_absent_sensors_and_metadata_are_the_same(fusion):
 
 
 def test_encoder_parameters_leave_decoder_and_heads_out():
-    model = build("unet-4", COVER, sensors={"s2": 4})
+    model = fused("unet-4", COVER, sensors={"s2": 4}, metadata=0)
     count = sum(p.numel() for p in encoder_parameters(model))
     counts = parameter_counts(model)
     assert count == counts["backbone"]
@@ -110,7 +93,7 @@ def test_encoder_parameters_leave_decoder_and_heads_out():
 
 
 def test_a_frozen_encoder_neither_learns_nor_forgets():
-    model = build(fusion="late", metadata=3)
+    model = fused("small_cnn", fusion="late")
     model.freeze(-1)
     before = {k: v.clone() for k, v in model.encoder.state_dict().items()}
     model.train()
@@ -129,16 +112,17 @@ def test_a_frozen_encoder_neither_learns_nor_forgets():
 
 
 def test_wrong_requests_are_answered_in_words():
+    model, x = fused("small_cnn"), sample()
     with pytest.raises(WorkshopError, match="unet-small_cnn"):
-        build(heads=COVER)
-    with pytest.raises(WorkshopError, match="another name"):
-        build(heads={"projection": HEADS["scene"]})
+        fused("small_cnn", COVER)
     with pytest.raises(WorkshopError, match="at least one of these"):
-        build()({"rgb": torch.zeros(1, 3, 8, 8)})
-    with pytest.raises(WorkshopError, match="same\n? ?number of images"):
-        build()({"s2": torch.zeros(1, 4, 8, 8), "s1": torch.zeros(1, 2, 4, 4)})
+        model({"rgb": torch.zeros(1, 3, 8, 8)})
+    with pytest.raises(WorkshopError, match="same\n? *number of images"):
+        model({"s2": x["s2"], "s1": x["s1"][:1]})
+    with pytest.raises(WorkshopError, match="sensors of one size"):
+        model({"s2": x["s2"], "s1": x["s1"][:, :, :4]})
     with pytest.raises(WorkshopError, match="no metadata"):
-        build(sensors={})
+        fused("small_cnn", sensors={}, metadata=0)
 
 
 @pytest.mark.parametrize("case", [0, 1])

@@ -6,8 +6,9 @@ from torch import nn
 
 from tests.models.common import COVER, SCENE, images, single
 from workshop_lib.errors import WorkshopError
-from workshop_lib.models.build import build_backbone
-from workshop_lib.models.model import encoder_parameters, init_from
+from workshop_lib.models import build_model
+from workshop_lib.models.build import init_from
+from workshop_lib.models.model import encoder_parameters
 from workshop_lib.models.pretrained import (
     PRETRAINED,
     FeatureExtractor,
@@ -58,17 +59,6 @@ def test_features_do_not_depend_on_neighbours_or_on_training_mode(lite0):
     assert together.shape == (4, lite0.width) and not together.requires_grad
 
 
-def test_features_are_those_of_a_trained_network(lite0):
-    """Turning an image changes its features less than taking another image."""
-    generator = torch.Generator().manual_seed(0)
-    rough = torch.rand(8, 3, 6, 6, generator=generator)
-    x = nn.functional.interpolate(rough, (96, 96), mode="bicubic").clamp(0, 1)
-    here, turned = lite0(x), lite0(x.rot90(1, (2, 3)))
-    distance = torch.cdist(here, turned)  # (8, 8)
-    others = distance[~torch.eye(8, dtype=torch.bool)]
-    assert distance.diag().mean() < 0.9 * others.mean()
-
-
 def test_fine_tuning_keeps_batch_norm_and_moves_every_weight(whole):
     model = single(LITE0, pretrained="imagenet")
     assert model.encoder.unit_range == ("rgb",)
@@ -85,17 +75,6 @@ def test_fine_tuning_keeps_batch_norm_and_moves_every_weight(whole):
     assert int(norms[0].num_batches_tracked) > 0
 
 
-def test_frozen_stages_keep_their_statistics_and_the_rest_learns():
-    model = single(LITE0, pretrained="imagenet", freeze=2)
-    stages = model.encoder.backbone.stages
-    before = {k: v.clone() for k, v in stages[1].state_dict().items()}
-    model.train()({"rgb": torch.rand(2, 3, 64, 64)})["scene"].sum().backward()
-    assert [s.training for s in stages] == [False, False, True, True, True]
-    assert all(torch.equal(v, before[k]) for k, v in stages[1].state_dict().items())
-    assert all(p.grad is None for p in stages[:2].parameters())
-    assert all(p.grad is not None for p in stages[2:].parameters())
-
-
 def test_other_bands_share_the_weights_of_the_colours():
     """Each band reads the mean of the three, and grey images give what they gave."""
     three, twelve = (
@@ -109,9 +88,6 @@ def test_other_bands_share_the_weights_of_the_colours():
 
 
 def test_only_a_backbone_that_reads_rgb_alone_normalises_it():
-    torch.manual_seed(0)
-    from workshop_lib.models import build_model
-
     for fusion, expected in (("late", ("rgb",)), ("early", ()), ("shared", ())):
         model = build_model(
             LITE0,
@@ -130,19 +106,6 @@ def test_only_a_backbone_that_reads_rgb_alone_normalises_it():
         if expected:  # a missing image is the mean photograph, not a black one
             value = model.encoder.missing["rgb"].value
             torch.testing.assert_close(value.data, torch.full((3,), 127 / 255))
-
-
-def test_the_same_network_without_loading_takes_a_checkpoint():
-    model = single(LITE0, pretrained="imagenet")
-    empty = single(LITE0, pretrained="imagenet", load_pretrained=False)
-    empty.load_state_dict(model.state_dict())
-    x = {"rgb": torch.rand(2, 3, 64, 64)}
-    torch.testing.assert_close(empty.eval()(x)["scene"], model.eval()(x)["scene"])
-
-
-def test_a_pretrained_pyramid_scores_pixels():
-    model = single(f"unet-{LITE0}", heads=COVER, pretrained="imagenet")
-    assert model({"rgb": torch.rand(1, 3, 70, 65)})["cover"].shape == (1, 3, 70, 65)
 
 
 @pytest.mark.parametrize(
@@ -205,8 +168,6 @@ def test_torchvision_networks_give_torchvisions_features(name, monkeypatch):
     features = extractor(x)
     torch.testing.assert_close(features, theirs(normal(x)), atol=1e-4, rtol=1e-3)
     assert extractor.width in (512, 768, 1280)
-    backbone = build_backbone(name, 3, pretrained=True)
-    assert backbone.strides in ((), (2, 4, 8, 16, 32))
 
 
 def test_weights_of_a_run_start_another(tmp_path):
@@ -218,13 +179,14 @@ def test_weights_of_a_run_start_another(tmp_path):
     for part in ("encoder", "projection"):
         mine, theirs = (getattr(m, part).state_dict() for m in (model, source))
         assert all(torch.equal(mine[k], theirs[k]) for k in theirs)
-    wider = single("small_cnn", projection_dim=8)
-    assert init_from(wider, source.state_dict()) == [
-        "projection.fc2.weight",
-        "projection.fc2.bias",
-    ]
     with pytest.warns(UserWarning, match="projection.fc2.weight, projection.fc2.bias"):
         single("small_cnn", projection_dim=8, pretrained=str(tmp_path))
+    maps = single("unet-small_cnn", heads=COVER)
+    with pytest.warns(UserWarning, match="no counterpart for encoder.decoder"):
+        init_from(maps, tmp_path)
+    theirs = source.encoder.backbone.state_dict()
+    for name, value in maps.encoder.backbone.state_dict().items():
+        assert torch.equal(value, theirs[name])
     with pytest.raises(WorkshopError, match="same\n? *encoder"):
         single("wrn-10-1", pretrained=str(tmp_path))
     with pytest.raises(WorkshopError, match="finished run"):

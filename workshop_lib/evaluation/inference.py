@@ -26,7 +26,7 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.files import read_json
 from workshop_lib.models.fusion import Encoder
 from workshop_lib.models.heads import Head
-from workshop_lib.models.predict import predict_mean
+from workshop_lib.models.inference import predict_mean
 from workshop_lib.sample import Sample
 from workshop_lib.session import pick_device
 from workshop_lib.training.features import open_features

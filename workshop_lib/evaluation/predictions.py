@@ -17,7 +17,7 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.calibration import COLDEST, apply_temperature
 from workshop_lib.evaluation.inference import sensor_views
 from workshop_lib.files import read_json, read_npz, write_npz
-from workshop_lib.models.predict import predict_mean
+from workshop_lib.models.inference import predict_mean
 from workshop_lib.session import pick_device
 from workshop_lib.training.run import Run
 

@@ -30,7 +30,7 @@ from workshop_lib.evaluation.predictions import Predictions
 from workshop_lib.evaluation.statistics import score_intervals
 from workshop_lib.files import read_json, write_text
 from workshop_lib.models import Model
-from workshop_lib.models.predict import predict_mean
+from workshop_lib.models.inference import predict_mean
 from workshop_lib.pixels import mean_iou, pixel_confusion
 from workshop_lib.sample import Sample
 from workshop_lib.session import pick_device

@@ -6,13 +6,7 @@ classes, absent and present. What is remembered per class has the shape of one
 prediction without batch and pixels: (K,), or (2, K).
 """
 
-__all__ = [
-    "DistributionAlignment",
-    "class_mean",
-    "ema_update_",
-    "per_class",
-    "uniform",
-]
+__all__ = ["DistributionAlignment"]
 
 from collections.abc import Sequence
 from typing import Literal
@@ -124,7 +118,13 @@ class DistributionAlignment(nn.Module):
         1. `probs_labeled`, only read with the target "labeled", likewise.
         """
         if self.training:
-            self._update(class_mean(probs.detach(), self.average))
+            mean = class_mean(probs, self.average)
+            if self.start == "first batch":
+                # Without reading the counter back, which would make a GPU wait.
+                first = mean_over_ranks(mean).to(self.average.dtype)
+                self.average.copy_(torch.where(self.batches == 0, first, self.average))
+            self.batches += 1
+            ema_update_(self.average, mean, self.momentum)
             if self.target == "labeled" and probs_labeled is not None:
                 labeled = class_mean(probs_labeled, self.wanted)
                 ema_update_(self.wanted, labeled, self.momentum)
@@ -137,11 +137,3 @@ class DistributionAlignment(nn.Module):
         ratio = ratio.view(1, *ratio.shape, *(1,) * (probs.ndim - 1 - ratio.ndim))
         aligned = probs * ratio
         return aligned / aligned.sum(dim=1, keepdim=True)
-
-    def _update(self, batch_mean: Tensor) -> None:
-        if self.start == "first batch":
-            # Without reading the counter back, which would make a GPU wait.
-            latest = mean_over_ranks(batch_mean).to(self.average.dtype)
-            self.average.copy_(torch.where(self.batches == 0, latest, self.average))
-        self.batches += 1
-        ema_update_(self.average, batch_mean, self.momentum)

@@ -4,12 +4,10 @@ __all__ = [
     "NTXentLoss",
     "class_aware_contrast",
     "contrast_weights",
-    "fp32_matmul",
     "graph_contrast",
     "matching_accuracy",
     "nt_xent",
     "pseudo_label_graph",
-    "similarity",
     "weighted_contrast",
 ]
 

@@ -134,12 +134,7 @@ class PseudoLabelMemory(nn.Module):
 
     @torch.no_grad()
     def smooth(
-        self,
-        probs: Tensor,
-        z: Tensor,
-        *,
-        weight: float = 0.9,
-        temperature: float = 0.2,
+        self, probs: Tensor, z: Tensor, *, weight: float = 0.9, temperature: float = 0.2
     ) -> Tensor:
         """Mix an opinion with what the memory recalls, once the memory is full.
 

@@ -8,14 +8,11 @@ half-precision logits: a confidence near the threshold must not depend on roundi
 __all__ = [
     "FixMatchLoss",
     "RampUp",
-    "at_least_fp32",
     "confidence_mask",
     "consistency_loss",
     "fixmatch_loss",
-    "masked_mean",
     "pseudo_label",
     "sharpen",
-    "weighted_mean",
 ]
 
 from typing import Literal, NamedTuple

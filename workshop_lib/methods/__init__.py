@@ -22,8 +22,7 @@ __all__ = [
 
 from workshop_lib.methods.base import Batch, Method, TrainingSize
 from workshop_lib.methods.classic import MeanTeacher, PseudoLabel, Supervised
-from workshop_lib.methods.comatch import CCSSLCoMatch, CoMatch
-from workshop_lib.methods.contrastive import CCSSL
+from workshop_lib.methods.contrastive import CCSSL, CCSSLCoMatch, CoMatch
 from workshop_lib.methods.fixmatch import UDA, FixMatch
 from workshop_lib.methods.flexmatch import FlexMatch
 from workshop_lib.methods.freematch import FreeMatch

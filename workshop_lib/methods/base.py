@@ -5,18 +5,7 @@ yields and takes a step. It never knows which method it runs; a method never kno
 data set, which sensors, or what kind of head it teaches.
 """
 
-__all__ = [
-    "Batch",
-    "Method",
-    "Outputs",
-    "TrainingSize",
-    "alignments",
-    "as_strong",
-    "forward_views",
-    "heads_of",
-    "identity",
-    "per_head",
-]
+__all__ = ["Batch", "Method", "Outputs", "TrainingSize", "forward_views", "heads_of"]
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields

@@ -10,12 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from workshop_lib.losses.alignment import (
-    class_mean,
-    ema_update_,
-    per_class,
-    uniform,
-)
+from workshop_lib.losses.alignment import class_mean, ema_update_, per_class, uniform
 from workshop_lib.methods.base import TrainingSize, per_head
 from workshop_lib.methods.fixmatch import ConsistencyMethod, Guess
 from workshop_lib.ranks import gather_rows, mean_over_ranks

@@ -128,20 +128,14 @@ class LabelPropagationWarmup(Method):
                 f"{type(method).__name__} has no strong view of unlabelled images: it"
                 " cannot start with label propagation; use propagation_steps=0."
             )
-        self.method_views, self.method_labeled = method.views, method.labeled_views
-        self.head = head
+        self.strong, self.head = method.views.index("strong"), head
         self.register_buffer("guess", guess)
         self.register_buffer("confidence", confidence)
 
-    @property
-    def labeled_views(self) -> tuple[str, ...]:
-        """Labelled views of the method that takes over."""
-        return self.method_labeled
-
     def losses(self, model: nn.Module, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         """Yield the supervised terms, and one for the propagated labels."""
-        strong = batch.views[self.method_views.index("strong")]
-        (out_x, out_s), _ = forward_views(model, [batch.labeled[0], strong])
+        views = [batch.labeled[0], batch.views[self.strong]]
+        (out_x, out_s), _ = forward_views(model, views)
         yield from self.supervised(model, out_x, batch.targets)
         target, weight = (t[batch.index] for t in (self.guess, self.confidence))
         self.report(self.head, target, weight)

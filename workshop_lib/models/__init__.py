@@ -1,7 +1,6 @@
 """Models: sensors in, one output per head."""
 
 __all__ = [
-    "BACKBONES",
     "FCN",
     "ENCODERS",
     "Backbone",
@@ -16,13 +15,12 @@ __all__ = [
     "ProjectionHead",
     "Regression",
     "ResNetCIFAR",
-    "SmallCNN",
     "UNet",
     "WideResNet",
     "build_model",
 ]
 
-from workshop_lib.models.build import BACKBONES, ENCODERS, HeadSpec, build_model
+from workshop_lib.models.build import ENCODERS, HeadSpec, build_model
 from workshop_lib.models.encoders import Backbone
 from workshop_lib.models.fusion import Encoder
 from workshop_lib.models.heads import (
@@ -33,11 +31,4 @@ from workshop_lib.models.heads import (
     Regression,
 )
 from workshop_lib.models.model import Model, ProjectionHead
-from workshop_lib.models.networks import (
-    FCN,
-    PlainNet,
-    ResNetCIFAR,
-    SmallCNN,
-    UNet,
-    WideResNet,
-)
+from workshop_lib.models.networks import FCN, PlainNet, ResNetCIFAR, UNet, WideResNet

@@ -1,17 +1,20 @@
 """Networks by name."""
 
-__all__ = ["BACKBONES", "ENCODERS", "HeadSpec", "build_backbone", "build_model"]
+__all__ = ["ENCODERS", "HeadSpec", "build_model", "init_from"]
 
 import re
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Literal, get_args
 
 import torch
+from torch import Tensor
 
 from workshop_lib.errors import WorkshopError, unknown_name
+from workshop_lib.files import UNREADABLE
 from workshop_lib.models.decoders import FCNDecoder, UNetDecoder
 from workshop_lib.models.encoders import (
     Backbone,
@@ -23,43 +26,27 @@ from workshop_lib.models.encoders import (
 )
 from workshop_lib.models.fusion import DecoderBuilder, Encoder
 from workshop_lib.models.heads import Categorical, Head, MultiLabel, Regression
-from workshop_lib.models.model import (
-    Model,
-    ProjectionHead,
-    init_from,
-    run_weights,
-)
-from workshop_lib.models.pretrained import (
-    PRETRAINED,
-    InputNormalization,
-    load_imagenet,
-)
-from workshop_lib.models.resnet import plain_net, resnet_cifar
-from workshop_lib.models.wide_resnet import wide_resnet
+from workshop_lib.models.model import Model, ProjectionHead
+from workshop_lib.models.pretrained import PRETRAINED, InputNormalization, load_imagenet
+from workshop_lib.models.residual import cifar_net, wide_resnet
 
-IMAGENET = "imagenet"
-
-
+_NUMBER = r"([1-9]\d*)"
 _TABLE: dict[str, Callable[..., Backbone]] = {
     "small_cnn": small_cnn,
-    r"wrn-(\d+)-(\d+)": wide_resnet,
-    r"residual-(\d+)": resnet_cifar,
-    r"plain-(\d+)": plain_net,
-    r"unet-(\d+)": unet_encoder,
+    f"wrn-{_NUMBER}-{_NUMBER}": wide_resnet,
+    f"residual-{_NUMBER}": cifar_net,
+    f"plain-{_NUMBER}": partial(cifar_net, shortcuts=False),
+    f"unet-{_NUMBER}": unet_encoder,
     **{name: network.build for name, network in PRETRAINED.items()},
     "linear": feature_mlp,
-    r"mlp-(\d+)": feature_mlp,
+    f"mlp-{_NUMBER}": feature_mlp,
 }
-# Names that errors and `--help` list; patterns stand for any number.
-BACKBONES: tuple[str, ...] = (
-    *("small_cnn", "wrn-28-2", "wrn-28-8"),
-    *("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"),
-    *("plain-20", "residual-20", "linear", "mlp-256"),
-    *("efficientnet_lite0", "efficientnet_b0", "vit_b_16"),
+# Names that errors list; numbers are examples.
+ENCODERS = (
+    *("small_cnn", "wrn-28-2", "wrn-28-8", "plain-20", "residual-20"),
+    *PRETRAINED,
+    *("linear", "mlp-256", "unet-16", "unet-64", "fcn-resnet18", "fcn-resnet50"),
 )
-ENCODERS = (*BACKBONES, "unet-16", "unet-64", "fcn-resnet18", "fcn-resnet50")
-
-
 Kind = Literal["categorical", "dense", "multilabel", "regression"]
 
 
@@ -84,28 +71,19 @@ class HeadSpec:
         """Build the head for an encoder.
 
         Raises:
-            WorkshopError: an unknown kind, or too few classes.
+            WorkshopError: an unknown kind.
         """
-        if self.kind not in get_args(Kind):
-            raise unknown_name("kind of head", self.kind, get_args(Kind))
-        if self.kind != "regression" and self.num_classes < 1:
-            raise WorkshopError(
-                f"a {self.kind} head of num_classes={self.num_classes}: expected at"
-                " least 1."
-            )
+        D, K = encoder.width, self.num_classes
         match self.kind:
             case "categorical":
-                return Categorical(encoder.width, self.num_classes)
+                return Categorical(D, K)
             case "dense":
-                return Categorical(
-                    encoder.map_widths, self.num_classes, dense=True, loss=self.loss
-                )
+                return Categorical(encoder.map_widths, K, dense=True, loss=self.loss)
             case "multilabel":
-                return MultiLabel(
-                    encoder.width, self.num_classes, thresholds=self.thresholds
-                )
+                return MultiLabel(D, K, thresholds=self.thresholds)
             case "regression":
-                return Regression(encoder.width)
+                return Regression(D)
+        raise unknown_name("kind of head", self.kind, get_args(Kind))
 
 
 def build_model(
@@ -147,21 +125,15 @@ def build_model(
         freeze: stages of the backbones that stay as they are; -1 for the whole encoder.
 
     Raises:
-        WorkshopError: an unknown name, an impossible depth, a size below its minimum, a
-            dense head on an encoder without maps, or pretrained weights that do not
-            exist or fit. What is missing in a run's weights is listed in a warning.
+        WorkshopError: an unknown name, an impossible depth, a dense head on an encoder
+            without maps, or pretrained weights that do not exist or fit. What is
+            missing in a run's weights is listed in a warning.
 
     >>> heads = {"scene": HeadSpec("categorical", 10)}
     >>> model = build_model("small_cnn", {"s2": 4, "s1": 2}, heads, fusion="late")
     >>> model({"s2": torch.zeros(5, 4, 32, 32)})["scene"].shape
     torch.Size([5, 10])
     """
-    if any(c < 1 for c in sensors.values()) or metadata < 0 or projection_dim < 0:
-        raise WorkshopError(
-            f"sensors={dict(sensors)}, metadata={metadata},"
-            f" projection_dim={projection_dim}: expected at least 1 channel per sensor,"
-            " 0 and 0."
-        )
     dense = [name for name, head in heads.items() if head.kind == "dense"]
     backbone, decoder = _parse(encoder)
     if dense and decoder is None:
@@ -170,10 +142,10 @@ def build_model(
             f" 'unet-{encoder}', 'fcn-{encoder}' or 'unet-16'."
         )
     seed = draw_seed()
-    imagenet = pretrained == IMAGENET and load_pretrained
+    imagenet = pretrained == "imagenet"
     built = Encoder(
         sensors,
-        partial(build_backbone, backbone, full_name=encoder, pretrained=imagenet),
+        partial(build_backbone, backbone, pretrained=imagenet and load_pretrained),
         fusion=fusion,
         metadata=metadata,
         decoder=decoder if dense else None,
@@ -185,31 +157,30 @@ def build_model(
             made[name] = spec.build(built)
     projection = None
     if projection_dim:
+        published = max((b.projection_hidden for b in built.each_backbone()), default=0)
+        hidden, slope = (published, 0.0) if published else (built.width, 0.1)
         with seeded(seed, "projection"):
-            projection = _projection(built, projection_dim)
+            projection = ProjectionHead(built.width, hidden, projection_dim, slope)
     model = Model(built, made, projection)
-    if pretrained == IMAGENET:
+    if imagenet:
         _normalize_photographs(built, backbone)
     elif pretrained and load_pretrained:
-        _start_from(model, pretrained)
+        init_from(model, pretrained)
     model.freeze(freeze)
     return model.to(memory_format=torch.channels_last)
 
 
-def build_backbone(
-    name: str, channels: int, *, full_name: str = "", pretrained: bool = False
-) -> Backbone:
+def build_backbone(name: str, channels: int, *, pretrained: bool = False) -> Backbone:
     """Build a backbone from its name.
 
     Args:
         name: such as "small_cnn"; see `build_model`.
         channels: of its input.
-        full_name: with the decoder, for the message.
         pretrained: whether to load ImageNet weights.
 
     Raises:
-        WorkshopError: an unknown name, an impossible depth or width, or `pretrained`
-            without weights.
+        WorkshopError: an unknown name, an impossible depth, or `pretrained` without
+            weights.
     """
     for pattern, build in _TABLE.items():
         if found := re.fullmatch(pattern, name):
@@ -217,7 +188,47 @@ def build_backbone(
             if pretrained:
                 load_imagenet(backbone, name)
             return backbone
-    raise unknown_name("encoder", full_name or name, ENCODERS)
+    raise unknown_name("encoder", name, ENCODERS)
+
+
+@torch.no_grad()
+def init_from(model: Model, folder: str | Path) -> None:
+    """Start the encoder and the projection from the averaged weights of a run.
+
+    Whatever has the same name and shape is copied; the rest is listed in a warning.
+    Heads start anew: the other model's may have learned other classes.
+
+    Args:
+        model: is changed in place.
+        folder: of the run; its best checkpoint by validation is read.
+
+    Raises:
+        WorkshopError: no trained network there, or none of whose backbone fits.
+    """
+    path = Path(folder) / "best.pt"
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        weights: Mapping[str, Tensor] = state["ema"]["model"]
+    except (OSError, KeyError, *UNREADABLE) as error:
+        raise WorkshopError(
+            f"{path} holds no trained network ({type(error).__name__}): give the folder"
+            " of a finished run, or 'imagenet'."
+        ) from error
+    mine = {k: v for k, v in model.state_dict().items() if not k.startswith("heads.")}
+    fits = {k for k, v in mine.items() if k in weights and weights[k].shape == v.shape}
+    if not any(k.startswith("encoder.backbones.") and mine[k].ndim for k in fits):
+        raise WorkshopError(
+            "no weight of the other model's backbone fits this one: train both with the"
+            " same encoder, sensors and fusion."
+        )
+    for name in fits:
+        mine[name].copy_(weights[name])
+    if odd := [name for name in mine if name not in fits]:
+        warnings.warn(
+            f"{folder} has no counterpart for {', '.join(odd)}: these start from random"
+            " weights.",
+            stacklevel=4,
+        )
 
 
 def _parse(encoder: str) -> tuple[str, DecoderBuilder | None]:
@@ -229,16 +240,6 @@ def _parse(encoder: str) -> tuple[str, DecoderBuilder | None]:
         own = re.fullmatch(r"unet-\d+", encoder)
         return encoder if own else encoder.removeprefix("unet-"), UNetDecoder
     return encoder, None
-
-
-def _start_from(model: Model, folder: str) -> None:
-    odd = init_from(model, run_weights(folder))
-    if odd:
-        warnings.warn(
-            f"{folder} has no counterpart for {', '.join(odd)}: these start from random"
-            " weights.",
-            stacklevel=3,
-        )
 
 
 def _normalize_photographs(encoder: Encoder, name: str) -> None:
@@ -253,11 +254,3 @@ def _normalize_photographs(encoder: Encoder, name: str) -> None:
     if encoder.missing:
         value = encoder.missing.get_parameter("rgb.value")
         value.data.copy_(normalize.mean.flatten())
-
-
-def _projection(encoder: Encoder, dim: int) -> ProjectionHead:
-    published = [b.projection_hidden for b in encoder.each_backbone()]
-    hidden = max(published, default=0)
-    if hidden:
-        return ProjectionHead(encoder.width, hidden, dim, slope=0.0)
-    return ProjectionHead(encoder.width, encoder.width, dim)

@@ -7,16 +7,16 @@ by layer, which gives the sharpest borders. Both fit every backbone and accept a
 size, odd ones too.
 """
 
-__all__ = ["Decoder", "FCNDecoder", "UNetDecoder", "resize_to"]
+__all__ = ["Decoder", "FCNDecoder", "UNetDecoder"]
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.models.encoders import double_conv
+from workshop_lib.models.heads.classes import resize
 
 _WIDEST = 256  # channels of a decoder's level; more cost much and add little
 
@@ -33,7 +33,7 @@ class Decoder(nn.Module):
 
     def forward(self, pyramid: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Return maps (B, widths[k], h, w), fine to coarse."""
-        raise TypeError(f"{type(self).__name__} does not define forward(pyramid)")
+        raise NotImplementedError
 
 
 class FCNDecoder(Decoder):
@@ -96,10 +96,7 @@ class UNetDecoder(Decoder):
     """
 
     def __init__(
-        self,
-        widths: Sequence[int],
-        strides: Sequence[int],
-        copies: int = 1,
+        self, widths: Sequence[int], strides: Sequence[int], copies: int = 1
     ) -> None:
         super().__init__()
         own = [min(width, _WIDEST) for width in widths[:-1]]
@@ -119,18 +116,6 @@ class UNetDecoder(Decoder):
         for narrow, block, bridge in zip(
             self.narrow, self.up, pyramid[-2::-1], strict=True
         ):
-            below = resize_to(narrow(x), bridge)
+            below = resize(narrow(x), bridge.shape[2:])
             x = block(torch.cat([below, bridge], dim=1))
         return (x,)
-
-
-def resize_to(maps: Tensor, like: Tensor) -> Tensor:
-    """Resize maps bilinearly to the height and width of others.
-
-    Shape: (B, K, h, w), (B, C, H, W) -> (B, K, H, W).
-    """
-    if maps.shape[2:] == like.shape[2:]:
-        return maps
-    return F.interpolate(
-        maps, size=like.shape[2:], mode="bilinear", align_corners=False
-    )

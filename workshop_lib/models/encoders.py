@@ -4,30 +4,92 @@ A backbone is a list of stages, each of which reads the maps of the one before. 
 heads read the last maps, pooled to one vector; decoders (`models.decoders`) read all of
 them. A new backbone is a function that returns a `Backbone`, and one line in the table
 of `models.build`. Here are the small ones.
+
+Stages can trade time for memory. In training a network keeps the output of every layer,
+for every image, until the backward pass has used it; for a batch of large images that
+is nearly all of the memory. Keeping only the borders of blocks needs a fraction of it
+and costs a second forward pass: a third more arithmetic per step.
 """
 
-__all__ = [
-    "Backbone",
-    "double_conv",
-    "draw_seed",
-    "feature_mlp",
-    "pool",
-    "seeded",
-    "set_channels",
-    "small_cnn",
-    "unet_encoder",
-]
+__all__ = ["Backbone", "feature_mlp", "pool", "small_cnn", "unet_encoder"]
 
+import warnings
 import zlib
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
-from workshop_lib.errors import WorkshopError
-from workshop_lib.models.checkpointing import CheckpointedSequential
+# torch 2.4 recomputes through a function that it calls deprecated itself
+warnings.filterwarnings(
+    "ignore", r"`torch\.cpu\.amp\.autocast", FutureWarning, r"torch\.utils\.checkpoint"
+)
+
+_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+
+
+def recompute(module: nn.Module, x: Any) -> Any:
+    """Return `module(x)` and keep nothing but `x` for the backward pass.
+
+    The backward pass runs the module once more, with the same dropout, and gives the
+    same gradients to the last bit. Batch normalisation counts a batch once: running
+    statistics do not change during the second run.
+
+    Source: Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost".
+    """
+
+    def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+        return nullcontext(), running_statistics_fixed(module)
+
+    return checkpoint(module, x, use_reentrant=False, context_fn=contexts)
+
+
+class CheckpointedSequential(nn.Sequential):
+    """Modules in sequence that can keep only their borders for the backward pass.
+
+    `checkpointing` switches that on and changes no number. Without gradient nothing is
+    kept anyway.
+
+    Args:
+        segment: number of modules between two borders; 0 for all of them.
+    """
+
+    checkpointing: bool = False
+
+    def __init__(self, *modules: Any, segment: int = 1) -> None:
+        super().__init__(*modules)
+        self.segment = segment
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply all modules."""
+        if not (self.checkpointing and torch.is_grad_enabled()):
+            result: Tensor = super().forward(x)
+            return result
+        size = self.segment or len(self)
+        for first in range(0, len(self), size):
+            x = recompute(self[first : first + size], x)
+        return x
+
+
+@contextmanager
+def running_statistics_fixed(module: nn.Module, on: bool = True) -> Iterator[None]:
+    """Let batch normalisation use a batch's statistics without recording them."""
+    layers = [m for m in module.modules() if on and isinstance(m, _BATCH_NORMS)]
+    before = [(layer.momentum, layer.num_batches_tracked) for layer in layers]
+    for layer in layers:
+        # 0 x new + 1 x old. Without running averages torch would keep other tensors
+        # than the first time, and complain.
+        layer.momentum, layer.num_batches_tracked = 0.0, None
+    try:
+        yield
+    finally:
+        for layer, (momentum, count) in zip(layers, before, strict=True):
+            layer.momentum, layer.num_batches_tracked = momentum, count
 
 
 class Backbone(nn.Module):
@@ -86,6 +148,14 @@ def pool(maps: Tensor) -> Tensor:
     return F.adaptive_avg_pool2d(maps, 1).flatten(1)
 
 
+def stages_of(network: nn.Module, groups: Sequence[Sequence[str]]) -> list[nn.Module]:
+    """Split a ready-made network into stages: its parts of the given names."""
+    parts = dict(network.named_children())
+    return [
+        nn.Sequential(OrderedDict((k, parts[k]) for k in names)) for names in groups
+    ]
+
+
 def set_channels(convolution: nn.Conv2d, channels: int) -> None:
     """Make the first convolution of a ready-made network read so many channels."""
     if channels == convolution.in_channels:
@@ -98,7 +168,7 @@ def set_channels(convolution: nn.Conv2d, channels: int) -> None:
     nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
 
 
-def small_cnn(channels: int, widths: Sequence[int] = (24, 48, 96)) -> Backbone:
+def small_cnn(channels: int) -> Backbone:
     """Build a network small enough to be trained in class on two CPU cores.
 
     Six convolutions in three pairs. A 32-pixel image takes a thirtieth of the
@@ -107,26 +177,23 @@ def small_cnn(channels: int, widths: Sequence[int] = (24, 48, 96)) -> Backbone:
 
     Args:
         channels: bands of the images, C.
-        widths: channels of each pair of convolutions.
     """
-    stages: list[nn.Module] = []
-    last = len(widths) - 1
-    for k, width in enumerate(widths):
-        # The first one halves at once: full resolution would cost as much as the rest.
-        layers = _conv_bn_act(channels, width, stride=2 if k == 0 else 1)
-        # The last pair keeps 4 x 4 positions of a 32-pixel image for the pooling.
-        layers += _conv_bn_act(width, width, stride=1 if k == last else 2)
+    widths, stages = (24, 48, 96), list[nn.Module]()
+    # The first convolution halves at once: full resolution would cost as much as the
+    # rest. The last pair keeps 4 x 4 positions of a 32-pixel image for the pooling.
+    for width, (one, two) in zip(widths, ((2, 2), (1, 2), (1, 1)), strict=True):
+        layers = conv_bn_act(channels, width, one) + conv_bn_act(width, width, two)
         stages.append(CheckpointedSequential(*layers, segment=0))
         channels = width
-    halvings = [min(k + 2, len(widths)) for k in range(len(widths))]
-    return Backbone(stages, widths, [2**n for n in halvings])
+    return Backbone(stages, widths, (4, 8, 8))
 
 
-def _conv_bn_act(before: int, width: int, stride: int) -> list[nn.Module]:
+def conv_bn_act(before: int, after: int, stride: int = 1) -> list[nn.Module]:
+    """Build a convolution of 3 x 3 with its normalisation and a LeakyReLU."""
     return [
         # No bias: the normalisation that follows would subtract it again.
-        nn.Conv2d(before, width, 3, stride, padding=1, bias=False),
-        nn.BatchNorm2d(width),
+        nn.Conv2d(before, after, 3, stride, padding=1, bias=False),
+        nn.BatchNorm2d(after),
         nn.LeakyReLU(0.1, inplace=True),  # nothing else reads its input
     ]
 
@@ -140,12 +207,7 @@ def feature_mlp(channels: int, hidden: int = 0) -> Backbone:
     Args:
         channels: length D of the feature, given as an image of one pixel (B, D, 1, 1).
         hidden: width of the hidden layer; 0 for a linear classifier.
-
-    Raises:
-        WorkshopError: a negative width.
     """
-    if hidden < 0:
-        raise WorkshopError(f"mlp-{hidden}: give a hidden width of at least 1.")
     if not hidden:
         return Backbone([nn.Identity()], [channels], ())
     layers = [nn.Flatten(), nn.Linear(channels, hidden), nn.ReLU(), nn.Dropout(0.5)]
@@ -161,12 +223,7 @@ def unet_encoder(channels: int, width: int) -> Backbone:
         width: channels at full size; twice and four times as many below. 16 suits two
             CPU cores (0.12 million parameters with its decoder), 64 a GPU (1.9
             million).
-
-    Raises:
-        WorkshopError: a width below 1.
     """
-    if width < 1:
-        raise WorkshopError(f"a U-Net of width {width}: give at least 1, as unet-16.")
     widths = (width, 2 * width, 4 * width)
     stages: list[nn.Module] = []
     for k, (before, after) in enumerate(zip((channels, *widths), widths, strict=False)):
@@ -179,14 +236,9 @@ def unet_encoder(channels: int, width: int) -> Backbone:
 
 def double_conv(before: int, after: int) -> CheckpointedSequential:
     """Build two convolutions of 3 x 3, each with normalisation and ReLU."""
-    layers: list[nn.Module] = []
-    for channels in (before, after):
-        layers += [
-            nn.Conv2d(channels, after, 3, padding=1, bias=False),
-            nn.BatchNorm2d(after),
-            nn.ReLU(inplace=True),
-        ]
-    return CheckpointedSequential(*layers, segment=0)
+    one, two = conv_bn_act(before, after), conv_bn_act(after, after)
+    one[-1], two[-1] = nn.ReLU(inplace=True), nn.ReLU(inplace=True)
+    return CheckpointedSequential(*one, *two, segment=0)
 
 
 def draw_seed() -> int:

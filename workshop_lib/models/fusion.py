@@ -10,13 +10,7 @@ Maps are put side by side at every level of the pyramid, so scenes and pixels ar
 by the same code, over any backbone and any decoder.
 """
 
-__all__ = [
-    "FUSIONS",
-    "DecoderBuilder",
-    "Encoder",
-    "LearnedMissingValue",
-    "stem",
-]
+__all__ = ["FUSIONS", "DecoderBuilder", "Encoder", "stem"]
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast
@@ -25,12 +19,19 @@ import torch
 from torch import Tensor, nn
 
 from workshop_lib.errors import WorkshopError, unknown_name
-from workshop_lib.models.checkpointing import running_statistics_fixed
 from workshop_lib.models.decoders import Decoder
-from workshop_lib.models.encoders import Backbone, draw_seed, pool, seeded
+from workshop_lib.models.encoders import (
+    Backbone,
+    conv_bn_act,
+    draw_seed,
+    pool,
+    running_statistics_fixed,
+    seeded,
+)
 from workshop_lib.models.heads import Features
 from workshop_lib.models.metadata import (
     EMBEDDING,
+    LearnedMissingValue,
     MetadataEmbedding,
     MetadataShift,
 )
@@ -40,37 +41,9 @@ FUSIONS = ("early", "middle", "late", "shared")
 STEM = 24  # maps that a stem makes of a sensor, whatever its number of channels
 
 
-class LearnedMissingValue(nn.Module):
-    """A learned value per channel where a sensor is missing; at first the mean.
-
-    Zero is the mean of the training images after normalisation. As the value is
-    learned, a network can distinguish "missing" from "as usual".
-
-    Shape: (B, C, H, W), NaN or not -> the same without NaN.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.value = nn.Parameter(torch.zeros(channels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Replace NaN."""
-        value = self.value.to(x.dtype).view(1, -1, 1, 1)
-        return torch.where(x.isnan(), value, x)
-
-    def absent(self, batch: int, size: Sequence[int], dtype: torch.dtype) -> Tensor:
-        """Return the images of a sensor that no image of the batch has."""
-        value = self.value.to(dtype).view(1, -1, 1, 1)
-        return value.expand(batch, -1, *size)  # (B, C, H, W)
-
-
 def stem(channels: int) -> nn.Sequential:
     """Build what brings a sensor into a form that sensors share: (B, STEM, H, W)."""
-    return nn.Sequential(
-        nn.Conv2d(channels, STEM, 3, padding=1, bias=False),
-        nn.BatchNorm2d(STEM),
-        nn.LeakyReLU(0.1, inplace=True),
-    )
+    return nn.Sequential(*conv_bn_act(channels, STEM))
 
 
 # (widths of a pyramid, its strides, number of pyramids side by side) -> decoder
@@ -134,36 +107,28 @@ class Encoder(nn.Module):
             with seeded(seed, f"backbone {name}"):
                 self.backbones[name] = backbone(channels)
         self.unit_range: tuple[str, ...] = ()  # sensors that a backbone normalises
+        # Pyramids that lie side by side in the fused one
+        copies = len(sensors) if fusion in ("late", "shared") else 1
+        parts = self.each_backbone()
         self.decoder: Decoder | None = None
         if decoder is not None:
-            self._add_decoder(decoder, seed)
-        self.width = EMBEDDING
-        if self.backbones:
-            self.width = self._copies * self.each_backbone()[0].widths[-1]
+            if not parts or not parts[0].strides:
+                raise WorkshopError(
+                    "this encoder gives a vector, no maps: for a head that scores"
+                    " pixels choose another, such as 'unet-16', and give it a sensor."
+                )
+            with seeded(seed, "decoder"):
+                self.decoder = decoder(parts[0].widths, parts[0].strides, copies)
+            for part in parts:
+                part.truncate(self.decoder.stages)
+        self.width = copies * parts[0].widths[-1] if parts else EMBEDDING
         self.metadata: MetadataEmbedding | None = None
         self.shifts = nn.ModuleDict()
         if metadata:
             with seeded(seed, "metadata"):
                 self.metadata = MetadataEmbedding(metadata)
-                parts = zip(self.backbones, self.each_backbone(), strict=True)
-                self.shifts.update({k: MetadataShift(b.widths) for k, b in parts})
-
-    @property
-    def _copies(self) -> int:
-        """Number of pyramids that lie side by side in the fused one."""
-        return len(self.sensors) if self.fusion in ("late", "shared") else 1
-
-    def _add_decoder(self, decoder: DecoderBuilder, seed: int) -> None:
-        parts = self.each_backbone()
-        if not parts or not parts[0].strides:
-            raise WorkshopError(
-                "this encoder gives a vector, no maps: choose another for a head that"
-                " scores pixels, such as 'unet-16', and give it a sensor."
-            )
-        with seeded(seed, "decoder"):
-            self.decoder = decoder(parts[0].widths, parts[0].strides, self._copies)
-        for part in parts:
-            part.truncate(self.decoder.stages)
+                for name, part in zip(self.backbones, parts, strict=True):
+                    self.shifts[name] = MetadataShift(part.widths)
 
     @property
     def map_widths(self) -> tuple[int, ...]:
@@ -173,12 +138,7 @@ class Encoder(nn.Module):
     @property
     def backbone(self) -> Backbone:
         """The backbone that all sensors go through; late fusion has `backbones`."""
-        if "all" not in self.backbones:
-            raise WorkshopError(
-                "this encoder has no backbone that all sensors go through: look at"
-                f" encoder.backbones ({', '.join(self.backbones) or 'none'})."
-            )
-        return self.each_backbone()[0]
+        return cast(Backbone, self.backbones["all"])
 
     def each_backbone(self) -> list[Backbone]:
         """Return all backbones: one, or with late fusion one for each sensor."""
@@ -191,17 +151,24 @@ class Encoder(nn.Module):
             WorkshopError: no known sensor, or images that are not normalised floats
                 (B, C, H, W) of one size, with the channels the model was built for.
         """
-        if not self.backbones:
-            return self._metadata_alone(sample)
-        first = self._first_of(sample)
-        batch, size = len(first), (first.shape[-2], first.shape[-1])
+        read = self.sensors or (METADATA,)
+        first = next((sample[name] for name in read if name in sample), None)
+        if first is None:
+            raise WorkshopError(
+                f"a sample with {', '.join(sample) or 'nothing'} given to a model that"
+                f" reads {', '.join(read)}: give at least one of these."
+            )
+        embedding = None
+        if self.metadata is not None:
+            embedding = self.metadata(sample, len(first))
+        if not self.sensors:
+            return Features(cast(Tensor, embedding), None, (1, 1))
         images = {
             name: self._images(sample.get(name), name, first) for name in self.sensors
         }
-        embedding = None if self.metadata is None else self.metadata(sample, batch)
         pyramid = self._pyramid(images, embedding, absent=images.keys() - sample.keys())
         maps = None if self.decoder is None else self.decoder(pyramid)
-        return Features(pool(pyramid[-1]), maps, size)
+        return Features(pool(pyramid[-1]), maps, (first.shape[-2], first.shape[-1]))
 
     def _pyramid(
         self, images: dict[str, Tensor], embedding: Tensor | None, absent: set[str]
@@ -234,45 +201,21 @@ class Encoder(nn.Module):
         pyramid = self.backbone(torch.cat(stack), repeated)  # each (sensors * B, ...)
         return [torch.cat(level.chunk(len(stack)), 1) for level in pyramid]
 
-    def _first_of(self, sample: Sample) -> Tensor:
-        for name in self.sensors:
-            if name in sample:
-                return sample[name]
-        raise WorkshopError(
-            f"a sample with {', '.join(sample) or 'nothing'} given to a model that"
-            f" reads {', '.join(self.sensors)}: give at least one of these sensors."
-        )
-
     def _images(self, x: Tensor | None, name: str, like: Tensor) -> Tensor:
         """Return a sensor's images without gaps, (B, C, H, W)."""
-        channels = self.sensors[name]
+        channels, size = self.sensors[name], like.shape[2:]
         if x is None:
             missing = cast(LearnedMissingValue, self.missing[name])
-            return missing.absent(len(like), like.shape[2:], like.dtype)
-        if x.ndim != 4 or x.shape[1] != channels:
+            return missing.absent(len(like), size, like.dtype)
+        if x.ndim != 4 or x.shape[1] != channels or x.shape[2:] != size:
             raise WorkshopError(
                 f"{name} images of shape {tuple(x.shape)} given to a model that reads"
-                f" (B, {channels}, H, W): give a batch with {channels} channels, or"
-                " build the model for other sensors."
+                f" (B, {channels}, H, W), all sensors of one size: resize them when"
+                " loading, or build the model for other sensors."
             )
         if not x.is_floating_point():
             raise WorkshopError(
                 f"{name} images of type {x.dtype} given to a model that reads"
                 " normalised floats: apply Normalize of workshop_lib.augment first."
             )
-        if x.shape[2:] != like.shape[2:] or len(x) != len(like):
-            raise WorkshopError(
-                f"{name} images of shape {tuple(x.shape)} beside others of shape"
-                f" {tuple(like.shape)}: all sensors of a sample must have the same"
-                " number of images, height and width; resize them when loading."
-            )
         return self.missing[name](x) if self.missing else x
-
-    def _metadata_alone(self, sample: Sample) -> Features:
-        if METADATA not in sample or self.metadata is None:
-            raise WorkshopError(
-                f"a sample with {', '.join(sample) or 'nothing'} given to a model that"
-                " reads metadata alone: give the sample 'metadata' (B, M)."
-            )
-        vector = self.metadata(sample, len(sample[METADATA]))
-        return Features(vector, None, (1, 1))

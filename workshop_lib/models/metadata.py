@@ -1,4 +1,4 @@
-"""Metadata (place, date, climate) in a network: a learned shift, or a token.
+"""Metadata (place, date, climate) in a network, and values for whatever is missing.
 
 A number such as the day of the year is no image: it has no pixels, is not flipped or
 cropped, and means the same everywhere in the image. So it enters as a vector. In a CNN
@@ -6,9 +6,11 @@ it shifts every channel of every stage (the additive half of FiLM, Perez et al. 
 early shifts let the network read the same pixels differently in winter, which a shift
 of the pooled features alone cannot; the last one moves the scores directly. In a
 transformer it is one more token.
+
+A missing sensor or number is replaced by a learned value, which starts at the mean.
 """
 
-__all__ = ["MetadataEmbedding", "MetadataShift", "MetadataToken"]
+__all__ = ["LearnedMissingValue", "MetadataEmbedding", "MetadataShift", "MetadataToken"]
 
 from collections.abc import Sequence
 
@@ -19,6 +21,30 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.sample import METADATA, Sample
 
 EMBEDDING = 32  # numbers that all metadata together become
+
+
+class LearnedMissingValue(nn.Module):
+    """A learned value per channel where a sensor is missing; at first the mean.
+
+    Zero is the mean of the training images after normalisation. As the value is
+    learned, a network can distinguish "missing" from "as usual".
+
+    Shape: (B, C, H, W), NaN or not -> the same without NaN.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.value = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Replace NaN."""
+        value = self.value.to(x.dtype).view(1, -1, 1, 1)
+        return torch.where(x.isnan(), value, x)
+
+    def absent(self, batch: int, size: Sequence[int], dtype: torch.dtype) -> Tensor:
+        """Return the images of a sensor that no image of the batch has."""
+        value = self.value.to(dtype).view(1, -1, 1, 1)
+        return value.expand(batch, -1, *size)  # (B, C, H, W)
 
 
 class MetadataEmbedding(nn.Module):

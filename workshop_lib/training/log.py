@@ -16,7 +16,7 @@ from workshop_lib.augment import FeatureViewMaker, ViewMaker
 from workshop_lib.methods.base import heads_of
 from workshop_lib.models import Model
 from workshop_lib.models.heads import Head
-from workshop_lib.models.predict import images_at_a_time
+from workshop_lib.models.inference import images_at_a_time
 from workshop_lib.ranks import mean_over_ranks
 from workshop_lib.session import in_notebook
 

@@ -15,7 +15,5 @@ or a number.
 
 __all__ = ["UNKNOWN", "Categorical", "Features", "Head", "MultiLabel", "Regression"]
 
-from workshop_lib.models.heads.base import Features, Head
-from workshop_lib.models.heads.categorical import UNKNOWN, Categorical
-from workshop_lib.models.heads.multi_label import MultiLabel
-from workshop_lib.models.heads.regression import Regression
+from workshop_lib.models.heads.base import Features, Head, Regression
+from workshop_lib.models.heads.classes import UNKNOWN, Categorical, MultiLabel

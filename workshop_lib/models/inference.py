@@ -1,17 +1,11 @@
 """Predictions and embeddings of stored images, batch by batch."""
 
-__all__ = [
-    "EMBEDDINGS",
-    "embed",
-    "images_at_a_time",
-    "predict",
-    "predict_mean",
-]
+__all__ = ["EMBEDDINGS", "embed", "images_at_a_time", "predict", "predict_mean"]
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +13,7 @@ from torch import Tensor, nn
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.models.heads import Head
 from workshop_lib.models.model import PROJECTION, Model
-from workshop_lib.sample import METADATA, Sample, num_images, take
+from workshop_lib.sample import METADATA, Sample, num_images
 
 EMBEDDINGS = ("features", PROJECTION)
 Normalizer = Callable[[Sample], Sample]  # stored form -> normalised floats
@@ -28,12 +22,7 @@ _PIXELS = 256 * 64 * 64  # of all images of one forward pass
 
 
 def predict(
-    model: Model,
-    sensors: Sample,
-    normalize: Normalizer,
-    *,
-    batch_size: int | None = None,
-    index: Tensor | None = None,
+    model: Model, sensors: Sample, normalize: Normalizer, *, index: Tensor | None = None
 ) -> dict[str, Tensor]:
     """Compute what every head predicts, batch by batch, on the model's device.
 
@@ -46,7 +35,6 @@ def predict(
         sensors: N images by sensor as they are stored, uint8 or float, and metadata
             (N, M); on any device.
         normalize: fitted on the training images (`Normalize`).
-        batch_size: images per forward pass; None chooses by their size.
         index: (n,) positions of the images to predict; None for all. Unlike indexing
             beforehand, never copies more than a batch.
 
@@ -56,14 +44,15 @@ def predict(
         of a regression the numbers (N,). With `index` n rows.
 
     Raises:
-        WorkshopError: there are no images, or a batch size below 1.
+        WorkshopError: there are no images.
     """
+    heads = cast(dict[str, Head], dict(model.heads.items()))
 
     def answers(sample: Sample) -> dict[str, Tensor]:
         out = model(sample)
-        return {k: _answer(head, out[k]) for k, head in _heads(model)}
+        return {k: head.probabilities(out[k]).float() for k, head in heads.items()}
 
-    return _collect(answers, model, sensors, normalize, batch_size, index)
+    return _collect(answers, model, sensors, normalize, index)
 
 
 def predict_mean(
@@ -71,14 +60,13 @@ def predict_mean(
     views: Sequence[Sample],
     normalize: Normalizer,
     *,
-    batch_size: int | None = None,
     index: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """Average the predictions over several views of the same images.
 
     Args:
         views: at least one, each as the `sensors` of `predict`.
-        model, normalize, batch_size, index: as of `predict`.
+        model, normalize, index: as of `predict`.
 
     Returns:
         As `predict`.
@@ -86,10 +74,7 @@ def predict_mean(
     Raises:
         WorkshopError: as `predict`.
     """
-    found = [
-        predict(model, view, normalize, batch_size=batch_size, index=index)
-        for view in views
-    ]
+    found = [predict(model, view, normalize, index=index) for view in views]
     return {k: torch.stack([one[k] for one in found]).mean(dim=0) for k in found[0]}
 
 
@@ -99,13 +84,12 @@ def embed(
     normalize: Normalizer,
     which: Literal["features", "projection"] = "features",
     *,
-    batch_size: int | None = None,
     index: Tensor | None = None,
 ) -> Tensor:
     """Compute one vector per image, batch by batch, under the conditions of `predict`.
 
     Args:
-        model, sensors, normalize, batch_size, index: as of `predict`.
+        model, sensors, normalize, index: as of `predict`.
         which: "features" are what scene heads read; "projection" the unit vectors that
             contrastive losses compare, where the model has such a head.
 
@@ -117,19 +101,17 @@ def embed(
     """
     if which not in EMBEDDINGS:
         raise unknown_name("embedding", which, EMBEDDINGS)
-    if which == PROJECTION and model.projection is None:
+    head = model.projection if which == PROJECTION else nn.Identity()
+    if head is None:
         raise WorkshopError(
             "this model has no projection head: train with projection_dim=64, or look"
             " at its features instead."
         )
 
     def vectors(sample: Sample) -> dict[str, Tensor]:
-        vector = model.features(sample).vector  # (B, D)
-        if which == PROJECTION and model.projection is not None:
-            vector = model.projection(vector)
-        return {which: vector.float()}
+        return {which: head(model.features(sample).vector).float()}  # (B, D)
 
-    return _collect(vectors, model, sensors, normalize, batch_size, index)[which]
+    return _collect(vectors, model, sensors, normalize, index)[which]
 
 
 def images_at_a_time(sensors: Sample) -> int:
@@ -146,26 +128,20 @@ def _collect(
     model: nn.Module,
     sensors: Sample,
     normalize: Normalizer,
-    batch_size: int | None,
     index: Tensor | None,
 ) -> dict[str, Tensor]:
     """Apply `compute`, which calls the model, to normalised images; join the rows."""
-    total = num_images(sensors) if index is None else len(index)
-    if total == 0:
+    if index is None:
+        index = torch.arange(num_images(sensors))
+    if not len(index):
         raise WorkshopError("no images: give at least one of each sensor (N, C, H, W).")
-    size = images_at_a_time(sensors) if batch_size is None else batch_size
-    if size < 1:
-        raise WorkshopError(f"batch_size={size}: use at least 1, usually 256.")
-    parameter = next(model.parameters(), None)
-    device = torch.device("cpu") if parameter is None else parameter.device
+    device = next(model.parameters()).device
     if isinstance(normalize, nn.Module):
         normalize = copy.deepcopy(normalize).to(device)  # the caller's stays in place
     found: list[dict[str, Tensor]] = []
     with _evaluating(model), torch.inference_mode():
-        for first in range(0, total, size):
-            rows = slice(first, min(first + size, total))
-            part = take(sensors, rows) if index is None else _rows(sensors, index[rows])
-            part = {k: v.to(device, non_blocking=True) for k, v in part.items()}
+        for rows in index.split(images_at_a_time(sensors)):
+            part = {k: v[rows.to(v.device)].to(device) for k, v in sensors.items()}
             answers = compute({k: _interleaved(v) for k, v in normalize(part).items()})
             found.append({k: v.cpu() for k, v in answers.items()})  # maps fill a GPU
     return {k: torch.cat([one[k] for one in found]) for k in found[0]}
@@ -184,20 +160,6 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes:
             module.training = training
-
-
-def _heads(model: Model) -> Iterator[tuple[str, Head]]:
-    for name, head in model.heads.items():
-        assert isinstance(head, Head)  # `Model` takes nothing else
-        yield name, head
-
-
-def _answer(head: Head, out: Tensor) -> Tensor:
-    return head.probabilities(out) if head.class_shape else out.float()
-
-
-def _rows(sensors: Sample, index: Tensor) -> Sample:
-    return {k: v[index.to(v.device)] for k, v in sensors.items()}
 
 
 def _interleaved(images: Tensor) -> Tensor:

@@ -8,8 +8,8 @@ import torch
 from tests.models.common import COVER, SCENE, fused, sample, single
 from workshop_lib.augment.normalize import Normalize
 from workshop_lib.errors import WorkshopError
-from workshop_lib.models import HeadSpec
-from workshop_lib.models.predict import (
+from workshop_lib.models import HeadSpec, inference
+from workshop_lib.models.inference import (
     embed,
     images_at_a_time,
     predict,
@@ -51,10 +51,14 @@ def test_equals_the_plain_formula(model, stored, normalize):
     torch.testing.assert_close(probs.sum(1), torch.ones(7))
 
 
-@pytest.mark.parametrize("batch_size", [1, 3, 7, 100])
-def test_batch_size_changes_nothing(model, stored, normalize, batch_size):
-    found = predict(model, stored, normalize, batch_size=batch_size)["scene"]
-    torch.testing.assert_close(found, predict(model, stored, normalize)["scene"])
+@pytest.mark.parametrize("size", [1, 3, 7])
+def test_the_size_of_batches_changes_nothing(
+    model, stored, normalize, size, monkeypatch
+):
+    expected = predict(model, stored, normalize)["scene"]
+    monkeypatch.setattr(inference, "images_at_a_time", lambda sensors: size)
+    found = predict(model, stored, normalize)["scene"]
+    torch.testing.assert_close(found, expected)
 
 
 def test_each_module_gets_its_mode_back(model, stored, normalize):
@@ -63,19 +67,15 @@ def test_each_module_gets_its_mode_back(model, stored, normalize):
     frozen.eval()  # on purpose
     before = {k: v.clone() for k, v in model.state_dict().items()}
     predict(model, stored, normalize)
+    with pytest.raises(WorkshopError):  # five channels into a network for three
+        predict(model, {"rgb": torch.rand(2, 5, 8, 8)}, lambda x: x)
     assert model.training and model.heads.training and not frozen.training
     for name, value in model.state_dict().items():
         assert torch.equal(value, before[name])
 
 
-def test_the_mode_returns_after_an_error(model):
-    model.train()
-    with pytest.raises(WorkshopError):  # five channels into a network for three
-        predict(model, {"rgb": torch.rand(2, 5, 8, 8)}, lambda x: x)
-    assert model.training and model.encoder.training
-
-
-def test_every_head_answers_in_its_form():
+def test_every_head_answers_in_its_form(monkeypatch):
+    monkeypatch.setattr(inference, "images_at_a_time", lambda sensors: 2)
     heads = {
         **SCENE,
         **COVER,
@@ -85,7 +85,7 @@ def test_every_head_answers_in_its_form():
     model = fused("unet-4", heads)
     x = sample(5)
     x["s1"][1] = math.nan
-    found = predict(model, x, lambda batch: batch, batch_size=2)
+    found = predict(model, x, lambda batch: batch)
     shapes = {name: tuple(values.shape) for name, values in found.items()}
     assert shapes == {
         "scene": (5, 5),
@@ -102,9 +102,9 @@ def test_every_head_answers_in_its_form():
 
 def test_an_index_gives_what_a_copy_of_these_images_gives(model, stored, normalize):
     index = torch.tensor([5, 0, 6])
-    some = predict(model, stored, normalize, batch_size=2, index=index)["scene"]
+    some = predict(model, stored, normalize, index=index)["scene"]
     copied = {"rgb": stored["rgb"][index]}
-    again = predict(model, copied, normalize, batch_size=2)["scene"]
+    again = predict(model, copied, normalize)["scene"]
     assert torch.equal(some, again)
     with pytest.raises(WorkshopError, match="at least one"):
         predict(model, stored, normalize, index=index[:0])
@@ -117,26 +117,19 @@ def test_the_mean_of_views(model, stored, normalize):
     torch.testing.assert_close(both, (one + two) / 2)
 
 
-@pytest.mark.parametrize("projection_dim", [0, 5])
-def test_features_are_what_the_head_reads(stored, normalize, projection_dim):
-    model = single("small_cnn", projection_dim=projection_dim)
-    features = embed(model, stored, normalize, batch_size=3)
+def test_features_and_projections_are_those_of_the_heads(stored, normalize):
+    model = single("small_cnn", projection_dim=5)
+    features = embed(model, stored, normalize)
     assert features.shape == (7, 96)
     assert features.dtype == torch.float32 and not features.requires_grad
     with torch.no_grad():
         logits = model.heads["scene"].score[0](features)
+        projected = model.projection(features)
     expected = predict(model, stored, normalize)["scene"]
     torch.testing.assert_close(logits.softmax(1), expected, rtol=1e-4, atol=1e-5)
-    assert model.training  # back in its mode
-
-
-def test_projections_are_unit_vectors_from_the_head(stored, normalize):
-    model = single("small_cnn", projection_dim=5)
-    found = embed(model, stored, normalize, "projection", batch_size=4)
+    found = embed(model, stored, normalize, "projection")
+    torch.testing.assert_close(found, projected, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(found.norm(dim=1), torch.ones(7))
-    with torch.no_grad():
-        expected = model.projection(embed(model, stored, normalize))
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_wrong_requests_are_answered_in_words(model, stored, normalize):
@@ -144,8 +137,6 @@ def test_wrong_requests_are_answered_in_words(model, stored, normalize):
         embed(model, stored, normalize, "projection")
     with pytest.raises(WorkshopError, match="Did you mean 'features'"):
         embed(model, stored, normalize, "feature")
-    with pytest.raises(WorkshopError, match="batch_size=0"):
-        predict(model, stored, normalize, batch_size=0)
     with pytest.raises(WorkshopError, match="at least one"):
         predict(model, {"rgb": stored["rgb"][:0]}, normalize)
 

@@ -7,8 +7,8 @@ from torch.nn import functional as F
 
 from tests.models.common import count, images, single
 from workshop_lib.errors import WorkshopError
-from workshop_lib.models import PlainNet, ResNetCIFAR
-from workshop_lib.models.resnet import RESNETS, gradient_norms, resnet
+from workshop_lib.models import FCN, PlainNet, ResNetCIFAR
+from workshop_lib.models.residual import RESNETS, gradient_norms, resnet
 
 
 @pytest.mark.parametrize("depth", [8, 20, 56])
@@ -68,7 +68,7 @@ def test_other_depths_are_refused_in_words():
     with pytest.raises(WorkshopError, match="6n"):
         PlainNet(21, num_classes=2)
     with pytest.raises(WorkshopError, match="resnet18"):
-        resnet(3, "resnet19")
+        FCN("resnet19", num_classes=2)
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet50"])

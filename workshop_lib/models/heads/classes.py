@@ -1,6 +1,6 @@
-"""Head for one of K classes, per scene or per pixel."""
+"""Heads for classes: one of K per scene or per pixel, or any number of labels."""
 
-__all__ = ["UNKNOWN", "Categorical"]
+__all__ = ["UNKNOWN", "Categorical", "MultiLabel"]
 
 from collections.abc import Sequence
 
@@ -17,6 +17,13 @@ from workshop_lib.pixels import IGNORE, mean_iou, pixel_confusion
 
 UNKNOWN = -1  # the class of a scene that is not labelled; of a pixel: IGNORE
 _NO_LOSS = -100  # what F.cross_entropy leaves out
+
+
+def resize(maps: Tensor, size: Sequence[int]) -> Tensor:
+    """Resize maps bilinearly. Shape: (B, K, h, w) -> (B, K, H, W)."""
+    if maps.shape[2:] == tuple(size):
+        return maps
+    return F.interpolate(maps, size=tuple(size), mode="bilinear", align_corners=False)
 
 
 class Categorical(Head):
@@ -49,13 +56,6 @@ class Categorical(Head):
         class_weights: Tensor | None = None,
     ) -> None:
         super().__init__()
-        if num_classes < 1:
-            raise WorkshopError(f"num_classes={num_classes}: it must be at least 1.")
-        if loss != "cross_entropy" and not dense:
-            raise WorkshopError(
-                f"loss={loss!r} for a class per scene: use 'cross_entropy', or a dense"
-                " head."
-            )
         self.dense, self.num_classes = dense, num_classes
         self.class_shape = (num_classes,)
         self.best_by = "miou" if dense else "accuracy"
@@ -75,14 +75,9 @@ class Categorical(Head):
         if not self.dense:
             scores: Tensor = self.score[0](features.vector)
             return scores
-        if features.maps is None:
-            raise WorkshopError(
-                "a dense head on an encoder without maps: build the encoder with a"
-                " decoder ('unet' or 'fcn')."
-            )
         levels = [
-            _resize(score(maps), features.size)
-            for score, maps in zip(self.score, features.maps, strict=True)
+            resize(score(maps), features.size)
+            for score, maps in zip(self.score, features.maps or (), strict=True)
         ]
         return torch.stack(levels).sum(0) if len(levels) > 1 else levels[0]
 
@@ -134,15 +129,15 @@ class Categorical(Head):
         if not self.dense and self.num_classes > IGNORE:
             raise WorkshopError(f"{self.num_classes} classes: at most {IGNORE}.")
         confusion = pixel_confusion(truth, out.argmax(1), self.num_classes)
-        return {"confusion": confusion, **self._log_loss(out, target)}
+        return {"confusion": confusion, **self._sums(out, target)}
 
     def metrics(self, tally: dict[str, Tensor]) -> dict[str, float]:
         """Return accuracy, loss and macro F1 of scenes; mIoU of pixels."""
         counts = tally["confusion"].double()
-        right, known = counts.diag(), float(counts.sum())
+        right = counts.diag()
         figures = {
-            "accuracy": float(right.sum()) / known if known else float("nan"),
-            "loss": float(tally["loss"]) / known if known else float("nan"),
+            "accuracy": float(right.sum() / tally["known"]),
+            "loss": float(tally["loss"] / tally["known"]),
         }
         if self.dense:
             return {**figures, "miou": mean_iou(counts)}
@@ -150,8 +145,104 @@ class Categorical(Head):
         return {**figures, "f1": float(f1.mean())}
 
 
-def _resize(scores: Tensor, size: tuple[int, int]) -> Tensor:
-    """Enlarge scores bilinearly. Shape: (B, K, h, w) -> (B, K, H, W)."""
-    if scores.shape[2:] == size:
+class MultiLabel(Head):
+    """Any number of K labels per image; each is a question with two answers.
+
+    Two thresholds decide what is confident, as absent labels are far more frequent than
+    present ones: a label counts as absent below the first and as present above the
+    second. That is not one threshold on max(p, 1 - p). A method with thresholds of its
+    own (FlexMatch, FreeMatch, SoftMatch, AdaMatch) follows the two answers of each
+    label.
+
+    Args:
+        in_features: D.
+        num_classes: K.
+        thresholds: (0.05, 0.7) in Bernhard et al. 2024, arXiv:2404.18583; None for the
+            method's own threshold on max(p, 1 - p).
+    """
+
+    best_by = "f1_micro"
+
+    def __init__(
+        self,
+        in_features: int,
+        num_classes: int,
+        *,
+        thresholds: tuple[float, float] | None = (0.05, 0.7),
+    ) -> None:
+        super().__init__()
+        if thresholds is not None and not 0 <= thresholds[0] < thresholds[1] <= 1:
+            raise WorkshopError(
+                f"thresholds={thresholds}: give two probabilities, the lower one first."
+            )
+        self.num_classes, self.thresholds = num_classes, thresholds
+        self.class_shape = (2, num_classes)
+        self.score = nn.Linear(in_features, num_classes)
+        self.register_buffer("prior", uniform(self.class_shape))
+
+    def forward(self, features: Features) -> Tensor:
+        """Score the labels: (B, K)."""
+        scores: Tensor = self.score(features.vector)
         return scores
-    return F.interpolate(scores, size=size, mode="bilinear", align_corners=False)
+
+    def loss(self, out: Tensor, target: Tensor) -> Tensor:
+        """Return the binary cross-entropy of each label, (B, K)."""
+        scores, known = at_least_fp32(out), self.known(target)
+        target = target.where(known, 0).to(scores.dtype)
+        loss = F.binary_cross_entropy_with_logits(scores, target, reduction="none")
+        return loss * known
+
+    def known(self, target: Tensor) -> Tensor:
+        """Return where a label is known: not NaN, not -1."""
+        return target >= 0
+
+    def distribution(self, out: Tensor) -> Tensor:
+        """Return the probabilities of absent and present, (B, 2, K)."""
+        scores = at_least_fp32(out)
+        return torch.stack([torch.zeros_like(scores), scores], 1).softmax(dim=1)
+
+    def harden(self, probs: Tensor) -> tuple[Tensor, Tensor]:
+        """Return 0 or 1 for each label, and the probability of that answer."""
+        return (probs[:, 1] >= 0.5).to(probs.dtype), probs.amax(dim=1)
+
+    def soft_target(self, probs: Tensor) -> Tensor:
+        """Return the probability of each label, (B, K)."""
+        return probs[:, 1]
+
+    def confident(self, probs: Tensor, threshold: float) -> Tensor:
+        """Return 1 for labels below the lower or above the upper threshold."""
+        if self.thresholds is None:
+            return super().confident(probs, threshold)
+        low, high = self.thresholds
+        return ((probs[:, 1] <= low) | (probs[:, 1] >= high)).to(probs.dtype)
+
+    def fit(self, targets: Tensor) -> None:
+        """Set the prior to how frequent each label is among the labelled images."""
+        known = self.known(targets)
+        present = targets.where(known, 0).sum(0)
+        # One image of each answer added: a label never seen is rare, not impossible
+        frequency = (present + 1) / (known.sum(0) + 2)  # (K,)
+        self.prior.copy_(torch.stack([1 - frequency, frequency]))
+
+    def tally(self, out: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """Count hits, false alarms and misses of each label, (K,) each."""
+        known = self.known(target)
+        present, found = (target > 0.5) & known, (out >= 0) & known
+        return {
+            "hits": (present & found).sum(0),
+            "false_alarms": (~present & found).sum(0),
+            "misses": (present & ~found).sum(0),
+            "right": ((present == found) & known).sum(),
+            **self._sums(out, target),
+        }
+
+    def metrics(self, tally: dict[str, Tensor]) -> dict[str, float]:
+        """Return micro and macro F1, accuracy over all labels, and the loss."""
+        hits = tally["hits"].double()
+        pairs = 2 * hits + tally["false_alarms"] + tally["misses"]  # (K,)
+        return {
+            "f1_micro": float(2 * hits.sum() / pairs.sum().clamp_min(1)),
+            "f1_macro": float((2 * hits / pairs.clamp_min(1)).mean()),
+            "accuracy": float(tally["right"] / tally["known"]),
+            "loss": float(tally["loss"] / tally["known"]),
+        }
