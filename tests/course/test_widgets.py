@@ -13,7 +13,7 @@ import torch
 from matplotlib import image as mpl_image
 
 from workshop_lib.course import widgets
-from workshop_lib.course.widgets import confusion, live, strength, threshold
+from workshop_lib.course.widgets import augmentation, live, threshold
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.embeddings import Embeddings
@@ -222,37 +222,31 @@ def test_every_control_redraws(make, name, kernel):
 
 def test_sensor_picture_shows_what_is_missing(answers, pairs):
     still = widgets.sensor_browser(answers, pairs)
-    assert "missing: s1" in describe(still)
     s2, s1, bars = still.axes
     assert s1.texts[0].get_text() == "missing" and not s2.texts
     assert len(bars.patches) == 2 * K
-    for wrong, what in (("s3", 0), ("s1", 3), ("s1", -1)):
-        with pytest.raises(WorkshopError):
-            widgets.sensor_picture(answers, pairs, wrong, what)
-    alone = replace(pairs, modalities={})
-    with pytest.raises(WorkshopError, match="give images of s2 with s1"):
-        widgets.sensor_picture(answers, alone, "s1", 0)
-    with pytest.raises(WorkshopError, match="missing sensor"):
+    with pytest.raises(WorkshopError, match="images of s2 with s1"):
+        widgets.sensor_browser(answers, replace(pairs, modalities={}))
+    with pytest.raises(WorkshopError, match="0 answers"):
         widgets.sensor_browser({}, pairs)
 
 
 @pytest.mark.parametrize("reflectance", [False, True])
 def test_every_change_at_every_strength(scenes, reflectance):
     images = 0.3 * drawn(2, 2, 4, 8, 8) if reflectance else scenes.images
-    names = widgets.operations(images)
-    assert {"rotate", "cutout"} < set(names) and len(names) >= 7
+    names = set(augmentation._ranges(images))
+    assert {"rotate", "cutout"} < names and len(names) >= 7
     assert ("haze" in names) == reflectance and ("hue" in names) != reflectance
+    floats = images if reflectance else images / 255
     for name in names:
-        nothing, changed = (
-            strength._change(images, name, amount)[0] for amount in (0, 1)
-        )
-        floats = images if reflectance else images / 255
+        nothing, changed = (augmentation._change(images, name, s)[0] for s in (0, 1))
         assert torch.allclose(nothing, floats, atol=1e-6), name
         assert (changed - floats).abs().mean() > 0.01, name
 
 
 def test_photographs_look_as_they_are(scenes):
-    shown = strength._screen(strength._change(scenes.images, "hue", 0)[0], scenes.bands)
+    unchanged, _ = augmentation._change(scenes.images, "hue", 0)
+    shown = [cell.picture for cell in augmentation._cells(unchanged, scenes.bands)]
     assert np.array_equal(shown, scenes.images.permute(0, 2, 3, 1).numpy())
 
 
@@ -272,14 +266,14 @@ def test_threshold_counts_as_the_loss_does(predictions):
 
 def test_pixels_are_counted_as_the_loss_counts_them(pseudo_maps, masks):
     names = ("field", "water")
-    picture = widgets.pseudo_map_picture(pseudo_maps, masks, names, 0.7)
+    picture = widgets.pseudo_map_slider(pseudo_maps, masks, names, 0.7)
     # Of 7 known rows 3 are confident, and the left half of each is right
     words = "Threshold 0.70: 43 % of the pixels used, 50 % of these right"
     assert describe(picture).startswith(words) and "step 20" in describe(picture)
     shown = picture.axes[2].images[0].get_array()  # truth of both tiles, then these
     assert (np.asarray(shown)[4:] == len(names)).all()  # white
     assert (np.asarray(shown)[:4] == 0).all()
-    words = describe(widgets.pseudo_map_picture(pseudo_maps, masks, names, 0.95))
+    words = describe(widgets.pseudo_map_slider(pseudo_maps, masks, names, 0.95))
     assert words.startswith("Threshold 0.95: no pixel used.")
 
 
@@ -288,28 +282,20 @@ def test_no_share_is_drawn_of_a_handful_of_images():
     probs = torch.stack([sure, 1 - sure], dim=1)
     labels = (torch.arange(100) >= 98).long()  # the two surest are wrong
     picture = widgets.threshold_picture(probs, labels, 0.99)
-    used, right = picture.axes[0].lines[:2]
+    used, _, right, marked = picture.axes[0].lines[:4]
     counts, drawn_at = used.get_ydata(), np.isfinite(right.get_ydata())
     assert drawn_at.any() and not drawn_at.all()
     assert (drawn_at == (counts >= 20)).all()  # of 100 images, a per cent is one
     assert "2 of 100 used, too few to judge" in describe(picture)
-    squares = [line for line in picture.axes[0].lines if line.get_marker() == "s"]
-    assert not squares
+    assert np.isnan(marked.get_ydata()).all()
     picture = widgets.threshold_picture(probs, labels, 0.6)
-    assert [line.get_marker() for line in picture.axes[0].lines].count("s") == 1
+    assert np.isfinite(picture.axes[0].lines[3].get_ydata()).all()
     assert "80 % used, 98 % of these right" in describe(picture)
 
 
-def test_confusion_pictures_are_those_of_the_names(predictions, scenes):
-    chosen = torch.tensor([0, 5])
-    places = confusion._places(predictions, scenes, chosen)
-    assert places.tolist() == [N - 1, N - 6]
+def test_images_that_were_not_evaluated_are_refused(predictions, scenes):
     with pytest.raises(WorkshopError, match="not in these scenes"):
-        widgets.confusion_picture(
-            predictions, scenes.subset(list(range(1, 9))), "Forest", "Forest"
-        )
-    with pytest.raises(WorkshopError, match="Did you mean 'Forest'"):
-        widgets.confusion_picture(predictions, scenes, "Forrest", "Port")
+        widgets.confusion_browser(predictions, scenes.subset(list(range(1, 9))))
 
 
 def test_maps_for_a_few_perplexities():
@@ -326,27 +312,19 @@ def test_maps_for_a_few_perplexities():
         widgets.perplexity_maps(embeddings, (3, 30), most=40)
 
 
-def test_what_cannot_be_drawn(scenes, maps, pseudo_maps, masks):
+def test_what_cannot_be_drawn(scenes, pseudo_maps, masks):
     for bad in (scenes.images[0], scenes.images[:0]):
         with pytest.raises(WorkshopError, match="at least one image"):
-            widgets.strength_grid(bad, scenes.bands)
-    with pytest.raises(WorkshopError, match="unknown change"):
-        widgets.strength_picture(scenes.images, scenes.bands, "rotat", 0.5)
-    with pytest.raises(WorkshopError, match="strength=2"):
-        widgets.strength_picture(scenes.images, scenes.bands, "rotate", 2)
-    with pytest.raises(WorkshopError, match="there are maps of 5, 9"):
-        widgets.perplexity_picture(maps, NAMES, 7)
-    with pytest.raises(WorkshopError, match="no maps"):
-        widgets.perplexity_slider({}, NAMES)
+            widgets.strength_sliders(bad, scenes.bands)
     nothing = PseudoMaps(torch.tensor([0]))
     with pytest.raises(WorkshopError, match="finished run"):
-        widgets.pseudo_map_picture(nothing, masks, NAMES, 0.5)
+        widgets.pseudo_map_slider(nothing, masks, NAMES)
     with pytest.raises(WorkshopError, match="masks of the scenes"):
-        widgets.pseudo_map_picture(pseudo_maps, masks[:3], NAMES, 0.5)
+        widgets.pseudo_map_slider(pseudo_maps, masks[:3], NAMES)
 
 
 def test_the_picture_in_the_page_is_a_png(scenes):
-    figure = widgets.strength_picture(scenes.images[:1], scenes.bands, "zoom", 1)
+    figure = widgets.strength_sliders(scenes.images[:1], scenes.bands)
     page = live._as_html(figure)
     found = re.search(r'src="data:image/png;base64,([^"]+)"', page)
     assert found

@@ -1,6 +1,6 @@
 """Pictures with controls in a live kernel, and still pictures elsewhere."""
 
-__all__ = ["Control", "choice", "is_live", "picture_with"]
+__all__ = ["Control", "choice", "is_live", "picture_with", "slider"]
 
 import html
 import importlib.util
@@ -21,33 +21,25 @@ class Control(NamedTuple):
 
     Args:
         kind: "Dropdown", "FloatSlider", "IntSlider" or "SelectionSlider".
-        label: shown beside it.
         value: at first.
-        options: of that kind, e.g. min and max.
+        options: of that kind, e.g. description, min and max.
     """
 
     kind: str
-    label: str
     value: Any
     options: Mapping[str, Any]
-
-    def make(self) -> Any:
-        """Return the widget; a slider redraws when it is released."""
-        import ipywidgets
-
-        released = {"continuous_update": False, "layout": {"width": "32rem"}}
-        return getattr(ipywidgets, self.kind)(
-            value=self.value,
-            description=self.label,
-            style={"description_width": "initial"},  # no label is cut off
-            **self.options,
-            **(released if "Slider" in self.kind else {}),
-        )
 
 
 def choice(label: str, options: Sequence[str], value: str = "") -> Control:
     """Describe a list to choose from; by default its first option is selected."""
-    return Control("Dropdown", label, value or options[0], {"options": options})
+    given = {"description": label, "options": options}
+    return Control("Dropdown", value or options[0], given)
+
+
+def slider(kind: str, label: str, value: Any, **options: Any) -> Control:
+    """Describe a slider of a kind of ipywidgets; it redraws when it is released."""
+    released = {"continuous_update": False, "layout": {"width": "32rem"}}
+    return Control(kind, value, {"description": label, **released, **options})
 
 
 def is_live() -> bool:
@@ -84,7 +76,11 @@ def picture_with(
         return still() if still else draw(**first)
     import ipywidgets
 
-    widgets = {name: control.make() for name, control in controls.items()}
+    whole = {"description_width": "initial"}  # no label is cut off
+    widgets = {
+        name: getattr(ipywidgets, kind)(value=value, style=whole, **options)
+        for name, (kind, value, options) in controls.items()
+    }
     picture = ipywidgets.HTML()
 
     def redraw(_: Any = None) -> None:

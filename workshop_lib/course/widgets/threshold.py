@@ -1,11 +1,6 @@
 """Confidence threshold: pseudo-labels used and right, of scenes and of pixels."""
 
-__all__ = [
-    "pseudo_map_picture",
-    "pseudo_map_slider",
-    "threshold_picture",
-    "threshold_slider",
-]
+__all__ = ["pseudo_map_slider", "threshold_picture", "threshold_slider"]
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from workshop_lib.course.widgets.live import Control, picture_with
+from workshop_lib.course.widgets.live import Control, picture_with, slider
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.metrics import check_predictions
 from workshop_lib.pixels import IGNORE
 from workshop_lib.plots import AccessibleFigure, mask_grid
-from workshop_lib.plots.style import INK, PALETTE, house_style, new_axes
+from workshop_lib.plots.style import INK, PALETTE, house_style, light_grid, new_axes
 from workshop_lib.training.pseudo_labels import PseudoMaps
 
 _FEWEST = 20  # images, from which on a percentage means something
@@ -39,7 +34,7 @@ def threshold_slider(probs: Tensor, labels: Tensor) -> Any:
     """
     return picture_with(
         lambda threshold: threshold_picture(probs, labels, threshold),
-        {"threshold": _slider(0.95)},
+        {"threshold": _control(0.95)},
     )
 
 
@@ -61,29 +56,29 @@ def threshold_picture(
         WorkshopError: shapes do not fit, or a label is out of range.
     """
     check_predictions(probs, labels, probs.shape[-1])
-    steps = torch.linspace(0, 1, 101)
-    counts, right = _counts(probs.cpu(), labels.cpu(), steps)
-    few = counts < _FEWEST
-    marked = _counts(probs.cpu(), labels.cpu(), torch.tensor([threshold]))
-    (count,), (correct,) = (values.tolist() for values in marked)
-    words = _in_words(int(count), correct, len(labels))
+    steps = torch.cat([torch.linspace(0, 1, 101), torch.tensor([threshold])])
+    used, right = _counts(probs.cpu(), labels.cpu(), steps)
+    rates = 100 * used / len(labels)
+    enough = right.masked_fill(used < _FEWEST, torch.nan)
+    words = "no image used"
+    if used[-1] >= _FEWEST:
+        words = f"{rates[-1]:.0f} % used, {right[-1]:.0f} % of these right"
+    elif used[-1] > 0:
+        words = f"{used[-1]:.0f} of {len(labels):,} used, too few to judge"
     figure, axes = new_axes(7.2, 4.5)
-    blue, vermilion = PALETTE["blue"], PALETTE["vermilion"]
-    rates = 100 * counts / len(labels)
-    axes.plot(steps, rates, color=blue, label="used (mask rate)")
-    axes.plot(
-        steps, right.masked_fill(few, torch.nan), color=vermilion, linestyle="--",
-        label="right, of those used",
-    )  # fmt: skip
+    for values, colour, marker, dash, label in (
+        (rates, "blue", "o", "-", "used (mask rate)"),
+        (enough, "vermilion", "s", "--", "right, of those used"),
+    ):
+        style: dict[str, Any] = {"color": PALETTE[colour], "linestyle": dash}
+        axes.plot(steps[:-1], values[:-1], label=label, **style)
+        axes.plot([threshold], [values[-1]], marker, markersize=9, **style)
     axes.axvline(threshold, color=INK, linewidth=1.5, linestyle=":")
-    axes.plot([threshold], [100 * count / len(labels)], "o", color=blue, markersize=9)
-    if count >= _FEWEST:
-        axes.plot([threshold], [correct], "s", color=vermilion, markersize=9)
     axes.set_title(f"Threshold {threshold:.2f}: {words}")
-    axes.set(xlabel="confidence threshold", ylabel="share (%)", ylim=(0, 104))
-    axes.set_xlim(0, 1.01)
+    axes.set(xlabel="confidence threshold", ylabel="share (%)")
+    axes.set(xlim=(0, 1.01), ylim=(0, 104))
     axes.legend(loc="lower left")
-    axes.grid(axis="y", color="#e4e7eb", linewidth=1)
+    light_grid(axes)
     figure.alt = (
         f"Of {len(labels):,} unlabelled images, threshold {threshold:.2f}: {words}."
         f" At threshold 0 all are used and {right[0]:.0f} % are right."
@@ -102,17 +97,9 @@ def _counts(probs: Tensor, labels: Tensor, steps: Tensor) -> tuple[Tensor, Tenso
     return used, 100 * (mask & (guess == labels)).sum(dim=1) / used
 
 
-def _in_words(count: int, right: float, images: int) -> str:
-    if count == 0:
-        return "no image used"
-    if count < _FEWEST:
-        return f"{count} of {images:,} used, too few to judge"
-    return f"{100 * count / images:.0f} % used, {right:.0f} % of these right"
-
-
-def _slider(value: float) -> Control:
+def _control(value: float) -> Control:
     ends = {"min": 0.0, "max": 1.0, "step": 0.01}
-    return Control("FloatSlider", "confidence threshold", value, ends)
+    return slider("FloatSlider", "confidence threshold", value, **ends)
 
 
 def pseudo_map_slider(
@@ -120,34 +107,17 @@ def pseudo_map_slider(
 ) -> Any:
     """Move the confidence threshold over the maps of a few unlabelled tiles.
 
+    The picture has the truth of the tiles, and below it the confident pseudo-labels.
+
     Args:
         maps: `Run.pseudo_maps()`; the last step is shown.
         masks: (N, H, W) true maps of all scenes, which training never sees.
         class_names: K names.
-        threshold: of the slider at first, 0 to 1.
+        threshold: of the slider at first, 0 to 1: least confidence of a pixel that is
+            used.
 
     Returns:
         A widget, or without a live kernel the picture at that threshold.
-
-    Raises:
-        WorkshopError: there are no maps, or masks of other scenes.
-    """
-    return picture_with(
-        lambda threshold: pseudo_map_picture(maps, masks, class_names, threshold),
-        {"threshold": _slider(threshold)},
-    )
-
-
-def pseudo_map_picture(
-    maps: PseudoMaps, masks: Tensor, class_names: Sequence[str], threshold: float
-) -> AccessibleFigure:
-    """Draw the truth of the tiles, and below it the confident pseudo-labels.
-
-    Args:
-        maps: `Run.pseudo_maps()`; the last step is shown.
-        masks: (N, H, W) true maps of all scenes.
-        class_names: K names.
-        threshold: least confidence of a pixel that is used, 0 to 1.
 
     Raises:
         WorkshopError: there are no maps, or masks of other scenes.
@@ -158,25 +128,27 @@ def pseudo_map_picture(
             " finished run, and the masks of the scenes that it was trained on."
         )
     truth = masks[maps.index].cpu()  # (n, H, W)
-    confident = maps.sure[-1].float() >= 100 * threshold
-    shown = maps.maps[-1].masked_fill(~confident, IGNORE)  # (n, H, W)
-    words = _pixels_in_words(truth, maps.maps[-1], confident)
-    figure = mask_grid(
-        {
-            f"tile {k}": torch.stack(pair)
-            for k, pair in enumerate(zip(truth, shown, strict=True), 1)
-        },
-        class_names,
-        row_names=("truth", "pseudo-labels"),
-        nothing="not sure",
-        title=f"Threshold {threshold:.2f}: {words}",
-    )
-    figure.alt = (
-        f"Threshold {threshold:.2f}: {words}. Above: the true maps of {len(truth)}"
-        " unlabelled tiles. Below: their pseudo-labels after step"
-        f" {maps.steps[-1]}, white where the network is not confident."
-    )
-    return figure
+
+    def draw(threshold: float) -> AccessibleFigure:
+        confident = maps.sure[-1].float() >= 100 * threshold
+        shown = maps.maps[-1].masked_fill(~confident, IGNORE)  # (n, H, W)
+        words = _pixels_in_words(truth, maps.maps[-1], confident)
+        pairs = enumerate(zip(truth, shown, strict=True), 1)
+        figure = mask_grid(
+            {f"tile {k}": torch.stack(pair) for k, pair in pairs},
+            class_names,
+            row_names=("truth", "pseudo-labels"),
+            nothing="not sure",
+            title=f"Threshold {threshold:.2f}: {words}",
+        )
+        figure.alt = (
+            f"Threshold {threshold:.2f}: {words}. Above: the true maps of {len(truth)}"
+            " unlabelled tiles. Below: their pseudo-labels after step"
+            f" {maps.steps[-1]}, white where the network is not confident."
+        )
+        return figure
+
+    return picture_with(draw, {"threshold": _control(threshold)})
 
 
 def _pixels_in_words(truth: Tensor, found: Tensor, confident: Tensor) -> str:

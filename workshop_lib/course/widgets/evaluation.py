@@ -1,0 +1,234 @@
+"""Units 05 to 07: what a trained network mixes up, how it sees, and what it needs."""
+
+__all__ = [
+    "confusion_browser",
+    "perplexity_maps",
+    "perplexity_slider",
+    "sensor_browser",
+]
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from workshop_lib.course.widgets.live import choice, picture_with, slider
+from workshop_lib.data.dataset import known_sensors
+from workshop_lib.data.scenes import Scenes
+from workshop_lib.errors import WorkshopError
+from workshop_lib.evaluation.embeddings import Embeddings
+from workshop_lib.evaluation.predictions import Predictions
+from workshop_lib.evaluation.projection import sample_per_class, tsne
+from workshop_lib.plots import (
+    AccessibleFigure,
+    Panel,
+    embedding_grid,
+    gallery,
+    sar_to_display,
+    to_display,
+)
+from workshop_lib.plots.display import frame
+from workshop_lib.plots.style import INK, PALETTE, house_style, new_axes
+
+# What is missing -> which network -> (N, K) probabilities of all images
+Answers = Mapping[str, Mapping[str, Tensor]]
+
+_MOST = 12  # pictures of one cell of the confusion matrix
+_LOOKS = (("blue", ""), ("orange", "//"))  # colour and hatching of each network
+_PERPLEXITIES = (2, 5, 15, 30, 50)
+
+
+def confusion_browser(predictions: Predictions, scenes: Scenes) -> Any:
+    """Choose a true and a predicted class, and show its images, most confident first.
+
+    Args:
+        predictions: of an evaluated run, `Predictions.load(run.folder /
+            "predictions.npz")`.
+        scenes: contain these images, by name.
+
+    Returns:
+        A widget of two lists, or without a live kernel the picture of the most common
+        mistake.
+
+    Raises:
+        WorkshopError: an image is not in the scenes.
+    """
+    names, K = predictions.class_names, len(predictions.class_names)
+    place = {name: i for i, name in enumerate(scenes.names)}
+    missing = [name for name in predictions.names if name not in place]
+    if missing:
+        raise WorkshopError(
+            f"{missing[0]!r} was predicted but is not in these scenes: give the scenes"
+            " that the run was evaluated on."
+        )
+    guess = predictions.probs.argmax(dim=1)  # (N,)
+    cells = (predictions.truth * K + guess).bincount(minlength=K * K).view(K, K)
+    common = divmod(int(cells.clone().fill_diagonal_(0).argmax()), K)
+
+    @house_style()
+    def draw(true: str, predicted: str) -> AccessibleFigure:
+        row, column = names.index(true), names.index(predicted)
+        found = ((predictions.truth == row) & (guess == column)).nonzero().flatten()
+        of_class = int(cells[row].sum())
+        title = f"{true}, predicted {predicted}: {len(found)} of {of_class}"
+        if len(found) == 0:
+            return _nothing(title)
+        order = predictions.probs[found].amax(dim=1).argsort(descending=True)
+        chosen = found[order[:_MOST]]
+        images = scenes.images[[place[predictions.names[i]] for i in chosen.tolist()]]
+        truth, probs = predictions.truth[chosen], predictions.probs[chosen]
+        return gallery(images, scenes.bands, truth, probs, names, title=title)
+
+    return picture_with(
+        draw,
+        {
+            "true": choice("true class", names, names[common[0]]),
+            "predicted": choice("predicted class", names, names[common[1]]),
+        },
+    )
+
+
+def _nothing(title: str) -> AccessibleFigure:
+    figure, axes = new_axes(6.0, 1.6)
+    axes.axis("off")
+    axes.set_title(title)
+    axes.text(0, 0.5, "No image: this mistake was not made.", color=INK)
+    figure.alt = f"{title}: no image."
+    return figure
+
+
+def perplexity_maps(
+    embeddings: Embeddings,
+    perplexities: Sequence[int] = _PERPLEXITIES,
+    *,
+    most: int = 400,
+    seed: int = 0,
+) -> dict[int, Panel]:
+    """Compute a t-SNE map for each perplexity, ahead of the slider.
+
+    400 images take one to three seconds per map on a CPU core, too long to wait for at
+    each move of a slider.
+
+    Args:
+        embeddings: what to map.
+        perplexities: neighbours that an image attends to; above a third of the images
+            they would all be the same.
+        most: images drawn, evenly from all classes.
+        seed: of the choice of images and of t-SNE.
+
+    Raises:
+        WorkshopError: no perplexity, or one too large for so few images.
+    """
+    chosen = sample_per_class(embeddings.labels, most, seed)
+    vectors, labels = embeddings.vectors[chosen], embeddings.labels[chosen]
+    highest = (len(chosen) - 1) / 3
+    if not perplexities or max(perplexities) > highest:
+        raise WorkshopError(
+            f"perplexities {list(perplexities)} for {len(chosen)} images: give at least"
+            f" one, none above {highest:.0f}, a third of the images."
+        )
+    return {
+        p: Panel(f"perplexity {p}", tsne(vectors, seed=seed, perplexity=p), labels)
+        for p in perplexities
+    }
+
+
+def perplexity_slider(maps: Mapping[int, Panel], class_names: Sequence[str]) -> Any:
+    """Slide through the maps made by `perplexity_maps`.
+
+    Returns:
+        A widget, or without a live kernel all maps side by side.
+    """
+    several = sorted(maps)
+    middle, title = several[len(several) // 2], "Where the network puts the images"
+    control = slider(
+        "SelectionSlider", "perplexity (neighbours)", middle, options=several
+    )
+    whole = "One embedding, several perplexities"
+    return picture_with(
+        lambda perplexity: embedding_grid([maps[perplexity]], class_names, title=title),
+        {"perplexity": control},
+        lambda: embedding_grid(list(maps.values()), class_names, title=whole),
+    )
+
+
+def sensor_browser(answers: Answers, scenes: Scenes) -> Any:
+    """Choose a patch and the missing sensor, and compare two networks' predictions.
+
+    Args:
+        answers: by what is missing ("nothing", "s1", "s2") and by the network's name,
+            probabilities (N, K) of the images of `scenes`.
+        scenes: images of Sentinel-2, with Sentinel-1 among their modalities.
+
+    Returns:
+        A widget, or without a live kernel the first patch without the sensor that is
+        last in `answers`.
+
+    Raises:
+        WorkshopError: there are no answers, or other images than Sentinel-2 with
+            Sentinel-1.
+    """
+    known, names = known_sensors(scenes), list(answers)
+    if not names or not {"s2", "s1"} <= set(known):
+        raise WorkshopError(
+            f"{len(names)} answers about images of {', '.join(known)}: give some, and"
+            " images of s2 with s1."
+        )
+    patches = slider("IntSlider", "patch", 0, min=0, max=len(scenes) - 1)
+    return picture_with(
+        lambda missing, patch: _draw_patch(answers, scenes, missing, patch),
+        {"missing": choice("missing", names), "patch": patches},
+        lambda: _draw_patch(answers, scenes, names[-1], 0),
+    )
+
+
+@house_style()
+def _draw_patch(
+    answers: Answers, scenes: Scenes, missing: str, patch: int
+) -> AccessibleFigure:
+    """Draw a patch as the networks see it, and their probabilities of each class."""
+    one, true = slice(patch, patch + 1), scenes.class_names[int(scenes.labels[patch])]
+    seen = {
+        "s2": ("Sentinel-2", to_display(scenes.images[one], scenes.bands)[0]),
+        "s1": ("Sentinel-1", sar_to_display(scenes.modalities["s1"][one])[0]),
+    }
+    figure = AccessibleFigure(figsize=(10, 4.6))
+    grid = figure.add_gridspec(2, 2, width_ratios=(1, 3))
+    for row, (name, (title, picture)) in enumerate(seen.items()):
+        axes = figure.add_subplot(grid[row, 0])
+        gone = name == missing
+        frame(axes, np.full_like(picture, 255) if gone else picture, INK)
+        axes.set_title(title, fontsize=12, loc="center", fontweight="normal")
+        if gone:
+            axes.text(0.5, 0.5, "missing", transform=axes.transAxes, ha="center")
+    bars, told = figure.add_subplot(grid[:, 1]), answers[missing]
+    probs = {network: 100 * every[patch] for network, every in told.items()}
+    said = _draw_bars(bars, probs, scenes.class_names, true)
+    figure.legend(loc="outside lower center", ncols=1, fontsize=12)
+    figure.suptitle(f"True class: {true}; missing: {missing}", x=0.01, ha="left",
+                    fontsize=15, fontweight="bold")  # fmt: skip
+    figure.alt = f"Patch {patch}, {true}, missing: {missing}. {' '.join(said)}"
+    return figure
+
+
+def _draw_bars(
+    axes: Any, probs: Mapping[str, Tensor], names: Sequence[str], true: str
+) -> list[str]:
+    """Draw a bar per class and network, (K,) per cent; return predictions in words."""
+    places, height, words = np.arange(len(names)), 0.8 / len(probs), []
+    for k, (network, values) in enumerate(probs.items()):
+        colour, hatch = _LOOKS[k % len(_LOOKS)]
+        guess = int(values.argmax())
+        sign = "right" if names[guess] == true else "wrong"
+        said = f"{network}: {names[guess]} ({values[guess]:.0f} %), {sign}"
+        axes.barh(
+            places + (k - (len(probs) - 1) / 2) * height, values.numpy(), height,
+            label=said, color=PALETTE[colour], hatch=hatch, edgecolor=INK,
+            linewidth=0.6,
+        )  # fmt: skip
+        words.append(f"{said}.")
+    axes.set_yticks(places, [f"{n} ✓" if n == true else n for n in names])
+    axes.invert_yaxis()
+    axes.set(xlabel="how likely the network finds the class (%)", xlim=(0, 100))
+    return words
