@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.feature_information import far_away, features, worth
 from workshop_lib.data.mini_eo import BANDS, mini_eo
-from workshop_lib.data.mini_eo.acquisition import REGIONS, draw_acquisition
+from workshop_lib.data.mini_eo.landscape import REGIONS, draw_acquisition
 from workshop_lib.data.mini_eo.rng import CounterRNG
 from workshop_lib.data.scenes import Scenes
 

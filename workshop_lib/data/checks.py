@@ -4,7 +4,7 @@ __all__ = ["check_scenes", "images_from", "labels_from"]
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,124 +30,122 @@ def check_scenes(scenes: "Scenes") -> None:
     Raises:
         WorkshopError: the first thing that is wrong; see `Scenes`.
     """
-    for check in (_images, _labels, _names, _masks, _extras, _not_finite):
-        for problem in check(scenes):
-            raise WorkshopError(problem)
+    _check_images(scenes.images, scenes.bands)
+    _check_labels(scenes.labels, len(scenes), scenes.class_names)
+    _check_names(scenes.names, len(scenes))
+    n, _, H, W = scenes.images.shape
+    if scenes.masks is not None:
+        _check_masks(scenes.masks, (n, H, W), scenes.mask_names)
+    for name, values in scenes.modalities.items():
+        _require(
+            values.ndim == 4 and len(values) == n and values.dtype == torch.float32,
+            f"modality {name!r} {_given(values)}: give ({n}, channels, height, width)"
+            " float32.",
+        )
+        channels = [f"channel {c}" for c in range(values.shape[1])]
+        _check_finite(f"modality {name!r}", values, channels, scenes.names)
+    for name, values in scenes.metadata.items():
+        _require(
+            values.ndim in (1, 2) and len(values) == n,
+            f"metadata {name!r} {_given(values)}: give ({n},) or ({n}, k).",
+        )
+    _check_finite("images", scenes.images, scenes.bands, scenes.names)
+
+
+def _require(fits: bool, message: str) -> None:
+    if not fits:
+        raise WorkshopError(message)
 
 
 def _given(values: Tensor) -> str:
     return f"of shape {tuple(values.shape)} and type {values.dtype}"
 
 
-def _images(scenes: "Scenes") -> Iterator[str]:
-    images, bands = scenes.images, scenes.bands
-    if images.ndim != 4 or images.dtype not in (torch.uint8, torch.float32):
-        yield (
-            f"images {_given(images)}: give (N, C, H, W), uint8 for RGB or float32 for"
-            " reflectances."
-        )
-    if images.shape[1] != len(bands) or len(set(bands)) != len(bands):
-        yield (
-            f"images with {images.shape[1]} channels and the bands {', '.join(bands)}:"
-            " give one name per channel, all different."
-        )
-    if images.dtype == torch.uint8 and images.shape[1] != 3:
-        yield (
-            f"uint8 images with {images.shape[1]} channels: 8-bit images are RGB. Give"
-            " other bands as float32 reflectances."
-        )
-    if 0 in images.shape[2:]:
-        yield f"images {_given(images)}: give at least 1x1 pixels."
+def _check_images(images: Tensor, bands: Sequence[str]) -> None:
+    given = f"images {_given(images)}"
+    _require(
+        images.ndim == 4 and images.dtype in (torch.uint8, torch.float32),
+        f"{given}: give (N, C, H, W), uint8 for RGB or float32 for reflectances.",
+    )
+    C = images.shape[1]
+    _require(
+        C == len(bands) == len(set(bands)),
+        f"images with {C} channels and the bands {', '.join(bands)}: give one name per"
+        " channel, all different.",
+    )
+    _require(
+        images.dtype != torch.uint8 or C == 3,
+        f"{given}: 8-bit images are RGB. Give other bands as float32 reflectances.",
+    )
+    _require(0 not in images.shape[2:], f"{given}: give at least 1x1 pixels.")
 
 
-def _labels(scenes: "Scenes") -> Iterator[str]:
-    labels, n, K = scenes.labels, len(scenes.images), len(scenes.class_names)
-    if labels.shape not in ((n,), (n, K)) or labels.dtype != torch.int64:
-        yield (
-            f"labels {_given(labels)} for {n} images: give ({n},) int64, one class"
-            f" number per image, or ({n}, {K}) int64, 1 for each class in the image."
-        )
-    if len(set(scenes.class_names)) < K or not K:
-        names = ", ".join(map(repr, scenes.class_names)) or "(none)"
-        yield f"class names {names}: give at least one, all different."
+def _check_labels(labels: Tensor, n: int, class_names: Sequence[str]) -> None:
+    K = len(class_names)
+    _require(
+        labels.shape in ((n,), (n, K)) and labels.dtype == torch.int64,
+        f"labels {_given(labels)} for {n} images: give ({n},) int64, one class number"
+        f" per image, or ({n}, {K}) int64, 1 for each class in the image.",
+    )
+    _require(
+        0 < K == len(set(class_names)),
+        f"class names {', '.join(class_names) or '(none)'}: give at least one, all"
+        " different.",
+    )
     single = labels.ndim == 1
     least, most = (-1, K - 1) if single else (0, 1)
-    outside = ((labels < least) | (labels > most)).nonzero()
-    if len(outside):
-        first = tuple(outside[0].tolist())
-        meaning = f"the {K} classes (-1: not known)" if single else "no and yes"
-        yield (
-            f"{len(outside)} labels are outside 0 to {most}, {meaning}; the first is"
-            f" {int(labels[first])}, of image {first[0]}."
+    meaning = f"the {K} classes (-1: not known)" if single else "no and yes"
+    for row, *rest in ((labels < least) | (labels > most)).nonzero().tolist():
+        raise WorkshopError(
+            f"labels are outside 0 to {most}, {meaning}; the first is"
+            f" {int(labels[(row, *rest)])}, of image {row}."
         )
 
 
-def _names(scenes: "Scenes") -> Iterator[str]:
-    names, n = scenes.names, len(scenes.images)
-    if len(names) != n:
-        yield f"{len(names)} names for {n} images: give one per image."
+def _check_names(names: Sequence[str], n: int) -> None:
+    _require(len(names) == n, f"{len(names)} names for {n} images: give one per image.")
     if len(set(names)) != n:
         twice = [name for name, times in Counter(names).items() if times > 1]
-        yield (
+        raise WorkshopError(
             f"{len(twice)} names occur more than once ({listed(twice)}): splits go by"
             " names, so give every image its own."
         )
     bad = [repr(name) for name in names if not name or _UNWRITABLE.search(name)]
-    if bad:
-        yield (
-            f"{len(bad)} names are empty, hold line breaks or cannot be written as"
-            f" UTF-8 ({listed(bad)}): rename these images."
+    _require(
+        not bad,
+        f"{len(bad)} names are empty, hold line breaks or cannot be written as UTF-8"
+        f" ({listed(bad)}): rename these images.",
+    )
+
+
+def _check_masks(masks: Tensor, shape: tuple[int, ...], names: Sequence[str]) -> None:
+    _require(
+        masks.shape == shape and masks.dtype == torch.uint8,
+        f"masks {_given(masks)}: give {shape} uint8, a class per pixel.",
+    )
+    for chunk in masks.split(_CHUNK) if names else ():
+        odd = chunk[(chunk >= len(names)) & (chunk != IGNORE)].tolist()
+        _require(
+            not odd,
+            f"class {odd[:1]} in the masks, which have {len(names)} names"
+            f" ({listed(names)}): use 0 to {len(names) - 1}, or {IGNORE} where not"
+            " known.",
         )
 
 
-def _masks(scenes: "Scenes") -> Iterator[str]:
-    masks, names = scenes.masks, scenes.mask_names
-    if masks is None:
-        return
-    n, _, H, W = scenes.images.shape
-    if masks.shape != (n, H, W) or masks.dtype != torch.uint8:
-        yield f"masks {_given(masks)}: give ({n}, {H}, {W}) uint8, a class per pixel."
-    for chunk in masks.split(_CHUNK) if names else ():
-        odd = chunk[(chunk >= len(names)) & (chunk != IGNORE)]
-        if len(odd):
-            yield (
-                f"class {int(odd[0])} in the masks, which have {len(names)} names"
-                f" ({listed(names)}): use 0 to {len(names) - 1}, or {IGNORE} where the"
-                " class is not known."
-            )
-
-
-def _extras(scenes: "Scenes") -> Iterator[str]:
-    n = len(scenes.images)
-    for name, values in scenes.modalities.items():
-        if values.ndim != 4 or len(values) != n or values.dtype != torch.float32:
-            yield (
-                f"modality {name!r} {_given(values)}: give ({n}, channels, height,"
-                " width) float32."
-            )
-    for name, values in scenes.metadata.items():
-        if values.ndim not in (1, 2) or len(values) != n:
-            yield f"metadata {name!r} {_given(values)}: give ({n},) or ({n}, k)."
-
-
-def _not_finite(scenes: "Scenes") -> Iterator[str]:
+def _check_finite(
+    what: str, values: Tensor, bands: Sequence[str], names: Sequence[str]
+) -> None:
     """Refuse NaN and infinity: a single one turns a whole network into NaN."""
-    parts = {"images": (scenes.images, scenes.bands)}
-    for name, values in scenes.modalities.items():
-        channels = tuple(f"channel {c}" for c in range(values.shape[1]))
-        parts[f"modality {name!r}"] = values, channels
-    for what, (values, channels) in parts.items():
-        if not values.is_floating_point() or values.numel() == 0:
-            continue
-        chunks = values.split(_CHUNK)
-        bad = torch.cat([_bad_bands(chunk) for chunk in chunks])  # (N, C)
-        if not bool(bad.any()):
-            continue
-        images = [scenes.names[i] for i in bad.any(dim=1).nonzero().flatten().tolist()]
-        bands = [channels[c] for c in bad.any(dim=0).nonzero().flatten().tolist()]
-        yield (
+    if not values.is_floating_point() or values.numel() == 0:
+        return
+    bad = torch.cat([_bad_bands(chunk) for chunk in values.split(_CHUNK)])  # (N, C)
+    if bool(bad.any()):
+        images = [names[i] for i in bad.any(dim=1).nonzero().flatten().tolist()]
+        found = [bands[c] for c in bad.any(dim=0).nonzero().flatten().tolist()]
+        raise WorkshopError(
             f"NaN or infinite values in {what}: {len(images)} of {len(values)} images"
-            f" ({listed(images)}), bands {listed(bands)}. Leave these images out, or"
+            f" ({listed(images)}), bands {listed(found)}. Leave these images out, or"
             " fill the gaps (torch.nan_to_num) if you know what they mean."
         )
 

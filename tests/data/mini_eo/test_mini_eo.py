@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workshop_lib.data.mini_eo import BANDS, CLASSES, COVERS, mini_eo
-from workshop_lib.data.mini_eo.acquisition import REGIONS
-from workshop_lib.data.mini_eo.generator import FACTS, generate
+from workshop_lib.data.mini_eo import BANDS, CLASSES, COVERS, FACTS, generate, mini_eo
+from workshop_lib.data.mini_eo.landscape import REGIONS
 from workshop_lib.errors import WorkshopError
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "mini_eo.npz"
@@ -54,7 +53,7 @@ def test_a_patch_is_the_same_in_a_smaller_set_and_on_one_thread():
 
 def test_another_process_makes_the_same_set():
     code = (
-        "from workshop_lib.data.mini_eo.generator import generate; import hashlib;"
+        "from workshop_lib.data.mini_eo import generate; import hashlib;"
         "print(hashlib.sha256(generate(20, seed=1)['mask'].tobytes()).hexdigest())"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "5", "OMP_NUM_THREADS": "1"}
@@ -187,7 +186,7 @@ def test_the_second_call_loads_what_the_first_made(monkeypatch):
     def never(*args, **kwargs):
         raise AssertionError("made again although it was cached")
 
-    monkeypatch.setattr("workshop_lib.data.mini_eo.generator.generate", never)
+    monkeypatch.setattr("workshop_lib.data.mini_eo.generate", never)
     assert mini_eo(count=20, seed=4).images.equal(first.images)
 
 

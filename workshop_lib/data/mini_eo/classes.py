@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from workshop_lib.data.mini_eo.acquisition import Acquisition
-from workshop_lib.data.mini_eo.renderer import (
+from workshop_lib.data.mini_eo.landscape import (
+    Acquisition,
     Canvas,
     countryside,
     distance,

@@ -15,8 +15,7 @@ __all__ = ["BANDS", "elevation", "optical", "radar"]
 import numpy as np
 import numpy.typing as npt
 
-from workshop_lib.data.mini_eo.acquisition import Acquisition
-from workshop_lib.data.mini_eo.renderer import COVERS, MATERIALS, Canvas
+from workshop_lib.data.mini_eo.landscape import COVERS, MATERIALS, Acquisition, Canvas
 from workshop_lib.data.mini_eo.rng import Array, CounterRNG
 
 BANDS = (
