@@ -21,7 +21,7 @@ from typing import Any
 import torch
 
 from workshop_lib.errors import WorkshopError, unknown_name
-from workshop_lib.files import UNREADABLE, read_json, write_or_explain
+from workshop_lib.files import UNREADABLE, write_or_explain
 from workshop_lib.ranks import rank
 from workshop_lib.training.distributed import rank_zero_first, wait_for_all
 from workshop_lib.training.log import Row
@@ -36,7 +36,6 @@ _FRESH = "start anew with resume=False (--fresh), or choose another folder"
 class RunState:
     """What a resumed run must remember besides the trainer's state."""
 
-    identity: dict[str, str]  # config, images, split: whose checkpoint it is
     rows: list[Row] = field(default_factory=list)
     seconds: float = 0.0
     best: float = -math.inf  # validation metric of the weights in best.pt
@@ -117,7 +116,7 @@ def resume_run(
     """Load a checkpoint of a run, if there is one, into a new trainer.
 
     Args:
-        folder: of a run that has begun: it holds config.json and identity.json.
+        folder: of a run that has begun.
         trainer: of the same config, images and split.
         checkpoint: "last"; or "previous", the one before, if the last is damaged. It
             becomes the last one, and the damaged file is removed. It is also taken,
@@ -125,12 +124,10 @@ def resume_run(
         verbose: whether to print from which step the training resumes.
 
     Raises:
-        WorkshopError: damaged, or of another run; says why and how to go on.
+        WorkshopError: damaged, or of a network of another shape; says what to do.
     """
     if checkpoint not in ("last", "previous"):
         raise unknown_name("checkpoint", checkpoint, ("last", "previous"))
-    config = (folder / "config.json").read_text(encoding="utf-8")
-    identity = {"config": config, **read_json(folder / "identity.json")}
     last, previous = folder / LAST, folder / PREVIOUS
     if checkpoint == "previous" and not previous.exists():
         raise WorkshopError(
@@ -140,9 +137,9 @@ def resume_run(
     use_previous = previous.exists() and (checkpoint != "last" or not last.exists())
     path = previous if use_previous else last
     if not path.exists():
-        return RunState(identity)
+        return RunState()
     try:
-        state = _load_own(path, identity)
+        state = load_checkpoint(path, ("model", "optimizer", "rows", "step"))
     except WorkshopError as error:
         if path == previous or not previous.exists():
             raise
@@ -164,7 +161,7 @@ def resume_run(
     if verbose:
         total = trainer.config.optim.steps
         print(f"resuming from step {trainer.steps_done} of {total} in {folder}")
-    return RunState(identity, state["rows"], state["seconds"], state["best"])
+    return RunState(state["rows"], state["seconds"], state["best"])
 
 
 def what_is_kept(folder: Path) -> str:
@@ -181,16 +178,3 @@ def what_is_kept(folder: Path) -> str:
 
 def _write(path: Path, state: dict[str, Any]) -> None:
     torch.save({"format": FORMAT, **state}, path)
-
-
-def _load_own(path: Path, identity: dict[str, str]) -> dict[str, Any]:
-    """Load a checkpoint, and refuse one that was copied here from another run."""
-    state = load_checkpoint(path, ("model", "optimizer", "rows", "step", "identity"))
-    theirs = state["identity"]
-    other = [name for name, value in identity.items() if theirs.get(name) != value]
-    if other:
-        raise WorkshopError(
-            f"{path} belongs to another run: its {' and '.join(other)} differ(s) from"
-            " what this folder is about. Put this run's own file back."
-        )
-    return state

@@ -209,13 +209,11 @@ def _need(
     sensors, targets = trainer.inputs.sensors, trainer.inputs.targets
     stored = [*sensors.values(), *targets.values()]
     stored += list(getattr(trainer.views, "features", {}).values())
-    image_bytes = sum(one.nbytes for one in stored) / len(trainer.names)
-    height, width = next(iter(sensors.values())).shape[2:]  # that the model reads
+    image_bytes = sum(one.nbytes for one in stored) / len(stored[0])
     scale = config.data.size / trainer.config.data.size
     return estimate_memory(
         config,
         trainer.inputs.facts(),
-        size=(round(height * scale), round(width * scale)),
         num_images=num_images,
         image_bytes=round(image_bytes * scale**2),
         precision=precision,

@@ -40,11 +40,7 @@ class MemoryEstimate:
     of a GPU's convolution library and the GPU context (0.3 to 0.6 GB) come on top.
     """
 
-    weights: int
-    optimizer: int
-    average: int  # the weights that are evaluated
-    method: int  # a teacher, queues, a label per image
-    images: int  # of the data set
+    held: dict[str, int]  # from the first step to the last, in words
     kept: int  # views and activations, at the end of the forward pass
     gradients: int  # those present at the fullest moment
     temporaries: int  # everything else that exists for a moment
@@ -59,17 +55,10 @@ class MemoryEstimate:
 
     def rows(self) -> list[tuple[str, int]]:
         """Return what adds up to the total, in words."""
-        rows = [
-            ("weights", self.weights),
-            ("optimiser", self.optimizer),
-            ("averaged weights", self.average),
-            ("memory of the method", self.method),
-            ("images of the data set", self.images),
-        ]
         if self.validation > self.kept + self.gradients + self.temporaries:
-            return [*rows, ("validation", self.validation)]
+            return [*self.held.items(), ("validation", self.validation)]
         return [
-            *rows,
+            *self.held.items(),
             ("kept for the backward pass", self.kept),
             ("gradients", self.gradients),
             ("temporaries", self.temporaries),
@@ -126,7 +115,6 @@ def estimate_memory(
     config: Config,
     facts: Mapping[str, Any],
     *,
-    size: tuple[int, int] | None = None,
     num_images: int = 4000,
     image_bytes: int = 0,
     precision: str = "fp32",
@@ -136,7 +124,6 @@ def estimate_memory(
     Args:
         config: what to train; its `precision` is not looked at.
         facts: sensors, metadata and heads, as `Inputs.facts` gives them.
-        size: H, W of what the network reads; None for the config's size.
         num_images: in the data set.
         image_bytes: of one of them as it is stored, with its targets.
         precision: "fp32", "bf16" or "fp16".
@@ -144,7 +131,7 @@ def estimate_memory(
     Raises:
         WorkshopError: a config that cannot be built.
     """
-    size = size or (config.data.size, config.data.size)
+    side = 1 if config.model.features else config.data.size  # of what it reads
     optim = config.optim
     half = "bf16" if precision in ("bf16", "fp16") else "fp32"  # alike in size
     autocast = Precision(half, "cpu")
@@ -161,7 +148,11 @@ def estimate_memory(
     with FakeTensorMode(allow_non_fake_inputs=True), MemoryTracker() as tracker:
         for module in (model, ema.model, method):
             module.to_empty(device="cpu")
-        weights, average, of_method = (_size(m) for m in (model, ema.model, method))
+        held = {
+            "weights": _size(model),
+            "averaged weights": _size(ema.model),
+            "memory of the method": _size(method),
+        }
         optimizer = build_optimizer(model, optim)
         kept = 0
 
@@ -172,7 +163,7 @@ def estimate_memory(
         for _ in range(2):  # the optimiser makes its own memory in the first
             start = tracker.live
             tracker.peak, tracker.flops = start, 0
-            batch = _fake_batch(config, facts, size, method)
+            batch = _fake_batch(config, facts, side, method)
             training_step(
                 model, method, optimizer, batch, autocast, scaler, after_forward
             )
@@ -183,21 +174,19 @@ def estimate_memory(
             optimizer.zero_grad(set_to_none=True)  # as the next step begins
         step, flops = tracker.peak - start, tracker.flops
 
-        held, tracker.peak = tracker.live, tracker.live
-        few = _fake_sample(facts, size, 1)
+        before, tracker.peak = tracker.live, tracker.live
+        few = _fake_sample(facts, side, 1)
         n = min(math.ceil(VALIDATION * num_images), images_at_a_time(few))
-        stored = _fake_sample(facts, size, n)
+        stored = _fake_sample(facts, side, n)
         with torch.no_grad():
             model.eval()({k: v.contiguous().clone() for k, v in stored.items()})
-        validation = tracker.peak - held
+        validation = tracker.peak - before
     kept -= start
     gradients = min(step - kept, sum(p.nbytes for p in model.parameters()))
+    held["optimiser"] = start - sum(held.values())
+    held["images of the data set"] = num_images * image_bytes
     return MemoryEstimate(
-        weights=weights,
-        optimizer=start - weights - average - of_method,
-        average=average,
-        method=of_method,
-        images=num_images * image_bytes,
+        held=held,
         kept=kept,
         gradients=gradients,
         temporaries=step - kept - gradients,
@@ -208,33 +197,27 @@ def estimate_memory(
 
 
 def _fake_batch(
-    config: Config, facts: Mapping[str, Any], size: tuple[int, int], method: Method
+    config: Config, facts: Mapping[str, Any], side: int, method: Method
 ) -> Batch:
     B, unlabeled = config.optim.batch_size, config.optim.batch_size * config.optim.mu
     targets = {}
     for name, about in facts["heads"].items():
-        match about["kind"]:
-            case "categorical":
-                targets[name] = torch.zeros(B, dtype=torch.int64)
-            case "dense":
-                targets[name] = torch.zeros(B, *size, dtype=torch.uint8)
-            case "multilabel":
-                targets[name] = torch.zeros(B, about["num_classes"])
-            case _:
-                targets[name] = torch.zeros(B)
+        kind, K = about["kind"], about["num_classes"]
+        shape = {"dense": (B, side, side), "multilabel": (B, K)}.get(kind, (B,))
+        dtype = {"dense": torch.uint8, "categorical": torch.int64}.get(kind)
+        targets[name] = torch.zeros(shape, dtype=dtype)
     return Batch(
-        labeled=tuple(_fake_sample(facts, size, B) for _ in method.labeled_views),
+        labeled=tuple(_fake_sample(facts, side, B) for _ in method.labeled_views),
         targets=targets,
-        views=tuple(_fake_sample(facts, size, unlabeled) for _ in method.views),
+        views=tuple(_fake_sample(facts, side, unlabeled) for _ in method.views),
         index=torch.zeros(unlabeled, dtype=torch.int64),
     )
 
 
-def _fake_sample(facts: Mapping[str, Any], size: tuple[int, int], n: int) -> Sample:
+def _fake_sample(facts: Mapping[str, Any], side: int, n: int) -> Sample:
+    last = torch.channels_last
     sample = {
-        name: torch.empty(n, channels, *size).contiguous(
-            memory_format=torch.channels_last
-        )
+        name: torch.empty(n, channels, side, side).contiguous(memory_format=last)
         for name, channels in facts["sensors"].items()
     }
     if facts["metadata"]:

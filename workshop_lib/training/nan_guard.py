@@ -22,7 +22,6 @@ from torch import Tensor
 from workshop_lib.config import Config
 from workshop_lib.errors import listed
 from workshop_lib.ranks import gather_rows, mean_over_ranks, world_size
-from workshop_lib.sample import Sample
 from workshop_lib.training.optim import learning_rate
 
 # A cross-entropy of 1,000 nats gives the true class a probability of exp(-1000): no
@@ -94,51 +93,31 @@ def nonfinite(tensors: Iterable[Tensor]) -> bool:
     return bool(fraction < 1)
 
 
-def divergence_message(
-    step: int,
-    losses: dict[str, float],
-    config: Config,
-    sensors: Sample,
-    names: tuple[str, ...],
-) -> str:
+def divergence_message(step: int, losses: dict[str, float], config: Config) -> str:
     """Explain what went wrong in a step and what may help.
 
     Args:
         step: counted from 1.
         losses: of that step, by name.
         config: of the training, with the number format that it used.
-        sensors: stored images, searched for infinite values.
-        names: of the images, N.
     """
     optim = config.optim
     bad = [n for n, v in losses.items() if not abs(v) <= EXPLODED]
     bad = [n for n in bad if n != "loss"] or bad
     finite = all(math.isfinite(losses[name]) for name in bad)
-    slower = f"lower lr (now {optim.lr:g}; try {optim.lr / 10:g})"
-    advice = (
-        f"The steps are too large: {slower}, or use more warmup_steps (now"
-        f" {optim.warmup_steps})."
-    )
-    if not finite:
-        cold = [
-            f"{name}={value:g}"
-            for name, value in config.method.hyperparameters().items()
-            if name.endswith("temperature") and value < 1e-3
-        ]
-        if broken := _infinite_images(sensors, names):
-            advice = (
-                f"Infinite values in {len(broken)} of the images ({listed(broken)}):"
-                " repair them or leave them out."
-            )
-        elif cold:
-            advice = f"{listed(cold)}: raise it; scores divided by it overflow."
-        elif config.run.precision == "fp16":
-            advice = (
-                "fp16 has no numbers above 65,504: use precision='fp32', or 'bf16'"
-                f" where the machine has it; or {slower}."
-            )
     what = "exploded" if finite else "became NaN or infinite"
     values = ", ".join(f"{n} {v:.4g}" for n, v in losses.items())
+    advice = f"lower lr (now {optim.lr:g}; try {optim.lr / 10:g})"
+    if config.run.precision == "fp16" and not finite:
+        advice = (
+            "fp16 has no numbers above 65,504: use precision='fp32', or 'bf16' where"
+            f" the machine has it; or {advice}."
+        )
+    else:
+        advice = (
+            f"The steps are too large: {advice}, or use more warmup_steps (now"
+            f" {optim.warmup_steps})."
+        )
     return (
         f"{listed(bad)} {what} in step {step} of {optim.steps} ({values}; learning rate"
         f" {learning_rate(optim, step - 1):.3g}). {advice}"
@@ -172,12 +151,3 @@ def weights_message(
             " where the machine has it."
         )
     return None
-
-
-def _infinite_images(sensors: Sample, names: tuple[str, ...]) -> list[str]:
-    broken = torch.zeros(len(names), dtype=torch.bool)
-    for values in sensors.values():
-        if values.is_floating_point():
-            chunks = [c.flatten(1).isinf().any(dim=1) for c in values.split(256)]
-            broken |= torch.cat(chunks).cpu()
-    return [names[i] for i in broken.nonzero().flatten().tolist()]

@@ -167,28 +167,23 @@ class Ema:
 
     Buffers (the running statistics of batch normalisation) are copied, not averaged, as
     the FixMatch implementations do.
+    It starts with min(d, (1+t)/(10+t)) at update t = 0, 1, ..., so that the random
+    initial weights are forgotten within tens of steps.
 
     Args:
         model: is copied; the copy is in evaluation mode and takes no gradient.
         decay: d in [0, 1). 1/(1-d) is about the number of steps that are averaged:
             0.999 in FixMatch, 0.99 for runs of a few thousand steps. Too high for a
             short run: the average is still at the initial weights when training ends.
-        warmup: start with min(d, (1+t)/(10+t)) at update t = 0, 1, ..., so that the
-            random initial weights are forgotten within tens of steps.
     """
 
-    def __init__(
-        self, model: nn.Module, decay: float = 0.999, *, warmup: bool = True
-    ) -> None:
+    def __init__(self, model: nn.Module, decay: float) -> None:
         self.model = copy.deepcopy(model).eval().requires_grad_(False)
         self.decay = decay
-        self.warmup = warmup
         self.updates = 0
 
     def current_decay(self) -> float:
         """Return the decay that the next update will use."""
-        if not self.warmup:
-            return self.decay
         return min(self.decay, (1 + self.updates) / (10 + self.updates))
 
     def update(self, model: nn.Module) -> None:

@@ -183,16 +183,11 @@ class PseudoMaps:
         Raises:
             WorkshopError: no space or no permission; an old file is left as it was.
         """
-        arrays = {
-            "index": self.index.cpu().numpy(),
-            "steps": np.array(self.steps, dtype=np.int64),
-            "maps": torch.stack(self.maps).numpy(),
-            "sure": torch.stack(self.sure).numpy(),
-        }
 
         def write(temporary: Path) -> None:
             with temporary.open("wb") as file:  # by name, numpy would add an ending
-                np.savez_compressed(file, **arrays)
+                index = self.index.cpu()
+                np.savez_compressed(file, index=index, **self.state_dict())
 
         write_or_explain(path, write)
 
@@ -205,20 +200,20 @@ class PseudoMaps:
         """
         try:
             with np.load(path, allow_pickle=False) as file:
-                index, maps, sure = (
-                    torch.from_numpy(file[name]) for name in ("index", "maps", "sure")
-                )
-                return cls(index, file["steps"].tolist(), list(maps), list(sure))
+                found = {name: torch.from_numpy(file[name]) for name in file}
+            maps = cls(found["index"])
+            maps.load_state_dict(found)
         except UNREADABLE as error:
             raise WorkshopError(
                 f"cannot read the maps in {path} ({type(error).__name__}): a training"
                 " with task='segment' writes them; train again."
             ) from error
+        return maps
 
     def state_dict(self) -> dict[str, Any]:
         """Return what `load_state_dict` takes."""
         if not self.steps:
-            return {"steps": []}
+            return {"steps": []}  # nothing to stack
         maps, sure = torch.stack(self.maps), torch.stack(self.sure)
         return {"steps": list(self.steps), "maps": maps, "sure": sure}
 

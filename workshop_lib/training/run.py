@@ -108,10 +108,6 @@ class Run:
         Raises:
             WorkshopError: a run that predicts no pixels, or a damaged file.
         """
-        if not self.dense:
-            raise WorkshopError(
-                f"{self.folder} predicts no pixels: look at pseudo_labels() instead."
-            )
         return PseudoMaps.load(self.folder / "pseudo_maps.npz")
 
     def pseudo_labels(self) -> pd.DataFrame | None:

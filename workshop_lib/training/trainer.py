@@ -72,7 +72,7 @@ class Trainer:
         optim, seed = config.optim, config.run.seed
         B, mu, steps = optim.batch_size, optim.mu, optim.steps
         split = split.unlabeled_from(config.data.unlabeled_from)
-        self.names, self.val = scenes.names, split.val.to(device)
+        self.val = split.val.to(device)
         self.method: Method = copy.deepcopy(config.method)
         self.inputs = read_inputs(config, scenes)
         features = self._open_features()
@@ -185,7 +185,7 @@ class Trainer:
         bad = self.monitor.find()
         if bad is not None:
             config = self.config.replace(precision=self.precision.name)
-            return divergence_message(*bad, config, self.inputs.sensors, self.names)
+            return divergence_message(*bad, config)
         moments = [m for s in self.optimizer.state.values() for m in s.values()]
         states = (self.model, self.ema.model, self.method)
         weights = [t for module in states for t in module.state_dict().values()]
