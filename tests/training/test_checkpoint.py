@@ -184,17 +184,6 @@ def test_killed_between_two_names_the_previous_one_is_taken_unasked(
     files_alike(folder, finished)
 
 
-def test_a_checkpoint_of_another_run_is_refused(finished, scenes, split, tmp_path):
-    """The network fits, the config does not: no shape would tell."""
-    other = tmp_path / "other"
-    train(SMALL.replace(lr=0.01), scenes, split, folder=other, verbose=False)
-    folder = copied(finished, tmp_path / "run")
-    (folder / "last.pt").write_bytes((other / "last.pt").read_bytes())
-    with pytest.raises(WorkshopError, match="another run: its config") as told:
-        train(SMALL, scenes, split, folder=folder, verbose=False)
-    assert "--checkpoint previous" in str(told.value)
-
-
 def test_contradictions_are_told_before_anything_is_removed(
     finished, scenes, split, tmp_path
 ):

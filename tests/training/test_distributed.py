@@ -22,12 +22,12 @@ from workshop_lib.training.checkpoint import load_checkpoint
 from workshop_lib.training.distributed import (
     SyncedBatchNorm,
     average_gradients,
+    barrier,
     from_rank_zero,
     process_group,
     rank_zero_first,
     stop_together,
     synchronize_batch_norm,
-    wait_for_all,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -239,7 +239,7 @@ def test_alone_everything_is_as_it_was():
         synchronize_batch_norm(model)
         assert type(model[1]) is nn.BatchNorm2d
         average_gradients(model)
-        wait_for_all()
+        barrier()
         assert from_rank_zero("x") == "x"
         assert stop_together(True, step=3) and not stop_together(False, step=10)
         rows = torch.arange(3)

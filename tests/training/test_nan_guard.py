@@ -20,7 +20,6 @@ from workshop_lib.training.loop import train
 from workshop_lib.training.nan_guard import (
     EXPLODED,
     DivergenceMonitor,
-    divergence_message,
     nonfinite,
 )
 from workshop_lib.training.trainer import Trainer
@@ -60,7 +59,7 @@ def good_weights(path) -> bool:
 
 @pytest.mark.parametrize("late", [False, True], ids=["at once", "late"])
 @pytest.mark.parametrize("method", SEVERAL)
-def test_infinite_images_are_told_and_spoils_no_checkpoint(
+def test_images_that_become_infinite_are_told_and_spoil_no_checkpoint(
     method, late, scenes, split, tmp_path, monkeypatch
 ):
     """As `late` as on a GPU: two steps later, when a checkpoint is due."""
@@ -75,22 +74,11 @@ def test_infinite_images_are_told_and_spoils_no_checkpoint(
     assert "became NaN or infinite in step 10 of 16" in words
     assert words.startswith("supervised")
     assert "learning rate 0.00" in words
-    assert "60 of the images (field/000" in words
     assert "last.pt of step 8, from before, is kept" in words
     assert load_checkpoint(tmp_path / "last.pt")["step"] == 8
     assert load_checkpoint(tmp_path / "previous.pt")["step"] == 4
     assert all(good_weights(path) for path in tmp_path.glob("*.pt"))
     assert not (tmp_path / "run.json").exists()
-
-
-def test_the_one_broken_image_is_named(scenes, split, tmp_path, monkeypatch):
-    broken = int(split.labeled[2])
-    act = lambda t: t.inputs.sensors["s2"][broken, 1, 3, 3].fill_(math.inf)  # noqa: E731
-    before_step(monkeypatch, 2, act)
-    with pytest.raises(
-        WorkshopError, match=rf"1 of the images \({scenes.names[broken]}\)"
-    ):
-        train(SMALL, scenes, split, folder=tmp_path, verbose=False)
 
 
 @pytest.mark.parametrize("method", SEVERAL)
@@ -206,23 +194,16 @@ NAN, FAR = {"unsupervised": math.nan}, {"supervised": 1e9}
 @pytest.mark.parametrize(
     ("changes", "losses", "words"),
     [
-        ({"temperature": 1e-30}, NAN, "temperature=1e-30: raise it"),
-        ({"temperature": 1e-30}, FAR, "steps are too large"),
-        (
-            {"method": "ccssl", "contrast_temperature": 1e-9},
-            {"contrast": math.inf},
-            "contrast_temperature=1e-09: raise it",
-        ),
         ({"precision": "fp16"}, NAN, "no numbers above 65,504"),
         ({"precision": "bf16"}, NAN, "steps are too large"),
         ({"lr": 3.0}, FAR, r"lower lr \(now 3; try 0.3\)"),
     ],
 )
 def test_the_hint_fits_the_cause(changes, losses, words):
-    values = {"loss": sum(losses.values()), **losses}
-    images = {"s2": torch.zeros(2, 3, 8, 8)}
-    config = SMALL.replace(**changes)
-    told = divergence_message(3, values, config, images, ("a", "b"))
+    monitor = DivergenceMonitor(CPU)
+    losses = {"loss": sum(losses.values()), **losses}
+    monitor.add(3, {name: torch.tensor(value) for name, value in losses.items()})
+    told = monitor.diagnosis(3, SMALL.replace(**changes), [], 1.0)
     assert re.search(words, told), told
 
 

@@ -3,7 +3,6 @@
 __all__ = [
     "LAST",
     "PREVIOUS",
-    "RunState",
     "load_checkpoint",
     "resume_run",
     "save_checkpoint",
@@ -11,10 +10,8 @@ __all__ = [
     "what_is_kept",
 ]
 
-import math
 import os
 import zipfile
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,22 +20,12 @@ import torch
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.files import UNREADABLE, write_or_explain
 from workshop_lib.ranks import rank
-from workshop_lib.training.distributed import rank_zero_first, wait_for_all
-from workshop_lib.training.log import Row
+from workshop_lib.training.distributed import barrier, rank_zero_first
 from workshop_lib.training.trainer import Trainer
 
 FORMAT = 1
 LAST, PREVIOUS = "last.pt", "previous.pt"  # names in the folder of a run
 _FRESH = "start anew with resume=False (--fresh), or choose another folder"
-
-
-@dataclass
-class RunState:
-    """What a resumed run must remember besides the trainer's state."""
-
-    rows: list[Row] = field(default_factory=list)
-    seconds: float = 0.0
-    best: float = -math.inf  # validation metric of the weights in best.pt
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -112,7 +99,7 @@ def load_checkpoint(path: Path, needs: tuple[str, ...] = ()) -> dict[str, Any]:
 
 def resume_run(
     folder: Path, trainer: Trainer, checkpoint: str = "last", verbose: bool = False
-) -> RunState:
+) -> None:
     """Load a checkpoint of a run, if there is one, into a new trainer.
 
     Args:
@@ -137,7 +124,7 @@ def resume_run(
     use_previous = previous.exists() and (checkpoint != "last" or not last.exists())
     path = previous if use_previous else last
     if not path.exists():
-        return RunState()
+        return
     try:
         state = load_checkpoint(path, ("model", "optimizer", "rows", "step"))
     except WorkshopError as error:
@@ -154,14 +141,13 @@ def resume_run(
             f"{path} does not fit this config: {str(error).splitlines()[0]}. To"
             f" continue, {_FRESH}."
         ) from error
-    wait_for_all()  # all have read it before it gets another name
+    barrier()  # all have read it before it gets another name
     with rank_zero_first():
         if use_previous and rank() == 0:
             os.replace(previous, last)
     if verbose:
         total = trainer.config.optim.steps
         print(f"resuming from step {trainer.steps_done} of {total} in {folder}")
-    return RunState(state["rows"], state["seconds"], state["best"])
 
 
 def what_is_kept(folder: Path) -> str:

@@ -20,7 +20,7 @@ __all__ = [
     "rank_zero_first",
     "stop_together",
     "synchronize_batch_norm",
-    "wait_for_all",
+    "barrier",
 ]
 
 import contextlib
@@ -96,15 +96,15 @@ def process_group() -> Iterator[None]:
 def rank_zero_first() -> Iterator[None]:
     """Let rank 0 do some work that leaves a file, then the others, who will find it."""
     if rank() != 0:
-        wait_for_all()
+        barrier()
     try:
         yield
     finally:  # also after a mistake: the others are to find it, not to wait for ever
         if rank() == 0:
-            wait_for_all()
+            barrier()
 
 
-def wait_for_all() -> None:
+def barrier() -> None:
     """Wait until every rank has come to this point."""
     if world_size() > 1:
         distributed.barrier()

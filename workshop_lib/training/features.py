@@ -5,25 +5,26 @@ augmented views per image are computed once; a training then draws among them, a
 step costs what its small head costs: a thousandth.
 """
 
-__all__ = ["extract_features", "open_features"]
+__all__ = ["open_features"]
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
+from functools import cache, partial
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from workshop_lib.augment import Augmentation, augmentations_for, to_float
+from workshop_lib.augment import augmentations_for, to_float
 from workshop_lib.config import Config
 from workshop_lib.data.cache import cached
 from workshop_lib.errors import WorkshopError
 from workshop_lib.models.pretrained import FeatureExtractor
 from workshop_lib.sample import Sample
 from workshop_lib.training.log import Progress
-from workshop_lib.training.step import Precision, choose_precision
+from workshop_lib.training.step import choose_precision
 
 _RULES = 3  # version of how features are computed; another one computes them anew
 _BATCH = 64  # images through the backbone at a time
@@ -65,60 +66,48 @@ def open_features(
     # out otherwise the next time, when the same images must give the same features.
     about = [_RULES, settings.features, settings.feature_size, config.run.precision]
     content = _digest(images)
-    precision = choose_precision(config.run.precision, device)
-    backbone: list[FeatureExtractor] = []  # loaded when the first view is missing
 
-    def version(view: str, v: int) -> Tensor:
-        def compute() -> dict[str, Tensor]:
-            if not backbone:
-                backbone.append(FeatureExtractor(settings.features).to(device))
-            label = f"{settings.features}, {view} view {v + 1}"
-            text = f"{view}/{v}".encode()  # the same versions, in whatever order
-            seed = int.from_bytes(hashlib.sha256(text).digest()[:6], "big")
-            generator = torch.Generator(device).manual_seed(seed)
-            augment = augmentations_for(is_rgb=True)[view]
-            size = settings.feature_size
-            found = extract_features(
-                backbone[0], images, augment, generator, size, precision, label
-            )
-            return {"features": found}
+    @cache  # loaded when the first view is missing
+    def backbone() -> FeatureExtractor:
+        return FeatureExtractor(settings.features).to(device)
 
-        key = json.dumps([*about, view, v, content])
-        digest = hashlib.sha256(key.encode()).hexdigest()
-        found: Tensor = cached(f"features-{view}-{v}-{digest}", compute)["features"]
-        return found
-
-    counts = {
-        name: 1 if name == "none" else settings.feature_views
-        for name in sorted({"none", "weak", *views})
-    }
-    return {
-        name: torch.stack([version(name, v) for v in range(count)]).float().to(device)
-        for name, count in counts.items()
-    }
+    found = {}
+    for view in sorted({"none", "weak", *views}):
+        versions = []
+        for v in range(1 if view == "none" else settings.feature_views):
+            key = json.dumps([*about, view, v, content])
+            name = f"features-{view}-{v}-{hashlib.sha256(key.encode()).hexdigest()}"
+            compute = partial(_compute, config, images, view, v, backbone, device)
+            versions.append(cached(name, compute)["features"])
+        found[view] = torch.stack(versions).float().to(device)
+    return found
 
 
-def extract_features(
-    backbone: FeatureExtractor,
+def _compute(
+    config: Config,
     images: Tensor,
-    augment: Augmentation,
-    generator: torch.Generator,
-    size: int,
-    precision: Precision,
-    label: str,
-) -> Tensor:
-    """Send one view of every image through the backbone: (N, C, H, W) -> (N, D)."""
-    parts = []
-    device = generator.device
+    view: str,
+    v: int,
+    backbone: Callable[[], FeatureExtractor],
+    device: torch.device,
+) -> dict[str, Tensor]:
+    """Send a version of a view of every image through the backbone: (N, D)."""
+    seed = hashlib.sha256(f"{view}/{v}".encode()).digest()[:6]  # in whatever order
+    generator = torch.Generator(device).manual_seed(int.from_bytes(seed, "big"))
+    augment = augmentations_for(is_rgb=True)[view]
+    size = config.model.feature_size
+    precision = choose_precision(config.run.precision, device)
+    label = f"{config.model.features}, {view} view {v + 1}"
     bar = Progress(len(images), label=label, unit="image")
+    parts = []
     with closing(bar), torch.inference_mode(), precision.autocast():
         for batch in images.split(_BATCH):
             x = augment(to_float(batch.to(device)), generator)  # (B, 3, H, W)
-            if size and x.shape[-2:] != (size, size):
+            if x.shape[-2:] != (size, size):
                 x = F.interpolate(x, (size, size), mode="bilinear", antialias=True)
-            parts.append(backbone(x).half().cpu())  # (B, D)
+            parts.append(backbone()(x).half().cpu())  # (B, D)
             bar.tick(len(batch))
-    return torch.cat(parts)
+    return {"features": torch.cat(parts)}
 
 
 def _digest(images: Tensor) -> str:

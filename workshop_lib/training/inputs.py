@@ -3,7 +3,6 @@
 __all__ = [
     "Inputs",
     "fit_heads",
-    "fit_normalize",
     "initial_model",
     "open_views",
     "propagated_labels",
@@ -117,14 +116,9 @@ def initial_model(
     width = settings.projection_dim
     if width is None:
         width = 64 if config.method.needs_projection else 0
-    low, high = settings.label_thresholds
+    choices = (settings.mask_loss, settings.label_thresholds)
     heads = {
-        name: HeadSpec(
-            about["kind"],
-            about["num_classes"],
-            loss=settings.mask_loss if about["kind"] == "dense" else "cross_entropy",
-            thresholds=(low, high),
-        )
+        name: HeadSpec(about["kind"], about["num_classes"], *choices)
         for name, about in facts["heads"].items()
     }
     with torch.random.fork_rng(devices=[]):
@@ -160,29 +154,32 @@ def fit_heads(model: Model, inputs: Inputs, labeled: Tensor, weighting: float) -
             head.class_weights.copy_(class_weights(counts, weighting))
 
 
-def fit_normalize(model: Model, sensors: Sample, index: Tensor) -> Normalize:
-    """Measure the training images' statistics; a pretrained encoder keeps its own."""
-    normalize = Normalize.fit(sensors, index)
-    for name in model.encoder.unit_range:
-        channels = sensors[name].shape[1]
-        normalize.bands[name] = BandNormalize(
-            torch.zeros(channels), torch.ones(channels)
-        )
-    return normalize
-
-
 def open_views(
     config: Config,
     inputs: Inputs,
     method: Method,
-    normalize: Normalize,
+    model: Model,
+    index: Tensor,
     features: dict[str, Tensor] | None = None,
 ) -> ViewMaker | FeatureViewMaker:
     """Return what makes the views of a training: of images, or of their features.
 
     CutMix puts a box of one tile into another, which makes sense of pixels alone: with
     a head that predicts the whole image as well it is left out.
+
+    Args:
+        config: how images are augmented.
+        inputs: on the device of the training.
+        method: names the views.
+        model: on the same device; a pretrained encoder normalises some sensors itself.
+        index: (n,) positions of the images whose statistics are measured.
+        features: by view, stored versions of each image, in place of images.
     """
+    normalize = Normalize.fit(inputs.sensors, index)
+    for name in model.encoder.unit_range:
+        width = inputs.sensors[name].shape[1]
+        normalize.bands[name] = BandNormalize(torch.zeros(width), torch.ones(width))
+    normalize = normalize.to(index.device)
     views: dict[str, Any] = {
         "labeled_views": method.labeled_views,
         "unlabeled_views": method.views,

@@ -29,23 +29,21 @@ from workshop_lib.session import (
     versions,
 )
 from workshop_lib.training.checkpoint import (
-    RunState,
     resume_run,
     save_checkpoint,
     save_last,
     what_is_kept,
 )
 from workshop_lib.training.distributed import (
+    barrier,
     rank_zero_first,
     stop_together,
-    wait_for_all,
 )
 from workshop_lib.training.log import Progress, Row
 from workshop_lib.training.run import (
     Run,
-    check_same_run,
     default_folder,
-    refuse_old_run,
+    holds_run,
     run_identity,
     start_folder,
 )
@@ -102,9 +100,7 @@ def train(
     identity = run_identity(config, scenes, split)
     folder = Path(folder) if folder else default_folder(config, identity)
     with rank_zero_first():  # the others find the folder made
-        refuse_old_run(folder)
-        if resume and (folder / "config.json").exists():
-            check_same_run(folder, config, identity)
+        if resume and holds_run(folder, config, identity):
             if (folder / "run.json").exists() and checkpoint == "last":
                 if verbose:
                     print(f"found a finished run of this config in {folder}: loaded")
@@ -115,11 +111,11 @@ def train(
             remove_unfinished(folder)
     try:
         trainer = Trainer(config, scenes, split, device)
-        state = resume_run(folder, trainer, checkpoint, verbose)
+        resume_run(folder, trainer, checkpoint, verbose)
         (folder / "run.json").unlink(missing_ok=True)  # not finished any more
         if verbose and trainer.precision.reason:
             print(f"number format {trainer.precision}")
-        _run(trainer, state, folder, verbose, on_log)
+        _run(trainer, folder, verbose, on_log)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
@@ -132,23 +128,22 @@ def train(
         ) from error
     if rank() == 0:
         # The log again: a kill may have come between it and the last checkpoint
-        _write_log(folder, state, trainer)
-        facts = _facts(trainer, state, scenes, split)
+        _write_log(folder, trainer)
+        facts = _facts(trainer, scenes, split)
         write_text(folder / "run.json", json.dumps(facts, indent=1))
-    wait_for_all()
+    barrier()
     return Run.load(folder, config)
 
 
 def _run(
     trainer: Trainer,
-    state: RunState,
     folder: Path,
     verbose: bool,
     on_log: Callable[[Row], None] | None,
 ) -> None:
     """Step until the last step; validate, log and save on the way."""
     config, total = trainer.config, trainer.config.optim.steps
-    since = time.perf_counter() - state.seconds
+    since = time.perf_counter() - trainer.seconds
     bar = Progress(total, trainer.steps_done, config.method_name, verbose=verbose)
     with closing(bar), _signals_between_steps() as stop:
         while trainer.steps_done < total:
@@ -161,17 +156,18 @@ def _run(
                 _check_numbers(trainer, folder)
             if due:
                 row = trainer.validate()
-                state.seconds = row["seconds"] = time.perf_counter() - since
-                _save(trainer, state, row, folder, bar, must=step == total)
+                trainer.seconds = row["seconds"] = time.perf_counter() - since
+                trainer.rows.append(row)
+                _save(trainer, folder, bar, must=step == total)
                 bar.row(row)
                 if on_log:
                     on_log(row)
             if stopping:
-                state.seconds = time.perf_counter() - since
-                everything = {**trainer.state_dict(), **vars(state)}
+                trainer.seconds = time.perf_counter() - since
+                everything = trainer.state_dict()  # which all ranks make together
                 if rank() == 0:
                     save_last(folder, everything)
-                wait_for_all()  # a rank that exits early would kill the others
+                barrier()  # a rank that exits early would kill the others
                 raise KeyboardInterrupt(
                     f"stopped at step {step} of {total}; the same command continues"
                     f" from there ({folder})"
@@ -185,30 +181,28 @@ def _check_numbers(trainer: Trainer, folder: Path) -> None:
         raise WorkshopError(f"{why} {what_is_kept(folder)}")
 
 
-def _save(
-    trainer: Trainer, state: RunState, row: Row, folder: Path, bar: Progress, must: bool
-) -> None:
+def _save(trainer: Trainer, folder: Path, bar: Progress, must: bool) -> None:
     """Write log and checkpoints; a full disk does not end a training before its end."""
-    state.rows.append(row)
+    reached = trainer.rows[-1][trainer.best_by]
+    # The first is kept whatever it is: R2 of a network that knows nothing is NaN
+    better = reached >= trainer.best or not (folder / "best.pt").exists()
     everything = trainer.state_dict()  # which all ranks make together
     if rank() != 0:
         return
     try:
-        reached = row[trainer.best_by]
-        # The first is kept whatever it is: R2 of a network that knows nothing is NaN
-        if not (folder / "best.pt").exists() or reached >= state.best:
+        if better:
             save_checkpoint(folder / "best.pt", trainer.weights())
-            state.best = reached
-        save_last(folder, {**everything, **vars(state)})
-        _write_log(folder, state, trainer)
+            trainer.best = everything["best"] = reached
+        save_last(folder, everything)
+        _write_log(folder, trainer)
     except WorkshopError as error:
         if must:
             raise
         bar.say(f"warning: {error} The training continues without this checkpoint.")
 
 
-def _write_log(folder: Path, state: RunState, trainer: Trainer) -> None:
-    write_text(folder / "log.csv", pd.DataFrame(state.rows).to_csv(index=False))
+def _write_log(folder: Path, trainer: Trainer) -> None:
+    write_text(folder / "log.csv", pd.DataFrame(trainer.rows).to_csv(index=False))
     classes = trainer.pseudo_labels.table()
     if len(classes):  # none for a method without pseudo-labels
         text = classes.to_csv(index=False, float_format="%.10g")
@@ -217,12 +211,10 @@ def _write_log(folder: Path, state: RunState, trainer: Trainer) -> None:
         trainer.maps.save(folder / "pseudo_maps.npz")
 
 
-def _facts(
-    trainer: Trainer, state: RunState, scenes: Scenes, split: Split
-) -> dict[str, Any]:
+def _facts(trainer: Trainer, scenes: Scenes, split: Split) -> dict[str, Any]:
     """Collect what a table of results has to state about this run."""
     return {
-        "seconds": state.seconds,
+        "seconds": trainer.seconds,
         "steps": trainer.steps_done,
         "parameters": sum(p.numel() for p in trainer.model.parameters()),
         "labels": len(split.labeled),

@@ -5,13 +5,7 @@ read the loss after each step would make the program wait for a GPU each time; i
 the device itself keeps the first bad step, and is asked now and then.
 """
 
-__all__ = [
-    "EXPLODED",
-    "DivergenceMonitor",
-    "divergence_message",
-    "nonfinite",
-    "weights_message",
-]
+__all__ = ["EXPLODED", "DivergenceMonitor", "nonfinite"]
 
 import math
 from collections.abc import Iterable
@@ -32,6 +26,7 @@ EXPLODED = 1e3
 _LOSS_SCALE = 1e-3  # fp16: so small after 26 steps in a row without finite gradient
 _ASK_EVERY = 50  # steps between two questions to a GPU
 _NEVER = -1
+_WIDER = "use precision='fp32', or 'bf16' where the machine has it"
 
 
 class DivergenceMonitor:
@@ -85,6 +80,38 @@ class DivergenceMonitor:
                     found.append((int(step), dict(zip(names, losses, strict=True))))
         return min(found, key=lambda bad: bad[0], default=None)
 
+    def diagnosis(
+        self, step: int, config: Config, tensors: Iterable[Tensor], scale: float
+    ) -> str | None:
+        """Explain losses or weights that are not finite; waits for the device.
+
+        Of several ranks all must ask.
+
+        Args:
+            step: the last one taken, counted from 1.
+            config: of the training, with the number format that it used.
+            tensors: weights, and what the optimiser and the method remember.
+            scale: of the fp16 loss scaler; 1 in other formats.
+
+        Returns:
+            What is wrong and what to do; None if nothing is.
+        """
+        bad = self.find()
+        if bad is not None:
+            return _divergence(*bad, config)
+        if nonfinite(tensors):
+            return (
+                f"after step {step} the weights, or what the optimiser or the method"
+                " remembers, hold NaN or infinity although the loss was sound: a"
+                f" gradient overflowed. Lower lr (now {config.optim.lr:g})."
+            )
+        if scale < _LOSS_SCALE:
+            return (
+                f"before step {step} no gradient was finite in fp16 for many steps in a"
+                f" row, however small the loss was scaled: {_WIDER}."
+            )
+        return None
+
 
 def nonfinite(tensors: Iterable[Tensor]) -> bool:
     """Return whether any tensor holds NaN or infinity, on any rank; one read."""
@@ -93,61 +120,23 @@ def nonfinite(tensors: Iterable[Tensor]) -> bool:
     return bool(fraction < 1)
 
 
-def divergence_message(step: int, losses: dict[str, float], config: Config) -> str:
-    """Explain what went wrong in a step and what may help.
-
-    Args:
-        step: counted from 1.
-        losses: of that step, by name.
-        config: of the training, with the number format that it used.
-    """
+def _divergence(step: int, losses: dict[str, float], config: Config) -> str:
+    """Explain what went wrong in a step, counted from 1, and what may help."""
     optim = config.optim
     bad = [n for n, v in losses.items() if not abs(v) <= EXPLODED]
     bad = [n for n in bad if n != "loss"] or bad
     finite = all(math.isfinite(losses[name]) for name in bad)
     what = "exploded" if finite else "became NaN or infinite"
     values = ", ".join(f"{n} {v:.4g}" for n, v in losses.items())
-    advice = f"lower lr (now {optim.lr:g}; try {optim.lr / 10:g})"
+    slower = f"lower lr (now {optim.lr:g}; try {optim.lr / 10:g})"
     if config.run.precision == "fp16" and not finite:
-        advice = (
-            "fp16 has no numbers above 65,504: use precision='fp32', or 'bf16' where"
-            f" the machine has it; or {advice}."
-        )
+        advice = f"fp16 has no numbers above 65,504: {_WIDER}; or {slower}."
     else:
         advice = (
-            f"The steps are too large: {advice}, or use more warmup_steps (now"
+            f"The steps are too large: {slower}, or use more warmup_steps (now"
             f" {optim.warmup_steps})."
         )
     return (
         f"{listed(bad)} {what} in step {step} of {optim.steps} ({values}; learning rate"
         f" {learning_rate(optim, step - 1):.3g}). {advice}"
     )
-
-
-def weights_message(
-    step: int, lr: float, tensors: Iterable[Tensor], scale: float
-) -> str | None:
-    """Explain weights that are not finite, or an fp16 loss scale that has collapsed.
-
-    Args:
-        step: the last one taken, counted from 1.
-        lr: peak learning rate.
-        tensors: weights, and what the optimiser and the method remember.
-        scale: of the fp16 loss scaler; 1 in other formats.
-
-    Returns:
-        What is wrong and what to do; None if nothing is.
-    """
-    if nonfinite(tensors):
-        return (
-            f"after step {step} the weights, or what the optimiser or the method"
-            " remembers, hold NaN or infinity although the loss was sound: a gradient"
-            f" overflowed. Lower lr (now {lr:g})."
-        )
-    if scale < _LOSS_SCALE:
-        return (
-            f"before step {step} no gradient was finite in fp16 for many steps in a"
-            " row, however small the loss was scaled: use precision='fp32', or 'bf16'"
-            " where the machine has it."
-        )
-    return None

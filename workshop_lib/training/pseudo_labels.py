@@ -18,7 +18,7 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.files import UNREADABLE, write_or_explain
 from workshop_lib.models.heads import Head
 from workshop_lib.pixels import IGNORE
-from workshop_lib.ranks import mean_over_ranks, world_size
+from workshop_lib.ranks import sum_over_ranks, world_size
 from workshop_lib.training.log import Row
 
 _TILES = 6  # whose maps are kept: a row of a figure
@@ -53,6 +53,7 @@ class PseudoLabelCounts:
         self.steps: list[int] = []  # at the ends of the closed intervals
         self.closed: list[Tensor] = []  # one (3, K) on the CPU for each
 
+    @torch.no_grad()
     def add(self, head: Head, guess: Tensor, weight: Tensor, truth: Tensor) -> None:
         """Count the pseudo-labels of one step.
 
@@ -94,7 +95,7 @@ class PseudoLabelCounts:
         """
         if self.now is None:
             return {}
-        counts = self._of_all_ranks(self.now).cpu()
+        counts = sum_over_ranks(self.now).cpu()
         self.steps.append(step)
         self.closed.append(counts)
         self.now = None
@@ -110,14 +111,11 @@ class PseudoLabelCounts:
         ]
         return pd.DataFrame(rows, columns=["step", "class", "used", "correct", "true"])
 
-    def _of_all_ranks(self, counts: Tensor) -> Tensor:
-        return mean_over_ranks(counts) * world_size()
-
     def state_dict(self) -> dict[str, Any]:
         """Return what `load_state_dict` takes."""
         # One tensor for all intervals: a thousand small ones would be slow to save
         closed = torch.stack(self.closed) if self.closed else torch.zeros(0)
-        now = None if self.now is None else self._of_all_ranks(self.now)
+        now = None if self.now is None else sum_over_ranks(self.now).clone()
         return {"now": now, "steps": list(self.steps), "closed": closed}
 
     def load_state_dict(self, state: dict[str, Any], device: torch.device) -> None:

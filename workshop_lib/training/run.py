@@ -3,9 +3,8 @@
 __all__ = [
     "CHECKPOINTS",
     "Run",
-    "check_same_run",
     "default_folder",
-    "refuse_old_run",
+    "holds_run",
     "run_identity",
     "start_folder",
     "what_differs",
@@ -68,7 +67,7 @@ class Run:
             WorkshopError: the folder is no finished run, or one of an older version.
         """
         folder = Path(folder)
-        refuse_old_run(folder)
+        _refuse_old_run(folder)
         for name in ("config.json", "run.json", "log.csv", "best.pt"):
             if not (folder / name).exists():
                 raise WorkshopError(
@@ -196,12 +195,15 @@ def start_folder(
     write_text(folder / "config.json", config.to_json())  # last: a run has begun
 
 
-def check_same_run(folder: Path, config: Config, identity: dict[str, str]) -> None:
-    """Refuse to continue a run that was something else.
+def holds_run(folder: Path, config: Config, identity: dict[str, str]) -> bool:
+    """Return whether a folder holds this run, begun or finished; refuse another.
 
     Raises:
         WorkshopError: another config, other images or another split; says what differs.
     """
+    _refuse_old_run(folder)
+    if not (folder / "config.json").exists():
+        return False
     text = (folder / "config.json").read_text(encoding="utf-8")
     changed = config.difference(Config.from_json(text, method=config.method))
     other = what_differs(read_json(folder / "identity.json"), identity)
@@ -213,9 +215,10 @@ def check_same_run(folder: Path, config: Config, identity: dict[str, str]) -> No
             f"{folder} holds a run with {other}: choose another folder, or start anew"
             " with resume=False (--fresh)."
         )
+    return True
 
 
-def refuse_old_run(folder: Path) -> None:
+def _refuse_old_run(folder: Path) -> None:
     """Explain a folder that a version before 0.2 has written.
 
     Raises:

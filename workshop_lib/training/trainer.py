@@ -3,6 +3,7 @@
 __all__ = ["Trainer"]
 
 import copy
+import math
 from dataclasses import replace
 from functools import partial
 from typing import Any, cast
@@ -26,22 +27,16 @@ from workshop_lib.training.distributed import (
 from workshop_lib.training.features import open_features
 from workshop_lib.training.inputs import (
     fit_heads,
-    fit_normalize,
     initial_model,
     open_views,
     propagated_labels,
     read_inputs,
 )
 from workshop_lib.training.log import Row, RunningMeans, validate
-from workshop_lib.training.nan_guard import (
-    DivergenceMonitor,
-    divergence_message,
-    weights_message,
-)
+from workshop_lib.training.nan_guard import DivergenceMonitor
 from workshop_lib.training.optim import Ema, build_optimizer, set_learning_rate
 from workshop_lib.training.pseudo_labels import PseudoLabelCounts, PseudoMaps
 from workshop_lib.training.step import (
-    Precision,
     choose_precision,
     random_numbers_of,
     training_step,
@@ -69,29 +64,33 @@ class Trainer:
         self, config: Config, scenes: Scenes, split: Split, device: torch.device
     ) -> None:
         self.config, self.device = config, device
-        optim, seed = config.optim, config.run.seed
-        B, mu, steps = optim.batch_size, optim.mu, optim.steps
+        optim, run = config.optim, config.run
+        B, mu = optim.batch_size, optim.mu
         split = split.unlabeled_from(config.data.unlabeled_from)
+        labeled, unlabeled = split.labeled.to(device), split.unlabeled.to(device)
         self.val = split.val.to(device)
         self.method: Method = copy.deepcopy(config.method)
         self.inputs = read_inputs(config, scenes)
         features = self._open_features()
         self.inputs = self.inputs.to(device)
-        self.model = model = initial_model(config, self.inputs.facts()).to(device)
-        model.save_memory(
-            checkpointing=config.run.checkpointing, micro_batch=config.run.micro_batch
-        )
-        labeled = split.labeled.to(device)
+        # The network, its views and its number format
+        model = initial_model(config, self.inputs.facts()).to(device)
+        model.save_memory(checkpointing=run.checkpointing, micro_batch=run.micro_batch)
         fit_heads(model, self.inputs, labeled, config.model.class_weighting)
-        norm = fit_normalize(model, self.inputs.sensors, split.unlabeled).to(device)
-        self.views = open_views(config, self.inputs, self.method, norm, features)
-        self.precision = from_rank_zero(self._choose_precision())
+        self.views = open_views(
+            config, self.inputs, self.method, model, unlabeled, features
+        )
+        n = B * (1 + mu if self.method.views else 1)
+        shapes = {k: tuple(v.shape[1:]) for k, v in self.inputs.sensors.items()}
+        trial = partial(trial_step, model, n, shapes)  # what "auto" measures on a CPU
+        self.precision = from_rank_zero(choose_precision(run.precision, device, trial))
         self.scaler = self.precision.scaler()
         synchronize_batch_norm(model)
-        self.heads = dict(heads_of(model))
+        self.model, self.heads = model, dict(heads_of(model))
         self.main_head = next(iter(self.heads))  # chooses the checkpoint
         self.ema = Ema(model, optim.ema_decay)
-        size = TrainingSize(len(scenes), len(split.unlabeled), B, mu, steps)
+        # What the steps are taken with
+        size = TrainingSize(len(scenes), len(unlabeled), B, mu, optim.steps)
         self.method.setup(model, size)
         self.method.to(device)
         self.warmup = None
@@ -100,17 +99,17 @@ class Trainer:
                 self.method, self.inputs, self.views, split, device
             )
         self.optimizer = build_optimizer(model, optim)
-        self.labeled = IndexStream(labeled, B, seed=seed)
-        self.unlabeled = IndexStream(
-            split.unlabeled, B * mu, seed=seed + 1, device=device
-        )
-        self.generator = torch.Generator(device).manual_seed(seed)
-        self.means = RunningMeans()
-        self.monitor = DivergenceMonitor(device)
+        self.labeled = IndexStream(labeled, B, seed=run.seed)
+        self.unlabeled = IndexStream(unlabeled, B * mu, seed=run.seed + 1)
+        self.generator = torch.Generator(device).manual_seed(run.seed)
+        # How far it has come, and what the log is made of
+        self.steps_done, self.seconds = 0, 0.0
+        self.rows: list[Row] = []  # of the log
+        self.best = -math.inf  # validation metric of the weights in best.pt
+        self.means, self.monitor = RunningMeans(), DivergenceMonitor(device)
         self.pseudo_labels = PseudoLabelCounts(self.inputs.class_names[self.main_head])
         dense = self.heads[self.main_head].dense
         self.maps = PseudoMaps.of(split) if dense else None
-        self.steps_done = 0
 
     @property
     def best_by(self) -> str:
@@ -182,17 +181,14 @@ class Trainer:
         For the moment before a checkpoint: it waits for the device. Of several ranks
         all must ask.
         """
-        bad = self.monitor.find()
-        if bad is not None:
-            config = self.config.replace(precision=self.precision.name)
-            return divergence_message(*bad, config)
-        moments = [m for s in self.optimizer.state.values() for m in s.values()]
+        config = self.config.replace(precision=self.precision.name)
         states = (self.model, self.ema.model, self.method)
         weights = [t for module in states for t in module.state_dict().values()]
+        moments = [m for s in self.optimizer.state.values() for m in s.values()]
         # Not the optimiser's step counters, which stay on the CPU
         weights += [m for m in moments if isinstance(m, Tensor) and m.ndim]
         scale = self.scaler.get_scale()  # 1 except in fp16
-        return weights_message(self.steps_done, self.config.optim.lr, weights, scale)
+        return self.monitor.diagnosis(self.steps_done, config, weights, scale)
 
     def weights(self) -> dict[str, Any]:
         """Return what is needed to use the model: online and averaged weights."""
@@ -219,6 +215,9 @@ class Trainer:
             "generator": self.generator.get_state(),
             "precision": self.precision.name,
             "device": self.device.type,
+            "rows": self.rows,
+            "seconds": self.seconds,
+            "best": self.best,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -236,7 +235,8 @@ class Trainer:
         self.pseudo_labels.load_state_dict(state["pseudo_labels"], self.device)
         if self.maps is not None:
             self.maps.load_state_dict(state["maps"])
-        self.steps_done = int(state["step"])
+        self.steps_done, self.rows = int(state["step"]), state["rows"]
+        self.seconds, self.best = state["seconds"], state["best"]
         if state["device"] != self.device.type:
             self.generator.manual_seed(self.config.run.seed + 7919 * self.steps_done)
             return
@@ -255,14 +255,6 @@ class Trainer:
         plain = {"features": found["none"][0, :, :, None, None]}  # (N, D, 1, 1)
         self.inputs = replace(self.inputs, sensors=plain)
         return found
-
-    def _choose_precision(self) -> Precision:
-        """Choose the number format; "auto" tries the network on a batch of its size."""
-        mu = self.config.optim.mu if self.method.views else 0
-        n = self.config.optim.batch_size * (1 + mu)
-        shapes = {k: tuple(v.shape[1:]) for k, v in self.inputs.sensors.items()}
-        make_trial = partial(trial_step, self.model, n, shapes)
-        return choose_precision(self.config.run.precision, self.device, make_trial)
 
     @torch.inference_mode()
     def _probabilities(self, index: Tensor) -> Tensor:
