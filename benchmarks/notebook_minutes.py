@@ -46,8 +46,10 @@ def stated_minutes(path: Path) -> int:
     return int(found.group(1))
 
 
-def measure(path: Path, preset: str, folder: Path) -> float:
+def measure(path: Path, preset: str, folder: Path, keep: Path | None = None) -> float:
     """Run one notebook in a folder, in a kernel of its own; return the seconds.
+
+    With `keep`, a folder, the executed notebook is written there.
 
     Raises:
         nbclient.exceptions.CellExecutionError: a cell failed.
@@ -59,7 +61,10 @@ def measure(path: Path, preset: str, folder: Path) -> float:
     )
     start = time.perf_counter()
     client.execute()
-    return time.perf_counter() - start
+    seconds = time.perf_counter() - start
+    if keep is not None:
+        write_text(keep / path.name, nbformat.writes(notebook))
+    return seconds
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -90,6 +95,7 @@ def _words(seconds: float | None) -> str:
 def main(
     presets: tuple[str, ...] = ("ci", "class"),
     units: tuple[str, ...] = (),
+    keep: Path | None = None,
     write_docs: bool = False,
 ) -> None:
     """Run notebooks, keep and print their times.
@@ -97,6 +103,8 @@ def main(
     Args:
         presets: to run them with.
         units: such as 02; default all.
+        keep: folder for the executed notebooks, from which `slides.figures` takes the
+            decks' figures (with WORKSHOP_FIGURES=svg).
         write_docs: write the table into README.md.
     """
     rows = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
@@ -108,7 +116,7 @@ def main(
     for preset in presets:
         with tempfile.TemporaryDirectory() as folder:
             for path in paths:
-                seconds = measure(path, preset, Path(folder))
+                seconds = measure(path, preset, Path(folder), keep)
                 row = {
                     "notebook": path.stem.replace("_", " "),
                     "preset": preset,

@@ -1,7 +1,7 @@
 """Slide figures taken from executed solution notebooks.
 
-    WORKSHOP_PRESET=class WORKSHOP_FIGURES=svg jupyter nbconvert --to notebook \\
-        --execute --output-dir executed notebooks/solutions/*.ipynb
+    WORKSHOP_FIGURES=svg python -m benchmarks.notebook_minutes --presets class \\
+        --keep executed
     python -m slides.figures executed
 
 A code cell of notebooks/src that is tagged `figure:05_top_k` draws the figure

@@ -55,7 +55,9 @@ def test_a_notebook_runs_in_its_folder_with_its_preset(tmp_path, monkeypatch, ca
     notebook_at(solutions / "01_x.ipynb", "# T\n\n**Time**: 7 minutes.", code)
     monkeypatch.setattr(minutes, "SOLUTIONS", solutions)
     monkeypatch.setattr(minutes, "RESULTS", tmp_path / "notebooks.json")
-    minutes.main(presets=("ci", "class"))
+    minutes.main(presets=("ci", "class"), keep=tmp_path / "kept")
+    kept = nbformat.read(tmp_path / "kept" / "01_x.ipynb", as_version=4)
+    assert kept.cells[1].execution_count == 1
     assert "| 01 x | 7 min |" in capsys.readouterr().out
     rows = json.loads((tmp_path / "notebooks.json").read_text())
     assert [r["preset"] for r in rows] == ["ci", "class"]
