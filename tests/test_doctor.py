@@ -70,7 +70,7 @@ def test_old_python(monkeypatch: pytest.MonkeyPatch):
 )
 def test_torch_version(monkeypatch: pytest.MonkeyPatch, version: str, ok: bool):
     fake_import(monkeypatch, torch=SimpleNamespace(__version__=version))
-    assert doctor._check_torch().ok is ok
+    assert doctor._check_package("torch", doctor.TORCH).ok is ok
 
 
 @pytest.mark.parametrize("name", ["torch", "torchvision"])

@@ -19,7 +19,13 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from workshop_lib.errors import WorkshopError, unknown_name
-from workshop_lib.settings import DataConfig, ModelConfig, OptimConfig, RunConfig
+from workshop_lib.settings import (
+    SECTIONS,
+    DataConfig,
+    ModelConfig,
+    OptimConfig,
+    RunConfig,
+)
 
 if TYPE_CHECKING:
     from workshop_lib.methods import Method
@@ -29,14 +35,6 @@ def _fixmatch() -> "Method":
     from workshop_lib.methods import FixMatch
 
     return FixMatch(threshold=0.8, alignment=True)
-
-
-_SECTIONS = {
-    "data": DataConfig,
-    "model": ModelConfig,
-    "optim": OptimConfig,
-    "run": RunConfig,
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +92,7 @@ class Config:
         if isinstance(changes.get("data"), str):
             changes["name"] = changes.pop("data")
         sections: dict[str, Any] = {
-            name: changes.pop(name) for name in _SECTIONS if name in changes
+            name: changes.pop(name) for name in SECTIONS if name in changes
         }
         method = changes.pop("method", self.method)
         if isinstance(method, str):
@@ -118,7 +116,7 @@ class Config:
 
     def to_dict(self) -> dict[str, Any]:
         """Return nested plain values; the method as its name and hyperparameters."""
-        found: dict[str, Any] = {n: asdict(getattr(self, n)) for n in _SECTIONS}
+        found: dict[str, Any] = {n: asdict(getattr(self, n)) for n in SECTIONS}
         found["method"] = {"name": self.method_name, **self.method.hyperparameters()}
         return found
 
@@ -140,29 +138,16 @@ class Config:
                 without its instance.
         """
         try:
-            found = json.loads(text)
-            about = dict(found["method"])
-            name = about.pop("name")
-            sections = {n: dict(found[n]) for n in _SECTIONS}
-        except (ValueError, KeyError, TypeError) as error:
+            found = {name: dict(values) for name, values in json.loads(text).items()}
+            name = found["method"].pop("name")
+            settings = {k: v for one in SECTIONS for k, v in found.pop(one).items()}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise WorkshopError(
                 f"this is not a valid config ({error!r}): restore config.json, or train"
                 " again."
             ) from error
-        built: dict[str, Any] = {}
-        for section, values in sections.items():
-            known = [f.name for f in fields(_SECTIONS[section])]
-            for key in values:
-                if key not in known:
-                    raise unknown_name(f"setting of {section}", key, known)
-            built[section] = _SECTIONS[section](**values)
-        own = type(method) if type(method).__name__ == name else None
-        method_type: Any = own or method_class(name)
-        known = [f.name for f in fields(method_type)]
-        for key in about:
-            if key not in known:
-                raise unknown_name(f"hyperparameter of {name}", key, known)
-        return cls(method=method_type(**about), **built)
+        own = type(method) if type(method).__name__ == name else method_class(name)
+        return cls(method=own()).replace(**settings, **found["method"])
 
     def changes(self) -> dict[str, dict[str, Any]]:
         """Return the settings that differ from the defaults, by section.
@@ -171,7 +156,7 @@ class Config:
         """
         base = Config()
         found: dict[str, dict[str, Any]] = {}
-        for section in _SECTIONS:
+        for section in SECTIONS:
             mine, usual = asdict(getattr(self, section)), asdict(getattr(base, section))
             found[section] = {k: v for k, v in mine.items() if v != usual[k]}
         usual = type(self.method)().hyperparameters()
@@ -206,7 +191,7 @@ class Config:
 
 def fields_by_section() -> dict[str, str]:
     """Return the section of every setting, by the setting's name."""
-    return {f.name: s for s, cls in _SECTIONS.items() for f in fields(cls)}
+    return {f.name: s for s, cls in SECTIONS.items() for f in fields(cls)}
 
 
 def method_class(name: str) -> "type[Method]":

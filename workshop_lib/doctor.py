@@ -4,7 +4,7 @@
 a missing or broken torch is the most frequent illness, and the doctor must survive it.
 """
 
-__all__ = ["Check", "container_limit_gb", "diagnose", "exit_code", "main", "table"]
+__all__ = ["Check", "container_limit_gb", "diagnose", "exit_code", "table"]
 
 import importlib
 import os
@@ -19,6 +19,8 @@ from pathlib import Path
 
 import psutil
 
+from workshop_lib.files import free_space
+
 PYTHON = (3, 10)  # as in pyproject.toml; a test keeps the two in step
 TORCH = (2, 4)
 DISK_GB = 2.0  # generated data, runs and reports of the whole workshop
@@ -30,7 +32,7 @@ class Check:
     """One thing that was looked at.
 
     `found` is what the machine has; `advice` is what to do, empty where all is well.
-    `essential` tells whether the workshop cannot run at all without it.
+    `essential` says that the workshop cannot run at all without it.
     """
 
     name: str
@@ -49,20 +51,16 @@ def diagnose(folder: Path | str = "runs") -> list[Check]:
     folder = Path(folder)
     return [
         _check_python(),
-        _check_torch(),
-        _check_torchvision(),
+        _check_package("torch", TORCH),
+        # Its operators fail to register beside another torch
+        _check_package(
+            "torchvision", advice="torch and torchvision must be of one release: "
+        ),
         _check_disk(folder),
         _check_writing(folder),
         _check_memory(),
         _check_device(),
     ]
-
-
-def main() -> int:
-    """Print the table of checks; return the exit code."""
-    checks = diagnose()
-    print(table(checks))
-    return exit_code(checks)
 
 
 def exit_code(checks: list[Check]) -> int:
@@ -76,19 +74,13 @@ def table(checks: list[Check], width: int = 88) -> str:
     The marks are words, not colours, so that they survive a pipe and a screen reader.
     """
     margin = max(len(check.name) for check in checks) + 8
+    indent = " " * margin
     lines = []
     for check in checks:
         mark = "ok" if check.ok else ("FAIL" if check.essential else "note")
         lines.append(f"{mark:<6}{check.name:<{margin - 6}}{check.found}")
-        if check.advice:
-            indent = " " * margin + "-> "
-            lines += textwrap.wrap(
-                check.advice,
-                width,
-                initial_indent=indent,
-                subsequent_indent=" " * len(indent),
-                break_on_hyphens=False,
-            )
+        advice = textwrap.wrap(check.advice, width - margin - 3, break_on_hyphens=False)
+        lines += [f"{indent}{'   ' if k else '-> '}{x}" for k, x in enumerate(advice)]
     if exit_code(checks):
         lines.append("Something essential is missing: follow the arrows (->) above.")
     else:
@@ -103,37 +95,31 @@ def _check_python() -> Check:
     return Check("Python", ok, found, "" if ok else advice)
 
 
-def _check_torch() -> Check:
+def _check_package(name: str, least: tuple[int, ...] = (), advice: str = "") -> Check:
     try:
-        version: str = importlib.import_module("torch").__version__
+        version: str = importlib.import_module(name).__version__
     except Exception as error:  # a broken build raises whatever it likes
-        return Check("torch", False, _oneline(error), _reinstall())
-    ok = _numbers(version) >= TORCH
-    return Check("torch", ok, version, "" if ok else _reinstall())
-
-
-def _check_torchvision() -> Check:
-    try:
-        version: str = importlib.import_module("torchvision").__version__
-    except Exception as error:  # its operators fail to register beside another torch
-        advice = "torch and torchvision must be of one release: " + _reinstall()
-        return Check("torchvision", False, _oneline(error), advice)
-    return Check("torchvision", True, version)
+        return Check(name, False, _oneline(error), advice + _reinstall())
+    numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+    ok = numbers >= least
+    return Check(name, ok, version, "" if ok else advice + _reinstall())
 
 
 def _check_disk(folder: Path) -> Check:
-    free = shutil.disk_usage(_nearest(folder)).free / 1e9
+    free = free_space(folder) / 1e9
     ok = free >= DISK_GB
     advice = f"free some space: {DISK_GB:.0f} GB are needed for data and runs"
     return Check("disk", ok, f"{free:.1f} GB free", "" if ok else advice)
 
 
 def _check_writing(folder: Path) -> Check:
-    place = _nearest(folder)
+    place = folder.absolute()
     name = f"writing {folder.name}/"
     if os.path.isfile(folder):
         advice = f"move {folder} away: a folder of this name is needed"
         return Check(name, False, "there is a file of this name", advice)
+    while not place.is_dir():  # the closest folder that exists
+        place = place.parent
     try:
         # A real file: permission bits say nothing on network drives and full disks.
         with tempfile.TemporaryFile(dir=place) as file:
@@ -181,7 +167,12 @@ def _check_device() -> Check:
     try:
         torch = importlib.import_module("torch")
         if torch.cuda.is_available():
-            return Check("device", True, _describe_gpu(torch), essential=False)
+            gpu, count = torch.cuda.get_device_properties(0), torch.cuda.device_count()
+            # Compute capability 8 (Ampere) brought bf16; older ones imitate it, slowly
+            precision = "bf16" if gpu.major >= 8 else "fp16"
+            more = f" (first of {count})" if count > 1 else ""
+            found = f"{gpu.name}, {gpu.total_memory / 1e9:.1f} GB, {precision}{more}"
+            return Check("device", True, found, essential=False)
         built_with_cuda = torch.version.cuda is not None
     except Exception as error:  # a driver that is half installed raises here
         found = f"{on_cpu}; GPU: {_oneline(error)}"
@@ -190,16 +181,6 @@ def _check_device() -> Check:
     if not advice and cores < 2:
         advice = "with one core the quickstart takes about twice as long"
     return Check("device", not advice, on_cpu, advice, essential=False)
-
-
-def _describe_gpu(torch: object) -> str:
-    cuda = torch.cuda  # type: ignore[attr-defined]
-    properties = cuda.get_device_properties(0)
-    # Compute capability 8 (Ampere) brought bf16; older ones only imitate it, slowly.
-    precision = "bf16" if properties.major >= 8 else "fp16"
-    more = f" (first of {cuda.device_count()})" if cuda.device_count() > 1 else ""
-    memory = properties.total_memory / 1e9
-    return f"{properties.name}, {memory:.1f} GB, {precision}{more}"
 
 
 def _gpu_advice(built_with_cuda: bool) -> str:
@@ -224,16 +205,6 @@ def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _nearest(folder: Path) -> Path:
-    """Climb to the closest folder that exists: the one where `folder` would be made."""
-    folder = folder.absolute()
-    return next(place for place in (folder, *folder.parents) if os.path.isdir(place))
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])
 
 
 def _dotted(version: tuple[int, ...]) -> str:

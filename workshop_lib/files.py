@@ -30,25 +30,13 @@ from workshop_lib.errors import WorkshopError
 
 RESERVE = 200_000_000  # bytes of the disk that are left free for everything else
 
-_ADVICE = {
-    errno.ENOSPC: "the disk is full: free some space, or write to another disk",
-    errno.EACCES: "no permission to write there: choose another folder",
-    errno.EPERM: "no permission to write there: choose another folder",
-    errno.ENOENT: "that folder cannot be made: choose another folder",
-    errno.EROFS: "that disk is read-only: choose another folder",
-    errno.EISDIR: "that is a folder: give the name of a file",
-    errno.ENOTDIR: "part of that path is a file, not a folder: choose another folder",
-    errno.EEXIST: "part of that path is a file, not a folder: choose another folder",
-}
-
 # What torch.load raises for files that are cut off, damaged or no torch files at all.
 UNREADABLE = (
     OSError,
     RuntimeError,
     ValueError,
-    KeyError,
+    LookupError,
     AttributeError,
-    IndexError,
     TypeError,
     EOFError,
     pickle.UnpicklingError,
@@ -68,7 +56,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
             by a RuntimeError); the temporary file is gone, an old `path` untouched.
     """
     if path.is_dir():  # asked before, or Windows calls it a lack of permission
-        raise IsADirectoryError(errno.EISDIR, "is a directory")
+        raise IsADirectoryError(errno.EISDIR, "that is a folder")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex}.tmp")
     try:
@@ -94,11 +82,12 @@ def write_or_explain(path: Path, write: Callable[[Path], object]) -> None:
     try:
         write_whole(path, write)
     except (OSError, RuntimeError) as error:
-        number = error.errno if isinstance(error, OSError) else None
-        other = f"{error}: free some space, or choose another folder"
-        advice = _ADVICE.get(number or 0, other)
+        reason = getattr(error, "strerror", None) or str(error)
+        if getattr(error, "errno", None) == errno.ENOSPC:
+            reason = "the disk is full"
         raise WorkshopError(
-            f"cannot write {path}: {advice}. What was there before is untouched."
+            f"cannot write {path}: {reason}: free some space, or choose another folder."
+            " What was there before is untouched."
         ) from error
 
 

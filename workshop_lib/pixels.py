@@ -12,7 +12,7 @@ from torch import Tensor
 
 from workshop_lib.errors import WorkshopError
 
-IGNORE = 255  # in a mask: nobody knows the class; counts in no loss and no score
+IGNORE = 255  # in a mask: class unknown; counts in no loss and no score
 
 
 def count_pixels(
@@ -35,8 +35,7 @@ def count_pixels(
         if known.size and not 0 <= known.min() <= known.max() < num_classes:
             raise WorkshopError(
                 f"pixels labelled {known.min()} to {known.max()} with {num_classes}"
-                f" classes: labels are 0 to {num_classes - 1}, or {IGNORE} where nobody"
-                " knows."
+                f" classes: labels are 0 to {num_classes - 1}, or {IGNORE} for unknown."
             )
         counts += np.bincount(known, minlength=num_classes)
     return counts
@@ -68,8 +67,8 @@ def pixel_confusion(truth: Tensor, predicted: Tensor, num_classes: int) -> Tenso
     if pair.numel() and not 0 <= int(pair.min()) <= int(pair.max()) < num_classes:
         raise WorkshopError(
             f"classes from {int(pair.min())} to {int(pair.max())} in a map of"
-            f" {num_classes} classes: give 0 to {num_classes - 1}, or {IGNORE} where"
-            " nobody knows."
+            f" {num_classes} classes: give 0 to {num_classes - 1}, or {IGNORE} for"
+            " unknown."
         )
     cells = torch.bincount(pair[0] * num_classes + pair[1], minlength=num_classes**2)
     return cells.view(num_classes, num_classes)

@@ -133,9 +133,9 @@ def preset_settings(time: str, task: str) -> dict[str, Any]:
     for kind, name, known in (("preset", time, TIMES), ("task", task, TASKS)):
         if name not in known:
             raise unknown_name(kind, name, known)
-    settings = {**TASKS[task], **TIMES[time]} if time == "ci" else {
-        **TIMES[time], **TASKS[task],
-    }  # fmt: skip
+    both = [TIMES[time], TASKS[task]]
+    first, last = reversed(both) if time == "ci" else both
+    settings = {**first, **last}
     if settings.get("propagation_steps", 0) >= settings.get("steps", 2000):
         settings["propagation_steps"] = settings["steps"] // 3
     return settings
@@ -168,20 +168,13 @@ def train_flags(config: Config) -> list[str]:
     >>> train_flags(preset("class", method="uda", lr=0.01))
     ['--preset', 'class', '--task', 'scenes', '--method', 'uda', '--lr', '0.01']
     """
-    name = config.method_name
-    usual, mine = preset("class", method=name).to_dict(), config.to_dict()
-    flags = ["--preset", "class", "--task", "scenes", "--method", name]
-    for section, values in mine.items():
-        for key, value in values.items():
-            if value != usual[section][key]:
-                named = (section, key) == ("data", "name")
-                flags += _flag("data" if named else key, value)
+    usual = preset("class", method=config.method_name)
+    flags = ["--preset", "class", "--task", "scenes", "--method", config.method_name]
+    for name, (value, _) in config.difference(usual).items():
+        flag = (
+            name.partition(".")[2].replace("_", "-") if name != "data.name" else "data"
+        )
+        flags.append(f"--no-{flag}" if value is False else f"--{flag}")
+        several = value if isinstance(value, list | tuple) else (value,)
+        flags += [str(one) for one in several if not isinstance(one, bool)]
     return flags
-
-
-def _flag(name: str, value: Any) -> list[str]:
-    flag = name.replace("_", "-")
-    if isinstance(value, bool):
-        return [f"--{flag}" if value else f"--no-{flag}"]
-    values = value if isinstance(value, list | tuple) else (value,)
-    return [f"--{flag}", *map(str, values)]

@@ -7,7 +7,6 @@ __all__ = [
     "peak_memory",
     "pick_device",
     "setup",
-    "spare_allocator",
     "tune_allocator",
     "versions",
 ]
@@ -15,6 +14,7 @@ __all__ = [
 import ctypes
 import os
 import platform
+import re
 import sys
 from functools import cache
 
@@ -33,9 +33,7 @@ COLAB_HINT = (
 
 def pick_device() -> torch.device:
     """Return the GPU if there is one, else the CPU."""
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("cpu")
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @cache
@@ -44,67 +42,33 @@ def tune_allocator() -> bool:
 
     Without it, large CPU tensors are handed back to the system and fetched again, page
     by page, in every step: about half of the time of a small network's step. The price
-    is that the process keeps its peak memory until it ends. Where the address space is
-    limited (`ulimit -v`) that price is too high: `spare_allocator` is called instead.
+    is that the process keeps its peak memory until it ends, which is too high where the
+    address space is limited (`ulimit -v`): nothing is kept there.
     """
-    if _address_space_is_limited():
-        spare_allocator()
-        return False
-    # Older versions of glibc refuse a threshold above 32 MiB.
-    kept = _mallopt(_MMAP_THRESHOLD, 1 << 30) or _mallopt(_MMAP_THRESHOLD, 1 << 25)
-    trimmed = _mallopt(_TRIM_THRESHOLD, (1 << 31) - 1)
-    padded = _mallopt(_TOP_PAD, 1 << 27)
-    return kept and trimmed and padded
-
-
-def spare_allocator() -> bool:
-    """Hand freed memory back at once (glibc only); returns whether it could.
-
-    For a process that has met the end of its memory. Kept memory is of use to a tensor
-    only where it lies in one piece; after a step that broke off it does not, and a
-    smaller step may fail where a larger one had room. What is free goes back at once,
-    and new memory for a tensor above 64 KB goes when the tensor does: slower, but all
-    room is room.
-    """
-    done = _mallopt(_MMAP_THRESHOLD, 1 << 16)
-    done &= _mallopt(_TRIM_THRESHOLD, 1 << 17)
-    done &= _mallopt(_TOP_PAD, 0)
-    if done:
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
-    return done
-
-
-_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3  # malloc.h
-
-
-def _address_space_is_limited() -> bool:
-    if sys.platform == "win32":
+    if platform.system() != "Linux" or platform.libc_ver()[0] != "glibc":
         return False
     import resource  # Unix only
 
-    return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
-
-
-def _mallopt(parameter: int, value: int) -> bool:
-    if platform.system() != "Linux" or platform.libc_ver()[0] != "glibc":
+    if resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY:
         return False
-    return bool(ctypes.CDLL("libc.so.6").mallopt(parameter, value))
+    trim_threshold, top_pad, mmap_threshold = -1, -2, -3  # malloc.h
+    mallopt = ctypes.CDLL("libc.so.6").mallopt
+    # Older versions of glibc refuse a threshold above 32 MiB
+    kept = mallopt(mmap_threshold, 1 << 30) or mallopt(mmap_threshold, 1 << 25)
+    trimmed = mallopt(trim_threshold, (1 << 31) - 1)
+    return bool(mallopt(top_pad, 1 << 27) and kept and trimmed)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether an error says that memory ran out, of a GPU or of the machine.
+    """Return whether an error says that memory ran out, of a GPU or of the machine.
 
-    On a CPU torch raises a plain RuntimeError; only its text tells.
+    On a CPU torch raises a plain RuntimeError, known by its text alone.
     """
     if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
         return True
     # The last is oneDNN's word for a workspace that it could not get.
-    texts = (
-        "can't allocate memory",
-        "not enough memory",
-        "could not create a primitive",
-    )
-    return isinstance(error, RuntimeError) and any(t in str(error) for t in texts)
+    texts = "can't allocate memory|not enough memory|could not create a primitive"
+    return isinstance(error, RuntimeError) and bool(re.search(texts, str(error)))
 
 
 def peak_memory(device: torch.device) -> int:
@@ -139,22 +103,16 @@ def memory(device: torch.device) -> tuple[float, float]:
 
 
 def in_notebook() -> bool:
-    """Tell whether this code runs in a Jupyter kernel (JupyterLab, Colab, ...)."""
+    """Return whether this code runs in a Jupyter kernel (JupyterLab, Colab, ...)."""
     shell = sys.modules.get("IPython")
-    if shell is None:
-        return False
-    running = shell.get_ipython()
-    return running is not None and hasattr(running, "kernel")
+    return shell is not None and hasattr(shell.get_ipython(), "kernel")
 
 
 def versions() -> dict[str, str]:
     """Name what a figure depends on: Python, torch, device, threads."""
     device = pick_device()
-    name = (
-        torch.cuda.get_device_name(device)
-        if device.type == "cuda"
-        else platform.machine()
-    )
+    on_gpu = device.type == "cuda"
+    name = torch.cuda.get_device_name(device) if on_gpu else platform.machine()
     return {
         "python": platform.python_version(),
         "torch": str(torch.__version__),
@@ -178,7 +136,7 @@ def setup() -> torch.device:
     free, total = memory(device)
     known = f"workshop_lib {__version__}, memory {free:.1f} of {total:.1f} GiB free"
     if in_notebook():  # a command may have been given another one with --preset
-        preset()  # tells of a misspelt name now, not when the first training starts
+        preset()  # a misspelt name is refused now, not when the first training starts
         known += f", preset {preset_time()}"
     print(known)
     if device.type == "cpu" and "COLAB_RELEASE_TAG" in os.environ:

@@ -1,11 +1,14 @@
 """Settings of a training in four sections: data, model, optimisation, run."""
 
-__all__ = ["DataConfig", "ModelConfig", "OptimConfig", "RunConfig"]
+__all__ = ["SECTIONS", "DataConfig", "ModelConfig", "OptimConfig", "RunConfig"]
 
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Literal
 
 from workshop_lib.errors import WorkshopError
+
+_LARGEST_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True)
@@ -32,13 +35,12 @@ class DataConfig:
     modality_dropout: float = 0.0  # chance that a strong view lacks a sensor
 
     def __post_init__(self) -> None:
-        for name in ("sensors", "metadata", "test_regions"):  # JSON has lists
-            object.__setattr__(self, name, tuple(getattr(self, name)))
-        _at_least(self, "size", 1)
-        _at_least(self, "labels_per_class", 0)
-        _seed(self, "split_seed")
-        _fraction(self, "cutmix")
-        _below_one(self, "modality_dropout")
+        _as_tuples(self, "sensors", "metadata", "test_regions")
+        _within(self, "size", least=1)
+        _within(self, "labels_per_class", least=0)
+        _within(self, "split_seed", least=0, most=_LARGEST_SEED)
+        _within(self, "cutmix", least=0, most=1)
+        _within(self, "modality_dropout", least=0, below=1)
         if self.split == "region" and not self.test_regions:
             raise WorkshopError(
                 "split='region' without test_regions: give the numbers of the regions"
@@ -71,15 +73,11 @@ class ModelConfig:
     feature_views: int = 4  # stored views of each augmentation, per image
 
     def __post_init__(self) -> None:
-        for name in ("heads", "label_thresholds"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
-        _at_least(self, "feature_views", 1)
-        _fraction(self, "class_weighting")
-        if self.features and self.feature_size < 32:
-            raise WorkshopError(
-                f"feature_size={self.feature_size}: a backbone sees images of at least"
-                " 32 pixels; 224 is what most were trained on."
-            )
+        _as_tuples(self, "heads", "label_thresholds")
+        _within(self, "feature_views", least=1)
+        _within(self, "class_weighting", least=0, most=1)
+        if self.features:
+            _within(self, "feature_size", least=32)
         if bool(self.features) != (self.encoder.split("-")[0] in ("linear", "mlp")):
             raise WorkshopError(
                 f"encoder={self.encoder!r} with features={self.features!r}: on features"
@@ -107,12 +105,10 @@ class OptimConfig:
     propagation_steps: int = 0  # on features: first steps on propagated labels
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "mu"):
-            _at_least(self, name, 1)
-        for name in ("encoder_lr", "weight_decay", "warmup_steps", "propagation_steps"):
-            _at_least(self, name, 0)
-        for name in ("sgd_momentum", "ema_decay"):
-            _below_one(self, name)
+        _within(self, "steps", "batch_size", "mu", least=1)
+        _within(self, "encoder_lr", "weight_decay", "warmup_steps", least=0)
+        _within(self, "propagation_steps", least=0)
+        _within(self, "sgd_momentum", "ema_decay", least=0, below=1)
         if not self.lr > 0:
             raise WorkshopError(
                 f"lr={self.lr}: it must be above 0; usual are 0.002 with adamw and 0.03"
@@ -132,8 +128,8 @@ class RunConfig:
     micro_batch: int = 0  # images at a time, 0 for all; batch norm sees that many
 
     def __post_init__(self) -> None:
-        _at_least(self, "eval_every", 1)
-        _seed(self, "seed")
+        _within(self, "eval_every", least=1)
+        _within(self, "seed", least=0, most=_LARGEST_SEED)
         if self.micro_batch < 0 or self.micro_batch == 1:
             raise WorkshopError(
                 f"micro_batch={self.micro_batch}: use 0 for the whole batch, or at"
@@ -141,27 +137,27 @@ class RunConfig:
             )
 
 
-def _at_least(section: Any, name: str, least: int) -> None:
-    value = getattr(section, name)
-    if value < least:
-        raise WorkshopError(f"{name}={value}: it must be at least {least}.")
+SECTIONS = {
+    "data": DataConfig,
+    "model": ModelConfig,
+    "optim": OptimConfig,
+    "run": RunConfig,
+}
 
 
-def _fraction(section: Any, name: str) -> None:
-    value = getattr(section, name)
-    if not 0 <= value <= 1:
-        raise WorkshopError(f"{name}={value}: give 0 to 1.")
+def _within(
+    section: Any, *names: str, least: float, most: float = inf, below: float = inf
+) -> None:
+    """Refuse settings out of range, by name and value."""
+    for name in names:
+        value = getattr(section, name)
+        if not (least <= value <= most and value < below):
+            end = f" to {most}" if most < inf else " or more"
+            end = f" to below {below}" if below < inf else end
+            raise WorkshopError(f"{name}={value}: give {least}{end}.")
 
 
-def _below_one(section: Any, name: str) -> None:
-    value = getattr(section, name)
-    if not 0 <= value < 1:
-        raise WorkshopError(f"{name}={value}: give 0 to below 1.")
-
-
-def _seed(section: Any, name: str) -> None:
-    value = getattr(section, name)
-    if not 0 <= value < 2**32:
-        raise WorkshopError(
-            f"{name}={value}: a seed is a whole number from 0 to {2**32 - 1}."
-        )
+def _as_tuples(section: Any, *names: str) -> None:
+    """Turn lists, which JSON has instead of tuples, into tuples."""
+    for name in names:
+        object.__setattr__(section, name, tuple(getattr(section, name)))

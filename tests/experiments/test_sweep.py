@@ -1,6 +1,7 @@
 """A sweep: honest about what was run; stops, resumes, loses nothing."""
 
 import re
+from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
@@ -233,15 +234,14 @@ def test_the_time_left_is_that_of_the_same_configs():
 def test_a_bar_shows_where_it_is_and_how_long_it_takes(base, capsys, monkeypatch):
     monkeypatch.setattr(bar, "is_interactive", lambda: True)
     todo = grid(configs(base), 1, Path("c"), [1])
-    with SweepProgress(todo) as progress:
-        progress.start()
+    progress = SweepProgress(todo)
+    with closing(progress.bar):
         progress.tick({"step": 2.0, "seconds": 100.0})
         shown = capsys.readouterr().err
         assert "supervised_strong, 1 labels per class, seed 0" in shown
         assert "0.5 of 2 runs" in shown
         assert "5 min left" in shown  # half of this run, and the other as long
-        row = {"metric": "accuracy", "value": 0.5, "seconds": 60.0}
-        progress.finished(row)
+        progress.end("accuracy 0.500, 60 s", 60.0)
         assert "accuracy 0.500, 60 s (1 of 2; 60 s left)" in capsys.readouterr().out
 
 
@@ -249,13 +249,13 @@ def test_without_a_terminal_a_long_run_says_now_and_then_where_it_is(
     base, capsys, monkeypatch
 ):
     todo = grid(configs(base), 1, Path("c"), [1])
-    with SweepProgress(todo) as progress:
+    progress = SweepProgress(todo)
+    with closing(progress.bar):
         progress.tick({"step": 1.0, "seconds": 10.0})
         assert capsys.readouterr() == ("", "")
         monkeypatch.setattr(bar, "PLAIN_LINE_EVERY", -1)
         progress.tick({"step": 2.0, "seconds": 100.0})
     found = capsys.readouterr().out
     assert re.search(r"seed 0: 50 % done, 5 min left", found)
-    with SweepProgress(todo, verbose=False) as progress:
-        progress.tick({"step": 2.0, "seconds": 100.0})
+    SweepProgress(todo, verbose=False).tick({"step": 2.0, "seconds": 100.0})
     assert capsys.readouterr() == ("", "")

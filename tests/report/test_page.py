@@ -1,7 +1,6 @@
 """The report: whole, self-contained, readable by everyone, and never half-written."""
 
 import dataclasses
-import errno
 import math
 import os
 from html.parser import HTMLParser
@@ -19,9 +18,7 @@ from tests.report.samples import (
     sample_result,
 )
 from workshop_lib.data.audit import Audit, Finding
-from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.statistics import mcnemar
-from workshop_lib.report import page as page_module
 from workshop_lib.report.data import Embedded, MethodResult, ReportData
 from workshop_lib.report.page import write_report
 from workshop_lib.report.pictures import (
@@ -431,64 +428,3 @@ def test_reflectances_are_shown(data: ReportData, tmp_path: Path) -> None:
     changed = [image["src"] for image in other.all("img")]
     assert len(sources) == len(changed)
     assert sum(a != b for a, b in zip(sources, changed, strict=True)) >= 6  # galleries
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out the drawing, where only the writing is tested."""
-    monkeypatch.setattr(page_module, "_render", lambda data: "new")
-
-
-def failing(code: int) -> Any:
-    def fail(*_: Any, **__: Any) -> None:
-        raise OSError(code, os.strerror(code))
-
-    return fail
-
-
-@pytest.mark.usefixtures("quick")
-@pytest.mark.parametrize(
-    ("code", "words"),
-    [
-        (errno.ENOSPC, "disk is full"),
-        (errno.EACCES, "permission"),
-        (errno.EIO, "error"),
-    ],
-)
-def test_failed_write_leaves_the_old_report(
-    data: ReportData,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    code: int,
-    words: str,
-) -> None:
-    path = tmp_path / "report.html"
-    path.write_text("old", encoding="utf-8")
-    monkeypatch.setattr(os, "replace", failing(code))
-    with pytest.raises(WorkshopError, match=words):
-        write_report(path, data)
-    assert path.read_text(encoding="utf-8") == "old"
-    assert os.listdir(tmp_path) == ["report.html"]
-
-
-@pytest.mark.usefixtures("quick")
-def test_interrupted_write_leaves_nothing(
-    data: ReportData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupt(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(os, "replace", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        write_report(tmp_path / "report.html", data)
-    assert os.listdir(tmp_path) == []
-
-
-@pytest.mark.usefixtures("quick")
-def test_folder_in_place_of_the_file(data: ReportData, tmp_path: Path) -> None:
-    with pytest.raises(WorkshopError, match="is a folder"):
-        write_report(tmp_path, data)
-    (tmp_path / "file").write_text("")
-    with pytest.raises(WorkshopError, match="not a folder"):
-        write_report(tmp_path / "file" / "report.html", data)
-    assert os.listdir(tmp_path) == ["file"]

@@ -196,9 +196,11 @@ def doctor() -> int:
 
     Example: workshop doctor
     """
-    from workshop_lib.doctor import main
+    from workshop_lib.doctor import diagnose, exit_code, table
 
-    return main()
+    checks = diagnose()
+    print(table(checks))
+    return exit_code(checks)
 
 
 def _open(data: str, size: int = 32) -> "Scenes":

@@ -29,7 +29,7 @@ from workshop_lib.presets import (
     preset_settings,
     preset_time,
 )
-from workshop_lib.settings import DataConfig, ModelConfig, OptimConfig, RunConfig
+from workshop_lib.settings import SECTIONS, DataConfig
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,7 @@ class _NamedData(DataConfig):
 
 
 _NamedData.__doc__ = DataConfig.__doc__
-_SECTIONS: dict[str, type] = {
-    "data": _NamedData,
-    "model": ModelConfig,
-    "optim": OptimConfig,
-    "run": RunConfig,
-}
+_SECTIONS: dict[str, type] = {**SECTIONS, "data": _NamedData}
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 _MADE_HERE = ("config", "hyperparameters", "time")  # parameters without a flag
 _FOLDER = Path(__file__).parents[1] / "methods"

@@ -8,12 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median
-from typing import Any
 
 from tqdm import tqdm
 
 from workshop_lib.config import Config
-from workshop_lib.errors import WorkshopError
 from workshop_lib.session import in_notebook
 from workshop_lib.training.log import PLAIN_LINE_EVERY, Row, is_interactive
 
@@ -75,21 +73,12 @@ class SweepProgress:
         self.said = time.perf_counter()
         self.bar = tqdm(
             total=len(todo),
+            desc=str(todo[0]),
             bar_format="{desc} |{bar}| {n:.1f} of {total_fmt} runs{postfix}",
             disable=self.quiet or not verbose,
             leave=False,
             file=sys.stdout if in_notebook() else sys.stderr,  # red in a notebook
         )
-
-    def __enter__(self) -> "SweepProgress":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.close()
-
-    def start(self) -> None:
-        """Name the run that begins."""
-        self.bar.set_description_str(str(self.todo[self.done]))
 
     def tick(self, row: Row) -> None:
         """Move the bar by the steps that the current run has done."""
@@ -102,21 +91,23 @@ class SweepProgress:
         if self.quiet and time.perf_counter() - self.said > PLAIN_LINE_EVERY:
             self._say(f"{one}: {100 * fraction:.0f} % done, {_minutes(left)} left")
 
-    def finished(self, row: dict[str, Any]) -> None:
-        """Count a run, and print its score."""
-        self.seconds.setdefault(self.todo[self.done].name, []).append(row["seconds"])
-        self._next(f"{row['metric']} {row['value']:.3f}, {row['seconds']:.0f} s")
+    def end(self, text: str, seconds: float | None = None) -> None:
+        """Count the current run, and print its result.
 
-    def failed(self, error: WorkshopError) -> None:
-        """Count a run that failed."""
-        self._next(f"FAILED, {error}")
-
-    def _next(self, text: str) -> None:
+        Args:
+            text: what came out.
+            seconds: what it took; None if it failed.
+        """
         one = self.todo[self.done]
+        if seconds is not None:
+            self.seconds.setdefault(one.name, []).append(seconds)
         self.done += 1
-        left = eta((one.name for one in self.todo[self.done :]), self.seconds)
+        later = self.todo[self.done :]
+        left = eta((other.name for other in later), self.seconds)
         after = f"; {_minutes(left)} left" if left else ""
         self._say(f"{one}: {text} ({self.done} of {len(self.todo)}{after})")
+        if later:
+            self.bar.set_description_str(str(later[0]))
         self._show(self.done, left or 0.0)
 
     def _say(self, text: str) -> None:

@@ -4,6 +4,7 @@ __all__ = ["check_config", "grid", "sweep", "train_all"]
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -91,23 +92,25 @@ def train_all(
     load = cache(load_dataset)
     rows: list[dict[str, Any]] = []
     failed: list[str] = []
-    with SweepProgress(todo, verbose) as progress:
+    progress = SweepProgress(todo, verbose)
+    with closing(progress.bar):
         for one in todo:
-            progress.start()
             data = one.config.data
             try:
                 images = dataset
                 if images is None:
                     images = load(data.name, data.size, data.bands)
-                rows.append(_train(one, images, fresh, progress))
+                row = _train(one, images, fresh, progress)
             except WorkshopError as error:
                 failed.append(f"{one}: {error}")
-                progress.failed(error)
+                progress.end(f"FAILED, {error}")
                 continue
+            rows.append(row)
             table = pd.concat([before, pd.DataFrame(rows)])
             table = table.drop_duplicates(_KEY, keep="last")
             write_text(folder / "runs.csv", table.to_csv(index=False))
-            progress.finished(rows[-1])
+            result = f"{row['metric']} {row['value']:.3f}, {row['seconds']:.0f} s"
+            progress.end(result, row["seconds"])
     if failed:
         raise WorkshopError(
             f"{len(failed)} of {len(todo)} runs failed; the others are finished, see"

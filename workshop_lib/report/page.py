@@ -163,12 +163,11 @@ def write_prediction_page(
     if most < 1:
         raise WorkshopError(f"most={most}: show at least 1 image of each class.")
     # A stable sort: equally confident images stay in the order of their names
-    by_class = {
+    shown = {
         name: found.images_of(name).sort_values("confidence", kind="stable")
         for name in found.class_names
     }
-    total = len(found.table)
-    shown = dict(by_class)
+    totals = [_total(name, images, len(found.table)) for name, images in shown.items()]
     if found.several:
         bare = found.table[found.table["labels"] == ""]
         shown["no label"] = bare.sort_values("confidence", kind="stable")
@@ -177,9 +176,7 @@ def write_prediction_page(
         title=title,
         found=found,
         threshold=DOUBTFUL,
-        totals=pd.DataFrame(
-            _total(name, images, total) for name, images in by_class.items()
-        ),
+        totals=pd.DataFrame(totals),
         groups=[
             (name, len(images), _pictures(found, images.head(most)))
             for name, images in shown.items()
