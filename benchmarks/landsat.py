@@ -36,7 +36,7 @@ from workshop_lib.data.tiles import Tile, blocks, cut_scenes
 from workshop_lib.evaluation.metrics import Scores, scores_from_confusion
 from workshop_lib.files import write_or_explain
 from workshop_lib.pixels import IGNORE, count_pixels
-from workshop_lib.plots import AccessibleFigure, cover_maps
+from workshop_lib.plots import AccessibleFigure, mask_grid
 
 DOCS = Path("docs")
 BLOCK = 64  # pixels: 1.8 km
@@ -168,12 +168,23 @@ def table(
 def picture(
     scene: LandsatScene, maps: Mapping[str, NDArray[np.uint8]]
 ) -> AccessibleFigure:
-    """Draw the map taken for true, each model's, and where it is wrong."""
-    shown = {"the map of 1996": scene.mask, **maps}
-    return cover_maps(
-        shown, LANDSAT_CLASSES, colours=COLOURS, picture=false_colour(scene),
+    """Draw the map taken for true, each model's, and below them where it is wrong."""
+    K = len(LANDSAT_CLASSES)
+    known = scene.mask != IGNORE
+    # The truth has no errors: room for the picture
+    columns = {"the map of 1996": np.stack([scene.mask, np.full_like(scene.mask, K)])}
+    for name, one in maps.items():
+        wrong = one != scene.mask
+        errors = np.where(known, K + wrong, IGNORE).astype(np.uint8)
+        heading = f"{name}\nwrong (black): {100 * wrong[known].mean():.1f} %"
+        columns[heading] = np.stack([one, errors])  # (2, H, W)
+    figure = mask_grid(
+        columns, [*LANDSAT_CLASSES, "right", "wrong"],
+        colours=[*COLOURS, "#b8bec6", "black"], nothing="no data", side=3.0,
         title="Each block mapped by models that never saw it",
     )  # fmt: skip
+    figure.axes[len(columns)].imshow(false_colour(scene), interpolation="nearest")
+    return figure
 
 
 def false_colour(scene: LandsatScene) -> NDArray[np.uint8]:

@@ -16,7 +16,7 @@ import torch
 import tyro
 from PIL import Image
 from torch import Tensor
-from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, interpolate
+from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, interpolate, pad
 
 from benchmarks.page import markdown, run_command, save_figure, write_marked
 from workshop_lib.data.mini_eo import mini_eo
@@ -32,7 +32,9 @@ from workshop_lib.data.near_duplicates import (
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.data.split_files import stem
-from workshop_lib.plots import AccessibleFigure, image_pairs
+from workshop_lib.plots import AccessibleFigure
+from workshop_lib.plots.display import Cell, picture_table, wrap
+from workshop_lib.plots.style import house_style
 
 DOCS = Path("docs")
 EVERY_PAIR = 64  # bits: nothing is left out
@@ -200,30 +202,29 @@ def _short(found: Survey, i: int) -> str:
     return stem(found.scenes.names[i]).split("/")[-1]
 
 
-def picture(surveys: list[Survey], size: int = 64) -> AccessibleFigure:
-    """Draw the same ground first, then what is only alike."""
-    first, second, captions = [], [], []
+@house_style()
+def picture(surveys: list[Survey]) -> AccessibleFigure:
+    """Draw the same ground first, then what is only alike: a pair in each frame."""
+    cells = []
     for found in surveys:
         every = found.every_pair or found.alike
         same = [p for p in every if p.match >= MIN_MATCH]
         alike = [p for p in every if p.match < MIN_MATCH]
         for pair in [*same, *alike[: _SHOWN - len(same)]]:
             verdict = "same ground" if pair.match >= MIN_MATCH else "only alike"
-            first.append(_small(found.scenes.images[pair.first], size))
-            second.append(_small(found.scenes.images[pair.second], size))
-            captions.append(
+            caption = (
                 f"{verdict}: {pair.distance} bits, match {pair.match:.2f}\n"
                 f"{_short(found, pair.first)}, {_short(found, pair.second)}"
             )
+            two = found.scenes.images[[pair.first, pair.second]].float()
+            small = pad(adaptive_avg_pool2d(two, 64), (1, 1), value=255)  # a white gap
+            joined = small.byte().permute(2, 0, 3, 1).flatten(1, 2)  # (64, 132, 3)
+            cells.append(Cell(joined.numpy(), caption))
     title = "Pairs in UC Merced (first ten) and EuroSAT: the same ground, or only alike"
-    return image_pairs(
-        torch.stack(first), torch.stack(second), ("red", "green", "blue"), captions,
-        title=title, columns=5,
-    )  # fmt: skip
-
-
-def _small(image: Tensor, size: int) -> Tensor:
-    return adaptive_avg_pool2d(image.float(), size).to(torch.uint8)
+    figure = picture_table(wrap(cells, 5), title, side=3.0)
+    spoken = "; ".join(cell.caption.replace("\n", ", ") for cell in cells)
+    figure.alt = f"{title}. {len(cells)} pairs of satellite images: {spoken}."
+    return figure
 
 
 def main(folder: tyro.conf.Positional[Path]) -> None:

@@ -61,7 +61,7 @@ def test_panels_give_sizes_and_ranges() -> None:
         "positive": np.array([[3.0, 7.0]]),
     }
     figure = plots.panels(shown, title="Three", columns=2)
-    notes = [axes.get_xlabel() for axes in figure.axes if axes.get_visible()]
+    notes = [axes.get_xlabel() for axes in figure.axes if axes.images]
     assert notes == ["4 x 6", "2 x 2, \N{MINUS SIGN}2 to 1", "1 x 2, 3 to 7"]
     figure.draw_without_rendering()
     assert "Three" in plots.describe(figure)

@@ -1,6 +1,7 @@
-"""Confusion, accuracy per class and calibration as pictures, and in words."""
+"""Confusion, classes, calibration and seeds as pictures, and in words."""
 
 import numpy as np
+import pytest
 import torch
 
 from workshop_lib import plots
@@ -32,14 +33,12 @@ def test_classes_stand_in_the_order_of_the_last_method() -> None:
     figure = plots.per_class(values, ("x", "y", "z"))
     figure.draw_without_rendering()
     axes = figure.axes[0]
-    assert [t.get_text() for t in axes.get_yticklabels()] == [
-        "y",
-        "x",
-        "z",
-    ]  # the worst below
+    low, high = axes.get_ylim()
+    assert low < 0 < 2 < high  # upwards, the worst at the bottom
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["z", "x", "y"]
     a, b = axes.lines
-    np.testing.assert_allclose(a.get_xdata(), [20, 50, 90])
-    np.testing.assert_allclose(b.get_xdata(), [100, 80, np.nan])
+    np.testing.assert_allclose(a.get_xdata(), [90, 50, 20])
+    np.testing.assert_allclose(b.get_xdata(), [np.nan, 80, 100])
     assert a.get_marker() != b.get_marker()
     # Points of equal value do not hide each other, and stay in their row
     assert (a.get_ydata() != b.get_ydata()).all()
@@ -66,8 +65,22 @@ def test_reliability_draws_the_bins_that_hold_images() -> None:
     assert "85.0 % sure on average, 75.0 % right" in words
 
 
-def test_titles_end_as_sentences_in_the_words() -> None:
-    table = reliability(torch.tensor([[0.9, 0.1]]), torch.tensor([0])).bins
-    for title, start in (("Before", "Before. Accuracy"), ("Sure?", "Sure? Accuracy")):
-        figure = plots.reliability({"A": table}, title=title)
-        assert plots.describe(figure).startswith(start)
+def test_runs_of_a_seed_are_joined_and_intervals_are_per_cent() -> None:
+    runs = {"A": [0.6, 0.7, 0.8], "B": [0.90, 0.91, 0.92]}
+    figure = plots.seed_plot(runs, {"A": (0.7, 0.45, 0.95), "B": (0.91, 0.89, 0.93)})
+    axes = figure.axes[0]
+    joined = [line.get_ydata() for line in axes.lines[:3]]  # one per seed
+    np.testing.assert_allclose(joined, [[60, 90], [70, 91], [80, 92]])
+    (low, high), _ = (bars.get_segments()[0][:, 1] for bars in axes.collections)
+    assert (low, high) == pytest.approx((45, 95))
+    words = plots.describe(figure)
+    # The title ends as a sentence
+    assert words.startswith("Is the difference real? 3 seeds of each method. A: mean")
+    assert "A: mean 70.0 %, 45.0 to 95.0 %." in words
+
+
+def test_one_seed_has_no_interval() -> None:
+    one = plots.seed_plot({"A": [0.5]}, {"A": (0.5, np.nan, np.nan)}, title="Alone")
+    one.draw_without_rendering()
+    assert plots.describe(one).startswith("Alone. 1 seeds")
+    assert "A: mean 50.0 %, no interval." in plots.describe(one)

@@ -1,12 +1,13 @@
-"""Rows of images: named, captioned, complete, and never cut off."""
+"""Rows of images: named, captioned, judged, and never cut off."""
 
+import numpy as np
 import pytest
 import torch
 
 from workshop_lib import plots
 from workshop_lib.data.mini_eo import BANDS, mini_eo
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.plots import describe, image_pairs
+from workshop_lib.plots import describe
 
 RGB = ("red", "green", "blue")
 NAMES = ("Forest", "River", "Lake", "Town")
@@ -32,8 +33,8 @@ def test_class_samples_has_a_row_per_class() -> None:
 
 def test_rows_are_named_and_hold_their_images():
     stored = torch.arange(2 * 3 * 4 * 4, dtype=torch.uint8).view(2, 3, 4, 4)
-    rows = {"stored": stored, "as floats": stored / 255, "large": stored[:1] / 20}
-    rows["large"] = rows["large"].repeat(1, 1, 2, 2)
+    large = stored[:1].repeat(1, 1, 2, 2) / 20
+    rows = {"stored": stored, "as floats": stored / 255, "32 pixels: 25.0 %": large}
     figure = plots.view_rows(rows, RGB, title="Views", captions=["left", "right"])
     grid = [axes.get_images() for axes in figure.axes]
     assert [len(images) for images in grid] == [1, 1, 1, 1, 1, 0]
@@ -46,14 +47,6 @@ def test_rows_are_named_and_hold_their_images():
     assert figure.axes[4].get_xlabel() == "left"
     assert all(w in describe(figure) for w in ("Views", "as floats", "left, right"))
     assert "Rows of 2 images" in describe(figure)
-    figure.draw_without_rendering()
-    assert figure.axes[0].texts[0].get_window_extent().x0 >= 0
-
-
-def test_a_long_name_is_not_cut_off():
-    name = "32 pixels: 25.0 % hidden"
-    figure = plots.view_rows({name: torch.zeros(1, 3, 4, 4)}, RGB, title="Views")
-    assert "Rows of one image, from above: 32 pixels" in describe(figure)
     figure.draw_without_rendering()
     assert figure.axes[0].texts[0].get_window_extent().x0 >= 0
 
@@ -73,17 +66,26 @@ def test_seasons_are_in_order_and_near_the_middle_of_their_piece(
     assert "Forest on days" in plots.describe(figure)
 
 
-@pytest.mark.parametrize(("count", "axes"), [(1, 2), (3, 6), (4, 12)])
-def test_every_pair_is_drawn_and_told(count, axes):
-    captions = [f"pair {i}\nof two" for i in range(count)]
-    figure = image_pairs(some(count), some(count), RGB, captions)
-    shown = [a for a in figure.axes if a.get_visible()]
-    assert len(figure.axes) == axes and len(shown) == 2 * count
-    assert all(f"pair {i}, of two" in describe(figure) for i in range(count))
-    assert [a.texts[0].get_text() for a in shown[::2]] == captions
-    assert all((a.get_images()[0].get_array().shape == (8, 8, 3)) for a in shown)
-    figure.draw_without_rendering()
-    left, right = (a.get_window_extent() for a in shown[:2])
-    assert right.x0 - left.x1 < 0.3 * left.width  # the caption drives none apart
-    below = shown[-2].texts[0].get_window_extent()
-    assert below.y0 > 0  # nor is it cut off
+def test_gallery_tells_right_from_wrong() -> None:
+    probs = torch.tensor([[0.9, 0.1, 0, 0]] * 5)
+    labels = torch.tensor([0, 2, 1, 0, 0])
+    figure = plots.gallery(some(5), RGB, labels, probs, NAMES, columns=3)
+    captions = [axes.get_xlabel() for axes in figure.axes[:5]]
+    assert captions[0] == "\N{CHECK MARK} Forest\n90 %"
+    assert captions[1] == "\N{BALLOT X} Forest\n90 %\ntrue: Lake"
+    assert not figure.axes[5].images and not figure.axes[5].axison
+
+
+def test_neighbours_are_marked_right_or_wrong_in_colour_and_sign():
+    images, labels = some(4), np.array([0, 0, 1, 1])
+    given = (np.array([0, 3]), np.array([[1, 2], [2, 0]]), np.full((2, 2), 0.875))
+    figure = plots.neighbours(images, RGB, labels, NAMES, *given)
+    texts = [axes.get_xlabel() for axes in figure.axes]
+    assert texts[0] == "Forest\nasked"
+    assert texts[1] == "\N{CHECK MARK} Forest\n0.88"
+    assert texts[2] == "\N{BALLOT X} River\n0.88"
+    right, wrong = (axes.spines["left"].get_edgecolor() for axes in figure.axes[1:3])
+    assert right != wrong
+    shown = figure.axes[1].images[0].get_array()
+    np.testing.assert_array_equal(shown, images[1].permute(1, 2, 0).numpy())
+    assert "Forest: 1 of 2; River: 1 of 2" in describe(figure)

@@ -5,9 +5,9 @@ import torch
 from matplotlib.patches import Rectangle
 
 from workshop_lib import plots
-from workshop_lib.data.mini_eo import COVERS
+from workshop_lib.data.mini_eo import BANDS, CLASSES, COVERS, mini_eo
 from workshop_lib.data.scenes import Scenes
-from workshop_lib.plots import cover_colours, cover_maps, mask_grid
+from workshop_lib.plots import cover_colours, mask_grid, modality_samples
 
 NAMES = ("field", "water", "road")
 
@@ -54,34 +54,13 @@ def test_water_is_blue_and_no_colour_comes_twice():
     assert len(set(mixed)) == 3 and mixed[1] == "#0072b2"
 
 
-def compared():
-    truth = np.zeros((10, 20), np.uint8)
-    truth[:, 10:] = 1
-    truth[0] = 255  # unlabelled: never wrong
-    found = np.zeros((10, 20), np.uint8)
-    found[1:10, 10:14] = 1  # of 180 known pixels 54 of water are missed
-    return {"truth": truth, "network": found}
-
-
-def test_errors_are_counted_where_the_truth_is_known():
-    figure = cover_maps(compared(), NAMES, title="A lake")
-    assert figure.alt == (
-        "A lake: a true map of field, water; beside it network, wrong at 30.0 % of the"
-        " pixels."
-    )
-    titles = [axes.get_title() for axes in figure.axes]
-    assert titles == ["truth", "network", "", "wrong: 30.0 %"]
-    errors = np.asarray(figure.axes[3].images[0].get_array())
-    right, wrong, unknown = 3, 4, 5
-    assert (errors[0] == unknown).all() and set(errors[1:].flat) == {right, wrong}
-    assert (errors == wrong).sum() == 54
-
-
-def test_every_class_that_occurs_is_in_the_legend():
-    figure = cover_maps(compared(), NAMES, picture=np.zeros((10, 20, 3), np.uint8))
-    texts = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert texts == ["field", "water", "right", "wrong", "no data"]
-    assert figure.axes[2].get_title() == "the image"
+def test_a_row_per_class_and_a_column_per_sensor():
+    figure = modality_samples(mini_eo(count=120, bands=BANDS), COVERS, which=1)
+    assert len(figure.axes) == 5 * len(CLASSES)
+    assert all(axes.images for axes in figure.axes)
+    assert all(name in figure.alt for name in CLASSES)
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == list(COVERS)
 
 
 def test_objects_are_the_pieces_of_a_cover() -> None:

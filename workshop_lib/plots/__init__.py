@@ -4,32 +4,28 @@ White face, colour-blind safe, readable from the last row. `describe(figure)` re
 the alt text. No function changes the session's style or leaves a pyplot figure open.
 """
 
-from workshop_lib.plots.charts import bars, histograms, lines, ranges
-from workshop_lib.plots.comparison import Bar, baselines, modality_gains, seed_plot
-from workshop_lib.plots.data import location_map, modality_samples, spectra, split_bars
-from workshop_lib.plots.diagrams import Box, flow
+from workshop_lib.plots.charts import Bar, bars, baselines, histograms, lines
+from workshop_lib.plots.data import location_map, modality_gains, spectra, split_bars
 from workshop_lib.plots.display import panels, sar_to_display, to_display
-from workshop_lib.plots.embedding import (
-    Panel,
-    embedding_grid,
-    l2_normalization,
-)
+from workshop_lib.plots.embedding import Panel, embedding_grid, l2_normalization, tsne
 from workshop_lib.plots.evaluation import (
     confusion_matrix,
     per_class,
     reliability,
-    tsne,
+    seed_plot,
 )
 from workshop_lib.plots.images import (
     class_samples,
-    image_pairs,
+    gallery,
+    neighbours,
     seasons,
     view_rows,
 )
-from workshop_lib.plots.maps import cover_colours, cover_maps, mask_grid, task_levels
-from workshop_lib.plots.predictions import (
-    gallery,
-    neighbours,
+from workshop_lib.plots.maps import (
+    cover_colours,
+    mask_grid,
+    modality_samples,
+    task_levels,
 )
 from workshop_lib.plots.style import AccessibleFigure, describe
 from workshop_lib.plots.training import (
@@ -42,21 +38,17 @@ from workshop_lib.plots.training import (
 __all__ = [
     "AccessibleFigure",
     "Bar",
-    "Box",
     "Panel",
     "bars",
     "baselines",
     "class_samples",
     "confusion_matrix",
     "cover_colours",
-    "cover_maps",
     "describe",
     "embedding_grid",
-    "flow",
     "gallery",
     "growing_curve",
     "histograms",
-    "image_pairs",
     "l2_normalization",
     "learning_curves",
     "lines",
@@ -69,7 +61,6 @@ __all__ = [
     "per_class",
     "pseudo_label_bias",
     "pseudo_labels",
-    "ranges",
     "reliability",
     "sar_to_display",
     "seasons",

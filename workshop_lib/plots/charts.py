@@ -1,18 +1,23 @@
-"""Charts of a few numbers: bars, lines, histograms, ranges."""
+"""Charts of a few numbers: bars, lines, histograms, gains over baselines."""
 
-__all__ = ["bars", "histograms", "lines", "ranges"]
+__all__ = ["Bar", "bars", "baselines", "histograms", "lines"]
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from numpy.typing import ArrayLike
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.plots.style import (
+    GREY,
     INK,
+    MINUS,
     PALETTE,
     AccessibleFigure,
     house_style,
@@ -22,7 +27,10 @@ from workshop_lib.plots.style import (
     sentence,
 )
 
-_HATCHES = ("", "///", "...")
+_HATCHES = ("", "///", "...")  # of histograms
+_BINS = 40
+_BAR: dict[str, Any] = {"edgecolor": INK, "linewidth": 0.8}
+_HEIGHT = 0.36  # of a baseline's bar; the words above and below it fill its row
 
 
 @house_style()
@@ -49,37 +57,31 @@ def bars(
     >>> bars({"CPU": 310, "GPU": 9200}, title="Speed", unit="images per second").alt
     'Bars: Speed, in images per second. CPU: 310. GPU: 9,200.'
     """
-    import seaborn as sns
-
-    good = all(math.isfinite(v) and v >= 0 for v in values.values())
-    if not values or not good:
+    if not values or not all(0 <= value < math.inf for value in values.values()):
         raise WorkshopError(
-            f"bars of {dict(values)}: give at least one value, all finite and not"
-            " below 0."
+            f"bars of {dict(values)}: give at least one value, finite and not below 0."
         )
-    ceiling = limit[1] if limit else math.inf
-    most = max([*values.values(), limit[1] if limit else 0.0]) or 1.0
+    numbers = [_three_digits(value) for value in values.values()]
+    over = [limit is not None and value > limit[1] for value in values.values()]
     figure, axes = new_axes(7.2, 1.3 + 0.55 * len(values))
-    sns.barplot(
-        x=list(values.values()), y=list(values), orient="h", ax=axes, width=0.6,
-        color=PALETTE["sky"], saturation=1, edgecolor=INK, linewidth=0.8,
+    drawn = axes.barh(
+        list(values), list(values.values()), 0.6, **_BAR,
+        color=[PALETTE["orange" if much else "sky"] for much in over],
+        hatch=["//" if much else None for much in over],
     )  # fmt: skip
-    words = []
-    for bar, (name, value) in zip(axes.patches, values.items(), strict=True):
-        if value > ceiling:
-            bar.set(facecolor=PALETTE["orange"], hatch="//")
-        note = " (too much)" if value > ceiling else ""
-        words.append(f"{name}: {_number(value)}{note}.")
-    axes.bar_label(
-        axes.containers[0],  # type: ignore[arg-type]
-        [_number(value) for value in values.values()],
-        padding=3, color=INK, bbox={"color": "white", "pad": 1},
-    )  # fmt: skip
+    behind = {"color": "white", "pad": 1}
+    axes.bar_label(drawn, numbers, padding=3, color=INK, bbox=behind)
+    words = [
+        f"{name}: {number}{' (too much)' if much else ''}."
+        for name, number, much in zip(values, numbers, over, strict=True)
+    ]
+    most = max(values.values())
     if limit:
+        most = max(most, limit[1])
         axes.axvline(limit[1], color=INK, linestyle="--", linewidth=1.5)
         axes.text(limit[1], -0.62, f" {limit[0]}", ha="left", va="bottom", fontsize=11)
-        words.append(f"Dashed line: {limit[0]}, {_number(limit[1])}.")
-    axes.set(xlabel=unit, xlim=(0, 1.15 * most))
+        words.append(f"Dashed line: {limit[0]}, {_three_digits(limit[1])}.")
+    axes.set(xlabel=unit, xlim=(0, 1.15 * (most or 1)))
     axes.set_ylim(len(values) - 0.5, -0.95 if limit else -0.6)  # the first on top
     if most >= 10_000:  # few enough that "150,000" and its neighbours do not touch
         axes.xaxis.set_major_locator(MaxNLocator(5))
@@ -90,8 +92,8 @@ def bars(
     return figure
 
 
-def _number(value: float) -> str:
-    """Write three digits, as nobody reads more off a bar."""
+def _three_digits(value: float) -> str:
+    """Write three significant digits: a bar cannot be read more precisely."""
     digits = 0 if value == 0 else max(0, 2 - math.floor(math.log10(value)))
     return f"{value:,.{min(digits, 4)}f}"
 
@@ -114,33 +116,23 @@ def lines(
         title: heading of the figure.
         x_label, y_label: of the axes, with the unit.
         y_limits: lowest and highest value of the vertical axis; None for those drawn.
-
-    Raises:
-        WorkshopError: nothing to draw, or values that are not equally many.
     """
-    both = {
-        name: (np.asarray(x, np.float64), np.asarray(y, np.float64))
-        for name, (x, y) in series.items()
-    }
-    if not both or any(x.shape != y.shape or not x.size for x, y in both.values()):
-        raise WorkshopError(
-            f"lines of {', '.join(both) or 'nothing'}: give at least one, with as many"
-            " horizontal as vertical values."
-        )
     figure, axes = new_axes(8.0, 4.2)
-    words = []
-    for position, (name, (x, y)) in enumerate(both.items()):
+    words, whole = [], True
+    for position, (name, pair) in enumerate(series.items()):
+        x, y = (np.asarray(each, np.float64) for each in pair)
         axes.plot(x, y, label=name, **line_style(position))
         words.append(
             f"{name}: from {y[0]:.1f} at {x[0]:g} to {y[-1]:.1f} at {x[-1]:g}."
         )
+        whole &= bool((x % 1 == 0).all())
     axes.set(title=title, xlabel=x_label, ylabel=y_label)
-    if all((x % 1 == 0).all() for x, _ in both.values()):
+    if whole:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if y_limits:
         axes.set_ylim(*y_limits)
     light_grid(axes)
-    figure.legend(loc="outside lower center", ncols=min(len(both), 3))
+    figure.legend(loc="outside lower center", ncols=min(len(series), 3))
     figure.alt = f"{title}: lines, {y_label} against {x_label}. " + " ".join(words)
     return figure
 
@@ -152,7 +144,6 @@ def histograms(
     title: str,
     x_label: str,
     y_label: str = "how often",
-    bins: int = 40,
 ) -> AccessibleFigure:
     """Draw the histograms of several groups over each other, in the same bins.
 
@@ -163,29 +154,24 @@ def histograms(
         title: heading of the figure.
         x_label: name and unit of the numbers.
         y_label: what is counted.
-        bins: of equal width between the lowest and the highest number of all.
 
     Raises:
-        WorkshopError: no group or more than three, or one that is empty or not finite.
+        WorkshopError: no group or more than three, or one that is empty.
     """
-    import seaborn as sns
-
     groups = {name: np.asarray(v, np.float64).ravel() for name, v in values.items()}
-    good = all(len(one) and np.isfinite(one).all() for one in groups.values())
-    if not 1 <= len(groups) <= len(_HATCHES) or not good:
-        sizes = ", ".join(f"{name} ({len(one)})" for name, one in groups.items())
+    sizes = [len(one) for one in groups.values()]
+    if not 1 <= len(sizes) <= len(_HATCHES) or 0 in sizes:
         raise WorkshopError(
-            f"histograms of {sizes or 'nothing'}: give one to {len(_HATCHES)} groups of"
-            " at least one finite number."
+            f"histograms of {sizes} numbers: give 1 to {len(_HATCHES)} groups."
         )
-    edges = np.histogram_bin_edges(np.concatenate(list(groups.values())), bins)
+    edges = np.histogram_bin_edges(np.concatenate(list(groups.values())), _BINS)
     figure, axes = new_axes(8.0, 4.2)
     words = []
     for position, (name, one) in enumerate(groups.items()):
         style = line_style(position)
-        sns.histplot(
-            one, bins=edges.tolist(), ax=axes, label=f"{name}: mean {one.mean():.3g}",
-            color=style["color"], hatch=_HATCHES[position], alpha=0.55,
+        axes.hist(
+            one, edges.tolist(), label=f"{name}: mean {one.mean():.3g}", alpha=0.55,
+            color=style["color"], hatch=_HATCHES[position],
             edgecolor=to_rgba(INK, 0.55), linewidth=0.6,
         )  # fmt: skip
         axes.axvline(one.mean(), color=style["color"], linestyle=style["linestyle"])
@@ -199,62 +185,93 @@ def histograms(
     return figure
 
 
-@house_style()
-def ranges(
-    values: Mapping[str, tuple[float, float, float]],
-    *,
-    title: str,
-    x_label: str,
-    baseline: tuple[str, float] | None = None,
-) -> AccessibleFigure:
-    """Draw a point and a range per row, the first on top.
+@dataclass(frozen=True)
+class Bar:
+    """One bar of `baselines`.
 
-    Where two ranges overlap widely, the order of their points says little. A range that
-    reaches over the baseline is drawn hollow: it may be no difference at all.
+    `accuracy` is in 0..1, and so are `low` and `high`, the range over several seeds if
+    there were several. `note` is written beside the title ("40 labels"). `worth` names
+    the gain over the best bar before ("what the unlabelled images were worth").
+    """
+
+    title: str
+    accuracy: float
+    note: str = ""
+    worth: str = ""
+    low: float | None = None
+    high: float | None = None
+
+
+@house_style()
+def baselines(
+    bars: Sequence[Bar],
+    *,
+    title: str = "What the unlabelled images were worth",
+    chance: float | None = None,
+) -> AccessibleFigure:
+    """Draw methods as bars, from the weakest baseline to the ceiling, with each gain.
+
+    A gain counts against the best bar before it, not the last: a baseline that fell
+    back must not make the next method look better.
 
     Args:
-        values: value, low and high, by name; low and high may be the ends of an
-            interval, a deviation either way, or the extremes: say which in `x_label`.
+        bars: in the order of the story; the first is drawn on top.
         title: heading of the figure.
-        x_label: name and unit of the values.
-        baseline: name and value of a dashed line, such as no difference.
+        chance: accuracy of guessing, in 0..1; drawn as a dotted line if given.
 
     Raises:
-        WorkshopError: nothing to draw, or a value outside of its range.
+        WorkshopError: there is no bar, or an accuracy is not in 0..1.
     """
-    good = all(
-        math.isfinite(low) and math.isfinite(high) and low <= value <= high
-        for value, low, high in values.values()
-    )
-    if not values or not good:
+    if not bars or not all(0 <= bar.accuracy <= 1 for bar in bars):
+        given = {bar.title: bar.accuracy for bar in bars}
         raise WorkshopError(
-            f"ranges of {dict(values)}: give at least one (value, low, high) of finite"
-            " numbers, in that order of columns, with low <= value <= high."
+            f"accuracies {given}: give at least one, all in 0..1 (per cent / 100)."
         )
-    figure, axes = new_axes(8.4, 1.6 + 0.36 * len(values))
-    words = []
-    for row, (name, (value, low, high)) in enumerate(values.items()):
-        unsure = baseline is not None and low <= baseline[1] <= high
-        axes.errorbar(
-            value, row, xerr=[[value - low], [high - value]],
-            color=PALETTE["blue"], marker="o", markersize=8, capsize=5,
-            markerfacecolor="white" if unsure else PALETTE["blue"],
-        )  # fmt: skip
-        spoken = " ".join(name.split())
-        words.append(f"{spoken}: {value:.1f} ({low:.1f} to {high:.1f}).")
-    if baseline:
-        axes.axvline(baseline[1], color=INK, linestyle="--", linewidth=1.5, zorder=0)
-        axes.annotate(
-            f" {baseline[0]}", (baseline[1], 1), xycoords=("data", "axes fraction"),
-            va="bottom", fontsize=11,
-        )  # fmt: skip
-        words.append(f"Dashed line: {baseline[0]}, {baseline[1]:.1f}.")
-    axes.set_yticks(range(len(values)), list(values))
-    axes.set_ylim(len(values) - 0.5, -0.5)  # the first on top
-    axes.set_xlabel(x_label)
-    axes.spines["left"].set_visible(False)
-    axes.tick_params(axis="y", length=0)
-    light_grid(axes)
-    figure.suptitle(title, x=0.01, ha="left")
-    figure.alt = f"{sentence(title)} Points with ranges, {x_label}. " + " ".join(words)
+    figure, axes = new_axes(7.2, 1.0 + 1.15 * len(bars))
+    sentences = [_draw_bar(axes, row, bars) for row in range(len(bars))]
+    if chance is not None:
+        axes.axvline(100 * chance, color=INK, linestyle=":", linewidth=1.4, zorder=3)
+        sentences.append(f"Guessing gives {100 * chance:.1f} % (dotted line).")
+    axes.set_ylim(len(bars) - 0.45, -0.55)  # the first bar on top
+    # Room for the number after a full bar
+    axes.set(yticks=[], xlim=(0, 113), xticks=range(0, 101, 20), title=title)
+    dotted = "" if chance is None else "; dotted: guessing"
+    axes.set_xlabel(f"accuracy on test images (%){dotted}")
+    figure.alt = f"Bars, one below the other: {title}. " + " ".join(sentences)
     return figure
+
+
+def _draw_bar(axes: Axes, row: int, bars: Sequence[Bar]) -> str:
+    """Draw one bar with its numbers; return the same in words.
+
+    Grey is what an earlier bar reached, hatched is new, dashed is lost.
+    """
+    bar = bars[row]
+    value = 100 * bar.accuracy
+    before = max((100 * b.accuracy for b in bars[:row]), default=value)
+    kept, gain = min(before, value), value - before
+    axes.barh(row, kept, _HEIGHT, color=GREY, **_BAR)
+    new = {"color": PALETTE["sky"], "hatch": "//"}
+    change = new if gain > 0 else {"fill": False, "linestyle": "--"}
+    if gain:
+        axes.barh(row, abs(gain), _HEIGHT, left=kept, **change, **_BAR)
+    end, said = max(before, value), f"{bar.title}: {value:.1f} %"
+    if bar.low is not None and bar.high is not None:
+        low, high = 100 * bar.low, 100 * bar.high
+        sides = [[value - low], [high - value]]
+        axes.errorbar(value, row, xerr=sides, color=INK, capsize=4, lw=1.6)
+        end = max(end, high)
+        said += f" (from {low:.1f} to {high:.1f} over the seeds)"
+    # Names above the bars, not beside them: the figure then fits a phone. The white
+    # patch keeps the dotted line of guessing out of the words
+    patch = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
+    words: dict[str, Any] = {"va": "center", "bbox": patch, "zorder": 4}
+    name = f"{bar.title} ({bar.note})" if bar.note else bar.title
+    axes.text(0.8, row - 0.31, name, fontweight="bold", **words)
+    axes.text(end + 1, row, f"{value:.1f} %", va="center", fontweight="bold")
+    if not row or not bar.worth:
+        return f"{said}."
+    sign = "+" if gain >= 0 else MINUS
+    gained = f"{sign}{abs(gain):.1f} points: {bar.worth}"
+    axes.text(0.8, row + 0.33, gained, fontsize=12, **words)
+    return f"{said}. {gained}."

@@ -1,7 +1,6 @@
-"""Conversion of sensor values to pictures on a screen, and panels of both."""
+"""Sensor values as pictures on a screen, and tables of such pictures."""
 
 __all__ = [
-    "NATURAL",
     "Cell",
     "frame",
     "panels",
@@ -9,40 +8,36 @@ __all__ = [
     "picture_table",
     "sar_to_display",
     "to_display",
+    "wrap",
 ]
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
 from matplotlib.axes import Axes
+from matplotlib.patches import Patch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from workshop_lib.errors import WorkshopError, unknown_name
-from workshop_lib.plots.style import INK, AccessibleFigure, house_style
+from workshop_lib.plots.style import INK, MINUS, AccessibleFigure, house_style
 
+# Bands shown as red, green and blue, and the reflectance shown as full colour: land is
+# darker, only snow and cloud clip
 _LOOKS = {
-    # Sentinel-2: red, green, blue
-    "true colour": ("B04", "B03", "B02"),
-    # near infrared, red, green: healthy plants reflect infrared and turn bright red
-    "false colour": ("B08", "B04", "B03"),
+    "true colour": {"B04": 0.3, "B03": 0.3, "B02": 0.3},
+    # Plants send back more than half of the near infrared, and turn bright red
+    "false colour": {"B08": 0.5, "B04": 0.3, "B03": 0.3},
 }
-# Reflectance shown as white: land is darker, only snow and cloud clip. Plants send back
-# more than half of the near infrared.
-_BRIGHTEST = {"B08": 0.5}
-_BRIGHTEST_ELSE = 0.3
 _GAMMA = 1 / 1.4  # lifts forest and water out of the black
 _SAR_RANGES = ((-22.0, 0.0), (-28.0, -6.0), (2.0, 14.0))  # dB: VV, VH, VV - VH
-# Land cover in the colours of printed maps
-NATURAL = {
-    "cropland": "#e8c872", "grassland": "#9bd17b", "trees": "#1f6b3a",
-    "water": "#2f6fc4", "sealed": "#8c8c8c", "building": "#c0392b", "bare": "#b08a5b",
-}  # fmt: skip
 _SIDE = 1.5  # inches of one picture
 _PANEL = 2.1  # inches of one panel
-_SIGNED = "PuOr"  # a filter's response: orange below 0, purple above, white between
+_POINT = 0.022  # inches of a line of text per point of its size
+_LETTERS: dict[str, Any] = {"fontsize": 12, "loc": "center", "fontweight": "normal"}
+_HEADING = 0.26  # inches of a line of a heading
 
 
 def to_display(
@@ -74,8 +69,8 @@ def to_display(
     """
     if images.ndim != 4 or images.shape[1] != len(bands):
         raise WorkshopError(
-            f"images of shape {tuple(images.shape)} with {len(bands)} band names: give"
-            " (N, C, H, W) and one name per channel."
+            f"images {tuple(images.shape)} with {len(bands)} band names: give (N, C, H,"
+            " W) and one name per channel."
         )
     if look not in _LOOKS:
         raise unknown_name("look", look, _LOOKS)
@@ -85,14 +80,11 @@ def to_display(
     if images.is_floating_point():
         images = images.nan_to_num(0.0)  # pixels without data are black
     bands = [band.removeprefix("s2:") for band in bands]
-    channels = [list(bands).index(b) for b in _LOOKS[look] if b in bands]
-    if len(channels) == 3:
-        white = [_BRIGHTEST.get(band, _BRIGHTEST_ELSE) for band in _LOOKS[look]]
-        scaled = images[:, channels].float() / torch.tensor(white).view(1, 3, 1, 1)
-        bright = scaled.clamp(0, 1) ** _GAMMA
-    else:
-        bright = _stretch(images[:, : 3 if len(bands) >= 3 else 1].float())
-    return _channels_last((255 * bright).round().to(torch.uint8))
+    if set(_LOOKS[look]) <= set(bands):
+        chosen = images[:, [bands.index(band) for band in _LOOKS[look]]].float()
+        full = torch.tensor(list(_LOOKS[look].values())).view(1, 3, 1, 1)
+        return _to_bytes((chosen / full).clamp(0, 1) ** _GAMMA)
+    return _to_bytes(_stretch(images[:, : 3 if len(bands) >= 3 else 1].float()))
 
 
 def sar_to_display(s1: Tensor) -> NDArray[np.uint8]:
@@ -111,15 +103,10 @@ def sar_to_display(s1: Tensor) -> NDArray[np.uint8]:
         WorkshopError: there are not exactly two channels.
     """
     if s1.ndim != 4 or s1.shape[1] != 2:
-        raise WorkshopError(
-            f"radar images of shape {tuple(s1.shape)}: give (N, 2, H, W), VV then VH."
-        )
+        raise WorkshopError(f"radar {tuple(s1.shape)}: give (N, 2, H, W), VV then VH.")
     vv, vh = s1.detach().cpu().float().unbind(1)  # each (N, H, W)
-    scaled = [
-        ((channel - low) / (high - low)).clamp(0, 1)
-        for channel, (low, high) in zip((vv, vh, vv - vh), _SAR_RANGES, strict=True)
-    ]
-    return _channels_last((255 * torch.stack(scaled, 1)).round().to(torch.uint8))
+    low, high = torch.tensor(_SAR_RANGES).view(3, 2, 1, 1).unbind(1)  # (3, 1, 1) each
+    return _to_bytes((torch.stack([vv, vh, vv - vh], 1) - low) / (high - low))
 
 
 def _stretch(images: Tensor) -> Tensor:
@@ -128,7 +115,12 @@ def _stretch(images: Tensor) -> Tensor:
     values = values[:, :: max(1, values.shape[1] // 100_000)]
     low, high = torch.quantile(values, torch.tensor([0.02, 0.98]), dim=1)  # (C,) each
     low, high = low.view(1, -1, 1, 1), high.view(1, -1, 1, 1)
-    return ((images - low) / (high - low).clamp(min=1e-12)).clamp(0, 1)
+    return (images - low) / (high - low).clamp(min=1e-12)
+
+
+def _to_bytes(images: Tensor) -> NDArray[np.uint8]:
+    """Turn brightness 0..1 into (N, H, W, 3) uint8; what is outside is cut off."""
+    return _channels_last((255 * images.clamp(0, 1)).round().to(torch.uint8))
 
 
 def _channels_last(images: Tensor) -> NDArray[np.uint8]:
@@ -137,75 +129,112 @@ def _channels_last(images: Tensor) -> NDArray[np.uint8]:
     return np.ascontiguousarray(images.permute(0, 2, 3, 1).numpy())
 
 
+class Cell(NamedTuple):
+    """A picture of a table, with the words above and below it."""
+
+    picture: NDArray[Any]  # (H, W, 3) colours, or (H, W) numbers
+    caption: str = ""
+    title: str = ""
+    colour: str = INK  # of the frame
+    look: Mapping[str, Any] = {}  # colour map and limits of numbers, for `imshow`
+
+
+def frame(axes: Axes, picture: NDArray[Any], colour: str = INK, **look: Any) -> None:
+    """Show a picture in a frame, without ticks."""
+    axes.imshow(picture, interpolation="nearest", **look)
+    axes.set(xticks=[], yticks=[])
+    width = 1 if colour == INK else 2.5  # a verdict is seen from afar
+    axes.spines[:].set(visible=True, color=colour, linewidth=width)
+
+
 def picture_grid(
     rows: int,
     columns: int,
     caption: float,
     left: float = 0.0,
-    side: float = _SIDE,
+    size: tuple[float, float] = (_SIDE, _SIDE),
     head: float = 0.5,
 ) -> tuple[AccessibleFigure, NDArray[Any]]:
-    """Lay out square pictures; inches below each, left of each row, and for a title."""
-    size = (max(left + columns * side, 4.0), rows * (side + caption) + head)
-    figure = AccessibleFigure(figsize=size)
+    """Lay out pictures of a width and height in inches.
+
+    Also in inches: room for words at each row, left of all rows, and for the title.
+    """
+    width, height = left + columns * size[0], rows * (size[1] + caption) + head
+    figure = AccessibleFigure(figsize=(max(width, 4.0), height))
     return figure, figure.subplots(rows, columns, squeeze=False)
 
 
-def frame(
-    axes: Axes, picture: NDArray[np.uint8], colour: str = INK, dash: str = "-"
-) -> None:
-    """Show a picture (H, W, 3) in a coloured frame, without ticks."""
-    axes.imshow(picture, interpolation="nearest")
-    axes.set(xticks=[], yticks=[])
-    axes.spines[:].set(visible=True, color=colour, linewidth=2, linestyle=dash)
-
-
-class Cell(NamedTuple):
-    """A picture with its caption and the look of its frame."""
-
-    picture: NDArray[np.uint8]  # (H, W, 3)
-    caption: str = ""
-    colour: str = INK  # of the frame
-    dash: str = "-"
+def wrap(cells: Sequence[Cell], columns: int) -> list[tuple[str, Sequence[Cell]]]:
+    """Break a list of pictures into rows without names, for `picture_table`."""
+    return [("", cells[k : k + columns]) for k in range(0, len(cells), columns)]
 
 
 def picture_table(
     rows: Sequence[tuple[str, Sequence[Cell]]],
     title: str,
     *,
+    headings: Sequence[str] = (),
     side: float = _SIDE,
     size: float = 10,
-    bold: bool = False,
+    key: Mapping[str, str] | None = None,
 ) -> AccessibleFigure:
-    """Lay out named rows of pictures; captions of `size` points, sides in inches."""
+    """Lay out named rows of pictures.
+
+    Args:
+        rows: a name, left of the row, and its pictures; a row may be shorter.
+        title: of the figure; "" for none.
+        headings: of the columns.
+        side: width of a picture, in inches.
+        size: of the captions, in points.
+        key: colours by what they mean, explained below the pictures.
+    """
+    columns = max((len(cells) for _, cells in rows), default=0)
+    if not columns:
+        raise WorkshopError("no picture to show: give at least one.")
     longest = max(len(line) for name, _ in rows for line in name.split("\n"))
-    # The lines of text that each row needs below its pictures
-    captions = [[cell.caption for cell in cells if cell.caption] for _, cells in rows]
-    lines = [max((c.count("\n") + 1 for c in row), default=0) for row in captions]
+    shapes = [cell.picture.shape for _, cells in rows for cell in cells]
+    height = side * max(shape[0] / shape[1] for shape in shapes)
+    words = _HEADING * _most_lines(headings)  # inches of what is between the pictures
+    for _, cells in rows:
+        words += _POINT * size * _most_lines(cell.caption for cell in cells)
+        words += _HEADING * _most_lines(cell.title for cell in cells)
+    most = min(max(columns, 2), 4)  # entries of the key in a row
+    below = 0.1 + 0.25 * -(-len(key) // most) if key else 0.0
+    left = 0.3 + 0.11 * longest if longest else 0.0
+    head = below + (0.5 if title else 0.05)
     figure, grid = picture_grid(
-        len(rows),
-        max(len(cells) for _, cells in rows),
-        caption=0.05 + 0.022 * size * sum(lines) / len(rows),
-        left=0.3 + (0.13 if bold else 0.11) * longest if longest else 0.0,
-        side=side,
-        head=0.5 if title else 0.05,
+        len(rows), columns, 0.05 + words / len(rows), left, (side, height), head
     )
     for line, (name, cells) in zip(grid, rows, strict=True):
-        for axes in line[len(cells) :]:
-            axes.axis("off")
-        for axes, cell in zip(line, cells, strict=False):
-            frame(axes, cell.picture, cell.colour, cell.dash)
-            axes.set_xlabel(cell.caption, fontsize=size, color=INK)
-            axes.set_anchor("E")  # room that is left over belongs to the names
-        # Text, not the axis' label: a row without images has its axes switched off
-        line[0].text(
-            -0.08, 0.5, name, transform=line[0].transAxes,
-            ha="right", va="center", fontsize=12,
-            fontweight="bold" if bold else "normal",
-        )  # fmt: skip
+        _show_row(line, name, cells, size)
+    for axes, heading in zip(grid[0], headings, strict=False):
+        axes.set_title(heading, **_LETTERS)
+    if key:
+        patches = [Patch(facecolor=colour, edgecolor=INK) for colour in key.values()]
+        place: dict[str, Any] = {"loc": "outside lower center", "ncols": most}
+        figure.legend(patches, list(key), fontsize=11, **place)
     if title:
         figure.suptitle(title)
     return figure
+
+
+def _most_lines(texts: Iterable[str]) -> int:
+    return max((text.count("\n") + 1 for text in texts if text), default=0)
+
+
+def _show_row(
+    line: NDArray[Any], name: str, cells: Sequence[Cell], size: float
+) -> None:
+    for axes in line[len(cells) :]:
+        axes.axis("off")
+    for axes, cell in zip(line, cells, strict=False):
+        frame(axes, cell.picture, cell.colour, **cell.look)
+        axes.set_xlabel(cell.caption, fontsize=size)
+        axes.set_title(cell.title, **_LETTERS)
+        axes.set_anchor("E" if name else "C")  # room that is left over is the name's
+    if name:  # not as the axis' label: a row without images has its axes switched off
+        place = {"transform": line[0].transAxes, "ha": "right", "va": "center"}
+        line[0].text(-0.08, 0.5, name, fontsize=12, **place)
 
 
 @house_style()
@@ -224,66 +253,46 @@ def panels(
     own, whose ends are written below it, unless `span` gives all of them the same.
 
     Args:
-        shown: by title: a picture (H, W, 3) uint8, or a map (H, W) of numbers.
+        shown: by title: a picture (H, W, 3), or a map (H, W) of numbers.
         title: heading of the figure.
         columns: at most so many panels in a row.
         numbers: whether to write its number into each pixel of a map of up to 64.
         span: lowest and highest number of the scale of all maps, for comparing them.
 
     Raises:
-        WorkshopError: nothing to show, or neither a picture nor a map.
+        WorkshopError: nothing to show.
     """
-    if not shown:
-        raise WorkshopError("no panels: give at least one picture or map.")
-    columns = min(columns, len(shown))
-    rows = -(-len(shown) // columns)
-    figure, grid = picture_grid(rows, columns, caption=0.65, side=_PANEL)
-    words = []
-    for axes, (name, values) in zip(grid.flat, shown.items(), strict=False):
-        note = _draw_panel(axes, name, np.asarray(values), numbers, span)
-        axes.set_title(name, fontsize=12, loc="center", fontweight="normal")
-        axes.set(xticks=[], yticks=[])
-        axes.set_xlabel(note, fontsize=10)
-        axes.spines[:].set(visible=True, color=INK)
-        words.append(f"{name} ({note})")
-    for axes in grid.flat[len(shown) :]:
-        axes.set_visible(False)
-    figure.suptitle(title)
-    figure.alt = f"{title}: {len(shown)} panels side by side: {'; '.join(words)}."
+    cells = [_panel(name, np.asarray(each), span) for name, each in shown.items()]
+    figure = picture_table(wrap(cells, columns), title, side=_PANEL)
+    for axes, cell in zip(figure.axes, cells, strict=False):
+        if numbers and cell.look and cell.picture.size <= 64:
+            _write_numbers(axes, cell.picture)
+    words = "; ".join(f"{cell.title} ({cell.caption})" for cell in cells)
+    figure.alt = f"{title}: {len(cells)} panels side by side: {words}."
     return figure
 
 
-def _draw_panel(
-    axes: Axes,
-    name: str,
-    values: NDArray[Any],
-    numbers: bool,
-    span: tuple[float, float] | None,
-) -> str:
-    """Draw one panel; return its size, and the range of a map, in words."""
-    picture = values.ndim == 3 and values.shape[2] == 3 and values.dtype == np.uint8
-    if not picture and (values.ndim != 2 or not np.isfinite(values).all()):
-        raise WorkshopError(
-            f"panel {name!r} of shape {values.shape} and type {values.dtype}: give a"
-            " picture (H, W, 3) uint8 or a map (H, W) of finite numbers."
-        )
+def _panel(name: str, values: NDArray[Any], span: tuple[float, float] | None) -> Cell:
+    """Choose a panel's colours; write its size, and the range of a map, below it."""
     size = f"{values.shape[0]} x {values.shape[1]}"
-    if picture:
-        axes.imshow(values, interpolation="nearest")
-        return size
-    own = float(values.min()), float(values.max())
-    low, high = span or own
-    signed, most = low < 0 < high, max(-low, high)
+    if values.ndim == 3:
+        return Cell(values, size, name)
+    lowest, highest = float(values.min()), float(values.max())
+    note = f"{size}, {lowest:.2g} to {highest:.2g}".replace("-", MINUS)
+    low, high = span or (lowest, highest)
     look: dict[str, Any] = {"cmap": "cividis", "vmin": low, "vmax": high}
-    if signed:
-        look = {"cmap": _SIGNED, "vmin": -most, "vmax": most}
-    axes.imshow(values, interpolation="nearest", **look)
-    if numbers and values.size <= 64:
-        for (row, column), value in np.ndenumerate(values):
-            # Both ends of the signed colours are dark, only the low end of the other
-            dark = abs(value) > 0.6 * most if signed else value < (low + high) / 2
-            axes.text(
-                column, row, f"{value:g}".replace("-", "\N{MINUS SIGN}"),
-                ha="center", va="center", color="white" if dark else INK, fontsize=12,
-            )  # fmt: skip
-    return f"{size}, {own[0]:.2g} to {own[1]:.2g}".replace("-", "\N{MINUS SIGN}")
+    if low < 0 < high:  # orange below 0, purple above, white between
+        most = max(-low, high)
+        look = {"cmap": "PuOr", "vmin": -most, "vmax": most}
+    return Cell(values, note, name, look=look)
+
+
+def _write_numbers(axes: Axes, values: NDArray[Any]) -> None:
+    (image,) = axes.images
+    for (row, column), value in np.ndenumerate(values):
+        red, green, blue, _ = image.cmap(image.norm(value))
+        dark = 0.3 * red + 0.59 * green + 0.11 * blue < 0.5
+        axes.text(
+            column, row, f"{value:g}".replace("-", MINUS), fontsize=12,
+            ha="center", va="center", color="white" if dark else INK,
+        )  # fmt: skip

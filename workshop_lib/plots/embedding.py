@@ -1,6 +1,6 @@
 """Embeddings: maps of many images, and the effect of L2 normalisation."""
 
-__all__ = ["Panel", "embedding_grid", "l2_normalization"]
+__all__ = ["Panel", "embedding_grid", "l2_normalization", "tsne"]
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -68,10 +68,8 @@ def embedding_grid(
         columns: at most so many maps in a row.
 
     Raises:
-        WorkshopError: there is no panel, or its points, labels and names do not fit.
+        WorkshopError: points, labels and names do not fit.
     """
-    if not panels:
-        raise WorkshopError("no maps to draw: give at least one Panel.")
     for panel in panels:
         _check(panel, len(class_names))
     rows = -(-len(panels) // columns)
@@ -85,36 +83,34 @@ def embedding_grid(
     figure = AccessibleFigure(figsize=(columns * _SIDE + legend_width, height))
     for i, panel in enumerate(panels):
         _draw_panel(figure, (rows, columns, i + 1), panel)
-    handles = [Line2D([], [], markersize=8, **point_style(k)) for k in shown]
-    figure.legend(
-        handles, names, loc="outside right center", ncols=legend_columns, fontsize=11
-    )
+    _class_legend(figure, shown, names, legend_columns)
     figure.suptitle(title)
     figure.alt = _in_words(title, panels, class_names)
     return figure
 
 
+def _class_legend(
+    figure: AccessibleFigure,
+    shown: Sequence[int],
+    names: Sequence[str],
+    columns: int = 1,
+) -> None:
+    handles = [Line2D([], [], markersize=8, **point_style(k)) for k in shown]
+    place: dict[str, Any] = {"loc": "outside right center", "ncols": columns}
+    figure.legend(handles, names, fontsize=11, **place)
+
+
 def _check(panel: Panel, num_classes: int) -> None:
-    points, labels = panel.points, panel.labels
+    points, labels, where = panel.points, panel.labels, f"the map {panel.title!r}"
     if points.ndim != 2 or points.shape[1] not in (2, 3) or len(points) < 2:
         raise WorkshopError(
-            f"points of shape {points.shape} in the map {panel.title!r}: give (N, 2) or"
-            " (N, 3) of at least two images; tsne and pca make them."
+            f"points {points.shape} in {where}: give (N, 2) or (N, 3), N at least 2."
         )
-    if labels.shape != (len(points),):
+    known = (labels >= 0) & (labels < num_classes)
+    if labels.shape != (len(points),) or not known.all():
         raise WorkshopError(
-            f"{len(points)} points and labels of shape {labels.shape} in the map"
-            f" {panel.title!r}: give one label per point."
-        )
-    if labels.min() < 0 or labels.max() >= num_classes:
-        raise WorkshopError(
-            f"labels {labels.min()} to {labels.max()} in the map {panel.title!r} with"
-            f" {num_classes} class names: give a name to each class."
-        )
-    if panel.axis_names and (len(panel.axis_names), points.shape[1]) != (2, 2):
-        raise WorkshopError(
-            f"{len(panel.axis_names)} axis names in the {points.shape[1]}-D map"
-            f" {panel.title!r}: name both axes of a 2-D map, or none."
+            f"{len(labels)} labels up to {labels.max()} in {where}: give one to each of"
+            f" {len(points)} points, below {num_classes} (the class names)."
         )
 
 
@@ -124,10 +120,7 @@ def _draw_panel(
     solid = panel.points.shape[1] == 3
     axes: Any = figure.add_subplot(*where, projection="3d" if solid else None)
     size = float(np.clip(150 / len(panel.points) ** 0.5, 4, 7))  # few points: larger
-    for k in np.unique(panel.labels).tolist():
-        own = panel.points[panel.labels == k]  # (n, 2 or 3)
-        style = point_style(k)
-        axes.plot(*own.T, markersize=size - style["markeredgewidth"], **style)
+    _draw_classes(axes, panel.points, panel.labels, size)
     axes.set(xticks=[], yticks=[])
     if solid:
         axes.set(zticks=[])
@@ -141,10 +134,18 @@ def _draw_panel(
     if panel.axis_names:
         axes.set(xlabel=panel.axis_names[0], ylabel=panel.axis_names[1])
     if panel.note:
-        write = axes.text2D if solid else axes.text
-        below = -0.1 if panel.axis_names else -0.03
-        place = {"transform": axes.transAxes, "ha": "center", "va": "top"}
-        write(0.5, below, panel.note, fontsize=12, **place)
+        below = (0.5, -0.1 if panel.axis_names else -0.03)
+        place = {"xycoords": "axes fraction", "ha": "center", "va": "top"}
+        axes.annotate(panel.note, below, fontsize=12, **place)
+
+
+def _draw_classes(
+    axes: Any, points: NDArray[Any], labels: NDArray[np.int64], size: float
+) -> None:
+    for k in np.unique(labels).tolist():
+        style = point_style(k)
+        width = size - style["markeredgewidth"]  # hollow ones would look larger
+        axes.plot(*points[labels == k].T, markersize=width, **style)
 
 
 def _number_classes(axes: Axes, panel: Panel) -> None:
@@ -212,18 +213,15 @@ def l2_normalization(
     N = len(classes)
     if N == 0 or raw.shape != (N, 2) or unit.shape != (N, 2):
         raise WorkshopError(
-            f"vectors of shape {raw.shape} and {unit.shape} with labels of shape"
-            f" {classes.shape}: give (N, 2) twice and (N,), of at least one vector."
+            f"vectors {raw.shape} and {unit.shape} with {N} labels: give (N, 2) twice,"
+            " and N labels, at least one."
         )
     figure = AccessibleFigure(figsize=(10.4, 4.8))
     left, right = figure.subplots(1, 2)
     _draw_vectors(left, raw, classes, "before: length and direction")
     _draw_vectors(right, unit, classes, "after: direction alone")
-    handles = [
-        Line2D([], [], markersize=8, label=class_names[k], **point_style(k))
-        for k in np.unique(classes).tolist()
-    ]
-    figure.legend(handles=handles, loc="outside right center", fontsize=11)
+    shown = np.unique(classes).tolist()
+    _class_legend(figure, shown, [class_names[k] for k in shown])
     figure.suptitle(title)
     old, new = (np.linalg.norm(points, axis=1) for points in (raw, unit))  # (N,)
     figure.alt = (
@@ -237,14 +235,36 @@ def l2_normalization(
 def _draw_vectors(
     axes: Axes, points: NDArray[np.float64], labels: NDArray[np.int64], title: str
 ) -> None:
-    for x, y in points:
-        axes.plot([0, x], [0, y], color=GREY, linewidth=1, zorder=1)
+    rays = np.stack([np.zeros_like(points), points])  # (2, N, 2): from, to
+    axes.plot(*rays.transpose(2, 0, 1), color=GREY, linewidth=1, zorder=1)
     axes.add_patch(Circle((0, 0), 1, fill=False, edgecolor=INK, linewidth=1.2))
-    for k in np.unique(labels).tolist():
-        axes.plot(*points[labels == k].T, markersize=8, **point_style(k))
+    _draw_classes(axes, points, labels, 8)
     reach = 1.1 * max(1.0, float(np.abs(points).max()))
     # Features after a ReLU are never negative: an empty half would waste the picture
     low = -reach if points.min() < 0 else -0.05 * reach
     axes.set(xlim=(low, reach), ylim=(low, reach), xlabel="first number of the vector")
     axes.set(ylabel="second number", aspect="equal")
     axes.set_title(title, fontsize=13)
+
+
+def tsne(
+    embeddings: Any, *, perplexity: float = 30.0, title: str = "t-SNE of the images"
+) -> AccessibleFigure:
+    """Draw a map of embeddings in which neighbours stay neighbours.
+
+    Distances between groups and their sizes mean nothing in such a map (van der Maaten
+    and Hinton 2008); `evaluation.projection` has maps to compare and to save.
+
+    Args:
+        embeddings: `vectors` (N, D), `labels` (N,) and `class_names`, as `embed` gives.
+        perplexity: how many neighbours count; at most a third of the images.
+        title: heading of the figure.
+    """
+    from sklearn.manifold import TSNE
+
+    nearest = min(perplexity, max(1.0, (len(embeddings.vectors) - 1) / 3))
+    points = TSNE(
+        init="pca", metric="cosine", perplexity=nearest, random_state=0
+    ).fit_transform(embeddings.vectors)
+    panel = Panel("", points, embeddings.labels)
+    return embedding_grid([panel], embeddings.class_names, title=title)

@@ -1,6 +1,6 @@
-"""Evaluation of a model: confusion matrix, accuracy per class, calibration."""
+"""Evaluation of models: confusion, accuracy per class, calibration, seeds."""
 
-__all__ = ["confusion_matrix", "per_class", "reliability", "tsne"]
+__all__ = ["confusion_matrix", "per_class", "reliability", "seed_plot"]
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +10,6 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.plots.embedding import Panel, embedding_grid
 from workshop_lib.plots.style import (
     GREY,
     AccessibleFigure,
@@ -56,14 +55,11 @@ def confusion_matrix(
     K = len(class_names)
     if counts.shape != (K, K):
         raise WorkshopError(
-            f"a confusion matrix of shape {counts.shape} for {K} class names: rows and"
-            " columns must both be the classes."
+            f"confusion matrix {counts.shape} of {K} class names: give ({K}, {K})."
         )
-    totals = counts.sum(axis=1, keepdims=True)  # (K, 1)
-    shares = counts / np.maximum(totals, 1)  # an absent class gives an empty row
-    # Empty cells stay empty: less to read
-    written = np.where(counts > 0, counts.astype(str), "")
-    names = short_names(class_names)
+    # An absent class gives an empty row
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    written = np.where(counts > 0, counts.astype(str), "")  # empty cells stay empty
     side = min(4.2 + 0.42 * K, 16.0)
     figure, axes = new_axes(side + 1.0, side)
     sns.heatmap(
@@ -72,11 +68,11 @@ def confusion_matrix(
         annot_kws={"fontsize": 12 if K <= 12 else 9},
         cbar_kws={"label": "share of the true class (%)", "shrink": 0.75},
     )  # fmt: skip
-    places = np.arange(K) + 0.5
+    names, places = short_names(class_names), np.arange(K) + 0.5
     axes.set_xticks(places, names, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(places, names, rotation=0)
     axes.set(xlabel="predicted class", ylabel="true class", title=title)
-    right, total = int(np.trace(counts)), int(counts.sum())
+    right, total = np.trace(counts), counts.sum()
     figure.alt = f"{title}: {right} of {total} images on the diagonal (right)."
     mistakes = counts - np.diag(np.diag(counts))
     row, column = divmod(int(mistakes.argmax()), K)
@@ -111,36 +107,27 @@ def per_class(
     Raises:
         WorkshopError: nothing to draw, or not K values.
     """
-    import seaborn as sns
-
     K = len(class_names)
-    arrays = {name: np.asarray(v, np.float64) for name, v in values.items()}
-    if not arrays or any(one.shape != (K,) for one in arrays.values()):
-        shapes = ", ".join(str(one.shape) for one in arrays.values()) or "none"
+    arrays = {name: 100 * np.asarray(v, np.float64) for name, v in values.items()}
+    if {one.shape for one in arrays.values()} != {(K,)}:
         raise WorkshopError(
-            f"values of shape {shapes} for {K} class names: give at least one method,"
-            " and a value for each class."
+            f"values of {', '.join(arrays) or 'no method'} for {K} class names: give"
+            " each method a value for each class."
         )
-    table = 100 * pd.DataFrame(arrays)  # a row per class
-    worst_last = table.iloc[:, -1].fillna(-1).sort_values(kind="stable").index[::-1]
+    table = pd.DataFrame(arrays)  # a row per class
+    order = table.iloc[:, -1].fillna(-1).sort_values(kind="stable").index  # worst first
     figure, axes = new_axes(8.0, min(1.8 + 0.34 * K, 16.0))
-    styles = [line_style(position) for position in range(len(arrays))]
-    long = table.rename_axis("class").reset_index().melt("class", var_name="method")
-    sns.pointplot(
-        long, x="value", y="class", order=worst_last, hue="method", orient="h",
+    for place, (name, one) in enumerate(table.loc[order].items()):
+        look = line_style(place) | {"linestyle": "", "markersize": 8}
         # A little above each other: equal values would hide one another
-        dodge=0.16 * (len(arrays) - 1) or False, errorbar=None, linestyle="none",
-        palette=[style["color"] for style in styles], markersize=8,
-        markers=[style["marker"] for style in styles], legend=False, ax=axes,
-    )  # fmt: skip
-    names = short_names(class_names[k] for k in worst_last)
+        rise = 0.16 * ((len(arrays) - 1) / 2 - place)
+        axes.plot(one, np.arange(K) + rise, label=name, **look)
+    names = short_names(class_names[k] for k in order)
     axes.set_yticks(range(K), names, fontsize=12 if K <= 30 else 8)
-    axes.set(xlim=(-2, 102), xlabel=x_label, ylabel="", title=title)
+    axes.set(xlim=(-2, 102), ylim=(-0.5, K - 0.5), xlabel=x_label, title=title)
     axes.spines["left"].set_visible(False)
     light_grid(axes)
-    figure.legend(
-        axes.lines, list(arrays), loc="outside lower center", ncols=min(len(arrays), 3)
-    )
+    figure.legend(loc="outside lower center", ncols=min(len(arrays), 3))
     words = [
         f"{name}: best {class_names[int(one.idxmax())]} {one.max():.0f} %,"
         f" worst {class_names[int(one.idxmin())]} {one.min():.0f} %."
@@ -171,28 +158,25 @@ def reliability(
     Raises:
         WorkshopError: nothing to draw, or a table without images.
     """
-    if not tables:
-        raise WorkshopError("no table to draw: give {'as it is': found.bins}.")
+    if not tables or any(one["count"].sum() == 0 for one in tables.values()):
+        raise WorkshopError(
+            f"tables {list(tables)}: give at least one, and some images in each."
+        )
     figure = AccessibleFigure(figsize=(6.6, 7.2))
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     words = []
     for position, (name, table) in enumerate(tables.items()):
-        total = int(table["count"].sum())
-        if total == 0:
-            raise WorkshopError(f"the table of {name!r} holds no images.")
+        percent = 100 * table.assign(count=table["count"] / table["count"].sum())
+        full = percent[table["count"] > 0]
+        sure, right, weight = full["confidence"], full["accuracy"], full["count"] / 100
         style = line_style(position)
-        full = table[table["count"] > 0]
-        sure, right = 100 * full["confidence"], 100 * full["accuracy"]
-        weight = full["count"] / total  # (bins,) shares of the images
         thin = {**style, "linewidth": 1.2, "markersize": 4}
         above.plot(sure, right, label=name, **thin)
-        above.scatter(
-            sure, right, 1200 * weight, color=style["color"], marker=style["marker"]
-        )
-        edges = 100 * np.append(table["low"], table["high"].iloc[-1])
+        look = {"color": style["color"], "marker": style["marker"]}
+        above.scatter(sure, right, 1200 * weight, **look)
+        edges = np.append(percent["low"], percent["high"].iloc[-1])
         plain = {"color": style["color"], "linestyle": style["linestyle"]}
-        share = 100 * table["count"] / total
-        below.stairs(share, edges, baseline=None, linewidth=2.2, **plain)
+        below.stairs(percent["count"], edges, baseline=None, linewidth=2.2, **plain)
         words.append(
             f"{name}: {(weight * sure).sum():.1f} % sure on average,"
             f" {(weight * right).sum():.1f} % right,"
@@ -209,24 +193,57 @@ def reliability(
     return figure
 
 
-def tsne(
-    embeddings: Any, *, perplexity: float = 30.0, title: str = "t-SNE of the images"
+@house_style()
+def seed_plot(
+    accuracies: Mapping[str, Sequence[float]],
+    intervals: Mapping[str, tuple[float, float, float]],
+    *,
+    title: str = "Is the difference real?",
 ) -> AccessibleFigure:
-    """Draw a map of embeddings in which neighbours stay neighbours.
+    """Draw one point per run, the runs of a seed joined, beside mean and interval.
 
-    Distances between groups and their sizes mean nothing in such a map (van der Maaten
-    and Hinton 2008); `evaluation.projection` has maps to compare and to save.
+    Seeds draw the labels: what is hard for one method is hard for all. So look at the
+    grey lines, not only at the intervals: if all of them rise, the difference is real
+    although the intervals may overlap.
 
     Args:
-        embeddings: `vectors` (N, D), `labels` (N,) and `class_names`, as `embed` gives.
-        perplexity: how many neighbours count; at most a third of the images.
+        accuracies: 0 to 1, by the name of the method; the seeds in the same order.
+        intervals: mean, low and high of the same methods, 0 to 1; low and high are
+            NaN for one seed. Ends far from all runs are cut off.
         title: heading of the figure.
-    """
-    from sklearn.manifold import TSNE
 
-    nearest = min(perplexity, max(1.0, (len(embeddings.vectors) - 1) / 3))
-    points = TSNE(
-        init="pca", metric="cosine", perplexity=nearest, random_state=0
-    ).fit_transform(embeddings.vectors)
-    panel = Panel("", points, embeddings.labels)
-    return embedding_grid([panel], embeddings.class_names, title=title)
+    Raises:
+        WorkshopError: nothing to draw, other methods, or not the same number of seeds.
+    """
+    numbers = {len(runs) for runs in accuracies.values()}
+    if len(numbers) != 1 or numbers == {0} or set(intervals) != set(accuracies):
+        raise WorkshopError(
+            f"{sorted(numbers)} seeds of {list(accuracies)}, intervals of"
+            f" {list(intervals)}: give the same methods in both, equally many seeds."
+        )
+    table = 100 * pd.DataFrame(accuracies)  # a row per seed, a column per method
+    K = len(table.columns)
+    figure, axes = new_axes(max(2.4 + 2.0 * K, 6.0), 4.8)
+    axes.plot(np.arange(K) - 0.1, table.T, color=GREY, linewidth=1.2, zorder=1)
+    words = []
+    for place, (name, runs) in enumerate(table.items()):
+        style = line_style(place)
+        mean, low, high = (100 * end for end in intervals[name])
+        dots = style | {"linestyle": "", "markersize": 7}
+        axes.plot([place - 0.1] * len(runs), runs, **dots)
+        axes.errorbar(
+            place + 0.1, mean, [[mean - low], [high - mean]],
+            color=style["color"], marker="_", markersize=22, capsize=7,
+        )  # fmt: skip
+        sure = "no interval" if np.isnan(low) else f"{low:.1f} to {high:.1f} %"
+        words.append(f"{name}: mean {mean:.1f} %, {sure}.")
+    axes.set_xticks(range(K), table.columns)
+    # Intervals of two or three seeds may reach beyond what an accuracy can be
+    least, most = table.min(axis=None), table.max(axis=None)
+    axes.set(xlim=(-0.5, K - 0.5), ylim=(max(least - 25, 0), min(most + 25, 100)))
+    axes.set(title=title, ylabel="accuracy on test images (%)")
+    axes.set_xlabel("method: a point per seed, beside them mean and 95 % interval")
+    light_grid(axes)
+    seeds = f"{len(table)} seeds of each method."
+    figure.alt = " ".join([sentence(title), seeds, *words])
+    return figure

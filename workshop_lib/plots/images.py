@@ -1,8 +1,9 @@
-"""Satellite images in rows: samples of classes, views, seasons, pairs."""
+"""Satellite images in rows: classes, views, seasons, predictions, neighbours."""
 
 __all__ = [
     "class_samples",
-    "image_pairs",
+    "gallery",
+    "neighbours",
     "seasons",
     "view_rows",
 ]
@@ -10,26 +11,23 @@ __all__ = [
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError, unknown_name
-from workshop_lib.plots.display import (
-    Cell,
-    frame,
-    picture_grid,
-    picture_table,
-    to_display,
-)
+from workshop_lib.plots.display import Cell, picture_table, to_display, wrap
 from workshop_lib.plots.style import (
-    INK,
+    PALETTE,
     AccessibleFigure,
     check_equal,
     house_style,
+    short_names,
 )
 
-_YEAR = 365
+_YEAR = 365  # days
 
 
 @house_style()
@@ -90,10 +88,9 @@ def view_rows(
         WorkshopError: there is no image, or another number of captions than columns.
     """
     columns = max((len(images) for images in rows.values()), default=0)
-    if columns == 0 or len(captions) not in (0, columns):
+    if len(captions) not in (0, columns):
         raise WorkshopError(
-            f"{len(rows)} rows of up to {columns} images with {len(captions)}"
-            " captions: give at least one image, and no caption or one per column."
+            f"{len(captions)} captions of {columns} columns: give none, or one of each."
         )
     shown = []
     for name, images in rows.items():
@@ -133,73 +130,134 @@ def seasons(
         title: heading of the figure.
 
     Raises:
-        WorkshopError: no dates, or a class that is unknown or without images.
+        WorkshopError: no dates, or an unknown class.
     """
     if "day_of_year" not in scenes.metadata:
         raise WorkshopError(f"{scenes} holds no day_of_year: its dates are not known.")
     middles = (torch.arange(columns) + 0.5) * _YEAR / columns  # (columns,)
     days = scenes.metadata["day_of_year"]
-    rows, told = [], []
+    rows = []
     for name in classes:
         if name not in scenes.class_names:
             raise unknown_name("class", name, scenes.class_names)
         own = (scenes.labels == scenes.class_names.index(name)).nonzero().flatten()
-        if len(own) == 0:
-            raise WorkshopError(f"no image of {name} in {scenes}: take another class.")
         nearest = own[(days[own, None] - middles).abs().argmin(dim=0)]  # (columns,)
-        taken = [int(day) for day in days[nearest].tolist()]
         pictures = to_display(scenes.images[nearest], scenes.bands)
-        cells = [
-            Cell(one, f"day {day}") for one, day in zip(pictures, taken, strict=True)
-        ]
-        rows.append((name, cells))
-        told.append(f"{name} on days {', '.join(map(str, taken))}")
+        taken = days[nearest].int().tolist()
+        pairs = zip(pictures, taken, strict=True)
+        rows.append((name, [Cell(one, f"day {day}") for one, day in pairs]))
     figure = picture_table(rows, title)
-    figure.alt = f"{title}: one row of satellite images per class: {'; '.join(told)}."
+    told = "; ".join(
+        f"{name} on days {', '.join(cell.caption[4:] for cell in cells)}"
+        for name, cells in rows
+    )
+    figure.alt = f"{title}: one row of satellite images per class: {told}."
     return figure
 
 
 @house_style()
-def image_pairs(
-    first: Tensor,
-    second: Tensor,
+def gallery(
+    images: Tensor,
     bands: Sequence[str],
-    captions: Sequence[str],
+    labels: Tensor,
+    probs: Tensor,
+    class_names: Sequence[str],
     *,
-    title: str = "Pairs of images",
-    columns: int = 3,
+    title: str = "True and predicted classes",
+    columns: int = 6,
 ) -> AccessibleFigure:
-    """Show pairs of images side by side, each with a line or two of text below.
+    """Show images with their true class, the predicted one and the confidence.
 
     Args:
-        first, second: (P, C, H, W) each, as `Scenes.images`.
+        images: (N, C, H, W), as `Scenes.images`.
         bands: the names of the C channels.
-        captions: P texts.
+        labels: (N,) true classes.
+        probs: (N, K) predicted probabilities, as `predict` returns.
+        class_names: K names.
         title: heading of the figure.
-        columns: pairs per row.
+        columns: pictures per row.
 
     Raises:
-        WorkshopError: there is no pair, or the lengths differ.
+        WorkshopError: there is no image, or the lengths differ.
     """
-    check_equal(first=len(first), second=len(second), captions=len(captions))
-    columns = min(columns, len(first))
-    figure, grid = picture_grid(-(-len(first) // columns), 2 * columns, caption=0.6)
-    for axes in grid.flat[2 * len(first) :]:
-        axes.set_visible(False)
-    pairs = zip(to_display(first, bands), to_display(second, bands), strict=True)
-    for k, (pair, text) in enumerate(zip(pairs, captions, strict=True)):
-        left, right = grid.flat[2 * k : 2 * k + 2]
-        frame(left, pair[0])
-        frame(right, pair[1])
-        caption = left.text(
-            0.0, -0.06, text, transform=left.transAxes,
-            ha="left", va="top", fontsize=10, color=INK,
-        )  # fmt: skip
-        # It runs below both pictures: the layout must not push them apart for it,
-        # only leave room for its lines
-        caption.set_in_layout(False)
-        left.set_xlabel("\n" * text.count("\n") + " ", fontsize=10, labelpad=12)
-    figure.suptitle(title)
-    spoken = "; ".join(text.replace("\n", ", ") for text in captions)
-    figure.alt = f"{title}. {len(first)} pairs of satellite images: {spoken}."
+    check_equal(images=len(images), labels=len(labels), predictions=len(probs))
+    names = short_names(class_names, 17)
+    confidence, predicted = (found.tolist() for found in probs.max(dim=1))  # (N,) each
+    pictures = to_display(images, bands)
+    cells = []
+    for i, true in enumerate(labels.tolist()):
+        words = f"{names[predicted[i]]}\n{100 * confidence[i]:.0f} %"
+        if true != predicted[i]:
+            words += f"\ntrue: {names[true]}"
+        cells.append(_verdict(pictures[i], true == predicted[i], words))
+    figure = picture_table(wrap(cells, columns), title)
+    spoken = "; ".join(cell.caption.replace("\n", ", ") for cell in cells)
+    figure.alt = f"{title}. {len(images)} images: {spoken}."
     return figure
+
+
+@house_style()
+def neighbours(
+    images: Tensor,
+    bands: Sequence[str],
+    labels: NDArray[np.int64],
+    class_names: Sequence[str],
+    queries: NDArray[np.int64],
+    found: NDArray[np.int64],
+    similarity: NDArray[np.float32],
+    *,
+    title: str = "Nearest neighbours",
+) -> AccessibleFigure:
+    """Show images, one per row, and to the right what the network finds most alike.
+
+    Args:
+        images: (N, C, H, W), as `Scenes.images`.
+        bands: names of the C channels.
+        labels: (N,) true classes.
+        class_names: K names.
+        queries: (Q,) positions of the images asked about.
+        found: (Q, k) positions of their neighbours, as `nearest` returns.
+        similarity: (Q, k) cosines.
+        title: heading of the figure.
+
+    Raises:
+        WorkshopError: the shapes do not fit together.
+    """
+    Q = len(queries)
+    if found.ndim != 2 or found.shape != similarity.shape or not 0 < Q == len(found):
+        raise WorkshopError(
+            f"{Q} queries, found {found.shape}, similarity {similarity.shape}: give"
+            " (Q,), (Q, k) and (Q, k), as `nearest` returns them."
+        )
+    check_equal(images=len(images), labels=len(labels))
+    names = short_names(class_names, 17)
+    pictures = to_display(images, bands)
+    same = labels[found] == labels[queries][:, None]  # (Q, k)
+    rows = []
+    for row, q in enumerate(queries):
+        cells = [Cell(pictures[q], f"{names[labels[q]]}\nasked")]
+        for i, cosine, right in zip(
+            found[row], similarity[row], same[row], strict=True
+        ):
+            words = f"{names[labels[i]]}\n{cosine:.2f}"
+            cells.append(_verdict(pictures[i], right, words))
+        rows.append(("", cells))
+    figure = picture_table(rows, title)
+    for axes in figure.axes[:: 1 + found.shape[1]]:
+        axes.xaxis.label.set_fontweight("bold")
+    spoken = "; ".join(
+        f"{class_names[labels[q]]}: {own.sum()} of {len(own)}"
+        for q, own in zip(queries, same, strict=True)
+    )
+    figure.alt = (
+        f"{title}: an image per row, its neighbours beside it. Same class: {spoken}."
+    )
+    return figure
+
+
+def _verdict(picture: NDArray[np.uint8], right: bool, words: str) -> Cell:
+    """Frame a right or wrong answer; a sign tells it to readers who see no colours."""
+    sign = "\N{CHECK MARK}" if right else "\N{BALLOT X}"
+    return Cell(
+        picture, f"{sign} {words}", colour=PALETTE["green" if right else "vermilion"]
+    )

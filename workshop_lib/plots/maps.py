@@ -1,35 +1,32 @@
-"""Land-cover maps: of tiles, of predictions beside the truth, of one scene."""
+"""Land-cover maps: of tiles, beside the truth, and beside what each sensor sees."""
 
 __all__ = [
-    "colour_key",
     "cover_colours",
-    "cover_maps",
     "mask_grid",
-    "show_classes",
+    "modality_samples",
     "task_levels",
 ]
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
+import torch
 from matplotlib.colors import ListedColormap
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 from torch import Tensor
 
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError, unknown_name
-from workshop_lib.plots.display import NATURAL, to_display
-from workshop_lib.plots.style import GREY, INK, PALETTE, AccessibleFigure, house_style
+from workshop_lib.plots.display import Cell, picture_table, sar_to_display, to_display
+from workshop_lib.plots.style import PALETTE, AccessibleFigure, house_style
 
 _NOTHING = 255  # in a map: drawn white
-_SIDE = 3.0  # inches of a map of `cover_maps`
 _SMALLEST = 4  # pixels of an object; less is the edge of one
 _COLOURS = (*PALETTE.values(), "#f0e442", "#8a8a8a", "#8b5a2b")
-# What nobody should have to look up: water is blue. All are Okabe and Ito's
+# Water is blue, as everybody expects. All are Okabe and Ito's
 _EXPECTED = {
     "water": PALETTE["blue"],
     "trees": PALETTE["green"],
@@ -39,6 +36,11 @@ _EXPECTED = {
     "sealed": PALETTE["black"],
     "bare": PALETTE["purple"],
 }
+# Land cover in the colours of printed maps, beside pictures of the same ground
+_NATURAL = {
+    "cropland": "#e8c872", "grassland": "#9bd17b", "trees": "#1f6b3a",
+    "water": "#2f6fc4", "sealed": "#8c8c8c", "building": "#c0392b", "bare": "#b08a5b",
+}  # fmt: skip
 
 
 def cover_colours(class_names: Sequence[str]) -> list[str]:
@@ -55,26 +57,15 @@ def cover_colours(class_names: Sequence[str]) -> list[str]:
     return [colour for colour in found if colour]
 
 
-def show_classes(axes: Axes, classes: NDArray[Any], colours: Sequence[str]) -> None:
-    """Draw a map (H, W) of class numbers; white where there is none."""
+def _map_cell(classes: NDArray[Any], colours: Sequence[str]) -> Cell:
+    """Make a picture of a map (H, W) of class numbers; white where there is none."""
     K = len(colours)
-    axes.imshow(
-        np.where(classes == _NOTHING, K, classes), interpolation="nearest",
-        cmap=ListedColormap([*colours, "white"]), vmin=-0.5, vmax=K + 0.5,
-    )  # fmt: skip
-
-
-def colour_key(
-    figure: AccessibleFigure, entries: Mapping[str, str], columns: int, size: float = 11
-) -> None:
-    """Explain colours, by name, below a figure."""
-    patches = [Patch(facecolor=c, edgecolor=INK) for c in entries.values()]
-    place: dict[str, Any] = {"loc": "outside lower center", "ncols": columns}
-    figure.legend(patches, list(entries), fontsize=size, **place)
+    look = {"cmap": ListedColormap([*colours, "white"]), "vmin": -0.5, "vmax": K + 0.5}
+    return Cell(np.where(classes == _NOTHING, K, classes), look=look)
 
 
 def _present(
-    maps: Sequence[NDArray[Any]], class_names: Sequence[str], colours: Sequence[str]
+    maps: Iterable[NDArray[Any]], class_names: Sequence[str], colours: Sequence[str]
 ) -> dict[str, str]:
     """Return the colours, by name, of the classes that occur in any of the maps."""
     found = set().union(*(np.unique(one).tolist() for one in maps))
@@ -118,113 +109,87 @@ def mask_grid(
     shapes = {one.shape for one in arrays.values()}
     if len(shapes) != 1 or any(len(shape) != 3 or 0 in shape for shape in shapes):
         raise WorkshopError(
-            f"maps of shapes {sorted(shapes)}: give one or more, all (n, H, W) of the"
-            " same tiles."
+            f"maps of shapes {sorted(shapes)}: give at least one, all of one (n, H, W)."
         )
     K = len(class_names)
     used = list(colours) or cover_colours(class_names)
     highest = max(int(one[one != _NOTHING].max(initial=0)) for one in arrays.values())
     if len(used) < K or highest >= K:
         raise WorkshopError(
-            f"classes up to {highest}, {K} class names, {len(used)} colours: give a"
-            " name and a colour for each class."
+            f"classes up to {highest}, {K} class names, {len(used)} colours: give each"
+            " class a name and a colour."
         )
-    n = next(iter(shapes))[0]
-    pictures = [] if images is None else [("image", to_display(images, bands))]
-    columns = [*pictures, *arrays.items()]
-    figure = AccessibleFigure(figsize=(len(columns) * side + 1.0, n * side + 1.6))
-    grid = figure.subplots(n, len(columns), squeeze=False)
-    for column, (name, batch) in zip(grid.T, columns, strict=True):
-        column[0].set_title(name, loc="center", fontsize=12, fontweight="normal")
-        for axes, one in zip(column, batch, strict=True):
-            if one.ndim == 3:  # a picture (H, W, 3)
-                axes.imshow(one, interpolation="nearest")
-            else:
-                show_classes(axes, one, used[:K])
-            axes.set(xticks=[], yticks=[])
-            axes.spines[:].set(visible=True, color=INK)
-    for axes, name in zip(grid[:, 0], row_names, strict=False):
-        axes.set_ylabel(name, fontsize=11)
-    entries = _present(list(arrays.values()), class_names, used)
+    columns = [[_map_cell(tile, used[:K]) for tile in one] for one in arrays.values()]
+    headings = list(arrays)
+    if images is not None:
+        columns.insert(0, [Cell(one) for one in to_display(images, bands)])
+        headings.insert(0, "image")
+    names = row_names or [""] * len(columns[0])
+    rows = list(zip(names, zip(*columns, strict=True), strict=True))
+    key = _present(arrays.values(), class_names, used)
     if any((one == _NOTHING).any() for one in arrays.values()):
-        entries[nothing] = "white"
-    colour_key(figure, entries, max(2, min(4, len(columns))))
-    figure.suptitle(title, fontsize=14)
-    figure.alt = _in_words(title, arrays, class_names)
+        key[nothing] = "white"
+    figure = picture_table(rows, title, headings=headings, side=side, key=key)
+    words = "; ".join(_most_common(*item, class_names) for item in arrays.items())
+    figure.alt = f"{title}: {len(rows)} tiles, a column each for {words}."
     return figure
 
 
-def _in_words(
-    title: str, maps: Mapping[str, NDArray[Any]], class_names: Sequence[str]
-) -> str:
-    """Describe the columns by their most common class."""
-    columns = []
-    for name, one in maps.items():
-        counts = np.bincount(one[one != _NOTHING].ravel(), minlength=len(class_names))
-        blank = 1 - counts.sum() / one.size
-        top = class_names[int(counts.argmax())] if counts.sum() else "nothing"
-        share = 100 * counts.max() / max(1, counts.sum())
-        white = f", {100 * blank:.0f} % white" if blank else ""
-        columns.append(f"{name} ({share:.0f} % {top}{white})")
-    n = len(next(iter(maps.values())))
-    return f"{title}: {n} tiles, a column each for {'; '.join(columns)}."
+def _most_common(name: str, one: NDArray[Any], class_names: Sequence[str]) -> str:
+    """Describe a column by its most common class, and how much of it is white."""
+    counts = np.bincount(one[one != _NOTHING].ravel(), minlength=len(class_names))
+    blank = 1 - counts.sum() / one.size
+    top = class_names[int(counts.argmax())] if counts.sum() else "nothing"
+    share = 100 * counts.max() / max(1, counts.sum())
+    white = f", {100 * blank:.0f} % white" if blank else ""
+    return f"{' '.join(name.split())} ({share:.0f} % {top}{white})"
 
 
 @house_style()
-def cover_maps(
-    maps: Mapping[str, NDArray[np.uint8]],
-    class_names: Sequence[str],
-    *,
-    colours: Sequence[str] = (),
-    picture: NDArray[np.uint8] | None = None,
-    title: str = "Land cover",
+def modality_samples(
+    scenes: Scenes, cover_names: Sequence[str], *, which: int = 7
 ) -> AccessibleFigure:
-    """Draw the true map, beside it the predicted ones, and below them their errors.
+    """Show true colour, false colour, radar, elevation and land cover side by side.
 
     Args:
-        maps: the truth first, then at least one prediction; (H, W) each with class
-            numbers, and 255 for unknown (in the truth: not counted).
-        class_names: K names.
-        colours: K colours; default those of the house.
-        picture: (H, W, 3) of the same ground, below the truth.
-        title: heading of the figure.
+        scenes: with bands B04, B03, B02, B08, the modalities s1 and dem, and masks.
+        cover_names: names of the numbers in the masks.
+        which: which image of each class is shown, counted from 0.
 
     Raises:
-        WorkshopError: no prediction, maps of different sizes, or too few colours.
+        WorkshopError: a modality or the masks are missing, or a class has too few.
     """
-    used = list(colours) or cover_colours(class_names)
-    truth, *others = maps.values()
-    if not others or {one.shape for one in others} != {truth.shape}:
+    if scenes.masks is None or not {"s1", "dem"} <= set(scenes.modalities):
         raise WorkshopError(
-            f"maps of shapes {[one.shape for one in maps.values()]}: give the truth and"
-            " at least one prediction of the same ground."
+            f"{scenes} with {list(scenes.modalities)}: give s1, dem and masks as well."
         )
-    K = len(class_names)
-    if len(used) != K:
-        raise WorkshopError(f"{len(used)} colours for {K} classes: give one per class.")
-    known = truth != _NOTHING
-    columns, wrong = {}, {}
-    for name, one in maps.items():
-        errors = np.where(known, K + (one != truth), _NOTHING)
-        columns[name] = np.stack([one, errors])  # (2, H, W)
-        wrong[name] = 100 * (errors == K + 1).sum() / known.sum()
-    figure = mask_grid(
-        columns, [*class_names, "right", "wrong"], colours=[*used, GREY, "black"],
-        nothing="no data", title=title, side=_SIDE,
-    )  # fmt: skip
-    look: dict[str, Any] = {"loc": "center", "fontsize": 12, "fontweight": "normal"}
-    first, *below = figure.axes[len(maps) :]
-    first.clear()  # the truth has no errors: room for the picture
-    first.axis("off")
-    if picture is not None:
-        first.imshow(picture, interpolation="nearest")
-        first.set_title("the image", **look)
-    words = []
-    for axes, (name, share) in zip(below, list(wrong.items())[1:], strict=True):
-        axes.set_title(f"wrong: {share:.1f} %", **look)
-        words.append(f"{name}, wrong at {share:.1f} % of the pixels")
-    covers = ", ".join(_present([truth, *others], class_names, used))
-    figure.alt = f"{title}: a true map of {covers}; beside it {'; '.join(words)}."
+    K = scenes.num_classes
+    if int(scenes.labels.bincount(minlength=K).min()) <= which:
+        raise WorkshopError(f"which={which}: some class has fewer images than that.")
+    chosen = torch.stack([(scenes.labels == k).nonzero()[which, 0] for k in range(K)])
+    some = scenes.subset(chosen)
+    colours = [_NATURAL.get(name, "white") for name in cover_names]
+    columns = {
+        "true colour": map(Cell, to_display(some.images, some.bands)),
+        "false colour": map(Cell, to_display(some.images, some.bands, "false colour")),
+        "radar VV, VH": map(Cell, sar_to_display(some.modalities["s1"])),
+        "elevation": (
+            Cell(dem, look={"cmap": "cividis"})
+            for dem in some.modalities["dem"][:, 0].numpy()
+        ),
+        "land cover": (
+            _map_cell(mask, colours) for mask in scenes.masks[chosen].numpy()
+        ),
+    }
+    rows = list(
+        zip(scenes.class_names, zip(*columns.values(), strict=True), strict=True)
+    )
+    key = dict(zip(cover_names, colours, strict=True))
+    figure = picture_table(rows, "", headings=list(columns), key=key)
+    figure.alt = (
+        "A grid of pictures: a row for each of "
+        f"{', '.join(scenes.class_names)}; columns: {', '.join(columns)}."
+    )
     return figure
 
 
@@ -254,42 +219,31 @@ def task_levels(
     sizes = np.bincount(pieces.ravel(), minlength=most + 1)[1:]
     found = zip(ndimage.find_objects(pieces), sizes, strict=True)
     boxes = [box for box, size in found if size >= _SMALLEST]
-    count = len(boxes)
     name = scenes.class_names[int(scenes.labels[index])]
     picture = to_display(scenes.images[index][None], scenes.bands)[0]
-
-    figure = AccessibleFigure(figsize=(8.4, 4.3))
-    whole, objects, pixels = figure.subplots(1, 3)
-    for axes in (whole, objects):
-        axes.imshow(picture, interpolation="nearest")
+    colours = [_NATURAL.get(cover, "white") for cover in cover_names]
+    pixels = _map_cell(mask, colours)
+    cells = (
+        Cell(picture, f'"{name}"\none class for the image'),
+        Cell(picture, f"{len(boxes)} x {object_cover}\none box for each object"),
+        pixels._replace(caption=f"{mask.size:,} pixels\none cover for each pixel"),
+    )
+    title = "One image, three kinds of task"
+    covers = _present([mask], cover_names, colours)
+    levels = ("scene level", "object level", "pixel level")
+    figure = picture_table(
+        [("", cells)], title, headings=levels, side=2.8, size=12, key=covers
+    )
     for rows, columns in boxes:
         corner = (columns.start - 0.5, rows.start - 0.5)
         size = (columns.stop - columns.start, rows.stop - rows.start)
         # White around black: a box is seen on any ground
         for colour, width in (("white", 3.5), ("black", 1.5)):
             look: dict[str, Any] = {"edgecolor": colour, "linewidth": width}
-            objects.add_patch(Rectangle(corner, *size, fill=False, **look))
-    colours = [NATURAL.get(cover, "white") for cover in cover_names]
-    show_classes(pixels, mask, colours)
-    for axes, level, answer in (
-        (whole, "scene level", f'"{name}"\none class for the image'),
-        (
-            objects,
-            "object level",
-            f"{len(boxes)} x {object_cover}\none box for each object",
-        ),
-        (pixels, "pixel level", f"{mask.size:,} pixels\none cover for each pixel"),
-    ):
-        axes.set(xticks=[], yticks=[])
-        axes.set_title(level, fontsize=13, loc="center")
-        axes.set_xlabel(answer, fontsize=12)
-        axes.spines[:].set_visible(True)
-    covers = _present([mask], cover_names, colours)
-    colour_key(figure, covers, 4)
-    figure.suptitle(title := "One image, three kinds of task")
+            figure.axes[1].add_patch(Rectangle(corner, *size, fill=False, **look))
     figure.alt = (
         f"{title}, three panels. Scene level: the whole image is {name}. Object level:"
-        f" {count} boxes around {object_cover}. Pixel level: a map of"
+        f" {len(boxes)} boxes around {object_cover}. Pixel level: a map of"
         f" {', '.join(covers)}."
     )
     return figure

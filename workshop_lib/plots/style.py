@@ -3,6 +3,7 @@
 __all__ = [
     "GREY",
     "INK",
+    "MINUS",
     "PALETTE",
     "AccessibleFigure",
     "carry_alt_text",
@@ -21,7 +22,6 @@ __all__ = [
 import io
 import os
 import sys
-import textwrap
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -36,6 +36,7 @@ from workshop_lib.session import in_notebook
 
 INK = "#1a1a1a"
 GREY = "#b8bec6"
+MINUS = "\N{MINUS SIGN}"  # as wide as a plus, unlike a hyphen
 
 # Okabe & Ito (2008), "Color Universal Design": told apart with any colour vision.
 # Their yellow is left out: on a white face a projector swallows it.
@@ -78,14 +79,9 @@ class AccessibleFigure(Figure):
 
     alt: str = ""
 
-    def __init__(
-        self,
-        *args: Any,
-        layout: Any = "constrained",
-        facecolor: Any = "white",
-        **more: Any,
-    ) -> None:
-        super().__init__(*args, layout=layout, facecolor=facecolor, **more)
+    def __init__(self, *args: Any, **more: Any) -> None:
+        ours = {"layout": "constrained", "facecolor": "white"}
+        super().__init__(*args, **(ours | more))
 
     def add_subplot(self, *args: Any, **more: Any) -> Any:
         """Add axes whose tick labels can be read in any session's style."""
@@ -227,12 +223,13 @@ def sentence(title: str) -> str:
 
 
 def short_names(names: Iterable[object], most: int = 24) -> list[str]:
-    """Cut long names between two words, for the ticks of an axis.
+    """Cut long names, for the ticks of an axis or below a picture.
 
-    >>> short_names(["Lake", "Herbaceous vegetation"], 16)
+    >>> short_names(["Lake", "HerbaceousVegetation"], 11)
     ['Lake', 'Herbaceous…']
     """
-    return [textwrap.shorten(str(name), most, placeholder="…") for name in names]
+    texts = map(str, names)
+    return [one if len(one) <= most else one[: most - 1] + "…" for one in texts]
 
 
 def svg(figure: Figure) -> bytes:

@@ -22,8 +22,8 @@ from workshop_lib.plots.style import (
     short_names,
 )
 
-# Names of the columns of a log on an axis
-_WORDS = {
+# Columns of a log that are fractions, drawn in per cent
+_FRACTIONS = {
     "val_accuracy": "accuracy on validation images",
     "val_miou": "mean IoU on validation tiles",
     "val_f1_micro": "micro F1 on validation images",
@@ -31,7 +31,7 @@ _WORDS = {
     "mask_rate": "unlabelled images used",
     "pseudo_accuracy": "pseudo-labels right, of those used",
 }
-# Columns that are no fractions, and drawn as they are
+# Columns that are drawn as they are
 _NUMBERS = {
     "val_r2": "R² on validation images",
     "val_mae": "mean absolute error on validation images",
@@ -40,27 +40,15 @@ _NUMBERS = {
     "supervised": "supervised term of the loss",
     "unsupervised": "unsupervised term of the loss",
 }
-# Short names of the columns, for a training that is still running
-_SHORT = {
-    "val_accuracy": "validation right",
-    "val_miou": "mean IoU",
-    "val_f1_micro": "micro F1",
-    "mask_rate": "unlabelled used",
-    "pseudo_accuracy": "of these right",
-}
-_LOOKS: dict[str, dict[str, Any]] = {
-    "val_accuracy": {"color": PALETTE["black"], "linestyle": "-", "marker": "o"},
-    "val_miou": {"color": PALETTE["green"], "linestyle": ":", "marker": "D"},
-    "val_f1_micro": {"color": PALETTE["black"], "linestyle": "-", "marker": "o"},
-    "mask_rate": {"color": PALETTE["blue"], "linestyle": "-.", "marker": "^"},
-    "pseudo_accuracy": {
-        "color": PALETTE["vermilion"],
-        "linestyle": "--",
-        "marker": "s",
-    },
+# Columns of a training that is still running: short name, colour, dash, marker
+_RUNNING = {
+    "val_accuracy": ("validation right", "black", "-", "o"),
+    "val_miou": ("mean IoU", "green", ":", "D"),
+    "val_f1_micro": ("micro F1", "black", "-", "o"),
+    "mask_rate": ("unlabelled used", "blue", "-.", "^"),
+    "pseudo_accuracy": ("of these right", "vermilion", "--", "s"),
 }
 _MOST = 4.0  # times as often: beyond, the colour stays the same
-_COUNTS = ("step", "class", "used", "correct", "true")
 _TICKS = {0.25: "¼ or less", 0.5: "½", 1.0: "as often", 2.0: "2×", 4.0: "4× or more"}
 
 
@@ -91,28 +79,22 @@ def learning_curves(
     if isinstance(logs, pd.DataFrame):
         logs = {"validation": logs}
     figure, axes = new_axes(7.2, 5.2)
-    ends = []
     number = _NUMBERS.get(column)
-    unit = " %" if number is None else ""
+    digits, unit = (3, "") if number else (1, " %")
+    ends = []
     for position, (name, log) in enumerate(logs.items()):
-        mean = _draw_line(axes, log, column, label=name, **line_style(position))
+        mean, runs = _draw_line(axes, log, column, label=name, **line_style(position))
         if len(mean):
-            runs = int(log.dropna(subset=column).groupby("step").size().max())
             who = f"{name}, mean of {runs} seeds," if runs > 1 else name
-            last = mean.iloc[-1]
-            best = mean.max() if number is None or column == "val_r2" else mean.min()
-            digits = 1 if number is None else 3
-            ends.append(
-                f"{who} ends at {last:.{digits}f}{unit} (best {best:.{digits}f}{unit})."
-            )
+            best = mean.max() if not number or column == "val_r2" else mean.min()
+            end = f"{mean.iloc[-1]:.{digits}f}{unit}"
+            ends.append(f"{who} ends at {end} (best {best:.{digits}f}{unit}).")
     if not ends:
         raise WorkshopError(
-            f"no log holds a value of {column!r}: was the training shorter than"
-            " eval_every steps? Lower eval_every in the config."
+            f"no log holds a value of {column!r}: train eval_every steps or more."
         )
-    label = number or f"{_WORDS.get(column, column)} (%)"
-    _finish(figure, axes, title, label, len(ends), percent=number is None)
-    scale = "in per cent" if number is None else number
+    _finish(figure, axes, title, number or f"{_FRACTIONS.get(column, column)} (%)")
+    scale = number or "in per cent"
     figure.alt = f"{title}, {scale} against optimiser steps. " + " ".join(ends)
     return figure
 
@@ -136,22 +118,20 @@ def pseudo_labels(
         WorkshopError: the log holds no mask rate, as of a supervised run.
     """
     figure, axes = new_axes(7.2, 4.9)
-    words = []
-    for column, label in (
-        ("mask_rate", "used (mask rate)"),
-        ("pseudo_accuracy", "right, of those used"),
-    ):
-        mean = _draw_line(axes, log, column, label=label, **_LOOKS[column])
-        if len(mean):
-            first, last = mean.iloc[0], mean.iloc[-1]
-            words.append(f"{label}: from {first:.1f} to {last:.1f} %.")
-    if not words:
+    labels = {
+        "mask_rate": "used (mask rate)",
+        "pseudo_accuracy": "right, of those used",
+    }
+    drawn = _draw_columns(axes, log, labels)
+    if not drawn:
         raise WorkshopError(
-            "the log holds no mask rate: draw the run of a method with pseudo-labels,"
-            " such as fixmatch."
+            "this log has no mask rate: give that of fixmatch or a similar method."
         )
-    _finish(figure, axes, title, "share (%)", len(words))
-    figure.alt = f"{title}, in per cent against optimiser steps. " + " ".join(words)
+    _finish(figure, axes, title, "share (%)")
+    figure.alt = f"{title}, in per cent against optimiser steps. " + " ".join(
+        f"{label}: from {mean.iloc[0]:.1f} to {mean.iloc[-1]:.1f} %."
+        for label, mean in drawn.items()
+    )
     return figure
 
 
@@ -168,66 +148,71 @@ def growing_curve(log: pd.DataFrame, *, steps: int, title: str) -> AccessibleFig
         title: heading of the figure.
 
     Raises:
-        WorkshopError: the log holds no validation accuracy.
+        WorkshopError: the log holds no values.
     """
     figure, axes = new_axes(7.2, 3.4)
-    words = []
-    for column, label in _SHORT.items():
-        mean = _draw_line(axes, log, column, label=label, **_LOOKS[column])
-        if len(mean):
-            words.append(f"{label}: {mean.iloc[-1]:.1f} %.")
-    if not words or not {"val_accuracy", "val_f1_micro"} & set(log.columns):
-        raise WorkshopError(
-            "this log holds no validation accuracy: give the log of a training."
-        )
-    _finish(figure, axes, title, "share (%)", len(words))
+    labels = {column: label for column, (label, *_) in _RUNNING.items()}
+    drawn = _draw_columns(axes, log, labels)
+    if not drawn:
+        raise WorkshopError("this log holds no values: give the log of a training.")
+    _finish(figure, axes, title, "share (%)")
     axes.set_xlim(0, steps)
-    figure.alt = f"{title}. Lines in per cent against optimiser steps. At the end " + (
-        " ".join(words)
+    ends = " ".join(f"{name}: {mean.iloc[-1]:.1f} %." for name, mean in drawn.items())
+    figure.alt = (
+        f"{title}. Lines in per cent against optimiser steps. At the end {ends}"
     )
     return figure
 
 
-def _draw_line(axes: Axes, log: pd.DataFrame, column: str, **style: Any) -> pd.Series:
-    """Draw a column of a log, if it has values; return the mean by step.
+def _draw_columns(
+    axes: Axes, log: pd.DataFrame, labels: Mapping[str, str]
+) -> dict[str, pd.Series]:
+    """Draw those columns of a log that have values; return them by their labels."""
+    drawn = {}
+    for column, label in labels.items():
+        _, colour, dash, marker = _RUNNING[column]
+        look = {"color": PALETTE[colour], "linestyle": dash, "marker": marker}
+        mean, _ = _draw_line(axes, log, column, label=label, **look)
+        if len(mean):
+            drawn[label] = mean
+    return drawn
 
-    Fractions in per cent.
+
+def _draw_line(
+    axes: Axes, log: pd.DataFrame, column: str, **style: Any
+) -> tuple[pd.Series, int]:
+    """Draw a column of a log, if it has values; fractions in per cent.
+
+    Returns:
+        The mean of each step, empty without values, and the number of seeds.
     """
     import seaborn as sns
 
-    if not {"step", column} <= set(log.columns):
-        return pd.Series(dtype=float)
-    rows = log[["step", column]].dropna().astype({column: float})
+    rows = log.reindex(columns=["step", column]).dropna().astype({column: float})
     if column not in _NUMBERS:
         rows[column] *= 100
-    mean = rows.groupby("step")[column].mean()
+    steps = rows.groupby("step")[column]
+    mean, seeds = steps.mean(), int(steps.size().max()) if len(rows) else 0
     if len(mean):
-        seeds = len(rows) > len(mean)
         sns.lineplot(
             rows, x="step", y=column, ax=axes, legend=False, markeredgewidth=1,
-            errorbar=("pi", 100) if seeds else None,
+            errorbar=("pi", 100) if seeds > 1 else None,
             # About ten markers however long the log is: enough to tell the lines apart
             markevery=max(1, len(mean) // 10), markeredgecolor=style["color"], **style,
         )  # fmt: skip
-    return mean
+    return mean, seeds
 
 
-def _finish(
-    figure: AccessibleFigure,
-    axes: Axes,
-    title: str,
-    y_label: str,
-    lines: int,
-    percent: bool = True,
-) -> None:
+def _finish(figure: AccessibleFigure, axes: Axes, title: str, y_label: str) -> None:
     """Label axes of per cent or numbers against steps, with the legend below them."""
     axes.set(title=title, xlabel="optimiser steps", ylabel=y_label)
     axes.set_xlim(left=0)
-    if percent:
+    if y_label.endswith("(%)"):
         axes.set_ylim(0, 102)
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     light_grid(axes)
     # Inside the axes no corner is free of lines in every training
+    lines = len(axes.lines)
     columns = 2 if lines == 4 else min(lines, 3)
     size = 11 if columns == 3 else 13  # three long names fit side by side
     figure.legend(loc="outside lower center", ncols=columns, fontsize=size)
@@ -255,11 +240,11 @@ def pseudo_label_bias(
     """
     import seaborn as sns
 
-    missing = [name for name in _COUNTS if name not in table.columns]
+    missing = {"step", "class", "used", "true"} - set(table.columns)
     if missing or len(table) == 0:
         raise WorkshopError(
-            f"no counts of pseudo-labels ({', '.join(missing) or 'no rows'}): draw"
-            " Run.pseudo_labels() of a method with pseudo-labels, such as fixmatch."
+            f"table of {len(table)} rows lacks {sorted(missing)}: give"
+            " Run.pseudo_labels() of fixmatch or a similar method."
         )
     names = list(dict.fromkeys(table["class"]))  # in the order of the classes
     wide = table.pivot(index="class", columns="step").reindex(names).astype(float)
@@ -285,16 +270,15 @@ def pseudo_label_bias(
     axes.set_yticks(places, short_names(names), fontsize=size, rotation=0)
     axes.set(title=title, xlabel="optimiser steps", ylabel="")
     last = bias.iloc[:, -1].dropna()
+    words = " At the end no pseudo-label was in use."
+    if len(last):
+        words = (
+            f" At the end {last.idxmax()} is the most favoured class, a pseudo-label"
+            f" {last.max():.1f} times as often as it is really there; {last.idxmin()}"
+            f" the least, {last.min():.1f} times."
+        )
     figure.alt = (
         f"{title}: heat map of {len(names)} classes against optimiser steps, up to"
-        f" {bias.columns[-1]}."
-    )
-    if last.empty:
-        figure.alt += " At the end no pseudo-label was in use."
-        return figure
-    figure.alt += (
-        f" At the end {last.idxmax()} is the most favoured class, a pseudo-label"
-        f" {last.max():.1f} times as often as it is really there; {last.idxmin()} the"
-        f" least, {last.min():.1f} times."
+        f" {bias.columns[-1]}.{words}"
     )
     return figure
