@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 import tyro
 
-from benchmarks.page import run_command
+from benchmarks.page import over_seeds, run_command
 from workshop_lib.config import Config
 from workshop_lib.data.load import load_dataset
 from workshop_lib.data.scenes import Scenes
@@ -52,14 +52,8 @@ def base_config(name: str) -> Config:
     if name not in SIZES:
         raise unknown_name("data set", name, SIZES)
     size, feature_size = SIZES[name]
-    return preset(
-        "class",
-        task="features",
-        data=name,
-        split="predefined",
-        size=size,
-        feature_size=feature_size,
-    )
+    options = {"data": name, "size": size, "feature_size": feature_size}
+    return preset("class", task="features", split="predefined", **options)
 
 
 def run(
@@ -79,15 +73,6 @@ def run(
         config = baseline_config(baseline, base, time="class")
         configs[name] = config.replace(**changes)
     return sweep(configs, seeds, folder, labels=labels, dataset=scenes)
-
-
-def summary(table: pd.DataFrame) -> str:
-    """Lay out mean, deviation and range over the seeds, in percent."""
-    points = table.assign(accuracy=100 * table["accuracy"])
-    groups = points.groupby(["labels_per_class", "name"], sort=False)
-    columns = groups["accuracy"].agg(["mean", "std", "min", "max", "count"]).round(1)
-    columns["seconds"] = groups["seconds"].median().round(1)
-    return str(columns.to_string(na_rep="-"))
 
 
 def main(
@@ -120,7 +105,8 @@ def main(
     seconds = time.perf_counter() - start
     print(f"features of {len(scenes)} images: {seconds:.0f} s", flush=True)
     table = run(base, scenes, labels or LABELS[name], methods, seeds, folder)
-    print("\n" + summary(table))
+    found = over_seeds(table, "accuracy", ["labels_per_class", "name"])
+    print("\n" + found.to_string(na_rep="-"))
 
 
 if __name__ == "__main__":

@@ -21,9 +21,9 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.page import (
-    deviations,
     machine,
     markdown,
+    mean_and_deviation,
     run_command,
     save_figure,
     seed_by_seed,
@@ -150,20 +150,14 @@ def shift(planned: Mapping[str, Config], seeds: Sequence[int], folder: Path) -> 
             mine = config.replace(seed=seed, split_seed=seed)
             place = folder / f"{name.lower().replace(' + ', '-')}-{seed}"
             run = train(mine, home, split, folder=place, verbose=False)
-            for where, some, index in (
-                ("home", home, split.test),
-                ("away", scenes, there),
-            ):
+            facts = {key: run.facts[key] for key in ("parameters", "seconds")}
+            parts = {"home": (home, split.test), "away": (scenes, there)}
+            for where, (some, index) in parts.items():
                 probs = predict_run(run, some, index)
                 found = score(probs, some.labels[index], some.class_names).to_dict()
+                scores = {k: v for k, v in found.items() if isinstance(v, float)}
                 rows.append(
-                    {
-                        **{k: v for k, v in found.items() if isinstance(v, float)},
-                        "name": f"{name}, {where}",
-                        "seed": seed,
-                        "parameters": run.facts["parameters"],
-                        "seconds": run.facts["seconds"],
-                    }
+                    {**scores, **facts, "name": f"{name}, {where}", "seed": seed}
                 )
     write_text(folder / "runs.csv", pd.DataFrame(rows).to_csv(index=False))
 
@@ -206,19 +200,12 @@ def run(studies: Sequence[str], seeds: Sequence[int], steps: int, folder: Path) 
 
 def table(rows: pd.DataFrame, column: str) -> str:
     """Lay out a study as Markdown: mean and deviation over the seeds of each name."""
-    return markdown(
-        ("what", "accuracy, %", f"{SCORES[column]}, %", "parameters", "seeds"),
-        [
-            (
-                name,
-                _cell(one, "accuracy"),
-                _cell(one, column),
-                f"{one['parameters']:,.0f}",
-                f"{one['seeds']:.0f}",
-            )
-            for name, one in deviations(rows, ("accuracy", column)).iterrows()
-        ],
-    )
+    heads = ("what", "accuracy, %", f"{SCORES[column]}, %", "parameters", "seeds")
+    lines = []
+    for name, runs in rows.groupby("name", sort=False):
+        scores = [mean_and_deviation(100 * runs[c]) for c in ("accuracy", column)]
+        lines.append((name, *scores, f"{runs['parameters'].iloc[0]:,.0f}", len(runs)))
+    return markdown(heads, lines)
 
 
 def table_of_sets(sets: pd.DataFrame, maps: pd.DataFrame) -> str:
@@ -227,32 +214,18 @@ def table_of_sets(sets: pd.DataFrame, maps: pd.DataFrame) -> str:
     Args:
         sets, maps: of `read`; `maps` may have no rows.
     """
-    found = [
-        (deviations(rows, ("accuracy", column)), column)
-        for rows, column in ((sets, "f1"), (maps, "iou"))
-    ]
+    heads = ("set", "scenes: F1, %", "accuracy, %", "maps: mIoU, %", "accuracy, %")
     lines = []
-    for name in found[0][0].index:
-        cells, seeds = [name], []
-        for one, column in found:
-            if name not in one.index:
-                cells += ["", ""]
-                continue
-            seeds.append(f"{one.loc[name, 'seeds']:.0f}")
-            cells += [_cell(one.loc[name], c) for c in (column, "accuracy")]
-        lines.append([*cells, ", ".join(seeds)])
-    return markdown(
-        (
-            *("set", "scenes: F1, %", "accuracy, %"),
-            *("maps: mIoU, %", "accuracy, %", "seeds"),
-        ),
-        lines,
-    )
-
-
-def _cell(row: pd.Series, column: str) -> str:
-    mean, spread = row[column], row[f"{column}_std"]
-    return f"{mean:.1f}" if pd.isna(spread) else f"{mean:.1f} ± {spread:.1f}"
+    for name, scenes in sets.groupby("name", sort=False):
+        parts = (scenes, "f1"), (maps[maps["name"] == name], "iou")
+        cells = [
+            mean_and_deviation(100 * runs[c])
+            for runs, column in parts
+            for c in (column, "accuracy")
+        ]
+        seeds = ", ".join(str(len(runs)) for runs, _ in parts if len(runs))
+        lines.append((name, *cells, seeds))
+    return markdown((*heads, "seeds"), lines)
 
 
 def verdicts(rows: pd.DataFrame) -> str:

@@ -13,11 +13,10 @@ of their own (runs/bench/mini_eo-200.json).
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from benchmarks.page import run_command, seed_by_seed
+from benchmarks.page import over_seeds, run_command, seed_by_seed
 from workshop_lib.experiments.baselines import (
     BASELINES,
     CONTROLS,
@@ -49,23 +48,22 @@ def run(
     configs = {one: baseline_config(one, base) for one in methods}
     sweep(configs, seeds, folder / name)
     lines = pd.read_csv(folder / name / "runs.csv")[list(_COLUMNS)]
-    rows = lines.rename(columns=_COLUMNS).to_dict("records")
-    rows.sort(key=_rank)
+    table = lines.rename(columns=_COLUMNS)
+    table = table.sort_values(["seed", "method"], key=_rank, kind="stable")
+    rows = table.to_dict("records")
     write_text(folder / f"{name}.json", json.dumps(rows, indent=1))
-    return pd.DataFrame(rows)
+    return table
 
 
-def _rank(row: dict[Any, Any]) -> tuple[int, int]:
-    return row["seed"], KNOWN.index(row["method"])
+def _rank(column: pd.Series) -> pd.Series:
+    """Return what to sort by: the seed, then the order of `KNOWN`."""
+    return column.map(KNOWN.index) if column.name == "method" else column
 
 
 def summary(table: pd.DataFrame) -> str:
     """Lay out each method's mean, deviation and range, then FixMatch's gains."""
+    lines = [over_seeds(table, "accuracy", "method").to_string(na_rep="-")]
     points = table.assign(accuracy=100 * table["accuracy"])
-    groups = points.groupby("method", sort=False)
-    columns = groups["accuracy"].agg(["mean", "std", "min", "max"]).round(1)
-    columns["seconds"] = groups["seconds"].median().round(0)
-    lines = [columns.to_string(na_rep="-")]
     wide = points.pivot(index="seed", columns="method", values="accuracy")
     if {"supervised", "supervised_strong", "fixmatch"} <= set(wide):
         better = wide[["supervised", "supervised_strong"]].max(axis=1)

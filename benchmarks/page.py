@@ -1,10 +1,10 @@
 """Results as a page shows them: averages over seeds, and tables between marks."""
 
 __all__ = [
-    "deviations",
     "machine",
     "markdown",
     "mean_and_deviation",
+    "over_seeds",
     "run_command",
     "save_figure",
     "seed_by_seed",
@@ -50,38 +50,26 @@ def run_command(main: Callable[..., None], description: str) -> None:
         sys.exit(f"benchmark: {error}")
 
 
-def deviations(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """Average rows of a sweep over seeds, in percent.
-
-    Args:
-        rows: with name, seed, parameters, seconds, and `columns` from 0 to 1.
-        columns: the scores to average.
+def over_seeds(rows: pd.DataFrame, column: str, by: str | list[str]) -> pd.DataFrame:
+    """Average a score of a sweep over seeds, in percent.
 
     Returns:
-        A row for each name, which is the index, in the order of `rows`: each column's
-        mean, its deviation as COLUMN_std (NaN for one seed), parameters, the median
-        seconds, and the number of seeds.
+        A row for each group in the order of `rows`: mean, std (NaN for one seed), min,
+        max and count of the score; the median of seconds.
     """
-    groups = rows.assign(**{k: 100 * rows[k] for k in columns}).groupby(
-        "name", sort=False
-    )
-    mean = groups[list(columns)].mean()
-    spread = groups[list(columns)].std().add_suffix("_std")
-    found = pd.concat([mean, spread], axis=1)
-    found["parameters"] = groups["parameters"].first()
-    found["seconds"] = groups["seconds"].median()
-    found["seeds"] = groups["seed"].count()
-    return found
+    groups = rows.assign(**{column: 100 * rows[column]}).groupby(by, sort=False)
+    table = groups[column].agg(["mean", "std", "min", "max", "count"])
+    return table.assign(seconds=groups["seconds"].median()).round(1)
 
 
 def mean_and_deviation(values: Iterable[float], digits: int = 1) -> str:
-    """Write the mean of some seeds with its deviation, if there are two or more.
+    """Write the mean of some seeds, and the deviation of two or more; "" for none.
 
     >>> mean_and_deviation([60.0, 70.0]), mean_and_deviation([60.0])
     ('65.0 ± 7.1', '60.0')
     """
     one = pd.Series(list(values), dtype=float)
-    mean = f"{one.mean():.{digits}f}"
+    mean = f"{one.mean():.{digits}f}" if len(one) else ""
     return mean if len(one) < 2 else f"{mean} ± {one.std():.{digits}f}"
 
 

@@ -11,6 +11,7 @@ import io
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -130,7 +131,7 @@ def main(folder: tyro.conf.Positional[Path]) -> None:
         texts = draw(names_in(archive), plan)
         content = pack(texts)
         path = FOLDER / f"{name}.zip"
-        write_or_explain(path, lambda temporary, c=content: temporary.write_bytes(c))
+        write_or_explain(path, partial(Path.write_bytes, data=content))
         print(f"written: {path}, {len(content) / 1000:.0f} kB")
 
 

@@ -6,9 +6,10 @@ import multiprocessing
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from types import TracebackType
 from typing import Any
+from unittest import mock
 
 import torch
 
@@ -18,6 +19,9 @@ CLOCKS: dict[str, Callable[[], float]] = {
     "processor": time.process_time,
 }
 _SPAWN = multiprocessing.get_context("spawn")
+_started: list[
+    Callable[[], object]
+] = []  # the work of this process, if it is a timer's
 
 
 class SubprocessTimer:
@@ -43,15 +47,13 @@ class SubprocessTimer:
         environment: Mapping[str, str | None] | None = None,
         threads: int | None = None,
     ) -> None:
-        self._end, theirs = _SPAWN.Pipe()
-        self._process = _SPAWN.Process(
-            target=_serve,
-            args=(theirs, threads or torch.get_num_threads()),
-            daemon=True,
-        )
-        with _environment(environment or {}):
-            self._process.start()
-        theirs.close()
+        self._pool = ProcessPoolExecutor(1, _SPAWN)
+        with mock.patch.dict(os.environ):  # put back once the process has started
+            for name, value in (environment or {}).items():
+                os.environ.pop(name, None)
+                os.environ.update({name: value} if value is not None else {})
+            count = threads or torch.get_num_threads()
+            self._pool.submit(torch.set_num_threads, count).result()
 
     def start(
         self, make: Callable[..., Callable[[], object]], *arguments: Any
@@ -60,44 +62,25 @@ class SubprocessTimer:
 
         A turn takes the name of a clock and returns the seconds by that process's own.
         """
-        self._end.send((make, arguments))
-        number = self._end.recv()
-
-        def turn(clock: str) -> float:
-            self._end.send((number, clock))
-            return float(self._end.recv())
-
-        return turn
+        number = self._pool.submit(_start, make, arguments).result()
+        return lambda clock: self._pool.submit(_turn, number, clock).result()
 
     def __enter__(self) -> "SubprocessTimer":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._end.close()  # which ends the other side's wait
-        self._process.join()
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown()
 
 
-def _serve(end: Any, threads: int) -> None:
-    torch.set_num_threads(threads)
-    work: list[Callable[[], object]] = []
-    while True:
-        try:
-            what, how = end.recv()
-        except EOFError:
-            return
-        if isinstance(what, int):
-            clock = CLOCKS[how]
-            start = clock()
-            work[what]()
-            end.send(clock() - start)
-        else:
-            work.append(what(*how))
-            end.send(len(work) - 1)
+def _start(make: Callable[..., Callable[[], object]], arguments: Any) -> int:
+    _started.append(make(*arguments))
+    return len(_started) - 1
+
+
+def _turn(number: int, clock: str) -> float:
+    start = CLOCKS[clock]()
+    _started[number]()
+    return CLOCKS[clock]() - start
 
 
 @contextmanager
@@ -116,22 +99,3 @@ def _count() -> None:
     number = 0
     while True:
         number += 1
-
-
-@contextmanager
-def _environment(changes: Mapping[str, str | None]) -> Iterator[None]:
-    """Change environment variables for as long as a process needs to start."""
-    before = {name: os.environ.get(name) for name in changes}
-    _set(changes)
-    try:
-        yield
-    finally:
-        _set(before)
-
-
-def _set(variables: Mapping[str, str | None]) -> None:
-    for name, value in variables.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value

@@ -1,6 +1,5 @@
 """The benchmark on frozen features: its configs, and its table."""
 
-import pandas as pd
 import pytest
 
 from benchmarks import features
@@ -34,18 +33,3 @@ def test_unknown_names_are_refused(tmp_path):
     base = features.base_config("ucm")
     with pytest.raises(WorkshopError, match="fixmatch"):
         features.run(base, None, [4], ["fixmatchh"], [0], tmp_path)
-
-
-def test_the_table_has_a_row_for_each_number_of_labels_and_method():
-    rows = pd.DataFrame(
-        {
-            "labels_per_class": labels,
-            "name": "fixmatch",
-            "accuracy": value,
-            "seconds": 3.0,
-        }
-        for labels, value in [(4, 0.5), (4, 0.6), (25, 0.9)]
-    )
-    lines = features.summary(rows).splitlines()
-    assert lines[2].split()[:4] == ["4", "fixmatch", "55.0", "7.1"]
-    assert lines[3].split()[:4] == ["25", "fixmatch", "90.0", "-"]

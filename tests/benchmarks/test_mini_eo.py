@@ -19,6 +19,7 @@ def table(rows: dict[str, list[float]]) -> pd.DataFrame:
 LADDER = {
     "supervised": [0.5, 0.6],
     "supervised_strong": [0.7, 0.5],
+    "fixmatch_labelled_only": [0.7, 0.6],
     "fixmatch": [0.9, 0.8],
     "supervised_all": [0.95, 0.96],
 }
@@ -44,7 +45,7 @@ def test_the_benchmark_writes_its_list(tmp_path, monkeypatch, capsys):
     assert [row["method"] for row in rows] == methods
     assert set(rows[0]) == {"seed", "method", "accuracy", "seconds"}
     assert len(found) == 2
-    assert capsys.readouterr().out.count("seed 0") == 2
+    assert capsys.readouterr().out.count("seed 0: accuracy") == 2
     mini_eo.run([0], ["fixmatch"], tmp_path, steps=4, data="mini_eo")
     again = json.loads((tmp_path / "mini_eo-4.json").read_text())
     assert [row["method"] for row in again] == [

@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 
 from benchmarks.page import (
-    deviations,
     markdown,
     mean_and_deviation,
+    over_seeds,
     run_command,
     seed_by_seed,
     verdict,
@@ -31,29 +31,19 @@ def test_a_verdict_needs_every_seed(gains, word):
     assert verdict(pd.Series(gains)) == word
 
 
-def test_deviations_are_of_a_sample_and_in_percent():
-    rows = pd.DataFrame(
-        {
-            "name": name,
-            "seed": seed,
-            "f1": value,
-            "parameters": 7,
-            "seconds": 10.0 * seed,
-        }
-        for name, seed, value in [("b", 0, 0.6), ("a", 0, 0.5), ("b", 1, 0.7)]
-    )
-    found = deviations(rows, ("f1",))
+def test_averages_over_seeds_are_in_percent_with_the_deviation_of_a_sample():
+    runs = [("b", 0.6, 3.0), ("a", 0.5, 2.0), ("b", 0.7, 5.0)]
+    rows = pd.DataFrame(runs, columns=["name", "f1", "seconds"])
+    found = over_seeds(rows, "f1", "name")
     assert list(found.index) == ["b", "a"], "in the order of the rows"
-    assert found.loc["b", "f1"] == pytest.approx(65)
-    assert found.loc["b", "f1_std"] == pytest.approx(7.0711, abs=1e-4)
-    assert pd.isna(found.loc["a", "f1_std"]) and found.loc["b", "seconds"] == 5
-    assert found["seeds"].tolist() == [2, 1]
+    assert found.loc["b"].tolist() == [65, 7.1, 60, 70, 2, 4]
+    assert pd.isna(found.loc["a", "std"])
 
 
 def test_figures_in_words():
     assert mean_and_deviation([60, 70]) == "65.0 ± 7.1"
     assert mean_and_deviation([0.5, 0.75], 3) == "0.625 ± 0.177"
-    assert mean_and_deviation([60]) == "60.0"
+    assert (mean_and_deviation([60]), mean_and_deviation([])) == ("60.0", "")
     assert seed_by_seed(pd.Series([3.0, -0.5])) == "+3.0, -0.5"
     assert markdown(("a", "b"), [(1, "x")]) == "| a | b |\n|---|---|\n| 1 | x |"
 

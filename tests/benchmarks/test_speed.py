@@ -135,7 +135,6 @@ def _napping(seconds: float):
 def elsewhere():
     with subprocess_timer.SubprocessTimer() as elsewhere:
         yield elsewhere
-    assert elsewhere._process.exitcode == 0
 
 
 @pytest.mark.slow
