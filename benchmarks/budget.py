@@ -31,7 +31,7 @@ from workshop_lib.files import write_text
 from workshop_lib.methods import METHODS
 from workshop_lib.session import pick_device
 from workshop_lib.training.cost import budget
-from workshop_lib.training.memory import estimate_memory
+from workshop_lib.training.memory import MemoryEstimate, estimate_memory
 from workshop_lib.training.trainer import Trainer
 
 Row = dict[str, Any]
@@ -61,23 +61,11 @@ def measure(
     }
     if clock:
         predicted = budget(
-            config,
-            FACTS,
-            num_images=_IMAGES,
-            device=device,
-            alternatives=False,
+            config, FACTS, num_images=_IMAGES, device=device, alternatives=False,
             clock=clock,
-        ).options[0]
+        ).options[0]  # fmt: skip
         row["predicted_s"] = predicted.seconds_per_step
-        need = predicted.need
-    else:
-        need = estimate_memory(
-            config,
-            FACTS,
-            num_images=_IMAGES,
-            image_bytes=3 * config.data.size**2 + _LABEL,
-            precision=run.precision,
-        )
+    need = predicted.need if clock else _need(config, run.precision)
     row["predicted_bytes"] = need.total
     trainer = Trainer(config, *noise(config.data.size, _IMAGES), device)
     trainer.val = trainer.val[: round(0.15 * _IMAGES)]
@@ -130,18 +118,15 @@ def _peak(trainer: Trainer, work: Callable[[], object]) -> int:
 def table(rows: Sequence[Row]) -> str:
     """Lay out predicted, measured, and their ratio as Markdown."""
     heads = ("network", "px", "B:µB", "format", "saving", "method", "GB predicted")
+    lines = []
+    for row in rows:
+        batch = f"{row['batch_size']}:{row['batch_size'] * row['mu']}"
+        what = (row["model"], row["size"], batch, row["precision"], _saving(row))
+        memory = _cells(row["predicted_bytes"] / 1e9, row["measured_bytes"] / 1e9)
+        times = _cells(row.get("predicted_s"), row.get("measured_s"))
+        lines.append((*what, row["method"], *memory, *times))
     return markdown(
-        (*heads, "measured", "ratio", "s/step predicted", "measured", "ratio"),
-        [
-            (
-                *(row["model"], row["size"]),
-                f"{row['batch_size']}:{row['batch_size'] * row['mu']}",
-                *(row["precision"], _saving(row), row["method"]),
-                *_cells(row["predicted_bytes"] / 1e9, row["measured_bytes"] / 1e9),
-                *_cells(row.get("predicted_s"), row.get("measured_s")),
-            )
-            for row in rows
-        ],
+        (*heads, "measured", "ratio", "s/step predicted", "measured", "ratio"), lines
     )
 
 
@@ -167,19 +152,19 @@ def large() -> str:
     }
     lines = []
     for method in ("fixmatch", "comatch", "ccssl"):
-        sizes = []
-        for changes in ways.values():
-            config = _config(method, "wrn-28-2", 224, batch_size=8, **changes)
-            need = estimate_memory(
-                config,
-                FACTS,
-                num_images=_IMAGES,
-                image_bytes=3 * 224**2 + _LABEL,
-                precision="bf16",
-            )
-            sizes.append(f"{need.total / 1e9:.1f} GB")
-        lines.append((method, *sizes))
+        found = (
+            _need(_config(method, "wrn-28-2", 224, batch_size=8, **changes), "bf16")
+            for changes in ways.values()
+        )
+        lines.append((method, *(f"{need.total / 1e9:.1f} GB" for need in found)))
     return markdown(("method", *ways), lines)
+
+
+def _need(config: Config, precision: str) -> MemoryEstimate:
+    size = 3 * config.data.size**2 + _LABEL
+    return estimate_memory(
+        config, FACTS, num_images=_IMAGES, image_bytes=size, precision=precision
+    )
 
 
 def _config(method: str, model: str, size: int, **changes: Any) -> Config:
@@ -235,20 +220,13 @@ def main(
     if clock == "process":
         torch.set_num_threads(1)
     device = pick_device()
+    options: dict[str, Any] = {"batch_size": batch, "mu": mu, "precision": precision}
+    options |= {"checkpointing": checkpointing, "micro_batch": micro_batch}
     rows = json.loads(file.read_text()) if file.exists() else []
     for size in sizes:
         for model in models:
             for method in methods:
-                config = _config(
-                    method,
-                    model,
-                    size,
-                    batch_size=batch,
-                    mu=mu,
-                    precision=precision,
-                    checkpointing=checkpointing,
-                    micro_batch=micro_batch,
-                )
+                config = _config(method, model, size, **options)
                 row = measure(config, _CLOCKS.get(clock), device)
                 rows = [r for r in rows if any(r[k] != row[k] for k in _KEY)] + [row]
                 write_text(file, json.dumps(rows, indent=1))

@@ -7,7 +7,8 @@ Each map is kept in --folder: a run that was stopped is resumed, a finished one 
 scored. --write-docs writes the tables of docs/landsat.md, and docs/landsat.png.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -99,35 +100,23 @@ def run(
         train, test = known & (fold != k), fold == k
         slug = rival.replace(" ", "-")
         place = folder / f"{how}-{seed}-{k}-{slug}-{steps}.npy"
-
-        def make(
-            train: Pixels = train, test: Pixels = test, place: Path = place
-        ) -> Map:
+        if not place.exists():  # else an earlier run has made it
             if rival == UNET:
-                cut = patches(scene, how, train)
-                return unet_map(scene.image, cut, steps, seed, place.with_suffix(""))
-            features = FORESTS[rival](scene.image)
-            return forest_map(features, scene.mask, train, test & known, seed)
-
-        one = kept(place, make)
-        found[test] = one[test]
+                cut, own = patches(scene, how, train), place.with_suffix("")
+                one = unet_map(scene.image, cut, steps, seed, own)
+            else:
+                features = FORESTS[rival](scene.image)
+                one = forest_map(features, scene.mask, train, test & known, seed)
+            write_or_explain(place, partial(_save, one))
+            print(f"made {place}", flush=True)
+        found[test] = np.load(place)[test]
     found[~known] = IGNORE
     return found
 
 
-def kept(path: Path, make: Callable[[], Map]) -> Map:
-    """Load a map that an earlier run has made, or make it."""
-    if path.exists():
-        return np.load(path)
-    found = make()
-    print(f"made {path}", flush=True)
-
-    def save(part: Path) -> None:
-        with part.open("wb") as file:
-            np.save(file, found)
-
-    write_or_explain(path, save)
-    return found
+def _save(found: Map, path: Path) -> None:
+    with path.open("wb") as file:  # np.save would add an ending to a path
+        np.save(file, found)
 
 
 def score(scene: LandsatScene, found: Map) -> Scores:
@@ -213,19 +202,12 @@ def table_of_splits(results: pd.DataFrame) -> str:
 def table_of_classes(scene: LandsatScene, results: pd.DataFrame) -> str:
     """Lay out the intersection over union of each class by block as Markdown."""
     counts = count_pixels([scene.mask], len(LANDSAT_CLASSES)).tolist()
-    by_block = results[results["split"] == "block"]
-    models = {model: runs for model, runs in by_block.groupby("model", sort=False)}
-    return markdown(
-        ("class", "pixels", *models),
-        [
-            (
-                name,
-                f"{count:,}",
-                *(mean_and_deviation(r[name]) for r in models.values()),
-            )
-            for name, count in zip(LANDSAT_CLASSES, counts, strict=True)
-        ],
-    )
+    by_block = results[results["split"] == "block"].groupby("model", sort=False)
+    lines = [
+        (name, f"{count:,}", *by_block[name].agg(mean_and_deviation))
+        for name, count in zip(LANDSAT_CLASSES, counts, strict=True)
+    ]
+    return markdown(("class", "pixels", *by_block["model"].first()), lines)
 
 
 def gains(results: pd.DataFrame) -> str:

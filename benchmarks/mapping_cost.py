@@ -11,8 +11,9 @@ halves the image three times. Then come networks that answer for every pixel.
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -88,33 +89,32 @@ def measure(side: int, repeats: int) -> pd.DataFrame:
     normalize = BandNormalize(torch.full((BANDS,), 0.5), torch.full((BANDS,), 0.3))
     model = network("small_cnn", "scene", "categorical")
     classifier = plain(model, "scene")
-    rows = []
-
-    def add(name: str, answers: int, work: Callable[[], object]) -> None:
-        rows.append({"way": name, "answers": answers, "s": seconds(work, repeats)})
-
-    for stride in STRIDES:
-        one_side = (side - WINDOW) // stride + 1
-
-        def slide(stride: int = stride) -> object:
-            return sliding_window_classify(
-                classifier, normalize, pixels, window=WINDOW, stride=stride
-            )
-
-        add(f"window slid by {stride} px", one_side**2, slide)
     dense = pixel_predictor(FullyConvolutional(model), normalize, CPU)
     holes = np.zeros((1, side, side), dtype=bool)
-    one_side = (side - WINDOW) // DENSE_STRIDE + 1
+    rows = []
+
+    def add(name: str, answers: int, work: Callable[..., object], *given: Any) -> None:
+        took = seconds(partial(work, *given), repeats)
+        rows.append({"way": name, "answers": answers, "s": took})
+
+    def slide(stride: int) -> object:
+        return sliding_window_classify(
+            classifier, normalize, pixels, window=WINDOW, stride=stride
+        )
+
+    def blend(predict: Predict) -> object:
+        return list(blended_row_blocks(predict, ArrayImage(pixels), size=128))
+
+    for stride in STRIDES:
+        positions = ((side - WINDOW) // stride + 1) ** 2
+        add(f"window slid by {stride} px", positions, slide, stride)
+    positions = ((side - WINDOW) // DENSE_STRIDE + 1) ** 2
     whole = "the same network, fully convolutional"
-    add(whole, one_side**2, lambda: dense(pixels[None], holes))
+    add(whole, positions, dense, pixels[None], holes)
     for name in ("unet-16", "fcn-resnet18"):
         maps = plain(network(name, "cover", "dense"), "cover")
         predict = pixel_predictor(maps, normalize, CPU)
-
-        def blend(predict: Predict = predict) -> object:
-            return list(blended_row_blocks(predict, ArrayImage(pixels), size=128))
-
-        add(f"{name}, blended patches", side * side, blend)
+        add(f"{name}, blended patches", side * side, blend, predict)
     table = pd.DataFrame(rows)
     table["s per Mpx"] = table["s"] / (side * side / 1e6)
     table["us per answer"] = 1e6 * table["s"] / table["answers"]

@@ -148,13 +148,10 @@ def table(surveys: list[Survey]) -> str:
     for found in surveys:
         top = max((p.match for p in found.alike if not is_same(p)), default=0)
         low = f"{found.same[-1].match:.2f}" if found.same else "-"
-        lines.append(
-            (
-                *(found.name, f"{len(found.scenes):,}", f"{found.by_hash:,}"),
-                *(f"**{len(found.same)}**", low, f"{top:.2f}"),
-                *(", ".join(map(str, leaks(found))), f"{found.seconds:.0f}"),
-            )
-        )
+        torn = ", ".join(map(str, leaks(found)))
+        counts = (f"{len(found.scenes):,}", f"{found.by_hash:,}")
+        same = (f"**{len(found.same)}**", low, f"{top:.2f}")
+        lines.append((found.name, *counts, *same, torn, f"{found.seconds:.0f}"))
     heads = ("data set", "images", "by hash", "same ground", "lowest", "next")
     return markdown((*heads, "torn apart", "seconds"), lines)
 

@@ -79,8 +79,8 @@ def names_in(archive: Path) -> list[str]:
 def draw(names: Sequence[str], plan: Plan) -> dict[str, str]:
     """Draw every seed: the content of each names file, by its path in the zip."""
     classes = sorted({name.split("/")[0] for name in names})
-    labels = torch.tensor([classes.index(name.split("/")[0]) for name in names])
-    scenes = Scenes.without_pixels(names, labels, classes)
+    numbers = torch.tensor([classes.index(name.split("/")[0]) for name in names])
+    scenes = Scenes.without_pixels(names, numbers, classes)
     where = {name: i for i, name in enumerate(names)}
     pairs = [NearDuplicate(where[a], where[b], 0, 1.0, 1.0) for a, b in plan.together]
     groups = duplicate_groups(pairs, len(names))

@@ -94,13 +94,10 @@ def summary(table: pd.DataFrame) -> str:
     rows = []
     for (tiles, name), part in table.groupby(["tiles", "name"], sort=False):
         miou, rare, accuracy = (100 * part[c] for c in ("value", "rare", "accuracy"))
-        rows.append(
-            (
-                *(tiles, name, f"**{miou.mean():.1f}** ± {miou.std():.1f}"),
-                *(f"{rare.mean():.1f}", f"{accuracy.mean():.1f}"),
-                *(f"{part['seconds'].median():.0f}", len(part)),
-            )
-        )
+        main = f"**{miou.mean():.1f}** ± {miou.std():.1f}"
+        others = (f"{rare.mean():.1f}", f"{accuracy.mean():.1f}")
+        seconds = f"{part['seconds'].median():.0f}"
+        rows.append((tiles, name, main, *others, seconds, len(part)))
     heads = ("tiles", "name", "mIoU", "lowest IoU of a class", "accuracy", "seconds")
     lines = [markdown((*heads, "seeds"), rows)]
     points = table.assign(value=100 * table["value"])

@@ -288,50 +288,37 @@ def profile(
 def table(rows: Rows) -> str:
     """Lay out ours beside the usual as Markdown."""
     heads = ("what", "px", "format", "usual, ms", "ours, ms", "ratio")
-    return markdown(
-        (*heads, "best: usual", "ours", "ratio"),
-        [
-            (
-                *(row["name"], row["size"], row.get("precision", "fp32")),
-                *(_ms(row["reference_s"]), _ms(row["ours_s"]), f"{row['ratio']:.1f}"),
-                *(_ms(row["reference_min_s"]), _ms(row["ours_min_s"])),
-                f"**{row['ratio_min']:.1f}**",
-            )
-            for row in rows
-        ],
-    )
+    lines = []
+    for row in rows:
+        names = ("reference_s", "ours_s", "reference_min_s", "ours_min_s")
+        usual, ours, *best = (_ms(row[name]) for name in names)
+        what = (row["name"], row["size"], row.get("precision", "fp32"))
+        ratio = f"**{row['ratio_min']:.1f}**"
+        lines.append((*what, usual, ours, f"{row['ratio']:.1f}", *best, ratio))
+    return markdown((*heads, "best: usual", "ours", "ratio"), lines)
 
 
 def table_of_profiles(profiles: Rows) -> str:
     """Lay out the parts of a step, and its arithmetic, as Markdown."""
-    work = ("GFLOP per step", "per second", "peak: conv", "matmul")
+    heads = ("GFLOP per step", "per second", "peak: conv", "matmul")
     names = ("gflop_per_step", "achieved_gflops", "peak_conv_gflops")
-    return markdown(
-        ("px", "format", *_PARTS, *work, "most ratio"),
-        [
-            (
-                *(each["size"], each["precision"].split(":")[0]),
-                *(f"{100 * each[name]:.1f} %" for name in _PARTS),
-                *(f"{each[name]:.0f}" for name in (*names, "peak_matmul_gflops")),
-                f"{each['most_ratio']:.1f}",
-            )
-            for each in profiles
-        ],
-    )
+    lines = []
+    for each in profiles:
+        parts = [f"{100 * each[name]:.1f} %" for name in _PARTS]
+        work = [f"{each[name]:.0f}" for name in (*names, "peak_matmul_gflops")]
+        what = (each["size"], each["precision"].split(":")[0])
+        lines.append((*what, *parts, *work, f"{each['most_ratio']:.1f}"))
+    return markdown(("px", "format", *_PARTS, *heads, "most ratio"), lines)
 
 
 def table_of_waiting(rows: Rows) -> str:
     """Lay out what a busy neighbour costs as Markdown."""
-    return markdown(
-        ("threads wait", "quiet, ms", "beside a busy process, ms", "ratio"),
-        [
-            (
-                *(row["waiting"], _ms(row["quiet_s"]), _ms(row["busy_s"])),
-                f"{row['busy_s'] / row['quiet_s']:.1f}",
-            )
-            for row in rows
-        ],
-    )
+    heads = ("threads wait", "quiet, ms", "beside a busy process, ms", "ratio")
+    lines = []
+    for row in rows:
+        quiet, busy = row["quiet_s"], row["busy_s"]
+        lines.append((row["waiting"], _ms(quiet), _ms(busy), f"{busy / quiet:.1f}"))
+    return markdown(heads, lines)
 
 
 def _ms(seconds: float) -> str:

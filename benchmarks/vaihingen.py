@@ -102,17 +102,11 @@ def run(folder: Path, config: Config, out: Path) -> pd.DataFrame:
     trained = train(config, scenes, split, folder=out)
     rows = []
     for area in PUBLISHED_TEST:
-        scores = score_area(trained, folder, area, out)
-        rows.append(
-            {
-                "area": area,
-                "accuracy": 100 * scores.accuracy,
-                "kappa": scores.kappa,
-                "mIoU": 100 * scores.mean_iou,
-                "published accuracy": PUBLISHED_ACCURACY[area],
-            }
-        )
-    return pd.DataFrame(rows)
+        found = score_area(trained, folder, area, out)
+        scores = (100 * found.accuracy, found.kappa, 100 * found.mean_iou)
+        rows.append((area, *scores, PUBLISHED_ACCURACY[area]))
+    heads = ["area", "accuracy", "kappa", "mIoU", "published accuracy"]
+    return pd.DataFrame(rows, columns=heads)
 
 
 def score_area(trained: Run, folder: Path, area: int, out: Path) -> Scores:
@@ -152,19 +146,20 @@ def main(
         print(found.round(3).to_string(index=False))
         return
     need = training_budget(published_config())
-    print(f"parameters          {need['parameters']:12,}")
-    print(f"memory              {need['gb']:12.1f} GB (batch of {BATCH}, 32 bit)")
-    print(f"steps               {need['steps']:12,} ({EPOCHS} epochs of {PATCHES:,})")
-    print(f"arithmetic          {need['tflop_per_step']:12.2f} TFLOP per step")
-    print(f"in all              {need['tflop'] / 1000:12.1f} PFLOP")
     pace = need["tflop"] / PUBLISHED_SECONDS
-    print(
-        f"published           {PUBLISHED_SECONDS:12,} s, so {pace:.1f} TFLOP/s were"
-        " reached"
-    )
+    lines = {
+        "parameters": f"{need['parameters']:,}",
+        "memory": f"{need['gb']:.1f} GB (batch of {BATCH}, 32 bit)",
+        "steps": f"{need['steps']:,} ({EPOCHS} epochs of {PATCHES:,})",
+        "arithmetic": f"{need['tflop_per_step']:.2f} TFLOP per step",
+        "in all": f"{need['tflop'] / 1000:.1f} PFLOP",
+        "published": f"{PUBLISHED_SECONDS:,} s, so {pace:.1f} TFLOP/s were reached",
+    }
     for speed in (0.05, 3, 8, 60):
         minutes = need["tflop"] / speed / 60
-        print(f"at {speed:5.2f} TFLOP/s     {minutes:12,.0f} min")
+        lines[f"at {speed:.2f} TFLOP/s"] = f"{minutes:,.0f} min"
+    for line, found in lines.items():
+        print(f"{line:20}{found}")
 
 
 if __name__ == "__main__":

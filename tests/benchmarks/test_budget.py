@@ -25,12 +25,6 @@ def test_the_table_leaves_unknown_times_empty():
     assert "not measured" in budget.summary([ROW])
 
 
-def test_the_page_has_a_place_for_every_table():
-    text = budget.DOCS.read_text(encoding="utf-8")
-    for mark in ("summary", "large", "table"):
-        assert f"<!-- {mark}: begin -->" in text and f"<!-- {mark}: end -->" in text
-
-
 @pytest.mark.slow
 def test_measured_memory_is_near_the_prediction():
     config = budget._config("fixmatch", "wrn-10-1", 32, batch_size=4, mu=2)

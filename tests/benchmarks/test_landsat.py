@@ -103,9 +103,3 @@ def test_a_small_run_makes_a_page_and_a_picture_and_is_kept(scene, tmp_path):
         assert f"| {model} | " in splits and f"- {model}: " in landsat.gains(results)
     assert classes.count("\n") == 1 + 7 and "| developed | 3," in classes
     assert "U-Net wrong (black): " in landsat.picture(scene, maps).alt
-
-
-def test_the_page_has_a_place_for_every_table():
-    text = (landsat.DOCS / "landsat.md").read_text(encoding="utf-8")
-    for mark in ("splits", "gains", "classes"):
-        assert f"<!-- {mark}: begin -->" in text and f"<!-- {mark}: end -->" in text

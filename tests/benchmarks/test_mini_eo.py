@@ -32,10 +32,6 @@ def test_gains_count_against_the_better_baseline_of_each_seed():
     assert "85.0" in text
 
 
-def test_one_method_alone_has_no_gains():
-    assert "FixMatch over" not in mini_eo.summary(table({"supervised": [0.5]}))
-
-
 @pytest.mark.slow
 def test_the_benchmark_writes_its_list(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("WORKSHOP_PRESET", "ci")

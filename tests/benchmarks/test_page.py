@@ -1,8 +1,11 @@
 """Averages over seeds, verdicts, and tables between the marks of a page."""
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
+from benchmarks import segmentation
 from benchmarks.page import (
     markdown,
     mean_and_deviation,
@@ -14,6 +17,7 @@ from benchmarks.page import (
 )
 from workshop_lib.errors import WorkshopError
 
+ROOT = Path(__file__).parents[2]
 BEGIN, END = "<!-- two words: begin -->", "<!-- two words: end -->"
 
 
@@ -53,6 +57,21 @@ def test_a_page_keeps_everything_around_its_tables(tmp_path):
     page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
     write_marked(page, two_words="| new |")
     assert page.read_text() == f"before\n{BEGIN}\n| new |\n{END}\nafter\n"
+
+
+@pytest.mark.parametrize(
+    ("page", "marks"),
+    [
+        ("budget", ("summary", "large", "table")),
+        ("landsat", ("splits", "gains", "classes")),
+        ("near_duplicates", ("table", "pairs", "copies", "beyond")),
+        ("segmentation", tuple(segmentation.MARKS.values())),
+    ],
+)
+def test_every_page_has_a_place_for_its_tables(page, marks):
+    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    for mark in marks:
+        assert f"<!-- {mark}: begin -->" in text and f"<!-- {mark}: end -->" in text
 
 
 @pytest.mark.parametrize("text", ["", BEGIN, END])

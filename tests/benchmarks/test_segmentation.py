@@ -31,13 +31,6 @@ def test_the_gain_is_over_the_better_baseline_split_by_split():
     assert "better" not in segmentation.summary(rows(["fixmatch"], [0]))
 
 
-def test_the_page_has_a_place_for_every_study():
-    text = segmentation.PAGE.read_text(encoding="utf-8")
-    for mark in segmentation.MARKS.values():
-        assert f"<!-- {mark}: begin -->" in text and f"<!-- {mark}: end -->" in text
-    assert set(segmentation.MARKS) == set(segmentation.STUDIES)
-
-
 def test_every_optimizer_of_the_library_is_compared():
     assert set(segmentation.OPTIMIZERS) == set(OPTIMIZERS)
 

@@ -22,7 +22,6 @@ from workshop_lib.augment.pillow_randaugment import apply_operation
 from workshop_lib.losses import fixmatch_loss
 from workshop_lib.models import HeadSpec, build_model
 from workshop_lib.models.model import ema_update_weights_
-from workshop_lib.training.step import Precision
 
 PAGE = speed.DOCS
 TINY = speed.CONFIG.replace(
@@ -144,20 +143,6 @@ def test_work_in_a_process_of_its_own_is_timed_there(elsewhere):
     assert long("processor") < 0.5  # asleep
 
 
-@pytest.mark.slow
-def test_rows_of_steps_name_format_and_ratio(elsewhere):
-    rows, (ours, single) = speed.step_rows(TINY, elsewhere, seconds=0)
-    step = "fixmatch_step"
-    names = [step, f"{step}_fp32", f"{step}_same_memory"]
-    assert [row["name"] for row in rows] == names
-    assert ours.steps_done >= 4 and single.steps_done >= 4
-    for row in rows:
-        assert {"name", "size", "ours_s", "reference_s", "ratio"} <= set(row)
-        assert row["size"] == 16 and row["precision"] == "fp32"
-        assert row["ratio"] == row["reference_s"] / row["ours_s"]
-        assert 0 < row["ours_min_s"] <= row["ours_s"]
-
-
 def test_shares_of_a_step_add_up_and_the_clocks_are_taken_away():
     trainer = speed.trainer_of(TINY)
     shares = step_profile.shares_of_step(trainer, steps=2)
@@ -190,12 +175,6 @@ def test_operations_of_a_step_are_those_of_its_convolutions():
     weak, learning = 4, 2 + 4
     expected = weak * sum(per_image) + learning * (3 * sum(per_image) - first[0])
     assert step_profile.step_flops(trainer) == pytest.approx(expected, rel=1e-3)
-
-
-def test_the_peak_is_measured_in_the_format_asked_for():
-    peak = step_profile.peak_flops(Precision("fp32", "cpu"), seconds=0)
-    assert set(peak) == {"matmul", "conv"}
-    assert all(1e6 < value < 1e15 for value in peak.values())
 
 
 def test_the_most_ratio_is_that_of_a_step_at_the_peak(monkeypatch):
@@ -267,6 +246,9 @@ def test_the_command_writes_results_and_page(tmp_path, monkeypatch, capsys):
         "augment_weak", "augment_strong", "augment_contrastive", "augment_strong_n1",
     ]  # fmt: skip
     assert {row["clock"] for row in rows} == {"processor"}
+    for row in rows:
+        assert row["ratio"] == row["reference_s"] / row["ours_s"]
+        assert 0 < row["ours_min_s"] <= row["ours_s"] and row["size"] == 16
     printed = capsys.readouterr().out
     text = (tmp_path / "speed.md").read_text(encoding="utf-8")
     assert "| augment_strong | 16 |" in text and "| augment_strong | 16 |" in printed

@@ -4,7 +4,6 @@ __all__ = [
     "Cell",
     "frame",
     "panels",
-    "picture_grid",
     "picture_table",
     "sar_to_display",
     "to_display",
@@ -47,11 +46,12 @@ def to_display(
 ) -> NDArray[np.uint8]:
     """Turn images into red, green and blue as a screen shows them.
 
-    RGB photographs (uint8) pass unchanged. Reflectances are stretched by one fixed rule
-    (0 to 0.3, near infrared to 0.5, onto black to white; gamma 1.4), the same for every
-    image: a stretch per image would hide the differences of light that a model has to
-    live with. Without the bands of the look, the first three channels (or the first one
-    as grey) are stretched between their 2nd and 98th percentile.
+    RGB photographs (uint8) pass unchanged, and float views of them (0 to 1) look the
+    same. Reflectances are stretched by one fixed rule (0 to 0.3, near infrared to 0.5,
+    onto black to white; gamma 1.4), the same for every image: a stretch per image would
+    hide the differences of light that a model has to live with. Without the bands of
+    the look, the first three channels (or the first one as grey) are stretched between
+    their 2nd and 98th percentile.
 
     Args:
         images: (N, C, H, W) uint8 RGB, or float reflectance.
@@ -79,6 +79,8 @@ def to_display(
         return _channels_last(images)
     if images.is_floating_point():
         images = images.nan_to_num(0.0)  # pixels without data are black
+    if tuple(bands) == ("red", "green", "blue"):  # a float view of a photograph
+        return _to_bytes(images)
     bands = [band.removeprefix("s2:") for band in bands]
     if set(_LOOKS[look]) <= set(bands):
         chosen = images[:, [bands.index(band) for band in _LOOKS[look]]].float()
@@ -147,23 +149,6 @@ def frame(axes: Axes, picture: NDArray[Any], colour: str = INK, **look: Any) -> 
     axes.spines[:].set(visible=True, color=colour, linewidth=width)
 
 
-def picture_grid(
-    rows: int,
-    columns: int,
-    caption: float,
-    left: float = 0.0,
-    size: tuple[float, float] = (_SIDE, _SIDE),
-    head: float = 0.5,
-) -> tuple[AccessibleFigure, NDArray[Any]]:
-    """Lay out pictures of a width and height in inches.
-
-    Also in inches: room for words at each row, left of all rows, and for the title.
-    """
-    width, height = left + columns * size[0], rows * (size[1] + caption) + head
-    figure = AccessibleFigure(figsize=(max(width, 4.0), height))
-    return figure, figure.subplots(rows, columns, squeeze=False)
-
-
 def wrap(cells: Sequence[Cell], columns: int) -> list[tuple[str, Sequence[Cell]]]:
     """Break a list of pictures into rows without names, for `picture_table`."""
     return [("", cells[k : k + columns]) for k in range(0, len(cells), columns)]
@@ -201,10 +186,11 @@ def picture_table(
     most = min(max(columns, 2), 4)  # entries of the key in a row
     below = 0.1 + 0.25 * -(-len(key) // most) if key else 0.0
     left = 0.3 + 0.11 * longest if longest else 0.0
-    head = below + (0.5 if title else 0.05)
-    figure, grid = picture_grid(
-        len(rows), columns, 0.05 + words / len(rows), left, (side, height), head
-    )
+    head = 0.5 if title else 0.05
+    width = max(left + columns * side, 4.0)
+    whole = head + len(rows) * (height + 0.05) + words + below
+    figure = AccessibleFigure(figsize=(width, whole))
+    grid = figure.subplots(len(rows), columns, squeeze=False)
     for line, (name, cells) in zip(grid, rows, strict=True):
         _show_row(line, name, cells, size)
     for axes, heading in zip(grid[0], headings, strict=False):

@@ -92,12 +92,10 @@ def view_rows(
         raise WorkshopError(
             f"{len(captions)} captions of {columns} columns: give none, or one of each."
         )
-    shown = []
-    for name, images in rows.items():
-        if images.is_floating_point() and tuple(bands) == ("red", "green", "blue"):
-            # A float view of a photograph by the same rule as the photograph
-            images = (255 * images.clamp(0, 1)).round().to(torch.uint8)
-        shown.append((name, [Cell(one) for one in to_display(images, bands)]))
+    shown = [
+        (name, [Cell(one) for one in to_display(images, bands)])
+        for name, images in rows.items()
+    ]
     if captions:  # below the last row; it may be shorter than the others
         name, last = shown[-1]
         below = zip(last, captions, strict=False)
