@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from benchmarks import vaihingen
-from workshop_lib.data.read.landcover import TRAIN_TILES, VAIHINGEN_CLASSES, colours_of
+from tests.data.read.files import colours_of
+from workshop_lib.data.read.landcover import TRAIN_TILES, VAIHINGEN_CLASSES
 
 
 def test_the_published_setting():

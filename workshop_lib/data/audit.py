@@ -127,11 +127,10 @@ def _repeats_and_overlaps(scenes: Scenes, parts: Parts) -> Iterator[Finding]:
 def _class_counts(scenes: Scenes, parts: Parts) -> Iterator[Finding]:
     labels, names = scenes.labels.cpu(), scenes.class_names
     for part, index in parts.items():
-        if labels.ndim == 2:  # multi-hot
-            n = labels[index].sum(dim=0)  # (K,)
-        else:
-            known = labels[index][labels[index] >= 0]
-            n = known.bincount(minlength=len(names))
+        of_part = labels[index]
+        n = of_part.sum(dim=0)  # (K,), multi-hot
+        if labels.ndim == 1:
+            n = of_part[of_part >= 0].bincount(minlength=len(names))
         absent = [names[k] for k in (n == 0).nonzero().flatten().tolist()]
         if absent:
             text = f"{part} has no image of {listed(absent, 5)}"
@@ -155,32 +154,31 @@ def _same_pixels(scenes: Scenes, parts: Parts) -> Iterator[Finding]:
         pixels = scenes.images[i].cpu().contiguous().numpy()
         copies[hashlib.blake2b(pixels.tobytes(), digest_size=16).digest()].append(i)
     groups = [group for group in copies.values() if len(group) > 1]
-    across = [len(set().union(*(subsets[i] for i in group))) > 1 for group in groups]
-    leaks = [group for group, leak in zip(groups, across, strict=True) if leak]
-    within = [group for group, leak in zip(groups, across, strict=True) if not leak]
-    differ = [group for group in groups if _labels_differ(scenes, group)]
+    leaks = [group for group in groups if _is_leak(subsets, group)]
+    within = [group for group in groups if not _is_leak(subsets, group)]
     text = "the same picture in two parts"
     yield from _finding("same_pixels", "error", text, leaks, scenes)
     text = "the same picture twice in one part"
     yield from _finding("same_pixels", "warning", text, within, scenes)
-    text = "one picture, two labels"
-    yield from _finding("contradicting_labels", "warning", text, differ, scenes)
+    yield from _contradictions("one picture, two labels", groups, scenes)
 
 
 def _near_copies(scenes: Scenes, parts: Parts) -> Iterator[Finding]:
     """Find images of the same ground in two parts, or with different labels."""
-    subsets = _subsets(parts)
-    pairs = [[one.first, one.second] for one in find_near_duplicates(scenes.images)]
-    pairs = [[a, b] for a, b in pairs if a in subsets and b in subsets]
-    # Equal pixels are reported by _same_pixels
-    images = scenes.images
-    pairs = [[a, b] for a, b in pairs if not torch.equal(images[a], images[b])]
-    leaks = [[a, b] for a, b in pairs if len(subsets[a] | subsets[b]) > 1]
+    subsets, images = _subsets(parts), scenes.images
+    pairs = [[one.first, one.second] for one in find_near_duplicates(images)]
+    pairs = [
+        [a, b]
+        for a, b in pairs
+        if a in subsets
+        and b in subsets
+        # Equal pixels are reported by _same_pixels
+        and not torch.equal(images[a], images[b])
+    ]
+    leaks = [pair for pair in pairs if _is_leak(subsets, pair)]
     text = "the same ground in two parts"
     yield from _finding("near_duplicate", "error", text, leaks, scenes)
-    differ = [pair for pair in pairs if _labels_differ(scenes, pair)]
-    text = "the same ground, two labels"
-    yield from _finding("contradicting_labels", "warning", text, differ, scenes)
+    yield from _contradictions("the same ground, two labels", pairs, scenes)
 
 
 def _spatial_neighbours(scenes: Scenes, parts: Parts, km: float) -> Iterator[Finding]:
@@ -214,10 +212,19 @@ def _subsets(parts: Parts) -> dict[int, set[str]]:
     return subsets
 
 
-def _labels_differ(scenes: Scenes, group: Sequence[int]) -> bool:
-    labels = scenes.labels[list(group)].reshape(len(group), -1)  # (n, 1) or (n, K)
-    known = labels[(labels >= 0).all(dim=1)]  # -1: not known, contradicts nothing
-    return len(known.unique(dim=0)) > 1
+def _is_leak(subsets: Mapping[int, set[str]], group: Sequence[int]) -> bool:
+    return len(set().union(*(subsets[i] for i in group))) > 1
+
+
+def _contradictions(text: str, groups: Groups, scenes: Scenes) -> Iterator[Finding]:
+    """Find groups of like images that have more than one label."""
+    differ = []
+    for group in groups:
+        labels = scenes.labels[group].reshape(len(group), -1)  # (n, 1) or (n, K)
+        known = labels[(labels >= 0).all(dim=1)]  # -1: not known, contradicts nothing
+        if len(known.unique(dim=0)) > 1:
+            differ.append(group)
+    yield from _finding("contradicting_labels", "warning", text, differ, scenes)
 
 
 def _finding(

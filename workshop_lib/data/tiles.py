@@ -13,7 +13,6 @@ __all__ = [
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -109,34 +108,23 @@ def blocks(height: int, width: int, side: int, gap: int = 0) -> list[Window]:
         )
 
     def pieces(length: int) -> list[tuple[int, int]]:
+        """Cut one side: where each piece begins, and how long it is."""
         count = max(1, length // side)
         cuts = [length * i // count for i in range(count + 1)]
         # A gap after each but the last
-        return [(a, b - gap * (b < length)) for a, b in itertools.pairwise(cuts)]
+        return [(a, b - gap * (b < length) - a) for a, b in itertools.pairwise(cuts)]
 
-    return [
-        Window(top, left, bottom - top, right - left)
-        for (top, bottom), (left, right) in itertools.product(
-            pieces(height), pieces(width)
-        )
-    ]
+    areas = itertools.product(pieces(height), pieces(width))
+    return [Window(row, col, h, w) for (row, h), (col, w) in areas]
 
 
-@dataclass(frozen=True)
-class Tile:
-    """A large image and its map.
+class Tile(NamedTuple):
+    """A large image and its map."""
 
-    Args:
-        name: of the image; the patches are called NAME/ROW_COLUMN.
-        image: (C, H, W).
-        mask: (1, H, W) uint8, class numbers, or `IGNORE` where it is not known.
-        number: in the patches' metadata "tile", to split by.
-    """
-
-    name: str
-    image: LargeImage
-    mask: LargeImage
-    number: int = 0
+    name: str  # of the image; the patches are called NAME/ROW_COLUMN
+    image: LargeImage  # (C, H, W)
+    mask: LargeImage  # (1, H, W) uint8, class numbers, or `IGNORE` where not known
+    number: int = 0  # in the patches' metadata "tile", to split by
 
 
 def cut_scenes(
@@ -235,13 +223,8 @@ def _patch(
     pixels = tile.image.read(*window)
     mask = np.full((size, size), IGNORE, dtype=np.uint8)
     gaps = missing(pixels, tile.image.nodata)
-    labels = tile.mask.read(*window)[0]
-    if labels.dtype != np.uint8:
-        raise WorkshopError(
-            f"tile {tile.name}: a mask of type {labels.dtype}: give class numbers as"
-            f" uint8, {IGNORE} where it is not known."
-        )
-    mask[: window.height, : window.width] = np.where(gaps, IGNORE, labels)
+    labels = np.where(gaps, IGNORE, tile.mask.read(*window)[0])
+    mask[: window.height, : window.width] = labels
     if pixels.dtype != np.uint8 or len(pixels) != 3:
         pixels = pixels.astype(np.float32)
         pixels[:, gaps] = np.nan

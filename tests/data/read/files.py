@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from workshop_lib.data.read.bigearthnet import S1_BANDS, S2_BANDS
+from workshop_lib.data.read.landcover import TILE_COLOURS
 
 SAMPLE = Path(__file__).parents[4] / "shared/data/bigearthnet_s1s2_sample"
 
@@ -70,3 +71,10 @@ def write_sample(s2, s1, without_s1=()):
             radar = {band: arrays[f"{row.patch_id}/{band}"] for band in S1_BANDS}
             write_patch(s1, f"S1A_{i}", radar, corresponding_s2_patch=row.patch_id)
     return table, arrays
+
+
+def colours_of(mask):
+    """Colour class numbers as Vaihingen's label images are; `IGNORE` is black."""
+    table = np.zeros((256, 3), dtype=np.uint8)
+    table[: len(TILE_COLOURS)] = list(TILE_COLOURS.values())
+    return table[mask]

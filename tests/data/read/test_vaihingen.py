@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from tests.data.read.files import colours_of
 from workshop_lib.data.read.landcover import (
     PUBLISHED_TEST,
     PUBLISHED_TRAIN,
     PUBLISHED_VAL,
     TRAIN_TILES,
     VAIHINGEN_CLASSES,
-    colours_of,
     find_tiles,
     mask_of,
     vaihingen_scenes,

@@ -56,7 +56,7 @@ from workshop_lib.data.read.bigearthnet import (
 )
 from workshop_lib.data.read.geotiff import open_raster, without_place_warnings
 from workshop_lib.data.read.images import Decoded, OnError, fit, read_images
-from workshop_lib.data.read.index import ImageEntry, is_visible
+from workshop_lib.data.read.index import ImageEntry, file_state, is_visible
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError, listed
 from workshop_lib.pixels import IGNORE
@@ -154,21 +154,14 @@ class _BenGeReader:
     """Reads a patch and its maps: bands, radar, elevation, number of the land cover."""
 
     def __init__(self, patches: PatchReader, root: Path) -> None:
-        self.patches, self.index = patches, patches.index
+        self.patches, self.index, self.size = patches, patches.index, patches.size
         self.dem = _find_maps(root, "_dem.tif")
         self.cover = _find_maps(root, "_esaworldcover.tif")
-        stats = [
-            (str(path), path.stat().st_size, path.stat().st_mtime_ns)
-            for maps in (self.dem, self.cover)
-            for path in maps.values()
-        ]
-        digest = hashlib.sha256(json.dumps(stats).encode()).hexdigest()
-        self.rules = f"ben-ge 1, {patches.rules}, {digest}"
+        paths = map(str, [*self.dem.values(), *self.cover.values()])
+        states = json.dumps([(path, *file_state(path)) for path in paths])
+        digest = hashlib.sha256(states.encode()).hexdigest()
+        self.rules = f"ben-ge 2, {patches.rules}, {digest}"
         self.pixel_bytes = 4 * (len(patches.bands) + len(S1_BANDS) + 2)
-
-    def size(self, entry: ImageEntry) -> tuple[int, int]:
-        """Return the side of the 10 m bands."""
-        return self.patches.size(entry)
 
     def read(self, entry: ImageEntry, height: int, width: int) -> Decoded:
         """Read all of one patch; what is not there is 0, of the land cover 255."""
@@ -181,9 +174,11 @@ class _BenGeReader:
             nothing + IGNORE if cover is None else cover,
         ]
         pixels = np.concatenate([found.pixels, np.stack(maps)])  # (C + 2, H, W)
-        has = {"has_dem": dem is not None, "has_cover": cover is not None}
-        metadata = {**found.metadata, **{name: float(is_) for name, is_ in has.items()}}
-        return Decoded(pixels, found.resized, metadata)
+        has = {
+            "has_dem": float(dem is not None),
+            "has_cover": float(cover is not None),
+        }
+        return Decoded(pixels, found.resized, {**found.metadata, **has})
 
 
 def _find_maps(root: Path, ending: str) -> dict[str, Path]:
@@ -200,10 +195,10 @@ def _read_dem(path: Path | None, h: int, w: int) -> npt.NDArray[np.float32] | No
     if path is None:
         return None
     with open_raster(str(path)) as dataset:
-        heights = dataset.read(1, masked=True).astype(np.float32)
-    if not np.isfinite(heights.filled(np.nan)).all():
+        heights = dataset.read(1, masked=True).astype(np.float32).filled(np.nan)
+    if not np.isfinite(heights).all():
         return None
-    return np.asarray(fit(Image.fromarray(heights.data), h, w))
+    return np.asarray(fit(Image.fromarray(heights), h, w))
 
 
 def _read_cover(path: Path | None, h: int, w: int) -> npt.NDArray[np.float32] | None:
@@ -216,14 +211,12 @@ def _read_cover(path: Path | None, h: int, w: int) -> npt.NDArray[np.float32] | 
         return None
     with open_raster(str(path)) as dataset:
         codes = dataset.read(1)
-    if codes.dtype.kind not in "iu":
-        raise ValueError(f"land cover of type {codes.dtype}: expected whole numbers")
     odd = sorted(set(np.unique(codes).tolist()) - {0, *COVER_CODES})
     if odd:
         raise ValueError(f"codes that ESA WorldCover does not have: {odd[:8]}")
     number = np.full(256, IGNORE, np.uint8)  # 0 stays unknown
     number[list(COVER_CODES)] = range(len(COVER_CODES))
-    picture = Image.fromarray(number[codes])
+    picture = Image.fromarray(number[codes.astype(np.uint8)])
     nearest = fit(picture, h, w, Image.Resampling.NEAREST)
     return np.asarray(nearest).astype(np.float32)
 

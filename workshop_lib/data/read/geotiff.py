@@ -91,18 +91,16 @@ class GeoTiffReader:
         file_bands: Sequence[str] | None = None,
     ) -> None:
         self.index = index
-        self.names = tuple(file_bands) if file_bands is not None else None
-        known = self.names or ()
-        if self.names is None:
-            count, known = _first(index)
-            if not known:  # then the caller's bands have to be all of them
-                known = self.names = tuple(bands or ())
-                if len(known) != count:
-                    raise WorkshopError(
-                        f"the files in {index.where} have {count} bands without names:"
-                        " name all of them in their order, as in B01,B02,B03,...;"
-                        f" {len(known)} names were given."
-                    )
+        self.names = tuple(file_bands or ())  # of the bands in every file, if given
+        count, known = (0, self.names) if self.names else _first(index)
+        if not known:  # then the caller's bands have to be all of them
+            known = self.names = tuple(bands or ())
+            if len(known) != count:
+                raise WorkshopError(
+                    f"the files in {index.where} have {count} bands without names: name"
+                    " all of them in their order, as in B01,B02,B03,...;"
+                    f" {len(known)} names were given."
+                )
         self.bands = tuple(bands) if bands is not None else known
         missing = [band for band in self.bands if band not in known]
         if missing or not self.bands:

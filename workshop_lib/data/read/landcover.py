@@ -23,7 +23,6 @@ __all__ = [
     "VAIHINGEN_BANDS",
     "VAIHINGEN_CLASSES",
     "LandsatScene",
-    "colours_of",
     "find_tiles",
     "mask_of",
     "open_landsat",
@@ -84,16 +83,6 @@ def mask_of(colours: NDArray[np.uint8]) -> NDArray[np.uint8]:
     for number, colour in enumerate(TILE_COLOURS.values()):
         mask[(colours == np.array(colour)).all(axis=2)] = number
     return mask
-
-
-def colours_of(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Colour class numbers as the label images are; `IGNORE` is black.
-
-    Shape: (H, W) -> (H, W, 3).
-    """
-    table = np.zeros((256, 3), dtype=np.uint8)
-    table[: len(TILE_COLOURS)] = list(TILE_COLOURS.values())
-    return table[mask]
 
 
 def find_tiles(folder: Path | str) -> dict[str, tuple[Path, Path]]:
@@ -194,13 +183,8 @@ _FILES = tuple(f"lsat7_2000_{k}0.tif" for k in range(1, 6))
 _MAP = "strata.tif"  # 1 to 7
 
 LANDSAT_CLASSES = (
-    "developed",
-    "agriculture",
-    "herbaceous",
-    "shrubland",
-    "forest",
-    "water",
-    "sediment",
+    *("developed", "agriculture", "herbaceous", "shrubland"),
+    *("forest", "water", "sediment"),
 )
 
 
