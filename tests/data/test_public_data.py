@@ -518,9 +518,9 @@ def test_bigearthnets_published_parts_stand(version, tmp_path, monkeypatch):
     parts = big_earth_net(version, folder)
     source = replace(datasets()[name], count=30)
     assert not check_integrity(folder, source).faults
-    found = read_label_index(source)
-    assert found.scenes.class_names == CLASSES_19
-    first = found.scenes.labels[found.scenes.names.index("S2A_patch_1")]
+    found, _ = read_label_index(source)
+    assert found.class_names == CLASSES_19
+    first = found.labels[found.names.index("S2A_patch_1")]
     classes = [CLASSES_19[k] for k in first.nonzero().flatten().tolist()]
     assert sorted(classes) == [BEACH, "Marine waters"]
     split, scenes = split_source(source, labels_per_class=2, seed=1)

@@ -8,11 +8,10 @@ and test, that stands: BigEarthNet's parts are apart on the map. The seed then c
 the labelled ones among the training images (and Vaihingen's validation).
 """
 
-__all__ = ["LabelIndex", "read_label_index", "split_source"]
+__all__ = ["read_label_index", "split_source"]
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import pandas as pd
 import torch
@@ -41,11 +40,10 @@ _VAL_TILES = 4  # of Vaihingen's 16 areas for training
 _SUBSETS = {"train": TRAIN, "val": VAL, "test": TEST}
 
 
-class LabelIndex(NamedTuple):
-    """Names and labels as scenes of one grey pixel; and the published parts."""
-
-    scenes: Scenes
-    parts: Sequence[str] = ()  # (N,) "train", "val" or "test"; empty: none published
+Labels = dict[str, list[str]]  # patch -> names of its classes
+# Scenes without pixels, and of each image "train", "val" or "test": none if no parts
+# are published
+LabelIndex = tuple[Scenes, list[str]]
 
 
 def split_source(
@@ -105,7 +103,7 @@ def read_label_index(info: DatasetInfo, root: Path | str | None = None) -> Label
         index = index_images(images)
         names = [entry.name for entry in index.entries]
         labels = torch.tensor(index.labels)
-        return LabelIndex(Scenes.without_pixels(names, labels, index.class_names))
+        return Scenes.without_pixels(names, labels, index.class_names), []
     if info.layout == "scene":
         raise WorkshopError(
             f"{info.title} is a single image: cut it into patches by block"
@@ -115,38 +113,33 @@ def read_label_index(info: DatasetInfo, root: Path | str | None = None) -> Label
         areas = (*TRAIN_TILES, *TEST_TILES)
         names = [f"top_mosaic_09cm_area{area}.tif" for area in areas]
         labels = torch.zeros(len(names), dtype=torch.int64)
-        return LabelIndex(
-            Scenes.without_pixels(names, labels, ("tile",)),
-            ["train" if area in TRAIN_TILES else "test" for area in areas],
-        )
+        scenes = Scenes.without_pixels(names, labels, ("tile",))
+        return scenes, ["train" if area in TRAIN_TILES else "test" for area in areas]
     if (images / "metadata.parquet").exists():
-        return _from_parquet(images / "metadata.parquet")
+        patches, parts = _from_parquet(images / "metadata.parquet")
+    else:
+        patches, parts = _patch_labels(images / "sentinel-2"), []
     if (images / "bigearthnet-train.csv").exists():
-        return _from_lists(images)
-    patches = _patch_labels(images / "sentinel-2")
-    return LabelIndex(_with_19_classes(list(patches), list(patches.values())))
+        patches, parts = _from_lists(images, patches)
+    labels = multi_hot(list(patches.values()))
+    return Scenes.without_pixels(list(patches), labels, CLASSES_19), parts
 
 
-def _from_parquet(path: Path) -> LabelIndex:
+def _from_parquet(path: Path) -> tuple[Labels, list[str]]:
     """Read BigEarthNet v2's table: patch_id, labels, split."""
     try:
         table = pd.read_parquet(path, columns=["patch_id", "labels", "split"])
-    except ImportError:
+    except (ImportError, OSError, ValueError, KeyError) as error:
         raise WorkshopError(
-            f"{path.name} needs pyarrow: pip install 'workshop_lib[geo]'."
-        ) from None
-    except (OSError, ValueError, KeyError) as error:
-        raise WorkshopError(
-            f"cannot read {path}: {error}. Remove it, and get it again."
+            f"cannot read {path}: {error}. It needs pip install 'workshop_lib[geo]'; if"
+            " the file is damaged, remove it, and get it again."
         ) from error
     parts = table["split"].replace({"validation": "val"}).tolist()
-    labels = [list(some) for some in table["labels"]]
-    return LabelIndex(_with_19_classes(table["patch_id"].tolist(), labels), parts)
+    return dict(zip(table["patch_id"], map(list, table["labels"]), strict=True)), parts
 
 
-def _from_lists(folder: Path) -> LabelIndex:
+def _from_lists(folder: Path, patches: Labels) -> tuple[Labels, list[str]]:
     """Read BigEarthNet v1's lists of (Sentinel-2 patch, Sentinel-1 patch)."""
-    patches = _patch_labels(folder / "sentinel-2")
     names, parts = [], []
     for part in _SUBSETS:
         table = pd.read_csv(folder / f"bigearthnet-{part}.csv", header=None, dtype=str)
@@ -158,15 +151,11 @@ def _from_lists(folder: Path) -> LabelIndex:
             f"{len(missing)} of the {len(names)} patches of the published lists are not"
             f" in {folder / 'sentinel-2'} (the first is {missing[0]}): run `check`."
         )
-    return LabelIndex(_with_19_classes(names, [patches[name] for name in names]), parts)
+    return {name: patches[name] for name in names}, parts
 
 
-def _patch_labels(folder: Path) -> dict[str, list[str]]:
+def _patch_labels(folder: Path) -> Labels:
     """Read patch -> class names from the file of labels in each patch's folder."""
     end = "_labels_metadata.json"
     paths = sorted(tqdm(folder.rglob(f"*{end}"), desc="labels", disable=None))
     return {path.name.removesuffix(end): read_json(path)["labels"] for path in paths}
-
-
-def _with_19_classes(names: Sequence[str], labels: Sequence[Sequence[str]]) -> Scenes:
-    return Scenes.without_pixels(names, multi_hot(labels), CLASSES_19)

@@ -1,7 +1,6 @@
 """Integrity of a data set on the disk: what is missing, damaged or odd.
 
-Headers and file sizes are read, almost no pixels, so that half a million patches take
-minutes.
+Headers and file sizes are read, almost no pixels: half a million patches take minutes.
 """
 
 __all__ = ["IntegrityReport", "check_integrity"]
@@ -33,6 +32,9 @@ from workshop_lib.data.read.landcover import (
 from workshop_lib.errors import WorkshopError, listed
 from workshop_lib.pixels import IGNORE, count_pixels
 
+_TILES = {area: f"top_mosaic_09cm_area{area}.tif" for area in TRAIN_TILES + TEST_TILES}
+_LABELS = "labels_metadata.json"  # the end of the name of a patch's file of labels
+
 
 @dataclass
 class IntegrityReport:
@@ -60,21 +62,23 @@ def check_integrity(folder: Path, info: DatasetInfo | None = None) -> IntegrityR
     Raises:
         WorkshopError: no such folder, or nothing in it that looks like the data set.
     """
+    report = IntegrityReport()
     if info is None:
-        return _check_classes(folder, {}, 0)
+        _check_classes(folder, {}, 0, report)
+        return report
     images = info.find_images(folder)
     if images is None:
         raise WorkshopError(
             f"{info.title} is not in {folder}: run `workshop data {info.name} get`."
         )
     if info.layout == "patches":
-        report = _check_patches(images, info)
+        _check_patches(images, info, report)
     elif info.layout == "tiles":
-        report = _check_tiles(folder)
+        _check_tiles(folder, report)
     elif info.layout == "scene":
-        report = _check_scene(images)
+        _check_scene(images, report)
     else:
-        report = _check_classes(images, info.classes, info.side)
+        _check_classes(images, info.classes, info.side, report)
     origin = folder / "ORIGIN.txt"
     if origin.exists() and "another version" in origin.read_text(encoding="utf-8"):
         report.odd.append("it is not the version that is known: see ORIGIN.txt")
@@ -82,13 +86,13 @@ def check_integrity(folder: Path, info: DatasetInfo | None = None) -> IntegrityR
 
 
 def _check_classes(
-    folder: Path, expected: dict[str, int], side: int
-) -> IntegrityReport:
+    folder: Path, expected: dict[str, int], side: int, report: IntegrityReport
+) -> None:
     """Count images by class, format and size, and find unreadable headers."""
     index = index_images(folder)
-    report = IntegrityReport(faults=list(index.problems))
     names = [entry.name for entry in index.entries]
     counts = Counter(name.partition("/")[0] for name in names)
+    report.faults += index.problems
     for name in sorted({*expected, *counts}):
         wanted = expected.get(name, counts[name])
         if counts[name] != wanted:
@@ -100,10 +104,10 @@ def _check_classes(
         reading = pool.map(_read_size, paths)
         bar = tqdm(reading, desc="reading headers", total=len(paths), disable=None)
         sizes = dict(zip(names, bar, strict=True))
-    broken = [name for name, size in sizes.items() if size is None]
+    readable = {name: size for name, size in sizes.items() if size}
+    broken = [name for name in sizes if name not in readable]
     if broken:
         report.faults.append(f"{len(broken)} images cannot be read ({listed(broken)})")
-    readable = {name: size for name, size in sizes.items() if size is not None}
     usual = (side, side) if side or not readable else mode(readable.values())
     others = [f"{n} {w}x{h}" for n, (w, h) in readable.items() if (w, h) != usual]
     if others:
@@ -113,7 +117,6 @@ def _check_classes(
     kinds = Counter(os.path.splitext(name)[1].lower() for name in names)
     formats = ", ".join(f"{n:,} {kind}" for kind, n in kinds.most_common())
     report.facts.append(f"{len(names):,} images in {len(counts)} classes: {formats}")
-    return report
 
 
 def _read_size(path: Path) -> tuple[int, int] | None:
@@ -131,13 +134,11 @@ def _read_size(path: Path) -> tuple[int, int] | None:
         return None
 
 
-def _check_patches(folder: Path, info: DatasetInfo) -> IntegrityReport:
+def _check_patches(folder: Path, info: DatasetInfo, report: IntegrityReport) -> None:
     """Count patches of both satellites, and find missing or empty bands."""
-    report = IntegrityReport()
     with_labels = "metadata.parquet" not in [one.name for one in info.files]
     for satellite, bands in (("sentinel-2", S2_BANDS), ("sentinel-1", S1_BANDS)):
-        endings = [f"{band}.tif" for band in bands]
-        endings += ["labels_metadata.json"] * with_labels
+        endings = [*(f"{band}.tif" for band in bands), *[_LABELS] * with_labels]
         count, incomplete = 0, []
         for patch, sizes in _walk_patches(folder / satellite):
             count += 1
@@ -145,17 +146,15 @@ def _check_patches(folder: Path, info: DatasetInfo) -> IntegrityReport:
             missing = [name for name in wanted if not sizes.get(name)]
             if missing:
                 incomplete.append(f"{patch} lacks {listed(missing, 2)}")
-        report.facts.append(f"{satellite}: {count:,} patches")
+        found = f"{satellite}: {count:,} patches"
+        report.facts.append(found)
         if count != info.count:
-            report.faults.append(
-                f"{satellite}: {count:,} patches, expected {info.count:,}"
-            )
+            report.faults.append(f"{found}, expected {info.count:,}")
         if incomplete:
             report.faults.append(
                 f"{satellite}: {len(incomplete)} patches lack files, or hold empty"
                 f" ones ({listed(incomplete, 4)})"
             )
-    return report
 
 
 def _walk_patches(folder: Path) -> Iterator[tuple[str, dict[str, int]]]:
@@ -163,16 +162,12 @@ def _walk_patches(folder: Path) -> Iterator[tuple[str, dict[str, int]]]:
     for place, _, names in tqdm(os.walk(folder), desc=folder.name, disable=None):
         patch = os.path.basename(place)
         if any(name.startswith(f"{patch}_") for name in names):
-            paths = {name: os.path.join(place, name) for name in names}
-            yield patch, {name: os.path.getsize(path) for name, path in paths.items()}
+            yield patch, {n: os.path.getsize(os.path.join(place, n)) for n in names}
 
 
-def _check_tiles(folder: Path) -> IntegrityReport:
+def _check_tiles(folder: Path, report: IntegrityReport) -> None:
     """Check that each area has an image, and labels of its size and known colours."""
-    report = IntegrityReport()
-    whole = 0
-    for area in (*TRAIN_TILES, *TEST_TILES):
-        name = f"top_mosaic_09cm_area{area}.tif"
+    for area, name in _TILES.items():
         # The images' archive also holds some of the labels, in a folder of their own.
         image = next(folder.glob(f"images/**/top/{name}"), None)
         label = next(folder.glob(f"labels/**/{name}"), None)
@@ -181,30 +176,8 @@ def _check_tiles(folder: Path) -> IntegrityReport:
             report.faults.append(f"area {area} lacks {lacks} ({name})")
         elif fault := _compare_tile(image, label):
             report.faults.append(f"area {area}: {fault}")
-        else:
-            whole += 1
-    report.facts.append(f"{whole} of {len(TRAIN_TILES + TEST_TILES)} areas are whole")
-    return report
-
-
-def _check_scene(folder: Path) -> IntegrityReport:
-    """Check that all bands and the map are there and of one size, and count pixels."""
-    report = IntegrityReport()
-    try:
-        scene = open_landsat(folder)
-    except WorkshopError as error:
-        report.faults.append(str(error))
-        return report
-    counts = count_pixels([scene.mask], len(LANDSAT_CLASSES)).tolist()
-    height, width = scene.mask.shape
-    share = 100 * sum(counts) / (height * width)
-    report.facts.append(
-        f"{len(LANDSAT_BANDS)} bands of {height} x {width} pixels, {share:.1f} % of"
-        " them with data and a class"
-    )
-    classes = zip(LANDSAT_CLASSES, counts, strict=True)
-    report.facts.append(", ".join(f"{name} {n:,}" for name, n in classes))
-    return report
+    whole = len(_TILES) - len(report.faults)
+    report.facts.append(f"{whole} of {len(_TILES)} areas are whole")
 
 
 def _compare_tile(image: Path, label: Path) -> str:
@@ -217,3 +190,19 @@ def _compare_tile(image: Path, label: Path) -> str:
         return f"cannot be read ({error})"
     unknown = int((mask == IGNORE).sum())
     return f"{unknown} pixels have a colour that is no class" if unknown else ""
+
+
+def _check_scene(folder: Path, report: IntegrityReport) -> None:
+    """Check that all bands and the map are there and of one size, and count pixels."""
+    try:
+        mask = open_landsat(folder).mask
+    except WorkshopError as error:
+        report.faults.append(str(error))
+        return
+    counts = count_pixels([mask], len(LANDSAT_CLASSES))
+    classes = zip(LANDSAT_CLASSES, counts, strict=True)
+    report.facts += [
+        f"{len(LANDSAT_BANDS)} bands of {mask.shape[0]} x {mask.shape[1]} pixels,"
+        f" {100 * counts.sum() / mask.size:.1f} % of them with data and a class",
+        ", ".join(f"{name} {n:,}" for name, n in classes),
+    ]
