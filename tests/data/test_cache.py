@@ -2,8 +2,6 @@
 
 import errno
 import json
-import os
-import stat
 import struct
 
 import numpy as np
@@ -122,18 +120,6 @@ def test_folder_that_cannot_be_made(tmp_path, capsys):
     assert capsys.readouterr().err.count("without a cache") == 2
 
 
-@pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere"
-)
-def test_no_permission(tmp_path, capsys):
-    tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
-    try:
-        assert int(cached("k", Builder(7), tmp_path)["x"][0]) == 7
-    finally:
-        tmp_path.chmod(stat.S_IRWXU)
-    assert "without a cache" in capsys.readouterr().err
-
-
 def test_an_error_in_build_is_not_hidden(tmp_path):
     def build():
         raise OSError("cannot read the images")
@@ -245,14 +231,10 @@ def ending(**changes):
         b"short",
         b"something else, and long enough to hold a length",
         bytes(24) + struct.pack("<Q", 2**63),
-        bytes(24) + b"[1, 2]" + struct.pack("<Q", 6),
         bytes(24) + b"{}" + struct.pack("<Q", 2),
         ending(key="other"),
         ending(format=0),
         ending(shape=[25]),
-        ending(shape=[-24]),
-        ending(dtype="<f4"),
-        ending(dtype="|O"),
         ending(dtype="nonsense"),
     ],
 )

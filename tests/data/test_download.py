@@ -12,6 +12,7 @@ import types
 import pytest
 
 from workshop_lib import files
+from workshop_lib.data import transfer
 from workshop_lib.data.catalog import Mirror, RemoteFile
 from workshop_lib.data.transfer import fetch
 from workshop_lib.errors import WorkshopError
@@ -278,27 +279,10 @@ def test_no_room_is_told_before_anything_is_written(server, tmp_path, monkeypatc
 
 
 def test_a_full_disk_is_told_in_plain_words(server, tmp_path, monkeypatch):
-    class FullDisk:
-        def __init__(self, file):
-            self.file = file
+    def full(*_):
+        raise OSError(28, "No space left on device")
 
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *error):
-            self.file.close()
-
-        def write(self, chunk):
-            raise OSError(28, "No space left on device")
-
-    real = type(tmp_path).open
-    monkeypatch.setattr(
-        type(tmp_path),
-        "open",
-        lambda self, mode="r", *a: (
-            FullDisk(real(self, mode)) if mode in ("wb", "ab") else real(self, mode, *a)
-        ),
-    )
+    monkeypatch.setattr(transfer, "_save", full)
     with pytest.raises(WorkshopError, match="No space left.*Free some space"):
         fetch_here(server, tmp_path, "good")
 

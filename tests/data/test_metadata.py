@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from workshop_lib.data.metadata import (
     KOPPEN,
     METADATA_ENCODERS,
-    SEASONS,
     find_encoder,
     known_metadata,
     metadata_names,
@@ -35,15 +34,6 @@ def dataset_with(**metadata) -> Scenes:
         bands=("B04",),
         metadata={k: torch.as_tensor(v) for k, v in metadata.items()},
     )
-
-
-def test_seasons_begin_with_their_first_month():
-    days = {1: 0, 59: 0, 60: 1, 151: 1, 152: 2, 243: 2, 244: 3, 334: 3, 335: 0, 366: 0}
-    for kind in (torch.float32, torch.int64):
-        day = torch.tensor(list(days)).to(kind)
-        found = METADATA_ENCODERS["season_onehot"].encode(day)
-        assert found.argmax(1).tolist() == list(days.values())
-    assert SEASONS == ("winter", "spring", "summer", "autumn")
 
 
 @given(st.integers(1, 366))

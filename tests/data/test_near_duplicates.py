@@ -127,11 +127,6 @@ def test_small_images_are_not_compared():
     assert pairs(ground(2, 16).repeat(2, 1, 1, 1)) == [(0, 2), (1, 3)]
 
 
-@pytest.mark.parametrize("count", [0, 1])
-def test_fewer_than_two_images_have_no_pairs(count):
-    assert pairs(ground(2, 32)[:count]) == []
-
-
 def test_chunks_do_not_show(monkeypatch):
     images = ground(40, 32)
     images[[5, 30]] = images[[17, 2]]

@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from tests.data.read.files import write_tif
 from workshop_lib import files
 from workshop_lib.data.catalog import (
     Mirror,
@@ -178,14 +179,6 @@ def test_get_downloads_and_removes_the_archive(small_ucm, tmp_path, monkeypatch)
     assert (Path("kept") / small_ucm.name).exists()
 
 
-def test_a_file_put_in_its_place_by_hand_is_used_and_kept(small_ucm):
-    Path("data/ucm").mkdir(parents=True)
-    shutil.copy(small_ucm, "data/ucm")
-    get("ucm")
-    assert resolve("ucm").is_dir()
-    assert (Path("data/ucm") / small_ucm.name).exists()
-
-
 def test_what_is_there_is_not_fetched_again(small_ucm, capsys):
     get("ucm", given=[small_ucm])
     get("ucm")
@@ -257,11 +250,6 @@ def test_vaihingen_says_how_to_ask_for_it():
     assert not Path("data").exists()
 
 
-def test_what_is_made_here_needs_no_download(capsys):
-    get("mini_eo")
-    assert "nothing to get" in capsys.readouterr().out
-
-
 # --- configs
 
 
@@ -275,11 +263,6 @@ def test_a_config_finds_a_data_set_by_its_name(small_ucm):
     few, count = describe(data)
     assert (few.images.shape[1:], few.num_classes, count) == ((3, 8, 8), 3, 18)
     assert make_split(scenes, data).counts()["labeled"] == 6
-
-
-def test_a_folder_of_that_name_comes_first(small_ucm):
-    write_files(Path(), ucm_files(wrap="ucm", classes={"a": 2, "b": 2}))
-    assert load_dataset("ucm", size=8).class_names == ("a", "b")
 
 
 # --- check and split: a folder of images per class
@@ -319,15 +302,9 @@ def test_check_finds_nothing_wrong_with_what_is_whole(small_ucm):
 
 
 def test_images_with_many_bands_have_a_size_too(tmp_path):
-    rasterio = pytest.importorskip("rasterio", reason="extra geo not installed")
     for name in ("a", "b"):
-        (tmp_path / "own" / name).mkdir(parents=True)
-        path = tmp_path / "own" / name / "1.tif"
-        with rasterio.open(
-            path, "w", driver="GTiff", width=6, height=4, count=13, dtype="uint16",
-            transform=rasterio.transform.from_origin(0, 0, 10, 10),
-        ) as image:  # fmt: skip
-            image.write(np.ones((13, 4, 6), np.uint16))
+        pixels = np.ones((13, 4, 6), np.uint16)
+        write_tif(tmp_path / "own" / name / "1.tif", pixels)
     (tmp_path / "own" / "b" / "2.tif").write_bytes(b"no image")
     found = check_integrity(tmp_path / "own")
     assert found.faults == ["1 images cannot be read (b/2.tif)"]

@@ -52,10 +52,6 @@ def test_subset_takes_everything_along_in_order():
     assert part.class_names == scenes.class_names
 
 
-def test_subset_of_none():
-    assert len(reflectances().subset([])) == 0
-
-
 @pytest.mark.parametrize(
     ("indices", "word"),
     [([4], "0 to 3"), ([-1], "0 to 3"), ([1, 1], "more than once"), ([True], "int64")],
@@ -156,13 +152,6 @@ def test_from_arrays_takes_reflectances_in_float64():
     assert scenes.images.dtype == torch.float32
     assert scenes.images.shape == (2, 12, 8, 8)
     assert scenes.bands == tuple(bands)
-
-
-def test_from_arrays_does_not_follow_later_changes():
-    array = np.zeros((1, 4, 4, 3), dtype=np.uint8)
-    scenes = Scenes.from_arrays(array, [0])
-    array += 9
-    assert int(scenes.images.max()) == 0
 
 
 U8 = np.zeros((2, 4, 5, 3), dtype=np.uint8)

@@ -91,17 +91,6 @@ def test_images_that_are_their_own_groups_meet_the_shares_exactly(sizes, seed):
         assert torch.equal(*counts)
 
 
-def test_groups_near_the_shares_in_every_class():
-    g = torch.Generator().manual_seed(0)
-    groups = torch.randint(0, 150, (3000,), generator=g)
-    scenes = scenes_of((groups + torch.randint(0, 3, (3000,), generator=g)) % 6)
-    split = Split.random(scenes, val=0.2, test=0.3, groups=groups)
-    total = scenes.labels.bincount()
-    for part, share in (("val", 0.2), ("test", 0.3), ("unlabeled", 0.5)):
-        found = scenes.labels[getattr(split, part)].bincount() / total
-        assert (found - share).abs().max() < 0.06
-
-
 def test_order_and_numbers_of_groups_do_not_matter():
     scenes = somewhere(120)
     groups = torch.arange(120) % 17
@@ -232,14 +221,6 @@ def test_images_without_a_class_only_join_the_unlabeled(unknown, seed):
     assert Split.random(scenes, 0, seed=seed).counts()["labeled"] == 18
 
 
-def test_images_without_a_class_stay_out_of_the_held_out_groups():
-    labels = [0, 1, -1] * 20
-    groups = [i // 3 for i in range(60)]
-    split = Split.random(scenes_of(labels, classes=2), 1, groups=groups)
-    assert len(split.test) == 2 * 5 and len(split.val) == 2 * 3
-    assert len(split.unlabeled) == 3 * 12
-
-
 @settings(max_examples=25)
 @given(st.integers(0, 10**6))
 def test_several_labels_go_by_the_rarest(seed):
@@ -298,11 +279,6 @@ def test_nearest_is_the_least_distance_by_the_formula(some, others):
     assert found == pytest.approx(expected, abs=0.01)
 
 
-def test_nobody_is_infinitely_far():
-    found = nearest_km(np.array([[50.0, 8.0]]), np.zeros((0, 2)))
-    assert found.tolist() == [math.inf]
-
-
 def test_nearest_across_the_date_line():
     found = nearest_km(np.array([[0.0, 179.95]]), np.array([[0.0, -179.95]]))
     assert found[0] == pytest.approx(11.1, abs=0.1)
@@ -326,11 +302,6 @@ def test_blocks_are_as_wide_in_the_north_as_on_the_equator():
         east = np.arange(0, 300, 1.0) / degree
         numbers = block_numbers(np.stack([np.full(300, lat), east], axis=1), 50.0)
         assert len(set(numbers)) in (6, 7)
-
-
-def test_positions_are_read_from_the_metadata():
-    metadata = {"lat": torch.tensor([1.0, 2.0]), "lon": torch.tensor([[3.0], [4.0]])}
-    assert coordinates(metadata).tolist() == [[1, 3], [2, 4]]
 
 
 @pytest.mark.parametrize(

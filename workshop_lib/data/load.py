@@ -13,8 +13,9 @@ from workshop_lib.data.mini_eo import CLASSES, DEFAULT_BANDS, DEFAULT_SEED, mini
 from workshop_lib.data.read.ben_ge import ben_ge, is_ben_ge
 from workshop_lib.data.read.bigearthnet import S2_BANDS
 from workshop_lib.data.read.geotiff import geotiffs, is_multiband
+from workshop_lib.data.read.images import PictureReader, read_images
 from workshop_lib.data.read.index import ImageIndex, index_images
-from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.scenes import RGB, Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.settings import DataConfig
@@ -166,7 +167,7 @@ def _read_index(
             f"bands={','.join(bands)!r} but {name} holds pictures, which are red,"
             " green and blue: leave bands out."
         )
-    return Scenes.from_index(index, size=size, cache=cache)
+    return Scenes.from_read(read_images(PictureReader(index), size, cache), RGB)
 
 
 def _patches(name: str) -> Path | None:

@@ -18,7 +18,7 @@ from workshop_lib.data.read.images import (
     ReadImages,
     read_images,
 )
-from workshop_lib.data.read.index import ImageIndex, index_images
+from workshop_lib.data.read.index import index_images
 from workshop_lib.errors import WorkshopError
 
 RGB = ("red", "green", "blue")
@@ -196,22 +196,11 @@ class Scenes:
         Raises:
             WorkshopError: one message that lists everything wrong with the images.
         """
-        return cls.from_index(index_images(path), size, cache, on_error)
+        reader = PictureReader(index_images(path))
+        return cls.from_read(read_images(reader, size, cache, on_error), RGB)
 
     from_zip = from_folder
     from_names = from_folder
-
-    @classmethod
-    def from_index(
-        cls,
-        index: ImageIndex,
-        size: int | None = None,
-        cache: bool = True,
-        on_error: OnError = "raise",
-    ) -> "Scenes":
-        """Read the RGB images of an index; see `from_folder`."""
-        found = read_images(PictureReader(index), size, cache, on_error)
-        return cls.from_read(found, RGB)
 
     @classmethod
     def from_read(cls, found: ReadImages, bands: Sequence[str]) -> "Scenes":

@@ -127,11 +127,6 @@ def test_most_common_size_wins_and_is_told(tmp_path, capsys):
     assert "1 of 3 images" in capsys.readouterr().out  # the cache remembers
 
 
-def test_of_equally_common_sizes_the_larger(tmp_path):
-    put(tmp_path / "d", a__x=picture(8, 8), b__y=picture(10, 10))
-    assert Scenes.from_folder(tmp_path / "d").images.shape[-2:] == (10, 10)
-
-
 def test_equal_sizes_are_kept_even_if_not_square(tmp_path, capsys):
     put(tmp_path / "d", a__x=picture(8, 12), b__y=picture(8, 12))
     found = Scenes.from_folder(tmp_path / "d")
@@ -255,20 +250,6 @@ def test_any_change_is_decoded_again(tmp_path, change):
     assert len(list((tmp_path / "cache").iterdir())) == 2
 
 
-def test_no_cache_when_not_wanted(tmp_path):
-    two_classes(tmp_path / "d")
-    assert Scenes.from_folder(tmp_path / "d", cache=False).num_classes == 2
-    assert not (tmp_path / "cache").exists()
-
-
-def test_order_of_many_files_survives_the_threads(tmp_path, monkeypatch):
-    monkeypatch.setattr(reading, "_CHUNK", 7)
-    paths = [tmp_path / f"{i}.png" for i in range(60)]
-    for i, path in enumerate(paths):
-        picture(4, 4, value=i).save(path)
-    assert decode_images(paths)[:, 0, 0, 0].tolist() == list(range(60))
-
-
 def broken_folder(root):
     two_classes(root, Forest__c=picture(value=30))
     (root / "Forest" / "zero.jpg").touch()
@@ -344,16 +325,6 @@ def test_a_copy_that_keeps_size_and_time_is_noticed(tmp_path):
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert path.stat().st_size == before.st_size
     assert int(Scenes.from_folder(root).images[0, 0, 0, 0]) == 99
-
-
-def test_two_folders_with_equal_names_sizes_and_times_are_two(tmp_path):
-    for folder, value in (("one", 10), ("two", 99)):
-        for scene in ("a", "b"):
-            (tmp_path / folder / scene).mkdir(parents=True)
-            picture(value=value).save(tmp_path / folder / scene / "x.bmp")
-            os.utime(tmp_path / folder / scene / "x.bmp", ns=(1, 1))
-    assert Scenes.from_folder(tmp_path / "one").images.unique().tolist() == [10]
-    assert Scenes.from_folder(tmp_path / "two").images.unique().tolist() == [99]
 
 
 def test_decoding_holds_few_images_at_a_time(tmp_path, monkeypatch):

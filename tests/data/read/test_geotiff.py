@@ -10,7 +10,6 @@ import torch
 from tests.data.read.files import write_tif
 from workshop_lib.data.read.geotiff import geotiffs, is_multiband
 from workshop_lib.data.read.index import index_images
-from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError
 
 rasterio = pytest.importorskip("rasterio", reason="needs workshop_lib[geo]")
@@ -83,12 +82,6 @@ def test_a_band_that_nobody_has(tmp_path):
     write_tif(root / "River" / "c.tif", levels(1, 2), ("B02", "B03"))
     with pytest.raises(WorkshopError, match="River/c.tif: no band is called B04, B8A"):
         geotiffs(root)
-
-
-def test_another_choice_of_bands_is_another_cache(tmp_path):
-    root = two_classes(tmp_path / "d")
-    assert geotiffs(root, bands=("B02",)).images[0].max() == pytest.approx(0.01)
-    assert geotiffs(root, bands=("B03",)).images[0].max() == pytest.approx(0.02)
 
 
 def test_floating_point_stays_as_it_is(tmp_path):
@@ -185,10 +178,3 @@ def test_pictures_and_many_bands_are_told_apart(tmp_path, pixels, expected, bigt
     for scene in ("a", "b"):
         write_tif(tmp_path / "d" / scene / "x.tif", pixels, BIGTIFF=bigtiff)
     assert is_multiband(index_images(tmp_path / "d")) is expected
-
-
-def test_tif_pictures_stay_pictures(tmp_path):
-    for scene in ("a", "b"):
-        pixels = levels(10, 20, 30, dtype=np.uint8)
-        write_tif(tmp_path / "d" / scene / "x.tif", pixels)
-    assert Scenes.from_folder(tmp_path / "d").is_rgb

@@ -72,10 +72,6 @@ def test_shared_changes_are_read_after_a_read(tmp_path):
     assert image.read(0, 0, 4, 4).sum() == 7 * 16
 
 
-def test_a_map_is_an_image_of_one_band():
-    assert open_image(np.zeros((4, 6), np.uint8)).shape == (1, 4, 6)
-
-
 def test_whole_numbers_become_reflectance_and_gaps_nan(tmp_path):
     raw = np.full((2, 4, 5), 2500, np.uint16)
     raw[1, 2, 3] = 0
@@ -94,14 +90,6 @@ def test_a_picture_lacks_a_pixel_where_all_bands_do(tmp_path):
     image = RasterImage(write_tif(tmp_path / "a.tif", raw, nodata=0))
     gaps = missing(image.read(0, 0, 4, 5), image.nodata)
     assert np.argwhere(gaps).tolist() == [[0, 0]]
-
-
-def test_the_georeference_is_kept(tmp_path):
-    from_origin = pytest.importorskip("rasterio.transform").from_origin
-    place = from_origin(500_000, 4_000_000, 10, 10)
-    path = write_tif(tmp_path / "a.tif", PIXELS, crs="EPSG:32632", transform=place)
-    image = RasterImage(path)
-    assert image.crs.to_epsg() == 32632 and image.transform.c == 500_000
 
 
 def test_bands_by_name(tmp_path):

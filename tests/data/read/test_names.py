@@ -47,14 +47,6 @@ def test_what_other_systems_write_reads_the_same(tmp_path):
     ]
 
 
-def test_a_name_that_the_disk_stores_in_the_other_form_is_found(tmp_path):
-    other_form = unicodedata.normalize("NFD", "é.png")
-    save(tmp_path / other_form, 10)
-    save(tmp_path / "b.png", 20)
-    (tmp_path / "n.txt").write_text(f"{other_form} a\nb.png b\n", encoding="utf-8")
-    assert Scenes.from_names(tmp_path / "n.txt").names == ("b.png", "é.png")
-
-
 def test_one_error_lists_every_bad_line(tmp_path):
     save(tmp_path / "a.png")
     save(tmp_path / "b.png")

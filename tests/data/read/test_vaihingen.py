@@ -136,13 +136,6 @@ def test_what_is_missing_is_told(tmp_path):
         find_tiles(tmp_path)
 
 
-def test_a_broken_label_image_is_told(tmp_path):
-    areas(tmp_path, (3,))
-    (tmp_path / "labels/top_mosaic_09cm_area3.tif").write_bytes(b"no image")
-    with pytest.raises(WorkshopError, match="cannot read"):
-        vaihingen_scenes(tmp_path, (3,), size=16)
-
-
 def pieces(root, label):
     image, _ = draw(1, 32, 32)
     for folder, pixels in (("img_dir/train", image), ("ann_dir/train", label)):

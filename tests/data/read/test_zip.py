@@ -46,6 +46,24 @@ def test_an_archive_equals_its_folder(tmp_path, prefix):
     assert torch.equal(zipped.labels, folder.labels)
 
 
+def test_backslashes_of_other_systems(tmp_path):
+    content = {name.replace("/", "\\"): data for name, data in plain("x/").items()}
+    found = index_images(archive(tmp_path / "x.zip", content))
+    assert found.class_names == ("Forest", "River")
+
+
+def test_one_error_lists_every_offender(tmp_path):
+    bad = {"River/zero.png": b"", "River/text.png": b"no image", "Empty/": b""}
+    path = archive(tmp_path / "x.zip", plain() | bad)
+    with pytest.raises(WorkshopError) as caught:
+        Scenes.from_zip(path)
+    text = str(caught.value)
+    assert text.startswith("3 problems in")
+    assert "Empty/: no images" in text and "River/zero.png: empty file" in text
+    assert "River/text.png: not an image" in text
+    assert len(Scenes.from_zip(path, on_error="skip")) == 3
+
+
 def test_hidden_files_and_other_things_are_left_out(tmp_path):
     content = plain("data/") | {
         "__MACOSX/data/Forest/._a.png": b"x",
@@ -64,24 +82,6 @@ def test_hidden_files_and_other_things_are_left_out(tmp_path):
         "River/b 1.png",
     ]
     assert found.problems == ()
-
-
-def test_backslashes_of_other_systems(tmp_path):
-    content = {name.replace("/", "\\"): data for name, data in plain("x/").items()}
-    found = index_images(archive(tmp_path / "x.zip", content))
-    assert found.class_names == ("Forest", "River")
-
-
-def test_one_error_lists_every_offender(tmp_path):
-    bad = {"River/zero.png": b"", "River/text.png": b"no image", "Empty/": b""}
-    path = archive(tmp_path / "x.zip", plain() | bad)
-    with pytest.raises(WorkshopError) as caught:
-        Scenes.from_zip(path)
-    text = str(caught.value)
-    assert text.startswith("3 problems in")
-    assert "Empty/: no images" in text and "River/zero.png: empty file" in text
-    assert "River/text.png: not an image" in text
-    assert len(Scenes.from_zip(path, on_error="skip")) == 3
 
 
 def test_a_member_whose_checksum_is_wrong_is_an_offender(tmp_path):
