@@ -59,31 +59,25 @@ def make_leaky_splits(scenes: Scenes, split: Split, seed: int = 0) -> list[Leaky
     def some_class() -> int:
         return int(torch.randint(scenes.num_classes, (1,), generator=generator))
 
-    labeled, pool, test, labels = (
-        split.labeled,
-        split.unlabeled,
-        split.test,
-        scenes.labels,
-    )
-    everything = shuffled(torch.cat([pool, test]))
+    labeled, pool, labels = split.labeled, split.unlabeled, scenes.labels
+    everything = shuffled(torch.cat([pool, split.test]))
     leaked = shuffled(split.val)[: max(2, len(split.val) // 5)]
     one = int(shuffled(pool)[0])
-    same = shuffled(test[labels[test] == labels[one]])
+    same = shuffled(split.test[labels[split.test] == labels[one]])
     lost, favoured = some_class(), some_class()
-    more = shuffled(_unlabeled_images_of(favoured, scenes, split))
+    more = shuffled(pool[~torch.isin(pool, labeled) & (labels[pool] == favoured)])
     more = more[: 2 * int((labels[labeled] == favoured).sum())]
     two = int(shuffled(pool)[0])
     # Both in the pool: the fault is in the data, whatever the split
     other = shuffled(pool[labels[pool] != labels[two]])
-    changed = {
-        "case A": replace(split, unlabeled=everything),
-        "case B": replace(split, unlabeled=torch.cat([pool, leaked])),
-        "case E": replace(split, labeled=labeled[labels[labeled] != lost]),
-        "case F": replace(split, labeled=torch.cat([labeled, more])),
-    }
-    pictures = {
-        "case C": _copied(scenes, one, int(same[0])),
-        "case G": _copied(scenes, two, int(other[0])),
+    cases = {
+        "case A": (scenes, replace(split, unlabeled=everything)),
+        "case B": (scenes, replace(split, unlabeled=torch.cat([pool, leaked]))),
+        "case C": (_copied(scenes, one, int(same[0])), split),
+        "case D": (scenes, split),
+        "case E": (scenes, replace(split, labeled=labeled[labels[labeled] != lost])),
+        "case F": (scenes, replace(split, labeled=torch.cat([labeled, more]))),
+        "case G": (_copied(scenes, two, int(other[0])), split),
     }
     concerned = {
         "case E": scenes.class_names[lost],
@@ -91,17 +85,9 @@ def make_leaky_splits(scenes: Scenes, split: Split, seed: int = 0) -> list[Leaky
     }
     path = Path(__file__).with_suffix(".yaml")
     texts = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return [
-        LeakySplit(
-            name,
-            pictures.get(name, scenes),
-            changed.get(name, split),
-            text["kind"],
-            text["story"].format(concerned.get(name)),
-            text["clue"],
-        )
-        for name, text in texts.items()
-    ]
+    for name, text in texts.items():
+        text["story"] = text["story"].format(concerned.get(name))
+    return [LeakySplit(name, *case, **texts[name]) for name, case in cases.items()]
 
 
 def _check(scenes: Scenes, split: Split) -> None:
@@ -110,25 +96,16 @@ def _check(scenes: Scenes, split: Split) -> None:
         raise WorkshopError(
             f"only an honest split can be given a fault; this one has some:\n{audit}"
         )
-    few = scenes.num_classes < 2 or len(split.labeled) < 2 * scenes.num_classes
-    if scenes.multi_label or few:
-        raise WorkshopError(
-            f"{scenes} with {len(split.labeled)} labels: the detective exercise needs"
-            " two classes, one label per image and two labels of each class."
-        )
-
-
-def _unlabeled_images_of(k: int, scenes: Scenes, split: Split) -> Tensor:
-    """List the images of a class that could be labeled as well: (n,)."""
-    free = split.unlabeled[~torch.isin(split.unlabeled, split.labeled)]
-    free = free[scenes.labels[free] == k]
-    own = int((scenes.labels[split.labeled] == k).sum())
-    if len(free) < 2 * own:
-        raise WorkshopError(
-            f"{scenes.class_names[k]} has {len(free)} images without label: label fewer"
-            " images per class, so that some are left for the exercise."
-        )
-    return free
+    if not scenes.multi_label:
+        K, parts = scenes.num_classes, (split.labeled, split.unlabeled)
+        own, pool = (scenes.labels[part].bincount(minlength=K) for part in parts)
+        if K >= 2 and own.min() >= 2 and (pool >= 3 * own).all():
+            return
+    raise WorkshopError(
+        f"{scenes} with {len(split.labeled)} labels: the detective exercise needs two"
+        " classes, one label per image, at least two labels of each class and twice as"
+        " many images without a label."
+    )
 
 
 def _copied(scenes: Scenes, source: int, target: int) -> Scenes:

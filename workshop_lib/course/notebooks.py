@@ -28,11 +28,14 @@ _ONLY_ON = {"hint": "markdown", "instructor": "markdown", "slow": "code"}
 # A tag that names the slide figure which the cell draws: slides/figures.py takes it
 _FIGURE = re.compile(r"figure:\d\d_[a-z0-9_]+")
 _NAME = re.compile(r"\d\d_[a-z0-9_]+\.py")
-_BEGIN = re.compile(r"( *)### BEGIN SOLUTION +(\S.*)")
-_STUB = re.compile(r" *### STUB (.*\S)")
-_END = re.compile(r"( *)### END SOLUTION")
-# Likely misspellings of a marker
-_NEARLY = re.compile(r"\s*(###|#+\s*(begin|end)\s+solution\b)", re.IGNORECASE)
+_BLOCK = re.compile(
+    r"^(?P<indent> *)### BEGIN SOLUTION +(?P<task>\S.*)\n"
+    r"(?P<body>(?:.*\n)*?)(?P=indent)### END SOLUTION$",
+    re.MULTILINE,
+)
+_STUB = re.compile(r" *### STUB (.*\S)\n")
+# A marker, or a likely misspelling of one
+_MARKER = re.compile(r"\s*(###|#+\s*(begin|end)\s+solution\b)", re.IGNORECASE)
 
 _METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -169,40 +172,30 @@ def _checked(cell: Any, number: int, path: Path, line: int) -> Cell:
 
 def _split(cell: Cell) -> tuple[str, str]:
     """Return the code for the learner and the code with the solution filled in."""
-    learner: list[str] = []
-    solved: list[str] = []
-    begun: tuple[int, str, int] | None = None  # line, indentation, solved lines before
-    for offset, line in enumerate(cell.source.splitlines(), 1):
-        begin, end, stub = (p.fullmatch(line) for p in (_BEGIN, _END, _STUB))
-        if begin and begun:
-            raise cell.error("a solution begins inside another one.", offset)
-        if (end or stub) and not begun:
-            raise cell.error(f"{line.strip()!r} without ### BEGIN SOLUTION.", offset)
-        if begin:
-            begun = (offset, begin[1], len(solved))
-            task = f"{begin[1]}todo({json.dumps(begin[2], ensure_ascii=False)})"
-        elif end and begun:
-            if end[1] != begun[1]:
-                raise cell.error("BEGIN and END are indented differently.", offset)
-            if not "".join(solved[begun[2] :]).strip():
-                raise cell.error("this solution is empty.", begun[0])
-            learner.append(task)
-            begun = None
-        elif stub and begun:
-            learner.append(begun[1] + stub[1])
-        elif _NEARLY.match(line):
+
+    def solution(block: re.Match[str]) -> str:
+        return _STUB.sub("", block["body"]).removesuffix("\n")
+
+    def stub(block: re.Match[str]) -> str:
+        task = f"todo({json.dumps(block['task'], ensure_ascii=False)})"
+        lines = [*_STUB.findall(block["body"]), task]
+        return "\n".join(block["indent"] + line for line in lines)
+
+    for block in _BLOCK.finditer(cell.source):
+        if not solution(block).strip():
+            begin = cell.source.count("\n", 0, block.start()) + 1
+            raise cell.error("this solution is empty.", begin)
+    # What is left without the markers of whole solutions, line by line as it was
+    rest = _BLOCK.sub(lambda block: "\n" + _STUB.sub("\n", block["body"]), cell.source)
+    for offset, line in enumerate(rest.splitlines(), 1):
+        if _MARKER.match(line):
             raise cell.error(
-                f"{line.strip()!r} is no marker: known are '### BEGIN SOLUTION what is"
-                " to be written', '### STUB code' and '### END SOLUTION'.",
+                f"{line.strip()!r} is no marker, or stands alone: known are '### BEGIN"
+                " SOLUTION what is to be written', '### STUB code' and, indented as the"
+                " first, '### END SOLUTION'.",
                 offset,
             )
-        else:
-            solved.append(line)
-            if not begun:
-                learner.append(line)
-    if begun:
-        raise cell.error("### BEGIN SOLUTION without ### END SOLUTION.", begun[0])
-    return "\n".join(learner), "\n".join(solved)
+    return _BLOCK.sub(stub, cell.source), _BLOCK.sub(solution, cell.source)
 
 
 def _learner(cells: list[Cell]) -> str:

@@ -9,10 +9,9 @@ __all__ = ["KEPT", "badges", "install_code", "repository", "setup_code", "setup_
 
 import re
 import textwrap
-from importlib.metadata import PackageMetadata, PackageNotFoundError, metadata
+from importlib.metadata import metadata, requires
 
 from workshop_lib import __version__
-from workshop_lib.errors import WorkshopError
 
 KEPT = ("torch", "torchvision")  # the machine's own build fits its GPU: never replaced
 _RELEASE = f"v{__version__}"  # the tag under which this version is published
@@ -124,12 +123,11 @@ def install_code() -> str:
     taken at this release, so an old copy of a notebook never meets a newer library.
 
     Raises:
-        WorkshopError: workshop_lib can be imported but was never installed, so that it
-            has no metadata.
+        PackageNotFoundError: workshop_lib was never installed, so it has no metadata.
     """
     required = [
         one.replace(" ", "")
-        for one in _metadata().get_all("Requires-Dist") or []
+        for one in requires("workshop_lib") or []
         if "extra ==" not in one and re.split(r"[^\w.-]", one)[0] not in KEPT
     ]
     needs = textwrap.fill(" ".join(required), 70, break_on_hyphens=False)
@@ -139,12 +137,8 @@ def install_code() -> str:
 
 
 def repository() -> str:
-    """Return the address of the repository, as pyproject.toml states it.
-
-    Raises:
-        WorkshopError: as `install_code`.
-    """
-    urls = _metadata().get_all("Project-URL") or []
+    """Return the address of the repository, as pyproject.toml states it."""
+    urls = metadata("workshop_lib").get_all("Project-URL") or []
     return dict(line.split(", ", 1) for line in urls)["Repository"]
 
 
@@ -153,13 +147,3 @@ def _owner(address: str | None) -> str | None:
     address = repository() if address is None else address
     found = re.fullmatch(r"https://github\.com/([\w.-]+/[\w.-]+?)(?:\.git)?/?", address)
     return found.group(1) if found else None
-
-
-def _metadata() -> PackageMetadata:
-    try:
-        return metadata("workshop_lib")
-    except PackageNotFoundError:
-        raise WorkshopError(
-            "workshop_lib is imported from a folder but not installed, so the address"
-            " in pyproject.toml is out of reach: run `make setup` or `pip install -e .`"
-        ) from None
