@@ -2,8 +2,6 @@
 
 import os
 import re
-import threading
-from datetime import datetime
 from html.parser import HTMLParser
 
 import numpy as np
@@ -13,19 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workshop_lib import cli
+from workshop_lib.course import leaderboard
 from workshop_lib.course.competition import Competition, Submission
 from workshop_lib.course.leaderboard import (
     Leaderboard,
     as_text,
     rank,
     read_folder,
-    watch,
     write_page,
 )
 from workshop_lib.data.scenes import Scenes
 
 N = 100  # test images
-AT = datetime(2025, 3, 14, 9, 26, 53)
 
 
 def some_rules() -> Competition:
@@ -143,7 +140,7 @@ class Words(HTMLParser):
 
 def words_of(path, group: str, error: str) -> Words:
     board = Leaderboard(rank([entry(group, 50, 5.0)], RULES), {group: error})
-    write_page(path, board, RULES, now=AT)
+    write_page(path, board, RULES)
     parser = Words()
     parser.feed(path.read_text(encoding="utf-8"))
     return parser
@@ -162,12 +159,12 @@ def test_whatever_a_group_is_called_it_stays_text(tmp_path_factory, name):
 def test_the_page_says_it_all_and_needs_nothing(rules, tmp_path):
     rows = [entry("Otters", 90, 1052.0), entry("Grebes", 50, 5.0)]
     board = Leaderboard(rank(rows, rules), {"x.csv": "it cannot be read."})
-    write_page(tmp_path / "p.html", board, rules, 7, AT)
+    write_page(tmp_path / "p.html", board, rules, 7)
     page = (tmp_path / "p.html").read_text(encoding="utf-8")
     assert '<meta http-equiv="refresh" content="7">' in page
     assert "default-src 'none'" in page and "<script" not in page
     assert not re.search(r"https?://|src=|url\(", page)
-    for words in ("Otters", "90.0 %", "1,052.0 s", "09:26:53", "x.csv", "be read."):
+    for words in ("Otters", "90.0 %", "1,052.0 s", "x.csv", "be read."):
         assert words in page
     text = as_text(board)
     assert re.search(r"1 Otters +90\.0% +1,052\.0 s +2 +1 \*", text)
@@ -198,37 +195,39 @@ def test_a_folder_is_read_without_its_page_and_system_files(rules, tmp_path):
     assert found.errors == {}
 
 
-def test_neither_bad_files_nor_a_lost_folder_end_the_watch(rules, tmp_path, capsys):
-    folder, page = tmp_path / "in", tmp_path / "leaderboard.html"
-    stop = threading.Event()
-    runner = threading.Thread(target=watch, args=(folder, rules, page, 0.01, stop))
-    runner.start()  # the folder is not there yet
+def test_neither_bad_files_nor_a_lost_folder_end_the_watch(
+    rules, tmp_path, monkeypatch, capsys
+):
+    folder, page = tmp_path / "in", tmp_path / "page.html"  # not there yet
+    bad, good = folder / "bad.csv", folder / "good.csv"
+    # What happens during a pause, and what the next page says
+    events = [
+        (folder.mkdir, "Nothing has been handed in yet"),
+        (lambda: bad.write_bytes(os.urandom(1000)), "bad.csv"),
+        (lambda: write_submission(good), "Otters"),
+        (lambda: None, "Otters"),
+        (lambda: write_submission(good, "Grebes"), "Grebes"),  # handed in again
+        (bad.unlink, "1 group."),
+    ]
+    waiting = iter(events)
+    pages = []
 
-    def wait_for(text):
-        for _ in range(1000):
-            if page.is_file() and text in page.read_text(encoding="utf-8"):
-                return True
-            stop.wait(0.01)
-        return False
+    def sleep(seconds: float) -> None:
+        assert seconds == 5
+        pages.append(page.read_text(encoding="utf-8") if page.exists() else "")
+        event, _ = next(waiting, (None, None))
+        if event is None:
+            raise KeyboardInterrupt
+        event()
 
-    try:
-        stop.wait(0.1)
-        folder.mkdir()
-        (folder / "bad.csv").write_bytes(os.urandom(1000))
-        assert wait_for("bad.csv")
-        write_submission(folder / "good.csv")
-        assert wait_for("Otters")
-        write_submission(folder / "good.csv", "Grebes")  # handed in again
-        assert wait_for("Grebes")
-        (folder / "bad.csv").unlink()
-        assert wait_for("1 group.")
-        assert runner.is_alive()
-    finally:
-        stop.set()
-        runner.join(timeout=20)
+    monkeypatch.setattr(leaderboard.time, "sleep", sleep)
+    with pytest.raises(KeyboardInterrupt):
+        leaderboard.watch(folder, rules, page, 5)
+    for (_, words), text in zip(events, pages[1:], strict=True):
+        assert words in text
     said = capsys.readouterr().out
     assert said.startswith("not updated: ")
-    assert said.count("not updated: ") == 1  # only what is new is printed
+    assert said.count("Otters") == 1  # only what is new is printed
 
 
 def test_wrong_use_of_the_commands_is_explained(tmp_path, monkeypatch, capsys):

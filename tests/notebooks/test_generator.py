@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from workshop_lib import cli
 from workshop_lib.course import notebooks as module
-from workshop_lib.course.notebooks import TAGS, build, build_all
+from workshop_lib.course.notebooks import build, build_all
 from workshop_lib.course.quiz import questions
 from workshop_lib.errors import WorkshopError
 
@@ -318,12 +318,6 @@ def test_learners_do_not_see_what_the_formatter_is_told(tmp_path: Path):
         assert made["01-002"]["source"] == "f(1,\n  2)\ny = '# fmt: skip'"
 
 
-def test_every_tag_can_be_used(tmp_path: Path):
-    for tag in set(TAGS) - {"hint", "instructor", "slow"}:
-        made, _ = make(tmp_path, f'\n# %% tags=["{tag}"]\nx = 1\n')
-        assert made["01-002"]["metadata"]["tags"] == [tag]
-
-
 def test_a_figure_tag_reaches_the_notebook_and_names_a_figure(tmp_path: Path):
     made, _ = make(tmp_path, '\n# %% tags=["figure:05_top_k"]\nx = 1\n')
     assert made["01-002"]["metadata"]["tags"] == ["figure:05_top_k"]
@@ -342,13 +336,6 @@ def test_title_badges_set_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert learner["01-001"]["source"] == "# 01 Title\n\n[b](c)\n\nObjectives."
     assert "With solutions" in solutions["01-001"]["source"]
     assert learner["01-setup"]["source"].endswith("device = session.setup()")
-
-
-def test_a_host_without_badges_gets_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(module, "badges", lambda path: "")
-    assert make(tmp_path, "")[0]["01-001"]["source"] == "# 01 Title\n\nObjectives."
 
 
 # ---- the command

@@ -2,13 +2,14 @@
 
 __all__ = ["Leaderboard", "as_text", "rank", "read_folder", "watch", "write_page"]
 
-import threading
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from typing import NoReturn
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
@@ -87,27 +88,20 @@ def read_folder(folder: Path, competition: Competition) -> Leaderboard:
     return Leaderboard(rank(found, competition), errors)
 
 
-def watch(
-    folder: Path,
-    competition: Competition,
-    page: Path,
-    every: float,
-    stop: threading.Event | None = None,
-) -> None:
-    """Write the page again and again, until Ctrl-C or `stop`; print what is new.
+def watch(folder: Path, competition: Competition, page: Path, every: int) -> NoReturn:
+    """Write the page again and again, until Ctrl-C; print what is new.
 
     Args:
         folder: where submissions arrive.
         competition: the rules.
         page: the HTML file.
         every: seconds between two looks, and until a browser loads the page again.
-        stop: ends the watch when it is set.
     """
-    stop, shown = stop or threading.Event(), ""
-    while not stop.is_set():
+    shown = ""
+    while True:
         try:
             board = read_folder(folder, competition)
-            write_page(page, board, competition, refresh=round(every))
+            write_page(page, board, competition, refresh=every)
             text = as_text(board)
         except (OSError, WorkshopError) as error:
             # A full disk or a lost network folder: it may come back
@@ -115,7 +109,7 @@ def watch(
         if text != shown:
             print(text, flush=True)
             shown = text
-        stop.wait(every)
+        time.sleep(every)
 
 
 def as_text(board: Leaderboard) -> str:
@@ -135,7 +129,6 @@ def write_page(
     board: Leaderboard,
     competition: Competition,
     refresh: int = 10,
-    now: datetime | None = None,
 ) -> None:
     """Write the leaderboard as one HTML file for the projector; it reloads by itself.
 
@@ -146,7 +139,6 @@ def write_page(
         board: what `read_folder` returned.
         competition: the rules.
         refresh: seconds until the browser loads the file again, at least 1.
-        now: the time shown on the page; default the clock's.
 
     Raises:
         WorkshopError: the file cannot be written; an old one is left as it was.
@@ -157,7 +149,7 @@ def write_page(
         competition=competition,
         data=Path(competition.data).name,  # not the path: the page is public
         refresh=max(1, refresh),
-        now=(now or datetime.now()).strftime("%H:%M:%S"),
+        now=datetime.now().strftime("%H:%M:%S"),
     )
     write_text(Path(path), page)
 

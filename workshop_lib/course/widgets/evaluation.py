@@ -36,7 +36,6 @@ Answers = Mapping[str, Mapping[str, Tensor]]
 
 _MOST = 12  # pictures of one cell of the confusion matrix
 _LOOKS = (("blue", ""), ("orange", "//"))  # colour and hatching of each network
-_PERPLEXITIES = (2, 5, 15, 30, 50)
 
 
 def confusion_browser(predictions: Predictions, scenes: Scenes) -> Any:
@@ -99,11 +98,7 @@ def _nothing(title: str) -> AccessibleFigure:
 
 
 def perplexity_maps(
-    embeddings: Embeddings,
-    perplexities: Sequence[int] = _PERPLEXITIES,
-    *,
-    most: int = 400,
-    seed: int = 0,
+    embeddings: Embeddings, perplexities: Sequence[int], *, most: int = 400
 ) -> dict[int, Panel]:
     """Compute a t-SNE map for each perplexity, ahead of the slider.
 
@@ -115,12 +110,11 @@ def perplexity_maps(
         perplexities: neighbours that an image attends to; above a third of the images
             they would all be the same.
         most: images drawn, evenly from all classes.
-        seed: of the choice of images and of t-SNE.
 
     Raises:
         WorkshopError: no perplexity, or one too large for so few images.
     """
-    chosen = sample_per_class(embeddings.labels, most, seed)
+    chosen = sample_per_class(embeddings.labels, most, seed=0)
     vectors, labels = embeddings.vectors[chosen], embeddings.labels[chosen]
     highest = (len(chosen) - 1) / 3
     if not perplexities or max(perplexities) > highest:
@@ -129,7 +123,7 @@ def perplexity_maps(
             f" one, none above {highest:.0f}, a third of the images."
         )
     return {
-        p: Panel(f"perplexity {p}", tsne(vectors, seed=seed, perplexity=p), labels)
+        p: Panel(f"perplexity {p}", tsne(vectors, seed=0, perplexity=p), labels)
         for p in perplexities
     }
 
