@@ -111,16 +111,11 @@ def read_cells(path: Path) -> list[Cell]:
     """Read a source in jupytext's percent format, with the line of each cell.
 
     Raises:
-        WorkshopError: it cannot be read, or a cell is not one that we know.
+        WorkshopError: a cell is not one that we know; names file and line.
     """
     import jupytext
 
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise WorkshopError(
-            f"cannot read {path}: {error}. It must be UTF-8."
-        ) from error
+    text = path.read_text(encoding="utf-8")
     lines = text.splitlines()
     starts = [n for n, line in enumerate(lines, 1) if line.startswith("# %%")]
     if not starts or any(line.strip() for line in lines[: starts[0] - 1]):
@@ -164,9 +159,6 @@ def _checked(cell: Any, number: int, path: Path, line: int) -> Cell:
             raise made.error(f"the tag {tag!r} is for {only} cells only.")
     if ("slow" in tags) != isinstance(seconds, int | float):
         raise made.error('a slow cell states its time: tags=["slow"] seconds=60.')
-    for offset, text in enumerate(cell.source.splitlines(), 1):
-        if kind == "markdown" and re.match(r"###.*\bSOLUTION", text):
-            raise made.error("solutions are marked in code cells only.", offset)
     return made
 
 

@@ -2,7 +2,6 @@
 
 import random
 
-import numpy as np
 import pytest
 import torch
 
@@ -45,19 +44,11 @@ def by_library(labels, names, labels_per_class, seed):
     return {n: getattr(split, n) for n in ("labeled", "unlabeled", "val", "test")}
 
 
-def by_numpy(labels, names, labels_per_class, seed):
-    rng = np.random.default_rng(seed)
-    return draw(
-        labels, names, labels_per_class, seed,
-        shuffle=lambda n, _: rng.permutation(n).tolist(),
-    )  # fmt: skip
-
-
 def as_lists(*given):
     return {name: index.tolist() for name, index in draw(*given).items()}
 
 
-@pytest.mark.parametrize("right", [draw, by_library, by_numpy, as_lists])
+@pytest.mark.parametrize("right", [draw, by_library, as_lists])
 def test_split_right(right):
     checks.draw_split(right)
 
