@@ -118,14 +118,6 @@ def test_strong_is_stronger_than_weak() -> None:
         assert change["strong"] > 3 * change["weak"]
 
 
-def test_weak_only_moves_pixels() -> None:
-    images = images_for(True, 32, 33, 45)
-    result = Weak()(images, seeded())
-    for view, image in zip(result, images, strict=True):
-        known = set(image.flatten().tolist())
-        assert set(view.flatten().tolist()) <= known
-
-
 def test_weak_reaches_every_symmetry_and_shift() -> None:
     images = torch.zeros(4000, 1, 8, 8)
     images[:, :, 2, 3] = 1.0  # off both diagonals and axes

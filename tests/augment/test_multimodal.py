@@ -205,15 +205,6 @@ def test_dropout_leaves_a_sensor_that_the_image_has(seed: int, chance: float) ->
     assert not dropout.dropped(numbers, index, alone)[shown][:, 1].any()
 
 
-def test_dropout_has_its_frequency() -> None:
-    images = {name: torch.zeros(2, 1, 1, 1) for name in "abcde"}
-    dropout = ModalityDropout(0.2, images)
-    numbers = dropout.sample_params(20_000, seeded())
-    index = torch.zeros(20_000, dtype=torch.long)
-    gone = dropout.dropped(numbers, index, torch.ones(5, dtype=torch.bool))
-    assert float((gone.float().mean(0) - 0.2).abs().max()) < 0.02
-
-
 def test_bad_arguments_are_refused() -> None:
     with pytest.raises(WorkshopError, match="Did you mean 'strong'"):
         SampleAugmentation("stron", {"rgb": 3})

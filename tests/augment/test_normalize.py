@@ -74,12 +74,8 @@ def test_constant_band_gives_zeros() -> None:
     assert fitted(images)[:, 1].abs().max() < 1e-6
 
 
-def test_travels_in_a_checkpoint_and_keeps_half_precision() -> None:
+def test_half_precision_is_kept() -> None:
     fitted = BandNormalize.fit(torch.rand(5, 4, 6, 6))
-    other = BandNormalize(torch.zeros(4), torch.ones(4))
-    other.load_state_dict(fitted.state_dict())
-    assert torch.equal(other.mean, fitted.mean) and torch.equal(other.std, fitted.std)
-    assert not list(fitted.parameters())  # nothing to be trained
     assert fitted(torch.rand(2, 4, 3, 3).bfloat16()).dtype == torch.bfloat16
 
 

@@ -76,15 +76,6 @@ def test_range_shape_and_independence(
         torch.testing.assert_close(alone[0], result[i], rtol=0, atol=1e-6)
 
 
-@every
-def test_something_happens(name: str) -> None:
-    images = rand(2, 3, 16, 16) * 0.8 + 0.1
-    low, high = REACH[name]
-    strength = high if name not in ("hue", "posterize") else high / 2
-    result = operation(name)(images, torch.full((2,), strength))
-    assert not torch.allclose(result, images, atol=1e-3)
-
-
 def test_contrast_equals_twin() -> None:
     images, strengths = rand(3, 3, 7, 9), torch.tensor([-0.9, 0.5, 0.9])
     result = ops.contrast(images, strengths)
@@ -116,16 +107,6 @@ def test_sharpness_equals_twin() -> None:
                 block = float(image[i - 1 : i + 2, j - 1 : j + 2].sum())
                 expected = (block + 4 * expected) / 13
             assert float(result[i, j]) == pytest.approx(expected, abs=1e-6)
-
-
-def test_equalize_flattens_the_histogram() -> None:
-    dark = rand(1, 3, 64, 64) ** 1.5
-    flat = ops.equalize(dark, torch.ones(1))
-    quantiles = torch.tensor([0.1, 0.25, 0.5, 0.75, 0.9])
-    for channel in flat[0]:
-        torch.testing.assert_close(
-            channel.flatten().quantile(quantiles), quantiles, rtol=0, atol=0.05
-        )
 
 
 def test_equalize_tables_equals_twin() -> None:

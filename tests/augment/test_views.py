@@ -367,12 +367,6 @@ def test_dropout_leaves_the_only_sensor_that_a_view_shows():
     assert (gone.sum(1) <= 1).all() and gone.any()
 
 
-def test_a_batch_of_one_has_views_too():
-    maker = maker_of(("weak",), ("weak", "strong"), dense=True, cutmix=1.0)
-    found = maker.unlabeled(torch.tensor([3]), seeded())
-    assert found.views[1]["s2"].shape == (1, 4, SIDE, SIDE)
-
-
 # ------------------------------------------------------------------- stored features
 
 
@@ -385,21 +379,6 @@ def feature_maker(labeled=("weak",), unlabeled=("weak", "strong")) -> FeatureVie
     return FeatureViewMaker(
         features, targets, normalize, labeled_views=labeled, unlabeled_views=unlabeled
     )
-
-
-def test_features_are_drawn_among_the_stored_versions():
-    maker, index = feature_maker(), index_of(0)
-    (sample,), targets = maker.labeled(index, seeded())
-    assert torch.equal(targets["scene"], index % 5)
-    values = sample["features"]
-    assert values.shape == (12, 5, 1, 1)
-    which = torch.randint(3, (12,), generator=seeded())
-    assert len(which.unique()) == 3
-    for row in range(12):  # a loop as the twin
-        kept = maker.features["weak"][which[row], index[row]]
-        band = maker.normalize.bands["features"]
-        expected = (kept - band.mean) / band.std
-        torch.testing.assert_close(values[row, :, 0, 0], expected)
 
 
 def test_feature_views_have_the_interface_of_image_views():

@@ -7,7 +7,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.calibration import calibration_curve
 from sklearn.metrics import log_loss
 
 from workshop_lib.errors import WorkshopError
@@ -51,26 +50,6 @@ def test_ece_equals_a_loop(seed: int, N: int, K: int, bins: int) -> None:
     assert 0 <= found.ece <= 1
     assert found.bins["count"].sum() == N
     assert (found.bins["accuracy"].isna() == (found.bins["count"] == 0)).all()
-
-
-def test_bins_are_those_of_scikit_learn() -> None:
-    probs, labels = draw(0, 400, 4)
-    found = reliability(probs, labels)
-    top, predicted = probs.max(1)
-    accuracy, confidence = calibration_curve(
-        (predicted == labels).numpy(), top.numpy(), n_bins=15, strategy="uniform"
-    )
-    full = found.bins[found.bins["count"] > 0]
-    np.testing.assert_allclose(full["accuracy"], accuracy)
-    np.testing.assert_allclose(full["confidence"], confidence)
-    assert len(found.bins) == 15
-
-
-def test_ece_by_hand() -> None:
-    probs = torch.tensor([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6], [1.0, 0.0]])
-    labels = torch.tensor([0, 1, 1, 0])
-    # bin of 0.9: sure 0.9, right 0.5; of 0.6: 0.6 and 1; of 1.0: 1 and 1
-    assert reliability(probs, labels).ece == pytest.approx((2 * 0.4 + 0.4 + 0) / 4)
 
 
 def test_rounding_above_one_stays_in_the_last_bin() -> None:

@@ -140,13 +140,8 @@ def test_bad_embeddings_and_files_are_told(found, tmp_path):
     zeros = np.zeros((2, 3), np.float32)
     with pytest.raises(WorkshopError, match="NaN"):
         Embeddings(zeros * np.nan, np.array([0, 0]), ("a", "b"), ("x",))
-    (tmp_path / "half.npz").write_bytes(b"PK\x03\x04 cut off")
-    for name in ("half.npz", "none.npz"):
-        with pytest.raises(WorkshopError, match="workshop embed"):
-            Embeddings.load(tmp_path / name)
-    np.savez(tmp_path / "other.npz", x=zeros)
-    with pytest.raises(WorkshopError, match="KeyError"):
-        Embeddings.load(tmp_path / "other.npz")
+    with pytest.raises(WorkshopError, match="workshop embed"):
+        Embeddings.load(tmp_path / "none.npz")
     (tmp_path / "file").touch()
     with pytest.raises(WorkshopError, match="cannot write"):
         export_embeddings(tmp_path / "file", found)
@@ -268,32 +263,6 @@ def test_a_zero_vector_is_no_accident():
     queries = embeddings([[2, 0], [0, 0]], [0, 0], "q")
     assert 0.5 <= knn_accuracy(memory, queries, k=2) <= 1
     assert np.isfinite(nearest(queries.vectors, np.array([1]), 1)[1]).all()
-
-
-def test_silhouette_equals_its_loop_twin():
-    vectors, labels = cloud(3, 15), np.arange(15) % 3
-    values = []
-    for i in range(15):
-        mean = [
-            np.mean(
-                [
-                    1 - cosine(vectors[i], vectors[j])
-                    for j in range(15)
-                    if j != i and labels[j] == k
-                ]
-            )
-            for k in range(3)
-        ]
-        a = mean[labels[i]]
-        b = min(mean[k] for k in range(3) if k != labels[i])
-        values.append((b - a) / max(a, b))
-    assert silhouette(vectors, labels) == pytest.approx(np.mean(values), abs=1e-5)
-
-
-def test_silhouette_tells_apart_from_mixed():
-    apart = np.repeat(np.eye(3, dtype=np.float32), 5, axis=0) + 0.01 * cloud(0, 15, 3)
-    assert silhouette(apart, np.repeat(np.arange(3), 5)) > 0.9
-    assert silhouette(apart, np.arange(15) % 3) < 0
 
 
 @pytest.mark.parametrize("labels", [[0, 0, 0], [0, 1, 2]])

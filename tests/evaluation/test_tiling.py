@@ -221,16 +221,6 @@ def test_every_answer_is_that_of_its_window(model, height, width, stride):
             assert found[i, j] == predicted(model, NORM, window[None])
 
 
-def test_pictures_of_8_bits(model):
-    torch.manual_seed(1)
-    rgb = scene_network(3)
-    pixels = np.random.default_rng(0).integers(0, 256, (3, 48, 48), dtype=np.uint8)
-    norm = BandNormalize(torch.full((3,), 0.5), torch.full((3,), 0.3))
-    found = sliding_window_classify(rgb, norm, pixels, window=32, stride=16)
-    corner = predicted(rgb, norm, torch.from_numpy(pixels[None, :, :32, :32]))
-    assert found.shape == (2, 2) and found[0, 0] == corner
-
-
 def test_windows_without_data_in_the_middle_get_no_class(model):
     pixels = np.random.default_rng(0).random((4, 64, 64), dtype=np.float32)
     pixels[2, 10:20, 10:20] = np.nan
