@@ -16,7 +16,6 @@ __all__ = [
     "SampleAugmentation",
     "View",
     "augmentations_for",
-    "entries_left",
     "make_view",
     "parse_view",
 ]
@@ -40,8 +39,6 @@ from workshop_lib.augment.spectral import (
 from workshop_lib.augment.view_geometry import Weak
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.sample import METADATA, Sample
-
-Steps = Sequence[tuple[str, Sequence[str]]]  # ("only" or "drop", names) each
 
 
 def augmentations_for(
@@ -77,14 +74,14 @@ def augmentations_for(
     if magnitude < 0:
         raise WorkshopError(f"magnitude={magnitude}: give a number, 0 or more.")
     found: dict[str, Augmentation] = {"weak": Weak(), "none": NoAugmentation()}
-    if is_rgb:
-        found["strong"] = RandAugment(magnitude=magnitude, distort=distort)
-        found["contrastive"] = Contrastive(magnitude=magnitude)
-        found["randaugment_mc"] = RandAugmentMC()
-    else:
-        found["strong"] = SpectralStrong(magnitude=magnitude)
-        found["contrastive"] = SpectralContrastive(magnitude=magnitude)
-    return found
+    if not is_rgb:
+        strong, contrastive = SpectralStrong(magnitude), SpectralContrastive(magnitude)
+        return found | {"strong": strong, "contrastive": contrastive}
+    return found | {
+        "strong": RandAugment(magnitude, distort=distort),
+        "contrastive": Contrastive(magnitude),
+        "randaugment_mc": RandAugmentMC(),
+    }
 
 
 class SampleAugmentation:
@@ -228,12 +225,11 @@ def make_view(
     Raises:
         WorkshopError: an unknown augmentation or sensor, or no sensor is left.
     """
-    base, steps = parse_view(name)
     channels = {k: v.shape[1] for k, v in images.items()}
+    base, left = parse_view(name, [*channels, METADATA] if metadata else list(channels))
     gaps = [k for k, v in images.items() if v.is_floating_point()]
     own = None if base == "contrastive" else mover
     augmentation = SampleAugmentation(base, channels, own, gaps)
-    left = entries_left(steps, [*channels, METADATA] if metadata else list(channels))
     sensors = tuple(k for k in channels if k in left)
     if not sensors:
         raise WorkshopError(
@@ -245,50 +241,36 @@ def make_view(
     return View(base, augmentation, sensors, METADATA in left, kept)
 
 
-def parse_view(name: str) -> tuple[str, Steps]:
-    """Split a view's name into the augmentation and what is kept or left out.
-
-    Raises:
-        WorkshopError: a part that is neither `only:...` nor `drop:...`.
-
-    >>> parse_view("strong|drop:dem,metadata")
-    ('strong', [('drop', ['dem', 'metadata'])])
-    >>> parse_view("only:s1")
-    ('none', [('only', ['s1'])])
-    """
-    first, *rest = name.split("|")
-    if ":" in first:
-        first, rest = "none", [first, *rest]
-    steps = []
-    for part in rest:
-        verb, _, names = part.partition(":")
-        if verb not in ("only", "drop") or not names:
-            raise WorkshopError(
-                f"view {name!r}: {part!r} is neither 'only:SENSOR,...' nor"
-                " 'drop:SENSOR,...'."
-            )
-        steps.append((verb, names.split(",")))
-    return first, steps
-
-
-def entries_left(steps: Steps, names: Sequence[str]) -> list[str]:
-    """Return which of a sample's entries a view shows.
+def parse_view(name: str, entries: Sequence[str]) -> tuple[str, list[str]]:
+    """Split a view's name into its augmentation, and which of the entries it shows.
 
     Args:
-        steps: from `parse_view`.
-        names: the sample's entries: its sensors, and "metadata" if it has any.
+        name: see above.
+        entries: of the samples: their sensors, and "metadata" if there is any.
 
     Raises:
-        WorkshopError: a step about a sensor that the sample does not have. Metadata may
-            be left out where there is none.
+        WorkshopError: a part that is neither `only:...` nor `drop:...`, or an unknown
+            sensor. Metadata may be left out where there is none.
 
-    >>> entries_left([("drop", ["dem", "metadata"])], ["s2", "s1", "dem"])
-    ['s2', 's1']
+    >>> parse_view("strong|drop:dem,metadata", ["s2", "s1", "dem"])
+    ('strong', ['s2', 's1'])
+    >>> parse_view("only:s1", ["s2", "s1", "dem"])
+    ('none', ['s1'])
     """
-    left = list(names)
-    for verb, mentioned in steps:
-        for name in mentioned:
-            if name not in (*names, METADATA):
-                raise unknown_name("sensor", name, [*names, METADATA])
-        left = [name for name in left if (name in mentioned) == (verb == "only")]
-    return left
+    first, *steps = name.split("|")
+    if ":" in first:
+        first, steps = "none", [first, *steps]
+    left = list(entries)
+    for step in steps:
+        verb, _, names = step.partition(":")
+        if verb not in ("only", "drop") or not names:
+            raise WorkshopError(
+                f"view {name!r}: {step!r} is neither 'only:SENSOR,...' nor"
+                " 'drop:SENSOR,...'."
+            )
+        mentioned = names.split(",")
+        for sensor in mentioned:
+            if sensor not in (*entries, METADATA):
+                raise unknown_name("sensor", sensor, [*entries, METADATA])
+        left = [entry for entry in left if (entry in mentioned) == (verb == "only")]
+    return first, left

@@ -163,7 +163,8 @@ class ViewMaker:
         """Look up views that are made together."""
         mover: Augmentation | None = None
         if self.dense:
-            still = any(parse_view(name)[0] == "none" for name in names)
+            entries = [*self.images, METADATA]
+            still = any(parse_view(name, entries)[0] == "none" for name in names)
             mover = NoAugmentation() if still else Weak()
         metadata = self.metadata is not None
         views = (make_view(name, self.images, metadata, mover) for name in names)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ from workshop_lib.data.read.geotiff import without_place_warnings
 from workshop_lib.data.read.large_image import LargeImage, open_image
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.tiling import (
-    Predict,
     RowBlock,
     blended_row_blocks,
     pixel_predictor,
@@ -36,6 +35,7 @@ from workshop_lib.pixels import IGNORE
 from workshop_lib.session import pick_device
 
 RAW = "map.raw"  # the rows that are done, one byte per pixel
+PROGRESS = "progress.json"  # their number, and of which map they are
 _ROWS = 512  # written to a .tif at a time: the map may be larger than memory
 
 
@@ -97,77 +97,73 @@ def map_image(
         "class_names": list(class_names),
         **patches,
     }
-    state = _progress(out, work, about, facts, fresh)
-    if state is None:
+    if fresh:
+        shutil.rmtree(work, ignore_errors=True)
+    elif _is_finished(out, work, about, facts):
         if verbose:
             print(f"found a finished map in {out}")
         return out
-    _, H, W = image.shape
-    if state["done"] < H:
-        require_disk_space(work, (H - state["done"]) * W, f"the map {out.name}")
+    done, (_, H, W) = _rows_done(out, work, facts), image.shape
+    if done < H:
+        require_disk_space(work, (H - done) * W, f"the map {out.name}")
         predict = pixel_predictor(model, normalize, device or pick_device())
-        _fill(work, state, predict, image, patches, verbose)
+        blocks = blended_row_blocks(predict, image, from_row=done, **patches)
+        _fill(work, blocks, done, facts, verbose)
     _write_map(work / RAW, image, out, class_names)
     write_text(about, json.dumps(facts, indent=1))
     shutil.rmtree(work)
     return out
 
 
-def _progress(
-    out: Path, work: Path, about: Path, facts: dict[str, Any], fresh: bool
-) -> dict[str, Any] | None:
-    """Return how many rows of this map are done; None if it is finished.
+def _is_finished(out: Path, work: Path, about: Path, facts: dict[str, Any]) -> bool:
+    """Return whether this very map is there; refuse to overwrite something else."""
+    if not out.exists() or (work / PROGRESS).exists():
+        return False
+    if not about.exists():
+        raise WorkshopError(
+            f"{out} exists and is no map that was made here: choose another name,"
+            " or overwrite it with fresh=True (--fresh)."
+        )
+    _check_same(read_json(about), facts, out)
+    return True
 
-    An existing map stays until the new one is complete, even with `fresh`.
-    """
-    raw, progress = work / RAW, work / "progress.json"
-    if fresh:
-        shutil.rmtree(work, ignore_errors=True)
-    elif out.exists() and not progress.exists():
-        if not about.exists():
-            raise WorkshopError(
-                f"{out} exists and is no map that was made here: choose another name,"
-                " or overwrite it with fresh=True (--fresh)."
-            )
-        _check_same(read_json(about), facts, out)
-        return None
-    state: dict[str, Any] = {"facts": facts, "done": 0}
-    if progress.exists():
-        state = read_json(progress)
+
+def _rows_done(out: Path, work: Path, facts: dict[str, Any]) -> int:
+    """Return how many rows an earlier call finished; make an empty file if none."""
+    raw, done = work / RAW, 0
+    if (work / PROGRESS).exists():
+        state = read_json(work / PROGRESS)
         _check_same(state.get("facts", {}), facts, out)
-    _, _, W = facts["shape"]
+        done = state["done"]
     size = raw.stat().st_size if raw.exists() else 0
-    if state["done"] == 0 or size < state["done"] * W:
+    if done == 0 or size < done * facts["shape"][2]:
         write_or_explain(raw, lambda part: part.write_bytes(b""))
-        state["done"] = 0
-    return state
+        return 0
+    return int(done)
 
 
 def _fill(
     work: Path,
-    state: dict[str, Any],
-    predict: Predict,
-    image: LargeImage,
-    patches: dict[str, Any],
+    blocks: Iterator[RowBlock],
+    done: int,
+    facts: dict[str, Any],
     verbose: bool,
 ) -> None:
     """Write the missing rows of the map, and the progress after each block."""
-    _, H, W = image.shape
-    K = len(state["facts"]["class_names"])
+    _, H, W = facts["shape"]
     bar = tqdm(
-        total=H, initial=state["done"], desc="mapping", unit=" rows",
+        total=H, initial=done, desc="mapping", unit=" rows",
         disable=None if verbose else True,
     )  # fmt: skip
     with closing(bar), (work / RAW).open("r+b") as file:
-        blocks = blended_row_blocks(predict, image, from_row=state["done"], **patches)
         for block in blocks:
-            classes = _classes(block, K)  # (rows, W)
+            classes = _classes(block, len(facts["class_names"]))  # (rows, W)
             file.seek(block.row * W)
             file.write(classes.tobytes())
             file.flush()
             os.fsync(file.fileno())  # before it is called done
-            state["done"] = block.row + len(classes)
-            write_text(work / "progress.json", json.dumps(state))
+            state = {"facts": facts, "done": block.row + len(classes)}
+            write_text(work / PROGRESS, json.dumps(state))
             bar.update(len(classes))
 
 

@@ -102,10 +102,9 @@ class Predictions:
         if not same or not torch.equal(self.truth[rows], other.truth):
             raise WorkshopError(
                 f"predictions on {len(self.names)} and on {len(other.names)} test"
-                f" images, {len(shared)} of the same name"
-                f" ({self.source or 'no source'}; {other.source or 'no source'}): a"
-                " paired comparison needs the same test images. Train both on one data"
-                " set with the same split seed."
+                f" images of {self.source!r} and {other.source!r}, {len(shared)} of the"
+                " same name: compare runs on the same test images. Train both on one"
+                " data set with the same split seed."
             )
         names = tuple(self.names[i] for i in shared)
         return Predictions(
