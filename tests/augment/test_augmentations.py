@@ -102,22 +102,6 @@ def test_operations_agree_on_gpu_and_cpu() -> None:
     assert ((on_cpu - on_gpu).abs() > 1e-3).float().mean() < 0.01
 
 
-def test_strong_is_stronger_than_weak() -> None:
-    """What stays recognisable to the eye: distances of views, pixel by pixel sorted.
-
-    Sorting makes the comparison blind to where pixels are, which weak views change.
-    """
-    for is_rgb in (True, False):
-        images = images_for(is_rgb, 64, 32, 32)
-        change = {}
-        for name in ("weak", "strong"):
-            view = augmentations_for(is_rgb)[name](images, seeded())
-            sorted_view = view.flatten(2).sort(2).values
-            sorted_images = images.flatten(2).sort(2).values
-            change[name] = float((sorted_view - sorted_images).abs().mean())
-        assert change["strong"] > 3 * change["weak"]
-
-
 def test_weak_reaches_every_symmetry_and_shift() -> None:
     images = torch.zeros(4000, 1, 8, 8)
     images[:, :, 2, 3] = 1.0  # off both diagonals and axes

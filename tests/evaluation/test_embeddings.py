@@ -258,13 +258,6 @@ def test_images_of_the_memory_are_no_queries():
         knn_accuracy(memory, memory)
 
 
-def test_a_zero_vector_is_no_accident():
-    memory = embeddings([[1, 0], [0, 0]], [0, 1], "m")
-    queries = embeddings([[2, 0], [0, 0]], [0, 0], "q")
-    assert 0.5 <= knn_accuracy(memory, queries, k=2) <= 1
-    assert np.isfinite(nearest(queries.vectors, np.array([1]), 1)[1]).all()
-
-
 @pytest.mark.parametrize("labels", [[0, 0, 0], [0, 1, 2]])
 def test_no_silhouette_of_one_class_or_of_single_images(labels):
     with pytest.raises(WorkshopError, match="two classes"):

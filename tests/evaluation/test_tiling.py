@@ -77,32 +77,6 @@ def test_with_the_networks_reach_as_margin_it_is_one_pass(height, width, size):
     assert np.allclose(found, one_pass(model, pixels), atol=1e-6)
 
 
-def test_without_margin_only_pixels_near_edges_of_patches_differ():
-    model, pixels = Convolutions(), picture(50, 64)
-    found = blended(model, pixels, size=20, overlap_factor=0.6)
-    near = np.zeros((50, 64), bool)
-    for row, col, h, w in windows(50, 64, 20, 0.6):
-        inner = np.zeros((50, 64), bool)
-        top, left = row + 3 * (row > 0), col + 3 * (col > 0)
-        below, right = row + h - 3 * (row + h < 50), col + w - 3 * (col + w < 64)
-        inner[top:below, left:right] = True
-        patch = np.zeros_like(inner)
-        patch[row : row + h, col : col + w] = True
-        near |= patch & ~inner
-    off = np.abs(found - one_pass(model, pixels)).max(axis=0)
-    assert near.any() and not near.all()
-    assert off[~near].max() < 1e-6
-    assert off[near].max() > 1e-4, "the edges do differ: the test can see it"
-
-
-def test_blending_makes_less_of_a_seam_than_laying_patches_side_by_side():
-    model, pixels = Convolutions(), picture(60, 60)
-    truth = one_pass(model, pixels)
-    apart = blended(model, pixels, size=20, overlap_factor=1)
-    over = blended(model, pixels, size=20, overlap_factor=0.5)
-    assert np.abs(over - truth).max() < 0.5 * np.abs(apart - truth).max()
-
-
 @settings(max_examples=30)
 @given(
     st.integers(1, 40), st.integers(1, 40), st.integers(1, 24), st.floats(0.2, 1),
