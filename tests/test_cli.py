@@ -276,6 +276,9 @@ def test_from_a_folder_of_photos_to_scores(photos, tmp_path, capsys):
     assert "McNemar" in out and "Is the difference real?" in out
     assert run("evaluate", "a", "--against", "nowhere") == 2
     assert "not a finished run" in capsys.readouterr().err
+    assert run("report", "a", "b") == 0
+    assert (tmp_path / "a" / "report.html").stat().st_size > 1000
+    assert run("report", "nowhere") == 2
 
 
 def test_runs_on_different_test_images_are_not_compared(photos, capsys):
@@ -394,20 +397,6 @@ def test_a_large_image_is_mapped(monkeypatch, tmp_path, capsys):
     assert run("train", *fast, "--method", "supervised", "--folder", "scenes") == 0
     assert run("map", "scenes", "scene.npy", "other.npy") == 2
     assert "--task segment" in capsys.readouterr().err
-
-
-def test_new_photos_are_predicted_and_runs_reported(photos, tmp_path, capsys):
-    train = ("train", "--data", photos, *FAST, "--labels-per-class", 2)
-    assert run(*train, "--folder", "a") == 0
-    assert run("predict", "a", photos / "bright", "--out", "p.csv") == 0
-    assert "predictions in p.csv" in capsys.readouterr().out
-    assert len(pd.read_csv("p.csv")) == 12
-    assert (tmp_path / "p.html").exists()
-    assert run("predict", "a", photos, "--out", "p.txt") == 2
-    assert "must end in .csv" in capsys.readouterr().err
-    assert run("report", "a") == 0
-    assert (tmp_path / "a" / "report.html").stat().st_size > 1000
-    assert run("report", "nowhere") == 2
 
 
 def test_a_fraction_of_the_labels_is_kept(photos, tmp_path, capsys):

@@ -159,40 +159,34 @@ def test_gpu_is_described(monkeypatch: pytest.MonkeyPatch, major: int, precision
 
 
 @pytest.mark.parametrize(
-    ("colab", "driver", "cuda", "advice"),
+    ("colab", "driver", "cuda", "cores", "advice"),
     [
-        (True, False, "13.2", "Change runtime type"),
-        (False, True, None, "without TORCH=cpu"),
-        (False, True, "13.2", "nvidia-smi"),
-        (False, False, "13.2", ""),
+        (True, False, "13.2", 2, "Change runtime type"),
+        (False, True, None, 2, "without TORCH=cpu"),
+        (False, True, "13.2", 2, "nvidia-smi"),
+        (False, False, "13.2", 1, "twice as long"),
+        (False, False, "13.2", 2, ""),
     ],
 )
-def test_gpu_that_is_not_seen(
+def test_without_a_gpu_the_advice_fits_the_machine(
     monkeypatch: pytest.MonkeyPatch,
     colab: bool,
     driver: bool,
     cuda: str | None,
+    cores: int,
     advice: str,
 ):
     monkeypatch.delenv("COLAB_RELEASE_TAG", raising=False)
     if colab:
         monkeypatch.setenv("COLAB_RELEASE_TAG", "release")
     monkeypatch.setattr(shutil, "which", lambda name: "/bin/smi" if driver else None)
-    monkeypatch.setattr(doctor, "_cores", lambda: 2)
+    monkeypatch.setattr(doctor, "_cores", lambda: cores)
     fake_import(monkeypatch, torch=fake_torch(cuda=cuda))
     check = doctor._check_device()
+    assert check.found == ("CPU, 1 core" if cores == 1 else "CPU, 2 cores")
     assert advice in check.advice
     assert check.ok is (advice == "")
     assert exit_code([check]) == 0, "a CPU is enough"
-
-
-def test_single_core(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delenv("COLAB_RELEASE_TAG", raising=False)
-    monkeypatch.setattr(shutil, "which", lambda name: None)
-    monkeypatch.setattr(doctor, "_cores", lambda: 1)
-    fake_import(monkeypatch, torch=fake_torch())
-    check = doctor._check_device()
-    assert check.found == "CPU, 1 core" and "twice" in check.advice
 
 
 def test_table_shows_marks_advice_and_next_step():

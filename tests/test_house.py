@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tokenize
+from graphlib import CycleError, TopologicalSorter
 from importlib.metadata import version
 from pathlib import Path
 
@@ -158,6 +159,57 @@ def test_imports_go_one_way():
             prefix = f"workshop_lib.{above}"
             wrong = [n for n in imports(path) if n == prefix or prefix + "." in n]
             assert not wrong, f"{path.relative_to(ROOT)} must not import {wrong}"
+
+
+def test_no_function_or_class_bears_the_name_of_its_module():
+    # `from workshop_lib.data import audit` would be a module or a function by chance
+    for path in modules():
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if getattr(node, "name", "") == path.stem:
+                raise AssertionError(f"{path.relative_to(ROOT)} defines {path.stem}")
+
+
+def dotted() -> dict[str, Path]:
+    """Every module by the name it is imported by."""
+    names = [".".join(p.relative_to(ROOT).with_suffix("").parts) for p in modules()]
+    whole = zip(names, modules(), strict=True)
+    return {name.removesuffix(".__init__"): path for name, path in whole}
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    known, graph = dotted(), {}
+    for name, path in known.items():
+        found = imports(path, top_level_only=True)
+        # `from package import module` needs the module, not what its package exports
+        bare = {one.rpartition(".")[0] for one in found & known.keys()}
+        used = {one.rpartition(".")[0] for one in found - known.keys()}
+        graph[name] = (found & known.keys()) - (bare - used) - {name}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"a circle of imports: {' <- '.join(error.args[1])}")
+
+
+# Small modules that one other module imports all the same, with the reason.
+ALONE: dict[str, str] = {}
+
+
+def test_no_small_module_serves_a_single_other():
+    known = dotted()
+    users: dict[str, set[str]] = {name: set() for name in known}
+    for name, path in known.items():
+        if path.name != "__init__.py":  # which exports a name, and has no use for it
+            for one in imports(path) & known.keys() - {name}:
+                users[one].add(name)
+    small = {
+        name
+        for name, path in known.items()
+        if path.name != "__init__.py"
+        and len(path.read_text("utf-8").splitlines()) < 120
+    }
+    alone = {name for name in small if len(users[name]) == 1}
+    assert alone - ALONE.keys() == set(), "put them into the module that imports them"
+    assert ALONE.keys() - alone == set(), "no exception any more: take it off the list"
 
 
 def test_modules_stay_readable():
