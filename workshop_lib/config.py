@@ -146,7 +146,9 @@ class Config:
                 f"this is not a valid config ({error!r}): restore config.json, or train"
                 " again."
             ) from error
-        own = type(method) if type(method).__name__ == name else method_class(name)
+        own: Any = type(method)
+        if own.__name__ != name:
+            own = method_class(name)
         return cls(method=own()).replace(**settings, **found["method"])
 
     def changes(self) -> dict[str, dict[str, Any]]:

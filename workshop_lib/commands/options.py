@@ -109,10 +109,11 @@ def with_settings(
         chosen = {k: v for k, v in of_method.items() if v is not None}
         return command(preset(time, task).replace(**settings), chosen, time, **given)
 
-    run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+    parameters = [
         inspect.Parameter(name, _KEYWORD, default=default, annotation=kind)
         for name, (kind, default) in flags.items()
-    )
+    ]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {name: kind for name, (kind, _) in flags.items()}
     run.__doc__, run.__name__ = command.__doc__, command.__name__
     return run

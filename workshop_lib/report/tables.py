@@ -91,12 +91,13 @@ def split_table(data: ReportData) -> pd.DataFrame:
     table = pd.DataFrame()
     for part, total in data.split.counts().items():
         labels = data.labels[getattr(data.split, part)]
-        counts = []
+        counts: list[int] = []
         if data.kind == "categorical":  # -1: unknown
-            counts = labels[labels >= 0].bincount(minlength=len(data.class_names))
+            known = labels[labels >= 0]
+            counts = known.bincount(minlength=len(data.class_names)).tolist()
         elif data.kind == "multilabel":
-            counts = (labels == 1).sum(dim=0)
-        table[part] = [f"{int(n):,}" for n in (*counts, total)]
+            counts = (labels == 1).sum(dim=0).tolist()
+        table[part] = [f"{n:,}" for n in (*counts, total)]
     names = data.class_names if len(table) > 1 else ()
     table.insert(0, "class", [*names, "all images"])
     return table
