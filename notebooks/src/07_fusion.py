@@ -320,7 +320,7 @@ plots.histograms(
 
 # %%
 if REAL:
-    from workshop_lib.data.read.bigearthnet import bigearthnet
+    from workshop_lib.data.read.bigearthnet_patches import bigearthnet
 
     real = bigearthnet(*REAL, bands=scenes.bands, size=60)
     both = torch.cat([real.images, real.modalities["s1"]], dim=1)

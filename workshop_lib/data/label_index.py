@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from workshop_lib.data.catalog import DatasetInfo
 from workshop_lib.data.download import resolve
-from workshop_lib.data.read.bigearthnet import CLASSES_19, multi_hot
+from workshop_lib.data.read.bigearthnet_patches import CLASSES_19, multi_hot
 from workshop_lib.data.read.index import index_images
 from workshop_lib.data.read.landcover import TEST_TILES, TRAIN_TILES
 from workshop_lib.data.scenes import Scenes

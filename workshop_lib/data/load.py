@@ -10,8 +10,8 @@ from workshop_lib.config import Config
 from workshop_lib.data.catalog import DatasetInfo, datasets
 from workshop_lib.data.download import resolve
 from workshop_lib.data.mini_eo import CLASSES, DEFAULT_BANDS, DEFAULT_SEED, mini_eo
-from workshop_lib.data.read.ben_ge import ben_ge, is_ben_ge
-from workshop_lib.data.read.bigearthnet import S2_BANDS
+from workshop_lib.data.read.ben_ge_patches import ben_ge, is_ben_ge
+from workshop_lib.data.read.bigearthnet_patches import S2_BANDS
 from workshop_lib.data.read.geotiff import geotiffs, is_multiband
 from workshop_lib.data.read.images import PictureReader, read_images
 from workshop_lib.data.read.index import ImageIndex, index_images

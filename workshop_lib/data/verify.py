@@ -18,7 +18,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from workshop_lib.data.catalog import DatasetInfo
-from workshop_lib.data.read.bigearthnet import S1_BANDS, S2_BANDS
+from workshop_lib.data.read.bigearthnet_patches import S1_BANDS, S2_BANDS
 from workshop_lib.data.read.geotiff import open_raster
 from workshop_lib.data.read.index import index_images
 from workshop_lib.data.read.landcover import (

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from workshop_lib.data.read.bigearthnet import S1_BANDS, S2_BANDS
+from workshop_lib.data.read.bigearthnet_patches import S1_BANDS, S2_BANDS
 from workshop_lib.data.read.landcover import TILE_COLOURS
 
 SAMPLE = Path(__file__).parents[4] / "shared/data/bigearthnet_s1s2_sample"

@@ -9,7 +9,7 @@ import torch
 
 from tests.data.read.files import SAMPLE, write_map, write_patch, write_sample
 from workshop_lib.data.dataset import sensors_of
-from workshop_lib.data.read.bigearthnet import (
+from workshop_lib.data.read.bigearthnet_patches import (
     CLASSES_19,
     CLASSES_43,
     S1_BANDS,

@@ -46,7 +46,7 @@ from PIL import Image
 from torch import Tensor
 
 from workshop_lib.data.metadata import KOPPEN, season_of
-from workshop_lib.data.read.bigearthnet import (
+from workshop_lib.data.read.bigearthnet_patches import (
     CLASSES_19,
     S1_BANDS,
     S2_BANDS,
