@@ -137,7 +137,7 @@ def consistency(
 
 
 def check_gradients(attempt: Attempt, case: str, given: Case, weak: str) -> None:
-    """The value is right; check that every view but the weak one is learnt from."""
+    """Check that every view but the weak one is learnt from, on one case."""
     names = attempt.call.partition("(")[2].rstrip(")").split(", ")
     args = {
         name: arg.clone().requires_grad_() if name.startswith("logits") else arg
