@@ -88,14 +88,6 @@ def _flip_and_crop(size: int) -> list[Transform]:
     return [T.RandomHorizontalFlip(), crop]
 
 
-def _weak(size: int) -> Transform:
-    return T.Compose(_flip_and_crop(size))
-
-
-def _strong(size: int) -> Transform:
-    return T.Compose([*_flip_and_crop(size), RandAugmentPillow()])
-
-
 def _contrastive(size: int) -> Transform:
     jitter = T.ColorJitter(0.4, 0.4, 0.4, 0.1)
     return T.Compose(
@@ -110,8 +102,8 @@ def _contrastive(size: int) -> Transform:
 
 # The names of our own policies -> what makes the transform for a side in pixels.
 POLICIES: dict[str, Callable[[int], Transform]] = {
-    "weak": _weak,
-    "strong": _strong,
+    "weak": lambda size: T.Compose(_flip_and_crop(size)),
+    "strong": lambda size: T.Compose([*_flip_and_crop(size), RandAugmentPillow()]),
     "contrastive": _contrastive,
 }
 

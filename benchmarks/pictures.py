@@ -59,9 +59,7 @@ def main() -> None:
         sys.exit(f"{BENCH} is missing: run `make bench` first.")
     scenes = mini_eo()
     drawn = {
-        "mini_eo.png": class_samples(
-            scenes.images, scenes.labels, scenes.class_names, scenes.bands
-        ),
+        "mini_eo.png": class_samples(scenes),
         "mini_eo_modalities.png": modality_samples(scenes, COVERS),
         "ladder.svg": ladder_of_seeds(),
     }

@@ -1,4 +1,4 @@
-"""What can be tested of access: contrast, colour vision, letters, white ground.
+"""What can be tested of access: contrast, colour vision, letters.
 
 Alt text, the order of headings and letters in the decks' figures are tested with the
 notebooks and the decks; that widgets work from the keyboard, and the contrast of pages,
@@ -9,12 +9,10 @@ import itertools
 import re
 from pathlib import Path
 
-import matplotlib.style
 import numpy as np
 import pytest
-from PIL import Image
 
-from workshop_lib.plots.style import INK, PALETTE, line_style, new_axes
+from workshop_lib.plots.style import INK, PALETTE, line_style
 
 ROOT = Path(__file__).parents[2]
 THEME = (ROOT / "slides" / "theme.css").read_text(encoding="utf-8")
@@ -94,17 +92,6 @@ def test_colour_is_never_alone():
     assert len({style["marker"] for style in styles}) == len(PALETTE)
     # The first four lines can be told apart as plain lines too
     assert len({str(style["linestyle"]) for style in styles[:4]}) == 4
-
-
-def test_a_picture_is_white_in_a_dark_session(tmp_path):
-    with matplotlib.style.context("dark_background"):
-        figure, axes = new_axes()
-        axes.plot([0, 1])
-        picture, _ = figure._repr_png_()
-    path = tmp_path / "figure.png"
-    path.write_bytes(picture)
-    pixels = np.asarray(Image.open(path).convert("RGB"))
-    assert (pixels[[0, 0, -1, -1], [0, -1, 0, -1]] == 255).all()
 
 
 def test_letters_in_the_decks_carry_to_the_back_of_a_room():
