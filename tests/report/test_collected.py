@@ -92,11 +92,7 @@ def test_every_kind_of_head_gets_its_page(kind: str, tmp_path: Path) -> None:
 def test_runs_that_cannot_be_compared_are_refused(tmp_path: Path) -> None:
     scenes = tiny()
     split = parts(scenes)
-    settings: list[dict[str, Any]] = [
-        {},
-        {"heads": ("elevation",)},
-        {},
-    ]
+    settings: list[dict[str, Any]] = [{}, {"heads": ("elevation",)}, {}]
     turned = Split(split.labeled, split.unlabeled, split.test, split.val, seed=0)
     runs = []
     for i, (changes, own) in enumerate(

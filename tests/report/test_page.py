@@ -96,11 +96,7 @@ def data() -> ReportData:
     ]
     finding = Finding("overlap", "error", "1 image in val and test: a.png")
     return sample_report(
-        results,
-        TRUTH,
-        CLASSES,
-        title=f"Report {NASTY}",
-        audit=Audit((finding,), {}),
+        results, TRUTH, CLASSES, title=f"Report {NASTY}", audit=Audit((finding,), {})
     )
 
 

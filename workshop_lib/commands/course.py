@@ -81,9 +81,7 @@ def leaderboard(
 
 
 def notebooks(
-    folder: Path = Path("notebooks"),
-    check: bool = False,
-    overwrite: bool = False,
+    folder: Path = Path("notebooks"), check: bool = False, overwrite: bool = False
 ) -> int:
     """Build the learner's notebooks and those with solutions from FOLDER/src.
 

@@ -66,7 +66,7 @@ CONTROLS = {
         "fixmatch",
         {"labeled_view": "weak", "threshold": 0.95, "alignment": False},
         {},
-    ),
+    )
 }
 
 
