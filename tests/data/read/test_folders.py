@@ -12,6 +12,7 @@ from PIL import Image
 
 from workshop_lib.data.read import images as reading
 from workshop_lib.data.read.images import decode_images
+from workshop_lib.data.read.index import find_images
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError
 
@@ -66,7 +67,7 @@ def test_names_with_spaces_and_accents_in_one_form(tmp_path):
     assert found.names[-1] == "Île de forêt/été 1.PNG"
 
 
-def test_what_is_hidden_or_no_image_is_left_out(tmp_path):
+def test_what_is_hidden_or_no_image_is_left_out(tmp_path, capsys):
     root = tmp_path / "d"
     two_classes(root)
     for name in (".ipynb_checkpoints", ".git", "__MACOSX"):
@@ -78,6 +79,20 @@ def test_what_is_hidden_or_no_image_is_left_out(tmp_path):
     (root / "Forest" / "folder.png").mkdir()
     picture().save(root / "overview.png")
     assert Scenes.from_folder(root).names == ("Forest/a.png", "River/b.png")
+    said = capsys.readouterr().out
+    assert "2 left out, no images by their ending: Forest/Thumbs.db, Fo" in said
+    found = [path.relative_to(root).as_posix() for path in find_images(root)]
+    assert found == ["overview.png", "Forest/a.png", "River/b.png"]
+    assert "2 left out" in capsys.readouterr().out
+
+
+def test_names_that_differ_only_in_the_form_of_an_accent_are_told(tmp_path):
+    two_classes(tmp_path)
+    for form in ("NFC", "NFD"):
+        name = unicodedata.normalize(form, "été.png")
+        picture().save(tmp_path / "Forest" / name)
+    with pytest.raises(WorkshopError, match="Forest/été.png: 2 names that differ"):
+        Scenes.from_folder(tmp_path)
 
 
 @pytest.mark.parametrize(

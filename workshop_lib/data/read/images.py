@@ -206,7 +206,7 @@ def read_images(
         tuple(index.class_names[label] for label in present),
         tuple(index.entries[i].name for i in found["kept"]),
         found["metadata"],
-        "\n".join([found["note"]] * bool(found["note"]) + left_out),
+        "\n".join(filter(None, [index.note, found["note"], *left_out])),
     )
 
 

@@ -5,9 +5,9 @@ may be wrapped in others, and a zip archive is listed as if it were unpacked: na
 start at the class, `Forest/a.png`. A folder called `unlabeled` or `unlabelled` beside
 the class folders is no class: its images take part in training without a label (-1).
 
-Names that begin with a dot, `__MACOSX`, and files that are no images by their ending
-are left out. Classes and images are sorted by name (Unicode NFC). All this is the same
-on every operating system.
+Names that begin with a dot and `__MACOSX` are left out, and so are, said in one line,
+files that are no images by their ending. Classes and images are sorted by name (Unicode
+NFC). All this is the same on every operating system.
 """
 
 __all__ = ["ImageEntry", "ImageIndex", "find_images", "index_files", "index_images"]
@@ -58,6 +58,7 @@ class ImageIndex:
         class_names: K names.
         problems: a line for each thing that is wrong already.
         open: opens the `place` of an entry.
+        note: what was left out, in one line; empty if nothing was.
     """
 
     where: str
@@ -66,6 +67,7 @@ class ImageIndex:
     class_names: tuple[str, ...]
     problems: tuple[str, ...] = ()
     open: Callable[[Any], BinaryIO] = _open_path
+    note: str = ""
 
 
 def index_images(path: Path | str, endings: Sequence[str] = ENDINGS) -> ImageIndex:
@@ -125,22 +127,30 @@ def _index_tree(
     labels: list[int] = []
     class_names: list[str] = []
     problems: list[str] = []
+    others: list[str] = []
     classes = {_nfc(at.name): at for at in tree if at.parent == root != at}
     for name in sorted(classes):
         label = UNKNOWN if _is_unlabeled(name) else len(class_names)
         if label != UNKNOWN:
             class_names.append(name)
-        images = [
-            file._replace(name=f"{name}/{_nfc(file.name)}")
-            for file in tree[classes[name]]
-            if _is_image(file, endings)
-        ]
-        entries += sorted(images, key=lambda image: image.name)
+        files = [f._replace(name=f"{name}/{_nfc(f.name)}") for f in tree[classes[name]]]
+        files.sort(key=lambda file: file.name)
+        images = [file for file in files if _is_image(file, endings)]
+        others += [file.name for file in files if not _is_image(file, endings)]
+        entries += images
         labels += [label] * len(images)
         if not images:
             problems.append(f"{name}/: no images in it ({', '.join(endings)})")
-    names = tuple(class_names)
-    return ImageIndex(where, entries, labels, names, tuple(problems), open)
+    for name, count in Counter(entry.name for entry in entries).items():
+        if count > 1:
+            problems.append(f"{name}: {count} names that differ in an accent's form")
+    about = tuple(class_names), tuple(problems), open, _left_out(others)
+    return ImageIndex(where, entries, labels, *about)
+
+
+def _left_out(names: Sequence[str]) -> str:
+    note = f"{len(names)} left out, no images by their ending: {listed(names, 3)}"
+    return note if names else ""
 
 
 def _class_root(where: str, tree: Tree, endings: Sequence[str]) -> PurePosixPath:
@@ -175,10 +185,12 @@ def find_images(folder: Path | str) -> list[Path]:
         WorkshopError: no such folder, or no image in it.
     """
     tree = _walk(Path(folder), levels=100)
-    files = (sorted(tree[inside]) for inside in sorted(tree))
-    found = [Path(f.place) for some in files for f in some if _is_image(f, ENDINGS)]
+    files = [file for inside in sorted(tree) for file in sorted(tree[inside])]
+    found = [Path(file.place) for file in files if _is_image(file, ENDINGS)]
     if not found:
         raise WorkshopError(f"{folder}: no images in it ({', '.join(ENDINGS)}).")
+    if note := _left_out([f.name for f in files if not _is_image(f, ENDINGS)]):
+        print(f"{folder}: {note}")
     return found
 
 
@@ -201,11 +213,8 @@ def _walk(root: Path, levels: int = _LEVELS) -> Tree:
         inside = PurePosixPath(Path(path).relative_to(root).as_posix())
         deep = len(inside.parts) >= levels
         folders[:] = [] if deep else [name for name in folders if is_visible(name)]
-        places = [os.path.join(path, name) for name in files if is_visible(name)]
-        tree[inside] = [
-            ImageEntry(os.path.basename(place), place, file_state(place))
-            for place in places
-        ]
+        places = ((n, os.path.join(path, n)) for n in files if is_visible(n))
+        tree[inside] = [ImageEntry(n, place, file_state(place)) for n, place in places]
     return tree
 
 
@@ -213,9 +222,8 @@ def _index_names(file: Path) -> ImageIndex:
     """List the images of a names file, `path label` on each line, by name.
 
     The label is the last word of a line; all before it is the path, which may hold
-    spaces and is relative to the folder of the file. Labels are class names ("Forest"),
-    or numbers ("3"), which are then the names of the classes; -1 is not known. The
-    order of the lines does not matter.
+    spaces and is relative to the folder of the file. Labels are names ("Forest") or
+    numbers ("3"); -1 is not known. The order of the lines does not matter.
     """
     rows, problems = [], []
     for number, line in enumerate(_lines(file), start=1):
@@ -231,8 +239,7 @@ def _index_names(file: Path) -> ImageIndex:
             f" {len(classes)} labels. Expected at least two labels, as in"
             " 'images/a b.jpg Forest'." + "".join(f"\n  {p}" for p in problems[:5])
         )
-    # "2" before "10", and numbers before words
-    numbers = sorted((one for one in classes if one.isdecimal()), key=int)
+    numbers = sorted(filter(str.isdecimal, classes), key=int)  # "2" before "10"
     class_names = (*numbers, *sorted(classes - set(numbers)))
     entries: dict[str, ImageEntry] = {}
     labels: dict[str, int] = {}
@@ -285,7 +292,7 @@ def file_state(place: str) -> tuple[int, ...]:
     """Return size, time of content and time of change; -1 for a dangling link."""
     try:
         stat = os.stat(place)
-    except OSError:  # decoding will report it
-        return (-1, -1, -1)
+    except OSError:
+        return (-1, -1, -1)  # decoding will report it
     # The third changes too where a copy keeps the time of the original.
     return (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
