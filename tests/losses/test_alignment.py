@@ -104,20 +104,3 @@ def test_a_memory_that_is_not_full_is_not_asked() -> None:
         memory.push(z[:1], probs[:1])
     smoothed = memory.smooth(probs, z)
     assert not torch.equal(smoothed, probs) and not smoothed.requires_grad
-
-
-def test_a_zero_embedding_recalls_the_mean() -> None:
-    memory = PseudoLabelMemory(3, 2, 2).double()
-    memory.push(unit(3, 2, 0), probabilities(3, 2, 1))
-    probs = torch.tensor([[0.5, 0.5]]).double()
-    smoothed = memory.smooth(probs, torch.zeros(1, 2).double(), weight=0.0)
-    torch.testing.assert_close(smoothed[0], memory.probs.mean(0))
-
-
-def test_similarities_keep_float32_under_autocast() -> None:
-    memory = PseudoLabelMemory(8, 16, 3)
-    memory.push(unit(8, 16, 0), probabilities(8, 3, 1))
-    z, probs = unit(4, 16, 2).float(), probabilities(4, 3, 3).float()
-    plain = memory.smooth(probs, z)
-    with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(memory.smooth(probs, z), plain)

@@ -6,6 +6,7 @@ remembers what the method remembers, and returns the terms of the loss and the m
 
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -353,49 +354,25 @@ def slow_ccssl(threshold: float) -> Slow:
 
 def makers() -> Iterator[tuple[str, Callable[[], Slow], dict[str, object]]]:
     """Name of a method, its loop with fresh memory, and its hyperparameters."""
-    weight = {"lambda_u": 3.0}
+    three = {"lambda_u": 3.0}
+    graph = {"graph_threshold": 0.5, "graph_temperature": 0.3, "lambda_c": 2.0}
+    memory = {"queue_batches": 2, "alignment_batches": 2, "memory_weight": 0.8}
+    contrast = {"ood_threshold": 0.5, "contrast_temperature": 0.2, "lambda_c": 2.0}
     for t in (0.0, 0.6, 1.0):  # all, some, none confident
-        sharp = {"threshold": t, "temperature": 0.7}
-        yield "fixmatch", lambda t=t: slow_fixmatch(t, False), {**weight, **sharp}
-        aligned = {"alignment": True, "momentum": 0.6}
-        yield "fixmatch", lambda t=t: slow_fixmatch(t, True), weight | sharp | aligned
-        yield "uda", lambda t=t: slow_uda(t), {**weight, "threshold": t}
-        yield (
-            "defixmatch",
-            lambda t=t: slow_defixmatch(t),
-            {
-                "threshold": t,
-                "lambda_u": 0.3,
-            },
-        )
-        yield (
-            "pseudo_label",
-            lambda t=t: slow_pseudo_label(t),
-            {
-                **weight,
-                "threshold": t,
-            },
-        )
-        graph = {"graph_threshold": 0.5, "graph_temperature": 0.3, "lambda_c": 2.0}
-        memory = {"queue_batches": 2, "alignment_batches": 2, "memory_weight": 0.8}
-        yield (
-            "comatch",
-            lambda t=t: slow_comatch(t),
-            {
-                **{"threshold": t, **weight},
-                **graph,
-                **memory,
-            },
-        )
-        contrast = {"ood_threshold": 0.5, "contrast_temperature": 0.2, "lambda_c": 2.0}
-        yield "ccssl", lambda t=t: slow_ccssl(t), {**weight, "threshold": t} | contrast
+        some = {**three, "threshold": t}
+        fix, aligned = partial(slow_fixmatch, t), {"alignment": True, "momentum": 0.6}
+        yield "fixmatch", partial(fix, False), some | {"temperature": 0.7}
+        yield "fixmatch", partial(fix, True), some | {"temperature": 0.7} | aligned
+        yield "uda", partial(slow_uda, t), some
+        yield "defixmatch", partial(slow_defixmatch, t), some | {"lambda_u": 0.3}
+        yield "pseudo_label", partial(slow_pseudo_label, t), some
+        yield "comatch", partial(slow_comatch, t), some | graph | memory
+        yield "ccssl", partial(slow_ccssl, t), some | contrast
     for on in (False, True):
-        flex = {"threshold": 0.8, "warm_up": on, **weight}
-        yield "flexmatch", lambda on=on: slow_flexmatch(on), flex
-        free = {"momentum": 0.3, "lambda_e": 0.1, "clip": on, **weight}
-        yield "freematch", lambda on=on: slow_freematch(on), free
-    soft = {"momentum": 0.6, "n_sigma": 1.5, "alignment": False, **weight}
-    yield "softmatch", slow_softmatch, soft
-    ada = {"momentum": 0.7, "threshold": 0.8, **weight}
-    yield "adamatch", slow_adamatch, ada
+        flex, free = {"threshold": 0.8}, {"momentum": 0.3, "lambda_e": 0.1}
+        yield "flexmatch", partial(slow_flexmatch, on), three | flex | {"warm_up": on}
+        yield "freematch", partial(slow_freematch, on), three | free | {"clip": on}
+    soft = {"momentum": 0.6, "n_sigma": 1.5, "alignment": False}
+    yield "softmatch", slow_softmatch, three | soft
+    yield "adamatch", slow_adamatch, three | {"momentum": 0.7, "threshold": 0.8}
     yield "mean_teacher", lambda: slow_mean_teacher, {"lambda_u": 7.0}

@@ -105,6 +105,11 @@ def replay(
             near.same(read().to(near.dtype), at(key), key)
 
 
+def options(data: Golden, **theirs: str) -> dict[str, Any]:
+    """Read hyperparameters that the implementation calls by other names."""
+    return {ours: data[name].item() for ours, name in theirs.items()}
+
+
 def scene(data: Golden, projection: int = 0) -> Given:
     return Given(projection, scene=Categorical(1, int(data["K"])))
 
@@ -130,11 +135,8 @@ def test_fixmatch(case: int, near: Near) -> None:
 @pytest.mark.parametrize("case", ["a", "b"])
 def test_flexmatch(case: str, near: Near) -> None:
     data = load(f"flexmatch_{case}")
-    method = FlexMatch(
-        threshold=float(data["p_cutoff"]),
-        warm_up=bool(data["thresh_warmup"]),
-        lambda_u=float(data["lambda_u"]),
-    )
+    names = {"threshold": "p_cutoff", "warm_up": "thresh_warmup"}
+    method = FlexMatch(**options(data, lambda_u="lambda_u", **names))
     ready(method, scene(data), images=int(data["ulb_dest_len"]))
     curriculum = method.curriculum["scene"]
     states = {
@@ -147,14 +149,9 @@ def test_flexmatch(case: str, near: Near) -> None:
 @pytest.mark.parametrize("case", ["a", "b", "c", "d"])
 def test_freematch(case: str, near: Near) -> None:
     data = load(f"freematch_{case}")
-    method = FreeMatch(
-        momentum=float(data["ema_p"]),
-        quantile=bool(data["use_quantile"]),
-        clip=bool(data["clip_thresh"]),
-        lambda_u=float(data["lambda_u"]),
-        lambda_e=float(data["lambda_e"]),
-    )
-    ready(method, scene(data))
+    names = {"momentum": "ema_p", "quantile": "use_quantile", "clip": "clip_thresh"}
+    weights = {"lambda_u": "lambda_u", "lambda_e": "lambda_e"}
+    method = ready(FreeMatch(**options(data, **names, **weights)), scene(data))
     adaptive = method.adaptive["scene"]
     states = {
         "p_model": lambda: adaptive.probs,
@@ -169,21 +166,15 @@ def test_freematch(case: str, near: Near) -> None:
 )
 def test_softmatch(case: str, near: Near) -> None:
     data = load(f"softmatch_{case}")
-    method = SoftMatch(
-        alignment=case.startswith("distalign"),
-        momentum=float(data["ema_p"]),
-        n_sigma=float(data["n_sigma"]),
-        lambda_u=float(data["lambda_u"]),
-    )
+    names = {"momentum": "ema_p", "n_sigma": "n_sigma", "lambda_u": "lambda_u"}
+    method = SoftMatch(alignment="distalign" in case, **options(data, **names))
     ready(method, scene(data))
     weigh = method.weigh["scene"]
     states = {"mu": lambda: weigh.mean, "var": lambda: weigh.variance}
     if method.alignment:
         if not data["dist_uniform"]:  # then the target follows the labelled images
-            momentum = float(data["ema_p"])
-            method.align = alignments(
-                scene(data), momentum, target="labeled", start="first batch"
-            )
+            how = {"target": "labeled", "start": "first batch"}
+            method.align = alignments(scene(data), method.momentum, **how)
         states["p_model"] = lambda: method.align["scene"].average
         states["p_target"] = lambda: method.align["scene"].wanted
     replay(data, near, method, scene(data), states)
@@ -192,12 +183,8 @@ def test_softmatch(case: str, near: Near) -> None:
 @pytest.mark.parametrize("case", ["a", "b"])
 def test_adamatch(case: str, near: Near) -> None:
     data = load(f"adamatch_{case}")
-    method = AdaMatch(
-        threshold=float(data["p_cutoff"]),
-        momentum=float(data["ema_p"]),
-        lambda_u=float(data["lambda_u"]),
-    )
-    ready(method, scene(data))
+    names = {"threshold": "p_cutoff", "momentum": "ema_p", "lambda_u": "lambda_u"}
+    method = ready(AdaMatch(**options(data, **names)), scene(data))
     align = method.align["scene"]
     states = {
         "p_model": lambda: align.average,

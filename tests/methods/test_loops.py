@@ -22,11 +22,7 @@ IDS = [f"{name}-{k}" for k, (name, *_) in enumerate(makers())]
 
 
 @pytest.mark.parametrize(("B", "mu", "K"), SIZES)
-@pytest.mark.parametrize(
-    ("name", "make", "options"),
-    list(makers()),
-    ids=IDS,
-)
+@pytest.mark.parametrize(("name", "make", "options"), list(makers()), ids=IDS)
 def test_terms_mask_and_gradient_are_those_of_a_loop(
     name: str,
     make: Callable[[], Slow],

@@ -83,28 +83,6 @@ def test_the_order_of_images_changes_nothing(name: str) -> None:
         torch.testing.assert_close(one, two)
 
 
-def watched(batch: Batch) -> tuple[Batch, list[Tensor]]:
-    """Let all views take gradient; returns them, labelled ones first."""
-    samples = [*batch.labeled, *batch.views]
-    leaves = [sample["s2"].clone().requires_grad_() for sample in samples]
-    made = [{"s2": leaf} for leaf in leaves]
-    n = len(batch.labeled)
-    return replace(batch, labeled=tuple(made[:n]), views=tuple(made[n:])), leaves
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_every_view_learns_but_the_weak_one(name: str) -> None:
-    for joint in (False, True) if name in JOINT else (False,):
-        method, model = prepared(name, norm=False, threshold=0.0, joint_forward=joint)
-        batch, leaves = watched(batch_for(method, model))
-        total(method, model, batch).backward()
-        asks = method.views and name != "pseudo_label"  # which learns from what it asks
-        weak = len(method.labeled_views) if asks else None
-        for k, leaf in enumerate(leaves):
-            learns = leaf.grad is not None and bool(leaf.grad.any())
-            assert learns == (k != weak), k
-
-
 @pytest.mark.parametrize("name", JOINT)
 def test_forwards_agree_where_batch_statistics_play_no_part(name: str) -> None:
     (one, model), (other, _) = prepared(name), prepared(name, joint_forward=True)

@@ -20,11 +20,7 @@ MAP_ENCODERS = [
     *("unet-4", "unet-resnet18", "unet-small_cnn", "unet-efficientnet_b0"),
     *("fcn-resnet18", "fcn-resnet18:8,16", "fcn-wrn-10-1", "fcn-efficientnet_lite0"),
 ]
-HEADS = {
-    **SCENE,
-    "tags": HeadSpec("multilabel", 4),
-    "height": HeadSpec("regression"),
-}
+HEADS = {**SCENE, "tags": HeadSpec("multilabel", 4), "height": HeadSpec("regression")}
 
 
 def make_fake(model: Model, device: str) -> Model:

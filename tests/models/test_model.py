@@ -19,11 +19,7 @@ from workshop_lib.models.model import (
 )
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-HEADS = {
-    **SCENE,
-    "tags": HeadSpec("multilabel", 4),
-    "height": HeadSpec("regression"),
-}
+HEADS = {**SCENE, "tags": HeadSpec("multilabel", 4), "height": HeadSpec("regression")}
 EACH = pytest.mark.parametrize("fusion", FUSIONS)
 
 

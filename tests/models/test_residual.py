@@ -5,10 +5,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from tests.models.common import count, images, single
+from tests.models.common import count, images
 from workshop_lib.errors import WorkshopError
 from workshop_lib.models import FCN, PlainNet, ResNetCIFAR
-from workshop_lib.models.residual import RESNETS, gradient_norms, resnet
+from workshop_lib.models.residual import gradient_norms
 
 
 @pytest.mark.parametrize("depth", [8, 20, 56])
@@ -56,32 +56,8 @@ def test_without_norm_the_gradient_fades_in_the_plain_network_only():
     assert fading[PlainNet] < 1e-3 * fading[ResNetCIFAR]
 
 
-def test_gradient_norms_of_a_model_by_name():
-    model = single("plain-8")
-    norms = gradient_norms(
-        model, {"rgb": images(2, 3, 8, 8)}, lambda out: out["scene"].square().sum()
-    )
-    assert len(norms) == 7 and all(n > 0 for n in norms)
-
-
 def test_other_depths_are_refused_in_words():
     with pytest.raises(WorkshopError, match="6n"):
         PlainNet(21, num_classes=2)
     with pytest.raises(WorkshopError, match="resnet18"):
         FCN("resnet19", num_classes=2)
-
-
-@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
-def test_a_resnet_has_torchvisions_names_and_numbers(name):
-    from torchvision import models
-
-    assert name in RESNETS
-    theirs = getattr(models, name)(weights=None).eval()
-    ours = resnet(3, name).eval()
-    weights = {k.split(".", 1)[1]: k for k in ours.stages.state_dict()}
-    state = {weights[k]: v for k, v in theirs.state_dict().items() if k[:2] != "fc"}
-    ours.stages.load_state_dict(state)
-    theirs.fc = nn.Identity()
-    x = images(2, 3, 64, 80)
-    found = ours(x)[-1].mean((2, 3))
-    torch.testing.assert_close(found, theirs(x), rtol=1e-4, atol=1e-4)

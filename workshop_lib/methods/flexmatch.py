@@ -128,15 +128,10 @@ class FlexMatch(ConsistencyMethod):
 
     def setup(self, model: nn.Module, size: TrainingSize) -> None:
         """Make the memory of one entry per image, for every head with classes."""
+        images = size.num_images, size.num_unlabeled
+        how = self.threshold, self.warm_up
         self.curriculum = per_head(
-            model,
-            lambda head: CurriculumThreshold(
-                head.class_shape,
-                size.num_images,
-                size.num_unlabeled,
-                self.threshold,
-                self.warm_up,
-            ),
+            model, lambda head: CurriculumThreshold(head.class_shape, *images, *how)
         )
 
     def select(self, guess: Guess) -> Tensor:

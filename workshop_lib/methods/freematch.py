@@ -139,11 +139,9 @@ class FreeMatch(ConsistencyMethod):
 
     def setup(self, model: nn.Module, size: TrainingSize) -> None:
         """Start a threshold for every head with classes."""
+        how = self.momentum, self.quantile, self.clip
         self.adaptive = per_head(
-            model,
-            lambda head: SelfAdaptiveThreshold(
-                head.class_shape, self.momentum, self.quantile, self.clip
-            ),
+            model, lambda head: SelfAdaptiveThreshold(head.class_shape, *how)
         )
 
     def select(self, guess: Guess) -> Tensor:

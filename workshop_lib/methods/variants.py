@@ -154,11 +154,9 @@ class SoftMatch(ConsistencyMethod):
         """Start a weight, and an alignment if asked for, per head with classes."""
         if self.alignment:
             self.align = alignments(model, self.momentum, start="first batch")
+        how = self.momentum, self.n_sigma
         self.weigh = per_head(
-            model,
-            lambda head: GaussianWeight(
-                head.class_shape[0], self.momentum, self.n_sigma
-            ),
+            model, lambda head: GaussianWeight(head.class_shape[0], *how)
         )
 
     def select(self, guess: Guess) -> Tensor:
