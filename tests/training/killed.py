@@ -30,11 +30,9 @@ from pathlib import Path
 import torch
 import torch._dynamo  # which the first step of an optimiser would import in each child
 
-from tests.training.tiny import parts, short, tiny
+from tests.training.tiny import compare, parts, short, tiny
 from workshop_lib.config import Config
-from workshop_lib.training.checkpoint import load_checkpoint
 from workshop_lib.training.loop import train
-from workshop_lib.training.pseudo_labels import PseudoMaps
 from workshop_lib.training.trainer import Trainer
 
 SHORT = short(steps=30, eval_every=2, mu=1, warmup_steps=2)
@@ -106,44 +104,6 @@ def wait(child: int) -> None:
     _, status = os.waitpid(child, 0)
     if status:
         raise SystemExit(f"a training ended with status {status}")
-
-
-def differences(a: object, b: object, name: str = "") -> list[str]:
-    """Name everything in two checkpoints that is not the same to the last bit."""
-    if isinstance(a, dict) and isinstance(b, dict):
-        keys = sorted({*a, *b} - {"seconds"}, key=str)
-        found = [differences(a.get(k), b.get(k), f"{name}.{k}") for k in keys]
-        return [each for one in found for each in one]
-    if isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
-        return differences(dict(enumerate(a)), dict(enumerate(b)), name)
-    if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor):
-        same = a.dtype == b.dtype and torch.equal(a, b)
-    else:
-        same = a == b or (a != a and b != b)  # NaN is like NaN here
-    return [] if same else [name]
-
-
-def compare(whole: Path, killed: Path) -> list[str]:
-    """Compare two folders of runs: checkpoints, log without seconds, pseudo-labels."""
-    found = []
-    for name in ("last.pt", "previous.pt", "best.pt"):
-        ours, theirs = (load_checkpoint(folder / name) for folder in (whole, killed))
-        found += differences(ours, theirs, name)
-    logs = []
-    for folder in (whole, killed):
-        header, *rows = (folder / "log.csv").read_text().splitlines()
-        column = header.split(",").index("seconds")
-        cells = [row.split(",") for row in rows]
-        logs.append([row[:column] + row[column + 1 :] for row in cells])
-    found += [] if logs[0] == logs[1] else ["log.csv"]
-    tables = [folder / "pseudo_labels.csv" for folder in (whole, killed)]
-    texts = [path.read_bytes() if path.exists() else b"" for path in tables]
-    found += [] if texts[0] == texts[1] else ["pseudo_labels.csv"]
-    maps = [folder / "pseudo_maps.npz" for folder in (whole, killed)]
-    if maps[0].exists() or maps[1].exists():
-        ours, theirs = (vars(PseudoMaps.load(path)) for path in maps)
-        found += differences(ours, theirs, "pseudo_maps.npz")
-    return found + [path.name for path in killed.glob(".*.tmp")]
 
 
 def torment(

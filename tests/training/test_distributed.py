@@ -175,17 +175,6 @@ def test_two_ranks_that_save_memory_train_the_same(tmp_path, start):
 
 @needs_gloo
 @pytest.mark.slow
-def test_two_ranks_train_in_micro_batches(tmp_path, start):
-    """To the end; the numbers are others, for batch norm sees other groups."""
-    knobs = '{"micro_batch": 4}'
-    finish(start(2, *SCRIPT, tmp_path, 6, "ccssl", KNOBS=knobs))
-    log = pd.read_csv(tmp_path / "ccssl" / "log.csv")
-    assert steps_in(tmp_path / "ccssl") == 6
-    assert log["loss"].notna().all() and log["loss"].iloc[-1] < 20
-
-
-@needs_gloo
-@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals of this kind are not for Windows")
 def test_a_signal_to_one_rank_stops_all_and_they_go_on_as_if_nothing_was(
     tmp_path, start

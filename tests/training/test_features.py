@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.training.tiny import compare, quietly, until_first_validation
 from workshop_lib.augment import BandNormalize, FeatureViewMaker, Normalize
 from workshop_lib.config import Config
 from workshop_lib.data.scenes import Scenes
@@ -15,7 +16,6 @@ from workshop_lib.methods import METHODS
 from workshop_lib.presets import preset_method
 from workshop_lib.training import features
 from workshop_lib.training.features import open_features
-from workshop_lib.training.loop import train
 from workshop_lib.training.step import Precision
 from workshop_lib.training.trainer import Trainer
 
@@ -137,7 +137,7 @@ def test_a_draw_gives_each_image_one_of_its_own_stored_views(scenes, looks):
 def test_a_head_learns_on_features(scenes, looks, method, encoder, tmp_path):
     split = Split.random(scenes, labels_per_class=2, seed=0)
     config = CONFIG.replace(method=preset_method(method, "class"), encoder=encoder)
-    run = train(config, scenes, split, folder=tmp_path, verbose=False)
+    run = quietly(tmp_path, config, scenes, split)
     assert run.facts["sensors"] == {"features": 6}
     assert run.log["loss"].notna().all()
     assert len(looks) <= 1
@@ -162,18 +162,11 @@ def test_the_first_steps_learn_propagated_labels(scenes, looks, method, tmp_path
     outside = torch.ones(60, dtype=torch.bool)
     outside[pool] = False
     assert not warmup.confidence[outside].any()
-    whole = train(config, scenes, split, folder=tmp_path / "whole", verbose=False)
+    whole = quietly(tmp_path / "whole", config, scenes, split)
     assert whole.log["val_accuracy"].iloc[0] > 0.9
-
-    def stop(row):
-        raise KeyboardInterrupt
-
-    where = {"folder": tmp_path / "cut", "verbose": False}
-    with pytest.raises(KeyboardInterrupt):
-        train(config, scenes, split, on_log=stop, **where)
-    cut = train(config, scenes, split, **where)
-    drop = ["seconds"]
-    assert cut.log.drop(columns=drop).equals(whole.log.drop(columns=drop))
+    until_first_validation(tmp_path / "cut", config, scenes, split)
+    quietly(tmp_path / "cut", config, scenes, split)
+    assert compare(tmp_path / "whole", tmp_path / "cut") == []
 
 
 def test_methods_and_images_that_do_not_fit_are_refused(scenes, looks):

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from tests.training.tiny import parts, short, tiny
+from tests.training.tiny import parts, quietly, short, tiny
+from workshop_lib.config import Config
 from workshop_lib.errors import WorkshopError
 from workshop_lib.methods import METHODS, FixMatch
 from workshop_lib.training.checkpoint import load_checkpoint
-from workshop_lib.training.loop import train
 from workshop_lib.training.nan_guard import (
     EXPLODED,
     DivergenceMonitor,
@@ -29,15 +29,10 @@ SMALL = short(steps=16, eval_every=4, warmup_steps=1, threshold=0.4)
 SEVERAL = ["supervised", "mean_teacher", "fixmatch", "comatch", "ccssl"]
 
 
-@pytest.fixture
-def scenes():
-    """New ones for each test: they get broken."""
-    return tiny()
-
-
-@pytest.fixture
-def split(scenes):
-    return parts(scenes)
+def trainer_of(config: Config) -> Trainer:
+    """Make a trainer on new images: they get broken."""
+    scenes = tiny()
+    return Trainer(config, scenes, parts(scenes), CPU)
 
 
 def before_step(monkeypatch, step: int, act) -> None:
@@ -60,16 +55,14 @@ def good_weights(path) -> bool:
 @pytest.mark.parametrize("late", [False, True], ids=["at once", "late"])
 @pytest.mark.parametrize("method", SEVERAL)
 def test_images_that_become_infinite_are_told_and_spoil_no_checkpoint(
-    method, late, scenes, split, tmp_path, monkeypatch
+    method, late, tmp_path, monkeypatch
 ):
     """As `late` as on a GPU: two steps later, when a checkpoint is due."""
     before_step(monkeypatch, 10, lambda t: t.inputs.sensors["s2"].fill_(math.inf))
     if late:
         monkeypatch.setattr(DivergenceMonitor, "suspects", lambda self, step: False)
     with pytest.raises(WorkshopError) as told:
-        train(
-            SMALL.replace(method=method), scenes, split, folder=tmp_path, verbose=False
-        )
+        quietly(tmp_path, SMALL.replace(method=method))
     words = str(told.value)
     assert "became NaN or infinite in step 10 of 16" in words
     assert words.startswith("supervised")
@@ -82,15 +75,15 @@ def test_images_that_become_infinite_are_told_and_spoil_no_checkpoint(
 
 
 @pytest.mark.parametrize("method", SEVERAL)
-def test_a_learning_rate_that_is_far_too_high_is_told(method, scenes, split, tmp_path):
+def test_a_learning_rate_that_is_far_too_high_is_told(method, tmp_path):
     recipe = SMALL.replace(method=method, optimizer="sgd", lr=1e4)
     with pytest.raises(WorkshopError, match="lower lr") as told:
-        train(recipe, scenes, split, folder=tmp_path, verbose=False)
+        quietly(tmp_path, recipe)
     assert "now 10000; try 1000" in str(told.value)
     assert "No checkpoint had been written" in str(told.value)
 
 
-def test_a_term_that_is_nan_is_named_alone(scenes, split, tmp_path, monkeypatch):
+def test_a_term_that_is_nan_is_named_alone(tmp_path, monkeypatch):
     real, calls = FixMatch.losses, []
 
     def sometimes_nan(self, model, batch):
@@ -101,12 +94,10 @@ def test_a_term_that_is_nan_is_named_alone(scenes, split, tmp_path, monkeypatch)
 
     monkeypatch.setattr(FixMatch, "losses", sometimes_nan)
     with pytest.raises(WorkshopError, match="unsupervised became NaN .* in step 7 of"):
-        train(SMALL, scenes, split, folder=tmp_path, verbose=False)
+        quietly(tmp_path, SMALL)
 
 
-def test_weights_that_break_after_a_sound_loss_are_not_saved(
-    scenes, split, tmp_path, monkeypatch
-):
+def test_weights_that_break_after_a_sound_loss_are_not_saved(tmp_path, monkeypatch):
     real = Trainer.step
 
     def step(self: Trainer) -> None:
@@ -117,11 +108,11 @@ def test_weights_that_break_after_a_sound_loss_are_not_saved(
 
     monkeypatch.setattr(Trainer, "step", step)
     with pytest.raises(WorkshopError, match="after step 8 the weights"):
-        train(SMALL, scenes, split, folder=tmp_path, verbose=False)
+        quietly(tmp_path, SMALL)
     assert load_checkpoint(tmp_path / "last.pt")["step"] == 4
 
 
-def test_ctrl_c_saves_no_bad_weights(scenes, split, tmp_path, monkeypatch):
+def test_ctrl_c_saves_no_bad_weights(tmp_path, monkeypatch):
     def break_and_stop(trainer: Trainer) -> None:
         trainer.inputs.sensors["s2"].fill_(math.inf)
         signal.raise_signal(signal.SIGINT)
@@ -129,15 +120,15 @@ def test_ctrl_c_saves_no_bad_weights(scenes, split, tmp_path, monkeypatch):
     before_step(monkeypatch, 7, break_and_stop)
     monkeypatch.setattr(DivergenceMonitor, "suspects", lambda self, step: False)
     with pytest.raises(WorkshopError, match="in step 7 of 16"):
-        train(SMALL, scenes, split, folder=tmp_path, verbose=False)
+        quietly(tmp_path, SMALL)
     assert load_checkpoint(tmp_path / "last.pt")["step"] == 4
 
 
 @pytest.mark.parametrize("always", [False, True])
-def test_fp16_may_skip_a_step_but_not_every_step(always, scenes, split, tmp_path):
+def test_fp16_may_skip_a_step_but_not_every_step(always):
     """Gradients without a number: the scaler skips the step and halves the scale."""
     recipe = SMALL.replace(precision="fp16", steps=30, eval_every=30)
-    trainer = Trainer(recipe, scenes, split, CPU)
+    trainer = trainer_of(recipe)
     weight = next(trainer.model.parameters())
     handle = weight.register_hook(lambda gradient: gradient * math.inf)
     before = weight.detach().clone()
@@ -207,8 +198,8 @@ def test_the_hint_fits_the_cause(changes, losses, words):
     assert re.search(words, told), told
 
 
-def test_the_learning_rate_told_is_that_of_the_bad_step(scenes, split):
-    trainer = Trainer(SMALL.replace(warmup_steps=5), scenes, split, CPU)
+def test_the_learning_rate_told_is_that_of_the_bad_step():
+    trainer = trainer_of(SMALL.replace(warmup_steps=5))
     for step in range(1, 9):
         trainer.step()
         trainer.monitor = DivergenceMonitor(CPU)
@@ -245,27 +236,9 @@ def in_optimizer() -> bool:
     return False
 
 
-def test_readings_are_noticed():
-    values = torch.rand(4)
-    reading = [
-        lambda: values.sum().item(),
-        lambda: bool(values.sum() > 0),
-        lambda: values.tolist() and float(values[0]),
-        lambda: values[values > 0.5],
-        lambda: torch.nonzero(values),
-    ]
-    for read in reading:
-        with Readings() as readings:
-            read()
-        assert readings.found, read
-    with Readings() as readings:
-        torch.where(values > 0.5, values, 0).sum()
-    assert not readings.found
-
-
 @pytest.mark.parametrize("method", METHODS)
-def test_no_step_reads_a_number_back(method, scenes, split, monkeypatch):
-    trainer = Trainer(SMALL.replace(method=method), scenes, split, CPU)
+def test_no_step_reads_a_number_back(method, monkeypatch):
+    trainer = trainer_of(SMALL.replace(method=method))
     trainer.step()
     # Drawn before: augmentation may look at its numbers where they are, on a CPU
     batch = trainer.draw_batch()

@@ -9,21 +9,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.training.tiny import parts, short, tiny
+from tests.training.tiny import parts, quietly, short, tiny
 from workshop_lib.errors import WorkshopError
 from workshop_lib.models.heads import Categorical, MultiLabel
-from workshop_lib.training.loop import train
 from workshop_lib.training.pseudo_labels import PseudoLabelCounts
 
 CPU = torch.device("cpu")
 SMALL = short(steps=12, eval_every=4, threshold=0.0)
 SCENE = Categorical(1, 5)
-
-
-@pytest.fixture(scope="module")
-def data():
-    scenes = tiny()
-    return scenes, parts(scenes)
 
 
 def batches(seed: int, K: int, steps: int, n: int):
@@ -101,9 +94,8 @@ def test_a_saved_state_is_not_changed_afterwards() -> None:
     assert state["now"].sum() == 3
 
 
-def test_the_run_keeps_a_row_per_class_and_validation(data, tmp_path):
-    scenes, split = data
-    run = train(SMALL, scenes, split, folder=tmp_path / "run", verbose=False)
+def test_the_run_keeps_a_row_per_class_and_validation(tmp_path):
+    run = quietly(tmp_path, SMALL)
     table = run.pseudo_labels()
     assert list(table.columns) == ["step", "class", "used", "correct", "true"]
     assert len(table) == 3 * 3
@@ -145,15 +137,16 @@ def test_pixels_and_several_labels_are_counted_as_in_a_loop() -> None:
         assert table.to_numpy().tolist() == expected
 
 
-def test_the_truth_is_for_the_log_alone(data, tmp_path):
-    scenes, split = data
+def test_the_truth_is_for_the_log_alone(tmp_path):
+    scenes = tiny()
+    split = parts(scenes)
     labels = scenes.labels.clone()
     hidden = torch.tensor(sorted(set(split.unlabeled.tolist())))
     hidden = hidden[~torch.isin(hidden, split.labeled)]
     labels[hidden] = (labels[hidden] + 1) % 3  # a lie about every unlabelled image
     lied = replace(scenes, labels=labels)
-    told = train(SMALL, scenes, split, folder=tmp_path / "a", verbose=False)
-    other = train(SMALL, lied, split, folder=tmp_path / "b", verbose=False)
+    told = quietly(tmp_path / "a", SMALL)
+    other = quietly(tmp_path / "b", SMALL, lied, split)
     drop = ["pseudo_accuracy", "seconds"]
     pd.testing.assert_frame_equal(
         told.log.drop(columns=drop), other.log.drop(columns=drop), check_exact=True
@@ -161,19 +154,17 @@ def test_the_truth_is_for_the_log_alone(data, tmp_path):
     assert not told.pseudo_labels().equals(other.pseudo_labels())
 
 
-def test_no_table_without_pseudo_labels_and_none_left_from_before(data, tmp_path):
-    scenes, split = data
-    train(SMALL, scenes, split, folder=tmp_path, verbose=False)
+def test_no_table_without_pseudo_labels_and_none_left_from_before(tmp_path):
+    quietly(tmp_path, SMALL)
     assert (tmp_path / "pseudo_labels.csv").exists()
-    recipe = SMALL.replace(method="supervised")
-    run = train(recipe, scenes, split, folder=tmp_path, resume=False, verbose=False)
+    run = quietly(tmp_path, SMALL.replace(method="supervised"), resume=False)
     assert run.pseudo_labels() is None
 
 
-def test_a_class_called_na_stays_a_class_and_damage_is_told(data, tmp_path):
-    scenes, split = data
+def test_a_class_called_na_stays_a_class_and_damage_is_told(tmp_path):
+    scenes = tiny()
     named = replace(scenes, class_names=("NA", *scenes.class_names[1:]))
-    run = train(SMALL, named, split, folder=tmp_path, verbose=False)
+    run = quietly(tmp_path, SMALL, named)
     assert run.pseudo_labels()["class"].iloc[0] == "NA"
     (tmp_path / "pseudo_labels.csv").write_text("")
     with pytest.raises(WorkshopError, match=r"pseudo_labels\.csv is damaged"):

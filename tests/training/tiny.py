@@ -1,11 +1,19 @@
-"""A data set of a few small images with everything that a head can learn."""
+"""A data set of a few small images, short trainings on it, and how to compare them."""
 
+from pathlib import Path
+
+import pandas as pd
+import pytest
 import torch
 
 from workshop_lib.config import Config
 from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.presets import preset
+from workshop_lib.training.checkpoint import load_checkpoint
+from workshop_lib.training.loop import train
+from workshop_lib.training.pseudo_labels import PseudoMaps
+from workshop_lib.training.run import Run
 
 CLASSES = ("field", "forest", "water")
 
@@ -53,3 +61,57 @@ def short(**changes: object) -> Config:
     """Six steps of four images, in single precision."""
     settings = {"steps": 6, "eval_every": 3, "batch_size": 4, "mu": 2}
     return preset("ci", precision="fp32", **{**settings, **changes})
+
+
+def quietly(
+    folder: Path,
+    config: Config,
+    scenes: Scenes | None = None,
+    split: Split | None = None,
+    **more: object,
+) -> Run:
+    """Train and print nothing; on the tiny scenes if no others are given."""
+    scenes = scenes or tiny()
+    more = {"verbose": False, **more}
+    return train(config, scenes, split or parts(scenes), folder=folder, **more)
+
+
+def until_first_validation(*args: object) -> None:
+    """Train as `quietly` does, and stop right after the first checkpoint."""
+
+    def stop(row: dict[str, float]) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        quietly(*args, on_log=stop)
+
+
+def differences(a: object, b: object, name: str = "") -> list[str]:
+    """Name everything in two checkpoints that is not the same to the last bit."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        keys = sorted({*a, *b} - {"seconds"}, key=str)
+        found = [differences(a.get(k), b.get(k), f"{name}.{k}") for k in keys]
+        return [each for one in found for each in one]
+    if isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
+        return differences(dict(enumerate(a)), dict(enumerate(b)), name)
+    if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor):
+        same = a.dtype == b.dtype and torch.equal(a, b)
+    else:
+        same = a == b or (a != a and b != b)  # NaN is like NaN here
+    return [] if same else [name]
+
+
+def compare(whole: Path, killed: Path) -> list[str]:
+    """Compare two folders of runs: checkpoints, log without seconds, pseudo-labels."""
+    readers = {
+        **dict.fromkeys(("last.pt", "previous.pt", "best.pt"), load_checkpoint),
+        "log.csv": lambda path: pd.read_csv(path, dtype=str).to_dict("list"),
+        "pseudo_labels.csv": lambda path: path.read_text(),
+        "pseudo_maps.npz": lambda path: vars(PseudoMaps.load(path)),
+    }
+    found = []
+    for name, read in readers.items():
+        paths = (whole / name, killed / name)
+        ours, theirs = (read(path) if path.exists() else None for path in paths)
+        found += differences(ours, theirs, name)
+    return found + [path.name for path in killed.glob(".*.tmp")]
