@@ -83,9 +83,11 @@ def validate(
     """
     heads, training = dict(heads_of(model)), model.training
     totals: dict[str, dict[str, Tensor]] = {name: {} for name in heads}
-    features = isinstance(maker, FeatureViewMaker)
+    rows = (
+        4096 if isinstance(maker, FeatureViewMaker) else images_at_a_time(maker.images)
+    )
     model.eval()
-    for part in index.split(4096 if features else images_at_a_time(maker.images)):
+    for part in index.split(rows):
         views = [model(view) for view in maker.plain(part)]
         for name, head in heads.items():
             out = _mean(head, [view[name] for view in views])
