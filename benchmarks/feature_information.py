@@ -17,8 +17,8 @@ import torch
 from numpy.typing import NDArray
 from sklearn.ensemble import ExtraTreesClassifier
 
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.mini_eo import BANDS, COVERS, mini_eo
-from workshop_lib.data.scenes import Scenes
 
 # Sets of parts, each with what it is to be compared with below it
 PARTS: tuple[tuple[str, ...], ...] = (
@@ -43,7 +43,7 @@ PARTS: tuple[tuple[str, ...], ...] = (
 AWAY = 4  # the fifth region
 
 
-def features(scenes: Scenes) -> dict[str, NDArray[np.float32]]:
+def features(scenes: Dataset) -> dict[str, NDArray[np.float32]]:
     """Return the parts of each patch as numbers, (N, k) each.
 
     "colour" is the mean of each band alone, "s2" mean and spread; "cover" the share of
@@ -68,7 +68,7 @@ def features(scenes: Scenes) -> dict[str, NDArray[np.float32]]:
     return {name: values.numpy() for name, values in parts.items()}
 
 
-def worth(scenes: Scenes, parts: Sequence[str], trees: int = 200) -> float:
+def worth(scenes: Dataset, parts: Sequence[str], trees: int = 200) -> float:
     """Return the accuracy of a forest on `parts`: mean over three folds."""
     known = features(scenes)
     x = np.concatenate([known[name] for name in parts], 1)
@@ -81,7 +81,7 @@ def worth(scenes: Scenes, parts: Sequence[str], trees: int = 200) -> float:
     return float(np.mean(right))
 
 
-def far_away(scenes: Scenes, parts: Sequence[str]) -> tuple[float, float]:
+def far_away(scenes: Dataset, parts: Sequence[str]) -> tuple[float, float]:
     """Learn in four regions; return the accuracy there, and in the fifth."""
     known, y = features(scenes), scenes.labels.numpy()
     x = np.concatenate([known[name] for name in parts], 1)

@@ -18,8 +18,8 @@ import tyro
 
 from benchmarks.page import over_seeds, run_command
 from workshop_lib.config import Config
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.load import load_dataset
-from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import unknown_name
 from workshop_lib.experiments.baselines import baseline_config
 from workshop_lib.experiments.sweeps import sweep
@@ -58,7 +58,7 @@ def base_config(name: str) -> Config:
 
 def run(
     base: Config,
-    scenes: Scenes,
+    scenes: Dataset,
     labels: Sequence[int],
     methods: Sequence[str],
     seeds: Sequence[int],

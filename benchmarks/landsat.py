@@ -25,6 +25,7 @@ from benchmarks.page import (
     save_figure,
     write_marked,
 )
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.read.landcover import (
     LANDSAT_BANDS,
     LANDSAT_CLASSES,
@@ -32,7 +33,6 @@ from workshop_lib.data.read.landcover import (
     open_landsat,
 )
 from workshop_lib.data.read.large_image import ArrayImage
-from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.tiles import Tile, blocks, cut_scenes
 from workshop_lib.evaluation.metrics import Scores, scores_from_confusion
 from workshop_lib.files import write_or_explain
@@ -69,7 +69,7 @@ def folds(scene: LandsatScene, how: How, seed: int) -> np.ndarray:
     return found
 
 
-def patches(scene: LandsatScene, how: How, train: Pixels) -> Scenes:
+def patches(scene: LandsatScene, how: How, train: Pixels) -> Dataset:
     """Cut what the U-Net learns from; what is no training pixel is ignored.
 
     Split by block, a patch lies in one block: nothing of a test block is ever seen.

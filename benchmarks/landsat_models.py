@@ -12,8 +12,8 @@ from scipy.ndimage import uniform_filter
 from sklearn.ensemble import RandomForestClassifier
 
 from workshop_lib.config import Config
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.read.large_image import ArrayImage
-from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.evaluation.inference import single_sensor
 from workshop_lib.evaluation.tiling import blended_row_blocks, pixel_predictor
@@ -69,7 +69,7 @@ def forest_map(
     return found
 
 
-def unet_map(image: Array, scenes: Scenes, steps: int, seed: int, folder: Path) -> Map:
+def unet_map(image: Array, scenes: Dataset, steps: int, seed: int, folder: Path) -> Map:
     """Train a U-Net on patches with masks; let it map the image, (H, W).
 
     Cross-entropy with weights for rare classes; the eight symmetries and small shifts

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, interpolate, pad
 
 from benchmarks.page import markdown, run_command, save_figure, write_marked
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.mini_eo import mini_eo
 from workshop_lib.data.near_duplicates import (
     MAX_DISTANCE,
@@ -29,7 +30,6 @@ from workshop_lib.data.near_duplicates import (
     hamming_pairs,
     perceptual_hash,
 )
-from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.data.split_files import stem
 from workshop_lib.plots import AccessibleFigure
@@ -50,7 +50,7 @@ class Survey:
     """What was found in one data set, from the match `ALIKE` on."""
 
     name: str
-    scenes: Scenes
+    scenes: Dataset
     alike: list[NearDuplicate]  # best first
     by_hash: int  # pairs that the hash alone would report
     seconds: float  # of the audit's own search
@@ -68,7 +68,7 @@ def is_same(pair: NearDuplicate) -> bool:
     return fits or pair.is_copy
 
 
-def survey(name: str, scenes: Scenes, exhaustive: bool) -> Survey:
+def survey(name: str, scenes: Dataset, exhaustive: bool) -> Survey:
     """Search a data set as the audit does; and every pair of a class, if asked."""
     start = time.process_time()
     alike = find_near_duplicates(scenes.images, MAX_DISTANCE, ALIKE, -1)
@@ -78,7 +78,7 @@ def survey(name: str, scenes: Scenes, exhaustive: bool) -> Survey:
     return Survey(name, scenes, alike, by_hash, seconds, every)
 
 
-def _every_pair(scenes: Scenes) -> list[NearDuplicate]:
+def _every_pair(scenes: Dataset) -> list[NearDuplicate]:
     """Correlate all pairs of images of one class, whatever their hashes say."""
     found = []
     for k in range(scenes.num_classes):
@@ -100,7 +100,7 @@ def leaks(found: Survey) -> list[int]:
     return counts
 
 
-def found_again(scenes: Scenes) -> dict[str, float]:
+def found_again(scenes: Dataset) -> dict[str, float]:
     """Spoil some images in several ways; count how many are still found."""
     index = torch.randperm(len(scenes), generator=torch.Generator().manual_seed(0))
     some = scenes.images[index[:_SPOILED]]
@@ -231,7 +231,7 @@ def main(folder: tyro.conf.Positional[Path]) -> None:
         folder: holds the two archives.
     """
     surveys = [
-        survey(name, Scenes.from_zip(folder / archive), name == "UC Merced")
+        survey(name, Dataset.from_zip(folder / archive), name == "UC Merced")
         for name, archive in ARCHIVES.items()
     ]
     save_figure(DOCS / "near_duplicates.png", picture(surveys))

@@ -18,8 +18,8 @@ import torch
 import tyro
 
 from benchmarks.page import run_command
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.near_duplicates import NearDuplicate, duplicate_groups
-from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.data.split_files import FOLDER, LABELS, SEEDS, rows_of, stem
 from workshop_lib.errors import WorkshopError
@@ -80,7 +80,7 @@ def draw(names: Sequence[str], plan: Plan) -> dict[str, str]:
     """Draw every seed: the content of each names file, by its path in the zip."""
     classes = sorted({name.split("/")[0] for name in names})
     numbers = torch.tensor([classes.index(name.split("/")[0]) for name in names])
-    scenes = Scenes.without_pixels(names, numbers, classes)
+    scenes = Dataset.without_pixels(names, numbers, classes)
     where = {name: i for i, name in enumerate(names)}
     pairs = [NearDuplicate(where[a], where[b], 0, 1.0, 1.0) for a, b in plan.together]
     groups = duplicate_groups(pairs, len(names))

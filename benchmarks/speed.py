@@ -36,8 +36,8 @@ from benchmarks.subprocess_timer import CLOCKS, SubprocessTimer, busy_neighbour
 from workshop_lib.augment import Normalize, ViewMaker
 from workshop_lib.augment.rgb import RandAugment
 from workshop_lib.config import Config
-from workshop_lib.data.dataset import random_scenes
-from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.dataset import Dataset
+from workshop_lib.data.samples import random_scenes
 from workshop_lib.data.split import Split
 from workshop_lib.files import write_text
 from workshop_lib.models import HeadSpec, build_model
@@ -116,7 +116,7 @@ def compare(
     return {name: Turn(median(each), min(each)) for name, each in took.items()}
 
 
-def noise(size: int, count: int = 64) -> tuple[Scenes, Split]:
+def noise(size: int, count: int = 64) -> tuple[Dataset, Split]:
     """Make RGB images of noise: the time of a step does not depend on what they show.
 
     All are labeled, unlabeled and validation at once.

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import Split
 from workshop_lib.evaluation.scoring import evaluate
 from workshop_lib.presets import preset
@@ -42,7 +42,7 @@ def unpack_some(archive: str, folder: Path, per_class: int) -> Path:
 )
 def test_a_folder_of_real_images_trains(archive, classes, size, tmp_path):
     folder = unpack_some(archive, tmp_path / "images", per_class=14)
-    scenes = Scenes.from_folder(folder, size=size)
+    scenes = Dataset.from_folder(folder, size=size)
     assert scenes.images.shape == (14 * classes, 3, size, size)
     split = Split.random(scenes, labels_per_class=4)
     config = FAST.replace(size=size)
@@ -58,7 +58,7 @@ def test_unequal_sizes_are_brought_to_one_and_told(tmp_path, capsys):
     odd = 0
     for path in folder.glob("*/*.jpg"):
         odd += Image.open(io.BytesIO(path.read_bytes())).size != (256, 256)
-    scenes = Scenes.from_folder(folder)
+    scenes = Dataset.from_folder(folder)
     assert odd == 44
     assert scenes.images.shape == (2100, 3, 256, 256)
     assert "44 of 2100" in capsys.readouterr().out

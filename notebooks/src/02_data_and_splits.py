@@ -586,7 +586,7 @@ plots.panels(shown, title="Three ways to treat an image of 60 x 96")
 # happens silently.
 
 # %%
-from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.dataset import Dataset
 
 place = Path("runs") / "rings"
 place.mkdir(parents=True, exist_ok=True)
@@ -595,7 +595,7 @@ for (name, picture), label in zip(pictures.items(), "RSS", strict=True):
     picture.save(place / f"{name}.png")
     lines.append(f"{name}.png {label}")
 (place / "names.txt").write_text("\n".join(lines) + "\n")
-read = Scenes.from_names(place / "names.txt", cache=False)
+read = Dataset.from_names(place / "names.txt", cache=False)
 print(read)
 assert read.images.shape == (3, 3, 96, 96)
 

@@ -188,8 +188,8 @@ checks.encode_facts(encode_facts)
 # patch channel by channel.
 
 # %%
-from workshop_lib.data.dataset import sample_of
 from workshop_lib.data.metadata import metadata_names
+from workshop_lib.data.samples import sample_of
 
 facts = ("date", "climate")
 sample = sample_of(scenes, ("s2", "s1"), facts)

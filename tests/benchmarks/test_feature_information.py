@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from benchmarks.feature_information import far_away, features, worth
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.mini_eo import BANDS, mini_eo
 from workshop_lib.data.mini_eo.landscape import REGIONS, draw_acquisition
 from workshop_lib.data.mini_eo.rng import CounterRNG
-from workshop_lib.data.scenes import Scenes
 
 MADE_BY_PEOPLE = (0, 5, 6, 7, 8, 9)
 
@@ -28,7 +28,7 @@ def facts() -> dict[str, np.ndarray]:
 
 
 @cache
-def scenes() -> Scenes:
+def scenes() -> Dataset:
     return mini_eo(1000, seed=7, bands=BANDS)
 
 

@@ -3,17 +3,17 @@
 import torch
 
 from benchmarks import near_duplicates
-from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.dataset import Dataset
 
 
-def scenes() -> Scenes:
+def scenes() -> Dataset:
     generator = torch.Generator().manual_seed(0)
     shape = (30, 3, 64, 64)
     images = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
     images[1] = images[0]
     names = tuple(f"class/image{i:02}" for i in range(30))
     labels = torch.arange(30) // 15
-    return Scenes(images, labels, ("a", "b"), names, ("red", "green", "blue"))
+    return Dataset(images, labels, ("a", "b"), names, ("red", "green", "blue"))
 
 
 def test_a_copy_is_counted_and_listed(monkeypatch):

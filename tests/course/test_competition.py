@@ -17,7 +17,7 @@ from workshop_lib.course.competition import (
     read_submission,
     submit,
 )
-from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.scoring import evaluate
@@ -33,12 +33,12 @@ CONFIG = Config().replace(
 )  # fmt: skip
 
 
-def some_scenes() -> Scenes:
+def some_scenes() -> Dataset:
     generator = torch.Generator().manual_seed(0)
     labels = torch.arange(120) % 3
     noise = torch.randint(0, 120, (120, 3, 16, 16), generator=generator)
     images = (noise + 50 * labels.view(-1, 1, 1, 1)).to(torch.uint8)
-    return Scenes(images, labels, CLASSES, tuple(f"{i}.png" for i in range(120)))
+    return Dataset(images, labels, CLASSES, tuple(f"{i}.png" for i in range(120)))
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from workshop_lib.course.leaderboard import (
     read_folder,
     write_page,
 )
-from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.dataset import Dataset
 
 N = 100  # test images
 
@@ -31,7 +31,7 @@ def some_rules() -> Competition:
     images[:, 0].view(400, -1)[:, :9] = torch.arange(400)[:, None] % 251
     images[:, 1] = (torch.arange(400) // 251)[:, None, None]
     names = tuple(f"{i}.png" for i in range(400))
-    return Competition("photos", Scenes(images, labels, ("Forest", "River"), names))
+    return Competition("photos", Dataset(images, labels, ("Forest", "River"), names))
 
 
 RULES = some_rules()

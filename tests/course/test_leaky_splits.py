@@ -6,15 +6,15 @@ import pytest
 import torch
 
 from workshop_lib.course.leaky_splits import make_leaky_splits
-from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import PARTS, Split
 from workshop_lib.errors import WorkshopError
 
 
-def some_scenes(size: int = 120) -> Scenes:
+def some_scenes(size: int = 120) -> Dataset:
     generator = torch.Generator().manual_seed(0)
     shape = (size, 3, 6, 6)
-    return Scenes(
+    return Dataset(
         torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator),
         torch.arange(size) % 3,
         ("Forest", "River", "Port"),

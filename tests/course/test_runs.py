@@ -10,7 +10,7 @@ import torch
 from workshop_lib.config import Config
 from workshop_lib.course import runs
 from workshop_lib.course.runs import class_run, run_folder
-from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import Split
 from workshop_lib.plots import AccessibleFigure
 from workshop_lib.presets import preset
@@ -27,9 +27,9 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def scenes() -> Scenes:
+def scenes() -> Dataset:
     generator = torch.Generator().manual_seed(0)
-    return Scenes(
+    return Dataset(
         images=torch.rand(48, 4, 8, 8, generator=generator),
         labels=torch.arange(48) % 2,
         class_names=("columns", "rows"),
@@ -39,7 +39,7 @@ def scenes() -> Scenes:
 
 
 @pytest.fixture
-def split(scenes: Scenes) -> Split:
+def split(scenes: Dataset) -> Split:
     return Split.random(scenes, labels_per_class=3, seed=1)
 
 

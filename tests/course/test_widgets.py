@@ -14,7 +14,7 @@ from matplotlib import image as mpl_image
 
 from workshop_lib.course import widgets
 from workshop_lib.course.widgets import augmentation, live, threshold
-from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.embeddings import Embeddings
 from workshop_lib.evaluation.predictions import Predictions
@@ -31,8 +31,8 @@ def drawn(seed: int, *shape: int) -> torch.Tensor:
 
 
 @pytest.fixture
-def scenes() -> Scenes:
-    return Scenes(
+def scenes() -> Dataset:
+    return Dataset(
         (255 * drawn(0, N, 3, 8, 8)).to(torch.uint8),
         torch.arange(N) % K,
         NAMES,
@@ -41,7 +41,7 @@ def scenes() -> Scenes:
 
 
 @pytest.fixture
-def predictions(scenes: Scenes) -> Predictions:
+def predictions(scenes: Dataset) -> Predictions:
     """Forest is right 9 times, River 12 times; 3 forests are taken for ports."""
     guess = scenes.labels.clone()
     guess[:12:4] = 2
@@ -78,10 +78,10 @@ def alt(widget) -> str:
 
 
 @pytest.fixture
-def pairs() -> Scenes:
+def pairs() -> Dataset:
     """Three patches of Sentinel-2 and Sentinel-1."""
     images = drawn(3, 3, 5, 8, 8)
-    return Scenes(
+    return Dataset(
         images[:, :3],
         torch.tensor([2, 0, 3]),
         NAMES,

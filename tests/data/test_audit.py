@@ -5,14 +5,14 @@ from dataclasses import replace
 import pytest
 import torch
 
-from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import Split
 
 
 @pytest.fixture
-def scenes() -> Scenes:
+def scenes() -> Dataset:
     generator = torch.Generator().manual_seed(0)
-    return Scenes(
+    return Dataset(
         images=torch.randint(
             0, 256, (60, 3, 4, 4), generator=generator, dtype=torch.uint8
         ),
@@ -22,16 +22,18 @@ def scenes() -> Scenes:
     )
 
 
-def kinds(split: Split, scenes: Scenes) -> dict[str, str]:
+def kinds(split: Split, scenes: Dataset) -> dict[str, str]:
     return {f.kind: f.severity for f in split.audit(scenes).findings}
 
 
-def first(scenes: Scenes, index: torch.Tensor, label: int, count: int = 1) -> list[int]:
+def first(
+    scenes: Dataset, index: torch.Tensor, label: int, count: int = 1
+) -> list[int]:
     """The first images of a class in a part."""
     return index[scenes.labels[index] == label][:count].tolist()
 
 
-def copy_pixels(scenes: Scenes, source: int, target: int) -> Scenes:
+def copy_pixels(scenes: Dataset, source: int, target: int) -> Dataset:
     images = scenes.images.clone()
     images[target] = images[source]
     return replace(scenes, images=images)
@@ -135,12 +137,12 @@ def test_contradicting_labels(scenes):
 
 
 @pytest.fixture
-def landscapes() -> Scenes:
+def landscapes() -> Dataset:
     """Thirty smooth landscapes of 32 x 32, large enough to be told apart."""
     generator = torch.Generator().manual_seed(0)
     coarse = torch.rand(30, 3, 12, 12, generator=generator)
     smooth = torch.nn.functional.interpolate(coarse, size=32, mode="bilinear")
-    return Scenes(
+    return Dataset(
         (255 * smooth).to(torch.uint8),
         torch.arange(30) // 10,
         ("Forest", "River", "Port"),
@@ -148,7 +150,7 @@ def landscapes() -> Scenes:
     )
 
 
-def near_copy(scenes: Scenes, source: int, target: int) -> Scenes:
+def near_copy(scenes: Dataset, source: int, target: int) -> Dataset:
     images = scenes.images.clone()
     images[target] = (0.8 * images[source].float() + 20).to(torch.uint8)
     return replace(scenes, images=images)
@@ -212,7 +214,7 @@ def test_coordinates_that_are_not_all_known_are_told(landscapes):
 def test_several_labels_are_counted_each():
     generator = torch.Generator().manual_seed(0)
     labels = torch.tensor([[1, 1, 0], [1, 0, 1]] * 12)
-    scenes = Scenes(
+    scenes = Dataset(
         torch.randint(0, 256, (24, 3, 4, 4), generator=generator, dtype=torch.uint8),
         labels, ("a", "b", "c"), tuple(f"{i}.png" for i in range(24)),
     )  # fmt: skip

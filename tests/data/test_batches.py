@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workshop_lib.data.dataset import IndexStream
+from workshop_lib.data.samples import IndexStream
 from workshop_lib.errors import WorkshopError
 
 sizes = st.integers(1, 40)

@@ -1,159 +1,229 @@
-"""What a training reads: every sensor under its name, gaps marked, nothing changed."""
-
-import math
-from pathlib import Path
+"""Datasets: what fits together is kept, what does not is refused with a reason."""
 
 import numpy as np
 import pytest
 import torch
 
-from workshop_lib.augment.normalize import Normalize
-from workshop_lib.data.dataset import (
-    known_sensors,
-    sample_of,
-    sensors_of,
-    targets_of,
-)
-from workshop_lib.data.metadata import metadata_vector
-from workshop_lib.data.mini_eo import mini_eo
-from workshop_lib.data.scenes import Scenes
+from workshop_lib.data import checks
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.errors import WorkshopError
 
-ROOT = next(p for p in Path(__file__).parents if (p / "pyproject.toml").exists())
-FIXTURE = ROOT.parent / "shared/data/bigearthnet_s1s2_sample/benv1_pairs.npz"
+
+def reflectances(n: int = 4) -> Dataset:
+    generator = torch.Generator().manual_seed(0)
+    return Dataset(
+        images=torch.rand(n, 4, 6, 5, generator=generator),
+        labels=torch.arange(n) % 2,
+        class_names=("Forest", "River"),
+        names=tuple(f"{i}.tif" for i in range(n)),
+        bands=("B02", "B03", "B04", "B08"),
+        masks=torch.zeros(n, 6, 5, dtype=torch.uint8),
+        modalities={"s1": torch.randn(n, 2, 6, 5, generator=generator)},
+        metadata={"lat": torch.arange(n).float(), "wind": torch.zeros(n, 2)},
+    )
 
 
-@pytest.fixture(scope="module")
-def scenes() -> Scenes:
-    return mini_eo(20, seed=7)
-
-
-def tiny(**changes) -> Scenes:
+def rgb(**changes):
     given = {
-        "images": torch.rand(3, 2, 4, 4),
-        "labels": torch.tensor([0, 1, -1]),
+        "images": torch.zeros(2, 3, 4, 4, dtype=torch.uint8),
+        "labels": torch.tensor([0, 1]),
         "class_names": ("a", "b"),
-        "names": ("x", "y", "z"),
-        "bands": ("B04", "B08"),
-        "modalities": {"s1": torch.full((3, 2, 8, 8), -10.0)},
-        "metadata": {"height": torch.tensor([0.0, 0.5, math.nan])},
+        "names": ("x", "y"),
     }
-    return Scenes(**{**given, **changes})
+    return Dataset(**{**given, **changes})
 
 
-def tiny_rgb(**changes) -> Scenes:
-    images = torch.full((3, 3, 4, 4), 255, dtype=torch.uint8)
-    return tiny(images=images, bands=("red", "green", "blue"), **changes)
+def test_facts():
+    scenes = reflectances()
+    assert (len(scenes), scenes.num_classes, scenes.is_rgb) == (4, 2, False)
+    assert rgb().is_rgb
+    assert repr(scenes) == "Dataset(4 images of 6x5 px, 4 bands, 2 classes)"
 
 
-def test_every_sensor_is_under_its_name(scenes):
-    sensors = sensors_of(scenes)
-    assert list(sensors) == ["s2", "s1", "dem"]
-    assert torch.equal(sensors["s2"], scenes.images)
-    for name in ("s1", "dem"):
-        assert torch.equal(sensors[name], scenes.modalities[name])
-    assert known_sensors(scenes) == ["s2", "s1", "dem", "cover"]
-
-
-def test_stored_images_are_not_copied(scenes):
-    sensors = sensors_of(scenes, ["s2", "s1"])
-    assert sensors["s2"] is scenes.images
-    assert sensors["s1"] is scenes.modalities["s1"]
-    rgb = tiny_rgb()
-    assert sensors_of(rgb)["rgb"] is rgb.images  # bytes until they are needed
-
-
-def test_the_cover_map_as_an_input_has_a_channel_per_class(scenes):
-    cover = sensors_of(scenes, ["cover"])["cover"]
-    assert torch.equal(cover.argmax(1).to(torch.uint8), scenes.masks)
-    assert torch.equal(cover.sum(1), torch.ones_like(cover[:, 0]))
-    masks = torch.zeros(3, 4, 4, dtype=torch.uint8)
-    masks[1, 0, 0] = 255
-    cover = sensors_of(tiny(masks=masks), ["cover"])["cover"]
-    assert cover[1, :, 0, 0].isnan().all() and int(cover.isnan().sum()) == len(cover[0])
-
-
-def test_missing_images_are_nan_and_left_out_of_the_statistics():
-    s1 = torch.full((3, 2, 4, 4), -10.0)
-    s1[2] = 1e6  # means nothing: the image is missing radar
-    has = {"has_s1": torch.tensor([1.0, 1.0, 0.0])}
-    gappy = tiny(modalities={"s1": s1}, metadata=has)
-    sensors = sensors_of(gappy)
-    assert sensors["s1"][2].isnan().all() and sensors["s1"][:2].isfinite().all()
-    assert sensors["s2"].isfinite().all() and s1[2].eq(1e6).all()  # ours is a copy
-    normalize = Normalize.fit(sensors)
-    assert normalize.bands["s1"].mean.tolist() == [-10, -10]
-    assert normalize(sensors)["s1"][2].isnan().all()
-    rgb = tiny_rgb(metadata={"has_rgb": torch.tensor([1, 0, 1])})
-    images = sensors_of(rgb, ["rgb"])["rgb"]
-    assert images[1].isnan().all() and images[[0, 2]].eq(1).all()
-
-
-def test_coarser_and_finer_sensors_are_resized():
-    for side in (2, 4, 8):
-        radar = torch.full((3, 2, side, side), -10.0)
-        sensors = sensors_of(tiny(modalities={"s1": radar}))
-        assert torch.equal(sensors["s1"], torch.full((3, 2, 4, 4), -10.0))
+def test_subset_takes_everything_along_in_order():
+    scenes = reflectances()
+    part = scenes.subset([3, 1])
+    assert part.names == ("3.tif", "1.tif")
+    assert part.labels.tolist() == [1, 1]
+    assert torch.equal(part.images, scenes.images[[3, 1]])
+    assert torch.equal(part.modalities["s1"], scenes.modalities["s1"][[3, 1]])
+    assert part.metadata["lat"].tolist() == [3, 1]
+    assert part.masks.shape == (2, 6, 5)
+    assert part.class_names == scenes.class_names
 
 
 @pytest.mark.parametrize(
-    ("names", "word"),
-    [((), "at least one"), (("s2", "s2"), "each once"), (("s3",), "known are s1, s2")],
+    ("indices", "word"),
+    [([4], "0 to 3"), ([-1], "0 to 3"), ([1, 1], "more than once"), ([True], "int64")],
 )
-def test_impossible_sensors_are_refused(names, word):
+def test_subset_refuses(indices, word):
     with pytest.raises(WorkshopError, match=word):
-        sensors_of(tiny(), names)
+        reflectances().subset(indices)
 
 
-def test_a_sample_has_metadata_if_asked_for(scenes):
-    assert "metadata" not in sample_of(scenes)
-    sample = sample_of(scenes, ["s1"], ["date", "rain"])
-    assert list(sample) == ["s1", "metadata"]
-    assert torch.equal(sample["metadata"], metadata_vector(scenes, ["date", "rain"]))
+def test_to_where_it_is_already_copies_nothing():
+    scenes = reflectances()
+    moved = scenes.to("cpu")
+    assert moved.images.data_ptr() == scenes.images.data_ptr()
+    assert moved.modalities["s1"].data_ptr() == scenes.modalities["s1"].data_ptr()
+    assert (moved.names, moved.bands) == (scenes.names, scenes.bands)
 
 
-def test_targets_of_scenes_pixels_and_numbers():
-    masks = torch.zeros(3, 4, 4, dtype=torch.uint8)
-    dataset = tiny(masks=masks)
-    targets = targets_of(dataset, ["scene", "cover", "height"])
-    assert targets["scene"] is dataset.labels and targets["cover"] is masks
-    assert targets["height"].dtype == torch.float32
-    assert targets["height"][:2].tolist() == [0, 0.5] and targets["height"][2].isnan()
-    assert list(targets_of(dataset)) == ["scene"]
-    several = tiny(labels=torch.tensor([[0, 1], [1, 1], [0, 0]]))
-    found = targets_of(several)["scene"]
-    assert found.dtype == torch.float32 and found.tolist() == [[0, 1], [1, 1], [0, 0]]
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_to_gpu_and_subset_there():
+    scenes = reflectances().to("cuda")
+    part = scenes.subset(torch.tensor([2]))
+    assert part.images.device.type == "cuda"
+    assert part.metadata["lat"].tolist() == [2]
 
 
-@pytest.mark.parametrize("name", ["cover", "depth", "pair"])
-def test_impossible_targets_are_refused(name):
-    dataset = tiny(metadata={"height": torch.zeros(3), "pair": torch.zeros(3, 2)})
-    with pytest.raises(WorkshopError, match="known are height, scene"):
-        targets_of(dataset, [name])
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"images": torch.zeros(2, 3, 4, 4, dtype=torch.float64)}, "float64"),
+        ({"images": torch.zeros(2, 4, 4, dtype=torch.uint8)}, r"\(N, C, H, W\)"),
+        ({"images": torch.zeros(2, 4, 4, 4, dtype=torch.uint8)}, "4 channels"),
+        (
+            {
+                "images": torch.zeros(2, 4, 4, 4, dtype=torch.uint8),
+                "bands": ("B02", "B03", "B04", "B08"),
+            },
+            "RGB",
+        ),
+        ({"images": torch.zeros(2, 3, 0, 4, dtype=torch.uint8)}, "1x1"),
+        ({"bands": ("red", "red", "blue")}, "all different"),
+        ({"labels": torch.tensor([0, 1, 1])}, r"\(3,\)"),
+        ({"labels": torch.tensor([0.0, 1.0])}, "float32"),
+        ({"labels": torch.tensor([0, 2])}, "outside 0 to 1.*is 2, of image 1"),
+        ({"labels": torch.tensor([-2, 0])}, "is -2, of image 0"),
+        ({"class_names": ("a", "a")}, "all different"),
+        ({"class_names": ()}, "at least one"),
+        ({"names": ("x",)}, "1 names for 2 images"),
+        ({"names": ("x", "x")}, r"more than once \(x\)"),
+        ({"names": ("x", "a\nb")}, "line breaks"),
+        ({"names": ("x", "\udc80")}, "UTF-8"),
+        ({"masks": torch.zeros(2, 4, 5, dtype=torch.uint8)}, "masks"),
+        ({"modalities": {"s1": torch.zeros(3, 2, 4, 4)}}, "'s1'"),
+        ({"metadata": {"lat": torch.zeros(3)}}, "'lat'"),
+    ],
+)
+def test_what_does_not_fit_is_refused(changes, words):
+    with pytest.raises(WorkshopError, match=words):
+        rgb(**changes)
 
 
-@pytest.mark.skipif(not FIXTURE.exists(), reason="needs ../shared")
-def test_real_sentinel_1_and_2_with_an_image_that_is_missing_radar():
-    pairs = np.load(FIXTURE)
-    patches = sorted({key.split("/")[0] for key in pairs.files})[:6]
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_bad_pixels_name_images_and_bands(value):
+    scenes = reflectances()
+    images = scenes.images.clone()
+    images[2, 3, 0, 0] = value
+    with pytest.raises(WorkshopError, match=r"1 of 4 images \(2.tif\), bands B08\."):
+        Dataset(images, scenes.labels, scenes.class_names, scenes.names, scenes.bands)
 
-    def stacked(bands, scale):
-        rows = [[pairs[f"{p}/{b}"].astype(np.float32) for b in bands] for p in patches]
-        return torch.from_numpy(np.stack([np.stack(row) for row in rows])) / scale
 
-    real = Scenes(
-        images=stacked(("B02", "B03", "B04", "B08"), 10_000),
-        labels=torch.zeros(6, dtype=torch.int64),
-        class_names=("unknown",),
-        names=tuple(patches),
-        bands=("B02", "B03", "B04", "B08"),
-        modalities={"s1": stacked(("VV", "VH"), 1)},
-        metadata={"has_s1": torch.tensor([1.0, 1, 1, 1, 1, 0])},
+def test_nan_in_a_modality_is_refused_but_not_in_metadata():
+    with pytest.raises(WorkshopError, match=r"modality 'dem'.*\(y\), bands channel 0"):
+        dem = torch.zeros(2, 1, 4, 4)
+        dem[1] = float("nan")
+        rgb(modalities={"dem": dem})
+    scenes = rgb(metadata={"lat": torch.tensor([1.0, float("nan")])})
+    assert scenes.metadata["lat"].isnan().tolist() == [False, True]
+
+
+def test_from_arrays_reads_both_layouts():
+    array = np.random.default_rng(0).integers(0, 256, (5, 7, 6, 3), dtype=np.uint8)
+    last = Dataset.from_arrays(array, ["b", "a", "b", "a", "c"])
+    first = Dataset.from_arrays(
+        torch.from_numpy(array.transpose(0, 3, 1, 2).copy()), [0] * 5
     )
-    sensors = sensors_of(real)
-    fitted = Normalize.fit(sensors)
-    vv, vh = fitted.bands["s1"].mean.tolist()
-    assert -30 < vh < vv < 0  # dB: VH is below VV
-    normal = fitted(sensors)
-    assert normal["s1"][5].isnan().all() and normal["s1"][:5].isfinite().all()
-    assert normal["s2"].isfinite().all()
+    assert last.images.shape == (5, 3, 7, 6)
+    assert torch.equal(last.images, first.images)
+    assert last.class_names == ("a", "b", "c")
+    assert last.labels.tolist() == [1, 0, 1, 0, 2]
+    assert last.names[4] == "image_000004"
+    assert first.class_names == ("0",)
+
+
+def test_from_arrays_takes_reflectances_in_float64():
+    array = np.full((2, 8, 8, 12), 0.25)
+    bands = [f"B{k:02d}" for k in range(12)]
+    scenes = Dataset.from_arrays(array, np.array([0, 1]), bands=bands, names=["p", "q"])
+    assert scenes.images.dtype == torch.float32
+    assert scenes.images.shape == (2, 12, 8, 8)
+    assert scenes.bands == tuple(bands)
+
+
+U8 = np.zeros((2, 4, 5, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "more", "words"),
+    [
+        (U8.astype(np.uint16), [0, 1], {}, "divide by 10,000"),
+        (U8 + 3000.0, [0, 1], {}, "up to 3000.*divide"),
+        (np.zeros((2, 4, 5, 7)), [0, 1], {}, "one name per channel"),
+        (np.zeros((2, 3, 5, 3)), [0, 1], {}, "either side"),
+        ([np.zeros((4, 4, 3)), np.zeros((4, 5, 3))], [0, 1], {}, "same size"),
+        (U8, ["a", "rivr"], {"class_names": ["a", "river"]}, "mean 'river'"),
+        (U8, [0.5, 1.0], {}, "type float"),
+        (U8, [3, 7], {}, "3, 7 without class_names"),
+        (U8, [0, 1, 1], {}, "for 2 images"),
+    ],
+)
+def test_from_arrays_refuses(images, labels, more, words):
+    with pytest.raises(WorkshopError, match=words):
+        Dataset.from_arrays(images, labels, **more)
+
+
+def test_labels_that_nobody_knows():
+    scenes = rgb(labels=torch.tensor([-1, 1]))
+    assert scenes.class_counts().tolist() == [0, 1]
+    assert scenes.subset([0]).labels.tolist() == [-1]
+    assert not scenes.multi_label
+
+
+def test_several_labels_per_image():
+    scenes = rgb(labels=torch.tensor([[1, 1], [0, 1]]))
+    assert scenes.multi_label and scenes.num_classes == 2
+    assert scenes.class_counts().tolist() == [1, 2]
+    assert scenes.subset([1]).labels.tolist() == [[0, 1]]
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (torch.tensor([[1, 0, 0], [0, 1, 0]]), r"\(2, 2\) int64"),
+        (torch.tensor([[1, 0]]), r"\(2, 2\) int64"),
+        (torch.tensor([[1.0, 0.0], [0.0, 1.0]]), "float32"),
+        (
+            torch.tensor([[1, 0], [2, 0]]),
+            "0 to 1, no and yes; the first is 2, of image 1",
+        ),
+        (torch.tensor([[1, -1], [1, 0]]), "is -1, of image 0"),
+    ],
+)
+def test_multi_hot_labels_that_do_not_fit(labels, words):
+    with pytest.raises(WorkshopError, match=words):
+        rgb(labels=labels)
+
+
+def test_arrays_with_unknown_and_several_labels():
+    images = np.zeros((3, 4, 5, 3), dtype=np.uint8)
+    unknown = Dataset.from_arrays(images, [0, -1, 1])
+    assert unknown.class_names == ("0", "1") and unknown.labels.tolist() == [0, -1, 1]
+    table = np.array([[1, 0], [1, 1], [0, 0]], dtype=np.float32)
+    several = Dataset.from_arrays(images, table, class_names=("a", "b"))
+    assert several.labels.tolist() == table.tolist()
+    assert Dataset.from_arrays(images, table).class_names == ("0", "1")
+    with pytest.raises(WorkshopError, match="fractions"):
+        Dataset.from_arrays(images, table / 2)
+
+
+def test_broken_pixels_are_found_in_whatever_chunk_they_lie(monkeypatch):
+    monkeypatch.setattr(checks, "_CHUNK", 2)
+    images = torch.zeros(5, 3, 4, 4)
+    images[4, 1, 2, 3] = float("nan")
+    names = tuple("abcde")
+    with pytest.raises(WorkshopError, match=r"1 of 5 images \(e\), bands green"):
+        rgb(images=images, labels=torch.tensor([0, 1, 0, 1, 0]), names=names)

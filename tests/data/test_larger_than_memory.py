@@ -23,7 +23,7 @@ import os, resource, sys
 import numpy as np
 import torch
 torch.set_num_threads(1)
-from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import Split
 from workshop_lib.presets import preset
 from workshop_lib.training.trainer import Trainer
@@ -35,7 +35,7 @@ def mapped():
 
 folder, file_bytes, headroom = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 # Once with a few images, so that libraries are loaded and threads have started.
-small = Scenes.from_arrays(np.random.default_rng(0).integers(
+small = Dataset.from_arrays(np.random.default_rng(0).integers(
     0, 256, (40, 8, 8, 3)).astype(np.uint8), [0, 1] * 20)
 config = preset("class", steps=1, eval_every=1, batch_size=4, mu=1,
                 labels_per_class=4, precision="fp32", size=8)
@@ -46,7 +46,7 @@ Split.random(small).audit(small)
 
 limit = mapped() + file_bytes + headroom
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-scenes = Scenes.from_folder(folder)
+scenes = Dataset.from_folder(folder)
 assert scenes.images.numel() == file_bytes, scenes
 try:
     scenes.images.clone()

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.metadata import (
     KOPPEN,
     METADATA_ENCODERS,
@@ -16,7 +17,6 @@ from workshop_lib.data.metadata import (
     metadata_vector,
 )
 from workshop_lib.data.mini_eo import CLIMATE_ZONES, REGIONS, mini_eo
-from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError
 
 
@@ -24,9 +24,9 @@ def encoded(name, *numbers):
     return METADATA_ENCODERS[name].encode(*(torch.tensor(n) for n in numbers))
 
 
-def dataset_with(**metadata) -> Scenes:
+def dataset_with(**metadata) -> Dataset:
     (n,) = {len(values) for values in metadata.values()}
-    return Scenes(
+    return Dataset(
         images=torch.rand(n, 1, 4, 4),
         labels=torch.zeros(n, dtype=torch.int64),
         class_names=("a",),

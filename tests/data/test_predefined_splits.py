@@ -11,7 +11,7 @@ import torch
 
 from benchmarks.predefined_splits import PLANS, draw, names_in, pack
 from workshop_lib.data import split_files
-from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import PARTS, Split
 from workshop_lib.errors import WorkshopError
 
@@ -26,13 +26,13 @@ def rows(name: str, path: str) -> list[str]:
     return read_once(name)[path].splitlines()
 
 
-def scenes_of(name: str, ending: str = ".jpg", wrapped: str = "") -> Scenes:
+def scenes_of(name: str, ending: str = ".jpg", wrapped: str = "") -> Dataset:
     """Build scenes without the images, from the names that the files list."""
     lines = [r for p in ("train", "val", "test") for r in rows(name, f"seed0/{p}.txt")]
     pairs = sorted((r.rpartition(" ")[0], int(r.rpartition(" ")[2])) for r in lines)
     classes = sorted({image.split("/")[0] for image, _ in pairs})
     names = [f"{wrapped}{image}{ending}" for image, _ in pairs]
-    return Scenes.without_pixels(names, torch.tensor([k for _, k in pairs]), classes)
+    return Dataset.without_pixels(names, torch.tensor([k for _, k in pairs]), classes)
 
 
 @pytest.mark.parametrize("name", SIZES)

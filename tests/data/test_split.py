@@ -9,18 +9,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import PARTS, Split
 from workshop_lib.errors import WorkshopError
 
 
-def scenes_of(*sizes: int, order: list[int] | None = None) -> Scenes:
-    """Scenes with so many images in each class, every picture different."""
+def scenes_of(*sizes: int, order: list[int] | None = None) -> Dataset:
+    """A dataset with so many images in each class, every picture different."""
     labels = torch.tensor([k for k, n in enumerate(sizes) for _ in range(n)])
     names = [f"class {k}/im {i} é.png" for k, n in enumerate(sizes) for i in range(n)]
     index = torch.tensor(order if order is not None else list(range(len(names))))
     pixels = torch.arange(len(names)).view(-1, 1, 1, 1).expand(-1, 3, 2, 2)
-    return Scenes(
+    return Dataset(
         images=(pixels % 251).to(torch.uint8)[index],
         labels=labels[index],
         class_names=tuple(f"class {k}" for k in range(len(sizes))),
@@ -177,7 +177,7 @@ def test_line_ends_of_another_system_do_not_matter(tmp_path):
 def test_names_may_hold_other_line_separators(tmp_path):
     scenes = scenes_of(4, 4)
     odd = tuple(f"{name}\x85\u2028 1" for name in scenes.names)
-    scenes = Scenes(scenes.images, scenes.labels, scenes.class_names, odd)
+    scenes = Dataset(scenes.images, scenes.labels, scenes.class_names, odd)
     Split.random(scenes, 1).save(tmp_path, scenes)
     assert Split.load(tmp_path, scenes).counts()["labeled"] == 2
 
@@ -220,7 +220,7 @@ def test_other_scenes_do_not_load(tmp_path):
         Split.load(tmp_path, scenes.subset(list(range(9))))
     with pytest.raises(WorkshopError, match="but these scenes have"):
         Split.load(tmp_path, scenes_of(10, 10, 10))
-    moved = Scenes(scenes.images, 1 - scenes.labels, scenes.class_names, scenes.names)
+    moved = Dataset(scenes.images, 1 - scenes.labels, scenes.class_names, scenes.names)
     with pytest.raises(WorkshopError, match="moved to another class"):
         Split.load(tmp_path, moved)
 

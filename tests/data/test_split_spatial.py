@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.data.test_split import sets
-from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import PARTS, Split
 from workshop_lib.data.split_spatial import (
     EARTH_KM,
@@ -22,11 +22,11 @@ from workshop_lib.errors import WorkshopError
 SIDES = ("unlabeled", "val", "test")
 
 
-def scenes_of(labels, metadata=None, classes=None) -> Scenes:
+def scenes_of(labels, metadata=None, classes=None) -> Dataset:
     labels = torch.as_tensor(labels)
     count = classes or (labels.shape[1] if labels.ndim == 2 else int(labels.max()) + 1)
     pixels = torch.zeros(len(labels), 3, 2, 2, dtype=torch.uint8)
-    return Scenes(
+    return Dataset(
         pixels,
         labels,
         tuple(f"class {k}" for k in range(count)),
@@ -35,7 +35,7 @@ def scenes_of(labels, metadata=None, classes=None) -> Scenes:
     )
 
 
-def somewhere(count: int, seed: int = 0, classes: int = 3) -> Scenes:
+def somewhere(count: int, seed: int = 0, classes: int = 3) -> Dataset:
     """Images over a few hundred kilometres, classes mixed."""
     g = torch.Generator().manual_seed(seed)
     return scenes_of(

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.embeddings import (
@@ -38,10 +38,10 @@ SMALL = preset(
 
 
 @pytest.fixture(scope="module")
-def scenes() -> Scenes:
+def scenes() -> Dataset:
     labels = torch.arange(60) % 3
     noise = torch.rand(60, 4, 8, 8, generator=torch.Generator().manual_seed(0))
-    return Scenes(
+    return Dataset(
         images=noise * 0.2 + labels[:, None, None, None] * 0.2,
         labels=labels,
         class_names=("dark", "middle", "bright"),

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from tests.evaluation.photos import NAMES, save_folders
 from tests.training.tiny import parts, short, tiny
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.read.images import fit
-from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.calibration import apply_temperature
@@ -101,7 +101,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two classes of twelve photos, new ones beside them, and a scored run."""
     root = tmp_path_factory.mktemp("own")
     save_folders(root)
-    scenes = Scenes.from_folder(root / "photos", size=16)
+    scenes = Dataset.from_folder(root / "photos", size=16)
     split = Split.random(scenes, labels_per_class=2, seed=0)
     config = short(data=str(root / "photos"), size=16, labels_per_class=2)
     run = train(config, scenes, split, folder=root / "run", verbose=False)
@@ -255,7 +255,7 @@ def test_a_run_on_features_predicts_files(
         feature_size=32, feature_views=2, steps=40, eval_every=20, batch_size=4,
         lr=0.05, propagation_steps=2, precision="fp32",
     )  # fmt: skip
-    scenes = Scenes.from_folder(place / "photos", size=16)
+    scenes = Dataset.from_folder(place / "photos", size=16)
     split = Split.random(scenes, labels_per_class=2, seed=0)
     torch.manual_seed(0)  # of dropout
     run = train(config, scenes, split, folder=tmp_path / "run", verbose=False)

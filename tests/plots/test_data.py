@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from workshop_lib import plots
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.mini_eo import BANDS, CLASSES, REGIONS, mini_eo
-from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.plots.data import WAVELENGTHS
 
 
 @pytest.fixture(scope="module")
-def scenes() -> Scenes:
+def scenes() -> Dataset:
     return mini_eo(count=120, bands=BANDS)
 
 
@@ -23,7 +23,7 @@ def test_spectra_show_the_median_of_the_images_by_wavelength() -> None:
     images = torch.zeros(6, 2, 4, 4)
     images[:3, 0], images[:3, 1] = 0.5, 0.1
     images[2] = 0.9  # an outlier, which a mean would follow
-    made = Scenes(
+    made = Dataset(
         images=images,
         labels=torch.tensor([0, 0, 0, 1, 1, 1]),
         class_names=("Bright", "Dark"),
@@ -38,7 +38,7 @@ def test_spectra_show_the_median_of_the_images_by_wavelength() -> None:
     assert "Bright highest at 833 nm (50 %)" in plots.describe(figure)
 
 
-def test_every_panel_of_spectra_holds_its_lines(scenes: Scenes) -> None:
+def test_every_panel_of_spectra_holds_its_lines(scenes: Dataset) -> None:
     figure = plots.spectra(scenes)
     assert [axes.get_title("left") for axes in figure.axes] == list(CLASSES)
     low, high = figure.axes[0].get_ylim()
@@ -47,7 +47,7 @@ def test_every_panel_of_spectra_holds_its_lines(scenes: Scenes) -> None:
     assert "443 to 2202 nm" in plots.describe(figure)
 
 
-def test_places_count_each_group(scenes: Scenes) -> None:
+def test_places_count_each_group(scenes: Dataset) -> None:
     region = scenes.metadata["region"].numpy()
     lat, lon = scenes.metadata["lat"].numpy(), scenes.metadata["lon"].numpy()
     figure = plots.location_map(lat, lon, region, REGIONS)
@@ -62,7 +62,7 @@ def test_places_count_each_group(scenes: Scenes) -> None:
     assert "latitude 6" in plots.describe(figure)
 
 
-def test_bars_count_each_image_once(scenes: Scenes) -> None:
+def test_bars_count_each_image_once(scenes: Dataset) -> None:
     split = Split.random(scenes, labels_per_class=2)
     figure = plots.split_bars(scenes, split)
     (axes,) = figure.axes
@@ -75,7 +75,7 @@ def test_bars_count_each_image_once(scenes: Scenes) -> None:
     assert sum(int(re.search(r"\((\d+)\)", t)[1]) for t in legend) == len(scenes)
 
 
-def test_bars_leave_out_images_of_unknown_class(scenes: Scenes) -> None:
+def test_bars_leave_out_images_of_unknown_class(scenes: Dataset) -> None:
     labels = scenes.labels.clone()
     labels[:30] = -1
     some = replace(scenes, labels=labels)

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from workshop_lib import plots
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.mini_eo import BANDS, mini_eo
-from workshop_lib.data.scenes import Scenes
 from workshop_lib.plots import describe
 
 RGB = ("red", "green", "blue")
@@ -14,7 +14,7 @@ NAMES = ("Forest", "River", "Lake", "Town")
 
 
 @pytest.fixture(scope="module")
-def scenes() -> Scenes:
+def scenes() -> Dataset:
     return mini_eo(count=120, bands=BANDS)
 
 
@@ -52,7 +52,7 @@ def test_rows_are_named_and_hold_their_images():
 
 
 def test_seasons_are_in_order_and_near_the_middle_of_their_piece(
-    scenes: Scenes,
+    scenes: Dataset,
 ) -> None:
     figure = plots.seasons(scenes, ["Forest", "Lake"], columns=3)
     days = [int(axes.get_xlabel().removeprefix("day ")) for axes in figure.axes]

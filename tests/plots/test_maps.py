@@ -5,8 +5,8 @@ import torch
 from matplotlib.patches import Rectangle
 
 from workshop_lib import plots
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.mini_eo import BANDS, CLASSES, COVERS, mini_eo
-from workshop_lib.data.scenes import Scenes
 from workshop_lib.plots import cover_colours, mask_grid, modality_samples
 
 NAMES = ("field", "water", "road")
@@ -67,7 +67,7 @@ def test_objects_are_the_pieces_of_a_cover() -> None:
     mask = torch.zeros(1, 12, 12, dtype=torch.uint8)
     mask[0, 1:4, 1:4] = mask[0, 6:10, 5:11] = 1
     mask[0, 11, 0] = 1  # one pixel: the edge of an object, not one
-    made = Scenes(
+    made = Dataset(
         images=torch.zeros(1, 3, 12, 12, dtype=torch.uint8),
         labels=torch.tensor([0]),
         class_names=("Town",),

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from workshop_lib import plots
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.mini_eo import BANDS, COVERS, mini_eo
-from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError
 from workshop_lib.plots import Bar, Panel
 
@@ -117,7 +117,7 @@ def test_bad_input_is_refused_in_words(words: str, call: Callable[[], Any]) -> N
 def test_scenes_that_lack_something_are_refused_in_words() -> None:
     scenes = mini_eo(count=120, bands=BANDS)
     lat, lon, region = (scenes.metadata[k].numpy() for k in ("lat", "lon", "region"))
-    bare: Scenes = replace(scenes, masks=None, modalities={}, metadata={})
+    bare: Dataset = replace(scenes, masks=None, modalities={}, metadata={})
     no_forest = scenes.subset((scenes.labels != 1).nonzero().flatten())
     levels = partial(plots.task_levels, object_cover="hose")
     for words, call in (

@@ -11,7 +11,7 @@ import torch
 
 from workshop_lib.config import Config
 from workshop_lib.data.audit import Audit
-from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import Split
 from workshop_lib.evaluation.calibration import calibrate
 from workshop_lib.evaluation.embeddings import Embeddings
@@ -99,7 +99,7 @@ def sample_report(
     N = len(labels)
     n = torch.arange(N + 340)
     images = torch.randint(0, 256, (len(n), 3, side, side), generator=generator)
-    scenes = Scenes(
+    scenes = Dataset(
         images=images.to(torch.uint8),
         labels=torch.cat([labels, n[:340] % len(class_names)]),
         class_names=class_names,

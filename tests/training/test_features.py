@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from tests.training.tiny import compare, quietly, until_first_validation
 from workshop_lib.augment import BandNormalize, FeatureViewMaker, Normalize
 from workshop_lib.config import Config
-from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.methods import METHODS
@@ -44,13 +44,13 @@ def looks(monkeypatch, tmp_path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def scenes() -> Scenes:
+def scenes() -> Dataset:
     """Three classes that differ in colour, 20 images each."""
     generator = torch.Generator().manual_seed(0)
     labels = torch.arange(3).repeat_interleave(20)
     noise = torch.randint(0, 80, (60, 3, 32, 32), generator=generator)
     tint = 150 * torch.eye(3, dtype=torch.int64)[labels][:, :, None, None]
-    return Scenes(
+    return Dataset(
         images=(noise + tint).byte(),
         labels=labels,
         class_names=("red", "green", "blue"),

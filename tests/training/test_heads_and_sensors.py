@@ -15,8 +15,8 @@ from tests.training.tiny import (
     tiny,
     until_first_validation,
 )
-from workshop_lib.data.dataset import sample_of
-from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.dataset import Dataset
+from workshop_lib.data.samples import sample_of
 from workshop_lib.errors import WorkshopError
 from workshop_lib.methods import METHODS
 from workshop_lib.training.run import Run
@@ -66,7 +66,7 @@ def test_a_run_resumes_bit_for_bit(method: str, tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def scenes() -> Scenes:
+def scenes() -> Dataset:
     """Images of which every seventh lacks radar and every ninth its date."""
     found = tiny()
     has, day = torch.ones(len(found)), found.metadata["day_of_year"].clone()

@@ -21,7 +21,7 @@ from tests.training.tiny import (
     tiny,
 )
 from workshop_lib.config import Config
-from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.training import checkpoint as checkpoint_module
@@ -369,7 +369,7 @@ def test_a_folder_with_unlabelled_images_trains(
         for i in range(12):
             pixels = draw.integers(0, 256, (8, 8, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(tmp_path / "d" / scene / f"{i}.png")
-    scenes = Scenes.from_folder(tmp_path / "d")
+    scenes = Dataset.from_folder(tmp_path / "d")
     split = Split.random(scenes, labels_per_class=2)
     unknown = (scenes.labels == -1).nonzero().flatten()
     assert len(unknown) == 12 and torch.isin(unknown, split.unlabeled).all()

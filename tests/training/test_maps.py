@@ -15,7 +15,7 @@ from tests.training.tiny import (
     tiny,
     until_first_validation,
 )
-from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.files import read_json
@@ -40,7 +40,7 @@ def make_scenes(n=40, rgb=False):
     images = 0.6 - 0.4 * (masks == 1)[:, None].float() + shade
     noise = 0.05 * torch.rand(n, 3, 16, 16, generator=generator)
     images = images.expand(n, 3, 16, 16) + noise
-    return Scenes(
+    return Dataset(
         images=(255 * images.clamp(0, 1)).to(torch.uint8) if rgb else images,
         labels=torch.arange(n) % 2,
         class_names=("even", "odd"),
@@ -161,7 +161,7 @@ def test_maps_over_time_leave_out_what_is_not_sure():
     assert len(maps.columns(0.5, most=1)) == 1
 
 
-def with_pixel(image: int, value: int) -> Scenes:
+def with_pixel(image: int, value: int) -> Dataset:
     """The same scenes, one pixel of one mask changed."""
     masks = SCENES.masks.clone()
     masks[image, 7, 3] = value

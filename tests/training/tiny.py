@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from workshop_lib.config import Config
-from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import Split
 from workshop_lib.presets import preset
 from workshop_lib.training.checkpoint import load_checkpoint
@@ -18,7 +18,7 @@ from workshop_lib.training.run import Run
 CLASSES = ("field", "forest", "water")
 
 
-def tiny(n: int = 60, size: int = 8, seed: int = 0, several: bool = False) -> Scenes:
+def tiny(n: int = 60, size: int = 8, seed: int = 0, several: bool = False) -> Dataset:
     """Images whose brightness tells the class; masks, elevation, a second sensor."""
     generator = torch.Generator().manual_seed(seed)
     labels = torch.arange(n) % 3
@@ -31,7 +31,7 @@ def tiny(n: int = 60, size: int = 8, seed: int = 0, several: bool = False) -> Sc
     elevation[::5] = torch.nan
     many = torch.nn.functional.one_hot(labels, 3)
     many[:, 0] = 1
-    return Scenes(
+    return Dataset(
         images=images,
         labels=many if several else labels,
         class_names=CLASSES,
@@ -44,7 +44,7 @@ def tiny(n: int = 60, size: int = 8, seed: int = 0, several: bool = False) -> Sc
     )
 
 
-def parts(scenes: Scenes) -> Split:
+def parts(scenes: Dataset) -> Split:
     """Two labelled images of each class."""
     n = torch.arange(len(scenes))
     unlabeled = n[: len(n) // 2]
@@ -66,7 +66,7 @@ def short(**changes: object) -> Config:
 def quietly(
     folder: Path,
     config: Config,
-    scenes: Scenes | None = None,
+    scenes: Dataset | None = None,
     split: Split | None = None,
     **more: object,
 ) -> Run:

@@ -156,7 +156,7 @@ class Normalize(nn.Module):
 
         Args:
             sensors: of all images, stored as uint8 or floating point; see
-                `workshop_lib.data.dataset.sensors_of`.
+                `workshop_lib.data.samples.sensors_of`.
             index: (n,) positions of the training images; None for all.
 
         Raises:

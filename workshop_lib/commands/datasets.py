@@ -12,7 +12,7 @@ from workshop_lib.data.catalog import DatasetInfo, data_folder, datasets, find_d
 from workshop_lib.errors import WorkshopError
 
 if TYPE_CHECKING:
-    from workshop_lib.data.scenes import Scenes
+    from workshop_lib.data.dataset import Dataset
 
 _PICTURES = ("png", "svg", "pdf", "jpg")
 
@@ -203,7 +203,7 @@ def doctor() -> int:
     return exit_code(checks)
 
 
-def _open(data: str, size: int = 32) -> "Scenes":
+def _open(data: str, size: int = 32) -> "Dataset":
     from workshop_lib.data.load import load_dataset
 
     return load_dataset(data, size)

@@ -20,8 +20,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.mini_eo import DEFAULT_SEED
-from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError, listed
 from workshop_lib.evaluation.predictions import Predictions
@@ -52,7 +52,7 @@ class Competition:
     def __init__(
         self,
         data: str,
-        scenes: Scenes,
+        scenes: Dataset,
         labels_per_class: int = 4,
         split_seed: int = 0,
         split: Split | None = None,

@@ -9,7 +9,7 @@ import torch
 import yaml
 from torch import Tensor
 
-from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 
@@ -27,14 +27,14 @@ class LeakySplit:
     """
 
     name: str
-    scenes: Scenes
+    scenes: Dataset
     split: Split
     kind: str
     story: str
     clue: str
 
 
-def make_leaky_splits(scenes: Scenes, split: Split, seed: int = 0) -> list[LeakySplit]:
+def make_leaky_splits(scenes: Dataset, split: Split, seed: int = 0) -> list[LeakySplit]:
     """Build six faulty copies of an honest split, and the honest one among them.
 
     Five of the six faults were found in earlier workshops and published code.
@@ -90,7 +90,7 @@ def make_leaky_splits(scenes: Scenes, split: Split, seed: int = 0) -> list[Leaky
     return [LeakySplit(name, *case, **texts[name]) for name, case in cases.items()]
 
 
-def _check(scenes: Scenes, split: Split) -> None:
+def _check(scenes: Dataset, split: Split) -> None:
     audit = split.audit(scenes, near_duplicates=False, neighbour_km=0)
     if audit.findings:
         raise WorkshopError(
@@ -108,7 +108,7 @@ def _check(scenes: Scenes, split: Split) -> None:
     )
 
 
-def _copied(scenes: Scenes, source: int, target: int) -> Scenes:
+def _copied(scenes: Dataset, source: int, target: int) -> Dataset:
     """Overwrite one picture with another."""
     images = scenes.images.clone()
     images[target] = images[source]

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from workshop_lib.config import Config
-from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import Split
 from workshop_lib.experiments.baselines import baseline_config
 from workshop_lib.plots import growing_curve
@@ -22,7 +22,7 @@ from workshop_lib.training.run import Run
 
 
 def class_run(
-    name: str, dataset: Scenes, split: Split, config: Config | None = None
+    name: str, dataset: Dataset, split: Split, config: Config | None = None
 ) -> Run:
     """Train a method to the end, or load it where a notebook has trained it already.
 

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.near_duplicates import find_near_duplicates
-from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split_spatial import coordinates, nearest_km
 from workshop_lib.errors import WorkshopError, listed
 
@@ -62,7 +62,7 @@ class Audit:
 
 
 def audit_parts(
-    scenes: Scenes,
+    scenes: Dataset,
     parts: Parts,
     near_duplicates: bool = True,
     neighbour_km: float = 1.0,
@@ -105,7 +105,7 @@ def _out_of_range(parts: Parts, count: int) -> Iterator[Finding]:
             yield Finding("out_of_range", "error", text, tuple(bad))
 
 
-def _repeats_and_overlaps(scenes: Scenes, parts: Parts) -> Iterator[Finding]:
+def _repeats_and_overlaps(scenes: Dataset, parts: Parts) -> Iterator[Finding]:
     suspects: list[tuple[str, str, Tensor]] = []
     for name, index in parts.items():
         values, times = index.unique(return_counts=True)
@@ -124,7 +124,7 @@ def _repeats_and_overlaps(scenes: Scenes, parts: Parts) -> Iterator[Finding]:
             yield Finding(kind, "error", message, tuple(found))
 
 
-def _class_counts(scenes: Scenes, parts: Parts) -> Iterator[Finding]:
+def _class_counts(scenes: Dataset, parts: Parts) -> Iterator[Finding]:
     labels, names = scenes.labels.cpu(), scenes.class_names
     for part, index in parts.items():
         of_part = labels[index]
@@ -146,7 +146,7 @@ def _class_counts(scenes: Scenes, parts: Parts) -> Iterator[Finding]:
             yield Finding("imbalance", "warning", text)
 
 
-def _same_pixels(scenes: Scenes, parts: Parts) -> Iterator[Finding]:
+def _same_pixels(scenes: Dataset, parts: Parts) -> Iterator[Finding]:
     """Compare hashes of the pixels, byte by byte: finds copies, not look-alikes."""
     subsets = _subsets(parts)
     copies: dict[bytes, list[int]] = defaultdict(list)
@@ -163,7 +163,7 @@ def _same_pixels(scenes: Scenes, parts: Parts) -> Iterator[Finding]:
     yield from _contradictions("one picture, two labels", groups, scenes)
 
 
-def _near_copies(scenes: Scenes, parts: Parts) -> Iterator[Finding]:
+def _near_copies(scenes: Dataset, parts: Parts) -> Iterator[Finding]:
     """Find images of the same ground in two parts, or with different labels."""
     subsets, images = _subsets(parts), scenes.images
     pairs = [[one.first, one.second] for one in find_near_duplicates(images)]
@@ -181,7 +181,7 @@ def _near_copies(scenes: Scenes, parts: Parts) -> Iterator[Finding]:
     yield from _contradictions("the same ground, two labels", pairs, scenes)
 
 
-def _spatial_neighbours(scenes: Scenes, parts: Parts, km: float) -> Iterator[Finding]:
+def _spatial_neighbours(scenes: Dataset, parts: Parts, km: float) -> Iterator[Finding]:
     """Find validation and test images beside a training image."""
     try:
         places = coordinates(scenes.metadata)
@@ -216,7 +216,7 @@ def _is_leak(subsets: Mapping[int, set[str]], group: Sequence[int]) -> bool:
     return len(set().union(*(subsets[i] for i in group))) > 1
 
 
-def _contradictions(text: str, groups: Groups, scenes: Scenes) -> Iterator[Finding]:
+def _contradictions(text: str, groups: Groups, scenes: Dataset) -> Iterator[Finding]:
     """Find groups of like images that have more than one label."""
     differ = []
     for group in groups:
@@ -228,7 +228,7 @@ def _contradictions(text: str, groups: Groups, scenes: Scenes) -> Iterator[Findi
 
 
 def _finding(
-    kind: str, severity: Severity, text: str, groups: Groups, scenes: Scenes
+    kind: str, severity: Severity, text: str, groups: Groups, scenes: Dataset
 ) -> Iterator[Finding]:
     if groups:
         examples = [" = ".join(scenes.names[i] for i in group) for group in groups]

@@ -16,7 +16,7 @@ from workshop_lib.errors import WorkshopError, listed, unknown_name
 from workshop_lib.pixels import IGNORE
 
 if TYPE_CHECKING:
-    from workshop_lib.data.scenes import Scenes
+    from workshop_lib.data.dataset import Dataset
 
 _CHUNK = 256  # images at a time: the whole set may be larger than memory
 
@@ -24,11 +24,11 @@ _CHUNK = 256  # images at a time: the whole set may be larger than memory
 _UNWRITABLE = re.compile("[\n\r\ud800-\udfff]")
 
 
-def check_scenes(scenes: "Scenes") -> None:
+def check_scenes(scenes: "Dataset") -> None:
     """Refuse scenes whose parts do not fit together.
 
     Raises:
-        WorkshopError: the first thing that is wrong; see `Scenes`.
+        WorkshopError: the first thing that is wrong; see `Dataset`.
     """
     _check_images(scenes.images, scenes.bands)
     _check_labels(scenes.labels, len(scenes), scenes.class_names)
@@ -184,7 +184,7 @@ def images_from(images: Any, bands: tuple[str, ...]) -> Tensor:
         raise WorkshopError(
             f"images {_given(tensor)} with the bands {', '.join(bands)}: give"
             " (N, H, W, C) or (N, C, H, W), and bands=[...] with one name per channel."
-            " Where either side could be the channels, Scenes(images=...) takes"
+            " Where either side could be the channels, Dataset(images=...) takes"
             " (N, C, H, W)."
         )
     if tensor.shape[3] == C:

@@ -1,288 +1,258 @@
-"""What a training reads of a data set: its sensors, its targets, and in which order."""
+"""The images of a data set and all that is known about them, as tensors."""
 
-__all__ = [
-    "IndexStream",
-    "known_sensors",
-    "random_scenes",
-    "sample_of",
-    "sensors_of",
-    "targets_of",
-]
+__all__ = ["Dataset"]
 
 import hashlib
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from workshop_lib.data.metadata import metadata_vector
-from workshop_lib.data.mini_eo import COVERS
-from workshop_lib.data.scenes import RGB, Scenes
-from workshop_lib.errors import WorkshopError, unknown_name
-from workshop_lib.pixels import IGNORE
-from workshop_lib.sample import METADATA, Sample
+from workshop_lib.data.checks import check_scenes, images_from, labels_from
+from workshop_lib.data.read.images import (
+    OnError,
+    PictureReader,
+    ReadImages,
+    read_images,
+)
+from workshop_lib.data.read.index import index_images
+from workshop_lib.errors import WorkshopError
 
-COVER = "cover"  # the land-cover map, as a target or as an input
-SCENE = "scene"  # the class of the whole image, or its classes
-
-_CHUNK = 256  # images that are resized at a time
-
-
-def known_sensors(dataset: Scenes) -> list[str]:
-    """List the names that `sensors_of` accepts for a data set."""
-    cover = [COVER] if dataset.masks is not None else []
-    return [_own_sensor(dataset), *dataset.modalities, *cover]
+RGB = ("red", "green", "blue")
 
 
-def sensors_of(dataset: Scenes, names: Sequence[str] | None = None) -> Sample:
-    """Return the images of each sensor, in the form in which they are stored.
+@dataclass(frozen=True, eq=False, repr=False)
+class Dataset:
+    """A data set as tensors: image i, its label, its name, and what else is known.
 
-    Images that need no change are not copied: a file that is mapped stays on the disk.
+    Small satellite images are best decoded once and kept as tensors: every batch is
+    then one indexing operation, without files, workers or waiting. Tensors read from
+    files are mapped, not loaded: they may be larger than memory. Index them; to change
+    them, make a copy. Checked when made, so whatever comes later can rely on it.
 
     Args:
-        dataset: the images.
-        names: "rgb" (8-bit images) or "s2" (reflectance) for the images themselves;
-            "s1", "dem" and others for more sensors; "cover" for the land-cover map, a
-            channel per class. None: all sensors, without the map.
-
-    Returns:
-        By sensor (N, C, H, W), uint8 for "rgb", else float32. Sensors of another
-        resolution are resized to the images. An image that is missing a sensor (whose
-        metadata "has_s1" is 0) is NaN there; unknown cover is NaN.
+        images: (N, C, H, W), uint8 for RGB (C = 3), or float32 reflectance (0 to ~1.5).
+        labels: (N,) int64, 0 to K-1, or -1 where nobody knows the class; or (N, K)
+            int64 multi-hot, 1 for each class that is in the image.
+        class_names: K names, in the order of the labels.
+        names: N names, all different, e.g. "Forest/Forest_12.jpg"; splits go by them.
+        bands: C names of the channels, e.g. ("B02", "B03", "B04", "B08").
+        masks: (N, H, W) uint8 land cover, if known; 255 where nobody knows.
+        modalities: more images by name, each (N, C', H', W') float32: "s1" backscatter
+            in dB, "dem" height in m.
+        metadata: numbers by name, each (N,) or (N, k): "lat", "lon", "day_of_year", ...
+            Not known may be NaN here, and only here.
+            "has_s1" is 1 for patches that have the modality "s1", 0 for those whose
+            pixels there mean nothing; without it all have it.
+        mask_names: names of the classes 0, 1, ... in the masks.
 
     Raises:
-        WorkshopError: no name, a name twice, or one that this data set does not have.
-    """
-    own = _own_sensor(dataset)
-    names = [own, *dataset.modalities] if names is None else list(names)
-    if not names or len(set(names)) != len(names):
-        raise WorkshopError(
-            f"sensors {', '.join(names) or '(none)'}: give at least one, each once."
-        )
-    sensors = {}
-    for name in names:
-        if name == own:
-            values = dataset.images
-        elif name in dataset.modalities:
-            values = _resized(dataset.modalities[name], dataset.images.shape[2:])
-        elif name == COVER and dataset.masks is not None:
-            values = _one_hot(dataset.masks, len(dataset.mask_names))
-        else:
-            known = known_sensors(dataset)
-            raise unknown_name("sensor of this data set", name, known)
-        has = dataset.metadata.get(f"has_{name}")
-        sensors[name] = values if has is None else _without(values, has == 0)
-    return sensors
-
-
-def sample_of(
-    dataset: Scenes,
-    sensors: Sequence[str] | None = None,
-    metadata: Sequence[str] = (),
-) -> Sample:
-    """Return all images of a data set as one sample, with their metadata.
-
-    Args:
-        dataset: the images.
-        sensors: names for `sensors_of`; None: all.
-        metadata: names for `metadata_vector`; none: no metadata.
-    """
-    sample = sensors_of(dataset, sensors)
-    if metadata:
-        sample[METADATA] = metadata_vector(dataset, metadata)
-    return sample
-
-
-def targets_of(dataset: Scenes, names: Sequence[str] = (SCENE,)) -> dict[str, Tensor]:
-    """Return what each head is to predict.
-
-    Args:
-        dataset: the labels.
-        names: "scene" for the class or the classes of each image; "cover" for the
-            land-cover map; the name of a metadata column for a number to regress.
-
-    Returns:
-        By name. "scene": (N,) int64, -1 where unknown, or (N, K) float32, 1 for each
-        class in the image. "cover": (N, H, W) uint8, 255 where unknown. A number: (N,)
-        float32 in its own unit, NaN where unknown.
-
-    Raises:
-        WorkshopError: a target that this data set does not have.
-    """
-    there = {k: v.float() for k, v in dataset.metadata.items() if v.ndim == 1}
-    there = {k: v for k, v in there.items() if not k.startswith("has_")}
-    there[SCENE] = dataset.labels.float() if dataset.multi_label else dataset.labels
-    if dataset.masks is not None:
-        there[COVER] = dataset.masks
-    for name in names:
-        if name not in there:
-            raise unknown_name("target of this data set", name, there)
-    return {name: there[name] for name in names}
-
-
-def _own_sensor(dataset: Scenes) -> str:
-    return "rgb" if dataset.is_rgb else "s2"
-
-
-def _resized(images: Tensor, size: Sequence[int]) -> Tensor:
-    """Bring (N, C, h, w) to (N, C, H, W)."""
-    if images.shape[2:] == tuple(size):
-        return images
-    chunks = (
-        F.interpolate(some, tuple(size), mode="bilinear", antialias=True)
-        for some in images.split(_CHUNK)
-    )
-    return torch.cat(list(chunks))
-
-
-def _one_hot(masks: Tensor, names: int) -> Tensor:
-    """Make a channel per class, NaN where unknown: (N, H, W) -> (N, K, H, W)."""
-    masks = masks[:, None]
-    unknown = masks == IGNORE
-    highest = int(masks.masked_fill(unknown, 0).max())
-    count = max(len(COVERS), names, highest + 1)
-    numbers = torch.arange(count, device=masks.device).view(1, -1, 1, 1)
-    return (masks == numbers).float().masked_fill(unknown, math.nan)
-
-
-def _without(images: Tensor, missing: Tensor) -> Tensor:
-    """Put NaN in place of the images that are missing; those of 8 bits become float."""
-    if not missing.any():
-        return images
-    eight_bits = images.dtype == torch.uint8
-    images = images.float() / 255 if eight_bits else images.clone()
-    images[missing] = math.nan
-    return images
-
-
-class IndexStream:
-    """Shuffled positions of images without end: step s always gives the same batch.
-
-    A loader that ends has to be restarted, and the labeled set ends long before the
-    unlabeled one. A stream has no end, and as it is a pure function of the step, a
-    resumed training needs no saved state.
-
-    Pass e goes once through all indices in an order drawn from (seed, e). The passes
-    are laid end to end and cut into batches, so a batch may run across the border of
-    two passes, and over several if the set is smaller than the batch. Every image is
-    seen equally often, to within one.
-
-    Args:
-        indices: (n,) int64 positions of images, e.g. `split.labeled`.
-        batch_size: indices per step, of all ranks together.
-        seed: of the orders; give streams that are used side by side different seeds.
-        rank, world_size: of distributed training: rank r takes rows r, r + world_size,
-            ... of the batch, so the ranks together see what a single one would see.
-        device: where the batches live; by default where `indices` lives.
-
-    Raises:
-        WorkshopError: no indices, or a batch that does not divide among the ranks.
+        WorkshopError: shapes, types or lengths that do not fit together; NaN or
+            infinite pixels; labels outside 0 to K-1; names that occur twice.
 
     Example:
-        >>> stream = IndexStream(torch.tensor([10, 20, 30]), batch_size=6, seed=0)
-        >>> sorted(stream.at(step=1000).tolist())
-        [10, 10, 20, 20, 30, 30]
+        >>> scenes = Dataset(
+        ...     images=torch.zeros(2, 3, 8, 8, dtype=torch.uint8),
+        ...     labels=torch.tensor([0, 1]),
+        ...     class_names=("Forest", "River"),
+        ...     names=("Forest/a.png", "River/b.png"),
+        ... )
+        >>> scenes
+        Dataset(2 images of 8x8 px, 3 bands, 2 classes)
     """
 
-    def __init__(
-        self,
-        indices: Tensor,
-        batch_size: int,
-        seed: int,
-        rank: int = 0,
-        world_size: int = 1,
-        device: torch.device | str | None = None,
-    ) -> None:
-        if not len(indices) or batch_size < 1 or batch_size % world_size:
-            raise WorkshopError(
-                f"batches of {batch_size} from {len(indices)} images for {world_size}"
-                " ranks: give at least one image (is a part of the split empty?), and"
-                " a batch_size that is a multiple of the ranks."
-            )
-        self.indices = indices.to(device if device is not None else indices.device)
-        self.batch_size = batch_size
-        self.seed = seed
-        self.rank, self.world_size = rank, world_size
-        self._kept: tuple[int, Tensor] | None = None  # the current pass and its order
+    images: Tensor
+    labels: Tensor
+    class_names: tuple[str, ...]
+    names: tuple[str, ...]
+    bands: tuple[str, ...] = RGB
+    masks: Tensor | None = None
+    modalities: dict[str, Tensor] = field(default_factory=dict)
+    metadata: dict[str, Tensor] = field(default_factory=dict)
+    mask_names: tuple[str, ...] = ()
 
-    def at(self, step: int) -> Tensor:
-        """Return the indices of a step 0, 1, 2, ...; in any order of steps.
+    def __post_init__(self) -> None:
+        for name in ("class_names", "names", "bands", "mask_names"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        check_scenes(self)
 
-        Shape: (batch_size / world_size,) int64.
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __repr__(self) -> str:
+        height, width = self.images.shape[-2:]
+        return (
+            f"Dataset({len(self)} images of {height}x{width} px, {len(self.bands)}"
+            f" bands, {self.num_classes} classes)"
+        )
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes, K."""
+        return len(self.class_names)
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether an image may belong to several classes: labels are (N, K)."""
+        return self.labels.ndim == 2
+
+    def class_counts(self) -> Tensor:
+        """Count the images of each class, (K,) int64; those of unknown class do not."""
+        if self.multi_label:
+            return self.labels.sum(dim=0)
+        return self.labels[self.labels >= 0].bincount(minlength=self.num_classes)
+
+    @property
+    def is_rgb(self) -> bool:
+        """Whether the images are 8-bit pictures rather than reflectances."""
+        return self.images.dtype == torch.uint8
+
+    def digest(self) -> str:
+        """Hash what tells these images from others: bands, shape, some of the pixels.
+
+        Only some 64 images spread over the set are read, so it takes no time.
         """
-        n = len(self.indices)
-        first, past = step * self.batch_size, (step + 1) * self.batch_size
-        pieces = []
-        for e in range(first // n, (past - 1) // n + 1):
-            begin, end = max(first - e * n, 0), min(past - e * n, n)
-            pieces.append(self._pass(e)[begin:end])
-        batch = torch.cat(pieces)  # (batch_size,)
-        return batch[self.rank :: self.world_size]  # (batch_size / world_size,)
+        step = max(1, len(self) // 64)
+        some = self.images[::step].contiguous().cpu()
+        about = f"{self.bands} {tuple(self.images.shape)} {self.images.dtype} "
+        content = about.encode() + some.numpy().tobytes()
+        return hashlib.sha256(content).hexdigest()
 
-    def _pass(self, e: int) -> Tensor:
-        """Shuffle the indices for pass e; the last one is kept: steps come in order."""
-        if self._kept is None or self._kept[0] != e:
-            # Hashed, for neighbouring seeds and passes to give unrelated orders; drawn
-            # on the CPU, for every device to give the same one.
-            text = f"{self.seed}/{e}".encode()
-            number = int.from_bytes(hashlib.sha256(text).digest()[:7], "big")
-            generator = torch.Generator().manual_seed(number)
-            order = torch.randperm(len(self.indices), generator=generator)  # (n,)
-            self._kept = e, self.indices[order.to(self.indices.device)]
-        return self._kept[1]
+    def mask_digest(self) -> str:
+        """Hash all masks and what is in them: they are labels, so every pixel counts.
 
+        Half a second for a gigabyte, a few tiles in memory at a time.
+        """
+        found = hashlib.sha256(f"{self.mask_names}".encode())
+        if self.masks is not None:
+            found.update(f"{tuple(self.masks.shape)}".encode())
+            for chunk in self.masks.split(64):
+                found.update(chunk.contiguous().cpu().numpy().data)
+        return found.hexdigest()
 
-# Columns that the metadata vector may need, and their ranges
-_RANGES = {
-    **{"lat": (-60, 70), "lon": (-180, 180), "day_of_year": (1, 365)},
-    **{"season": (0, 1), "region": (0, 4), "climate_zone": (1, 30)},
-    **{"temperature": (-10, 30), "rain": (0, 9), "wind": (0, 9)},
-}
+    def subset(self, indices: Tensor | Sequence[int]) -> "Dataset":
+        """Keep some of the images, in the order of `indices`; the classes stay.
 
+        Raises:
+            WorkshopError: an index outside 0 to N-1, one that occurs twice, or a mask.
+        """
+        index = torch.as_tensor(indices)
+        if index.numel() and (index.dtype != torch.int64 or index.ndim != 1):
+            raise WorkshopError(
+                f"indices of shape {tuple(index.shape)} and type {index.dtype}: give"
+                " (n,) int64 positions of images; mask.nonzero().flatten() makes them."
+            )
+        index = index.to(device=self.images.device, dtype=torch.int64).flatten()
+        if index.numel() and not 0 <= int(index.min()) <= int(index.max()) < len(self):
+            raise WorkshopError(
+                f"indices from {int(index.min())} to {int(index.max())}: these scenes"
+                f" hold images 0 to {len(self) - 1}."
+            )
+        kept = self._each(lambda values: values[index])
+        return replace(self, names=tuple(self.names[i] for i in index.tolist()), **kept)
 
-def random_scenes(facts: Mapping[str, Any], size: int) -> Scenes:
-    """Make up images, targets and metadata of given shapes: to time steps, to try code.
+    def to(self, device: torch.device | str) -> "Dataset":
+        """Move all tensors to a device; whatever is there already is not copied."""
+        return replace(self, **self._each(lambda values: values.to(device)))
 
-    Args:
-        facts: sensors, metadata and heads, as `Inputs.facts` gives them.
-        size: side of the images in pixels.
+    def _each(self, change: Callable[[Tensor], Tensor]) -> dict[str, Any]:
+        """Apply a function to every tensor; return the fields that hold tensors."""
+        changed: dict[str, Any] = {}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if isinstance(value, Tensor):
+                changed[f.name] = change(value)
+            elif isinstance(value, dict):
+                changed[f.name] = {k: change(v) for k, v in value.items()}
+        return changed
 
-    Returns:
-        At least 64 images, two of each class.
-    """
-    generator = torch.Generator().manual_seed(0)
-    heads, sensors = facts["heads"], dict(facts["sensors"])
-    classes = {k: max(1, about["num_classes"]) for k, about in heads.items()}
-    n = max(64, 2 * max(classes.values()))
-    own = next((name for name in ("rgb", "s2") if name in sensors), "s2")
-    channels = sensors.pop(own, 4)
+    @classmethod
+    def from_folder(
+        cls,
+        path: Path | str,
+        size: int | None = None,
+        cache: bool = True,
+        on_error: OnError = "raise",
+    ) -> "Dataset":
+        """Read RGB images: a folder per class, a zip archive of these, or a names file.
 
-    def images(c: int) -> Tensor:
-        return torch.rand(n, c, size, size, generator=generator)
+        Decoded once, then mapped from one file until an image changes; see
+        `workshop_lib.data.read.index` for what is an image (and for images without
+        a class), `workshop_lib.data.read.images` for formats and unequal sizes.
 
-    mine = images(channels)
-    scene = heads.get("scene", {"kind": "categorical", "num_classes": 2})
-    K, cover = max(2, scene["num_classes"]), classes.get("cover", 2)
-    labels = torch.arange(n) % K
-    masks = torch.randint(0, cover, (n, size, size), generator=generator)
-    numbers = {
-        name: torch.empty(n).uniform_(low, high, generator=generator).round()
-        for name, (low, high) in _RANGES.items()
-    }
-    for name, about in heads.items():
-        if about["kind"] == "regression":
-            numbers[name] = torch.rand(n, generator=generator)
-    return Scenes(
-        images=(255 * mine).to(torch.uint8) if own == "rgb" else mine,
-        labels=F.one_hot(labels, K) if scene["kind"] == "multilabel" else labels,
-        class_names=tuple(f"class {k}" for k in range(K)),
-        names=tuple(f"{k}" for k in range(n)),
-        bands=RGB if own == "rgb" else tuple(f"b{k}" for k in range(channels)),
-        masks=masks.to(torch.uint8),
-        mask_names=tuple(f"cover {k}" for k in range(cover)),
-        modalities={name: images(c) for name, c in sensors.items() if name != "cover"},
-        metadata=numbers,
-    )
+        Args:
+            path: the folder, whose folders' names are the class names; a .zip of such
+                a folder, which is not unpacked; or a .txt with `path label` on each
+                line. There the paths start at its folder and may hold spaces; the last
+                word of a line is the label, -1 if it is not known.
+            size: side of the images in pixels; None keeps their own size if they share
+                one, else the most common size is taken.
+            cache: whether to keep the decoded images.
+            on_error: "raise", or "skip" to leave out what cannot be read, and say so.
+
+        Raises:
+            WorkshopError: one message that lists everything wrong with the images.
+        """
+        reader = PictureReader(index_images(path))
+        return cls.from_read(read_images(reader, size, cache, on_error), RGB)
+
+    from_zip = from_folder
+    from_names = from_folder
+
+    @classmethod
+    def from_read(cls, found: ReadImages, bands: Sequence[str]) -> "Dataset":
+        """Take images that `read_images` read; prints what it resized or left out."""
+        if found.note:
+            print(found.note)
+        labels = torch.tensor(found.labels, dtype=torch.int64)
+        numbers = {k: torch.tensor(v) for k, v in found.metadata.items()}
+        return cls(
+            found.images,
+            labels,
+            found.class_names,
+            found.names,
+            tuple(bands),
+            metadata=numbers,
+        )
+
+    @classmethod
+    def without_pixels(
+        cls, names: Sequence[str], labels: Tensor, class_names: Sequence[str]
+    ) -> "Dataset":
+        """Take names and labels alone, each with a black pixel: enough for a split."""
+        pixel = torch.zeros(1, 3, 1, 1, dtype=torch.uint8)
+        images = pixel.expand(len(names), -1, -1, -1)  # one byte for all
+        return cls(images, labels, tuple(class_names), tuple(names))
+
+    @classmethod
+    def from_arrays(
+        cls,
+        images: Any,
+        labels: Any,
+        class_names: Sequence[str] | None = None,
+        names: Sequence[str] | None = None,
+        bands: Sequence[str] | None = None,
+    ) -> "Dataset":
+        """Take images that are in memory already, from numpy, torch or lists.
+
+        Args:
+            images: (N, H, W, C) or (N, C, H, W): uint8 RGB, or float reflectance.
+            labels: N whole numbers from 0, or N class names.
+            class_names: names in the order of the labels; by default the sorted names
+                that occur, or the numbers as text.
+            names: N different names; by default "image_000000", ... Splits go by names:
+                give your own where the order of the images may change.
+            bands: names of the C channels; by default red, green, blue.
+
+        Raises:
+            WorkshopError: what cannot be read as images or labels, or does not fit.
+        """
+        bands = tuple(bands) if bands is not None else RGB
+        tensor = images_from(images, bands)
+        codes, class_names = labels_from(labels, class_names)
+        if names is None:
+            names = [f"image_{i:06d}" for i in range(len(tensor))]
+        return cls(tensor, codes, tuple(class_names), tuple(names), bands)

@@ -19,11 +19,11 @@ from torch import Tensor
 from tqdm import tqdm
 
 from workshop_lib.data.catalog import DatasetInfo
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.download import resolve
 from workshop_lib.data.read.bigearthnet_patches import CLASSES_19, multi_hot
 from workshop_lib.data.read.index import index_images
 from workshop_lib.data.read.landcover import TEST_TILES, TRAIN_TILES
-from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.data.split_rules import (
     TEST,
@@ -41,9 +41,9 @@ _SUBSETS = {"train": TRAIN, "val": VAL, "test": TEST}
 
 
 Labels = dict[str, list[str]]  # patch -> names of its classes
-# Scenes without pixels, and of each image "train", "val" or "test": none if no parts
+# A dataset without pixels, and of each image "train", "val" or "test": none if no parts
 # are published
-LabelIndex = tuple[Scenes, list[str]]
+LabelIndex = tuple[Dataset, list[str]]
 
 
 def split_source(
@@ -51,7 +51,7 @@ def split_source(
     root: Path | str | None = None,
     labels_per_class: int = 4,
     seed: int = 0,
-) -> tuple[Split, Scenes]:
+) -> tuple[Split, Dataset]:
     """Split a data set that `get` has brought.
 
     Args:
@@ -75,7 +75,7 @@ def split_source(
 
 
 def _keep(
-    published: Sequence[str], scenes: Scenes, spec: SplitSpec
+    published: Sequence[str], scenes: Dataset, spec: SplitSpec
 ) -> dict[str, Tensor]:
     """Choose labelled images, and validation if need be, within the published parts."""
     images = Candidates.of(scenes, spec.seed)
@@ -103,7 +103,7 @@ def read_label_index(info: DatasetInfo, root: Path | str | None = None) -> Label
         index = index_images(images)
         names = [entry.name for entry in index.entries]
         labels = torch.tensor(index.labels)
-        return Scenes.without_pixels(names, labels, index.class_names), []
+        return Dataset.without_pixels(names, labels, index.class_names), []
     if info.layout == "scene":
         raise WorkshopError(
             f"{info.title} is a single image: cut it into patches by block"
@@ -113,7 +113,7 @@ def read_label_index(info: DatasetInfo, root: Path | str | None = None) -> Label
         areas = (*TRAIN_TILES, *TEST_TILES)
         names = [f"top_mosaic_09cm_area{area}.tif" for area in areas]
         labels = torch.zeros(len(names), dtype=torch.int64)
-        scenes = Scenes.without_pixels(names, labels, ("tile",))
+        scenes = Dataset.without_pixels(names, labels, ("tile",))
         return scenes, ["train" if area in TRAIN_TILES else "test" for area in areas]
     if (images / "metadata.parquet").exists():
         patches, parts = _from_parquet(images / "metadata.parquet")
@@ -122,7 +122,7 @@ def read_label_index(info: DatasetInfo, root: Path | str | None = None) -> Label
     if (images / "bigearthnet-train.csv").exists():
         patches, parts = _from_lists(images, patches)
     labels = multi_hot(list(patches.values()))
-    return Scenes.without_pixels(list(patches), labels, CLASSES_19), parts
+    return Dataset.without_pixels(list(patches), labels, CLASSES_19), parts
 
 
 def _from_parquet(path: Path) -> tuple[Labels, list[str]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from workshop_lib.config import Config
 from workshop_lib.data.catalog import DatasetInfo, datasets
+from workshop_lib.data.dataset import RGB, Dataset
 from workshop_lib.data.download import resolve
 from workshop_lib.data.mini_eo import CLASSES, DEFAULT_BANDS, DEFAULT_SEED, mini_eo
 from workshop_lib.data.read.ben_ge_patches import ben_ge, is_ben_ge
@@ -15,7 +16,6 @@ from workshop_lib.data.read.bigearthnet_patches import S2_BANDS
 from workshop_lib.data.read.geotiff import geotiffs, is_multiband
 from workshop_lib.data.read.images import PictureReader, read_images
 from workshop_lib.data.read.index import ImageIndex, index_images
-from workshop_lib.data.scenes import RGB, Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.settings import DataConfig
@@ -26,7 +26,7 @@ _FEW = 2  # images of each class that `describe` reads
 
 def load_dataset(
     name: str = "mini_eo", size: int = 32, bands: str | Sequence[str] = ""
-) -> Scenes:
+) -> Dataset:
     """Load a data set.
 
     Args:
@@ -47,7 +47,7 @@ def load_dataset(
     return _load(name, size, _band_list(bands), count=MINI_EO_COUNT)
 
 
-def open_data(config: Config, split: Path | str | None = None) -> tuple[Scenes, Split]:
+def open_data(config: Config, split: Path | str | None = None) -> tuple[Dataset, Split]:
     """Load the data set that a config names, with its split.
 
     Args:
@@ -63,7 +63,7 @@ def open_data(config: Config, split: Path | str | None = None) -> tuple[Scenes, 
     return dataset, make_split(dataset, config.data)
 
 
-def make_split(dataset: Scenes, data: DataConfig) -> Split:
+def make_split(dataset: Dataset, data: DataConfig) -> Split:
     """Draw the split that the data section of a config describes.
 
     Raises:
@@ -100,7 +100,7 @@ def make_split(dataset: Scenes, data: DataConfig) -> Split:
             raise unknown_name("kind of split", other, kinds)
 
 
-def describe(data: DataConfig) -> tuple[Scenes, int]:
+def describe(data: DataConfig) -> tuple[Dataset, int]:
     """Read a few images of a data set, for the budget of a training on all of them.
 
     Returns:
@@ -131,7 +131,7 @@ def describe(data: DataConfig) -> tuple[Scenes, int]:
 
 def _load(
     name: str, size: int, bands: tuple[str, ...] | None, count: int = 0
-) -> Scenes:
+) -> Dataset:
     """Load a data set; of the embedded one `count` images."""
     kind, _, seed = name.partition(":")
     if kind == "mini_eo":
@@ -159,7 +159,7 @@ def _read_index(
     size: int,
     bands: tuple[str, ...] | None,
     cache: bool = True,
-) -> Scenes:
+) -> Dataset:
     if is_multiband(index):
         return geotiffs(index, bands, size=size, cache=cache)
     if bands:
@@ -167,7 +167,7 @@ def _read_index(
             f"bands={','.join(bands)!r} but {name} holds pictures, which are red,"
             " green and blue: leave bands out."
         )
-    return Scenes.from_read(read_images(PictureReader(index), size, cache), RGB)
+    return Dataset.from_read(read_images(PictureReader(index), size, cache), RGB)
 
 
 def _patches(name: str) -> Path | None:

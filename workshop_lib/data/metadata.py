@@ -32,8 +32,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.mini_eo import CLIMATE_ZONES, REGIONS
-from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError, listed, unknown_name
 
 SEASONS = ("winter", "spring", "summer", "autumn")  # of the northern hemisphere
@@ -100,7 +100,7 @@ def known_metadata(columns: Iterable[str]) -> list[str]:
     return [*encoders, *plain]
 
 
-def metadata_vector(dataset: Scenes, names: Sequence[str]) -> Tensor:
+def metadata_vector(dataset: Dataset, names: Sequence[str]) -> Tensor:
     """Encode the metadata of each image.
 
     Args:
@@ -117,7 +117,7 @@ def metadata_vector(dataset: Scenes, names: Sequence[str]) -> Tensor:
     return torch.cat([values for values, _ in _encoded(dataset.metadata, names)], 1)
 
 
-def metadata_names(dataset: Scenes, names: Sequence[str]) -> list[str]:
+def metadata_names(dataset: Dataset, names: Sequence[str]) -> list[str]:
     """Name the M numbers of `metadata_vector`: "climate=Dfc", "rain"."""
     return [part for _, parts in _encoded(dataset.metadata, names) for part in parts]
 

@@ -81,7 +81,7 @@ def find_near_duplicates(
     at. Images are read in chunks.
 
     Args:
-        images: (N, C, H, W), as `Scenes.images`.
+        images: (N, C, H, W), as `Dataset.images`.
         max_distance: bits in which the hashes may differ, 0 to 64. More find larger
             shifts, and take longer: two bits more are five times as many pairs. 64
             looks at every pair: the thing to do for some hundred images of a class.

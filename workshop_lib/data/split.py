@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from workshop_lib.data.audit import Audit, audit_parts
-from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split_files import (
     PARTS,
     digest_of,
@@ -40,7 +40,7 @@ from workshop_lib.errors import WorkshopError, unknown_name
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Split:
-    """Positions in `Scenes`: one tensor per part.
+    """Positions in a `Dataset`: one tensor per part.
 
     The labeled images are also in the unlabeled part, as in FixMatch (Sohn et al.
     2020); their labels are not used there. Validation and test share no image with
@@ -79,7 +79,7 @@ class Split:
     @classmethod
     def random(
         cls,
-        scenes: Scenes,
+        scenes: Dataset,
         labels_per_class: int = 4,
         val: float = 0.15,
         test: float = 0.25,
@@ -121,7 +121,7 @@ class Split:
     @classmethod
     def by_block(
         cls,
-        scenes: Scenes,
+        scenes: Dataset,
         block_km: float = 50.0,
         buffer_km: float = 0.0,
         labels_per_class: int = 4,
@@ -157,7 +157,7 @@ class Split:
     @classmethod
     def by_region(
         cls,
-        scenes: Scenes,
+        scenes: Dataset,
         test: Sequence[int],
         val: Sequence[int] | float = 0.15,
         key: str = "region",
@@ -187,7 +187,7 @@ class Split:
 
     @classmethod
     def predefined(
-        cls, scenes: Scenes, name: str, labels_per_class: int = 4, seed: int = 0
+        cls, scenes: Dataset, name: str, labels_per_class: int = 4, seed: int = 0
     ) -> "Split":
         """Take one of the splits that come with the library; see `data.split_files`.
 
@@ -223,12 +223,12 @@ class Split:
         return {name: len(index) for name, index in self._parts().items()}
 
     def audit(
-        self, scenes: Scenes, near_duplicates: bool = True, neighbour_km: float = 1.0
+        self, scenes: Dataset, near_duplicates: bool = True, neighbour_km: float = 1.0
     ) -> Audit:
         """Look for leaks and other faults; see `workshop_lib.data.audit`."""
         return audit_parts(scenes, self._parts(), near_duplicates, neighbour_km)
 
-    def digest(self, scenes: Scenes) -> str:
+    def digest(self, scenes: Dataset) -> str:
         """Hash the names and labels in each part, in order: equal splits, equal digest.
 
         Raises:
@@ -236,7 +236,7 @@ class Split:
         """
         return digest_of(rows_of(self._parts(), scenes), scenes.class_names)
 
-    def save(self, folder: Path | str, scenes: Scenes) -> None:
+    def save(self, folder: Path | str, scenes: Dataset) -> None:
         """Write one names file per part (`name label` a line), and `split.json`.
 
         Names, not positions: they stay true when images are added to the folder.
@@ -249,7 +249,7 @@ class Split:
         write_split(Path(folder), rows, scenes.class_names, self.seed)
 
     @classmethod
-    def load(cls, folder: Path | str, scenes: Scenes) -> "Split":
+    def load(cls, folder: Path | str, scenes: Dataset) -> "Split":
         """Read what `save` wrote, and find its images in these scenes.
 
         Raises:
@@ -268,7 +268,7 @@ class Split:
     @classmethod
     def _choose(
         cls,
-        scenes: Scenes,
+        scenes: Dataset,
         images: Candidates,
         subset: Sequence[int],
         spec: SplitSpec,
@@ -283,7 +283,7 @@ class Split:
         return {name: getattr(self, name) for name in PARTS}
 
 
-def audit(split: Split, dataset: Scenes, **options: Any) -> Audit:
+def audit(split: Split, dataset: Dataset, **options: Any) -> Audit:
     """Look for leaks and other faults of a split; print the result to read it.
 
     Args:

@@ -24,7 +24,7 @@ from pathlib import Path, PurePosixPath
 import torch
 from torch import Tensor
 
-from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split_rules import shuffled
 from workshop_lib.errors import WorkshopError, listed, unknown_name
 from workshop_lib.files import write_text
@@ -36,7 +36,7 @@ SEEDS = (0, 1, 2, 3, 4)
 LABELS = (2, 4, 25, 40)  # per class; 0 for all
 
 
-def rows_of(parts: Mapping[str, Tensor], scenes: Scenes) -> dict[str, list[str]]:
+def rows_of(parts: Mapping[str, Tensor], scenes: Dataset) -> dict[str, list[str]]:
     """List each part as the lines of its names file, `name label`.
 
     Of an image with several labels the line ends in all their numbers, `name 3,17`; -1
@@ -99,7 +99,7 @@ def write_split(
         write_text(folder / file, text)
 
 
-def read_split(folder: Path, scenes: Scenes) -> tuple[dict[str, Tensor], int, str]:
+def read_split(folder: Path, scenes: Dataset) -> tuple[dict[str, Tensor], int, str]:
     """Read what `write_split` wrote: positions in the scenes, the seed, the hash.
 
     Raises:
@@ -148,7 +148,7 @@ def _find(names: Sequence[str], position: Mapping[str, int], where: str) -> Tens
 
 
 def predefined_parts(
-    name: str, scenes: Scenes, labels_per_class: int, seed: int
+    name: str, scenes: Dataset, labels_per_class: int, seed: int
 ) -> dict[str, Tensor]:
     """Find the images of a predefined split in the scenes: (n,) int64 for each part.
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.errors import WorkshopError
 
 TRAIN, VAL, TEST, EXCLUDED = 0, 1, 2, -1
@@ -73,7 +73,7 @@ class Candidates(NamedTuple):
     class_names: tuple[str, ...]
 
     @classmethod
-    def of(cls, scenes: Scenes, seed: int) -> "Candidates":
+    def of(cls, scenes: Dataset, seed: int) -> "Candidates":
         """Shuffle the images, and find the class of each.
 
         An image with several labels is drawn for its rarest one (the class of the

@@ -164,7 +164,7 @@ def spatial_buffer(
 
 
 def coordinates(metadata: Mapping[str, Tensor]) -> Degrees:
-    """Take latitude and longitude of each image from `Scenes.metadata`.
+    """Take latitude and longitude of each image from `Dataset.metadata`.
 
     Shape: (N, 2), degrees north and east.
 
@@ -173,15 +173,15 @@ def coordinates(metadata: Mapping[str, Tensor]) -> Degrees:
     """
     if not {"lat", "lon"} <= set(metadata):
         raise WorkshopError(
-            "these images have no coordinates: give Scenes the metadata 'lat' and 'lon'"
-            f" in degrees (it has {', '.join(sorted(metadata)) or 'none'})."
+            "these images have no coordinates: give the Dataset the metadata 'lat' and"
+            f" 'lon' in degrees (it has {', '.join(sorted(metadata)) or 'none'})."
         )
     found = torch.stack([metadata[k].flatten().double() for k in ("lat", "lon")], 1)
     unknown = int((~found.isfinite()).any(dim=1).sum())
     if unknown:
         raise WorkshopError(
             f"{unknown} of {len(found)} images have no coordinates: leave them out"
-            " (Scenes.subset)."
+            " (Dataset.subset)."
         )
     lat, lon = found.abs().amax(dim=0).tolist() if len(found) else (0.0, 0.0)
     if lat > 90 or lon > 360:

@@ -20,8 +20,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workshop_lib.data.dataset import RGB, Dataset
 from workshop_lib.data.read.large_image import LargeImage, missing
-from workshop_lib.data.scenes import RGB, Scenes
 from workshop_lib.errors import WorkshopError
 from workshop_lib.pixels import IGNORE, count_pixels
 
@@ -137,7 +137,7 @@ def cut_scenes(
     gap: int = 0,
     least_known: float = 0.0,
     bands: Sequence[str] = RGB,
-) -> Scenes:
+) -> Dataset:
     """Cut large images into overlapping patches with masks.
 
     Where data are missing, and beyond the edge of an image that is smaller than a
@@ -204,7 +204,7 @@ def cut_scenes(
             " or give images with labels."
         )
     columns = torch.tensor(where).unbind(dim=1)  # 4 of (N,)
-    return Scenes(
+    return Dataset(
         images=torch.from_numpy(_without_gaps(images, masks)),
         labels=torch.tensor(labels),
         class_names=("patch",),

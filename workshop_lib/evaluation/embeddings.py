@@ -26,7 +26,7 @@ from sklearn.metrics import silhouette_score
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 from torch import Tensor
 
-from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import PARTS, Split
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.evaluation.inference import check_fits, stored_views
@@ -78,7 +78,7 @@ class Embeddings:
 
 def embed_run(
     run: Run,
-    scenes: Scenes,
+    scenes: Dataset,
     split: Split,
     part: str = "test",
     which: Which = "features",
@@ -108,7 +108,7 @@ def embed_run(
 
 def embed(
     run: Run,
-    scenes: Scenes,
+    scenes: Dataset,
     index: Tensor,
     which: Which = "features",
     checkpoint: Checkpoint = "best",

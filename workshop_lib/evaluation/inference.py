@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from workshop_lib.augment import BandNormalize
-from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.files import read_json
@@ -34,7 +34,7 @@ from workshop_lib.training.inputs import read_inputs
 from workshop_lib.training.run import Run, run_identity, what_differs
 
 
-def predict_run(run: Run, scenes: Scenes, index: Tensor | None = None) -> Tensor:
+def predict_run(run: Run, scenes: Dataset, index: Tensor | None = None) -> Tensor:
     """Predict images with the main head of a run, best weights by validation.
 
     Args:
@@ -105,7 +105,7 @@ def single_sensor(
     return SingleSensor(model.encoder, head, sensor).eval(), bands
 
 
-def stored_views(run: Run, scenes: Scenes) -> list[Sample]:
+def stored_views(run: Run, scenes: Dataset) -> list[Sample]:
     """Return what a run's model reads of images, one sample per stored view.
 
     From pixels: the images themselves. With a frozen backbone: the features of the
@@ -129,7 +129,7 @@ def sensor_views(run: Run, sensors: Sample) -> list[Sample]:
     return [{"features": view[:, :, None, None]} for view in views]
 
 
-def check_fits(run: Run, scenes: Scenes, split: Split) -> None:
+def check_fits(run: Run, scenes: Dataset, split: Split) -> None:
     """Refuse images, bands, classes or a split that a run was not trained on.
 
     Raises:

@@ -217,7 +217,7 @@ def _check(run: Run) -> bool:
     if kind == "regression":
         raise WorkshopError(
             f"{run.folder} predicts the number {run.main_head!r}, not classes: load the"
-            " images as Scenes and use `predict_run`."
+            " images as a Dataset and use `predict_run`."
         )
     inputs = [*run.facts["sensors"], *run.config.data.metadata]
     if not run.facts["is_rgb"] or inputs not in (["rgb"], ["features"]):

@@ -26,7 +26,7 @@ from sklearn.manifold import TSNE
 from sklearn.preprocessing import normalize
 
 from workshop_lib import plots
-from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.embeddings import Embeddings, nearest
 from workshop_lib.plots import AccessibleFigure, Panel
@@ -211,7 +211,7 @@ def _projected(
 
 def draw_neighbours(
     embeddings: Embeddings,
-    scenes: Scenes,
+    scenes: Dataset,
     queries: NDArray[np.int64],
     *,
     k: int = 5,

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from workshop_lib.augment import Normalize
-from workshop_lib.data.dataset import targets_of
-from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.dataset import Dataset
+from workshop_lib.data.samples import targets_of
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.calibration import Calibration, calibrate
@@ -117,7 +117,7 @@ class Evaluation:
         return plain(found)
 
 
-def evaluate(run: Run, scenes: Scenes, split: Split) -> Evaluation:
+def evaluate(run: Run, scenes: Dataset, split: Split) -> Evaluation:
     """Score a run on the test images, and write the scores to its folder.
 
     `evaluation.json` is written once, of a class per scene with the predictions for

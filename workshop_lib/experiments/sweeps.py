@@ -12,8 +12,8 @@ from typing import Any
 import pandas as pd
 
 from workshop_lib.config import Config
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.load import describe, load_dataset, make_split
-from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.scoring import evaluate
 from workshop_lib.experiments.progress import RunSpec, SweepProgress
@@ -31,7 +31,7 @@ def sweep(
     folder: Path | str = Path("runs/sweep"),
     *,
     labels: Sequence[int] | None = None,
-    dataset: Scenes | None = None,
+    dataset: Dataset | None = None,
     fresh: bool = False,
     verbose: bool = True,
 ) -> pd.DataFrame:
@@ -74,7 +74,7 @@ def train_all(
     todo: Sequence[RunSpec],
     folder: Path,
     *,
-    dataset: Scenes | None = None,
+    dataset: Dataset | None = None,
     fresh: bool = False,
     verbose: bool = True,
 ) -> pd.DataFrame:
@@ -158,7 +158,7 @@ def grid(
     return list(todo.values())
 
 
-def check_config(config: Config, few: Scenes) -> None:
+def check_config(config: Config, few: Dataset) -> None:
     """Build the network of a config for a few of its images, before anything long.
 
     Raises:
@@ -171,7 +171,7 @@ def check_config(config: Config, few: Scenes) -> None:
 
 
 def _train(
-    one: RunSpec, dataset: Scenes, fresh: bool, progress: SweepProgress
+    one: RunSpec, dataset: Dataset, fresh: bool, progress: SweepProgress
 ) -> dict[str, Any]:
     """Train, or load what is finished; score it once; return its row."""
     split = make_split(dataset, one.config.data)

@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.plots.style import (
@@ -49,7 +49,7 @@ _PARTS: dict[str, tuple[str, dict[str, Any]]] = {
 
 @house_style()
 def spectra(
-    scenes: Scenes,
+    scenes: Dataset,
     *,
     wavelengths: Mapping[str, float] = WAVELENGTHS,
     title: str = "Spectra of the classes",
@@ -117,7 +117,7 @@ def spectra(
 
 @house_style()
 def split_bars(
-    scenes: Scenes, split: Split, *, title: str = "Where each image goes"
+    scenes: Dataset, split: Split, *, title: str = "Where each image goes"
 ) -> AccessibleFigure:
     """Draw a bar per class, cut into labelled, unlabelled, validation and test.
 

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.plots.display import Cell, picture_table, to_display, wrap
 from workshop_lib.plots.style import (
@@ -110,7 +110,7 @@ def view_rows(
 
 @house_style()
 def seasons(
-    scenes: Scenes,
+    scenes: Dataset,
     classes: Sequence[str],
     *,
     columns: int = 6,
@@ -167,7 +167,7 @@ def gallery(
     """Show images with their true class, the predicted one and the confidence.
 
     Args:
-        images: (N, C, H, W), as `Scenes.images`.
+        images: (N, C, H, W), as `Dataset.images`.
         bands: the names of the C channels.
         labels: (N,) true classes.
         probs: (N, K) predicted probabilities, as `predict` returns.
@@ -209,7 +209,7 @@ def neighbours(
     """Show images, one per row, and to the right what the network finds most alike.
 
     Args:
-        images: (N, C, H, W), as `Scenes.images`.
+        images: (N, C, H, W), as `Dataset.images`.
         bands: names of the C channels.
         labels: (N,) true classes.
         class_names: K names.

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 from torch import Tensor
 
-from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.plots.display import Cell, picture_table, sar_to_display, to_display
 from workshop_lib.plots.style import PALETTE, AccessibleFigure, house_style
@@ -147,7 +147,7 @@ def _most_common(name: str, one: NDArray[Any], class_names: Sequence[str]) -> st
 
 @house_style()
 def modality_samples(
-    scenes: Scenes, cover_names: Sequence[str], *, which: int = 7
+    scenes: Dataset, cover_names: Sequence[str], *, which: int = 7
 ) -> AccessibleFigure:
     """Show true colour, false colour, radar, elevation and land cover side by side.
 
@@ -195,7 +195,7 @@ def modality_samples(
 
 @house_style()
 def task_levels(
-    scenes: Scenes, index: int, cover_names: Sequence[str], *, object_cover: str
+    scenes: Dataset, index: int, cover_names: Sequence[str], *, object_cover: str
 ) -> AccessibleFigure:
     """Show the labels of one image at scene level, object level and pixel level.
 

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from workshop_lib.config import Config
 from workshop_lib.data.audit import Audit
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.load import load_dataset, make_split
-from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.embeddings import (
@@ -100,7 +100,7 @@ class ReportData:
 
     title: str
     source: str
-    scenes: Scenes
+    scenes: Dataset
     split: Split
     results: Sequence[MethodResult]
     command: str
@@ -166,7 +166,7 @@ class ReportData:
 def collect(
     runs: Sequence[Run],
     command: str,
-    scenes: Scenes | None = None,
+    scenes: Dataset | None = None,
     titles: Sequence[str] = (),
 ) -> ReportData:
     """Score finished runs, and look at their split, embeddings and pseudo-labels.
@@ -227,7 +227,7 @@ def _main(results: Sequence[MethodResult]) -> MethodResult:
     return max(baselines, key=lambda r: r.value)
 
 
-def _embedded(run: Run, scenes: Scenes, split: Split) -> Embedded | None:
+def _embedded(run: Run, scenes: Dataset, split: Split) -> Embedded | None:
     """Embed the test images; keep as many as can be drawn. None without classes."""
     if run.metric != "accuracy":
         return None
@@ -244,7 +244,7 @@ def _embedded(run: Run, scenes: Scenes, split: Split) -> Embedded | None:
     return Embedded(drawn, knn_accuracy(memory, queries), apart)
 
 
-def _split_folder(run: Run, scenes: Scenes, split: Split) -> str:
+def _split_folder(run: Run, scenes: Dataset, split: Split) -> str:
     """Return the folder of a split that the config alone would not draw again."""
     try:
         own = make_split(scenes, run.config.data)

@@ -16,8 +16,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from workshop_lib import __version__, plots
 from workshop_lib.config import Config
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.read.images import decode_images
-from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.predictions import PredictedFiles
 from workshop_lib.evaluation.score_tables import METRIC_NAMES
@@ -61,7 +61,7 @@ def report_runs(
     runs: Sequence[Run | Path | str],
     path: Path | str | None = None,
     *,
-    scenes: Scenes | None = None,
+    scenes: Dataset | None = None,
     titles: Sequence[str] = (),
     command: str = "",
 ) -> Path:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from workshop_lib.config import Config
-from workshop_lib.data.dataset import random_scenes
+from workshop_lib.data.samples import random_scenes
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.session import memory as memory_of_device

@@ -22,8 +22,8 @@ from workshop_lib.augment import (
     ViewMaker,
 )
 from workshop_lib.config import Config
-from workshop_lib.data.dataset import sample_of, targets_of
-from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.dataset import Dataset
+from workshop_lib.data.samples import sample_of, targets_of
 from workshop_lib.data.split import Split
 from workshop_lib.data.tiles import class_weights
 from workshop_lib.errors import WorkshopError
@@ -78,7 +78,7 @@ class Inputs:
         return {"sensors": channels, "metadata": metadata, "heads": heads}
 
 
-def read_inputs(config: Config, scenes: Scenes) -> Inputs:
+def read_inputs(config: Config, scenes: Dataset) -> Inputs:
     """Select the sensors, metadata and targets that a config names.
 
     Raises:

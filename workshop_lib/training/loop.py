@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 
 from workshop_lib.config import Config
-from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.files import remove_unfinished, write_text
@@ -52,7 +52,7 @@ from workshop_lib.training.trainer import Trainer
 
 def train(
     config: Config,
-    scenes: Scenes,
+    scenes: Dataset,
     split: Split,
     *,
     method: Method | None = None,
@@ -211,7 +211,7 @@ def _write_log(folder: Path, trainer: Trainer) -> None:
         trainer.maps.save(folder / "pseudo_maps.npz")
 
 
-def _facts(trainer: Trainer, scenes: Scenes, split: Split) -> dict[str, Any]:
+def _facts(trainer: Trainer, scenes: Dataset, split: Split) -> dict[str, Any]:
     """Collect what a table of results has to state about this run."""
     return {
         "seconds": trainer.seconds,

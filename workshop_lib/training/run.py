@@ -20,7 +20,7 @@ import pandas as pd
 
 from workshop_lib.augment import BandNormalize, Normalize
 from workshop_lib.config import Config
-from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.files import read_json, write_text
@@ -163,7 +163,7 @@ class Run:
         return model.eval(), Normalize(bands)
 
 
-def run_identity(config: Config, scenes: Scenes, split: Split) -> dict[str, str]:
+def run_identity(config: Config, scenes: Dataset, split: Split) -> dict[str, str]:
     """Hash the images of a run and how they were split; of maps, all masks as well."""
     found = {"images": scenes.digest(), "split": split.digest(scenes)}
     maps = "cover" in config.model.heads
@@ -185,7 +185,11 @@ def default_folder(config: Config, identity: dict[str, str]) -> Path:
 
 
 def start_folder(
-    folder: Path, config: Config, identity: dict[str, str], scenes: Scenes, split: Split
+    folder: Path,
+    config: Config,
+    identity: dict[str, str],
+    scenes: Dataset,
+    split: Split,
 ) -> None:
     """Write what does not change, and remove what another run has left."""
     write_text(folder / "identity.json", json.dumps(identity))

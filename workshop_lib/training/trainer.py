@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from workshop_lib.config import Config
-from workshop_lib.data.dataset import IndexStream
-from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.dataset import Dataset
+from workshop_lib.data.samples import IndexStream
 from workshop_lib.data.split import Split
 from workshop_lib.methods import Batch, Method, TrainingSize
 from workshop_lib.methods.base import heads_of
@@ -61,7 +61,7 @@ class Trainer:
     """
 
     def __init__(
-        self, config: Config, scenes: Scenes, split: Split, device: torch.device
+        self, config: Config, scenes: Dataset, split: Split, device: torch.device
     ) -> None:
         self.config, self.device = config, device
         optim, run = config.optim, config.run

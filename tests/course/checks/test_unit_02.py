@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from workshop_lib.course import checks
-from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import Split
 
 
@@ -37,7 +37,7 @@ def shuffled(n, generator):
 def by_library(labels, names, labels_per_class, seed):
     K = int(labels.max()) + 1
     images = torch.arange(len(names)).to(torch.uint8).view(-1, 1, 1, 1)
-    scenes = Scenes(
+    scenes = Dataset(
         images.expand(-1, 3, 1, 1), labels, [f"{k}" for k in range(K)], names
     )
     split = Split.random(scenes, labels_per_class, seed=seed)

@@ -12,11 +12,11 @@ import torch
 
 from tests.data.read.files import SAMPLE, write_map, write_patch, write_sample
 from workshop_lib.config import Config
-from workshop_lib.data.dataset import known_sensors, sensors_of
 from workshop_lib.data.load import describe, load_dataset, make_split
 from workshop_lib.data.metadata import KOPPEN, known_metadata, metadata_vector
 from workshop_lib.data.read.ben_ge_patches import COVER_CODES, ben_ge, is_ben_ge
 from workshop_lib.data.read.bigearthnet_patches import S1_BANDS
+from workshop_lib.data.samples import known_sensors, sensors_of
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.scoring import evaluate
 from workshop_lib.pixels import IGNORE

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from tests.data.read.files import SAMPLE, write_map, write_patch, write_sample
-from workshop_lib.data.dataset import sensors_of
 from workshop_lib.data.read.bigearthnet_patches import (
     CLASSES_19,
     CLASSES_43,
@@ -17,6 +16,7 @@ from workshop_lib.data.read.bigearthnet_patches import (
     TO_19,
     bigearthnet,
 )
+from workshop_lib.data.samples import sensors_of
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.read import images as reading
 from workshop_lib.data.read.images import decode_images
 from workshop_lib.data.read.index import find_images
-from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError
 
 
@@ -38,7 +38,7 @@ def two_classes(root, **more):
 def test_a_folder_per_class(tmp_path):
     root = tmp_path / "data"
     two_classes(root, Forest__c=picture(value=30))
-    scenes = Scenes.from_folder(root)
+    scenes = Dataset.from_folder(root)
     assert scenes.class_names == ("Forest", "River")
     assert scenes.names == ("Forest/a.png", "Forest/c.png", "River/b.png")
     assert scenes.labels.tolist() == [0, 0, 1]
@@ -51,7 +51,7 @@ def test_channels_stay_in_order(tmp_path):
     colours = np.zeros((8, 8, 3), dtype=np.uint8)
     colours[:, :, 0], colours[0, 7, 2] = 250, 99
     Image.fromarray(colours).save(tmp_path / "d" / "Forest" / "a.png")
-    image = Scenes.from_folder(tmp_path / "d").images[0]
+    image = Dataset.from_folder(tmp_path / "d").images[0]
     assert image[:, 0, 0].tolist() == [250, 0, 0]
     assert image[:, 0, 7].tolist() == [250, 0, 99]
 
@@ -62,7 +62,7 @@ def test_names_with_spaces_and_accents_in_one_form(tmp_path):
     other_form = unicodedata.normalize("NFD", "Île de forêt")
     (root / other_form).mkdir()
     picture().save(root / other_form / "été 1.PNG")
-    found = Scenes.from_folder(root)
+    found = Dataset.from_folder(root)
     assert found.class_names == ("Forest", "River", "Île de forêt")
     assert found.names[-1] == "Île de forêt/été 1.PNG"
 
@@ -78,7 +78,7 @@ def test_what_is_hidden_or_no_image_is_left_out(tmp_path, capsys):
     (root / "Forest" / "readme.txt").write_text("x")
     (root / "Forest" / "folder.png").mkdir()
     picture().save(root / "overview.png")
-    assert Scenes.from_folder(root).names == ("Forest/a.png", "River/b.png")
+    assert Dataset.from_folder(root).names == ("Forest/a.png", "River/b.png")
     said = capsys.readouterr().out
     assert "2 left out, no images by their ending: Forest/Thumbs.db, Fo" in said
     found = [path.relative_to(root).as_posix() for path in find_images(root)]
@@ -92,7 +92,7 @@ def test_names_that_differ_only_in_the_form_of_an_accent_are_told(tmp_path):
         name = unicodedata.normalize(form, "été.png")
         picture().save(tmp_path / "Forest" / name)
     with pytest.raises(WorkshopError, match="Forest/été.png: 2 names that differ"):
-        Scenes.from_folder(tmp_path)
+        Dataset.from_folder(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_names_that_differ_only_in_the_form_of_an_accent_are_told(tmp_path):
 )
 def test_every_kind_of_png_becomes_rgb(tmp_path, image, expected):
     put(tmp_path / "d", Forest__a=image, River__b=picture())
-    pixel = Scenes.from_folder(tmp_path / "d").images[0, :, 0, 0].tolist()
+    pixel = Dataset.from_folder(tmp_path / "d").images[0, :, 0, 0].tolist()
     assert pixel == (expected or list(image.convert("RGB").getpixel((0, 0))))
 
 
@@ -134,17 +134,17 @@ def test_pixels_that_8_bits_cannot_hold_are_refused(tmp_path):
 def test_most_common_size_wins_and_is_told(tmp_path, capsys):
     root = tmp_path / "d"
     two_classes(root, River__odd=picture(16, 13, value=50))
-    scenes = Scenes.from_folder(root)
+    scenes = Dataset.from_folder(root)
     assert scenes.images.shape == (3, 3, 8, 8)
     assert "1 of 3 images are not 8x8 px" in capsys.readouterr().out
     assert scenes.images[2].unique().tolist() == [50]
-    Scenes.from_folder(root)
+    Dataset.from_folder(root)
     assert "1 of 3 images" in capsys.readouterr().out  # the cache remembers
 
 
 def test_equal_sizes_are_kept_even_if_not_square(tmp_path, capsys):
     put(tmp_path / "d", a__x=picture(8, 12), b__y=picture(8, 12))
-    found = Scenes.from_folder(tmp_path / "d")
+    found = Dataset.from_folder(tmp_path / "d")
     assert found.images.shape[-2:] == (8, 12) and capsys.readouterr().out == ""
 
 
@@ -176,7 +176,7 @@ def test_one_error_lists_every_offender(tmp_path):
     whole = (root / "River" / "cut.jpg").read_bytes()
     (root / "River" / "cut.jpg").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(WorkshopError) as caught:
-        Scenes.from_folder(root)
+        Dataset.from_folder(root)
     text = str(caught.value)
     assert text.startswith("4 problems in")
     assert "Empty/: no images" in text
@@ -192,7 +192,7 @@ def test_a_long_list_is_cut_short(tmp_path):
     for i in range(33):
         (root / "Forest" / f"{i:02d}.png").touch()
     with pytest.raises(WorkshopError) as caught:
-        Scenes.from_folder(root)
+        Dataset.from_folder(root)
     lines = str(caught.value).splitlines()
     assert "33 problems" in lines[0]
     assert len(lines) == 22 and lines[-1] == "  ... and 13 more"
@@ -203,23 +203,23 @@ def test_dangling_link_is_an_offender(tmp_path):
     two_classes(tmp_path / "d")
     (tmp_path / "d" / "Forest" / "gone.png").symlink_to(tmp_path / "nowhere.png")
     with pytest.raises(WorkshopError, match="Forest/gone.png: .*No such file"):
-        Scenes.from_folder(tmp_path / "d")
+        Dataset.from_folder(tmp_path / "d")
 
 
 def test_wrong_folders(tmp_path):
     with pytest.raises(WorkshopError, match="is not a folder"):
-        Scenes.from_folder(tmp_path / "nowhere")
+        Dataset.from_folder(tmp_path / "nowhere")
     (tmp_path / "d").mkdir()
     too_few = "{} images but not at least two folders with images, one per class"
     with pytest.raises(WorkshopError, match=too_few.format(0)):
-        Scenes.from_folder(tmp_path / "d")
+        Dataset.from_folder(tmp_path / "d")
     picture().save(tmp_path / "d" / "x.png")
     put(tmp_path / "d", Forest__a=picture(), unlabeled__b=picture())
     with pytest.raises(WorkshopError, match=too_few.format(3)):
-        Scenes.from_folder(tmp_path / "d")
+        Dataset.from_folder(tmp_path / "d")
     put(tmp_path / "d", River__a=picture())
     with pytest.raises(WorkshopError, match="size=0"):
-        Scenes.from_folder(tmp_path / "d", size=0)
+        Dataset.from_folder(tmp_path / "d", size=0)
     with pytest.raises(WorkshopError, match="no image files"):
         decode_images([])
 
@@ -227,29 +227,29 @@ def test_wrong_folders(tmp_path):
 @pytest.mark.parametrize("wrap", ["Scenes", "UCM/UCM/Scenes"])
 def test_class_folders_may_be_wrapped_in_others(tmp_path, wrap):
     two_classes(tmp_path / "d" / wrap)
-    assert Scenes.from_folder(tmp_path / "d").names == ("Forest/a.png", "River/b.png")
+    assert Dataset.from_folder(tmp_path / "d").names == ("Forest/a.png", "River/b.png")
     two_classes(tmp_path / "d" / "other")
     with pytest.raises(WorkshopError, match=f"several places .*{wrap}.*'other'"):
-        Scenes.from_folder(tmp_path / "d")
+        Dataset.from_folder(tmp_path / "d")
 
 
 def test_second_time_comes_from_the_cache(tmp_path, monkeypatch):
     root = tmp_path / "d"
     two_classes(root)
-    first = Scenes.from_folder(root)
+    first = Dataset.from_folder(root)
 
     def never(*_):
         raise AssertionError("decoded again")
 
     monkeypatch.setattr(reading, "_decode", never)
-    assert torch.equal(Scenes.from_folder(root).images, first.images)
+    assert torch.equal(Dataset.from_folder(root).images, first.images)
 
 
 @pytest.mark.parametrize("change", ["pixels", "time", "added", "renamed", "size"])
 def test_any_change_is_decoded_again(tmp_path, change):
     root, size = tmp_path / "d", None
     two_classes(root)
-    Scenes.from_folder(root)
+    Dataset.from_folder(root)
     path = root / "Forest" / "a.png"
     if change == "pixels":
         picture(value=11).save(path)
@@ -261,7 +261,7 @@ def test_any_change_is_decoded_again(tmp_path, change):
         path.rename(root / "Forest" / "aa.png")
     else:
         size = 4
-    Scenes.from_folder(root, size=size)
+    Dataset.from_folder(root, size=size)
     assert len(list((tmp_path / "cache").iterdir())) == 2
 
 
@@ -277,7 +277,7 @@ def broken_folder(root):
 
 def test_skip_leaves_out_what_is_broken_and_says_so(tmp_path, capsys):
     root = broken_folder(tmp_path / "d")
-    scenes = Scenes.from_folder(root, on_error="skip")
+    scenes = Dataset.from_folder(root, on_error="skip")
     said = capsys.readouterr().out
     assert scenes.names == ("Forest/a.png", "Forest/c.png", "River/b.png")
     assert scenes.class_names == ("Forest", "River")  # a class without images is none
@@ -290,15 +290,15 @@ def test_skip_leaves_out_what_is_broken_and_says_so(tmp_path, capsys):
 
 def test_what_was_skipped_once_is_still_an_error_for_others(tmp_path, capsys):
     root = broken_folder(tmp_path / "d")
-    Scenes.from_folder(root, on_error="skip")
+    Dataset.from_folder(root, on_error="skip")
     with pytest.raises(WorkshopError, match="4 problems"):
-        Scenes.from_folder(root)
+        Dataset.from_folder(root)
     capsys.readouterr()
-    assert len(Scenes.from_folder(root, on_error="skip")) == 3
+    assert len(Dataset.from_folder(root, on_error="skip")) == 3
     assert "4 left out" in capsys.readouterr().out  # said again from the cache
     (root / "Empty").rmdir()  # no image has changed, so the cache is the same
     with pytest.raises(WorkshopError, match="3 problems"):
-        Scenes.from_folder(root)
+        Dataset.from_folder(root)
 
 
 def test_skip_cannot_skip_everything(tmp_path):
@@ -306,11 +306,11 @@ def test_skip_cannot_skip_everything(tmp_path):
         (tmp_path / "d" / scene).mkdir(parents=True)
         (tmp_path / "d" / scene / "x.png").write_text("no image")
     with pytest.raises(WorkshopError, match="2 problems"):
-        Scenes.from_folder(tmp_path / "d", on_error="skip")
+        Dataset.from_folder(tmp_path / "d", on_error="skip")
     with pytest.raises(
         WorkshopError, match="on_error 'ignore'.*Did you mean|known are"
     ):
-        Scenes.from_folder(tmp_path / "d", on_error="ignore")
+        Dataset.from_folder(tmp_path / "d", on_error="ignore")
 
 
 @pytest.mark.parametrize("name", ["unlabeled", "unlabelled", "Unlabeled"])
@@ -319,7 +319,7 @@ def test_images_without_a_class(tmp_path, name):
     two_classes(root)
     (root / name).mkdir()
     picture(value=77).save(root / name / "x.png")
-    scenes = Scenes.from_folder(root)
+    scenes = Dataset.from_folder(root)
     assert scenes.class_names == ("Forest", "River")
     labels = dict(zip(scenes.names, scenes.labels.tolist(), strict=True))
     assert labels == {"Forest/a.png": 0, "River/b.png": 1, f"{name}/x.png": -1}
@@ -335,11 +335,11 @@ def test_a_copy_that_keeps_size_and_time_is_noticed(tmp_path):
         picture(value=value).save(root / scene / "x.bmp")
     path = root / "Forest" / "x.bmp"
     before = path.stat()
-    assert int(Scenes.from_folder(root).images[0, 0, 0, 0]) == 10
+    assert int(Dataset.from_folder(root).images[0, 0, 0, 0]) == 10
     picture(value=99).save(path)
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert path.stat().st_size == before.st_size
-    assert int(Scenes.from_folder(root).images[0, 0, 0, 0]) == 99
+    assert int(Dataset.from_folder(root).images[0, 0, 0, 0]) == 99
 
 
 def test_decoding_holds_few_images_at_a_time(tmp_path, monkeypatch):
@@ -351,6 +351,6 @@ def test_decoding_holds_few_images_at_a_time(tmp_path, monkeypatch):
     monkeypatch.setattr(
         reading.np, "stack", lambda rows: sizes.append(len(rows)) or stack(rows)
     )
-    scenes = Scenes.from_folder(root)
+    scenes = Dataset.from_folder(root)
     assert sizes == [3] * 7 + [1]
     assert sorted(scenes.images[:-1, 0, 0, 0].tolist()) == sorted([10, *range(20)])

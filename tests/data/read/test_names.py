@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.data.read.files import png
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.read.index import index_images
-from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError
 
 
@@ -23,7 +23,7 @@ def test_paths_with_spaces_and_labels_that_are_the_last_word(tmp_path):
     save(tmp_path / "deep" / "er" / "c.png", 30)
     names = tmp_path / "names.txt"
     names.write_text("my images/b 2.png River\n\ndeep/er/c.png -1\n  a.png\tForest  \n")
-    scenes = Scenes.from_names(names)
+    scenes = Dataset.from_names(names)
     assert scenes.names == ("a.png", "deep/er/c.png", "my images/b 2.png")
     assert scenes.class_names == ("Forest", "River")
     assert scenes.labels.tolist() == [0, -1, 1]
@@ -54,14 +54,14 @@ def test_one_error_lists_every_bad_line(tmp_path):
     names = tmp_path / "n.txt"
     names.write_text("a.png x\nb.png y\nlonely.png\na.png y\ngone.png x\nempty.png y\n")
     with pytest.raises(WorkshopError) as caught:
-        Scenes.from_names(names)
+        Dataset.from_names(names)
     text = str(caught.value)
     assert text.startswith("4 problems")
     assert "line 3: 'lonely.png' has no label" in text
     assert "a.png: on more than one line" in text
     assert "gone.png: " in text and "No such file" in text
     assert "empty.png: empty file" in text
-    assert len(Scenes.from_names(names, on_error="skip")) == 2
+    assert len(Dataset.from_names(names, on_error="skip")) == 2
 
 
 def test_files_that_are_no_names_file(tmp_path):

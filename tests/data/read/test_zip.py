@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.data.read.files import png
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.read import index
 from workshop_lib.data.read.index import index_images
-from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError
 
 
@@ -34,8 +34,8 @@ def test_an_archive_equals_its_folder(tmp_path, prefix):
     path = archive(tmp_path / "x.zip", plain(prefix))
     with zipfile.ZipFile(path) as file:
         file.extractall(tmp_path / "out")
-    folder = Scenes.from_folder(tmp_path / "out" / prefix)
-    zipped = Scenes.from_zip(path)
+    folder = Dataset.from_folder(tmp_path / "out" / prefix)
+    zipped = Dataset.from_zip(path)
     assert (
         zipped.names
         == folder.names
@@ -56,12 +56,12 @@ def test_one_error_lists_every_offender(tmp_path):
     bad = {"River/zero.png": b"", "River/text.png": b"no image", "Empty/": b""}
     path = archive(tmp_path / "x.zip", plain() | bad)
     with pytest.raises(WorkshopError) as caught:
-        Scenes.from_zip(path)
+        Dataset.from_zip(path)
     text = str(caught.value)
     assert text.startswith("3 problems in")
     assert "Empty/: no images" in text and "River/zero.png: empty file" in text
     assert "River/text.png: not an image" in text
-    assert len(Scenes.from_zip(path, on_error="skip")) == 3
+    assert len(Dataset.from_zip(path, on_error="skip")) == 3
 
 
 def test_hidden_files_and_other_things_are_left_out(tmp_path):
@@ -94,7 +94,7 @@ def test_a_member_whose_checksum_is_wrong_is_an_offender(tmp_path):
     data[at] ^= 255
     path.write_bytes(data)
     with pytest.raises(WorkshopError, match="1 problem.*\n.*Forest/c.png: .*CRC"):
-        Scenes.from_zip(path)
+        Dataset.from_zip(path)
 
 
 def test_a_member_that_says_to_be_huge_is_not_unpacked(tmp_path, monkeypatch):
@@ -102,13 +102,13 @@ def test_a_member_that_says_to_be_huge_is_not_unpacked(tmp_path, monkeypatch):
     bomb = {"River/bomb.png": b"\0" * 10_000}
     path = archive(tmp_path / "x.zip", plain() | bomb)
     with pytest.raises(WorkshopError, match="1 problem.*\n.*River/bomb.png: says to"):
-        Scenes.from_zip(path)
+        Dataset.from_zip(path)
 
 
 def test_several_places_with_classes_need_a_choice(tmp_path):
     path = archive(tmp_path / "x.zip", plain("train/") | plain("test/"))
     with pytest.raises(WorkshopError, match="several places.*'test', 'train'"):
-        Scenes.from_zip(path)
+        Dataset.from_zip(path)
 
 
 def test_what_is_no_archive_of_classes(tmp_path):
@@ -128,11 +128,11 @@ def test_what_is_no_archive_of_classes(tmp_path):
 
 def test_second_time_comes_from_the_cache_and_a_change_is_noticed(tmp_path):
     path = archive(tmp_path / "x.zip", plain())
-    Scenes.from_zip(path)
-    Scenes.from_zip(path)
+    Dataset.from_zip(path)
+    Dataset.from_zip(path)
     assert len(list((tmp_path / "cache").iterdir())) == 1
     archive(path, plain() | {"Forest/c.png": png(31)})
-    assert Scenes.from_zip(path).images[:, 0, 0, 0].tolist() == [10, 31, 20]
+    assert Dataset.from_zip(path).images[:, 0, 0, 0].tolist() == [10, 31, 20]
 
 
 part = st.text("abc .", min_size=1, max_size=4).filter(lambda s: s.strip(". ") == s)

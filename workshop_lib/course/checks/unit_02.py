@@ -19,7 +19,7 @@ from workshop_lib.course.checks.values import (
     global_random,
 )
 from workshop_lib.course.leaky_splits import make_leaky_splits
-from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import PARTS, Split
 
 
@@ -151,8 +151,9 @@ def _check_parts(
 def detective(attempt: Attempt) -> str:
     """Check that a function finds six planted faults and raises no false alarm.
 
-    The learner's `find_faults(scenes, split)` takes Scenes and a Split and gives what
-    it found: a list or set, empty where all is well; or True for "there is a fault".
+    The learner's `find_faults(scenes, split)` takes a Dataset and a Split and returns
+    what it found: a list or set, empty where all is well; or True for a fault of any
+    kind.
     """
     scenes = _some_scenes()
     honest = Split.random(scenes, labels_per_class=4, seed=3)
@@ -181,7 +182,7 @@ def detective(attempt: Attempt) -> str:
     return "six faults found, two clean splits cleared"
 
 
-def _accuses(attempt: Attempt, case: str, scenes: Scenes, split: Split) -> bool:
+def _accuses(attempt: Attempt, case: str, scenes: Dataset, split: Split) -> bool:
     found: Any = attempt.run(case, scenes, split)
     if isinstance(found, int):  # True and False are of this type
         return bool(found)
@@ -190,8 +191,8 @@ def _accuses(attempt: Attempt, case: str, scenes: Scenes, split: Split) -> bool:
     return len(found) > 0
 
 
-def _some_scenes() -> Scenes:
-    return Scenes(
+def _some_scenes() -> Dataset:
+    return Dataset(
         images=draws(0, 256, 160, 3, 6, 6).to(torch.uint8),
         labels=torch.arange(160) % 4,
         class_names=("Forest", "River", "Harbor", "Orchard"),

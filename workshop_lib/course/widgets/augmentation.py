@@ -51,7 +51,7 @@ def strength_sliders(images: Tensor, bands: Sequence[str]) -> Any:
     """Choose a change and its strength, and show the images after it.
 
     Args:
-        images: (N, C, H, W), as `Scenes.images`: photographs (uint8) or reflectance;
+        images: (N, C, H, W), as `Dataset.images`: photographs (uint8) or reflectance;
             the first six are shown.
         bands: the names of the C channels.
 

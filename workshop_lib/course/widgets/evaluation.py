@@ -14,8 +14,8 @@ import numpy as np
 from torch import Tensor
 
 from workshop_lib.course.widgets.live import choice, picture_with, slider
-from workshop_lib.data.dataset import known_sensors
-from workshop_lib.data.scenes import Scenes
+from workshop_lib.data.dataset import Dataset
+from workshop_lib.data.samples import known_sensors
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.embeddings import Embeddings
 from workshop_lib.evaluation.predictions import Predictions
@@ -38,7 +38,7 @@ _MOST = 12  # pictures of one cell of the confusion matrix
 _LOOKS = (("blue", ""), ("orange", "//"))  # colour and hatching of each network
 
 
-def confusion_browser(predictions: Predictions, scenes: Scenes) -> Any:
+def confusion_browser(predictions: Predictions, scenes: Dataset) -> Any:
     """Choose a true and a predicted class, and show its images, most confident first.
 
     Args:
@@ -147,7 +147,7 @@ def perplexity_slider(maps: Mapping[int, Panel], class_names: Sequence[str]) -> 
     )
 
 
-def sensor_browser(answers: Answers, scenes: Scenes) -> Any:
+def sensor_browser(answers: Answers, scenes: Dataset) -> Any:
     """Choose a patch and the missing sensor, and compare two networks' predictions.
 
     Args:
@@ -179,7 +179,7 @@ def sensor_browser(answers: Answers, scenes: Scenes) -> Any:
 
 @house_style()
 def _draw_patch(
-    answers: Answers, scenes: Scenes, missing: str, patch: int
+    answers: Answers, scenes: Dataset, missing: str, patch: int
 ) -> AccessibleFigure:
     """Draw a patch as the networks see it, and their probabilities of each class."""
     one, true = slice(patch, patch + 1), scenes.class_names[int(scenes.labels[patch])]

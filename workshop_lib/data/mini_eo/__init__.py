@@ -28,6 +28,7 @@ import torch
 from torch import Tensor
 
 from workshop_lib.data.cache import cached
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.mini_eo.classes import CLASSES, paint_scene
 from workshop_lib.data.mini_eo.landscape import (
     CLIMATE_ZONES,
@@ -39,7 +40,6 @@ from workshop_lib.data.mini_eo.landscape import (
 )
 from workshop_lib.data.mini_eo.rng import CounterRNG
 from workshop_lib.data.mini_eo.sensors import BANDS, elevation, optical, radar
-from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError, unknown_name
 
 DEFAULT_SEED = 2026
@@ -60,7 +60,7 @@ def mini_eo(
     seed: int = DEFAULT_SEED,
     size: int = 32,
     bands: Sequence[str] = DEFAULT_BANDS,
-) -> Scenes:
+) -> Dataset:
     """Make the embedded data set, or load it from the cache of an earlier call.
 
     Ten scene classes, equally frequent, that differ in structure while colour, season
@@ -74,7 +74,7 @@ def mini_eo(
         bands: names of Sentinel-2 bands, in the order wanted; `BANDS` has all twelve.
 
     Returns:
-        Scenes with reflectance as images, land-cover `masks` (`COVERS`), modalities
+        A dataset with reflectance as images, land-cover `masks` (`COVERS`), modalities
         `s1` (VV, VH in dB) and `dem` (m), and metadata: region (its name is
         `REGIONS[region]`, its climate `CLIMATE_ZONES[region]`), lat, lon, day_of_year,
         season, altitude, temperature, rain, wind (units in `landscape.Acquisition`).
@@ -102,7 +102,7 @@ def mini_eo(
 
     found = cached(f"mini_eo-v{VERSION}-{seed}-{count}-{size}", build)
     channels = [BANDS.index(band) for band in bands]
-    return Scenes(
+    return Dataset(
         images=found["s2"][:, channels].float() / 10_000,
         labels=found["label"],
         class_names=CLASSES,

@@ -45,6 +45,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.metadata import KOPPEN, season_of
 from workshop_lib.data.read.bigearthnet_patches import (
     CLASSES_19,
@@ -57,7 +58,6 @@ from workshop_lib.data.read.bigearthnet_patches import (
 from workshop_lib.data.read.geotiff import open_raster, without_place_warnings
 from workshop_lib.data.read.images import Decoded, OnError, fit, read_images
 from workshop_lib.data.read.index import ImageEntry, file_state, is_visible
-from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError, listed
 from workshop_lib.pixels import IGNORE
 
@@ -97,17 +97,17 @@ def ben_ge(
     size: int | None = None,
     cache: bool = True,
     on_error: OnError = "raise",
-) -> Scenes:
+) -> Dataset:
     """Read patches with all that is known about each of them.
 
     Args:
         path: folder that holds `sentinel-2` and, if there are any, the rest.
         bands: which Sentinel-2 bands, in this order.
         size: side in pixels; None for 120. Land cover takes the nearest pixel.
-        cache, on_error: as in `Scenes.from_folder`.
+        cache, on_error: as in `Dataset.from_folder`.
 
     Returns:
-        Scenes with reflectance as images and multi-hot labels of 19 classes (N, 19).
+        A dataset with reflectance as images and multi-hot labels of 19 classes (N, 19).
         Where at least one patch has it: the modalities "s1" (dB) and "dem" (m) with
         "has_s1" and "has_dem" in the metadata, and land cover as masks. Metadata:
         "day_of_year", "lat" and "lon" of the Sentinel-2 patch, "season" (1 on 21 June)
@@ -137,7 +137,7 @@ def ben_ge(
         if not facts.get(f"has_{name}", torch.zeros(1)).any():
             del modalities[name]
             facts.pop(f"has_{name}", None)
-    return Scenes(
+    return Dataset(
         images=found.images[:, :C],
         labels=labels,
         class_names=CLASSES_19,

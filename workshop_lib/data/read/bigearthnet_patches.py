@@ -33,10 +33,10 @@ import torch
 import yaml
 from torch import Tensor
 
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.read.geotiff import center_of, open_raster, read_bands
 from workshop_lib.data.read.images import Decoded, OnError, read_images
 from workshop_lib.data.read.index import UNKNOWN, ImageEntry, ImageIndex, file_state
-from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError, listed, unknown_name
 
 S2_BANDS = (
@@ -61,7 +61,7 @@ def bigearthnet(
     size: int | None = None,
     cache: bool = True,
     on_error: OnError = "raise",
-) -> Scenes:
+) -> Dataset:
     """Read patches of BigEarthNet with several labels each.
 
     Args:
@@ -72,11 +72,11 @@ def bigearthnet(
         bands: which Sentinel-2 bands, in this order.
         classes: 19 classes, or the 43 that the labels were first given in.
         size: side of the images in pixels; None for 120.
-        cache, on_error: as in `Scenes.from_folder`.
+        cache, on_error: as in `Dataset.from_folder`.
 
     Returns:
-        Scenes with multi-hot labels (N, K), reflectance as images, and "lat", "lon" and
-        "day_of_year" as metadata.
+        A dataset with multi-hot labels (N, K), reflectance as images, and "lat", "lon"
+        and "day_of_year" as metadata.
 
     Raises:
         WorkshopError: one message that lists everything wrong with the patches.
@@ -90,7 +90,7 @@ def bigearthnet(
         print(found.note)
     names = CLASSES_19 if classes == 19 else CLASSES_43
     labels = multi_hot(found.metadata.pop("labels"), names)
-    return Scenes(
+    return Dataset(
         images=found.images[:, : len(bands)],
         labels=labels,
         class_names=names,

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.read.images import (
     UNREADABLE_IMAGE,
     Decoded,
@@ -29,7 +30,6 @@ from workshop_lib.data.read.images import (
     read_images,
 )
 from workshop_lib.data.read.index import ImageEntry, ImageIndex, index_images
-from workshop_lib.data.scenes import Scenes
 from workshop_lib.errors import WorkshopError, listed
 
 ENDINGS = (".tif", ".tiff")
@@ -46,7 +46,7 @@ def geotiffs(
     size: int | None = None,
     cache: bool = True,
     on_error: OnError = "raise",
-) -> Scenes:
+) -> Dataset:
     """Read GeoTIFF files of many bands from a folder per class, or a zip of such.
 
     Needs `pip install 'workshop_lib[geo]'`.
@@ -58,7 +58,7 @@ def geotiffs(
         file_bands: what the bands in the files are called, all of them in the files'
             order, where the files do not say so themselves. Where neither says so,
             `bands` has to name all of them.
-        size, cache, on_error: as in `Scenes.from_folder`.
+        size, cache, on_error: as in `Dataset.from_folder`.
 
     Raises:
         WorkshopError: one message that lists everything wrong with the files.
@@ -67,7 +67,7 @@ def geotiffs(
     with without_place_warnings():
         reader = GeoTiffReader(index, bands, file_bands)
         found = read_images(reader, size, cache, on_error)
-    return Scenes.from_read(found, reader.bands)
+    return Dataset.from_read(found, reader.bands)
 
 
 class GeoTiffReader:

@@ -39,8 +39,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.read.large_image import ArrayImage, RasterImage, missing
-from workshop_lib.data.scenes import Scenes
 from workshop_lib.data.tiles import Tile, cut_scenes
 from workshop_lib.errors import WorkshopError, listed
 from workshop_lib.pixels import IGNORE
@@ -119,7 +119,7 @@ def vaihingen_scenes(
     *,
     size: int = 256,
     overlap_factor: float = 0.6,
-) -> Scenes:
+) -> Dataset:
     """Cut areas into overlapping patches with masks.
 
     The metadata "tile" is the number of the area; hold out as published with

@@ -1,0 +1,159 @@
+"""What a training reads: every sensor under its name, gaps marked, nothing changed."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from workshop_lib.augment.normalize import Normalize
+from workshop_lib.data.dataset import Dataset
+from workshop_lib.data.metadata import metadata_vector
+from workshop_lib.data.mini_eo import mini_eo
+from workshop_lib.data.samples import (
+    known_sensors,
+    sample_of,
+    sensors_of,
+    targets_of,
+)
+from workshop_lib.errors import WorkshopError
+
+ROOT = next(p for p in Path(__file__).parents if (p / "pyproject.toml").exists())
+FIXTURE = ROOT.parent / "shared/data/bigearthnet_s1s2_sample/benv1_pairs.npz"
+
+
+@pytest.fixture(scope="module")
+def scenes() -> Dataset:
+    return mini_eo(20, seed=7)
+
+
+def tiny(**changes) -> Dataset:
+    given = {
+        "images": torch.rand(3, 2, 4, 4),
+        "labels": torch.tensor([0, 1, -1]),
+        "class_names": ("a", "b"),
+        "names": ("x", "y", "z"),
+        "bands": ("B04", "B08"),
+        "modalities": {"s1": torch.full((3, 2, 8, 8), -10.0)},
+        "metadata": {"height": torch.tensor([0.0, 0.5, math.nan])},
+    }
+    return Dataset(**{**given, **changes})
+
+
+def tiny_rgb(**changes) -> Dataset:
+    images = torch.full((3, 3, 4, 4), 255, dtype=torch.uint8)
+    return tiny(images=images, bands=("red", "green", "blue"), **changes)
+
+
+def test_every_sensor_is_under_its_name(scenes):
+    sensors = sensors_of(scenes)
+    assert list(sensors) == ["s2", "s1", "dem"]
+    assert torch.equal(sensors["s2"], scenes.images)
+    for name in ("s1", "dem"):
+        assert torch.equal(sensors[name], scenes.modalities[name])
+    assert known_sensors(scenes) == ["s2", "s1", "dem", "cover"]
+
+
+def test_stored_images_are_not_copied(scenes):
+    sensors = sensors_of(scenes, ["s2", "s1"])
+    assert sensors["s2"] is scenes.images
+    assert sensors["s1"] is scenes.modalities["s1"]
+    rgb = tiny_rgb()
+    assert sensors_of(rgb)["rgb"] is rgb.images  # bytes until they are needed
+
+
+def test_the_cover_map_as_an_input_has_a_channel_per_class(scenes):
+    cover = sensors_of(scenes, ["cover"])["cover"]
+    assert torch.equal(cover.argmax(1).to(torch.uint8), scenes.masks)
+    assert torch.equal(cover.sum(1), torch.ones_like(cover[:, 0]))
+    masks = torch.zeros(3, 4, 4, dtype=torch.uint8)
+    masks[1, 0, 0] = 255
+    cover = sensors_of(tiny(masks=masks), ["cover"])["cover"]
+    assert cover[1, :, 0, 0].isnan().all() and int(cover.isnan().sum()) == len(cover[0])
+
+
+def test_missing_images_are_nan_and_left_out_of_the_statistics():
+    s1 = torch.full((3, 2, 4, 4), -10.0)
+    s1[2] = 1e6  # means nothing: the image is missing radar
+    has = {"has_s1": torch.tensor([1.0, 1.0, 0.0])}
+    gappy = tiny(modalities={"s1": s1}, metadata=has)
+    sensors = sensors_of(gappy)
+    assert sensors["s1"][2].isnan().all() and sensors["s1"][:2].isfinite().all()
+    assert sensors["s2"].isfinite().all() and s1[2].eq(1e6).all()  # ours is a copy
+    normalize = Normalize.fit(sensors)
+    assert normalize.bands["s1"].mean.tolist() == [-10, -10]
+    assert normalize(sensors)["s1"][2].isnan().all()
+    rgb = tiny_rgb(metadata={"has_rgb": torch.tensor([1, 0, 1])})
+    images = sensors_of(rgb, ["rgb"])["rgb"]
+    assert images[1].isnan().all() and images[[0, 2]].eq(1).all()
+
+
+def test_coarser_and_finer_sensors_are_resized():
+    for side in (2, 4, 8):
+        radar = torch.full((3, 2, side, side), -10.0)
+        sensors = sensors_of(tiny(modalities={"s1": radar}))
+        assert torch.equal(sensors["s1"], torch.full((3, 2, 4, 4), -10.0))
+
+
+@pytest.mark.parametrize(
+    ("names", "word"),
+    [((), "at least one"), (("s2", "s2"), "each once"), (("s3",), "known are s1, s2")],
+)
+def test_impossible_sensors_are_refused(names, word):
+    with pytest.raises(WorkshopError, match=word):
+        sensors_of(tiny(), names)
+
+
+def test_a_sample_has_metadata_if_asked_for(scenes):
+    assert "metadata" not in sample_of(scenes)
+    sample = sample_of(scenes, ["s1"], ["date", "rain"])
+    assert list(sample) == ["s1", "metadata"]
+    assert torch.equal(sample["metadata"], metadata_vector(scenes, ["date", "rain"]))
+
+
+def test_targets_of_scenes_pixels_and_numbers():
+    masks = torch.zeros(3, 4, 4, dtype=torch.uint8)
+    dataset = tiny(masks=masks)
+    targets = targets_of(dataset, ["scene", "cover", "height"])
+    assert targets["scene"] is dataset.labels and targets["cover"] is masks
+    assert targets["height"].dtype == torch.float32
+    assert targets["height"][:2].tolist() == [0, 0.5] and targets["height"][2].isnan()
+    assert list(targets_of(dataset)) == ["scene"]
+    several = tiny(labels=torch.tensor([[0, 1], [1, 1], [0, 0]]))
+    found = targets_of(several)["scene"]
+    assert found.dtype == torch.float32 and found.tolist() == [[0, 1], [1, 1], [0, 0]]
+
+
+@pytest.mark.parametrize("name", ["cover", "depth", "pair"])
+def test_impossible_targets_are_refused(name):
+    dataset = tiny(metadata={"height": torch.zeros(3), "pair": torch.zeros(3, 2)})
+    with pytest.raises(WorkshopError, match="known are height, scene"):
+        targets_of(dataset, [name])
+
+
+@pytest.mark.skipif(not FIXTURE.exists(), reason="needs ../shared")
+def test_real_sentinel_1_and_2_with_an_image_that_is_missing_radar():
+    pairs = np.load(FIXTURE)
+    patches = sorted({key.split("/")[0] for key in pairs.files})[:6]
+
+    def stacked(bands, scale):
+        rows = [[pairs[f"{p}/{b}"].astype(np.float32) for b in bands] for p in patches]
+        return torch.from_numpy(np.stack([np.stack(row) for row in rows])) / scale
+
+    real = Dataset(
+        images=stacked(("B02", "B03", "B04", "B08"), 10_000),
+        labels=torch.zeros(6, dtype=torch.int64),
+        class_names=("unknown",),
+        names=tuple(patches),
+        bands=("B02", "B03", "B04", "B08"),
+        modalities={"s1": stacked(("VV", "VH"), 1)},
+        metadata={"has_s1": torch.tensor([1.0, 1, 1, 1, 1, 0])},
+    )
+    sensors = sensors_of(real)
+    fitted = Normalize.fit(sensors)
+    vv, vh = fitted.bands["s1"].mean.tolist()
+    assert -30 < vh < vv < 0  # dB: VH is below VV
+    normal = fitted(sensors)
+    assert normal["s1"][5].isnan().all() and normal["s1"][:5].isfinite().all()
+    assert normal["s2"].isfinite().all()

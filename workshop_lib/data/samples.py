@@ -1,0 +1,288 @@
+"""What a training reads of a data set: its sensors, its targets, and in which order."""
+
+__all__ = [
+    "IndexStream",
+    "known_sensors",
+    "random_scenes",
+    "sample_of",
+    "sensors_of",
+    "targets_of",
+]
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from workshop_lib.data.dataset import RGB, Dataset
+from workshop_lib.data.metadata import metadata_vector
+from workshop_lib.data.mini_eo import COVERS
+from workshop_lib.errors import WorkshopError, unknown_name
+from workshop_lib.pixels import IGNORE
+from workshop_lib.sample import METADATA, Sample
+
+COVER = "cover"  # the land-cover map, as a target or as an input
+SCENE = "scene"  # the class of the whole image, or its classes
+
+_CHUNK = 256  # images that are resized at a time
+
+
+def known_sensors(dataset: Dataset) -> list[str]:
+    """List the names that `sensors_of` accepts for a data set."""
+    cover = [COVER] if dataset.masks is not None else []
+    return [_own_sensor(dataset), *dataset.modalities, *cover]
+
+
+def sensors_of(dataset: Dataset, names: Sequence[str] | None = None) -> Sample:
+    """Return the images of each sensor, in the form in which they are stored.
+
+    Images that need no change are not copied: a file that is mapped stays on the disk.
+
+    Args:
+        dataset: the images.
+        names: "rgb" (8-bit images) or "s2" (reflectance) for the images themselves;
+            "s1", "dem" and others for more sensors; "cover" for the land-cover map, a
+            channel per class. None: all sensors, without the map.
+
+    Returns:
+        By sensor (N, C, H, W), uint8 for "rgb", else float32. Sensors of another
+        resolution are resized to the images. An image that is missing a sensor (whose
+        metadata "has_s1" is 0) is NaN there; unknown cover is NaN.
+
+    Raises:
+        WorkshopError: no name, a name twice, or one that this data set does not have.
+    """
+    own = _own_sensor(dataset)
+    names = [own, *dataset.modalities] if names is None else list(names)
+    if not names or len(set(names)) != len(names):
+        raise WorkshopError(
+            f"sensors {', '.join(names) or '(none)'}: give at least one, each once."
+        )
+    sensors = {}
+    for name in names:
+        if name == own:
+            values = dataset.images
+        elif name in dataset.modalities:
+            values = _resized(dataset.modalities[name], dataset.images.shape[2:])
+        elif name == COVER and dataset.masks is not None:
+            values = _one_hot(dataset.masks, len(dataset.mask_names))
+        else:
+            known = known_sensors(dataset)
+            raise unknown_name("sensor of this data set", name, known)
+        has = dataset.metadata.get(f"has_{name}")
+        sensors[name] = values if has is None else _without(values, has == 0)
+    return sensors
+
+
+def sample_of(
+    dataset: Dataset,
+    sensors: Sequence[str] | None = None,
+    metadata: Sequence[str] = (),
+) -> Sample:
+    """Return all images of a data set as one sample, with their metadata.
+
+    Args:
+        dataset: the images.
+        sensors: names for `sensors_of`; None: all.
+        metadata: names for `metadata_vector`; none: no metadata.
+    """
+    sample = sensors_of(dataset, sensors)
+    if metadata:
+        sample[METADATA] = metadata_vector(dataset, metadata)
+    return sample
+
+
+def targets_of(dataset: Dataset, names: Sequence[str] = (SCENE,)) -> dict[str, Tensor]:
+    """Return what each head is to predict.
+
+    Args:
+        dataset: the labels.
+        names: "scene" for the class or the classes of each image; "cover" for the
+            land-cover map; the name of a metadata column for a number to regress.
+
+    Returns:
+        By name. "scene": (N,) int64, -1 where unknown, or (N, K) float32, 1 for each
+        class in the image. "cover": (N, H, W) uint8, 255 where unknown. A number: (N,)
+        float32 in its own unit, NaN where unknown.
+
+    Raises:
+        WorkshopError: a target that this data set does not have.
+    """
+    there = {k: v.float() for k, v in dataset.metadata.items() if v.ndim == 1}
+    there = {k: v for k, v in there.items() if not k.startswith("has_")}
+    there[SCENE] = dataset.labels.float() if dataset.multi_label else dataset.labels
+    if dataset.masks is not None:
+        there[COVER] = dataset.masks
+    for name in names:
+        if name not in there:
+            raise unknown_name("target of this data set", name, there)
+    return {name: there[name] for name in names}
+
+
+def _own_sensor(dataset: Dataset) -> str:
+    return "rgb" if dataset.is_rgb else "s2"
+
+
+def _resized(images: Tensor, size: Sequence[int]) -> Tensor:
+    """Bring (N, C, h, w) to (N, C, H, W)."""
+    if images.shape[2:] == tuple(size):
+        return images
+    chunks = (
+        F.interpolate(some, tuple(size), mode="bilinear", antialias=True)
+        for some in images.split(_CHUNK)
+    )
+    return torch.cat(list(chunks))
+
+
+def _one_hot(masks: Tensor, names: int) -> Tensor:
+    """Make a channel per class, NaN where unknown: (N, H, W) -> (N, K, H, W)."""
+    masks = masks[:, None]
+    unknown = masks == IGNORE
+    highest = int(masks.masked_fill(unknown, 0).max())
+    count = max(len(COVERS), names, highest + 1)
+    numbers = torch.arange(count, device=masks.device).view(1, -1, 1, 1)
+    return (masks == numbers).float().masked_fill(unknown, math.nan)
+
+
+def _without(images: Tensor, missing: Tensor) -> Tensor:
+    """Put NaN in place of the images that are missing; those of 8 bits become float."""
+    if not missing.any():
+        return images
+    eight_bits = images.dtype == torch.uint8
+    images = images.float() / 255 if eight_bits else images.clone()
+    images[missing] = math.nan
+    return images
+
+
+class IndexStream:
+    """Shuffled positions of images without end: step s always gives the same batch.
+
+    A loader that ends has to be restarted, and the labeled set ends long before the
+    unlabeled one. A stream has no end, and as it is a pure function of the step, a
+    resumed training needs no saved state.
+
+    Pass e goes once through all indices in an order drawn from (seed, e). The passes
+    are laid end to end and cut into batches, so a batch may run across the border of
+    two passes, and over several if the set is smaller than the batch. Every image is
+    seen equally often, to within one.
+
+    Args:
+        indices: (n,) int64 positions of images, e.g. `split.labeled`.
+        batch_size: indices per step, of all ranks together.
+        seed: of the orders; give streams that are used side by side different seeds.
+        rank, world_size: of distributed training: rank r takes rows r, r + world_size,
+            ... of the batch, so the ranks together see what a single one would see.
+        device: where the batches live; by default where `indices` lives.
+
+    Raises:
+        WorkshopError: no indices, or a batch that does not divide among the ranks.
+
+    Example:
+        >>> stream = IndexStream(torch.tensor([10, 20, 30]), batch_size=6, seed=0)
+        >>> sorted(stream.at(step=1000).tolist())
+        [10, 10, 20, 20, 30, 30]
+    """
+
+    def __init__(
+        self,
+        indices: Tensor,
+        batch_size: int,
+        seed: int,
+        rank: int = 0,
+        world_size: int = 1,
+        device: torch.device | str | None = None,
+    ) -> None:
+        if not len(indices) or batch_size < 1 or batch_size % world_size:
+            raise WorkshopError(
+                f"batches of {batch_size} from {len(indices)} images for {world_size}"
+                " ranks: give at least one image (is a part of the split empty?), and"
+                " a batch_size that is a multiple of the ranks."
+            )
+        self.indices = indices.to(device if device is not None else indices.device)
+        self.batch_size = batch_size
+        self.seed = seed
+        self.rank, self.world_size = rank, world_size
+        self._kept: tuple[int, Tensor] | None = None  # the current pass and its order
+
+    def at(self, step: int) -> Tensor:
+        """Return the indices of a step 0, 1, 2, ...; in any order of steps.
+
+        Shape: (batch_size / world_size,) int64.
+        """
+        n = len(self.indices)
+        first, past = step * self.batch_size, (step + 1) * self.batch_size
+        pieces = []
+        for e in range(first // n, (past - 1) // n + 1):
+            begin, end = max(first - e * n, 0), min(past - e * n, n)
+            pieces.append(self._pass(e)[begin:end])
+        batch = torch.cat(pieces)  # (batch_size,)
+        return batch[self.rank :: self.world_size]  # (batch_size / world_size,)
+
+    def _pass(self, e: int) -> Tensor:
+        """Shuffle the indices for pass e; the last one is kept: steps come in order."""
+        if self._kept is None or self._kept[0] != e:
+            # Hashed, for neighbouring seeds and passes to give unrelated orders; drawn
+            # on the CPU, for every device to give the same one.
+            text = f"{self.seed}/{e}".encode()
+            number = int.from_bytes(hashlib.sha256(text).digest()[:7], "big")
+            generator = torch.Generator().manual_seed(number)
+            order = torch.randperm(len(self.indices), generator=generator)  # (n,)
+            self._kept = e, self.indices[order.to(self.indices.device)]
+        return self._kept[1]
+
+
+# Columns that the metadata vector may need, and their ranges
+_RANGES = {
+    **{"lat": (-60, 70), "lon": (-180, 180), "day_of_year": (1, 365)},
+    **{"season": (0, 1), "region": (0, 4), "climate_zone": (1, 30)},
+    **{"temperature": (-10, 30), "rain": (0, 9), "wind": (0, 9)},
+}
+
+
+def random_scenes(facts: Mapping[str, Any], size: int) -> Dataset:
+    """Make up images, targets and metadata of given shapes: to time steps, to try code.
+
+    Args:
+        facts: sensors, metadata and heads, as `Inputs.facts` gives them.
+        size: side of the images in pixels.
+
+    Returns:
+        At least 64 images, two of each class.
+    """
+    generator = torch.Generator().manual_seed(0)
+    heads, sensors = facts["heads"], dict(facts["sensors"])
+    classes = {k: max(1, about["num_classes"]) for k, about in heads.items()}
+    n = max(64, 2 * max(classes.values()))
+    own = next((name for name in ("rgb", "s2") if name in sensors), "s2")
+    channels = sensors.pop(own, 4)
+
+    def images(c: int) -> Tensor:
+        return torch.rand(n, c, size, size, generator=generator)
+
+    mine = images(channels)
+    scene = heads.get("scene", {"kind": "categorical", "num_classes": 2})
+    K, cover = max(2, scene["num_classes"]), classes.get("cover", 2)
+    labels = torch.arange(n) % K
+    masks = torch.randint(0, cover, (n, size, size), generator=generator)
+    numbers = {
+        name: torch.empty(n).uniform_(low, high, generator=generator).round()
+        for name, (low, high) in _RANGES.items()
+    }
+    for name, about in heads.items():
+        if about["kind"] == "regression":
+            numbers[name] = torch.rand(n, generator=generator)
+    return Dataset(
+        images=(255 * mine).to(torch.uint8) if own == "rgb" else mine,
+        labels=F.one_hot(labels, K) if scene["kind"] == "multilabel" else labels,
+        class_names=tuple(f"class {k}" for k in range(K)),
+        names=tuple(f"{k}" for k in range(n)),
+        bands=RGB if own == "rgb" else tuple(f"b{k}" for k in range(channels)),
+        masks=masks.to(torch.uint8),
+        mask_names=tuple(f"cover {k}" for k in range(cover)),
+        modalities={name: images(c) for name, c in sensors.items() if name != "cover"},
+        metadata=numbers,
+    )
