@@ -76,6 +76,14 @@ def opened(config, scenes, *views):
     return open_features(config, {"rgb": scenes.images}, views, CPU)
 
 
+def test_pixels_stay_float32_whatever_the_network_computes_in(scenes, looks):
+    # A resized contrastive view once reached `interpolate` in bf16, which it refuses.
+    config = CONFIG.replace(precision="bf16", feature_size=48, feature_views=1)
+    half = opened(config, scenes, "contrastive")["contrastive"]
+    full = opened(config.replace(precision="fp32"), scenes, "contrastive")
+    torch.testing.assert_close(half, full["contrastive"])  # the means know no bf16
+
+
 def test_whatever_format_is_faster_today_the_features_are_the_same(
     scenes, looks, monkeypatch
 ):

@@ -26,7 +26,7 @@ from workshop_lib.sample import Sample
 from workshop_lib.training.log import Progress
 from workshop_lib.training.step import choose_precision
 
-_RULES = 3  # version of how features are computed; another one computes them anew
+_RULES = 4  # version of how features are computed; another one computes them anew
 _BATCH = 64  # images through the backbone at a time
 
 
@@ -100,12 +100,13 @@ def _compute(
     label = f"{config.model.features}, {view} view {v + 1}"
     bar = Progress(len(images), label=label, unit="image")
     parts = []
-    with closing(bar), torch.inference_mode(), precision.autocast():
+    with closing(bar), torch.inference_mode():
         for batch in images.split(_BATCH):
             x = augment(to_float(batch.to(device)), generator)  # (B, 3, H, W)
             if x.shape[-2:] != (size, size):
                 x = F.interpolate(x, (size, size), mode="bilinear", antialias=True)
-            parts.append(backbone()(x).half().cpu())  # (B, D)
+            with precision.autocast():  # of the network alone: pixels stay float32
+                parts.append(backbone()(x).half().cpu())  # (B, D)
             bar.tick(len(batch))
     return {"features": torch.cat(parts)}
 
