@@ -306,8 +306,8 @@ if config.optim.steps >= 2000:  # the preset `ci` stops long before
 
 # %% [markdown]
 # This is **one** draw of 40 labels. Another draw gives other numbers; over
-# five draws FixMatch gained about 16 points (`make bench`), of which about
-# 4 come from the method itself and not from unlabelled images. Notebook 05
+# five draws FixMatch gained about 17 points (`make bench`), of which about
+# 5 come from the method itself and not from unlabelled images. Notebook 05
 # shows how to find out whether a difference is real.
 
 # %% [markdown]

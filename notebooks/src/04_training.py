@@ -489,9 +489,9 @@ if config.optim.steps >= 2000 and DATA == "mini_eo":
 
 # %% [markdown]
 # **After**: each gain counts from the best bar before it. Strong augmentation
-# is worth a lot, the unlabelled images about as much again. What CoMatch and
+# is worth the most, the unlabelled images come next. What CoMatch and
 # CCSSL add is small here, or nothing. And each bar is one training from one
-# draw of the labels. A step of two points may be luck; one of fifteen is not.
+# draw of the labels. A step of two points may be luck; one of twelve is not.
 # How to tell is the subject of notebook 05. (After 60 steps, in the preset
 # `ci`, nothing of this can be seen yet.)
 #
