@@ -282,7 +282,7 @@ def test_runs_on_different_test_images_are_not_compared(photos, capsys):
     assert run(*train, "--folder", "a") == 0
     assert run(*train, "--folder", "b", "--split-seed", 1) == 0
     assert run("evaluate", "a", "--against", "b") == 2
-    assert "needs the same test images" in capsys.readouterr().err
+    assert "compare runs on the same test images" in capsys.readouterr().err
 
 
 def test_a_saved_split_is_what_is_trained_on(photos, capsys):
