@@ -129,10 +129,10 @@ def test_the_rungs_are_those_of_the_segmentation_page():
     page = PAGES["segmentation"].replace("**", "")
     means = [
         re.search(rf"^\| 10 \| {name} \| ([\d.]+) ±", page, re.MULTILINE)[1]
-        for name in ("supervised, weak", "supervised, strong", "fixmatch")
+        for name in ("supervised", "supervised_strong", "fixmatch")
     ]
     assert f"5 seeds, means {', '.join(means)}" in TEXT["08"]
-    gains = re.search(r"10 tiles, fixmatch over .*?seed by seed: ([-+\d., ]+);", page)
+    gains = re.search(r"10 tiles, fixmatch over .*?split by split: ([-+\d., ]+);", page)
     assert f"over the better baseline, seed by seed: {gains[1]}." in TEXT["08"]
 
 
