@@ -109,10 +109,14 @@ def test_longitude_in_the_fifth_region():
 
 
 def test_modalities_and_unlabelled_images_are_those_of_the_fusion_page():
-    rows = re.findall(r"^\| ([\w +,]+) \| (\d+\.\d) ±", PAGES["fusion"], re.MULTILINE)
-    told = {name: float(value) for name, value in rows}
-    # "S2 with S1 lies to the right of the line, single facts far to the left"
-    assert told["S2 + S1"] > told["S2"] > 2 * max(told["climate"], told["season"])
+    page, row = PAGES["fusion"], r"^\| ([\w +,]+) \| (\d+\.\d) ±"
+    parts = page.split("<!-- sets: end -->")  # numbers of one length order as words do
+    sets, told = (dict(re.findall(row, part, re.MULTILINE)) for part in parts)
+    # "S2 with S1 lies to the right of the line, elevation alone far to the left"
+    assert float(sets["S2"]) > 2 * float(sets["elevation"])
+    assert sets["everything"] > sets["S2 + S1"] > sets["S2"] > sets["S2 + climate"]
+    assert "| S1 | S2 | +4.2 |" in page and "| climate | S2 | -2.6 |" in page
+    assert "S1 adds 4.2 points, climate takes 2.6 from S2" in TEXT["07"]
     # "Few labels gain from a second sensor and from unlabelled images, most from both"
     assert told["S2 + S1, FixMatch"] > told["S2 + S1, supervised"]
     assert told["S2 + S1, FixMatch"] > told["S2, FixMatch"] > told["S2, supervised"]
@@ -152,11 +156,8 @@ def test_the_real_scene_is_that_of_the_page():
         if "±" in line and line.count("|") == 8
     )
     page = {cells[0]: (cells[1], cells[4]) for cells in rows}
-    for short, name in (
-        ("U-Net", "U-Net"),
-        ("forest, 5x5", "random forest on 5x5 pixels"),
-        ("forest", "random forest on pixels"),
-    ):
+    names = {"U-Net": "U-Net", "forest, 5x5": "random forest on 5x5 pixels"}
+    for short, name in (names | {"forest": "random forest on pixels"}).items():
         assert f"\n{short}: {page[name][0]}, {page[name][1]}\n" in TEXT["08"]
     assert "89 % have the same class as their right neighbour" in PAGES["landsat"]
     assert "89 % of the pixels have the class of their right" in TEXT["08"]
