@@ -306,7 +306,7 @@ def test_facts_are_plain_json_and_every_network_opens_again(tmp_path: Path) -> N
         run.load_model("last", "onlin")
 
 
-def test_one_line_per_validation_where_nobody_watches(
+def test_one_line_per_validation_without_a_terminal(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train(SMALL, SCENES, SPLIT, folder=tmp_path / "a")
@@ -320,7 +320,7 @@ def test_one_line_per_validation_where_nobody_watches(
     assert "fixmatch 1/12 steps" in said and "s left" in said
 
 
-def test_a_bar_only_where_somebody_watches(
+def test_a_bar_only_in_a_terminal_or_notebook(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("CI", raising=False)

@@ -1,7 +1,7 @@
 """Right answers pass however they are written; wrong ones get a hint, never praise.
 
 `test_checks.py` tries the mistakes that a check lists; here are answers as learners
-write them, also such as no list foresees.
+write them, including answers that no list anticipates.
 """
 
 import math
