@@ -33,7 +33,7 @@
 # %% [markdown]
 # ## Three polls
 #
-# 1 minute. Show of hands, or a letter in the chat. Nobody is wrong.
+# 1 minute. Show of hands, or a letter in the chat. No answer is wrong.
 #
 # 1. You have worked with: (a) images from satellites or aircraft, (b) neural
 #    networks, (c) both, (d) neither.
@@ -41,7 +41,7 @@
 #    what is there, (d) a computer.
 # 3. A network is trained on 40 labelled images, four of each of ten classes.
 #    What per cent of 1,000 new images does it name right? And with 2,400
-#    more images that nobody has labelled?
+#    more images that have no label?
 #
 # Write your answer to poll 3 here. You will meet it again.
 
@@ -173,9 +173,9 @@ quiz.answer("01-levels", "...")
 # largest value and `.argmax()` its place, `.item()` makes a plain number of
 # Python out of one value, and `len(labels)` is how many there are.
 #
-# **Exercise 1** (easy, important, 2 minutes). Somebody always answers with
-# the most frequent class and never looks at an image. What share of the
-# images do they get right?
+# **Exercise 1** (easy, important, 2 minutes). A lazy model always answers
+# with the most frequent class and never looks at an image. What share of the
+# images does it get right?
 
 
 # %%
@@ -378,7 +378,7 @@ shown = {
 plots.panels(shown, title="A filter slid over one band", numbers=True)
 
 # %% [markdown]
-# In a network nobody writes these nine numbers. They start at random and the
+# In a network these nine numbers are not written by hand. They start at random and the
 # training finds them, for thousands of filters at once. What comes out, one
 # answer at every place, is a **feature map**, and the next layer slides its
 # filters over the maps of this one. Here are maps of the network that

@@ -30,7 +30,7 @@
 # %% [markdown]
 # ## The data
 #
-# 2 minutes. **The data knob.** The notebook works on MiniEO, which needs no
+# 2 minutes. **The data setting.** The notebook works on MiniEO, which needs no
 # download. If you have UC Merced or EuroSAT (`workshop data ucm get`),
 # change one word.
 
@@ -154,8 +154,8 @@ print(f"all networks: {right.mean():.1%}; the best of 20: {reported:.1%}")
 assert reported > 0.83
 
 # %% [markdown]
-# More than three points for nothing. Whoever publishes them has not lied,
-# only chosen.
+# More than three points for nothing. Publishing that is no lie,
+# only a choice.
 
 # %% tags=["quiz"]
 from workshop_lib.course import checks, quiz
@@ -323,8 +323,8 @@ for part in here:
 
 # %% [markdown]
 # The library draws in the same way, but by a hash of seed and name, which no
-# version of a random generator can change. And whoever wants to be sure
-# publishes the names: a **names file** has `path label` on each line.
+# version of a random generator can change. To be quite
+# sure, publish the names: a **names file** has `path label` on each line.
 
 # %%
 from pathlib import Path
@@ -339,7 +339,7 @@ again = Split.load(folder, scenes)
 assert again.digest(scenes) == split.digest(scenes)
 
 # %% [markdown]
-# What if somebody changes a line? `split.json` holds a hash of all lines.
+# What if a line is changed? `split.json` holds a hash of all lines.
 
 # %%
 from workshop_lib.errors import WorkshopError
@@ -363,8 +363,8 @@ quiz.answer("02-order", "...")
 # %% [markdown]
 # ## The detective
 #
-# 5 minutes. Seven splits of MiniEO, whatever `DATA` is: nobody knows all
-# faults of real data. Six have a fault, planted by us; one is honest. Most of
+# 5 minutes. Seven splits of MiniEO, whatever `DATA` is, as not all
+# faults of real data are known. Six have a fault, planted by us; one is honest. Most of
 # these faults stood in earlier workshops or in published code. No training
 # would have complained.
 
@@ -519,7 +519,7 @@ for case in cases:
 
 # %% [markdown]
 # It looks further than bytes: at images of nearly the same ground, and at
-# places less than a kilometre apart. Now the split that the knob at the top
+# places less than a kilometre apart. Now the split that the setting at the top
 # has drawn, in full:
 
 # %%

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 03 Augmentation: many pictures out of few
 #
-# Forty labelled images are soon known by heart. Change each of them a little
-# every time it is shown, and there is nothing left to learn by heart. But
+# Forty labelled images are soon memorised. Change each of them a little
+# every time it is shown, and there is nothing left to memorise. But
 # what may be changed? That depends on the sensor.
 #
 # **After this notebook you can**
@@ -39,7 +39,7 @@
 # %% [markdown]
 # ## More of few
 #
-# 2 minutes. **The data knob** first, as in the notebooks before.
+# 2 minutes. **The data setting** first, as in the notebooks before.
 
 # %%
 DATA = "mini_eo"  # or "ucm", "eurosat", or the path of a folder per class
@@ -224,7 +224,7 @@ plots.view_rows(rows, scenes.bands, title="A hole of 16 pixels")
 # hide a square around it, of `size` times the side. Fill it with the image's
 # own mean, band by band. It may reach over the border. A loop over the images
 # is allowed; without one it is faster. Do not change `images` in place:
-# whoever called the function still needs them. What is expected:
+# the caller still needs them. What is expected:
 
 # %%
 places = torch.rand(len(six), 2, generator=generator)
@@ -276,7 +276,7 @@ quiz.answer("03-cutout", "...")
 # %% [markdown]
 # ## The pipelines
 #
-# 3 minutes. Four recipes of change, each of the same six images:
+# 3 minutes. Four ways of changing images, each of the same six images:
 #
 # | name | what it does | what it is for |
 # |---|---|---|

@@ -37,7 +37,7 @@
 # |---|---|
 # | scene | one image with one class, as here: 32 x 32 pixels |
 # | band | one channel; Sentinel-2 has twelve, a photograph three |
-# | ground truth | what really is there: the label, if somebody looked |
+# | ground truth | what really is there: the label, if it is known |
 #
 # Semi-supervised learning (some labels) and self-supervised learning (none)
 # are both written SSL. This notebook is about the first.
@@ -45,7 +45,7 @@
 # %% [markdown]
 # ## Will it fit?
 #
-# 7 minutes, with one exercise. **The data knob** first, as in the notebooks
+# 7 minutes, with one exercise. **The data setting** first, as in the notebooks
 # before.
 
 # %%
@@ -144,7 +144,7 @@ print(f"{as_paper.images_with_gradient} images are kept for the way back")
 # %% [markdown]
 # So it could not fit. **What helps?** Guess the order before you look.
 #
-# - *Weak view without gradient*: nobody learns from the weak view, it is
+# - *Weak view without gradient*: nothing is learned from the weak view, it is
 #   only asked. Its activations can be thrown away at once.
 # - *Half precision*: 2 bytes per number in place of 4, in most layers.
 # - *Recompute*: keep only what stands between the layers' groups, and
@@ -369,7 +369,7 @@ quiz.answer("04-mean", "...")
 # %% [markdown]
 # ## The ladder
 #
-# 9 minutes, of which the machine takes about six. All rungs see the same
+# 9 minutes, of which the machine takes about six. All models see the same
 # labelled images, for the same number of steps. First what labels alone can
 # do, with weak and with strong augmentation.
 #
@@ -590,8 +590,8 @@ plots.learning_curves(both, column="mask_rate",
 # %% [markdown]
 # **After** (with the optional run): the line of 0.95 starts lower and stays
 # lower. The network is seldom that sure in so short a time, and what is not
-# used cannot teach. Whoever looks at the accuracy alone says "FixMatch does
-# not work"; whoever looks at the mask rate knows where to look next.
+# used cannot teach. From the accuracy alone one would say "FixMatch does
+# not work"; the mask rate tells where to look next.
 
 # %% [markdown]
 # ## Stop, and go on

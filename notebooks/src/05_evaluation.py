@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 05 Evaluation: what is a result worth?
 #
-# One network is 92.7 % right, another 80.5 %. Before you tell anybody, this
+# One network is 92.7 % right, another 80.5 %. Before you publish that, this
 # notebook asks four questions. Was the test touched only once? Which images
 # are wrong? May one believe the confidence? Would the difference be there
 # again tomorrow, with other labels?
@@ -51,7 +51,7 @@
 # %% [markdown]
 # ## The runs
 #
-# 1 minute. **The data knob.** The notebook works on the embedded data set.
+# 1 minute. **The data setting.** The notebook works on the embedded data set.
 # If you have UC Merced or EuroSAT (`workshop data ucm get`), change one word.
 
 # %%
@@ -191,13 +191,13 @@ table.style.format(precision=2, thousands=",")
 # %% [markdown]
 # ## Choose first, then test once
 #
-# 3 minutes. The test images play the part of the future: images that nobody
-# has seen. If you look at them to choose a model, or the best step, or a
+# 3 minutes. The test images play the part of the future: images not
+# seen before. If you look at them to choose a model, or the best step, or a
 # threshold, they are not the future any more.
 #
 # How much does it matter? A thought experiment, computed: twenty models, all
-# equally good, each right on any image with probability 0.80. Somebody
-# tests all of them and reports the best.
+# equally good, each right on any image with probability 0.80. We
+# test all of them and report the best.
 
 # %%
 import numpy as np
@@ -209,7 +209,7 @@ print(f"the best of twenty says {best_of_20.mean():.1%}")
 assert best_of_20.mean() > 0.80
 
 # %% [markdown]
-# Nobody lied, and yet the figure is too high: it is the luck of the draw. An
+# No step was a lie, and yet the figure is too high: it is the luck of the draw. An
 # earlier workshop chose its best epoch of many on the test images.
 #
 # So we choose **now**, on the validation images, and write it down before
@@ -355,7 +355,7 @@ quiz.answer("05-matrix", "...")
 # %% [markdown]
 # ### Kappa: agreement beyond chance
 #
-# If nine of ten scenes are forest, whoever always says "forest" is 90 %
+# If nine of ten scenes are forest, always saying "forest" is 90 %
 # right. Kappa takes off what chance would reach. With $p_o$ the share that
 # is right, and $p_e$ the share that two people would agree on who use the
 # classes as often as truth and prediction do, but blindly:
@@ -456,8 +456,8 @@ widgets.confusion_browser(said["fixmatch"], scenes)
 # %% [markdown]
 # Write one sentence for the pair you looked at: what do the images share?
 # Typical answers: the same straight lines, the same colour, two classes in
-# one picture. That sentence is worth more to whoever labels the next forty
-# images than another digit of the accuracy.
+# one picture. That sentence is worth more to the people who label the next
+# forty images than another digit of the accuracy.
 
 # %% [markdown]
 # ## May one believe the confidence?

@@ -38,14 +38,14 @@
 # | spectral angle | the angle between two signatures: brightness drops out |
 # | scene | one image with one class |
 #
-# So whoever has used the *spectral angle mapper* knows cosine similarity
+# So if you have used the *spectral angle mapper*, you know cosine similarity
 # already. A feature vector is the signature of a whole scene, with bands
 # that the network has invented.
 
 # %% [markdown]
 # ## The runs
 #
-# 1 minute. **The data knob**, as in the notebooks before.
+# 1 minute. **The data setting**, as in the notebooks before.
 
 # %%
 DATA = "mini_eo"  # or "ucm", "eurosat", or the path of a folder per class
@@ -186,7 +186,7 @@ plots.l2_normalization(raw, unit, classes, names, title=title)
 # %% [markdown]
 # **After**: every line points where it pointed before, and all end on the
 # circle. A long and a short vector of one direction are one point now. With
-# all numbers instead of two it is a sphere that nobody can draw.
+# all numbers instead of two it is a sphere that cannot be drawn.
 
 # %%
 quiz.ask("06-norm")
@@ -221,7 +221,7 @@ def nearest_neighbours(vectors, query, k):
 # %% [markdown] tags=["hint"]
 # I get the image itself as the first neighbour
 #
-# Nobody is more similar to it. Set its own similarity to `-torch.inf` before
+# No other image is more similar to it. Set its own similarity to `-torch.inf` before
 # you ask for the largest.
 
 # %% [markdown] tags=["hint"]
@@ -360,8 +360,8 @@ quiz.answer("06-knn", "...")
 # %% [markdown]
 # ## t-SNE: six maps
 #
-# 2 minutes. t-SNE arranges points in two dimensions so that whoever is near
-# in many dimensions stays near. It knows no classes: colours and markers are
+# 2 minutes. t-SNE arranges points in two dimensions so that points
+# that are close in many dimensions stay close. It knows no classes: colours and markers are
 # put on afterwards. Each class has its own pair of colour and marker, up to
 # 49 classes, and a number in the middle of its points.
 #

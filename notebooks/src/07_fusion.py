@@ -45,7 +45,7 @@
 # %% [markdown]
 # ## The modalities
 #
-# 5 minutes. **The data knob** first. Fusion needs several sensors of one
+# 5 minutes. **The data setting** first. Fusion needs several sensors of one
 # place, and a folder of photographs has one. So `"ucm"` and `"eurosat"`,
 # which the notebooks before could read, have nothing to fuse here.
 #
@@ -93,8 +93,8 @@ plots.modality_samples(scenes, COVERS)
 # roughened it. Fields look alike. The height says little: water is level,
 # and that is all.
 #
-# The last column is not an input. It *is* the answer, near enough: whoever
-# can look at the map needs no network.
+# The last column is not an input. It *is* the answer, near enough: if
+# you can look at the map, you need no network.
 #
 # Now the facts. `season` is 1 on 21 June and 0 on 22 December; rain is that
 # of three days, in millimetres; wind in metres per second.

@@ -12,7 +12,7 @@
 # - say why deep networks have shortcuts, and show it with a gradient;
 # - add the scores of three strides, and count the parameters of the heads;
 # - cover a large image with windows, and blend them without seams;
-# - measure a map: IoU of each class, pixels nobody knows left out;
+# - measure a map: IoU of each class, unknown pixels left out;
 # - write FixMatch's loss for pixels, and train with it to the end.
 #
 # **You need** notebook 04: FixMatch, mask, threshold.
@@ -39,7 +39,7 @@
 # | tile | a piece of a large image that is handled as one |
 # | land cover | what lies on the ground at a pixel |
 # | mosaic | several images put together to one |
-# | no data | pixels that nobody knows; written as 255 in our masks |
+# | no data | pixels whose cover is unknown; written as 255 in our masks |
 #
 # *Mask* has two meanings by now. In notebook 04 it said which images are
 # used; here it is also the true map.
@@ -47,7 +47,7 @@
 # %% [markdown]
 # ## From scene to pixel
 #
-# 6 minutes, with one exercise. **The data knob**: this notebook needs a true
+# 6 minutes, with one exercise. **The data setting**: this notebook needs a true
 # map for each image. MiniEO has them, and so has MiniEO from another seed of
 # its generator. EuroSAT, UC Merced and folders per class have none.
 
@@ -628,7 +628,7 @@ print(f"written: {path.as_posix()}")
 # classes.
 #
 # **Exercise 5** (medium, important, 4 minutes). Two traps: pixels of value
-# 255 are known to nobody and count nowhere; and a class that is in neither
+# 255 are unknown and count nowhere; and a class that is in neither
 # map has an IoU of 0 / 0, so it is left out of the mean.
 
 
@@ -844,7 +844,7 @@ plots.mask_grid(
 # (that of the first tile shows the last one). Inside of `hole` it shows
 # nothing.
 #
-# - Labels and confidence come from the weak view; nobody teaches it.
+# - Labels and confidence come from the weak view; it gets no gradient.
 # - In the box take those of the tile before: `.roll(1, dims=0)` moves all
 #   tiles one place on, `torch.where(box, a, b)` takes `a` in the box.
 # - The mean runs over all pixels **outside the hole**. Those that are not
@@ -1018,7 +1018,7 @@ print(as_text(ranking))
 
 # %% [markdown]
 # Maps are not ranked by the program yet. The same two columns make a
-# competition of them on the blackboard. Nobody wins both: who is on the
+# competition of them on the blackboard. No run wins both: which are on the
 # *front*, with no other run both better and quicker?
 
 # %%

@@ -35,12 +35,12 @@ class Dataset:
 
     Args:
         images: (N, C, H, W), uint8 for RGB (C = 3), or float32 reflectance (0 to ~1.5).
-        labels: (N,) int64, 0 to K-1, or -1 where nobody knows the class; or (N, K)
+        labels: (N,) int64, 0 to K-1, or -1 where the class is unknown; or (N, K)
             int64 multi-hot, 1 for each class that is in the image.
         class_names: K names, in the order of the labels.
         names: N names, all different, e.g. "Forest/Forest_12.jpg"; splits go by them.
         bands: C names of the channels, e.g. ("B02", "B03", "B04", "B08").
-        masks: (N, H, W) uint8 land cover, if known; 255 where nobody knows.
+        masks: (N, H, W) uint8 land cover, if known; 255 where it is unknown.
         modalities: more images by name, each (N, C', H', W') float32: "s1" backscatter
             in dB, "dem" height in m.
         metadata: numbers by name, each (N,) or (N, k): "lat", "lon", "day_of_year", ...

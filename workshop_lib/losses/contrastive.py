@@ -62,7 +62,7 @@ def weighted_contrast(
     Args:
         z0, z1: embeddings of two views of the same images, of unit length.
         weights: w >= 0 between images; on the diagonal that of an image's own other
-            view, which must be above 0 or the image has nobody to be pulled to.
+            view, which must be above 0 or the image is pulled to nothing.
         temperature: 0.07 to 0.5. Low: the hardest neighbours decide; high: all count.
 
     Shape: (N, D), (N, D), (N, N) -> (2, N): the first row has the anchors of `z0`.
