@@ -378,11 +378,12 @@ shown = {
 plots.panels(shown, title="A filter slid over one band", numbers=True)
 
 # %% [markdown]
-# In a network these nine numbers are not written by hand. They start at random and the
-# training finds them, for thousands of filters at once. What comes out, one
-# answer at every place, is a **feature map**, and the next layer slides its
-# filters over the maps of this one. Here are maps of the network that
-# FixMatch has trained: six of the first layer, the third and the last.
+# In a network these nine numbers are not written by hand. They start at
+# random and the training finds them, for thousands of filters at once. What
+# comes out, one answer at every place, is a **feature map**, and the next
+# layer slides its filters over the maps of this one. Here are maps of the
+# network that FixMatch has trained: six of the first layer, the third and the
+# last.
 
 # %%
 model, normalize = fixmatch.load_model()

@@ -30,8 +30,8 @@
 # %% [markdown]
 # ## The data
 #
-# 2 minutes. **The data setting.** The notebook works on MiniEO, which needs no
-# download. If you have UC Merced or EuroSAT (`workshop data ucm get`),
+# 2 minutes. **The data setting.** The notebook works on MiniEO, which needs
+# no download. If you have UC Merced or EuroSAT (`workshop data ucm get`),
 # change one word.
 
 # %%
@@ -364,9 +364,9 @@ quiz.answer("02-order", "...")
 # ## The detective
 #
 # 5 minutes. Seven splits of MiniEO, whatever `DATA` is, as not all
-# faults of real data are known. Six have a fault, planted by us; one is honest. Most of
-# these faults stood in earlier workshops or in published code. No training
-# would have complained.
+# faults of real data are known. Six have a fault, planted by us; one is
+# honest. Most of these faults stood in earlier workshops or in published
+# code. No training would have complained.
 
 # %%
 from workshop_lib.course.leaky_splits import make_leaky_splits
@@ -519,8 +519,8 @@ for case in cases:
 
 # %% [markdown]
 # It looks further than bytes: at images of nearly the same ground, and at
-# places less than a kilometre apart. Now the split that the setting at the top
-# has drawn, in full:
+# places less than a kilometre apart. Now the split that the setting at the
+# top has drawn, in full:
 
 # %%
 audit = split.audit(scenes)

@@ -45,8 +45,8 @@
 # %% [markdown]
 # ## Will it fit?
 #
-# 7 minutes, with one exercise. **The data setting** first, as in the notebooks
-# before.
+# 7 minutes, with one exercise. **The data setting** first, as in the
+# notebooks before.
 
 # %%
 DATA = "mini_eo"  # or "ucm", "eurosat", or the path of a folder per class

@@ -209,8 +209,8 @@ print(f"the best of twenty says {best_of_20.mean():.1%}")
 assert best_of_20.mean() > 0.80
 
 # %% [markdown]
-# No step was a lie, and yet the figure is too high: it is the luck of the draw. An
-# earlier workshop chose its best epoch of many on the test images.
+# No step was a lie, and yet the figure is too high: it is the luck of the
+# draw. An earlier workshop chose its best epoch of many on the test images.
 #
 # So we choose **now**, on the validation images, and write it down before
 # the test is opened.

@@ -221,8 +221,8 @@ def nearest_neighbours(vectors, query, k):
 # %% [markdown] tags=["hint"]
 # I get the image itself as the first neighbour
 #
-# No other image is more similar to it. Set its own similarity to `-torch.inf` before
-# you ask for the largest.
+# No other image is more similar to it. Set its own similarity to `-torch.inf`
+# before you ask for the largest.
 
 # %% [markdown] tags=["hint"]
 # I get `IndexError` or a shape that is (N, N)
@@ -361,8 +361,9 @@ quiz.answer("06-knn", "...")
 # ## t-SNE: six maps
 #
 # 2 minutes. t-SNE arranges points in two dimensions so that points
-# that are close in many dimensions stay close. It knows no classes: colours and markers are
-# put on afterwards. Each class has its own pair of colour and marker, up to
+# that are close in many dimensions stay close. It knows no classes: colours
+# and markers are put on afterwards. Each class has its own pair of colour and
+# marker, up to
 # 49 classes, and a number in the middle of its points.
 #
 # **Before** you run the cell: which two classes will lie in one heap?

@@ -47,9 +47,9 @@
 # %% [markdown]
 # ## From scene to pixel
 #
-# 6 minutes, with one exercise. **The data setting**: this notebook needs a true
-# map for each image. MiniEO has them, and so has MiniEO from another seed of
-# its generator. EuroSAT, UC Merced and folders per class have none.
+# 6 minutes, with one exercise. **The data setting**: this notebook needs a
+# true map for each image. MiniEO has them, and so has MiniEO from another
+# seed of its generator. EuroSAT, UC Merced and folders per class have none.
 
 # %%
 DATA = "mini_eo"  # or "mini_eo:7": other land, as any number; see above
