@@ -32,8 +32,7 @@ from workshop_lib.evaluation.tiling import (
     sliding_window_classify,
 )
 from workshop_lib.files import write_text
-from workshop_lib.models import HeadSpec, Model, build_model
-from workshop_lib.models.heads import Categorical, Head
+from workshop_lib.models import Categorical, Head, HeadSpec, Model, build_model
 
 BANDS, CLASSES, WINDOW = 4, 10, 32
 STRIDES = (32, 16, 8, 4)

@@ -12,7 +12,7 @@ from tests.losses.draws import draw
 from workshop_lib import ranks
 from workshop_lib.losses import pseudo_labels
 from workshop_lib.losses.segmentation import SEGMENTATION_LOSSES
-from workshop_lib.models.heads import MultiLabel
+from workshop_lib.models import MultiLabel
 from workshop_lib.pixels import IGNORE
 
 B, K, H, W = 4, 3, 5, 6

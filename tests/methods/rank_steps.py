@@ -16,8 +16,7 @@ from torch import Tensor, distributed
 from tests.methods.given import ready
 from tests.methods.networks import WIDTH, batch_for, small_model
 from workshop_lib.methods import METHODS, Method
-from workshop_lib.models import Model
-from workshop_lib.models.heads import Categorical, MultiLabel, Regression
+from workshop_lib.models import Categorical, Model, MultiLabel, Regression
 from workshop_lib.ranks import mean_over_ranks
 from workshop_lib.sample import take
 

@@ -12,11 +12,13 @@ from tests.methods.given import Given, ready
 from tests.methods.networks import WIDTH, batch_for, small_model
 from workshop_lib.errors import WorkshopError
 from workshop_lib.methods import METHODS, Batch, Method
-from workshop_lib.methods.flexmatch import CurriculumThreshold
-from workshop_lib.methods.freematch import SelfAdaptiveThreshold, fairness_loss
-from workshop_lib.methods.variants import GaussianWeight
-from workshop_lib.models import Model
-from workshop_lib.models.heads import Categorical
+from workshop_lib.methods.adaptive_thresholds import CurriculumThreshold
+from workshop_lib.methods.running_confidence import (
+    GaussianWeight,
+    SelfAdaptiveThreshold,
+    fairness_loss,
+)
+from workshop_lib.models import Categorical, Model
 
 FIXMATCH = METHODS["fixmatch"]
 

@@ -25,7 +25,7 @@ from workshop_lib.methods import (
     SoftMatch,
 )
 from workshop_lib.methods.base import alignments
-from workshop_lib.models.heads import Categorical, MultiLabel
+from workshop_lib.models import Categorical, MultiLabel
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 Golden = dict[str, Any]

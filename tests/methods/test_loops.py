@@ -12,7 +12,7 @@ from workshop_lib.losses import fixmatch_loss
 from workshop_lib.losses.contrastive import class_aware_contrast, contrast_weights
 from workshop_lib.methods import METHODS
 from workshop_lib.methods.propagation import LabelPropagationWarmup
-from workshop_lib.models.heads import Categorical
+from workshop_lib.models import Categorical
 
 pytestmark = pytest.mark.usefixtures("double")
 SIZES = [(1, 1, 2), (1, 3, 2), (3, 2, 5)]  # B, mu, K

@@ -19,12 +19,7 @@ from tests.models.common import (
 from workshop_lib.errors import WorkshopError
 from workshop_lib.models import HeadSpec
 from workshop_lib.models.fusion import FUSIONS
-from workshop_lib.models.metadata import (
-    EMBEDDING,
-    MetadataEmbedding,
-    MetadataShift,
-    MetadataToken,
-)
+from workshop_lib.models.metadata import EMBEDDING, MetadataEmbedding, MetadataShift
 from workshop_lib.models.model import parameter_counts
 
 EACH = pytest.mark.parametrize("fusion", FUSIONS)
@@ -148,14 +143,13 @@ def test_what_cannot_be_fused_is_refused_in_words():
         model({"s2": torch.zeros(1, 3, 4, 4)})
 
 
-def test_shifts_have_the_shapes_of_the_stages_and_tokens_that_of_a_transformer():
+def test_shifts_have_the_shapes_of_the_stages():
     embed = MetadataEmbedding(3)
     embedding = embed.eval()({"metadata": images(4, 3)}, 4)
     assert (embed.train()({"metadata": images(4, 3)}, 4) == 0).any()  # dropped
     assert embedding.shape == (4, EMBEDDING)
     shifts = MetadataShift((24, 48))(embedding)
     assert [tuple(s.shape) for s in shifts] == [(4, 24, 1, 1), (4, 48, 1, 1)]
-    assert MetadataToken(64)(embedding).shape == (4, 1, 64)
 
 
 def test_other_numbers_than_in_training_are_refused():

@@ -8,14 +8,13 @@ __all__ = [
     "dice_loss",
     "fixmatch_loss",
     "focal_loss",
-    "matching_accuracy",
     "nt_xent",
     "pseudo_label",
     "sharpen",
 ]
 
-from workshop_lib.losses.alignment import DistributionAlignment
-from workshop_lib.losses.contrastive import NTXentLoss, matching_accuracy, nt_xent
+from workshop_lib.losses.contrastive import NTXentLoss, nt_xent
+from workshop_lib.losses.memory import DistributionAlignment
 from workshop_lib.losses.pseudo_labels import (
     confidence_mask,
     consistency_loss,

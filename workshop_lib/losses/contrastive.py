@@ -5,7 +5,6 @@ __all__ = [
     "class_aware_contrast",
     "contrast_weights",
     "graph_contrast",
-    "matching_accuracy",
     "nt_xent",
     "pseudo_label_graph",
     "weighted_contrast",
@@ -134,22 +133,6 @@ class NTXentLoss(nn.Module):
         """Return the loss of two views. Shape: (N, D), (N, D) -> scalar."""
         z0, z1 = gather_rows_with_gradient(z0), gather_rows_with_gradient(z1)
         return nt_xent(z0, z1, self.temperature)
-
-
-@torch.no_grad()
-def matching_accuracy(z0: Tensor, z1: Tensor) -> Tensor:
-    """Return the share of views whose nearest other view is of the same image.
-
-    What NT-Xent is after, as a number that one can read; chance is 1 / (2N - 1).
-
-    Shape: (N, D), (N, D) -> scalar in [0, 1].
-    """
-    N = len(z0)
-    z = torch.cat([at_least_fp32(z0), at_least_fp32(z1)])  # (2N, D)
-    z = F.normalize(z, dim=1, eps=1e-6)
-    nearest = fp32_matmul(z, z.T).fill_diagonal_(-torch.inf).argmax(dim=1)
-    other_view = torch.arange(2 * N, device=z.device).roll(N)
-    return (nearest == other_view).double().mean()
 
 
 # SupCon's: the loss is scaled by temperature / 0.07, so that its gradient keeps its

@@ -20,13 +20,12 @@ __all__ = [
     "TrainingSize",
 ]
 
+from workshop_lib.methods.adaptive_thresholds import AdaMatch, FlexMatch
 from workshop_lib.methods.base import Batch, Method, TrainingSize
 from workshop_lib.methods.classic import MeanTeacher, PseudoLabel, Supervised
 from workshop_lib.methods.contrastive import CCSSL, CCSSLCoMatch, CoMatch
-from workshop_lib.methods.fixmatch import UDA, FixMatch
-from workshop_lib.methods.flexmatch import FlexMatch
-from workshop_lib.methods.freematch import FreeMatch
-from workshop_lib.methods.variants import AdaMatch, DeFixMatch, SoftMatch
+from workshop_lib.methods.fixmatch import UDA, DeFixMatch, FixMatch
+from workshop_lib.methods.running_confidence import FreeMatch, SoftMatch
 
 # Names for the command line and run folders, roughly in the order of publication. A
 # method of one's own needs no entry: pass an instance to `train`.

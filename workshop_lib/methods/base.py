@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.losses.alignment import DistributionAlignment
+from workshop_lib.losses.memory import DistributionAlignment
 from workshop_lib.models.heads import Head
 from workshop_lib.sample import Sample, join, num_images
 

@@ -1,13 +1,14 @@
-"""FixMatch and UDA: confident on the weak view, consistent on the strong one."""
+"""FixMatch, UDA, DeFixMatch: confident on the weak, consistent on the strong view."""
 
-__all__ = ["UDA", "ConsistencyMethod", "FixMatch", "Guess", "Step"]
+__all__ = ["UDA", "ConsistencyMethod", "DeFixMatch", "FixMatch", "Guess", "Step"]
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, cast
 
 from torch import Tensor, nn
 
+from workshop_lib.losses.memory import DistributionAlignment
 from workshop_lib.losses.pseudo_labels import masked_mean, sharpen
 from workshop_lib.methods.base import (
     Batch,
@@ -211,3 +212,63 @@ class UDA(FixMatch):
     def target(self, guess: Guess) -> Tensor:
         """Return the sharpened distribution."""
         return guess.head.soft_target(sharpen(guess.probs, self.temperature))
+
+
+@dataclass(eq=False)
+class DeFixMatch(FixMatch):
+    """Subtract on labelled images what consistency adds without looking at labels.
+
+    FixMatch's unlabelled term pulls the loss away from the supervised one, however many
+    labels there are: with wrong pseudo-labels it can end worse than without unlabelled
+    images. Subtracting the same term on the labelled images leaves, on average over
+    draws, the supervised loss, so that unlabelled images can only lower its variance.
+    The strong view of labelled images is trained on too, which the subtraction cancels.
+
+        L = 1/(2B) sum_b [H(y_b, f(weak(x_b))) + H(y_b, f(strong(x_b)))]
+          + lambda_u [1/(mu B) sum_i h(u_i) - 1/B sum_b h(x_b)]
+        h(v) = 1[max q >= threshold] H(argmax q, f(strong(v))),  q = softmax(f(weak(v)))
+
+    Source: Schmutz, Humbert and Mattei 2023, "Don't fear the unlabelled: safe
+    semi-supervised learning via debiasing", arXiv:2203.07512. The proof is about
+    labelled images drawn like the unlabelled ones, and many; with four per class,
+    memorised after a few hundred steps, h(x) is nearly the supervised loss of the
+    strong view.
+
+    Args:
+        threshold, alignment, momentum, temperature, joint_forward: see `FixMatch`.
+        labeled_view: not read: labelled images are seen in both views.
+        lambda_u: weight of the unlabelled and of the subtracted term, 1/2: then known
+            labels cancel exactly in the labelled strong view. Above it, that view is
+            pushed away from its own labels, and the loss has no lower bound.
+    """
+
+    lambda_u: float = 0.5
+
+    @property
+    def labeled_views(self) -> tuple[str, ...]:
+        """Labelled images are seen weakly and strongly."""
+        return ("weak", "strong")
+
+    def losses(self, model: nn.Module, batch: Batch) -> Iterator[tuple[str, Tensor]]:
+        """Yield supervised, unsupervised and subtracted terms per head."""
+        (x_weak, x_strong), (weak, strong) = batch.labeled, batch.views
+        (out_x_w, out_x_s, out_s), (out_w,) = forward_views(
+            model, [x_weak, x_strong, strong], [weak], joint=self.joint_forward
+        )
+        for out in (out_x_w, out_x_s):
+            for name, loss in self.supervised(model, out, batch.targets):
+                yield name, loss / 2
+        guesses = self.guesses(model, Step(batch, out_x_w, out_w, out_s))
+        yield from self.unsupervised(guesses)
+        yield from self._subtracted(model, Step(batch, out_x_w, out_x_w, out_x_s))
+
+    def _subtracted(self, model: nn.Module, step: Step) -> Iterator[tuple[str, Tensor]]:
+        """Yield the unsupervised term on labelled images, with a minus sign."""
+        for name, head in heads_of(model):
+            probs = head.probabilities(step.out_w[name], self.temperature)
+            if name in self.align:  # by the average of unlabelled images
+                probs = cast(DistributionAlignment, self.align[name]).divide(probs)
+            target, weight = self.answer(Guess(name, head, probs, step))
+            loss = masked_mean(head.loss(step.out_s[name], target), weight)
+            self.log[f"{name}/subtracted"] = loss.detach()
+            yield f"{name}/subtracted", -self.lambda_u * loss

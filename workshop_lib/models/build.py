@@ -15,6 +15,7 @@ from torch import Tensor
 
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.files import UNREADABLE
+from workshop_lib.models.class_heads import Categorical, MultiLabel
 from workshop_lib.models.decoders import FCNDecoder, UNetDecoder
 from workshop_lib.models.encoders import (
     Backbone,
@@ -25,7 +26,7 @@ from workshop_lib.models.encoders import (
     unet_encoder,
 )
 from workshop_lib.models.fusion import DecoderBuilder, Encoder
-from workshop_lib.models.heads import Categorical, Head, MultiLabel, Regression
+from workshop_lib.models.heads import Head, Regression
 from workshop_lib.models.model import Model, ProjectionHead
 from workshop_lib.models.pretrained import PRETRAINED, InputNormalization, load_imagenet
 from workshop_lib.models.residual import cifar_net, wide_resnet

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from workshop_lib.errors import WorkshopError
+from workshop_lib.models.class_heads import resize
 from workshop_lib.models.encoders import double_conv
-from workshop_lib.models.heads.classes import resize
 
 _WIDEST = 256  # channels of a decoder's level; more cost much and add little
 

@@ -4,13 +4,12 @@ A number such as the day of the year is no image: it has no pixels, is not flipp
 cropped, and means the same everywhere in the image. So it enters as a vector. In a CNN
 it shifts every channel of every stage (the additive half of FiLM, Perez et al. 2018):
 early shifts let the network read the same pixels differently in winter, which a shift
-of the pooled features alone cannot; the last one moves the scores directly. In a
-transformer it is one more token.
+of the pooled features alone cannot; the last one moves the scores directly.
 
 A missing sensor or number is replaced by a learned value, which starts at the mean.
 """
 
-__all__ = ["LearnedMissingValue", "MetadataEmbedding", "MetadataShift", "MetadataToken"]
+__all__ = ["LearnedMissingValue", "MetadataEmbedding", "MetadataShift"]
 
 from collections.abc import Sequence
 
@@ -118,22 +117,3 @@ class MetadataShift(nn.Module):
         """Return the shifts of all stages."""
         shifts: Tensor = self.layer(embedding)
         return list(shifts[:, :, None, None].split(self.widths, dim=1))
-
-
-class MetadataToken(nn.Module):
-    """One more token for a transformer.
-
-    Args:
-        width: D of the transformer's tokens.
-
-    Shape: (B, 32) -> (B, 1, D).
-    """
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.layer = nn.Linear(EMBEDDING, width)
-
-    def forward(self, embedding: Tensor) -> Tensor:
-        """Return the token."""
-        token: Tensor = self.layer(embedding)
-        return token[:, None]

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from workshop_lib.models.build import build_backbone
+from workshop_lib.models.class_heads import Categorical
 from workshop_lib.models.decoders import FCNDecoder, UNetDecoder
 from workshop_lib.models.encoders import Backbone, unet_encoder
 from workshop_lib.models.fusion import DecoderBuilder, Encoder
-from workshop_lib.models.heads import Categorical
 from workshop_lib.models.residual import cifar_net, wide_resnet
 
 _IMAGES = "images"  # name of the only sensor

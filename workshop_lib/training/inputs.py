@@ -34,7 +34,7 @@ from workshop_lib.methods.propagation import (
     propagate_labels,
 )
 from workshop_lib.models import HeadSpec, Model, build_model
-from workshop_lib.models.heads import Categorical
+from workshop_lib.models.class_heads import Categorical
 from workshop_lib.sample import METADATA, Sample
 
 

@@ -1,6 +1,6 @@
-"""FlexMatch: a lower threshold for the classes that are harder to learn."""
+"""Thresholds that adapt: FlexMatch, by class, and AdaMatch, to the labelled images."""
 
-__all__ = ["CurriculumThreshold", "FlexMatch"]
+__all__ = ["AdaMatch", "CurriculumThreshold", "FlexMatch"]
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from workshop_lib.losses.alignment import per_class
-from workshop_lib.methods.base import TrainingSize, per_head
-from workshop_lib.methods.fixmatch import ConsistencyMethod, Guess
-from workshop_lib.ranks import gather_rows
+from workshop_lib.losses.memory import per_class
+from workshop_lib.methods.base import TrainingSize, alignments, per_head
+from workshop_lib.methods.fixmatch import ConsistencyMethod, Guess, Step
+from workshop_lib.models.heads import Head
+from workshop_lib.ranks import gather_rows, mean_over_ranks
 
 
 class CurriculumThreshold(nn.Module):
@@ -140,3 +141,52 @@ class FlexMatch(ConsistencyMethod):
         mask: Tensor = curriculum(guess.probs, guess.step.batch.index)
         self.log[f"{guess.name}/learned"] = curriculum.learned.mean()
         return mask
+
+
+@dataclass(eq=False)
+class AdaMatch(ConsistencyMethod):
+    """FixMatch whose threshold and class balance come from the labelled images.
+
+    How confident a network can be depends on the step, the images and the number of
+    classes; the labelled images tell. An unlabelled one counts if it reaches a fraction
+    of their mean confidence. Pseudo-labels are aligned with how often each class is
+    predicted for labelled images, so the classes need not be equally frequent. Made for
+    unlabelled images of another region or sensor, it works for the same one too.
+
+        mask_i = 1 if max q_i >= threshold mean_b max softmax f(weak(x_b))  else 0
+        q_i = softmax(f(weak(u_i))) labelled average / unlabelled average, normalised
+
+    Source: Berthelot et al. 2021, "AdaMatch: A Unified Approach to Semi-Supervised
+    Learning and Domain Adaptation", arXiv:2106.04732, eq. 2 to 6, as common
+    implementations have it: without the paper's random interpolation of logits
+    (labelled ones with and without the unlabelled images in their batch statistics),
+    with one labelled view, a constant lambda_u, and moving averages in the alignment.
+
+    Args:
+        labeled_view, lambda_u, joint_forward: see `ConsistencyMethod`.
+        threshold: fraction of the labelled confidence that counts; 0.9. With few
+            labels, soon memorised, that confidence nears 1 and this is a fixed
+            threshold.
+        momentum: of the alignment's averages; 0.999, less in a short run.
+    """
+
+    threshold: float = 0.9
+    momentum: float = 0.999
+
+    def setup(self, model: nn.Module, size: TrainingSize) -> None:
+        """Start an alignment with the labelled predictions per head with classes."""
+        self.align = alignments(
+            model, self.momentum, target="labeled", start="first batch"
+        )
+
+    def probabilities(self, name: str, head: Head, step: Step) -> Tensor:
+        """Return the weak view's probabilities, aligned with the labelled ones."""
+        probs, labeled = (head.probabilities(o[name]) for o in (step.out_w, step.out_x))
+        return self.aligned(name, probs, labeled)
+
+    def select(self, guess: Guess) -> Tensor:
+        """Return 1 where the confidence reaches its fraction of the labelled one."""
+        reached = mean_over_ranks(guess.labeled.amax(dim=1).mean())
+        self.log[f"{guess.name}/threshold"] = self.threshold * reached
+        mask = guess.probs.amax(dim=1) >= self.threshold * reached
+        return mask.to(guess.probs.dtype)

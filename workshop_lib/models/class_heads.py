@@ -1,6 +1,6 @@
 """Heads for classes: one of K per scene or per pixel, or any number of labels."""
 
-__all__ = ["UNKNOWN", "Categorical", "MultiLabel"]
+__all__ = ["Categorical", "MultiLabel"]
 
 from collections.abc import Sequence
 
@@ -9,13 +9,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.losses.alignment import uniform
+from workshop_lib.losses.memory import uniform
 from workshop_lib.losses.pseudo_labels import at_least_fp32
 from workshop_lib.losses.segmentation import segmentation_loss
-from workshop_lib.models.heads.base import Features, Head
+from workshop_lib.models.heads import Features, Head
 from workshop_lib.pixels import IGNORE, mean_iou, pixel_confusion
 
-UNKNOWN = -1  # the class of a scene that is not labelled; of a pixel: IGNORE
 _NO_LOSS = -100  # what F.cross_entropy leaves out
 
 

@@ -1,6 +1,12 @@
-"""FreeMatch: thresholds that follow the confidence of the network."""
+"""Weights that follow the network's recent confidence: FreeMatch and SoftMatch."""
 
-__all__ = ["FreeMatch", "SelfAdaptiveThreshold", "fairness_loss"]
+__all__ = [
+    "FreeMatch",
+    "GaussianWeight",
+    "SelfAdaptiveThreshold",
+    "SoftMatch",
+    "fairness_loss",
+]
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from workshop_lib.losses.alignment import class_mean, ema_update_, per_class, uniform
-from workshop_lib.methods.base import TrainingSize, per_head
+from workshop_lib.losses.memory import class_mean, ema_update_, per_class, uniform
+from workshop_lib.methods.base import TrainingSize, alignments, per_head
 from workshop_lib.methods.fixmatch import ConsistencyMethod, Guess
 from workshop_lib.ranks import gather_rows, mean_over_ranks
 
@@ -160,6 +166,99 @@ class FreeMatch(ConsistencyMethod):
                 adaptive = cast(SelfAdaptiveThreshold, self.adaptive[name])
                 loss = fairness_loss(step.out_s[name], mask, adaptive)
                 yield f"{name}/fairness", self.lambda_e * loss
+
+
+class GaussianWeight(nn.Module):
+    """Weigh an image by how far its confidence is below the recent average.
+
+        mean <- m mean + (1 - m) mean_i max q_i        (variance likewise, unbiased)
+        weight_i = exp(-n^2 min(max q_i - mean, 0)^2 / (2 variance))
+
+    Args:
+        num_classes: K; the mean starts at 1/K, the variance at 1.
+        momentum: m; 0.999 in the paper, 0.99 for a few thousand steps.
+        n_sigma: n, 2: half a standard deviation below the mean weighs 0.61, one 0.14.
+
+    Both are buffers and change in training mode only, before they are used. A single
+    image has no variance: such a batch leaves it as it is.
+    """
+
+    mean: Tensor
+    variance: Tensor
+
+    def __init__(
+        self, num_classes: int, momentum: float = 0.999, n_sigma: float = 2.0
+    ) -> None:
+        super().__init__()
+        self.momentum, self.n_sigma = momentum, n_sigma
+        self.register_buffer("mean", torch.tensor(1 / num_classes))
+        self.register_buffer("variance", torch.tensor(1.0))
+
+    def forward(self, probs: Tensor) -> Tensor:
+        """Learn from a batch, then return the weight of each guess.
+
+        Shape: (N, K), (N, K, H, W) or (N, 2, K) -> (N,), (N, H, W) or (N, K).
+        """
+        confidence = probs.amax(dim=1)
+        if self.training:
+            everyone = gather_rows(confidence)  # of all ranks
+            ema_update_(self.mean, everyone.mean(), self.momentum)
+            if everyone.numel() > 1:
+                ema_update_(self.variance, everyone.var(), self.momentum)
+        below = (confidence - self.mean).clamp(max=0)
+        # All alike for long: a variance of 0, and those at the mean weigh 1, not NaN.
+        variance = self.variance.clamp_min(torch.finfo(probs.dtype).tiny)
+        return torch.exp(-(below**2) / (2 * variance / self.n_sigma**2)).to(probs.dtype)
+
+
+@dataclass(eq=False)
+class SoftMatch(ConsistencyMethod):
+    """FixMatch with a soft threshold: a weight that falls off below average confidence.
+
+    A high threshold uses few pseudo-labels, mostly right; a low one many, often wrong.
+    SoftMatch uses all and lets those below the recent average confidence count less, by
+    the tail of a Gaussian. As the network grows more confident the Gaussian moves up
+    and narrows, so that the wrong ones fade out by themselves.
+
+        L = 1/B sum_b H(y_b, f(weak(x_b)))
+          + lambda_u / (mu B) sum_i weight_i H(argmax q_i, f(strong(u_i)))
+        q_i = softmax(f(weak(u_i)))
+
+    with `GaussianWeight`'s weights of the aligned q_i. Alignment decides how much an
+    image weighs, not what it is called.
+
+    Source: Chen et al. 2023, "SoftMatch: Addressing the Quantity-Quality Trade-off in
+    Semi-supervised Learning", arXiv:2301.10921, eq. 6 to 10.
+
+    Args:
+        labeled_view, lambda_u, joint_forward: see `ConsistencyMethod`.
+        alignment: align the weights as `FixMatch` aligns pseudo-labels; part of the
+            method in the paper ("uniform alignment"): rare classes weigh more. Leave it
+            out where classes are very unequal.
+        momentum: of mean, variance and alignment; 0.999. In a short run that is too
+            slow: the mean stays near 1/K and every image weighs 1.
+        n_sigma: 2. Larger: steeper, nearer to a threshold at the mean. Smaller: wrong
+            pseudo-labels count nearly as much as right ones.
+    """
+
+    alignment: bool = True
+    momentum: float = 0.999
+    n_sigma: float = 2.0
+
+    def setup(self, model: nn.Module, size: TrainingSize) -> None:
+        """Start a weight, and an alignment if asked for, per head with classes."""
+        if self.alignment:
+            self.align = alignments(model, self.momentum, start="first batch")
+        how = self.momentum, self.n_sigma
+        self.weigh = per_head(
+            model, lambda head: GaussianWeight(head.class_shape[0], *how)
+        )
+
+    def select(self, guess: Guess) -> Tensor:
+        """Return the weight of each guess, by its aligned confidence."""
+        probs = self.aligned(guess.name, guess.probs, guess.labeled)
+        weight: Tensor = self.weigh[guess.name](probs)
+        return weight
 
 
 def _global_mean(rows: Tensor) -> Tensor:
