@@ -1,7 +1,6 @@
 """A sweep: honest about what was run; stops, resumes, loses nothing."""
 
 import re
-from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
@@ -12,10 +11,8 @@ from tests.training.tiny import short, tiny
 from workshop_lib.config import Config
 from workshop_lib.data import load
 from workshop_lib.errors import WorkshopError
-from workshop_lib.experiments import progress as bar
 from workshop_lib.experiments import sweeps as module
 from workshop_lib.experiments.baselines import baseline_config
-from workshop_lib.experiments.progress import SweepProgress, eta
 from workshop_lib.experiments.sweeps import grid, sweep
 from workshop_lib.methods import FixMatch
 from workshop_lib.presets import preset
@@ -222,40 +219,14 @@ def test_a_method_of_ones_own_takes_part(base, tmp_path):
     assert "threshold=0.5" in rows["config"][0]
 
 
-def test_the_time_left_is_that_of_the_same_configs():
-    known = {"supervised": [10.0, 30.0, 11.0], "fixmatch": [70.0]}
-    assert eta(["supervised", "fixmatch"], known) == 81.0
-    assert eta(["comatch"], known) == (11 + 70) / 2
-    assert eta([], known) == 0
-    assert eta(["uda"], {}) is None
-    assert eta(["uda", "uda"], {}, now=20.0) == 40.0
-
-
-def test_a_bar_shows_where_it_is_and_how_long_it_takes(base, capsys, monkeypatch):
-    monkeypatch.setattr(bar, "is_interactive", lambda: True)
-    todo = grid(configs(base), 1, Path("c"), [1])
-    progress = SweepProgress(todo)
-    with closing(progress.bar):
-        progress.tick({"step": 2.0, "seconds": 100.0})
-        shown = capsys.readouterr().err
-        assert "supervised_strong, 1 labels per class, seed 0" in shown
-        assert "0.5 of 2 runs" in shown
-        assert "5 min left" in shown  # half of this run, and the other as long
-        progress.end("accuracy 0.500, 60 s", 60.0)
-        assert "accuracy 0.500, 60 s (1 of 2; 60 s left)" in capsys.readouterr().out
-
-
-def test_without_a_terminal_a_long_run_says_now_and_then_where_it_is(
-    base, capsys, monkeypatch
+def test_a_bar_over_all_runs_says_which_one_it_is_at(
+    base, tmp_path, capsys, monkeypatch
 ):
-    todo = grid(configs(base), 1, Path("c"), [1])
-    progress = SweepProgress(todo)
-    with closing(progress.bar):
-        progress.tick({"step": 1.0, "seconds": 10.0})
-        assert capsys.readouterr() == ("", "")
-        monkeypatch.setattr(bar, "PLAIN_LINE_EVERY", -1)
-        progress.tick({"step": 2.0, "seconds": 100.0})
-    found = capsys.readouterr().out
-    assert re.search(r"seed 0: 50 % done, 5 min left", found)
-    SweepProgress(todo, verbose=False).tick({"step": 2.0, "seconds": 100.0})
-    assert capsys.readouterr() == ("", "")
+    monkeypatch.setattr("workshop_lib.training.log.is_interactive", lambda: True)
+    sweep(configs(base), 1, tmp_path, labels=[1])
+    shown = capsys.readouterr().err
+    assert "fixmatch, 1 labels per class, seed 0:" in shown
+    assert re.search(r"[46]/8 ", shown)
+    sweep(configs(base), 1, tmp_path, labels=[1])  # finished: the bar starts at its end
+    shown = capsys.readouterr().err
+    assert "8/8 " in shown and "4/8 " not in shown

@@ -23,8 +23,7 @@ import pandas as pd
 
 from workshop_lib.config import Config
 from workshop_lib.errors import unknown_name
-from workshop_lib.experiments.progress import RunSpec
-from workshop_lib.experiments.sweeps import train_all
+from workshop_lib.experiments.sweeps import RunSpec, train_all
 from workshop_lib.files import write_text
 from workshop_lib.methods import METHODS
 from workshop_lib.presets import preset_method

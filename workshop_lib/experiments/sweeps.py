@@ -1,13 +1,13 @@
 """Configs side by side: the same splits, several seeds, a row for each run."""
 
-__all__ = ["check_config", "grid", "sweep", "train_all"]
+__all__ = ["RunSpec", "check_config", "grid", "sweep", "train_all"]
 
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -16,13 +16,26 @@ from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.load import describe, load_dataset, make_split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.scoring import evaluate
-from workshop_lib.experiments.progress import RunSpec, SweepProgress
 from workshop_lib.experiments.results import run_row
 from workshop_lib.files import write_text
 from workshop_lib.training.inputs import initial_model, read_inputs
+from workshop_lib.training.log import Progress, Row
 from workshop_lib.training.loop import train
 
 _KEY = ["data", "labels_per_class", "name", "seed"]  # makes two rows one run
+
+
+class RunSpec(NamedTuple):
+    """One training of a sweep."""
+
+    name: str
+    config: Config
+    folder: Path
+
+    def __str__(self) -> str:
+        n = self.config.data.labels_per_class
+        labels = f"{n} labels per class" if n else "all labels"
+        return f"{self.name}, {labels}, seed {self.config.run.seed}"
 
 
 def sweep(
@@ -92,9 +105,13 @@ def train_all(
     load = cache(load_dataset)
     rows: list[dict[str, Any]] = []
     failed: list[str] = []
-    progress = SweepProgress(todo, verbose)
-    with closing(progress.bar):
-        for one in todo:
+    old = [one for one in todo if not fresh and (one.folder / "run.json").exists()]
+    total, start = (sum(one.config.optim.steps for one in some) for some in (todo, old))
+    progress = Progress(total, start, verbose=verbose)
+    with closing(progress):
+        for number, one in enumerate(todo, 1):
+            progress.label = str(one)
+            progress.bar.set_description(str(one))
             data = one.config.data
             try:
                 images = dataset
@@ -103,14 +120,14 @@ def train_all(
                 row = _train(one, images, fresh, progress)
             except WorkshopError as error:
                 failed.append(f"{one}: {error}")
-                progress.end(f"FAILED, {error}")
-                continue
-            rows.append(row)
-            table = pd.concat([before, pd.DataFrame(rows)])
-            table = table.drop_duplicates(_KEY, keep="last")
-            write_text(folder / "runs.csv", table.to_csv(index=False))
-            result = f"{row['metric']} {row['value']:.3f}, {row['seconds']:.0f} s"
-            progress.end(result, row["seconds"])
+                result = f"FAILED, {error}"
+            else:
+                rows.append(row)
+                table = pd.concat([before, pd.DataFrame(rows)])
+                table = table.drop_duplicates(_KEY, keep="last")
+                write_text(folder / "runs.csv", table.to_csv(index=False))
+                result = f"{row['metric']} {row['value']:.3f}, {row['seconds']:.0f} s"
+            progress.say(f"{one}: {result} ({number} of {len(todo)})")
     if failed:
         raise WorkshopError(
             f"{len(failed)} of {len(todo)} runs failed; the others are finished, see"
@@ -171,10 +188,15 @@ def check_config(config: Config, few: Dataset) -> None:
 
 
 def _train(
-    one: RunSpec, dataset: Dataset, fresh: bool, progress: SweepProgress
+    one: RunSpec, dataset: Dataset, fresh: bool, progress: Progress
 ) -> dict[str, Any]:
     """Train, or load what is finished; score it once; return its row."""
     split = make_split(dataset, one.config.data)
+    before = progress.done
+
+    def tick(row: Row) -> None:
+        progress.tick(before + int(row["step"]) - progress.done)
+
     run = train(
         one.config,
         dataset,
@@ -182,7 +204,7 @@ def _train(
         folder=one.folder,
         resume=not fresh,
         verbose=False,
-        on_log=progress.tick,
+        on_log=tick,
     )
     if not (run.folder / "evaluation.json").exists():
         evaluate(run, dataset, split)
