@@ -25,11 +25,11 @@ COMMANDS = {
     "report": "experiments",
     "budget": "training",
     "slurm": "training",
-    "submit": "course",
-    "leaderboard": "course",
+    "submit": "experiments",
+    "leaderboard": "experiments",
     "data": "datasets",
     "split": "datasets",
-    "notebooks": "course",
+    "notebooks": "datasets",
     "doctor": "datasets",
 }
 _HELP = ("-h", "--help")

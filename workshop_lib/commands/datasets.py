@@ -1,7 +1,8 @@
-"""Commands about data and the machine."""
+"""Commands about data, notebooks and the machine."""
 
-__all__ = ["data", "doctor", "split"]
+__all__ = ["data", "doctor", "notebooks", "split"]
 
+import re
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from workshop_lib.data.dataset import Dataset
 
 _PICTURES = ("png", "svg", "pdf", "jpg")
+# A notebook that was run, which the generator never writes, or a conflict in git
+_WORKED_IN = re.compile(rb'"execution_count": \d|"outputs": \[\s*\{|<<<<<<<')
 
 
 def data(
@@ -189,6 +192,54 @@ def split(
     if save:
         parts.save(save, scenes)
         print(f"written: {save}")
+
+
+def notebooks(
+    folder: Path = Path("notebooks"), check: bool = False, overwrite: bool = False
+) -> int:
+    """Build the learner's notebooks and those with solutions from FOLDER/src.
+
+    Example: workshop notebooks --check
+
+    Needs the extra `test`: pip install -e '.[test]'
+
+    Args:
+        folder: holds src/NN_topic.py; gets NN_topic.ipynb and solutions/NN_topic.ipynb.
+        check: write nothing; list what differs from its source (exit code 1).
+        overwrite: also replace notebooks that have been run, answers included.
+    """
+    from workshop_lib.files import write_text
+
+    try:
+        from workshop_lib.course.notebooks import build_all
+
+        built = build_all(folder)
+    except ModuleNotFoundError as error:
+        if error.name not in ("jupytext", "nbformat"):
+            raise
+        raise WorkshopError(
+            f"{error.name} is not installed: pip install -e '.[test]'"
+        ) from None
+    there = {path: path.read_bytes() for path in built if path.exists()}
+    stale = [p for p, text in built.items() if there.get(p) != text.encode()]
+    if check:
+        orphans = {p for p in folder.glob("**/[0-9][0-9]_*.ipynb")} - set(built)
+        orphans = {p for p in orphans if ".ipynb_checkpoints" not in p.parts}
+        lines = [f"{path}: not what its source says: make notebooks" for path in stale]
+        lines += [f"{path}: has no source: delete it" for path in sorted(orphans)]
+        print("\n".join(lines) or f"{len(built)} notebooks, all as their sources say.")
+        return int(bool(lines))
+    worked_in = [str(p) for p in stale if _WORKED_IN.search(there.get(p, b""))]
+    if worked_in and not overwrite:
+        raise WorkshopError(
+            f"{', '.join(worked_in)} has been run or edited: answers would be lost."
+            " Copy or delete what you do not need, or give --overwrite."
+        )
+    for path in stale:
+        write_text(path, built[path])
+        print(f"written: {path}")
+    print(f"{len(built)} notebooks, {len(built) - len(stale)} of them as before.")
+    return 0
 
 
 def doctor() -> int:
