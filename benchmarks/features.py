@@ -25,7 +25,7 @@ from workshop_lib.experiments.baselines import baseline_config
 from workshop_lib.experiments.sweeps import sweep
 from workshop_lib.presets import preset
 from workshop_lib.session import pick_device
-from workshop_lib.training.features import open_features
+from workshop_lib.training.inputs import open_features
 
 # Side of the images as decoded, and as the backbone sees them.
 SIZES = {"ucm": (160, 160), "eurosat": (64, 96)}

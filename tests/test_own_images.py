@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from tests.evaluation.photos import NAMES, save, save_folders
 from workshop_lib import cli
-from workshop_lib.training import features
+from workshop_lib.training import inputs
 from workshop_lib.training.run import Run
 
 FLAGS = "--steps 6 --eval-every 3 --batch-size 4 --mu 2 --size 16 --precision fp32"
@@ -115,7 +115,7 @@ class Means(nn.Module):
 
 
 def test_the_task_of_features_trains_and_predicts(place, tmp_path, monkeypatch):
-    monkeypatch.setattr(features, "FeatureExtractor", Means)
+    monkeypatch.setattr(inputs, "FeatureExtractor", Means)
     monkeypatch.setenv("WORKSHOP_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("WORKSHOP_PRESET", raising=False)
     monkeypatch.chdir(tmp_path)

@@ -26,7 +26,7 @@ from workshop_lib.evaluation.predictions import (
 from workshop_lib.evaluation.scoring import evaluate
 from workshop_lib.models.inference import predict
 from workshop_lib.presets import preset
-from workshop_lib.training import features
+from workshop_lib.training import inputs
 from workshop_lib.training.loop import train
 from workshop_lib.training.run import Run
 
@@ -248,7 +248,7 @@ class Means(nn.Module):
 def test_a_run_on_features_predicts_files(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(features, "FeatureExtractor", Means)
+    monkeypatch.setattr(inputs, "FeatureExtractor", Means)
     monkeypatch.setenv("WORKSHOP_CACHE", str(tmp_path / "cache"))
     config = preset(
         "ci", "features", data=str(place / "photos"), size=16, labels_per_class=2,

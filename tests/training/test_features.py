@@ -14,8 +14,8 @@ from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.methods import METHODS
 from workshop_lib.presets import preset_method
-from workshop_lib.training import features
-from workshop_lib.training.features import open_features
+from workshop_lib.training import inputs
+from workshop_lib.training.inputs import open_features
 from workshop_lib.training.step import Precision
 from workshop_lib.training.trainer import Trainer
 
@@ -38,7 +38,7 @@ def looks(monkeypatch, tmp_path) -> list[str]:
         loaded.append(name)
         return Means()
 
-    monkeypatch.setattr(features, "FeatureExtractor", load)
+    monkeypatch.setattr(inputs, "FeatureExtractor", load)
     monkeypatch.setenv("WORKSHOP_CACHE", str(tmp_path / "cache"))
     return loaded
 
@@ -90,7 +90,7 @@ def test_whatever_format_is_faster_today_the_features_are_the_same(
     auto, found = CONFIG.replace(precision="auto"), []
     for name in ("bf16", "fp32"):
         faster = Precision(name, "cpu")
-        monkeypatch.setattr(features, "choose_precision", lambda *_, f=faster: f)
+        monkeypatch.setattr(inputs, "choose_precision", lambda *_, f=faster: f)
         found.append(opened(auto, scenes, "weak")["weak"])
     assert found[0].equal(found[1]) and len(looks) == 1
 

@@ -29,8 +29,7 @@ from workshop_lib.models.heads import Head
 from workshop_lib.models.inference import predict_mean
 from workshop_lib.sample import Sample
 from workshop_lib.session import pick_device
-from workshop_lib.training.features import open_features
-from workshop_lib.training.inputs import read_inputs
+from workshop_lib.training.inputs import open_features, read_inputs
 from workshop_lib.training.run import Run, run_identity, what_differs
 
 

@@ -168,6 +168,23 @@ def heads_of(model: nn.Module) -> Iterator[tuple[str, Head]]:
     yield from model.heads.items()  # type: ignore[union-attr, operator, misc]
 
 
+def scene_head(model: nn.Module, what: str) -> str:
+    """Return the name of the only head with a class per scene.
+
+    Raises:
+        WorkshopError: there is none, or several; `what` needs exactly one.
+    """
+    heads = heads_of(model)
+    names = [k for k, h in heads if len(h.class_shape) == 1 and not h.dense]
+    if len(names) != 1:
+        raise WorkshopError(
+            f"{what} compares images by their class, and this model has {len(names)}"
+            " heads with a class per scene: for maps, several labels or numbers use"
+            " FixMatch or one of its relatives, with propagation_steps=0."
+        )
+    return names[0]
+
+
 def per_head(model: nn.Module, make: Callable[[Head], nn.Module]) -> nn.ModuleDict:
     """Make a module for every head that has classes, by the head's name."""
     heads = heads_of(model)

@@ -18,7 +18,13 @@ from workshop_lib.losses.contrastive import (
     pseudo_label_graph,
 )
 from workshop_lib.losses.memory import MovingAverageAlignment, PseudoLabelMemory
-from workshop_lib.methods.base import Batch, TrainingSize, forward_views, heads_of
+from workshop_lib.methods.base import (
+    Batch,
+    TrainingSize,
+    forward_views,
+    heads_of,
+    scene_head,
+)
 from workshop_lib.methods.fixmatch import FixMatch, Guess, Step
 from workshop_lib.models.heads import Head
 from workshop_lib.ranks import gather_rows, gather_rows_with_gradient
@@ -52,23 +58,12 @@ class ContrastiveMethod(FixMatch):
         """Find the head whose pseudo-labels compare embeddings."""
         super().setup(model, size)
         name = type(self).__name__
-        scenes = [
-            key
-            for key, head in heads_of(model)
-            if len(head.class_shape) == 1 and not head.dense
-        ]
-        if len(scenes) != 1:
-            raise WorkshopError(
-                f"{name} compares images by their class, and this model has"
-                f" {len(scenes)} heads with a class per scene: for maps, several labels"
-                " or numbers use FixMatch or one of its relatives."
-            )
+        self.scene = scene_head(model, name)
         if getattr(model, "projection", None) is None:
             raise WorkshopError(
                 f"{name} compares embeddings and needs a model with a projection head:"
                 " build it with projection_dim=64."
             )
-        self.scene = scenes[0]
 
     def losses(self, model: nn.Module, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         """Yield FixMatch's terms, then the contrastive ones."""

@@ -13,7 +13,13 @@ from torch.nn import functional as F
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.losses.pseudo_labels import masked_mean
-from workshop_lib.methods.base import Batch, Method, forward_views, heads_of
+from workshop_lib.methods.base import (
+    Batch,
+    Method,
+    forward_views,
+    heads_of,
+    scene_head,
+)
 
 NEIGHBOURS = 10  # of each image in the graph
 REACH = 0.9  # alpha: share of a label that is handed on at each step
@@ -131,6 +137,36 @@ class LabelPropagationWarmup(Method):
         self.strong, self.head = method.views.index("strong"), head
         self.register_buffer("guess", guess)
         self.register_buffer("confidence", confidence)
+
+    @classmethod
+    def spread(
+        cls,
+        method: Method,
+        model: nn.Module,
+        features: Tensor,
+        targets: dict[str, Tensor],
+        labeled: Tensor,
+        pool: Tensor,
+    ) -> "LabelPropagationWarmup":
+        """Spread the labels of a few images to all unlabelled ones.
+
+        Args:
+            method: takes over.
+            model: with one head for a class per scene.
+            features: (n, D) of the unlabelled images; see `propagate_labels`.
+            targets: by head, of all images.
+            labeled, pool: positions of the labelled, and of the n unlabelled images.
+
+        Raises:
+            WorkshopError: no such head, or a class without a label.
+        """
+        name = scene_head(model, "label propagation")
+        (K,) = dict(heads_of(model))[name].class_shape
+        known = torch.full_like(targets[name], -1)
+        known[labeled] = targets[name][labeled]
+        weights = torch.zeros(len(known), device=known.device)
+        known[pool], weights[pool] = propagate_labels(features, known[pool], K)
+        return cls(method, name, known, weights)
 
     def losses(self, model: nn.Module, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         """Yield the supervised terms, and one for the propagated labels."""

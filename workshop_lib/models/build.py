@@ -61,12 +61,14 @@ class HeadSpec:
         num_classes: K; not for a regression.
         loss: of labelled pixels (`Categorical`).
         thresholds: of a multi-label head's confidence (`MultiLabel`).
+        class_weighting: of labelled pixels (`Categorical`).
     """
 
     kind: Kind
     num_classes: int = 0
     loss: str = "cross_entropy"
     thresholds: tuple[float, float] | None = (0.05, 0.7)
+    class_weighting: float = 0.0
 
     def build(self, encoder: Encoder) -> Head:
         """Build the head for an encoder.
@@ -79,7 +81,13 @@ class HeadSpec:
             case "categorical":
                 return Categorical(D, K)
             case "dense":
-                return Categorical(encoder.map_widths, K, dense=True, loss=self.loss)
+                return Categorical(
+                    encoder.map_widths,
+                    K,
+                    dense=True,
+                    loss=self.loss,
+                    class_weighting=self.class_weighting,
+                )
             case "multilabel":
                 return MultiLabel(D, K, thresholds=self.thresholds)
             case "regression":

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from workshop_lib.data.tiles import class_weights
 from workshop_lib.errors import WorkshopError
 from workshop_lib.losses.memory import uniform
 from workshop_lib.losses.pseudo_labels import at_least_fp32
@@ -39,8 +40,7 @@ class Categorical(Head):
         dense: whether to predict pixels.
         loss: on labelled pixels: "cross_entropy", "focal", "dice" or
             "cross_entropy+dice". Scenes always use the cross-entropy.
-        class_weights: (K,) weight of each class in the loss of a dense head on labelled
-            pixels; None for equal weights.
+        class_weighting: of labelled pixels: 0 all pixels count alike, 1 all classes.
     """
 
     class_weights: Tensor
@@ -52,11 +52,11 @@ class Categorical(Head):
         *,
         dense: bool = False,
         loss: str = "cross_entropy",
-        class_weights: Tensor | None = None,
+        class_weighting: float = 0.0,
     ) -> None:
         super().__init__()
         self.dense, self.num_classes = dense, num_classes
-        self.class_shape = (num_classes,)
+        self.class_weighting, self.class_shape = class_weighting, (num_classes,)
         self.best_by = "miou" if dense else "accuracy"
         self._labeled_loss = segmentation_loss(loss)
         widths = [in_features] if isinstance(in_features, int) else list(in_features)
@@ -66,8 +66,7 @@ class Categorical(Head):
         ]
         self.score = nn.ModuleList(layers)
         self.register_buffer("prior", uniform(self.class_shape))
-        weights = torch.ones(num_classes) if class_weights is None else class_weights
-        self.register_buffer("class_weights", weights)
+        self.register_buffer("class_weights", torch.ones(num_classes))
 
     def forward(self, features: Features) -> Tensor:
         """Score the classes: (B, K), or (B, K, H, W) of a dense head."""
@@ -103,7 +102,7 @@ class Categorical(Head):
         return at_least_fp32(out).softmax(dim=1)
 
     def fit(self, targets: Tensor) -> None:
-        """Set the prior of a dense head to the class frequencies of labelled pixels.
+        """Set prior and weights of a dense head by the frequencies of labelled pixels.
 
         Scenes keep equal frequencies, as in ReMixMatch and FixMatch: the labelled
         images are drawn class by class, so their counts say nothing.
@@ -121,6 +120,9 @@ class Categorical(Head):
             )
         counts = known.bincount(minlength=self.num_classes)
         self.prior.copy_(counts / counts.sum())
+        if self.class_weighting:
+            weights = class_weights(counts.cpu().numpy(), self.class_weighting)
+            self.class_weights.copy_(weights)
 
     def tally(self, out: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Count a confusion matrix (K, K), rows are the truth."""

@@ -207,8 +207,8 @@ def _need(
 ) -> MemoryEstimate:
     """Predict the memory of a config on images such as those of a trainer."""
     sensors, targets = trainer.inputs.sensors, trainer.inputs.targets
-    stored = [*sensors.values(), *targets.values()]
-    stored += list(getattr(trainer.views, "features", {}).values())
+    features = trainer.inputs.features
+    stored = [*sensors.values(), *targets.values(), *features.values()]
     image_bytes = sum(one.nbytes for one in stored) / len(stored[0])
     scale = config.data.size / trainer.config.data.size
     return estimate_memory(

@@ -1,41 +1,53 @@
-"""Inputs of a training: sensors, targets by head, views, and the network they fit."""
+"""Inputs of a training: sensors or features, targets, views, and the network they fit.
+
+A frozen network gives the same features for the same view every time. So a handful of
+augmented views per image are computed once and kept; a training then draws among them,
+and a step costs what its small head costs: a thousandth.
+"""
 
 __all__ = [
     "Inputs",
-    "fit_heads",
     "initial_model",
+    "open_features",
     "open_views",
-    "propagated_labels",
     "read_inputs",
 ]
 
-from dataclasses import dataclass, replace
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from workshop_lib.augment import (
     BandNormalize,
     FeatureViewMaker,
     Normalize,
     ViewMaker,
+    augmentations_for,
+    to_float,
 )
 from workshop_lib.config import Config
+from workshop_lib.data.cache import cached
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.samples import sample_of, targets_of
-from workshop_lib.data.split import Split
-from workshop_lib.data.tiles import class_weights
 from workshop_lib.errors import WorkshopError
 from workshop_lib.methods import Method
-from workshop_lib.methods.base import heads_of
-from workshop_lib.methods.propagation import (
-    LabelPropagationWarmup,
-    propagate_labels,
-)
 from workshop_lib.models import HeadSpec, Model, build_model
-from workshop_lib.models.class_heads import Categorical
+from workshop_lib.models.pretrained import FeatureExtractor
 from workshop_lib.sample import METADATA, Sample
+from workshop_lib.training.distributed import rank_zero_first
+from workshop_lib.training.log import Progress
+from workshop_lib.training.step import choose_precision
+
+_RULES = 4  # version of how features are computed; another one computes them anew
+_BATCH = 64  # images through the backbone at a time
 
 
 @dataclass(frozen=True)
@@ -46,22 +58,25 @@ class Inputs:
         sensors: (N, C, H, W) each as stored, and "metadata" (N, M).
         targets: by head, (N, ...) each.
         class_names: of each head; empty for a number.
+        features: of a frozen backbone, by view (V, N, D); empty for pixels.
     """
 
     sensors: Sample
     targets: dict[str, Tensor]
     class_names: dict[str, tuple[str, ...]]
+    features: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def kinds(self) -> dict[str, str]:
         """Kind of each head: "dense", "multilabel", "regression" or "categorical"."""
-        return {name: _kind(target) for name, target in self.targets.items()}
-
-    def to(self, device: torch.device) -> "Inputs":
-        """Move the tensors to a device; whatever is there already is not copied."""
-        sensors = {k: v.to(device) for k, v in self.sensors.items()}
-        targets = {k: v.to(device) for k, v in self.targets.items()}
-        return replace(self, sensors=sensors, targets=targets)
+        of_dimensions = {3: "dense", 2: "multilabel"}  # of a target (N, ...)
+        return {
+            name: of_dimensions.get(
+                target.ndim,
+                "regression" if target.is_floating_point() else "categorical",
+            )
+            for name, target in self.targets.items()
+        }
 
     def facts(self) -> dict[str, Any]:
         """Return what it takes to build the network again, as JSON can hold it."""
@@ -77,13 +92,34 @@ class Inputs:
         metadata = channels.pop(METADATA, 0)
         return {"sensors": channels, "metadata": metadata, "heads": heads}
 
+    def on(
+        self, device: torch.device, config: Config, views: Iterable[str]
+    ) -> "Inputs":
+        """Move everything to the device of a training; compute features, if asked for.
+
+        Args:
+            device: whatever is there already is not copied.
+            config: `model.features` puts features in the place of images.
+            views: of which features are needed; see `open_features`.
+        """
+        sensors, features = self.sensors, {}
+        if config.model.features:
+            with rank_zero_first():  # computed once, then found in the cache
+                features = open_features(config, sensors, views, device)
+            sensors = {"features": features["none"][0, :, :, None, None]}
+        return replace(
+            self,
+            sensors={k: values.to(device) for k, values in sensors.items()},
+            targets={k: values.to(device) for k, values in self.targets.items()},
+            features=features,
+        )
+
 
 def read_inputs(config: Config, scenes: Dataset) -> Inputs:
     """Select the sensors, metadata and targets that a config names.
 
     Raises:
-        WorkshopError: a sensor, fact or target that the data set does not have; lists
-            those it has.
+        WorkshopError: a sensor, fact or target that the data set does not have.
     """
     if not config.model.heads:
         raise WorkshopError("no head to train: give model.heads, such as ('scene',).")
@@ -92,6 +128,95 @@ def read_inputs(config: Config, scenes: Dataset) -> Inputs:
     targets = targets_of(scenes, config.model.heads)
     names = {"scene": scenes.class_names, "cover": scenes.mask_names}
     return Inputs(sensors, targets, {name: names.get(name, ()) for name in targets})
+
+
+def open_features(
+    config: Config, sensors: Sample, views: Iterable[str], device: torch.device
+) -> dict[str, Tensor]:
+    """Return the features of augmented views, computed now or loaded from the cache.
+
+    Each view of the whole data set is one file of the cache, so an interrupted
+    computation continues where it was, and a method that asks for one view more costs
+    only that. Validation and test images are among them (they are needed to evaluate);
+    nothing here learns from any image.
+
+    Args:
+        config: `model.features` names the backbone, `feature_size` the side of the
+            images that it sees, `feature_views` the number of versions of each view.
+        sensors: {"rgb": (N, 3, H, W) uint8}.
+        views: names of views that a training asks for; "none", a single version, and
+            "weak", over which predictions are averaged, come with them.
+        device: where to compute.
+
+    Returns:
+        For each view (V, N, D) float32 on the device.
+
+    Raises:
+        WorkshopError: images that are not RGB, or a backbone that cannot be loaded.
+    """
+    settings = config.model
+    images = sensors.get("rgb")
+    if images is None or len(sensors) > 1:
+        raise WorkshopError(
+            f"features={settings.features!r} of {', '.join(sensors)}: the backbones"
+            " have learned on photographs. Give RGB images, or train from pixels"
+            " (features='')."
+        )
+    # The precision asked for, not what "auto" comes to: that is measured, and may come
+    # out otherwise the next time, when the same images must give the same features.
+    about = [_RULES, settings.features, settings.feature_size, config.run.precision]
+    content = _digest(images)
+
+    @cache  # loaded when the first view is missing
+    def backbone() -> FeatureExtractor:
+        return FeatureExtractor(settings.features).to(device)
+
+    found = {}
+    for view in sorted({"none", "weak", *views}):
+        versions = []
+        for v in range(1 if view == "none" else settings.feature_views):
+            key = json.dumps([*about, view, v, content])
+            name = f"features-{view}-{v}-{hashlib.sha256(key.encode()).hexdigest()}"
+            compute = partial(_compute, config, images, view, v, backbone, device)
+            versions.append(cached(name, compute)["features"])
+        found[view] = torch.stack(versions).float().to(device)
+    return found
+
+
+def _compute(
+    config: Config,
+    images: Tensor,
+    view: str,
+    v: int,
+    backbone: Callable[[], FeatureExtractor],
+    device: torch.device,
+) -> dict[str, Tensor]:
+    """Send a version of a view of every image through the backbone: (N, D)."""
+    seed = hashlib.sha256(f"{view}/{v}".encode()).digest()[:6]  # in whatever order
+    generator = torch.Generator(device).manual_seed(int.from_bytes(seed, "big"))
+    augment = augmentations_for(is_rgb=True)[view]
+    size = config.model.feature_size
+    precision = choose_precision(config.run.precision, device)
+    label = f"{config.model.features}, {view} view {v + 1}"
+    bar = Progress(len(images), label=label, unit="image")
+    parts = []
+    with closing(bar), torch.inference_mode():
+        for batch in images.split(_BATCH):
+            x = augment(to_float(batch.to(device)), generator)  # (B, 3, H, W)
+            if x.shape[-2:] != (size, size):
+                x = F.interpolate(x, (size, size), mode="bilinear", antialias=True)
+            with precision.autocast():  # of the network alone: pixels stay float32
+                parts.append(backbone()(x).half().cpu())  # (B, D)
+            bar.tick(len(batch))
+    return {"features": torch.cat(parts)}
+
+
+def _digest(images: Tensor) -> str:
+    """Hash every pixel, chunk by chunk: a set may be larger than memory."""
+    digest = hashlib.blake2b(str(tuple(images.shape)).encode(), digest_size=20)
+    for chunk in images.split(4096):
+        digest.update(chunk.cpu().contiguous().numpy().data)
+    return digest.hexdigest()
 
 
 def initial_model(
@@ -116,7 +241,8 @@ def initial_model(
     width = settings.projection_dim
     if width is None:
         width = 64 if config.method.needs_projection else 0
-    choices = (settings.mask_loss, settings.label_thresholds)
+    weighting = settings.class_weighting
+    choices = (settings.mask_loss, settings.label_thresholds, weighting)
     heads = {
         name: HeadSpec(about["kind"], about["num_classes"], *choices)
         for name, about in facts["heads"].items()
@@ -136,31 +262,8 @@ def initial_model(
         )
 
 
-def fit_heads(model: Model, inputs: Inputs, labeled: Tensor, weighting: float) -> None:
-    """Show each head the labelled targets: how frequent are the classes?
-
-    Args:
-        model: whose heads are fitted, in place.
-        inputs: with the targets of all images.
-        labeled: (n,) positions of the labelled images.
-        weighting: of pixels; 0 all pixels count alike, 1 all classes.
-    """
-    for name, head in heads_of(model):
-        targets = inputs.targets[name][labeled]
-        head.fit(targets)
-        if isinstance(head, Categorical) and head.dense and weighting:
-            known = targets[head.known(targets)].long()
-            counts = known.bincount(minlength=head.num_classes).cpu().numpy()
-            head.class_weights.copy_(class_weights(counts, weighting))
-
-
 def open_views(
-    config: Config,
-    inputs: Inputs,
-    method: Method,
-    model: Model,
-    index: Tensor,
-    features: dict[str, Tensor] | None = None,
+    config: Config, inputs: Inputs, method: Method, model: Model, index: Tensor
 ) -> ViewMaker | FeatureViewMaker:
     """Return what makes the views of a training: of images, or of their features.
 
@@ -173,7 +276,6 @@ def open_views(
         method: names the views.
         model: on the same device; a pretrained encoder normalises some sensors itself.
         index: (n,) positions of the images whose statistics are measured.
-        features: by view, stored versions of each image, in place of images.
     """
     normalize = Normalize.fit(inputs.sensors, index)
     for name in model.encoder.unit_range:
@@ -184,8 +286,8 @@ def open_views(
         "labeled_views": method.labeled_views,
         "unlabeled_views": method.views,
     }
-    if features is not None:
-        return FeatureViewMaker(features, inputs.targets, normalize, **views)
+    if inputs.features:
+        return FeatureViewMaker(inputs.features, inputs.targets, normalize, **views)
     kinds = set(inputs.kinds.values())
     return ViewMaker(
         inputs.sensors,
@@ -196,43 +298,3 @@ def open_views(
         cutmix=config.data.cutmix if kinds == {"dense"} else 0.0,
         modality_dropout=config.data.modality_dropout,
     )
-
-
-def propagated_labels(
-    method: Method,
-    inputs: Inputs,
-    views: ViewMaker | FeatureViewMaker,
-    split: Split,
-    device: torch.device,
-) -> LabelPropagationWarmup:
-    """Spread the labels to the unlabelled images, for the first steps of a training.
-
-    Raises:
-        WorkshopError: other heads than one class per scene.
-    """
-    if list(inputs.kinds.values()) != ["categorical"]:
-        raise WorkshopError(
-            "label propagation spreads one class per image: use propagation_steps=0"
-            f" for the heads {', '.join(inputs.kinds)}."
-        )
-    (name,) = inputs.kinds
-    labels = inputs.targets[name]
-    pool = split.unlabeled.to(device)
-    known = torch.full_like(labels, -1)
-    known[split.labeled] = labels[split.labeled]
-    seen = [view["features"].flatten(1) for view in views.plain(pool)]
-    features = torch.stack(seen).mean(dim=0)  # (n, D)
-    classes = len(inputs.class_names[name])
-    guess, confidence = propagate_labels(features, known[pool], classes)
-    weights = torch.zeros(len(known), device=device)
-    weights[pool], known[pool] = confidence, guess
-    return LabelPropagationWarmup(method, name, known, weights).to(device)
-
-
-def _kind(target: Tensor) -> str:
-    """Tell from a target (N, ...) what kind of head learns it."""
-    if target.ndim == 3:
-        return "dense"
-    if target.ndim == 2:
-        return "multilabel"
-    return "regression" if target.is_floating_point() else "categorical"

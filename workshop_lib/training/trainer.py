@@ -4,7 +4,6 @@ __all__ = ["Trainer"]
 
 import copy
 import math
-from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
@@ -17,21 +16,11 @@ from workshop_lib.data.samples import IndexStream
 from workshop_lib.data.split import Split
 from workshop_lib.methods import Batch, Method, TrainingSize
 from workshop_lib.methods.base import heads_of
+from workshop_lib.methods.propagation import LabelPropagationWarmup
 from workshop_lib.models import Model
 from workshop_lib.ranks import own_rows
-from workshop_lib.training.distributed import (
-    from_rank_zero,
-    rank_zero_first,
-    synchronize_batch_norm,
-)
-from workshop_lib.training.features import open_features
-from workshop_lib.training.inputs import (
-    fit_heads,
-    initial_model,
-    open_views,
-    propagated_labels,
-    read_inputs,
-)
+from workshop_lib.training.distributed import from_rank_zero, synchronize_batch_norm
+from workshop_lib.training.inputs import initial_model, open_views, read_inputs
 from workshop_lib.training.log import Row, RunningMeans, validate
 from workshop_lib.training.nan_guard import DivergenceMonitor
 from workshop_lib.training.optim import Ema, build_optimizer, set_learning_rate
@@ -70,16 +59,14 @@ class Trainer:
         labeled, unlabeled = split.labeled.to(device), split.unlabeled.to(device)
         self.val = split.val.to(device)
         self.method: Method = copy.deepcopy(config.method)
-        self.inputs = read_inputs(config, scenes)
-        features = self._open_features()
-        self.inputs = self.inputs.to(device)
+        wanted = [*self.method.labeled_views, *self.method.views]
+        self.inputs = read_inputs(config, scenes).on(device, config, wanted)
         # The network, its views and its number format
         model = initial_model(config, self.inputs.facts()).to(device)
         model.save_memory(checkpointing=run.checkpointing, micro_batch=run.micro_batch)
-        fit_heads(model, self.inputs, labeled, config.model.class_weighting)
-        self.views = open_views(
-            config, self.inputs, self.method, model, unlabeled, features
-        )
+        for name, head in heads_of(model):  # how frequent are the classes?
+            head.fit(self.inputs.targets[name][labeled])
+        self.views = open_views(config, self.inputs, self.method, model, unlabeled)
         n = B * (1 + mu if self.method.views else 1)
         shapes = {k: tuple(v.shape[1:]) for k, v in self.inputs.sensors.items()}
         trial = partial(trial_step, model, n, shapes)  # what "auto" measures on a CPU
@@ -95,9 +82,10 @@ class Trainer:
         self.method.to(device)
         self.warmup = None
         if optim.propagation_steps:
-            self.warmup = propagated_labels(
-                self.method, self.inputs, self.views, split, device
-            )
+            seen = [v["features"].flatten(1) for v in self.views.plain(unlabeled)]
+            features = torch.stack(seen).mean(dim=0)  # (n, D)
+            data = (features, self.inputs.targets, labeled, unlabeled)
+            self.warmup = LabelPropagationWarmup.spread(self.method, model, *data)
         self.optimizer = build_optimizer(model, optim)
         self.labeled = IndexStream(labeled, B, seed=run.seed)
         self.unlabeled = IndexStream(unlabeled, B * mu, seed=run.seed + 1)
@@ -244,17 +232,6 @@ class Trainer:
         self.precision = choose_precision(state["precision"], self.device)
         self.scaler = self.precision.scaler()
         self.scaler.load_state_dict(state["scaler"])
-
-    def _open_features(self) -> dict[str, Tensor] | None:
-        """Replace the images by the features of a frozen backbone, if asked for."""
-        if not self.config.model.features:
-            return None
-        views = {*self.method.labeled_views, *self.method.views}
-        with rank_zero_first():  # computed once, then found in the cache
-            found = open_features(self.config, self.inputs.sensors, views, self.device)
-        plain = {"features": found["none"][0, :, :, None, None]}  # (N, D, 1, 1)
-        self.inputs = replace(self.inputs, sensors=plain)
-        return found
 
     @torch.inference_mode()
     def _probabilities(self, index: Tensor) -> Tensor:
