@@ -190,12 +190,6 @@ def test_no_module_imports_itself_by_way_of_others():
         pytest.fail(f"a circle of imports: {' <- '.join(error.args[1])}")
 
 
-# Small modules that one other module imports all the same, with the reason.
-ALONE = {
-    "workshop_lib.course.leaky_splits": "notebook 02 and the decks import it as well",
-}
-
-
 def test_no_small_module_serves_a_single_other():
     known = dotted()
     users: dict[str, set[str]] = {name: set() for name in known}
@@ -210,8 +204,7 @@ def test_no_small_module_serves_a_single_other():
         and len(path.read_text("utf-8").splitlines()) < 120
     }
     alone = {name for name in small if len(users[name]) == 1}
-    assert alone - ALONE.keys() == set(), "put them into the module that imports them"
-    assert ALONE.keys() - alone == set(), "no exception any more: take it off the list"
+    assert alone == set(), "put them into the module that imports them"
 
 
 def test_modules_stay_readable():

@@ -369,7 +369,7 @@ quiz.answer("02-order", "...")
 # code. No training would have complained.
 
 # %%
-from workshop_lib.course.leaky_splits import make_leaky_splits
+from workshop_lib.course.checks.splits import make_leaky_splits
 
 mini = mini_eo(1000)
 cases = make_leaky_splits(mini, Split.random(mini, labels_per_class=4))

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from workshop_lib.course import progress, records
-from workshop_lib.course.progress import CHECKS, CORE, UNITS, certificate
+from workshop_lib.course import progress
+from workshop_lib.course.progress import CORE, UNITS, Done, certificate, record
 from workshop_lib.course.quiz import questions
-from workshop_lib.course.records import Done, record
 from workshop_lib.errors import WorkshopError
 
 TODAY = date.today().isoformat()
+CHECKS = progress.unit_checks()
 QUESTIONS = [name for names in questions().values() for name in names]
 
 
@@ -40,13 +40,13 @@ def said_by_show(capsys) -> str:
 
 
 def test_tries_and_the_first_day():
-    assert records.load() == {"checks": {}, "quiz": {}}
-    assert not records.PATH.exists()
+    assert progress.load() == {"checks": {}, "quiz": {}}
+    assert not progress.PATH.exists()
     record("checks", "convolve", False)
-    assert records.load()["checks"]["convolve"] == Done(1, "")
+    assert progress.load()["checks"]["convolve"] == Done(1, "")
     record("checks", "convolve", True)
     record("quiz", "01-filter", True)
-    found = records.load()
+    found = progress.load()
     assert found["checks"]["convolve"] == Done(2, TODAY)
     assert found["quiz"]["01-filter"] == Done(1, TODAY)
     assert not found["checks"]["convolve"].first_try
@@ -55,9 +55,9 @@ def test_tries_and_the_first_day():
 
 def test_what_was_passed_stays_passed():
     record("checks", "convolve", True)
-    before = records.PATH.read_bytes()
+    before = progress.PATH.read_bytes()
     record("checks", "convolve", False)
-    assert records.PATH.read_bytes() == before
+    assert progress.PATH.read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -73,21 +73,21 @@ def test_what_was_passed_stays_passed():
     ],
 )
 def test_a_damaged_file_is_kept_aside(damage, capsys):
-    records.PATH.parent.mkdir()
-    records.PATH.write_bytes(damage)
+    progress.PATH.parent.mkdir()
+    progress.PATH.write_bytes(damage)
     record("checks", "convolve", True)
-    aside = records.PATH.with_name("progress.damaged-1.json")
+    aside = progress.PATH.with_name("progress.damaged-1.json")
     assert aside.read_bytes() == damage
-    assert records.load()["checks"] == {"convolve": Done(1, TODAY)}
+    assert progress.load()["checks"] == {"convolve": Done(1, TODAY)}
     said = capsys.readouterr().out
     assert said == (
         "runs/progress.json cannot be read: it is kept as"
         " runs/progress.damaged-1.json, and a new one is begun.\n"
     )
-    records.PATH.write_bytes(b"{2")
-    records.load()
+    progress.PATH.write_bytes(b"{2")
+    progress.load()
     assert aside.read_bytes() == damage
-    assert records.PATH.with_name("progress.damaged-2.json").read_bytes() == b"{2"
+    assert progress.PATH.with_name("progress.damaged-2.json").read_bytes() == b"{2"
 
 
 def test_what_cannot_be_written_does_not_spoil_a_right_answer(capsys):
@@ -100,10 +100,10 @@ def test_what_cannot_be_written_does_not_spoil_a_right_answer(capsys):
 
 def test_names_of_a_later_version_are_kept():
     later = {"later": {"tries": 3, "day": TODAY}}
-    records.PATH.parent.mkdir()
-    records.PATH.write_text(json.dumps({"version": 1, "checks": later, "quiz": {}}))
+    progress.PATH.parent.mkdir()
+    progress.PATH.write_text(json.dumps({"version": 1, "checks": later, "quiz": {}}))
     record("quiz", "01-filter", True)
-    assert records.load()["checks"]["later"] == Done(3, TODAY)
+    assert progress.load()["checks"]["later"] == Done(3, TODAY)
 
 
 # ---- the table
@@ -111,6 +111,7 @@ def test_names_of_a_later_version_are_kept():
 
 def test_every_unit_has_a_quiz_and_checks():
     assert list(questions()) == list(UNITS) == list(CHECKS)
+    assert {u: list(q) for u, q in questions().items()} == progress.unit_questions()
 
 
 def test_shown_as_a_table(capsys):

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from slides.decks import SLIDES, decks
-from workshop_lib.course.leaky_splits import make_leaky_splits
+from workshop_lib.course.checks.splits import make_leaky_splits
 from workshop_lib.data.mini_eo import mini_eo
 from workshop_lib.data.split import Split
 

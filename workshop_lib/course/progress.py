@@ -1,20 +1,39 @@
-"""A learner's progress through the units, and the certificate."""
+"""A learner's progress: attempts kept in one JSON file, the table, the certificate."""
 
-__all__ = ["CHECKS", "CORE", "UNITS", "certificate", "show"]
+__all__ = [
+    "CORE",
+    "PATH",
+    "UNITS",
+    "Done",
+    "certificate",
+    "fill_template",
+    "load",
+    "record",
+    "show",
+    "unit_checks",
+    "unit_questions",
+]
 
+import json
+import os
 import textwrap
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
 from datetime import date
+from functools import cache
 from pathlib import Path
+from typing import Any, Literal
 
+import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from workshop_lib import __version__
-from workshop_lib.course.quiz import questions
-from workshop_lib.course.records import PATH, Done, load
 from workshop_lib.errors import WorkshopError
-from workshop_lib.files import write_text
+from workshop_lib.files import read_json, write_text
+
+# Below the folder in which the notebooks run, beside the trainings
+PATH = Path("runs") / "progress.json"
+_VERSION = 1
 
 UNITS = {
     "01": "Introduction",
@@ -28,30 +47,6 @@ UNITS = {
 }
 # The two-hour workshop: after these units `show` mentions the certificate
 CORE = ("01", "02", "03", "04", "05", "06")
-# The checks of each unit, in the order in which a learner meets them
-CHECKS = {
-    "01": ("majority_accuracy", "convolve"),
-    "02": ("count_labels", "draw_split", "detective"),
-    "03": ("weak_view", "cutout"),
-    "04": ("predict_memory", "pseudo_labels", "confidence_mask", "fixmatch_loss"),
-    "05": ("top_k_accuracy", "cohens_kappa", "mean_and_interval"),
-    "06": ("l2_normalize", "nearest_neighbours", "knn_accuracy"),
-    "07": (
-        "encode_facts",
-        "channel_statistics",
-        "late_forward",
-        "predict_parameters",
-        "verdict",
-    ),
-    "08": (
-        "times_seen",
-        "head_parameters",
-        "sum_scores",
-        "window_starts",
-        "mean_iou",
-        "pixel_loss",
-    ),
-}
 
 _BAR = 10  # characters of a full bar
 _WIDTH = 78  # characters of a line that no notebook cuts off
@@ -66,32 +61,118 @@ _FINISHED = """\
 
 
 @dataclass(frozen=True)
-class _Unit:
-    """The checks passed and the questions answered right in one unit."""
+class Done:
+    """The outcome of one check or one question.
 
-    number: str
-    checks: dict[str, Done]
-    quiz: dict[str, Done]
+    Args:
+        tries: attempts until it was right, or so far.
+        day: on which it was right, as 2025-03-14; empty if it was not yet.
+    """
+
+    tries: int = 0
+    day: str = ""
 
     @property
-    def title(self) -> str:
-        return UNITS[self.number]
+    def first_try(self) -> bool:
+        """Whether the first attempt was right."""
+        return self.tries == 1 and bool(self.day)
+
+
+def record(kind: Literal["checks", "quiz"], name: str, right: bool) -> None:
+    """Record an attempt; what was right once stays right."""
+    records = load()
+    before = records[kind].get(name, Done())
+    if before.day:
+        return
+    day = date.today().isoformat() if right else ""
+    records[kind][name] = Done(before.tries + 1, day)
+    parts = {
+        part: {key: asdict(one) for key, one in sorted(found.items())}
+        for part, found in records.items()
+    }
+    try:
+        write_text(PATH, json.dumps({"version": _VERSION, **parts}, indent=1) + "\n")
+    except WorkshopError as error:
+        # A full disk is no reason to call a right answer wrong
+        print(f"Your progress was not kept: {error}")
+
+
+def load() -> dict[str, dict[str, Done]]:
+    """Read the outcomes so far, as kind -> name -> outcome; empty if there is no file.
+
+    A damaged file is renamed, never overwritten: it may be mended by hand.
+    """
+    if not PATH.exists():
+        return {"checks": {}, "quiz": {}}
+    try:
+        content = read_json(PATH)
+        if content["version"] != _VERSION:
+            raise ValueError(f"version {content['version']}")
+        return {
+            kind: {name: Done(**one) for name, one in content[kind].items()}
+            for kind in ("checks", "quiz")
+        }
+    except (WorkshopError, KeyError, TypeError, ValueError, AttributeError):
+        number = 1
+        while (aside := PATH.with_name(f"progress.damaged-{number}.json")).exists():
+            number += 1
+        os.replace(PATH, aside)
+        print(
+            f"{PATH.as_posix()} cannot be read: it is kept as {aside.as_posix()}, and a"
+            " new one is begun."
+        )
+        return {"checks": {}, "quiz": {}}
+
+
+@cache
+def unit_checks() -> dict[str, list[str]]:
+    """Return the checks of each unit, in the order in which a learner meets them.
+
+    Each check has hints, so their files are the list.
+
+    >>> unit_checks()["01"]
+    ['majority_accuracy', 'convolve']
+    """
+    return {unit: list(content) for unit, content in _texts("hints").items()}
+
+
+@cache
+def unit_questions() -> dict[str, list[str]]:
+    """Return the names of each unit's quiz questions, in the order of asking.
+
+    >>> unit_questions()["01"][0]
+    '01-two-ssl'
+    """
+    texts = _texts("quizzes").items()
+    return {unit: [one["name"] for one in quiz] for unit, quiz in texts}
+
+
+def _texts(folder: str) -> dict[str, Any]:
+    """Read the texts of each unit: "04" -> the content of FOLDER/unit_04.yaml."""
+    files = {u: Path(__file__).parent / folder / f"unit_{u}.yaml" for u in UNITS}
+    return {u: yaml.safe_load(f.read_text(encoding="utf-8")) for u, f in files.items()}
+
+
+@dataclass(frozen=True)
+class _Unit:
+    """What has been done in one unit, and the names of what is still open."""
+
+    number: str
+    title: str
+    checks: dict[str, Done]
+    quiz: dict[str, Done]
+    open_checks: list[str]
+    open_questions: list[str]
 
     @property
     def done(self) -> list[Done]:
+        """All that was right, checks and questions."""
         return [*self.checks.values(), *self.quiz.values()]
 
     @property
     def day(self) -> str:
+        """The last day on which something was right; empty before."""
         return max((one.day for one in self.done), default="")
-
-    @property
-    def open_checks(self) -> list[str]:
-        return [name for name in CHECKS[self.number] if name not in self.checks]
-
-    @property
-    def open_questions(self) -> list[str]:
-        return [name for name in questions()[self.number] if name not in self.quiz]
 
 
 def show() -> None:
@@ -107,8 +188,8 @@ def show() -> None:
         first = sum(one.first_try for one in unit.done)
         print(
             f"{unit.number + ' ' + unit.title:<22}"
-            f"{_bar(len(unit.checks), len(CHECKS[unit.number])):<19}"
-            f"{_bar(len(unit.quiz), len(questions()[unit.number])):<19}"
+            f"{_bar(unit.checks, unit.open_checks):<19}"
+            f"{_bar(unit.quiz, unit.open_questions):<19}"
             f"{f'{first} of {len(unit.done)}' if unit.done else '-':<11}"
             f"{unit.day or '-'}"
         )
@@ -153,41 +234,41 @@ def certificate(name: str, folder: Path | str = PATH.parent) -> None:
             " certificate needs at least one. Run this in the notebooks folder, after a"
             " first check."
         )
-    environment = Environment(
-        loader=PackageLoader("workshop_lib.course", "templates"),
-        autoescape=True,  # the name comes from the learner
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("certificate.html").render(
-        name=shown,
-        units=units,
-        checks={unit: len(names) for unit, names in CHECKS.items()},
-        questions={unit: len(names) for unit, names in questions().items()},
-        version=__version__,
-        today=date.today().isoformat(),
-    )
+    today = date.today().isoformat()
+    content = {"name": shown, "units": units, "version": __version__, "today": today}
     path = Path(folder) / "certificate.html"
-    write_text(path, page)
+    write_text(path, fill_template("certificate.html", **content))
     where = "" if path.is_absolute() else f", in the folder {here!r}"
     print(f"Written: {path.as_posix()}{where}.")
     print("Open it in a browser, and print it.")
 
 
+def fill_template(page: str, **content: Any) -> str:
+    """Fill in one of the course's pages; text from outside is escaped."""
+    environment = Environment(
+        loader=PackageLoader("workshop_lib.course", "templates"),
+        autoescape=True,  # names come from learners, groups and their files
+        undefined=StrictUndefined,  # a misspelt name must fail, not leave a gap
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(page).render(content)
+
+
 def _units() -> list[_Unit]:
-    records = load()
+    found, units = load(), []
+    for number, title in UNITS.items():
+        names = {"checks": unit_checks()[number], "quiz": unit_questions()[number]}
+        done = {
+            kind: {n: found[kind][n] for n in known if found[kind].get(n, Done()).day}
+            for kind, known in names.items()
+        }
+        still = [[n for n in names[kind] if n not in done[kind]] for kind in names]
+        units.append(_Unit(number, title, done["checks"], done["quiz"], *still))
+    return units
 
-    def completed(kind: str, names: Iterable[str]) -> dict[str, Done]:
-        found = {name: one for name, one in records[kind].items() if one.day}
-        return {name: found[name] for name in names if name in found}
 
-    return [
-        _Unit(unit, completed("checks", names), completed("quiz", questions()[unit]))
-        for unit, names in CHECKS.items()
-    ]
-
-
-def _bar(done: int, total: int) -> str:
-    full = _BAR * done // total
-    return f"{'#' * full}{'.' * (_BAR - full)} {done}/{total}"
+def _bar(done: Collection[str], still: Collection[str]) -> str:
+    total = len(done) + len(still)
+    full = _BAR * len(done) // total
+    return f"{'#' * full}{'.' * (_BAR - full)} {len(done)}/{total}"

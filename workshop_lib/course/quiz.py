@@ -16,11 +16,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import yaml
 
-from workshop_lib.course.records import record
+from workshop_lib.course.progress import record
 from workshop_lib.errors import WorkshopError, unknown_name
 
 LETTERS = "abcd"
@@ -130,41 +129,30 @@ def read_quiz(path: Path) -> dict[str, Question]:
     """
     try:
         # The base loader takes every value as text, also 84 and yes
-        entries = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)
+        found = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)
     except yaml.YAMLError as error:
         raise WorkshopError(f"{path.name} is not valid YAML: {error}") from None
-    if not isinstance(entries, list):
-        raise WorkshopError(f"{path.name}: expected a list, '- name: ...' and so on.")
     start = path.stem.removeprefix("unit_") + "-"
     quiz: dict[str, Question] = {}
-    for number, entry in enumerate(entries, 1):
-        name, question = _read_question(entry, f"{path.name}, question {number}")
-        if not name.startswith(start) or name in quiz:
-            raise WorkshopError(
-                f"{path.name}, question {number}: name {name!r} must begin with"
-                f" {start!r} and occur once."
+    for number, entry in enumerate(found if isinstance(found, list) else [found], 1):
+        with suppress(KeyError, TypeError, AttributeError):
+            name, choices = entry["name"], [one["choice"] for one in entry["choices"]]
+            why = [one["why"] for one in entry["choices"]]
+            question = Question(
+                entry["question"], tuple(choices), entry["right"], tuple(why)
             )
-        quiz[name] = question
-    return quiz
-
-
-def _read_question(entry: Any, where: str) -> tuple[str, Question]:
-    """Check one entry of the list, and return its name and the question."""
-    with suppress(KeyError, TypeError):
-        question = Question(
-            entry["question"],
-            tuple(one["choice"] for one in entry["choices"]),
-            entry["right"],
-            tuple(one["why"] for one in entry["choices"]),
+            named = name.startswith(start) and name not in quiz
+            right = question.right in tuple(question.letters)
+            several = 2 <= len(choices) <= len(LETTERS)
+            if named and right and several and all([question.text, *choices, *why]):
+                quiz[name] = question
+                continue
+        raise WorkshopError(
+            f"{path.name}, question {number} must have a name of its own ({start}...),"
+            f" question, right (a letter of {LETTERS}) and a list of two to four"
+            " choices, each with choice and why; none is empty."
         )
-        right = question.right in tuple(question.letters)
-        texts = [entry["name"], question.text, *question.choices, *question.why]
-        if 2 <= len(question.choices) <= len(LETTERS) and right and all(texts):
-            return entry["name"], question
-    raise WorkshopError(
-        f"{where} must have name, question, right (a letter of {LETTERS}) and"
-        " a list of two to four choices, each with choice and why; none is empty."
-    )
+    return quiz
 
 
 def _find(name: str) -> Question:

@@ -18,7 +18,7 @@ from workshop_lib import losses, pixels
 from workshop_lib.augment import BandNormalize
 from workshop_lib.augment.occlusion import Follow
 from workshop_lib.course import checks
-from workshop_lib.course.checks import unit_07
+from workshop_lib.course.checks import fusion
 from workshop_lib.data.metadata import METADATA_ENCODERS
 from workshop_lib.data.mini_eo import CLIMATE_ZONES
 from workshop_lib.data.tiles import offsets
@@ -479,11 +479,11 @@ def test_the_learners_random_numbers_stay():
 
 
 def test_facts_and_fusions_are_those_of_the_library():
-    assert set(unit_07._FUSIONS) == set(FUSIONS)
+    assert set(fusion._FUSIONS) == set(FUSIONS)
     day, zone = torch.tensor([1.0, 172.0, 365.0]), torch.tensor([0, 4, 2])
     date = METADATA_ENCODERS["date"].encode(day)
     climate = METADATA_ENCODERS["climate"].encode(zone.float())
-    found = unit_07._facts(day, zone, len(CLIMATE_ZONES))
+    found = fusion._facts(day, zone, len(CLIMATE_ZONES))
     assert torch.allclose(found, torch.cat([date, climate], 1), atol=1e-6)
 
 

@@ -33,37 +33,35 @@ __all__ = [
 ]
 
 from workshop_lib.course.checks.attempt import CheckFailed
-from workshop_lib.course.checks.unit_01 import convolve, majority_accuracy
-from workshop_lib.course.checks.unit_02 import count_labels, detective, draw_split
-from workshop_lib.course.checks.unit_03 import cutout, weak_view
-from workshop_lib.course.checks.unit_04 import (
-    confidence_mask,
-    fixmatch_loss,
-    predict_memory,
-    pseudo_labels,
-)
-from workshop_lib.course.checks.unit_05 import (
+from workshop_lib.course.checks.evaluation import (
     cohens_kappa,
-    mean_and_interval,
-    top_k_accuracy,
-)
-from workshop_lib.course.checks.unit_06 import (
     knn_accuracy,
     l2_normalize,
+    majority_accuracy,
+    mean_and_interval,
     nearest_neighbours,
+    top_k_accuracy,
 )
-from workshop_lib.course.checks.unit_07 import (
+from workshop_lib.course.checks.fusion import (
     channel_statistics,
     encode_facts,
     late_forward,
     predict_parameters,
     verdict,
 )
-from workshop_lib.course.checks.unit_08 import (
+from workshop_lib.course.checks.images import convolve, cutout, weak_view
+from workshop_lib.course.checks.segmentation import (
     head_parameters,
     mean_iou,
     pixel_loss,
     sum_scores,
     times_seen,
     window_starts,
+)
+from workshop_lib.course.checks.splits import count_labels, detective, draw_split
+from workshop_lib.course.checks.training import (
+    confidence_mask,
+    fixmatch_loss,
+    predict_memory,
+    pseudo_labels,
 )

@@ -5,6 +5,7 @@ would give; the first that matches the learner's results is named. If none does,
 learner sees what came, what was expected and the first place where they differ.
 
 The hints themselves are text in `course/hints/unit_NN.yaml`, by exercise and mistake.
+These files also list the exercises: `course.progress` reads them.
 """
 
 __all__ = ["Attempt", "Case", "Check", "CheckFailed", "Mistakes", "exercise", "judge"]
@@ -27,7 +28,7 @@ from workshop_lib.course.checks.values import (
     first_difference,
     same,
 )
-from workshop_lib.course.records import record
+from workshop_lib.course.progress import record
 
 Check = Callable[[Any], None]
 Case = tuple[Any, ...]  # the arguments of one call
@@ -35,7 +36,6 @@ Case = tuple[Any, ...]  # the arguments of one call
 # The name of a hint -> what the function gives after that mistake
 Mistakes = Mapping[str, Callable[..., Any]]
 
-_HINTS = Path(__file__).parents[1] / "hints"
 _SHAPES = re.compile(
     r"size of tensor|shape|size mismatch|mat1 and mat2|broadcast|dimension"
     r"|out of (range|bounds)",
@@ -45,9 +45,12 @@ _SHAPES = re.compile(
 
 @cache
 def hints() -> dict[str, dict[str, str]]:
-    """Return all hints: exercise -> name -> text, which is not the solution."""
+    """Return all hints: exercise -> name -> text, which is not the solution.
+
+    Those of "every_exercise" are for mistakes that can be made in any of them.
+    """
     found: dict[str, dict[str, str]] = {}
-    for path in sorted(_HINTS.glob("unit_*.yaml")):
+    for path in sorted((Path(__file__).parents[1] / "hints").glob("*.yaml")):
         found |= yaml.safe_load(path.read_text(encoding="utf-8"))
     return found
 
@@ -77,21 +80,13 @@ class Attempt:
 
     def __init__(self, name: str, call: str, function: Any) -> None:
         self.name, self.call, self.function = name, call, function
+        self.case = "what you gave"  # then the case that was tried last
         if function is Ellipsis:
             self._unwritten()
         if not callable(function):
-            self.fail(
-                "what you gave",
-                "give the function itself, without brackets:"
-                f" checks.{name}({call.partition('(')[0]}).",
-                describe_value(function),
-                "a function",
-            )
-
-    def hint(self, name: str, **values: Any) -> str:
-        """Return a hint of the exercise, with these values filled in."""
-        text = hints()[self.name][name]
-        return text.format(**values) if values else text
+            own = call.partition("(")[0]
+            given = describe_value(function)
+            self.fail("no_function", given, "a function", name=name, own=own)
 
     def run(self, case: str, *args: Any) -> Any:
         """Call the learner's function and return its result.
@@ -99,32 +94,20 @@ class Attempt:
         Raises:
             CheckFailed: it raised an error, returned nothing, or changed its arguments.
         """
-        before = fingerprint(args)
+        self.case, before = case, fingerprint(args)
         try:
             result = self.function(*args)
         except (NotYet, NotImplementedError) as error:  # from todo(), or an own stub
             self._unwritten(str(error).partition("\n")[0])
         except Exception as error:  # whatever it is, it is explained
-            came, likely = _explain(error, self.function, self.call, args)
-            self.fail(case, likely, came)
+            self._explain(error, args)
         if fingerprint(args) != before:
-            self.fail(
-                case,
-                "your function changed its argument, and the caller still needs the"
-                " original: build a new tensor, or begin with `.clone()`. Names that"
-                " end in _ (`add_`) and assignments to x[...] change in place.",
-                "the argument has different content after the call",
-                "the argument as it was",
-            )
+            came = "the argument has different content after the call"
+            self.fail("changed", came, "the argument as it was")
         if result is Ellipsis:
             self._unwritten()
         if result is None:
-            self.fail(
-                case,
-                "your function returned nothing: is the last line `return ...`, and is"
-                " it inside the function?",
-                "None",
-            )
+            self.fail("nothing", "None")
         return result
 
     def compare(
@@ -155,37 +138,56 @@ class Attempt:
             return
         explain = (name for name, give in mistakes.items() if not first_wrong(give))
         expected = answer(*cases[case])
-        self.fail(
-            case,
-            self.hint(next(explain, "look")),
-            describe_value(came[case]),
-            describe_value(expected),
-            first_difference(came[case], expected),
-        )
+        self.case, at = case, first_difference(came[case], expected)
+        words = describe_value(came[case]), describe_value(expected)
+        self.fail(next(explain, "look"), *words, at=at)
 
     def require(
-        self, holds: bool, case: str, hint: str, came: str, expected: str, **values: Any
+        self, holds: bool, hint: str, came: str, expected: str, **values: Any
     ) -> None:
-        """Fail with a hint, by its name, unless a condition holds.
-
-        Raises:
-            CheckFailed: it does not.
-        """
+        """Fail unless a condition of the case tried last holds; see `fail`."""
         if not holds:
-            self.fail(case, self.hint(hint, **values), came, expected)
+            self.fail(hint, came, expected, **values)
 
     def fail(
-        self, case: str, likely: str, came: str = "", expected: str = "", at: str = ""
+        self, hint: str, came: str, expected: str = "", at: str = "", **values: Any
     ) -> NoReturn:
-        """Report on which input what came, what was expected, and a likely reason.
+        """Report of the case tried last what came, what was expected, and a hint.
+
+        Args:
+            hint: its name, among those of the exercise or of every exercise.
+            came, expected, at: in words; "" leaves the row out.
+            values: what is filled into the hint.
 
         Raises:
             CheckFailed: always.
         """
-        rows = [("came", came), ("expected", expected), ("differs", at)]
-        lines = [f"✗ {self.name}: not yet. Tried on {case}."]
-        lines += [f"  {name + ':':<10} {text}" for name, text in rows if text]
-        raise CheckFailed("\n".join([*lines, f"  {'likely:':<10} {likely}"])) from None
+        likely = (hints()["every_exercise"] | hints()[self.name])[hint]
+        rows = {"came": came, "expected": expected, "differs": at}
+        rows["likely"] = likely.format(**values) if values else likely
+        lines = [f"  {name + ':':<10} {text}" for name, text in rows.items() if text]
+        first = f"✗ {self.name}: not yet. Tried on {self.case}."
+        raise CheckFailed("\n".join([first, *lines])) from None
+
+    def _explain(self, error: Exception, args: Sequence[Any]) -> NoReturn:
+        """Report an error of the learner's function, with their own line of code."""
+        came = f"{type(error).__name__}: {error}"
+        file = getattr(getattr(self.function, "__code__", None), "co_filename", None)
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [frame.line for frame in frames if frame.filename == file]
+        if own:
+            came += f"\n             in your line `{own[-1]}`"
+        if isinstance(error, TypeError) and not own:
+            name = getattr(self.function, "__name__", "your function")
+            signature = "(...)"
+            with suppress(ValueError):  # built-in functions may have none
+                signature = str(inspect.signature(self.function))
+            self.fail("arguments", came, call=self.call, defined=name + signature)
+        if isinstance(error, NameError):
+            self.fail("name", came, name=repr(error.name))
+        given = "; ".join(describe_value(arg) for arg in args)
+        shapes = _SHAPES.search(str(error))
+        self.fail("shapes" if shapes else "error", came, given=given)
 
     def _unwritten(self, said: str = "") -> NoReturn:
         text = (
@@ -234,38 +236,3 @@ def exercise(call: str) -> Callable[[Callable[[Attempt], str]], Check]:
         return check
 
     return decorate
-
-
-def _explain(
-    error: Exception, function: Callable[..., Any], call: str, args: Sequence[Any]
-) -> tuple[str, str]:
-    """Return what came, with the learner's own line of code, and the likely mistake."""
-    came = f"{type(error).__name__}: {error}"
-    file = getattr(getattr(function, "__code__", None), "co_filename", None)
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame.line for frame in frames if frame.filename == file]
-    if own:
-        came += f"\n             in your line `{own[-1]}`"
-    given = "; ".join(describe_value(arg) for arg in args)
-    if isinstance(error, TypeError) and not own:
-        name, signature = getattr(function, "__name__", "your function"), "(...)"
-        with suppress(ValueError):  # built-in functions may have none
-            signature = str(inspect.signature(function))
-        return came, (
-            f"the check calls {call}, your function is defined as {name}{signature}:"
-            " give it the same arguments in the same order."
-        )
-    if isinstance(error, NameError):
-        return came, (
-            f"the name {error.name!r} is not known: is it spelt right, and has the cell"
-            " that makes or imports it been run?"
-        )
-    if _SHAPES.search(str(error)):
-        return came, (
-            f"two shapes do not fit. Your function was given: {given}. Print the shape"
-            " after each step on these."
-        )
-    return came, (
-        f"your function raised an error. It was given: {given}. Call it on that"
-        " yourself, in a cell of its own, to see the error in full."
-    )

@@ -130,14 +130,14 @@ def late_forward(attempt: Attempt) -> str:
         "one patch": (_Two(1), noise(1, 2, 6, 6, seed=2), noise(1, 2, 6, 6, seed=3)),
     }
     attempt.compare(cases, _late, _LATE)
-    case, model = "the gradient of 3 patches", _Two(2)
-    logits = attempt.run(case, model, noise(3, 2, 8, 8), noise(3, 2, 8, 8, seed=1))
+    model, s2, s1 = _Two(2), noise(3, 2, 8, 8), noise(3, 2, 8, 8, seed=1)
+    logits = attempt.run("the gradient of 3 patches", model, s2, s1)
     if isinstance(logits, Tensor) and logits.requires_grad:
         logits.square().sum().backward()  # type: ignore[no-untyped-call]
     for name, part in model.named_children():
         learns = any(weight.grad is not None for weight in part.parameters())
         came, expected = f"no gradient in model.{name}", "a gradient in every part"
-        attempt.require(learns, case, "no_gradient", came, expected, part=name)
+        attempt.require(learns, "no_gradient", came, expected, part=name)
     return "the logits agree, and both backbones learn"
 
 

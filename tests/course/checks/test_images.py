@@ -1,4 +1,4 @@
-"""Unit 03: random views, right in several ways and wrong in many."""
+"""Random views, right in several ways and wrong in many."""
 
 import math
 

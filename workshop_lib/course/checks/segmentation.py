@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from workshop_lib.course.checks.attempt import Attempt, exercise
-from workshop_lib.course.checks.unit_04 import check_gradients, consistency
+from workshop_lib.course.checks.training import check_gradients, consistency
 from workshop_lib.course.checks.values import draws, noise
 
 _UNKNOWN = 255  # a pixel without a true class

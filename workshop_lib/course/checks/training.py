@@ -22,6 +22,7 @@ from torch import Tensor
 from workshop_lib.course.checks.attempt import Attempt, Case, exercise, judge
 from workshop_lib.course.checks.values import as_tensor, describe_value, noise
 from workshop_lib.errors import WorkshopError
+from workshop_lib.files import human_size
 
 _CLOSE = 1.5  # a prediction within this factor decides what fits into memory
 _NEAR = 1.12  # a slip is recognised if its factor is met within 12 %
@@ -42,7 +43,7 @@ def pseudo_labels(attempt: Attempt) -> str:
     found = as_tensor(attempt.run("6 images, 4 classes", noise(6, 4)))
     whole = found is not None and not found.is_floating_point()
     came = describe_value(found)
-    attempt.require(whole, "6 images, 4 classes", "floats", came, "int64")
+    attempt.require(whole, "floats", came, "int64")
     return f"{len(cases)} batches, one class per image"
 
 
@@ -146,16 +147,16 @@ def check_gradients(attempt: Attempt, case: str, given: Case, weak: str) -> None
     loss = attempt.run(case, *args.values())
     learnt = isinstance(loss, Tensor) and loss.requires_grad
     came = f"{describe_value(loss)}, without gradient"
-    attempt.require(learnt, case, "detached", came, "a tensor with gradient")
+    attempt.require(learnt, "detached", came, "a tensor with gradient")
     views = {name: arg for name, arg in args.items() if name.startswith("logits")}
     grads = torch.autograd.grad(loss, list(views.values()), allow_unused=True)
     for name, grad in zip(views, grads, strict=True):
         learns = grad is not None and bool(grad.any())
         came = f"{'a' if learns else 'no'} gradient through {name}"
         if name == weak:
-            attempt.require(not learns, case, "weak_learns", came, "none", weak=weak)
+            attempt.require(not learns, "weak_learns", came, "none", weak=weak)
         else:
-            attempt.require(learns, case, "not_learnt", came, "a gradient", view=name)
+            attempt.require(learns, "not_learnt", came, "a gradient", view=name)
 
 
 def _whole(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -203,12 +204,11 @@ def predict_memory(guess: float, measured: float, *, batch_size: int, mu: int) -
 def _compare_memory(guess: float, measured: float, batch_size: int, mu: int) -> str:
     call = "predict_memory(guess, measured, batch_size=..., mu=...)"
     attempt = Attempt("predict_memory", call, predict_memory)
-    case = f"B = {batch_size}, mu = {mu}"
+    attempt.case = f"B = {batch_size}, mu = {mu}"
     number = as_tensor(guess)
     given = number is not None and number.numel() == 1 and float(number) > 0
-    attempt.require(
-        given, case, "number", describe_value(guess), "a number of bytes above 0"
-    )
+    came, expected = describe_value(guess), "a number of bytes above 0"
+    attempt.require(given, "number", came, expected)
     images, ratio = batch_size * (1 + 2 * mu), float(guess) / measured
     factors = {
         "numbers": 1 / 4,
@@ -221,16 +221,8 @@ def _compare_memory(guess: float, measured: float, batch_size: int, mu: int) -> 
     distance = {slip: abs(math.log(ratio / factors[slip])) for slip in factors}
     nearest = min(factors, key=distance.__getitem__)
     slip = nearest if distance[nearest] < math.log(_NEAR) else "look"
-    holds, expected = 1 / _CLOSE <= ratio <= _CLOSE, f"about {_size(measured)}"
+    holds, expected = 1 / _CLOSE <= ratio <= _CLOSE, f"about {human_size(measured)}"
     expected += f", within a factor of {_CLOSE}"
     values = {"images": images, "B": batch_size, "mu": mu}
-    attempt.require(holds, case, slip, _size(float(guess)), expected, **values)
-    return f"{_size(float(guess))} predicted, {_size(measured)} measured"
-
-
-def _size(number: float) -> str:
-    """Write bytes as people do, in units of a thousand: 22.5 GB."""
-    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if number >= size:
-            return f"{number / size:,.1f} {unit}"
-    return f"{number:,.3g} bytes"
+    attempt.require(holds, slip, human_size(float(guess)), expected, **values)
+    return f"{human_size(float(guess))} predicted, {human_size(measured)} measured"

@@ -1,12 +1,13 @@
-"""Checks of unit 03: the weak view, and a hole in the image.
+"""Checks of units 01 and 03: a filter slid by hand, the weak view, a hole in the image.
 
-Both exercises draw random numbers, so there is no single right result: the checks test
+A view draws random numbers, so there is no single right result: its checks test
 properties that every right answer has.
 """
 
-__all__ = ["cutout", "weak_view"]
+__all__ = ["convolve", "cutout", "weak_view"]
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from workshop_lib.augment.geometry import dihedral
@@ -16,12 +17,42 @@ from workshop_lib.course.checks.values import (
     describe_value,
     generator,
     global_random,
+    noise,
 )
 
 # Each direction is then mirrored in 30 % to 70 % of the images, but for one draw in a
 # million
 _BATCH = 200
 _UNCHANGED = 0.1  # at most so many images may have their hole beyond the border
+
+
+@exercise("convolve(image, kernel)")
+def convolve(attempt: Attempt) -> str:
+    """Check a 3 x 3 filter slid over an image without padding.
+
+    The learner's `convolve(image, kernel)` takes (H, W) and (3, 3), and gives
+    (H - 2, W - 2): at each position the sum of the nine products.
+    """
+    edges = torch.tensor([[-1.0, 0.0, 1.0]]).repeat(3, 1)
+    cases = {
+        "a 3 x 3 image: one position only": (noise(3, 3), noise(3, 3, seed=1)),
+        "a 5 x 7 image": (noise(5, 7, seed=2), noise(3, 3, seed=3)),
+        "a filter that finds vertical edges": (noise(8, 6, seed=4), edges),
+    }
+    attempt.compare(cases, _slide, _CONVOLVE)
+    return f"{len(cases)} images agree with torch.nn.functional.conv2d"
+
+
+def _slide(image: Tensor, kernel: Tensor, padding: int = 0) -> Tensor:
+    return F.conv2d(image[None, None], kernel[None, None], padding=padding)[0, 0]
+
+
+_CONVOLVE = {
+    "flipped": lambda image, kernel: _slide(image, kernel.flip(0, 1)),
+    "padded": lambda image, kernel: _slide(image, kernel, padding=1),
+    "transposed": lambda image, kernel: _slide(image, kernel.T),
+    "last_missing": lambda image, kernel: _slide(image, kernel)[:-1, :-1],
+}
 
 
 @exercise("weak_view(images, generator)")
@@ -34,11 +65,11 @@ def weak_view(attempt: Attempt) -> str:
     """
     case = f"{_BATCH} images of 3 bands and 6 x 6 pixels"
     images = torch.rand(_BATCH, 3, 6, 6, generator=generator(1))
-    which = _symmetry(attempt, case, images, _views(attempt, case, images))
-    _check_luck(attempt, case, which)
+    which = _symmetry(attempt, images, _views(attempt, case, images))
+    _check_luck(attempt, which)
     small = torch.rand(3, 4, 5, 8, generator=generator(2))  # not square, four bands
     case = "3 images of 4 bands and 5 x 8 pixels"
-    _symmetry(attempt, case, small, _views(attempt, case, small))
+    _symmetry(attempt, small, _views(attempt, case, small))
     return "each image is mirrored independently, and no value is changed"
 
 
@@ -50,25 +81,25 @@ def _views(attempt: Attempt, case: str, images: Tensor, *settings: float) -> Ten
         came = as_tensor(given)
         if came is None or came.shape != images.shape:
             expected = f"shape {tuple(images.shape)}"
-            attempt.fail(case, attempt.hint("shape"), describe_value(given), expected)
+            attempt.fail("shape", describe_value(given), expected)
         return came
 
     before = global_random()
     came = view(0)
     used = global_random() == before and torch.equal(view(0), came)
     what = "different views from equal generators"
-    attempt.require(used, case, "generator_unused", what, "equal views")
+    attempt.require(used, "generator_unused", what, "equal views")
     drawn = any(not torch.equal(view(seed), came) for seed in range(1, 9))
     what = "the same view from nine generators"
     # The draws 0 and 1 as an index always reach the first two images, and no other
     changed = (came != images).flatten(1).any(1)  # (B,)
     two = bool(changed[:2].any()) and not changed[2:].any()
     hint = "integers" if two else "nothing_drawn"
-    attempt.require(drawn, case, hint, what, "different views")
+    attempt.require(drawn, hint, what, "different views")
     return came
 
 
-def _symmetry(attempt: Attempt, case: str, images: Tensor, came: Tensor) -> Tensor:
+def _symmetry(attempt: Attempt, images: Tensor, came: Tensor) -> Tensor:
     """Find the symmetry of each image, (B,); refuse anything else."""
     B = len(images)
     kinds = range(8 if images.shape[2] == images.shape[3] else 4)
@@ -76,23 +107,22 @@ def _symmetry(attempt: Attempt, case: str, images: Tensor, came: Tensor) -> Tens
     hit = (turned == came).flatten(2).all(dim=2)  # (8, B)
     lost = int((~hit.any(0)).sum())
     what = f"{lost} of {B} images are no mirror image of themselves"
-    expected = "each image itself or its mirror image"
-    attempt.require(not lost, case, "look", what, expected)
+    attempt.require(not lost, "look", what, "each image itself or its mirror image")
     return hit.int().argmax(0)
 
 
-def _check_luck(attempt: Attempt, case: str, which: Tensor) -> None:
+def _check_luck(attempt: Attempt, which: Tensor) -> None:
     """Check how often each mirror was used over the batch. Shape: (B,), 0 to 7."""
     drawn, what = len(which.unique()) > 1, "the same change for every image"
-    attempt.require(drawn, case, "one_draw", what, "a draw for each image")
+    attempt.require(drawn, "one_draw", what, "a draw for each image")
     up, side = (float((which & bit).bool().float().mean()) for bit in (1, 2))
     half = 0.3 < up < 0.7 and 0.3 < side < 0.7
     what = f"{100 * side:.0f} % mirrored left-right, {100 * up:.0f} % top-bottom"
-    attempt.require(half, case, "not_half", what, "about half of each")
+    attempt.require(half, "not_half", what, "about half of each")
     seen = (which & 3).bincount(minlength=4)
     independent = bool((seen > 0.1 * len(which)).all())
     what = f"{int((seen > 0).sum())} of the four views"
-    attempt.require(independent, case, "dependent", what, "four views, equally common")
+    attempt.require(independent, "dependent", what, "four views, equally common")
 
 
 @exercise("cutout(images, size, generator)")
@@ -109,17 +139,17 @@ def cutout(attempt: Attempt) -> str:
         # Means that differ from image to image and from band to band
         images = images * torch.linspace(0.3, 1, 120).view(40, 3, 1, 1)
         came = _views(attempt, case, images, size)
-        _check_holes(attempt, case, images != came, round(size * side))
-        _check_filling(attempt, case, images, came)
+        _check_holes(attempt, images != came, round(size * side))
+        _check_filling(attempt, images, came)
     return "32 and 64 pixels, two sizes: a hole per image, filled with its own mean"
 
 
-def _check_holes(attempt: Attempt, case: str, changed: Tensor, wanted: int) -> None:
+def _check_holes(attempt: Attempt, changed: Tensor, wanted: int) -> None:
     """Check the holes of a batch. Shape: (B, C, H, W), True where a value changed."""
     expected = f"{wanted} x {wanted} pixels, or less at the border"
     lost = int((~changed.flatten(1).any(1)).sum())
     few, what = lost <= _UNCHANGED * len(changed), f"{lost} images without a hole"
-    attempt.require(few, case, "no_hole", what, expected)
+    attempt.require(few, "no_hole", what, expected)
     changed = changed[changed.flatten(1).any(1)]
     rows, columns = changed.any(1).any(2), changed.any(1).any(1)  # (B, side) each
     top, height = _span(rows)
@@ -128,15 +158,14 @@ def _check_holes(attempt: Attempt, case: str, changed: Tensor, wanted: int) -> N
     solid = bool((changed == square).all() and (rows.sum(1) == height).all())
     solid = solid and bool((columns.sum(1) == width).all())
     what = "changed pixels that are no such square"
-    attempt.require(solid, case, "no_square", what, expected)
+    attempt.require(solid, "no_square", what, expected)
     tall, wide = int(height.max()), int(width.max())
     fits = max(abs(tall - wanted), abs(wide - wanted)) <= 1
-    what = f"holes up to {tall} x {wide} pixels"
-    attempt.require(fits, case, "look", what, expected)
+    attempt.require(fits, "look", f"holes up to {tall} x {wide} pixels", expected)
     apart = len(top.unique()) > 1 and len(left.unique()) > 1
     apart = apart and not torch.equal(top, left)
     what = "holes at one position, or along a line"
-    attempt.require(apart, case, "one_position", what, "holes all over the images")
+    attempt.require(apart, "one_position", what, "holes all over the images")
 
 
 def _span(line: Tensor) -> tuple[Tensor, Tensor]:
@@ -145,14 +174,12 @@ def _span(line: Tensor) -> tuple[Tensor, Tensor]:
     return first, line.shape[1] - line.flip(1).int().argmax(1) - first
 
 
-def _check_filling(attempt: Attempt, case: str, images: Tensor, came: Tensor) -> None:
+def _check_filling(attempt: Attempt, images: Tensor, came: Tensor) -> None:
     hole = (images != came).any(1, keepdim=True)  # (B, 1, H, W)
     filled = torch.where(hole, images.mean((2, 3), keepdim=True), images)
     first = int(hole.flatten(1).any(1).int().argmax())
-    attempt.require(
-        torch.allclose(filled, came.float(), atol=1e-4),
-        case,
-        "filling",
-        f"in a hole {describe_value(came[first][:, hole[first, 0]])}",
-        f"the means of its bands, {describe_value(images[first].mean((1, 2)))}",
-    )
+    inside, means = came[first][:, hole[first, 0]], images[first].mean((1, 2))
+    right = torch.allclose(filled, came.float(), atol=1e-4)
+    what = f"in a hole {describe_value(inside)}"
+    expected = f"the means of its bands, {describe_value(means)}"
+    attempt.require(right, "filling", what, expected)
