@@ -9,11 +9,6 @@ import torch
 from workshop_lib.evaluation.calibration import calibrate
 from workshop_lib.evaluation.head_metrics import score_multilabel, score_regression
 from workshop_lib.evaluation.metrics import score, scores_from_confusion
-from workshop_lib.evaluation.score_tables import (
-    class_scores,
-    overall_scores,
-    summary,
-)
 from workshop_lib.evaluation.scoring import CheckpointScores, Evaluation
 
 CLASSES = ("lake", "river", "swamp")  # no test image is "swamp"
@@ -60,7 +55,7 @@ def number() -> Evaluation:
 
 
 def test_text_of_classes_has_every_figure() -> None:
-    text = summary(categorical())
+    text = categorical().summary()
     lines = {line.split("  ")[0]: line for line in text.splitlines()}
     assert lines["lake"].split() == ["lake", "3", "0.667", "1.000", "0.8"]
     assert lines["swamp"].split() == ["swamp", "0", "-", "-", "-"]
@@ -95,15 +90,15 @@ def test_text_of_classes_has_every_figure() -> None:
 def test_every_kind_of_head_has_its_scores(
     result: Evaluation, columns: list[str], overall: dict[str, float]
 ) -> None:
-    table = class_scores(result)
+    table = result.by_class()
     assert list(table.columns) == columns
     if columns:
         assert list(table.index) == list(CLASSES)
         assert np.isnan(table.loc["swamp", "recall"])
-    found = overall_scores(result)
+    found = result.overall()
     for name, value in overall.items():
         assert found[name] == pytest.approx(value)
-    text = summary(result)
+    text = result.summary()
     for name, value in found.items():
         assert any(
             line.startswith(name) and f" {value:.3f}" in line
@@ -113,7 +108,7 @@ def test_every_kind_of_head_has_its_scores(
 
 @pytest.mark.parametrize("result", [categorical(), dense(), several(), number()])
 def test_all_four_checkpoints_are_named_with_their_steps(result: Evaluation) -> None:
-    text = summary(result).splitlines()
+    text = result.summary().splitlines()
     rows = [line.split() for line in text[-5:-1]]
     assert rows[0] == ["best,", "averaged", "400", "0.712", "0.6"]
     assert rows[2] == ["last,", "averaged", "500", "-", "0.5"]

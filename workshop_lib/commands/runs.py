@@ -32,7 +32,6 @@ def evaluate(run: tyro.conf.Positional[Path], against: Path | None = None) -> No
         against: folder of another run, tested on the same images, to compare with.
     """
     from workshop_lib.evaluation.predictions import Predictions
-    from workshop_lib.evaluation.score_tables import summary
     from workshop_lib.evaluation.statistics import mcnemar
 
     opened, result = _evaluated(run)
@@ -42,7 +41,7 @@ def evaluate(run: tyro.conf.Positional[Path], against: Path | None = None) -> No
             f" compared image by image. Compare {result.metric} over several seeds:"
             " `workshop compare`."
         )
-    print(summary(result))
+    print(result.summary())
     if against is None:
         return
     if not (against / "predictions.npz").exists():

@@ -86,6 +86,16 @@ class Calibration:
             "calibrated_nll": self.nll_after,
         }
 
+    def summary(self) -> str:
+        """Format confidence and calibration error, before and after, in two lines."""
+        confidence, accuracy = self.before.means()
+        return (
+            f"confidence {confidence:.3f} on average, right {accuracy:.3f};"
+            f" calibration error (ECE) {self.before.ece:.3f}\n"
+            f"at temperature {self.temperature:.2f}, fitted on validation, the error is"
+            f" {self.after.ece:.3f}"
+        )
+
 
 def calibrate(
     val_probs: Tensor,

@@ -8,6 +8,7 @@ mapping and a look inside of a network take tensors rather than samples. For the
 __all__ = [
     "SingleSensor",
     "check_fits",
+    "predict_heads",
     "predict_run",
     "sensor_views",
     "single_sensor",
@@ -19,11 +20,12 @@ from typing import Literal, cast
 import torch
 from torch import Tensor, nn
 
-from workshop_lib.augment import BandNormalize
+from workshop_lib.augment import BandNormalize, Normalize
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.files import read_json
+from workshop_lib.models import Model
 from workshop_lib.models.fusion import Encoder
 from workshop_lib.models.heads import Head
 from workshop_lib.models.inference import predict_mean
@@ -31,6 +33,8 @@ from workshop_lib.sample import Sample
 from workshop_lib.session import pick_device
 from workshop_lib.training.inputs import open_features, read_inputs
 from workshop_lib.training.run import Run, run_identity, what_differs
+
+_TILES = 256  # whose probabilities are in memory at a time
 
 
 def predict_run(run: Run, scenes: Dataset, index: Tensor | None = None) -> Tensor:
@@ -49,6 +53,35 @@ def predict_run(run: Run, scenes: Dataset, index: Tensor | None = None) -> Tenso
     views = stored_views(run, scenes)
     found = predict_mean(model.to(pick_device()), views, normalize, index=index)
     return found[run.main_head]
+
+
+def predict_heads(
+    run: Run, model: Model, normalize: Normalize, views: list[Sample], index: Tensor
+) -> dict[str, Tensor]:
+    """Predict with every head; of pixels only the likeliest class is kept.
+
+    Args:
+        run: whose heads they are.
+        model, normalize: of one of its checkpoints (`Run.load_model`).
+        views: of `stored_views`.
+        index: (n,) positions of the images.
+
+    Returns:
+        By head: (n, K) probabilities, of a dense head (n, H, W) uint8 classes, of a
+        regression (n,) numbers.
+    """
+    heads, model = run.facts["heads"], model.to(pick_device())
+    found: dict[str, list[Tensor]] = {}
+    dense = any(about["kind"] == "dense" for about in heads.values())
+    for some in index.split(_TILES) if dense else [index]:
+        for name, probs in predict_mean(model, views, normalize, index=some).items():
+            kind = heads[name]["kind"]
+            if kind == "dense":
+                probs = probs.argmax(dim=1).to(torch.uint8)  # (n, H, W)
+            elif kind == "multilabel":
+                probs = probs[:, 1]  # (n, K)
+            found.setdefault(name, []).append(probs)
+    return {name: torch.cat(parts) for name, parts in found.items()}
 
 
 class SingleSensor(nn.Module):

@@ -1,6 +1,6 @@
 """Scores of a run on the test images, computed once, for whatever its head predicts."""
 
-__all__ = ["CheckpointScores", "Evaluation", "evaluate"]
+__all__ = ["INTERVALS", "CheckpointScores", "Evaluation", "evaluate"]
 
 import json
 import math
@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import torch
+import pandas as pd
 from torch import Tensor
 
-from workshop_lib.augment import Normalize
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.samples import targets_of
 from workshop_lib.data.split import Split
@@ -24,22 +23,44 @@ from workshop_lib.evaluation.head_metrics import (
     score_multilabel,
     score_regression,
 )
-from workshop_lib.evaluation.inference import check_fits, stored_views
+from workshop_lib.evaluation.inference import check_fits, predict_heads, stored_views
 from workshop_lib.evaluation.metrics import Scores, plain, score, scores_from_confusion
 from workshop_lib.evaluation.predictions import Predictions
 from workshop_lib.evaluation.statistics import score_intervals
 from workshop_lib.files import read_json, write_text
-from workshop_lib.models import Model
-from workshop_lib.models.inference import predict_mean
-from workshop_lib.pixels import mean_iou, pixel_confusion
+from workshop_lib.pixels import pixel_confusion
 from workshop_lib.sample import Sample
-from workshop_lib.session import pick_device
 from workshop_lib.training.checkpoint import load_checkpoint
 from workshop_lib.training.run import Run
 
 Which = Literal["best", "last"]  # checkpoint: best by validation, or the last step
 Weights = Literal["ema", "online"]  # averaged, or as the optimiser left them
-_TILES = 256  # whose probabilities are in memory at a time
+AnyScores = Scores | MultilabelScores | RegressionScores
+INTERVALS = {"accuracy": "accuracy", "mean F1": "macro_f1", "kappa": "kappa"}
+# Headings of the tables, and the attribute of the scores below each; by kind of head
+_RATES = {"recall": "recall", "precision": "precision", "F1": "f1"}
+_BY_CLASS = {
+    "categorical": {"images": "support", **_RATES},
+    "dense": {"pixels": "support", **_RATES, "IoU": "iou"},
+    "multilabel": {
+        "images": "support",
+        **_RATES,
+        "average precision": "average_precision",
+    },
+    "regression": {},
+}
+_OVERALL = {  # the main metric first
+    "categorical": INTERVALS,
+    "dense": {"mean IoU": "mean_iou", **INTERVALS},
+    "multilabel": {
+        "micro F1": "micro_f1",
+        "mean F1": "macro_f1",
+        "mAP": "mean_average_precision",
+        "all labels right": "exact_match",
+        "Hamming loss": "hamming_loss",
+    },
+    "regression": {"R²": "r2", "MAE": "mae", "RMSE": "rmse"},
+}
 
 
 @dataclass(frozen=True)
@@ -58,9 +79,8 @@ class Evaluation:
     """Test scores of a run, and the predictions that they were computed from.
 
     Everything but `checkpoints` belongs to the averaged weights that were best on
-    validation: the figures to report. `checkpoints` has the main metric of these and
-    the three other sets of weights, for information only: choosing among them by their
-    test scores would be choosing on the test images.
+    validation: the figures to report. `checkpoints` has the main metric of all four
+    sets of weights, for information only: do not choose by it.
 
     Args:
         kind: of the main head: "categorical", "dense", "multilabel" or "regression".
@@ -78,7 +98,7 @@ class Evaluation:
 
     kind: str
     metric: str
-    scores: Scores | MultilabelScores | RegressionScores
+    scores: AnyScores
     predicted: Tensor
     checkpoints: tuple[CheckpointScores, ...]
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -91,6 +111,11 @@ class Evaluation:
     def probs(self) -> Tensor:
         """Class probabilities of the test images, (N, K)."""
         return self.predicted
+
+    @property
+    def measure(self) -> str:
+        """The main metric's name as people read it."""
+        return next(iter(_OVERALL[self.kind]))
 
     @property
     def value(self) -> float:
@@ -116,13 +141,64 @@ class Evaluation:
             found["accuracy_inside"] = self.inside
         return plain(found)
 
+    def by_class(self) -> pd.DataFrame:
+        """Tabulate the scores of each class; the table of a number is empty.
+
+        Returns:
+            A row per class: images (of maps: pixels), recall, precision, F1; of maps
+            IoU as well, of several labels the average precision; NaN where undefined.
+        """
+        columns = _BY_CLASS[self.kind].items()
+        names = pd.Index(getattr(self.scores, "class_names", ()), name="class")
+        found = {heading: getattr(self.scores, name) for heading, name in columns}
+        return pd.DataFrame(found, index=names)
+
+    def overall(self) -> dict[str, float]:
+        """Return the scores over all test images by name, the main metric first."""
+        columns = _OVERALL[self.kind].items()
+        found = {heading: getattr(self.scores, name) for heading, name in columns}
+        if self.kind == "dense":
+            found |= {"right at borders": self.beside_borders, "inside": self.inside}
+        elif isinstance(self.scores, Scores) and self.scores.top_k is not None:
+            found[f"top-{self.scores.k}"] = self.scores.top_k
+        return found
+
+    def summary(self) -> str:
+        """Format everything in several lines, for any kind of head."""
+        classes, overall = self.by_class(), self.overall()
+        parts = [classes.round(3).to_string(na_rep="-")] if len(classes) else []
+        width, lines = max(map(len, overall)) + 2, []
+        for name, value in overall.items():
+            lines.append(f"{name:{width}s}{value:.3f}")
+            if ends := self.intervals.get(INTERVALS.get(name, "")):
+                low, high = ends
+                lines[-1] += f"  (95 % interval over images {low:.3f} to {high:.3f})"
+        parts.append("\n".join(lines))
+        if self.calibration is not None:
+            parts.append(self.calibration.summary())
+        if self.others:
+            heads = ", ".join(f"{name} {v:.3f}" for name, v in self.others.items())
+            parts.append(f"main metric of the other heads: {heads}")
+        weights = {"ema": "averaged", "online": "online"}
+        rows = [
+            (f"{c.which}, {weights[c.weights]}", c.step, c.val, c.test)
+            for c in self.checkpoints
+        ]
+        table = pd.DataFrame(rows, columns=["weights", "step", "validation", "test"])
+        parts.append(
+            f"{self.measure} with each set of weights\n"
+            f"{table.round(3).to_string(index=False, na_rep='-')}\n"
+            "The first row is the figure to report: to choose by the test column is to"
+            " choose on the test images."
+        )
+        return "\n\n".join(parts)
+
 
 def evaluate(run: Run, scenes: Dataset, split: Split) -> Evaluation:
     """Score a run on the test images, and write the scores to its folder.
 
-    `evaluation.json` is written once, of a class per scene with the predictions for
-    each image in `predictions.npz` (see `Predictions`). A later call predicts again
-    and checks that nothing has changed.
+    `evaluation.json` is written once, of a class per scene with `predictions.npz` (see
+    `Predictions`). A later call predicts again and checks that nothing has changed.
 
     Raises:
         WorkshopError: the run was trained on other classes, sensors, images or another
@@ -134,33 +210,23 @@ def evaluate(run: Run, scenes: Dataset, split: Split) -> Evaluation:
     truths = {name: values[split.test] for name, values in targets.items()}
     checkpoints, predicted = _all_checkpoints(run, views, truths, split.test)
     main, names = run.main_head, run.class_names
-    found, truth = predicted.pop(main), truths[main]
+    found, truth, more = predicted.pop(main), truths[main], dict[str, Any]()
     kind = run.facts["heads"][main]["kind"]
-    scores: Scores | MultilabelScores | RegressionScores
-    more: dict[str, Any] = {}
-    match kind:
-        case "categorical":
-            scores = score(found, truth, names)
-            boot = score_intervals(scores)
-            intervals = {name: (one.low, one.high) for name, one in boot.items()}
-            # Wilson's works even where all images are right: no resample would differ
-            more["intervals"] = intervals | {"accuracy": scores.interval()}
-            model, normalize = run.load_model()
-            val = _predict(run, model, normalize, views, split.val)[main]
-            more["calibration"] = calibrate(val, targets[main][split.val], found, truth)
-            images = tuple(scenes.names[i] for i in split.test.tolist())
-            source, path = run.config.data.name, run.folder / "predictions.npz"
-            if not path.exists():
-                kept = Predictions(images, truth, found, names, Path(source).name)
-                kept.save(path)
-        case "dense":
-            counts = pixel_confusion(truth, found, len(names))
-            scores = scores_from_confusion(counts.numpy(), names)
-            more["beside_borders"], more["inside"] = border_accuracy(truth, found)
-        case "multilabel":
-            scores = score_multilabel(found, truth, names)
-        case _:
-            scores = score_regression(found, truth)
+    scores = _scores(run, main, found, truth)
+    if isinstance(scores, Scores) and kind == "categorical":
+        boot = score_intervals(scores)
+        intervals = {name: (one.low, one.high) for name, one in boot.items()}
+        # Wilson's works even where all images are right: no resample would differ
+        more["intervals"] = intervals | {"accuracy": scores.interval()}
+        model, normalize = run.load_model()
+        val = predict_heads(run, model, normalize, views, split.val)[main]
+        more["calibration"] = calibrate(val, targets[main][split.val], found, truth)
+        images = tuple(scenes.names[i] for i in split.test.tolist())
+        source, path = run.config.data.name, run.folder / "predictions.npz"
+        if not path.exists():
+            Predictions(images, truth, found, names, Path(source).name).save(path)
+    elif kind == "dense":
+        more["beside_borders"], more["inside"] = border_accuracy(truth, found)
     others = {k: _metric(run, k, v, truths[k]) for k, v in predicted.items()}
     result = Evaluation(
         kind, run.metric, scores, found, checkpoints, others=others, **more
@@ -186,50 +252,36 @@ def _all_checkpoints(
         for weights in get_args(Weights):
             if (step, weights) not in done:
                 model, normalize = run.load_model(which, weights)
-                done[step, weights] = _predict(run, model, normalize, views, index)
+                done[step, weights] = predict_heads(run, model, normalize, views, index)
             suffix = "" if weights == "ema" else "_online"
             column = f"val_{run.metric}{suffix}"
-            known = column in log.columns and step in log.index
-            val = float(log.loc[step, column]) if known else math.nan
+            val = float(log[column].get(step, math.nan))
             test = _metric(run, main, done[step, weights][main], truths[main])
             found.append(CheckpointScores(which, weights, step, val, test))
     return tuple(found), done[found[0].step, "ema"]
 
 
-def _predict(
-    run: Run, model: Model, normalize: Normalize, views: list[Sample], index: Tensor
-) -> dict[str, Tensor]:
-    """Predict a few images at a time; of pixels only the likeliest class is kept."""
-    heads, model = run.facts["heads"], model.to(pick_device())
-    found: dict[str, list[Tensor]] = {}
-    dense = any(about["kind"] == "dense" for about in heads.values())
-    for some in index.split(_TILES) if dense else [index]:
-        for name, probs in predict_mean(model, views, normalize, index=some).items():
-            kind = heads[name]["kind"]
-            if kind == "dense":
-                probs = probs.argmax(dim=1).to(torch.uint8)  # (n, H, W)
-            elif kind == "multilabel":
-                probs = probs[:, 1]  # (n, K)
-            found.setdefault(name, []).append(probs)
-    return {name: torch.cat(parts) for name, parts in found.items()}
+def _scores(run: Run, name: str, predicted: Tensor, truth: Tensor) -> AnyScores:
+    """Score a head's predictions; what has no known class does not count."""
+    about = run.facts["heads"][name]
+    names = tuple(about["classes"])
+    match about["kind"]:
+        case "categorical":
+            known = truth >= 0
+            return score(predicted[known], truth[known], names)
+        case "dense":
+            counts = pixel_confusion(truth, predicted, len(names))
+            return scores_from_confusion(counts.numpy(), names)
+        case "multilabel":
+            return score_multilabel(predicted, truth, names)
+        case _:
+            return score_regression(predicted, truth)
 
 
 def _metric(run: Run, name: str, predicted: Tensor, truth: Tensor) -> float:
     """Compute the main metric of a head."""
-    about = run.facts["heads"][name]
-    match about["kind"]:
-        case "categorical":
-            known = truth >= 0
-            right = predicted.argmax(dim=1)[known] == truth[known]
-            return float(right.double().mean())
-        case "dense":
-            return mean_iou(pixel_confusion(truth, predicted, about["num_classes"]))
-        case "multilabel":
-            present, said = truth > 0.5, predicted >= 0.5
-            both = 2 * float((present & said).sum())
-            return both / max(1.0, float(present.sum() + said.sum()))
-        case _:
-            return score_regression(predicted, truth).r2
+    main, *_ = _OVERALL[run.facts["heads"][name]["kind"]].values()
+    return float(getattr(_scores(run, name, predicted, truth), main))
 
 
 def _write(run: Run, result: Evaluation) -> None:
@@ -238,13 +290,9 @@ def _write(run: Run, result: Evaluation) -> None:
     if not path.exists():
         write_text(path, json.dumps(result.to_dict(), indent=1))
         return
-    written = read_json(path)
-    if "value" not in written:
-        raise WorkshopError(f"{path} holds no scores: delete it; evaluate again.")
-    before = written["value"]
+    before = read_json(path).get("value")
     nothing = None in (before, now)  # NaN, as JSON holds it
-    same = before == now if nothing else abs(before - now) <= 0.005
-    if not same:
+    if before != now if nothing else abs(before - now) > 0.005:
         raise WorkshopError(
             f"{path} says {result.metric} {before}, now it is {now}: the images or the"
             " checkpoint have changed since. Train again in a new folder."

@@ -20,7 +20,6 @@ from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.read.images import decode_images
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.predictions import PredictedFiles
-from workshop_lib.evaluation.score_tables import METRIC_NAMES
 from workshop_lib.files import write_text
 from workshop_lib.methods import METHODS
 from workshop_lib.plots.style import svg
@@ -117,7 +116,7 @@ def _render(data: ReportData) -> str:
         baseline=data.baseline,
         tables=tables,
         pictures=pictures,
-        measure=METRIC_NAMES[data.metric],
+        measure=data.main.evaluation.measure,
         commands={r.title: train_command(r.config, r.split_folder) for r in results},
         steps=sorted({int(r.run.facts["steps"]) for r in results}),
         seeds=sorted({r.config.data.split_seed for r in results}),

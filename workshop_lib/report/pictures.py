@@ -37,7 +37,6 @@ from workshop_lib import plots
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.metrics import Scores
 from workshop_lib.evaluation.projection import maps_2d
-from workshop_lib.evaluation.score_tables import METRIC_NAMES
 from workshop_lib.plots import AccessibleFigure, Bar
 from workshop_lib.plots.display import to_display
 from workshop_lib.report.data import MethodResult, ReportData
@@ -77,7 +76,7 @@ def thumbnail(pixels: NDArray[np.uint8]) -> str:
 def bars(data: ReportData) -> AccessibleFigure | None:
     if data.metric == "r2":  # may be negative: no bar
         return None
-    name = METRIC_NAMES[data.metric]
+    name = data.main.evaluation.measure
     title = f"Test images: {name}"
     if len(data.results) > 1:
         title = f"{data.main.labels:,} labels: what each step was worth"
@@ -111,7 +110,7 @@ def curves(data: ReportData) -> AccessibleFigure | None:
     logs = {r.title: r.run.log for r in data.results if _holds(r, column)}
     if not logs:
         return None
-    title = f"{capitalized(METRIC_NAMES[data.metric])} while training"
+    title = f"{capitalized(data.main.evaluation.measure)} while training"
     return plots.learning_curves(logs, column=column, title=title)
 
 

@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 
 from workshop_lib.evaluation.metrics import Scores, mean_of_known
-from workshop_lib.evaluation.score_tables import INTERVALS, class_scores, overall_scores
+from workshop_lib.evaluation.scoring import INTERVALS
 from workshop_lib.report.data import MethodResult, ReportData
 
 _DASH, _MINUS, _SPACE = "\N{EN DASH}", "\N{MINUS SIGN}", "\N{NO-BREAK SPACE}"
@@ -74,7 +74,7 @@ def score_table(data: ReportData) -> pd.DataFrame:
     rows = []
     for result in data.results:
         row = {"method": result.title}
-        for name, value in overall_scores(result.evaluation).items():
+        for name, value in result.evaluation.overall().items():
             if name in _NOT_PERCENT:
                 row[name] = _number(value, ",.3f")
                 continue
@@ -116,7 +116,7 @@ def class_table(data: ReportData) -> pd.DataFrame:
     Recall, of maps IoU, of several labels F1; the gain is that over the baseline. For a
     single method: all scores. Empty for a number.
     """
-    found = {r.title: class_scores(r.evaluation) for r in data.results}
+    found = {r.title: r.evaluation.by_class() for r in data.results}
     mine = found[data.main.title]
     if mine.empty:
         return mine
