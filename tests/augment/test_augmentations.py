@@ -12,7 +12,7 @@ from workshop_lib.augment import (
     Weak,
 )
 from workshop_lib.augment.multimodal import augmentations_for
-from workshop_lib.augment.rgb import OPERATIONS
+from workshop_lib.augment.weak_strong import OPERATIONS
 from workshop_lib.errors import WorkshopError
 
 CASES = [

@@ -11,7 +11,7 @@ from torch import Tensor
 from workshop_lib.augment.multimodal import SampleAugmentation
 from workshop_lib.augment.occlusion import ModalityDropout
 from workshop_lib.augment.spectral import Elevation, Radar
-from workshop_lib.augment.view_geometry import Weak
+from workshop_lib.augment.weak_strong import Weak
 from workshop_lib.errors import WorkshopError
 from workshop_lib.sample import Sample
 

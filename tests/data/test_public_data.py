@@ -28,8 +28,13 @@ from workshop_lib.data.catalog import (
     find_dataset,
 )
 from workshop_lib.data.download import get, resolve
-from workshop_lib.data.label_index import read_label_index, split_source
-from workshop_lib.data.load import describe, load_dataset, make_split
+from workshop_lib.data.load import (
+    describe,
+    load_dataset,
+    make_split,
+    read_label_index,
+    split_source,
+)
 from workshop_lib.data.read.bigearthnet_patches import CLASSES_19, S1_BANDS, S2_BANDS
 from workshop_lib.data.read.landcover import TEST_TILES, TILE_COLOURS, TRAIN_TILES
 from workshop_lib.data.split import Split

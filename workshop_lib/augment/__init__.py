@@ -6,7 +6,7 @@
 
 Every augmentation takes float images (B, C, H, W) and a `torch.Generator` on their
 device, and changes each image in its own way. `geometry`, `photometric`, `spectral` and
-`occlusion` hold the operations; `rgb`, `pillow_randaugment` and `spectral` the
+`occlusion` hold the operations; `weak_strong`, `pillow_randaugment` and `spectral` the
 augmentations made of them; `multimodal` those of several sensors, by a view's name;
 `views` makes the views of a training; `normalize` comes last.
 """
@@ -33,7 +33,6 @@ from workshop_lib.augment.base import Augmentation, NoAugmentation
 from workshop_lib.augment.multimodal import SampleAugmentation, augmentations_for
 from workshop_lib.augment.normalize import BandNormalize, Normalize, to_float
 from workshop_lib.augment.pillow_randaugment import RandAugmentMC
-from workshop_lib.augment.rgb import Contrastive, RandAugment
 from workshop_lib.augment.spectral import SpectralContrastive, SpectralStrong
-from workshop_lib.augment.view_geometry import Weak
 from workshop_lib.augment.views import FeatureViewMaker, ViewMaker
+from workshop_lib.augment.weak_strong import Contrastive, RandAugment, Weak

@@ -11,6 +11,7 @@ __all__ = [
     "chunk_size",
     "empty_images",
     "in_chunks",
+    "integers",
     "keep_unchanged",
     "per_image",
     "uniform",
@@ -220,6 +221,12 @@ def uniform(
     """Draw float32 numbers from [low, high), on the generator's device."""
     draws = torch.rand(shape, generator=generator, device=generator.device)
     return low + (high - low) * draws
+
+
+def integers(low: int, high: int, count: int, generator: torch.Generator) -> Tensor:
+    """Draw `count` whole numbers from low to high - 1, on the generator's device."""
+    device = generator.device
+    return torch.randint(low, high, (count,), generator=generator, device=device)
 
 
 def bernoulli(

@@ -29,14 +29,13 @@ from torch import Tensor
 from workshop_lib.augment.base import Augmentation, NoAugmentation, Params
 from workshop_lib.augment.occlusion import cutout_mask
 from workshop_lib.augment.pillow_randaugment import RandAugmentMC
-from workshop_lib.augment.rgb import Contrastive, RandAugment
 from workshop_lib.augment.spectral import (
     Elevation,
     Radar,
     SpectralContrastive,
     SpectralStrong,
 )
-from workshop_lib.augment.view_geometry import Weak
+from workshop_lib.augment.weak_strong import Contrastive, RandAugment, Weak
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.sample import METADATA, Sample
 

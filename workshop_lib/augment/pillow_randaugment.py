@@ -13,15 +13,20 @@ __all__ = ["POOL", "RandAugmentMC", "apply_operation", "cutout_pixels"]
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from workshop_lib.augment.base import Augmentation, Params, Shape
+from workshop_lib.augment.base import (
+    Augmentation,
+    Params,
+    Shape,
+    integers,
+    uniform,
+)
 from workshop_lib.augment.photometric import equalize_tables
-from workshop_lib.augment.view_geometry import Weak
+from workshop_lib.augment.weak_strong import Weak
 
 _CUTOUT_PIXELS = 16  # half of CIFAR's 32, whatever the size of the image
 
@@ -61,20 +66,15 @@ class RandAugmentMC(Augmentation):
         """
         B, _, H, W = shape
         moves = self.weak.sample_params(shape, generator)
-        device = generator.device
-
-        def integers(low: int, high: int) -> Tensor:
-            return torch.randint(low, high, (B,), generator=generator, device=device)
-
-        rounds = torch.zeros((B, self.n, 4), dtype=torch.long, device=device)
-        for k in range(self.n):
-            rounds[:, k, 0] = integers(0, len(POOL))
-            rounds[:, k, 1] = integers(1, self.m)
-            rounds[:, k, 2] = 1 - 2 * integers(0, 2)
-            rounds[:, k, 3] = integers(0, 2)
-        center = torch.rand((B, 2), generator=generator, device=device)
-        center = torch.stack([center[:, 0] * W, center[:, 1] * H], 1)
-        return *moves, rounds, center
+        rounds = []
+        for _ in range(self.n):
+            operation = integers(0, len(POOL), B, generator)
+            level = integers(1, self.m, B, generator)
+            sign = 1 - 2 * integers(0, 2, B, generator)
+            happens = integers(0, 2, B, generator)
+            rounds.append(torch.stack([operation, level, sign, happens], 1))  # (B, 4)
+        x, y = uniform((B, 2), 0, 1, generator).unbind(1)
+        return *moves, torch.stack(rounds, 1), torch.stack([x * W, y * H], 1)
 
     def apply(self, images: Tensor, *params: Tensor) -> Tensor:
         """Move, round to 8 bits, change. Shape: (B, 3, H, W) in [0, 1] -> the same.
@@ -199,22 +199,28 @@ def rotate(images: Tensor, degrees: Tensor) -> Tensor:
     return _nearest(images, cos * x - sin * y + W / 2, sin * x + cos * y + H / 2)
 
 
-def shear(images: Tensor, slant: Tensor, axis: str) -> Tensor:
-    """Image.transform(AFFINE): slant about the top left corner, along "x" or "y"."""
+def shear_x(images: Tensor, slant: Tensor) -> Tensor:
+    """Image.transform(AFFINE): slant the columns about the top left corner."""
     x, y = _pixel_centers(images)
-    slant = slant.view(-1, 1, 1)
-    if axis == "x":
-        return _nearest(images, x + slant * y, y)
-    return _nearest(images, x, y + slant * x)
+    return _nearest(images, x + slant.view(-1, 1, 1) * y, y)
 
 
-def translate(images: Tensor, pixels: Tensor, axis: str) -> Tensor:
-    """Image.transform(AFFINE): positive moves the content left ("x") or up ("y")."""
+def shear_y(images: Tensor, slant: Tensor) -> Tensor:
+    """Image.transform(AFFINE): slant the rows about the top left corner."""
     x, y = _pixel_centers(images)
-    pixels = pixels.view(-1, 1, 1)
-    if axis == "x":
-        return _nearest(images, x + pixels, y)
-    return _nearest(images, x, y + pixels)
+    return _nearest(images, x, y + slant.view(-1, 1, 1) * x)
+
+
+def translate_x(images: Tensor, pixels: Tensor) -> Tensor:
+    """Image.transform(AFFINE): positive moves the content to the left."""
+    x, y = _pixel_centers(images)
+    return _nearest(images, x + pixels.view(-1, 1, 1), y)
+
+
+def translate_y(images: Tensor, pixels: Tensor) -> Tensor:
+    """Image.transform(AFFINE): positive moves the content up."""
+    x, y = _pixel_centers(images)
+    return _nearest(images, x, y + pixels.view(-1, 1, 1))
 
 
 # Name -> operation, largest value, bias: level v of 1 to 9 is v * largest / 10 + bias.
@@ -228,11 +234,11 @@ POOL: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], float, float]] = {
     "Posterize": (posterize, 4, 4),  # bits that are kept, cut to a whole number
     "Rotate": (rotate, 30, 0),  # degrees, random sign
     "Sharpness": (sharpness, 0.9, 0.05),
-    "ShearX": (partial(shear, axis="x"), 0.3, 0),  # tangent, random sign
-    "ShearY": (partial(shear, axis="y"), 0.3, 0),
+    "ShearX": (shear_x, 0.3, 0),  # tangent, random sign
+    "ShearY": (shear_y, 0.3, 0),
     "Solarize": (solarize, 256, 0),  # cut to a whole number
-    "TranslateX": (partial(translate, axis="x"), 0.3, 0),  # of the side, random sign
-    "TranslateY": (partial(translate, axis="y"), 0.3, 0),
+    "TranslateX": (translate_x, 0.3, 0),  # of the side, random sign
+    "TranslateY": (translate_y, 0.3, 0),
 }
 
 

@@ -31,7 +31,7 @@ from workshop_lib.augment.base import (
     uniform,
 )
 from workshop_lib.augment.geometry import affine
-from workshop_lib.augment.view_geometry import ContrastiveView, StrongView
+from workshop_lib.augment.weak_strong import ContrastiveView, StrongView
 
 LOOKS = 4  # of the speckle that is added, as in a Sentinel-1 image at 10 m
 

@@ -18,7 +18,7 @@ from workshop_lib.augment.base import (
 from workshop_lib.augment.multimodal import View, make_view, parse_view
 from workshop_lib.augment.normalize import Normalize, to_float
 from workshop_lib.augment.occlusion import Follow, ModalityDropout
-from workshop_lib.augment.view_geometry import Weak
+from workshop_lib.augment.weak_strong import Weak
 from workshop_lib.errors import WorkshopError
 from workshop_lib.pixels import IGNORE
 from workshop_lib.ranks import own_rows

@@ -137,7 +137,7 @@ def _split_public(
     info: DatasetInfo, root: Path | None, labels_per_class: int, seed: int, save: Path
 ) -> None:
     """Split a public data set by its labels alone, without reading its images."""
-    from workshop_lib.data.label_index import split_source
+    from workshop_lib.data.load import split_source
 
     parts, scenes = split_source(info, root, labels_per_class, seed)
     print(", ".join(f"{part} {n}" for part, n in parts.counts().items()))

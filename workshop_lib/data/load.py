@@ -1,10 +1,27 @@
-"""Data sets by name: the embedded one, public ones, and folders of one's own."""
+"""Data sets by name: the embedded one, public ones, and folders of one's own.
 
-__all__ = ["MINI_EO_COUNT", "describe", "load_dataset", "make_split", "open_data"]
+Their splits, too. What a split depends on is known before any image is decoded:
+`split_source` splits half a million patches in a minute, and the names files fit the
+images when they are read later.
+"""
+
+__all__ = [
+    "MINI_EO_COUNT",
+    "describe",
+    "load_dataset",
+    "make_split",
+    "open_data",
+    "read_label_index",
+    "split_source",
+]
 
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
 
 from workshop_lib.config import Config
 from workshop_lib.data.catalog import DatasetInfo, datasets
@@ -12,16 +29,32 @@ from workshop_lib.data.dataset import RGB, Dataset
 from workshop_lib.data.download import resolve
 from workshop_lib.data.mini_eo import CLASSES, DEFAULT_BANDS, DEFAULT_SEED, mini_eo
 from workshop_lib.data.read.ben_ge_patches import ben_ge, is_ben_ge
-from workshop_lib.data.read.bigearthnet_patches import S2_BANDS
+from workshop_lib.data.read.bigearthnet_patches import (
+    CLASSES_19,
+    S2_BANDS,
+    multi_hot,
+    read_labels,
+)
 from workshop_lib.data.read.geotiff import geotiffs, is_multiband
 from workshop_lib.data.read.images import PictureReader, read_images
 from workshop_lib.data.read.index import ImageIndex, index_images
+from workshop_lib.data.read.landcover import TEST_TILES, TRAIN_TILES
 from workshop_lib.data.split import Split
+from workshop_lib.data.split_rules import (
+    TEST,
+    TRAIN,
+    VAL,
+    Candidates,
+    SplitSpec,
+    choose_parts,
+)
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.settings import DataConfig
 
 MINI_EO_COUNT = 4000  # images of the embedded data set
 _FEW = 2  # images of each class that `describe` reads
+_VAL_TILES = 4  # of Vaihingen's 16 areas for training
+_SUBSETS = {"train": TRAIN, "val": VAL, "test": TEST}
 
 
 def load_dataset(
@@ -70,31 +103,18 @@ def make_split(dataset: Dataset, data: DataConfig) -> Split:
         WorkshopError: a class has too few images; no coordinates, or no such regions;
             no predefined split of this data set.
     """
+    wish: dict[str, Any] = {"labels_per_class": data.labels_per_class}
+    wish["seed"] = data.split_seed
     match str(data.split):  # in Python nothing checks it before
         case "random":
-            return Split.random(
-                dataset, labels_per_class=data.labels_per_class, seed=data.split_seed
-            )
+            return Split.random(dataset, **wish)
         case "block":
-            return Split.by_block(
-                dataset,
-                data.block_km,
-                data.buffer_km,
-                labels_per_class=data.labels_per_class,
-                seed=data.split_seed,
-            )
+            return Split.by_block(dataset, data.block_km, data.buffer_km, **wish)
         case "region":
-            return Split.by_region(
-                dataset,
-                test=data.test_regions,
-                labels_per_class=data.labels_per_class,
-                seed=data.split_seed,
-            )
+            return Split.by_region(dataset, data.test_regions, **wish)
         case "predefined":
             name = Path(data.name).name.partition(":")[0]
-            return Split.predefined(
-                dataset, name, data.labels_per_class, data.split_seed
-            )
+            return Split.predefined(dataset, name, **wish)
         case other:
             kinds = ("random", "block", "region", "predefined")
             raise unknown_name("kind of split", other, kinds)
@@ -127,6 +147,79 @@ def describe(data: DataConfig) -> tuple[Dataset, int]:
         labels=[index.labels[i] for i in rows],
     )
     return _read_index(few, data.name, data.size, bands, cache=False), len(index.labels)
+
+
+def split_source(
+    info: DatasetInfo,
+    root: Path | str | None = None,
+    labels_per_class: int = 4,
+    seed: int = 0,
+) -> tuple[Split, Dataset]:
+    """Split a data set that `get` has brought by its labels alone: no pixel is read.
+
+    Where its makers have published which images are for training, validation and test,
+    that stands: BigEarthNet's parts are apart on the map. The seed then chooses the
+    labelled ones among the training images (and Vaihingen's validation).
+
+    Args:
+        root: folder of the data set; by default where `get` puts it.
+        labels_per_class: labelled images of each class (of several labels the rarest
+            counts), 0 for all; of Vaihingen, whose images hold every class, labelled
+            images in all.
+        seed: another seed draws another split.
+
+    Returns:
+        The split, and the scenes without pixels that `Split.save` needs.
+
+    Raises:
+        WorkshopError: the data set is not there, or a class has too few images.
+    """
+    scenes, published = read_label_index(info, root)
+    if not published:
+        return Split.random(scenes, labels_per_class, seed=seed), scenes
+    images = Candidates.of(scenes, seed)
+    subset = np.array([_SUBSETS[part] for part in published])
+    if VAL not in subset:
+        training = images.order[subset[images.order] == TRAIN]
+        subset[training[:_VAL_TILES]] = VAL
+    there = [set(images.strata[subset == one].tolist()) for one in _SUBSETS.values()]
+    everywhere = sorted(set.intersection(*there) - {-1})
+    spec = SplitSpec(labels_per_class, seed=seed)
+    return Split(**choose_parts(images, subset, spec, everywhere), seed=seed), scenes
+
+
+def read_label_index(
+    info: DatasetInfo, root: Path | str | None = None
+) -> tuple[Dataset, list[str]]:
+    """List the names and labels of a data set that `get` has brought.
+
+    Returns:
+        A dataset without pixels, and of each image "train", "val" or "test": none if no
+        parts are published.
+
+    Raises:
+        WorkshopError: it is not there, or its lists cannot be read.
+    """
+    images = resolve(info.name, root)
+    if info.layout == "classes":
+        index = index_images(images)
+        names = [entry.name for entry in index.entries]
+        labels = torch.tensor(index.labels)
+        return Dataset.without_pixels(names, labels, index.class_names), []
+    if info.layout == "scene":
+        raise WorkshopError(
+            f"{info.title} is a single image: cut it into patches by block"
+            " (`data.tiles.cut_scenes`), as benchmarks/landsat.py does."
+        )
+    if info.layout == "tiles":
+        parts = {area: "train" for area in TRAIN_TILES}
+        parts |= {area: "test" for area in TEST_TILES}
+        names = [f"top_mosaic_09cm_area{area}.tif" for area in parts]
+        labels = torch.zeros(len(names), dtype=torch.int64)
+        return Dataset.without_pixels(names, labels, ("tile",)), list(parts.values())
+    patches, published = read_labels(images)
+    labels = multi_hot(list(patches.values()))
+    return Dataset.without_pixels(list(patches), labels, CLASSES_19), published
 
 
 def _load(

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from workshop_lib.data.audit import Audit, audit_parts
 from workshop_lib.data.dataset import Dataset
+from workshop_lib.data.metadata import block_numbers, coordinates
 from workshop_lib.data.split_files import (
     PARTS,
     digest_of,
@@ -25,15 +26,12 @@ from workshop_lib.data.split_rules import (
     VAL,
     Candidates,
     SplitSpec,
-    choose_parts,
-    stratified,
-)
-from workshop_lib.data.split_spatial import (
-    block_numbers,
+    Whole,
     by_group,
     by_region,
-    coordinates,
+    choose_parts,
     spatial_buffer,
+    stratified,
 )
 from workshop_lib.errors import WorkshopError, unknown_name
 
@@ -270,12 +268,14 @@ class Split:
         cls,
         scenes: Dataset,
         images: Candidates,
-        subset: Sequence[int],
+        subset: Whole,
         spec: SplitSpec,
     ) -> "Split":
         classes = range(scenes.num_classes)
         # With several labels an image, a common class may always come with a rarer one.
-        needed = set(images.strata) - {-1} if scenes.multi_label else set(classes)
+        needed = (
+            set(images.strata.tolist()) - {-1} if scenes.multi_label else set(classes)
+        )
         parts = choose_parts(images, subset, spec, sorted(needed))
         return cls(**parts, seed=spec.seed)
 

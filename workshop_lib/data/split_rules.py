@@ -1,25 +1,45 @@
-"""Stratified drawing of splits from a seed and the names of the images.
+"""Rules by which images are given to training, validation and test.
 
-First every image goes to a subset, training, validation or test: image by image (here)
-or in whole groups (`split_spatial`). Then the labeled images are chosen among those for
-training.
+First every image goes to a subset: class by class (`stratified`), or whole groups,
+blocks of the map or regions together (`by_group`, `by_region`). Neighbours look alike:
+where some of them teach and others test, the score says how well a model knows places
+it has seen, not how it will do elsewhere. Then `choose_parts` chooses the labeled
+images among those for training.
+
+All of it follows from a seed and the names of the images, on every machine alike.
 """
 
-__all__ = ["Candidates", "SplitSpec", "choose_parts", "shuffled", "stratified"]
+__all__ = [
+    "Candidates",
+    "SplitSpec",
+    "by_group",
+    "by_region",
+    "choose_parts",
+    "shuffled",
+    "spatial_buffer",
+    "stratified",
+]
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from workshop_lib.data.dataset import Dataset
-from workshop_lib.errors import WorkshopError
+from workshop_lib.data.metadata import Degrees, nearest_km
+from workshop_lib.errors import WorkshopError, listed, unknown_name
+
+Whole = NDArray[np.int64]
 
 TRAIN, VAL, TEST, EXCLUDED = 0, 1, 2, -1
 _SUBSETS = {TRAIN: "training", VAL: "validation", TEST: "the test"}
+_SCALE = 1 << 20  # costs are whole numbers, equal on every machine
 
 
 @dataclass(frozen=True)
@@ -56,20 +76,20 @@ class SplitSpec:
     def labels(self, room: int) -> int:
         """Return how many of a class's `room` training images are labeled."""
         if self.label_fraction is not None:
-            return at_least_one(self.label_fraction, room)
+            return int(_whole(self.label_fraction, room))
         return self.labels_per_class or room
 
 
-def at_least_one(fraction: float, count: int) -> int:
-    """Round a fraction of a class to whole images, at least one."""
-    return max(1, int(fraction * count + 0.5))
+def _whole(fraction: float, count: int | Whole) -> Whole:
+    """Round a fraction of each count to whole images, at least one."""
+    return np.maximum(1, np.floor(fraction * count + 0.5)).astype(np.int64)
 
 
 class Candidates(NamedTuple):
     """The images of a data set, as a split sees them."""
 
-    order: list[int]  # (N,) positions, shuffled
-    strata: list[int]  # (N,) the class that each image is drawn for; -1: not known
+    order: Whole  # (N,) positions, shuffled
+    strata: Whole  # (N,) the class that each image is drawn for; -1: not known
     class_names: tuple[str, ...]
 
     @classmethod
@@ -85,7 +105,8 @@ class Candidates(NamedTuple):
             count = labels.sum(dim=0)  # (K,)
             cost = torch.where(labels > 0, count, count.max() + 1)  # (N, K)
             labels = torch.where((labels > 0).any(dim=1), cost.argmin(dim=1), -1)
-        return cls(shuffled(scenes.names, seed), labels.tolist(), scenes.class_names)
+        order = np.array(shuffled(scenes.names, seed), dtype=np.int64)
+        return cls(order, labels.numpy(), scenes.class_names)
 
 
 def shuffled(names: Sequence[str], seed: int) -> list[int]:
@@ -94,7 +115,7 @@ def shuffled(names: Sequence[str], seed: int) -> list[int]:
     return sorted(range(len(names)), key=lambda i: rank[i])
 
 
-def stratified(images: Candidates, fractions: Mapping[int, float]) -> list[int]:
+def stratified(images: Candidates, fractions: Mapping[int, float]) -> Whole:
     """Draw each class by itself: its first images to one subset, the next to another.
 
     Args:
@@ -105,24 +126,138 @@ def stratified(images: Candidates, fractions: Mapping[int, float]) -> list[int]:
     Returns:
         (N,) the subset of each image.
     """
-    classes: dict[int, list[int]] = {}
-    for i in images.order:
-        classes.setdefault(images.strata[i], []).append(i)
-    subset = [EXCLUDED] * len(images.strata)
-    for stratum, members in classes.items():
+    subset = np.full(len(images.strata), EXCLUDED)
+    subset[images.order] = TRAIN
+    for k in range(len(images.class_names)):
+        members = images.order[images.strata[images.order] == k]
         first = 0
-        for name, fraction in fractions.items() if stratum >= 0 else ():
-            last = first + at_least_one(fraction, len(members))
-            for i in members[first:last]:
-                subset[i] = name
+        for name, fraction in fractions.items() if len(members) else ():
+            last = first + int(_whole(fraction, len(members)))
+            subset[members[first:last]] = name
             first = last
-        for i in members[first:]:
-            subset[i] = TRAIN
     return subset
 
 
+def by_group(
+    images: Candidates, groups: Sequence[int] | Tensor, spec: SplitSpec
+) -> Whole:
+    """Give each group a subset, such that every class comes near its fractions.
+
+    Large groups first, equally large ones (within a factor of two) in shuffled order.
+    Each goes where it helps most: the subset whose fractions it brings nearest to what
+    was asked. Where a class has just enough groups left for the subsets that miss it,
+    they get it first. The rule of scikit-learn's StratifiedGroupKFold, for unequal
+    fractions.
+
+    Args:
+        images: in shuffled order.
+        groups: (N,) numbers of the groups; which number it is does not matter.
+
+    Returns:
+        (N,) the subset of each image.
+
+    Raises:
+        WorkshopError: not one number per image.
+    """
+    if len(groups) != len(images.strata):
+        raise WorkshopError(
+            f"{len(groups)} group numbers for {len(images.strata)} images: give one per"
+            " image."
+        )
+    group = np.array(groups.tolist() if isinstance(groups, Tensor) else groups)
+    row = np.empty(len(group), dtype=np.int64)  # of each image's group, as shuffled
+    row[images.order], _ = pd.factorize(group[images.order])
+    count = np.zeros((row.max() + 1, len(images.class_names)), dtype=np.int64)  # (G, K)
+    known = images.strata >= 0
+    np.add.at(count, (row[known], images.strata[known]), 1)
+    by_size = sorted(range(len(count)), key=lambda g: -int(count[g].sum()).bit_length())
+    subset = np.empty(len(count), dtype=np.int64)
+    subset[by_size] = _assign(count[by_size], spec)
+    return subset[row]
+
+
+def _assign(count: Whole, spec: SplitSpec) -> Whole:
+    """Choose a subset for each row of `count`, one after the other: (G, K) -> (G,)."""
+    total = count.sum(axis=0)
+    val, test = _whole(spec.val, total), _whole(spec.test, total)
+    want = np.stack([np.maximum(1, total - val - test), val, test])  # (3, K)
+    have = np.zeros_like(want)
+    left = (count > 0).sum(axis=0)  # (K,) groups to come that hold the class
+    chosen = np.empty(len(count), dtype=np.int64)
+    for g, c in enumerate(count):
+        missing = have == 0  # (3, K)
+        urgent = (c > 0) & (left <= missing.sum(axis=0))
+        # Change of ((have - want) / want) ** 2, summed over the classes
+        cost = ((2 * (have - want) * c + c * c) * _SCALE // want**2).sum(axis=1)  # (3,)
+        helps = (missing & urgent).sum(axis=1)
+        chosen[g] = np.lexsort((cost, -helps))[0]  # of a tie, training first
+        have[chosen[g]] += c
+        left -= c > 0
+    return chosen
+
+
+def by_region(
+    images: Candidates,
+    metadata: Mapping[str, Tensor],
+    key: str,
+    test: Sequence[int],
+    val: Sequence[int] | float,
+) -> Whole:
+    """Give whole regions to the test, and others (or a fraction) to validation.
+
+    Returns:
+        (N,) the subset of each image.
+
+    Raises:
+        WorkshopError: no such metadata or region, or a region in two subsets.
+    """
+    if key not in metadata:
+        raise unknown_name("metadata", key, metadata)
+    region = metadata[key].flatten().cpu().numpy()
+    chosen = () if isinstance(val, (int, float)) else val
+    unknown = {*test, *chosen} - set(region.tolist())
+    if unknown or set(test) & set(chosen) or not len(test):
+        known = listed([f"{r:g}" for r in np.unique(region)])
+        raise WorkshopError(
+            f"test regions {list(test)} and validation regions {list(chosen)} of"
+            f" {key!r}: give different ones of {known}, at least one for the test."
+        )
+    held_out = np.isin(region, test)
+    if isinstance(val, (int, float)):
+        rest = images.order[~held_out[images.order]]
+        subset = stratified(images._replace(order=rest), {VAL: val})
+    else:
+        subset = np.where(np.isin(region, val), VAL, TRAIN)
+    return np.where(held_out, TEST, subset)
+
+
+def spatial_buffer(subset: Whole, places: Degrees, buffer_km: float) -> Whole:
+    """Exclude images near a subset that they must not know.
+
+    Training images nearer than the buffer to validation or test, and validation images
+    nearer than it to the test.
+
+    Args:
+        places: (N, 2) degrees.
+
+    Raises:
+        WorkshopError: a buffer below 0.
+    """
+    if not 0 <= buffer_km < np.inf:
+        raise WorkshopError(
+            f"buffer_km={buffer_km}: give the least distance in kilometres, or 0 for"
+            " none."
+        )
+    kept = subset.copy()
+    for one, unknown in ((VAL, (TEST,)), (TRAIN, (VAL, TEST))) if buffer_km else ():
+        index = np.flatnonzero(kept == one)
+        near = nearest_km(places[index], places[np.isin(kept, unknown)]) < buffer_km
+        kept[index[near]] = EXCLUDED
+    return kept
+
+
 def choose_parts(
-    images: Candidates, subset: Sequence[int], spec: SplitSpec, needed: Sequence[int]
+    images: Candidates, subset: Whole, spec: SplitSpec, needed: Sequence[int]
 ) -> dict[str, Tensor]:
     """Choose the labeled images; return each part as (n,) int64 positions.
 
@@ -135,43 +270,31 @@ def choose_parts(
     Raises:
         WorkshopError: a class has too few images in some subset.
     """
-    members: list[list[int]] = [[] for _ in images.class_names]  # of training, by class
-    parts: dict[str, list[int]] = {"unlabeled": [], "val": [], "test": []}
-    part_of = {TRAIN: "unlabeled", VAL: "val", TEST: "test"}
-    for i in images.order:
-        # An image of no known class can teach, but not measure.
-        known = images.strata[i] >= 0
-        if subset[i] == TRAIN or (subset[i] != EXCLUDED and known):
-            parts[part_of[subset[i]]].append(i)
-        if subset[i] == TRAIN and known:
-            members[images.strata[i]].append(i)
-    _check_subsets(images, subset, needed)
-    _check_room({images.class_names[k]: len(members[k]) for k in needed}, spec)
-    chosen = {i for k in needed for i in members[k][: spec.labels(len(members[k]))]}
-    parts["labeled"] = [i for i in parts["unlabeled"] if i in chosen]
-    return {k: torch.tensor(v, dtype=torch.int64) for k, v in parts.items()}
-
-
-def _check_subsets(
-    images: Candidates, subset: Sequence[int], needed: Sequence[int]
-) -> None:
-    present = set(zip(images.strata, subset, strict=True))
+    order, strata = images.order, images.strata
     for k in needed:
-        missing = [text for one, text in _SUBSETS.items() if (k, one) not in present]
+        there = set(subset[strata == k].tolist())
+        missing = [text for one, text in _SUBSETS.items() if one not in there]
         if missing:
             raise WorkshopError(
                 f"class {images.class_names[k]!r} has too few images to be split"
-                f" ({images.strata.count(k)}, none for {' or '.join(missing)}): give"
-                " each class at least one for training, one for validation and one for"
-                " the test, in different places if whole places are kept together."
+                f" ({(strata == k).sum()}, none for {' or '.join(missing)}): give each"
+                " class some for every part, in different places if these stay whole."
             )
-
-
-def _check_room(room: Mapping[str, int], spec: SplitSpec) -> None:
-    need = spec.labels_per_class if spec.label_fraction is None else 1
-    name, n = min(room.items(), key=lambda item: item[1])
-    if n < need:
+    training = order[subset[order] == TRAIN]
+    members = {k: training[strata[training] == k] for k in needed}
+    least = min(needed, key=lambda k: len(members[k]))
+    name, n = images.class_names[least], len(members[least])
+    if spec.label_fraction is None and spec.labels_per_class > n:
         raise WorkshopError(
-            f"labels_per_class={need} but class {name!r} has only {n} training images:"
-            f" use at most {n}."
+            f"labels_per_class={spec.labels_per_class} but class {name!r} has only {n}"
+            f" training images: use at most {n}."
         )
+    chosen = [some[: spec.labels(len(some))] for some in members.values()]
+    known = order[strata[order] >= 0]  # the others can teach, but not measure
+    parts = {
+        "labeled": training[np.isin(training, np.concatenate(chosen))],
+        "unlabeled": training,
+        "val": known[subset[known] == VAL],
+        "test": known[subset[known] == TEST],
+    }
+    return {name: torch.from_numpy(index) for name, index in parts.items()}

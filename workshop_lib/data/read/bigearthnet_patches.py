@@ -29,15 +29,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 import torch
 import yaml
 from torch import Tensor
+from tqdm import tqdm
 
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.read.geotiff import center_of, open_raster, read_bands
 from workshop_lib.data.read.images import Decoded, OnError, read_images
 from workshop_lib.data.read.index import UNKNOWN, ImageEntry, ImageIndex, file_state
 from workshop_lib.errors import WorkshopError, listed, unknown_name
+from workshop_lib.files import read_json
 
 S2_BANDS = (
     "B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12",
@@ -133,6 +136,49 @@ def multi_hot(
     for i, some in enumerate(given):
         labels[i, [k for label in some if (k := number[label]) is not None]] = 1
     return labels
+
+
+def read_labels(folder: Path) -> tuple[dict[str, list[str]], list[str]]:
+    """Read the labels of all patches, and to which part each belongs; no pixels.
+
+    Version 2 has both in one table. Version 1 has labels in each patch's folder, and a
+    list of (Sentinel-2 patch, Sentinel-1 patch) for each part.
+
+    Returns:
+        Patch -> names of its classes; and for each patch "train", "val" or "test": none
+        if no parts are published.
+
+    Raises:
+        WorkshopError: a table that cannot be read, or a listed patch that is missing.
+    """
+    path = folder / "metadata.parquet"
+    if path.exists():
+        try:
+            table = pd.read_parquet(path, columns=["patch_id", "labels", "split"])
+        except (ImportError, OSError, ValueError, KeyError) as error:
+            raise WorkshopError(
+                f"cannot read {path}: {error}. It needs pip install"
+                " 'workshop_lib[geo]'; if the file is damaged, remove it, and get it"
+                " again."
+            ) from error
+        labels = dict(zip(table["patch_id"], map(list, table["labels"]), strict=True))
+        return labels, table["split"].replace({"validation": "val"}).tolist()
+    end, s2 = "_labels_metadata.json", folder / "sentinel-2"
+    paths = sorted(tqdm(s2.rglob(f"*{end}"), desc="labels", disable=None))
+    labels = {path.name.removesuffix(end): read_json(path)["labels"] for path in paths}
+    parts: dict[str, str] = {}
+    for part in ("train", "val", "test"):
+        path = folder / f"bigearthnet-{part}.csv"
+        if path.exists():
+            table = pd.read_csv(path, header=None, dtype=str)
+            parts |= dict.fromkeys(table[0], part)
+    missing = [name for name in parts if name not in labels]
+    if missing:
+        raise WorkshopError(
+            f"{len(missing)} of the {len(parts)} patches of the published lists are not"
+            f" in {s2} (the first is {missing[0]}): run `check`."
+        )
+    return {name: labels[name] for name in parts or labels}, list(parts.values())
 
 
 class PatchReader:

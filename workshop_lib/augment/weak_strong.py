@@ -1,17 +1,153 @@
-"""The strong and the contrastive view for RGB: RandAugment, and SimCLR's jitter."""
+"""The weak, strong and contrastive views: geometry of all sensors, colors of RGB.
 
-__all__ = ["OPERATIONS", "Contrastive", "RandAugment"]
+`Weak`, `StrongView` and `ContrastiveView` move pixels of any bands; `RandAugment` and
+`Contrastive` change the colors of photographs, too (`spectral`: all other sensors).
+"""
+
+__all__ = [
+    "OPERATIONS",
+    "Contrastive",
+    "ContrastiveView",
+    "RandAugment",
+    "StrongView",
+    "Weak",
+]
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from workshop_lib.augment import photometric
-from workshop_lib.augment.base import Params, Shape, bernoulli, uniform
-from workshop_lib.augment.geometry import affine
-from workshop_lib.augment.view_geometry import ContrastiveView, StrongView
+from workshop_lib.augment.base import (
+    Augmentation,
+    Params,
+    Shape,
+    bernoulli,
+    integers,
+    uniform,
+)
+from workshop_lib.augment.geometry import affine, move, resized_crop
+from workshop_lib.augment.occlusion import cutout
+from workshop_lib.errors import WorkshopError
+
+_LOG_RATIO = 0.2877  # of a crop's sides: 3:4 to 4:3
+
+
+@dataclass(frozen=True)
+class Weak(Augmentation):
+    """Turn or mirror each image and shift it a little, with any number of bands.
+
+    FixMatch takes pseudo-labels from this view, so it must not make recognition harder.
+    The paper mirrors left and right only; for images from above all eight symmetries
+    keep the label (`symmetries="eight"`).
+
+    Raises:
+        WorkshopError: a shift below 0 or from 1 up, or an unknown kind of symmetries.
+
+    >>> images = torch.rand(2, 4, 32, 32)
+    >>> Weak()(images, torch.Generator().manual_seed(0)).shape
+    torch.Size([2, 4, 32, 32])
+    """
+
+    shift: float = 0.125  # largest shift as a fraction of the side (4 pixels of 32)
+    symmetries: Literal["eight", "mirror", "none"] = "eight"  # mirror: left and right
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.shift < 1:
+            raise WorkshopError(
+                f"shift={self.shift}: it is a fraction of the side, 0 to below 1; usual"
+                " is 0.125."
+            )
+        if self.symmetries not in ("eight", "mirror", "none"):
+            raise WorkshopError(
+                f"symmetries={self.symmetries!r}: known are 'eight', 'mirror', 'none'."
+            )
+
+    def sample_params(self, shape: Shape, generator: torch.Generator) -> Params:
+        """Draw a symmetry (B,) and a shift (B, 2) in pixels; see `move`."""
+        B, _, *sides = shape
+        which = _sample_dihedral(shape, self.symmetries, generator)
+        reach = [int(side * self.shift) for side in sides]  # pixels, down and right
+        shift = [integers(-r, r + 1, B, generator) for r in reach]
+        return which, torch.stack(shift, dim=1)
+
+    def geometry(self, images: Tensor, *params: Tensor) -> Tensor:
+        """Move the pixels. Shape: (B, C, H, W) -> the same."""
+        which, shift = params
+        return move(images, which, shift)
+
+
+@dataclass(frozen=True)
+class StrongView(Augmentation):
+    """A weak view that is changed further, and in which cutout hides a square.
+
+    Subclasses say what the changes are. Their first parameters are those of `weak`,
+    their last two the square's center (B, 2) and side (B,).
+    """
+
+    magnitude: float = 1.0  # multiplies the ranges of the changes
+    cutout: float = 0.5  # largest side of the hidden square, as a fraction of the image
+    weak: Weak = field(default_factory=Weak)
+
+    def occlude(self, images: Tensor, *params: Tensor) -> Tensor:
+        """Hide a square. Shape: (B, C, H, W) -> the same."""
+        return cutout(images, *self.box(*params))
+
+    def box(self, *params: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the square's center (B, 2) and side (B,); see `cutout`."""
+        return params[-2], params[-1]
+
+
+@dataclass(frozen=True)
+class ContrastiveView(Augmentation):
+    """A random crop, enlarged and turned; subclasses jitter its values (`jitter`).
+
+    A network learns to embed two such views of one image alike, so it cannot rely on
+    what differs between them: place, scale and color statistics.
+
+    Source: SimCLR (Chen et al. 2020, appendix A). Ours differs: the jitter has a fixed
+    order, and images from above take all eight symmetries.
+    """
+
+    magnitude: float = 1.0  # multiplies the ranges of the jitter
+    area: tuple[float, float] = (0.2, 1.0)  # range of the crop's fraction of the image
+    jitter_probability: float = 0.8
+    gray_probability: float = 0.2
+
+    def sample_params(self, shape: Shape, generator: torch.Generator) -> Params:
+        """Draw the crop's corner and size (B, 2), a symmetry (B,), then the jitter."""
+        B = shape[0]
+        fraction = uniform((B,), *self.area, generator)
+        ratio = torch.exp(uniform((B,), -_LOG_RATIO, _LOG_RATIO, generator))
+        size = torch.stack([fraction / ratio, fraction * ratio], 1)  # (B, 2)
+        size = size.sqrt().clamp(max=1)
+        corner = uniform((B, 2), 0, 1, generator) * (1 - size)
+        which = _sample_dihedral(shape, "eight", generator)
+        return corner, size, which, *self.sample_jitter(shape, generator)
+
+    def sample_jitter(self, shape: Shape, generator: torch.Generator) -> Params:
+        """Draw the strengths of the changes of values, a row per image."""
+        raise NotImplementedError
+
+    def geometry(self, images: Tensor, *params: Tensor) -> Tensor:
+        """Crop and turn. Shape: (B, C, H, W) -> the same."""
+        return resized_crop(images, *params[:3])
+
+
+def _sample_dihedral(
+    shape: Shape, symmetries: str, generator: torch.Generator
+) -> Tensor:
+    """Draw for each image one of the symmetries that keep its shape: (B,), 0 to 7."""
+    B, _, H, W = shape
+    if symmetries == "none":
+        return torch.zeros(B, dtype=torch.long, device=generator.device)
+    if symmetries == "mirror":
+        return 2 * integers(0, 2, B, generator)  # bit 2: left and right
+    return integers(0, 8 if H == W else 4, B, generator)  # four of a rectangle
+
 
 _Operation = Callable[[Tensor, Tensor], Tensor]
 
@@ -51,11 +187,10 @@ _TONE: dict[str, _Operation] = {  # the others, in the order of their columns
 class RandAugment(StrongView):
     """The strong view of FixMatch for RGB: weak view, `n` random operations, cutout.
 
-    Every image draws `n` different operations and a strength for each, uniformly. On a
-    GPU the operations run on the whole batch with strength 0 where they were not drawn:
-    a dozen large steps instead of a loop over images, and no waiting for the GPU to
-    report which image drew what. On a CPU only the images that drew one go through it;
-    the result is the same.
+    Every image draws `n` different operations and a strength for each, uniformly. A GPU
+    does all operations to the whole batch, at strength 0 where they were not drawn: it
+    need not be waited for to report which image drew what. On a CPU only the images
+    that drew one go through it; the result is the same.
 
     Source: Cubuk et al. 2020, with the pool of FixMatch (Sohn et al. 2020, appendix E).
     Ours differs: an image's operations are all different and run in a fixed order
@@ -86,13 +221,13 @@ class RandAugment(StrongView):
 
         Shape: (B, len(OPERATIONS)), columns in the order of `OPERATIONS`.
         """
-        K, device = len(OPERATIONS), generator.device
-        lottery = torch.rand((batch, K), generator=generator, device=device)
+        K = len(OPERATIONS)
+        lottery = uniform((batch, K), 0, 1, generator)
         if not self.distort:
             lottery[:, _GEOMETRY] = -1  # never among the winners
         winners = lottery.topk(self.n, dim=1).indices  # (B, n), all different
         drawn = torch.zeros_like(lottery).scatter_(1, winners, 1.0)  # (B, K)
-        position = torch.rand((batch, K), generator=generator, device=device)
+        position = uniform((batch, K), 0, 1, generator)
         columns = []
         for k, (name, (low, high)) in enumerate(OPERATIONS.items()):
             scale = 1.0 if name in _SWITCHES else self.magnitude
@@ -117,7 +252,6 @@ def _apply_steps(images: Tensor, steps: list[tuple[_Operation, Tensor]]) -> Tens
         for operation, strength in steps:
             images = operation(images, strength)
         return images
-    # On a CPU only the images that drew an operation go through it
     result = list(images.unbind(0))  # B of (C, H, W)
     for operation, strength in steps:
         drawn = strength.reshape(len(images), -1).any(1).nonzero().flatten()  # (b,)
