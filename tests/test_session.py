@@ -72,16 +72,11 @@ def test_colab_without_a_gpu_is_told_which_menu(
     assert told == (device == "cpu")
 
 
-def test_memory_is_what_a_container_leaves(monkeypatch: pytest.MonkeyPatch):
-    machine = SimpleNamespace(available=8 * GIB, total=16 * GIB)
+def test_memory_is_that_of_the_machine_or_of_the_gpu(monkeypatch: pytest.MonkeyPatch):
+    machine = SimpleNamespace(total=16 * GIB)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: machine)
-    for limit, free in ((None, 8.0), (3 * GIB / 1e9, 3.0), (99 * GIB / 1e9, 8.0)):
-        monkeypatch.setattr(session, "container_limit_gb", lambda limit=limit: limit)
-        found = session.memory(torch.device("cpu"))
-        assert found == (pytest.approx(free), 16.0)
-
-
-def test_memory_of_a_gpu_is_its_own(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(session, "available_memory", lambda: 3 * GIB)
+    assert session.memory(torch.device("cpu")) == (3.0, 16.0)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda d: (10 * GIB, 15 * GIB))
     assert session.memory(torch.device("cuda")) == (10.0, 15.0)
 

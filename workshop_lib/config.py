@@ -156,15 +156,11 @@ class Config:
 
         A method's hyperparameters are compared with the defaults of its class.
         """
-        base = Config()
-        found: dict[str, dict[str, Any]] = {}
-        for section in SECTIONS:
-            mine, usual = asdict(getattr(self, section)), asdict(getattr(base, section))
-            found[section] = {k: v for k, v in mine.items() if v != usual[k]}
-        usual = type(self.method)().hyperparameters()
-        mine = self.method.hyperparameters()
-        found["method"] = {k: v for k, v in mine.items() if v != usual[k]}
-        return found
+        usual = Config().replace(method=type(self.method)()).to_dict()
+        return {
+            section: {k: v for k, v in values.items() if v != usual[section][k]}
+            for section, values in self.to_dict().items()
+        }
 
     def digest(self) -> str:
         """Hash whatever differs from the defaults: 10 characters for a run's name.

@@ -4,7 +4,7 @@
 a missing or broken torch is the most frequent illness, and the doctor must survive it.
 """
 
-__all__ = ["Check", "container_limit_gb", "diagnose", "exit_code", "table"]
+__all__ = ["COLAB_HINT", "Check", "available_memory", "diagnose", "exit_code", "table"]
 
 import importlib
 import os
@@ -14,6 +14,7 @@ import shutil
 import sys
 import tempfile
 import textwrap
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,10 @@ PYTHON = (3, 10)  # as in pyproject.toml; a test keeps the two in step
 TORCH = (2, 4)
 DISK_GB = 2.0  # generated data, runs and reports of the whole workshop
 MEMORY_GB = 2.0  # the quickstart's peak, with room for a notebook beside it
+COLAB_HINT = (
+    "In Colab: Runtime > Change runtime type > T4 GPU > Save, then run the cells again."
+    " Everything also works without."
+)
 
 
 @dataclass(frozen=True)
@@ -36,10 +41,14 @@ class Check:
     """
 
     name: str
-    ok: bool
     found: str
     advice: str = ""
     essential: bool = True
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is to be done."""
+        return not self.advice
 
 
 def diagnose(folder: Path | str = "runs") -> list[Check]:
@@ -52,10 +61,7 @@ def diagnose(folder: Path | str = "runs") -> list[Check]:
     return [
         _check_python(),
         _check_package("torch", TORCH),
-        # Its operators fail to register beside another torch
-        _check_package(
-            "torchvision", advice="torch and torchvision must be of one release: "
-        ),
+        _check_package("torchvision"),  # whose release must be that of torch
         _check_disk(folder),
         _check_writing(folder),
         _check_memory(),
@@ -74,13 +80,17 @@ def table(checks: list[Check], width: int = 88) -> str:
     The marks are words, not colours, so that they survive a pipe and a screen reader.
     """
     margin = max(len(check.name) for check in checks) + 8
-    indent = " " * margin
     lines = []
     for check in checks:
         mark = "ok" if check.ok else ("FAIL" if check.essential else "note")
         lines.append(f"{mark:<6}{check.name:<{margin - 6}}{check.found}")
-        advice = textwrap.wrap(check.advice, width - margin - 3, break_on_hyphens=False)
-        lines += [f"{indent}{'   ' if k else '-> '}{x}" for k, x in enumerate(advice)]
+        lines += textwrap.wrap(
+            check.advice,
+            width,
+            initial_indent=" " * margin + "-> ",
+            subsequent_indent=" " * (margin + 3),
+            break_on_hyphens=False,
+        )
     if exit_code(checks):
         lines.append("Something essential is missing: follow the arrows (->) above.")
     else:
@@ -88,36 +98,45 @@ def table(checks: list[Check], width: int = 88) -> str:
     return "\n".join(lines)
 
 
+def available_memory() -> float:
+    """Return the bytes of memory that this process may still take.
+
+    In a container (Linux, control groups version 2) that is what its limit leaves: the
+    machine around it may have much more.
+    """
+    free = psutil.virtual_memory().available
+    with suppress(OSError, ValueError):  # no such file, or "max" for no limit
+        group = Path("/sys/fs/cgroup")
+        limit, used = (
+            int((group / f"memory.{name}").read_text()) for name in ("max", "current")
+        )
+        return max(0, min(free, limit - used))
+    return free
+
+
 def _check_python() -> Check:
-    ok = sys.version_info >= PYTHON
-    advice = f"install Python {_dotted(PYTHON)} or newer, then make .venv anew"
     found = f"{platform.python_version()} at {sys.executable}"
-    return Check("Python", ok, found, "" if ok else advice)
+    advice = f"install Python {_dotted(PYTHON)} or newer, then make .venv anew"
+    return Check("Python", found, "" if sys.version_info >= PYTHON else advice)
 
 
-def _check_package(name: str, least: tuple[int, ...] = (), advice: str = "") -> Check:
+def _check_package(name: str, least: tuple[int, ...] = ()) -> Check:
     try:
         version: str = importlib.import_module(name).__version__
     except Exception as error:  # a broken build raises whatever it likes
-        return Check(name, False, _oneline(error), advice + _reinstall())
+        return Check(name, _oneline(error), _reinstall())
     numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
-    ok = numbers >= least
-    return Check(name, ok, version, "" if ok else advice + _reinstall())
+    return Check(name, version, "" if numbers >= least else _reinstall())
 
 
 def _check_disk(folder: Path) -> Check:
     free = free_space(folder) / 1e9
-    ok = free >= DISK_GB
     advice = f"free some space: {DISK_GB:.0f} GB are needed for data and runs"
-    return Check("disk", ok, f"{free:.1f} GB free", "" if ok else advice)
+    return Check("disk", f"{free:.1f} GB free", "" if free >= DISK_GB else advice)
 
 
 def _check_writing(folder: Path) -> Check:
-    place = folder.absolute()
-    name = f"writing {folder.name}/"
-    if os.path.isfile(folder):
-        advice = f"move {folder} away: a folder of this name is needed"
-        return Check(name, False, "there is a file of this name", advice)
+    name, place = f"writing {folder.name}/", folder.absolute()
     while not place.is_dir():  # the closest folder that exists
         place = place.parent
     try:
@@ -126,38 +145,18 @@ def _check_writing(folder: Path) -> Check:
             file.write(b"workshop")
     except OSError as error:
         advice = f"change the rights of {place}, or work in a folder of your own"
-        return Check(name, False, _oneline(error), advice)
-    return Check(name, True, f"can write in {place}")
+        return Check(name, _oneline(error), advice)
+    return Check(name, f"can write in {place}")
 
 
 def _check_memory() -> Check:
-    available = psutil.virtual_memory().available / 1e9
-    limit = container_limit_gb()
-    found = f"{available:.1f} GB available"
-    if limit is not None and limit < available:
-        available = limit
-        found = f"{limit:.1f} GB left within this container's limit"
-    ok = available >= MEMORY_GB
+    free = available_memory() / 1e9
     advice = (
         f"{MEMORY_GB:.0f} GB are needed: close other programs and notebooks"
         " (Jupyter: Kernel > Shut Down All Kernels)"
     )
-    return Check("memory", ok, found, "" if ok else advice)
-
-
-def container_limit_gb() -> float | None:
-    """Read what a container may still use: the machine's free memory says too much.
-
-    Linux, control groups version 2; None where there is no limit or no such file.
-    """
-    try:
-        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
-        used = Path("/sys/fs/cgroup/memory.current").read_text().strip()
-    except OSError:
-        return None
-    if not (limit.isdigit() and used.isdigit()):  # "max" means no limit
-        return None
-    return max(0, int(limit) - int(used)) / 1e9
+    found = f"{free:.1f} GB available"
+    return Check("memory", found, "" if free >= MEMORY_GB else advice)
 
 
 def _check_device() -> Check:
@@ -172,32 +171,25 @@ def _check_device() -> Check:
             precision = "bf16" if gpu.major >= 8 else "fp16"
             more = f" (first of {count})" if count > 1 else ""
             found = f"{gpu.name}, {gpu.total_memory / 1e9:.1f} GB, {precision}{more}"
-            return Check("device", True, found, essential=False)
-        built_with_cuda = torch.version.cuda is not None
+            return Check("device", found, essential=False)
+        advice = _gpu_advice(built_with_cuda=torch.version.cuda is not None)
     except Exception as error:  # a driver that is half installed raises here
         found = f"{on_cpu}; GPU: {_oneline(error)}"
-        return Check("device", False, found, _reinstall(), essential=False)
-    advice = _gpu_advice(built_with_cuda)
+        return Check("device", found, _reinstall(), essential=False)
     if not advice and cores < 2:
         advice = "with one core the quickstart takes about twice as long"
-    return Check("device", not advice, on_cpu, advice, essential=False)
+    return Check("device", on_cpu, advice, essential=False)
 
 
 def _gpu_advice(built_with_cuda: bool) -> str:
     """Say how to get at a GPU that is there but not seen; nothing where none is."""
     if "COLAB_RELEASE_TAG" in os.environ:
-        return "for a GPU: Runtime > Change runtime type > T4 GPU, then run all again"
+        return COLAB_HINT
     if shutil.which("nvidia-smi") is None:
         return ""
     if built_with_cuda:
-        return (
-            "there is an NVIDIA driver but torch sees no GPU: run nvidia-smi; an old"
-            " driver needs an update, or a torch built for it"
-        )
-    return (
-        "this torch is built for CPUs only, but there is an NVIDIA driver: make clean,"
-        " then make workshop without TORCH=cpu"
-    )
+        return "run nvidia-smi: an old driver needs an update, or a torch built for it"
+    return "this torch is for CPUs only: make clean, then make setup without TORCH=cpu"
 
 
 def _cores() -> int:
@@ -219,4 +211,5 @@ def _oneline(error: Exception) -> str:
 def _reinstall() -> str:
     if "COLAB_RELEASE_TAG" in os.environ:
         return "Runtime > Disconnect and delete runtime gives a fresh Colab machine"
-    return f"make clean, then make setup: torch {_dotted(TORCH)} or newer comes with it"
+    torch = f"torch {_dotted(TORCH)} or newer, and the torchvision of its release"
+    return f"make clean, then make setup: it brings {torch}"

@@ -13,7 +13,6 @@ __all__ = [
     "TIMES",
     "preset",
     "preset_hyperparameters",
-    "preset_method",
     "preset_settings",
     "preset_time",
     "train_flags",
@@ -22,13 +21,10 @@ __all__ = [
 import os
 from collections.abc import Iterable
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from workshop_lib.config import Config, method_class
 from workshop_lib.errors import unknown_name
-
-if TYPE_CHECKING:
-    from workshop_lib.methods import Method
 
 # What each changes; "class" and "scenes" are the config's own defaults.
 TIMES: dict[str, dict[str, Any]] = {
@@ -109,19 +105,10 @@ def preset(
     time = time or preset_time()
     settings = preset_settings(time, task)
     if isinstance(method, str):
-        method = preset_method(method, time, task)
+        cls = method_class(method)
+        known = [f.name for f in fields(cls)]
+        method = cls(**preset_hyperparameters(method, known, time, task))
     return Config().replace(method=method, **settings).replace(**changes)
-
-
-def preset_method(name: str, time: str | None = None, task: str = "scenes") -> "Method":
-    """Return a method with hyperparameters that fit the time and the task.
-
-    Raises:
-        WorkshopError: an unknown name; lists the known ones and the nearest.
-    """
-    cls = method_class(name)
-    known = [f.name for f in fields(cls)]
-    return cls(**preset_hyperparameters(name, known, time or preset_time(), task))
 
 
 def preset_settings(time: str, task: str) -> dict[str, Any]:

@@ -22,13 +22,8 @@ import psutil
 import torch
 
 from workshop_lib import __version__
-from workshop_lib.doctor import container_limit_gb
+from workshop_lib.doctor import COLAB_HINT, available_memory
 from workshop_lib.presets import preset, preset_time
-
-COLAB_HINT = (
-    "No GPU here. In Colab: Runtime > Change runtime type > T4 GPU > Save,\n"
-    "then run the cells again. Everything also works without."
-)
 
 
 def pick_device() -> torch.device:
@@ -88,18 +83,12 @@ def peak_memory(device: torch.device) -> int:
 
 
 def memory(device: torch.device) -> tuple[float, float]:
-    """Return free and total memory in GiB, of the GPU or of the machine.
-
-    In a container with a limit of its own the free part is what the limit leaves: the
-    machine around it may have much more.
-    """
+    """Return free and total memory in GiB, of the GPU or of the machine."""
     if device.type == "cuda":
         free, total = torch.cuda.mem_get_info(device)
-        return free / 2**30, total / 2**30
-    machine = psutil.virtual_memory()
-    limit = container_limit_gb()
-    free = machine.available if limit is None else min(machine.available, limit * 1e9)
-    return free / 2**30, machine.total / 2**30
+    else:
+        free, total = available_memory(), psutil.virtual_memory().total
+    return free / 2**30, total / 2**30
 
 
 def in_notebook() -> bool:
@@ -140,5 +129,5 @@ def setup() -> torch.device:
         known += f", preset {preset_time()}"
     print(known)
     if device.type == "cpu" and "COLAB_RELEASE_TAG" in os.environ:
-        print(COLAB_HINT)
+        print(f"No GPU here. {COLAB_HINT}")
     return device

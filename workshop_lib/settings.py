@@ -4,7 +4,9 @@ __all__ = ["SECTIONS", "DataConfig", "ModelConfig", "OptimConfig", "RunConfig"]
 
 from dataclasses import dataclass
 from math import inf
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+import tyro
 
 from workshop_lib.errors import WorkshopError
 
@@ -15,9 +17,10 @@ _LARGEST_SEED = 2**32 - 1
 class DataConfig:
     """Images, how they are split, and how they are augmented."""
 
-    # "mini_eo" (or "mini_eo:SEED"), "ucm", "eurosat", a folder per class, a .zip of
-    # such a folder, or a .txt with "path label" on each line
-    name: str = "mini_eo"
+    # data set: "mini_eo" (or "mini_eo:SEED"), "ucm", "eurosat", "ben_ge", a folder with
+    # one folder of images per class, a .zip of such a folder, or a .txt with "path
+    # label" on each line
+    name: Annotated[str, tyro.conf.arg(name="data")] = "mini_eo"
     size: int = 32  # side of the images in pixels; others are resized to it
     bands: str = ""  # of multispectral images: "B04,B03,B02"; empty for all
     sensors: tuple[str, ...] = ()  # such as ("s2", "s1", "dem"); empty: the images

@@ -13,7 +13,7 @@ from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.methods import METHODS
-from workshop_lib.presets import preset_method
+from workshop_lib.presets import preset
 from workshop_lib.training import inputs
 from workshop_lib.training.inputs import open_features
 from workshop_lib.training.step import Precision
@@ -144,7 +144,9 @@ def test_a_draw_gives_each_image_one_of_its_own_stored_views(scenes, looks):
 )
 def test_a_head_learns_on_features(scenes, looks, method, encoder, tmp_path):
     split = Split.random(scenes, labels_per_class=2, seed=0)
-    config = CONFIG.replace(method=preset_method(method, "class"), encoder=encoder)
+    config = CONFIG.replace(
+        method=preset("class", method=method).method, encoder=encoder
+    )
     run = quietly(tmp_path, config, scenes, split)
     assert run.facts["sensors"] == {"features": 6}
     assert run.log["loss"].notna().all()

@@ -13,7 +13,7 @@ import ast
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields, make_dataclass
+from dataclasses import fields, make_dataclass
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_type_hints
@@ -29,19 +29,9 @@ from workshop_lib.presets import (
     preset_settings,
     preset_time,
 )
-from workshop_lib.settings import SECTIONS, DataConfig
+from workshop_lib.settings import SECTIONS
 
 
-@dataclass(frozen=True)
-class _NamedData(DataConfig):
-    # data set: "mini_eo" (or "mini_eo:SEED"), "ucm", "eurosat", "ben_ge", a folder with
-    # one folder of images per class, a .zip of such a folder, or a .txt with "path
-    # label" on each line
-    name: Annotated[str, tyro.conf.arg(name="data")] = DataConfig.name
-
-
-_NamedData.__doc__ = DataConfig.__doc__
-_SECTIONS: dict[str, type] = {**SECTIONS, "data": _NamedData}
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 _MADE_HERE = ("config", "hyperparameters", "time")  # parameters without a flag
 _FOLDER = Path(__file__).parents[1] / "methods"
@@ -92,7 +82,7 @@ def with_settings(
     }
     for name, (default, text) in choices.items():
         flags[name] = Annotated[str, tyro.conf.arg(help=text)], default
-    for name, section in _SECTIONS.items():
+    for name, section in SECTIONS.items():
         mine = {f.name: changed[f.name] for f in fields(section) if f.name in changed}
         flags[name] = section, section(**mine)
     group = _group(known)
@@ -100,7 +90,7 @@ def with_settings(
 
     def run(**given: Any) -> Any:
         of_method = vars(given.pop("hyperparameter"))
-        sections = [vars(given.pop(name)) for name in _SECTIONS]
+        sections = [vars(given.pop(name)) for name in SECTIONS]
         settings = {k: v for section in sections for k, v in section.items()}
         given = {k: v for k, v in given.items() if k not in choices}
         if not several:

@@ -26,7 +26,7 @@ from workshop_lib.errors import unknown_name
 from workshop_lib.experiments.sweeps import RunSpec, train_all
 from workshop_lib.files import write_text
 from workshop_lib.methods import METHODS
-from workshop_lib.presets import preset_method
+from workshop_lib.presets import preset
 
 
 class Baseline(NamedTuple):
@@ -96,7 +96,7 @@ def baseline_config(
     one = known[name]
     method = base.method
     if base.method_name != one.method:
-        method = preset_method(one.method, time, _task(base))
+        method = preset(time, _task(base), one.method).method
     own = method.hyperparameters()
     given = {k: v for k, v in (options or {}).items() if k in own}
     changes = {**given, **one.hyperparameters, **one.settings}
