@@ -4,33 +4,22 @@ __all__ = ["COMMANDS", "main"]
 
 import inspect
 import sys
-from collections.abc import Callable
-from importlib import import_module
-from typing import Any
 
 import tyro
 
+from workshop_lib.commands import datasets, experiments, runs, training
+from workshop_lib.commands.options import with_settings
 from workshop_lib.errors import WorkshopError, unknown_name
 
-# Each command, and the module of `workshop_lib.commands` that is imported to run it.
 COMMANDS = {
-    "quickstart": "experiments",
-    "train": "training",
-    "compare": "experiments",
-    "results": "experiments",
-    "evaluate": "runs",
-    "predict": "runs",
-    "map": "runs",
-    "embed": "runs",
-    "report": "experiments",
-    "budget": "training",
-    "slurm": "training",
-    "submit": "experiments",
-    "leaderboard": "experiments",
-    "data": "datasets",
-    "split": "datasets",
-    "notebooks": "datasets",
-    "doctor": "datasets",
+    command.__name__: command
+    for command in (
+        *(experiments.quickstart, training.train, experiments.compare),
+        *(experiments.results, runs.evaluate, runs.predict, runs.map, runs.embed),
+        *(experiments.report, training.budget, training.slurm, experiments.submit),
+        *(experiments.leaderboard, datasets.data, datasets.split, datasets.notebooks),
+        datasets.doctor,
+    )
 }
 _HELP = ("-h", "--help")
 
@@ -51,12 +40,11 @@ def main(args: list[str] | None = None) -> int:
         name, *rest = args
         if name not in COMMANDS:
             raise unknown_name("command", name, COMMANDS)
-        code = tyro.cli(
-            _command(name, rest),
-            prog=f"workshop {name}",
-            args=rest,
-            config=(tyro.conf.OmitArgPrefixes,),
-        )
+        command = COMMANDS[name]
+        if "config" in inspect.signature(command).parameters:
+            command = with_settings(command, rest)
+        flat = (tyro.conf.OmitArgPrefixes,)
+        code = tyro.cli(command, prog=f"workshop {name}", args=rest, config=flat)
     except WorkshopError as error:
         print(f"workshop: {error}", file=sys.stderr)
         return 2
@@ -68,31 +56,17 @@ def main(args: list[str] | None = None) -> int:
     return int(code or 0)
 
 
-def _function(name: str) -> Callable[..., Any]:
-    module = import_module(f"workshop_lib.commands.{COMMANDS[name]}")
-    function: Callable[..., Any] = getattr(module, name)
-    return function
-
-
-def _command(name: str, args: list[str]) -> Callable[..., Any]:
-    """Import a command; one that takes a config gets a flag for each setting."""
-    command = _function(name)
-    if "config" not in inspect.signature(command).parameters:
-        return command
-    from workshop_lib.commands.options import with_settings
-
-    return with_settings(command, args)
-
-
 def _overview() -> str:
     """List the commands, each with the first line of its help."""
-    heads = {name: (_function(name).__doc__ or "").splitlines()[0] for name in COMMANDS}
     lines = [
         "usage: workshop COMMAND [OPTIONS]",
         "",
         "Learning from few labels in remote sensing.",
         "",
-        *(f"  {name:12s}{head}" for name, head in heads.items()),
+        *(
+            f"  {name:12s}{inspect.getdoc(command)}".splitlines()[0]
+            for name, command in COMMANDS.items()
+        ),
         "",
         "`workshop COMMAND --help` explains its options.",
     ]

@@ -98,13 +98,13 @@ def table(checks: list[Check], width: int = 88) -> str:
     return "\n".join(lines)
 
 
-def available_memory() -> float:
+def available_memory() -> int:
     """Return the bytes of memory that this process may still take.
 
     In a container (Linux, control groups version 2) that is what its limit leaves: the
     machine around it may have much more.
     """
-    free = psutil.virtual_memory().available
+    free = int(psutil.virtual_memory().available)
     with suppress(OSError, ValueError):  # no such file, or "max" for no limit
         group = Path("/sys/fs/cgroup")
         limit, used = (

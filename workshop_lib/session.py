@@ -84,11 +84,10 @@ def peak_memory(device: torch.device) -> int:
 
 def memory(device: torch.device) -> tuple[float, float]:
     """Return free and total memory in GiB, of the GPU or of the machine."""
+    found = (available_memory(), psutil.virtual_memory().total)
     if device.type == "cuda":
-        free, total = torch.cuda.mem_get_info(device)
-    else:
-        free, total = available_memory(), psutil.virtual_memory().total
-    return free / 2**30, total / 2**30
+        found = torch.cuda.mem_get_info(device)
+    return found[0] / 2**30, found[1] / 2**30
 
 
 def in_notebook() -> bool:

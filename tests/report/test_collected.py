@@ -16,7 +16,7 @@ from workshop_lib.methods import FixMatch
 from workshop_lib.presets import preset
 from workshop_lib.report.data import collect
 from workshop_lib.report.page import report_runs, train_command
-from workshop_lib.report.tables import changes_table
+from workshop_lib.report.tables import settings_table
 from workshop_lib.training.loop import train
 from workshop_lib.training.run import Run
 
@@ -57,9 +57,9 @@ def test_a_page_holds_what_the_runs_hold(tmp_path: Path) -> None:
     supervised, fixmatch = page.results
     assert supervised.pseudo_labels is None and fixmatch.pseudo_labels is not None
     assert page.audit is not None and page.near_duplicates
-    changed = changes_table(page).set_index("setting")
-    assert changed.loc["threshold"].tolist() == ["–", "0.8"]
-    assert changed.loc["steps"].tolist() == ["6", "6"]
+    changed = settings_table(page).set_index("setting")
+    assert changed.loc["threshold"].tolist() == ["–", "0.8", "0.95"]
+    assert changed.loc["steps"].tolist() == ["6", "6", "1,048,576"]
 
 
 KINDS: dict[str, tuple[tuple[str, ...], str, bool, str, list[str]]] = {

@@ -32,7 +32,7 @@ from workshop_lib.report.tables import (
     cost_table,
     difference_table,
     mistake_table,
-    paper_table,
+    settings_table,
 )
 
 NASTY = '<script>alert("x")</script> & co'
@@ -360,12 +360,12 @@ def test_clean_audit_says_what_was_not_looked_for(
 
 
 def test_settings_stand_beside_the_papers(data: ReportData) -> None:
-    table = paper_table(data.main)
-    rows = table.set_index("setting")[["here", "paper", "note"]]
-    assert rows.loc["threshold"].tolist() == ["0.8", "0.95", "differs"]
-    assert rows.loc["alignment"].tolist() == ["yes", "no", "differs"]
-    assert rows.loc["lambda_u"].tolist() == ["1.0", "1.0", ""]
-    assert paper_table(data.results[0]).empty
+    rows = settings_table(data).set_index("setting")[["FixMatch", "FixMatch’s paper"]]
+    assert rows.loc["threshold"].tolist() == ["0.8", "0.95"]
+    assert rows.loc["alignment"].tolist() == ["yes", "no"]
+    assert "lambda_u" not in rows.index  # as in the paper, and in the defaults
+    weak = settings_table(dataclasses.replace(data, results=data.results[:1]))
+    assert list(weak.columns) == ["setting", "Supervised, weak"]
 
 
 @pytest.mark.parametrize("position", [0, 2, 3])

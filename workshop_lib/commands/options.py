@@ -31,7 +31,6 @@ from workshop_lib.presets import (
 )
 from workshop_lib.settings import SECTIONS
 
-
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 _MADE_HERE = ("config", "hyperparameters", "time")  # parameters without a flag
 _FOLDER = Path(__file__).parents[1] / "methods"

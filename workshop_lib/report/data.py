@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from torch import Tensor
 
 from workshop_lib.config import Config
@@ -70,6 +72,11 @@ class MethodResult:
     def value(self) -> float:
         """The main metric on the test images."""
         return self.evaluation.value
+
+    @property
+    def confidence(self) -> NDArray[np.float32]:
+        """Probability of the predicted class of each test image, (N,)."""
+        return self.evaluation.probs.max(dim=1).values.cpu().numpy()
 
     @property
     def role(self) -> Literal["baseline", "semi-supervised", "ceiling"]:
@@ -263,7 +270,7 @@ def _heading(results: Sequence[MethodResult]) -> str:
 
 
 def _titles(runs: Sequence[Run]) -> list[str]:
-    """Name each run by its method, and by more where that is not unique."""
+    """Name each run by its method, and by its folder where that is not unique."""
     titles = []
     for config in (run.config for run in runs):
         title = type(config.method).__name__  # "FixMatch", as in the papers
@@ -273,11 +280,7 @@ def _titles(runs: Sequence[Run]) -> list[str]:
         elif config.data.unlabeled_from == "labeled":
             title += ", labelled images only"
         titles.append(title)
-    labels = [f"{run.facts['labels']:,} labels" for run in runs]
-    folders = [f"({Path(run.folder).name})" for run in runs]
-    for more in (labels, folders):
-        titles = [
-            title if titles.count(title) == 1 else f"{title}, {one}"
-            for title, one in zip(titles, more, strict=True)
-        ]
-    return titles
+    return [
+        title if titles.count(title) == 1 else f"{title} ({Path(run.folder).name})"
+        for title, run in zip(titles, runs, strict=True)
+    ]

@@ -8,6 +8,7 @@ __all__ = ["report_runs", "train_command", "write_prediction_page", "write_repor
 import json
 import shlex
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +52,25 @@ def write_report(path: Path | str, data: ReportData) -> Path:
     Raises:
         WorkshopError: the file cannot be written; says why and what to do.
     """
-    path = Path(path)
-    write_text(path, _render(data))
-    return path
+    results, main = data.results, data.main
+    page = _page(
+        "report.html",
+        data=data,
+        main=main,
+        baseline=data.baseline,
+        tables=tables,
+        pictures=pictures,
+        plots=plots,
+        measure=main.evaluation.measure,
+        commands={r.title: train_command(r.config, r.split_folder) for r in results},
+        steps=sorted({int(r.run.facts["steps"]) for r in results}),
+        seeds=sorted({r.config.data.split_seed for r in results}),
+        # Of the training, which may have been on another machine than the page
+        versions={"workshop_lib": __version__}
+        | {name: main.run.facts[name] for name in _FACTS if name in main.run.facts},
+    )
+    write_text(Path(path), page)
+    return Path(path)
 
 
 def report_runs(
@@ -96,6 +113,7 @@ def _page(template: str, **content: Any) -> str:
     )
     environment.filters |= {
         "comma": "{:,}".format,
+        "number": tables.number,
         "percent": tables.percent,
         "metric": tables.metric_text,
         "gain": tables.gain_text,
@@ -105,25 +123,6 @@ def _page(template: str, **content: Any) -> str:
         "capital": pictures.capitalized,
     }
     return environment.get_template(template).render(content)
-
-
-def _render(data: ReportData) -> str:
-    results, main = data.results, data.main
-    return _page(
-        "report.html",
-        data=data,
-        main=main,
-        baseline=data.baseline,
-        tables=tables,
-        pictures=pictures,
-        measure=data.main.evaluation.measure,
-        commands={r.title: train_command(r.config, r.split_folder) for r in results},
-        steps=sorted({int(r.run.facts["steps"]) for r in results}),
-        seeds=sorted({r.config.data.split_seed for r in results}),
-        # Of the training, which may have been on another machine than the page
-        versions={"workshop_lib": __version__}
-        | {name: main.run.facts[name] for name in _FACTS if name in main.run.facts},
-    )
 
 
 def train_command(config: Config, split_folder: str = "") -> str:
@@ -161,40 +160,24 @@ def write_prediction_page(
     """
     if most < 1:
         raise WorkshopError(f"most={most}: show at least 1 image of each class.")
-    # A stable sort: equally confident images stay in the order of their names
-    shown = {
-        name: found.images_of(name).sort_values("confidence", kind="stable")
-        for name in found.class_names
-    }
-    totals = [_total(name, images, len(found.table)) for name, images in shown.items()]
+    shown = {name: found.images_of(name) for name in found.class_names}
     if found.several:
-        bare = found.table[found.table["labels"] == ""]
-        shown["no label"] = bare.sort_values("confidence", kind="stable")
+        shown["no label"] = found.table[found.table["labels"] == ""]
     page = _page(
         "predictions.html",
         title=title,
         found=found,
         threshold=DOUBTFUL,
-        totals=pd.DataFrame(totals),
-        groups=[
-            (name, len(images), _pictures(found, images.head(most)))
+        # A stable sort: equally confident images stay in the order of their names
+        groups={
+            name: images.sort_values("confidence", kind="stable")
             for name, images in shown.items()
             if len(images)
-        ],
+        },
+        most=most,
+        thumbnails=partial(_pictures, found),
     )
     write_text(Path(path), page)
-
-
-def _total(name: str, images: pd.DataFrame, total: int) -> dict[str, str]:
-    """Return a row of the table of classes; classes without images have one too."""
-    confidence, some = images["confidence"], len(images) > 0
-    return {
-        "class": name,
-        "images": f"{len(images):,}",
-        "share": percent(len(images) / total) if some else "",
-        "mean confidence": percent(confidence.mean()) if some else "",
-        "doubtful": f"{(confidence < DOUBTFUL).sum():,}" if some else "",
-    }
 
 
 def _pictures(found: PredictedFiles, rows: pd.DataFrame) -> list[Picture]:

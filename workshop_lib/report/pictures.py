@@ -9,16 +9,14 @@ __all__ = [
     "bars",
     "capitalized",
     "confident_mistakes",
-    "confusions",
     "corrected_mistakes",
     "curves",
     "data_uri",
     "embedding_map",
     "gain_bars",
+    "holds",
     "labeled_pictures",
     "maps",
-    "pseudo_labels",
-    "reliability",
     "thumbnail",
     "typical_successes",
 ]
@@ -32,10 +30,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from workshop_lib import plots
 from workshop_lib.errors import WorkshopError
-from workshop_lib.evaluation.metrics import Scores
 from workshop_lib.evaluation.projection import maps_2d
 from workshop_lib.plots import AccessibleFigure, Bar
 from workshop_lib.plots.display import to_display
@@ -99,15 +97,13 @@ def gain_bars(results: Sequence[MethodResult]) -> list[Bar]:
             worth = "what strong augmentation was worth" if strong else ""
         elif r.is_control:
             worth = "what the method makes of the labelled images alone"
-        note = f"{r.labels:,} labels"
-        note = "" if note in r.title else note  # runs with unlike numbers are named so
-        bars.append(Bar(r.title, r.value, note, worth))
+        bars.append(Bar(r.title, r.value, f"{r.labels:,} labels", worth))
     return bars
 
 
 def curves(data: ReportData) -> AccessibleFigure | None:
     column = f"val_{data.metric}"
-    logs = {r.title: r.run.log for r in data.results if _holds(r, column)}
+    logs = {r.title: r.run.log for r in data.results if holds(r, column)}
     if not logs:
         return None
     title = f"{capitalized(data.main.evaluation.measure)} while training"
@@ -119,39 +115,10 @@ def capitalized(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def pseudo_labels(
-    data: ReportData,
-) -> list[tuple[AccessibleFigure, AccessibleFigure | None]]:
-    """Plot for each method its pseudo-labels over time, and their bias to classes.
-
-    A method without hard pseudo-labels counts no classes, and has the first plot only.
-    """
-    found = []
-    for r in data.results:
-        if not _holds(r, "mask_rate"):
-            continue
-        over_time = plots.pseudo_labels(r.run.log, title=f"Pseudo-labels of {r.title}")
-        bias = None
-        if r.pseudo_labels is not None and len(r.pseudo_labels):
-            title = f"Classes that {r.title} favours"
-            bias = plots.pseudo_label_bias(r.pseudo_labels, title=title)
-        found.append((over_time, bias))
-    return found
-
-
-def _holds(result: MethodResult, column: str) -> bool:
+def holds(result: MethodResult, column: str) -> bool:
     """Return whether the log has a value in a column."""
     log = result.run.log
     return column in log and bool(log[column].notna().any())
-
-
-def confusions(data: ReportData) -> list[AccessibleFigure]:
-    """Draw the confusion matrices of the baseline and of the main method."""
-    return [
-        plots.confusion_matrix(scores.confusion, data.class_names, title=r.title)
-        for r in (data.baseline, data.main)
-        if r is not None and isinstance(scores := r.evaluation.scores, Scores)
-    ]
 
 
 def maps(data: ReportData) -> AccessibleFigure | None:
@@ -169,17 +136,6 @@ def maps(data: ReportData) -> AccessibleFigure | None:
         shown, data.class_names, images=data.scenes.images[tiles].cpu(),
         bands=data.scenes.bands, title="The first test tiles",
     )  # fmt: skip
-
-
-def reliability(main: MethodResult) -> AccessibleFigure | None:
-    found = main.evaluation.calibration
-    if found is None:
-        return None
-    curves = {
-        "as it is": found.before.bins,
-        f"at temperature {found.temperature:.2f}": found.after.bins,
-    }
-    return plots.reliability(curves, title="Can you trust the confidence?")
 
 
 def embedding_map(main: MethodResult) -> AccessibleFigure | str:
@@ -217,36 +173,29 @@ def corrected_mistakes(data: ReportData) -> list[Picture]:
     baseline = data.baseline
     if baseline is None:
         return []
-    corrected = (data.right(data.main) & ~data.right(baseline)).numpy()
-    confidence = baseline.evaluation.probs.max(dim=1).values.cpu().numpy()  # (N,)
-    return _pictures(data, _by_confidence(corrected, confidence), before=baseline)
+    corrected = data.right(data.main) & ~data.right(baseline)
+    return _pictures(data, _by_confidence(corrected, baseline), before=baseline)
 
 
 def typical_successes(data: ReportData) -> list[Picture]:
     """Show for each class the correct image of median confidence."""
-    right = data.right(data.main).numpy()
-    labels = data.labels[data.split.test].numpy()
-    confidence = data.main.evaluation.probs.max(dim=1).values.cpu().numpy()
+    right, labels = data.right(data.main), data.labels[data.split.test]
     chosen = []
     for k in range(len(data.class_names)):
-        found = _by_confidence(right & (labels == k), confidence)
+        found = _by_confidence(right & (labels == k), data.main)
         chosen += found[(len(found) - 1) // 2 :][:1].tolist()
     return _pictures(data, np.array(chosen, dtype=np.int64))
 
 
 def confident_mistakes(data: ReportData) -> list[Picture]:
     """Show the main method's mistakes, the most confident first."""
-    wrong = (~data.right(data.main)).numpy()
-    confidence = data.main.evaluation.probs.max(dim=1).values.cpu().numpy()
-    return _pictures(data, _by_confidence(wrong, confidence))
+    return _pictures(data, _by_confidence(~data.right(data.main), data.main))
 
 
-def _by_confidence(
-    chosen: NDArray[np.bool_], confidence: NDArray[np.float32]
-) -> NDArray[np.int64]:
+def _by_confidence(chosen: Tensor, result: MethodResult) -> NDArray[np.int64]:
     """Return the indices of the chosen images, the most confident first."""
-    index = np.flatnonzero(chosen)
-    return index[np.argsort(-confidence[index], kind="stable")]
+    index = np.flatnonzero(chosen.numpy())
+    return index[np.argsort(-result.confidence[index], kind="stable")]
 
 
 def _pictures(

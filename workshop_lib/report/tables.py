@@ -1,21 +1,17 @@
 """The tables of the report, as DataFrames of text; the first column heads each row."""
 
 __all__ = [
-    "audit_table",
-    "calibration_table",
-    "changes_table",
     "class_table",
     "cost_table",
     "difference_table",
-    "embedding_table",
     "gain_text",
     "metric_text",
     "mistake_table",
-    "paper_table",
+    "number",
     "percent",
     "score_table",
+    "settings_table",
     "split_table",
-    "weights_table",
 ]
 
 import math
@@ -29,25 +25,22 @@ from workshop_lib.evaluation.scoring import INTERVALS
 from workshop_lib.report.data import MethodResult, ReportData
 
 _DASH, _MINUS, _SPACE = "\N{EN DASH}", "\N{MINUS SIGN}", "\N{NO-BREAK SPACE}"
-_WEIGHTS = {"ema": "averaged", "online": "online"}
 _OF_CLASS = {"categorical": "recall", "dense": "IoU", "multilabel": "F1"}
-# Sohn et al. 2020, arXiv 2001.07685, section 4 and appendix B (CIFAR-10)
-_PAPER: dict[str, tuple[Any, str]] = {
-    "threshold": (0.95, "confidence a pseudo-label needs to be used"),
-    "alignment": (False, "pseudo-labels are pulled towards equal use of the classes"),
-    "lambda_u": (1.0, "weight of the loss on unlabelled images"),
-    "mu": (7, "unlabelled images per labelled one in a step"),
-    "batch_size": (64, "labelled images in a step"),
-    "steps": (2**20, "optimiser steps"),
-    "optimizer": ("sgd", "optimiser"),
-    "lr": (0.03, "peak learning rate"),
-    "weight_decay": (5e-4, "weight decay"),
-    "warmup_steps": (0, "steps of linear warm-up"),
-    "ema_decay": (0.999, "decay of the averaged weights that are evaluated"),
-    "encoder": ("wrn-28-2", "network"),
-    "size": (32, "side of the images (pixels)"),
+# Of FixMatch on CIFAR-10: Sohn et al. 2020, arXiv 2001.07685, section 4, appendix B
+_PAPER: dict[str, Any] = {
+    **{"threshold": 0.95, "alignment": False, "lambda_u": 1.0, "mu": 7},
+    **{"batch_size": 64, "steps": 2**20, "optimizer": "sgd", "lr": 0.03},
+    **{"weight_decay": 5e-4, "warmup_steps": 0, "ema_decay": 0.999},
+    **{"encoder": "wrn-28-2", "size": 32},
 }
 _NOT_PERCENT = ("kappa", "R²", "MAE", "RMSE")
+
+
+def number(value: float, spec: str, unit: str = "") -> str:
+    """Format a number with a true minus sign; a dash for NaN."""
+    if math.isnan(value):
+        return _DASH
+    return f"{value:{spec}}{unit}".replace("-", _MINUS)
 
 
 def percent(value: float, digits: int = 1) -> str:
@@ -55,18 +48,18 @@ def percent(value: float, digits: int = 1) -> str:
 
     The space before the sign does not break: the sign must not start a line.
     """
-    return _number(100 * value, f".{digits}f", f"{_SPACE}%")
+    return number(100 * value, f".{digits}f", f"{_SPACE}%")
 
 
 def metric_text(value: float, metric: str) -> str:
     """Format a main metric: R² as a number, any other as per cent."""
-    return _number(value, ".3f") if metric == "r2" else percent(value)
+    return number(value, ".3f") if metric == "r2" else percent(value)
 
 
 def gain_text(value: float, metric: str) -> str:
     """Format a difference of main metrics: in points, of R² as a number."""
     scale, spec, unit = (1, ".3f", "") if metric == "r2" else (100, ".1f", " points")
-    return _number(scale * value, spec, unit)
+    return number(scale * value, spec, unit)
 
 
 def score_table(data: ReportData) -> pd.DataFrame:
@@ -76,7 +69,7 @@ def score_table(data: ReportData) -> pd.DataFrame:
         row = {"method": result.title}
         for name, value in result.evaluation.overall().items():
             if name in _NOT_PERCENT:
-                row[name] = _number(value, ",.3f")
+                row[name] = number(value, ",.3f")
                 continue
             row[name] = percent(value)
             if ends := result.evaluation.intervals.get(INTERVALS.get(name, "")):
@@ -103,13 +96,6 @@ def split_table(data: ReportData) -> pd.DataFrame:
     return table
 
 
-def audit_table(data: ReportData) -> pd.DataFrame:
-    """List the findings of the split's audit, worst first."""
-    found = data.audit.findings
-    rows = [(one.severity, one.kind.replace("_", " "), one.message) for one in found]
-    return pd.DataFrame(rows, columns=["severity", "finding", "where"])
-
-
 def class_table(data: ReportData) -> pd.DataFrame:
     """Tabulate one score of each class with each method, and the gain.
 
@@ -132,7 +118,7 @@ def class_table(data: ReportData) -> pd.DataFrame:
         table[title] = [percent(v, 0) for v in values]
     if data.baseline:
         gain = 100 * (means[data.main.title] - means[data.baseline.title])
-        table["gain (points)"] = [_number(v, "+.0f") for v in gain]
+        table["gain (points)"] = [number(v, "+.0f") for v in gain]
     return table
 
 
@@ -162,11 +148,11 @@ def difference_table(data: ReportData) -> pd.DataFrame:
     rows = []
     for other in (r for r in data.results if r is not data.main):
         test = data.compare(other)
-        low, high = (_number(100 * end, "+.1f") for end in test.interval())
+        low, high = (number(100 * end, "+.1f") for end in test.interval())
         rows.append(
             {
                 "compared with": other.title,
-                "difference (points)": _number(100 * test.difference, "+.1f"),
+                "difference (points)": number(100 * test.difference, "+.1f"),
                 "95 % interval": f"{low} to {high}",
                 "right here only": f"{test.only_a:,}",
                 "right there only": f"{test.only_b:,}",
@@ -175,54 +161,6 @@ def difference_table(data: ReportData) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
-
-
-def weights_table(data: ReportData) -> pd.DataFrame:
-    """Tabulate the four sets of weights that each training ended with."""
-    return pd.DataFrame(
-        {
-            "method": result.title,
-            "weights": f"{found.which}, {_WEIGHTS[found.weights]}",
-            "step": f"{found.step:,}",
-            "validation": metric_text(found.val, data.metric),
-            "test": metric_text(found.test, data.metric),
-        }
-        for result in data.results
-        for found in result.evaluation.checkpoints
-    )
-
-
-def calibration_table(data: ReportData) -> pd.DataFrame:
-    """Compare confidence and accuracy of each method, before and after scaling."""
-    rows = []
-    for result in data.results:
-        if found := result.evaluation.calibration:
-            confidence, accuracy = found.before.means()
-            rows.append(
-                {
-                    "method": result.title,
-                    "mean confidence": percent(confidence),
-                    "right": percent(accuracy),
-                    "error (points)": _number(100 * found.before.ece, ".1f"),
-                    "temperature": _number(found.temperature, ".2f"),
-                    "error then (points)": _number(100 * found.after.ece, ".1f"),
-                }
-            )
-    return pd.DataFrame(rows)
-
-
-def embedding_table(data: ReportData) -> pd.DataFrame:
-    """Measure how well the classes are separated in each network's features."""
-    return pd.DataFrame(
-        {
-            "method": result.title,
-            "numbers per image": f"{result.embedded.drawn.vectors.shape[1]:,}",
-            "kNN accuracy": percent(result.embedded.knn),
-            "silhouette": _number(result.embedded.silhouette, ".2f"),
-        }
-        for result in data.results
-        if result.embedded
-    )
 
 
 def cost_table(data: ReportData) -> pd.DataFrame:
@@ -239,7 +177,7 @@ def cost_table(data: ReportData) -> pd.DataFrame:
                 "mu": str(optim.mu) if result.role == "semi-supervised" else _DASH,
                 "batch": str(optim.batch_size),
                 "steps": f"{facts['steps']:,}",
-                "minutes": _number(minutes, ".2f" if minutes < 1 else ".1f"),
+                "minutes": number(minutes, ".2f" if minutes < 1 else ".1f"),
                 "peak memory (MiB)": f"{peak / 2**20:,.0f}" if peak else _DASH,
                 "parameters": f"{facts['parameters']:,}",
             }
@@ -247,46 +185,27 @@ def cost_table(data: ReportData) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def changes_table(data: ReportData) -> pd.DataFrame:
-    """Tabulate the settings that differ from the defaults, a column per method.
+def settings_table(data: ReportData) -> pd.DataFrame:
+    """Tabulate the settings that any method changes from its defaults.
 
-    A method's own hyperparameters are compared with its paper's.
+    Those of FixMatch stand beside its paper's, where they differ from these, too. A
+    dash: the method has no such setting.
     """
-    columns = {
-        result.title: {
-            name: _setting(value)
-            for section in result.config.changes().values()
-            for name, value in section.items()
-        }
-        for result in data.results
+    columns, changed = {}, set()
+    for result in data.results:
+        sections = result.config.to_dict().values()
+        columns[result.title] = {k: v for one in sections for k, v in one.items()}
+        changed |= {k for one in result.config.changes().values() for k in one}
+    if data.main.config.method_name == "fixmatch":
+        mine = columns[data.main.title]
+        columns["FixMatch\N{RIGHT SINGLE QUOTATION MARK}s paper"] = _PAPER
+        changed |= {name for name, value in _PAPER.items() if mine[name] != value}
+    shown = {
+        title: {name: _setting(value) for name, value in one.items() if name in changed}
+        for title, one in columns.items()
     }
-    table = pd.DataFrame(columns, dtype=object).fillna(_DASH)
+    table = pd.DataFrame(shown, dtype=object).fillna(_DASH)
     return table.rename_axis("setting").reset_index()
-
-
-def paper_table(result: MethodResult) -> pd.DataFrame:
-    """Compare FixMatch's settings with the paper's; empty for another method."""
-    if result.config.method_name != "fixmatch":
-        return pd.DataFrame()
-    sections = result.config.to_dict().values()
-    here = {name: value for section in sections for name, value in section.items()}
-    return pd.DataFrame(
-        {
-            "setting": name,
-            "meaning": meaning,
-            "here": _setting(here[name]),
-            "paper": _setting(paper),
-            "note": "" if here[name] == paper else "differs",
-        }
-        for name, (paper, meaning) in _PAPER.items()
-    )
-
-
-def _number(value: float, spec: str, unit: str = "") -> str:
-    """Format a number with a true minus sign; a dash for NaN."""
-    if math.isnan(value):
-        return _DASH
-    return f"{value:{spec}}{unit}".replace("-", _MINUS)
 
 
 def _setting(value: Any) -> str:
