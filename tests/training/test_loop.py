@@ -340,7 +340,7 @@ def test_means_are_over_the_steps_since_the_last_row() -> None:
     for loss in (1.0, 3.0):
         means.add({"loss": torch.tensor(loss)})
     other = log.RunningMeans()
-    other.load_state_dict(means.state_dict(), CPU)
+    other.load_state_dict(means.state_dict())
     assert means.flush() == other.flush() == {"loss": 2.0}
     means.add({"loss": torch.tensor(5.0)})
     assert means.flush() == {"loss": 5.0}

@@ -80,7 +80,7 @@ def test_the_state_goes_on_anywhere() -> None:
             broken.flush(step)
         state = broken.state_dict()
         broken = PseudoLabelCounts("abc")
-        broken.load_state_dict(state, CPU)
+        broken.load_state_dict(state)
     pd.testing.assert_frame_equal(whole.table(), broken.table(), check_exact=True)
     assert whole.flush(10) == broken.flush(10)
 

@@ -40,7 +40,9 @@ class RunningMeans:
         """Take in the scalars of one step."""
         for name, value in values.items():
             value = value.detach().to(torch.float64)
-            self.sums[name] = self.sums[name] + value if name in self.sums else value
+            if name in self.sums:  # on the CPU after loading
+                value = self.sums[name].to(value.device) + value
+            self.sums[name] = value
         self.steps += 1
 
     def flush(self) -> Row:
@@ -57,10 +59,9 @@ class RunningMeans:
         """Return what `load_state_dict` takes."""
         return {"sums": self._of_all_ranks(), "steps": self.steps}
 
-    def load_state_dict(self, state: dict[str, Any], device: torch.device) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a saved state."""
-        self.sums = {k: v.to(device) for k, v in state["sums"].items()}
-        self.steps = int(state["steps"])
+        self.sums, self.steps = dict(state["sums"]), int(state["steps"])
 
 
 @torch.inference_mode()

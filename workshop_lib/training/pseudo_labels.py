@@ -8,14 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
 from workshop_lib.data.split import Split
-from workshop_lib.errors import WorkshopError
-from workshop_lib.files import UNREADABLE, write_or_explain
+from workshop_lib.files import read_npz, write_npz
 from workshop_lib.models.heads import Head
 from workshop_lib.pixels import IGNORE
 from workshop_lib.ranks import sum_over_ranks, world_size
@@ -69,6 +67,7 @@ class PseudoLabelCounts:
         if self.now is None:
             shape = (3, len(self.class_names))
             self.now = torch.zeros(shape, dtype=torch.float64, device=truth.device)
+        self.now = self.now.to(truth.device)  # what was loaded is on the CPU
         known = head.known(truth).double()
         if len(head.class_shape) == 2:  # several labels: count those present
             labels = torch.arange(truth.shape[1], device=truth.device)
@@ -118,11 +117,10 @@ class PseudoLabelCounts:
         now = None if self.now is None else sum_over_ranks(self.now).clone()
         return {"now": now, "steps": list(self.steps), "closed": closed}
 
-    def load_state_dict(self, state: dict[str, Any], device: torch.device) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Resume from a saved state."""
         # Each rank resumes from its share, or their sum would count it several times
-        now = state["now"]
-        self.now = None if now is None else now.to(device) / world_size()
+        self.now = None if state["now"] is None else state["now"] / world_size()
         self.steps = [int(step) for step in state["steps"]]
         self.closed = list(state["closed"])
 
@@ -182,12 +180,7 @@ class PseudoMaps:
             WorkshopError: no space or no permission; an old file is left as it was.
         """
 
-        def write(temporary: Path) -> None:
-            with temporary.open("wb") as file:  # by name, numpy would add an ending
-                index = self.index.cpu()
-                np.savez_compressed(file, index=index, **self.state_dict())
-
-        write_or_explain(path, write)
+        write_npz(path, index=self.index.cpu(), **self.state_dict())
 
     @classmethod
     def load(cls, path: Path) -> "PseudoMaps":
@@ -196,17 +189,12 @@ class PseudoMaps:
         Raises:
             WorkshopError: the file is missing, cut off, or something else.
         """
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                found = {name: torch.from_numpy(file[name]) for name in file}
-            maps = cls(found["index"])
-            maps.load_state_dict(found)
-        except UNREADABLE as error:
-            raise WorkshopError(
-                f"cannot read the maps in {path} ({type(error).__name__}): a training"
-                " with task='segment' writes them; train again."
-            ) from error
-        return maps
+        advice = "a training with task='segment' writes it; train again."
+        names = ("index", "steps", "maps", "sure")
+        index, *state = map(torch.from_numpy, read_npz(path, names, advice))
+        found = cls(index)
+        found.load_state_dict(dict(zip(names[1:], state, strict=True)))
+        return found
 
     def state_dict(self) -> dict[str, Any]:
         """Return what `load_state_dict` takes."""

@@ -178,14 +178,25 @@ class Trainer:
         scale = self.scaler.get_scale()  # 1 except in fp16
         return self.monitor.diagnosis(self.steps_done, config, weights, scale)
 
+    @property
+    def _parts(self) -> dict[str, Any]:
+        """Everything that keeps a state of its own, by its name in a checkpoint."""
+        parts = {
+            "model": self.model,
+            "ema": self.ema,
+            "normalize": self.views.normalize,
+            "method": self.method,
+            "optimizer": self.optimizer,
+            "means": self.means,
+            "pseudo_labels": self.pseudo_labels,
+        }
+        return parts if self.maps is None else {**parts, "maps": self.maps}
+
     def weights(self) -> dict[str, Any]:
         """Return what is needed to use the model: online and averaged weights."""
-        return {
-            "model": self.model.state_dict(),
-            "ema": self.ema.state_dict(),
-            "normalize": self.views.normalize.state_dict(),
-            "step": self.steps_done,
-        }
+        names, parts = ("model", "ema", "normalize"), self._parts
+        states = {name: parts[name].state_dict() for name in names}
+        return {**states, "step": self.steps_done}
 
     def state_dict(self) -> dict[str, Any]:
         """Return what is needed to go on as if nothing had happened.
@@ -193,16 +204,12 @@ class Trainer:
         Of several ranks all must ask: what they have counted apart is put together.
         """
         return {
-            **self.weights(),
-            "method": self.method.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            **{name: part.state_dict() for name, part in self._parts.items()},
             "scaler": self.scaler.state_dict(),
-            "means": self.means.state_dict(),
-            "pseudo_labels": self.pseudo_labels.state_dict(),
-            "maps": self.maps.state_dict() if self.maps else {},
             "generator": self.generator.get_state(),
             "precision": self.precision.name,
             "device": self.device.type,
+            "step": self.steps_done,
             "rows": self.rows,
             "seconds": self.seconds,
             "best": self.best,
@@ -214,15 +221,8 @@ class Trainer:
         On another kind of device (a GPU session that became a CPU one) the training
         goes on with other random numbers and the number format of that device.
         """
-        self.model.load_state_dict(state["model"])
-        self.ema.load_state_dict(state["ema"])
-        self.views.normalize.load_state_dict(state["normalize"])
-        self.method.load_state_dict(state["method"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.means.load_state_dict(state["means"], self.device)
-        self.pseudo_labels.load_state_dict(state["pseudo_labels"], self.device)
-        if self.maps is not None:
-            self.maps.load_state_dict(state["maps"])
+        for name, part in self._parts.items():
+            part.load_state_dict(state[name])
         self.steps_done, self.rows = int(state["step"]), state["rows"]
         self.seconds, self.best = state["seconds"], state["best"]
         if state["device"] != self.device.type:
