@@ -17,11 +17,7 @@ from workshop_lib.config import Config
 from workshop_lib.errors import WorkshopError
 from workshop_lib.methods import METHODS, FixMatch
 from workshop_lib.training.checkpoint import load_checkpoint
-from workshop_lib.training.nan_guard import (
-    EXPLODED,
-    DivergenceMonitor,
-    nonfinite,
-)
+from workshop_lib.training.log import EXPLODED, DivergenceMonitor, nonfinite
 from workshop_lib.training.trainer import Trainer
 
 CPU = torch.device("cpu")

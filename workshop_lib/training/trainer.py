@@ -10,6 +10,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from workshop_lib.augment import FeatureViewMaker, ViewMaker
 from workshop_lib.config import Config
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.samples import IndexStream
@@ -18,11 +19,12 @@ from workshop_lib.methods import Batch, Method, TrainingSize
 from workshop_lib.methods.base import heads_of
 from workshop_lib.methods.propagation import LabelPropagationWarmup
 from workshop_lib.models import Model
+from workshop_lib.models.heads import Head
+from workshop_lib.models.inference import images_at_a_time
 from workshop_lib.ranks import own_rows
 from workshop_lib.training.distributed import from_rank_zero, synchronize_batch_norm
 from workshop_lib.training.inputs import initial_model, open_views, read_inputs
-from workshop_lib.training.log import Row, RunningMeans, validate
-from workshop_lib.training.nan_guard import DivergenceMonitor
+from workshop_lib.training.log import DivergenceMonitor, Row, RunningMeans
 from workshop_lib.training.optim import Ema, build_optimizer, set_learning_rate
 from workshop_lib.training.pseudo_labels import PseudoLabelCounts, PseudoMaps
 from workshop_lib.training.step import (
@@ -151,8 +153,8 @@ class Trainer:
         """Measure the averaged and the online weights on the validation images."""
         row = {"step": float(self.steps_done), **self.means.flush()}
         row |= self.pseudo_labels.flush(self.steps_done)
-        found = validate(cast(Model, self.ema.model), self.views, self.val)
-        online = validate(self.model, self.views, self.val)
+        found = _validate(cast(Model, self.ema.model), self.views, self.val)
+        online = _validate(self.model, self.views, self.val)
         for head, figures in found.items():
             prefix = "" if head == self.main_head else f"{head}/"
             row |= {f"{prefix}val_{name}": value for name, value in figures.items()}
@@ -246,3 +248,45 @@ class Trainer:
         """Leave out the main head's name: with one head the columns are plain."""
         prefix = f"{self.main_head}/"
         return {name.removeprefix(prefix): value for name, value in values.items()}
+
+
+@torch.inference_mode()
+def _validate(
+    model: Model, views: ViewMaker | FeatureViewMaker, index: Tensor
+) -> dict[str, dict[str, float]]:
+    """Measure every head on the images of an index: metrics by head and name.
+
+    In evaluation mode batch normalisation uses its running averages, so an image's
+    result does not depend on its neighbours. Where an image has several stored views,
+    the predicted probabilities are averaged.
+    """
+    heads, training = dict(heads_of(model)), model.training
+    totals: dict[str, dict[str, Tensor]] = {name: {} for name in heads}
+    rows = 4096  # of stored features
+    if isinstance(views, ViewMaker):
+        rows = images_at_a_time(views.images)
+    model.eval()
+    for part in index.split(rows):
+        answers = [model(view) for view in views.plain(part)]
+        for name, head in heads.items():
+            out = _mean(head, [answer[name] for answer in answers])
+            targets = views.targets[name].index_select(0, part)
+            for key, value in head.tally(out, targets).items():
+                sums = totals[name]
+                sums[key] = sums[key] + value if key in sums else value
+    model.train(training)
+    return {
+        name: head.metrics({key: value.cpu() for key, value in totals[name].items()})
+        for name, head in heads.items()
+    }
+
+
+def _mean(head: Head, outs: list[Tensor]) -> Tensor:
+    """Average the predictions of several views, in the form of one view's scores."""
+    if len(outs) == 1:
+        return outs[0]
+    if not head.class_shape:
+        return torch.stack(outs).mean(0)
+    probs = torch.stack([head.probabilities(out) for out in outs]).mean(0)
+    log = probs.clamp_min(torch.finfo(probs.dtype).tiny).log()
+    return log[:, 1] - log[:, 0] if len(head.class_shape) == 2 else log
