@@ -139,7 +139,7 @@ from workshop_lib.data.load import load_dataset
 
 scenes = load_dataset()
 names = scenes.class_names
-plots.class_samples(scenes.images, scenes.labels, names, scenes.bands)
+plots.class_samples(scenes)
 
 # %% [markdown] tags=["instructor"]
 # Let people name the classes aloud before they read the words on the left.

@@ -46,7 +46,7 @@ config = preset(data=DATA)
 scenes, split = open_data(config)
 names = scenes.class_names
 print(scenes)
-plots.class_samples(scenes.images, scenes.labels, names, scenes.bands)
+plots.class_samples(scenes)
 
 # %% [markdown]
 # One row per class. Colour varies within a row, structure stays: that is what

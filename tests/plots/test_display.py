@@ -77,11 +77,3 @@ def test_panels_write_numbers_into_small_maps_only() -> None:
     small, large = plots.panels(shown, title="t", numbers=True).axes
     assert [t.get_text() for t in small.texts] == ["\N{MINUS SIGN}1", "0", "1.5"]
     assert not large.texts
-
-
-def test_maps_on_one_scale_can_be_compared():
-    shown = {"low": np.full((2, 2), 0.1), "high": np.full((2, 2), 0.9)}
-    together = plots.panels(shown, title="Maps", span=(-1, 1)).axes
-    assert [axes.images[0].get_clim() for axes in together] == [(-1, 1), (-1, 1)]
-    one, other = plots.panels(shown, title="Maps").axes
-    assert one.images[0].get_clim() != other.images[0].get_clim()

@@ -14,6 +14,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from workshop_lib import plots
+from workshop_lib.data.dataset import Dataset
 from workshop_lib.plots import Bar
 from workshop_lib.plots.style import carry_alt_text, svg
 
@@ -48,6 +49,7 @@ BINS = pd.DataFrame(
 )
 NAMES = ("Forest", "River", "Lake", "Town")
 RGB = ("red", "green", "blue")
+SCENES = Dataset(IMAGES, LABELS, NAMES, tuple("abcde"))
 
 DRAW: dict[str, Callable[[], Figure]] = {
     "baselines": lambda: plots.baselines(BARS, chance=0.1),
@@ -61,7 +63,7 @@ DRAW: dict[str, Callable[[], Figure]] = {
     "bars": lambda: plots.bars({"A": 2, "B": 3}, title="Two bars", unit="GB"),
     "histograms": lambda: plots.histograms({"A": STEPS}, title="Steps", x_label="x"),
     "gallery": lambda: plots.gallery(IMAGES, RGB, LABELS, PROBS, NAMES),
-    "class_samples": lambda: plots.class_samples(IMAGES, LABELS, NAMES, RGB),
+    "class_samples": lambda: plots.class_samples(SCENES),
 }
 ON_COLOUR = ("confusion_matrix", "gallery", "class_samples")  # some words are white
 

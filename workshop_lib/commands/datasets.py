@@ -113,10 +113,8 @@ def _show(
         from workshop_lib.files import write_or_explain
         from workshop_lib.plots import class_samples
 
-        figure = class_samples(
-            scenes.images, scenes.labels, scenes.class_names, scenes.bands
-        )
-        write_or_explain(picture, partial(figure.savefig, format=kind))
+        save = partial(class_samples(scenes).savefig, format=kind)
+        write_or_explain(picture, save)
         print(f"written: {picture}")
 
 

@@ -27,7 +27,7 @@ from workshop_lib.plots.style import (
     sentence,
 )
 
-_HATCHES = ("", "///", "...")  # of histograms
+_HATCHES = ("", "///", "...", "xx")  # of histograms
 _BINS = 40
 _BAR: dict[str, Any] = {"edgecolor": INK, "linewidth": 0.8}
 _HEIGHT = 0.36  # of a baseline's bar; the words above and below it fill its row
@@ -150,20 +150,12 @@ def histograms(
     Groups differ in colour and hatching; a line marks the mean of each.
 
     Args:
-        values: one to three groups of numbers, by the name to show.
+        values: groups of numbers, by the name to show; up to four look different.
         title: heading of the figure.
         x_label: name and unit of the numbers.
         y_label: what is counted.
-
-    Raises:
-        WorkshopError: no group or more than three, or one that is empty.
     """
     groups = {name: np.asarray(v, np.float64).ravel() for name, v in values.items()}
-    sizes = [len(one) for one in groups.values()]
-    if not 1 <= len(sizes) <= len(_HATCHES) or 0 in sizes:
-        raise WorkshopError(
-            f"histograms of {sizes} numbers: give 1 to {len(_HATCHES)} groups."
-        )
     edges = np.histogram_bin_edges(np.concatenate(list(groups.values())), _BINS)
     figure, axes = new_axes(8.0, 4.2)
     words = []
@@ -171,7 +163,7 @@ def histograms(
         style = line_style(position)
         axes.hist(
             one, edges.tolist(), label=f"{name}: mean {one.mean():.3g}", alpha=0.55,
-            color=style["color"], hatch=_HATCHES[position],
+            color=style["color"], hatch=_HATCHES[position % 4],
             edgecolor=to_rgba(INK, 0.55), linewidth=0.6,
         )  # fmt: skip
         axes.axvline(one.mean(), color=style["color"], linestyle=style["linestyle"])

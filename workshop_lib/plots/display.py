@@ -20,7 +20,7 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workshop_lib.errors import WorkshopError, unknown_name
+from workshop_lib.errors import WorkshopError
 from workshop_lib.plots.style import INK, MINUS, AccessibleFigure, house_style
 
 # Bands shown as red, green and blue, and the reflectance shown as full colour: land is
@@ -62,7 +62,7 @@ def to_display(
         (N, H, W, 3) uint8.
 
     Raises:
-        WorkshopError: the shape and the band names do not fit, or the look is unknown.
+        WorkshopError: the shape and the band names do not fit.
 
     >>> to_display(torch.full((1, 3, 2, 2), 0.3), ("B04", "B03", "B02"))[0, 0, 0]
     array([255, 255, 255], dtype=uint8)
@@ -72,8 +72,6 @@ def to_display(
             f"images {tuple(images.shape)} with {len(bands)} band names: give (N, C, H,"
             " W) and one name per channel."
         )
-    if look not in _LOOKS:
-        raise unknown_name("look", look, _LOOKS)
     images = images.detach().cpu()
     if images.dtype == torch.uint8 and len(bands) == 3:
         return _channels_last(images)
@@ -100,12 +98,7 @@ def sar_to_display(s1: Tensor) -> NDArray[np.uint8]:
 
     Returns:
         (N, H, W, 3) uint8.
-
-    Raises:
-        WorkshopError: there are not exactly two channels.
     """
-    if s1.ndim != 4 or s1.shape[1] != 2:
-        raise WorkshopError(f"radar {tuple(s1.shape)}: give (N, 2, H, W), VV then VH.")
     vv, vh = s1.detach().cpu().float().unbind(1)  # each (N, H, W)
     low, high = torch.tensor(_SAR_RANGES).view(3, 2, 1, 1).unbind(1)  # (3, 1, 1) each
     return _to_bytes((torch.stack([vv, vh, vv - vh], 1) - low) / (high - low))
@@ -230,25 +223,23 @@ def panels(
     title: str,
     columns: int = 6,
     numbers: bool = False,
-    span: tuple[float, float] | None = None,
 ) -> AccessibleFigure:
     """Show pictures in colour, and maps of one number per pixel, each with a title.
 
     A map with numbers on both sides of 0 is drawn in two colours that meet in white at
     0; another one from dark (lowest) to bright (highest). Each map has a scale of its
-    own, whose ends are written below it, unless `span` gives all of them the same.
+    own, whose ends are written below it.
 
     Args:
         shown: by title: a picture (H, W, 3), or a map (H, W) of numbers.
         title: heading of the figure.
         columns: at most so many panels in a row.
         numbers: whether to write its number into each pixel of a map of up to 64.
-        span: lowest and highest number of the scale of all maps, for comparing them.
 
     Raises:
         WorkshopError: nothing to show.
     """
-    cells = [_panel(name, np.asarray(each), span) for name, each in shown.items()]
+    cells = [_panel(name, np.asarray(each)) for name, each in shown.items()]
     figure = picture_table(wrap(cells, columns), title, side=_PANEL)
     for axes, cell in zip(figure.axes, cells, strict=False):
         if numbers and cell.look and cell.picture.size <= 64:
@@ -258,14 +249,13 @@ def panels(
     return figure
 
 
-def _panel(name: str, values: NDArray[Any], span: tuple[float, float] | None) -> Cell:
+def _panel(name: str, values: NDArray[Any]) -> Cell:
     """Choose a panel's colours; write its size, and the range of a map, below it."""
     size = f"{values.shape[0]} x {values.shape[1]}"
     if values.ndim == 3:
         return Cell(values, size, name)
-    lowest, highest = float(values.min()), float(values.max())
-    note = f"{size}, {lowest:.2g} to {highest:.2g}".replace("-", MINUS)
-    low, high = span or (lowest, highest)
+    low, high = float(values.min()), float(values.max())
+    note = f"{size}, {low:.2g} to {high:.2g}".replace("-", MINUS)
     look: dict[str, Any] = {"cmap": "cividis", "vmin": low, "vmax": high}
     if low < 0 < high:  # orange below 0, purple above, white between
         most = max(-low, high)

@@ -68,13 +68,17 @@ def embedding_grid(
         columns: at most so many maps in a row.
 
     Raises:
-        WorkshopError: points, labels and names do not fit.
+        WorkshopError: a label is no class.
     """
-    for panel in panels:
-        _check(panel, len(class_names))
+    labels = np.concatenate([panel.labels for panel in panels])
+    if labels.min() < 0 or labels.max() >= len(class_names):
+        raise WorkshopError(
+            f"labels from {labels.min()} to {labels.max()}, {len(class_names)} class"
+            " names: leave out images of unknown class, and name every other class."
+        )
     rows = -(-len(panels) // columns)
     columns = -(-len(panels) // rows)  # four maps of which three fit in a row: 2 x 2
-    shown = np.unique(np.concatenate([panel.labels for panel in panels])).tolist()
+    shown = np.unique(labels).tolist()
     # A figure space is as wide as a digit: the names stand below each other
     names = [f"{k + 1:\N{FIGURE SPACE}>2}  {class_names[k]}" for k in shown]
     height = rows * (_SIDE + 0.5) + 0.5
@@ -98,20 +102,6 @@ def _class_legend(
     handles = [Line2D([], [], markersize=8, **point_style(k)) for k in shown]
     place: dict[str, Any] = {"loc": "outside right center", "ncols": columns}
     figure.legend(handles, names, fontsize=11, **place)
-
-
-def _check(panel: Panel, num_classes: int) -> None:
-    points, labels, where = panel.points, panel.labels, f"the map {panel.title!r}"
-    if points.ndim != 2 or points.shape[1] not in (2, 3) or len(points) < 2:
-        raise WorkshopError(
-            f"points {points.shape} in {where}: give (N, 2) or (N, 3), N at least 2."
-        )
-    known = (labels >= 0) & (labels < num_classes)
-    if labels.shape != (len(points),) or not known.all():
-        raise WorkshopError(
-            f"{len(labels)} labels up to {labels.max()} in {where}: give one to each of"
-            f" {len(points)} points, below {num_classes} (the class names)."
-        )
 
 
 def _draw_panel(
@@ -204,18 +194,9 @@ def l2_normalization(
         labels: (N,) classes, 0 to K-1.
         class_names: K names.
         title: heading of the figure.
-
-    Raises:
-        WorkshopError: the shapes do not fit, or there is no vector.
     """
     raw, unit = (np.asarray(points, np.float64) for points in (before, after))
     classes = np.asarray(labels, np.int64)
-    N = len(classes)
-    if N == 0 or raw.shape != (N, 2) or unit.shape != (N, 2):
-        raise WorkshopError(
-            f"vectors {raw.shape} and {unit.shape} with {N} labels: give (N, 2) twice,"
-            " and N labels, at least one."
-        )
     figure = AccessibleFigure(figsize=(10.4, 4.8))
     left, right = figure.subplots(1, 2)
     _draw_vectors(left, raw, classes, "before: length and direction")
@@ -225,9 +206,9 @@ def l2_normalization(
     figure.suptitle(title)
     old, new = (np.linalg.norm(points, axis=1) for points in (raw, unit))  # (N,)
     figure.alt = (
-        f"{title}: {N} vectors of two numbers. Before, lengths from {old.min():.2f} to"
-        f" {old.max():.2f}; after, from {new.min():.2f} to {new.max():.2f}, on a circle"
-        " of radius 1."
+        f"{title}: {len(raw)} vectors of two numbers. Before, lengths from"
+        f" {old.min():.2f} to {old.max():.2f}; after, from {new.min():.2f} to"
+        f" {new.max():.2f}, on a circle of radius 1."
     )
     return figure
 

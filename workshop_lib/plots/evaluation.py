@@ -103,31 +103,23 @@ def per_class(
         class_names: K names.
         title: heading of the figure.
         x_label: name of the share, in per cent.
-
-    Raises:
-        WorkshopError: nothing to draw, or not K values.
     """
     K = len(class_names)
-    arrays = {name: 100 * np.asarray(v, np.float64) for name, v in values.items()}
-    if {one.shape for one in arrays.values()} != {(K,)}:
-        raise WorkshopError(
-            f"values of {', '.join(arrays) or 'no method'} for {K} class names: give"
-            " each method a value for each class."
-        )
-    table = pd.DataFrame(arrays)  # a row per class
+    # A row per class
+    table = pd.DataFrame({name: 100 * np.asarray(v) for name, v in values.items()})
     order = table.iloc[:, -1].fillna(-1).sort_values(kind="stable").index  # worst first
     figure, axes = new_axes(8.0, min(1.8 + 0.34 * K, 16.0))
     for place, (name, one) in enumerate(table.loc[order].items()):
         look = line_style(place) | {"linestyle": "", "markersize": 8}
         # A little above each other: equal values would hide one another
-        rise = 0.16 * ((len(arrays) - 1) / 2 - place)
+        rise = 0.16 * ((len(values) - 1) / 2 - place)
         axes.plot(one, np.arange(K) + rise, label=name, **look)
     names = short_names(class_names[k] for k in order)
     axes.set_yticks(range(K), names, fontsize=12 if K <= 30 else 8)
     axes.set(xlim=(-2, 102), ylim=(-0.5, K - 0.5), xlabel=x_label, title=title)
     axes.spines["left"].set_visible(False)
     light_grid(axes)
-    figure.legend(loc="outside lower center", ncols=min(len(arrays), 3))
+    figure.legend(loc="outside lower center", ncols=min(len(values), 3))
     words = [
         f"{name}: best {class_names[int(one.idxmax())]} {one.max():.0f} %,"
         f" worst {class_names[int(one.idxmin())]} {one.min():.0f} %."
@@ -154,14 +146,7 @@ def reliability(
         tables: `Reliability.bins` by the name to show, usually before and after the
             temperature: columns low, high, count, confidence, accuracy.
         title: heading of the figure.
-
-    Raises:
-        WorkshopError: nothing to draw, or a table without images.
     """
-    if not tables or any(one["count"].sum() == 0 for one in tables.values()):
-        raise WorkshopError(
-            f"tables {list(tables)}: give at least one, and some images in each."
-        )
     figure = AccessibleFigure(figsize=(6.6, 7.2))
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     words = []
@@ -211,16 +196,7 @@ def seed_plot(
         intervals: mean, low and high of the same methods, 0 to 1; low and high are
             NaN for one seed. Ends far from all runs are cut off.
         title: heading of the figure.
-
-    Raises:
-        WorkshopError: nothing to draw, other methods, or not the same number of seeds.
     """
-    numbers = {len(runs) for runs in accuracies.values()}
-    if len(numbers) != 1 or numbers == {0} or set(intervals) != set(accuracies):
-        raise WorkshopError(
-            f"{sorted(numbers)} seeds of {list(accuracies)}, intervals of"
-            f" {list(intervals)}: give the same methods in both, equally many seeds."
-        )
     table = 100 * pd.DataFrame(accuracies)  # a row per seed, a column per method
     K = len(table.columns)
     figure, axes = new_axes(max(2.4 + 2.0 * K, 6.0), 4.8)

@@ -9,7 +9,6 @@ __all__ = [
 ]
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +21,6 @@ from workshop_lib.plots.display import Cell, picture_table, to_display, wrap
 from workshop_lib.plots.style import (
     PALETTE,
     AccessibleFigure,
-    check_equal,
     house_style,
     short_names,
 )
@@ -32,35 +30,22 @@ _YEAR = 365  # days
 
 @house_style()
 def class_samples(
-    images: Any,
-    labels: Tensor | None = None,
-    class_names: Sequence[str] = (),
-    bands: Sequence[str] = (),
-    *,
-    per_class: int = 6,
-    title: str = "Examples of each class",
+    scenes: Dataset, *, per_class: int = 6, title: str = "Examples of each class"
 ) -> AccessibleFigure:
     """Show the first images of each class, one row per class.
 
     Args:
-        images: a data set, which has all else; or (N, C, H, W), as its images.
-        labels: (N,) classes.
-        class_names: K names; a class without images gets an empty row.
-        bands: the names of the C channels.
+        scenes: a data set; a class without images gets an empty row.
         per_class: pictures per row.
         title: heading of the figure.
 
     Raises:
-        WorkshopError: there is no image, or the lengths differ.
+        WorkshopError: there is no image.
     """
-    if labels is None:  # a data set alone
-        labels, class_names, bands = images.labels, images.class_names, images.bands
-        images = images.images
-    check_equal(images=len(images), labels=len(labels))
     rows = []
-    for k, name in enumerate(class_names):
-        own = images[labels == k][:per_class]
-        rows.append((name, [Cell(one) for one in to_display(own, bands)]))
+    for k, name in enumerate(scenes.class_names):
+        own = scenes.images[scenes.labels == k][:per_class]
+        rows.append((name, [Cell(one) for one in to_display(own, scenes.bands)]))
     figure = picture_table(rows, title)
     counts = ", ".join(f"{name} ({len(cells)})" for name, cells in rows)
     figure.alt = f"{title}: one row of satellite images per class: {counts}."
@@ -85,13 +70,9 @@ def view_rows(
         captions: below each column; none by default.
 
     Raises:
-        WorkshopError: there is no image, or another number of captions than columns.
+        WorkshopError: there is no image.
     """
     columns = max((len(images) for images in rows.values()), default=0)
-    if len(captions) not in (0, columns):
-        raise WorkshopError(
-            f"{len(captions)} captions of {columns} columns: give none, or one of each."
-        )
     shown = [
         (name, [Cell(one) for one in to_display(images, bands)])
         for name, images in rows.items()
@@ -162,7 +143,6 @@ def gallery(
     class_names: Sequence[str],
     *,
     title: str = "True and predicted classes",
-    columns: int = 6,
 ) -> AccessibleFigure:
     """Show images with their true class, the predicted one and the confidence.
 
@@ -173,12 +153,10 @@ def gallery(
         probs: (N, K) predicted probabilities, as `predict` returns.
         class_names: K names.
         title: heading of the figure.
-        columns: pictures per row.
 
     Raises:
-        WorkshopError: there is no image, or the lengths differ.
+        WorkshopError: there is no image.
     """
-    check_equal(images=len(images), labels=len(labels), predictions=len(probs))
     names = short_names(class_names, 17)
     confidence, predicted = (found.tolist() for found in probs.max(dim=1))  # (N,) each
     pictures = to_display(images, bands)
@@ -188,7 +166,7 @@ def gallery(
         if true != predicted[i]:
             words += f"\ntrue: {names[true]}"
         cells.append(_verdict(pictures[i], true == predicted[i], words))
-    figure = picture_table(wrap(cells, columns), title)
+    figure = picture_table(wrap(cells, 6), title)
     spoken = "; ".join(cell.caption.replace("\n", ", ") for cell in cells)
     figure.alt = f"{title}. {len(images)} images: {spoken}."
     return figure
@@ -219,15 +197,8 @@ def neighbours(
         title: heading of the figure.
 
     Raises:
-        WorkshopError: the shapes do not fit together.
+        WorkshopError: there is no query.
     """
-    Q = len(queries)
-    if found.ndim != 2 or found.shape != similarity.shape or not 0 < Q == len(found):
-        raise WorkshopError(
-            f"{Q} queries, found {found.shape}, similarity {similarity.shape}: give"
-            " (Q,), (Q, k) and (Q, k), as `nearest` returns them."
-        )
-    check_equal(images=len(images), labels=len(labels))
     names = short_names(class_names, 17)
     pictures = to_display(images, bands)
     same = labels[found] == labels[queries][:, None]  # (Q, k)

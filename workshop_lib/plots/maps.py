@@ -19,7 +19,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from workshop_lib.data.dataset import Dataset
-from workshop_lib.errors import WorkshopError, unknown_name
+from workshop_lib.errors import WorkshopError
 from workshop_lib.plots.display import Cell, picture_table, sar_to_display, to_display
 from workshop_lib.plots.style import PALETTE, AccessibleFigure, house_style
 
@@ -102,15 +102,9 @@ def mask_grid(
         side: of one map, in inches.
 
     Raises:
-        WorkshopError: no map, maps of different shapes, a class without a name, or too
-            few colours.
+        WorkshopError: a class without a name, or too few colours.
     """
     arrays = {name: np.asarray(one) for name, one in maps.items()}
-    shapes = {one.shape for one in arrays.values()}
-    if len(shapes) != 1 or any(len(shape) != 3 or 0 in shape for shape in shapes):
-        raise WorkshopError(
-            f"maps of shapes {sorted(shapes)}: give at least one, all of one (n, H, W)."
-        )
     K = len(class_names)
     used = list(colours) or cover_colours(class_names)
     highest = max(int(one[one != _NOTHING].max(initial=0)) for one in arrays.values())
@@ -157,15 +151,9 @@ def modality_samples(
         which: which image of each class is shown, counted from 0.
 
     Raises:
-        WorkshopError: a modality or the masks are missing, or a class has too few.
+        WorkshopError: there are no masks.
     """
-    if scenes.masks is None or not {"s1", "dem"} <= set(scenes.modalities):
-        raise WorkshopError(
-            f"{scenes} with {list(scenes.modalities)}: give s1, dem and masks as well."
-        )
-    K = scenes.num_classes
-    if int(scenes.labels.bincount(minlength=K).min()) <= which:
-        raise WorkshopError(f"which={which}: some class has fewer images than that.")
+    K, masks = scenes.num_classes, _masks(scenes)
     chosen = torch.stack([(scenes.labels == k).nonzero()[which, 0] for k in range(K)])
     some = scenes.subset(chosen)
     colours = [_NATURAL.get(name, "white") for name in cover_names]
@@ -177,9 +165,7 @@ def modality_samples(
             Cell(dem, look={"cmap": "cividis"})
             for dem in some.modalities["dem"][:, 0].numpy()
         ),
-        "land cover": (
-            _map_cell(mask, colours) for mask in scenes.masks[chosen].numpy()
-        ),
+        "land cover": (_map_cell(mask, colours) for mask in masks[chosen].numpy()),
     }
     rows = list(
         zip(scenes.class_names, zip(*columns.values(), strict=True), strict=True)
@@ -208,13 +194,9 @@ def task_levels(
         object_cover: the cover whose pieces are objects, e.g. "building".
 
     Raises:
-        WorkshopError: there are no masks, or no cover of that name.
+        WorkshopError: there are no masks.
     """
-    if scenes.masks is None:
-        raise WorkshopError(f"{scenes} holds no masks, which tell the class of pixels.")
-    if object_cover not in cover_names:
-        raise unknown_name("cover", object_cover, cover_names)
-    mask = scenes.masks[index].numpy()  # (H, W)
+    mask = _masks(scenes)[index].numpy()  # (H, W)
     pieces, most = ndimage.label(mask == list(cover_names).index(object_cover))
     sizes = np.bincount(pieces.ravel(), minlength=most + 1)[1:]
     found = zip(ndimage.find_objects(pieces), sizes, strict=True)
@@ -247,3 +229,10 @@ def task_levels(
         f" {', '.join(covers)}."
     )
     return figure
+
+
+def _masks(scenes: Dataset) -> Tensor:
+    """Return the class of each pixel: (N, H, W)."""
+    if scenes.masks is None:
+        raise WorkshopError(f"{scenes} holds no masks, which tell the class of pixels.")
+    return scenes.masks

@@ -7,7 +7,6 @@ __all__ = [
     "PALETTE",
     "AccessibleFigure",
     "carry_alt_text",
-    "check_equal",
     "describe",
     "house_style",
     "light_grid",
@@ -31,7 +30,6 @@ import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from workshop_lib.errors import WorkshopError
 from workshop_lib.session import in_notebook
 
 INK = "#1a1a1a"
@@ -198,19 +196,6 @@ def describe(figure: Figure) -> str:
         t for axes in figure.axes for t in (axes.get_title(), axes.get_title("left"))
     ]
     return "; ".join(t for t in titles if t) or "Figure without a description."
-
-
-def check_equal(**counts: int) -> None:
-    """Require as many of one kind as of the others, and at least one.
-
-    Raises:
-        WorkshopError: the counts differ, or are 0.
-
-    >>> check_equal(images=3, labels=3)
-    """
-    if 0 in counts.values() or len(set(counts.values())) > 1:
-        given = ", ".join(f"{n:,} {kind}" for kind, n in counts.items())
-        raise WorkshopError(f"{given}: give as many of each, and at least one.")
 
 
 def sentence(title: str) -> str:

@@ -40,13 +40,13 @@ _NUMBERS = {
     "supervised": "supervised term of the loss",
     "unsupervised": "unsupervised term of the loss",
 }
-# Columns of a training that is still running: short name, colour, dash, marker
-_RUNNING = {
-    "val_accuracy": ("validation right", "black", "-", "o"),
-    "val_miou": ("mean IoU", "green", ":", "D"),
-    "val_f1_micro": ("micro F1", "black", "-", "o"),
-    "mask_rate": ("unlabelled used", "blue", "-.", "^"),
-    "pseudo_accuracy": ("of these right", "vermilion", "--", "s"),
+# Colour, dash and marker of the shares of a training
+_LOOKS = {
+    "val_accuracy": ("black", "-", "o"),
+    "val_miou": ("green", ":", "D"),
+    "val_f1_micro": ("black", "-", "o"),
+    "mask_rate": ("blue", "-.", "^"),
+    "pseudo_accuracy": ("vermilion", "--", "s"),
 }
 _MOST = 4.0  # times as often: beyond, the colour stays the same
 _TICKS = {0.25: "¼ or less", 0.5: "½", 1.0: "as often", 2.0: "2×", 4.0: "4× or more"}
@@ -115,24 +115,10 @@ def pseudo_labels(
         title: heading of the figure.
 
     Raises:
-        WorkshopError: the log holds no mask rate, as of a supervised run.
+        WorkshopError: the log holds neither, as of a supervised run.
     """
-    figure, axes = new_axes(7.2, 4.9)
-    labels = {
-        "mask_rate": "used (mask rate)",
-        "pseudo_accuracy": "right, of those used",
-    }
-    drawn = _draw_columns(axes, log, labels)
-    if not drawn:
-        raise WorkshopError(
-            "this log has no mask rate: give that of fixmatch or a similar method."
-        )
-    _finish(figure, axes, title, "share (%)")
-    figure.alt = f"{title}, in per cent against optimiser steps. " + " ".join(
-        f"{label}: from {mean.iloc[0]:.1f} to {mean.iloc[-1]:.1f} %."
-        for label, mean in drawn.items()
-    )
-    return figure
+    used = {"mask_rate": "used (mask rate)", "pseudo_accuracy": "right, of those used"}
+    return _draw_shares(log, used, title, 4.9)
 
 
 @house_style()
@@ -150,32 +136,38 @@ def growing_curve(log: pd.DataFrame, *, steps: int, title: str) -> AccessibleFig
     Raises:
         WorkshopError: the log holds no values.
     """
-    figure, axes = new_axes(7.2, 3.4)
-    labels = {column: label for column, (label, *_) in _RUNNING.items()}
-    drawn = _draw_columns(axes, log, labels)
-    if not drawn:
-        raise WorkshopError("this log holds no values: give the log of a training.")
-    _finish(figure, axes, title, "share (%)")
-    axes.set_xlim(0, steps)
-    ends = " ".join(f"{name}: {mean.iloc[-1]:.1f} %." for name, mean in drawn.items())
-    figure.alt = (
-        f"{title}. Lines in per cent against optimiser steps. At the end {ends}"
-    )
+    shares = {
+        "val_accuracy": "validation right",
+        "val_miou": "mean IoU",
+        "val_f1_micro": "micro F1",
+        "mask_rate": "unlabelled used",
+        "pseudo_accuracy": "of these right",
+    }
+    figure = _draw_shares(log, shares, title, 3.4)
+    figure.axes[0].set_xlim(0, steps)
     return figure
 
 
-def _draw_columns(
-    axes: Axes, log: pd.DataFrame, labels: Mapping[str, str]
-) -> dict[str, pd.Series]:
-    """Draw those columns of a log that have values; return them by their labels."""
-    drawn = {}
+def _draw_shares(
+    log: pd.DataFrame, labels: Mapping[str, str], title: str, height: float
+) -> AccessibleFigure:
+    """Draw those columns of a log that have values, in per cent, by their labels."""
+    figure, axes = new_axes(7.2, height)
+    words = []
     for column, label in labels.items():
-        _, colour, dash, marker = _RUNNING[column]
+        colour, dash, marker = _LOOKS[column]
         look = {"color": PALETTE[colour], "linestyle": dash, "marker": marker}
         mean, _ = _draw_line(axes, log, column, label=label, **look)
         if len(mean):
-            drawn[label] = mean
-    return drawn
+            words.append(f"{label}: from {mean.iloc[0]:.1f} to {mean.iloc[-1]:.1f} %.")
+    if not words:
+        raise WorkshopError(
+            f"this log has no {' or '.join(labels)}: give that of fixmatch or a similar"
+            " method, with at least one row."
+        )
+    _finish(figure, axes, title, "share (%)")
+    figure.alt = f"{title}, in per cent against optimiser steps. " + " ".join(words)
+    return figure
 
 
 def _draw_line(
@@ -220,7 +212,7 @@ def _finish(figure: AccessibleFigure, axes: Axes, title: str, y_label: str) -> N
 
 @house_style()
 def pseudo_label_bias(
-    table: pd.DataFrame, *, title: str = "Which classes the pseudo-labels favour"
+    table: pd.DataFrame | None, *, title: str = "Which classes the pseudo-labels favour"
 ) -> AccessibleFigure:
     """Draw how often a class is a pseudo-label, relative to how often it occurs.
 
@@ -236,15 +228,14 @@ def pseudo_label_bias(
         title: heading of the figure.
 
     Raises:
-        WorkshopError: a column is missing, or the table is empty.
+        WorkshopError: there is no table, as of a supervised run, or it is empty.
     """
     import seaborn as sns
 
-    missing = {"step", "class", "used", "true"} - set(table.columns)
-    if missing or len(table) == 0:
+    if table is None or table.empty:
         raise WorkshopError(
-            f"table of {len(table)} rows lacks {sorted(missing)}: give"
-            " Run.pseudo_labels() of fixmatch or a similar method."
+            "no table of pseudo-labels: give Run.pseudo_labels() of fixmatch or a"
+            " similar method."
         )
     names = list(dict.fromkeys(table["class"]))  # in the order of the classes
     wide = table.pivot(index="class", columns="step").reindex(names).astype(float)
