@@ -8,13 +8,14 @@ import sys
 import threading
 import time
 import types
+from pathlib import Path
 
 import pytest
 
 from workshop_lib import files
-from workshop_lib.data import transfer
+from workshop_lib.data import download
 from workshop_lib.data.catalog import Mirror, RemoteFile
-from workshop_lib.data.transfer import fetch
+from workshop_lib.data.download import fetch
 from workshop_lib.errors import WorkshopError
 
 CONTENT = bytes(range(256)) * 800  # 204,800 bytes
@@ -132,6 +133,8 @@ def running():
 def server(running, monkeypatch):
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
+    for name, value in (("TIMEOUT", 5.0), ("TRIES", 3), ("PAUSE", 0.001)):
+        monkeypatch.setattr(download, name, value)
     running.asked.clear()
     return running
 
@@ -144,9 +147,8 @@ def a_zip(*mirrors):
     return RemoteFile("a.zip", mirrors)
 
 
-def fetch_here(server, folder, *paths, checksum=MD5, timeout=5.0):
-    remote = a_zip(*(mirror(server, path, checksum) for path in paths))
-    return fetch(remote, folder, timeout=timeout, tries=3, pause=0.001)
+def fetch_here(server, folder, *paths, checksum=MD5):
+    return fetch(a_zip(*(mirror(server, path, checksum) for path in paths)), folder)
 
 
 @pytest.mark.parametrize("path", ["good", "chunked", "moved", "busy"])
@@ -196,16 +198,17 @@ def test_mirrors_are_tried_in_order(server, tmp_path, capsys):
     assert [p.name for p in tmp_path.iterdir()] == ["a.zip"]
 
 
-def test_a_mirror_goes_on_with_the_part_of_another_one(server, tmp_path):
-    assert fetch_here(server, tmp_path, "silent", "good", timeout=0.1).exists()
+def test_a_mirror_goes_on_with_the_part_of_another_one(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "TIMEOUT", 0.1)
+    assert fetch_here(server, tmp_path, "silent", "good").exists()
     assert server.asked[-1][0] == "/good"
     assert int(server.asked[-1][1][6:-1]) == KEPT
 
 
-def test_mirrors_of_other_bytes_do_not_share_a_part(server, tmp_path):
+def test_mirrors_of_other_bytes_do_not_share_a_part(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "TIMEOUT", 0.1)
     other = "md5:" + "0" * 32
-    mirrors = [mirror(server, "silent", other), mirror(server, "good")]
-    fetch(a_zip(*mirrors), tmp_path, timeout=0.1, tries=1, pause=0)
+    fetch(a_zip(mirror(server, "silent", other), mirror(server, "good")), tmp_path)
     assert server.asked[-1] == ("/good", None)
 
 
@@ -255,17 +258,18 @@ def test_what_an_earlier_call_left_costs_one_download_at_most(
     assert [asked for _, asked in server.asked] == ranges
 
 
-def test_a_silent_server_is_given_up(server, tmp_path):
+def test_a_silent_server_is_given_up(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "TIMEOUT", 0.05)
     started = time.monotonic()
     with pytest.raises(WorkshopError, match="fell silent"):
-        fetch_here(server, tmp_path, "silent", timeout=0.05)
+        fetch_here(server, tmp_path, "silent")
     assert time.monotonic() - started < 60  # not for ever
 
 
-def test_without_a_network_the_message_says_all_one_needs(tmp_path):
+def test_without_a_network_the_message_says_all_one_needs(server, tmp_path):
     nowhere = Mirror("http://127.0.0.1:9/a.zip", MD5)
     with pytest.raises(WorkshopError) as caught:
-        fetch(a_zip(nowhere), tmp_path, tries=2, pause=0)
+        fetch(a_zip(nowhere), tmp_path)
     said = str(caught.value)
     for needed in (nowhere.url, MD5, str(tmp_path / "a.zip"), "--from", "connection"):
         assert needed in said
@@ -282,43 +286,35 @@ def test_a_full_disk_is_told_in_plain_words(server, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(transfer, "_save", full)
+    monkeypatch.setattr(download, "_save", full)
     with pytest.raises(WorkshopError, match="No space left.*Free some space"):
         fetch_here(server, tmp_path, "good")
 
 
+class FileURLRetrievalError(Exception):
+    """One of gdown's own errors, which has no base that all have."""
+
+
 def gdown_that(behaviour):
-    """A stand-in for the package, with its own kind of error."""
+    """A stand-in for the package."""
     gdown = types.ModuleType("gdown")
-    gdown.exceptions = types.ModuleType("gdown.exceptions")
-
-    class FileURLRetrievalError(Exception):
-        pass
-
-    gdown.exceptions.FileURLRetrievalError = FileURLRetrievalError
-
-    def download(url, output, quiet):
-        behaviour(output, FileURLRetrievalError)
-
-    gdown.download = download
+    gdown.download = lambda url, output, quiet: behaviour(output)
     return gdown
 
 
 DRIVE = Mirror("https://drive.google.com/uc?id=abc", MD5)
 
 
-def deliver(output, error):
-    with open(output, "wb") as file:
-        file.write(CONTENT)
+def deliver(output):
+    Path(output).write_bytes(CONTENT)
 
 
-def refuse(output, error):
-    raise error("Too many users have viewed or downloaded this file recently")
+def refuse(output):
+    raise FileURLRetrievalError("Too many users have viewed or downloaded this file")
 
 
-def send_a_page(output, error):
-    with open(output, "wb") as file:
-        file.write(PAGE)
+def send_a_page(output):
+    Path(output).write_bytes(PAGE)
 
 
 def test_google_drive_is_left_to_gdown(tmp_path, monkeypatch):
@@ -344,10 +340,8 @@ def test_what_google_drive_refuses_is_a_reason(tmp_path, monkeypatch, gdown, tol
 
 def test_the_real_gdown_has_the_names_that_are_used():
     gdown = pytest.importorskip("gdown", reason="extra geo not installed")
-    assert issubclass(gdown.exceptions.FileURLRetrievalError, Exception)
-    assert {"url", "output", "quiet"} <= set(
-        inspect.signature(gdown.download).parameters
-    )
+    names = set(inspect.signature(gdown.download).parameters)
+    assert {"url", "output", "quiet"} <= names
 
 
 def test_a_file_may_match_any_of_the_mirrors(tmp_path):

@@ -26,8 +26,9 @@ from workshop_lib.data.catalog import (
     data_folder,
     datasets,
     find_dataset,
+    resolve,
 )
-from workshop_lib.data.download import get, resolve
+from workshop_lib.data.download import get
 from workshop_lib.data.load import (
     describe,
     load_dataset,
@@ -191,7 +192,7 @@ def test_what_is_there_is_not_fetched_again(small_ucm, capsys):
 
 
 def test_without_a_network_get_says_what_to_do(small_ucm, monkeypatch):
-    monkeypatch.setattr("workshop_lib.data.transfer.time.sleep", lambda _: None)
+    monkeypatch.setattr("workshop_lib.data.download.time.sleep", lambda _: None)
     with pytest.raises(WorkshopError) as caught:
         get("ucm")
     mirror = datasets()["ucm"].files[0].mirrors[0]

@@ -95,7 +95,7 @@ def _show(
     if info and info.layout != "made":
         if not picture:
             return
-        from workshop_lib.data.download import resolve
+        from workshop_lib.data.catalog import resolve
 
         name = str(resolve(name, root))
     import pandas as pd

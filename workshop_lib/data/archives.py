@@ -8,17 +8,13 @@ before it is written, and the folder gets its name when everything is in it.
 __all__ = ["check_name", "unpack"]
 
 import gzip
-import lzma
 import re
 import shutil
 import stat
-import struct
 import tarfile
 import uuid
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
@@ -31,18 +27,6 @@ from workshop_lib.files import human_size
 # Images hardly shrink: what unpacks to a hundred times its size is no data set.
 _RATIO = 100
 _SMALL = 10_000_000  # bytes that may always be unpacked: short texts do shrink
-
-_DAMAGED = (
-    zipfile.BadZipFile,
-    tarfile.TarError,  # also the refusals of filter="data"
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    OSError,  # also of gzip: a wrong checksum at the end
-    RuntimeError,  # an encrypted zip, or a compression that zipfile does not know
-    UnicodeDecodeError,
-    struct.error,
-)
 
 
 class _Member(NamedTuple):
@@ -88,7 +72,9 @@ def unpack(archive: Path | str, folder: Path | str, limit: int = 0) -> None:
                 member.extract(temporary)
                 bar.update(member.size)
         temporary.rename(folder)
-    except _DAMAGED as error:
+    except WorkshopError:
+        raise
+    except Exception as error:  # damage shows as errors of many kinds, in any library
         raise WorkshopError(
             f"cannot unpack {archive}: {error or type(error).__name__}. If the archive"
             " is damaged, remove it and get it again; if the disk is full, free some"
@@ -96,6 +82,19 @@ def unpack(archive: Path | str, folder: Path | str, limit: int = 0) -> None:
         ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)  # renamed if all went well
+
+
+def _check(member: _Member, folder: Path) -> None:
+    """Refuse a member that leads out, is a link or a device, or exists already."""
+    target = folder / check_name(member.name)
+    if not member.is_folder and not member.is_file:
+        raise WorkshopError(
+            f"the archive holds {member.name!r}, which is a link or a device, not a"
+            " file: data sets have none. Nothing was kept."
+        )
+    # Also a name that differs only in case, where the disk ignores case
+    if target.exists() and not member.is_folder:
+        raise FileExistsError(f"{member.name!r} exists already")
 
 
 def check_name(name: str) -> PurePosixPath:
@@ -110,30 +109,13 @@ def check_name(name: str) -> PurePosixPath:
         'Images/harbor/harbor00.tif'
     """
     path = PurePosixPath(name)
-    if (
-        path.is_absolute()
-        or ".." in path.parts
-        or re.match(r"[A-Za-z]:", name)
-        or re.search(r"[\\\x00-\x1f\x7f\ud800-\udfff]", name)
-    ):
+    odd = re.search(r"^[A-Za-z]:|[\\\x00-\x1f\x7f\ud800-\udfff]", name)
+    if path.is_absolute() or ".." in path.parts or odd:
         raise WorkshopError(
             f"the archive holds the name {name!r}, which leads out of its folder or is"
             " no file name: it is damaged, or made to do harm. Nothing was kept."
         )
     return path
-
-
-def _check(member: _Member, folder: Path) -> None:
-    """Refuse a member that leads out, is a link or a device, or exists already."""
-    target = folder / check_name(member.name)
-    if not member.is_folder and not member.is_file:
-        raise WorkshopError(
-            f"the archive holds {member.name!r}, which is a link or a device, not a"
-            " file: data sets have none. Nothing was kept."
-        )
-    # Also a name that differs only in case, where the disk ignores case
-    if target.exists() and not member.is_folder:
-        raise FileExistsError(f"{member.name!r} exists already")
 
 
 def _members(archive: Path) -> Iterator[_Member]:
@@ -153,15 +135,14 @@ def _zip_members(archive: Path) -> Iterator[_Member]:
         for info in file.infolist():
             kind = stat.S_IFMT(info.external_attr >> 16)  # 0 if packed on Windows
             is_file = kind in (0, stat.S_IFREG)
-            extract = partial(file.extract, info)
-            yield _Member(
-                info.filename, info.file_size, info.is_dir(), is_file, extract
-            )
+            extract, name = partial(file.extract, info), info.filename
+            yield _Member(name, info.file_size, info.is_dir(), is_file, extract)
 
 
 def _tar_members(archive: Path) -> Iterator[_Member]:
     """Read as a stream: hundreds of gigabytes are read once, from begin to end."""
-    with _tar_stream(archive) as stream:
+    with archive.open("rb") as raw:
+        stream = _decompressed(raw, archive.name.lower())
         with tarfile.open(fileobj=stream, mode="r|") as tar:
             for info in tar:
                 extract = partial(tar.extract, info, filter="data")
@@ -173,23 +154,15 @@ def _tar_members(archive: Path) -> Iterator[_Member]:
             pass
 
 
-@contextmanager
-def _tar_stream(archive: Path) -> Iterator[Any]:
-    """Open a tar file, decompressed, as a stream of bytes."""
-    if not archive.name.lower().endswith(".zst"):
-        with archive.open("rb") as raw:
-            gz = not archive.name.lower().endswith(".tar")
-            yield gzip.GzipFile(fileobj=raw) if gz else raw
-        return
+def _decompressed(raw: Any, name: str) -> Any:
+    """Return the stream of bytes of a tar file, by its name."""
+    if not name.endswith(".zst"):
+        return raw if name.endswith(".tar") else gzip.GzipFile(fileobj=raw)
     try:
         import zstandard
     except ImportError:
         raise WorkshopError(
-            f"{archive.name} needs zstandard: pip install 'workshop_lib[geo]'."
+            f"{name} needs zstandard: pip install 'workshop_lib[geo]'."
         ) from None
     unpacker = zstandard.ZstdDecompressor(max_window_size=1 << 31)
-    try:
-        with archive.open("rb") as raw:
-            yield unpacker.stream_reader(raw, read_across_frames=True)
-    except zstandard.ZstdError as error:
-        raise OSError(str(error)) from error
+    return unpacker.stream_reader(raw, read_across_frames=True)

@@ -1,27 +1,25 @@
-"""Caches: decoded or generated tensors, kept in one file.
+"""Caches: decoded or generated tensors, kept in files.
 
 A cache may only ever save time. So a file that is cut off, or that something else
 wrote, is rebuilt; and where nothing can be written, the work is simply done again.
 
 `cached` keeps a dictionary of tensors and loads it whole. `memmap_cache` keeps one
-tensor that may be larger than memory: it is written row by row, and mapped into memory
-instead of read. Its layout: the raw numbers from the first byte on, then a JSON text
-that describes them, then the length of that text (8 bytes). As the description is at
-the very end, a file that was cut off anywhere has none, and is rebuilt.
+tensor that may be larger than memory: it is written row by row to a file of raw
+numbers, and mapped into memory instead of read. What the numbers are is `cached` after
+them, so a file that was not finished has no description, and is rebuilt.
 """
 
 __all__ = ["WriteRows", "cache_folder", "cached", "memmap_cache"]
 
 import hashlib
-import json
+import math
 import os
 import re
-import struct
 import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,11 +28,10 @@ from torch import Tensor
 from workshop_lib.files import UNREADABLE, write_whole
 
 FORMAT = 1  # of the cache files; another number rebuilds every file
-_LENGTH = struct.Struct("<Q")
 
 Rows = np.ndarray[Any, Any]
 WriteRows = Callable[[Rows], None]  # takes rows (n, ...), always of one shape and type
-Fill = Callable[[WriteRows], dict[str, Any]]  # writes rows; returns facts for JSON
+Fill = Callable[[WriteRows], dict[str, Any]]  # writes rows; returns facts about them
 
 
 def cache_folder() -> Path:
@@ -54,7 +51,10 @@ def _cache_path(key: str, folder: Path | str | None, ending: str) -> Path:
 
 
 def cached(
-    key: str, build: Callable[[], dict[str, Any]], folder: Path | str | None = None
+    key: str,
+    build: Callable[[], dict[str, Any]],
+    folder: Path | str | None = None,
+    fits: Callable[[dict[str, Any]], bool] = bool,
 ) -> dict[str, Any]:
     """Load what an earlier call with the same key built, or build and keep it.
 
@@ -63,6 +63,7 @@ def cached(
         build: makes the result: a dictionary of tensors, numbers, texts, and lists or
             dictionaries of these (nothing else can be loaded without running code).
         folder: of the file; `cache_folder()` if not given.
+        fits: whether what was loaded may be used; by default if it is not empty.
 
     Returns:
         The dictionary. If nothing can be written, it was built and not kept, which one
@@ -70,40 +71,31 @@ def cached(
     """
     path = _cache_path(key, folder, ".pt")
     found = _load(path, key)
-    if found is not None:
+    if found is not None and fits(found):
         return found
+    if path.exists():
+        _say(f"{path} is damaged, or of another version: building it again.")
     content = build()
     state = {"format": FORMAT, "key": key, "content": content}
     try:
         write_whole(path, lambda temporary: torch.save(state, temporary))
-    except (OSError, RuntimeError) as error:
-        # torch reports both as a RuntimeError about positions in its archive.
-        reason = (
-            "no space or no permission" if isinstance(error, RuntimeError) else error
-        )
-        _warn(path, reason)
+    except OSError as error:
+        _warn(path, error)
+    except RuntimeError:  # in which torch speaks of positions in its archive
+        _warn(path, "no space or no permission")
     return content
 
 
 def _load(path: Path, key: str) -> dict[str, Any] | None:
-    """Load a cache file, or report why not and return None."""
-    if not path.exists():
-        return None
+    """Load a cache file; None if it is not there, damaged, or something else."""
     try:
         # weights_only: a file from elsewhere can hold data, never code that runs.
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except UNREADABLE as error:
-        _say(f"{path} is damaged ({type(error).__name__}): building it again.")
+    except UNREADABLE:
         return None
-    if (
-        not isinstance(state, dict)
-        or state.get("format") != FORMAT
-        or state.get("key") != key
-        or not isinstance(state.get("content"), dict)
-    ):
-        _say(f"{path} was not written for this by this version: building it again.")
-        return None
-    return dict(state["content"])
+    known = isinstance(state, dict) and state.get("format") == FORMAT
+    content = state.get("content") if known and state.get("key") == key else None
+    return content if isinstance(content, dict) else None
 
 
 def memmap_cache(
@@ -126,16 +118,23 @@ def memmap_cache(
     """
     if key is None:
         return _in_memory(most, fill)
-    path = _cache_path(key, folder, ".raw")
-    found = _open(path, key) if path.exists() else None
-    if found is not None:
-        return found
+    path = _cache_path(key, folder, ".rows")
+
+    def build() -> dict[str, Any]:
+        about: dict[str, Any] = {}
+        write_whole(path, lambda temporary: about.update(_write(temporary, fill)))
+        return about
+
+    def fits(about: dict[str, Any]) -> bool:
+        size = math.prod(about["shape"]) * np.dtype(about["dtype"]).itemsize
+        return path.exists() and path.stat().st_size == size
+
     try:
-        write_whole(path, lambda temporary: _write(temporary, key, fill))
+        about = cached(key, build, folder, fits)
     except OSError as error:
         _warn(path, error)
         return _in_memory(most, fill)
-    return _open(path, key) or _in_memory(most, fill)
+    return _map(path, about["dtype"], tuple(about["shape"])), about["facts"]
 
 
 def _in_memory(most: int, fill: Fill) -> tuple[Tensor, dict[str, Any]]:
@@ -153,54 +152,22 @@ def _in_memory(most: int, fill: Fill) -> tuple[Tensor, dict[str, Any]]:
     return torch.from_numpy(rows[0][:count]), facts
 
 
-def _write(path: Path, key: str, fill: Fill) -> None:
+def _write(path: Path, fill: Fill) -> dict[str, Any]:
+    """Write the rows, and return what is needed to map them."""
+    about: dict[str, Any] = {"shape": [0], "dtype": ""}
     # Plain writes: through a mapping, a full disk would kill the program.
     with path.open("wb") as file:
-        shape: list[int] = [0]
-        dtype = ""
 
         def write(some: Rows) -> None:
-            nonlocal dtype
-            dtype = some.dtype.str
-            shape[:] = [shape[0] + len(some), *some.shape[1:]]
+            about["dtype"] = some.dtype.str
+            about["shape"] = [about["shape"][0] + len(some), *some.shape[1:]]
             file.write(np.ascontiguousarray(some).data)
 
         facts = fill(write)
-        about = {"format": FORMAT, "key": key, "shape": shape, "dtype": dtype}
-        text = json.dumps({**about, "facts": facts}).encode()
-        file.write(text + _LENGTH.pack(len(text)))
+    return {**about, "facts": facts}
 
 
-def _open(path: Path, key: str) -> tuple[Tensor, dict[str, Any]] | None:
-    """Map a file, or report why not and return None."""
-    try:
-        with path.open("rb") as file:
-            about = _read_end(file)
-        if about["format"] != FORMAT or about["key"] != key:
-            raise ValueError("not written for this by this version")
-        rows = _map(path, np.dtype(about["dtype"]), tuple(about["shape"]))
-        return rows, about["facts"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        _say(f"{path} is damaged ({error}): building it again.")
-        return None
-
-
-def _read_end(file: BinaryIO) -> dict[str, Any]:
-    size = file.seek(0, 2)
-    file.seek(max(0, size - _LENGTH.size))
-    (length,) = _LENGTH.unpack(file.read().rjust(_LENGTH.size, b"\0"))
-    begin = size - _LENGTH.size - length
-    if not 0 < length <= size or begin < 0:
-        raise ValueError("cut off")
-    file.seek(begin)
-    about = json.loads(file.read(length))
-    numbers = int(np.prod(about["shape"], dtype=np.int64))
-    if numbers * np.dtype(about["dtype"]).itemsize != begin:
-        raise ValueError("cut off")
-    return dict(about)
-
-
-def _map(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Tensor:
+def _map(path: Path, dtype: str, shape: tuple[int, ...]) -> Tensor:
     try:
         # "c", copy on write: a cell that writes to the images harms no file.
         return torch.from_numpy(np.memmap(path, dtype, mode="c", shape=shape))

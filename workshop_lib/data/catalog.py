@@ -11,6 +11,7 @@ __all__ = [
     "data_folder",
     "datasets",
     "find_dataset",
+    "resolve",
     "web_page_error",
 ]
 
@@ -22,7 +23,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from workshop_lib.errors import unknown_name
+from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.files import human_size
 
 _PAGE = (b"<!doctype html", b"<html")
@@ -207,6 +208,25 @@ def data_folder(name: str, root: Path | str | None = None) -> Path:
         return Path(root)
     base = Path(os.environ.get("WORKSHOP_DATA") or "data")
     return base / name.replace(":", "-")
+
+
+def resolve(name: str, root: Path | str | None = None) -> Path:
+    """Find the folder with the images of a data set that `get` has fetched.
+
+    Raises:
+        WorkshopError: no such data set, or it is not there; names the command.
+    """
+    info, folder = find_dataset(name), data_folder(name, root)
+    whole = info.files and all(remote.is_in(folder) for remote in info.files)
+    images = info.find_images(folder) if whole else None
+    if images is None:
+        size = sum(remote.size for remote in info.files)
+        about = f" ({human_size(size)})" if size else ""
+        raise WorkshopError(
+            f"{info.title} is not in {folder}: run `workshop data {name} get` once"
+            f"{about}, or set WORKSHOP_DATA to the folder that holds {folder.name}/."
+        )
+    return images
 
 
 def web_page_error(head: bytes, content_type: str = "") -> str:

@@ -24,9 +24,8 @@ import numpy as np
 import torch
 
 from workshop_lib.config import Config
-from workshop_lib.data.catalog import DatasetInfo, datasets
+from workshop_lib.data.catalog import DatasetInfo, datasets, resolve
 from workshop_lib.data.dataset import RGB, Dataset
-from workshop_lib.data.download import resolve
 from workshop_lib.data.mini_eo import CLASSES, DEFAULT_BANDS, DEFAULT_SEED, mini_eo
 from workshop_lib.data.read.ben_ge_patches import ben_ge, is_ben_ge
 from workshop_lib.data.read.bigearthnet_patches import (

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from tests.data.read.files import write_tif
-from workshop_lib.data.catalog import find_dataset
-from workshop_lib.data.download import get, resolve
+from workshop_lib.data.catalog import find_dataset, resolve
+from workshop_lib.data.download import get
 from workshop_lib.data.read.landcover import LANDSAT_CLASSES, open_landsat
 from workshop_lib.data.verify import check_integrity
 from workshop_lib.errors import WorkshopError
