@@ -5,7 +5,6 @@ import html
 import io
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ import torch
 from matplotlib import image as mpl_image
 
 from workshop_lib.course import widgets
-from workshop_lib.course.widgets import augmentation, live, threshold
+from workshop_lib.course.widgets import live, training
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.embeddings import Embeddings
@@ -124,24 +123,14 @@ def pseudo_maps() -> PseudoMaps:
     return found
 
 
-@pytest.mark.parametrize(
-    ("notebook", "ci", "installed"),
-    [
-        (True, False, True),
-        (True, True, True),
-        (False, False, True),
-        (True, False, False),
-    ],
-)
-def test_only_a_kernel_with_a_person_is_live(monkeypatch, notebook, ci, installed):
+@pytest.mark.parametrize("notebook", [True, False])
+@pytest.mark.parametrize("ci", [True, False])
+def test_only_a_kernel_with_a_person_is_live(monkeypatch, notebook, ci):
     monkeypatch.setattr(live, "in_notebook", lambda: notebook)
-    monkeypatch.setattr(
-        live.importlib.util, "find_spec", lambda name: installed or None
-    )
     monkeypatch.setenv("CI", "1")
     if not ci:
         monkeypatch.delenv("CI")
-    assert live.is_live() == (notebook and installed and not ci)
+    assert live.is_live() == (notebook and not ci)
 
 
 @pytest.fixture
@@ -225,34 +214,30 @@ def test_sensor_picture_shows_what_is_missing(answers, pairs):
     s2, s1, bars = still.axes
     assert s1.texts[0].get_text() == "missing" and not s2.texts
     assert len(bars.patches) == 2 * K
-    with pytest.raises(WorkshopError, match="images of s2 with s1"):
-        widgets.sensor_browser(answers, replace(pairs, modalities={}))
-    with pytest.raises(WorkshopError, match="0 answers"):
-        widgets.sensor_browser({}, pairs)
 
 
 @pytest.mark.parametrize("reflectance", [False, True])
 def test_every_change_at_every_strength(scenes, reflectance):
     images = 0.3 * drawn(2, 2, 4, 8, 8) if reflectance else scenes.images
-    names = set(augmentation._ranges(images))
+    names = set(training._ranges(images))
     assert {"rotate", "cutout"} < names and len(names) >= 7
     assert ("haze" in names) == reflectance and ("hue" in names) != reflectance
     floats = images if reflectance else images / 255
     for name in names:
-        nothing, changed = (augmentation._change(images, name, s)[0] for s in (0, 1))
+        nothing, changed = (training._change(images, name, s)[0] for s in (0, 1))
         assert torch.allclose(nothing, floats, atol=1e-6), name
         assert (changed - floats).abs().mean() > 0.01, name
 
 
 def test_photographs_look_as_they_are(scenes):
-    unchanged, _ = augmentation._change(scenes.images, "hue", 0)
-    shown = [cell.picture for cell in augmentation._cells(unchanged, scenes.bands)]
+    unchanged, _ = training._change(scenes.images, "hue", 0)
+    shown = [cell.picture for cell in training._cells(unchanged, scenes.bands)]
     assert np.array_equal(shown, scenes.images.permute(0, 2, 3, 1).numpy())
 
 
 def test_threshold_counts_as_the_loss_does(predictions):
     probs, truth = predictions.probs, predictions.truth
-    (count, none), (share, of_none) = threshold._counts(
+    (count, none), (share, of_none) = training._counts(
         probs, truth, torch.tensor([0.6, 1.0])
     )
     used = confidence_mask(probs, 0.6).bool()
@@ -310,17 +295,6 @@ def test_maps_for_a_few_perplexities():
     assert np.array_equal(maps[3].points, again[3].points)
     with pytest.raises(WorkshopError, match="none above 13"):
         widgets.perplexity_maps(embeddings, (3, 30), most=40)
-
-
-def test_what_cannot_be_drawn(scenes, pseudo_maps, masks):
-    for bad in (scenes.images[0], scenes.images[:0]):
-        with pytest.raises(WorkshopError, match="at least one image"):
-            widgets.strength_sliders(bad, scenes.bands)
-    nothing = PseudoMaps(torch.tensor([0]))
-    with pytest.raises(WorkshopError, match="finished run"):
-        widgets.pseudo_map_slider(nothing, masks, NAMES)
-    with pytest.raises(WorkshopError, match="masks of the scenes"):
-        widgets.pseudo_map_slider(pseudo_maps, masks[:3], NAMES)
 
 
 def test_the_picture_in_the_page_is_a_png(scenes):

@@ -11,15 +11,15 @@ __all__ = [
     "threshold_slider",
 ]
 
-from workshop_lib.course.widgets.augmentation import strength_sliders
 from workshop_lib.course.widgets.evaluation import (
     confusion_browser,
     perplexity_maps,
     perplexity_slider,
     sensor_browser,
 )
-from workshop_lib.course.widgets.threshold import (
+from workshop_lib.course.widgets.training import (
     pseudo_map_slider,
+    strength_sliders,
     threshold_picture,
     threshold_slider,
 )

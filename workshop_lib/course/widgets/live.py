@@ -3,7 +3,6 @@
 __all__ = ["Control", "choice", "is_live", "picture_with", "slider"]
 
 import html
-import importlib.util
 import io
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -43,13 +42,12 @@ def slider(kind: str, label: str, value: Any, **options: Any) -> Control:
 
 
 def is_live() -> bool:
-    """Return whether a control would be answered: a kernel, ipywidgets, and a person.
+    """Return whether a control would be answered: a kernel, and a person.
 
     A program that runs notebooks has a kernel too; such programs set CI=1, and get the
     still picture, which they can save.
     """
-    known = importlib.util.find_spec("ipywidgets") is not None
-    return known and in_notebook() and "CI" not in os.environ
+    return in_notebook() and "CI" not in os.environ
 
 
 def picture_with(
