@@ -11,9 +11,9 @@ import io
 import math
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -68,16 +68,9 @@ class Competition:
         audit = self.split.audit(scenes, near_duplicates=False, neighbour_km=0)
         if not audit.ok:
             raise WorkshopError(f"this split is not fit for a competition:\n{audit}")
-
-    @cached_property
-    def test_names(self) -> tuple[str, ...]:
-        """Names of the N test images, in the order of the split."""
-        return tuple(self.scenes.names[i] for i in self.split.test.tolist())
-
-    @cached_property
-    def test_labels(self) -> NDArray[np.int64]:
-        """True classes of the test images: (N,)."""
-        return self.scenes.labels[self.split.test].cpu().numpy().astype(np.int64)
+        test = self.split.test
+        self.test_names = tuple(scenes.names[i] for i in test.tolist())
+        self.test_labels = scenes.labels[test].cpu().numpy()  # (N,) true classes
 
     def split_hash(self, labels: int) -> str:
         """Compute the hash of the split of a run that used this many labels in all.
@@ -181,7 +174,7 @@ def read_submission(path: Path, competition: Competition) -> Submission:
     """Read a submission and hold it against the competition.
 
     Raises:
-        WorkshopError: why it does not count; of the data every reason at once.
+        WorkshopError: why it does not count.
     """
     about, table = _parse(path)
     missing = [key for key in _REQUIRED if not about.get(key)]
@@ -195,15 +188,11 @@ def read_submission(path: Path, competition: Competition) -> Submission:
         seconds, labels = math.nan, 0
     if not 0 < seconds < math.inf or labels < 1:
         raise WorkshopError("its seconds and labels must be positive numbers.")
-    problems = [
-        *_split_problems(about, labels, competition),
-        *_table_problems(table, competition),
-    ]
-    if problems:
-        raise WorkshopError(" Also, ".join(problems))
+    _check_split(about, labels, competition)
+    _check_images(table, competition)
     number = {name: k for k, name in enumerate(competition.scenes.class_names)}
-    given = dict(zip(table["image"], table["class"], strict=True))
-    predicted = np.array([number[given[name]] for name in competition.test_names])
+    given = table.set_index("image")["class"].map(number)
+    predicted = given[list(competition.test_names)].to_numpy()  # (N,)
     return Submission(
         file=path.name,
         group=_check_group(about["group"]),
@@ -246,39 +235,36 @@ def _parse(path: Path) -> tuple[dict[str, str], pd.DataFrame]:
     return about, table
 
 
-def _split_problems(
+def _check_split(
     about: Mapping[str, str], labels: int, competition: Competition
-) -> Iterator[str]:
+) -> None:
     mine, theirs = _with_seed(competition.data), _with_seed(about["data"])
     # A folder has another name on each machine, and the hash vouches for its content;
     # but every seed of MiniEO has the same names and labels
     if mine != theirs and "mini_eo:" in f"{mine} {theirs}":
-        yield f"it was trained on {theirs!r}, not on {mine}."
-    try:
-        wanted = competition.split_hash(labels)
-    except WorkshopError as error:
-        yield str(error)
-        return
+        raise WorkshopError(f"it was trained on {theirs!r}, not on {mine}.")
+    wanted = competition.split_hash(labels)
     if about["split"] != wanted:
-        yield (
+        raise WorkshopError(
             f"its split ({about['split'][:12]!r}) is not the competition's"
             f" ({wanted[:12]}): train with the same data, labels and split seed."
         )
 
 
-def _table_problems(table: pd.DataFrame, competition: Competition) -> Iterator[str]:
-    images, wanted = table["image"], set(competition.test_names)
+def _check_images(table: pd.DataFrame, competition: Competition) -> None:
+    """Require each test image once, and classes that exist."""
+    given, wanted = Counter(table["image"]), Counter(competition.test_names)
     for problem, odd in (
-        ("does not predict", wanted - set(images)),
-        ("predicts images that are not in the test set:", set(images) - wanted),
-        ("predicts twice", set(images[images.duplicated()])),
+        ("does not predict", wanted - given),
+        ("predicts twice, or without being asked,", given - wanted),
         (
             "has unknown classes:",
             set(table["class"]) - set(competition.scenes.class_names),
         ),
     ):
         if odd:
-            yield f"it {problem} {listed([f'{one!r}' for one in sorted(odd)], 3)}."
+            names = [f"{one!r}" for one in sorted(odd)]
+            raise WorkshopError(f"it {problem} {listed(names, 3)}.")
 
 
 def _with_seed(data: str) -> str:

@@ -3,18 +3,16 @@
 __all__ = ["Leaderboard", "as_text", "rank", "read_folder", "watch", "write_page"]
 
 import time
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from workshop_lib.course.competition import Competition, Submission, read_submission
+from workshop_lib.course.progress import fill_template
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.statistics import mcnemar
 from workshop_lib.files import write_text
@@ -45,26 +43,25 @@ def rank(found: Sequence[Submission], competition: Competition) -> pd.DataFrame:
         tied (test images too few to tell it from the first; McNemar's test, 5 %),
         submissions (how many), labels, method, machine.
     """
-    best: dict[str, Submission] = {}
-    for one in sorted(found, key=lambda one: (-one.accuracy, one.seconds, one.file)):
-        best.setdefault(one.group.casefold(), one)
-    counts = Counter(one.group.casefold() for one in found)
-    columns = ["group", "accuracy", "seconds", "labels", "method", "machine"]
-    table = pd.DataFrame(
-        [[getattr(one, name) for name in columns] for one in best.values()],
-        columns=columns,
+    columns = [one.name for one in fields(Submission)]
+    table = pd.DataFrame([vars(one) for one in found], columns=columns)
+    table = table.sort_values(
+        ["accuracy", "seconds", "file"], ascending=[False, True, True]
     )
+    team = table["group"].astype(str).str.casefold()
+    table["submissions"] = team.map(team.value_counts())
+    table = table[~team.duplicated()].copy()
     score, seconds = table["accuracy"], table["seconds"].astype(float).round(1)
-    table.insert(0, "place", score.rank(method="min", ascending=False).astype(int))
+    table["place"] = score.rank(method="min", ascending=False).astype(int)
     table["time_place"] = seconds.rank(method="min").astype(int)
     table["front"] = [
         not ((score >= a) & (seconds <= s) & ((score > a) | (seconds < s))).any()
         for a, s in zip(score, seconds, strict=True)
     ]
-    correct = [one.predicted == competition.test_labels for one in best.values()]
+    correct = [one == competition.test_labels for one in table["predicted"]]
     table["tied"] = [not mcnemar(one, correct[0]).significant for one in correct]
-    table["submissions"] = [counts[key] for key in best]
-    return table.sort_values(["place", "time_place", "group"], ignore_index=True)
+    table = table.sort_values(["place", "time_place", "group"], ignore_index=True)
+    return table.drop(columns=["file", "predicted"])
 
 
 def read_folder(folder: Path, competition: Competition) -> Leaderboard:
@@ -143,7 +140,8 @@ def write_page(
     Raises:
         WorkshopError: the file cannot be written; an old one is left as it was.
     """
-    page = _template().render(
+    page = fill_template(
+        "leaderboard.html",
         rows=list(board.table.itertuples()),
         errors=board.errors,
         competition=competition,
@@ -152,15 +150,3 @@ def write_page(
         now=datetime.now().strftime("%H:%M:%S"),
     )
     write_text(Path(path), page)
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("workshop_lib.course", "templates"),
-        autoescape=True,  # names of groups and files come from anybody
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("leaderboard.html")

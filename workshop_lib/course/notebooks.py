@@ -10,6 +10,7 @@ __all__ = ["TAGS", "Cell", "build", "build_all", "read_cells"]
 import html
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -23,11 +24,8 @@ TAGS = ("hint", "instructor", "slow", "quiz") + (
     *("parameters", "raises-exception", "skip-execution"),
     *("hide-input", "hide-output", "remove-input", "remove-output"),
 )
-_ONLY_ON = {"hint": "markdown", "instructor": "markdown", "slow": "code"}
-
 # A tag that names the slide figure which the cell draws: slides/figures.py takes it
 _FIGURE = re.compile(r"figure:\d\d_[a-z0-9_]+")
-_NAME = re.compile(r"\d\d_[a-z0-9_]+\.py")
 _BLOCK = re.compile(
     r"^(?P<indent> *)### BEGIN SOLUTION +(?P<task>\S.*)\n"
     r"(?P<body>(?:.*\n)*?)(?P=indent)### END SOLUTION$",
@@ -74,7 +72,7 @@ def build_all(folder: Path) -> dict[Path, str]:
     Raises:
         WorkshopError: no source, or a malformed one; names file and line.
     """
-    sources = sorted((folder / "src").glob("*.py"))
+    sources = sorted((folder / "src").glob("[0-9][0-9]_*.py"))
     if not sources:
         raise WorkshopError(
             f"no sources in {folder / 'src'}: run this in the repository's root, or"
@@ -82,10 +80,8 @@ def build_all(folder: Path) -> dict[Path, str]:
         )
     built = {}
     for source in sources:
-        learner, solutions = build(source)
         name = source.with_suffix(".ipynb").name
-        built[folder / name] = learner
-        built[folder / "solutions" / name] = solutions
+        built[folder / name], built[folder / "solutions" / name] = build(source)
     return built
 
 
@@ -95,16 +91,11 @@ def build(source: Path) -> tuple[str, str]:
     Raises:
         WorkshopError: a malformed source; names file and line.
     """
-    if not _NAME.fullmatch(source.name):
-        raise WorkshopError(
-            f"{source}: a source is called NN_topic.py, e.g. 01_intro.py: two digits,"
-            " then small letters, digits and underscores."
-        )
     cells = read_cells(source)
     title = cells[0]
     if title.kind != "markdown" or not title.source.startswith("# "):
         raise title.error("the first cell is Markdown and begins with '# ', the title.")
-    return _learner(cells), _solutions(cells)
+    return _notebook(cells, learner=True), _notebook(cells, learner=False)
 
 
 def read_cells(path: Path) -> list[Cell]:
@@ -116,20 +107,14 @@ def read_cells(path: Path) -> list[Cell]:
     import jupytext
 
     text = path.read_text(encoding="utf-8")
-    lines = text.splitlines()
-    starts = [n for n, line in enumerate(lines, 1) if line.startswith("# %%")]
-    if not starts or any(line.strip() for line in lines[: starts[0] - 1]):
-        raise WorkshopError(
-            f"{path}:1: the file begins with a cell: '# %% [markdown]'."
-        )
-    for line in starts:  # anything but a list makes jupytext stumble
-        if re.search(r"tags=(?!\[)", lines[line - 1]):
-            raise WorkshopError(f'{path}:{line}: tags are a list: tags=["quiz"].')
+    lines = enumerate(text.splitlines(), 1)
+    starts = [number for number, line in lines if line.startswith("# %%")]
     found = jupytext.reads(text, fmt="py:percent").cells
-    if len(found) != len(starts):
+    if not starts or len(found) != len(starts):
         raise WorkshopError(
             f"{path}: {len(starts)} lines begin with '# %%', but jupytext sees"
-            f" {len(found)} cells. Is one of them inside a string?"
+            f" {len(found)} cells: a file begins with '# %% [markdown]', and no string"
+            " in it has such a line."
         )
     return [
         _checked(cell, number, path, line)
@@ -154,9 +139,6 @@ def _checked(cell: Any, number: int, path: Path, line: int) -> Cell:
     for tag in tags:
         if tag not in TAGS and not _FIGURE.fullmatch(tag):
             raise made.error(str(unknown_name("tag", tag, TAGS)))
-        only = "code" if _FIGURE.fullmatch(tag) else _ONLY_ON.get(tag, kind)
-        if only != kind:
-            raise made.error(f"the tag {tag!r} is for {only} cells only.")
     if ("slow" in tags) != isinstance(seconds, int | float):
         raise made.error('a slow cell states its time: tags=["slow"] seconds=60.')
     return made
@@ -173,10 +155,6 @@ def _split(cell: Cell) -> tuple[str, str]:
         lines = [*_STUB.findall(block["body"]), task]
         return "\n".join(block["indent"] + line for line in lines)
 
-    for block in _BLOCK.finditer(cell.source):
-        if not solution(block).strip():
-            begin = cell.source.count("\n", 0, block.start()) + 1
-            raise cell.error("this solution is empty.", begin)
     # What is left without the markers of whole solutions, line by line as it was
     rest = _BLOCK.sub(lambda block: "\n" + _STUB.sub("\n", block["body"]), cell.source)
     for offset, line in enumerate(rest.splitlines(), 1):
@@ -190,46 +168,67 @@ def _split(cell: Cell) -> tuple[str, str]:
     return _BLOCK.sub(stub, cell.source), _BLOCK.sub(solution, cell.source)
 
 
-def _learner(cells: list[Cell]) -> str:
-    """Build the notebook with stubs; solutions follow folded up, after the hints."""
-    made: list[dict[str, Any]] = []
-    waiting: dict[str, Any] | None = None
+def _notebook(cells: list[Cell], *, learner: bool) -> str:
+    """Build one notebook, as JSON.
+
+    The learner's has stubs; each solution follows folded up, after its hints. The other
+    has solutions, answers and notes for instructors.
+    """
+    import nbformat
+
+    made: list[Any] = []
+    solution: list[Any] = []  # of the last exercise, while its hints are added
     for cell in cells:
-        if "instructor" in cell.tags:
+        if learner and "instructor" in cell.tags:
             continue
-        if waiting and "hint" not in cell.tags:
-            made.append(waiting)
-            waiting = None
+        if "hint" not in cell.tags:
+            made, solution = made + solution, []
         if cell.kind == "markdown":
-            made.append(_markdown(cell))
+            made.append(_cell("markdown", _id(cell), _markdown(cell), cell.tags))
             continue
         stubs, solved = _split(cell)
-        made.append(_code(cell, stubs, exercise=stubs != solved))
-        if stubs != solved:
+        tags = (*cell.tags, "exercise") if stubs != solved else cell.tags
+        code = stubs if learner else _answered(cell, solved)
+        if cell.seconds is not None:
+            code = f"# Takes about {cell.seconds:g} s on two CPU cores\n{code}"
+        made.append(_cell("code", _id(cell), code, tags))
+        if learner and stubs != solved:
             fence = "`" * max(3, 1 + max(map(len, re.findall("`+", solved)), default=0))
             text = _folded("Solution", f"{fence}python\n{solved}\n{fence}")
-            waiting = _cell("markdown", f"{_id(cell)}-solution", text, ["solution"])
-    return _notebook(cells[0], made + ([waiting] if waiting else []), "notebooks")
+            name = f"{_id(cell)}-solution"
+            solution = [_cell("markdown", name, text, ("solution",))]
+    folder = "notebooks" if learner else "notebooks/solutions"
+    top = _top(made[0], f"{folder}/{cells[0].path.stem}.ipynb", learner)
+    whole = [*top, *made[1:], *solution]
+    content = nbformat.v4.new_notebook(cells=whole, metadata=_METADATA)
+    nbformat.validate(content)
+    return nbformat.writes(content).rstrip("\n") + "\n"
 
 
-def _solutions(cells: list[Cell]) -> str:
-    """Build the notebook with solutions, answers and notes for instructors."""
-    made = []
-    for cell in cells:
-        if cell.kind == "markdown":
-            made.append(_markdown(cell))
-        else:
-            stubs, solved = _split(cell)
-            try:
-                filled = answered(solved)
-            except WorkshopError as error:
-                raise cell.error(str(error)) from error
-            made.append(_code(cell, filled, exercise=stubs != solved))
-    made[0]["source"] += f"\n\n{_SOLUTIONS}"
-    return _notebook(cells[0], made, "notebooks/solutions")
+def _top(title: Any, path: str, learner: bool) -> list[Any]:
+    """Add badges to the title; return it with the set-up that follows."""
+    if not learner:
+        title.source += f"\n\n{_SOLUTIONS}"
+    if line := badges(path):
+        heading, _, rest = title.source.partition("\n")
+        title.source = f"{heading}\n\n{line}\n{rest}".rstrip()
+    number = Path(path).name[:2]
+    text = _cell("markdown", f"{number}-setup-text", setup_text(path), ("setup",))
+    setup = _cell("code", f"{number}-setup", setup_code(), ("setup",))
+    # Folded in JupyterLab, as few read it; Colab folds by a first line @title
+    setup.metadata |= {"jupyter": {"source_hidden": True}, "cellView": "form"}
+    return [title, text, setup]
 
 
-def _markdown(cell: Cell) -> dict[str, Any]:
+def _answered(cell: Cell, source: str) -> str:
+    try:
+        return answered(source)
+    except WorkshopError as error:
+        raise cell.error(str(error)) from error
+
+
+def _markdown(cell: Cell) -> str:
+    """Return a cell's text; a hint is folded up, a note is set apart."""
     text = cell.source
     if "hint" in cell.tags:
         symptom, _, body = text.partition("\n")
@@ -241,14 +240,7 @@ def _markdown(cell: Cell) -> dict[str, Any]:
     if "instructor" in cell.tags:
         lines = ["**For instructors**", "", *text.splitlines()]
         text = "\n".join(f"> {line}".rstrip() for line in lines)
-    return _cell("markdown", _id(cell), text, list(cell.tags))
-
-
-def _code(cell: Cell, source: str, exercise: bool) -> dict[str, Any]:
-    tags = [*cell.tags, "exercise"] if exercise else list(cell.tags)
-    if cell.seconds is not None:
-        source = f"# Takes about {cell.seconds:g} s on two CPU cores\n{source}"
-    return _cell("code", _id(cell), source, tags)
+    return text
 
 
 def _folded(summary: str, body: str) -> str:
@@ -261,25 +253,8 @@ def _id(cell: Cell) -> str:
     return f"{cell.path.name[:2]}-{cell.number:03d}"
 
 
-def _cell(kind: str, name: str, source: str, tags: list[str]) -> dict[str, Any]:
-    metadata: dict[str, Any] = {"tags": tags} if tags else {}
-    made = {"cell_type": kind, "id": name, "metadata": metadata, "source": source}
-    return made | ({"execution_count": None, "outputs": []} if kind == "code" else {})
+def _cell(kind: str, name: str, source: str, tags: Sequence[str]) -> Any:
+    from nbformat.v4 import new_code_cell, new_markdown_cell
 
-
-def _notebook(title: Cell, cells: list[dict[str, Any]], folder: str) -> str:
-    """Add badges and set-up, and write it all as JSON."""
-    import nbformat
-
-    path, number = f"{folder}/{title.path.stem}.ipynb", title.path.name[:2]
-    if line := badges(path):
-        heading, _, rest = cells[0]["source"].partition("\n")
-        cells[0]["source"] = f"{heading}\n\n{line}\n{rest}".rstrip()
-    setup = _cell("code", f"{number}-setup", setup_code(), ["setup"])
-    # Folded in JupyterLab, as few read it; Colab folds by a first line @title
-    setup["metadata"] |= {"jupyter": {"source_hidden": True}, "cellView": "form"}
-    text = _cell("markdown", f"{number}-setup-text", setup_text(path), ["setup"])
-    content = {"cells": [cells[0], text, setup, *cells[1:]], "metadata": _METADATA}
-    made = nbformat.from_dict(content | {"nbformat": 4, "nbformat_minor": 5})
-    nbformat.validate(made)
-    return nbformat.writes(made).rstrip("\n") + "\n"
+    make = new_code_cell if kind == "code" else new_markdown_cell
+    return make(source, id=name, metadata={"tags": list(tags)} if tags else {})
