@@ -24,7 +24,6 @@ from torch.nn import functional as F
 from benchmarks.page import run_command
 from workshop_lib.augment import BandNormalize
 from workshop_lib.data.read.large_image import ArrayImage
-from workshop_lib.evaluation.inference import SingleSensor
 from workshop_lib.evaluation.tiling import (
     Predict,
     blended_row_blocks,
@@ -33,6 +32,7 @@ from workshop_lib.evaluation.tiling import (
 )
 from workshop_lib.files import write_text
 from workshop_lib.models import Categorical, Head, HeadSpec, Model, build_model
+from workshop_lib.models.networks import SingleSensor
 
 BANDS, CLASSES, WINDOW = 4, 10, 32
 STRIDES = (32, 16, 8, 4)

@@ -163,7 +163,7 @@ def test_one_that_failed_goes_on_and_ends_the_same(tmp_path, rows):
 def test_rows_that_were_lost_are_made_again(tmp_path):
     expected = do(picture(), tmp_path / "whole.npy").read_bytes()
     stop_after(tmp_path, 60)
-    raw = tmp_path / "map.npy.part" / "map.raw"
+    raw = tmp_path / "map.npy.part" / "rows.npy"
     kept = raw.read_bytes()
     raw.write_bytes(kept[: len(kept) // 2])  # a disk that lost its end
     assert do(picture(), tmp_path / "map.npy").read_bytes() == expected

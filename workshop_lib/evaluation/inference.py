@@ -6,7 +6,6 @@ mapping and a look inside of a network take tensors rather than samples. For the
 """
 
 __all__ = [
-    "SingleSensor",
     "check_fits",
     "predict_heads",
     "predict_run",
@@ -18,7 +17,7 @@ __all__ = [
 from typing import Literal, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from workshop_lib.augment import BandNormalize, Normalize
 from workshop_lib.data.dataset import Dataset
@@ -26,9 +25,9 @@ from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.files import read_json
 from workshop_lib.models import Model
-from workshop_lib.models.fusion import Encoder
 from workshop_lib.models.heads import Head
 from workshop_lib.models.inference import predict_mean
+from workshop_lib.models.networks import SingleSensor
 from workshop_lib.sample import Sample
 from workshop_lib.session import pick_device
 from workshop_lib.training.inputs import open_features, read_inputs
@@ -82,28 +81,6 @@ def predict_heads(
                 probs = probs[:, 1]  # (n, K)
             found.setdefault(name, []).append(probs)
     return {name: torch.cat(parts) for name, parts in found.items()}
-
-
-class SingleSensor(nn.Module):
-    """One encoder and one head on the images of one sensor.
-
-    Args:
-        encoder: that reads no other sensor and no metadata.
-        head: for the scores.
-        sensor: name under which the encoder expects the images.
-
-    Shape: images (B, C, H, W) float, normalised -> (B, K); of a dense head
-    (B, K, H, W).
-    """
-
-    def __init__(self, encoder: Encoder, head: Head, sensor: str) -> None:
-        super().__init__()
-        self.encoder, self.head, self.sensor = encoder, head, sensor
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Score images."""
-        scores: Tensor = self.head(self.encoder({self.sensor: images}))
-        return scores
 
 
 def single_sensor(

@@ -4,7 +4,6 @@ __all__ = ["map_image"]
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -13,12 +12,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from workshop_lib.data.read.geotiff import without_place_warnings
-from workshop_lib.data.read.large_image import LargeImage, open_image
+from workshop_lib.data.read.large_image import ArrayImage, LargeImage, open_image
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.tiling import (
     RowBlock,
@@ -34,7 +34,7 @@ from workshop_lib.files import (
 from workshop_lib.pixels import IGNORE
 from workshop_lib.session import pick_device
 
-RAW = "map.raw"  # the rows that are done, one byte per pixel
+ROWS = "rows.npy"  # the map so far, (H, W) uint8
 PROGRESS = "progress.json"  # their number, and of which map they are
 _ROWS = 512  # written to a .tif at a time: the map may be larger than memory
 
@@ -109,7 +109,7 @@ def map_image(
         predict = pixel_predictor(model, normalize, device or pick_device())
         blocks = blended_row_blocks(predict, image, from_row=done, **patches)
         _fill(work, blocks, done, facts, verbose)
-    _write_map(work / RAW, image, out, class_names)
+    _write_map(work / ROWS, image, out, class_names)
     write_text(about, json.dumps(facts, indent=1))
     shutil.rmtree(work)
     return out
@@ -129,17 +129,15 @@ def _is_finished(out: Path, work: Path, about: Path, facts: dict[str, Any]) -> b
 
 
 def _rows_done(out: Path, work: Path, facts: dict[str, Any]) -> int:
-    """Return how many rows an earlier call finished; make an empty file if none."""
-    raw, done = work / RAW, 0
+    """Return how many rows an earlier call finished; make an empty map if none."""
+    rows, (_, H, W) = work / ROWS, facts["shape"]
     if (work / PROGRESS).exists():
         state = read_json(work / PROGRESS)
         _check_same(state.get("facts", {}), facts, out)
-        done = state["done"]
-    size = raw.stat().st_size if raw.exists() else 0
-    if done == 0 or size < done * facts["shape"][2]:
-        write_or_explain(raw, lambda part: part.write_bytes(b""))
-        return 0
-    return int(done)
+        if rows.exists() and rows.stat().st_size > H * W:  # with a header before them
+            return int(state["done"])
+    write_or_explain(rows, lambda part: open_memmap(part, "w+", np.uint8, (H, W)))
+    return 0
 
 
 def _fill(
@@ -150,18 +148,16 @@ def _fill(
     verbose: bool,
 ) -> None:
     """Write the missing rows of the map, and the progress after each block."""
-    _, H, W = facts["shape"]
     bar = tqdm(
-        total=H, initial=done, desc="mapping", unit=" rows",
+        total=facts["shape"][1], initial=done, desc="mapping", unit=" rows",
         disable=None if verbose else True,
     )  # fmt: skip
-    with closing(bar), (work / RAW).open("r+b") as file:
+    with closing(bar):
         for block in blocks:
             classes = _classes(block, len(facts["class_names"]))  # (rows, W)
-            file.seek(block.row * W)
-            file.write(classes.tobytes())
-            file.flush()
-            os.fsync(file.fileno())  # before it is called done
+            rows = open_memmap(work / ROWS, "r+")  # anew: what is mapped fills memory
+            rows[block.row : block.row + len(classes)] = classes
+            rows.flush()  # before it is called done
             state = {"facts": facts, "done": block.row + len(classes)}
             write_text(work / PROGRESS, json.dumps(state))
             bar.update(len(classes))
@@ -217,19 +213,13 @@ def _image_digest(image: LargeImage) -> str:
 
 
 def _write_map(
-    raw: Path, image: LargeImage, out: Path, class_names: Sequence[str]
+    rows: Path, image: LargeImage, out: Path, class_names: Sequence[str]
 ) -> None:
     """Write the finished rows as one file, some rows at a time, in one piece.
 
     A .tif has the image's georeference, and the class names in its tags.
     """
     _, H, W = image.shape
-
-    def write_npy(part: Path) -> None:
-        header = {"descr": "|u1", "fortran_order": False, "shape": (H, W)}
-        with part.open("wb") as file, raw.open("rb") as rows:
-            np.lib.format.write_array_header_1_0(file, header)
-            shutil.copyfileobj(rows, file)
 
     def write_tif(part: Path) -> None:
         about = {
@@ -238,18 +228,17 @@ def _write_map(
             "crs": getattr(image, "crs", None),
             "transform": getattr(image, "transform", None),
         }  # fmt: skip
-        with (
-            without_place_warnings(),
-            _rasterio().open(part, "w", **about) as file,
-            raw.open("rb") as rows,
-        ):
+        finished = ArrayImage(open_memmap(rows, "r"))
+        with without_place_warnings(), _rasterio().open(part, "w", **about) as file:
             file.update_tags(**{f"class_{k}": v for k, v in enumerate(class_names)})
             for row in range(0, H, _ROWS):
-                values = np.frombuffer(rows.read(_ROWS * W), dtype=np.uint8)
-                values = values.reshape(-1, W)
+                values = finished.read(row, 0, min(_ROWS, H - row), W)[0]
                 file.write(values, 1, window=((row, row + len(values)), (0, W)))
 
-    write_or_explain(out, write_npy if out.suffix.lower() == ".npy" else write_tif)
+    if out.suffix.lower() == ".tif":
+        write_or_explain(out, write_tif)
+    else:
+        write_or_explain(out, lambda part: shutil.copyfile(rows, part))
 
 
 def _rasterio() -> Any:

@@ -5,7 +5,15 @@ stages, `encoder.decoder` what follows them, `head` the last layer. Trainings of
 library build the same parts by name (`build_model`).
 """
 
-__all__ = ["FCN", "ImageNetwork", "PlainNet", "ResNetCIFAR", "UNet", "WideResNet"]
+__all__ = [
+    "FCN",
+    "ImageNetwork",
+    "PlainNet",
+    "ResNetCIFAR",
+    "SingleSensor",
+    "UNet",
+    "WideResNet",
+]
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -19,21 +27,40 @@ from workshop_lib.models.class_heads import Categorical
 from workshop_lib.models.decoders import FCNDecoder, UNetDecoder
 from workshop_lib.models.encoders import Backbone, unet_encoder
 from workshop_lib.models.fusion import DecoderBuilder, Encoder
+from workshop_lib.models.heads import Head
 from workshop_lib.models.residual import cifar_net, wide_resnet
 
-_IMAGES = "images"  # name of the only sensor
+
+class SingleSensor(nn.Module):
+    """One encoder and one head on the images of one sensor.
+
+    Args:
+        encoder: that reads no other sensor and no metadata.
+        head: for the scores.
+        sensor: name under which the encoder expects the images.
+
+    Shape: images (B, C, H, W) float, normalised -> (B, K); of a dense head
+    (B, K, H, W).
+    """
+
+    def __init__(self, encoder: Encoder, head: Head, sensor: str) -> None:
+        super().__init__()
+        self.encoder, self.head, self.sensor = encoder, head, sensor
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Score images."""
+        scores: Tensor = self.head(self.encoder({self.sensor: images}))
+        return scores
 
 
-class ImageNetwork(nn.Module):
-    """An encoder of one sensor and one head for classes.
+class ImageNetwork(SingleSensor):
+    """An encoder of one sensor and one head for classes, built from scratch.
 
     Args:
         backbone: builds the stages for a number of channels.
         in_channels: bands of the images, C.
         num_classes: K.
         decoder: builds what scores pixels; None for a class per image.
-
-    Shape: images (B, C, H, W) float, normalised -> (B, K); with a decoder (B, K, H, W).
     """
 
     def __init__(
@@ -43,18 +70,12 @@ class ImageNetwork(nn.Module):
         num_classes: int,
         decoder: DecoderBuilder | None = None,
     ) -> None:
-        super().__init__()
-        sensors = {_IMAGES: in_channels}
-        self.encoder = Encoder(sensors, backbone, decoder=decoder)
         dense = decoder is not None
-        width = self.encoder.map_widths if dense else self.encoder.width
-        self.head = Categorical(width, num_classes, dense=dense)
+        encoder = Encoder({"images": in_channels}, backbone, decoder=decoder)
+        width = encoder.map_widths if dense else encoder.width
+        head = Categorical(width, num_classes, dense=dense)
+        super().__init__(encoder, head, "images")
         self.to(memory_format=torch.channels_last)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Score images."""
-        scores: Tensor = self.head(self.encoder({_IMAGES: images}))
-        return scores
 
 
 class WideResNet(ImageNetwork):
