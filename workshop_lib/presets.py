@@ -149,6 +149,19 @@ def preset_time() -> str:
     return os.environ.get("WORKSHOP_PRESET") or "class"
 
 
+def flag_words(name: str, value: Any) -> list[str]:
+    """Return a setting as the command line takes it.
+
+    >>> flag_words("batch_size", 8), flag_words("checkpointing", False)
+    (['--batch-size', '8'], ['--no-checkpointing'])
+    """
+    flag = name.replace("_", "-")
+    if isinstance(value, bool):
+        return [f"--{flag}" if value else f"--no-{flag}"]
+    several = value if isinstance(value, list | tuple) else (value,)
+    return [f"--{flag}", *map(str, several)]
+
+
 def train_flags(config: Config) -> list[str]:
     """Return the flags of `workshop train` that make this config, whatever is set.
 
@@ -158,10 +171,6 @@ def train_flags(config: Config) -> list[str]:
     usual = preset("class", method=config.method_name)
     flags = ["--preset", "class", "--task", "scenes", "--method", config.method_name]
     for name, (value, _) in config.difference(usual).items():
-        flag = (
-            name.partition(".")[2].replace("_", "-") if name != "data.name" else "data"
-        )
-        flags.append(f"--no-{flag}" if value is False else f"--{flag}")
-        several = value if isinstance(value, list | tuple) else (value,)
-        flags += [str(one) for one in several if not isinstance(one, bool)]
+        name = "data" if name == "data.name" else name.partition(".")[2]
+        flags += flag_words(name, value)
     return flags

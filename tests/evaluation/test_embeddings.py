@@ -19,11 +19,7 @@ from workshop_lib.evaluation.embeddings import (
     nearest,
     silhouette,
 )
-from workshop_lib.evaluation.projection import (
-    draw_neighbours,
-    maps_2d,
-    maps_3d,
-)
+from workshop_lib.evaluation.projection import draw_neighbours, maps_2d, maps_3d
 from workshop_lib.models.heads import Features
 from workshop_lib.models.inference import predict
 from workshop_lib.plots import describe

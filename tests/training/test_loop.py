@@ -12,14 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.training.tiny import (
-    compare,
-    differences,
-    parts,
-    quietly,
-    short,
-    tiny,
-)
+from tests.training.tiny import compare, differences, parts, quietly, short, tiny
 from workshop_lib.config import Config
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import Split

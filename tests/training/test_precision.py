@@ -95,7 +95,7 @@ def test_a_trial_leaves_network_and_random_numbers_as_they_were():
     torch.manual_seed(0)
     expected = torch.rand(3)
     torch.manual_seed(0)
-    trial_step(model, 6, {"s2": (4, 16, 16)}).run()
+    trial_step(model, 6, {"s2": torch.empty(1, 4, 16, 16)}).run()
     assert torch.equal(torch.rand(3), expected)
     torch.testing.assert_close(model.state_dict(), before, rtol=0, atol=0)
     assert all(p.grad is None for p in model.parameters())
@@ -106,7 +106,8 @@ def test_a_trial_leaves_network_and_random_numbers_as_they_were():
 )
 def test_large_images_are_tried_a_few_at_a_time(batch, side, tried):
     model = build_model("small_cnn", {"s2": 3}, SCENE)
-    assert trial_step(model, batch, {"s2": (3, side, side)}).key[1] == tried
+    like = {"s2": torch.empty(1, 3, side, side)}
+    assert trial_step(model, batch, like).key[1] == tried
 
 
 def test_a_training_says_what_it_chose_and_records_it(tmp_path, monkeypatch, capsys):

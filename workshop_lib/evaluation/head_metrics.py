@@ -93,10 +93,7 @@ class MultilabelScores:
 
 
 def score_multilabel(
-    probs: Tensor,
-    labels: Tensor,
-    class_names: Sequence[str],
-    threshold: float = 0.5,
+    probs: Tensor, labels: Tensor, class_names: Sequence[str], threshold: float = 0.5
 ) -> MultilabelScores:
     """Score the probabilities of each class against the labels.
 

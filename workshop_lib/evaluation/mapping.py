@@ -20,11 +20,7 @@ from tqdm import tqdm
 from workshop_lib.data.read.geotiff import without_place_warnings
 from workshop_lib.data.read.large_image import ArrayImage, LargeImage, open_image
 from workshop_lib.errors import WorkshopError
-from workshop_lib.evaluation.tiling import (
-    RowBlock,
-    blended_row_blocks,
-    pixel_predictor,
-)
+from workshop_lib.evaluation.tiling import RowBlock, blended_row_blocks, pixel_predictor
 from workshop_lib.files import (
     read_json,
     require_disk_space,

@@ -7,14 +7,7 @@ but not how far apart groups are, nor how large and dense they look (Wattenberg 
 2016, "How to Use t-SNE Effectively").
 """
 
-__all__ = [
-    "draw_neighbours",
-    "maps_2d",
-    "maps_3d",
-    "pca",
-    "sample_per_class",
-    "tsne",
-]
+__all__ = ["draw_neighbours", "maps_2d", "maps_3d", "pca", "sample_per_class", "tsne"]
 
 import inspect
 from typing import Any

@@ -1,12 +1,6 @@
 """Confidence intervals over test images, and a paired test of two models."""
 
-__all__ = [
-    "Interval",
-    "PairedTest",
-    "bootstrap_interval",
-    "mcnemar",
-    "score_intervals",
-]
+__all__ = ["Interval", "PairedTest", "bootstrap_interval", "mcnemar", "score_intervals"]
 
 import math
 from collections.abc import Callable

@@ -13,13 +13,7 @@ from torch.nn import functional as F
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.losses.pseudo_labels import masked_mean
-from workshop_lib.methods.base import (
-    Batch,
-    Method,
-    forward_views,
-    heads_of,
-    scene_head,
-)
+from workshop_lib.methods.base import Batch, Method, forward_views, heads_of, scene_head
 
 NEIGHBOURS = 10  # of each image in the graph
 REACH = 0.9  # alpha: share of a label that is handed on at each step

@@ -15,13 +15,10 @@ from workshop_lib.config import Config
 from workshop_lib.data.samples import random_scenes
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
+from workshop_lib.presets import flag_words
 from workshop_lib.session import memory as memory_of_device
 from workshop_lib.session import pick_device, tune_allocator
-from workshop_lib.training.memory import (
-    VALIDATION,
-    MemoryEstimate,
-    estimate_memory,
-)
+from workshop_lib.training.memory import VALIDATION, MemoryEstimate, estimate_memory
 from workshop_lib.training.step import relative_time, trial_step
 from workshop_lib.training.trainer import Trainer
 
@@ -48,14 +45,8 @@ class Option:
     @property
     def flags(self) -> str:
         """The changes as the command line takes them."""
-        words = []
-        for name, value in self.changes.items():
-            flag = name.replace("_", "-")
-            if isinstance(value, bool):
-                words.append(f"--{flag}" if value else f"--no-{flag}")
-            else:
-                words.append(f"--{flag} {value}")
-        return " ".join(words)
+        words = [flag_words(name, value) for name, value in self.changes.items()]
+        return " ".join(sum(words, []))
 
 
 @dataclass(frozen=True)
@@ -79,10 +70,10 @@ class Budget:
     def sentence(self) -> str:
         """Whether it fits; if not, the smallest change with which it does."""
         asked = f"{self.memory / 1e9:.2g} of {self.room / 1e9:.3g} GB"
-        first, *others = self.options
+        first, *_ = self.options
         if first.fits:
             return f"It fits: {asked}, {_time(self.seconds)}."
-        option = next((o for o in others if o.fits), None)
+        option = next((o for o in self.options if o.fits), None)
         if option is None:
             return (
                 f"It does not fit ({asked}), nor with any of these changes: choose a"
@@ -137,7 +128,7 @@ def budget(
     Raises:
         WorkshopError: a number below 1, or a config that cannot be built.
     """
-    if min(num_images, 1 if room is None else room) <= 0:
+    if num_images <= 0 or (room is not None and room <= 0):
         raise WorkshopError(f"num_images={num_images}, room={room}: give above 0.")
     device = device or pick_device()
     if device.type == "cpu":
@@ -145,25 +136,25 @@ def budget(
     at_hand = memory_of_device(device)[0] * 2**30
     room = at_hand if room is None else room
     trainer, flops = _small_trainer(config, facts, device, at_hand / 2)
+    inputs, format_now = trainer.inputs, trainer.precision.name
     step = _median_seconds(trainer.step, 3, device, clock)
     look = _median_seconds(trainer.validate, 3, device, clock)
     looks = math.ceil(config.optim.steps / config.run.eval_every)
     looking = looks * math.ceil(VALIDATION * num_images) * look / _VALIDATED
 
     def option(name: str, settings: dict[str, Any], says: str) -> Option:
-        precision = str(settings.get("precision", trainer.precision.name))
+        precision = str(settings.get("precision", format_now))
         need = _need(config.replace(**settings), trainer, num_images, precision)
         seconds = step * need.flops / flops
-        if precision != trainer.precision.name and device.type == "cpu":
-            shapes = {k: tuple(v.shape[1:]) for k, v in trainer.inputs.sensors.items()}
-            seconds *= relative_time(trial_step(trainer.model, 8, shapes))
+        if precision != format_now and device.type == "cpu":
+            seconds *= relative_time(trial_step(trainer.model, 8, inputs.sensors))
         fits = need.total <= _USABLE * room
         total = config.optim.steps * seconds + looking
         return Option(name, settings, says, need, fits, seconds, total)
 
     options = [option("as it is", {}, "")]
     if alternatives:
-        changes = _changes(config, options[0].need, trainer.precision.name)
+        changes = _changes(config, options[0].need, format_now)
         options += [option(*change) for change in changes]
     return Budget(tuple(options), room)
 
@@ -206,14 +197,13 @@ def _need(
     config: Config, trainer: Trainer, num_images: int, precision: str
 ) -> MemoryEstimate:
     """Predict the memory of a config on images such as those of a trainer."""
-    sensors, targets = trainer.inputs.sensors, trainer.inputs.targets
-    features = trainer.inputs.features
-    stored = [*sensors.values(), *targets.values(), *features.values()]
-    image_bytes = sum(one.nbytes for one in stored) / len(stored[0])
+    inputs = trainer.inputs
+    stored = (inputs.sensors | inputs.targets | inputs.features).values()
+    image_bytes = sum(one.nbytes for one in stored) / len(next(iter(stored)))
     scale = config.data.size / trainer.config.data.size
     return estimate_memory(
         config,
-        trainer.inputs.facts(),
+        inputs.facts(),
         num_images=num_images,
         image_bytes=round(image_bytes * scale**2),
         precision=precision,
@@ -222,10 +212,9 @@ def _need(
 
 def _changes(config: Config, need: MemoryEstimate, precision: str) -> list[Change]:
     """List what may be changed, from what changes least to what changes most."""
-    n, run = need.images_with_gradient, config.run
+    n, run, found = need.images_with_gradient, config.run, list[Change]()
     pixels = not config.model.features  # a head on features has no blocks
     spared = {"checkpointing": True}
-    found: list[Change] = []
     if pixels and not run.checkpointing:
         found.append(("checkpointing", spared, "no number changes"))
     if precision == "fp32":
@@ -234,13 +223,15 @@ def _changes(config: Config, need: MemoryEstimate, precision: str) -> list[Chang
         says = "the weak view has batch statistics of its own"
         name = "weak view apart, without gradient"
         found.append((name, {"joint_forward": False}, says))
+    if not pixels:
+        return found
     for m, more in ((32, {}), (16, {}), (8, {}), (8, spared)):
-        if pixels and m < min(n, run.micro_batch or n):
+        if m < min(n, run.micro_batch or n):
             name = f"micro-batches of {m}" + (", checkpointing" if more else "")
             says = f"batch norm takes its statistics from {m} images, not {n}"
             found.append((name, {**more, "micro_batch": m}, says))
     for size in (config.data.size * 3 // 4, config.data.size // 2):
-        if pixels and size >= _SMALLEST_IMAGE:
+        if size >= _SMALLEST_IMAGE:
             name = f"images of {size} pixels"
             found.append((name, {"size": size}, "smaller images show less"))
     return found

@@ -5,13 +5,7 @@ augmented views per image are computed once and kept; a training then draws amon
 and a step costs what its small head costs: a thousandth.
 """
 
-__all__ = [
-    "Inputs",
-    "initial_model",
-    "open_features",
-    "open_views",
-    "read_inputs",
-]
+__all__ = ["Inputs", "initial_model", "open_features", "open_views", "read_inputs"]
 
 import hashlib
 import json

@@ -34,11 +34,7 @@ from workshop_lib.training.checkpoint import (
     save_last,
     what_is_kept,
 )
-from workshop_lib.training.distributed import (
-    barrier,
-    rank_zero_first,
-    stop_together,
-)
+from workshop_lib.training.distributed import barrier, rank_zero_first, stop_together
 from workshop_lib.training.log import Progress, Row
 from workshop_lib.training.run import (
     Run,
@@ -136,10 +132,7 @@ def train(
 
 
 def _run(
-    trainer: Trainer,
-    folder: Path,
-    verbose: bool,
-    on_log: Callable[[Row], None] | None,
+    trainer: Trainer, folder: Path, verbose: bool, on_log: Callable[[Row], None] | None
 ) -> None:
     """Step until the last step; validate, log and save on the way."""
     config, total = trainer.config, trainer.config.optim.steps

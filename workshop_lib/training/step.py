@@ -24,6 +24,7 @@ from workshop_lib.errors import unknown_name
 from workshop_lib.methods import Batch, Method
 from workshop_lib.models import Model
 from workshop_lib.ranks import rank
+from workshop_lib.sample import Sample
 from workshop_lib.training.distributed import average_gradients
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -108,9 +109,7 @@ class Trial:
     key: tuple[object, ...]
 
 
-def trial_step(
-    model: nn.Module, batch: int, shapes: dict[str, tuple[int, ...]]
-) -> Trial:
+def trial_step(model: nn.Module, batch: int, like: Sample) -> Trial:
     """Make a trial of a network: forward and backward through a copy of it.
 
     The network itself, its batch statistics and the caller's random numbers stay as
@@ -120,8 +119,9 @@ def trial_step(
     Args:
         model: on the device it will be trained on.
         batch: images of a step with gradient.
-        shapes: of one image, by sensor; and of its metadata.
+        like: images of each sensor, and metadata, of which only the shapes matter.
     """
+    shapes = {name: tuple(values.shape[1:]) for name, values in like.items()}
     largest = max(math.prod(shape[1:]) for shape in shapes.values())
     # Two at least: batch normalisation has no variance of a single value.
     n = max(2, min(batch, _PIXELS // max(1, largest)))
@@ -182,11 +182,10 @@ def choose_precision(
     if trial.key not in _MEASURED:
         _MEASURED[trial.key] = relative_time(trial)
     share = _MEASURED[trial.key]
+    why = f"bf16 would take {share:.1f} times as long here, measured"
     if share < _CLEARLY:
         why = f"{1 / share:.1f} times as fast as fp32 here, measured"
-        return Precision("bf16", device.type, why)
-    why = f"bf16 would take {share:.1f} times as long here, measured"
-    return Precision("fp32", device.type, why)
+    return Precision("bf16" if share < _CLEARLY else "fp32", device.type, why)
 
 
 def relative_time(trial: Trial) -> float:

@@ -70,8 +70,7 @@ class Trainer:
             head.fit(self.inputs.targets[name][labeled])
         self.views = open_views(config, self.inputs, self.method, model, unlabeled)
         n = B * (1 + mu if self.method.views else 1)
-        shapes = {k: tuple(v.shape[1:]) for k, v in self.inputs.sensors.items()}
-        trial = partial(trial_step, model, n, shapes)  # what "auto" measures on a CPU
+        trial = partial(trial_step, model, n, self.inputs.sensors)  # for "auto"
         self.precision = from_rank_zero(choose_precision(run.precision, device, trial))
         self.scaler = self.precision.scaler()
         synchronize_batch_norm(model)
