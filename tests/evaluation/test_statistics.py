@@ -105,18 +105,10 @@ def test_absent_classes_make_no_noise() -> None:
     assert math.isnan(found["kappa"].value) and math.isnan(found["kappa"].low)
 
 
-@pytest.mark.parametrize(
-    ("arrays", "options", "words"),
-    [
-        (([1, 2], [1]), {}, "same number of rows"),
-        ((), {}, "same number of rows"),
-        (([1, 2],), {"level": 95}, "between 0 and 1"),
-        (([1, 2],), {"resamples": 0}, "resamples=0"),
-    ],
-)
-def test_wrong_input_of_intervals_is_refused(arrays, options, words) -> None:
-    with pytest.raises(WorkshopError, match=words):
-        bootstrap_interval(np.mean, *arrays, **options)
+@pytest.mark.parametrize("arrays", [([1, 2], [1]), ()])
+def test_wrong_input_of_intervals_is_refused(arrays) -> None:
+    with pytest.raises(WorkshopError, match="same number of rows"):
+        bootstrap_interval(np.mean, *arrays)
 
 
 def answers(both: int, only_a: int, only_b: int, neither: int) -> tuple[list, list]:

@@ -102,7 +102,6 @@ def calibrate(
     val_labels: Tensor,
     test_probs: Tensor,
     test_labels: Tensor,
-    bins: int = 15,
 ) -> Calibration:
     """Fit a temperature on validation images, and measure its effect on test images.
 
@@ -115,8 +114,8 @@ def calibrate(
     calibrated = apply_temperature(test_probs, temperature)
     return Calibration(
         temperature,
-        reliability(test_probs, test_labels, bins),
-        reliability(calibrated, test_labels, bins),
+        reliability(test_probs, test_labels),
+        reliability(calibrated, test_labels),
         nll(test_probs, test_labels),
         nll(calibrated, test_labels),
     )

@@ -13,7 +13,6 @@ __all__ = [
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -32,7 +31,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.evaluation.metrics import check_finite, mean_of_known, plain
+from workshop_lib.evaluation.metrics import PlainScores, check_finite, mean_of_known
 from workshop_lib.pixels import IGNORE
 
 Floats = NDArray[np.float64]
@@ -44,7 +43,7 @@ _TILES = 256  # at a time
 
 
 @dataclass(frozen=True, eq=False)
-class MultilabelScores:
+class MultilabelScores(PlainScores):
     """Scores of one model on one set of images with several labels each.
 
     All values lie in 0..1. Per-class values have shape (K,) and are NaN where they are
@@ -59,6 +58,8 @@ class MultilabelScores:
     - `exact_match`: fraction of images with every label right.
     - `hamming_loss`: fraction of the N * K answers that are wrong.
     """
+
+    derived = ("macro_f1", "mean_average_precision")
 
     class_names: tuple[str, ...]
     support: NDArray[np.int64]  # (K,) images with the class
@@ -81,19 +82,9 @@ class MultilabelScores:
         """Mean of the classes' average precision (mAP)."""
         return float(mean_of_known(self.average_precision))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers and lists for JSON, None for NaN."""
-        return plain(
-            {
-                **vars(self),
-                "macro_f1": self.macro_f1,
-                "mean_average_precision": self.mean_average_precision,
-            }
-        )
-
 
 def score_multilabel(
-    probs: Tensor, labels: Tensor, class_names: Sequence[str], threshold: float = 0.5
+    probs: Tensor, labels: Tensor, class_names: Sequence[str]
 ) -> MultilabelScores:
     """Score the probabilities of each class against the labels.
 
@@ -102,8 +93,8 @@ def score_multilabel(
             threshold of 0.5 on them is a common mistake. With float64
             (`logits.double().sigmoid()`) nearly certain values stay distinct.
         labels: (N, K) 1 where the image has the class, else 0.
-        class_names: K names, at least two.
-        threshold: a class is predicted where its probability is at least this.
+        class_names: K names, at least two. A class is predicted where its probability
+            is at least 0.5.
 
     Raises:
         WorkshopError: shapes do not fit, no images, values outside 0 to 1, NaN.
@@ -116,8 +107,6 @@ def score_multilabel(
             " classes or more (one alone is a yes-or-no question for `score`)."
         )
     check_finite(probs)
-    if not 0 < threshold < 1:
-        raise WorkshopError(f"threshold={threshold}: give a probability, usually 0.5.")
     if not bool(((labels == 0) | (labels == 1)).all()):
         raise WorkshopError(
             "labels other than 0 and 1: give 1 for each class that an image has."
@@ -129,7 +118,7 @@ def score_multilabel(
             " logits.sigmoid()."
         )
     p, y = probs.double().cpu().numpy(), labels.cpu().numpy().astype(np.int64)
-    predicted = (p >= threshold).astype(np.int64)
+    predicted = (p >= 0.5).astype(np.int64)
     precision, recall, f1, support = precision_recall_fscore_support(
         y, predicted, average=None, zero_division=np.nan
     )
@@ -153,7 +142,7 @@ def _average_precision(y: NDArray[np.int64], p: Floats) -> float:
 
 
 @dataclass(frozen=True)
-class RegressionScores:
+class RegressionScores(PlainScores):
     """What one model reached on the images whose number is known.
 
     `mae` and `rmse` are in the unit of the number; `r2` is 1 for a perfect prediction,
@@ -164,10 +153,6 @@ class RegressionScores:
     mae: float
     rmse: float
     r2: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers for JSON, None for NaN."""
-        return plain(vars(self))
 
 
 def score_regression(predicted: Tensor, truth: Tensor) -> RegressionScores:

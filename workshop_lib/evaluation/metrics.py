@@ -1,6 +1,7 @@
 """Classification scores, all computed from one confusion matrix."""
 
 __all__ = [
+    "PlainScores",
     "Scores",
     "agreement",
     "check_finite",
@@ -15,7 +16,7 @@ __all__ = [
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,8 +29,18 @@ from workshop_lib.errors import WorkshopError
 Floats = NDArray[np.float64]
 
 
+class PlainScores:
+    """Scores that can be written as JSON, with the properties that are named here."""
+
+    derived: ClassVar[tuple[str, ...]] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers and lists; NaN, which JSON lacks, is None."""
+        return plain(vars(self) | {name: getattr(self, name) for name in self.derived})
+
+
 @dataclass(frozen=True, eq=False)
-class Scores:
+class Scores(PlainScores):
     """Scores of one model on one set of images.
 
     All values lie in 0..1, kappa in -1..1. Per-class values have shape (K,). A value
@@ -47,6 +58,8 @@ class Scores:
     - `f1`: harmonic mean of the two.
     - `iou`: intersection over union, TP / (TP + FP + FN).
     """
+
+    derived = ("macro_recall", "macro_f1", "mean_iou")
 
     class_names: tuple[str, ...]
     confusion: NDArray[np.int64]  # (K, K), rows are the truth, columns the prediction
@@ -93,17 +106,6 @@ class Scores:
         right, total = int(np.trace(self.confusion)), int(self.confusion.sum())
         found = binomtest(right, total).proportion_ci(0.95, method="wilson")
         return float(found.low), float(found.high)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers and lists for JSON; NaN, which JSON lacks, is None."""
-        return plain(
-            {
-                **vars(self),
-                "macro_recall": self.macro_recall,
-                "macro_f1": self.macro_f1,
-                "mean_iou": self.mean_iou,
-            }
-        )
 
 
 def score(

@@ -3,7 +3,7 @@
 __all__ = ["PredictedFiles", "Predictions", "predict_files", "run_temperature"]
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -94,22 +94,18 @@ class Predictions:
                 f"predictions for the classes {', '.join(self.class_names)} and"
                 f" {', '.join(other.class_names)}: compare runs on the same classes."
             )
-        place = {name: i for i, name in enumerate(self.names)}
-        shared = [place[name] for name in other.names if name in place]
-        rows = torch.tensor(shared, dtype=torch.int64)
-        alike = len(shared) == len(self.names) == len(other.names)
+        rows = torch.from_numpy(pd.Index(self.names).get_indexer(list(other.names)))
+        shared = int((rows >= 0).sum())
+        alike = shared == len(self.names) == len(other.names)
         same = alike and self.source == other.source
         if not same or not torch.equal(self.truth[rows], other.truth):
             raise WorkshopError(
                 f"predictions on {len(self.names)} and on {len(other.names)} test"
-                f" images of {self.source!r} and {other.source!r}, {len(shared)} of the"
-                " same name: compare runs on the same test images. Train both on one"
-                " data set with the same split seed."
+                f" images of {self.source!r} and {other.source!r}, {shared} of the same"
+                " name: compare runs on the same test images. Train both on one data"
+                " set with the same split seed."
             )
-        names = tuple(self.names[i] for i in shared)
-        return Predictions(
-            names, self.truth[rows], self.probs[rows], self.class_names, self.source
-        )
+        return replace(other, probs=self.probs[rows])
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ Floats = NDArray[np.float64]
 
 _AT_ONCE = 5_000_000  # numbers in memory at a time: 40 MB
 _FEW = 25  # images that only one model has right: below, chi-squared is poor
+_LEVEL = 0.95  # of all intervals
 _SIGNIFICANT = 0.05  # p-values below are called a significant difference
 
 
@@ -41,12 +42,11 @@ class Interval:
 def bootstrap_interval(
     metric: Callable[..., Any],
     *arrays: ArrayLike,
-    level: float = 0.95,
     resamples: int = 2000,
     seed: int = 0,
     vectorized: bool = False,
 ) -> Interval:
-    """Compute the interval of any metric over the choice of test images.
+    """Compute the 95 % interval of any metric over the choice of test images.
 
     Draws as many images as there are, with replacement, many times; the interval is the
     middle of the metric's values (Efron 1979, percentiles). It does not cover what
@@ -62,12 +62,11 @@ def bootstrap_interval(
             (R, N, ...) to (R,) numbers, which is faster: `lambda a: a.mean(axis=1)`.
         arrays: one or more with a row per image: truth, predictions, probabilities.
             The same images are drawn from all of them.
-        level: of the interval, 0 to 1.
         resamples: number of draws; more give steadier ends.
         seed: the same seed gives the same interval.
 
     Raises:
-        WorkshopError: no images, arrays of different lengths, a level outside 0 to 1.
+        WorkshopError: no images, or arrays of different lengths.
     """
     tables = [np.asarray(array) for array in arrays]
     lengths = {table.shape[0] if table.ndim else 0 for table in tables}
@@ -75,11 +74,6 @@ def bootstrap_interval(
         raise WorkshopError(
             f"arrays of shape {[table.shape for table in tables]}: give one or more,"
             " with the same number of rows, at least one."
-        )
-    if not 0 < level < 1 or resamples < 1:
-        raise WorkshopError(
-            f"level={level}, resamples={resamples}: give a level between 0 and 1, as"
-            " 0.95, and at least 1 resample, usually 2,000."
         )
     (N,) = lengths
 
@@ -92,7 +86,7 @@ def bootstrap_interval(
     rng = np.random.default_rng(seed)
     batches = _batches(resamples, sum(table.size for table in tables))
     values = np.concatenate([measure(rng.integers(0, N, (n, N))) for n in batches])
-    return _percentiles(measure(np.arange(N)[None]).item(), values, level)
+    return _percentiles(measure(np.arange(N)[None]).item(), values)
 
 
 def score_intervals(scores: Scores) -> dict[str, Interval]:
@@ -114,7 +108,7 @@ def score_intervals(scores: Scores) -> dict[str, Interval]:
     ]
     return {
         name: _percentiles(
-            float(getattr(scores, name)), np.concatenate([p[name] for p in parts]), 0.95
+            float(getattr(scores, name)), np.concatenate([p[name] for p in parts])
         )
         for name in parts[0]
     }
@@ -237,9 +231,10 @@ def _batches(resamples: int, size: int) -> list[int]:
     return [min(most, resamples - done) for done in range(0, resamples, most)]
 
 
-def _percentiles(value: float, values: Floats, level: float) -> Interval:
+def _percentiles(value: float, values: Floats) -> Interval:
+    """Return the middle 95 % of the values that a metric takes."""
     known = values[~np.isnan(values)]  # a resample may lack what the metric needs
     if len(known) == 0:
         return Interval(value, math.nan, math.nan)
-    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(known, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
     return Interval(value, float(low), float(high))
