@@ -32,7 +32,6 @@ from workshop_lib.presets import (
 from workshop_lib.settings import SECTIONS
 
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
-_MADE_HERE = ("config", "hyperparameters", "time")  # parameters without a flag
 _FOLDER = Path(__file__).parents[1] / "methods"
 _TYPES = {"float": float, "int": int, "bool": bool, "str": str, "Literal": Literal}
 # An entry of the Args of a docstring, with the lines that continue it
@@ -65,21 +64,20 @@ def with_settings(
     changed = preset_settings(time, task)
     known = _of_all_methods() if several else _of_method(method, time, task)
     _check_flags(args, known, method)
-    choices = {
-        "preset": (time, f"time at hand, which sets defaults: {', '.join(TIMES)}")
-    }
-    choices["task"] = task, f"what to learn, which sets defaults: {', '.join(TASKS)}"
-    if not several:
-        names = ", ".join(method_names())
-        choices["method"] = method, f"{names}. --method NAME --help shows its own"
 
     hints = get_type_hints(command, include_extras=True)
     flags = {
         name: (hints[name], one.default)
         for name, one in own.items()
-        if name not in _MADE_HERE
+        if name not in ("config", "hyperparameters", "time")
     }
-    for name, (default, text) in choices.items():
+    names = ", ".join(method_names())
+    choices = [
+        ("preset", time, f"time at hand, which sets defaults: {', '.join(TIMES)}"),
+        ("task", task, f"what to learn, which sets defaults: {', '.join(TASKS)}"),
+        ("method", method, f"{names}. --method NAME --help shows its own"),
+    ][: 2 if several else 3]
+    for name, default, text in choices:
         flags[name] = Annotated[str, tyro.conf.arg(help=text)], default
     for name, section in SECTIONS.items():
         mine = {f.name: changed[f.name] for f in fields(section) if f.name in changed}
@@ -88,15 +86,15 @@ def with_settings(
     flags["hyperparameter"] = group, group()
 
     def run(**given: Any) -> Any:
+        for name, *_ in choices:  # which have been read already
+            del given[name]
         of_method = vars(given.pop("hyperparameter"))
-        sections = [vars(given.pop(name)) for name in SECTIONS]
-        settings = {k: v for section in sections for k, v in section.items()}
-        given = {k: v for k, v in given.items() if k not in choices}
+        sections = {name: given.pop(name) for name in SECTIONS}
         if not several:
-            config = preset(time, task, method).replace(**settings, **of_method)
+            config = preset(time, task, method, **sections, **of_method)
             return command(config=config, **given)
         chosen = {k: v for k, v in of_method.items() if v is not None}
-        return command(preset(time, task).replace(**settings), chosen, time, **given)
+        return command(preset(time, task, **sections), chosen, time, **given)
 
     parameters = [
         inspect.Parameter(name, _KEYWORD, default=default, annotation=kind)
@@ -113,12 +111,9 @@ def _choices(args: Sequence[str]) -> tuple[str, str, str]:
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for name in ("preset", "task", "method"):
         parser.add_argument(f"--{name}", nargs="?")
-    found = parser.parse_known_args(list(args))[0]
-    return (
-        found.preset or preset_time(),
-        found.task or "scenes",
-        found.method or "fixmatch",
-    )
+    found, _ = parser.parse_known_args(list(args))
+    time, task, method = found.preset, found.task, found.method
+    return time or preset_time(), task or "scenes", method or "fixmatch"
 
 
 def _check_flags(args: Sequence[str], known: dict[str, Option], method: str) -> None:

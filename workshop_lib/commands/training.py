@@ -189,10 +189,9 @@ def _check_job(
         WorkshopError: numbers out of range, a batch that does not divide among the
             processes, or something that is not an option.
     """
-    least = {"nodes": (nodes, 1), "gpus": (gpus, 0), "cpus": (cpus, 1)}
-    for name, (value, bound) in least.items():
-        if value < bound:
-            raise WorkshopError(f"{name}={value}: it must be at least {bound}.")
+    if min(nodes, 1 + gpus, cpus) < 1:
+        given = f"nodes={nodes}, gpus={gpus}, cpus={cpus}"
+        raise WorkshopError(f"{given}: give at least 1 of each, but for GPUs 0.")
     for option in options:
         if not re.fullmatch(r"[a-z][\w-]*(=\S+)?", option):
             raise WorkshopError(

@@ -2,7 +2,6 @@
 
 __all__ = [
     "class_table",
-    "cost_table",
     "difference_table",
     "gain_text",
     "metric_text",
@@ -158,28 +157,6 @@ def difference_table(data: ReportData) -> pd.DataFrame:
                 "right there only": f"{test.only_b:,}",
                 "p": "< 0.0001" if test.p_value < 1e-4 else f"{test.p_value:.4f}",
                 "real?": "yes" if test.significant else "cannot tell",
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def cost_table(data: ReportData) -> pd.DataFrame:
-    """Tabulate the cost of each training: labels, steps, time, memory, size."""
-    rows = []
-    for result in data.results:
-        facts, optim = result.run.facts, result.config.optim
-        minutes = facts["seconds"] / 60
-        peak = facts.get("peak_memory")  # not known on every machine
-        rows.append(
-            {
-                "method": result.title,
-                "labels": f"{result.labels:,}",
-                "mu": str(optim.mu) if result.role == "semi-supervised" else _DASH,
-                "batch": str(optim.batch_size),
-                "steps": f"{facts['steps']:,}",
-                "minutes": number(minutes, ".2f" if minutes < 1 else ".1f"),
-                "peak memory (MiB)": f"{peak / 2**20:,.0f}" if peak else _DASH,
-                "parameters": f"{facts['parameters']:,}",
             }
         )
     return pd.DataFrame(rows)
