@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+import torch
 import tyro
 from numpy.typing import NDArray
 
@@ -36,7 +37,7 @@ from workshop_lib.data.read.large_image import ArrayImage
 from workshop_lib.data.tiles import Tile, blocks, cut_scenes
 from workshop_lib.evaluation.metrics import Scores, scores_from_confusion
 from workshop_lib.files import write_or_explain
-from workshop_lib.pixels import IGNORE, count_pixels
+from workshop_lib.pixels import IGNORE, count_pixels, pixel_confusion
 from workshop_lib.plots import AccessibleFigure, mask_grid
 
 DOCS = Path("docs")
@@ -121,11 +122,10 @@ def _save(found: Map, path: Path) -> None:
 
 def score(scene: LandsatScene, found: Map) -> Scores:
     """Score the pixels that were mapped and have a class."""
-    scored = (scene.mask != IGNORE) & (found != IGNORE)
+    truth = np.where(found == IGNORE, IGNORE, scene.mask)
     K = len(LANDSAT_CLASSES)
-    cells = scene.mask[scored].astype(np.int64) * K + found[scored]
-    matrix = np.bincount(cells, minlength=K * K).reshape(K, K)
-    return scores_from_confusion(matrix, LANDSAT_CLASSES)
+    matrix = pixel_confusion(torch.from_numpy(truth), torch.from_numpy(found), K)
+    return scores_from_confusion(matrix.numpy(), LANDSAT_CLASSES)
 
 
 def table(

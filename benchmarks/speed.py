@@ -15,23 +15,22 @@ the time of a step goes. `--busy` prints a table of its own: how much a neighbou
 with each way in which threads may wait.
 """
 
-__all__ = ["CONFIG", "Turn", "augmentation_rows", "busy_rows", "compare", "step_rows"]
+__all__ = ["CONFIG", "augmentation_rows", "busy_rows", "compare", "step_rows"]
 
 import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import median
 from typing import Any
 
+import pandas as pd
 import torch
 from torch import Tensor
 
 from benchmarks.dataloader_baseline import POLICIES, UsualTraining, usual_loader
 from benchmarks.page import machine, markdown, run_command, write_marked
-from benchmarks.step_profile import peak_flops, shares_of_step, step_flops
+from benchmarks.step_profile import PARTS, peak_flops, shares_of_step, step_flops
 from benchmarks.subprocess_timer import CLOCKS, SubprocessTimer, busy_neighbour
 from workshop_lib.augment import Normalize, ViewMaker
 from workshop_lib.augment.weak_strong import RandAugment
@@ -76,16 +75,7 @@ WAITING: dict[str, tuple[dict[str, str | None], int | None]] = {
     "GOMP_SPINCOUNT=1000": ({**_PLAIN, "GOMP_SPINCOUNT": "1000"}, None),
     "one thread": (_PLAIN, 1),
 }
-_PARTS = ("augmentation", "forward", "backward", "optimizer", "loop")
 _FEWEST = 3  # turns of each, however long they take
-
-
-@dataclass(frozen=True)
-class Turn:
-    """What one competitor took, in seconds."""
-
-    median: float
-    minimum: float
 
 
 def timed(run: Callable[[], object]) -> Competitor:
@@ -101,19 +91,21 @@ def timed(run: Callable[[], object]) -> Competitor:
 
 def compare(
     work: Mapping[str, Competitor], seconds: float, clock: str = "wall"
-) -> dict[str, Turn]:
+) -> pd.DataFrame:
     """Let several competitors take turns until the time is over.
 
     Each does one turn before that does not count: memory is fetched, buffers are made.
+
+    Returns:
+        The seconds of each turn: a row for each round, a column for each competitor.
     """
     for turn in work.values():
         turn(clock)
-    took: dict[str, list[float]] = {name: [] for name in work}
+    rounds: list[dict[str, float]] = []
     end = time.perf_counter() + seconds
-    while len(took[next(iter(work))]) < _FEWEST or time.perf_counter() < end:
-        for name, turn in work.items():
-            took[name].append(turn(clock))
-    return {name: Turn(median(each), min(each)) for name, each in took.items()}
+    while len(rounds) < _FEWEST or time.perf_counter() < end:
+        rounds.append({name: turn(clock) for name, turn in work.items()})
+    return pd.DataFrame(rounds)
 
 
 def noise(size: int, count: int = 64) -> tuple[Dataset, Split]:
@@ -228,11 +220,7 @@ def augmentation_rows(
     for name in (*POLICIES, "strong_n1"):
         usual = elsewhere.start(usual_views, name.removesuffix("_n1"), size, views)
         ours = timed(our_views(name, size, views))
-        took = compare({"usual": usual, "ours": ours}, seconds, clock)
-        each = {
-            who: Turn(turn.median / views, turn.minimum / views)
-            for who, turn in took.items()
-        }
+        each = compare({"usual": usual, "ours": ours}, seconds, clock) / views
         rows.append(_row(f"augment_{name}", size, each["ours"], each["usual"]))
     return rows
 
@@ -243,23 +231,23 @@ def busy_rows(config: Config, seconds: float) -> list[dict[str, Any]]:
     for name, (environment, threads) in WAITING.items():
         with SubprocessTimer(environment, threads) as elsewhere:
             work = {"ours": elsewhere.start(our_step, config)}
-            quiet = compare(work, seconds)["ours"].median
+            quiet = compare(work, seconds)["ours"].median()
             with busy_neighbour():
-                busy = compare(work, seconds)["ours"].median
+                busy = compare(work, seconds)["ours"].median()
         rows.append({"waiting": name, "quiet_s": quiet, "busy_s": busy})
     return rows
 
 
-def _row(name: str, size: int, ours: Turn, usual: Turn) -> dict[str, Any]:
+def _row(name: str, size: int, ours: pd.Series, usual: pd.Series) -> dict[str, Any]:
     return {
         "name": name,
         "size": size,
-        "ours_s": ours.median,
-        "reference_s": usual.median,
-        "ratio": usual.median / ours.median,
-        "ours_min_s": ours.minimum,
-        "reference_min_s": usual.minimum,
-        "ratio_min": usual.minimum / ours.minimum,
+        "ours_s": ours.median(),
+        "reference_s": usual.median(),
+        "ratio": usual.median() / ours.median(),
+        "ours_min_s": ours.min(),
+        "reference_min_s": usual.min(),
+        "ratio_min": usual.min() / ours.min(),
     }
 
 
@@ -276,7 +264,7 @@ def profile(
     return {
         "size": trainer.config.data.size,
         "precision": str(trainer.precision),
-        **asdict(shares_of_step(trainer, clock=CLOCKS[clock])),
+        **shares_of_step(trainer, clock=CLOCKS[clock]),
         "gflop_per_step": flops / 1e9,
         "achieved_gflops": flops / row["ours_min_s"] / 1e9,
         "peak_matmul_gflops": peak["matmul"] / 1e9,
@@ -304,11 +292,11 @@ def table_of_profiles(profiles: Rows) -> str:
     names = ("gflop_per_step", "achieved_gflops", "peak_conv_gflops")
     lines = []
     for each in profiles:
-        parts = [f"{100 * each[name]:.1f} %" for name in _PARTS]
+        parts = [f"{100 * each[name]:.1f} %" for name in PARTS]
         work = [f"{each[name]:.0f}" for name in (*names, "peak_matmul_gflops")]
         what = (each["size"], each["precision"].split(":")[0])
         lines.append((*what, *parts, *work, f"{each['most_ratio']:.1f}"))
-    return markdown(("px", "format", *_PARTS, *heads, "most ratio"), lines)
+    return markdown(("px", "format", *PARTS, *heads, "most ratio"), lines)
 
 
 def table_of_waiting(rows: Rows) -> str:
@@ -332,13 +320,9 @@ def conditions(clock: str) -> str:
         "processor": "Seconds of the processor, one thread (`--cpu-time`), as the wall"
         " clock would have counted the other programs",
     }
-    load = "not known"  # on Windows
+    load = "the load is not known"  # on Windows
     if hasattr(os, "getloadavg"):
-        wanting, cores = os.getloadavg()[1], os.cpu_count() or 1
-        busy = (
-            "busy with other work, too" if wanting > 1.25 * cores else "otherwise idle"
-        )
-        load = f"{wanting:.1f} programs wanted {cores} cores ({busy})"
+        load = f"{os.getloadavg()[1]:.1f} programs wanted {os.cpu_count()} cores"
     return f"{machine()}. {clocks[clock]}.\nWhile it was measured, {load}."
 
 
@@ -396,10 +380,8 @@ def main(
     text = f"{table(rows)}\n\n{table_of_profiles(profiles)}"
     print(f"clock: {clock}\n\n{text}")
     if write_docs:
-        chosen = [p for p in profiles if ":" in p["precision"]]
-        formats = "; ".join(
-            f"{each['size']} px: {each['precision']}" for each in chosen
-        )
+        measured = [each for each in profiles if ":" in each["precision"]]
+        formats = "; ".join(f"{p['size']} px: {p['precision']}" for p in measured)
         says = f'`precision="auto"` measured the network and chose {formats or "none"}.'
         write_marked(DOCS, conditions=conditions(clock), table=text, formats=says)
 

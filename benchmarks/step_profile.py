@@ -1,11 +1,10 @@
 """Where the time of a step goes, and how near it comes to the machine's peak."""
 
-__all__ = ["Shares", "peak_flops", "shares_of_step", "step_flops"]
+__all__ = ["PARTS", "peak_flops", "shares_of_step", "step_flops"]
 
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
@@ -20,21 +19,19 @@ from workshop_lib.training.trainer import Trainer
 Clock = Callable[[], float]
 
 
-@dataclass(frozen=True)
-class Shares:
-    """Shares of a step's time, which add up to 1."""
-
-    augmentation: float  # from the stored images to normalised views
-    forward: float  # network and loss
-    backward: float
-    optimizer: float
-    loop: float  # the rest: averaged weights, log, learning rate, order of images
+# From the stored images to normalised views; network and loss; gradient; optimiser; the
+# rest: averaged weights, log, learning rate, order of images
+PARTS = ("augmentation", "forward", "backward", "optimizer", "loop")
 
 
 def shares_of_step(
     trainer: Trainer, steps: int = 10, clock: Clock = time.perf_counter
-) -> Shares:
-    """Take steps with a clock around each part; return the shares of the quickest."""
+) -> dict[str, float]:
+    """Take steps with a clock around each part; return the shares of the quickest.
+
+    Returns:
+        By the names of `PARTS`; they add up to 1.
+    """
     trainer.step()  # buffers of the optimiser come with the first step
     fastest: dict[str, float] = {}
     for _ in range(steps):
@@ -57,7 +54,7 @@ def shares_of_step(
             fastest = spent
     whole = fastest.pop("step")
     parts = {name: seconds / whole for name, seconds in fastest.items()}
-    return Shares(**parts, loop=1 - sum(parts.values()))
+    return {**parts, "loop": 1 - sum(parts.values())}
 
 
 def _timed(
