@@ -31,7 +31,13 @@ from torch import Tensor
 from benchmarks.dataloader_baseline import POLICIES, UsualTraining, usual_loader
 from benchmarks.page import machine, markdown, run_command, write_marked
 from benchmarks.step_profile import PARTS, peak_flops, shares_of_step, step_flops
-from benchmarks.subprocess_timer import CLOCKS, SubprocessTimer, busy_neighbour
+from benchmarks.subprocess_timer import (
+    CLOCKS,
+    SubprocessTimer,
+    Turn,
+    busy_neighbour,
+    timed,
+)
 from workshop_lib.augment import Normalize, ViewMaker
 from workshop_lib.augment.weak_strong import RandAugment
 from workshop_lib.config import Config
@@ -43,8 +49,6 @@ from workshop_lib.models import HeadSpec, build_model
 from workshop_lib.session import tune_allocator
 from workshop_lib.training.trainer import Trainer
 
-# Takes a turn and returns its seconds by a clock of `CLOCKS`
-Competitor = Callable[[str], float]
 Rows = Sequence[Mapping[str, Any]]
 
 CPU = torch.device("cpu")
@@ -78,19 +82,8 @@ WAITING: dict[str, tuple[dict[str, str | None], int | None]] = {
 _FEWEST = 3  # turns of each, however long they take
 
 
-def timed(run: Callable[[], object]) -> Competitor:
-    """Make a competitor of some work in this process."""
-
-    def turn(clock: str) -> float:
-        start = CLOCKS[clock]()
-        run()
-        return CLOCKS[clock]() - start
-
-    return turn
-
-
 def compare(
-    work: Mapping[str, Competitor], seconds: float, clock: str = "wall"
+    work: Mapping[str, Turn], seconds: float, clock: str = "wall"
 ) -> pd.DataFrame:
     """Let several competitors take turns until the time is over.
 

@@ -1,6 +1,6 @@
 """Timing of work in a process of its own, with that process's memory and settings."""
 
-__all__ = ["CLOCKS", "SubprocessTimer", "busy_neighbour"]
+__all__ = ["CLOCKS", "SubprocessTimer", "Turn", "busy_neighbour", "timed"]
 
 import multiprocessing
 import os
@@ -18,10 +18,21 @@ CLOCKS: dict[str, Callable[[], float]] = {
     "wall": time.perf_counter,
     "processor": time.process_time,
 }
+# Takes a turn and returns its seconds by one of these clocks
+Turn = Callable[[str], float]
 _SPAWN = multiprocessing.get_context("spawn")
-_started: list[
-    Callable[[], object]
-] = []  # the work of this process, if it is a timer's
+_started: list[Turn] = []  # the work of this process, if it is a timer's
+
+
+def timed(run: Callable[[], object]) -> Turn:
+    """Make turns of some work in this process."""
+
+    def turn(clock: str) -> float:
+        start = CLOCKS[clock]()
+        run()
+        return CLOCKS[clock]() - start
+
+    return turn
 
 
 class SubprocessTimer:
@@ -55,13 +66,8 @@ class SubprocessTimer:
             count = threads or torch.get_num_threads()
             self._pool.submit(torch.set_num_threads, count).result()
 
-    def start(
-        self, make: Callable[..., Callable[[], object]], *arguments: Any
-    ) -> Callable[[str], float]:
-        """Build some work there; return a function that lets it take a turn.
-
-        A turn takes the name of a clock and returns the seconds by that process's own.
-        """
+    def start(self, make: Callable[..., Callable[[], object]], *arguments: Any) -> Turn:
+        """Build some work there; its turns are timed by that process's own clock."""
         number = self._pool.submit(_start, make, arguments).result()
         return lambda clock: self._pool.submit(_turn, number, clock).result()
 
@@ -73,14 +79,12 @@ class SubprocessTimer:
 
 
 def _start(make: Callable[..., Callable[[], object]], arguments: Any) -> int:
-    _started.append(make(*arguments))
+    _started.append(timed(make(*arguments)))
     return len(_started) - 1
 
 
 def _turn(number: int, clock: str) -> float:
-    start = CLOCKS[clock]()
-    _started[number]()
-    return CLOCKS[clock]() - start
+    return _started[number](clock)
 
 
 @contextmanager
