@@ -1,8 +1,6 @@
 """The config: plain data that is compared, hashed, written and read again."""
 
 import json
-import subprocess
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +12,7 @@ from workshop_lib import config as module
 from workshop_lib.config import Config, fields_by_section
 from workshop_lib.errors import WorkshopError
 from workshop_lib.methods import METHODS, FixMatch
-from workshop_lib.presets import TASKS, TIMES, preset
+from workshop_lib.presets import TIMES, preset
 from workshop_lib.settings import OptimConfig
 from workshop_lib.training.loop import train
 from workshop_lib.training.run import Run
@@ -81,24 +79,16 @@ def test_replace_finds_the_section_and_tells_the_nearest_name() -> None:
         ({"labels_per_class": -1}, "labels_per_class=-1"),
         ({"threshold": 1.2}, "threshold=1.2"),
         ({"seed": -1}, "seed=-1: give 0 to 4294967295"),
-        ({"split_seed": 2**32}, "split_seed=4294967296"),
         ({"micro_batch": 1}, "at least 2 images"),
-        ({"micro_batch": -4}, "at least 2 images"),
-        ({"cutmix": 1.5}, "cutmix=1.5"),
-        ({"class_weighting": -1}, "class_weighting=-1"),
         ({"modality_dropout": 1}, "modality_dropout=1"),
         ({"lr": 0.0}, "above 0; usual"),
-        ({"weight_decay": -1.0}, "weight_decay=-1.0"),
-        ({"sgd_momentum": 1.0}, "sgd_momentum=1.0"),
         ({"ema_decay": 1.0}, "ema_decay=1.0"),
-        ({"warmup_steps": -1}, "warmup_steps=-1"),
         ({"split": "region"}, "test_regions"),
         ({"propagation_steps": 3}, "without features"),
         ({"features": "resnet18"}, "encoder='linear'"),
         ({"encoder": "linear"}, "on pixels any other"),
         ({"features": "a", "encoder": "linear", "feature_size": 8}, "feature_size=8"),
         ({"features": "a", "encoder": "linear", "sensors": ("s1",)}, "pictures alone"),
-        ({"feature_views": 0}, "feature_views=0"),
     ],
     ids=str,
 )
@@ -172,24 +162,12 @@ def test_two_trainings_share_no_buffers(tmp_path: Path) -> None:
     assert all(torch.equal(a["method"][k], b["method"][k]) for k in a["method"])
 
 
-@pytest.mark.parametrize("task", TASKS)
-@pytest.mark.parametrize("time", TIMES)
-def test_presets_have_two_axes(time: str, task: str) -> None:
-    for name in METHODS:
-        config = preset(time, task=task, method=name)
-        assert config.method_name == name
-        assert config.optim.propagation_steps < config.optim.steps
-        assert bool(config.model.features) == (task == "features")
-        assert config.model.heads == (("cover",) if task == "segment" else ("scene",))
-    if time == "ci":
-        assert preset(time, task=task).optim.steps == TIMES["ci"]["steps"]
-
-
 def test_presets_come_from_one_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WORKSHOP_PRESET", raising=False)
     assert preset() == Config()
     monkeypatch.setenv("WORKSHOP_PRESET", "ci")
     assert preset().optim.steps == TIMES["ci"]["steps"]
+    assert preset(task="features").optim.propagation_steps == 20  # of 60 steps
     assert preset("home").model.encoder == "wrn-28-2"
     assert preset("home").method.joint_forward
     mine = FixMatch(threshold=0.5)
@@ -198,11 +176,3 @@ def test_presets_come_from_one_variable(monkeypatch: pytest.MonkeyPatch) -> None
         preset("weekend")
     with pytest.raises(WorkshopError, match="Did you mean 'scenes'"):
         preset(task="scene")
-
-
-def test_settings_are_read_without_torch() -> None:
-    code = (
-        "import sys; from workshop_lib.presets import preset_settings;"
-        "preset_settings('ci', 'segment'); assert 'torch' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)

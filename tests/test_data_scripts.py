@@ -1,7 +1,6 @@
 """data_scripts/NAME.py: the same as `workshop data NAME`, from a checkout."""
 
 import runpy
-import subprocess
 import sys
 from pathlib import Path
 
@@ -32,12 +31,6 @@ def test_every_script_says_what_it_fetches(script, monkeypatch, capsys):
     assert not list(Path().iterdir()), "looking changes nothing"
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
-def test_importing_a_script_starts_nothing(script, capsys):
-    runpy.run_path(str(script), run_name="imported")
-    assert not capsys.readouterr().out
-
-
 @pytest.mark.slow
 def test_what_is_made_here_needs_no_get(monkeypatch, capsys):
     script = SCRIPTS[0].with_name("mini_eo.py")
@@ -60,11 +53,3 @@ def test_what_is_not_there_is_told_with_the_command_to_get_it(
     for action in ("check", "split"):
         assert run(script, monkeypatch, action) == 2
         assert f"workshop data {script.stem} get" in capsys.readouterr().err
-
-
-@pytest.mark.slow
-def test_a_script_runs_as_a_program():
-    command = [sys.executable, str(SCRIPTS[-1]), "get"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert "ISPRS" in done.stderr and "Traceback" not in done.stderr

@@ -40,20 +40,12 @@ def test_setup_says_what_figures_depend_on(capsys: Any):
     assert str(Path.home()) not in said and os.sep + "tmp" not in said
 
 
-def test_preset_comes_from_the_environment(
+def test_a_notebook_names_its_preset_and_a_command_may_have_its_own(
     monkeypatch: pytest.MonkeyPatch, capsys: Any
 ):
-    monkeypatch.setenv("WORKSHOP_PRESET", "ci")
-    session.setup()
-    assert "preset ci" in capsys.readouterr().out
     monkeypatch.setenv("WORKSHOP_PRESET", "clas")
     with pytest.raises(WorkshopError, match="Did you mean 'class'"):
         session.setup()
-
-
-def test_a_command_names_no_preset_as_it_may_have_its_own(
-    monkeypatch: pytest.MonkeyPatch, capsys: Any
-):
     monkeypatch.setattr(session, "in_notebook", lambda: False)
     session.setup()
     assert "preset" not in capsys.readouterr().out

@@ -72,25 +72,11 @@ def read_flags(flags: list[str]) -> Config:
     return found
 
 
-@pytest.mark.parametrize("name", TIMES)
-@pytest.mark.parametrize("task", TASKS)
-def test_the_flags_of_a_config_make_that_config(name, task, monkeypatch):
-    config = preset(name, task).replace(name="my images/it's", seed=7, temperature=0.5)
-    monkeypatch.setenv("WORKSHOP_PRESET", "ci")  # of the shell, not of the cluster
-    assert read_flags(train_flags(config)) == config
-
-
 @pytest.mark.parametrize("method", METHODS)
-def test_the_flags_of_every_method(method):
-    config = preset("home", method=method, labeled_view="strong")
-    assert read_flags(train_flags(config)) == config
-
-
-def test_the_flags_of_several_sensors_and_of_a_split_by_region():
-    config = preset("class").replace(
-        sensors=("s2", "s1"), metadata=("date",), fusion="late", freeze=-1,
-        split="region", test_regions=(0, 4), label_thresholds=(0.1, 0.8),
-    )  # fmt: skip
+@pytest.mark.parametrize(("name", "task"), list(zip(TIMES, TASKS, strict=True)))
+def test_the_flags_of_a_config_make_that_config(name, task, method, monkeypatch):
+    config = preset(name, task, method, name="my images/it's", labeled_view="strong")
+    monkeypatch.setenv("WORKSHOP_PRESET", "ci")  # of the shell, not of the cluster
     assert read_flags(train_flags(config)) == config
 
 
@@ -100,6 +86,9 @@ def test_the_flags_of_several_sensors_and_of_a_split_by_region():
     projection_dim=st.none() | st.integers(0, 512),
     lr=st.floats(1e-9, 10),
     bands=st.text("AB0189,", max_size=8),
+    sensors=st.lists(st.sampled_from(["s2", "s1"])).map(tuple),
+    freeze=st.integers(-1, 2),
+    label_thresholds=st.tuples(st.floats(0, 0.4), st.floats(0.5, 1)),
 )
 def test_any_setting_survives_the_way_through_the_shell(**changes):
     config = preset("class").replace(**changes)

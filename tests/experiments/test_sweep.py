@@ -9,13 +9,11 @@ import pytest
 from tests.experiments.pictures import four_steps, write_pictures
 from tests.training.tiny import short, tiny
 from workshop_lib.config import Config
-from workshop_lib.data import load
 from workshop_lib.errors import WorkshopError
 from workshop_lib.experiments import sweeps as module
 from workshop_lib.experiments.baselines import baseline_config
 from workshop_lib.experiments.sweeps import grid, sweep
 from workshop_lib.methods import FixMatch
-from workshop_lib.presets import preset
 from workshop_lib.training.trainer import Trainer
 
 METHODS = ("supervised_strong", "fixmatch")
@@ -193,20 +191,6 @@ def test_images_of_your_own_and_maps_are_scored_by_their_metric(tmp_path):
     rows = sweep(given, 1, tmp_path, dataset=scenes, labels=[2], verbose=False)
     assert rows["metric"].tolist() == ["miou", "accuracy", "r2"]
     assert rows["mean_iou"][0] == pytest.approx(rows["value"][0])
-
-
-def test_sensors_are_compared_with_one_table(tmp_path, monkeypatch):
-    monkeypatch.setattr(load, "MINI_EO_COUNT", 150)
-    few = preset(method="supervised", steps=2, eval_every=2, batch_size=4,
-                 precision="fp32")  # fmt: skip
-    sets = {
-        "S1": few.replace(sensors=("s1",)),
-        "S1 + season": few.replace(sensors=("s1",), metadata=("season",)),
-    }
-    rows = sweep(sets, 2, tmp_path, verbose=False)
-    assert list(rows["name"]) == ["S1", "S1 + season"] * 2
-    assert rows["parameters"].nunique() == 2
-    assert rows["config"].str.contains("sensors=s1").all()
 
 
 def test_a_method_of_ones_own_takes_part(base, tmp_path):
