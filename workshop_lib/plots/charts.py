@@ -21,10 +21,8 @@ from workshop_lib.plots.style import (
     PALETTE,
     AccessibleFigure,
     house_style,
-    light_grid,
     line_style,
     new_axes,
-    sentence,
 )
 
 _HATCHES = ("", "///", "...", "xx")  # of histograms
@@ -131,7 +129,7 @@ def lines(
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if y_limits:
         axes.set_ylim(*y_limits)
-    light_grid(axes)
+    axes.grid(axis="y")
     figure.legend(loc="outside lower center", ncols=min(len(series), 3))
     figure.alt = f"{title}: lines, {y_label} against {x_label}. " + " ".join(words)
     return figure
@@ -173,7 +171,7 @@ def histograms(
         )
     axes.set(xlabel=x_label, ylabel=y_label, title=title)
     figure.legend(loc="outside lower center", ncols=len(groups))
-    figure.alt = f"{sentence(title)} Histograms: {x_label}. " + " ".join(words)
+    figure.alt = f"Histograms '{title}': {x_label}. " + " ".join(words)
     return figure
 
 

@@ -25,7 +25,6 @@ from workshop_lib.plots.style import (
     PALETTE,
     AccessibleFigure,
     house_style,
-    light_grid,
     line_style,
     new_axes,
     point_style,
@@ -191,7 +190,7 @@ def location_map(
     axes.set_aspect(1 / max(float(np.cos(middle)), 0.1))
     axes.set(xlabel="longitude (degrees east)", ylabel="latitude (degrees north)")
     axes.set_title(title)
-    light_grid(axes, "both")
+    axes.grid()
     figure.legend(loc="outside lower center", ncols=2, fontsize=11, markerscale=1.6)
     figure.alt = f"Map of points: {title}. {'; '.join(words)}."
     return figure
@@ -234,6 +233,6 @@ def modality_gains(scenes: pd.DataFrame, maps: pd.DataFrame) -> AccessibleFigure
         axes.set_xlabel(
             f"a point per seed ({count}); bar: mean; grey line: {_AGAINST}", fontsize=11
         )
-        light_grid(axes, "both")
+        axes.grid()
     figure.alt = "A point per seed and set of modalities. " + " ".join(words)
     return figure

@@ -14,10 +14,8 @@ from workshop_lib.plots.style import (
     GREY,
     AccessibleFigure,
     house_style,
-    light_grid,
     line_style,
     new_axes,
-    sentence,
     short_names,
 )
 
@@ -118,7 +116,7 @@ def per_class(
     axes.set_yticks(range(K), names, fontsize=12 if K <= 30 else 8)
     axes.set(xlim=(-2, 102), ylim=(-0.5, K - 0.5), xlabel=x_label, title=title)
     axes.spines["left"].set_visible(False)
-    light_grid(axes)
+    axes.grid(axis="y")
     figure.legend(loc="outside lower center", ncols=min(len(values), 3))
     words = [
         f"{name}: best {class_names[int(one.idxmax())]} {one.max():.0f} %,"
@@ -173,8 +171,8 @@ def reliability(
     above.legend(loc="upper left")
     below.set(xlabel="confidence in the predicted class (%)", ylabel="images (%)")
     for axes in (above, below):
-        light_grid(axes, "both")
-    figure.alt = f"{sentence(title)} Accuracy against confidence. " + " ".join(words)
+        axes.grid()
+    figure.alt = f"Accuracy against confidence, '{title}'. " + " ".join(words)
     return figure
 
 
@@ -219,7 +217,6 @@ def seed_plot(
     axes.set(xlim=(-0.5, K - 0.5), ylim=(max(least - 25, 0), min(most + 25, 100)))
     axes.set(title=title, ylabel="accuracy on test images (%)")
     axes.set_xlabel("method: a point per seed, beside them mean and 95 % interval")
-    light_grid(axes)
-    seeds = f"{len(table)} seeds of each method."
-    figure.alt = " ".join([sentence(title), seeds, *words])
+    axes.grid(axis="y")
+    figure.alt = f"'{title}', {len(table)} seeds of each method. " + " ".join(words)
     return figure

@@ -9,11 +9,9 @@ __all__ = [
     "carry_alt_text",
     "describe",
     "house_style",
-    "light_grid",
     "line_style",
     "new_axes",
     "point_style",
-    "sentence",
     "short_names",
     "svg",
 ]
@@ -23,7 +21,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
 import matplotlib
 import matplotlib.style
@@ -61,6 +59,9 @@ _HOUSE: dict[str, Any] = {
     "axes.spines.right": False,
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,
+    "axes.axisbelow": True,  # grid lines are pale, and behind the data
+    "grid.color": "#e4e7eb",
+    "grid.linewidth": 1,
     "text.color": INK,
     "lines.linewidth": 2.2,
     "legend.frameon": False,
@@ -140,12 +141,6 @@ def new_axes(width: float = 8.0, height: float = 4.5) -> tuple[AccessibleFigure,
     return figure, figure.add_subplot()
 
 
-def light_grid(axes: Axes, axis: Literal["both", "x", "y"] = "y") -> None:
-    """Draw pale grid lines behind the data."""
-    axes.grid(axis=axis, color="#e4e7eb", linewidth=1)
-    axes.set_axisbelow(True)
-
-
 def line_style(index: int) -> dict[str, Any]:
     """Return the colour, dash and marker of the line at a position in a figure.
 
@@ -196,15 +191,6 @@ def describe(figure: Figure) -> str:
         t for axes in figure.axes for t in (axes.get_title(), axes.get_title("left"))
     ]
     return "; ".join(t for t in titles if t) or "Figure without a description."
-
-
-def sentence(title: str) -> str:
-    """End a title as a sentence ends, for an alt text that continues after it.
-
-    >>> sentence("Two runs"), sentence("Is it real?")
-    ('Two runs.', 'Is it real?')
-    """
-    return title if title.endswith((".", "?", "!")) else f"{title}."
 
 
 def short_names(names: Iterable[object], most: int = 24) -> list[str]:

@@ -16,7 +16,6 @@ from workshop_lib.plots.style import (
     PALETTE,
     AccessibleFigure,
     house_style,
-    light_grid,
     line_style,
     new_axes,
     short_names,
@@ -202,7 +201,7 @@ def _finish(figure: AccessibleFigure, axes: Axes, title: str, y_label: str) -> N
     if y_label.endswith("(%)"):
         axes.set_ylim(0, 102)
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    light_grid(axes)
+    axes.grid(axis="y")
     # Inside the axes no corner is free of lines in every training
     lines = len(axes.lines)
     columns = 2 if lines == 4 else min(lines, 3)

@@ -20,7 +20,7 @@ from workshop_lib.evaluation.metrics import check_predictions
 from workshop_lib.pixels import IGNORE
 from workshop_lib.plots import AccessibleFigure, mask_grid, to_display
 from workshop_lib.plots.display import Cell, picture_table
-from workshop_lib.plots.style import INK, PALETTE, house_style, light_grid, new_axes
+from workshop_lib.plots.style import INK, PALETTE, house_style, new_axes
 from workshop_lib.training.pseudo_labels import PseudoMaps
 
 _MOST = 6  # images side by side
@@ -192,7 +192,7 @@ def threshold_picture(
     axes.set(xlabel="confidence threshold", ylabel="share (%)")
     axes.set(xlim=(0, 1.01), ylim=(0, 104))
     axes.legend(loc="lower left")
-    light_grid(axes)
+    axes.grid(axis="y")
     figure.alt = (
         f"Of {len(labels):,} unlabelled images, threshold {threshold:.2f}: {words}."
         f" At threshold 0 all are used and {right[0]:.0f} % are right."
