@@ -414,9 +414,7 @@ from workshop_lib.evaluation.inference import predict_run
 some = split.test[:6]
 probs = predict_run(fixmatch, scenes, some)  # (6, K)
 assert torch.allclose(probs.sum(1), torch.ones(len(some)), atol=1e-4)
-plots.gallery(
-    scenes.images[some], scenes.bands, scenes.labels[some], probs, names
-)
+plots.gallery(scenes, some, probs)
 
 # %% tags=["quiz"]
 quiz.ask("01-filter")

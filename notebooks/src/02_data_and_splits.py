@@ -113,9 +113,7 @@ assert 0.1 < share < 0.7
 # neighbours of the training images is an easy test.
 
 # %%
-where = patches.metadata
-lat, lon = where["lat"].numpy(), where["lon"].numpy()
-plots.location_map(lat, lon, where["region"].numpy(), REGIONS)
+plots.location_map(patches, "region", REGIONS)
 
 # %% [markdown]
 # **Seasons.** The same class through the year. Look at AnnualCrop: bare soil

@@ -434,10 +434,8 @@ assert len(wrong) == confusion.sum() - np.trace(confusion)
 # %%
 sure = said["fixmatch"].probs[wrong].amax(dim=1)
 worst = wrong[sure.argsort(descending=True)][:12]
-images = scenes.images[split.test[worst]]
-probs = said["fixmatch"].probs[worst]
 title = f"FixMatch, {shown}: wrong, and sure of it"
-told = (images, scenes.bands, truth[worst], probs, names)
+told = (scenes, split.test[worst], said["fixmatch"].probs[worst])
 plots.gallery(*told, title=title) if len(wrong) else "no mistake to show"
 
 # %% [markdown]

@@ -247,10 +247,9 @@ rows = [nearest_neighbours(vectors, int(q), 6).numpy() for q in queries]
 found = np.stack(rows)  # (Q, 6)
 unit = l2_normalize(vectors).numpy()
 similarity = (unit[queries][:, None] * unit[found]).sum(axis=2)  # (Q, 6)
-images = scenes.images[split.test]
+shown = scenes.subset(split.test)
 title = "FixMatch: nearest neighbours"
-told = (images, scenes.bands, fix.labels, names, queries, found, similarity)
-plots.neighbours(*told, title=title)
+plots.neighbours(shown, queries, found, similarity, title=title)
 
 # %% [markdown]
 # This is a search engine for scenes: "show me more like this one". In an

@@ -49,8 +49,7 @@ def test_every_panel_of_spectra_holds_its_lines(scenes: Dataset) -> None:
 
 def test_places_count_each_group(scenes: Dataset) -> None:
     region = scenes.metadata["region"].numpy()
-    lat, lon = scenes.metadata["lat"].numpy(), scenes.metadata["lon"].numpy()
-    figure = plots.location_map(lat, lon, region, REGIONS)
+    figure = plots.location_map(scenes, "region", REGIONS)
     (axes,) = figure.axes
     drawn = {line.get_label(): len(line.get_xdata()) for line in axes.lines}
     wanted = {f"{n} ({(region == k).sum()})": (region == k).sum()

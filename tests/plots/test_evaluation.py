@@ -74,13 +74,12 @@ def test_runs_of_a_seed_are_joined_and_intervals_are_per_cent() -> None:
     (low, high), _ = (bars.get_segments()[0][:, 1] for bars in axes.collections)
     assert (low, high) == pytest.approx((45, 95))
     words = plots.describe(figure)
-    # The title ends as a sentence
-    assert words.startswith("Is the difference real? 3 seeds of each method. A: mean")
+    assert words.startswith("'Is the difference real?': 3 seeds of each method. A:")
     assert "A: mean 70.0 %, 45.0 to 95.0 %." in words
 
 
 def test_one_seed_has_no_interval() -> None:
     one = plots.seed_plot({"A": [0.5]}, {"A": (0.5, np.nan, np.nan)}, title="Alone")
     one.draw_without_rendering()
-    assert plots.describe(one).startswith("Alone. 1 seeds")
+    assert plots.describe(one).startswith("'Alone': 1 seeds")
     assert "A: mean 50.0 %, no interval." in plots.describe(one)

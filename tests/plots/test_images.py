@@ -70,16 +70,18 @@ def test_seasons_are_in_order_and_near_the_middle_of_their_piece(
 def test_gallery_tells_right_from_wrong() -> None:
     probs = torch.tensor([[0.9, 0.1, 0, 0]] * 5)
     labels = torch.tensor([0, 2, 1, 0, 0])
-    figure = plots.gallery(some(5), RGB, labels, probs, NAMES)
+    scenes = Dataset(some(5), labels, NAMES, tuple("abcde"))
+    figure = plots.gallery(scenes, torch.arange(5), probs)
     captions = [axes.get_xlabel() for axes in figure.axes[:5]]
     assert captions[0] == "\N{CHECK MARK} Forest\n90 %"
     assert captions[1] == "\N{BALLOT X} Forest\n90 %\ntrue: Lake"
 
 
 def test_neighbours_are_marked_right_or_wrong_in_colour_and_sign():
-    images, labels = some(4), np.array([0, 0, 1, 1])
+    images, labels = some(4), torch.tensor([0, 0, 1, 1])
+    scenes = Dataset(images, labels, NAMES, tuple("abcd"))
     given = (np.array([0, 3]), np.array([[1, 2], [2, 0]]), np.full((2, 2), 0.875))
-    figure = plots.neighbours(images, RGB, labels, NAMES, *given)
+    figure = plots.neighbours(scenes, *given)
     texts = [axes.get_xlabel() for axes in figure.axes]
     assert texts[0] == "Forest\nasked"
     assert texts[1] == "\N{CHECK MARK} Forest\n0.88"

@@ -62,7 +62,7 @@ DRAW: dict[str, Callable[[], Figure]] = {
     "per_class": lambda: plots.per_class({"A": [0.5, 0.7, 0.2, 1.0]}, NAMES),
     "bars": lambda: plots.bars({"A": 2, "B": 3}, title="Two bars", unit="GB"),
     "histograms": lambda: plots.histograms({"A": STEPS}, title="Steps", x_label="x"),
-    "gallery": lambda: plots.gallery(IMAGES, RGB, LABELS, PROBS, NAMES),
+    "gallery": lambda: plots.gallery(SCENES, torch.arange(5), PROBS),
     "class_samples": lambda: plots.class_samples(SCENES),
 }
 ON_COLOUR = ("confusion_matrix", "gallery", "class_samples")  # some words are white

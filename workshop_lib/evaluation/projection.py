@@ -224,17 +224,8 @@ def draw_neighbours(
     """
     few = min(k, len(embeddings) - 1)
     found, similarity = nearest(embeddings.vectors, queries, few)
-    shown, inverse = np.unique(np.append(queries, found), return_inverse=True)
-    inverse = inverse.reshape(-1).astype(np.int64)
     where = {name: i for i, name in enumerate(scenes.names)}
-    index = [where[embeddings.names[i]] for i in shown]
+    place = np.array([where[name] for name in embeddings.names])
     return plots.neighbours(
-        scenes.images[index],
-        scenes.bands,
-        embeddings.labels[shown],
-        embeddings.class_names,
-        inverse[: len(queries)],
-        inverse[len(queries) :].reshape(found.shape),
-        similarity,
-        title=title,
+        scenes, place[queries], place[found], similarity, title=title
     )

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import Split
@@ -157,9 +156,8 @@ def split_bars(
 
 @house_style()
 def location_map(
-    lat: NDArray[np.float32],
-    lon: NDArray[np.float32],
-    groups: NDArray[np.int64],
+    scenes: Dataset,
+    grouping: str,
     group_names: Sequence[str],
     *,
     title: str = "Where the images are",
@@ -170,11 +168,12 @@ def location_map(
     map, so that distances can be compared in all directions.
 
     Args:
-        lat, lon: (N,) degrees north and east.
-        groups: (N,) numbers of regions, classes, or parts of a split.
+        scenes: with the metadata "lat" and "lon", in degrees north and east.
+        grouping: the metadata that holds the number of each image's group ("region").
         group_names: names of the groups.
         title: heading of the figure.
     """
+    lat, lon, groups = (scenes.metadata[k].numpy() for k in ("lat", "lon", grouping))
     figure, axes = new_axes(5.6, 6.6)
     words = []
     for k in np.unique(groups).astype(int).tolist():

@@ -218,5 +218,5 @@ def seed_plot(
     axes.set(title=title, ylabel="accuracy on test images (%)")
     axes.set_xlabel("method: a point per seed, beside them mean and 95 % interval")
     axes.grid(axis="y")
-    figure.alt = f"'{title}', {len(table)} seeds of each method. " + " ".join(words)
+    figure.alt = f"'{title}': {len(table)} seeds of each method. " + " ".join(words)
     return figure

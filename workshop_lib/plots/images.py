@@ -136,48 +136,41 @@ def seasons(
 
 @house_style()
 def gallery(
-    images: Tensor,
-    bands: Sequence[str],
-    labels: Tensor,
+    scenes: Dataset,
+    index: Tensor,
     probs: Tensor,
-    class_names: Sequence[str],
     *,
     title: str = "True and predicted classes",
 ) -> AccessibleFigure:
     """Show images with their true class, the predicted one and the confidence.
 
     Args:
-        images: (N, C, H, W), as `Dataset.images`.
-        bands: the names of the C channels.
-        labels: (N,) true classes.
-        probs: (N, K) predicted probabilities, as `predict` returns.
-        class_names: K names.
+        scenes: one label per image.
+        index: (n,) positions of the images to show.
+        probs: (n, K) predicted probabilities of these, as `predict` returns.
         title: heading of the figure.
 
     Raises:
         WorkshopError: there is no image.
     """
-    names = short_names(class_names, 17)
-    confidence, predicted = (found.tolist() for found in probs.max(dim=1))  # (N,) each
-    pictures = to_display(images, bands)
+    names = short_names(scenes.class_names, 17)
+    confidence, predicted = (found.tolist() for found in probs.max(dim=1))  # (n,) each
+    pictures = to_display(scenes.images[index], scenes.bands)
     cells = []
-    for i, true in enumerate(labels.tolist()):
+    for i, true in enumerate(scenes.labels[index].tolist()):
         words = f"{names[predicted[i]]}\n{100 * confidence[i]:.0f} %"
         if true != predicted[i]:
             words += f"\ntrue: {names[true]}"
         cells.append(_verdict(pictures[i], true == predicted[i], words))
     figure = picture_table(wrap(cells, 6), title)
     spoken = "; ".join(cell.caption.replace("\n", ", ") for cell in cells)
-    figure.alt = f"{title}. {len(images)} images: {spoken}."
+    figure.alt = f"{title}. {len(cells)} images: {spoken}."
     return figure
 
 
 @house_style()
 def neighbours(
-    images: Tensor,
-    bands: Sequence[str],
-    labels: NDArray[np.int64],
-    class_names: Sequence[str],
+    scenes: Dataset,
     queries: NDArray[np.int64],
     found: NDArray[np.int64],
     similarity: NDArray[np.float32],
@@ -187,10 +180,7 @@ def neighbours(
     """Show images, one per row, and to the right what the network finds most alike.
 
     Args:
-        images: (N, C, H, W), as `Dataset.images`.
-        bands: names of the C channels.
-        labels: (N,) true classes.
-        class_names: K names.
+        scenes: one label per image.
         queries: (Q,) positions of the images asked about.
         found: (Q, k) positions of their neighbours, as `nearest` returns.
         similarity: (Q, k) cosines.
@@ -199,27 +189,22 @@ def neighbours(
     Raises:
         WorkshopError: there is no query.
     """
-    names = short_names(class_names, 17)
-    pictures = to_display(images, bands)
-    same = labels[found] == labels[queries][:, None]  # (Q, k)
-    rows = []
-    for row, q in enumerate(queries):
-        cells = [Cell(pictures[q], f"{names[labels[q]]}\nasked")]
-        for i, cosine, right in zip(
-            found[row], similarity[row], same[row], strict=True
-        ):
-            words = f"{names[labels[i]]}\n{cosine:.2f}"
-            cells.append(_verdict(pictures[i], right, words))
+    names = short_names(scenes.class_names, 17)
+    rows, words = [], []
+    for q, others, cosines in zip(queries, found, similarity, strict=True):
+        shown = to_display(scenes.images[[q, *others]], scenes.bands)
+        own, *labels = scenes.labels[[q, *others]].tolist()
+        cells = [Cell(shown[0], f"{names[own]}\nasked")]
+        for one, label, cosine in zip(shown[1:], labels, cosines, strict=True):
+            cells.append(_verdict(one, label == own, f"{names[label]}\n{cosine:.2f}"))
         rows.append(("", cells))
+        words.append(f"{scenes.class_names[own]}: {labels.count(own)} of {len(labels)}")
     figure = picture_table(rows, title)
     for axes in figure.axes[:: 1 + found.shape[1]]:
         axes.xaxis.label.set_fontweight("bold")
-    spoken = "; ".join(
-        f"{class_names[labels[q]]}: {own.sum()} of {len(own)}"
-        for q, own in zip(queries, same, strict=True)
-    )
     figure.alt = (
-        f"{title}: an image per row, its neighbours beside it. Same class: {spoken}."
+        f"{title}: an image per row, its neighbours beside it. Same class:"
+        f" {'; '.join(words)}."
     )
     return figure
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from workshop_lib.course.widgets.live import choice, picture_with, slider
@@ -74,9 +75,9 @@ def confusion_browser(predictions: Predictions, scenes: Dataset) -> Any:
             return _nothing(title)
         order = predictions.probs[found].amax(dim=1).argsort(descending=True)
         chosen = found[order[:_MOST]]
-        images = scenes.images[[place[predictions.names[i]] for i in chosen.tolist()]]
-        truth, probs = predictions.truth[chosen], predictions.probs[chosen]
-        return gallery(images, scenes.bands, truth, probs, names, title=title)
+        index = [place[predictions.names[i]] for i in chosen.tolist()]
+        probs = predictions.probs[chosen]
+        return gallery(scenes, torch.tensor(index), probs, title=title)
 
     return picture_with(
         draw,
