@@ -258,9 +258,3 @@ def test_images_of_the_memory_are_no_queries():
 def test_no_silhouette_of_one_class_or_of_single_images(labels):
     with pytest.raises(WorkshopError, match="two classes"):
         silhouette(cloud(0, 3), np.array(labels))
-
-
-def test_no_neighbours_cannot_vote():
-    one = embeddings(cloud(0, 4), [0, 1, 2, 0])
-    with pytest.raises(WorkshopError, match="k=0"):
-        knn_accuracy(one, one, 0)

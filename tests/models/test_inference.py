@@ -57,9 +57,8 @@ def test_the_size_of_batches_changes_nothing(
 
 
 def test_each_module_gets_its_mode_back(model, stored, normalize):
-    model.train()
+    model.train().freeze(1)
     frozen = model.encoder.backbone.stages[0]
-    frozen.eval()  # on purpose
     before = {k: v.clone() for k, v in model.state_dict().items()}
     predict(model, stored, normalize)
     with pytest.raises(WorkshopError):  # five channels into a network for three

@@ -117,8 +117,6 @@ def test_wrong_requests_are_answered_in_words():
         model({"s2": x["s2"], "s1": x["s1"][:1]})
     with pytest.raises(WorkshopError, match="sensors of one size"):
         model({"s2": x["s2"], "s1": x["s1"][:, :, :4]})
-    with pytest.raises(WorkshopError, match="no metadata"):
-        fused("small_cnn", sensors={}, metadata=0)
 
 
 @pytest.mark.parametrize("case", [0, 1])

@@ -31,6 +31,7 @@ from workshop_lib.augment.normalize import to_float
 from workshop_lib.data.read.large_image import LargeImage, missing, open_image
 from workshop_lib.data.tiles import offsets, stride
 from workshop_lib.errors import WorkshopError
+from workshop_lib.models.inference import interleaved
 from workshop_lib.pixels import IGNORE
 
 Array = NDArray[Any]
@@ -223,7 +224,7 @@ def sliding_window_classify(
             (strip,) = _normalized(normalize, pixels[None], gaps[None], device)
             views = strip.unfold(2, window, stride)  # (C, window, n, window), no copy
             some = views.permute(2, 0, 1, 3).split(at_once)
-            parts = [model(_interleaved(x)).argmax(dim=1) for x in some]  # (n,)
+            parts = [model(interleaved(x)).argmax(dim=1) for x in some]  # (n,)
         classes = torch.cat(parts).to(torch.uint8).cpu().numpy()
         middle = gaps[window // 2, window // 2 :: stride][: len(classes)]
         rows.append(np.where(middle, IGNORE, classes).astype(np.uint8))
@@ -237,9 +238,4 @@ def _normalized(
     x: Tensor = normalize(to_float(torch.from_numpy(pixels).to(device)))
     if gaps.any():
         x.masked_fill_(torch.from_numpy(gaps).to(device)[:, None], 0)
-    return _interleaved(x)
-
-
-def _interleaved(x: Tensor) -> Tensor:
-    """Lay images out as convolutions read them fastest."""
-    return x.contiguous(memory_format=torch.channels_last)
+    return interleaved(x)

@@ -65,16 +65,8 @@ def weighted_contrast(
         temperature: 0.07 to 0.5. Low: the hardest neighbours decide; high: all count.
 
     Shape: (N, D), (N, D), (N, N) -> (2, N): the first row has the anchors of `z0`.
-
-    Raises:
-        WorkshopError: shapes that do not fit.
     """
     N = len(z0)
-    if z0.shape != z1.shape or weights.shape != (N, N):
-        raise WorkshopError(
-            f"embeddings {tuple(z0.shape)} and {tuple(z1.shape)} with weights"
-            f" {tuple(weights.shape)} do not fit: expected (N, D), (N, D) and (N, N)."
-        )
     z = torch.cat([at_least_fp32(z0), at_least_fp32(z1)])  # (2N, D)
     itself = torch.eye(2 * N, dtype=torch.bool, device=z.device)
     s = similarity(z, z, temperature).masked_fill(itself, -torch.inf)

@@ -19,9 +19,7 @@ from workshop_lib.losses.contrastive import (
 )
 from workshop_lib.losses.memory import MovingAverageAlignment, PseudoLabelMemory
 from workshop_lib.methods.base import (
-    Batch,
     TrainingSize,
-    forward_views,
     heads_of,
     scene_head,
 )
@@ -65,21 +63,14 @@ class ContrastiveMethod(FixMatch):
                 " build it with projection_dim=64."
             )
 
-    def losses(self, model: nn.Module, batch: Batch) -> Iterator[tuple[str, Tensor]]:
+    def unsupervised(self, guesses: list[Guess]) -> Iterator[tuple[str, Tensor]]:
         """Yield FixMatch's terms, then the contrastive ones."""
-        (x,), (weak, strong, contrastive) = batch.labeled, batch.views
-        (out_x, out_s, out_c), (out_w,) = forward_views(
-            model, [x, strong, contrastive], [weak], joint=self.joint_forward
-        )
-        yield from self.supervised(model, out_x, batch.targets)
-        guesses = self.guesses(model, Step(batch, out_x, out_w, out_s))
-        yield from self.unsupervised(guesses)
+        yield from super().unsupervised(guesses)
+        (guess,) = (g for g in guesses if g.name == self.scene)
         # Images are compared with those of all ranks
-        (probs,) = (gather_rows(g.probs) for g in guesses if g.name == self.scene)
-        z_s, z_c = (
-            gather_rows_with_gradient(out["projection"]) for out in (out_s, out_c)
-        )
-        for name, loss in self.contrast(probs, z_s, z_c).items():
+        views = (guess.step.out_s, *guess.step.others)
+        z_s, z_c = (gather_rows_with_gradient(out["projection"]) for out in views)
+        for name, loss in self.contrast(gather_rows(guess.probs), z_s, z_c).items():
             yield name, self.lambda_c * loss
 
     def contrast(self, probs: Tensor, z_s: Tensor, z_c: Tensor) -> dict[str, Tensor]:

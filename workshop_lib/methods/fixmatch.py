@@ -30,6 +30,7 @@ class Step(NamedTuple):
     out_x: Outputs  # labelled images, weak view
     out_w: Outputs  # unlabelled images, weak view; without gradient
     out_s: Outputs  # unlabelled images, strong view
+    others: tuple[Outputs, ...] = ()  # further views, with gradient
 
 
 class Guess(NamedTuple):
@@ -70,13 +71,13 @@ class ConsistencyMethod(Method):
 
     def losses(self, model: nn.Module, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         """Yield a supervised and an unsupervised term per head."""
-        (x,), (weak, strong) = batch.labeled, batch.views
-        (out_x, out_s), (out_w,) = forward_views(
-            model, [x, strong], [weak], joint=self.joint_forward
+        (x,), (weak, *others) = batch.labeled, batch.views
+        (out_x, out_s, *out_others), (out_w,) = forward_views(
+            model, [x, *others], [weak], joint=self.joint_forward
         )
         yield from self.supervised(model, out_x, batch.targets)
-        guesses = self.guesses(model, Step(batch, out_x, out_w, out_s))
-        yield from self.unsupervised(guesses)
+        step = Step(batch, out_x, out_w, out_s, tuple(out_others))
+        yield from self.unsupervised(self.guesses(model, step))
 
     def guesses(self, model: nn.Module, step: Step) -> list[Guess]:
         """Return the guess of every head."""

@@ -71,7 +71,7 @@ class Encoder(nn.Module):
     Shape: sample of (B, C, H, W) per sensor and "metadata" (B, M) -> `Features`.
 
     Raises:
-        WorkshopError: an unknown fusion; nothing to read; a decoder without maps.
+        WorkshopError: an unknown fusion; a decoder without maps.
     """
 
     def __init__(
@@ -87,8 +87,6 @@ class Encoder(nn.Module):
         super().__init__()
         if fusion not in FUSIONS:
             raise unknown_name("fusion", fusion, FUSIONS)
-        if not sensors and not metadata:
-            raise WorkshopError("a model of no sensor and no metadata: give one.")
         seed = draw_seed() if seed is None else seed
         self.sensors, self.fusion = dict(sensors), fusion
         self.missing, self.stems = nn.ModuleDict(), nn.ModuleDict()

@@ -3,8 +3,7 @@
 __all__ = ["EMBEDDINGS", "embed", "images_at_a_time", "predict", "predict_mean"]
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Literal, cast
 
 import torch
@@ -125,7 +124,7 @@ def images_at_a_time(sensors: Sample) -> int:
 
 def _collect(
     compute: Callable[[Sample], dict[str, Tensor]],
-    model: nn.Module,
+    model: Model,
     sensors: Sample,
     normalize: Normalizer,
     index: Tensor | None,
@@ -139,30 +138,21 @@ def _collect(
     if isinstance(normalize, nn.Module):
         normalize = copy.deepcopy(normalize).to(device)  # the caller's stays in place
     found: list[dict[str, Tensor]] = []
-    with _evaluating(model), torch.inference_mode():
-        for rows in index.split(images_at_a_time(sensors)):
-            part = {k: v[rows.to(v.device)].to(device) for k, v in sensors.items()}
-            answers = compute({k: _interleaved(v) for k, v in normalize(part).items()})
-            found.append({k: v.cpu() for k, v in answers.items()})  # maps fill a GPU
+    training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            for rows in index.split(images_at_a_time(sensors)):
+                part = {k: v[rows.to(v.device)].to(device) for k, v in sensors.items()}
+                sample = {k: interleaved(v) for k, v in normalize(part).items()}
+                answers = compute(sample)
+                found.append({k: v.cpu() for k, v in answers.items()})  # or fill a GPU
+    finally:
+        model.train(training)  # which leaves frozen parts in evaluation
     return {k: torch.cat([one[k] for one in found]) for k in found[0]}
 
 
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Switch every module to evaluation, and back each to its previous mode.
-
-    `model.train()` afterwards would wake up layers that were frozen on purpose.
-    """
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
-
-
-def _interleaved(images: Tensor) -> Tensor:
+def interleaved(images: Tensor) -> Tensor:
     """Lay images out as convolutions read them fastest."""
     if images.ndim != 4:
         return images

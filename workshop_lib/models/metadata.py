@@ -16,7 +16,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from workshop_lib.errors import WorkshopError
 from workshop_lib.sample import METADATA, Sample
 
 EMBEDDING = 32  # numbers that all metadata together become
@@ -61,9 +60,6 @@ class MetadataEmbedding(nn.Module):
         numbers: M, of the metadata vector.
 
     Shape: sample with "metadata" (B, M), NaN where unknown, or without it -> (B, 32).
-
-    Raises:
-        WorkshopError: metadata of another shape.
     """
 
     def __init__(self, numbers: int) -> None:
@@ -82,11 +78,6 @@ class MetadataEmbedding(nn.Module):
         numbers = sample.get(METADATA)
         if numbers is None:
             numbers = self.missing.expand(batch, -1)
-        elif numbers.ndim != 2 or numbers.shape[1] != len(self.missing):
-            raise WorkshopError(
-                f"metadata of shape {tuple(numbers.shape)} given to a model that reads"
-                f" (B, {len(self.missing)}): give the same facts as in training."
-            )
         else:
             missing = self.missing.to(numbers.dtype)
             numbers = torch.where(numbers.isnan(), missing, numbers)

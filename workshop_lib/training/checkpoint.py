@@ -28,32 +28,33 @@ LAST, PREVIOUS = "last.pt", "previous.pt"  # names in the folder of a run
 _FRESH = "start anew with resume=False (--fresh), or choose another folder"
 
 
-def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+def save_checkpoint(
+    path: Path, state: dict[str, Any], previous: Path | None = None
+) -> None:
     """Write a dictionary of tensors, numbers and texts in one piece.
+
+    Args:
+        path: the file.
+        state: what to write.
+        previous: new name of an existing file, to keep it. The new one is complete
+            before a name changes hands. A kill between the two changes leaves the
+            previous checkpoint alone, which `resume_run` then takes.
 
     Raises:
         WorkshopError: no space or no permission; an existing file is left as it was.
     """
-    write_or_explain(path, lambda temporary: _write(temporary, state))
+
+    def write(temporary: Path) -> None:
+        torch.save({"format": FORMAT, **state}, temporary)
+        if previous is not None and path.exists():
+            os.replace(path, previous)
+
+    write_or_explain(path, write)
 
 
 def save_last(folder: Path, state: dict[str, Any]) -> None:
-    """Write the last checkpoint of a run, and keep the one before as the previous.
-
-    The new one is complete before a name changes hands. A kill between the two changes
-    leaves no last checkpoint but the previous one, which `resume_run` then takes.
-
-    Raises:
-        WorkshopError: no space or no permission; both files are left as they were.
-    """
-    last = folder / LAST
-
-    def write(temporary: Path) -> None:
-        _write(temporary, state)
-        if last.exists():
-            os.replace(last, folder / PREVIOUS)
-
-    write_or_explain(last, write)
+    """Write the last checkpoint of a run, and keep the one before as the previous."""
+    save_checkpoint(folder / LAST, state, folder / PREVIOUS)
 
 
 def load_checkpoint(path: Path, needs: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -67,10 +68,6 @@ def load_checkpoint(path: Path, needs: tuple[str, ...] = ()) -> dict[str, Any]:
         WorkshopError: the file is missing, cut off, changed since it was written, or no
             checkpoint of this library.
     """
-    if not path.exists():
-        raise WorkshopError(
-            f"no checkpoint at {path}: train first, or check the folder."
-        )
     try:
         # The file carries checksums, but torch does not compare them: four of five
         # flipped bits would go unseen, as weights that are a little different.
@@ -84,8 +81,8 @@ def load_checkpoint(path: Path, needs: tuple[str, ...] = ()) -> dict[str, Any]:
         checksum = isinstance(error, zipfile.BadZipFile) and "checksum" in str(error)
         reason = str(error) if checksum else type(error).__name__
         raise WorkshopError(
-            f"{path} cannot be read as a checkpoint ({reason}). It is damaged or was"
-            " made by another program: delete it and train again, or use another."
+            f"{path} cannot be read as a checkpoint ({reason}). It is missing, damaged,"
+            " or of another program: remove it and train again, or use another."
         ) from error
     known = state if isinstance(state, dict) else {}
     missing = [key for key in ("format", *needs) if key not in known]
@@ -160,7 +157,3 @@ def what_is_kept(folder: Path) -> str:
         f"{path} of step {step}, from before, is kept; the same config would come to"
         f" the same end from there. With the change, {_FRESH}."
     )
-
-
-def _write(path: Path, state: dict[str, Any]) -> None:
-    torch.save({"format": FORMAT, **state}, path)
