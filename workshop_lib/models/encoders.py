@@ -126,7 +126,7 @@ class Backbone(nn.Module):
         Args:
             x: images (B, C, H, W).
             shifts: for each stage (B, widths[k], 1, 1), added to its output before the
-                next stage reads it (`metadata.MetadataShift`); empty for none.
+                next stage reads it (`fusion.MetadataShift`); empty for none.
         """
         pyramid: list[Tensor] = []
         x = self.normalize(x)

@@ -8,9 +8,22 @@
 
 Maps are put side by side at every level of the pyramid, so scenes and pixels are fused
 by the same code, over any backbone and any decoder.
+
+Metadata (place, date, climate) has no pixels, is not flipped or cropped, and means the
+same everywhere in the image. So it enters as a vector and shifts every channel of every
+stage (the additive half of FiLM, Perez et al. 2018): early shifts let the network read
+the same pixels differently in winter, which a shift of the pooled features alone
+cannot; the last one moves the scores directly.
 """
 
-__all__ = ["FUSIONS", "DecoderBuilder", "Encoder", "stem"]
+__all__ = [
+    "FUSIONS",
+    "DecoderBuilder",
+    "Encoder",
+    "LearnedMissingValue",
+    "MetadataEmbedding",
+    "MetadataShift",
+]
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast
@@ -29,21 +42,91 @@ from workshop_lib.models.encoders import (
     seeded,
 )
 from workshop_lib.models.heads import Features
-from workshop_lib.models.metadata import (
-    EMBEDDING,
-    LearnedMissingValue,
-    MetadataEmbedding,
-    MetadataShift,
-)
 from workshop_lib.sample import METADATA, Sample
 
 FUSIONS = ("early", "middle", "late", "shared")
-STEM = 24  # maps that a stem makes of a sensor, whatever its number of channels
+STEM = 24  # maps that a stem makes of a sensor, in which form sensors share a backbone
+EMBEDDING = 32  # numbers that all metadata together become
 
 
-def stem(channels: int) -> nn.Sequential:
-    """Build what brings a sensor into a form that sensors share: (B, STEM, H, W)."""
-    return nn.Sequential(*conv_bn_act(channels, STEM))
+class LearnedMissingValue(nn.Module):
+    """A learned value per channel where a sensor is missing; at first the mean.
+
+    As the value is learned, a network can tell "missing" from "as usual".
+
+    Shape: (B, C, H, W), NaN or not -> the same without NaN.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.value = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Replace NaN."""
+        value = self.value.to(x.dtype).view(1, -1, 1, 1)
+        return torch.where(x.isnan(), value, x)
+
+
+class MetadataEmbedding(nn.Module):
+    """Two layers on all metadata, with a learned value for each unknown number.
+
+    Numbers are normalised, so 0 is the mean of the training images and where each
+    learned value starts. A sample without metadata gets the learned values throughout.
+
+    Half of the embedding is dropped at random in training: date and place identify a
+    labelled image, and a network that has few of them would memorise those. Measured
+    with 25 labels per class on MiniEO, 30 numbers, of which most say nothing about the
+    class: accuracy 0.87 without metadata, 0.86 with, and 0.81 without the dropout.
+
+    Args:
+        numbers: M, of the metadata vector.
+
+    Shape: sample with "metadata" (B, M), NaN where unknown, or without it -> (B, 32).
+    """
+
+    def __init__(self, numbers: int) -> None:
+        super().__init__()
+        self.missing = nn.Parameter(torch.zeros(numbers))
+        self.layers = nn.Sequential(
+            nn.Linear(numbers, EMBEDDING),
+            nn.LeakyReLU(0.1),
+            nn.Linear(EMBEDDING, EMBEDDING),
+            nn.LeakyReLU(0.1),
+            nn.Dropout(0.5),
+        )
+
+    def forward(self, sample: Sample, batch: int) -> Tensor:
+        """Embed the metadata of `batch` images."""
+        numbers = sample.get(METADATA)
+        if numbers is None:
+            numbers = self.missing.expand(batch, -1)
+        else:
+            missing = self.missing.to(numbers.dtype)
+            numbers = torch.where(numbers.isnan(), missing, numbers)
+        embedding: Tensor = self.layers(numbers)  # (B, 32)
+        return embedding
+
+
+class MetadataShift(nn.Module):
+    """A shift for every channel of every stage of a backbone, read off the embedding.
+
+    Starts small rather than at zero, so that the embedding learns from the first step.
+
+    Shape: (B, 32) -> one (B, width, 1, 1) for each stage, of `Backbone.widths`.
+    """
+
+    def __init__(self, widths: Sequence[int]) -> None:
+        super().__init__()
+        self.widths = tuple(widths)
+        self.layer = nn.Linear(EMBEDDING, sum(widths))
+        with torch.no_grad():
+            self.layer.weight.mul_(0.1)
+            self.layer.bias.zero_()
+
+    def forward(self, embedding: Tensor) -> list[Tensor]:
+        """Return the shifts of all stages."""
+        shifts: Tensor = self.layer(embedding)
+        return list(shifts[:, :, None, None].split(self.widths, dim=1))
 
 
 # (widths of a pyramid, its strides, number of pyramids side by side) -> decoder
@@ -64,9 +147,7 @@ class Encoder(nn.Module):
             torch's global generator.
 
     Without sensors the features are the embedded metadata alone. Learned missing values
-    exist where there is more than one source: a lone sensor can't be missing.
-
-    `width` is D of the features' vector.
+    exist where there is more than one source. `width` is D of the features' vector.
 
     Shape: sample of (B, C, H, W) per sensor and "metadata" (B, M) -> `Features`.
 
@@ -98,7 +179,7 @@ class Encoder(nn.Module):
         elif fusion != "early" and sensors:
             for name, channels in sensors.items():
                 with seeded(seed, f"stem {name}"):
-                    self.stems[name] = stem(channels)
+                    self.stems[name] = nn.Sequential(*conv_bn_act(channels, STEM))
             reads = {"all": STEM * (len(sensors) if fusion == "middle" else 1)}
         self.backbones = nn.ModuleDict()
         for name, channels in reads.items():
@@ -203,8 +284,7 @@ class Encoder(nn.Module):
         """Return a sensor's images without gaps, (B, C, H, W)."""
         channels, size = self.sensors[name], like.shape[2:]
         if x is None:
-            missing = cast(LearnedMissingValue, self.missing[name])
-            return missing.absent(len(like), size, like.dtype)
+            x = like.new_full((len(like), channels, *size), torch.nan)
         if x.ndim != 4 or x.shape[1] != channels or x.shape[2:] != size:
             raise WorkshopError(
                 f"{name} images of shape {tuple(x.shape)} given to a model that reads"
