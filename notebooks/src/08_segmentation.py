@@ -1009,7 +1009,7 @@ from pathlib import Path
 from workshop_lib.course.competition import Competition
 from workshop_lib.course.leaderboard import as_text, read_folder, write_page
 
-rules = Competition(DATA, scenes)
+rules = Competition(DATA, scenes, split)
 page = Path(inbox) / "leaderboard.html"
 ranking = read_folder(Path(inbox), rules)
 write_page(page, ranking, rules)

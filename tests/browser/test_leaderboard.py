@@ -9,6 +9,7 @@ import torch
 from workshop_lib.course.competition import Competition
 from workshop_lib.course.leaderboard import Leaderboard, write_page
 from workshop_lib.data.dataset import Dataset
+from workshop_lib.data.split import Split
 
 pytestmark = pytest.mark.slow
 PROJECTOR = {"width": 1280, "height": 720}
@@ -62,7 +63,8 @@ def rules() -> Competition:
     images = torch.randint(0, 256, (400, 3, 8, 8), dtype=torch.uint8)
     classes = tuple(f"class {k}" for k in range(10))
     names = tuple(f"{i}.png" for i in range(400))
-    return Competition("mini_eo", Dataset(images, labels, classes, names))
+    scenes = Dataset(images, labels, classes, names)
+    return Competition("mini_eo", scenes, Split.random(scenes))
 
 
 def written(tmp_path: Path, rules: Competition, groups: int, errors: int, refresh=60):

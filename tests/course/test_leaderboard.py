@@ -21,6 +21,7 @@ from workshop_lib.course.leaderboard import (
     write_page,
 )
 from workshop_lib.data.dataset import Dataset
+from workshop_lib.data.split import Split
 
 N = 100  # test images
 
@@ -31,7 +32,8 @@ def some_rules() -> Competition:
     images[:, 0].view(400, -1)[:, :9] = torch.arange(400)[:, None] % 251
     images[:, 1] = (torch.arange(400) // 251)[:, None, None]
     names = tuple(f"{i}.png" for i in range(400))
-    return Competition("photos", Dataset(images, labels, ("Forest", "River"), names))
+    scenes = Dataset(images, labels, ("Forest", "River"), names)
+    return Competition("photos", scenes, Split.random(scenes))
 
 
 RULES = some_rules()

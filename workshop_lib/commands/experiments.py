@@ -203,8 +203,9 @@ def leaderboard(
     if watch < 0:
         raise WorkshopError(f"--watch {watch}: give seconds, or 0 to look once.")
     scenes = load_dataset(data)
-    own = Split.load(split, scenes) if split else None
-    competition = Competition(data, scenes, labels_per_class, split_seed, own)
+    wanted = Split.random(scenes, labels_per_class, seed=split_seed)
+    own = Split.load(split, scenes) if split else wanted
+    competition = Competition(data, scenes, own)
     page = out or folder / "leaderboard.html"
     if watch:
         print(f"writing {page} every {watch} s; Ctrl-C ends", flush=True)

@@ -13,8 +13,8 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -33,44 +33,30 @@ _LONGEST_NAME = 40  # characters of a group's name, so that it fits the projecto
 
 
 class Competition:
-    """Data set, split and number of labels that every group trains with.
+    """Data set and split that every group trains with.
 
     Args:
         data: as in a config: "mini_eo", "ucm", a folder of images.
         scenes: these images.
-        labels_per_class: labels that a group may use for each class, at most; 0 allows
-            every training label.
-        split_seed: seed of the split, as in a config.
-        split: a split of your own, in place of the two above; every group must then
-            train on exactly this one.
+        split: with the labels that a group may use. Of a split by `Split.random` a
+            group may use fewer labels: equally many for each class, by the same seed.
 
     Raises:
-        WorkshopError: images with several labels; a split that leaks, or that these
-            images are too few for.
+        WorkshopError: images with several labels; a split that leaks.
     """
 
-    def __init__(
-        self,
-        data: str,
-        scenes: Dataset,
-        labels_per_class: int = 4,
-        split_seed: int = 0,
-        split: Split | None = None,
-    ) -> None:
+    def __init__(self, data: str, scenes: Dataset, split: Split) -> None:
         if scenes.multi_label:
             raise WorkshopError(
                 f"{data} has several labels per image, but a competition is about one"
                 " class per image: choose data with one label per image."
             )
-        self.data, self.scenes, self.split_seed = data, scenes, split_seed
-        self.fixed = split is not None
-        self.split = split if split is not None else self._draw(labels_per_class)
-        audit = self.split.audit(scenes, near_duplicates=False, neighbour_km=0)
+        self.data, self.scenes, self.split = data, scenes, split
+        audit = split.audit(scenes, near_duplicates=False, neighbour_km=0)
         if not audit.ok:
             raise WorkshopError(f"this split is not fit for a competition:\n{audit}")
-        test = self.split.test
-        self.test_names = tuple(scenes.names[i] for i in test.tolist())
-        self.test_labels = scenes.labels[test].cpu().numpy()  # (N,) true classes
+        self.test_names = tuple(scenes.names[i] for i in split.test.tolist())
+        self.test_labels = scenes.labels[split.test].cpu().numpy()  # (N,) true classes
 
     def split_hash(self, labels: int) -> str:
         """Compute the hash of the split of a run that used this many labels in all.
@@ -83,19 +69,16 @@ class Competition:
         most, classes = len(self.split.labeled), self.scenes.num_classes
         if labels == most:
             return self.split.digest(self.scenes)
-        if self.fixed or not classes <= labels < most or labels % classes:
-            fewer = "" if self.fixed else ", or fewer but equally many for each class"
-            raise WorkshopError(f"it used {labels} labels: use {most}{fewer}.")
-        return self._draw(labels // classes).digest(self.scenes)
-
-    def _draw(self, labels_per_class: int) -> Split:
-        return Split.random(
-            self.scenes, labels_per_class=labels_per_class, seed=self.split_seed
-        )
+        if not classes <= labels < most or labels % classes:
+            raise WorkshopError(
+                f"it used {labels} labels: use {most}, or fewer but equally many for"
+                " each class."
+            )
+        fewer = Split.random(self.scenes, labels // classes, seed=self.split.seed)
+        return fewer.digest(self.scenes)
 
 
-@dataclass(frozen=True, eq=False)
-class Submission:
+class Submission(NamedTuple):
     """A submission that passed every check.
 
     Args:

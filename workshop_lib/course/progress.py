@@ -208,7 +208,7 @@ def show() -> None:
     print(_FINISHED.format(what=what))
 
 
-def certificate(name: str, folder: Path | str = PATH.parent) -> None:
+def certificate(name: str) -> None:
     """Write a one-page certificate of the checks passed, and print where it is.
 
     It is made from the progress that the notebooks keep in `runs`, so call it where
@@ -216,7 +216,6 @@ def certificate(name: str, folder: Path | str = PATH.parent) -> None:
 
     Args:
         name: of the learner, as it is to appear.
-        folder: where `certificate.html` is written, usually `runs`.
 
     Raises:
         WorkshopError: no name or one too long for the line, no check passed in this
@@ -236,10 +235,9 @@ def certificate(name: str, folder: Path | str = PATH.parent) -> None:
         )
     today = date.today().isoformat()
     content = {"name": shown, "units": units, "version": __version__, "today": today}
-    path = Path(folder) / "certificate.html"
-    write_text(path, fill_template("certificate.html", **content))
-    where = "" if path.is_absolute() else f", in the folder {here!r}"
-    print(f"Written: {path.as_posix()}{where}.")
+    path = PATH.with_name("certificate.html")
+    write_text(path, fill_template(path.name, **content))
+    print(f"Written: {path.as_posix()}, in the folder {here!r}.")
     print("Open it in a browser, and print it.")
 
 

@@ -3,6 +3,7 @@
 __all__ = ["class_run", "run_folder", "segment_preset"]
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +51,17 @@ def class_run(
     steps = wanted.optim.steps
     if not (folder / "run.json").exists():
         print(f"{name}: {steps:,} steps, kept in {folder.as_posix()}")
-    curve = _Curve(name, steps) if in_notebook() else None
-    grow = curve.add if curve else None
+    rows: list[Row] = []
+    show = _growing(name, steps) if in_notebook() else None
+
+    def grow(row: Row) -> None:
+        rows.append(row)
+        if show:
+            show(pd.DataFrame(rows))
+
     run = train(wanted, dataset, split, folder=folder, on_log=grow)
-    if curve:
-        curve.show(run.log)  # of a run that was loaded or resumed, all of it
+    if show:
+        show(run.log)  # of a run that was loaded or resumed, all of it
     return run
 
 
@@ -102,30 +109,20 @@ def _one_format(config: Config, folder: Path) -> Config:
     return fixed if pick_device().type == "cpu" else config
 
 
-class _Curve:
-    """One figure in a notebook that is redrawn with each row of the log."""
+def _growing(name: str, steps: int) -> Callable[[pd.DataFrame], None]:
+    """Return a function that draws a log, each time in place of the figure before."""
+    shown: list[Any] = []
 
-    def __init__(self, name: str, steps: int) -> None:
-        self.name, self.steps = name, steps
-        self.rows: list[Row] = []
-        self.handle: Any = None
-
-    def add(self, row: Row) -> None:
-        """Draw the curve up to this row."""
-        self.rows.append(row)
-        self.show(pd.DataFrame(self.rows))
-
-    def show(self, log: pd.DataFrame) -> None:
-        """Replace the figure by the curve of a log, if it has an accuracy."""
-        if "val_accuracy" not in log:  # of several labels, or a number
-            return
+    def show(log: pd.DataFrame) -> None:
         from IPython.display import display
 
-        figure = growing_curve(log, steps=self.steps, title=self._title(log))
-        if self.handle is None:
-            self.handle = display(figure, display_id=True)  # type: ignore[no-untyped-call]
+        if "val_accuracy" not in log:  # of several labels, or a number
+            return
+        title = f"{name}: step {int(log['step'].iloc[-1]):,} of {steps:,}"
+        figure = growing_curve(log, steps=steps, title=title)
+        if shown:
+            shown[0].update(figure)
         else:
-            self.handle.update(figure)
+            shown.append(display(figure, display_id=True))  # type: ignore[no-untyped-call]
 
-    def _title(self, log: pd.DataFrame) -> str:
-        return f"{self.name}: step {int(log['step'].iloc[-1]):,} of {self.steps:,}"
+    return show

@@ -51,28 +51,24 @@ from workshop_lib.course import todo
 
 device = session.setup()"""
 
-# Where a notebook of a public GitHub repository can be opened: name, badge, address
-_HOSTS = (
-    (
-        "Open in Colab",
-        "https://colab.research.google.com/assets/colab-badge.svg",
-        "https://colab.research.google.com/github/{owner}/blob/{tag}/{path}",
+# Where a notebook of a public GitHub repository can be opened: name -> badge, address
+_HOSTS = {
+    "Open in Colab": (
+        "colab.research.google.com/assets/colab-badge.svg",
+        "colab.research.google.com/github/{owner}/blob/{tag}/{path}",
     ),
-    (
-        "Open in Kaggle",
-        "https://kaggle.com/static/images/open-in-kaggle.svg",
-        "https://kaggle.com/kernels/welcome"
-        "?src=https://github.com/{owner}/blob/{tag}/{path}",
+    "Open in Kaggle": (
+        "kaggle.com/static/images/open-in-kaggle.svg",
+        "kaggle.com/kernels/welcome?src=https://github.com/{owner}/blob/{tag}/{path}",
     ),
-    (
-        "Launch Binder",
-        "https://mybinder.org/badge_logo.svg",
-        "https://mybinder.org/v2/gh/{owner}/{tag}?labpath={path}",
+    "Launch Binder": (
+        "mybinder.org/badge_logo.svg",
+        "mybinder.org/v2/gh/{owner}/{tag}?labpath={path}",
     ),
-)
+}
 
 
-def badges(path: str, address: str | None = None) -> str:
+def badges(path: str) -> str:
     """Return the links that open a notebook in a browser, as one line of Markdown.
 
     They name the release, never a branch: a branch changes later, and a link to a fork
@@ -80,30 +76,30 @@ def badges(path: str, address: str | None = None) -> str:
 
     Args:
         path: the notebook inside the repository, e.g. "notebooks/01_intro.ipynb".
-        address: of the repository; default: the one in pyproject.toml.
 
     Returns:
         Empty unless the repository is on GitHub: Colab and Kaggle open no other host.
     """
-    owner = _owner(address)
+    owner = _owner()
     if owner is None:
         return ""
     values = {"owner": owner, "tag": _RELEASE, "path": path}
     return " ".join(
-        f"[![{name}]({badge})]({link.format(**values)})" for name, badge, link in _HOSTS
+        f"[![{name}](https://{badge})](https://{link.format(**values)})"
+        for name, (badge, link) in _HOSTS.items()
     )
 
 
-def setup_text(path: str, address: str | None = None) -> str:
+def setup_text(path: str) -> str:
     """Return the words above the set-up cell, with a link to the glossary.
 
     A notebook opened from GitHub, as in Colab, has no file beside it: its link leads to
     the release's page. Elsewhere the link leads to the file of the checkout.
 
     Args:
-        path, address: as for `badges`.
+        path: as for `badges`.
     """
-    owner = _owner(address)
+    owner = _owner()
     link = "../" * path.count("/") + _GLOSSARY
     if owner is not None:
         link = f"https://github.com/{owner}/blob/{_RELEASE}/{_GLOSSARY}"
@@ -142,8 +138,8 @@ def repository() -> str:
     return dict(line.split(", ", 1) for line in urls)["Repository"]
 
 
-def _owner(address: str | None) -> str | None:
-    """Return "owner/name" of a repository on GitHub, None if it is elsewhere."""
-    address = repository() if address is None else address
-    found = re.fullmatch(r"https://github\.com/([\w.-]+/[\w.-]+?)(?:\.git)?/?", address)
+def _owner() -> str | None:
+    """Return "owner/name" of the repository on GitHub, None if it is elsewhere."""
+    address = r"https://github\.com/([\w.-]+/[\w.-]+?)(?:\.git)?/?"
+    found = re.fullmatch(address, repository())
     return found.group(1) if found else None

@@ -10,6 +10,7 @@ __all__ = [
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -100,21 +101,18 @@ _STATISTICS = {
 }
 
 
-class _Two(nn.Module):
-    """The parts of the notebook's class: a backbone per sensor, and one head."""
+def _backbone() -> nn.Module:
+    # Each takes two channels, so that a mix-up is named and does not only crash
+    pooled = nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    return nn.Sequential(nn.Conv2d(2, 5, 3), nn.Tanh(), *pooled)
 
-    def __init__(self, seed: int) -> None:
-        super().__init__()
-        with torch.random.fork_rng(devices=[]):  # the learner's own numbers stay
-            torch.manual_seed(seed)
-            self.s2, self.s1 = self._backbone(), self._backbone()
-            self.head = nn.Linear(10, 4)
 
-    @staticmethod
-    def _backbone() -> nn.Sequential:
-        # Both take two channels, so that a mix-up is named and does not only crash
-        return nn.Sequential(
-            nn.Conv2d(2, 5, 3), nn.Tanh(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+def _two(seed: int) -> nn.ModuleDict:
+    """Make the parts of the notebook's class: a backbone per sensor, and one head."""
+    with torch.random.fork_rng(devices=[]):  # the learner's own numbers stay
+        torch.manual_seed(seed)
+        return nn.ModuleDict(
+            {"s2": _backbone(), "s1": _backbone(), "head": nn.Linear(10, 4)}
         )
 
 
@@ -126,11 +124,15 @@ def late_forward(attempt: Attempt) -> str:
     batches (B, C, H, W), and gives logits (B, K).
     """
     cases = {
-        "5 patches": (_Two(0), noise(5, 2, 8, 8), noise(5, 2, 8, 8, seed=1)),
-        "one patch": (_Two(1), noise(1, 2, 6, 6, seed=2), noise(1, 2, 6, 6, seed=3)),
+        "5 patches": (_two(0), noise(5, 2, 8, 8), noise(5, 2, 8, 8, seed=1)),
+        "one patch": (
+            _two(1),
+            noise(1, 2, 6, 6, seed=2),
+            noise(1, 2, 6, 6, seed=3),
+        ),
     }
     attempt.compare(cases, _late, _LATE)
-    model, s2, s1 = _Two(2), noise(3, 2, 8, 8), noise(3, 2, 8, 8, seed=1)
+    model, s2, s1 = _two(2), noise(3, 2, 8, 8), noise(3, 2, 8, 8, seed=1)
     logits = attempt.run("the gradient of 3 patches", model, s2, s1)
     if isinstance(logits, Tensor) and logits.requires_grad:
         logits.square().sum().backward()  # type: ignore[no-untyped-call]
@@ -141,7 +143,7 @@ def late_forward(attempt: Attempt) -> str:
     return "the logits agree, and both backbones learn"
 
 
-def _late(model: _Two, s2: Tensor, s1: Tensor) -> Tensor:
+def _late(model: Any, s2: Tensor, s1: Tensor) -> Tensor:
     logits: Tensor = model.head(torch.cat([model.s2(s2), model.s1(s1)], 1))
     return logits
 

@@ -13,6 +13,7 @@ __all__ = [
     "uneven_lengths",
 ]
 
+import pickle
 import random
 from dataclasses import fields, is_dataclass
 from typing import Any
@@ -72,10 +73,9 @@ def global_random() -> dict[str, Any]:
 
     A function that draws from an explicit generator leaves all three as they were.
     """
-    legacy: Any = np.random.get_state(legacy=False)
     return {
         "torch": torch.get_rng_state().numpy().tobytes(),
-        "numpy": (legacy["state"]["key"].tobytes(), legacy["state"]["pos"]),
+        "numpy": pickle.dumps(np.random.get_state()),
         "random": random.getstate(),
     }
 
@@ -142,7 +142,7 @@ def describe_value(value: Any) -> str:
 
 
 def first_difference(came: Any, expected: Any) -> str:
-    """Report where two results of one shape differ first, and in how many places.
+    """Report where two results first differ, and in how many places.
 
     Returns:
         An empty string if the shapes differ: then there is nothing to compare.
@@ -152,8 +152,6 @@ def first_difference(came: Any, expected: Any) -> str:
         return ""
     a, b = a.double(), b.double()
     differ = ~torch.isclose(a, b, **_CLOSE)  # type: ignore[arg-type]
-    if not differ.any():
-        return ""
     place = tuple(differ.nonzero()[0].tolist())
     where = ", ".join(map(str, place))
     return (
