@@ -83,7 +83,7 @@ def test_to_gpu_and_subset_there():
     [
         ({"images": torch.zeros(2, 3, 4, 4, dtype=torch.float64)}, "float64"),
         ({"images": torch.zeros(2, 4, 4, dtype=torch.uint8)}, r"\(N, C, H, W\)"),
-        ({"images": torch.zeros(2, 4, 4, 4, dtype=torch.uint8)}, "4 channels"),
+        ({"images": torch.zeros(2, 4, 4, 4, dtype=torch.uint8)}, "one name per"),
         (
             {
                 "images": torch.zeros(2, 4, 4, 4, dtype=torch.uint8),

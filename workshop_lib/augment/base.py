@@ -9,7 +9,6 @@ __all__ = [
     "check_images",
     "check_rows",
     "chunk_size",
-    "empty_images",
     "in_chunks",
     "integers",
     "keep_unchanged",
@@ -182,23 +181,8 @@ def in_chunks(
     few = chunk_size(shape, arguments[0].device)
     if shape[0] <= few:
         return change(*arguments).contiguous()
-    first, *others = zip(*(each.split(few) for each in arguments), strict=True)
-    chunk = change(*first)
-    result = torch.empty(tuple(shape), dtype=chunk.dtype)
-    result[:few] = chunk
-    for k, rows in enumerate(others, start=1):
-        result[k * few : (k + 1) * few] = change(*rows)
-    return result
-
-
-def empty_images(count: int, like: Tensor) -> Tensor:
-    """Allocate `count` images, channels last: what a network's convolutions prefer."""
-    return torch.empty(
-        (count, *like.shape[1:]),
-        dtype=like.dtype,
-        device=like.device,
-        memory_format=torch.channels_last,
-    )
+    rows = zip(*(each.split(few) for each in arguments), strict=True)
+    return torch.cat([change(*some).contiguous() for some in rows])
 
 
 def keep_unchanged(images: Tensor, changed: Tensor, unchanged: Tensor) -> Tensor:
@@ -236,5 +220,4 @@ def bernoulli(
 
     As a factor of a strength it leaves an image out: strength 0 changes nothing.
     """
-    draws = torch.rand(shape, generator=generator, device=generator.device)
-    return (draws < probability).float()
+    return (uniform(shape, 0, 1, generator) < probability).float()

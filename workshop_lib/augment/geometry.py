@@ -36,10 +36,10 @@ def dihedral(images: Tensor, which: Tensor) -> Tensor:
     0 is the identity. Images that are not square ignore bit 4, which would change
     their shape.
     """
-    return move(images, which, None)
+    return move(images, which, torch.zeros_like(which)[:, None].expand(-1, 2))
 
 
-def move(images: Tensor, which: Tensor | None, shift: Tensor | None) -> Tensor:
+def move(images: Tensor, which: Tensor, shift: Tensor) -> Tensor:
     """Shift each image by whole pixels, then do `dihedral`, in one pass over them.
 
     The gap of a shift is filled with the mirror image: the same as padding by
@@ -48,7 +48,7 @@ def move(images: Tensor, which: Tensor | None, shift: Tensor | None) -> Tensor:
     CPU. Values are only moved, so integers are fine too: masks move by the same call.
 
     Shape: `images` (B, C, H, W), `which` (B,) as of `dihedral`, `shift` (B, 2) integer
-    pixels (down, right); None leaves either out.
+    pixels (down, right).
 
     Raises:
         WorkshopError: not (B, C, H, W), or parameters that do not fit the batch.
@@ -59,14 +59,12 @@ def move(images: Tensor, which: Tensor | None, shift: Tensor | None) -> Tensor:
     check_rows(shift, (B, 2), "shift")
     rows = torch.arange(H, device=images.device).expand(B, H)  # (B, H) source row
     columns = torch.arange(W, device=images.device).expand(B, W)  # (B, W)
-    if which is not None:
-        rows = torch.where((which & 1).bool()[:, None], H - 1 - rows, rows)
-        columns = torch.where((which & 2).bool()[:, None], W - 1 - columns, columns)
-    if shift is not None:
-        rows = _reflect(rows - shift[:, :1], H)
-        columns = _reflect(columns - shift[:, 1:], W)
+    rows = torch.where((which & 1).bool()[:, None], H - 1 - rows, rows)
+    columns = torch.where((which & 2).bool()[:, None], W - 1 - columns, columns)
+    rows = _reflect(rows - shift[:, :1], H)
+    columns = _reflect(columns - shift[:, 1:], W)
     down, right = rows * W, columns  # what a step down or right adds to the position
-    if which is not None and H == W:
+    if H == W:
         swap = (which & 4).bool()[:, None]
         down, right = torch.where(swap, right, down), torch.where(swap, down, right)
     return in_chunks(_gather_pixels, images.shape, images, down, right)
@@ -123,9 +121,7 @@ def affine(
     return keep_unchanged(images, _sample(images, where), unchanged)
 
 
-def resized_crop(
-    images: Tensor, corner: Tensor, size: Tensor, which: Tensor | None = None
-) -> Tensor:
+def resized_crop(images: Tensor, corner: Tensor, size: Tensor, which: Tensor) -> Tensor:
     """Cut a rectangle out of each image, enlarge it to the full size, and turn it.
 
     Args:
@@ -133,8 +129,8 @@ def resized_crop(
         corner: (B, 2) top and left edge, as fractions of the image's height and width.
         size: (B, 2) height and width, the same. Corner 0 and size 1 is the whole image,
             returned bit for bit unless it is turned.
-        which: (B,) what `dihedral` does to the enlarged rectangle; None for nothing. In
-            the same interpolation it costs nothing.
+        which: (B,) what `dihedral` does to the enlarged rectangle; in the same
+            interpolation it costs nothing.
 
     Raises:
         WorkshopError: not (B, C, H, W), or parameters that do not fit the batch.
@@ -144,8 +140,6 @@ def resized_crop(
     check_rows(corner, (B, 2), "corner")
     check_rows(size, (B, 2), "size")
     check_rows(which, (B,), "which")
-    if which is None:
-        which = torch.zeros(B, dtype=torch.long, device=images.device)
     mirrored = torch.stack([which & 2, which & 1], 1).bool()  # (B, 2): x, y
     scale = size.flip(1)  # (B, 2): width, height
     middle = 2 * corner.flip(1) + scale - 1  # (B, 2), in -1 to 1

@@ -1,9 +1,9 @@
 """Normalization, the last step before the network: zero mean, unit spread per band."""
 
-__all__ = ["BandNormalize", "Normalize", "image_chunks", "to_float"]
+__all__ = ["BandNormalize", "Normalize", "to_float"]
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -30,20 +30,6 @@ def to_float(images: Tensor) -> Tensor:
         f"images of type {images.dtype}: expected uint8 (0..255) or floating point."
         " Divide by the largest possible value first, e.g. images.float() / 10000."
     )
-
-
-def image_chunks(images: Tensor, index: Tensor | None, size: int) -> Iterator[Tensor]:
-    """Iterate over images, or those of an index, a few at a time.
-
-    `images[index]` would copy them all at once, and a set may be larger than memory.
-
-    Shape: images (N, C, H, W), index (n,) -> each (at most `size`, C, H, W).
-    """
-    if index is None:
-        yield from images.split(size)
-        return
-    for part in index.to(images.device).split(size):
-        yield images[part]
 
 
 class BandNormalize(nn.Module):
@@ -180,8 +166,7 @@ class Normalize(nn.Module):
             if name not in self.bands:
                 raise unknown_name("sensor", name, self.bands)
             images = values if values.ndim == 4 else values[:, :, None, None]
-            images = self.bands[name](to_float(images))
-            normalized[name] = images if values.ndim == 4 else images[:, :, 0, 0]
+            normalized[name] = self.bands[name](to_float(images)).view(values.shape)
         return normalized
 
 
@@ -189,22 +174,26 @@ def _moments(images: Tensor, index: Tensor | None, gaps: bool) -> tuple[Tensor, 
     """Return mean and variance per band, chunk by chunk. (N, C, H, W) -> (C,), (C,)"""
     # Wide enough that adding up a billion pixels loses nothing; MPS has no float64.
     wide = torch.float32 if images.device.type == "mps" else torch.float64
-    n = len(images) if index is None else len(index)
-    size = max(1, _CHUNK // images[0].numel())
+    if index is None:
+        index = torch.arange(len(images))
+    # `images[index]` would copy them all at once, and a set may be larger than memory.
+    parts = index.to(images.device).split(max(1, _CHUNK // images[0].numel()))
     total = images.new_zeros(images.shape[1], dtype=wide)  # (C,)
     missing = torch.zeros_like(total)
-    for chunk in image_chunks(images, index, size):
-        values = to_float(chunk).to(wide)
+    for part in parts:
+        values = to_float(images[part]).to(wide)
         if gaps:
             missing += values.isnan().sum((0, 2, 3))
             values = values.nan_to_num(nan=0.0, posinf=math.inf, neginf=-math.inf)
         total += values.sum((0, 2, 3))
-    count = (n * images.shape[2] * images.shape[3] - missing).clamp(min=1)  # (C,)
+    count = (len(index) * images.shape[2] * images.shape[3] - missing).clamp(
+        min=1
+    )  # (C,)
     mean = total / count
     squares = torch.zeros_like(total)
     # A second pass: exact for tiny spreads too
-    for chunk in image_chunks(images, index, size):
-        centered = to_float(chunk).to(wide) - mean.view(1, -1, 1, 1)
+    for part in parts:
+        centered = to_float(images[part]).to(wide) - mean.view(1, -1, 1, 1)
         squared = centered.square()
         squares += (squared.nansum if gaps else squared.sum)((0, 2, 3))
     return mean, squares / count

@@ -33,10 +33,10 @@ BOX_AREA = (0.15, 0.5)  # of a CutMix box, as a fraction of the image
 BOX_RATIO = 2.0  # longest side of the box, as a multiple of the other one
 
 
-def cutout(
-    images: Tensor, center: Tensor, size: Tensor, fill: float | None = None
-) -> Tensor:
+def cutout(images: Tensor, center: Tensor, size: Tensor) -> Tensor:
     """Hide a rectangle of each image, so that no single spot can carry the decision.
+
+    The hidden pixels get the image's own mean per band, which suits any unit.
 
     Source: DeVries & Taylor 2017. Ours is a fraction of the sides, never a fixed number
     of pixels, so that it means the same at every image size.
@@ -47,19 +47,13 @@ def cutout(
             What reaches over the border is cut off there.
         size: (B,) sides of the rectangle as a fraction of the sides of the image; 0
             hides nothing.
-        fill: value of the hidden pixels; None takes the image's own mean per band,
-            which suits any unit.
 
     Raises:
         WorkshopError: not (B, C, H, W), or parameters that do not fit the batch.
     """
     check_images(images)
-    B, C = images.shape[:2]
     inside_v, inside_u = _inside(images, center, size)  # (B, H, 1), (B, 1, W)
-    if fill is None:
-        value = images.mean((2, 3), keepdim=True)  # (B, C, 1, 1)
-    else:
-        value = images.new_full((B, C, 1, 1), fill)
+    value = images.mean((2, 3), keepdim=True)  # (B, C, 1, 1)
     if images.device.type != "cpu":
         hidden = (inside_u & inside_v)[:, None]  # (B, 1, H, W)
         return torch.where(hidden, value, images)
@@ -192,13 +186,11 @@ class Follow:
         """Do CutMix to the images of a sample, channels last as they are."""
         if self.boxes is None:
             return sample
-        last = torch.channels_last
-        return {
-            k: v
-            if k == METADATA
-            else cutmix(v, self.boxes, self.distance).contiguous(memory_format=last)
-            for k, v in sample.items()
-        }
+        mixed = dict(sample)  # metadata stays each image's own
+        for name in sample.keys() - {METADATA}:
+            values = cutmix(sample[name], self.boxes, self.distance)
+            mixed[name] = values.contiguous(memory_format=torch.channels_last)
+        return mixed
 
     def __call__(self, values: Tensor) -> Tensor:
         """Return maps (B, H, W) or (B, K, H, W) changed, anything else unchanged."""
@@ -222,10 +214,10 @@ class ModalityDropout:
 
     def __init__(self, probability: float, images: Sample) -> None:
         self.probability = probability
-        columns = []
-        for values in images.values():
-            chunks = (~some.isnan().flatten(1).all(1) for some in values.split(256))
-            columns.append(torch.cat(list(chunks)))
+        columns = [
+            torch.cat([~some.isnan().flatten(1).all(1) for some in values.split(256)])
+            for values in images.values()
+        ]
         self.present = torch.stack(columns, 1)  # (N, number of sensors)
 
     def sample_params(self, batch: int, generator: torch.Generator) -> Tensor:

@@ -13,7 +13,6 @@ from workshop_lib.augment.base import (
     NoAugmentation,
     Params,
     chunk_size,
-    empty_images,
 )
 from workshop_lib.augment.multimodal import View, make_view, parse_view
 from workshop_lib.augment.normalize import Normalize, to_float
@@ -23,6 +22,8 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.pixels import IGNORE
 from workshop_lib.ranks import own_rows
 from workshop_lib.sample import METADATA, Sample
+
+_LAST = torch.channels_last
 
 
 class LabeledViews(NamedTuple):
@@ -214,29 +215,23 @@ class ViewMaker:
         result: Sample = {}
         for first in range(0, n, few):
             some = slice(first, first + few)
+            images = _rows({k: self.images[k] for k in view.sensors}, rows[some])
+            images = {name: to_float(values) for name, values in images.items()}
             chunk = [tuple(each[some] for each in part) for part in params]
-            gone = None if dropped is None else dropped[some]
-            for name, values in self._few(view, rows[some], chunk, gone).items():
-                if name not in result:
-                    result[name] = empty_images(n, values)
+            images = view.augmentation.apply(images, chunk)
+            if dropped is not None:
+                for k, name in enumerate(self.images):
+                    gone = dropped[some, k].view(-1, 1, 1, 1)
+                    if name in images:
+                        images[name] = images[name].masked_fill(gone, torch.nan)
+            for name, values in self.normalize(images).items():
+                if name not in result:  # channels last is what convolutions prefer
+                    like = values[:1].expand(n, -1, -1, -1)
+                    result[name] = torch.empty_like(like, memory_format=_LAST)
                 result[name][some] = values
         if view.metadata and self.metadata is not None:
             result |= self.normalize(_rows({METADATA: self.metadata}, rows))
         return result
-
-    def _few(
-        self, view: View, rows: Tensor, params: list[Params], dropped: Tensor | None
-    ) -> Sample:
-        """Make one view of a few images."""
-        stored = _rows({name: self.images[name] for name in view.sensors}, rows)
-        images = {name: to_float(values) for name, values in stored.items()}
-        images = view.augmentation.apply(images, params)
-        if dropped is not None:
-            for gone, name in zip(dropped.unbind(1), self.images, strict=True):
-                if name in images:
-                    gone = gone.view(-1, 1, 1, 1)
-                    images[name] = images[name].masked_fill(gone, torch.nan)
-        return self.normalize(images)
 
 
 class FeatureViewMaker:
@@ -289,8 +284,7 @@ class FeatureViewMaker:
 
     def _sample(self, features: Tensor) -> Sample:
         sample = self.normalize({"features": features.float()[..., None, None]})
-        last = torch.channels_last
-        return {k: v.contiguous(memory_format=last) for k, v in sample.items()}
+        return {k: v.contiguous(memory_format=_LAST) for k, v in sample.items()}
 
 
 def _rows(values: dict[str, Tensor], index: Tensor) -> dict[str, Tensor]:

@@ -9,11 +9,12 @@ __all__ = ["Audit", "Finding", "audit_parts"]
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -25,6 +26,7 @@ from workshop_lib.errors import WorkshopError, listed
 Severity = Literal["error", "warning"]
 Parts = Mapping[str, Tensor]
 Groups = list[list[int]]
+Subsets = Mapping[int, set[str]]  # of each image in a split: training, val, test
 
 
 @dataclass(frozen=True)
@@ -88,9 +90,12 @@ def audit_parts(
     if not found:  # without valid indices nothing else can be looked at
         found += _repeats_and_overlaps(scenes, parts)
         found += _class_counts(scenes, parts)
-        found += _same_pixels(scenes, parts)
+        subsets = _subsets(parts)
+        same = _same_pixels(scenes, subsets)
+        found += _alike("same_pixels", "picture", same, scenes, subsets)
         if near_duplicates:
-            found += _near_copies(scenes, parts)
+            near = _near_copies(scenes, subsets)
+            found += _alike("near_duplicate", "ground", near, scenes, subsets)
         if neighbour_km and {"lat", "lon"} <= set(scenes.metadata):
             found += _spatial_neighbours(scenes, parts, neighbour_km)
     found.sort(key=lambda finding: finding.severity)  # "error" before "warning"
@@ -125,60 +130,72 @@ def _repeats_and_overlaps(scenes: Dataset, parts: Parts) -> Iterator[Finding]:
 
 
 def _class_counts(scenes: Dataset, parts: Parts) -> Iterator[Finding]:
-    labels, names = scenes.labels.cpu(), scenes.class_names
     for part, index in parts.items():
-        of_part = labels[index]
-        n = of_part.sum(dim=0)  # (K,), multi-hot
-        if labels.ndim == 1:
-            n = of_part[of_part >= 0].bincount(minlength=len(names))
-        absent = [names[k] for k in (n == 0).nonzero().flatten().tolist()]
+        labels = scenes.labels.cpu()[index]
+        if labels.ndim == 1:  # as (n, K): 1 for the class of each image
+            labels = (labels[:, None] == torch.arange(scenes.num_classes)).long()
+        counts = pd.Series(labels.sum(dim=0), index=scenes.class_names)
+        absent = counts.index[counts == 0].tolist()
         if absent:
             text = f"{part} has no image of {listed(absent, 5)}"
             yield Finding("missing_class", "error", text)
-        present = n[n > 0]
-        if len(present) and int(present.max()) >= 2 * int(present.min()):
-            many = int(n.argmax())
-            few = int(n.masked_fill(n == 0, len(index) + 1).argmin())
+        present = counts[counts > 0]
+        if len(present) and present.max() >= 2 * present.min():
             text = (
-                f"{part} has {int(n[many])} images of {names[many]} but"
-                f" {int(n[few])} of {names[few]}: read per-class results"
+                f"{part} has {present.max()} images of {present.idxmax()} but"
+                f" {present.min()} of {present.idxmin()}: read per-class results"
             )
             yield Finding("imbalance", "warning", text)
 
 
-def _same_pixels(scenes: Dataset, parts: Parts) -> Iterator[Finding]:
+def _same_pixels(scenes: Dataset, subsets: Subsets) -> Groups:
     """Compare hashes of the pixels, byte by byte: finds copies, not look-alikes."""
-    subsets = _subsets(parts)
     copies: dict[bytes, list[int]] = defaultdict(list)
     for i in sorted(subsets):  # one at a time: the set may be a file larger than memory
         pixels = scenes.images[i].cpu().contiguous().numpy()
         copies[hashlib.blake2b(pixels.tobytes(), digest_size=16).digest()].append(i)
-    groups = [group for group in copies.values() if len(group) > 1]
-    leaks = [group for group in groups if _is_leak(subsets, group)]
-    within = [group for group in groups if not _is_leak(subsets, group)]
-    text = "the same picture in two parts"
-    yield from _finding("same_pixels", "error", text, leaks, scenes)
-    text = "the same picture twice in one part"
-    yield from _finding("same_pixels", "warning", text, within, scenes)
-    yield from _contradictions("one picture, two labels", groups, scenes)
+    return [group for group in copies.values() if len(group) > 1]
 
 
-def _near_copies(scenes: Dataset, parts: Parts) -> Iterator[Finding]:
-    """Find images of the same ground in two parts, or with different labels."""
-    subsets, images = _subsets(parts), scenes.images
-    pairs = [[one.first, one.second] for one in find_near_duplicates(images)]
-    pairs = [
-        [a, b]
-        for a, b in pairs
-        if a in subsets
-        and b in subsets
-        # Equal pixels are reported by _same_pixels
-        and not torch.equal(images[a], images[b])
-    ]
-    leaks = [pair for pair in pairs if _is_leak(subsets, pair)]
-    text = "the same ground in two parts"
-    yield from _finding("near_duplicate", "error", text, leaks, scenes)
-    yield from _contradictions("the same ground, two labels", pairs, scenes)
+def _near_copies(scenes: Dataset, subsets: Subsets) -> Groups:
+    """Compare what the images show: finds copies that were changed or shifted."""
+    images = scenes.images
+    pairs = [(one.first, one.second) for one in find_near_duplicates(images)]
+    there = [(a, b) for a, b in pairs if a in subsets and b in subsets]
+    # Equal pixels are reported by _same_pixels
+    return [[a, b] for a, b in there if not torch.equal(images[a], images[b])]
+
+
+def _alike(
+    kind: str, what: str, groups: Groups, scenes: Dataset, subsets: Subsets
+) -> Iterator[Finding]:
+    """Find groups of like images in two parts, or with more than one label."""
+    leaks: Groups = []
+    differ: Groups = []
+    for group in groups:
+        if len(set().union(*(subsets[i] for i in group))) > 1:
+            leaks.append(group)
+        labels = scenes.labels[group].reshape(len(group), -1)  # (n, 1) or (n, K)
+        known = labels[(labels >= 0).all(dim=1)]  # -1: not known, contradicts nothing
+        if len(known.unique(dim=0)) > 1:
+            differ.append(group)
+    yield from _finding(kind, "error", f"the same {what} in two parts", leaks, scenes)
+    if kind == "same_pixels":
+        within = [group for group in groups if group not in leaks]
+        text = f"the same {what} twice in one part"
+        yield from _finding(kind, "warning", text, within, scenes)
+    text = f"the same {what}, two labels"
+    yield from _finding("contradicting_labels", "warning", text, differ, scenes)
+
+
+def _finding(
+    kind: str, severity: Severity, text: str, groups: Groups, scenes: Dataset
+) -> Iterator[Finding]:
+    if groups:
+        examples = [" = ".join(scenes.names[i] for i in group) for group in groups]
+        message = f"{text}, {len(groups)} times: {listed(examples, 3)}"
+        found = tuple(i for group in groups for i in group)
+        yield Finding(kind, severity, message, found)
 
 
 def _spatial_neighbours(scenes: Dataset, parts: Parts, km: float) -> Iterator[Finding]:
@@ -202,36 +219,9 @@ def _spatial_neighbours(scenes: Dataset, parts: Parts, km: float) -> Iterator[Fi
             yield Finding("spatial_neighbours", "warning", text, found)
 
 
-def _subsets(parts: Parts) -> dict[int, set[str]]:
-    """Return for each image of a split where it is: in training, val, test."""
-    subsets: dict[int, set[str]] = {}
+def _subsets(parts: Parts) -> Subsets:
+    subsets: dict[int, set[str]] = defaultdict(set)
     for name, index in parts.items():
-        subset = "training" if name in ("labeled", "unlabeled") else name
         for i in index.tolist():
-            subsets.setdefault(i, set()).add(subset)
+            subsets[i].add("training" if name in ("labeled", "unlabeled") else name)
     return subsets
-
-
-def _is_leak(subsets: Mapping[int, set[str]], group: Sequence[int]) -> bool:
-    return len(set().union(*(subsets[i] for i in group))) > 1
-
-
-def _contradictions(text: str, groups: Groups, scenes: Dataset) -> Iterator[Finding]:
-    """Find groups of like images that have more than one label."""
-    differ = []
-    for group in groups:
-        labels = scenes.labels[group].reshape(len(group), -1)  # (n, 1) or (n, K)
-        known = labels[(labels >= 0).all(dim=1)]  # -1: not known, contradicts nothing
-        if len(known.unique(dim=0)) > 1:
-            differ.append(group)
-    yield from _finding("contradicting_labels", "warning", text, differ, scenes)
-
-
-def _finding(
-    kind: str, severity: Severity, text: str, groups: Groups, scenes: Dataset
-) -> Iterator[Finding]:
-    if groups:
-        examples = [" = ".join(scenes.names[i] for i in group) for group in groups]
-        message = f"{text}, {len(groups)} times: {listed(examples, 3)}"
-        found = tuple(i for group in groups for i in group)
-        yield Finding(kind, severity, message, found)

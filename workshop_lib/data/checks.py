@@ -31,11 +31,16 @@ def check_scenes(scenes: "Dataset") -> None:
         WorkshopError: the first thing that is wrong; see `Dataset`.
     """
     _check_images(scenes.images, scenes.bands)
-    _check_labels(scenes.labels, len(scenes), scenes.class_names)
-    _check_names(scenes.names, len(scenes))
     n, _, H, W = scenes.images.shape
+    _check_labels(scenes.labels, n, scenes.class_names)
+    _check_names(scenes.names, n)
     if scenes.masks is not None:
         _check_masks(scenes.masks, (n, H, W), scenes.mask_names)
+    for name, values in scenes.metadata.items():
+        _require(
+            values.ndim in (1, 2) and len(values) == n,
+            f"metadata {name!r} {_given(values)}: give ({n},) or ({n}, k).",
+        )
     for name, values in scenes.modalities.items():
         _require(
             values.ndim == 4 and len(values) == n and values.dtype == torch.float32,
@@ -44,11 +49,6 @@ def check_scenes(scenes: "Dataset") -> None:
         )
         channels = [f"channel {c}" for c in range(values.shape[1])]
         _check_finite(f"modality {name!r}", values, channels, scenes.names)
-    for name, values in scenes.metadata.items():
-        _require(
-            values.ndim in (1, 2) and len(values) == n,
-            f"metadata {name!r} {_given(values)}: give ({n},) or ({n}, k).",
-        )
     _check_finite("images", scenes.images, scenes.bands, scenes.names)
 
 
@@ -62,22 +62,15 @@ def _given(values: Tensor) -> str:
 
 
 def _check_images(images: Tensor, bands: Sequence[str]) -> None:
-    given = f"images {_given(images)}"
+    C = images.shape[1] if images.ndim == 4 else 0
+    known = images.dtype == torch.float32 or (images.dtype == torch.uint8 and C == 3)
+    named = C == len(bands) == len(set(bands))
     _require(
-        images.ndim == 4 and images.dtype in (torch.uint8, torch.float32),
-        f"{given}: give (N, C, H, W), uint8 for RGB or float32 for reflectances.",
+        known and named and 0 not in images.shape[1:],
+        f"images {_given(images)} with the bands {', '.join(bands)}: give (N, C, H, W),"
+        " uint8 for RGB or float32 for reflectances, of at least 1x1 pixels, and one"
+        " name per channel, all different.",
     )
-    C = images.shape[1]
-    _require(
-        C == len(bands) == len(set(bands)),
-        f"images with {C} channels and the bands {', '.join(bands)}: give one name per"
-        " channel, all different.",
-    )
-    _require(
-        images.dtype != torch.uint8 or C == 3,
-        f"{given}: 8-bit images are RGB. Give other bands as float32 reflectances.",
-    )
-    _require(0 not in images.shape[2:], f"{given}: give at least 1x1 pixels.")
 
 
 def _check_labels(labels: Tensor, n: int, class_names: Sequence[str]) -> None:
@@ -104,12 +97,12 @@ def _check_labels(labels: Tensor, n: int, class_names: Sequence[str]) -> None:
 
 def _check_names(names: Sequence[str], n: int) -> None:
     _require(len(names) == n, f"{len(names)} names for {n} images: give one per image.")
-    if len(set(names)) != n:
-        twice = [name for name, times in Counter(names).items() if times > 1]
-        raise WorkshopError(
-            f"{len(twice)} names occur more than once ({listed(twice)}): splits go by"
-            " names, so give every image its own."
-        )
+    twice = [name for name, times in Counter(names).items() if times > 1]
+    _require(
+        not twice,
+        f"{len(twice)} names occur more than once ({listed(twice)}): splits go by"
+        " names, so give every image its own.",
+    )
     bad = [repr(name) for name in names if not name or _UNWRITABLE.search(name)]
     _require(
         not bad,
@@ -128,8 +121,7 @@ def _check_masks(masks: Tensor, shape: tuple[int, ...], names: Sequence[str]) ->
         _require(
             not odd,
             f"class {odd[:1]} in the masks, which have {len(names)} names"
-            f" ({listed(names)}): use 0 to {len(names) - 1}, or {IGNORE} where not"
-            " known.",
+            f" ({listed(names)}): use 0 to {len(names) - 1}, or {IGNORE} for unknown.",
         )
 
 
@@ -139,23 +131,21 @@ def _check_finite(
     """Refuse NaN and infinity: a single one turns a whole network into NaN."""
     if not values.is_floating_point() or values.numel() == 0:
         return
-    bad = torch.cat([_bad_bands(chunk) for chunk in values.split(_CHUNK)])  # (N, C)
-    if bool(bad.any()):
-        images = [names[i] for i in bad.any(dim=1).nonzero().flatten().tolist()]
-        found = [bands[c] for c in bad.any(dim=0).nonzero().flatten().tolist()]
-        raise WorkshopError(
-            f"NaN or infinite values in {what}: {len(images)} of {len(values)} images"
-            f" ({listed(images)}), bands {listed(found)}. Leave these images out, or"
-            " fill the gaps (torch.nan_to_num) if you know what they mean."
-        )
-
-
-def _bad_bands(chunk: Tensor) -> Tensor:
-    """Mark the bands that hold NaN or infinity. (n, C, H, W) -> (n, C)"""
-    low, high = torch.aminmax(chunk)  # one pass without a copy; NaN shows in both
-    if bool(torch.isfinite(low)) and bool(torch.isfinite(high)):
-        return torch.zeros(chunk.shape[:2], dtype=torch.bool, device=chunk.device)
-    return ~torch.isfinite(chunk).flatten(2).all(dim=2)
+    for chunk in values.split(_CHUNK):
+        low, high = torch.aminmax(chunk)  # one pass without a copy; NaN shows in both
+        if not bool(torch.isfinite(low) & torch.isfinite(high)):
+            break
+    else:
+        return
+    chunks = values.split(_CHUNK)
+    bad = torch.cat([~chunk.isfinite().flatten(2).all(dim=2) for chunk in chunks])
+    images = [names[i] for i in bad.any(dim=1).nonzero().flatten().tolist()]  # (N, C)
+    found = [bands[c] for c in bad.any(dim=0).nonzero().flatten().tolist()]
+    raise WorkshopError(
+        f"NaN or infinite values in {what}: {len(images)} of {len(values)} images"
+        f" ({listed(images)}), bands {listed(found)}. Leave these images out, or"
+        " fill the gaps (torch.nan_to_num) if you know what they mean."
+    )
 
 
 def images_from(images: Any, bands: tuple[str, ...]) -> Tensor:
@@ -170,22 +160,19 @@ def images_from(images: Any, bands: tuple[str, ...]) -> Tensor:
             " same size and hold numbers."
         ) from error
     floats = tensor.is_floating_point()
-    if floats:
-        tensor = tensor.float()
-    if (tensor.dtype != torch.uint8 and not floats) or (floats and (tensor > 20).any()):
-        most = float(tensor.double().max())
+    tensor = tensor.float() if floats else tensor
+    if tensor.dtype != torch.uint8 and (not floats or bool((tensor > 20).any())):
         raise WorkshopError(
-            f"images of type {tensor.dtype} up to {most:g}: give uint8 for RGB, or"
-            " float reflectances, about 0 to 1.5 (Sentinel-2 stores reflectance times"
-            " 10,000: divide by 10,000)."
+            f"images of type {tensor.dtype} up to {float(tensor.double().max()):g}:"
+            " give uint8 for RGB, or float reflectances, about 0 to 1.5 (Sentinel-2"
+            " stores them times 10,000: divide by 10,000)."
         )
     C = len(bands)
     if tensor.ndim != 4 or (tensor.shape[1] == C) == (tensor.shape[3] == C):
         raise WorkshopError(
             f"images {_given(tensor)} with the bands {', '.join(bands)}: give"
             " (N, H, W, C) or (N, C, H, W), and bands=[...] with one name per channel."
-            " Where either side could be the channels, Dataset(images=...) takes"
-            " (N, C, H, W)."
+            " If either side could be the channels, call Dataset(images=...)."
         )
     if tensor.shape[3] == C:
         tensor = tensor.permute(0, 3, 1, 2)  # (N, C, H, W)
@@ -201,27 +188,24 @@ def labels_from(
     """
     values = np.asarray(labels.cpu() if isinstance(labels, Tensor) else labels)
     if values.dtype.kind in "US":
-        texts = values.tolist()
-        names = sorted(set(texts)) if class_names is None else list(class_names)
+        names = np.unique(values).tolist() if class_names is None else class_names
         number = {name: k for k, name in enumerate(names)}
-        for text in texts:
-            if text not in number:
-                raise unknown_name("class", text, names)
-        return torch.tensor([number[text] for text in texts]), tuple(names)
+        for text in set(values.tolist()) - number.keys():
+            raise unknown_name("class", text, names)
+        return torch.tensor([number[text] for text in values.tolist()]), tuple(names)
     codes = values.astype(np.int64)
     if (codes != values).any():
         raise WorkshopError(
             f"labels of type {values.dtype} with fractions: give one whole number from"
             " 0, or one class name, per image; or (N, K) with 0 and 1."
         )
-    if class_names is not None:
-        return torch.from_numpy(codes), tuple(class_names)
-    if codes.ndim == 2:
-        return torch.from_numpy(codes), tuple(map(str, range(codes.shape[1])))
-    found = sorted(set(codes.tolist()) - {UNKNOWN})
-    if found != list(range(len(found))):
-        raise WorkshopError(
-            f"labels {listed([str(code) for code in found])} without class_names:"
-            " number the classes from 0 without gaps, or name all of them."
-        )
-    return torch.from_numpy(codes), tuple(map(str, found))
+    if class_names is None:
+        found = np.unique(codes[codes != UNKNOWN]).tolist()
+        count = codes.shape[1] if codes.ndim == 2 else len(found)
+        if codes.ndim == 1 and found != list(range(count)):
+            raise WorkshopError(
+                f"labels {listed([str(code) for code in found])} without class_names:"
+                " number the classes from 0 without gaps, or name all of them."
+            )
+        class_names = [str(k) for k in range(count)]
+    return torch.from_numpy(codes), tuple(class_names)

@@ -46,27 +46,19 @@ def rows_of(parts: Mapping[str, Tensor], scenes: Dataset) -> dict[str, list[str]
         WorkshopError: the parts point outside the scenes.
     """
     n = len(scenes)
+    labels = scenes.labels.tolist()
+    if scenes.multi_label:
+        present = ([str(k) for k, there in enumerate(row) if there] for row in labels)
+        labels = [",".join(some) or "-1" for some in present]
     rows = {}
     for part, index in parts.items():
-        positions = index.tolist()
-        if any(not 0 <= i < n for i in positions):
+        if len(index) and not 0 <= int(index.min()) <= int(index.max()) < n:
             raise WorkshopError(
                 f"{part} points outside the {n} images: this split was made for"
                 " other scenes."
             )
-        labels = scenes.labels.cpu()[index.cpu()].tolist()
-        rows[part] = [
-            f"{scenes.names[i]} {_written(label)}"
-            for i, label in zip(positions, labels, strict=True)
-        ]
+        rows[part] = [f"{scenes.names[i]} {labels[i]}" for i in index.tolist()]
     return rows
-
-
-def _written(label: int | list[int]) -> str:
-    if isinstance(label, int):
-        return str(label)
-    present = [str(k) for k, value in enumerate(label) if value]
-    return ",".join(present) or "-1"
 
 
 def digest_of(rows: Mapping[str, Sequence[str]], class_names: Sequence[str]) -> str:
@@ -99,12 +91,12 @@ def write_split(
         write_text(folder / file, text)
 
 
-def read_split(folder: Path, scenes: Dataset) -> tuple[dict[str, Tensor], int, str]:
-    """Read what `write_split` wrote: positions in the scenes, the seed, the hash.
+def read_split(folder: Path, scenes: Dataset) -> tuple[dict[str, Tensor], int]:
+    """Read what `write_split` wrote: positions in the scenes, and the seed.
 
     Raises:
         WorkshopError: a file is missing or was changed, an image is not in the
-            scenes, or the classes differ.
+            scenes or in another class there, or the classes differ.
     """
     try:
         facts = json.loads((folder / "split.json").read_text(encoding="utf-8"))
@@ -127,13 +119,13 @@ def read_split(folder: Path, scenes: Dataset) -> tuple[dict[str, Tensor], int, s
     for part, lines in rows.items():
         names = [line.rpartition(" ")[0] for line in lines]
         index[part] = _find(names, position, f"{folder / part}.txt")
-    if digest_of(rows, scenes.class_names) != digest:
+    if digest_of(rows, classes) != digest or rows != rows_of(index, scenes):
         raise WorkshopError(
-            f"the names files in {folder} are not those that split.json vouches"
-            " for: they were changed, or only half written. Restore them or make"
-            " the split again."
+            f"the names files in {folder} are not those that split.json vouches for, or"
+            " some images have moved to another class since. Restore them, or make the"
+            " split again."
         )
-    return index, seed, digest
+    return index, seed
 
 
 def _find(names: Sequence[str], position: Mapping[str, int], where: str) -> Tensor:
@@ -167,17 +159,15 @@ def predefined_parts(
     texts = read_predefined(name)
     position = {stem(image): i for i, image in enumerate(scenes.names)}
     labeled = f"labeled_{labels_per_class}" if labels_per_class else "train"
-    files = {"labeled": labeled, "unlabeled": "train", "val": "val", "test": "test"}
     parts = {}
-    for part, file in files.items():
+    for part, file in zip(PARTS, (labeled, "train", "val", "test"), strict=True):
         lines = texts[f"seed{seed}/{file}.txt"].splitlines()
         names, _, numbers = zip(*(line.rpartition(" ") for line in lines), strict=True)
         index = _find(names, position, f"the predefined split {name!r}")
-        wrong = scenes.labels.cpu()[index] != torch.tensor([int(k) for k in numbers])
-        if wrong.any():
+        if scenes.labels[index].tolist() != [int(k) for k in numbers]:
             raise WorkshopError(
-                f"{int(wrong.sum())} images have another class number than in the"
-                f" predefined split {name!r}: number the classes by their sorted names."
+                "some images have another class number than in the predefined split"
+                f" {name!r}: number the classes by their sorted names."
             )
         parts[part] = index[shuffled(names, seed)]
     return parts

@@ -9,30 +9,31 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mode
 
-import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
 from workshop_lib.data.catalog import DatasetInfo
 from workshop_lib.data.read.bigearthnet_patches import S1_BANDS, S2_BANDS
 from workshop_lib.data.read.geotiff import open_raster
-from workshop_lib.data.read.index import index_images
+from workshop_lib.data.read.images import UNREADABLE_IMAGE, PictureReader
+from workshop_lib.data.read.index import ImageEntry, index_images
 from workshop_lib.data.read.landcover import (
     LANDSAT_BANDS,
     LANDSAT_CLASSES,
     TEST_TILES,
     TRAIN_TILES,
-    mask_of,
+    list_tiles,
     open_landsat,
+    read_labels,
+    read_pixels,
 )
 from workshop_lib.errors import WorkshopError, listed
 from workshop_lib.pixels import IGNORE, count_pixels
 
-_TILES = {area: f"top_mosaic_09cm_area{area}.tif" for area in TRAIN_TILES + TEST_TILES}
 _LABELS = "labels_metadata.json"  # the end of the name of a patch's file of labels
 
 
@@ -99,39 +100,34 @@ def _check_classes(
             report.faults.append(f"{name}: {counts[name]} images, expected {wanted}")
         if expected and name not in expected:
             report.odd.append(f"{name}: not a class of this data set")
-    paths = [Path(entry.place) for entry in index.entries]
+    pictures = PictureReader(index)
+
+    def read_size(entry: ImageEntry) -> tuple[int, int] | None:
+        with suppress(*UNREADABLE_IMAGE):
+            return pictures.size(entry)
+        if entry.name.lower().endswith((".tif", ".tiff")):
+            # Pillow knows no images with thirteen bands
+            with suppress(OSError), open_raster(entry.place) as raster:
+                return raster.height, raster.width
+        return None
+
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        reading = pool.map(_read_size, paths)
-        bar = tqdm(reading, desc="reading headers", total=len(paths), disable=None)
+        reading = pool.map(read_size, index.entries)
+        bar = tqdm(reading, desc="reading headers", total=len(names), disable=None)
         sizes = dict(zip(names, bar, strict=True))
     readable = {name: size for name, size in sizes.items() if size}
     broken = [name for name in sizes if name not in readable]
     if broken:
         report.faults.append(f"{len(broken)} images cannot be read ({listed(broken)})")
     usual = (side, side) if side or not readable else mode(readable.values())
-    others = [f"{n} {w}x{h}" for n, (w, h) in readable.items() if (w, h) != usual]
+    others = [f"{n} {w}x{h}" for n, (h, w) in readable.items() if (h, w) != usual]
     if others:
         report.odd.append(
-            f"{len(others)} images are not {usual[0]}x{usual[1]} ({listed(others, 4)})"
+            f"{len(others)} images are not {usual[1]}x{usual[0]} ({listed(others, 4)})"
         )
     kinds = Counter(os.path.splitext(name)[1].lower() for name in names)
     formats = ", ".join(f"{n:,} {kind}" for kind, n in kinds.most_common())
     report.facts.append(f"{len(names):,} images in {len(counts)} classes: {formats}")
-
-
-def _read_size(path: Path) -> tuple[int, int] | None:
-    """Read width and height from a header; None if it cannot be read."""
-    try:
-        with Image.open(path) as image:
-            return image.size
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        if path.suffix.lower() not in (".tif", ".tiff"):
-            return None
-    try:  # Pillow knows no images with thirteen bands
-        with open_raster(str(path)) as raster:
-            return raster.width, raster.height
-    except OSError:
-        return None
 
 
 def _check_patches(folder: Path, info: DatasetInfo, report: IntegrityReport) -> None:
@@ -167,27 +163,26 @@ def _walk_patches(folder: Path) -> Iterator[tuple[str, dict[str, int]]]:
 
 def _check_tiles(folder: Path, report: IntegrityReport) -> None:
     """Check that each area has an image, and labels of its size and known colours."""
-    for area, name in _TILES.items():
-        # The images' archive also holds some of the labels, in a folder of their own.
-        image = next(folder.glob(f"images/**/top/{name}"), None)
-        label = next(folder.glob(f"labels/**/{name}"), None)
-        if image is None or label is None:
-            lacks = "an image" if image is None else "labels"
-            report.faults.append(f"area {area} lacks {lacks} ({name})")
-        elif fault := _compare_tile(image, label):
+    images, labels = list_tiles(folder)
+    areas = TRAIN_TILES + TEST_TILES
+    for area in areas:
+        name = f"top_mosaic_09cm_area{area}"
+        if name not in images or name not in labels:
+            lacks = "labels" if name in images else "an image"
+            report.faults.append(f"area {area} lacks {lacks} ({name}.tif)")
+        elif fault := _compare_tile(images[name], labels[name]):
             report.faults.append(f"area {area}: {fault}")
-    whole = len(_TILES) - len(report.faults)
-    report.facts.append(f"{whole} of {len(_TILES)} areas are whole")
+    whole = len(areas) - len(report.faults)
+    report.facts.append(f"{whole} of {len(areas)} areas are whole")
 
 
 def _compare_tile(image: Path, label: Path) -> str:
     try:
-        with Image.open(image) as first, Image.open(label) as second:
-            if first.size != second.size:
-                return f"an image of {first.size} and labels of {second.size} pixels"
-            mask = mask_of(np.asarray(second.convert("RGB")))
-    except (OSError, ValueError, SyntaxError) as error:
-        return f"cannot be read ({error})"
+        (height, width, _), mask = read_pixels(image).shape, read_labels(label)
+    except WorkshopError as error:
+        return str(error)
+    if mask.shape != (height, width):
+        return f"an image of {height, width} and labels of {mask.shape} pixels"
     unknown = int((mask == IGNORE).sum())
     return f"{unknown} pixels have a colour that is no class" if unknown else ""
 

@@ -201,7 +201,10 @@ def test_one_error_lists_what_is_damaged(tmp_path):
 @pytest.mark.parametrize(
     ("text", "word"),
     [
-        (f"patch_id,season\n{name_of(0)},1\n{name_of(0)},0\n", "two rows"),
+        (
+            f"patch_id,season\n{name_of(0)},1\n{name_of(0)},0\n",
+            "one row for each patch",
+        ),
         (f"patch_id,climate\n{name_of(0)},Dfx\n", "Dfx is no number"),
         ('patch_id,season\n"', "cannot be read"),
     ],

@@ -48,12 +48,9 @@ from torch import Tensor
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.metadata import KOPPEN, season_of
 from workshop_lib.data.read.bigearthnet_patches import (
-    CLASSES_19,
-    S1_BANDS,
     S2_BANDS,
     PatchReader,
-    check_bands,
-    multi_hot,
+    dataset_fields,
 )
 from workshop_lib.data.read.geotiff import open_raster, without_place_warnings
 from workshop_lib.data.read.images import Decoded, OnError, fit, read_images
@@ -116,78 +113,61 @@ def ben_ge(
     Raises:
         WorkshopError: no such folder; or one message that lists all damaged patches.
     """
-    check_bands(bands)
     root = Path(path)
-    radar = root / _S1 if any((root / _S1).glob("S1*")) else None
-    patches = PatchReader(root / _S2, radar, bands)
+    reader = _BenGeReader(root, bands)
     with without_place_warnings():
-        found = read_images(_BenGeReader(patches, root), size, cache, on_error)
-    if found.note:
-        print(found.note)
-    labels = multi_hot(found.metadata.pop("labels"))
-    facts = {name: torch.tensor(all_).float() for name, all_ in found.metadata.items()}
+        found = read_images(reader, size, cache, on_error)
+    fields = dataset_fields(reader, found)
+    facts = {name: numbers.float() for name, numbers in fields["metadata"].items()}
     facts["season"] = season_of(facts["day_of_year"])
     for name, told in _read_tables(root, found.names).items():
         own = facts.get(name, told)  # of the patch itself, where a table is silent
         facts[name] = torch.where(told.isnan(), own, told)
-    has_cover = facts.pop("has_cover").bool()
-    C, dem = len(bands), found.images[:, -2:-1]
-    modalities = {"s1": found.images[:, C:-2], "dem": dem}
+    modalities = {**fields["modalities"], "dem": found.images[:, -2:-1]}
     for name in ("s1", "dem"):
         if not facts.get(f"has_{name}", torch.zeros(1)).any():
-            del modalities[name]
+            modalities.pop(name, None)
             facts.pop(f"has_{name}", None)
-    return Dataset(
-        images=found.images[:, :C],
-        labels=labels,
-        class_names=CLASSES_19,
-        names=found.names,
-        bands=tuple(bands),
-        masks=found.images[:, -1].to(torch.uint8) if has_cover.any() else None,
-        mask_names=tuple(COVER_CODES.values()) if has_cover.any() else (),
-        modalities=modalities,
-        metadata=facts,
-    )
+    if facts.pop("has_cover").any():
+        fields["masks"] = found.images[:, -1].to(torch.uint8)
+        fields["mask_names"] = tuple(COVER_CODES.values())
+    return Dataset(**fields | {"modalities": modalities, "metadata": facts})
 
 
-class _BenGeReader:
+class _BenGeReader(PatchReader):
     """Reads a patch and its maps: bands, radar, elevation, number of the land cover."""
 
-    def __init__(self, patches: PatchReader, root: Path) -> None:
-        self.patches, self.index, self.size = patches, patches.index, patches.size
+    def __init__(self, root: Path, bands: Sequence[str]) -> None:
+        radar = root / _S1 if any((root / _S1).glob("S1*")) else None
+        super().__init__(root / _S2, radar, bands)
         self.dem = _find_maps(root, "_dem.tif")
         self.cover = _find_maps(root, "_esaworldcover.tif")
         paths = map(str, [*self.dem.values(), *self.cover.values()])
         states = json.dumps([(path, *file_state(path)) for path in paths])
         digest = hashlib.sha256(states.encode()).hexdigest()
-        self.rules = f"ben-ge 2, {patches.rules}, {digest}"
-        self.pixel_bytes = 4 * (len(patches.bands) + len(S1_BANDS) + 2)
+        self.rules = f"ben-ge 2, {self.rules}, {digest}"
+        self.pixel_bytes += 8
 
     def read(self, entry: ImageEntry, height: int, width: int) -> Decoded:
         """Read all of one patch; what is not there is 0, of the land cover 255."""
-        found = self.patches.read(entry, height, width)
+        found = super().read(entry, height, width)
+        nothing = np.zeros((height, width), np.float32)
         dem = _read_dem(self.dem.get(entry.name), height, width)
         cover = _read_cover(self.cover.get(entry.name), height, width)
-        nothing = np.zeros((height, width), np.float32)
-        maps = [
-            nothing if dem is None else dem,
-            nothing + IGNORE if cover is None else cover,
-        ]
-        pixels = np.concatenate([found.pixels, np.stack(maps)])  # (C + 2, H, W)
-        has = {
-            "has_dem": float(dem is not None),
-            "has_cover": float(cover is not None),
-        }
-        return Decoded(pixels, found.resized, {**found.metadata, **has})
+        has = {"has_dem": dem is not None, "has_cover": cover is not None}
+        dem = nothing if dem is None else dem
+        cover = nothing + IGNORE if cover is None else cover
+        pixels = np.concatenate([found.pixels, np.stack([dem, cover])])  # (C + 2, H, W)
+        return Decoded(pixels, found.resized, found.metadata | has)
 
 
 def _find_maps(root: Path, ending: str) -> dict[str, Path]:
     """Find the maps of one kind below a folder: patch -> file."""
-    return {
-        path.name.removesuffix(ending): path
-        for path in sorted(root.rglob(f"*{ending}"))
-        if is_visible(path.name)
-    }
+    return {p.name.removesuffix(ending): p for p in _visible(root, f"*{ending}")}
+
+
+def _visible(root: Path, pattern: str) -> list[Path]:
+    return [path for path in sorted(root.rglob(pattern)) if is_visible(path.name)]
 
 
 def _read_dem(path: Path | None, h: int, w: int) -> npt.NDArray[np.float32] | None:
@@ -232,10 +212,19 @@ def _read_tables(root: Path, names: Sequence[str]) -> dict[str, Tensor]:
             where numbers are needed.
     """
     columns: dict[str, list[pd.Series]] = {}
-    for path in sorted(root.rglob("*.csv")):
-        table = _read_table(path) if is_visible(path.name) else None
-        if table is None:
-            continue
+    for path in _visible(root, "*.csv"):
+        try:
+            table = pd.read_csv(path, dtype={_KEY: str})
+            if _KEY not in table.columns:  # about something else
+                continue
+            table = table.set_index(_KEY)
+            if twice := sorted(set(table.index[table.index.duplicated()].astype(str))):
+                raise ValueError(f"two rows each for {listed(twice)}")
+        except (OSError, ValueError) as error:
+            raise WorkshopError(
+                f"{path} cannot be read as a table with one row for each patch"
+                f" ({error}): mend or remove it."
+            ) from error
         for column in table.columns:
             text = str(column).strip().lower()
             name = next((k for k, one in _COLUMNS.items() if one.search(text)), None)
@@ -249,27 +238,7 @@ def _read_tables(root: Path, names: Sequence[str]) -> dict[str, Tensor]:
     return found
 
 
-def _read_table(path: Path) -> pd.DataFrame | None:
-    """Read a table with patches for rows; None for one about something else."""
-    try:
-        table = pd.read_csv(path, dtype={_KEY: str})
-    except (OSError, ValueError) as error:
-        raise WorkshopError(
-            f"{path} cannot be read as a table ({error}): mend or remove it."
-        ) from error
-    if _KEY not in table.columns:
-        return None
-    table = table.set_index(_KEY)
-    twice = sorted(set(table.index[table.index.duplicated()].astype(str)))
-    if twice:
-        raise WorkshopError(
-            f"{path}: {len(twice)} patches have two rows ({listed(twice)}): keep one"
-            " of each."
-        )
-    return table
-
-
-def _numbers(values: "pd.Series", name: str, path: Path) -> "pd.Series":
+def _numbers(values: pd.Series, name: str, path: Path) -> pd.Series:
     """Turn a column into numbers; a climate may be given by its letters."""
     if name == "climate_zone":
         codes = {letters.lower(): k for k, letters in enumerate(KOPPEN, start=1)}

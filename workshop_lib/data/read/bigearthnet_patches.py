@@ -37,7 +37,7 @@ from tqdm import tqdm
 
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.read.geotiff import center_of, open_raster, read_bands
-from workshop_lib.data.read.images import Decoded, OnError, read_images
+from workshop_lib.data.read.images import Decoded, OnError, ReadImages, read_images
 from workshop_lib.data.read.index import UNKNOWN, ImageEntry, ImageIndex, file_state
 from workshop_lib.errors import WorkshopError, listed, unknown_name
 from workshop_lib.files import read_json
@@ -84,31 +84,32 @@ def bigearthnet(
     Raises:
         WorkshopError: one message that lists everything wrong with the patches.
     """
-    check_bands(bands)
     if classes not in (19, 43):
         raise WorkshopError(f"classes={classes}: BigEarthNet has 19 or 43.")
-    radar = Path(s1) if s1 is not None else None
-    found = read_images(PatchReader(Path(path), radar, bands), size, cache, on_error)
+    reader = PatchReader(Path(path), Path(s1) if s1 is not None else None, bands)
+    found = read_images(reader, size, cache, on_error)
+    names = CLASSES_19 if classes == 19 else CLASSES_43
+    return Dataset(**dataset_fields(reader, found, names))
+
+
+def dataset_fields(
+    reader: "PatchReader", found: ReadImages, classes: tuple[str, ...] = CLASSES_19
+) -> dict[str, Any]:
+    """Sort what was read of patches into the fields of a `Dataset`."""
     if found.note:
         print(found.note)
-    names = CLASSES_19 if classes == 19 else CLASSES_43
-    labels = multi_hot(found.metadata.pop("labels"), names)
-    return Dataset(
-        images=found.images[:, : len(bands)],
-        labels=labels,
-        class_names=names,
-        names=found.names,
-        bands=tuple(bands),
-        modalities={"s1": found.images[:, len(bands) :]} if s1 is not None else {},
-        metadata={name: torch.tensor(all_) for name, all_ in found.metadata.items()},
-    )
-
-
-def check_bands(bands: Sequence[str]) -> None:
-    """Raise a WorkshopError for bands that Sentinel-2 patches do not have."""
-    for band in bands:
-        if band not in S2_BANDS:
-            raise unknown_name("band", band, S2_BANDS)
+    labels = multi_hot(found.metadata["labels"], classes)
+    numbers = {k: torch.tensor(v) for k, v in found.metadata.items() if k != "labels"}
+    C, radar = len(reader.bands), len(S1_BANDS)
+    return {
+        "images": found.images[:, :C],
+        "labels": labels,
+        "class_names": classes,
+        "names": found.names,
+        "bands": reader.bands,
+        "modalities": {"s1": found.images[:, C : C + radar]} if reader.s1 else {},
+        "metadata": numbers,
+    }
 
 
 def multi_hot(
@@ -182,9 +183,16 @@ def read_labels(folder: Path) -> tuple[dict[str, list[str]], list[str]]:
 
 
 class PatchReader:
-    """Reads the bands of one place from the files of one or two folders."""
+    """Reads the bands of one place from the files of one or two folders.
+
+    Raises:
+        WorkshopError: no patches, or bands that they do not have.
+    """
 
     def __init__(self, root: Path, s1: Path | None, bands: Sequence[str]) -> None:
+        for band in bands:
+            if band not in S2_BANDS:
+                raise unknown_name("band", band, S2_BANDS)
         self.bands = tuple(bands)
         found = _list_patches(root, "S2*")
         self.index = ImageIndex(str(root.resolve()), found, [UNKNOWN] * len(found), ())

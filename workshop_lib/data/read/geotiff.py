@@ -42,7 +42,6 @@ _MOST = 20.0  # no reflectance comes near; it means that the division is missing
 def geotiffs(
     data: Path | str | ImageIndex,
     bands: Sequence[str] | None = None,
-    file_bands: Sequence[str] | None = None,
     size: int | None = None,
     cache: bool = True,
     on_error: OnError = "raise",
@@ -54,18 +53,16 @@ def geotiffs(
     Args:
         data: the folder, the archive, or the index of one.
         bands: which bands, in this order, e.g. ("B04", "B03", "B02", "B08"); None for
-            all.
-        file_bands: what the bands in the files are called, all of them in the files'
-            order, where the files do not say so themselves. Where neither says so,
-            `bands` has to name all of them.
+            all. Where the files do not name their bands: the names of all of them, in
+            the files' order.
         size, cache, on_error: as in `Dataset.from_folder`.
 
     Raises:
         WorkshopError: one message that lists everything wrong with the files.
     """
-    index = data if isinstance(data, ImageIndex) else index_images(data, ENDINGS)
+    index = data if isinstance(data, ImageIndex) else index_images(data)
     with without_place_warnings():
-        reader = GeoTiffReader(index, bands, file_bands)
+        reader = GeoTiffReader(index, bands)
         found = read_images(reader, size, cache, on_error)
     return Dataset.from_read(found, reader.bands)
 
@@ -74,33 +71,25 @@ class GeoTiffReader:
     """Reads some bands of the GeoTIFF files of an index.
 
     Args:
-        bands: names of the bands to read, in the order wanted; None for all.
-        file_bands: names of all bands in the files, in the files' order; None if the
-            files name them. Where neither does, `bands` has to name all of them in
-            order.
+        bands: names of the bands to read, in the order wanted; None for all. Where the
+            files do not name theirs, all of them in the files' order.
 
     Raises:
         WorkshopError: rasterio is missing, neither files nor caller name the bands, or
             a wanted band is not among them.
     """
 
-    def __init__(
-        self,
-        index: ImageIndex,
-        bands: Sequence[str] | None = None,
-        file_bands: Sequence[str] | None = None,
-    ) -> None:
+    def __init__(self, index: ImageIndex, bands: Sequence[str] | None = None) -> None:
         self.index = index
-        self.names = tuple(file_bands or ())  # of the bands in every file, if given
-        count, known = (0, self.names) if self.names else _first(index)
-        if not known:  # then the caller's bands have to be all of them
-            known = self.names = tuple(bands or ())
-            if len(known) != count:
-                raise WorkshopError(
-                    f"the files in {index.where} have {count} bands without names: name"
-                    " all of them in their order, as in B01,B02,B03,...;"
-                    f" {len(known)} names were given."
-                )
+        count, known = _first(index)
+        self.names = () if known else tuple(bands or ())  # if the files have none
+        known = known or self.names
+        if len(known) != count:
+            raise WorkshopError(
+                f"the files in {index.where} have {count} bands without names: name all"
+                " of them in their order, as in B01,B02,B03,...;"
+                f" {len(known)} names were given."
+            )
         self.bands = tuple(bands) if bands is not None else known
         missing = [band for band in self.bands if band not in known]
         if missing or not self.bands:
@@ -113,12 +102,12 @@ class GeoTiffReader:
 
     def size(self, entry: ImageEntry) -> tuple[int, int]:
         """Return height and width by the header alone."""
-        with _open(self.index, entry) as dataset:
+        with open_raster(_source(self.index, entry)) as dataset:
             return dataset.height, dataset.width
 
     def read(self, entry: ImageEntry, height: int, width: int) -> Decoded:
         """Read one image; one of UNREADABLE_IMAGE if a band is missing or has gaps."""
-        with _open(self.index, entry) as dataset:
+        with open_raster(_source(self.index, entry)) as dataset:
             # Asked of every file: their orders may differ.
             names = self.names or band_names(dataset)
             numbers = band_numbers(dataset, self.bands, names)
@@ -152,8 +141,8 @@ def _first(index: ImageIndex) -> tuple[int, tuple[str, ...]]:
     """Return number and names of the bands of the first file that can be read."""
     for entry in index.entries:
         try:
-            with without_place_warnings(), _open(index, entry) as dataset:
-                return dataset.count, band_names(dataset)
+            with without_place_warnings(), open_raster(_source(index, entry)) as file:
+                return file.count, band_names(file)
         except WorkshopError:
             raise
         except UNREADABLE_IMAGE:  # reading will list them all
@@ -161,14 +150,12 @@ def _first(index: ImageIndex) -> tuple[int, tuple[str, ...]]:
     raise WorkshopError(f"{index.where}: none of its GeoTIFF files can be read.")
 
 
-@contextmanager
-def _open(index: ImageIndex, entry: ImageEntry) -> Iterator[Any]:
+def _source(index: ImageIndex, entry: ImageEntry) -> str | bytes:
+    """Return what `open_raster` takes: a path, or the bytes of an archive's entry."""
     if isinstance(entry.place, str):
-        with open_raster(entry.place) as dataset:
-            yield dataset
-        return
-    with index.open(entry.place) as stream, open_raster(stream.read()) as dataset:
-        yield dataset
+        return entry.place
+    with index.open(entry.place) as stream:
+        return stream.read()
 
 
 @contextmanager

@@ -70,7 +70,7 @@ class ImageIndex:
     note: str = ""
 
 
-def index_images(path: Path | str, endings: Sequence[str] = ENDINGS) -> ImageIndex:
+def index_images(path: Path | str) -> ImageIndex:
     """List a folder of class folders, a .zip of such a folder, or a .txt of names.
 
     Raises:
@@ -81,7 +81,7 @@ def index_images(path: Path | str, endings: Sequence[str] = ENDINGS) -> ImageInd
     if ending == ".txt":
         return _index_names(path)
     tree, read = _unzipped(path) if ending == ".zip" else (_walk(path), _open_path)
-    return _index_tree(str(path.resolve()), tree, endings, read)
+    return _index_tree(str(path.resolve()), tree, read)
 
 
 def _unzipped(path: Path) -> tuple[Tree, Callable[[Any], BinaryIO]]:
@@ -115,14 +115,9 @@ def _unzipped(path: Path) -> tuple[Tree, Callable[[Any], BinaryIO]]:
     return tree, read
 
 
-def _index_tree(
-    where: str,
-    tree: Tree,
-    endings: Sequence[str],
-    open: Callable[[Any], BinaryIO],
-) -> ImageIndex:
+def _index_tree(where: str, tree: Tree, open: Callable[[Any], BinaryIO]) -> ImageIndex:
     """Number the classes, and list the images of each."""
-    root = _class_root(where, tree, endings)
+    root = _class_root(where, tree)
     entries: list[ImageEntry] = []
     labels: list[int] = []
     class_names: list[str] = []
@@ -135,15 +130,12 @@ def _index_tree(
             class_names.append(name)
         files = [f._replace(name=f"{name}/{_nfc(f.name)}") for f in tree[classes[name]]]
         files.sort(key=lambda file: file.name)
-        images = [file for file in files if _is_image(file, endings)]
-        others += [file.name for file in files if not _is_image(file, endings)]
+        images = [file for file in files if _is_image(file)]
+        others += [file.name for file in files if not _is_image(file)]
         entries += images
         labels += [label] * len(images)
         if not images:
-            problems.append(f"{name}/: no images in it ({', '.join(endings)})")
-    for name, count in Counter(entry.name for entry in entries).items():
-        if count > 1:
-            problems.append(f"{name}: {count} names that differ in an accent's form")
+            problems.append(f"{name}/: no images in it ({', '.join(ENDINGS)})")
     about = tuple(class_names), tuple(problems), open, _left_out(others)
     return ImageIndex(where, entries, labels, *about)
 
@@ -153,14 +145,12 @@ def _left_out(names: Sequence[str]) -> str:
     return note if names else ""
 
 
-def _class_root(where: str, tree: Tree, endings: Sequence[str]) -> PurePosixPath:
+def _class_root(where: str, tree: Tree) -> PurePosixPath:
     """Find the folder that holds at least two class folders with images."""
     parents = Counter(
         folder.parent
         for folder, files in tree.items()
-        if any(_is_image(file, endings) for file in files)
-        and folder.name
-        and not _is_unlabeled(folder.name)
+        if any(map(_is_image, files)) and folder.name and not _is_unlabeled(folder.name)
     )
     roots = sorted(root for root, count in parents.items() if count > 1)
     if PurePosixPath() in roots or len(roots) == 1:
@@ -171,10 +161,10 @@ def _class_root(where: str, tree: Tree, endings: Sequence[str]) -> PurePosixPath
             f"{where}: class folders in several places ({places}): give one of them,"
             " unpacked if this is an archive."
         )
-    count = sum(_is_image(file, endings) for some in tree.values() for file in some)
+    count = sum(_is_image(file) for some in tree.values() for file in some)
     raise WorkshopError(
         f"{where}: {count} images but not at least two folders with images, one per"
-        f" class. Expected .../CLASS/IMAGE with the endings {', '.join(endings)}."
+        f" class. Expected .../CLASS/IMAGE with the endings {', '.join(ENDINGS)}."
     )
 
 
@@ -186,10 +176,10 @@ def find_images(folder: Path | str) -> list[Path]:
     """
     tree = _walk(Path(folder), levels=100)
     files = [file for inside in sorted(tree) for file in sorted(tree[inside])]
-    found = [Path(file.place) for file in files if _is_image(file, ENDINGS)]
+    found = [Path(file.place) for file in files if _is_image(file)]
     if not found:
         raise WorkshopError(f"{folder}: no images in it ({', '.join(ENDINGS)}).")
-    if note := _left_out([f.name for f in files if not _is_image(f, ENDINGS)]):
+    if note := _left_out([f.name for f in files if not _is_image(f)]):
         print(f"{folder}: {note}")
     return found
 
@@ -270,8 +260,8 @@ def index_files(paths: Iterable[Path | str]) -> ImageIndex:
     return ImageIndex("", entries, [UNKNOWN] * len(entries), ())
 
 
-def _is_image(file: ImageEntry, endings: Sequence[str]) -> bool:
-    return file.name.lower().endswith(tuple(endings))
+def _is_image(file: ImageEntry) -> bool:
+    return file.name.lower().endswith(ENDINGS)
 
 
 def _is_unlabeled(name: str) -> bool:

@@ -85,13 +85,8 @@ def mask_of(colours: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return mask
 
 
-def find_tiles(folder: Path | str) -> dict[str, tuple[Path, Path]]:
-    """Find images and their labels, by name, at whatever depth: name -> both files.
-
-    Raises:
-        WorkshopError: no such folder, no images, or images without labels.
-    """
-    folder = Path(folder)
+def list_tiles(folder: Path) -> tuple[dict[str, Path], dict[str, Path]]:
+    """Find images, and labels, at whatever depth: name -> file each."""
     images, labels = {}, {}
     for path in sorted(folder.rglob("*area*")):
         if path.suffix.lower() not in _ENDINGS or not _AREA.fullmatch(path.stem):
@@ -102,6 +97,16 @@ def find_tiles(folder: Path | str) -> dict[str, tuple[Path, Path]]:
             labels[path.stem] = path
         elif "img_dir" in inside or "top" in inside:
             images[path.stem] = path
+    return images, labels
+
+
+def find_tiles(folder: Path | str) -> dict[str, tuple[Path, Path]]:
+    """Find images and their labels, by name, at whatever depth: name -> both files.
+
+    Raises:
+        WorkshopError: no such folder, no images, or images without labels.
+    """
+    images, labels = list_tiles(Path(folder))
     lacking = [name for name in images if name not in labels]
     if not images or lacking:
         what = f"no labels for {listed(lacking)}" if lacking else "no image"
@@ -141,8 +146,8 @@ def vaihingen_scenes(
     for name, (image, label) in found.items():
         number = int(_AREA.fullmatch(name)[1])  # type: ignore[index]
         if number in areas:
-            pixels = np.moveaxis(_read(image), 2, 0)  # (3, H, W)
-            mask = ArrayImage(_labels(label))
+            pixels = np.moveaxis(read_pixels(image), 2, 0)  # (3, H, W)
+            mask = ArrayImage(read_labels(label))
             tiles.append(Tile(name, ArrayImage(pixels), mask, number))
     missing = sorted(set(areas) - {tile.number for tile in tiles})
     if missing:
@@ -156,9 +161,9 @@ def vaihingen_scenes(
     )  # fmt: skip
 
 
-def _labels(path: Path) -> NDArray[np.uint8]:
+def read_labels(path: Path) -> NDArray[np.uint8]:
     """Read labels that are colours, or numbers from 1 with 0 for "does not count"."""
-    values = _read(path)
+    values = read_pixels(path)
     if values.ndim == 3:
         return mask_of(values)
     if values.max() > len(VAIHINGEN_CLASSES):
@@ -169,7 +174,12 @@ def _labels(path: Path) -> NDArray[np.uint8]:
     return np.where(values == 0, IGNORE, values - 1).astype(np.uint8)
 
 
-def _read(path: Path) -> NDArray[Any]:
+def read_pixels(path: Path) -> NDArray[Any]:
+    """Read (H, W, 3) colours, or (H, W) numbers.
+
+    Raises:
+        WorkshopError: the file cannot be read.
+    """
     try:
         with Image.open(path) as image:
             return np.asarray(image if image.mode == "L" else image.convert("RGB"))
