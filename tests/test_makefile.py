@@ -123,12 +123,10 @@ MAKE_TEST = "`make test`\n"
     ("readme", "makefile", "code", "says"),
     [
         ("Tests:\n```\nmake test  # all of them\n```\n", PASSES, 0, "3 passed"),
-        ("Run `make test` and wait.\n", PASSES, 0, "3 passed"),
         (MAKE_TEST, "test:\n\t@exit 1\n", 2, ""),
         (MAKE_TEST, PASSES + "\nslow:\n\t@exit 1\n", 2, "3 passed"),
         (MAKE_TEST, PASSES + "\nslow:\n\t@echo 2 passed\n", 0, "2 passed"),
         ("pytest -q\n", PASSES, 1, "README.md"),
-        ("`make testing`\n", PASSES, 1, "make test"),
         ("", PASSES, 1, "README.md"),
     ],
 )
