@@ -3,7 +3,7 @@
     python -m benchmarks.budget                  all methods, three networks, 32 px
     python -m benchmarks.budget --write-docs     the same, and writes docs/budget.md
     python -m benchmarks.budget --methods fixmatch comatch --models wrn-28-2 --sizes 64
-    python -m benchmarks.budget --batch 1 --sizes 224 --clock process
+    python -m benchmarks.budget --batch 1 --sizes 224 --clock processor
 
 Memory is measured by torch's profiler, which hears of every allocation of a real step
 (augmentation included); on a GPU by its allocator's highest mark. Time is measured on
@@ -15,7 +15,6 @@ holds are kept.
 __all__ = ["large", "measure", "summary", "table"]
 
 import json
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
@@ -26,6 +25,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.page import machine, markdown, run_command, write_marked
 from benchmarks.speed import FACTS, noise
+from benchmarks.subprocess_timer import CLOCKS
 from workshop_lib.config import Config
 from workshop_lib.files import write_text
 from workshop_lib.methods import METHODS
@@ -37,12 +37,12 @@ from workshop_lib.training.trainer import Trainer
 Row = dict[str, Any]
 
 FILE, DOCS = Path("runs/bench/budget.json"), Path("docs/budget.md")
-_CLOCKS = {"wall": time.perf_counter, "process": time.process_time}
 _STEPS, _SECONDS = 3, 2  # of real steps, at least
 _IMAGES = 64  # of the data set
 _LABEL = 8  # bytes of a class
+# What makes two rows one measurement: the method's name, and settings
 _KEY = (
-    *("method", "model", "size", "batch_size", "mu", "precision", "checkpointing"),
+    *("method", "encoder", "size", "batch_size", "mu", "precision", "checkpointing"),
     "micro_batch",
 )
 
@@ -51,21 +51,16 @@ def measure(
     config: Config, clock: Callable[[], float] | None, device: torch.device
 ) -> Row:
     """Return one row: predicted and measured bytes, and seconds if a clock is given."""
-    optim, run = config.optim, config.run
-    row: Row = {
-        "method": config.method_name,
-        "model": config.model.encoder,
-        "size": config.data.size,
-        **{name: getattr(optim, name) for name in ("batch_size", "mu")},
-        **{name: getattr(run, name) for name in _KEY[5:]},
-    }
+    settings = {k: v for one in config.to_dict().values() for k, v in one.items()}
+    settings["method"] = config.method_name
+    row: Row = {name: settings[name] for name in _KEY}
     if clock:
         predicted = budget(
             config, FACTS, num_images=_IMAGES, device=device, alternatives=False,
             clock=clock,
         ).options[0]  # fmt: skip
         row["predicted_s"] = predicted.seconds_per_step
-    need = predicted.need if clock else _need(config, run.precision)
+    need = predicted.need if clock else _need(config, config.run.precision)
     row["predicted_bytes"] = need.total
     trainer = Trainer(config, *noise(config.data.size, _IMAGES), device)
     trainer.val = trainer.val[: round(0.15 * _IMAGES)]
@@ -121,7 +116,7 @@ def table(rows: Sequence[Row]) -> str:
     lines = []
     for row in rows:
         batch = f"{row['batch_size']}:{row['batch_size'] * row['mu']}"
-        what = (row["model"], row["size"], batch, row["precision"], _saving(row))
+        what = (row["encoder"], row["size"], batch, row["precision"], _saving(row))
         memory = _cells(row["predicted_bytes"] / 1e9, row["measured_bytes"] / 1e9)
         times = _cells(row.get("predicted_s"), row.get("measured_s"))
         lines.append((*what, row["method"], *memory, *times))
@@ -198,7 +193,7 @@ def main(
     precision: str = "fp32",
     checkpointing: bool = False,
     micro_batch: int = 0,
-    clock: Literal["wall", "process", "none"] = "wall",
+    clock: Literal["wall", "processor", "none"] = "wall",
     file: Path = FILE,
     write_docs: bool = False,
 ) -> None:
@@ -213,11 +208,11 @@ def main(
         precision: fp32, bf16 or fp16.
         checkpointing: less memory, more time.
         micro_batch: images at a time; 0 for all.
-        clock: process: seconds of the processor, one thread; none: memory alone.
+        clock: processor: seconds of the processor, one thread; none: memory alone.
         file: for the rows.
         write_docs: write the tables into docs/budget.md.
     """
-    if clock == "process":
+    if clock == "processor":
         torch.set_num_threads(1)
     device = pick_device()
     options: dict[str, Any] = {"batch_size": batch, "mu": mu, "precision": precision}
@@ -227,7 +222,7 @@ def main(
         for model in models:
             for method in methods:
                 config = _config(method, model, size, **options)
-                row = measure(config, _CLOCKS.get(clock), device)
+                row = measure(config, CLOCKS.get(clock), device)
                 rows = [r for r in rows if any(r[k] != row[k] for k in _KEY)] + [row]
                 write_text(file, json.dumps(rows, indent=1))
                 print(table([row]).splitlines()[-1], flush=True)

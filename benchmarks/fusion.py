@@ -21,6 +21,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.page import (
+    gains_over,
     machine,
     markdown,
     mean_and_deviation,
@@ -230,13 +231,11 @@ def table_of_sets(sets: pd.DataFrame, maps: pd.DataFrame) -> str:
 
 def verdicts(rows: pd.DataFrame) -> str:
     """Lay out what each addition changes in F1, seed by seed, as Markdown."""
-    wide = rows.pivot_table(index="seed", columns="name", values="f1")
     lines = []
     for added, name, without in ADDED:
-        if {name, without} <= set(wide):
-            gains = (wide[name] - wide[without]).dropna()
-            each = seed_by_seed(100 * gains)
-            mean = f"{100 * gains.mean():+.1f}"
+        gains = gains_over(rows, "f1", name, without)
+        if len(gains):
+            mean, each = f"{gains.mean():+.1f}", seed_by_seed(gains)
             lines.append((added, without, mean, each, verdict(gains)))
     heads = ("added", "to", "gain in F1, points", "seed by seed", "verdict")
     return markdown(heads, lines)

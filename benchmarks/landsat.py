@@ -8,9 +8,8 @@ scored. --write-docs writes the tables of docs/landsat.md, and docs/landsat.png.
 """
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -36,7 +35,7 @@ from workshop_lib.data.read.landcover import (
 from workshop_lib.data.read.large_image import ArrayImage
 from workshop_lib.data.tiles import Tile, blocks, cut_scenes
 from workshop_lib.evaluation.metrics import Scores, scores_from_confusion
-from workshop_lib.files import write_or_explain
+from workshop_lib.files import write_npz
 from workshop_lib.pixels import IGNORE, count_pixels, pixel_confusion
 from workshop_lib.plots import AccessibleFigure, mask_grid
 
@@ -100,7 +99,7 @@ def run(
     for k in range(FOLDS if how == "block" else 1):
         train, test = known & (fold != k), fold == k
         slug = rival.replace(" ", "-")
-        place = folder / f"{how}-{seed}-{k}-{slug}-{steps}.npy"
+        place = folder / f"{how}-{seed}-{k}-{slug}-{steps}.npz"
         if not place.exists():  # else an earlier run has made it
             if rival == UNET:
                 cut, own = patches(scene, how, train), place.with_suffix("")
@@ -108,16 +107,11 @@ def run(
             else:
                 features = FORESTS[rival](scene.image)
                 one = forest_map(features, scene.mask, train, test & known, seed)
-            write_or_explain(place, partial(_save, one))
+            write_npz(place, map=one)
             print(f"made {place}", flush=True)
-        found[test] = np.load(place)[test]
+        found[test] = np.load(place)["map"][test]
     found[~known] = IGNORE
     return found
-
-
-def _save(found: Map, path: Path) -> None:
-    with path.open("wb") as file:  # np.save would add an ending to a path
-        np.save(file, found)
 
 
 def score(scene: LandsatScene, found: Map) -> Scores:
@@ -138,17 +132,11 @@ def table(
             for how in ("block", "pixel"):
                 found = run(scene, how, seed, rival, folder, steps)
                 scores = score(scene, found)
-                rows.append(
-                    {
-                        "model": rival,
-                        "split": how,
-                        "seed": seed,
-                        "accuracy": 100 * scores.accuracy,
-                        "kappa": scores.kappa,
-                        "mIoU": 100 * scores.mean_iou,
-                        **dict(zip(LANDSAT_CLASSES, 100 * scores.iou, strict=True)),
-                    }
-                )
+                figures = (100 * scores.accuracy, scores.kappa, 100 * scores.mean_iou)
+                row: dict[str, Any] = {"model": rival, "split": how, "seed": seed}
+                row |= dict(zip(MEASURES, figures, strict=True))
+                row |= dict(zip(LANDSAT_CLASSES, 100 * scores.iou, strict=True))
+                rows.append(row)
                 if how == "block" and seed == seeds[0]:
                     maps[rival] = found
     return pd.DataFrame(rows), maps

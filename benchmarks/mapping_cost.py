@@ -12,7 +12,6 @@ halves the image three times. Then come networks that answer for every pixel.
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -30,7 +29,6 @@ from workshop_lib.evaluation.tiling import (
     pixel_predictor,
     sliding_window_classify,
 )
-from workshop_lib.files import write_text
 from workshop_lib.models import Categorical, Head, HeadSpec, Model, build_model
 from workshop_lib.models.networks import SingleSensor
 
@@ -121,13 +119,12 @@ def measure(side: int, repeats: int) -> pd.DataFrame:
     return table
 
 
-def main(side: int = 256, repeats: int = 3, out: Path | None = None) -> None:
+def main(side: int = 256, repeats: int = 3) -> None:
     """Measure, print.
 
     Args:
         side: of the image in pixels.
         repeats: of each way; the shortest counts.
-        out: CSV file for the table.
     """
     table = measure(side, repeats)
     print(table.round(3).to_string(index=False))
@@ -144,8 +141,6 @@ def main(side: int = 256, repeats: int = 3, out: Path | None = None) -> None:
         f"An answer for every pixel: sliding by 1 px would take {per_pixel:.0f} s,"
         f" {per_pixel / unet:.0f} times as long as the U-Net's {unet:.1f} s."
     )
-    if out:
-        write_text(out, table.to_csv(index=False))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.page import over_seeds, run_command, seed_by_seed
+from benchmarks.page import gains_over, over_seeds, run_command, seed_by_seed
 from workshop_lib.experiments.baselines import (
     BASELINES,
     CONTROLS,
@@ -63,17 +63,15 @@ def _rank(column: pd.Series) -> pd.Series:
 def summary(table: pd.DataFrame) -> str:
     """Lay out each method's mean, deviation and range, then FixMatch's gains."""
     lines = [over_seeds(table, "accuracy", "method").to_string(na_rep="-")]
-    points = table.assign(accuracy=100 * table["accuracy"])
-    wide = points.pivot(index="seed", columns="method", values="accuracy")
-    if {"supervised", "supervised_strong", "fixmatch"} <= set(wide):
-        better = wide[["supervised", "supervised_strong"]].max(axis=1)
-        for name, gain in (
-            ("the better supervised baseline", wide["fixmatch"] - better),
-            ("weak augmentation", wide["fixmatch"] - wide["supervised"]),
-        ):
-            lines.append(
-                f"FixMatch over {name}: mean {gain.mean():+.1f} ({seed_by_seed(gain)})"
-            )
+    rows = table.rename(columns={"method": "name"})
+    for title, others in (
+        ("the better supervised baseline", ("supervised", "supervised_strong")),
+        ("weak augmentation", ("supervised",)),
+    ):
+        gain = gains_over(rows, "accuracy", "fixmatch", *others)
+        if len(gain):
+            mean = f"{gain.mean():+.1f}"
+            lines.append(f"FixMatch over {title}: mean {mean} ({seed_by_seed(gain)})")
     return "\n".join(lines)
 
 

@@ -6,17 +6,15 @@ Reads UCMerced_LandUse.zip and EuroSAT_RGB.zip from the folder; writes the table
 docs/near_duplicates.md, and docs/near_duplicates.png.
 """
 
-import io
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 import tyro
-from PIL import Image
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, interpolate, pad
+from torchvision.io import decode_jpeg, encode_jpeg
 
 from benchmarks.page import markdown, run_command, save_figure, write_marked
 from workshop_lib.data.dataset import Dataset
@@ -115,10 +113,7 @@ def found_again(scenes: Dataset) -> dict[str, float]:
 
 
 def _compressed(image: Tensor, quality: int) -> Tensor:
-    buffer = io.BytesIO()
-    picture = Image.fromarray(image.permute(1, 2, 0).numpy())
-    picture.save(buffer, "JPEG", quality=quality)
-    return torch.from_numpy(np.array(Image.open(buffer))).permute(2, 0, 1)
+    return decode_jpeg(encode_jpeg(image, quality))
 
 
 def _blurred(image: Tensor) -> Tensor:

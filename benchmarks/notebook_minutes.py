@@ -14,6 +14,7 @@ runs/bench/notebooks.json; measuring again replaces them.
 __all__ = ["main", "measure", "stated_minutes", "table"]
 
 import json
+import math
 import os
 import re
 import tempfile
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import pandas as pd
 from nbclient import NotebookClient
 
 from benchmarks.page import markdown, run_command, write_marked
@@ -69,25 +71,21 @@ def measure(path: Path, preset: str, folder: Path, keep: Path | None = None) -> 
 
 def table(rows: list[dict[str, Any]]) -> str:
     """Lay out a notebook per line, the seconds of each preset, and their sums."""
-    presets = sorted({row["preset"] for row in rows})
-    names = sorted({row["notebook"] for row in rows})
-    took = {(row["notebook"], row["preset"]): row["seconds"] for row in rows}
-    planned = {row["notebook"]: row["planned"] for row in rows}
+    frame = pd.DataFrame(rows)
+    took = frame.pivot(index="notebook", columns="preset", values="seconds")
+    took.loc["all"] = took.sum(min_count=len(took))
+    planned = frame.groupby("notebook")["planned"].first()
+    planned["all"] = planned.sum()
     lines = [
-        [name, f"{planned[name]} min", *(_words(took.get((name, p))) for p in presets)]
-        for name in names
+        [name, f"{planned[name]} min", *map(_words, seconds)]
+        for name, seconds in zip(took.index, took.to_numpy(), strict=True)
     ]
-    sums: list[str] = []
-    for preset in presets:
-        known = [took[name, preset] for name in names if (name, preset) in took]
-        sums.append(_words(sum(known) if len(known) == len(names) else None))
-    heads = [f"runs, preset `{preset}`" for preset in presets]
-    lines.append(["all", f"{sum(planned.values())} min", *sums])
+    heads = [f"runs, preset `{preset}`" for preset in took.columns]
     return markdown(["notebook", "planned", *heads], lines)
 
 
-def _words(seconds: float | None) -> str:
-    if seconds is None:
+def _words(seconds: float) -> str:
+    if math.isnan(seconds):
         return "not measured"
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.1f} min"
 

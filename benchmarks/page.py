@@ -1,6 +1,7 @@
 """Results as a page shows them: averages over seeds, and tables between marks."""
 
 __all__ = [
+    "gains_over",
     "machine",
     "markdown",
     "mean_and_deviation",
@@ -26,7 +27,7 @@ from workshop_lib.files import write_or_explain, write_text
 from workshop_lib.plots import AccessibleFigure
 from workshop_lib.session import setup, versions
 
-CLEAR = 0.01  # a point: a smaller gain, or one not in every seed, is not clear
+CLEAR = 1.0  # point: a smaller gain, or one not in every seed, is not clear
 
 
 def run_command(main: Callable[..., None], description: str) -> None:
@@ -73,6 +74,24 @@ def mean_and_deviation(values: Iterable[float], digits: int = 1) -> str:
     return mean if len(one) < 2 else f"{mean} ± {one.std():.{digits}f}"
 
 
+def gains_over(rows: pd.DataFrame, score: str, name: str, *others: str) -> pd.Series:
+    """Return how much better one config is than the best of others, seed by seed.
+
+    Args:
+        rows: name, seed and score of each run.
+        score: the column, a fraction.
+        name: of the config.
+        others: names; the best of them may be another one for each seed.
+
+    Returns:
+        In points, by seed; empty where one of the names was not run.
+    """
+    if not {name, *others} <= set(rows["name"]):
+        return pd.Series(dtype=float)
+    wide = 100 * rows.pivot_table(index="seed", columns="name", values=score)
+    return (wide[name] - wide[list(others)].max(axis=1)).dropna()
+
+
 def seed_by_seed(gains: pd.Series) -> str:
     """Write the gain of each seed, in points.
 
@@ -83,9 +102,9 @@ def seed_by_seed(gains: pd.Series) -> str:
 
 
 def verdict(gains: pd.Series) -> str:
-    """Sum up gains over several seeds, as fractions, in a word.
+    """Sum up gains over several seeds, in points, in a word.
 
-    >>> verdict(pd.Series([0.03, 0.02])), verdict(pd.Series([0.03, -0.02]))
+    >>> verdict(pd.Series([3.0, 2.0])), verdict(pd.Series([3.0, -2.0]))
     ('adds', 'not clear')
     """
     if len(gains) < 2:

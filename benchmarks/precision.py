@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.page import mean_and_deviation, run_command, seed_by_seed
+from benchmarks.page import gains_over, mean_and_deviation, run_command, seed_by_seed
 from workshop_lib.config import Config
 from workshop_lib.experiments.sweeps import sweep
 from workshop_lib.presets import preset
@@ -47,7 +47,7 @@ def summary(rows: pd.DataFrame) -> str:
         each = ", ".join(f"{v:.1f}" for v in wide[name])
         lines.append(f"{name}  {mean_and_deviation(wide[name])} %  ({each})")
     for name in others:
-        difference = wide[name] - wide[first]
+        difference = gains_over(rows, "accuracy", name, first)
         lines.append(
             f"{name} - {first}, seed by seed: {difference.mean():+.1f} points"
             f" ({seed_by_seed(difference)}); {_within_noise(difference, wide)}"

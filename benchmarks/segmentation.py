@@ -17,6 +17,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.page import (
+    gains_over,
     markdown,
     run_command,
     seed_by_seed,
@@ -100,19 +101,15 @@ def summary(table: pd.DataFrame) -> str:
         rows.append((tiles, name, main, *others, seconds, len(part)))
     heads = ("tiles", "name", "mIoU", "lowest IoU of a class", "accuracy", "seconds")
     lines = [markdown((*heads, "seeds"), rows)]
-    points = table.assign(value=100 * table["value"])
-    for tiles, part in points.groupby("tiles"):
-        wide = part.pivot(index="seed", columns="name", values="value")
-        if not set(BASELINES) <= set(wide):
-            continue
-        better = wide[list(BASELINES)].max(axis=1)
-        for name in [one for one in METHODS[2:] if one in wide]:
-            gain = (wide[name] - better).dropna()
-            lines.append(
-                f"\n{tiles} tiles, {name} over the better supervised baseline,"
-                f" split by split: {seed_by_seed(gain)};"
-                f" mean **{gain.mean():+.1f}** points."
-            )
+    for tiles, part in table.groupby("tiles"):
+        for name in METHODS[2:]:
+            gain = gains_over(part, "value", name, *BASELINES)
+            if len(gain):
+                lines.append(
+                    f"\n{tiles} tiles, {name} over the better supervised baseline,"
+                    f" split by split: {seed_by_seed(gain)};"
+                    f" mean **{gain.mean():+.1f}** points."
+                )
     return "\n".join(lines)
 
 

@@ -6,7 +6,7 @@ import torch
 from benchmarks import budget
 
 ROW = {
-    "method": "fixmatch", "model": "wrn-28-2", "size": 32, "batch_size": 2, "mu": 7,
+    "method": "fixmatch", "encoder": "wrn-28-2", "size": 32, "batch_size": 2, "mu": 7,
     "precision": "fp32", "checkpointing": False, "micro_batch": 0,
     "predicted_bytes": 81e6, "measured_bytes": 90e6,
 }  # fmt: skip

@@ -92,7 +92,7 @@ def test_a_small_run_makes_a_page_and_a_picture_and_is_kept(scene, tmp_path):
     assert set(maps) == set(landsat.RIVALS)
     forest = results[results["model"] != landsat.UNET]
     assert (forest["accuracy"] > 80).all(), "the bands tell the classes"
-    maps_made = sorted(tmp_path.glob("*.npy"))
+    maps_made = sorted(tmp_path.glob("*.npz"))
     before = [path.stat().st_mtime_ns for path in maps_made]
     again, _ = landsat.table(scene, [0, 1], tmp_path, steps=3)
     assert again.equals(results)

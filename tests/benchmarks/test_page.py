@@ -24,11 +24,11 @@ BEGIN, END = "<!-- two words: begin -->", "<!-- two words: end -->"
 @pytest.mark.parametrize(
     ("gains", "word"),
     [
-        ([0.02, 0.05], "adds"),
-        ([-0.02, -0.05], "harms"),
-        ([0.02, -0.05], "not clear"),
-        ([0.001, -0.002], "adds nothing"),
-        ([0.5], "one seed only"),
+        ([2, 5], "adds"),
+        ([-2, -5], "harms"),
+        ([2, -5], "not clear"),
+        ([0.1, -0.2], "adds nothing"),
+        ([50], "one seed only"),
     ],
 )
 def test_a_verdict_needs_every_seed(gains, word):
