@@ -177,12 +177,8 @@ class UsualTraining:
         loss.backward()
         self.optimizer.step()
         self._follow()
-        self.meters = {
-            "loss": loss.item(),
-            "loss_x": loss_x.item(),
-            "loss_u": loss_u.item(),
-            "mask": mask.mean().item(),
-        }
+        means = {"loss": loss, "loss_x": loss_x, "loss_u": loss_u, "mask": mask.mean()}
+        self.meters = {name: value.item() for name, value in means.items()}
 
     @torch.no_grad()
     def _follow(self, decay: float = 0.999) -> None:

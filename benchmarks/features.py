@@ -11,7 +11,7 @@ runs/bench/features/ are loaded, and runs.csv there holds a row for each.
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import tyro
@@ -44,13 +44,7 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def base_config(name: str) -> Config:
-    """Return the config of FixMatch after propagation for one data set.
-
-    Raises:
-        WorkshopError: a data set without sizes here.
-    """
-    if name not in SIZES:
-        raise unknown_name("data set", name, SIZES)
+    """Return the config of FixMatch after propagation for one data set."""
     size, feature_size = SIZES[name]
     options = {"data": name, "size": size, "feature_size": feature_size}
     return preset("class", task="features", split="predefined", **options)
@@ -76,7 +70,7 @@ def run(
 
 
 def main(
-    name: tyro.conf.Positional[str],
+    name: tyro.conf.Positional[Literal["ucm", "eurosat"]],
     data: tyro.conf.Positional[Path],
     labels: tuple[int, ...] = (),
     methods: tuple[str, ...] = tuple(METHODS),

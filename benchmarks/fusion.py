@@ -16,25 +16,14 @@ __all__ = ["DOCS", "SETS", "STUDIES", "configs", "run", "shift", "update_page"]
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import pandas as pd
 
-from benchmarks.page import (
-    gains_over,
-    machine,
-    markdown,
-    mean_and_deviation,
-    run_command,
-    save_figure,
-    seed_by_seed,
-    verdict,
-    write_marked,
-)
+from benchmarks import page
 from workshop_lib.config import Config
 from workshop_lib.data.load import load_dataset
 from workshop_lib.data.split import Split
-from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.evaluation.inference import predict_run
 from workshop_lib.evaluation.metrics import score
 from workshop_lib.experiments.baselines import baseline_config
@@ -66,6 +55,9 @@ PARTS = {
     "S2 + S1 + all metadata": (("s2", "s1"), ALL_METADATA),
     "everything": SETS["everything"],
 }
+Study = Literal[
+    "sets", "metadata", "fusions", "shift", "maps", "fixmatch", "map_fusions"
+]
 STUDIES = {
     "sets": "f1",
     "metadata": "f1",
@@ -179,14 +171,7 @@ def _place(folder: Path, study: str) -> Path:
 
 
 def run(studies: Sequence[str], seeds: Sequence[int], steps: int, folder: Path) -> None:
-    """Train what is not trained yet; print each study's table.
-
-    Raises:
-        WorkshopError: an unknown study; lists the known ones.
-    """
-    for study in studies:
-        if study not in STUDIES:
-            raise unknown_name("study", study, STUDIES)
+    """Train what is not trained yet; print each study's table."""
     for count in range(1, len(seeds) + 1):
         for study in studies:
             planned, place = configs(study, steps), _place(folder, study)
@@ -194,9 +179,8 @@ def run(studies: Sequence[str], seeds: Sequence[int], steps: int, folder: Path) 
                 shift(planned, seeds[:count], place)
             else:
                 sweep(planned, seeds[:count], place, verbose=False)
-            print(
-                f"\n{study}\n{table(read(folder, study), STUDIES[study])}", flush=True
-            )
+            text = table(read(folder, study), STUDIES[study])
+            print(f"\n{study}\n{text}", flush=True)
 
 
 def table(rows: pd.DataFrame, column: str) -> str:
@@ -204,9 +188,9 @@ def table(rows: pd.DataFrame, column: str) -> str:
     heads = ("what", "accuracy, %", f"{SCORES[column]}, %", "parameters", "seeds")
     lines = []
     for name, runs in rows.groupby("name", sort=False):
-        scores = [mean_and_deviation(100 * runs[c]) for c in ("accuracy", column)]
+        scores = [page.mean_and_deviation(100 * runs[c]) for c in ("accuracy", column)]
         lines.append((name, *scores, f"{runs['parameters'].iloc[0]:,.0f}", len(runs)))
-    return markdown(heads, lines)
+    return page.markdown(heads, lines)
 
 
 def table_of_sets(sets: pd.DataFrame, maps: pd.DataFrame) -> str:
@@ -220,55 +204,46 @@ def table_of_sets(sets: pd.DataFrame, maps: pd.DataFrame) -> str:
     for name, scenes in sets.groupby("name", sort=False):
         parts = (scenes, "f1"), (maps[maps["name"] == name], "iou")
         cells = [
-            mean_and_deviation(100 * runs[c])
+            page.mean_and_deviation(100 * runs[c])
             for runs, column in parts
             for c in (column, "accuracy")
         ]
         seeds = ", ".join(str(len(runs)) for runs, _ in parts if len(runs))
         lines.append((name, *cells, seeds))
-    return markdown((*heads, "seeds"), lines)
+    return page.markdown((*heads, "seeds"), lines)
 
 
 def verdicts(rows: pd.DataFrame) -> str:
     """Lay out what each addition changes in F1, seed by seed, as Markdown."""
     lines = []
     for added, name, without in ADDED:
-        gains = gains_over(rows, "f1", name, without)
+        gains = page.gains_over(rows, "f1", name, without)
         if len(gains):
-            mean, each = f"{gains.mean():+.1f}", seed_by_seed(gains)
-            lines.append((added, without, mean, each, verdict(gains)))
+            mean, each = f"{gains.mean():+.1f}", page.seed_by_seed(gains)
+            lines.append((added, without, mean, each, page.verdict(gains)))
     heads = ("added", "to", "gain in F1, points", "seed by seed", "verdict")
-    return markdown(heads, lines)
+    return page.markdown(heads, lines)
 
 
 def update_page(folder: Path) -> None:
-    """Write the finished studies into docs/fusion.md, and its picture.
-
-    Raises:
-        WorkshopError: the sets of sensors have not been measured.
-    """
+    """Write the finished studies into docs/fusion.md, and its picture."""
     done = [s for s in STUDIES if (_place(folder, s) / "runs.csv").exists()]
-    if "sets" not in done:
-        raise WorkshopError(
-            f"{folder / 'sets' / 'runs.csv'} is missing: run --studies sets first."
-        )
     rows = {study: read(folder, study) for study in done}
-    maps = rows.get("maps", rows["sets"][:0])
-    parts = {
-        study: table(rows[study], column)
-        for study, column in STUDIES.items()
-        if study in rows and study not in ("sets", "maps") and len(rows[study])
-    }
-    parts["sets"] = table_of_sets(rows["sets"], maps)
-    parts["verdicts"] = verdicts(
-        pd.concat([rows["sets"], rows["metadata"]]).drop_duplicates(["name", "seed"])
-    )
-    write_marked(DOCS / "fusion.md", **parts, machine=f"Machine: {machine()}.")
-    save_figure(DOCS / "fusion.png", modality_gains(rows["sets"], maps), dpi=110)
+    parts = {s: table(rows[s], STUDIES[s]) for s in done if len(rows[s])}
+    parts.pop("maps", None)  # beside the scenes in one table
+    if "sets" in parts:
+        maps = rows.get("maps", rows["sets"][:0])
+        parts["sets"] = table_of_sets(rows["sets"], maps)
+        both = pd.concat([rows["sets"], rows["metadata"]])
+        parts["verdicts"] = verdicts(both.drop_duplicates(["name", "seed"]))
+        figure = modality_gains(rows["sets"], maps)
+        page.save_figure(DOCS / "fusion.png", figure, dpi=110)
+    parts["machine"] = f"Machine: {page.machine()}."
+    page.write_marked(DOCS / "fusion.md", **parts)
 
 
 def main(
-    studies: tuple[str, ...] = tuple(STUDIES),
+    studies: tuple[Study, ...] = get_args(Study),
     seeds: tuple[int, ...] = (0, 1, 2),
     steps: int = STEPS,
     folder: Path = Path("runs/fusion"),
@@ -289,4 +264,4 @@ def main(
 
 
 if __name__ == "__main__":
-    run_command(main, __doc__)
+    page.run_command(main, __doc__)

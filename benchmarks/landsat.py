@@ -17,14 +17,8 @@ import torch
 import tyro
 from numpy.typing import NDArray
 
+from benchmarks import page
 from benchmarks.landsat_models import FORESTS, PATCH, Map, Pixels, forest_map, unet_map
-from benchmarks.page import (
-    markdown,
-    mean_and_deviation,
-    run_command,
-    save_figure,
-    write_marked,
-)
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.read.landcover import (
     LANDSAT_BANDS,
@@ -179,12 +173,12 @@ def table_of_splits(results: pd.DataFrame) -> str:
     lines = []
     for model, runs in results.groupby("model", sort=False):
         cells = [
-            mean_and_deviation(runs.loc[runs["split"] == split, m], digits)
+            page.mean_and_deviation(runs.loc[runs["split"] == split, m], digits)
             for split in ("block", "pixel")
             for m, digits in MEASURES.items()
         ]
         lines.append((model, *cells))
-    return markdown(("", *heads), lines)
+    return page.markdown(("", *heads), lines)
 
 
 def table_of_classes(scene: LandsatScene, results: pd.DataFrame) -> str:
@@ -192,10 +186,10 @@ def table_of_classes(scene: LandsatScene, results: pd.DataFrame) -> str:
     counts = count_pixels([scene.mask], len(LANDSAT_CLASSES)).tolist()
     by_block = results[results["split"] == "block"].groupby("model", sort=False)
     lines = [
-        (name, f"{count:,}", *by_block[name].agg(mean_and_deviation))
+        (name, f"{count:,}", *by_block[name].agg(page.mean_and_deviation))
         for name, count in zip(LANDSAT_CLASSES, counts, strict=True)
     ]
-    return markdown(("class", "pixels", *by_block["model"].first()), lines)
+    return page.markdown(("class", "pixels", *by_block["model"].first()), lines)
 
 
 def gains(results: pd.DataFrame) -> str:
@@ -232,14 +226,14 @@ def main(
     splits = table_of_splits(results)
     print(splits)
     if write_docs:
-        write_marked(
+        page.write_marked(
             DOCS / "landsat.md",
             splits=splits,
             gains=gains(results),
             classes=table_of_classes(scene, results),
         )
-        save_figure(DOCS / "landsat.png", picture(scene, maps))
+        page.save_figure(DOCS / "landsat.png", picture(scene, maps))
 
 
 if __name__ == "__main__":
-    run_command(main, __doc__)
+    page.run_command(main, __doc__)

@@ -126,21 +126,7 @@ def main(side: int = 256, repeats: int = 3) -> None:
         side: of the image in pixels.
         repeats: of each way; the shortest counts.
     """
-    table = measure(side, repeats)
-    print(table.round(3).to_string(index=False))
-    by_way = table.set_index("way")["s"]
-    slow, fast = by_way[f"window slid by {DENSE_STRIDE} px"], by_way.iloc[len(STRIDES)]
-    print(
-        f"\nThe same answers on the same grid: sliding takes {slow / fast:.1f} times as"
-        f" long as one pass (each pixel is seen {(WINDOW / DENSE_STRIDE) ** 2:.0f}"
-        " times)."
-    )
-    unet = by_way["unet-16, blended patches"]
-    per_pixel = by_way[f"window slid by {STRIDES[-1]} px"] * STRIDES[-1] ** 2
-    print(
-        f"An answer for every pixel: sliding by 1 px would take {per_pixel:.0f} s,"
-        f" {per_pixel / unet:.0f} times as long as the U-Net's {unet:.1f} s."
-    )
+    print(measure(side, repeats).round(3).to_string(index=False))
 
 
 if __name__ == "__main__":

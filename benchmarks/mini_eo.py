@@ -49,15 +49,11 @@ def run(
     sweep(configs, seeds, folder / name)
     lines = pd.read_csv(folder / name / "runs.csv")[list(_COLUMNS)]
     table = lines.rename(columns=_COLUMNS)
-    table = table.sort_values(["seed", "method"], key=_rank, kind="stable")
+    table["method"] = pd.Categorical(table["method"], KNOWN)
+    table = table.sort_values(["seed", "method"]).astype({"method": str})
     rows = table.to_dict("records")
     write_text(folder / f"{name}.json", json.dumps(rows, indent=1))
     return table
-
-
-def _rank(column: pd.Series) -> pd.Series:
-    """Return what to sort by: the seed, then the order of `KNOWN`."""
-    return column.map(KNOWN.index) if column.name == "method" else column
 
 
 def summary(table: pd.DataFrame) -> str:

@@ -112,10 +112,6 @@ def found_again(scenes: Dataset) -> dict[str, float]:
     return shares
 
 
-def _compressed(image: Tensor, quality: int) -> Tensor:
-    return decode_jpeg(encode_jpeg(image, quality))
-
-
 def _blurred(image: Tensor) -> Tensor:
     half = avg_pool2d(image[None].float(), 2)
     return interpolate(half, scale_factor=2, mode="bilinear")[0].to(torch.uint8)
@@ -129,9 +125,9 @@ def _noisy(image: Tensor) -> Tensor:
 
 SPOIL = {
     "darker by a third": lambda image: (image * 0.67).to(torch.uint8),
-    "JPEG, quality 90": lambda image: _compressed(image, 90),
-    "JPEG, quality 75": lambda image: _compressed(image, 75),
-    "JPEG, quality 40": lambda image: _compressed(image, 40),
+    "JPEG, quality 90": lambda image: decode_jpeg(encode_jpeg(image, 90)),
+    "JPEG, quality 75": lambda image: decode_jpeg(encode_jpeg(image, 75)),
+    "JPEG, quality 40": lambda image: decode_jpeg(encode_jpeg(image, 40)),
     "halved and enlarged": _blurred,
     "noise of 5 grey levels": _noisy,
 }

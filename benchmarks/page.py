@@ -33,7 +33,7 @@ CLEAR = 1.0  # point: a smaller gain, or one not in every seed, is not clear
 def run_command(main: Callable[..., None], description: str) -> None:
     """Run a benchmark from the command line: its arguments become flags.
 
-    An error of the workshop ends it with one line instead of a traceback.
+    An error that the user can mend ends it with one line instead of a traceback.
 
     Args:
         main: function with a default for each optional flag.
@@ -47,7 +47,7 @@ def run_command(main: Callable[..., None], description: str) -> None:
 
     try:
         tyro.cli(prepared, description=description)
-    except WorkshopError as error:
+    except (WorkshopError, FileNotFoundError) as error:
         sys.exit(f"benchmark: {error}")
 
 

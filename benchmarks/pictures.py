@@ -40,16 +40,9 @@ def ladder_of_seeds(path: Path = BENCH) -> AccessibleFigure:
     for name, one in BASELINES.items():
         accuracy = table.loc[table["method"] == name, "accuracy"]
         labels = "2,400" if one.settings.get("labels_per_class") == 0 else "40"
-        bars.append(
-            Bar(
-                one.title,
-                accuracy.mean(),
-                note=f"{labels} labels",
-                worth=WORTH.get(name, ""),
-                low=accuracy.min(),
-                high=accuracy.max(),
-            )
-        )
+        low, mean, high = accuracy.min(), accuracy.mean(), accuracy.max()
+        worth = WORTH.get(name, "")
+        bars.append(Bar(one.title, mean, f"{labels} labels", worth, low, high))
     return baselines(bars, chance=1 / len(CLASSES))
 
 

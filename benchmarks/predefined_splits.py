@@ -22,7 +22,6 @@ from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.near_duplicates import NearDuplicate, duplicate_groups
 from workshop_lib.data.split import Split
 from workshop_lib.data.split_files import FOLDER, LABELS, SEEDS, rows_of, stem
-from workshop_lib.errors import WorkshopError
 from workshop_lib.files import write_or_explain
 
 
@@ -33,9 +32,7 @@ class Plan:
     archive: str
     val: float  # shares of each class
     test: float
-    together: tuple[
-        tuple[str, str], ...
-    ]  # the same ground, by benchmarks.near_duplicates
+    together: tuple[tuple[str, str], ...]  # same ground: benchmarks.near_duplicates
 
 
 PLANS = {
@@ -119,17 +116,10 @@ def main(folder: tyro.conf.Positional[Path]) -> None:
     """Write both zips.
 
     Args:
-        folder: holds the two archives.
-
-    Raises:
-        WorkshopError: an archive is missing.
+        folder: holds the two archives, which `workshop data NAME get` fetches.
     """
     for name, plan in PLANS.items():
-        archive = folder / plan.archive
-        if not archive.exists():
-            raise WorkshopError(f"{archive} is missing: see `workshop data {name}`.")
-        texts = draw(names_in(archive), plan)
-        content = pack(texts)
+        content = pack(draw(names_in(folder / plan.archive), plan))
         path = FOLDER / f"{name}.zip"
         write_or_explain(path, partial(Path.write_bytes, data=content))
         print(f"written: {path}, {len(content) / 1000:.0f} kB")

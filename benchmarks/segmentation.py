@@ -13,18 +13,12 @@ own).
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
-from benchmarks.page import (
-    gains_over,
-    markdown,
-    run_command,
-    seed_by_seed,
-    write_marked,
-)
+from benchmarks import page
 from workshop_lib.config import Config
-from workshop_lib.errors import unknown_name
 from workshop_lib.experiments.baselines import baseline_config
 from workshop_lib.experiments.sweeps import sweep
 from workshop_lib.files import read_json
@@ -71,13 +65,7 @@ def run(
     steps: int | None,
     folder: Path,
 ) -> pd.DataFrame:
-    """Train every config of a study on every seed; return a row per training.
-
-    Raises:
-        WorkshopError: an unknown study; lists the known ones.
-    """
-    if study not in STUDIES:
-        raise unknown_name("study", study, STUDIES)
+    """Train every config of a study on every seed; return a row per training."""
     base = preset(task="segment", data=data)
     if steps:
         base = base.replace(steps=steps, eval_every=min(steps, base.run.eval_every))
@@ -100,21 +88,21 @@ def summary(table: pd.DataFrame) -> str:
         seconds = f"{part['seconds'].median():.0f}"
         rows.append((tiles, name, main, *others, seconds, len(part)))
     heads = ("tiles", "name", "mIoU", "lowest IoU of a class", "accuracy", "seconds")
-    lines = [markdown((*heads, "seeds"), rows)]
+    lines = [page.markdown((*heads, "seeds"), rows)]
     for tiles, part in table.groupby("tiles"):
         for name in METHODS[2:]:
-            gain = gains_over(part, "value", name, *BASELINES)
+            gain = page.gains_over(part, "value", name, *BASELINES)
             if len(gain):
                 lines.append(
                     f"\n{tiles} tiles, {name} over the better supervised baseline,"
-                    f" split by split: {seed_by_seed(gain)};"
+                    f" split by split: {page.seed_by_seed(gain)};"
                     f" mean **{gain.mean():+.1f}** points."
                 )
     return "\n".join(lines)
 
 
 def main(
-    study: str = "methods",
+    study: Literal["methods", "choices"] = "methods",
     labels: tuple[int, ...] = tuple(TILES),
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4),
     data: str = "mini_eo",
@@ -136,8 +124,8 @@ def main(
     text = summary(run(study, seeds, labels, data, steps, folder))
     print("\n" + text)
     if write_docs:
-        write_marked(PAGE, **{MARKS[study]: text})
+        page.write_marked(PAGE, **{MARKS[study]: text})
 
 
 if __name__ == "__main__":
-    run_command(main, __doc__)
+    page.run_command(main, __doc__)

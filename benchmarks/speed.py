@@ -31,13 +31,7 @@ from torch import Tensor
 from benchmarks.dataloader_baseline import POLICIES, UsualTraining, usual_loader
 from benchmarks.page import machine, markdown, run_command, write_marked
 from benchmarks.step_profile import PARTS, peak_flops, shares_of_step, step_flops
-from benchmarks.subprocess_timer import (
-    CLOCKS,
-    SubprocessTimer,
-    Turn,
-    busy_neighbour,
-    timed,
-)
+from benchmarks.subprocess_timer import CLOCKS, SubprocessTimer, busy_neighbour, timed
 from workshop_lib.augment import Normalize, ViewMaker
 from workshop_lib.augment.weak_strong import RandAugment
 from workshop_lib.config import Config
@@ -83,11 +77,12 @@ _FEWEST = 3  # turns of each, however long they take
 
 
 def compare(
-    work: Mapping[str, Turn], seconds: float, clock: str = "wall"
+    work: Mapping[str, Callable[[str], float]], seconds: float, clock: str = "wall"
 ) -> pd.DataFrame:
     """Let several competitors take turns until the time is over.
 
     Each does one turn before that does not count: memory is fetched, buffers are made.
+    A turn takes the name of a clock, and returns its seconds.
 
     Returns:
         The seconds of each turn: a row for each round, a column for each competitor.
@@ -127,11 +122,8 @@ def usual_step(config: Config) -> Callable[[], object]:
     scenes, _ = noise(config.data.size)
     heads = {"scene": HeadSpec("categorical", 10)}
     model = build_model(config.model.encoder, FACTS["sensors"], heads)
-    optim = config.optim
-    training = UsualTraining(
-        model, scenes.images, scenes.labels, optim.batch_size, optim.mu
-    )
-    return training.step
+    batch, mu = config.optim.batch_size, config.optim.mu
+    return UsualTraining(model, scenes.images, scenes.labels, batch, mu).step
 
 
 def usual_views(policy: str, size: int, views: int) -> Callable[[], object]:
@@ -360,13 +352,10 @@ def main(
 
     with SubprocessTimer() as elsewhere:
         for size in sizes:
-            found, ours = step_rows(
-                CONFIG.replace(size=size), elsewhere, seconds, clock
-            )
-            profiles += [
-                profile(trainer, row, clock)
-                for trainer, row in zip(ours, found, strict=False)
-            ]
+            config = CONFIG.replace(size=size)
+            found, ours = step_rows(config, elsewhere, seconds, clock)
+            pairs = zip(ours, found[:2], strict=True)
+            profiles += [profile(trainer, row, clock) for trainer, row in pairs]
             keep(found)
         for size in view_sizes:
             keep(augmentation_rows(size, 56, elsewhere, seconds / 8, clock))

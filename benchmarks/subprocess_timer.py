@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 from unittest import mock
 
@@ -35,7 +35,7 @@ def timed(run: Callable[[], object]) -> Turn:
     return turn
 
 
-class SubprocessTimer:
+class SubprocessTimer(AbstractContextManager["SubprocessTimer"]):
     """Work in a process that waits for its turn, and returns what a turn took.
 
     The usual pipeline has the usual allocator, which gives freed memory back to the
@@ -70,9 +70,6 @@ class SubprocessTimer:
         """Build some work there; its turns are timed by that process's own clock."""
         number = self._pool.submit(_start, make, arguments).result()
         return lambda clock: self._pool.submit(_turn, number, clock).result()
-
-    def __enter__(self) -> "SubprocessTimer":
-        return self
 
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown()
