@@ -70,7 +70,7 @@ def test_a_run_learns_maps_and_says_what_it_saw(tmp_path):
     assert state["step"] == run.log["step"][best]
     maps = run.pseudo_maps()
     assert maps.steps == [20, 40, 60]
-    assert torch.stack(maps.maps).shape == (3, 6, 16, 16)
+    assert maps.maps.shape == (3, 6, 16, 16)
     assert not np.isin(maps.index.numpy(), SPLIT.labeled.numpy()).any()
     counts = run.pseudo_labels()
     assert set(counts["class"]) == {"ground", "water"}

@@ -86,7 +86,7 @@ def embed(
     """
     from workshop_lib.data.load import open_data
     from workshop_lib.evaluation.embeddings import embed_run, export_embeddings
-    from workshop_lib.evaluation.projection import draw_neighbours, maps_2d, maps_3d
+    from workshop_lib.evaluation.projection import draw_neighbours, embedding_maps
     from workshop_lib.files import write_or_explain
     from workshop_lib.training.run import Run
 
@@ -104,10 +104,11 @@ def embed(
     if len(found) > most:
         print(f"drawn: {most:,} of them, evenly from all classes (seed {seed})")
 
-    figure, maps = maps_2d(found, title=title, note=note, most=most, seed=seed)
+    draw = partial(embedding_maps, found, title=title, most=most, seed=seed)
+    figure, maps = draw(note=note)
     pictures = {"maps_2d.png": figure}
     if three_d:
-        figure, more = maps_3d(found, title=title, most=most, seed=seed)
+        figure, more = draw(3)
         maps.update(more)
         pictures["maps_3d.png"] = figure
     neighbours = "Nearest neighbours by cosine"

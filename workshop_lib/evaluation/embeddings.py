@@ -42,23 +42,12 @@ Checkpoint = Literal["best", "last", "initial"]
 
 @dataclass(frozen=True, eq=False)
 class Embeddings:
-    """One vector per image, with the images' labels and names.
-
-    Raises:
-        WorkshopError: values that are not finite.
-    """
+    """One vector per image, with the images' labels and names."""
 
     vectors: Vectors  # (N, D)
     labels: NDArray[np.int64]  # (N,) true classes, 0 to K-1
     names: tuple[str, ...]  # N, of the images
     class_names: tuple[str, ...]  # K
-
-    def __post_init__(self) -> None:
-        if not np.isfinite(self.vectors).all():
-            raise WorkshopError(
-                "some vectors hold NaN or infinity: the network that made them is"
-                " broken; train it again with a lower learning rate."
-            )
 
     def __len__(self) -> int:
         return len(self.vectors)

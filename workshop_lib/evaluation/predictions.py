@@ -262,16 +262,12 @@ def _label_table(
 def _names(images: Iterable[Path]) -> dict[Path, str]:
     """List the files, each with its name: relative to its folder, or as given."""
     found: dict[Path, str] = {}
-    missing = []
     for place in images:
-        if place.is_dir():
-            inside = find_images(place)
-            found.update((p, p.relative_to(place).as_posix()) for p in inside)
-        elif place.exists():
+        inside = find_images(place) if place.is_dir() else []
+        found |= {path: path.relative_to(place).as_posix() for path in inside}
+        if not place.is_dir():
             found[place] = place.as_posix()
-        else:
-            missing.append(str(place))
-    if missing:
+    if missing := [str(path) for path in found if not path.exists()]:
         raise WorkshopError(
             f"no such image or folder: {', '.join(missing)}. Give image files, or"
             " folders of them."

@@ -7,7 +7,7 @@ but not how far apart groups are, nor how large and dense they look (Wattenberg 
 2016, "How to Use t-SNE Effectively").
 """
 
-__all__ = ["draw_neighbours", "maps_2d", "maps_3d", "pca", "sample_per_class", "tsne"]
+__all__ = ["draw_neighbours", "embedding_maps", "pca", "sample_per_class", "tsne"]
 
 import inspect
 from typing import Any
@@ -140,66 +140,50 @@ def _unit(vectors: Points, dims: int) -> Points:
     return unit
 
 
-def maps_2d(
+def embedding_maps(
     embeddings: Embeddings,
+    dims: int = 2,
     *,
     title: str = "Where the network puts the images",
     note: str = "",
     most: int = 2000,
     seed: int = 0,
 ) -> tuple[AccessibleFigure, Arrays]:
-    """Draw t-SNE and PCA side by side.
+    """Draw t-SNE and PCA: in 3-D each from two sides, as one hides the depth.
 
     Args:
         embeddings: to draw.
+        dims: 2 or 3.
         title: heading of the figure.
         note: a line below the t-SNE, such as the kNN accuracy.
         most: images drawn; with more, evenly from all classes (`sample_per_class`).
         seed: of the choice and of t-SNE.
 
     Returns:
-        The figure; and "drawn" (n,) indices, "tsne_2d" and "pca_2d" (n, 2).
+        The figure; and "drawn" (n,) indices, "tsne_2d" and "pca_2d" (n, 2), or
+        "tsne_3d" and "pca_3d" (n, 3).
     """
-    arrays, percents = _projected(embeddings, 2, most, seed)
-    labels = embeddings.labels[arrays["drawn"]]
-    axis_names = tuple(f"PC {i}: {p} % of variance" for i, p in enumerate(percents, 1))
-    panels = [
-        Panel("t-SNE", arrays["tsne_2d"], labels, note=note),
-        Panel("PCA", arrays["pca_2d"], labels, axis_names),
-    ]
-    figure = plots.embedding_grid(panels, embeddings.class_names, title=title)
-    return figure, arrays
-
-
-def maps_3d(
-    embeddings: Embeddings, *, title: str, most: int = 2000, seed: int = 0
-) -> tuple[AccessibleFigure, Arrays]:
-    """Draw t-SNE and PCA in 3-D, each from two sides, as one hides the depth.
-
-    Arguments as in `maps_2d`; returns the figure; "drawn", "tsne_3d" and "pca_3d".
-    """
-    arrays, percents = _projected(embeddings, 3, most, seed)
-    labels = embeddings.labels[arrays["drawn"]]
-    note = f"axes show {', '.join(percents)} % of the variance"
-    panels = [
-        Panel(f"{name}, from {side}", arrays[key], labels, note=words, azimuth=azimuth)
-        for name, key, words in (("t-SNE", "tsne_3d", ""), ("PCA", "pca_3d", note))
-        for side, azimuth in (("one side", -60.0), ("another", 30.0))
-    ]
-    names = embeddings.class_names
-    return plots.embedding_grid(panels, names, title=title, columns=2), arrays
-
-
-def _projected(
-    embeddings: Embeddings, dims: int, most: int, seed: int
-) -> tuple[Arrays, list[str]]:
-    """Choose images and project them; return the variance along each axis in %."""
     drawn = sample_per_class(embeddings.labels, most, seed)
-    vectors = embeddings.vectors[drawn]
+    vectors, labels = embeddings.vectors[drawn], embeddings.labels[drawn]
     linear, fractions = pca(vectors, dims)
     points = tsne(vectors, dims, seed=seed)
     arrays: Arrays = {"drawn": drawn, f"tsne_{dims}d": points, f"pca_{dims}d": linear}
-    return arrays, [f"{100 * fraction:.0f}" for fraction in fractions.tolist()]
+    percents = [f"{100 * fraction:.0f}" for fraction in fractions.tolist()]
+    if dims == 2:
+        names = tuple(f"PC {i}: {p} % of variance" for i, p in enumerate(percents, 1))
+        panels = [
+            Panel("t-SNE", points, labels, note=note),
+            Panel("PCA", linear, labels, names),
+        ]
+    else:
+        words = f"axes show {', '.join(percents)} % of the variance"
+        panels = [
+            Panel(f"{name}, from {side}", xyz, labels, note=said, azimuth=azimuth)
+            for name, xyz, said in (("t-SNE", points, note), ("PCA", linear, words))
+            for side, azimuth in (("one side", -60.0), ("another", 30.0))
+        ]
+    names = embeddings.class_names
+    return plots.embedding_grid(panels, names, title=title, columns=2), arrays
 
 
 def draw_neighbours(

@@ -34,7 +34,7 @@ from torch import Tensor
 
 from workshop_lib import plots
 from workshop_lib.errors import WorkshopError
-from workshop_lib.evaluation.projection import maps_2d
+from workshop_lib.evaluation.projection import embedding_maps
 from workshop_lib.plots import AccessibleFigure, Bar
 from workshop_lib.plots.display import to_display
 from workshop_lib.report.data import MethodResult, ReportData
@@ -145,7 +145,7 @@ def embedding_map(main: MethodResult) -> AccessibleFigure | str:
     drawn = main.embedded.drawn
     title = f"{len(drawn):,} test images in the features of {main.title}"
     try:
-        return maps_2d(drawn, title=title)[0]
+        return embedding_maps(drawn, title=title)[0]
     except WorkshopError as error:  # too few images, or a collapsed network
         return str(error)
 

@@ -118,12 +118,12 @@ def resume_run(
             f"no {previous}: a run has one from its second checkpoint on. Resume from"
             f" the last one (checkpoint='last'), or {_FRESH}."
         )
-    use_previous = previous.exists() and (checkpoint != "last" or not last.exists())
-    path = previous if use_previous else last
+    path = last if checkpoint == "last" and last.exists() else previous
     if not path.exists():
         return
     try:
         state = load_checkpoint(path, ("model", "optimizer", "rows", "step"))
+        trainer.load_state_dict(state)
     except WorkshopError as error:
         if path == previous or not previous.exists():
             raise
@@ -131,8 +131,6 @@ def resume_run(
             f"{error} The checkpoint before it is there: checkpoint='previous'"
             " (--checkpoint previous) resumes from it."
         ) from error
-    try:
-        trainer.load_state_dict(state)
     except (KeyError, RuntimeError, ValueError, TypeError) as error:
         raise WorkshopError(
             f"{path} does not fit this config: {str(error).splitlines()[0]}. To"
@@ -140,7 +138,7 @@ def resume_run(
         ) from error
     barrier()  # all have read it before it gets another name
     with rank_zero_first():
-        if use_previous and rank() == 0:
+        if path == previous and rank() == 0:
             os.replace(previous, last)
     if verbose:
         total = trainer.config.optim.steps

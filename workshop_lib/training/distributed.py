@@ -80,7 +80,8 @@ def process_group() -> Iterator[None]:
                 quiet.enter_context(contextlib.redirect_stdout(nowhere))
             yield
     except RuntimeError as error:
-        if not _says_that_others_are_gone(error):
+        gone = isinstance(error, distributed.DistError) or "gloo" in str(error).lower()
+        if not gone:
             raise
         raise WorkshopError(
             "another process of this training has ended or did not answer within"
@@ -158,10 +159,6 @@ def _backend() -> str:
     torch.cuda.set_device(local % gpus)  # a job may show each process its GPU alone
     here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     return "nccl" if here <= gpus else "gloo"
-
-
-def _says_that_others_are_gone(error: RuntimeError) -> bool:
-    return isinstance(error, distributed.DistError) or "gloo" in str(error).lower()
 
 
 class SyncedBatchNorm(nn.BatchNorm2d):

@@ -182,13 +182,10 @@ class Ema:
         self.decay = decay
         self.updates = 0
 
-    def current_decay(self) -> float:
-        """Return the decay that the next update will use."""
-        return min(self.decay, (1 + self.updates) / (10 + self.updates))
-
     def update(self, model: nn.Module) -> None:
         """Take the weights of `model` into the average; call it after every step."""
-        ema_update_weights_(self.model, model, self.current_decay())
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        ema_update_weights_(self.model, model, decay)
         self.updates += 1
 
     def state_dict(self) -> dict[str, Any]:

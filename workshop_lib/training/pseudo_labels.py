@@ -125,6 +125,10 @@ class PseudoLabelCounts:
         self.closed = list(state["closed"])
 
 
+def _no_bytes() -> Tensor:
+    return torch.empty(0, dtype=torch.uint8)
+
+
 @dataclass
 class PseudoMaps:
     """Maps of the same tiles over time: pseudo-labels in the making, for pictures.
@@ -132,14 +136,14 @@ class PseudoMaps:
     Args:
         index: (n,) positions of the tiles in the scenes.
         steps: T steps after which the network looked at them.
-        maps: T of (n, H, W) uint8, the most probable class of each pixel.
-        sure: T of (n, H, W) uint8, its probability in per cent.
+        maps: (T, n, H, W) uint8, the most probable class of each pixel.
+        sure: (T, n, H, W) uint8, its probability in per cent.
     """
 
     index: Tensor
     steps: list[int] = field(default_factory=list)
-    maps: list[Tensor] = field(default_factory=list)
-    sure: list[Tensor] = field(default_factory=list)
+    maps: Tensor = field(default_factory=_no_bytes)
+    sure: Tensor = field(default_factory=_no_bytes)
 
     @classmethod
     def of(cls, split: Split) -> "PseudoMaps":
@@ -151,8 +155,9 @@ class PseudoMaps:
         """Keep what the network predicts now. Shape: (n, K, H, W) probabilities."""
         sure, best = probs.max(dim=1)
         self.steps.append(step)
-        self.maps.append(best.to(torch.uint8))
-        self.sure.append((100 * sure).round().to(torch.uint8))
+        percent = (100 * sure).round()
+        self.maps = torch.cat([self.maps, best[None].to(torch.uint8)])
+        self.sure = torch.cat([self.sure, percent[None].to(torch.uint8)])
 
     def columns(self, threshold: float, most: int = 5) -> dict[str, Tensor]:
         """Return maps for `plots.mask_grid`: the pseudo-labels of some of the steps.
@@ -174,12 +179,11 @@ class PseudoMaps:
         }
 
     def save(self, path: Path) -> None:
-        """Write index, steps, maps (T, n, H, W) and sure into one `.npz` file.
+        """Write index, steps, maps and sure into one `.npz` file.
 
         Raises:
             WorkshopError: no space or no permission; an old file is left as it was.
         """
-
         write_npz(path, index=self.index.cpu(), **self.state_dict())
 
     @classmethod
@@ -191,20 +195,14 @@ class PseudoMaps:
         """
         advice = "a training with task='segment' writes it; train again."
         names = ("index", "steps", "maps", "sure")
-        index, *state = map(torch.from_numpy, read_npz(path, names, advice))
-        found = cls(index)
-        found.load_state_dict(dict(zip(names[1:], state, strict=True)))
-        return found
+        index, steps, maps, sure = map(torch.from_numpy, read_npz(path, names, advice))
+        return cls(index, steps.tolist(), maps, sure)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what `load_state_dict` takes."""
-        if not self.steps:
-            return {"steps": []}  # nothing to stack
-        maps, sure = torch.stack(self.maps), torch.stack(self.sure)
-        return {"steps": list(self.steps), "maps": maps, "sure": sure}
+        return {"steps": list(self.steps), "maps": self.maps, "sure": self.sure}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Resume from a saved state."""
-        self.steps = [int(step) for step in state["steps"]]
-        self.maps = list(state["maps"]) if self.steps else []
-        self.sure = list(state["sure"]) if self.steps else []
+        self.steps = list(state["steps"])
+        self.maps, self.sure = state["maps"], state["sure"]
