@@ -104,8 +104,7 @@ quiz.answer("04-mean", "...")  # a letter in place of the dots"""
 
 
 @pytest.mark.parametrize(
-    "source",
-    ['quiz.ask("04-mean")', 'quiz.answer("04-mean", "a")', "x = 1  # ...", ""],
+    "source", ['quiz.ask("04-mean")', 'quiz.answer("04-mean", "a")', "x = 1  # ...", ""]
 )
 def test_answered_leaves_the_rest_alone(source):
     assert quiz.answered(source) == source

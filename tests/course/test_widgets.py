@@ -12,7 +12,7 @@ import torch
 from matplotlib import image as mpl_image
 
 from workshop_lib.course import widgets
-from workshop_lib.course.widgets import live, training
+from workshop_lib.course.widgets import evaluation, live, training
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.embeddings import Embeddings
@@ -171,10 +171,7 @@ MOVES = {
         (0, "cutout", "under cutout of 0.38 of the side"),
         (1, 0.0, "changes by 0 % of the mean."),
     ),
-    "threshold_slider": (
-        "threshold 0.95",
-        (0, 0.0, "100 % used, 94 % of these right"),
-    ),
+    "threshold_slider": ("threshold 0.95", (0, 0.0, "100 % used, 94 % of these right")),
     "confusion_browser": (
         "Forest, predicted Port: 3 of 12",
         (1, "Lake", "Forest, predicted Lake: 0 of 12: no image."),
@@ -283,18 +280,19 @@ def test_images_that_were_not_evaluated_are_refused(predictions, scenes):
         widgets.confusion_browser(predictions, scenes.subset(list(range(1, 9))))
 
 
-def test_maps_for_a_few_perplexities():
+def test_maps_for_a_few_perplexities(monkeypatch):
+    monkeypatch.setattr(evaluation, "_MAPPED", 40)
     vectors = drawn(3, 60, 5).numpy()
     labels = (torch.arange(60) % K).numpy()
     names = tuple(f"{i}.png" for i in range(60))
     embeddings = Embeddings(vectors, labels, names, NAMES)
-    maps = widgets.perplexity_maps(embeddings, (3, 8), most=40)
+    maps = widgets.perplexity_maps(embeddings, (3, 8))
     assert list(maps) == [3, 8] and maps[3].points.shape == (40, 2)
     assert not np.allclose(maps[3].points, maps[8].points)
-    again = widgets.perplexity_maps(embeddings, (3,), most=40)
+    again = widgets.perplexity_maps(embeddings, (3,))
     assert np.array_equal(maps[3].points, again[3].points)
     with pytest.raises(WorkshopError, match="none above 13"):
-        widgets.perplexity_maps(embeddings, (3, 30), most=40)
+        widgets.perplexity_maps(embeddings, (3, 30))
 
 
 def test_the_picture_in_the_page_is_a_png(scenes):

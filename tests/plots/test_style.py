@@ -82,10 +82,7 @@ def test_white_titled_described_and_drawable(name: str) -> None:
     assert svg(DRAW[name]()) == drawn
 
 
-@pytest.mark.parametrize(
-    "name",
-    sorted(set(DRAW) - set(ON_COLOUR)),
-)
+@pytest.mark.parametrize("name", sorted(set(DRAW) - set(ON_COLOUR)))
 def test_ink_is_dark_in_a_dark_session(name: str) -> None:
     with matplotlib.style.context("dark_background"):
         figure = DRAW[name]()

@@ -121,10 +121,7 @@ def as_text(board: Leaderboard) -> str:
 
 
 def write_page(
-    path: Path | str,
-    board: Leaderboard,
-    competition: Competition,
-    refresh: int = 10,
+    path: Path | str, board: Leaderboard, competition: Competition, refresh: int = 10
 ) -> None:
     """Write the leaderboard as one HTML file for the projector; it reloads by itself.
 

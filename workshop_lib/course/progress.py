@@ -102,10 +102,9 @@ def load() -> dict[str, dict[str, Done]]:
 
     A damaged file is renamed, never overwritten: it may be mended by hand.
     """
-    if not PATH.exists():
-        return {"checks": {}, "quiz": {}}
+    empty: dict[str, Any] = {"version": _VERSION, "checks": {}, "quiz": {}}
     try:
-        content = read_json(PATH)
+        content = read_json(PATH) if PATH.exists() else empty
         if content["version"] != _VERSION:
             raise ValueError(f"version {content['version']}")
         return {
@@ -121,7 +120,7 @@ def load() -> dict[str, dict[str, Done]]:
             f"{PATH.as_posix()} cannot be read: it is kept as {aside.as_posix()}, and a"
             " new one is begun."
         )
-        return {"checks": {}, "quiz": {}}
+        return load()
 
 
 @cache

@@ -1,12 +1,6 @@
 """Content of a data set: spectra, splits, places, and what each sensor is worth."""
 
-__all__ = [
-    "WAVELENGTHS",
-    "location_map",
-    "modality_gains",
-    "spectra",
-    "split_bars",
-]
+__all__ = ["WAVELENGTHS", "location_map", "modality_gains", "spectra", "split_bars"]
 
 from collections.abc import Sequence
 from typing import Any
@@ -45,11 +39,7 @@ _PARTS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 @house_style()
-def spectra(
-    scenes: Dataset,
-    *,
-    title: str = "Spectra of the classes",
-) -> AccessibleFigure:
+def spectra(scenes: Dataset) -> AccessibleFigure:
     """Draw each class in a panel of its own: the mean spectra of its images.
 
     The line is the median over images; the band about it holds eight images of ten. The
@@ -58,14 +48,11 @@ def spectra(
 
     Args:
         scenes: of reflectance, one label per image.
-        title: heading of the figure.
 
     Raises:
         WorkshopError: photographs, several labels per image, a class without images,
             or a band that is not Sentinel-2's.
     """
-    import seaborn as sns
-
     single = not scenes.multi_label and int(scenes.class_counts().min()) > 0
     if scenes.is_rgb or not single or not set(scenes.bands) <= set(WAVELENGTHS):
         raise WorkshopError(
@@ -78,7 +65,7 @@ def spectra(
         columns=[WAVELENGTHS[band] for band in scenes.bands],
     ).sort_index(axis=1)
     labels = scenes.labels.numpy()
-    medians = table.groupby(labels).median().T  # (C, K)
+    low, medians, high = (table.groupby(labels).quantile(q).T for q in (0.1, 0.5, 0.9))
     columns = min(5, len(names))
     rows = -(-len(names) // columns)
     figure = AccessibleFigure(figsize=(2.4 * columns, 2.2 * rows + 0.9))
@@ -87,33 +74,28 @@ def spectra(
         axes.set_visible(False)
     for k, axes in zip(medians, grid.flat, strict=False):
         axes.plot(medians, color=GREY, linewidth=0.8)
-        sns.lineplot(
-            table[labels == k].melt(var_name="nm"), x="nm", y="value", ax=axes,
-            estimator="median", errorbar=("pi", 80), color=PALETTE["blue"], marker="o",
-            markersize=4, markeredgewidth=0, err_kws={"alpha": 0.3, "linewidth": 0},
-        )  # fmt: skip
+        axes.plot(medians[k], color=PALETTE["blue"], marker="o", markersize=4, mew=0)
+        band = {"color": PALETTE["blue"], "alpha": 0.3, "linewidth": 0}
+        axes.fill_between(table.columns, low[k], high[k], **band)
         axes.set_title(names[k], fontsize=12)
-        axes.set(xlabel="", ylabel="")
         axes.tick_params(labelsize=10)
     grid[0, 0].set_ylim(bottom=0)  # all panels share it; only now is the top known
     figure.supxlabel("wavelength (nm)", fontsize=13)
     figure.supylabel("reflectance (% of the light)", fontsize=13)
-    figure.suptitle(title)
+    figure.suptitle("Spectra of the classes")
     peaks = [
         f"{names[k]} highest at {medians[k].idxmax():g} nm ({medians[k].max():.0f} %)"
         for k in medians
     ]
     figure.alt = (
-        f"{title}: a panel per class, reflectance in per cent against wavelength from"
+        "Spectra of the classes: a panel for each, reflectance in per cent against wavelength from"
         f" {medians.index[0]:g} to {medians.index[-1]:g} nm. {'; '.join(peaks)}."
     )
     return figure
 
 
 @house_style()
-def split_bars(
-    scenes: Dataset, split: Split, *, title: str = "Where each image goes"
-) -> AccessibleFigure:
+def split_bars(scenes: Dataset, split: Split) -> AccessibleFigure:
     """Draw a bar per class, cut into labelled, unlabelled, validation and test.
 
     Labelled images are in the unlabelled pool as well; here they are counted once.
@@ -121,7 +103,6 @@ def split_bars(
     Args:
         scenes: one label per image.
         split: of these scenes.
-        title: heading of the figure.
 
     Raises:
         WorkshopError: several labels per image.
@@ -148,19 +129,15 @@ def split_bars(
         each = f"{low if low == high else f'{low} to {high}'} of each class"
         words.append(f"{name}: {len(index):,} images, {each}")
     axes.invert_yaxis()
-    axes.set(xlabel="images", title=title)
+    axes.set(xlabel="images", title="Where each image goes")
     figure.legend(loc="outside lower center", ncols=2, fontsize=12)
-    figure.alt = f"Bars, one per class: {title}. {'; '.join(words)}."
+    figure.alt = f"Where each image goes, a bar per class. {'; '.join(words)}."
     return figure
 
 
 @house_style()
 def location_map(
-    scenes: Dataset,
-    grouping: str,
-    group_names: Sequence[str],
-    *,
-    title: str = "Where the images are",
+    scenes: Dataset, grouping: str, group_names: Sequence[str]
 ) -> AccessibleFigure:
     """Draw each image as a point at its longitude and latitude.
 
@@ -171,7 +148,6 @@ def location_map(
         scenes: with the metadata "lat" and "lon", in degrees north and east.
         grouping: the metadata that holds the number of each image's group ("region").
         group_names: names of the groups.
-        title: heading of the figure.
     """
     lat, lon, groups = (scenes.metadata[k].numpy() for k in ("lat", "lon", grouping))
     figure, axes = new_axes(5.6, 6.6)
@@ -188,10 +164,10 @@ def location_map(
     middle = np.radians((float(lat.min()) + float(lat.max())) / 2)
     axes.set_aspect(1 / max(float(np.cos(middle)), 0.1))
     axes.set(xlabel="longitude (degrees east)", ylabel="latitude (degrees north)")
-    axes.set_title(title)
+    axes.set_title("Where the images are")
     axes.grid()
     figure.legend(loc="outside lower center", ncols=2, fontsize=11, markerscale=1.6)
-    figure.alt = f"Map of points: {title}. {'; '.join(words)}."
+    figure.alt = f"Map of points: where the images are. {'; '.join(words)}."
     return figure
 
 

@@ -228,9 +228,7 @@ def _draw_vectors(
     axes.set_title(title, fontsize=13)
 
 
-def tsne(
-    embeddings: Any, *, perplexity: float = 30.0, title: str = "t-SNE of the images"
-) -> AccessibleFigure:
+def tsne(embeddings: Any, *, perplexity: float = 30.0) -> AccessibleFigure:
     """Draw a map of embeddings in which neighbours stay neighbours.
 
     Distances between groups and their sizes mean nothing in such a map (van der Maaten
@@ -239,7 +237,6 @@ def tsne(
     Args:
         embeddings: `vectors` (N, D), `labels` (N,) and `class_names`, as `embed` gives.
         perplexity: how many neighbours count; at most a third of the images.
-        title: heading of the figure.
     """
     from sklearn.manifold import TSNE
 
@@ -248,4 +245,5 @@ def tsne(
         init="pca", metric="cosine", perplexity=nearest, random_state=0
     ).fit_transform(embeddings.vectors)
     panel = Panel("", points, embeddings.labels)
-    return embedding_grid([panel], embeddings.class_names, title=title)
+    names = embeddings.class_names
+    return embedding_grid([panel], names, title="t-SNE of the images")

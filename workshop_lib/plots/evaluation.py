@@ -24,10 +24,7 @@ _MOST_NUMBERS = 25  # with more classes the counts would be smaller than a pixel
 
 @house_style()
 def confusion_matrix(
-    matrix: Any,
-    class_names: Sequence[str] = (),
-    *,
-    title: str = "Confusion matrix",
+    matrix: Any, class_names: Sequence[str] = (), *, title: str = "Confusion matrix"
 ) -> AccessibleFigure:
     """Draw a confusion matrix: counts as numbers, the share of each row as colour.
 

@@ -1,12 +1,6 @@
 """Satellite images in rows: classes, views, seasons, predictions, neighbours."""
 
-__all__ = [
-    "class_samples",
-    "gallery",
-    "neighbours",
-    "seasons",
-    "view_rows",
-]
+__all__ = ["class_samples", "gallery", "neighbours", "seasons", "view_rows"]
 
 from collections.abc import Mapping, Sequence
 
@@ -18,14 +12,9 @@ from torch import Tensor
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.plots.display import Cell, picture_table, to_display, wrap
-from workshop_lib.plots.style import (
-    PALETTE,
-    AccessibleFigure,
-    house_style,
-    short_names,
-)
+from workshop_lib.plots.style import PALETTE, AccessibleFigure, house_style, short_names
 
-_YEAR = 365  # days
+_YEAR, _PIECES = 365, 6  # days; pieces of a year that are shown
 
 
 @house_style()
@@ -90,41 +79,34 @@ def view_rows(
 
 
 @house_style()
-def seasons(
-    scenes: Dataset,
-    classes: Sequence[str],
-    *,
-    columns: int = 6,
-    title: str = "The same classes through the year",
-) -> AccessibleFigure:
+def seasons(scenes: Dataset, classes: Sequence[str]) -> AccessibleFigure:
     """Show images of a few classes in the order of their dates, one class per row.
 
-    The year is cut into as many equal pieces as there are columns; of each piece the
-    image nearest to its middle is shown, with the day on which it was taken.
+    The year is cut into six equal pieces; of each piece the image nearest to its middle
+    is shown, with the day on which it was taken.
 
     Args:
         scenes: with the metadata "day_of_year" (1 to 365), one label per image.
         classes: names of the classes to show.
-        columns: pieces of the year.
-        title: heading of the figure.
 
     Raises:
         WorkshopError: no dates, or an unknown class.
     """
     if "day_of_year" not in scenes.metadata:
         raise WorkshopError(f"{scenes} holds no day_of_year: its dates are not known.")
-    middles = (torch.arange(columns) + 0.5) * _YEAR / columns  # (columns,)
+    middles = (torch.arange(_PIECES) + 0.5) * _YEAR / _PIECES  # (6,)
     days = scenes.metadata["day_of_year"]
     rows = []
     for name in classes:
         if name not in scenes.class_names:
             raise unknown_name("class", name, scenes.class_names)
         own = (scenes.labels == scenes.class_names.index(name)).nonzero().flatten()
-        nearest = own[(days[own, None] - middles).abs().argmin(dim=0)]  # (columns,)
+        nearest = own[(days[own, None] - middles).abs().argmin(dim=0)]  # (6,)
         pictures = to_display(scenes.images[nearest], scenes.bands)
         taken = days[nearest].int().tolist()
         pairs = zip(pictures, taken, strict=True)
         rows.append((name, [Cell(one, f"day {day}") for one, day in pairs]))
+    title = "The same classes through the year"
     figure = picture_table(rows, title)
     told = "; ".join(
         f"{name} on days {', '.join(cell.caption[4:] for cell in cells)}"

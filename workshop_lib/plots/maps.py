@@ -1,11 +1,6 @@
 """Land-cover maps: of tiles, beside the truth, and beside what each sensor sees."""
 
-__all__ = [
-    "cover_colours",
-    "mask_grid",
-    "modality_samples",
-    "task_levels",
-]
+__all__ = ["cover_colours", "mask_grid", "modality_samples", "task_levels"]
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

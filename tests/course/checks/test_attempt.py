@@ -124,12 +124,7 @@ def not_implemented(x, factor):
 
 @pytest.mark.parametrize(
     "stub",
-    [
-        lambda x, factor: todo("multiply"),
-        not_implemented,
-        lambda x, factor: ...,
-        ...,
-    ],
+    [lambda x, factor: todo("multiply"), not_implemented, lambda x, factor: ..., ...],
 )
 def test_not_written_yet_is_no_attempt(stub, refusal, own_folder: Path):
     said = refusal(top_k_accuracy, stub)

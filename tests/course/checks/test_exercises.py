@@ -422,7 +422,7 @@ WRONG = {
         (lambda m, a, b: late(m, a, b).relu(), "three lines"),
     ],
     "predict_parameters": [
-        (lambda a, b, k: sorted(counted(a, b, k)), "which parts it has"),
+        (lambda a, b, k: sorted(counted(a, b, k)), "which parts it has")
     ],
     "verdict": [
         (lambda gains: "unsure", "are there two seeds at all"),

@@ -111,10 +111,7 @@ class Attempt:
         return result
 
     def compare(
-        self,
-        cases: Mapping[str, Case],
-        answer: Callable[..., Any],
-        mistakes: Mistakes,
+        self, cases: Mapping[str, Case], answer: Callable[..., Any], mistakes: Mistakes
     ) -> None:
         """Compare the learner's results with the right ones.
 

@@ -125,11 +125,7 @@ def late_forward(attempt: Attempt) -> str:
     """
     cases = {
         "5 patches": (_two(0), noise(5, 2, 8, 8), noise(5, 2, 8, 8, seed=1)),
-        "one patch": (
-            _two(1),
-            noise(1, 2, 6, 6, seed=2),
-            noise(1, 2, 6, 6, seed=3),
-        ),
+        "one patch": (_two(1), noise(1, 2, 6, 6, seed=2), noise(1, 2, 6, 6, seed=3)),
     }
     attempt.compare(cases, _late, _LATE)
     model, s2, s1 = _two(2), noise(3, 2, 8, 8), noise(3, 2, 8, 8, seed=1)

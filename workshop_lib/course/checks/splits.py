@@ -1,12 +1,6 @@
 """Checks of unit 02: labels counted, a split drawn by hand, faults found in others."""
 
-__all__ = [
-    "LeakySplit",
-    "count_labels",
-    "detective",
-    "draw_split",
-    "make_leaky_splits",
-]
+__all__ = ["LeakySplit", "count_labels", "detective", "draw_split", "make_leaky_splits"]
 
 import itertools
 from collections.abc import Mapping, Sequence, Sized
@@ -279,16 +273,13 @@ def _require_honest(scenes: Dataset, split: Split) -> None:
         raise WorkshopError(
             f"only an honest split can be given a fault; this one has some:\n{audit}"
         )
-    if not scenes.multi_label:
-        K, parts = scenes.num_classes, (split.labeled, split.unlabeled)
-        own, pool = (scenes.labels[part].bincount(minlength=K) for part in parts)
-        if K >= 2 and own.min() >= 2 and (pool >= 3 * own).all():
-            return
-    raise WorkshopError(
-        f"{scenes} with {len(split.labeled)} labels: the detective exercise needs two"
-        " classes, one label per image, at least two labels of each class and twice as"
-        " many images without a label."
-    )
+    K, parts = scenes.num_classes, (split.labeled, split.unlabeled)
+    own, pool = (scenes.labels[part].bincount(minlength=K) for part in parts)
+    if K < 2 or own.min() < 2 or (pool < 3 * own).any():
+        raise WorkshopError(
+            f"{scenes} with {len(split.labeled)} labels: the detective exercise needs"
+            " two classes, two labels of each and twice as many images without one."
+        )
 
 
 def _copied(scenes: Dataset, source: int, target: int) -> Dataset:

@@ -35,6 +35,7 @@ from workshop_lib.plots.style import INK, PALETTE, house_style, new_axes
 Answers = Mapping[str, Mapping[str, Tensor]]
 
 _MOST = 12  # pictures of one cell of the confusion matrix
+_MAPPED = 400  # images of a t-SNE map, evenly from all classes
 _LOOKS = (("blue", ""), ("orange", "//"))  # colour and hatching of each network
 
 
@@ -98,23 +99,22 @@ def _nothing(title: str) -> AccessibleFigure:
 
 
 def perplexity_maps(
-    embeddings: Embeddings, perplexities: Sequence[int], *, most: int = 400
+    embeddings: Embeddings, perplexities: Sequence[int]
 ) -> dict[int, Panel]:
     """Compute a t-SNE map for each perplexity, ahead of the slider.
 
-    400 images take one to three seconds per map on a CPU core, too long to wait for at
-    each move of a slider.
+    At most 400 images are drawn, evenly from all classes: a map of these takes one to
+    three seconds on a CPU core, too long to wait for at each move of a slider.
 
     Args:
         embeddings: what to map.
         perplexities: neighbours that an image attends to; above a third of the images
             they would all be the same.
-        most: images drawn, evenly from all classes.
 
     Raises:
         WorkshopError: no perplexity, or one too large for so few images.
     """
-    chosen = sample_per_class(embeddings.labels, most, seed=0)
+    chosen = sample_per_class(embeddings.labels, _MAPPED, seed=0)
     vectors, labels = embeddings.vectors[chosen], embeddings.labels[chosen]
     highest = (len(chosen) - 1) / 3
     if not perplexities or max(perplexities) > highest:
