@@ -150,11 +150,6 @@ def test_answers_of_the_quiz_are_in_the_solutions_only(tmp_path: Path):
     assert solutions["01-002"]["metadata"] == {"tags": ["quiz"]}
 
 
-def test_a_question_that_nobody_asks_is_an_error_with_its_line(tmp_path: Path):
-    found = complaint(tmp_path, f'{TITLE}# %%\nquiz.answer("01-level", "...")\n')
-    assert "01_topic.py:5: " in found and "01-levels" in found
-
-
 def test_a_solution_with_backticks_stays_in_its_fence(tmp_path: Path):
     body = (
         '\n# %%\n### BEGIN SOLUTION text\nx = """\n```\n````\n"""\n### END SOLUTION\n'

@@ -188,7 +188,7 @@ def _notebook(cells: list[Cell], *, learner: bool) -> str:
             continue
         stubs, solved = _split(cell)
         tags = (*cell.tags, "exercise") if stubs != solved else cell.tags
-        code = stubs if learner else _answered(cell, solved)
+        code = stubs if learner else answered(solved)
         if cell.seconds is not None:
             code = f"# Takes about {cell.seconds:g} s on two CPU cores\n{code}"
         made.append(_cell("code", _id(cell), code, tags))
@@ -218,13 +218,6 @@ def _top(title: Any, path: str, learner: bool) -> list[Any]:
     # Folded in JupyterLab, as few read it; Colab folds by a first line @title
     setup.metadata |= {"jupyter": {"source_hidden": True}, "cellView": "form"}
     return [title, text, setup]
-
-
-def _answered(cell: Cell, source: str) -> str:
-    try:
-        return answered(source)
-    except WorkshopError as error:
-        raise cell.error(str(error)) from error
 
 
 def _markdown(cell: Cell) -> str:

@@ -88,8 +88,9 @@ def spectra(scenes: Dataset) -> AccessibleFigure:
         for k in medians
     ]
     figure.alt = (
-        "Spectra of the classes: a panel for each, reflectance in per cent against wavelength from"
-        f" {medians.index[0]:g} to {medians.index[-1]:g} nm. {'; '.join(peaks)}."
+        "Spectra of the classes: a panel for each, reflectance in per cent against"
+        f" wavelength from {medians.index[0]:g} to {medians.index[-1]:g} nm."
+        f" {'; '.join(peaks)}."
     )
     return figure
 

@@ -21,17 +21,14 @@ from workshop_lib.plots.style import (
     short_names,
 )
 
-# Columns of a log that are fractions, drawn in per cent
-_FRACTIONS = {
-    "val_accuracy": "accuracy on validation images",
-    "val_miou": "mean IoU on validation tiles",
-    "val_f1_micro": "micro F1 on validation images",
-    "val_accuracy_online": "accuracy on validation images, online weights",
-    "mask_rate": "unlabelled images used",
-    "pseudo_accuracy": "pseudo-labels right, of those used",
-}
-# Columns that are drawn as they are
-_NUMBERS = {
+# Names of the columns of a log; what is named in per cent is a fraction in the log
+_NAMES = {
+    "val_accuracy": "accuracy on validation images (%)",
+    "val_miou": "mean IoU on validation tiles (%)",
+    "val_f1_micro": "micro F1 on validation images (%)",
+    "val_accuracy_online": "accuracy on validation images, online weights (%)",
+    "mask_rate": "unlabelled images used (%)",
+    "pseudo_accuracy": "pseudo-labels right, of those used (%)",
     "val_r2": "R² on validation images",
     "val_mae": "mean absolute error on validation images",
     "val_loss": "loss on validation images",
@@ -78,23 +75,22 @@ def learning_curves(
     if isinstance(logs, pd.DataFrame):
         logs = {"validation": logs}
     figure, axes = new_axes(7.2, 5.2)
-    number = _NUMBERS.get(column)
-    digits, unit = (3, "") if number else (1, " %")
+    label = _NAMES.get(column, f"{column} (%)")
+    digits, unit = (1, " %") if label.endswith("(%)") else (3, "")
     ends = []
     for position, (name, log) in enumerate(logs.items()):
         mean, runs = _draw_line(axes, log, column, label=name, **line_style(position))
         if len(mean):
             who = f"{name}, mean of {runs} seeds," if runs > 1 else name
-            best = mean.max() if not number or column == "val_r2" else mean.min()
+            best = mean.max() if unit or column == "val_r2" else mean.min()
             end = f"{mean.iloc[-1]:.{digits}f}{unit}"
             ends.append(f"{who} ends at {end} (best {best:.{digits}f}{unit}).")
     if not ends:
         raise WorkshopError(
             f"no log holds a value of {column!r}: train eval_every steps or more."
         )
-    _finish(figure, axes, title, number or f"{_FRACTIONS.get(column, column)} (%)")
-    scale = number or "in per cent"
-    figure.alt = f"{title}, {scale} against optimiser steps. " + " ".join(ends)
+    _finish(figure, axes, title, label)
+    figure.alt = f"{title}: {label} against optimiser steps. " + " ".join(ends)
     return figure
 
 
@@ -180,8 +176,7 @@ def _draw_line(
     import seaborn as sns
 
     rows = log.reindex(columns=["step", column]).dropna().astype({column: float})
-    if column not in _NUMBERS:
-        rows[column] *= 100
+    rows[column] *= 100 if _NAMES.get(column, "(%)").endswith("(%)") else 1
     steps = rows.groupby("step")[column]
     mean, seeds = steps.mean(), int(steps.size().max()) if len(rows) else 0
     if len(mean):

@@ -13,7 +13,6 @@ from workshop_lib.course.checks.values import (
     first_difference,
     global_random,
     same,
-    uneven_lengths,
 )
 from workshop_lib.data.split import Split
 
@@ -106,10 +105,3 @@ def test_global_random_numbers():
     random.random()
     np.random.rand()
     assert moved() == ["torch", "numpy", "random"]
-
-
-def test_lengths_differ_and_directions_stay():
-    vectors = torch.randn(8, 3, generator=torch.Generator().manual_seed(0))
-    scaled = uneven_lengths(vectors)
-    assert scaled.norm(dim=1).unique().numel() == 8
-    assert torch.allclose(torch.cosine_similarity(scaled, vectors), torch.ones(8))

@@ -24,9 +24,7 @@ from scipy import stats
 from torch import Tensor
 
 from workshop_lib.course.checks.attempt import Attempt, exercise
-from workshop_lib.course.checks.values import draws, noise, uneven_lengths
-
-Counts = NDArray[np.int64]
+from workshop_lib.course.checks.values import draws, generator, noise
 
 
 @exercise("majority_accuracy(labels)")
@@ -103,13 +101,13 @@ def cohens_kappa(attempt: Attempt) -> str:
     return "also where guessing gets most images right, and kappa corrects for it"
 
 
-def _agreement(confusion: Counts) -> tuple[float, float]:
+def _agreement(confusion: NDArray[np.int64]) -> tuple[float, float]:
     """Return the agreement observed, p_o, and that by chance, p_e."""
     shares = confusion / confusion.sum()
     return float(np.trace(shares)), float(shares.sum(axis=0) @ shares.sum(axis=1))
 
 
-def _kappa(confusion: Counts, chance: float | None = None) -> float:
+def _kappa(confusion: NDArray[np.int64], chance: float | None = None) -> float:
     observed, expected = _agreement(confusion)
     expected = expected if chance is None else chance
     return (observed - expected) / (1 - expected)
@@ -191,13 +189,20 @@ def nearest_neighbours(attempt: Attempt) -> str:
     """
     line = torch.tensor([[1.0, 0.1], [-2.0, 0.0], [-1.0, 0.5], [-0.5, 1.0]])
     cases = {
-        "12 vectors, image 3, k = 4": (uneven_lengths(noise(12, 5)), 3, 4),
-        "20 vectors, image 0, k = 1": (uneven_lengths(noise(20, 8), 1), 0, 1),
-        "15 vectors, the last image, k = 5": (uneven_lengths(noise(15, 6), 2), 14, 5),
+        "12 vectors, image 3, k = 4": (_uneven_lengths(noise(12, 5)), 3, 4),
+        "20 vectors, image 0, k = 1": (_uneven_lengths(noise(20, 8), 1), 0, 1),
+        "15 vectors, the last image, k = 5": (_uneven_lengths(noise(15, 6), 2), 14, 5),
         "4 vectors that mostly point away from image 0, k = 2": (line, 0, 2),
     }
     attempt.compare(cases, _nearest, _NEAREST)
     return f"{len(cases)} queries agree with the library"
+
+
+def _uneven_lengths(vectors: Tensor, seed: int = 0) -> Tensor:
+    """Rescale vectors to very different lengths, 0.2 to 5. Shape: (N, D)."""
+    N = len(vectors)
+    order = torch.randperm(N, generator=generator(seed))
+    return F.normalize(vectors) * torch.linspace(0.2, 5, N)[order, None]
 
 
 def _cosine(x: Tensor, y: Tensor) -> Tensor:
@@ -245,7 +250,7 @@ def _two_sets(train: int, test: int, seed: int) -> tuple[Tensor, ...]:
     labels = draws(0, 4, N, seed=seed)
     centres = noise(4, 6, seed=seed + 10)
     vectors = centres[labels] + 1.2 * noise(N, 6, seed=seed + 20)
-    vectors = uneven_lengths(vectors, seed)
+    vectors = _uneven_lengths(vectors, seed)
     return vectors[:train], labels[:train], vectors[train:], labels[train:]
 
 

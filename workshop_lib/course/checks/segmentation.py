@@ -31,7 +31,6 @@ def times_seen(attempt: Attempt) -> str:
     """
     cases = {
         "a window of 32 every 8": (32, 8),
-        "a window of 32 every 16": (32, 16),
         "a window of 64 every pixel": (64, 1),
         "windows side by side, 32 every 32": (32, 32),
     }
@@ -118,7 +117,6 @@ def window_starts(attempt: Attempt) -> str:
     and gives the positions in rising order; the last window ends where the image ends.
     """
     cases = {
-        "a side of 10, windows of 4, overlap 1": (10, 4, 1),
         "a side of 11, windows of 4, overlap 1": (11, 4, 1),
         "a side of 20, windows of 6, no overlap": (20, 6, 0),
         "a side as long as the window": (8, 8, 3),

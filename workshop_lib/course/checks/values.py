@@ -10,7 +10,6 @@ __all__ = [
     "global_random",
     "noise",
     "same",
-    "uneven_lengths",
 ]
 
 import pickle
@@ -20,7 +19,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 _FEW = 6  # up to so many values are shown themselves
@@ -40,13 +38,6 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
 def draws(low: int, high: int, *shape: int, seed: int = 0) -> Tensor:
     """Draw integers from low to high - 1, int64."""
     return torch.randint(low, high, shape, generator=generator(seed))
-
-
-def uneven_lengths(vectors: Tensor, seed: int = 0) -> Tensor:
-    """Rescale vectors to very different lengths, 0.2 to 5. Shape: (N, D)."""
-    N = len(vectors)
-    order = torch.randperm(N, generator=generator(seed))
-    return F.normalize(vectors) * torch.linspace(0.2, 5, N)[order, None]
 
 
 def fingerprint(value: Any) -> Any:

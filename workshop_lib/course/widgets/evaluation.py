@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -36,7 +37,7 @@ Answers = Mapping[str, Mapping[str, Tensor]]
 
 _MOST = 12  # pictures of one cell of the confusion matrix
 _MAPPED = 400  # images of a t-SNE map, evenly from all classes
-_LOOKS = (("blue", ""), ("orange", "//"))  # colour and hatching of each network
+_COLOURS = [PALETTE["blue"], PALETTE["orange"]]  # of the networks
 
 
 def confusion_browser(predictions: Predictions, scenes: Dataset) -> Any:
@@ -187,9 +188,8 @@ def _draw_patch(
         axes.set_title(title, fontsize=12, loc="center", fontweight="normal")
         if gone:
             axes.text(0.5, 0.5, "missing", transform=axes.transAxes, ha="center")
-    bars, told = figure.add_subplot(grid[:, 1]), answers[missing]
-    probs = {network: 100 * every[patch] for network, every in told.items()}
-    said = _draw_bars(bars, probs, scenes.class_names, true)
+    probs = {network: 100 * every[patch] for network, every in answers[missing].items()}
+    said = _draw_bars(figure.add_subplot(grid[:, 1]), probs, scenes.class_names, true)
     figure.legend(loc="outside lower center", ncols=1, fontsize=12)
     figure.suptitle(f"True class: {true}; missing: {missing}", x=0.01, ha="left",
                     fontsize=15, fontweight="bold")  # fmt: skip
@@ -201,19 +201,16 @@ def _draw_bars(
     axes: Any, probs: Mapping[str, Tensor], names: Sequence[str], true: str
 ) -> list[str]:
     """Draw a bar per class and network, (K,) per cent; return predictions in words."""
-    places, height, words = np.arange(len(names)), 0.8 / len(probs), []
-    for k, (network, values) in enumerate(probs.items()):
-        colour, hatch = _LOOKS[k % len(_LOOKS)]
+    said = {}
+    for network, values in probs.items():
         guess = int(values.argmax())
         sign = "right" if names[guess] == true else "wrong"
-        said = f"{network}: {names[guess]} ({values[guess]:.0f} %), {sign}"
-        axes.barh(
-            places + (k - (len(probs) - 1) / 2) * height, values.numpy(), height,
-            label=said, color=PALETTE[colour], hatch=hatch, edgecolor=INK,
-            linewidth=0.6,
-        )  # fmt: skip
-        words.append(f"{said}.")
-    axes.set_yticks(places, [f"{n} ✓" if n == true else n for n in names])
+        said[f"{network}: {names[guess]} ({values[guess]:.0f} %), {sign}"] = values
+    table = pd.DataFrame(said, index=[f"{n} ✓" if n == true else n for n in names])
+    edge = {"edgecolor": INK, "linewidth": 0.6}
+    table.plot.barh(ax=axes, width=0.8, color=_COLOURS, legend=False, **edge)
+    for bar in axes.containers[-1]:  # of the second network, for readers of print
+        bar.set_hatch("//")
     axes.invert_yaxis()
     axes.set(xlabel="how likely the network finds the class (%)", xlim=(0, 100))
-    return words
+    return [f"{words}." for words in said]
