@@ -80,7 +80,7 @@ def sum_over_ranks(values: Tensor) -> Tensor:
 def gather_rows(values: Tensor) -> Tensor:
     """Collect the rows of all ranks, in the order of the global batch; no gradient.
 
-    Rank r holds rows r, r + world_size, ... of the global batch (see `IndexStream`).
+    Rank r holds rows r, r + world_size, ... of the global batch (see `own_rows`).
 
     Shape: (n, ...) -> (world_size * n, ...).
     """

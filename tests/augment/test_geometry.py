@@ -8,12 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from workshop_lib.augment import Contrastive
-from workshop_lib.augment.geometry import (
-    affine,
-    dihedral,
-    move,
-    resized_crop,
-)
+from workshop_lib.augment.geometry import affine, dihedral, move, resized_crop
 from workshop_lib.augment.occlusion import BOX_AREA, cutout, sample_boxes
 from workshop_lib.errors import WorkshopError
 
@@ -52,11 +47,7 @@ def test_dihedral_equals_twin(shape: tuple[int, ...]) -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(
-    height=st.integers(2, 20),
-    width=st.integers(2, 20),
-    seed=st.integers(0, 1000),
-)
+@given(height=st.integers(2, 20), width=st.integers(2, 20), seed=st.integers(0, 1000))
 def test_a_shift_equals_padding_and_cropping(
     height: int, width: int, seed: int
 ) -> None:
@@ -158,11 +149,7 @@ def test_resized_crop_equals_interpolation() -> None:
 
 
 @settings(max_examples=30, deadline=None)
-@given(
-    height=st.integers(1, 30),
-    width=st.integers(1, 30),
-    seed=st.integers(0, 1000),
-)
+@given(height=st.integers(1, 30), width=st.integers(1, 30), seed=st.integers(0, 1000))
 def test_cutout_equals_twin(height: int, width: int, seed: int) -> None:
     images, centre = rand(3, 2, height, width, seed=seed), rand(3, 2, seed=seed + 1)
     size = rand(3, seed=seed + 2)

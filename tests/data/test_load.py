@@ -11,12 +11,7 @@ from PIL import Image
 
 from workshop_lib.config import Config
 from workshop_lib.data import load
-from workshop_lib.data.load import (
-    describe,
-    load_dataset,
-    make_split,
-    open_data,
-)
+from workshop_lib.data.load import describe, load_dataset, make_split, open_data
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.settings import DataConfig

@@ -11,12 +11,7 @@ from workshop_lib.augment.normalize import Normalize
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.metadata import metadata_vector
 from workshop_lib.data.mini_eo import mini_eo
-from workshop_lib.data.samples import (
-    known_sensors,
-    sample_of,
-    sensors_of,
-    targets_of,
-)
+from workshop_lib.data.samples import known_sensors, sample_of, sensors_of, targets_of
 from workshop_lib.errors import WorkshopError
 
 ROOT = next(p for p in Path(__file__).parents if (p / "pyproject.toml").exists())

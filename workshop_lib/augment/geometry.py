@@ -5,13 +5,7 @@ parameter of zero returns that image bit for bit. Images may have any height, wi
 number of bands; values are only moved or averaged, so their range is kept.
 """
 
-__all__ = [
-    "affine",
-    "dihedral",
-    "move",
-    "pixel_coordinates",
-    "resized_crop",
-]
+__all__ = ["affine", "dihedral", "move", "pixel_coordinates", "resized_crop"]
 
 import torch
 import torch.nn.functional as F

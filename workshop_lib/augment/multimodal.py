@@ -12,13 +12,7 @@ augmented; "drop:metadata" removes it. NaN, a sensor that an image is missing, g
 through everything and stays NaN.
 """
 
-__all__ = [
-    "SampleAugmentation",
-    "View",
-    "augmentations_for",
-    "make_view",
-    "parse_view",
-]
+__all__ = ["SampleAugmentation", "View", "augmentations_for", "make_view", "parse_view"]
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple

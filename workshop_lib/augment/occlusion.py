@@ -19,12 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from workshop_lib.augment.base import (
-    bernoulli,
-    check_images,
-    check_rows,
-    uniform,
-)
+from workshop_lib.augment.base import bernoulli, check_images, check_rows, uniform
 from workshop_lib.augment.geometry import pixel_coordinates
 from workshop_lib.ranks import own_rows, world_size
 from workshop_lib.sample import METADATA, Sample

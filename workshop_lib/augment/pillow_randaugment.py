@@ -18,13 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from workshop_lib.augment.base import (
-    Augmentation,
-    Params,
-    Shape,
-    integers,
-    uniform,
-)
+from workshop_lib.augment.base import Augmentation, Params, Shape, integers, uniform
 from workshop_lib.augment.photometric import equalize_tables
 from workshop_lib.augment.weak_strong import Weak
 

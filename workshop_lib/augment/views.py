@@ -8,12 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from workshop_lib.augment.base import (
-    Augmentation,
-    NoAugmentation,
-    Params,
-    chunk_size,
-)
+from workshop_lib.augment.base import Augmentation, NoAugmentation, Params, chunk_size
 from workshop_lib.augment.multimodal import View, make_view, parse_view
 from workshop_lib.augment.normalize import Normalize, to_float
 from workshop_lib.augment.occlusion import Follow, ModalityDropout

@@ -21,9 +21,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 
 from workshop_lib.config import Config
+from workshop_lib.data import split_rules as rules
 from workshop_lib.data.catalog import DatasetInfo, datasets, resolve
 from workshop_lib.data.dataset import RGB, Dataset
 from workshop_lib.data.mini_eo import CLASSES, DEFAULT_BANDS, DEFAULT_SEED, mini_eo
@@ -39,21 +41,13 @@ from workshop_lib.data.read.images import PictureReader, read_images
 from workshop_lib.data.read.index import ImageIndex, index_images
 from workshop_lib.data.read.landcover import TEST_TILES, TRAIN_TILES
 from workshop_lib.data.split import Split
-from workshop_lib.data.split_rules import (
-    TEST,
-    TRAIN,
-    VAL,
-    Candidates,
-    SplitSpec,
-    choose_parts,
-)
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.settings import DataConfig
 
 MINI_EO_COUNT = 4000  # images of the embedded data set
 _FEW = 2  # images of each class that `describe` reads
 _VAL_TILES = 4  # of Vaihingen's 16 areas for training
-_SUBSETS = {"train": TRAIN, "val": VAL, "test": TEST}
+_SUBSETS = {"train": rules.TRAIN, "val": rules.VAL, "test": rules.TEST}
 
 
 def load_dataset(
@@ -133,13 +127,12 @@ def describe(data: DataConfig) -> tuple[Dataset, int]:
     bands = _band_list(data.bands)
     if data.name.partition(":")[0] == "mini_eo":
         return _load(data.name, data.size, bands, count=len(CLASSES)), MINI_EO_COUNT
-    if _patches(data.name) is not None:
+    path = _locate(data.name)
+    if is_ben_ge(path):
         found = _load(data.name, data.size, bands)
         return found, len(found)
-    index = _index(data.name)
-    rows = []
-    for label in sorted(set(index.labels)):
-        rows += [i for i, other in enumerate(index.labels) if other == label][:_FEW]
+    index = index_images(path)
+    rows = pd.Series(index.labels).groupby(index.labels).head(_FEW).index
     few = replace(
         index,
         entries=[index.entries[i] for i in rows],
@@ -176,15 +169,15 @@ def split_source(
     scenes, published = read_label_index(info, root)
     if not published:
         return Split.random(scenes, labels_per_class, seed=seed), scenes
-    images = Candidates.of(scenes, seed)
+    images = rules.Candidates.of(scenes, seed)
     subset = np.array([_SUBSETS[part] for part in published])
-    if VAL not in subset:
-        training = images.order[subset[images.order] == TRAIN]
-        subset[training[:_VAL_TILES]] = VAL
+    if rules.VAL not in subset:
+        training = images.order[subset[images.order] == rules.TRAIN]
+        subset[training[:_VAL_TILES]] = rules.VAL
     there = [set(images.strata[subset == one].tolist()) for one in _SUBSETS.values()]
-    everywhere = sorted(set.intersection(*there) - {-1})
-    spec = SplitSpec(labels_per_class, seed=seed)
-    return Split(**choose_parts(images, subset, spec, everywhere), seed=seed), scenes
+    images = images._replace(needed=sorted(set.intersection(*there) - {-1}))
+    parts = rules.choose_parts(images, subset, rules.SplitSpec(labels_per_class))
+    return Split(**parts, seed=seed), scenes
 
 
 def read_label_index(
@@ -233,10 +226,10 @@ def _load(
             )
         number = int(seed) if seed else DEFAULT_SEED
         return mini_eo(count, seed=number, size=size, bands=bands or DEFAULT_BANDS)
-    patches = _patches(name)
-    if patches is None:
-        return _read_index(_index(name), name, size, bands)
-    return ben_ge(patches, bands or S2_BANDS, size=size)
+    path = _locate(name)
+    if is_ben_ge(path):
+        return ben_ge(path, bands or S2_BANDS, size=size)
+    return _read_index(index_images(path), name, size, bands)
 
 
 def _band_list(bands: str | Sequence[str]) -> tuple[str, ...] | None:
@@ -262,29 +255,18 @@ def _read_index(
     return Dataset.from_read(read_images(PictureReader(index), size, cache), RGB)
 
 
-def _patches(name: str) -> Path | None:
-    """Return the folder of data in the layout of ben-ge; None for another layout."""
-    path = resolve(name) if name == "ben_ge" and _public(name) else Path(name)
-    return path if is_ben_ge(path) else None
-
-
-def _public(name: str) -> DatasetInfo | None:
-    """Look up a public data set, unless a folder has its name."""
-    return None if Path(name).exists() else datasets().get(name)
-
-
-def _index(name: str) -> ImageIndex:
-    """List the images of a folder, an archive or a file of names."""
-    path, info = Path(name), _public(name)
-    if info and info.layout != "classes":
-        raise WorkshopError(
-            f"data={name!r}: {info.title} cannot be loaded by its name; `workshop data"
-            f" {name}` says what it is, and workshop_lib.data.read has its reader."
-        )
-    if info:
+def _locate(name: str) -> Path:
+    """Find the folder, archive or file of names that a name stands for."""
+    path = Path(name)
+    if not path.exists() and (info := datasets().get(name)):
+        if info.layout != "classes" and name != "ben_ge":
+            raise WorkshopError(
+                f"data={name!r}: {info.title} cannot be loaded by its name; `workshop"
+                f" data {name}` says what it is, workshop_lib.data.read has its reader."
+            )
         path = resolve(name)
     if path.is_dir() or path.suffix.lower() in (".zip", ".txt") and path.is_file():
-        return index_images(path)
+        return path
     raise WorkshopError(
         f"data={name!r} is neither 'mini_eo' nor a folder with one folder of images per"
         " class, nor a .zip of such a folder, nor a .txt with 'path label' on each"

@@ -149,15 +149,14 @@ def hamming_pairs(hashes: Tensor, max_distance: int) -> tuple[Tensor, Tensor, Te
     width = hashes.shape[1]
     signs = hashes.float() * 2 - 1  # (N, 64)
     found = []
-    for top in range(0, len(signs), _ROWS):
+    for top in range(0, max(1, len(signs)), _ROWS):
         product = signs[top : top + _ROWS] @ signs[top:].T  # (rows, N - top)
         row, column = (product >= width - 2 * max_distance).nonzero(as_tuple=True)
         row, column = row[row < column], column[row < column]
         distance = ((width - product[row, column]) / 2).long()
         found.append(torch.stack([row + top, column + top, distance]))
-    if not found:
-        return tuple(torch.zeros(3, 0, dtype=torch.int64).unbind())  # type: ignore
-    return tuple(torch.cat(found, dim=1).unbind())  # type: ignore[return-value]
+    first, second, distance = torch.cat(found, dim=1).unbind()
+    return first, second, distance
 
 
 def phase_match(first: Tensor, second: Tensor) -> Tensor:
@@ -218,10 +217,8 @@ def _phases(images: Tensor) -> Tensor:
     """Take the spectrum with all amplitudes 1; where there is nothing, it stays 0."""
     height, width = images.shape[-2:]
     # A window, as the transform takes the left edge for the right one's neighbour.
-    window = (
-        torch.hann_window(height, periodic=False)[:, None]
-        * torch.hann_window(width, periodic=False)
-    )  # fmt: skip
+    sides = (torch.hann_window(side, periodic=False) for side in (height, width))
+    window = torch.outer(*sides)
     centred = images - images.mean(dim=(-2, -1), keepdim=True)
     spectrum = torch.fft.rfft2(centred * window)
     amplitude = spectrum.abs()

@@ -63,11 +63,10 @@ def sensors_of(dataset: Dataset, names: Sequence[str] | None = None) -> Sample:
             f"sensors {', '.join(names) or '(none)'}: give at least one, each once."
         )
     sensors = {}
+    stored = {own: dataset.images, **dataset.modalities}
     for name in names:
-        if name == own:
-            values = dataset.images
-        elif name in dataset.modalities:
-            values = _resized(dataset.modalities[name], dataset.images.shape[2:])
+        if name in stored:
+            values = _resized(stored[name], dataset.images.shape[2:])
         elif name == COVER and dataset.masks is not None:
             values = _one_hot(dataset.masks, len(dataset.mask_names))
         else:
@@ -79,9 +78,7 @@ def sensors_of(dataset: Dataset, names: Sequence[str] | None = None) -> Sample:
 
 
 def sample_of(
-    dataset: Dataset,
-    sensors: Sequence[str] | None = None,
-    metadata: Sequence[str] = (),
+    dataset: Dataset, sensors: Sequence[str] | None = None, metadata: Sequence[str] = ()
 ) -> Sample:
     """Return all images of a data set as one sample, with their metadata.
 
@@ -172,14 +169,11 @@ class IndexStream:
 
     Args:
         indices: (n,) int64 positions of images, e.g. `split.labeled`.
-        batch_size: indices per step, of all ranks together.
+        batch_size: indices per step, of all ranks together (see `ranks.own_rows`).
         seed: of the orders; give streams that are used side by side different seeds.
-        rank, world_size: of distributed training: rank r takes rows r, r + world_size,
-            ... of the batch, so the ranks together see what a single one would see.
-        device: where the batches live; by default where `indices` lives.
 
     Raises:
-        WorkshopError: no indices, or a batch that does not divide among the ranks.
+        WorkshopError: no indices, or no batch.
 
     Example:
         >>> stream = IndexStream(torch.tensor([10, 20, 30]), batch_size=6, seed=0)
@@ -187,31 +181,19 @@ class IndexStream:
         [10, 10, 20, 20, 30, 30]
     """
 
-    def __init__(
-        self,
-        indices: Tensor,
-        batch_size: int,
-        seed: int,
-        rank: int = 0,
-        world_size: int = 1,
-        device: torch.device | str | None = None,
-    ) -> None:
-        if not len(indices) or batch_size < 1 or batch_size % world_size:
+    def __init__(self, indices: Tensor, batch_size: int, seed: int) -> None:
+        if not len(indices) or batch_size < 1:
             raise WorkshopError(
-                f"batches of {batch_size} from {len(indices)} images for {world_size}"
-                " ranks: give at least one image (is a part of the split empty?), and"
-                " a batch_size that is a multiple of the ranks."
+                f"batches of {batch_size} from {len(indices)} images: give at least one"
+                " image (is a part of the split empty?), and a batch_size from 1."
             )
-        self.indices = indices.to(device if device is not None else indices.device)
-        self.batch_size = batch_size
-        self.seed = seed
-        self.rank, self.world_size = rank, world_size
+        self.indices, self.batch_size, self.seed = indices, batch_size, seed
         self._kept: tuple[int, Tensor] | None = None  # the current pass and its order
 
     def at(self, step: int) -> Tensor:
         """Return the indices of a step 0, 1, 2, ...; in any order of steps.
 
-        Shape: (batch_size / world_size,) int64.
+        Shape: (batch_size,) int64.
         """
         n = len(self.indices)
         first, past = step * self.batch_size, (step + 1) * self.batch_size
@@ -219,8 +201,7 @@ class IndexStream:
         for e in range(first // n, (past - 1) // n + 1):
             begin, end = max(first - e * n, 0), min(past - e * n, n)
             pieces.append(self._pass(e)[begin:end])
-        batch = torch.cat(pieces)  # (batch_size,)
-        return batch[self.rank :: self.world_size]  # (batch_size / world_size,)
+        return torch.cat(pieces)
 
     def _pass(self, e: int) -> Tensor:
         """Shuffle the indices for pass e; the last one is kept: steps come in order."""

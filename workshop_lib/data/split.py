@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from workshop_lib.data import split_rules as rules
 from workshop_lib.data.audit import Audit, audit_parts
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.metadata import block_numbers, coordinates
@@ -20,18 +21,6 @@ from workshop_lib.data.split_files import (
     read_split,
     rows_of,
     write_split,
-)
-from workshop_lib.data.split_rules import (
-    TEST,
-    VAL,
-    Candidates,
-    SplitSpec,
-    Whole,
-    by_group,
-    by_region,
-    choose_parts,
-    spatial_buffer,
-    stratified,
 )
 from workshop_lib.errors import WorkshopError, unknown_name
 
@@ -108,13 +97,13 @@ class Split:
             WorkshopError: fractions outside 0 to 1; a class with too few images or
                 groups.
         """
-        spec = SplitSpec(labels_per_class, label_fraction, val, test, seed)
-        images = Candidates.of(scenes, seed)
+        spec = rules.SplitSpec(labels_per_class, label_fraction, val, test, seed)
+        images = rules.Candidates.of(scenes, seed)
         if groups is None:
-            subset = stratified(images, {TEST: test, VAL: val})
+            subset = rules.stratified(images, {rules.TEST: test, rules.VAL: val})
         else:
-            subset = by_group(images, groups, spec)
-        return cls._choose(scenes, images, subset, spec)
+            subset = rules.by_group(images, groups, spec)
+        return cls(**rules.choose_parts(images, subset, spec), seed=seed)
 
     @classmethod
     def by_block(
@@ -145,12 +134,12 @@ class Split:
         Raises:
             WorkshopError: no coordinates; a class occurs in too few blocks.
         """
-        spec = SplitSpec(labels_per_class, label_fraction, val, test, seed)
+        spec = rules.SplitSpec(labels_per_class, label_fraction, val, test, seed)
         places = coordinates(scenes.metadata)
-        images = Candidates.of(scenes, seed)
-        subset = by_group(images, block_numbers(places, block_km), spec)
-        subset = spatial_buffer(subset, places, buffer_km)
-        return cls._choose(scenes, images, subset, spec)
+        images = rules.Candidates.of(scenes, seed)
+        subset = rules.by_group(images, block_numbers(places, block_km), spec)
+        subset = rules.spatial_buffer(subset, places, buffer_km)
+        return cls(**rules.choose_parts(images, subset, spec), seed=seed)
 
     @classmethod
     def by_region(
@@ -178,10 +167,10 @@ class Split:
             WorkshopError: no such metadata or region; a class is missing in a subset.
         """
         fraction = val if isinstance(val, (int, float)) else 0.15
-        spec = SplitSpec(labels_per_class, label_fraction, fraction, seed=seed)
-        images = Candidates.of(scenes, seed)
-        subset = by_region(images, scenes.metadata, key, test, val)
-        return cls._choose(scenes, images, subset, spec)
+        spec = rules.SplitSpec(labels_per_class, label_fraction, fraction, seed=seed)
+        images = rules.Candidates.of(scenes, seed)
+        subset = rules.by_region(images, scenes.metadata, key, test, val)
+        return cls(**rules.choose_parts(images, subset, spec), seed=seed)
 
     @classmethod
     def predefined(
@@ -256,22 +245,6 @@ class Split:
         """
         parts, seed = read_split(Path(folder), scenes)
         return cls(**parts, seed=seed)
-
-    @classmethod
-    def _choose(
-        cls,
-        scenes: Dataset,
-        images: Candidates,
-        subset: Whole,
-        spec: SplitSpec,
-    ) -> "Split":
-        classes = range(scenes.num_classes)
-        # With several labels an image, a common class may always come with a rarer one.
-        needed = (
-            set(images.strata.tolist()) - {-1} if scenes.multi_label else set(classes)
-        )
-        parts = choose_parts(images, subset, spec, sorted(needed))
-        return cls(**parts, seed=spec.seed)
 
     def _parts(self) -> dict[str, Tensor]:
         return {name: getattr(self, name) for name in PARTS}

@@ -91,6 +91,7 @@ class Candidates(NamedTuple):
     order: Whole  # (N,) positions, shuffled
     strata: Whole  # (N,) the class that each image is drawn for; -1: not known
     class_names: tuple[str, ...]
+    needed: Sequence[int]  # classes that every part must have
 
     @classmethod
     def of(cls, scenes: Dataset, seed: int) -> "Candidates":
@@ -100,13 +101,15 @@ class Candidates(NamedTuple):
         fewest images; of a tie, the first): common classes come along with the rare
         ones, while the other way round they might not.
         """
-        labels = scenes.labels.cpu()
+        labels, needed = scenes.labels.cpu(), list(range(scenes.num_classes))
         if labels.ndim == 2:  # multi-hot (N, K)
             count = labels.sum(dim=0)  # (K,)
             cost = torch.where(labels > 0, count, count.max() + 1)  # (N, K)
             labels = torch.where((labels > 0).any(dim=1), cost.argmin(dim=1), -1)
+            # A common class may always come with a rarer one.
+            needed = sorted(set(labels.tolist()) - {-1})
         order = np.array(shuffled(scenes.names, seed), dtype=np.int64)
-        return cls(order, labels.numpy(), scenes.class_names)
+        return cls(order, labels.numpy(), scenes.class_names, needed)
 
 
 def shuffled(names: Sequence[str], seed: int) -> list[int]:
@@ -257,21 +260,18 @@ def spatial_buffer(subset: Whole, places: Degrees, buffer_km: float) -> Whole:
 
 
 def choose_parts(
-    images: Candidates, subset: Whole, spec: SplitSpec, needed: Sequence[int]
+    images: Candidates, subset: Whole, spec: SplitSpec
 ) -> dict[str, Tensor]:
     """Choose the labeled images; return each part as (n,) int64 positions.
 
     Each part is in the order given: its beginning is then a mixed sample, and more
     labels keep the labels of fewer.
 
-    Args:
-        needed: classes that must be in each subset.
-
     Raises:
         WorkshopError: a class has too few images in some subset.
     """
     order, strata = images.order, images.strata
-    for k in needed:
+    for k in images.needed:
         there = set(subset[strata == k].tolist())
         missing = [text for one, text in _SUBSETS.items() if one not in there]
         if missing:
@@ -281,8 +281,8 @@ def choose_parts(
                 " class some for every part, in different places if these stay whole."
             )
     training = order[subset[order] == TRAIN]
-    members = {k: training[strata[training] == k] for k in needed}
-    least = min(needed, key=lambda k: len(members[k]))
+    members = {k: training[strata[training] == k] for k in images.needed}
+    least = min(members, key=lambda k: len(members[k]))
     name, n = images.class_names[least], len(members[least])
     if spec.label_fraction is None and spec.labels_per_class > n:
         raise WorkshopError(

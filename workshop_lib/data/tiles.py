@@ -268,8 +268,6 @@ def class_weights(counts: NDArray[np.int64], power: float = 0.5) -> Tensor:
             f"weights from {counts.sum()} pixels with power={power}: give at least one"
             " labelled pixel, and a power from 0 to 1."
         )
-    weights = np.zeros(len(counts))
-    seen = counts > 0
-    weights[seen] = (counts.sum() / counts[seen]) ** power
+    weights = (counts.sum() / np.maximum(counts, 1)) ** power * (counts > 0)
     weights *= counts.sum() / (weights * counts).sum()
     return torch.from_numpy(weights).float()

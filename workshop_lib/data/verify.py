@@ -17,20 +17,11 @@ from statistics import mode
 from tqdm import tqdm
 
 from workshop_lib.data.catalog import DatasetInfo
+from workshop_lib.data.read import landcover
 from workshop_lib.data.read.bigearthnet_patches import S1_BANDS, S2_BANDS
 from workshop_lib.data.read.geotiff import open_raster
 from workshop_lib.data.read.images import UNREADABLE_IMAGE, PictureReader
 from workshop_lib.data.read.index import ImageEntry, index_images
-from workshop_lib.data.read.landcover import (
-    LANDSAT_BANDS,
-    LANDSAT_CLASSES,
-    TEST_TILES,
-    TRAIN_TILES,
-    list_tiles,
-    open_landsat,
-    read_labels,
-    read_pixels,
-)
 from workshop_lib.errors import WorkshopError, listed
 from workshop_lib.pixels import IGNORE, count_pixels
 
@@ -163,8 +154,8 @@ def _walk_patches(folder: Path) -> Iterator[tuple[str, dict[str, int]]]:
 
 def _check_tiles(folder: Path, report: IntegrityReport) -> None:
     """Check that each area has an image, and labels of its size and known colours."""
-    images, labels = list_tiles(folder)
-    areas = TRAIN_TILES + TEST_TILES
+    images, labels = landcover.list_tiles(folder)
+    areas = landcover.TRAIN_TILES + landcover.TEST_TILES
     for area in areas:
         name = f"top_mosaic_09cm_area{area}"
         if name not in images or name not in labels:
@@ -178,11 +169,12 @@ def _check_tiles(folder: Path, report: IntegrityReport) -> None:
 
 def _compare_tile(image: Path, label: Path) -> str:
     try:
-        (height, width, _), mask = read_pixels(image).shape, read_labels(label)
+        size = landcover.read_pixels(image).shape[:2]
+        mask = landcover.read_labels(label)
     except WorkshopError as error:
         return str(error)
-    if mask.shape != (height, width):
-        return f"an image of {height, width} and labels of {mask.shape} pixels"
+    if mask.shape != size:
+        return f"an image of {size} and labels of {mask.shape} pixels"
     unknown = int((mask == IGNORE).sum())
     return f"{unknown} pixels have a colour that is no class" if unknown else ""
 
@@ -190,14 +182,15 @@ def _compare_tile(image: Path, label: Path) -> str:
 def _check_scene(folder: Path, report: IntegrityReport) -> None:
     """Check that all bands and the map are there and of one size, and count pixels."""
     try:
-        mask = open_landsat(folder).mask
+        mask = landcover.open_landsat(folder).mask
     except WorkshopError as error:
         report.faults.append(str(error))
         return
-    counts = count_pixels([mask], len(LANDSAT_CLASSES))
-    classes = zip(LANDSAT_CLASSES, counts, strict=True)
+    H, W = mask.shape
+    counts = count_pixels([mask], len(landcover.LANDSAT_CLASSES))
+    classes = zip(landcover.LANDSAT_CLASSES, counts, strict=True)
     report.facts += [
-        f"{len(LANDSAT_BANDS)} bands of {mask.shape[0]} x {mask.shape[1]} pixels,"
+        f"{len(landcover.LANDSAT_BANDS)} bands of {H} x {W} pixels,"
         f" {100 * counts.sum() / mask.size:.1f} % of them with data and a class",
         ", ".join(f"{name} {n:,}" for name, n in classes),
     ]

@@ -180,12 +180,7 @@ def _majority(canvas: Canvas, size: int) -> npt.NDArray[np.uint8]:
     f = canvas.size // size
     if f == 1:
         return canvas.cover
-    n = len(canvas.cover)
-    best = np.zeros((n, size, size), np.uint8)
-    most = np.zeros((n, size, size), np.uint8)
-    for k in range(len(COVERS)):
-        blocks = (canvas.cover == k).reshape(n, size, f, size, f)
-        same = blocks.sum(axis=(2, 4), dtype=np.uint8)
-        wins = same >= np.maximum(most, 1)
-        best[wins], most[wins] = k, same[wins]
-    return best
+    blocks = canvas.cover.reshape(-1, size, f, size, f)
+    last_first = range(len(COVERS))[::-1]  # of equal counts, argmax takes the first
+    counts = [(blocks == k).sum(axis=(2, 4), dtype=np.uint8) for k in last_first]
+    return np.array(last_first, np.uint8)[np.argmax(counts, axis=0)]

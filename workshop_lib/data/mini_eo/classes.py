@@ -11,43 +11,33 @@ from collections.abc import Callable
 
 import numpy as np
 
-from workshop_lib.data.mini_eo.landscape import (
-    Acquisition,
-    Canvas,
-    countryside,
-    distance,
-    farm_track,
-    grid,
-    paint_grass,
-    paint_trees,
-    rural,
-)
+from workshop_lib.data.mini_eo import landscape as land
 from workshop_lib.data.mini_eo.rng import CounterRNG, wave
 
 
-def annual_crop(canvas: Canvas) -> None:
-    countryside(canvas, crops=(0.82, 1.0), woods=(-3.4, -1.6))
+def annual_crop(canvas: land.Canvas) -> None:
+    land.countryside(canvas, crops=(0.82, 1.0), woods=(-3.4, -1.6))
 
 
-def forest(canvas: Canvas) -> None:
-    countryside(canvas, crops=(-0.5, 0.5), woods=(1.2, 3.5))
-    farm_track(canvas, 0.25)
+def forest(canvas: land.Canvas) -> None:
+    land.countryside(canvas, crops=(-0.5, 0.5), woods=(1.2, 3.5))
+    land.farm_track(canvas, 0.25)
 
 
-def pasture(canvas: Canvas) -> None:
+def pasture(canvas: land.Canvas) -> None:
     """Grass, now and then with hedges along the parcels and single trees."""
     rng = canvas.rng
-    countryside(canvas, crops=(-1.0, 0.12), woods=(-3.2, -1.5))
-    i, j, u, v = grid(canvas, "hedge", rng.uniform("hedge/pitch", 24, 44), 2.0)
+    land.countryside(canvas, crops=(-1.0, 0.12), woods=(-3.2, -1.5))
+    i, j, u, v = land.grid(canvas, "hedge", rng.uniform("hedge/pitch", 24, 44), 2.0)
     edge = np.abs(u) > 0.5 * rng.uniform("hedge/pitch", 24, 44) - 1.2
     grown = rng.chance("hedge", 0.4) & (rng.cell("hedge/gap", i, j) < 0.6)
-    paint_trees(canvas, edge & grown)
-    farm_track(canvas, 0.15)
+    land.paint_trees(canvas, edge & grown)
+    land.farm_track(canvas, 0.15)
 
 
-def lake(canvas: Canvas) -> None:
-    rural(canvas)
-    r = distance(canvas, "lake", 20)
+def lake(canvas: land.Canvas) -> None:
+    land.rural(canvas)
+    r = land.distance(canvas, "lake", 20)
     radius = canvas.rng.uniform("lake/radius", 14, 31)
     shore = radius + canvas.rng.uniform("lake/shore", 0, 3.5)
     canvas.paint(r < shore, "bare", "soil", "grass", 0.5)
@@ -56,9 +46,9 @@ def lake(canvas: Canvas) -> None:
     canvas.paint(r < radius, "water", "shallow", "water", deep, ripple)
 
 
-def river(canvas: Canvas) -> None:
+def river(canvas: land.Canvas) -> None:
     rng = canvas.rng
-    rural(canvas)
+    land.rural(canvas)
     u, v = canvas.frame("river")
     turns = v / rng.uniform("river/bend", 50, 120) + rng.uniform("river/phase")
     bends = rng.uniform("river/swing", 2, 9) * wave(turns)
@@ -67,16 +57,16 @@ def river(canvas: Canvas) -> None:
     uneven = 1 + 0.15 * canvas.noise("river/width", 4)
     half = rng.uniform("river/half-width", 2.3, 6.3) * uneven
     bank = half + rng.uniform("river/bank", 0.5, 4.5)
-    paint_trees(canvas, (across < bank) & rng.chance("river/wooded", 0.5))
+    land.paint_trees(canvas, (across < bank) & rng.chance("river/wooded", 0.5))
     bars = (across < bank - 1.5) & rng.chance("river/bars", 0.5)
     canvas.paint(bars, "bare", "gravel", "grass", 0.3)
     canvas.paint(across < half, "water", "shallow", "water", (half - across) / 3)
 
 
-def highway(canvas: Canvas) -> None:
+def highway(canvas: land.Canvas) -> None:
     """Two carriageways with a strip between; in a third of the scenes a second road."""
     rng = canvas.rng
-    rural(canvas)
+    land.rural(canvas)
     for k, often in (("a", 1.0), ("b", 0.35)):
         there = rng.chance(f"highway/{k}", often)
         u, v = canvas.frame(f"highway/{k}")
@@ -84,22 +74,22 @@ def highway(canvas: Canvas) -> None:
         across = np.abs(u - rng.uniform(f"highway/{k}/offset", -15, 15) + curve)
         half = rng.uniform(f"highway/{k}/half-width", 2.2, 4.4)
         verge = half + rng.uniform(f"highway/{k}/verge", 0.5, 3)
-        paint_grass(canvas, there & (across < verge))
+        land.paint_grass(canvas, there & (across < verge))
         canvas.paint(there & (across < half), "sealed", "road")
         strip = rng.chance(f"highway/{k}/strip", 0.65) & (across < 0.22 * half)
         canvas.paint(there & strip, "grassland", "grass", "road", 0.4, 0.85)
 
 
-def residential(canvas: Canvas) -> None:
+def residential(canvas: land.Canvas) -> None:
     """Blocks of streets; within them a house and a garden on every lot."""
     rng = canvas.rng
-    rural(canvas)
-    town = distance(canvas, "town", 11) < rng.uniform("town/radius", 21, 47)
+    land.rural(canvas)
+    town = land.distance(canvas, "town", 11) < rng.uniform("town/radius", 21, 47)
     pitch = rng.uniform("house/pitch", 5.2, 8.2)
-    i, j, u, v = grid(canvas, "house", pitch, 1.6)
-    paint_grass(canvas, town, "garden")
+    i, j, u, v = land.grid(canvas, "house", pitch, 1.6)
+    land.paint_grass(canvas, town, "garden")
     green = canvas.noise("garden/trees", 13) > rng.uniform("garden/open", 0.1, 1.3)
-    paint_trees(canvas, town & green, "garden/wood")
+    land.paint_trees(canvas, town & green, "garden/wood")
     side = pitch * rng.uniform("house/size", 0.27, 0.36)
     depth = side * (0.75 + 0.25 * rng.cell("house/depth", i, j))
     built = town & (rng.cell("house/there", i, j) > 0.14)
@@ -116,16 +106,16 @@ def residential(canvas: Canvas) -> None:
     canvas.paint(town & (street | cross), "sealed", "road")
 
 
-def industrial(canvas: Canvas) -> None:
+def industrial(canvas: land.Canvas) -> None:
     """Large halls of unequal size on sealed ground."""
     rng = canvas.rng
-    rural(canvas)
-    estate = distance(canvas, "estate", 9) < rng.uniform("estate/radius", 21, 44)
+    land.rural(canvas)
+    estate = land.distance(canvas, "estate", 9) < rng.uniform("estate/radius", 21, 44)
     sealed = canvas.noise("estate/green", 7) <= rng.uniform("estate/sealed", 0.4, 1.6)
     worn = 0.3 + 0.2 * canvas.noise("estate/worn", 5)
     canvas.paint(estate & sealed, "sealed", "yard", "road", worn)
     pitch = rng.uniform("hall/pitch", 17, 27)
-    i, j, u, v = grid(canvas, "hall", pitch, 0.0)
+    i, j, u, v = land.grid(canvas, "hall", pitch, 0.0)
     side = pitch * (0.24 + 0.19 * rng.cell("hall/side", i, j))
     depth = pitch * (0.20 + 0.23 * rng.cell("hall/depth", i, j))
     u = u - (rng.cell("hall/u", i, j) - 0.5) * 3
@@ -136,16 +126,16 @@ def industrial(canvas: Canvas) -> None:
     canvas.paint(hall, "building", "roof_b", "sheet_metal", metal, ridge)
 
 
-def orchard(canvas: Canvas) -> None:
+def orchard(canvas: land.Canvas) -> None:
     """Trees in a regular grid on soil or grass, inside a straight-edged plot."""
     rng = canvas.rng
-    rural(canvas)
+    land.rural(canvas)
     pu, pv = canvas.frame("orchard/plot")
     half = rng.uniform("orchard/extent", 17, 44)
     plot = np.abs(pu - rng.uniform("orchard/u", -9, 9)) < half
     plot &= np.abs(pv - rng.uniform("orchard/v", -9, 9)) < half
     pitch = rng.uniform("orchard/pitch", 5.4, 8.6)
-    i, j, u, v = grid(canvas, "orchard", pitch, 1.0)
+    i, j, u, v = land.grid(canvas, "orchard", pitch, 1.0)
     under = rng.uniform("orchard/mown") + 0.2 * canvas.noise("orchard/under", 6)
     canvas.paint(plot, "bare", "soil", "grass", under, 0.95)
     age = 0.85 + 0.3 * rng.cell("orchard/age", i, j)
@@ -157,11 +147,11 @@ def orchard(canvas: Canvas) -> None:
     canvas.paint(crown, "trees", "needle_tree", "leaf_tree", kind, lit)
 
 
-def quarry(canvas: Canvas) -> None:
+def quarry(canvas: land.Canvas) -> None:
     """A pit with few wide benches, walls lit or shaded, rubble, sometimes a pond."""
     rng = canvas.rng
-    rural(canvas)
-    r = distance(canvas, "pit", 11)
+    land.rural(canvas)
+    r = land.distance(canvas, "pit", 11)
     radius = rng.uniform("pit/radius", 17, 34)
     ragged = 0.15 * canvas.noise("pit/ragged", 12)
     depth = (radius - r) / rng.uniform("pit/bench", 6.5, 11) + ragged
@@ -179,7 +169,7 @@ def quarry(canvas: Canvas) -> None:
     canvas.paint(pond, "water", "shallow", "water", 0.3)
 
 
-_PAINTERS: dict[str, Callable[[Canvas], None]] = {
+_PAINTERS: dict[str, Callable[[land.Canvas], None]] = {
     "AnnualCrop": annual_crop,
     "Forest": forest,
     "Pasture": pasture,
@@ -195,9 +185,9 @@ CLASSES = tuple(_PAINTERS)
 
 
 def paint_scene(
-    rng: CounterRNG, acquisition: Acquisition, scene: int, size: int
-) -> Canvas:
+    rng: CounterRNG, acquisition: land.Acquisition, scene: int, size: int
+) -> land.Canvas:
     """Paint `draw.n` patches of class number `scene`, `size` points wide."""
-    canvas = Canvas.blank(rng, acquisition, size)
+    canvas = land.Canvas.blank(rng, acquisition, size)
     _PAINTERS[CLASSES[scene]](canvas)
     return canvas

@@ -214,16 +214,16 @@ class PatchReader:
             with open_raster(f"{_stem(entry.place)}_{band}.tif") as dataset:
                 pixels.append(read_bands(dataset, [1], height, width))
                 if len(pixels) == 1:  # all bands show the same place
-                    metadata.update(center_of(dataset))
+                    metadata |= center_of(dataset)
         if self.s1 is not None:
             partner = self._partners.get(entry.name)
+            metadata["has_s1"] = float(partner is not None)
             for band in S1_BANDS:
                 if partner is None:
                     pixels.append(np.zeros((1, height, width), np.float32))
                     continue
                 with open_raster(f"{_stem(partner)}_{band}.tif") as dataset:
                     pixels.append(read_bands(dataset, [1], height, width, np.inf))
-            metadata["has_s1"] = float(partner is not None)
         resized = (height, width) != (SIDE, SIDE)
         return Decoded(np.concatenate(pixels), resized, metadata)
 

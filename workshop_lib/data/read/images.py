@@ -25,7 +25,6 @@ import hashlib
 import json
 import os
 import struct
-import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Iterable
@@ -42,23 +41,13 @@ from tqdm import tqdm
 from workshop_lib.data.cache import WriteRows, memmap_cache
 from workshop_lib.data.read.index import UNKNOWN, ImageEntry, ImageIndex, index_files
 from workshop_lib.errors import WorkshopError, unknown_name
+from workshop_lib.files import UNREADABLE
 
 OnError = Literal["raise", "skip"]
 
 # What Pillow and archives raise for files that are damaged or are no images.
-UNREADABLE_IMAGE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    IndexError,
-    EOFError,
-    RuntimeError,  # also: an encrypted archive, a compression that is not supported
-    struct.error,
-    zlib.error,
-    zipfile.BadZipFile,
-    Image.DecompressionBombError,
-)
+_OTHERS = (SyntaxError, struct.error, zlib.error, Image.DecompressionBombError)
+UNREADABLE_IMAGE = (*UNREADABLE, *_OTHERS)
 _CHUNK = 512  # images in memory at a time, at most; Ctrl-C waits for one such chunk
 _CHUNK_BYTES = 2**25
 _LISTED = 20  # offenders that an error names
@@ -193,7 +182,10 @@ def read_images(
         check(found)  # what is wrong is not kept
         return found
 
-    key = _key(reader, size) if cache else None
+    # Everything that the decoded images depend on
+    states = [(one.name, *one.state) for one in index.entries]
+    about = json.dumps([reader.rules, size, index.where, states]).encode()
+    key = f"decoded-{hashlib.sha256(about).hexdigest()}" if cache else None
     images, found = memmap_cache(key, len(index.entries), fill)
     left_out = check(found)  # again: what is wrong may have been skipped the last time
     # Classes are numbered by the images that are left; one without any is dropped.
@@ -224,14 +216,6 @@ def decode_images(paths: Iterable[Path | str], size: int | None = None) -> Tenso
     return read_images(PictureReader(index), size=size, cache=False).images
 
 
-def _key(reader: ImageReader, size: int | None) -> str:
-    """Name everything that the decoded images depend on."""
-    index = reader.index
-    states = [(one.name, *one.state) for one in index.entries]
-    text = json.dumps([reader.rules, size, index.where, states])
-    return f"decoded-{hashlib.sha256(text.encode()).hexdigest()}"
-
-
 def _decode(reader: ImageReader, size: int | None, write: WriteRows) -> dict[str, Any]:
     """Decode on all cores, pass the rows on, and report what happened."""
     entries = reader.index.entries
@@ -260,16 +244,15 @@ def _decode(reader: ImageReader, size: int | None, write: WriteRows) -> dict[str
 
         for k in range(0, len(entries), step):
             chunk = list(pool.map(read, entries[k : k + step]))
-            rows = [one.pixels for one in chunk if isinstance(one, Decoded)]
-            if rows:
-                write(np.stack(rows))  # (n, C, H, W)
-            for i, one in enumerate(chunk, start=k):
-                if isinstance(one, str):
-                    broken.append(one)
-                    continue
-                kept.append(i)
-                metadata.append(one.metadata)
-                resized += one.resized
+            broken += [one for one in chunk if isinstance(one, str)]
+            good = {
+                i: one for i, one in enumerate(chunk, k) if isinstance(one, Decoded)
+            }
+            if good:
+                write(np.stack([one.pixels for one in good.values()]))  # (n, C, H, W)
+            kept += good
+            metadata += [one.metadata for one in good.values()]
+            resized += sum(one.resized for one in good.values())
             bar.update(len(chunk))
     note = (
         f"{resized} of {len(entries)} images are not {width}x{height} px: resized to"

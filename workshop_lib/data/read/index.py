@@ -215,8 +215,16 @@ def _index_names(file: Path) -> ImageIndex:
     spaces and is relative to the folder of the file. Labels are names ("Forest") or
     numbers ("3"); -1 is not known. The order of the lines does not matter.
     """
+    try:
+        # -sig: some editors begin a text with a mark that is no part of it.
+        lines = file.read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise WorkshopError(
+            f"cannot read {file} as a text in UTF-8 ({error}): give a names file with"
+            " 'path label' on each line."
+        ) from error
     rows, problems = [], []
-    for number, line in enumerate(_lines(file), start=1):
+    for number, line in enumerate(lines, start=1):
         words = line.strip().rsplit(maxsplit=1)
         if len(words) == 2:
             rows.append((words[0].replace("\\", "/"), words[1]))
@@ -241,17 +249,6 @@ def _index_names(file: Path) -> ImageIndex:
         labels[name] = class_names.index(label) if label in classes else UNKNOWN
     found = list(entries.values()), list(labels.values())
     return ImageIndex(str(file.resolve()), *found, class_names, tuple(problems))
-
-
-def _lines(file: Path) -> list[str]:
-    try:
-        # -sig: some editors begin a text with a mark that is no part of it.
-        return file.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise WorkshopError(
-            f"cannot read {file} as a text in UTF-8 ({error}): give a names file with"
-            " 'path label' on each line."
-        ) from error
 
 
 def index_files(paths: Iterable[Path | str]) -> ImageIndex:
