@@ -3,6 +3,7 @@
 __all__ = [
     "RESERVE",
     "UNREADABLE",
+    "fill_template",
     "free_space",
     "human_size",
     "read_json",
@@ -22,7 +23,7 @@ import pickle
 import shutil
 import uuid
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,29 @@ def write_text(path: Path, text: str) -> None:
     """
     content = text.encode("utf-8")
     write_or_explain(path, lambda temporary: temporary.write_bytes(content))
+
+
+def fill_template(
+    template: Path, content: Mapping[str, Any], **filters: Callable[..., Any]
+) -> str:
+    """Fill in a jinja template; in HTML, text from outside is escaped.
+
+    Args:
+        template: the file; what it includes lies beside it.
+        content: by the names that the template uses; a misspelt one fails.
+        filters: that the template uses, beside those of jinja.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(template.parent),
+        autoescape=template.suffix == ".html",
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= filters
+    return environment.get_template(template.name).render(content)
 
 
 def read_json(path: Path) -> dict[str, Any]:

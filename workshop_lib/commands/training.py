@@ -147,9 +147,7 @@ def slurm(
         split_folder: folder that `workshop split --save` wrote, in place of --split.
         out: the script.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    from workshop_lib.files import write_text
+    from workshop_lib.files import fill_template, write_text
 
     per_node = max(1, gpus)
     _check_job(config, nodes, gpus, cpus, options)
@@ -160,23 +158,18 @@ def slurm(
     for flag, path in (("--folder", folder), ("--split-folder", split_folder)):
         command += [flag, str(path)] if path else []
     name = f"{config.method_name}-{Path(config.data.name).name}"
-    environment = Environment(
-        loader=PackageLoader("workshop_lib", "commands"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        keep_trailing_newline=True,
-    )
-    script = environment.get_template("job.sh").render(
-        name=re.sub(r"[^\w.-]+", "-", name),
-        nodes=nodes,
-        gpus=gpus,
-        per_node=per_node,
-        cpus=cpus,
-        time=f"{minutes // 60:02d}:{minutes % 60:02d}:00",
-        options=options,
-        command=_lines(command),
-    )
-    write_text(out, script)
+    content = {
+        "name": re.sub(r"[^\w.-]+", "-", name),
+        "nodes": nodes,
+        "gpus": gpus,
+        "per_node": per_node,
+        "cpus": cpus,
+        "time": f"{minutes // 60:02d}:{minutes % 60:02d}:00",
+        "options": options,
+        "command": _lines(command),
+    }
+    script = fill_template(Path(__file__).with_name("job.sh"), content)
+    write_text(out, script + "\n")
     print(f"written: {out}\nnext: sbatch {out}")
 
 

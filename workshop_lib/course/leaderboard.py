@@ -12,10 +12,10 @@ from typing import NoReturn
 import pandas as pd
 
 from workshop_lib.course.competition import Competition, Submission, read_submission
-from workshop_lib.course.progress import fill_template
+from workshop_lib.course.progress import TEMPLATES
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.statistics import mcnemar
-from workshop_lib.files import write_text
+from workshop_lib.files import fill_template, write_text
 
 
 @dataclass(frozen=True)
@@ -136,13 +136,13 @@ def write_page(
     Raises:
         WorkshopError: the file cannot be written; an old one is left as it was.
     """
-    page = fill_template(
-        "leaderboard.html",
-        rows=list(board.table.itertuples()),
-        errors=board.errors,
-        competition=competition,
-        data=Path(competition.data).name,  # not the path: the page is public
-        refresh=max(1, refresh),
-        now=datetime.now().strftime("%H:%M:%S"),
-    )
+    content = {
+        "rows": list(board.table.itertuples()),
+        "errors": board.errors,
+        "competition": competition,
+        "data": Path(competition.data).name,  # not the path: the page is public
+        "refresh": max(1, refresh),
+        "now": datetime.now().strftime("%H:%M:%S"),
+    }
+    page = fill_template(TEMPLATES / "leaderboard.html", content)
     write_text(Path(path), page)

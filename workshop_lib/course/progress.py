@@ -6,7 +6,6 @@ __all__ = [
     "UNITS",
     "Done",
     "certificate",
-    "fill_template",
     "load",
     "record",
     "show",
@@ -25,14 +24,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from workshop_lib import __version__
 from workshop_lib.errors import WorkshopError
-from workshop_lib.files import read_json, write_text
+from workshop_lib.files import fill_template, read_json, write_text
 
 # Below the folder in which the notebooks run, beside the trainings
 PATH = Path("runs") / "progress.json"
+TEMPLATES = Path(__file__).parent / "templates"
 _VERSION = 1
 
 UNITS = {
@@ -235,21 +234,9 @@ def certificate(name: str) -> None:
     today = date.today().isoformat()
     content = {"name": shown, "units": units, "version": __version__, "today": today}
     path = PATH.with_name("certificate.html")
-    write_text(path, fill_template(path.name, **content))
+    write_text(path, fill_template(TEMPLATES / path.name, content))
     print(f"Written: {path.as_posix()}, in the folder {here!r}.")
     print("Open it in a browser, and print it.")
-
-
-def fill_template(page: str, **content: Any) -> str:
-    """Fill in one of the course's pages; text from outside is escaped."""
-    environment = Environment(
-        loader=PackageLoader("workshop_lib.course", "templates"),
-        autoescape=True,  # names come from learners, groups and their files
-        undefined=StrictUndefined,  # a misspelt name must fail, not leave a gap
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(page).render(content)
 
 
 def _units() -> list[_Unit]:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from workshop_lib import __version__, plots
 from workshop_lib.config import Config
@@ -21,7 +20,7 @@ from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.read.images import decode_images
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.predictions import PredictedFiles
-from workshop_lib.files import write_text
+from workshop_lib.files import fill_template, write_text
 from workshop_lib.methods import METHODS
 from workshop_lib.plots.style import svg
 from workshop_lib.presets import train_flags
@@ -31,6 +30,7 @@ from workshop_lib.report.pictures import THUMBNAIL, Picture, thumbnail
 from workshop_lib.report.tables import percent
 from workshop_lib.training.run import Run
 
+_TEMPLATES = Path(__file__).parent / "templates"
 _FACTS = ("python", "torch", "device", "threads", "precision")
 DOUBTFUL = 0.7  # below this confidence a person should look
 
@@ -103,26 +103,20 @@ def report_runs(
 
 
 def _page(template: str, **content: Any) -> str:
-    """Fill in a template of this room; text from outside is escaped."""
-    environment = Environment(
-        loader=PackageLoader("workshop_lib.report", "templates"),
-        autoescape=True,  # names of classes and files come from the user's folders
-        undefined=StrictUndefined,  # a misspelt name must fail, not leave a gap
-        trim_blocks=True,
-        lstrip_blocks=True,
+    """Fill in a template of this room."""
+    return fill_template(
+        _TEMPLATES / template,
+        content,
+        comma="{:,}".format,
+        number=tables.number,
+        percent=tables.percent,
+        metric=tables.metric_text,
+        gain=tables.gain_text,
+        json=lambda value: json.dumps(dict(value), indent=1, sort_keys=True),
+        uri=lambda figure: pictures.data_uri(svg(figure), "svg+xml"),
+        alt=plots.describe,
+        capital=pictures.capitalized,
     )
-    environment.filters |= {
-        "comma": "{:,}".format,
-        "number": tables.number,
-        "percent": tables.percent,
-        "metric": tables.metric_text,
-        "gain": tables.gain_text,
-        "json": lambda value: json.dumps(dict(value), indent=1, sort_keys=True),
-        "uri": lambda figure: pictures.data_uri(svg(figure), "svg+xml"),
-        "alt": plots.describe,
-        "capital": pictures.capitalized,
-    }
-    return environment.get_template(template).render(content)
 
 
 def train_command(config: Config, split_folder: str = "") -> str:

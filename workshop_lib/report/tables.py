@@ -2,7 +2,6 @@
 
 __all__ = [
     "class_table",
-    "difference_table",
     "gain_text",
     "metric_text",
     "mistake_table",
@@ -140,26 +139,6 @@ def mistake_table(result: MethodResult, most: int = 8) -> pd.DataFrame:
     )
     table = table[table[what] > 0].nlargest(most, what)
     return table.assign(**{what: table[what].map("{:,}".format)})
-
-
-def difference_table(data: ReportData) -> pd.DataFrame:
-    """Compare the main method with each other one by McNemar's test."""
-    rows = []
-    for other in (r for r in data.results if r is not data.main):
-        test = data.compare(other)
-        low, high = (number(100 * end, "+.1f") for end in test.interval())
-        rows.append(
-            {
-                "compared with": other.title,
-                "difference (points)": number(100 * test.difference, "+.1f"),
-                "95 % interval": f"{low} to {high}",
-                "right here only": f"{test.only_a:,}",
-                "right there only": f"{test.only_b:,}",
-                "p": "< 0.0001" if test.p_value < 1e-4 else f"{test.p_value:.4f}",
-                "real?": "yes" if test.significant else "cannot tell",
-            }
-        )
-    return pd.DataFrame(rows)
 
 
 def settings_table(data: ReportData) -> pd.DataFrame:
