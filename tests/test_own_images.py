@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import torch
-from torch import Tensor, nn
 
 from tests.evaluation.photos import NAMES, save, save_folders
+from tests.training.tiny import Means
 from workshop_lib import cli
 from workshop_lib.training import inputs
 from workshop_lib.training.run import Run
@@ -99,17 +98,6 @@ def test_wrong_use_is_explained_and_writes_nothing(
     captured = capsys.readouterr()
     assert re.search(said, captured.err + captured.out)
     assert not list(tmp_path.iterdir())
-
-
-class Means(nn.Module):
-    """A pretrained network for tests: mean and spread of each colour."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        assert name == "efficientnet_lite0"
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([x.mean((2, 3)), x.std((2, 3))], dim=1)  # (B, 6)
 
 
 def test_the_task_of_features_trains_and_predicts(place, tmp_path, monkeypatch):

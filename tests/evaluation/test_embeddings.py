@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.training.tiny import short, tiny
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
@@ -23,27 +24,15 @@ from workshop_lib.evaluation.projection import draw_neighbours, embedding_maps
 from workshop_lib.models.heads import Features
 from workshop_lib.models.inference import predict
 from workshop_lib.plots import describe
-from workshop_lib.presets import preset
 from workshop_lib.training.loop import train
 from workshop_lib.training.run import Run
 
-SMALL = preset(
-    "class", size=8, steps=6, eval_every=3, batch_size=4, mu=2, projection_dim=5,
-    precision="fp32",
-)  # fmt: skip
+SMALL = short(size=8, projection_dim=5)
 
 
 @pytest.fixture(scope="module")
 def scenes() -> Dataset:
-    labels = torch.arange(60) % 3
-    noise = torch.rand(60, 4, 8, 8, generator=torch.Generator().manual_seed(0))
-    return Dataset(
-        images=noise * 0.2 + labels[:, None, None, None] * 0.2,
-        labels=labels,
-        class_names=("dark", "middle", "bright"),
-        names=tuple(f"{k:02d}" for k in range(60)),
-        bands=("B02", "B03", "B04", "B08"),
-    )
+    return tiny()
 
 
 @pytest.fixture(scope="module")

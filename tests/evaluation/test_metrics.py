@@ -172,42 +172,6 @@ def test_golden_values_of_several_labels() -> None:
         score_multilabel(logits, y, "abcde")
 
 
-def f1_by_loop(p: np.ndarray, y: np.ndarray) -> float:
-    tp = sum(a and b for a, b in zip(p, y, strict=True))
-    wrong = sum(a != b for a, b in zip(p, y, strict=True))
-    return 2 * tp / (2 * tp + wrong) if tp or wrong else math.nan
-
-
-def ap_by_loop(p: np.ndarray, y: np.ndarray) -> float:
-    """Mean over the images that hold the class of the precision at their rank."""
-    if not y.any():
-        return math.nan
-    precisions = []
-    for i in np.flatnonzero(y):
-        above = p >= p[i]
-        precisions.append(y[above].mean())
-    return float(np.mean(precisions))
-
-
-@settings(max_examples=25)
-@given(st.integers(0, 10**6), st.integers(1, 30), st.integers(2, 5))
-def test_equals_loops_also_with_absent_classes(seed: int, N: int, K: int) -> None:
-    rng = np.random.default_rng(seed)
-    p = rng.integers(0, 11, (N, K)) / 10  # many ties
-    y = (rng.random((N, K)) < rng.random(K)).astype(int)
-    y[:, 0] = 0
-    scores = score_multilabel(torch.as_tensor(p), torch.as_tensor(y), "abcde"[:K])
-    f1 = [f1_by_loop(p[:, k] >= 0.5, y[:, k] == 1) for k in range(K)]
-    ap = [ap_by_loop(p[:, k], y[:, k]) for k in range(K)]
-    np.testing.assert_allclose(scores.f1, f1)
-    np.testing.assert_allclose(scores.average_precision, ap)
-    micro = f1_by_loop((p >= 0.5).ravel(), y.ravel() == 1)
-    np.testing.assert_allclose(scores.micro_f1, micro)
-    assert math.isnan(scores.recall[0])
-    assert scores.support.tolist() == y.sum(axis=0).tolist()
-    json.dumps(scores.to_dict(), allow_nan=False)
-
-
 def test_macro_leaves_out_what_cannot_be_known() -> None:
     p = torch.tensor([[0.9, 0.1, 0.2], [0.2, 0.8, 0.1]])
     y = torch.tensor([[1, 0, 0], [0, 1, 0]])

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor, nn
 
 from tests.evaluation.photos import NAMES, save_folders
 from tests.training.tiny import parts, short, tiny
@@ -25,8 +24,6 @@ from workshop_lib.evaluation.predictions import (
 )
 from workshop_lib.evaluation.scoring import evaluate
 from workshop_lib.models.inference import predict
-from workshop_lib.presets import preset
-from workshop_lib.training import inputs
 from workshop_lib.training.loop import train
 from workshop_lib.training.run import Run
 
@@ -166,31 +163,6 @@ def test_single_files_are_predicted_as_in_their_folder(place: Path) -> None:
         assert list(single[column]) == list(whole[column])
 
 
-def test_all_unreadable_files_are_named_or_left_out(
-    place: Path, tmp_path: Path
-) -> None:
-    new, run = shutil.copytree(place / "new", tmp_path / "new"), Run.load(place / "run")
-    (new / "empty.png").write_bytes(b"")
-    (new / "text.jpg").write_text("no picture")
-    with pytest.raises(WorkshopError) as told:
-        predict_files(run, [new])
-    for words in ("2 problems", "empty.png: empty file", "text.jpg: not an image"):
-        assert words in str(told.value)
-    found = predict_files(run, [new], on_error="skip")
-    assert len(found.table) == 10 and "2 left out" in found.note
-
-
-def test_missing_images_are_refused(place: Path, tmp_path: Path) -> None:
-    run = Run.load(place / "run")
-    for images, words in (
-        ([Path("no/such.jpg"), Path("nor/this")], "no/such.jpg, nor/this"),
-        ([tmp_path], "no images in it"),
-        ([], "at least one image"),
-    ):
-        with pytest.raises(WorkshopError, match=words):
-            predict_files(run, images)
-
-
 def test_several_labels_are_listed_with_their_probabilities(
     place: Path, tmp_path: Path
 ) -> None:
@@ -232,32 +204,3 @@ def test_models_that_image_files_cannot_feed_are_refused(
     run = train(config, scenes, parts(scenes), folder=tmp_path / "run", verbose=False)
     with pytest.raises(WorkshopError, match=words):
         predict_files(run, [tmp_path])
-
-
-class Means(nn.Module):
-    """A backbone for tests: mean and spread of each colour."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        assert name == "efficientnet_lite0"
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([x.mean((2, 3)), x.std((2, 3))], dim=1)  # (B, 6)
-
-
-def test_a_run_on_features_predicts_files(
-    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(inputs, "FeatureExtractor", Means)
-    monkeypatch.setenv("WORKSHOP_CACHE", str(tmp_path / "cache"))
-    config = preset(
-        "ci", "features", data=str(place / "photos"), size=16, labels_per_class=2,
-        feature_size=32, feature_views=2, steps=40, eval_every=20, batch_size=4,
-        lr=0.05, propagation_steps=2, precision="fp32",
-    )  # fmt: skip
-    scenes = Dataset.from_folder(place / "photos", size=16)
-    split = Split.random(scenes, labels_per_class=2, seed=0)
-    torch.manual_seed(0)  # of dropout
-    run = train(config, scenes, split, folder=tmp_path / "run", verbose=False)
-    table = predict_files(run, [place / "photos"]).table
-    assert list(table["class"]) == [NAMES[0]] * 12 + [NAMES[1]] * 12

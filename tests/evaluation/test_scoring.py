@@ -43,12 +43,7 @@ def test_every_kind_of_head_is_scored_once(kind: str, tmp_path: Path) -> None:
         assert result.value == pytest.approx(float(kept.right.double().mean()))
     again = evaluate(run, scenes, split)
     assert torch.equal(again.predicted, result.predicted)
-    damaged = (
-        (run.folder / "evaluation.json")
-        .read_text()
-        .replace(f'"value": {written["value"]}', '"value": -9.0')
-    )
-    write_text(run.folder / "evaluation.json", damaged)
+    write_text(run.folder / "evaluation.json", '{"value": -9.0}')
     with pytest.raises(WorkshopError, match="have changed since"):
         evaluate(run, scenes, split)
 

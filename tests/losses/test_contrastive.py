@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from tests.losses.draws import draw, probabilities, unit
+from tests.losses.draws import PRECISIONS, draw, probabilities, unit
 from workshop_lib.losses.contrastive import (
     class_aware_contrast,
     contrast_weights,
@@ -42,10 +42,7 @@ def golden_weights(
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("case", range(4))
-@pytest.mark.parametrize(
-    ("dtype", "rtol", "atol"),
-    [(torch.float64, 1e-8, 1e-9), (torch.float32, 1e-5, 1e-6)],
-)
+@PRECISIONS
 def test_golden(
     mode: str, case: int, dtype: torch.dtype, rtol: float, atol: float
 ) -> None:
@@ -118,10 +115,7 @@ def test_zero_embeddings_and_far_ones_give_the_graph_no_nan() -> None:
 
 
 @pytest.mark.parametrize("case", range(5))
-@pytest.mark.parametrize(
-    ("dtype", "rtol", "atol"),
-    [(torch.float64, 1e-8, 1e-9), (torch.float32, 1e-5, 1e-6)],
-)
+@PRECISIONS
 def test_golden_nt_xent(
     case: int, dtype: torch.dtype, rtol: float, atol: float
 ) -> None:

@@ -3,17 +3,14 @@
 import math
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from tests.models.common import COVER, METADATA, SCENE, fused, sample
 from workshop_lib.errors import WorkshopError
 from workshop_lib.models import HeadSpec, build_model
 from workshop_lib.models.fusion import FUSIONS
 from workshop_lib.models.model import (
-    ema_update_weights_,
     encoder_parameters,
     parameter_counts,
 )
@@ -117,34 +114,3 @@ def test_wrong_requests_are_answered_in_words():
         model({"s2": x["s2"], "s1": x["s1"][:1]})
     with pytest.raises(WorkshopError, match="sensors of one size"):
         model({"s2": x["s2"], "s1": x["s1"][:, :, :4]})
-
-
-@pytest.mark.parametrize("case", [0, 1])
-@pytest.mark.parametrize(
-    ("dtype", "rtol", "atol"),
-    [(torch.float64, 1e-8, 1e-9), (torch.float32, 1e-5, 1e-6)],
-)
-def test_averaged_weights_equal_golden_numbers(case, dtype, rtol, atol):
-    data = np.load(GOLDEN / f"ema_{case}.npz")
-
-    class Small(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.lin = nn.Linear(3, 4, bias=False)
-            self.bn = nn.BatchNorm1d(4)
-
-    def load(model: nn.Module, step: int) -> None:
-        model.load_state_dict(
-            {k: torch.from_numpy(data[f"model{step}/{k}"]) for k in model.state_dict()}
-        )
-
-    model, average = Small().to(dtype), Small().to(dtype)
-    load(model, 0)
-    load(average, 0)
-    for step in range(1, int(data["steps"]) + 1):
-        load(model, step)
-        ema_update_weights_(average, model, float(data["decay"]))
-        for name, ours in average.state_dict().items():
-            np.testing.assert_allclose(
-                ours, data[f"ema{step}/{name}"], rtol=rtol, atol=atol
-            )

@@ -6,8 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from tests.models.common import count, images
-from workshop_lib.errors import WorkshopError
-from workshop_lib.models import FCN, PlainNet, ResNetCIFAR
+from workshop_lib.models import PlainNet, ResNetCIFAR
 from workshop_lib.models.residual import gradient_norms
 
 
@@ -54,10 +53,3 @@ def test_without_norm_the_gradient_fades_in_the_plain_network_only():
         fading[network] = norms[0] / norms[-1]
         assert all(p.grad is None for p in model.parameters())
     assert fading[PlainNet] < 1e-3 * fading[ResNetCIFAR]
-
-
-def test_other_depths_are_refused_in_words():
-    with pytest.raises(WorkshopError, match="6n"):
-        PlainNet(21, num_classes=2)
-    with pytest.raises(WorkshopError, match="resnet18"):
-        FCN("resnet19", num_classes=2)

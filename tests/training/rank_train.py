@@ -14,13 +14,13 @@ import signal
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 
-from tests.training.tiny import parts, short, tiny
+from tests.training.tiny import before_step, parts, short, tiny
 from workshop_lib.augment import normalize, views
 from workshop_lib.training.distributed import process_group
 from workshop_lib.training.loop import train
-from workshop_lib.training.trainer import Trainer
 
 SHORT = short(eval_every=20, warmup_steps=1, projection_dim=4)
 
@@ -32,23 +32,12 @@ def in_double_precision() -> None:
         module.to_float = lambda images: images.double()  # type: ignore[attr-defined]
 
 
-def signal_at(step: int) -> None:
-    """Send this process SIGUSR1 in the middle of a step."""
-    real = Trainer.step
-
-    def stepping(self: Trainer) -> None:
-        if self.steps_done == step - 1:
-            os.kill(os.getpid(), signal.SIGUSR1)
-        real(self)
-
-    Trainer.step = stepping  # type: ignore[method-assign]
-
-
 def main(folder: Path, steps: int, methods: list[str]) -> None:
     """Train one method after the other, on one split."""
     torch.set_num_threads(1)
     if "SIGNAL_AT" in os.environ:
-        signal_at(int(os.environ["SIGNAL_AT"]))
+        step, me = int(os.environ["SIGNAL_AT"]), os.getpid()
+        before_step(pytest.MonkeyPatch(), step, lambda _: os.kill(me, signal.SIGUSR1))
     scenes = tiny()
     in_double_precision()
     knobs = json.loads(os.environ.get("KNOBS", "{}"))

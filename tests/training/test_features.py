@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import Tensor, nn
 
-from tests.training.tiny import compare, quietly, until_first_validation
+from tests.training.tiny import Means, compare, quietly, until_first_validation
 from workshop_lib.augment import BandNormalize, FeatureViewMaker, Normalize
 from workshop_lib.config import Config
 from workshop_lib.data.dataset import Dataset
@@ -20,13 +19,6 @@ from workshop_lib.training.step import Precision
 from workshop_lib.training.trainer import Trainer
 
 CPU = torch.device("cpu")
-
-
-class Means(nn.Module):
-    """A backbone for tests: mean and spread of each colour."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([x.mean((2, 3)), x.std((2, 3))], dim=1)  # (B, 6)
 
 
 @pytest.fixture

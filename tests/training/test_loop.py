@@ -6,15 +6,20 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
-from PIL import Image
 
-from tests.training.tiny import compare, differences, parts, quietly, short, tiny
+from tests.training.tiny import (
+    before_step,
+    compare,
+    differences,
+    parts,
+    quietly,
+    short,
+    tiny,
+)
 from workshop_lib.config import Config
-from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.training import checkpoint as checkpoint_module
@@ -94,21 +99,14 @@ def test_the_callers_random_numbers_stay_as_they_are(tmp_path: Path) -> None:
     assert torch.equal(torch.rand(3), expected)
 
 
-def stop_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
-    real = Trainer.step
-
-    def stepping(self: Trainer) -> None:
-        if self.steps_done == step:
-            raise KeyboardInterrupt
-        real(self)
-
-    monkeypatch.setattr(Trainer, "step", stepping)
+def stop(trainer: Trainer) -> None:
+    raise KeyboardInterrupt
 
 
 def interrupted(folder: Path, monkeypatch: pytest.MonkeyPatch, at: int = 8) -> dict:
     """Train eight of twelve steps; return the checkpoint."""
     with monkeypatch.context() as patch:
-        stop_at(patch, at)
+        before_step(patch, at + 1, stop)
         with pytest.raises(KeyboardInterrupt):
             run_in(folder)
     path = folder / "last.pt"
@@ -157,15 +155,8 @@ def test_the_test_part_is_never_touched(tmp_path: Path) -> None:
 def test_ctrl_c_ends_between_two_steps_and_keeps_the_one_it_was_at(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = Trainer.step
-
-    def stepping(self: Trainer) -> None:
-        if self.steps_done == 6:
-            signal.raise_signal(signal.SIGINT)
-        real(self)
-
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "step", stepping)
+        before_step(patch, 7, lambda trainer: signal.raise_signal(signal.SIGINT))
         with pytest.raises(
             KeyboardInterrupt, match="stopped at step 7 of 12; the same"
         ):
@@ -350,31 +341,6 @@ def test_default_folders_tell_configs_and_splits_apart(
         for config, split in tries
     }
     assert len(places) == 3
-
-
-def test_a_folder_with_unlabelled_images_trains(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("WORKSHOP_CACHE", str(tmp_path / "cache"))
-    draw = np.random.default_rng(0)
-    for scene in ("Forest", "River", "unlabelled"):
-        (tmp_path / "d" / scene).mkdir(parents=True)
-        for i in range(12):
-            pixels = draw.integers(0, 256, (8, 8, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(tmp_path / "d" / scene / f"{i}.png")
-    scenes = Dataset.from_folder(tmp_path / "d")
-    split = Split.random(scenes, labels_per_class=2)
-    unknown = (scenes.labels == -1).nonzero().flatten()
-    assert len(unknown) == 12 and torch.isin(unknown, split.unlabeled).all()
-    for part in (split.labeled, split.val, split.test):
-        assert not torch.isin(unknown, part).any()
-    trainer = Trainer(SMALL.replace(threshold=0.0, mu=3), scenes, split, CPU)
-    trainer.step()
-    truth = scenes.labels[trainer.unlabeled.at(0)]
-    counts = trainer.pseudo_labels.now
-    assert counts is not None and (truth == -1).any()
-    assert int(counts[2].sum()) == int((truth >= 0).sum())  # only what is known
-    assert np.isfinite(trainer.validate()["loss"])
 
 
 @pytest.mark.parametrize("target", ["scene", "cover", "elevation", "several"])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from tests.training.tiny import parts, quietly, short, tiny
+from tests.training.tiny import before_step, parts, quietly, short, tiny
 from workshop_lib.config import Config
 from workshop_lib.errors import WorkshopError
 from workshop_lib.methods import METHODS, FixMatch
@@ -29,18 +29,6 @@ def trainer_of(config: Config) -> Trainer:
     """Make a trainer on new images: they get broken."""
     scenes = tiny()
     return Trainer(config, scenes, parts(scenes), CPU)
-
-
-def before_step(monkeypatch, step: int, act) -> None:
-    """Let `act(trainer)` happen right before a step, counted from 1."""
-    real = Trainer.step
-
-    def stepping(self: Trainer) -> None:
-        if self.steps_done == step - 1:
-            act(self)
-        real(self)
-
-    monkeypatch.setattr(Trainer, "step", stepping)
 
 
 def good_weights(path) -> bool:

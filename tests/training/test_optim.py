@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.losses.draws import PRECISIONS
 from workshop_lib.config import OptimConfig
 from workshop_lib.errors import WorkshopError
 from workshop_lib.models import HeadSpec, build_model
@@ -145,10 +146,7 @@ class Small(nn.Module):
 
 
 @pytest.mark.parametrize("case", [0, 1])
-@pytest.mark.parametrize(
-    ("dtype", "rtol", "atol"),
-    [(torch.float64, 1e-8, 1e-9), (torch.float32, 1e-5, 1e-6)],
-)
+@PRECISIONS
 def test_golden_ema(case: int, dtype: torch.dtype, rtol: float, atol: float) -> None:
     data = np.load(GOLDEN / f"ema_{case}.npz")
 

@@ -101,15 +101,6 @@ def test_a_trial_leaves_network_and_random_numbers_as_they_were():
     assert all(p.grad is None for p in model.parameters())
 
 
-@pytest.mark.parametrize(
-    ("batch", "side", "tried"), [(64, 32, 64), (64, 64, 16), (64, 224, 2), (1, 16, 2)]
-)
-def test_large_images_are_tried_a_few_at_a_time(batch, side, tried):
-    model = build_model("small_cnn", {"s2": 3}, SCENE)
-    like = {"s2": torch.empty(1, 3, side, side)}
-    assert trial_step(model, batch, like).key[1] == tried
-
-
 def test_a_training_says_what_it_chose_and_records_it(tmp_path, monkeypatch, capsys):
     pretend(monkeypatch, 1.0, 0.5)
     for asked, got in (("auto", "bf16"), ("fp32", "fp32")):

@@ -64,12 +64,6 @@ def test_weights_count_as_far_as_they_weigh() -> None:
     assert counts.table()["used"].tolist() == [0.75, 1.0]
 
 
-def test_a_method_without_pseudo_labels_has_no_rows() -> None:
-    counts = PseudoLabelCounts("ab")
-    assert counts.flush(1) == {}
-    assert len(counts.table()) == 0
-
-
 def test_the_state_goes_on_anywhere() -> None:
     whole, broken = PseudoLabelCounts("abc"), PseudoLabelCounts("abc")
     for step, batch in enumerate(batches(0, 3, 10, 8), start=1):

@@ -1,10 +1,12 @@
 """A data set of a few small images, short trainings on it, and how to compare them."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
+from torch import Tensor, nn
 
 from workshop_lib.config import Config
 from workshop_lib.data.dataset import Dataset
@@ -14,6 +16,7 @@ from workshop_lib.training.checkpoint import load_checkpoint
 from workshop_lib.training.loop import train
 from workshop_lib.training.pseudo_labels import PseudoMaps
 from workshop_lib.training.run import Run
+from workshop_lib.training.trainer import Trainer
 
 CLASSES = ("field", "forest", "water")
 
@@ -42,6 +45,17 @@ def tiny(n: int = 60, size: int = 8, seed: int = 0, several: bool = False) -> Da
         modalities={"s1": torch.rand(n, 2, size, size, generator=generator)},
         metadata={"elevation": elevation, "day_of_year": torch.full((n,), 180.0)},
     )
+
+
+class Means(nn.Module):
+    """In the place of a pretrained network: mean and spread of each colour."""
+
+    def __init__(self, name: str = "efficientnet_lite0") -> None:
+        super().__init__()
+        assert name == "efficientnet_lite0"
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([x.mean((2, 3)), x.std((2, 3))], dim=1)  # (B, 6)
 
 
 def parts(scenes: Dataset) -> Split:
@@ -84,6 +98,20 @@ def until_first_validation(*args: object) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         quietly(*args, on_log=stop)
+
+
+def before_step(
+    monkeypatch: pytest.MonkeyPatch, step: int, act: Callable[[Trainer], object]
+) -> None:
+    """Let something happen right before a step, counted from 1."""
+    real = Trainer.step
+
+    def stepping(self: Trainer) -> None:
+        if self.steps_done == step - 1:
+            act(self)
+        real(self)
+
+    monkeypatch.setattr(Trainer, "step", stepping)
 
 
 def differences(a: object, b: object, name: str = "") -> list[str]:
