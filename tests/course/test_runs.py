@@ -160,33 +160,10 @@ def test_the_default_is_the_preset(scenes, split, monkeypatch):
         ("cuda", {}, "auto"),  # which gives every training on a GPU the same
     ],
 )
-def test_all_rungs_are_trained_in_one_format(
-    device, changes, trained_in, monkeypatch, tmp_path
-):
+def test_all_rungs_are_trained_in_one_format(device, changes, trained_in, monkeypatch):
     monkeypatch.setattr(runs, "pick_device", lambda: torch.device(device))
     config = preset().replace(**changes)
-    assert runs._one_format(config, tmp_path) == config.replace(precision=trained_in)
-
-
-def test_what_has_begun_keeps_its_format(scenes, split, monkeypatch, capsys):
-    open_format = SMALL.replace(precision="auto")
-    folder = run_folder("supervised", runs.baseline_config("supervised", open_format))
-    class_run("supervised", scenes, split, open_format)
-    begun = Config.from_json((folder / "config.json").read_text())
-    assert begun.run.precision == "fp32"
-    # Also where a GPU has come along since
-    monkeypatch.setattr(runs, "pick_device", lambda: torch.device("cuda"))
-    class_run("supervised", scenes, split, open_format)
-    assert capsys.readouterr().out.endswith(": loaded\n")
-    # And what was trained while the format was left open
-    other = open_format.replace(seed=1)
-    wanted = runs.baseline_config("fixmatch", other)
-    older = runs.train(wanted, scenes, split, folder=run_folder("fixmatch", wanted),
-                       device=torch.device("cpu"))  # fmt: skip
-    monkeypatch.setattr(runs, "pick_device", lambda: torch.device("cpu"))
-    again = class_run("fixmatch", scenes, split, other)
-    assert capsys.readouterr().out.endswith(": loaded\n")
-    assert again.config.run.precision == "auto" and again.log.equals(older.log)
+    assert runs._one_format(config) == config.replace(precision=trained_in)
 
 
 def test_maps_have_runs_of_their_own(monkeypatch):

@@ -15,7 +15,6 @@ from workshop_lib.course import setup_cell
 from workshop_lib.course.setup_cell import (
     KEPT,
     badges,
-    install_code,
     setup_code,
     setup_text,
 )
@@ -42,7 +41,7 @@ def run_cell(monkeypatch: pytest.MonkeyPatch, missing: set[str]) -> list[list[st
         lambda name: None if name in missing else real(name),
     )
     monkeypatch.setattr(subprocess, "check_call", calls.append)
-    exec(compile(install_code(), "cell", "exec"), {})
+    exec(compile(setup_code(), "cell", "exec"), {})
     return calls
 
 
@@ -69,9 +68,9 @@ def test_says_what_to_do_where_there_is_no_torch(monkeypatch: pytest.MonkeyPatch
 
 
 def test_fits_a_narrow_notebook():
-    lines = install_code().splitlines()
+    lines = setup_code().splitlines()
     assert max(map(len, lines)) <= 78
-    assert len(lines) <= 20
+    assert len(lines) <= 25
 
 
 GITHUB = "https://github.com/some-one/few.labels"
@@ -116,7 +115,6 @@ def test_glossary_is_the_file_of_the_checkout(path: str, monkeypatch):
 
 def test_set_up_installs_first_and_makes_what_sources_may_use():
     code = setup_code()
-    assert code.startswith(install_code())
     scope: dict[str, object] = {}
     exec(compile(code, "cell", "exec"), scope)
     assert {"device", "session", "todo"} <= set(scope)

@@ -126,13 +126,7 @@ def submit(run: Run, group: str, to: Path | str) -> Path:
             f"{run.folder} has a {kind} head: the competition ranks scene"
             " classification only; submit a run that predicts one class per image."
         )
-    path = run.folder / "predictions.npz"
-    if not path.exists():
-        raise WorkshopError(
-            f"{run.folder} has no predictions.npz yet: `workshop evaluate {run.folder}`"
-            " makes it."
-        )
-    found = Predictions.load(path)
+    found = Predictions.load(run.folder / "predictions.npz")
     about = {
         "group": group,
         "data": run.config.data.name,

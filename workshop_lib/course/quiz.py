@@ -24,7 +24,6 @@ from workshop_lib.errors import WorkshopError, unknown_name
 
 LETTERS = "abcd"
 _FOLDER = Path(__file__).parent / "quizzes"
-_WIDTH = 78
 # An open answer in a notebook's source, with its comment
 _OPEN = re.compile(r'^(quiz\.answer\("([^"]*)", )"\.\.\."\).*$', re.MULTILINE)
 
@@ -164,10 +163,6 @@ def _find(name: str) -> Question:
 
 def _hanging(start: str, text: str) -> str:
     """Wrap a paragraph, later lines indented to its text rather than its letter."""
-    return textwrap.fill(
-        text,
-        _WIDTH,
-        initial_indent=start,
-        subsequent_indent=" " * len(start),
-        break_on_hyphens=False,
-    )
+    later = " " * len(start)
+    whole = start + text
+    return textwrap.fill(whole, 78, subsequent_indent=later, break_on_hyphens=False)

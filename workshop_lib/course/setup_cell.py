@@ -5,7 +5,7 @@ already imported breaks the session. So the set-up cell installs only what is mi
 and never touches torch.
 """
 
-__all__ = ["KEPT", "badges", "install_code", "repository", "setup_code", "setup_text"]
+__all__ = ["KEPT", "badges", "repository", "setup_code", "setup_text"]
 
 import re
 import textwrap
@@ -27,7 +27,7 @@ A word that you do not know? The [glossary]({glossary}) explains it, for people 
 deep learning and for people from remote sensing."""
 
 # The library comes last: a cell that was interrupted then starts again when run again.
-_INSTALL = """\
+_SETUP = """\
 # @title Installs what is missing (Colab). torch stays as it is
 import importlib.util
 import subprocess
@@ -44,8 +44,7 @@ if importlib.util.find_spec("workshop_lib") is None:
     subprocess.check_call([*pip, *needs.split()])
     subprocess.check_call([*pip, "--no-deps", library])
     importlib.invalidate_caches()
-"""
-_SETUP = """\
+
 from workshop_lib import session
 from workshop_lib.course import todo
 
@@ -107,16 +106,12 @@ def setup_text(path: str) -> str:
 
 
 def setup_code() -> str:
-    """Return the code of the set-up cell: install what is missing, then look around."""
-    return f"{install_code()}\n{_SETUP}"
+    """Return the code of the set-up cell: install what is missing, then look around.
 
-
-def install_code() -> str:
-    """Return the code that installs the library and its dependencies, except torch.
-
-    Address and packages come from the installed package's metadata, hence from
-    pyproject.toml; pip leaves alone what satisfies the lower bounds. The library is
-    taken at this release, so an old copy of a notebook never meets a newer library.
+    It installs the library and its dependencies, except torch. Address and packages
+    come from the installed package's metadata, hence from pyproject.toml; pip leaves
+    alone what satisfies the lower bounds. The library is taken at this release, so an
+    old copy of a notebook never meets a newer library.
 
     Raises:
         PackageNotFoundError: workshop_lib was never installed, so it has no metadata.
@@ -127,7 +122,7 @@ def install_code() -> str:
         if "extra ==" not in one and re.split(r"[^\w.-]", one)[0] not in KEPT
     ]
     needs = textwrap.fill(" ".join(required), 70, break_on_hyphens=False)
-    return _INSTALL.format(
+    return _SETUP.format(
         library=f"git+{repository()}@{_RELEASE}", needs=textwrap.indent(needs, " " * 8)
     )
 

@@ -1,44 +1,34 @@
 """Pictures with controls in a live kernel, and still pictures elsewhere."""
 
-__all__ = ["Control", "choice", "is_live", "picture_with", "slider"]
+__all__ = ["choice", "is_live", "picture_with", "slider"]
 
 import html
 import io
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
+import ipywidgets
 from matplotlib.figure import Figure
 
 from workshop_lib.plots import AccessibleFigure, describe
 from workshop_lib.report.pictures import data_uri
 from workshop_lib.session import in_notebook
 
-
-class Control(NamedTuple):
-    """A control as ipywidgets knows it, described before ipywidgets is imported.
-
-    Args:
-        kind: "Dropdown", "FloatSlider", "IntSlider" or "SelectionSlider".
-        value: at first.
-        options: of that kind, e.g. description, min and max.
-    """
-
-    kind: str
-    value: Any
-    options: Mapping[str, Any]
+_WHOLE = {"description_width": "initial"}  # no label is cut off
 
 
-def choice(label: str, options: Sequence[str], value: str = "") -> Control:
-    """Describe a list to choose from; by default its first option is selected."""
-    given = {"description": label, "options": options}
-    return Control("Dropdown", value or options[0], given)
+def choice(label: str, options: Sequence[str], value: str = "") -> ipywidgets.Dropdown:
+    """Make a list to choose from; by default its first option is selected."""
+    given = {"options": options, "value": value or options[0]}
+    return ipywidgets.Dropdown(description=label, style=_WHOLE, **given)
 
 
-def slider(kind: str, label: str, value: Any, **options: Any) -> Control:
-    """Describe a slider of a kind of ipywidgets; it redraws when it is released."""
+def slider(kind: str, label: str, value: Any, **options: Any) -> ipywidgets.Widget:
+    """Make a slider of a kind of ipywidgets; it redraws when it is released."""
     released = {"continuous_update": False, "layout": {"width": "32rem"}}
-    return Control(kind, value, {"description": label, **released, **options})
+    given = {"description": label, "value": value, "style": _WHOLE}
+    return getattr(ipywidgets, kind)(**given, **released, **options)
 
 
 def is_live() -> bool:
@@ -52,7 +42,7 @@ def is_live() -> bool:
 
 def picture_with(
     draw: Callable[..., AccessibleFigure],
-    controls: Mapping[str, Control],
+    controls: Mapping[str, Any],
     still: Callable[[], AccessibleFigure] | None = None,
 ) -> Any:
     """Put controls above a picture that follows them.
@@ -69,26 +59,21 @@ def picture_with(
     Returns:
         A widget, or a figure without a live kernel.
     """
-    if not is_live():
-        first = {name: control.value for name, control in controls.items()}
-        return still() if still else draw(**first)
-    import ipywidgets
 
-    whole = {"description_width": "initial"}  # no label is cut off
-    widgets = {
-        name: getattr(ipywidgets, kind)(value=value, style=whole, **options)
-        for name, (kind, value, options) in controls.items()
-    }
+    def drawn() -> AccessibleFigure:
+        return draw(**{name: control.value for name, control in controls.items()})
+
+    if not is_live():
+        return still() if still else drawn()
     picture = ipywidgets.HTML()
 
     def redraw(_: Any = None) -> None:
-        values = {name: widget.value for name, widget in widgets.items()}
-        picture.value = _as_html(draw(**values))
+        picture.value = _as_html(drawn())
 
-    for widget in widgets.values():
-        widget.observe(redraw, names="value")
+    for control in controls.values():
+        control.observe(redraw, names="value")
     redraw()
-    return ipywidgets.VBox([*widgets.values(), picture])
+    return ipywidgets.VBox([*controls.values(), picture])
 
 
 def _as_html(figure: Figure) -> str:
