@@ -125,12 +125,14 @@ def pseudo_maps() -> PseudoMaps:
 
 @pytest.mark.parametrize("notebook", [True, False])
 @pytest.mark.parametrize("ci", [True, False])
-def test_only_a_kernel_with_a_person_is_live(monkeypatch, notebook, ci):
+@pytest.mark.parametrize("known", [True, False])
+def test_only_a_kernel_with_a_person_is_live(monkeypatch, notebook, ci, known):
     monkeypatch.setattr(live, "in_notebook", lambda: notebook)
+    monkeypatch.setattr(live.importlib.util, "find_spec", lambda name: known or None)
     monkeypatch.setenv("CI", "1")
     if not ci:
         monkeypatch.delenv("CI")
-    assert live.is_live() == (notebook and not ci)
+    assert live.is_live() == (notebook and known and not ci)
 
 
 @pytest.fixture

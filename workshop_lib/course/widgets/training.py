@@ -15,7 +15,7 @@ from torch import Tensor
 
 from workshop_lib.augment import geometry, photometric, spectral, to_float
 from workshop_lib.augment.occlusion import cutout
-from workshop_lib.course.widgets.live import choice, picture_with, slider
+from workshop_lib.course.widgets.live import Control, choice, picture_with, slider
 from workshop_lib.evaluation.metrics import check_predictions
 from workshop_lib.pixels import IGNORE
 from workshop_lib.plots import AccessibleFigure, mask_grid, to_display
@@ -211,7 +211,7 @@ def _counts(probs: Tensor, labels: Tensor, steps: Tensor) -> tuple[Tensor, Tenso
     return used, 100 * (mask & (guess == labels)).sum(dim=1) / used
 
 
-def _control(value: float) -> Any:
+def _control(value: float) -> Control:
     ends = {"min": 0.0, "max": 1.0, "step": 0.01}
     return slider("FloatSlider", "confidence threshold", value, **ends)
 
