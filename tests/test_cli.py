@@ -203,15 +203,6 @@ def test_wrong_use_ends_with_2_and_words_not_a_traceback(args, capsys):
     assert captured.out + captured.err
 
 
-def test_runs_of_an_older_version_are_refused_clearly(photos, tmp_path, capsys):
-    (tmp_path / "old").mkdir()
-    (tmp_path / "old" / "recipe.json").write_text("{}")
-    assert run("evaluate", "old") == 2
-    assert "old holds a run of version 0.1" in capsys.readouterr().err
-    assert run("train", "--data", photos, *FAST, "--folder", "old") == 2
-    assert "train again" in capsys.readouterr().err
-
-
 def test_the_doctor_survives_a_broken_torch(tmp_path):
     (tmp_path / "torch.py").write_text("raise OSError('libtorch is broken')")
     path = os.pathsep.join([str(tmp_path), *sys.path])
@@ -257,21 +248,23 @@ def test_a_saved_split_is_what_is_trained_on(photos, capsys):
     assert "8 labels" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    ("flags", "said"),
-    [
-        (("--task", "segment", "--encoder", "unet-4"), "mean IoU"),
-        (("--heads", "temperature", "--method", "supervised"), "MAE"),
-    ],
-)
-def test_maps_and_numbers_are_trained_and_scored_too(flags, said, monkeypatch, capsys):
+def test_maps_and_numbers_are_trained_and_scored_too(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr("workshop_lib.data.load.MINI_EO_COUNT", 150)
     fast = ("--steps", 4, "--eval-every", 2, "--batch-size", 4, "--mu", 1)
-    assert run("train", *fast, *flags, "--folder", "a") == 0
-    assert run("evaluate", "a") == 0
-    assert said in capsys.readouterr().out
-    assert run("evaluate", "a", "--against", "a") == 2
+    segment = ("--task", "segment", "--encoder", "unet-4", "--folder", "maps")
+    number = ("--heads", "temperature", "--method", "supervised", "--folder", "number")
+    for flags, said in ((segment, "mean IoU"), (number, "MAE")):
+        assert run("train", *fast, *flags) == 0
+        assert run("evaluate", flags[-1]) == 0
+        assert said in capsys.readouterr().out
+    assert run("evaluate", "maps", "--against", "maps") == 2
     assert "over several seeds" in capsys.readouterr().err
+    np.save(tmp_path / "scene.npy", np.full((4, 90, 70), 0.2, np.float32))
+    assert run("map", "maps", "scene.npy", "map.npy") == 0
+    assert np.load(tmp_path / "map.npy").shape == (90, 70)
+    assert "100.00 %" in capsys.readouterr().out
+    assert run("map", "number", "scene.npy", "other.npy") == 2
+    assert "--task segment" in capsys.readouterr().err
 
 
 def test_the_budget_is_that_of_the_folder(photos, capsys):
@@ -343,17 +336,3 @@ def test_embeddings_are_drawn_and_written(photos, tmp_path, capsys):
     assert {"embeddings.npz", "maps_2d.png", "neighbours.png", "vectors.tsv"} <= names
     assert run("embed", "a", "--image", "bright/x.png") == 2
     assert "the name most like it" in capsys.readouterr().err
-
-
-def test_a_large_image_is_mapped(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr("workshop_lib.data.load.MINI_EO_COUNT", 150)
-    fast = ("--steps", 4, "--eval-every", 2, "--batch-size", 4, "--mu", 1)
-    maps = ("--task", "segment", "--encoder", "unet-4", "--folder", "maps")
-    assert run("train", *fast, *maps) == 0
-    np.save(tmp_path / "scene.npy", np.full((4, 90, 70), 0.2, np.float32))
-    assert run("map", "maps", "scene.npy", "map.npy") == 0
-    assert np.load(tmp_path / "map.npy").shape == (90, 70)
-    assert "100.00 %" in capsys.readouterr().out
-    assert run("train", *fast, "--method", "supervised", "--folder", "scenes") == 0
-    assert run("map", "scenes", "scene.npy", "other.npy") == 2
-    assert "--task segment" in capsys.readouterr().err

@@ -2,7 +2,6 @@
 
 import importlib
 import shutil
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -46,30 +45,24 @@ def fake_torch(gpus: int = 0, major: int = 8, cuda: str | None = "13.2") -> Any:
     )
 
 
-def test_looking_changes_nothing(tmp_path: Path):
+def test_looking_changes_nothing(tmp_path):
     checks = diagnose(tmp_path / "runs")
     assert len({check.name for check in checks}) == len(checks) == 7
     assert all(check.found for check in checks)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_old_python(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(sys, "version_info", (3, 9, 18))
-    check = doctor._check_python()
-    assert not check.ok and check.essential and "3.10" in check.advice
-
-
 @pytest.mark.parametrize(
     ("version", "ok"),
     [("2.4.0", True), ("2.15.0+cpu", True), ("2.3.1+cu118", False), ("1.13.1", False)],
 )
-def test_torch_version(monkeypatch: pytest.MonkeyPatch, version: str, ok: bool):
+def test_torch_version(monkeypatch, version, ok):
     fake_import(monkeypatch, torch=SimpleNamespace(__version__=version))
     assert doctor._check_package("torch", doctor.TORCH).ok is ok
 
 
 @pytest.mark.parametrize("name", ["torch", "torchvision"])
-def test_package_that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch, name: str):
+def test_package_that_cannot_be_imported(monkeypatch, name):
     fake_import(monkeypatch, **{name: RuntimeError("operator nms\ndoes not exist")})
     checks = diagnose()
     check = found(checks, name)
@@ -78,13 +71,13 @@ def test_package_that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch, name: 
     assert exit_code(checks) == 1
 
 
-def test_full_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_full_disk(monkeypatch, tmp_path):
     monkeypatch.setattr(doctor, "free_space", lambda folder: 10**8)
     check = doctor._check_disk(tmp_path)
     assert not check.ok and check.found == "0.1 GB free"
 
 
-def test_folder_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_folder_that_cannot_be_written(monkeypatch, tmp_path):
     def refuse(dir: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
@@ -99,9 +92,7 @@ def test_folder_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path
     ("limit", "left"),
     [(None, 8.0), ("max", 8.0), ("3000000000", 2.0), ("64000000000", 8.0)],
 )
-def test_memory_is_what_a_container_leaves(
-    monkeypatch: pytest.MonkeyPatch, limit: str | None, left: float
-):
+def test_memory_is_what_a_container_leaves(monkeypatch, limit, left):
     def read(path: Path) -> str:
         if limit is None:
             raise FileNotFoundError(path)
@@ -118,7 +109,7 @@ def test_memory_is_what_a_container_leaves(
 
 
 @pytest.mark.parametrize(("major", "precision"), [(7, "fp16"), (8, "bf16")])
-def test_gpu_is_described(monkeypatch: pytest.MonkeyPatch, major: int, precision: str):
+def test_gpu_is_described(monkeypatch, major, precision):
     fake_import(monkeypatch, torch=fake_torch(gpus=2, major=major))
     check = doctor._check_device()
     assert check.ok
@@ -136,12 +127,7 @@ def test_gpu_is_described(monkeypatch: pytest.MonkeyPatch, major: int, precision
     ],
 )
 def test_without_a_gpu_the_advice_fits_the_machine(
-    monkeypatch: pytest.MonkeyPatch,
-    colab: bool,
-    driver: bool,
-    cuda: str | None,
-    cores: int,
-    advice: str,
+    monkeypatch, colab, driver, cuda, cores, advice
 ):
     monkeypatch.delenv("COLAB_RELEASE_TAG", raising=False)
     if colab:

@@ -2,7 +2,6 @@
 
 import errno
 import os
-from pathlib import Path
 
 import pytest
 
@@ -18,9 +17,7 @@ from workshop_lib.files import write_text
         (errno.EIO, "error"),
     ],
 )
-def test_a_failed_write_leaves_the_old_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, words: str
-) -> None:
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch, code, words):
     def fail(*_: object) -> None:
         raise OSError(code, os.strerror(code))
 
@@ -32,9 +29,7 @@ def test_a_failed_write_leaves_the_old_file(
     assert os.listdir(tmp_path) == ["page"]
 
 
-def test_an_interrupted_write_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupted_write_leaves_nothing(tmp_path, monkeypatch):
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -44,9 +39,7 @@ def test_an_interrupted_write_leaves_nothing(
     assert os.listdir(tmp_path) == []
 
 
-def test_a_folder_in_place_of_the_file_and_a_file_in_place_of_the_folder(
-    tmp_path: Path,
-) -> None:
+def test_a_folder_in_place_of_the_file_and_a_file_in_place_of_the_folder(tmp_path):
     with pytest.raises(WorkshopError, match="is a folder"):
         write_text(tmp_path, "new")
     write_text(tmp_path / "file", "")

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import psutil
 import pytest
@@ -19,13 +18,13 @@ GIB = 2**30
 
 
 @pytest.fixture(autouse=True)
-def at_a_desk(monkeypatch: pytest.MonkeyPatch):
+def at_a_desk(monkeypatch):
     monkeypatch.delenv("COLAB_RELEASE_TAG", raising=False)
     monkeypatch.delenv("WORKSHOP_PRESET", raising=False)
     monkeypatch.setattr(session, "in_notebook", lambda: True)
 
 
-def test_setup_says_what_figures_depend_on(capsys: Any):
+def test_setup_says_what_figures_depend_on(capsys):
     device = session.setup()
     said = capsys.readouterr().out
     assert device == session.pick_device()
@@ -41,7 +40,7 @@ def test_setup_says_what_figures_depend_on(capsys: Any):
 
 
 def test_a_notebook_names_its_preset_and_a_command_may_have_its_own(
-    monkeypatch: pytest.MonkeyPatch, capsys: Any
+    monkeypatch, capsys
 ):
     monkeypatch.setenv("WORKSHOP_PRESET", "clas")
     with pytest.raises(WorkshopError, match="Did you mean 'class'"):
@@ -52,9 +51,7 @@ def test_a_notebook_names_its_preset_and_a_command_may_have_its_own(
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
-def test_colab_without_a_gpu_is_told_which_menu(
-    monkeypatch: pytest.MonkeyPatch, capsys: Any, device: str
-):
+def test_colab_without_a_gpu_is_told_which_menu(monkeypatch, capsys, device):
     monkeypatch.setenv("COLAB_RELEASE_TAG", "release-colab_20990101-000000")
     monkeypatch.setattr(session, "pick_device", lambda: torch.device(device))
     monkeypatch.setattr(session, "versions", dict)
@@ -64,7 +61,7 @@ def test_colab_without_a_gpu_is_told_which_menu(
     assert told == (device == "cpu")
 
 
-def test_memory_is_that_of_the_machine_or_of_the_gpu(monkeypatch: pytest.MonkeyPatch):
+def test_memory_is_that_of_the_machine_or_of_the_gpu(monkeypatch):
     machine = SimpleNamespace(total=16 * GIB)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: machine)
     monkeypatch.setattr(session, "available_memory", lambda: 3 * GIB)
@@ -91,7 +88,7 @@ assert not glibc or resident() - before > 200, "of 256"
 """
 
 
-def test_freed_memory_stays_in_the_process() -> None:
+def test_freed_memory_stays_in_the_process():
     command = [sys.executable, "-c", ALLOCATOR]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr

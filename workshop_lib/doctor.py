@@ -22,8 +22,7 @@ import psutil
 
 from workshop_lib.files import free_space
 
-PYTHON = (3, 10)  # as in pyproject.toml; a test keeps the two in step
-TORCH = (2, 4)
+TORCH = (2, 4)  # as in pyproject.toml; a test keeps the two in step
 DISK_GB = 2.0  # generated data, runs and reports of the whole workshop
 MEMORY_GB = 2.0  # the quickstart's peak, with room for a notebook beside it
 COLAB_HINT = (
@@ -59,7 +58,7 @@ def diagnose(folder: Path | str = "runs") -> list[Check]:
     """
     folder = Path(folder)
     return [
-        _check_python(),
+        Check("Python", f"{platform.python_version()} at {sys.executable}"),
         _check_package("torch", TORCH),
         _check_package("torchvision"),  # whose release must be that of torch
         _check_disk(folder),
@@ -112,12 +111,6 @@ def available_memory() -> int:
         )
         return max(0, min(free, limit - used))
     return free
-
-
-def _check_python() -> Check:
-    found = f"{platform.python_version()} at {sys.executable}"
-    advice = f"install Python {_dotted(PYTHON)} or newer, then make .venv anew"
-    return Check("Python", found, "" if sys.version_info >= PYTHON else advice)
 
 
 def _check_package(name: str, least: tuple[int, ...] = ()) -> Check:
@@ -199,10 +192,6 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _dotted(version: tuple[int, ...]) -> str:
-    return ".".join(map(str, version))
-
-
 def _oneline(error: Exception) -> str:
     first = (str(error).splitlines() or [""])[0]
     return f"{type(error).__name__}: {first}"
@@ -211,5 +200,7 @@ def _oneline(error: Exception) -> str:
 def _reinstall() -> str:
     if "COLAB_RELEASE_TAG" in os.environ:
         return "Runtime > Disconnect and delete runtime gives a fresh Colab machine"
-    torch = f"torch {_dotted(TORCH)} or newer, and the torchvision of its release"
-    return f"make clean, then make setup: it brings {torch}"
+    return (
+        f"make clean, then make setup: it brings torch {TORCH[0]}.{TORCH[1]} or newer,"
+        " and the torchvision of its release"
+    )

@@ -1,9 +1,6 @@
 """The benchmark on frozen features: its configs, and its table."""
 
-import pytest
-
 from benchmarks import features
-from workshop_lib.errors import WorkshopError
 
 
 def test_configs_differ_in_method_and_start(monkeypatch, tmp_path):
@@ -25,9 +22,3 @@ def test_configs_differ_in_method_and_start(monkeypatch, tmp_path):
         assert config.model.features == "efficientnet_lite0"
     assert seen["supervised, weak"].method.labeled_view == "weak"
     assert seen["supervised, strong"].method.labeled_view == "strong"
-
-
-def test_unknown_names_are_refused(tmp_path):
-    base = features.base_config("ucm")
-    with pytest.raises(WorkshopError, match="fixmatch"):
-        features.run(base, None, [4], ["fixmatchh"], [0], tmp_path)

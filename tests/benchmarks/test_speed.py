@@ -141,15 +141,6 @@ def test_shares_of_a_step_add_up_and_the_clocks_are_taken_away():
     assert torch.Tensor.backward.__name__ == "backward"
 
 
-def test_the_most_ratio_is_that_of_a_step_at_the_peak(monkeypatch):
-    trainer = speed.trainer_of(TINY)
-    monkeypatch.setattr(speed, "peak_flops", lambda *_, **__: dict(conv=2e9, matmul=1))
-    row = {"ours_min_s": 1.0, "reference_min_s": 3.0}
-    found = speed.profile(trainer, row)
-    at_peak = found["gflop_per_step"] / 2
-    assert found["most_ratio"] == pytest.approx(3 / at_peak)
-
-
 def test_tables_of_steps_and_profiles():
     row = {"name": "step", "size": 32, "precision": "bf16", "ratio": 2.5}
     row |= {"reference_s": 0.957, "ours_s": 0.0379, "reference_min_s": 0.893}

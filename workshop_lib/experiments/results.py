@@ -201,17 +201,15 @@ def _row_in_words(row: dict[Any, Any]) -> dict[str, Any]:
         value += f" ± {scale * row['deviation']:.{digits}f}"
         value += f" ({low:.{digits}f} to {high:.{digits}f})"
     seconds = row["seconds"]
-    words = {
+    return {
         "data": Path(row["data"]).name,
         "labels": row["labels"] if row["labels_per_class"] else f"all {row['labels']}",
         "name": row["name"],
         "metric": row["metric"],
         "value": value,
         "time": f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.1f} min",
-        "seeds": row["seeds"],
-        "config": row["config"],
+        **{name: row[name] for name in ("seeds", "config", "machine") if name in row},
     }
-    return words | ({"machine": row["machine"]} if "machine" in row else {})
 
 
 def _machine(facts: dict[str, Any]) -> str:
