@@ -109,25 +109,6 @@ def test_sharpness_equals_twin() -> None:
             assert float(result[i, j]) == pytest.approx(expected, abs=1e-6)
 
 
-def test_equalize_tables_equals_twin() -> None:
-    generator = torch.Generator().manual_seed(0)
-    levels = torch.randint(0, 256, (2, 3, 700), generator=generator)
-    levels[0, 0] = 9  # one single value
-    levels[0, 1] = levels[0, 1] // 200
-    tables = ops.equalize_tables(levels)
-    for b in range(2):
-        for c in range(3):
-            counts = [int((levels[b, c] == v).sum()) for v in range(256)]
-            last = [n for n in counts if n][-1]
-            step = (700 - last) // 255
-            expected, darker = list(range(256)), step // 2
-            for v in range(256):
-                if step:
-                    expected[v] = min(255, darker // step)
-                darker += counts[v]
-            assert tables[b, c].tolist() == expected
-
-
 def test_posterize_drops_bits() -> None:
     levels = torch.arange(256)
     images = (levels / 255).view(1, 1, 16, 16)

@@ -59,55 +59,44 @@ def test_overlap(scenes, part, held_out):
     assert part in found.message and held_out in found.message
 
 
-def test_overlap_of_validation_and_test(scenes):
+def few_ports(split: Split, scenes: Dataset) -> torch.Tensor:
+    kinds = scenes.labels[split.test]
+    return torch.cat([split.test[kinds == k][: 5 - 3 * (k == 2)] for k in range(3)])
+
+
+@pytest.mark.parametrize(
+    ("plant", "kind", "severity", "words"),
+    [
+        (lambda s, _: {"val": s.test}, "overlap", "error", "in both val and test"),
+        (
+            lambda s, _: {"unlabeled": s.unlabeled[1:], "labeled": s.unlabeled},
+            "outside_unlabeled", "error", "1 images labeled but not among unlabeled",
+        ),
+        (
+            lambda s, _: {"test": torch.cat([s.test, s.test[:1]])},
+            "duplicate_index", "error", "1 images twice in test",
+        ),
+        (
+            lambda *_: {"val": torch.tensor([-1, 0, 60])},
+            "out_of_range", "error", "2 images outside 0 to 59",
+        ),
+        (
+            lambda s, scenes: {"test": s.test[scenes.labels[s.test] != 2]},
+            "missing_class", "error", "test has no image of Port",
+        ),
+        (lambda s, _: {"val": s.val[:0]}, "missing_class", "error", "Forest, River"),
+        (
+            lambda s, scenes: {"test": few_ports(s, scenes)},
+            "imbalance", "warning", "5 images of Forest but 2 of Port",
+        ),
+    ],
+)  # fmt: skip
+def test_a_planted_fault_is_the_only_finding(scenes, plant, kind, severity, words):
     split = Split.random(scenes)
-    assert kinds(replace(split, val=split.test), scenes) == {"overlap": "error"}
-
-
-def test_labeled_outside_the_pool(scenes):
-    split = Split.random(scenes)
-    split = replace(
-        split, unlabeled=split.unlabeled[~torch.isin(split.unlabeled, split.labeled)]
-    )
-    assert kinds(split, scenes) == {"outside_unlabeled": "error"}
-
-
-def test_an_image_twice(scenes):
-    split = Split.random(scenes)
-    split = replace(split, test=torch.cat([split.test, split.test[:1]]))
-    audit = split.audit(scenes)
-    assert [f.kind for f in audit.findings] == ["duplicate_index"]
-    assert audit.findings[0].indices == (int(split.test[0]),)
-
-
-def test_positions_outside(scenes):
-    split = replace(Split.random(scenes), val=torch.tensor([-1, 0, 60]))
-    (found,) = split.audit(scenes).findings
-    assert (found.kind, found.indices) == ("out_of_range", (-1, 60))
-
-
-def test_missing_class_and_empty_part(scenes):
-    split = Split.random(scenes)
-    no_port = split.test[scenes.labels[split.test] != 2]
-    (found,) = replace(split, test=no_port).audit(scenes).findings
-    assert (found.kind, found.severity) == ("missing_class", "error")
-    assert "test has no image of Port" in found.message
-    assert kinds(replace(split, val=split.val[:0]), scenes) == {
-        "missing_class": "error"
-    }
-
-
-def test_imbalance(scenes):
-    split = Split.random(scenes)
-    few_ports = torch.cat(
-        [
-            split.test[scenes.labels[split.test] == k][: 5 - 3 * (k == 2)]
-            for k in range(3)
-        ]
-    )
-    (found,) = replace(split, test=few_ports).audit(scenes).findings
-    assert (found.kind, found.severity) == ("imbalance", "warning")
-    assert "5 images of Forest but 2 of Port" in found.message
+    audit = replace(split, **plant(split, scenes)).audit(scenes)
+    (found,) = audit.findings
+    assert (found.kind, found.severity) == (kind, severity) and words in found.message
+    assert audit.ok == (severity == "warning")
 
 
 def test_same_pixels_across_parts_is_a_leak(scenes):

@@ -85,16 +85,6 @@ def test_new_year_is_near_the_old():
     assert (circle[0] - circle[1]).norm() < 0.05 < 1.9 < (circle[0] - circle[2]).norm()
 
 
-def test_every_fact_of_the_embedded_data_has_its_numbers():
-    dataset = mini_eo(20, seed=7)
-    names = ["date", "place", "climate", "season", "season_onehot", "rain", "region"]
-    vector = metadata_vector(dataset, names)
-    assert vector.dtype == torch.float32
-    assert len(metadata_names(dataset, names)) == vector.shape[1]
-    alone = [metadata_vector(dataset, [name]) for name in names]
-    assert torch.equal(vector, torch.cat(alone, dim=1))
-
-
 @given(st.permutations(["date", "place", "climate", "season", "rain"]))
 def test_the_numbers_are_in_the_order_of_the_names(order):
     dataset = mini_eo(10, seed=7)

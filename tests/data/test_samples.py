@@ -1,9 +1,7 @@
 """What a training reads: every sensor under its name, gaps marked, nothing changed."""
 
 import math
-from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -13,9 +11,6 @@ from workshop_lib.data.metadata import metadata_vector
 from workshop_lib.data.mini_eo import mini_eo
 from workshop_lib.data.samples import known_sensors, sample_of, sensors_of, targets_of
 from workshop_lib.errors import WorkshopError
-
-ROOT = next(p for p in Path(__file__).parents if (p / "pyproject.toml").exists())
-FIXTURE = ROOT.parent / "shared/data/bigearthnet_s1s2_sample/benv1_pairs.npz"
 
 
 @pytest.fixture(scope="module")
@@ -125,30 +120,3 @@ def test_impossible_targets_are_refused(name):
     dataset = tiny(metadata={"height": torch.zeros(3), "pair": torch.zeros(3, 2)})
     with pytest.raises(WorkshopError, match="known are height, scene"):
         targets_of(dataset, [name])
-
-
-@pytest.mark.skipif(not FIXTURE.exists(), reason="needs ../shared")
-def test_real_sentinel_1_and_2_with_an_image_that_is_missing_radar():
-    pairs = np.load(FIXTURE)
-    patches = sorted({key.split("/")[0] for key in pairs.files})[:6]
-
-    def stacked(bands, scale):
-        rows = [[pairs[f"{p}/{b}"].astype(np.float32) for b in bands] for p in patches]
-        return torch.from_numpy(np.stack([np.stack(row) for row in rows])) / scale
-
-    real = Dataset(
-        images=stacked(("B02", "B03", "B04", "B08"), 10_000),
-        labels=torch.zeros(6, dtype=torch.int64),
-        class_names=("unknown",),
-        names=tuple(patches),
-        bands=("B02", "B03", "B04", "B08"),
-        modalities={"s1": stacked(("VV", "VH"), 1)},
-        metadata={"has_s1": torch.tensor([1.0, 1, 1, 1, 1, 0])},
-    )
-    sensors = sensors_of(real)
-    fitted = Normalize.fit(sensors)
-    vv, vh = fitted.bands["s1"].mean.tolist()
-    assert -30 < vh < vv < 0  # dB: VH is below VV
-    normal = fitted(sensors)
-    assert normal["s1"][5].isnan().all() and normal["s1"][:5].isfinite().all()
-    assert normal["s2"].isfinite().all()

@@ -274,11 +274,6 @@ def test_nearest_is_the_least_distance_by_the_formula(some, others):
     assert found == pytest.approx(expected, abs=0.01)
 
 
-def test_nearest_across_the_date_line():
-    found = nearest_km(np.array([[0.0, 179.95]]), np.array([[0.0, -179.95]]))
-    assert found[0] == pytest.approx(11.1, abs=0.1)
-
-
 @given(st.lists(place, min_size=2, max_size=12), st.floats(5, 500))
 def test_images_of_one_block_are_within_its_diagonal(places, km):
     array = np.array(places)

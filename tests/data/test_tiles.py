@@ -6,11 +6,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workshop_lib.data.read.large_image import ArrayImage, row_blocks
+from workshop_lib.data.read.large_image import ArrayImage
 from workshop_lib.data.split import Split
 from workshop_lib.data.tiles import Tile, class_weights, cut_scenes
 from workshop_lib.errors import WorkshopError
-from workshop_lib.pixels import IGNORE, count_pixels
+from workshop_lib.pixels import IGNORE
 
 NAMES = ("water", "forest", "field")
 BANDS = ("a", "b")
@@ -128,15 +128,6 @@ def test_what_does_not_fit_is_refused():
         cut_scenes([Tile("s", whole.image, short)], NAMES, size=16, bands=BANDS)
     with pytest.raises(WorkshopError, match="0 to 1, or 255"):
         cut_scenes([whole], NAMES[:2], size=16, bands=BANDS)
-
-
-def test_pixels_are_counted_in_pieces():
-    draw = np.random.default_rng(1)
-    mask = draw.choice(np.array([0, 1, 2, IGNORE], np.uint8), (53, 41))
-    expected = [int((mask == k).sum()) for k in range(4)]
-    assert count_pixels(row_blocks(ArrayImage(mask), 10), 4).tolist() == expected
-    pieces = torch.from_numpy(mask).split(7)
-    assert count_pixels(pieces, 4).tolist() == expected
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=1, max_size=8), st.floats(0, 1))

@@ -20,18 +20,16 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from workshop_lib.augment import spectral
 from workshop_lib.augment.base import Augmentation, NoAugmentation, Params
 from workshop_lib.augment.occlusion import cutout_mask
 from workshop_lib.augment.pillow_randaugment import RandAugmentMC
-from workshop_lib.augment.spectral import (
-    Elevation,
-    Radar,
-    SpectralContrastive,
-    SpectralStrong,
-)
 from workshop_lib.augment.weak_strong import Contrastive, RandAugment, Weak
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.sample import METADATA, Sample
+
+_MOVES = "moves"
+Drawn = dict[str, Params]  # of the mover, and of each sensor that changes
 
 
 def augmentations_for(
@@ -68,8 +66,10 @@ def augmentations_for(
         raise WorkshopError(f"magnitude={magnitude}: give a number, 0 or more.")
     found: dict[str, Augmentation] = {"weak": Weak(), "none": NoAugmentation()}
     if not is_rgb:
-        strong, contrastive = SpectralStrong(magnitude), SpectralContrastive(magnitude)
-        return found | {"strong": strong, "contrastive": contrastive}
+        return found | {
+            "strong": spectral.SpectralStrong(magnitude),
+            "contrastive": spectral.SpectralContrastive(magnitude),
+        }
     return found | {
         "strong": RandAugment(magnitude, distort=distort),
         "contrastive": Contrastive(magnitude),
@@ -120,9 +120,9 @@ class SampleAugmentation:
         self.others: dict[str, Augmentation] = {}  # those that do not lead
         self.values: dict[str, Augmentation] = {}  # all whose values change
         if name not in ("weak", "none"):
-            others: dict[str, Augmentation] = {"s1": Radar()}
+            others: dict[str, Augmentation] = {"s1": spectral.Radar()}
             if name == "strong":
-                others["dem"] = Elevation()
+                others["dem"] = spectral.Elevation()
             if self.optical == "s2":
                 others["rgb"] = augmentations_for(True, distort=False)[name]
             self.others = {k: v for k, v in others.items() if k in channels}
@@ -134,8 +134,8 @@ class SampleAugmentation:
         size: tuple[int, int],
         generator: torch.Generator,
         moves: Params | None = None,
-    ) -> list[Params]:
-        """Draw the parameters of a batch: moves, the leading and the other sensors'.
+    ) -> Drawn:
+        """Draw the parameters of a batch: the mover's, and those of each sensor.
 
         Args:
             batch: number of images, B.
@@ -143,41 +143,34 @@ class SampleAugmentation:
             generator: on the device of the images.
             moves: of the `mover`, where it is not the leading augmentation.
         """
-        lead = self.lead.sample_params(
-            (batch, self.channels.get(self.optical, 1), *size), generator
-        )
-        others = (
-            augmentation.sample_params((batch, self.channels[name], *size), generator)
-            for name, augmentation in self.others.items()
-        )
-        return [lead if moves is None else moves, lead, *others]
+        drawn = {}
+        for name, change in {self.optical: self.lead, **self.others}.items():
+            shape = (batch, self.channels.get(name, 1), *size)
+            drawn[name] = change.sample_params(shape, generator)
+        return drawn | {_MOVES: drawn[self.optical] if moves is None else moves}
 
-    def apply(self, images: Sample, params: list[Params]) -> Sample:
+    def apply(self, images: Sample, params: Drawn) -> Sample:
         """Change the images, of all sensors or of some of them.
 
         Args:
             images: (B, C, H, W) floating point by sensor; not kept, may be changed.
             params: from `sample_params`, the rows of these images.
         """
-        moves, lead, *others = params
-        names = list(images)
+        names, lead = list(images), params[self.optical]
         if names == [self.optical] and self.mover is self.lead:
             return {self.optical: self.lead.apply(images[self.optical], *lead)}
         widths = [values.shape[1] for values in images.values()]
-        stack = next(iter(images.values()))
-        if len(names) > 1:
-            stack = torch.cat(list(images.values()), 1)  # to move all at once
-        stack = self.mover.geometry(stack, *moves)
-        drawn = dict(zip(self.others, others, strict=True)) | {self.optical: lead}
+        stack = torch.cat(list(images.values()), 1)  # to move all at once
+        stack = self.mover.geometry(stack, *params[_MOVES])
         for name, part in zip(names, stack.split(widths, 1), strict=True):
             if name in self.values:
-                part.copy_(self._change_values(name, part, drawn[name]))
+                part.copy_(self._change_values(name, part, params[name]))
         stack = self.lead.occlude(stack, *lead)
         return dict(zip(names, stack.split(widths, 1), strict=True))
 
-    def hidden(self, images: Tensor, params: list[Params]) -> Tensor | None:
+    def hidden(self, images: Tensor, params: Drawn) -> Tensor | None:
         """Return which pixels of a batch cutout hides, (B, H, W) bool; None: none."""
-        box = self.lead.box(*params[1])
+        box = self.lead.box(*params[self.optical])
         return cutout_mask(images, *box) if box else None
 
     def _change_values(self, name: str, images: Tensor, params: Params) -> Tensor:

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from workshop_lib.augment.base import Augmentation, NoAugmentation, Params, chunk_size
-from workshop_lib.augment.multimodal import View, make_view, parse_view
+from workshop_lib.augment.base import Augmentation, NoAugmentation, chunk_size
+from workshop_lib.augment.multimodal import Drawn, View, make_view, parse_view
 from workshop_lib.augment.normalize import Normalize, to_float
 from workshop_lib.augment.occlusion import Follow, ModalityDropout
 from workshop_lib.augment.weak_strong import Weak
@@ -170,16 +170,16 @@ class ViewMaker:
         self, views: _ViewSet, index: Tensor, generator: torch.Generator
     ) -> _Made:
         """Draw for all ranks, compute this rank's rows."""
-        n, rows, moves = len(index), own_rows(index), None
-        if views.mover is not None:
-            moves = views.mover.sample_params((n, 1, *self.size), generator)
+        n, rows = len(index), own_rows(index)
+        mover = views.mover or NoAugmentation()  # which draws nothing
+        moves = mover.sample_params((n, 1, *self.size), generator)
         samples: list[Sample] = []
         masks: list[Tensor] = []
         for view in views.views:
             augmentation, dropped = view.augmentation, None
             shared = moves if augmentation.mover is views.mover else None
             drawn = augmentation.sample_params(n, self.size, generator, shared)
-            params = [tuple(own_rows(each) for each in part) for part in drawn]
+            params = {k: tuple(map(own_rows, part)) for k, part in drawn.items()}
             if self.dropout and view.base in ("strong", "contrastive"):
                 numbers = self.dropout.sample_params(n, generator)
                 dropped = self.dropout.dropped(own_rows(numbers), rows, view.kept)
@@ -190,18 +190,16 @@ class ViewMaker:
 
         def targets() -> dict[str, Tensor]:
             found = _rows(self.targets, rows)
-            if views.mover is not None and moves is not None:
-                local = [own_rows(each) for each in moves]
-                for name, maps in found.items():
-                    if maps.ndim == 3:
-                        moved = views.mover.geometry(maps[:, None], *local)
-                        found[name] = moved[:, 0]
+            local = [own_rows(each) for each in moves]
+            for name, maps in found.items():
+                if maps.ndim == 3:
+                    found[name] = mover.geometry(maps[:, None], *local)[:, 0]
             return found
 
         return _Made(samples, targets, torch.stack(masks).any(0) if masks else None)
 
     def _compute(
-        self, view: View, rows: Tensor, params: list[Params], dropped: Tensor | None
+        self, view: View, rows: Tensor, params: Drawn, dropped: Tensor | None
     ) -> Sample:
         """Make one view of the images at some positions, a few images at a time."""
         n = len(rows)
@@ -212,7 +210,7 @@ class ViewMaker:
             some = slice(first, first + few)
             images = _rows({k: self.images[k] for k in view.sensors}, rows[some])
             images = {name: to_float(values) for name, values in images.items()}
-            chunk = [tuple(each[some] for each in part) for part in params]
+            chunk = {k: tuple(e[some] for e in part) for k, part in params.items()}
             images = view.augmentation.apply(images, chunk)
             if dropped is not None:
                 for k, name in enumerate(self.images):

@@ -18,10 +18,11 @@ __all__ = [
 import html
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.files import human_size
@@ -70,7 +71,7 @@ class RemoteFile:
     """
 
     name: str
-    mirrors: tuple[Mirror, ...]
+    mirrors: Sequence[Mirror]
     size: int = 0
     unpacked: int = 0
     folder: str = ""
@@ -113,13 +114,13 @@ class DatasetInfo:
     title: str
     about: str
     licence: str
-    citation: tuple[str, ...]
+    citation: Sequence[str]
     layout: Literal["classes", "patches", "tiles", "scene", "made"]
     count: int
     side: int
-    files: tuple[RemoteFile, ...] = ()
+    files: Sequence[RemoteFile] = ()
     classes: dict[str, int] = field(default_factory=dict)
-    landmarks: tuple[str, ...] = ()
+    landmarks: Sequence[str] = ()
     odd: str = ""
     steps: str = ""
 
@@ -169,17 +170,14 @@ def datasets() -> dict[str, DatasetInfo]:
     import yaml
 
     text = Path(__file__).with_name("catalog.yaml").read_text(encoding="utf-8")
-    return {name: _info(name, entry) for name, entry in yaml.safe_load(text).items()}
-
-
-def _info(name: str, entry: dict[str, Any]) -> DatasetInfo:
-    facts = {**entry, "citation": tuple(entry["citation"])}
-    facts["landmarks"] = tuple(entry.get("landmarks", ()))
-    facts["files"] = tuple(
-        RemoteFile(**{**one, "mirrors": tuple(Mirror(**m) for m in one["mirrors"])})
-        for one in entry.get("files", ())
-    )
-    return DatasetInfo(name, **facts)
+    found = {}
+    for name, entry in yaml.safe_load(text).items():
+        files = entry.get("files", ())
+        for one in files:
+            one["mirrors"] = [Mirror(**mirror) for mirror in one["mirrors"]]
+        facts = entry | {"files": [RemoteFile(**one) for one in files]}
+        found[name] = DatasetInfo(name, **facts)
+    return found
 
 
 def find_dataset(name: str) -> DatasetInfo:

@@ -21,15 +21,9 @@ from typing import Any
 from tqdm import tqdm
 
 from workshop_lib import __version__, files
+from workshop_lib.data import catalog
 from workshop_lib.data.archives import unpack
-from workshop_lib.data.catalog import (
-    DatasetInfo,
-    Mirror,
-    RemoteFile,
-    data_folder,
-    find_dataset,
-    web_page_error,
-)
+from workshop_lib.data.catalog import DatasetInfo, Mirror, RemoteFile
 from workshop_lib.errors import WorkshopError
 
 TIMEOUT = 30.0  # seconds that a server may be silent
@@ -63,7 +57,7 @@ def get(
         WorkshopError: no network, no space, a wrong or dangerous file; or the data set
             has to be asked for, and how. What was fetched before stays.
     """
-    info, folder = find_dataset(name), data_folder(name, root)
+    info, folder = catalog.find_dataset(name), catalog.data_folder(name, root)
     if info.layout == "made":
         print(f"{info.title} is made by this library: there is nothing to get.")
         return folder
@@ -255,7 +249,7 @@ def _save(answer: Any, part: Path, have: int) -> str:
     content_type = answer.headers.get("Content-Type", "")
     if "text/html" in content_type:
         head = next(answer.iter_content(4096), b"")
-        raise _MirrorError(web_page_error(head, content_type))
+        raise _MirrorError(catalog.web_page_error(head, content_type))
     continues = answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
     have = have if continues else 0
     length = int(answer.headers.get("Content-Length", 0))

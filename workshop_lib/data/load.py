@@ -29,13 +29,8 @@ from workshop_lib.data import split_rules as rules
 from workshop_lib.data.catalog import DatasetInfo, datasets, resolve
 from workshop_lib.data.dataset import RGB, Dataset
 from workshop_lib.data.mini_eo import CLASSES, DEFAULT_BANDS, DEFAULT_SEED, mini_eo
+from workshop_lib.data.read import bigearthnet_patches as patches
 from workshop_lib.data.read.ben_ge_patches import ben_ge, is_ben_ge
-from workshop_lib.data.read.bigearthnet_patches import (
-    CLASSES_19,
-    S2_BANDS,
-    multi_hot,
-    read_labels,
-)
 from workshop_lib.data.read.geotiff import geotiffs, is_multiband
 from workshop_lib.data.read.images import PictureReader, read_images
 from workshop_lib.data.read.index import ImageIndex, index_images
@@ -209,9 +204,9 @@ def read_label_index(
         names = [f"top_mosaic_09cm_area{area}.tif" for area in parts]
         labels = torch.zeros(len(names), dtype=torch.int64)
         return Dataset.without_pixels(names, labels, ("tile",)), list(parts.values())
-    patches, published = read_labels(images)
-    labels = multi_hot(list(patches.values()))
-    return Dataset.without_pixels(list(patches), labels, CLASSES_19), published
+    found, published = patches.read_labels(images)
+    labels = patches.multi_hot(list(found.values()))
+    return Dataset.without_pixels(list(found), labels, patches.CLASSES_19), published
 
 
 def _load(
@@ -228,7 +223,7 @@ def _load(
         return mini_eo(count, seed=number, size=size, bands=bands or DEFAULT_BANDS)
     path = _locate(name)
     if is_ben_ge(path):
-        return ben_ge(path, bands or S2_BANDS, size=size)
+        return ben_ge(path, bands or patches.S2_BANDS, size=size)
     return _read_index(index_images(path), name, size, bands)
 
 

@@ -146,19 +146,16 @@ def _encoded(
     found = []
     for name in names:
         encoder = find_encoder(name, columns)
-        if encoder is not None:
+        if encoder is None and name not in columns:
+            known = known_metadata(columns)
+            raise unknown_name("metadata of this data set", name, known)
+        if encoder is None:
+            values = columns[name].float().reshape(len(columns[name]), -1)
+            names_of = [f"{name}={i}" for i in range(values.shape[1])]
+            found.append((values, names_of if len(names_of) > 1 else [name]))
+        else:
             values = encoder.encode(*(columns[k] for k in encoder.needs))
             found.append((values, [f"{name}={part}" for part in encoder.parts]))
-        elif name in columns:
-            values = columns[name].float().reshape(len(columns[name]), -1)
-            k = values.shape[1]
-            found.append(
-                (values, [name] if k == 1 else [f"{name}={i}" for i in range(k)])
-            )
-        else:
-            raise unknown_name(
-                "metadata of this data set", name, known_metadata(columns)
-            )
     return found
 
 

@@ -10,18 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from workshop_lib.data import split_files
 from workshop_lib.data import split_rules as rules
 from workshop_lib.data.audit import Audit, audit_parts
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.metadata import block_numbers, coordinates
-from workshop_lib.data.split_files import (
-    PARTS,
-    digest_of,
-    predefined_parts,
-    read_split,
-    rows_of,
-    write_split,
-)
+from workshop_lib.data.split_files import PARTS
 from workshop_lib.errors import WorkshopError, unknown_name
 
 
@@ -189,7 +183,7 @@ class Split:
         Raises:
             WorkshopError: no such split, or an image is missing from the scenes.
         """
-        parts = predefined_parts(name, scenes, labels_per_class, seed)
+        parts = split_files.predefined_parts(name, scenes, labels_per_class, seed)
         return cls(**parts, seed=seed)
 
     def unlabeled_from(self, source: str) -> "Split":
@@ -221,7 +215,9 @@ class Split:
         Raises:
             WorkshopError: the split points outside the scenes.
         """
-        return digest_of(rows_of(self._parts(), scenes), scenes.class_names)
+        return split_files.digest_of(
+            split_files.rows_of(self._parts(), scenes), scenes.class_names
+        )
 
     def save(self, folder: Path | str, scenes: Dataset) -> None:
         """Write one names file per part (`name label` a line), and `split.json`.
@@ -232,8 +228,8 @@ class Split:
             WorkshopError: the split points outside the scenes, or nothing can be
                 written.
         """
-        rows = rows_of(self._parts(), scenes)
-        write_split(Path(folder), rows, scenes.class_names, self.seed)
+        rows = split_files.rows_of(self._parts(), scenes)
+        split_files.write_split(Path(folder), rows, scenes.class_names, self.seed)
 
     @classmethod
     def load(cls, folder: Path | str, scenes: Dataset) -> "Split":
@@ -243,7 +239,7 @@ class Split:
             WorkshopError: a file is missing or was changed, an image is not in the
                 scenes, or the classes differ.
         """
-        parts, seed = read_split(Path(folder), scenes)
+        parts, seed = split_files.read_split(Path(folder), scenes)
         return cls(**parts, seed=seed)
 
     def _parts(self) -> dict[str, Tensor]:

@@ -46,16 +46,6 @@ def test_a_folder_per_class(tmp_path):
     assert scenes.images[:, 0, 0, 0].tolist() == [10, 30, 20]
 
 
-def test_channels_stay_in_order(tmp_path):
-    two_classes(tmp_path / "d")
-    colours = np.zeros((8, 8, 3), dtype=np.uint8)
-    colours[:, :, 0], colours[0, 7, 2] = 250, 99
-    Image.fromarray(colours).save(tmp_path / "d" / "Forest" / "a.png")
-    image = Dataset.from_folder(tmp_path / "d").images[0]
-    assert image[:, 0, 0].tolist() == [250, 0, 0]
-    assert image[:, 0, 7].tolist() == [250, 0, 99]
-
-
 def test_names_with_spaces_and_accents_in_one_form(tmp_path):
     root = tmp_path / "d"
     two_classes(root)
@@ -84,17 +74,6 @@ def test_what_is_hidden_or_no_image_is_left_out(tmp_path, capsys):
     found = [path.relative_to(root).as_posix() for path in find_images(root)]
     assert found == ["overview.png", "Forest/a.png", "River/b.png"]
     assert "2 left out" in capsys.readouterr().out
-
-
-def test_names_that_differ_only_in_the_form_of_an_accent_are_told(tmp_path):
-    two_classes(tmp_path)
-    for form in ("NFC", "NFD"):
-        name = unicodedata.normalize(form, "été.png")
-        picture().save(tmp_path / "Forest" / name)
-    with pytest.raises(
-        WorkshopError, match=r"1 names occur more than once \(Forest/été.png\)"
-    ):
-        Dataset.from_folder(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -342,17 +321,3 @@ def test_a_copy_that_keeps_size_and_time_is_noticed(tmp_path):
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert path.stat().st_size == before.st_size
     assert int(Dataset.from_folder(root).images[0, 0, 0, 0]) == 99
-
-
-def test_decoding_holds_few_images_at_a_time(tmp_path, monkeypatch):
-    root = tmp_path / "d"
-    two_classes(root, **{f"Forest__{i}": picture(value=i) for i in range(20)})
-    monkeypatch.setattr(reading, "_CHUNK_BYTES", 3 * 8 * 8 * 3)  # three images
-    sizes = []
-    stack = np.stack
-    monkeypatch.setattr(
-        reading.np, "stack", lambda rows: sizes.append(len(rows)) or stack(rows)
-    )
-    scenes = Dataset.from_folder(root)
-    assert sizes == [3] * 7 + [1]
-    assert sorted(scenes.images[:-1, 0, 0, 0].tolist()) == sorted([10, *range(20)])

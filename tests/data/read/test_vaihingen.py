@@ -21,7 +21,6 @@ from workshop_lib.data.read.landcover import (
     vaihingen_scenes,
 )
 from workshop_lib.data.split import Split
-from workshop_lib.data.tiles import stride
 from workshop_lib.errors import WorkshopError
 from workshop_lib.pixels import IGNORE
 
@@ -99,30 +98,6 @@ def test_tiles_15_and_23_are_held_out(tmp_path):
     assert of["test"] == {15, 23} and of["val"] == {30, 32}
     assert of["labeled"] == of["unlabeled"] == set(PUBLISHED_TRAIN)
     assert len(PUBLISHED_TRAIN) == 12
-
-
-def test_the_published_number_of_patches():
-    """4,166 and 736: each patch, and one augmented copy of it.
-
-    The published program leaves out what remains at the edges; sizes of the tiles in
-    pixels as they are.
-    """
-    sizes = {
-        1: (1919, 2569), 3: (2006, 3007), 5: (1887, 2557), 7: (1887, 2557),
-        11: (1893, 2566), 13: (2818, 2558), 17: (2336, 1281), 21: (1903, 2546),
-        26: (2995, 1783), 28: (1917, 2567), 30: (1934, 2563), 32: (1980, 2555),
-        34: (1388, 2555), 37: (1996, 1995),
-    }  # fmt: skip
-    step = stride(256, 0.6)
-
-    def along(length):
-        return len(range(0, length - 256, step))
-
-    def patches(tiles):
-        return sum(along(sizes[t][0]) * along(sizes[t][1]) for t in tiles)
-
-    assert 2 * patches(PUBLISHED_TRAIN) == 4166
-    assert 2 * patches(PUBLISHED_VAL) == 736
 
 
 def test_what_is_missing_is_told(tmp_path):

@@ -29,15 +29,9 @@ from torch import Tensor
 
 from workshop_lib.data.cache import cached
 from workshop_lib.data.dataset import Dataset
+from workshop_lib.data.mini_eo import landscape
 from workshop_lib.data.mini_eo.classes import CLASSES, paint_scene
-from workshop_lib.data.mini_eo.landscape import (
-    CLIMATE_ZONES,
-    COVERS,
-    REGIONS,
-    Acquisition,
-    Canvas,
-    draw_acquisition,
-)
+from workshop_lib.data.mini_eo.landscape import CLIMATE_ZONES, COVERS, REGIONS
 from workshop_lib.data.mini_eo.rng import CounterRNG
 from workshop_lib.data.mini_eo.sensors import BANDS, elevation, optical, radar
 from workshop_lib.errors import WorkshopError, unknown_name
@@ -47,7 +41,9 @@ VERSION = 1  # raise when pixels change: caches of older versions are then left 
 DEFAULT_BANDS = ("B02", "B03", "B04", "B08")  # blue, green, red, near infrared: 10 m
 # What is known of each patch besides its pixels
 FACTS = tuple(
-    f.name for f in fields(Acquisition) if f.name not in ("dryness", "wetness")
+    f.name
+    for f in fields(landscape.Acquisition)
+    if f.name not in ("dryness", "wetness")
 )
 _POINTS = 64  # points across a painted landscape; 32 px average 2 x 2 of them
 _CHUNK = 64  # patches painted at once: small enough for the cache of a laptop
@@ -152,7 +148,7 @@ def _chunks(count: int) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
 def _make(scene: int, ids: npt.NDArray[np.int64], seed: int, size: int) -> Arrays:
     """Paint and record the patches `ids`, all of one class."""
     rng = CounterRNG(seed, ids)
-    acquisition = draw_acquisition(rng, scene)
+    acquisition = landscape.draw_acquisition(rng, scene)
     canvas = paint_scene(rng, acquisition, scene, _POINTS)
     cover = _majority(canvas, size)
     s2 = np.rint(optical(canvas, size) * 10_000)
@@ -171,7 +167,7 @@ def _make(scene: int, ids: npt.NDArray[np.int64], seed: int, size: int) -> Array
     }
 
 
-def _majority(canvas: Canvas, size: int) -> npt.NDArray[np.uint8]:
+def _majority(canvas: landscape.Canvas, size: int) -> npt.NDArray[np.uint8]:
     """Give each pixel the cover that most of its points have; of a tie, the later one.
 
     Later covers in the list (roads, buildings) are the smaller things, which a tie

@@ -18,6 +18,7 @@ import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, NamedTuple
 from unicodedata import normalize
@@ -26,6 +27,7 @@ from workshop_lib.errors import WorkshopError, listed
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".gif", ".webp")
 UNKNOWN = -1  # the label of an image whose class is not known
+_UNLABELED = ("unlabeled", "unlabelled")  # folders of such images
 
 _MOST_BYTES = 2**30  # of one image in a zip; more is no image but an attack
 _LEVELS = 4  # of folders that are looked into for class folders
@@ -39,6 +41,7 @@ class ImageEntry(NamedTuple):
     state: tuple[int, ...]  # size, times or checksum: differs when the content does
 
 
+_nfc = partial(normalize, "NFC")  # accents in one way, however the disk stores them
 # Every visible folder inside a root, and the visible files directly in it
 Tree = dict[PurePosixPath, list[ImageEntry]]
 
@@ -125,7 +128,7 @@ def _index_tree(where: str, tree: Tree, open: Callable[[Any], BinaryIO]) -> Imag
     others: list[str] = []
     classes = {_nfc(at.name): at for at in tree if at.parent == root != at}
     for name in sorted(classes):
-        label = UNKNOWN if _is_unlabeled(name) else len(class_names)
+        label = UNKNOWN if name.lower() in _UNLABELED else len(class_names)
         if label != UNKNOWN:
             class_names.append(name)
         files = [f._replace(name=f"{name}/{_nfc(f.name)}") for f in tree[classes[name]]]
@@ -150,7 +153,7 @@ def _class_root(where: str, tree: Tree) -> PurePosixPath:
     parents = Counter(
         folder.parent
         for folder, files in tree.items()
-        if any(map(_is_image, files)) and folder.name and not _is_unlabeled(folder.name)
+        if any(map(_is_image, files)) and folder.name.lower() not in ("", *_UNLABELED)
     )
     roots = sorted(root for root, count in parents.items() if count > 1)
     if PurePosixPath() in roots or len(roots) == 1:
@@ -261,18 +264,9 @@ def _is_image(file: ImageEntry) -> bool:
     return file.name.lower().endswith(ENDINGS)
 
 
-def _is_unlabeled(name: str) -> bool:
-    return name.lower() in ("unlabeled", "unlabelled")
-
-
 def is_visible(name: str) -> bool:
     """Return whether a name is one that people gave, not `.cache` or `__MACOSX`."""
     return not name.startswith(".") and name != "__MACOSX"
-
-
-def _nfc(name: str) -> str:
-    """Write accents in one way, however the disk stores them."""
-    return normalize("NFC", name)
 
 
 def file_state(place: str) -> tuple[int, ...]:
