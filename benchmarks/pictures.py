@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.page import save_figure
-from workshop_lib.data.mini_eo import CLASSES, COVERS, mini_eo
+from workshop_lib.data.mini_eo import CLASSES, mini_eo
 from workshop_lib.experiments.baselines import BASELINES
 from workshop_lib.plots import (
     AccessibleFigure,
@@ -53,7 +53,7 @@ def main() -> None:
     scenes = mini_eo()
     drawn = {
         "mini_eo.png": class_samples(scenes),
-        "mini_eo_modalities.png": modality_samples(scenes, COVERS),
+        "mini_eo_modalities.png": modality_samples(scenes),
         "ladder.svg": ladder_of_seeds(),
     }
     for name, figure in drawn.items():

@@ -149,10 +149,8 @@ plots.class_samples(scenes)
 # word, a few boxes, 1,024 covers. Which labels would you rather pay for?
 
 # %% tags=["figure:01_levels"]
-from workshop_lib.data.mini_eo import COVERS
-
 halls = (scenes.labels == names.index("Industrial")).nonzero().flatten()
-plots.task_levels(scenes, int(halls[3]), COVERS, object_cover="building")
+plots.task_levels(scenes, int(halls[3]), object_cover="building")
 
 # %% [markdown]
 # Units 01 to 07 work at **scene level**: one class per image. Unit 08 goes

@@ -69,10 +69,10 @@ assert len(set(scenes.names)) == len(scenes), "names tell images apart"
 # of its patches with all twelve bands.
 
 # %%
-from workshop_lib.data.mini_eo import BANDS, COVERS, REGIONS, mini_eo
+from workshop_lib.data.mini_eo import BANDS, REGIONS, mini_eo
 
 patches = mini_eo(1000, bands=BANDS)
-plots.modality_samples(patches.subset(range(100)), COVERS, which=4)
+plots.modality_samples(patches.subset(range(100)), which=4)
 
 # %% [markdown]
 # Read a row from left to right. **False colour** shows near infrared as red:

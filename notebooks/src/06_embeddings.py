@@ -471,9 +471,7 @@ picture
 from workshop_lib.course import widgets
 
 after = tested["fixmatch", "best"]
-highest = (min(400, len(after)) - 1) // 3
-several = {min(p, highest) for p in (5, 30, 100)}  # lower, of few images
-maps = widgets.perplexity_maps(after, sorted(several))
+maps = widgets.perplexity_maps(after, (5, 30, 100))  # lower, of few images
 widgets.perplexity_slider(maps, names)
 
 # %% [markdown]

@@ -82,9 +82,8 @@ print("facts:", ", ".join(scenes.metadata))
 
 # %%
 from workshop_lib import plots
-from workshop_lib.data.mini_eo import COVERS
 
-plots.modality_samples(scenes, COVERS)
+plots.modality_samples(scenes)
 
 # %% [markdown]
 # **After**: in the radar column (VV in red, VH in green, their difference in

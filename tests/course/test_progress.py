@@ -212,10 +212,3 @@ def test_nothing_done_is_no_certificate(own_folder):
     assert f"in the folder {own_folder.name!r}" in str(refused.value)
     assert "Run this in the notebooks folder" in str(refused.value)
     assert not PAGE.exists()
-
-
-@pytest.mark.parametrize("name", ["  ", "x" * 61])
-def test_names_that_do_not_fit(name):
-    pass_checks("01")
-    with pytest.raises(WorkshopError, match="give 1 to 60"):
-        certificate(name)

@@ -7,7 +7,8 @@ from matplotlib.patches import Rectangle
 from workshop_lib import plots
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.mini_eo import BANDS, CLASSES, COVERS, mini_eo
-from workshop_lib.plots import cover_colours, mask_grid, modality_samples
+from workshop_lib.plots import mask_grid, modality_samples
+from workshop_lib.plots.maps import cover_colours
 
 NAMES = ("field", "water", "road")
 
@@ -55,7 +56,7 @@ def test_water_is_blue_and_no_colour_comes_twice():
 
 
 def test_a_row_per_class_and_a_column_per_sensor():
-    figure = modality_samples(mini_eo(count=120, bands=BANDS), COVERS, which=1)
+    figure = modality_samples(mini_eo(count=120, bands=BANDS), which=1)
     assert len(figure.axes) == 5 * len(CLASSES)
     assert all(axes.images for axes in figure.axes)
     assert all(name in figure.alt for name in CLASSES)
@@ -73,8 +74,9 @@ def test_objects_are_the_pieces_of_a_cover() -> None:
         class_names=("Town",),
         names=("a",),
         masks=mask,
+        mask_names=("grass", "house"),
     )
-    figure = plots.task_levels(made, 0, ("grass", "house"), object_cover="house")
+    figure = plots.task_levels(made, 0, object_cover="house")
     boxes = {
         (*box.get_xy(), box.get_width(), box.get_height())
         for axes in figure.axes

@@ -14,9 +14,10 @@ import pytest
 import torch
 
 from workshop_lib import plots
-from workshop_lib.data.mini_eo import BANDS, COVERS, mini_eo
+from workshop_lib.data.mini_eo import BANDS, mini_eo
 from workshop_lib.errors import WorkshopError
 from workshop_lib.plots import Bar, Panel
+from workshop_lib.plots.training import growing_curve
 
 RGB = ("red", "green", "blue")
 NAMES = ("Forest", "River", "Lake", "Town")
@@ -51,12 +52,12 @@ CALLS: list[tuple[str, Callable[[], Any]]] = [
     (r"give \(4, 4\)", lambda: plots.confusion_matrix(np.ones((2, 3)), NAMES)),
     ("eval_every", lambda: plots.learning_curves({"A": LOG[["step"]]})),
     ("fixmatch", lambda: plots.pseudo_labels(LOG)),
-    ("one row", lambda: plots.growing_curve(LOG[:0], steps=9, title="T")),
+    ("one row", lambda: growing_curve(LOG[:0], steps=9, title="T")),
     ("fixmatch", lambda: plots.pseudo_label_bias(None)),
     ("from 0 to 4, 4 class names", lambda: embed(0, 4)),
     ("unknown class", lambda: embed(-1, 0)),
-    ("no masks", lambda: plots.modality_samples(BARE, COVERS)),
-    ("no masks", lambda: plots.task_levels(BARE, 0, COVERS, object_cover="bare")),
+    ("no masks", lambda: plots.modality_samples(BARE)),
+    ("no masks", lambda: plots.task_levels(BARE, 0, object_cover="bare")),
     ("give reflectance", lambda: plots.spectra(OWN_BANDS)),
     ("all classes", lambda: plots.spectra(SCENES.subset([0, 1]))),
     ("dates are not known", lambda: plots.seasons(BARE, ["Forest"])),

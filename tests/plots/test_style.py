@@ -17,6 +17,7 @@ from workshop_lib import plots
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.plots import Bar
 from workshop_lib.plots.style import carry_alt_text, svg
+from workshop_lib.plots.training import growing_curve
 
 STEPS = np.arange(100, 1001, 100)
 LOG = pd.DataFrame(
@@ -55,7 +56,7 @@ DRAW: dict[str, Callable[[], Figure]] = {
     "baselines": lambda: plots.baselines(BARS, chance=0.1),
     "learning_curves": lambda: plots.learning_curves({"A": LOG, "B": LOG}),
     "pseudo_labels": lambda: plots.pseudo_labels(LOG),
-    "growing_curve": lambda: plots.growing_curve(LOG[:4], steps=1000, title="Now"),
+    "growing_curve": lambda: growing_curve(LOG[:4], steps=1000, title="Now"),
     "pseudo_label_bias": lambda: plots.pseudo_label_bias(COUNTS),
     "reliability": lambda: plots.reliability({"A": BINS, "B": BINS}),
     "confusion_matrix": lambda: plots.confusion_matrix(np.diag([9, 7, 8, 6]), NAMES),

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from workshop_lib import plots
+from workshop_lib.plots.training import growing_curve
 
 STEPS = np.arange(100, 1001, 100)
 LOG = pd.DataFrame(
@@ -72,7 +73,7 @@ def test_the_legend_of_a_training_covers_no_line(name: str) -> None:
     draw = {
         "learning_curves": lambda: plots.learning_curves({"A": LOG, "B": LOG}),
         "pseudo_labels": lambda: plots.pseudo_labels(LOG),
-        "growing_curve": lambda: plots.growing_curve(LOG[:4], steps=1000, title="Now"),
+        "growing_curve": lambda: growing_curve(LOG[:4], steps=1000, title="Now"),
     }
     figure = draw[name]()
     figure.draw_without_rendering()

@@ -49,7 +49,6 @@ CORE = ("01", "02", "03", "04", "05", "06")
 
 _BAR = 10  # characters of a full bar
 _WIDTH = 78  # characters of a line that no notebook cuts off
-_LONGEST_NAME = 60  # characters of a name that fit on one line of the certificate
 
 _FINISHED = """\
 {what} passed. A certificate to print, with your name on it:
@@ -216,15 +215,9 @@ def certificate(name: str) -> None:
         name: of the learner, as it is to appear.
 
     Raises:
-        WorkshopError: no name or one too long for the line, no check passed in this
-            folder, or the page cannot be written.
+        WorkshopError: no check passed in this folder, or the page cannot be written.
     """
     shown, here, units = " ".join(name.split()), Path.cwd().name, _units()
-    if not 0 < len(shown) <= _LONGEST_NAME:
-        raise WorkshopError(
-            f"a name of {len(shown)} characters: give 1 to {_LONGEST_NAME}, as it is to"
-            " appear on the certificate."
-        )
     if not any(unit.checks for unit in units):
         raise WorkshopError(
             f"no check has been passed in the folder {here!r}, by {PATH.as_posix()}: a"

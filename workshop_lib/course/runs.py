@@ -13,7 +13,7 @@ from workshop_lib.config import Config
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import Split
 from workshop_lib.experiments.baselines import baseline_config
-from workshop_lib.plots import growing_curve
+from workshop_lib.plots.training import growing_curve
 from workshop_lib.presets import preset, preset_time
 from workshop_lib.session import in_notebook, pick_device
 from workshop_lib.settings import ModelConfig

@@ -21,15 +21,9 @@ from workshop_lib.plots.images import (
     seasons,
     view_rows,
 )
-from workshop_lib.plots.maps import (
-    cover_colours,
-    mask_grid,
-    modality_samples,
-    task_levels,
-)
+from workshop_lib.plots.maps import mask_grid, modality_samples, task_levels
 from workshop_lib.plots.style import AccessibleFigure, describe
 from workshop_lib.plots.training import (
-    growing_curve,
     learning_curves,
     pseudo_label_bias,
     pseudo_labels,
@@ -43,11 +37,9 @@ __all__ = [
     "baselines",
     "class_samples",
     "confusion_matrix",
-    "cover_colours",
     "describe",
     "embedding_grid",
     "gallery",
-    "growing_curve",
     "histograms",
     "l2_normalization",
     "learning_curves",

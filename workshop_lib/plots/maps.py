@@ -135,14 +135,11 @@ def _most_common(name: str, one: NDArray[Any], class_names: Sequence[str]) -> st
 
 
 @house_style()
-def modality_samples(
-    scenes: Dataset, cover_names: Sequence[str], *, which: int = 7
-) -> AccessibleFigure:
+def modality_samples(scenes: Dataset, *, which: int = 7) -> AccessibleFigure:
     """Show true colour, false colour, radar, elevation and land cover side by side.
 
     Args:
         scenes: with bands B04, B03, B02, B08, the modalities s1 and dem, and masks.
-        cover_names: names of the numbers in the masks.
         which: which image of each class is shown, counted from 0.
 
     Raises:
@@ -151,7 +148,7 @@ def modality_samples(
     K, masks = scenes.num_classes, _masks(scenes)
     chosen = torch.stack([(scenes.labels == k).nonzero()[which, 0] for k in range(K)])
     some = scenes.subset(chosen)
-    colours = [_NATURAL.get(name, "white") for name in cover_names]
+    colours = [_NATURAL.get(name, "white") for name in scenes.mask_names]
     columns = {
         "true colour": map(Cell, to_display(some.images, some.bands)),
         "false colour": map(Cell, to_display(some.images, some.bands, "false colour")),
@@ -165,7 +162,7 @@ def modality_samples(
     rows = list(
         zip(scenes.class_names, zip(*columns.values(), strict=True), strict=True)
     )
-    key = dict(zip(cover_names, colours, strict=True))
+    key = dict(zip(scenes.mask_names, colours, strict=True))
     figure = picture_table(rows, "", headings=list(columns), key=key)
     figure.alt = (
         "A grid of pictures: a row for each of "
@@ -175,9 +172,7 @@ def modality_samples(
 
 
 @house_style()
-def task_levels(
-    scenes: Dataset, index: int, cover_names: Sequence[str], *, object_cover: str
-) -> AccessibleFigure:
+def task_levels(scenes: Dataset, index: int, *, object_cover: str) -> AccessibleFigure:
     """Show the labels of one image at scene level, object level and pixel level.
 
     Objects are the connected pieces of one cover, each in a box.
@@ -185,20 +180,20 @@ def task_levels(
     Args:
         scenes: with masks, one label per image.
         index: position of the image.
-        cover_names: names of the numbers in the masks.
         object_cover: the cover whose pieces are objects, e.g. "building".
 
     Raises:
         WorkshopError: there are no masks.
     """
     mask = _masks(scenes)[index].numpy()  # (H, W)
-    pieces, most = ndimage.label(mask == list(cover_names).index(object_cover))
+    covers = scenes.mask_names
+    pieces, most = ndimage.label(mask == covers.index(object_cover))
     sizes = np.bincount(pieces.ravel(), minlength=most + 1)[1:]
     found = zip(ndimage.find_objects(pieces), sizes, strict=True)
     boxes = [box for box, size in found if size >= _SMALLEST]
     name = scenes.class_names[int(scenes.labels[index])]
     picture = to_display(scenes.images[index][None], scenes.bands)[0]
-    colours = [_NATURAL.get(cover, "white") for cover in cover_names]
+    colours = [_NATURAL.get(cover, "white") for cover in covers]
     pixels = _map_cell(mask, colours)
     cells = (
         Cell(picture, f'"{name}"\none class for the image'),
@@ -206,10 +201,10 @@ def task_levels(
         pixels._replace(caption=f"{mask.size:,} pixels\none cover for each pixel"),
     )
     title = "One image, three kinds of task"
-    covers = _present([mask], cover_names, colours)
+    key = _present([mask], covers, colours)
     levels = ("scene level", "object level", "pixel level")
     figure = picture_table(
-        [("", cells)], title, headings=levels, side=2.8, size=12, key=covers
+        [("", cells)], title, headings=levels, side=2.8, size=12, key=key
     )
     for rows, columns in boxes:
         corner = (columns.start - 0.5, rows.start - 0.5)
@@ -221,7 +216,7 @@ def task_levels(
     figure.alt = (
         f"{title}, three panels. Scene level: the whole image is {name}. Object level:"
         f" {len(boxes)} boxes around {object_cover}. Pixel level: a map of"
-        f" {', '.join(covers)}."
+        f" {', '.join(key)}."
     )
     return figure
 

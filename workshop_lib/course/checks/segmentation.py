@@ -226,15 +226,9 @@ def _pixels(
     return consistency(_mixed(weak, box), strong, threshold, ~hole)
 
 
-def _hole_in_mean(
-    weak: Tensor, strong: Tensor, box: Tensor, hole: Tensor, threshold: float
-) -> Tensor:
-    return _pixels(weak, strong, box, hole, threshold) * (~hole).float().mean()
-
-
 _PIXELS = {
     "not_mixed": lambda w, s, box, hole, t: consistency(w, s, t, ~hole),
     "hole_asked": lambda w, s, box, hole, t: consistency(_mixed(w, box), s, t),
-    "hole_in_mean": _hole_in_mean,
+    "hole_in_mean": lambda *given: _pixels(*given) * (~given[3]).float().mean(),
     "no_mask": lambda w, s, box, hole, t: _pixels(w, s, box, hole, 0.0),
 }

@@ -152,7 +152,12 @@ def detective(attempt: Attempt) -> str:
     what it found: a list or set, empty where all is well; or True for a fault of any
     kind.
     """
-    scenes = _some_scenes()
+    scenes = Dataset(
+        images=draws(0, 256, 160, 3, 6, 6).to(torch.uint8),
+        labels=torch.arange(160) % 4,
+        class_names=("Forest", "River", "Harbor", "Orchard"),
+        names=tuple(f"{i:03d}.png" for i in range(160)),
+    )
     honest = Split.random(scenes, labels_per_class=4, seed=3)
     cases = make_leaky_splits(scenes, honest, seed=1)
     accused = {c.name: _accuses(attempt, c.name, c.scenes, c.split) for c in cases}
@@ -182,15 +187,6 @@ def _accuses(attempt: Attempt, case: str, scenes: Dataset, split: Split) -> bool
     several = isinstance(found, Sized) and not isinstance(found, Tensor)
     attempt.require(several, "a_list", describe_value(found), "a list")
     return len(found) > 0
-
-
-def _some_scenes() -> Dataset:
-    return Dataset(
-        images=draws(0, 256, 160, 3, 6, 6).to(torch.uint8),
-        labels=torch.arange(160) % 4,
-        class_names=("Forest", "River", "Harbor", "Orchard"),
-        names=tuple(f"{i:03d}.png" for i in range(160)),
-    )
 
 
 @dataclass(frozen=True, eq=False)

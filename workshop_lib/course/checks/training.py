@@ -21,7 +21,6 @@ from torch import Tensor
 
 from workshop_lib.course.checks.attempt import Attempt, Case, exercise, judge
 from workshop_lib.course.checks.values import as_tensor, describe_value, noise
-from workshop_lib.errors import WorkshopError
 from workshop_lib.files import human_size
 
 _CLOSE = 1.5  # a prediction within this factor decides what fits into memory
@@ -191,13 +190,7 @@ def predict_memory(guess: float, measured: float, *, batch_size: int, mu: int) -
 
     Raises:
         CheckFailed: off by more than a factor of 1.5; names the slip of that factor.
-        WorkshopError: a measurement or a batch that is not positive.
     """
-    if min(measured, batch_size, mu) <= 0:
-        raise WorkshopError(
-            f"measured={measured}, batch_size={batch_size}, mu={mu}: give numbers above"
-            " 0, as `workshop budget` prints them."
-        )
     judge("predict_memory", lambda: _compare_memory(guess, measured, batch_size, mu))
 
 
