@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from tests.methods.given import Given, ready
-from tests.methods.slow import IMAGES, Slow, Step, hard, makers, over
-from workshop_lib.losses import fixmatch_loss
+from tests.methods.slow import IMAGES, Slow, Step, makers
 from workshop_lib.losses.contrastive import class_aware_contrast, contrast_weights
 from workshop_lib.methods import METHODS
 from workshop_lib.methods.propagation import LabelPropagationWarmup
@@ -72,18 +71,6 @@ def test_class_aware_comatch_is_comatch_and_the_contrast(joint: bool) -> None:
     assert {k: v.item() for k, v in two.items()} == {
         k: v.item() for k, v in one.items()
     }
-
-
-@pytest.mark.parametrize("threshold", [0.0, 0.6, 1.1])
-def test_the_teaching_text_is_that_of_a_loop(threshold: float) -> None:
-    s = Step(0, 3, 2, 4)
-    x, weak, strong = (s.views[name] for name in ("x", "weak", "strong"))
-    text = fixmatch_loss(x, s.y, weak, strong, threshold, 0.7, lambda_u=3.0)
-    mask = over(s.probs("weak", 0.7), threshold)
-    unsupervised = s.consistency(hard(s.probs("weak")), mask)
-    assert text.mask.tolist() == mask
-    assert text.total.item() == pytest.approx(s.supervised() + 3 * unsupervised)
-    assert text.unsupervised.item() == pytest.approx(unsupervised)
 
 
 def test_the_warm_up_is_the_weighted_loss_of_the_propagated_labels() -> None:

@@ -91,14 +91,6 @@ def test_forwards_agree_where_batch_statistics_play_no_part(name: str) -> None:
         torch.testing.assert_close(total(one, model, batch), total(other, model, batch))
 
 
-@pytest.mark.parametrize(("joint", "updates"), [(False, 2), (True, 1)])
-@pytest.mark.parametrize("name", JOINT)
-def test_updates_of_batch_statistics(name: str, joint: bool, updates: int) -> None:
-    method, model = prepared(name, joint_forward=joint)
-    total(method, model, batch_for(method, model))
-    assert model.state_dict()["encoder.norm.num_batches_tracked"] == updates
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_what_it_remembers_is_saved_goes_on_and_moves(name: str) -> None:
     method, model = prepared(name)

@@ -10,10 +10,6 @@ from tests.models.common import COVER, METADATA, SCENE, fused, sample
 from workshop_lib.errors import WorkshopError
 from workshop_lib.models import HeadSpec, build_model
 from workshop_lib.models.fusion import FUSIONS
-from workshop_lib.models.model import (
-    encoder_parameters,
-    parameter_counts,
-)
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 HEADS = {**SCENE, "tags": HeadSpec("multilabel", 4), "height": HeadSpec("regression")}
@@ -75,14 +71,6 @@ def test_missing_and_absent_sensors_and_metadata_are_the_same(fusion):
     absent = {"s2": whole["s2"]}
     torch.testing.assert_close(model(nan)["scene"], model(absent)["scene"])
     assert not torch.allclose(model(nan)["scene"], model(whole)["scene"])
-
-
-def test_encoder_parameters_leave_decoder_and_heads_out():
-    model = fused("unet-4", COVER, sensors={"s2": 4}, metadata=0)
-    count = sum(p.numel() for p in encoder_parameters(model))
-    counts = parameter_counts(model)
-    assert count == counts["backbone"]
-    assert counts["total"] == count + counts["decoder"] + counts["heads.cover"]
 
 
 def test_a_frozen_encoder_neither_learns_nor_forgets():

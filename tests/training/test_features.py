@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from tests.training.tiny import Means, compare, quietly, until_first_validation
-from workshop_lib.augment import BandNormalize, FeatureViewMaker, Normalize
 from workshop_lib.config import Config
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import Split
@@ -113,18 +112,6 @@ def test_another_size_backbone_or_pixel_is_another_entry(scenes, looks, change):
         images[17, 1, 5, 5] += 1
         opened(CONFIG, replace(scenes, images=images), "none")
     assert len(looks) == 2
-
-
-def test_a_draw_gives_each_image_one_of_its_own_stored_views(scenes, looks):
-    stored = opened(CONFIG, scenes, "weak")
-    plain = Normalize({"features": BandNormalize(torch.zeros(6), torch.ones(6))})
-    targets = {"scene": scenes.labels}
-    maker = FeatureViewMaker(stored, targets, plain, labeled_views=["weak"])
-    index = torch.tensor([3, 3, 50, 7] * 10)
-    (view,), found = maker.labeled(index, torch.Generator().manual_seed(0))
-    which = (view["features"][:, :, 0, 0] == stored["weak"][:, index]).all(2)  # (2, 40)
-    assert which.any(dim=0).all() and which.any(dim=1).all()
-    assert torch.equal(found["scene"], scenes.labels[index])
 
 
 @pytest.mark.parametrize(

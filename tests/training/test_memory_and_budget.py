@@ -41,6 +41,8 @@ def test_larger_batches_take_more_and_checkpointing_less() -> None:
     spared = base.replace(checkpointing=True, encoder="wrn-10-1")
     kept = estimate_memory(base.replace(encoder="wrn-10-1"), FACTS).kept
     assert estimate_memory(spared, FACTS).kept < kept
+    parts = base.replace(micro_batch=8)
+    assert estimate_memory(parts, FACTS).kept < 0.5 * usual
 
 
 def test_budget_says_whether_it_fits_and_what_would_help() -> None:

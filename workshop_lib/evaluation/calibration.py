@@ -98,10 +98,7 @@ class Calibration:
 
 
 def calibrate(
-    val_probs: Tensor,
-    val_labels: Tensor,
-    test_probs: Tensor,
-    test_labels: Tensor,
+    val_probs: Tensor, val_labels: Tensor, test_probs: Tensor, test_labels: Tensor
 ) -> Calibration:
     """Fit a temperature on validation images, and measure its effect on test images.
 
@@ -145,17 +142,8 @@ def reliability(probs: Tensor, labels: Tensor, bins: int = 15) -> Reliability:
         total = np.bincount(bin_of, weights=values, minlength=bins)
         return np.divide(total, count, out=np.full(bins, np.nan), where=count > 0)
 
-    return Reliability(
-        pd.DataFrame(
-            {
-                "low": edges[:-1],
-                "high": edges[1:],
-                "count": count,
-                "confidence": mean(confidence),
-                "accuracy": mean(right),
-            }
-        )
-    )
+    table = pd.DataFrame({"low": edges[:-1], "high": edges[1:], "count": count})
+    return Reliability(table.assign(confidence=mean(confidence), accuracy=mean(right)))
 
 
 def fit_temperature(probs: Tensor, labels: Tensor) -> float:

@@ -17,16 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.metrics import (
-    accuracy_score,
-    average_precision_score,
-    f1_score,
-    hamming_loss,
-    mean_absolute_error,
-    mean_squared_error,
-    precision_recall_fscore_support,
-    r2_score,
-)
+from sklearn import metrics
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -119,9 +110,10 @@ def score_multilabel(
         )
     p, y = probs.double().cpu().numpy(), labels.cpu().numpy().astype(np.int64)
     predicted = (p >= 0.5).astype(np.int64)
-    precision, recall, f1, support = precision_recall_fscore_support(
+    precision, recall, f1, support = metrics.precision_recall_fscore_support(
         y, predicted, average=None, zero_division=np.nan
     )
+    micro_f1 = metrics.f1_score(y, predicted, average="micro", zero_division=np.nan)
     return MultilabelScores(
         names,
         np.asarray(support, dtype=np.int64),
@@ -129,16 +121,16 @@ def score_multilabel(
         precision,
         f1,
         np.array([_average_precision(y[:, k], p[:, k]) for k in range(K)]),
-        micro_f1=float(f1_score(y, predicted, average="micro", zero_division=np.nan)),
+        micro_f1=float(micro_f1),
         micro_average_precision=_average_precision(y.ravel(), p.ravel()),
-        exact_match=float(accuracy_score(y, predicted)),
-        hamming_loss=float(hamming_loss(y, predicted)),
+        exact_match=float(metrics.accuracy_score(y, predicted)),
+        hamming_loss=float(metrics.hamming_loss(y, predicted)),
     )
 
 
 def _average_precision(y: NDArray[np.int64], p: Floats) -> float:
     """Compute scikit-learn's; NaN, not 0, where no image has the class."""
-    return float(average_precision_score(y, p)) if y.any() else math.nan
+    return float(metrics.average_precision_score(y, p)) if y.any() else math.nan
 
 
 @dataclass(frozen=True)
@@ -174,9 +166,9 @@ def score_regression(predicted: Tensor, truth: Tensor) -> RegressionScores:
     y, p = truth[known].double().numpy(), predicted[known].double().numpy()
     return RegressionScores(
         images=len(y),
-        mae=float(mean_absolute_error(y, p)),
-        rmse=math.sqrt(mean_squared_error(y, p)),
-        r2=float(r2_score(y, p)),
+        mae=float(metrics.mean_absolute_error(y, p)),
+        rmse=math.sqrt(metrics.mean_squared_error(y, p)),
+        r2=float(metrics.r2_score(y, p)),
     )
 
 

@@ -81,11 +81,7 @@ def map_image(
     if out.suffix.lower() == ".tif":
         _rasterio()  # before hours of work
     work, about = out.with_name(out.name + ".part"), out.with_name(out.name + ".json")
-    patches: dict[str, Any] = {
-        "size": size,
-        "overlap_factor": overlap_factor,
-        "margin": margin,
-    }
+    patches = dict[str, Any](size=size, overlap_factor=overlap_factor, margin=margin)
     facts = {
         "network": _network_digest(model, normalize),
         "image": _image_digest(image),

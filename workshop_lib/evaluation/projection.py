@@ -85,8 +85,7 @@ def tsne(
         random_state=seed,
         max_iter=max_iter,
     )
-    points: Points = fitted.fit_transform(unit).astype(np.float32)
-    return points
+    return fitted.fit_transform(unit).astype(np.float32)
 
 
 def sample_per_class(

@@ -257,8 +257,7 @@ class SoftMatch(ConsistencyMethod):
     def select(self, guess: Guess) -> Tensor:
         """Return the weight of each guess, by its aligned confidence."""
         probs = self.aligned(guess.name, guess.probs, guess.labeled)
-        weight: Tensor = self.weigh[guess.name](probs)
-        return weight
+        return self.weigh[guess.name](probs)
 
 
 def _global_mean(rows: Tensor) -> Tensor:

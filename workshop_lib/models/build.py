@@ -38,7 +38,7 @@ _TABLE: dict[str, Callable[..., Backbone]] = {
     f"residual-{_NUMBER}": cifar_net,
     f"plain-{_NUMBER}": partial(cifar_net, shortcuts=False),
     f"unet-{_NUMBER}": unet_encoder,
-    **{name: network.build for name, network in PRETRAINED.items()},
+    **PRETRAINED,
     "linear": feature_mlp,
     f"mlp-{_NUMBER}": feature_mlp,
 }

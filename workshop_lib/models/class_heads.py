@@ -71,8 +71,7 @@ class Categorical(Head):
     def forward(self, features: Features) -> Tensor:
         """Score the classes: (B, K), or (B, K, H, W) of a dense head."""
         if not self.dense:
-            scores: Tensor = self.score[0](features.vector)
-            return scores
+            return self.score[0](features.vector)
         levels = [
             resize(score(maps), features.size)
             for score, maps in zip(self.score, features.maps or (), strict=True)
@@ -183,8 +182,7 @@ class MultiLabel(Head):
 
     def forward(self, features: Features) -> Tensor:
         """Score the labels: (B, K)."""
-        scores: Tensor = self.score(features.vector)
-        return scores
+        return self.score(features.vector)
 
     def loss(self, out: Tensor, target: Tensor) -> Tensor:
         """Return the binary cross-entropy of each label, (B, K)."""

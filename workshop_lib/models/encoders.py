@@ -68,8 +68,7 @@ class CheckpointedSequential(nn.Sequential):
     def forward(self, x: Tensor) -> Tensor:
         """Apply all modules."""
         if not (self.checkpointing and torch.is_grad_enabled()):
-            result: Tensor = super().forward(x)
-            return result
+            return super().forward(x)
         size = self.segment or len(self)
         for first in range(0, len(self), size):
             x = recompute(self[first : first + size], x)

@@ -103,8 +103,7 @@ class MetadataEmbedding(nn.Module):
         else:
             missing = self.missing.to(numbers.dtype)
             numbers = torch.where(numbers.isnan(), missing, numbers)
-        embedding: Tensor = self.layers(numbers)  # (B, 32)
-        return embedding
+        return self.layers(numbers)  # (B, 32)
 
 
 class MetadataShift(nn.Module):

@@ -10,6 +10,7 @@ __all__ = [
 
 import math
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -172,13 +173,10 @@ def in_parts(encoder: nn.Module, sample: Sample, most: int) -> Features:
     total = num_images(sample)
     n = max(1, min(math.ceil(total / most), total // 2)) if most else 1
     if n == 1:
-        whole: Features = encoder(sample)
-        return whole
+        return encoder(sample)
     parts = [take(sample, slice(k, None, n)) for k in range(n)]
-    if torch.is_grad_enabled():
-        found = [recompute(encoder, part) for part in parts]
-    else:
-        found = [encoder(part) for part in parts]
+    run = partial(recompute, encoder) if torch.is_grad_enabled() else encoder
+    found = [run(part) for part in parts]
     vector = torch.cat([features.vector for features in found])  # (B, D)
     order = torch.arange(total, device=vector.device)
     order = torch.cat([order[k::n] for k in range(n)]).argsort()

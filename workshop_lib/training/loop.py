@@ -145,8 +145,9 @@ def _run(
             step = trainer.steps_done
             due = step == total or step % config.run.eval_every == 0
             stopping = stop_together(stop.is_set(), step)
-            if due or stopping or trainer.monitor.suspects(step):
-                _check_numbers(trainer, folder)
+            look = due or stopping or trainer.monitor.suspects(step)
+            if look and (why := trainer.diagnosis()):  # before bad weights are saved
+                raise WorkshopError(f"{why} {what_is_kept(folder)}")
             if due:
                 row = trainer.validate()
                 trainer.seconds = row["seconds"] = time.perf_counter() - since
@@ -165,13 +166,6 @@ def _run(
                     f"stopped at step {step} of {total}; the same command continues"
                     f" from there ({folder})"
                 )
-
-
-def _check_numbers(trainer: Trainer, folder: Path) -> None:
-    """Stop before bad weights are saved over good ones."""
-    why = trainer.diagnosis()
-    if why is not None:
-        raise WorkshopError(f"{why} {what_is_kept(folder)}")
 
 
 def _save(trainer: Trainer, folder: Path, bar: Progress, must: bool) -> None:

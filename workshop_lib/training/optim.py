@@ -113,8 +113,7 @@ def build_optimizer(model: Model, settings: OptimConfig) -> torch.optim.Optimize
     }
     if settings.optimizer not in kinds:
         raise unknown_name("optimizer", settings.optimizer, kinds)
-    optimizer: torch.optim.Optimizer = kinds[settings.optimizer](groups, lr=settings.lr)
-    return optimizer
+    return kinds[settings.optimizer](groups, lr=settings.lr)
 
 
 def set_learning_rate(
