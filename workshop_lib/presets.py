@@ -75,7 +75,7 @@ _METHOD: dict[str, dict[str, Any]] = {
     "class": _SHORT,
     "home": {"joint_forward": True},
     "scenes": {},
-    "segment": {"labeled_view": "strong", "threshold": 0.6},
+    "segment": {"labeled_view": "strong", "threshold": 0.6, "teacher_decay": 0.99},
     "features": {"labeled_view": "strong", "threshold": 0.9},
 }
 

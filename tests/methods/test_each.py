@@ -125,10 +125,11 @@ def test_softmatch_equal_confidences_for_long_give_no_nan() -> None:
     assert weigh.variance == 0
 
 
-def test_mean_teacher_follows_the_student_and_learns_nothing_by_itself() -> None:
+@pytest.mark.parametrize("name", ["mean_teacher", "fixmatch", "freematch"])
+def test_a_teacher_follows_the_student_and_learns_nothing_by_itself(name: str) -> None:
     torch.manual_seed(0)
     model = small_model({"scene": Categorical(WIDTH, 3)})
-    method = ready(METHODS["mean_teacher"](teacher_decay=0.9), model, steps=10)
+    method = ready(METHODS[name](teacher_decay=0.9), model, steps=10)
     teacher = method.teacher
     expected = [p.detach().clone() for p in model.parameters()]
     before = copy.deepcopy(expected)
@@ -146,7 +147,14 @@ def test_mean_teacher_follows_the_student_and_learns_nothing_by_itself() -> None
         torch.testing.assert_close(ours, theirs)
     for ours, theirs in zip(teacher.buffers(), model.buffers(), strict=True):
         assert torch.equal(ours, theirs)
-    assert method.ramp.step == 3
+    if name == "mean_teacher":
+        assert method.ramp.step == 3
+    assert method.train().teacher.training == (name == "mean_teacher")
+    # It is asked in the network's place: here it always says class 2
+    with torch.no_grad():
+        teacher.heads["scene"].score[0].bias[2] = 1e3
+    dict(method.losses(model, batch))
+    assert (method.pseudo_labels["scene"][0] == 2).all()
 
 
 @pytest.mark.usefixtures("double")

@@ -117,7 +117,7 @@ class FlexMatch(ConsistencyMethod):
     Curriculum Pseudo Labeling", arXiv:2110.08263, eq. 5 to 11.
 
     Args:
-        labeled_view, lambda_u, joint_forward: see `ConsistencyMethod`.
+        labeled_view, lambda_u, joint_forward, teacher_decay: see `ConsistencyMethod`.
         threshold: of the class learned best, and for being counted; 0.95. Too high: the
             thresholds stay near 0 for long, and every image counts, even the wrong.
         warm_up: True keeps all thresholds low until most images have been over the
@@ -129,6 +129,7 @@ class FlexMatch(ConsistencyMethod):
 
     def setup(self, model: nn.Module, size: TrainingSize) -> None:
         """Make the memory of one entry per image, for every head with classes."""
+        super().setup(model, size)
         images = size.num_images, size.num_unlabeled
         how = self.threshold, self.warm_up
         self.curriculum = per_head(
@@ -163,7 +164,7 @@ class AdaMatch(ConsistencyMethod):
     with one labelled view, a constant lambda_u, and moving averages in the alignment.
 
     Args:
-        labeled_view, lambda_u, joint_forward: see `ConsistencyMethod`.
+        labeled_view, lambda_u, joint_forward, teacher_decay: see `ConsistencyMethod`.
         threshold: fraction of the labelled confidence that counts; 0.9. With few
             labels, soon memorised, that confidence nears 1 and this is a fixed
             threshold.
@@ -175,6 +176,7 @@ class AdaMatch(ConsistencyMethod):
 
     def setup(self, model: nn.Module, size: TrainingSize) -> None:
         """Start an alignment with the labelled predictions per head with classes."""
+        super().setup(model, size)
         self.align = alignments(
             model, self.momentum, target="labeled", start="first batch"
         )

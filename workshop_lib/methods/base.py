@@ -103,6 +103,7 @@ class Method(nn.Module):
             if name in POSITIVE and not value > 0:
                 raise WorkshopError(f"{given}: it must be above 0.")
         self.align = nn.ModuleDict()  # by head, in methods that align pseudo-labels
+        self.teacher: nn.Module | None = None  # asked in the model's place
         self.log: dict[str, Tensor] = {}  # scalars of the last step
         # By head: pseudo-labels and their weights in the last step, for the log, which
         # compares them with the truth. The method itself never sees the truth.
@@ -221,6 +222,7 @@ def forward_views(
     with_gradient: Sequence[Sample],
     without_gradient: Sequence[Sample] = (),
     joint: bool = False,
+    teacher: nn.Module | None = None,
 ) -> tuple[list[Outputs], list[Outputs]]:
     """Run the views of one step through the model, in two forward passes at most.
 
@@ -237,18 +239,19 @@ def forward_views(
             apart, each of the two kinds has its own. Either way the model stays in its
             mode, and in training mode both kinds enter the running statistics (apart:
             one update each), on purpose: at evaluation images look like the weak view.
+        teacher: answers the second kind in the model's place, in a pass of its own.
 
     Returns:
         One dictionary of outputs per view, in the order given; those of
         `without_gradient` are cut from the graph either way.
     """
-    if joint:
+    if joint and teacher is None:
         outputs = _run(model, [*with_gradient, *without_gradient])
         asked = outputs[len(with_gradient) :]
         detached = [{k: v.detach() for k, v in one.items()} for one in asked]
         return outputs[: len(with_gradient)], detached
     with torch.no_grad():
-        answers = _run(model, without_gradient)
+        answers = _run(model if teacher is None else teacher, without_gradient)
     # Mixed precision keeps the half-precision weights it has just made. Older torch
     # makes them without gradient here: used again below, they would learn nothing.
     torch.clear_autocast_cache()

@@ -5,7 +5,7 @@ __all__ = ["MeanTeacher", "PseudoLabel", "Supervised"]
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -160,15 +160,16 @@ class MeanTeacher(Method):
 
     def after_step(self, model: nn.Module) -> None:
         """Let the teacher follow the student, and count the step."""
-        ema_update_weights_(self.teacher, model, self.teacher_decay)
+        teacher = cast(nn.Module, self.teacher)
+        ema_update_weights_(teacher, model, self.teacher_decay)
         self.ramp.advance()
 
     def losses(self, model: nn.Module, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         """Yield a supervised and an unsupervised term per head."""
         (x,), (weak, strong) = batch.labeled, batch.views
-        with torch.no_grad():
-            out_t = self.teacher(weak)
-        (out_x, out_s), _ = forward_views(model, [x, strong])
+        (out_x, out_s), (out_t,) = forward_views(
+            model, [x, strong], [weak], teacher=self.teacher
+        )
         yield from self.supervised(model, out_x, batch.targets)
         for name, head in heads_of(model):
             answer, weight = head.pseudo_label(out_t[name])

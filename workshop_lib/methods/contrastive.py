@@ -102,7 +102,8 @@ class CCSSL(ContrastiveMethod):
     from its text.
 
     Args:
-        labeled_view, threshold, temperature, lambda_u, joint_forward: see `FixMatch`.
+        labeled_view, threshold, temperature, lambda_u: see `FixMatch`.
+        joint_forward, teacher_decay: see `FixMatch`.
         alignment, momentum: as in `FixMatch` (the paper does not); the confidences of
             the contrast are those after alignment.
         ood_threshold: confidence below which an image is contrasted by itself; 0 leaves
@@ -149,9 +150,9 @@ class CoMatch(ContrastiveMethod):
     here smoothing starts with the first step that finds the memory full.
 
     Args:
-        labeled_view, joint_forward, temperature: see `FixMatch`. The labelled
-            embeddings that enter the memory come from the pass with gradient in either
-            case, and are cut from the graph.
+        labeled_view, joint_forward, teacher_decay, temperature: see `FixMatch`. The
+            labelled embeddings that enter the memory come from the pass with gradient
+            in any case, and are cut from the graph.
         alignment, momentum: for other heads than the scene's, as in `FixMatch`. The
             scene's alignment over `alignment_batches` is part of the method.
         threshold: confidence, after smoothing, from which a pseudo-label counts; 0.95

@@ -2,6 +2,7 @@
 
 __all__ = ["UDA", "ConsistencyMethod", "DeFixMatch", "FixMatch", "Guess", "Step"]
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, cast
@@ -21,6 +22,7 @@ from workshop_lib.methods.base import (
     heads_of,
 )
 from workshop_lib.models.heads import Head
+from workshop_lib.models.model import ema_update_weights_
 
 
 class Step(NamedTuple):
@@ -62,18 +64,41 @@ class ConsistencyMethod(Method):
         joint_forward: False runs the weak view by itself without gradient, which saves
             a third of the arithmetic and half of the memory. True is the papers' single
             forward over all views. `forward_views` says what differs.
+        teacher_decay: 0, as in the papers: the network itself answers the weak view.
+            0.99: a teacher does, the average of about the last hundred networks
+            (Tarvainen and Valpola 2017, arXiv:1703.01780), with the running statistics
+            of batch normalisation, as it would be evaluated. It is confident later and
+            changes its mind more slowly, so fewer early mistakes are confirmed.
     """
 
     views: ClassVar[tuple[str, ...]] = ("weak", "strong")
 
     lambda_u: float = 1.0
     joint_forward: bool = False
+    teacher_decay: float = 0.0
+
+    def setup(self, model: nn.Module, size: TrainingSize) -> None:
+        """Make the teacher, a copy of the model before the first step, if asked for."""
+        if self.teacher_decay:
+            self.teacher = copy.deepcopy(model).requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> "ConsistencyMethod":
+        """Set the mode of what is remembered; a teacher answers as in evaluation."""
+        super().train(mode)
+        if self.teacher is not None:
+            self.teacher.eval()
+        return self
+
+    def after_step(self, model: nn.Module) -> None:
+        """Let the teacher follow the network."""
+        if self.teacher is not None:
+            ema_update_weights_(self.teacher, model, self.teacher_decay)
 
     def losses(self, model: nn.Module, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         """Yield a supervised and an unsupervised term per head."""
         (x,), (weak, *others) = batch.labeled, batch.views
         (out_x, out_s, *out_others), (out_w,) = forward_views(
-            model, [x, *others], [weak], joint=self.joint_forward
+            model, [x, *others], [weak], self.joint_forward, self.teacher
         )
         yield from self.supervised(model, out_x, batch.targets)
         step = Step(batch, out_x, out_w, out_s, tuple(out_others))
@@ -138,8 +163,8 @@ class FixMatch(ConsistencyMethod):
     al. 2020 (ReMixMatch, arXiv:1911.09785), an option in FixMatch's section 2.5.
 
     Args:
-        labeled_view, lambda_u, joint_forward: see `ConsistencyMethod`; "weak", 1 and
-            True in the paper.
+        labeled_view, lambda_u, joint_forward, teacher_decay: see `ConsistencyMethod`;
+            "weak", 1, True and 0 in the paper.
         threshold: confidence from which a pseudo-label counts; 0.95 in the paper, 0.8
             when you can afford only a few thousand steps. Too high: the mask rate stays
             near 0 and it is supervised training; too low: early mistakes are learned as
@@ -164,6 +189,7 @@ class FixMatch(ConsistencyMethod):
 
     def setup(self, model: nn.Module, size: TrainingSize) -> None:
         """Start an alignment per head, if asked for."""
+        super().setup(model, size)
         if self.alignment:
             self.align = alignments(model, self.momentum)
 
@@ -197,7 +223,8 @@ class UDA(FixMatch):
     training signal annealing, which holds back labelled images that are known already.
 
     Args:
-        labeled_view, lambda_u, joint_forward, alignment, momentum: see `FixMatch`.
+        labeled_view, lambda_u, joint_forward, teacher_decay: see `FixMatch`.
+        alignment, momentum: see `FixMatch`.
         threshold: confidence, before sharpening, from which an image counts; 0.8.
         temperature: of the target, 0.4. Near 0 it is FixMatch's hard label; at 1 the
             network is taught its own doubts, and nothing becomes clearer.
@@ -236,7 +263,8 @@ class DeFixMatch(FixMatch):
     strong view.
 
     Args:
-        threshold, alignment, momentum, temperature, joint_forward: see `FixMatch`.
+        threshold, alignment, momentum, temperature: see `FixMatch`.
+        joint_forward, teacher_decay: see `FixMatch`.
         labeled_view: not read: labelled images are seen in both views.
         lambda_u: weight of the unlabelled and of the subtracted term, 1/2: then known
             labels cancel exactly in the labelled strong view. Above it, that view is
@@ -254,7 +282,11 @@ class DeFixMatch(FixMatch):
         """Yield supervised, unsupervised and subtracted terms per head."""
         (x_weak, x_strong), (weak, strong) = batch.labeled, batch.views
         (out_x_w, out_x_s, out_s), (out_w,) = forward_views(
-            model, [x_weak, x_strong, strong], [weak], joint=self.joint_forward
+            model,
+            [x_weak, x_strong, strong],
+            [weak],
+            self.joint_forward,
+            self.teacher,
         )
         for out in (out_x_w, out_x_s):
             for name, loss in self.supervised(model, out, batch.targets):

@@ -128,7 +128,7 @@ class FreeMatch(ConsistencyMethod):
     Learning", arXiv:2205.07246, eq. 5 to 12.
 
     Args:
-        labeled_view, lambda_u, joint_forward: see `ConsistencyMethod`.
+        labeled_view, lambda_u, joint_forward, teacher_decay: see `ConsistencyMethod`.
         momentum: of thresholds and class averages; 0.999. In a short run that is too
             slow: the threshold stays near 1/K and lets every image through.
         quantile: follow the 0.8 quantile of the confidences, not their mean: stricter.
@@ -145,6 +145,7 @@ class FreeMatch(ConsistencyMethod):
 
     def setup(self, model: nn.Module, size: TrainingSize) -> None:
         """Start a threshold for every head with classes."""
+        super().setup(model, size)
         how = self.momentum, self.quantile, self.clip
         self.adaptive = per_head(
             model, lambda head: SelfAdaptiveThreshold(head.class_shape, *how)
@@ -231,7 +232,7 @@ class SoftMatch(ConsistencyMethod):
     Semi-supervised Learning", arXiv:2301.10921, eq. 6 to 10.
 
     Args:
-        labeled_view, lambda_u, joint_forward: see `ConsistencyMethod`.
+        labeled_view, lambda_u, joint_forward, teacher_decay: see `ConsistencyMethod`.
         alignment: align the weights as `FixMatch` aligns pseudo-labels; part of the
             method in the paper ("uniform alignment"): rare classes weigh more. Leave it
             out where classes are very unequal.
@@ -247,6 +248,7 @@ class SoftMatch(ConsistencyMethod):
 
     def setup(self, model: nn.Module, size: TrainingSize) -> None:
         """Start a weight, and an alignment if asked for, per head with classes."""
+        super().setup(model, size)
         if self.alignment:
             self.align = alignments(model, self.momentum, start="first batch")
         how = self.momentum, self.n_sigma
