@@ -236,11 +236,12 @@ class Trainer:
 
     @torch.inference_mode()
     def _probabilities(self, index: Tensor) -> Tensor:
-        """Return the main head's probabilities with the online weights, on the CPU."""
-        self.model.eval()
+        """Return the main head's probabilities, of the network that gives answers."""
+        asked = self.model if self.method.teacher is None else self.method.teacher
+        training = asked.training
         (view,) = self.views.plain(index.to(self.device))
-        out = self.model(view)[self.main_head]
-        self.model.train()
+        out = asked.eval()(view)[self.main_head]
+        asked.train(training)
         return self.heads[self.main_head].probabilities(out).cpu()
 
     def _columns(self, values: dict[str, Tensor]) -> dict[str, Tensor]:
