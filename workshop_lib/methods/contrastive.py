@@ -23,7 +23,8 @@ from workshop_lib.methods.base import (
     heads_of,
     scene_head,
 )
-from workshop_lib.methods.fixmatch import FixMatch, Guess, Step
+from workshop_lib.methods.consistency import Guess, Step
+from workshop_lib.methods.fixmatch import FixMatch
 from workshop_lib.models.heads import Head
 from workshop_lib.ranks import gather_rows, gather_rows_with_gradient
 
