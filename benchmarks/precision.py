@@ -46,23 +46,18 @@ def summary(rows: pd.DataFrame) -> str:
     for name in (first, *others):
         each = ", ".join(f"{v:.1f}" for v in wide[name])
         lines.append(f"{name}  {mean_and_deviation(wide[name])} %  ({each})")
+    noise = float(np.sqrt(wide.var().mean()))  # of one training, whatever its format
     for name in others:
-        difference = gains_over(rows, "accuracy", name, first)
+        gain = gains_over(rows, "accuracy", name, first)
+        says = "one seed says nothing about noise"
+        if len(gain) > 1:
+            what = "within" if abs(gain.mean()) <= noise else "more than"
+            says = f"{what} the {noise:.1f} points by which seeds deviate"
         lines.append(
-            f"{name} - {first}, seed by seed: {difference.mean():+.1f} points"
-            f" ({seed_by_seed(difference)}); {_within_noise(difference, wide)}"
+            f"{name} - {first}, seed by seed: {gain.mean():+.1f} points"
+            f" ({seed_by_seed(gain)}); {says}"
         )
     return "\n".join(lines)
-
-
-def _within_noise(difference: pd.Series, wide: pd.DataFrame) -> str:
-    """Compare the mean difference with how much single seeds differ anyway."""
-    if len(difference) < 2:
-        return "one seed says nothing about noise"
-    noise = float(np.sqrt(wide.var().mean()))  # of one training, whatever its format
-    within = abs(difference.mean()) <= noise
-    what = "within" if within else "more than"
-    return f"{what} the {noise:.1f} points by which seeds deviate"
 
 
 def main(
