@@ -236,7 +236,6 @@ def test_wrong_use_of_the_commands_is_explained(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert cli.main(["leaderboard", "nowhere"]) == 2
     assert "there is no folder nowhere" in capsys.readouterr().err
-    assert cli.main(["leaderboard", ".", "--watch", "-1"]) == 2
     assert cli.main(["leaderboard", ".", "--data", "no/such/folder"]) == 2
     assert cli.main(["submit", "nowhere", "--group", "Otters"]) == 2
     assert "not a finished run" in capsys.readouterr().err

@@ -63,7 +63,7 @@ def test_the_quickstart_trains_all_on_one_split_and_writes_its_results(
     tmp_path, capsys
 ):
     base = four_steps(write_pictures(tmp_path / "photos"))
-    rows = quickstart(base, tmp_path / "quick", time="ci")
+    rows = quickstart(base, tmp_path / "quick")
     assert rows["name"].tolist() == list(BASELINES)
     assert rows["labels"].tolist() == [8, 8, 8, 8, 14]
     assert rows["split"].nunique() == 2 and rows["steps"].eq(4).all()

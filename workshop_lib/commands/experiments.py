@@ -200,14 +200,12 @@ def leaderboard(
             f"there is no folder {folder}: give the one that submissions are handed in"
             " to; `workshop submit RUN --group NAME --to FOLDER` makes it."
         )
-    if watch < 0:
-        raise WorkshopError(f"--watch {watch}: give seconds, or 0 to look once.")
     scenes = load_dataset(data)
     wanted = Split.random(scenes, labels_per_class, seed=split_seed)
     own = Split.load(split, scenes) if split else wanted
     competition = Competition(data, scenes, own)
     page = out or folder / "leaderboard.html"
-    if watch:
+    if watch > 0:
         print(f"writing {page} every {watch} s; Ctrl-C ends", flush=True)
         board.watch(folder, competition, page, watch)
     found = board.read_folder(folder, competition)

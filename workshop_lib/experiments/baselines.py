@@ -103,9 +103,7 @@ def baseline_config(
     return base.replace(method=method, **changes)
 
 
-def quickstart(
-    base: Config, folder: Path, *, time: str | None = None, fresh: bool = False
-) -> pd.DataFrame:
+def quickstart(base: Config, folder: Path, *, fresh: bool = False) -> pd.DataFrame:
     """Train every baseline on one split, score it, and write results.json.
 
     Finished runs are loaded and an interrupted one is resumed, unless `fresh`.
@@ -113,16 +111,12 @@ def quickstart(
     Args:
         base: the config of FixMatch; the others change what `BASELINES` says.
         folder: for the runs, each in the folder of its name.
-        time: of the preset; default as in `preset`.
         fresh: train again, also what is finished.
 
     Returns:
         A row for each of `BASELINES`, as `run_row` makes it.
     """
-    todo = [
-        RunSpec(name, baseline_config(name, base, time=time), folder / name)
-        for name in BASELINES
-    ]
+    todo = [RunSpec(n, baseline_config(n, base), folder / n) for n in BASELINES]
     rows = train_all(todo, folder, fresh=fresh)
     write_text(folder / "results.json", rows.to_json(orient="records", indent=1))
     return rows

@@ -212,18 +212,8 @@ def _train(
 
 
 def _read(path: Path) -> pd.DataFrame:
-    """Read the rows of earlier calls: a call for one more config loses none of them.
-
-    Raises:
-        WorkshopError: the file is damaged.
-    """
+    """Read the rows of earlier calls: a call for one more config loses none of them."""
     if not path.exists():
         return pd.DataFrame(columns=_KEY)
-    try:
-        table = pd.read_csv(path)
-        return table.astype(dict.fromkeys(_KEY[1::2], int) | {"data": str, "name": str})
-    except (ValueError, KeyError) as error:
-        raise WorkshopError(
-            f"{path} is damaged ({error}): delete it and call again; what is trained is"
-            " not trained a second time."
-        ) from error
+    text = dict.fromkeys(("data", "name"), str)  # which may look like numbers
+    return pd.read_csv(path, dtype=text)
