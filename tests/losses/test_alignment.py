@@ -56,15 +56,6 @@ def test_a_class_that_is_never_predicted_gives_no_nan(align) -> None:
     assert torch.equal(align(certain), certain)
 
 
-def test_dividing_leaves_the_average() -> None:
-    align = DistributionAlignment((3,)).double()
-    align(probabilities(6, 3, seed=0))
-    before = align.average.clone()
-    aligned = align.divide(probabilities(2, 3, seed=1))
-    assert torch.equal(align.average, before)
-    torch.testing.assert_close(aligned.sum(1), torch.ones(2).double())
-
-
 def numbered(start: int, count: int) -> torch.Tensor:
     """Rows that can be told apart: (1, -1), (2, -2), ..."""
     return torch.arange(start, start + count)[:, None] * torch.tensor([1.0, -1.0])
@@ -86,14 +77,6 @@ def test_a_queue_holds_the_latest_rows_whatever_their_number(size, counts):
     assert queue.filled == min(size, len(written))
     assert queue.pointer == len(written) % size
     assert bool(queue.is_full) == (len(written) >= size)
-
-
-def test_what_is_written_has_no_gradient_and_the_queues_type() -> None:
-    queue = MemoryQueue(2, 2)
-    queue.push(numbered(1, 1).double().requires_grad_())
-    assert not queue.rows.requires_grad
-    assert queue.rows.dtype == torch.float32
-    assert queue.double().pointer.dtype == torch.int64
 
 
 def test_a_memory_that_is_not_full_is_not_asked() -> None:

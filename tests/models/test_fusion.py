@@ -19,10 +19,7 @@ from tests.models.common import (
 from workshop_lib.errors import WorkshopError
 from workshop_lib.models import HeadSpec
 from workshop_lib.models.fusion import (
-    EMBEDDING,
     FUSIONS,
-    MetadataEmbedding,
-    MetadataShift,
 )
 from workshop_lib.models.model import parameter_counts
 
@@ -145,15 +142,6 @@ def test_what_cannot_be_fused_is_refused_in_words():
     model = fused("small_cnn", sensors={})
     with pytest.raises(WorkshopError, match="reads metadata"):
         model({"s2": torch.zeros(1, 3, 4, 4)})
-
-
-def test_shifts_have_the_shapes_of_the_stages():
-    embed = MetadataEmbedding(3)
-    embedding = embed.eval()({"metadata": images(4, 3)}, 4)
-    assert (embed.train()({"metadata": images(4, 3)}, 4) == 0).any()  # dropped
-    assert embedding.shape == (4, EMBEDDING)
-    shifts = MetadataShift((24, 48))(embedding)
-    assert [tuple(s.shape) for s in shifts] == [(4, 24, 1, 1), (4, 48, 1, 1)]
 
 
 def test_a_network_learns_to_read_the_same_pixels_differently():

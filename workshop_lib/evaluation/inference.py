@@ -9,6 +9,7 @@ __all__ = [
     "check_fits",
     "predict_heads",
     "predict_run",
+    "predict_views",
     "sensor_views",
     "single_sensor",
     "stored_views",
@@ -48,8 +49,12 @@ def predict_run(run: Run, scenes: Dataset, index: Tensor | None = None) -> Tenso
         Class probabilities (n, K), of pixels (n, K, H, W), of several labels (n, 2, K)
         for absent and present; or numbers (n,). On the CPU.
     """
+    return predict_views(run, stored_views(run, scenes), index)
+
+
+def predict_views(run: Run, views: list[Sample], index: Tensor | None = None) -> Tensor:
+    """Do the same as `predict_run` for images as `sensor_views` gives them."""
     model, normalize = run.load_model()
-    views = stored_views(run, scenes)
     found = predict_mean(model.to(pick_device()), views, normalize, index=index)
     return found[run.main_head]
 

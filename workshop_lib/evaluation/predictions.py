@@ -15,10 +15,8 @@ from workshop_lib.data.read.images import OnError, PictureReader, read_images
 from workshop_lib.data.read.index import find_images, index_files
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.calibration import COLDEST, apply_temperature
-from workshop_lib.evaluation.inference import sensor_views
+from workshop_lib.evaluation.inference import predict_views, sensor_views
 from workshop_lib.files import read_json, read_npz, write_npz
-from workshop_lib.models.inference import predict_mean
-from workshop_lib.session import pick_device
 from workshop_lib.training.run import Run
 
 PRESENT = 0.5  # of several labels: probability from which an image has the label
@@ -168,9 +166,7 @@ def predict_files(
     found = read_images(
         PictureReader(index_files(names)), run.config.data.size, on_error=on_error
     )
-    model, normalize = run.load_model()
-    views = sensor_views(run, {"rgb": found.images})
-    probs = predict_mean(model.to(pick_device()), views, normalize)[run.main_head]
+    probs = predict_views(run, sensor_views(run, {"rgb": found.images}))
     paths = tuple(Path(name) for name in found.names)
     files = [names[path] for path in paths]
     classes, note = run.class_names, found.note

@@ -23,11 +23,11 @@ __all__ = [
     "barrier",
 ]
 
-import contextlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from datetime import timedelta
+from io import StringIO
 from typing import TypeVar
 
 import torch
@@ -74,10 +74,7 @@ def process_group() -> Iterator[None]:
     seconds = float(os.environ.get("WORKSHOP_RANK_TIMEOUT", TIMEOUT))
     try:
         distributed.init_process_group(_backend(), timeout=timedelta(seconds=seconds))
-        with contextlib.ExitStack() as quiet:
-            if rank() != 0:
-                nowhere = quiet.enter_context(open(os.devnull, "w"))
-                quiet.enter_context(contextlib.redirect_stdout(nowhere))
+        with redirect_stdout(StringIO()) if rank() else nullcontext():
             yield
     except RuntimeError as error:
         gone = isinstance(error, distributed.DistError) or "gloo" in str(error).lower()
