@@ -33,7 +33,7 @@ from benchmarks.page import machine, markdown, run_command, write_marked
 from benchmarks.step_profile import PARTS, peak_flops, shares_of_step, step_flops
 from benchmarks.subprocess_timer import CLOCKS, SubprocessTimer, busy_neighbour, timed
 from workshop_lib.augment import Normalize, ViewMaker
-from workshop_lib.augment.weak_strong import RandAugment
+from workshop_lib.augment.rgb import RandAugment
 from workshop_lib.config import Config
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.samples import random_scenes

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from workshop_lib.augment import RandAugment, SampleAugmentation, Weak
 from workshop_lib.augment.multimodal import augmentations_for
-from workshop_lib.augment.weak_strong import OPERATIONS
+from workshop_lib.augment.rgb import OPERATIONS
 from workshop_lib.errors import WorkshopError
 
 CASES = [

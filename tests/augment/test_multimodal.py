@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from workshop_lib.augment.geometry import Weak
 from workshop_lib.augment.multimodal import SampleAugmentation
 from workshop_lib.augment.occlusion import ModalityDropout
 from workshop_lib.augment.spectral import Elevation, Radar
-from workshop_lib.augment.weak_strong import Weak
 from workshop_lib.errors import WorkshopError
 from workshop_lib.sample import Sample
 

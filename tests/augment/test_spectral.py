@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from workshop_lib.augment import spectral
+from workshop_lib.augment.geometry import Weak
 from workshop_lib.augment.spectral import SpectralContrastive, SpectralStrong
-from workshop_lib.augment.weak_strong import Weak
 from workshop_lib.errors import WorkshopError
 
 OPERATIONS = {

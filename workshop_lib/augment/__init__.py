@@ -6,9 +6,9 @@
 
 Every augmentation takes float images (B, C, H, W) and a `torch.Generator` on their
 device, and changes each image in its own way. `geometry`, `photometric`, `spectral` and
-`occlusion` hold the operations; `weak_strong`, `pillow_randaugment` and `spectral` the
-augmentations made of them; `multimodal` those of several sensors, by a view's name;
-`views` makes the views of a training; `normalize` comes last.
+`occlusion` hold the operations; `rgb` and `spectral` the augmentations made of them;
+`multimodal` those of several sensors, by a view's name; `views` makes the views of a
+training; `normalize` comes last.
 """
 
 __all__ = [
@@ -30,9 +30,9 @@ __all__ = [
 ]
 
 from workshop_lib.augment.base import Augmentation, NoAugmentation
+from workshop_lib.augment.geometry import Weak
 from workshop_lib.augment.multimodal import SampleAugmentation, augmentations_for
 from workshop_lib.augment.normalize import BandNormalize, Normalize, to_float
-from workshop_lib.augment.pillow_randaugment import RandAugmentMC
+from workshop_lib.augment.rgb import Contrastive, RandAugment, RandAugmentMC
 from workshop_lib.augment.spectral import SpectralContrastive, SpectralStrong
 from workshop_lib.augment.views import FeatureViewMaker, ViewMaker
-from workshop_lib.augment.weak_strong import Contrastive, RandAugment, Weak

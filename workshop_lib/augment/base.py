@@ -13,6 +13,7 @@ __all__ = [
     "integers",
     "keep_unchanged",
     "per_image",
+    "pixel_coordinates",
     "uniform",
 ]
 
@@ -197,6 +198,14 @@ def keep_unchanged(images: Tensor, changed: Tensor, unchanged: Tensor) -> Tensor
     if images.device.type == "cpu" and not unchanged.any():
         return changed
     return torch.where(unchanged.view(-1, 1, 1, 1), images, changed)
+
+
+def pixel_coordinates(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the pixel centers' coordinates, -1 to 1: (1, 1, W) and (1, H, 1)."""
+    H, W = images.shape[2:]
+    u = (2 * torch.arange(W, device=images.device) + 1) / W - 1
+    v = (2 * torch.arange(H, device=images.device) + 1) / H - 1
+    return u.view(1, 1, W), v.view(1, H, 1)
 
 
 def uniform(

@@ -1,22 +1,124 @@
-"""Geometric operations: dihedral moves, shifts, rotations, shears, zooms and crops.
+"""Geometry: dihedral moves, shifts, rotations, shears, zooms and crops, and the views.
 
 Each function treats a whole batch at once and takes one parameter per image. A
 parameter of zero returns that image bit for bit. Images may have any height, width and
-number of bands; values are only moved or averaged, so their range is kept.
+number of bands; values are only moved or averaged, so their range is kept. `Weak` and
+`ContrastiveView` draw the parameters.
 """
 
-__all__ = ["affine", "dihedral", "move", "pixel_coordinates", "resized_crop"]
+__all__ = [
+    "ContrastiveView",
+    "Weak",
+    "affine",
+    "dihedral",
+    "move",
+    "resized_crop",
+]
+
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from workshop_lib.augment.base import (
-    check_images,
-    check_rows,
-    in_chunks,
-    keep_unchanged,
-)
+from workshop_lib.augment import base
+from workshop_lib.augment.base import Augmentation, Params, Shape
+from workshop_lib.errors import WorkshopError
+
+_LOG_RATIO = 0.2877  # of a crop's sides: 3:4 to 4:3
+
+
+@dataclass(frozen=True)
+class Weak(Augmentation):
+    """Turn or mirror each image and shift it a little, with any number of bands.
+
+    FixMatch takes pseudo-labels from this view, so it must not make recognition harder.
+    The paper mirrors left and right only; for images from above all eight symmetries
+    keep the label (`symmetries="eight"`).
+
+    Raises:
+        WorkshopError: a shift below 0 or from 1 up, or an unknown kind of symmetries.
+
+    >>> images = torch.rand(2, 4, 32, 32)
+    >>> Weak()(images, torch.Generator().manual_seed(0)).shape
+    torch.Size([2, 4, 32, 32])
+    """
+
+    shift: float = 0.125  # largest shift as a fraction of the side (4 pixels of 32)
+    symmetries: Literal["eight", "mirror", "none"] = "eight"  # mirror: left and right
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.shift < 1:
+            raise WorkshopError(
+                f"shift={self.shift}: it is a fraction of the side, 0 to below 1; usual"
+                " is 0.125."
+            )
+        if self.symmetries not in ("eight", "mirror", "none"):
+            raise WorkshopError(
+                f"symmetries={self.symmetries!r}: known are 'eight', 'mirror', 'none'."
+            )
+
+    def sample_params(self, shape: Shape, generator: torch.Generator) -> Params:
+        """Draw a symmetry (B,) and a shift (B, 2) in pixels; see `move`."""
+        B, _, *sides = shape
+        which = _sample_dihedral(shape, self.symmetries, generator)
+        reach = [int(side * self.shift) for side in sides]  # pixels, down and right
+        shift = [base.integers(-r, r + 1, B, generator) for r in reach]
+        return which, torch.stack(shift, dim=1)
+
+    def geometry(self, images: Tensor, *params: Tensor) -> Tensor:
+        """Move the pixels. Shape: (B, C, H, W) -> the same."""
+        which, shift = params
+        return move(images, which, shift)
+
+
+@dataclass(frozen=True)
+class ContrastiveView(Augmentation):
+    """A random crop, enlarged and turned; subclasses jitter its values (`jitter`).
+
+    A network learns to embed two such views of one image alike, so it cannot rely on
+    what differs between them: place, scale and color statistics.
+
+    Source: SimCLR (Chen et al. 2020, appendix A). Ours differs: the jitter has a fixed
+    order, and images from above take all eight symmetries.
+    """
+
+    magnitude: float = 1.0  # multiplies the ranges of the jitter
+    area: tuple[float, float] = (0.2, 1.0)  # range of the crop's fraction of the image
+    jitter_probability: float = 0.8
+    gray_probability: float = 0.2
+
+    def sample_params(self, shape: Shape, generator: torch.Generator) -> Params:
+        """Draw the crop's corner and size (B, 2), a symmetry (B,), then the jitter."""
+        B = shape[0]
+        fraction = base.uniform((B,), *self.area, generator)
+        ratio = torch.exp(base.uniform((B,), -_LOG_RATIO, _LOG_RATIO, generator))
+        size = torch.stack([fraction / ratio, fraction * ratio], 1)  # (B, 2)
+        size = size.sqrt().clamp(max=1)
+        corner = base.uniform((B, 2), 0, 1, generator) * (1 - size)
+        which = _sample_dihedral(shape, "eight", generator)
+        return corner, size, which, *self.sample_jitter(shape, generator)
+
+    def sample_jitter(self, shape: Shape, generator: torch.Generator) -> Params:
+        """Draw the strengths of the changes of values, a row per image."""
+        raise NotImplementedError
+
+    def geometry(self, images: Tensor, *params: Tensor) -> Tensor:
+        """Crop and turn. Shape: (B, C, H, W) -> the same."""
+        return resized_crop(images, *params[:3])
+
+
+def _sample_dihedral(
+    shape: Shape, symmetries: str, generator: torch.Generator
+) -> Tensor:
+    """Draw for each image one of the symmetries that keep its shape: (B,), 0 to 7."""
+    B, _, H, W = shape
+    if symmetries == "none":
+        return torch.zeros(B, dtype=torch.long, device=generator.device)
+    if symmetries == "mirror":
+        return 2 * base.integers(0, 2, B, generator)  # bit 2: left and right
+    return base.integers(0, 8 if H == W else 4, B, generator)  # four of a rectangle
 
 
 def dihedral(images: Tensor, which: Tensor) -> Tensor:
@@ -47,10 +149,10 @@ def move(images: Tensor, which: Tensor, shift: Tensor) -> Tensor:
     Raises:
         WorkshopError: not (B, C, H, W), or parameters that do not fit the batch.
     """
-    check_images(images, any_type=True)
+    base.check_images(images, any_type=True)
     B, C, H, W = images.shape
-    check_rows(which, (B,), "which")
-    check_rows(shift, (B, 2), "shift")
+    base.check_rows(which, (B,), "which")
+    base.check_rows(shift, (B, 2), "shift")
     rows = torch.arange(H, device=images.device).expand(B, H)  # (B, H) source row
     columns = torch.arange(W, device=images.device).expand(B, W)  # (B, W)
     rows = torch.where((which & 1).bool()[:, None], H - 1 - rows, rows)
@@ -61,7 +163,7 @@ def move(images: Tensor, which: Tensor, shift: Tensor) -> Tensor:
     if H == W:
         swap = (which & 4).bool()[:, None]
         down, right = torch.where(swap, right, down), torch.where(swap, down, right)
-    return in_chunks(_gather_pixels, images.shape, images, down, right)
+    return base.in_chunks(_gather_pixels, images.shape, images, down, right)
 
 
 def _gather_pixels(images: Tensor, down: Tensor, right: Tensor) -> Tensor:
@@ -100,19 +202,23 @@ def affine(
     Raises:
         WorkshopError: not (B, C, H, W), or parameters that do not fit the batch.
     """
-    check_images(images)
+    base.check_images(images)
     B, _, H, W = images.shape
-    turn = torch.deg2rad(_or_zero(degrees, (B,), "degrees", images))
-    slant = _or_zero(shear, (B, 2), "shear", images)
-    offset = _or_zero(shift, (B, 2), "shift", images)
-    log_zoom = _or_zero(zoom, (B,), "zoom", images)
+
+    def given(values: Tensor | None, name: str, *shape: int) -> Tensor:
+        base.check_rows(values, shape, name)
+        return torch.zeros(shape, device=images.device) if values is None else values
+
+    turn = torch.deg2rad(given(degrees, "degrees", B))
+    slant, offset = given(shear, "shear", B, 2), given(shift, "shift", B, 2)
+    log_zoom = given(zoom, "zoom", B)
     parameters = torch.cat([turn[:, None], slant, offset, log_zoom[:, None]], 1)
 
     matrix = _matrix(turn, slant, log_zoom, H / W)  # (B, 2, 2)
     start = -2 * (matrix * offset[:, None]).sum(2, keepdim=True)  # (B, 2, 1)
     where = torch.cat([matrix, start], 2)  # (B, 2, 3)
     unchanged = (parameters == 0).all(1)
-    return keep_unchanged(images, _sample(images, where), unchanged)
+    return base.keep_unchanged(images, _sample(images, where), unchanged)
 
 
 def resized_crop(images: Tensor, corner: Tensor, size: Tensor, which: Tensor) -> Tensor:
@@ -129,11 +235,11 @@ def resized_crop(images: Tensor, corner: Tensor, size: Tensor, which: Tensor) ->
     Raises:
         WorkshopError: not (B, C, H, W), or parameters that do not fit the batch.
     """
-    check_images(images)
+    base.check_images(images)
     B, _, H, W = images.shape
-    check_rows(corner, (B, 2), "corner")
-    check_rows(size, (B, 2), "size")
-    check_rows(which, (B,), "which")
+    base.check_rows(corner, (B, 2), "corner")
+    base.check_rows(size, (B, 2), "size")
+    base.check_rows(which, (B,), "which")
     mirrored = torch.stack([which & 2, which & 1], 1).bool()  # (B, 2): x, y
     scale = size.flip(1)  # (B, 2): width, height
     middle = 2 * corner.flip(1) + scale - 1  # (B, 2), in -1 to 1
@@ -142,15 +248,7 @@ def resized_crop(images: Tensor, corner: Tensor, size: Tensor, which: Tensor) ->
         matrix = torch.where((which & 4).bool().view(B, 1, 1), matrix.flip(2), matrix)
     where = torch.cat([matrix, middle[:, :, None]], 2)  # (B, 2, 3)
     whole = (corner == 0).all(1) & (size == 1).all(1) & (which == 0)
-    return keep_unchanged(images, _sample(images, where), whole)
-
-
-def pixel_coordinates(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the pixel centers' coordinates, -1 to 1: (1, 1, W) and (1, H, 1)."""
-    H, W = images.shape[2:]
-    u = (2 * torch.arange(W, device=images.device) + 1) / W - 1
-    v = (2 * torch.arange(H, device=images.device) + 1) / H - 1
-    return u.view(1, 1, W), v.view(1, H, 1)
+    return base.keep_unchanged(images, _sample(images, where), whole)
 
 
 def _matrix(turn: Tensor, slant: Tensor, log_zoom: Tensor, ratio: float) -> Tensor:
@@ -180,21 +278,15 @@ def _sample(images: Tensor, where: Tensor) -> Tensor:
     B, _, H, W = images.shape
     # Half precision is too coarse for coordinates, and older torch lacks it on CPUs.
     wide = torch.promote_types(images.dtype, torch.float32)
-    u, v = pixel_coordinates(images)
+    u, v = base.pixel_coordinates(images)
     along_u, along_v, start = where.to(wide).unsqueeze(1).unbind(3)  # (B, 1, 2) each
     # A row of the grid, x and y in turn: one sum over it is all that each row takes.
-    row = torch.addcmul(
-        start[:, :, None], u.to(wide).view(1, 1, W, 1), along_u[:, :, None]
-    )
+    across = u.to(wide).view(1, 1, W, 1)
+    row = torch.addcmul(start[:, :, None], across, along_u[:, :, None])
     slope = along_v.repeat(1, 1, W)  # (B, 1, 2W)
     grid = torch.addcmul(row.flatten(2), v.to(wide), slope).view(B, H, W, 2)
-    return F.grid_sample(
-        images.to(wide),
-        grid,
-        mode="bilinear",
-        padding_mode="reflection",
-        align_corners=False,
-    ).to(images.dtype)
+    read = F.grid_sample(images.to(wide), grid, "bilinear", "reflection", False)
+    return read.to(images.dtype)
 
 
 def _reflect(index: Tensor, length: int) -> Tensor:
@@ -202,10 +294,3 @@ def _reflect(index: Tensor, length: int) -> Tensor:
     period = max(1, 2 * (length - 1))
     index = index.remainder(period)
     return torch.minimum(index, period - index) if length > 1 else index
-
-
-def _or_zero(
-    values: Tensor | None, shape: tuple[int, ...], name: str, images: Tensor
-) -> Tensor:
-    check_rows(values, shape, name)
-    return torch.zeros(shape, device=images.device) if values is None else values

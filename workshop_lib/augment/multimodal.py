@@ -22,9 +22,9 @@ from torch import Tensor
 
 from workshop_lib.augment import spectral
 from workshop_lib.augment.base import Augmentation, NoAugmentation, Params
+from workshop_lib.augment.geometry import Weak
 from workshop_lib.augment.occlusion import cutout_mask
-from workshop_lib.augment.pillow_randaugment import RandAugmentMC
-from workshop_lib.augment.weak_strong import Contrastive, RandAugment, Weak
+from workshop_lib.augment.rgb import Contrastive, RandAugment, RandAugmentMC
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.sample import METADATA, Sample
 

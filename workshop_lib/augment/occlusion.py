@@ -7,6 +7,7 @@ radar fails on the first one.
 __all__ = [
     "Follow",
     "ModalityDropout",
+    "StrongView",
     "cutmix",
     "cutout",
     "cutout_mask",
@@ -14,13 +15,14 @@ __all__ = [
 ]
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from workshop_lib.augment.base import bernoulli, check_images, check_rows, uniform
-from workshop_lib.augment.geometry import pixel_coordinates
+from workshop_lib.augment import base
+from workshop_lib.augment.base import Augmentation
+from workshop_lib.augment.geometry import Weak
 from workshop_lib.ranks import own_rows, world_size
 from workshop_lib.sample import METADATA, Sample
 
@@ -46,7 +48,7 @@ def cutout(images: Tensor, center: Tensor, size: Tensor) -> Tensor:
     Raises:
         WorkshopError: not (B, C, H, W), or parameters that do not fit the batch.
     """
-    check_images(images)
+    base.check_images(images)
     inside_v, inside_u = _inside(images, center, size)  # (B, H, 1), (B, 1, W)
     value = images.mean((2, 3), keepdim=True)  # (B, C, 1, 1)
     if images.device.type != "cpu":
@@ -70,9 +72,9 @@ def cutout_mask(images: Tensor, center: Tensor, size: Tensor) -> Tensor:
 def _inside(images: Tensor, center: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
     """Return the rows (B, H, 1) and columns (B, 1, W) inside of the rectangles."""
     B = len(images)
-    check_rows(center, (B, 2), "center")
-    check_rows(size, (B,), "size")
-    u, v = pixel_coordinates(images)
+    base.check_rows(center, (B, 2), "center")
+    base.check_rows(size, (B,), "size")
+    u, v = base.pixel_coordinates(images)
     half = size.view(B, 1, 1)  # half of the span from -1 to 1
     middle_v, middle_u = (2 * center - 1).unbind(1)
     inside_u = (u - middle_u.view(B, 1, 1)).abs() < half
@@ -84,6 +86,27 @@ def _first_and_end(inside: Tensor) -> tuple[list[int], list[int]]:
     """Where each row's single run of True begins and ends. (B, n) -> B numbers each."""
     first = inside.int().argmax(1)
     return first.tolist(), (first + inside.sum(1)).tolist()
+
+
+@dataclass(frozen=True)
+class StrongView(Augmentation):
+    """A weak view that is changed further, and in which cutout hides a square.
+
+    Subclasses say what the changes are. Their first parameters are those of `weak`,
+    their last two the square's center (B, 2) and side (B,).
+    """
+
+    magnitude: float = 1.0  # multiplies the ranges of the changes
+    cutout: float = 0.5  # largest side of the hidden square, as a fraction of the image
+    weak: Weak = field(default_factory=Weak)
+
+    def occlude(self, images: Tensor, *params: Tensor) -> Tensor:
+        """Hide a square. Shape: (B, C, H, W) -> the same."""
+        return cutout(images, *self.box(*params))
+
+    def box(self, *params: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the square's center (B, 2) and side (B,); see `cutout`."""
+        return params[-2], params[-1]
 
 
 def sample_boxes(
@@ -100,16 +123,16 @@ def sample_boxes(
         (B, H, W) bool: True in the box.
     """
     B, *sides = shape
-    area = uniform((B,), *BOX_AREA, generator)
-    ratio = torch.exp(uniform((B,), -1, 1, generator) * math.log(BOX_RATIO))
+    area = base.uniform((B,), *BOX_AREA, generator)
+    ratio = torch.exp(base.uniform((B,), -1, 1, generator) * math.log(BOX_RATIO))
     size = torch.stack([area * ratio, area / ratio], 1).sqrt().clamp(max=1)  # (B, 2)
-    corner = uniform((B, 2), 0, 1, generator) * (1 - size)
+    corner = base.uniform((B, 2), 0, 1, generator) * (1 - size)
     inside = []
     for k, side in enumerate(sides):
         pixel = (torch.arange(side, device=generator.device) + 0.5) / side  # centers
         first, end = corner[:, k : k + 1], (corner + size)[:, k : k + 1]
         inside.append((pixel >= first) & (pixel < end))  # (B, side)
-    chosen = bernoulli((B,), probability, generator).bool()
+    chosen = base.bernoulli((B,), probability, generator).bool()
     return inside[0][:, :, None] & inside[1][:, None, :] & chosen[:, None, None]
 
 
@@ -217,7 +240,7 @@ class ModalityDropout:
 
     def sample_params(self, batch: int, generator: torch.Generator) -> Tensor:
         """Draw a number for each sensor of each image: (B, number of sensors)."""
-        return uniform((batch, self.present.shape[1]), 0, 1, generator)
+        return base.uniform((batch, self.present.shape[1]), 0, 1, generator)
 
     def dropped(self, numbers: Tensor, index: Tensor, shown: Tensor) -> Tensor:
         """Return which sensors are left out: (B, number of sensors) bool.

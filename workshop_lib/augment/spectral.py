@@ -21,17 +21,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from workshop_lib.augment.base import (
-    Augmentation,
-    Params,
-    Shape,
-    bernoulli,
-    check_images,
-    per_image,
-    uniform,
-)
-from workshop_lib.augment.geometry import affine
-from workshop_lib.augment.weak_strong import ContrastiveView, StrongView
+from workshop_lib.augment import base
+from workshop_lib.augment.base import Augmentation, Params, Shape
+from workshop_lib.augment.geometry import ContrastiveView, affine
+from workshop_lib.augment.occlusion import StrongView
 
 LOOKS = 4  # of the speckle that is added, as in a Sentinel-1 image at 10 m
 
@@ -42,8 +35,8 @@ def gain(images: Tensor, strength: Tensor) -> Tensor:
     Shape: `images` (B, C, H, W); `strength` (B,) for the sun's height, or (B, C) for
     each band apart (season, sensor). 0.7 doubles, -0.7 halves.
     """
-    check_images(images)
-    return images * per_image(strength.exp(), images)
+    base.check_images(images)
+    return images * base.per_image(strength.exp(), images)
 
 
 def haze(images: Tensor, strength: Tensor) -> Tensor:
@@ -52,9 +45,9 @@ def haze(images: Tensor, strength: Tensor) -> Tensor:
     Shape: `images` (B, C, H, W); `strength` (B,) as a fraction of the image's mean,
     so that it means the same in any unit. Negative strengths take haze away.
     """
-    check_images(images)
+    base.check_images(images)
     mean = images.mean((1, 2, 3), keepdim=True)  # (B, 1, 1, 1)
-    return torch.addcmul(images, per_image(strength, images), mean).clamp_(min=0)
+    return torch.addcmul(images, base.per_image(strength, images), mean).clamp_(min=0)
 
 
 def contrast(images: Tensor, strength: Tensor) -> Tensor:
@@ -62,9 +55,10 @@ def contrast(images: Tensor, strength: Tensor) -> Tensor:
 
     Shape: `images` (B, C, H, W); `strength` (B,), negative for flatter images.
     """
-    check_images(images)
+    base.check_images(images)
     mean = images.mean((1, 2, 3), keepdim=True)  # (B, 1, 1, 1), over bands too
-    return torch.lerp(mean, images, per_image(strength.exp(), images)).clamp_(min=0)
+    factor = base.per_image(strength.exp(), images)
+    return torch.lerp(mean, images, factor).clamp_(min=0)
 
 
 def tint(images: Tensor, strength: Tensor) -> Tensor:
@@ -75,9 +69,10 @@ def tint(images: Tensor, strength: Tensor) -> Tensor:
 
     Shape: `images` (B, C, H, W); `strength` (B,).
     """
-    check_images(images)
+    base.check_images(images)
     gray = images.mean(1, keepdim=True)  # (B, 1, H, W)
-    return torch.lerp(gray, images, per_image(strength.exp(), images)).clamp_(min=0)
+    factor = base.per_image(strength.exp(), images)
+    return torch.lerp(gray, images, factor).clamp_(min=0)
 
 
 @dataclass(frozen=True)
@@ -119,10 +114,10 @@ class SpectralStrong(StrongView):
         m, p = self.magnitude, self.probability
 
         def within(size: tuple[int, ...], most: float) -> Tensor:
-            return uniform(size, -m * most, m * most, generator)
+            return base.uniform(size, -m * most, m * most, generator)
 
         def some(chance: float) -> Tensor:
-            return bernoulli((B,), chance, generator)
+            return base.bernoulli((B,), chance, generator)
 
         moves = self.weak.sample_params(shape, generator)
         degrees, shear = within((B,), self.degrees), within((B, 2), self.shear)
@@ -131,9 +126,9 @@ class SpectralStrong(StrongView):
         bands = within((B, C), self.band_gain) * some(p)[:, None]
         flat = within((B,), self.contrast) * some(p)
         pale = within((B,), self.tint) * some(p)
-        amount = uniform((B,), 0, m * self.haze, generator)
+        amount = base.uniform((B,), 0, m * self.haze, generator)
         amount = amount * some(self.haze_probability)
-        center = uniform((B, 2), 0, 1, generator)
+        center = base.uniform((B, 2), 0, 1, generator)
         side = torch.full_like(amount, min(1.0, self.cutout * m))
         spectral = (light[:, None] + bands, flat, pale, amount)
         return *moves, degrees, shear, shift, zoom, *spectral, center, side
@@ -168,12 +163,12 @@ class SpectralContrastive(ContrastiveView):
         m = self.magnitude
 
         def within(most: float, size: tuple[int, ...] = (B,)) -> Tensor:
-            return uniform(size, -m * most, m * most, generator)
+            return base.uniform(size, -m * most, m * most, generator)
 
-        chosen = bernoulli((B,), self.jitter_probability, generator)
+        chosen = base.bernoulli((B,), self.jitter_probability, generator)
         light = within(self.gain)[:, None] + within(self.band_gain, (B, C))
         flat, pale = within(self.contrast) * chosen, within(self.tint) * chosen
-        gray = bernoulli((B,), self.gray_probability, generator)
+        gray = base.bernoulli((B,), self.gray_probability, generator)
         return light * chosen[:, None], flat, pale, gray
 
     def photometry(self, images: Tensor, *params: Tensor) -> Tensor:
@@ -181,7 +176,7 @@ class SpectralContrastive(ContrastiveView):
         light, flat, pale, gray = params[3:]
         images = tint(contrast(gain(images, light), flat), pale)
         mean = images.mean(1, keepdim=True)  # (B, 1, H, W)
-        return torch.where(per_image(gray, images).bool(), mean, images)
+        return torch.where(base.per_image(gray, images).bool(), mean, images)
 
 
 @dataclass(frozen=True)
@@ -201,11 +196,11 @@ class Radar(Augmentation):
     def sample_params(self, shape: Shape, generator: torch.Generator) -> Params:
         """Draw an offset (B, 1, 1, 1) and speckle (B, C, H, W), in dB."""
         B = shape[0]
-        offset = uniform((B,), -self.offset, self.offset, generator)
-        offset = offset * bernoulli((B,), self.probability, generator)
-        fraction = uniform((B,), 0, self.speckle, generator)
-        fraction = fraction * bernoulli((B,), self.probability, generator)
-        looks = uniform((LOOKS, *shape), 1e-7, 1, generator)
+        offset = base.uniform((B,), -self.offset, self.offset, generator)
+        offset = offset * base.bernoulli((B,), self.probability, generator)
+        fraction = base.uniform((B,), 0, self.speckle, generator)
+        fraction = fraction * base.bernoulli((B,), self.probability, generator)
+        looks = base.uniform((LOOKS, *shape), 1e-7, 1, generator)
         # The power of one look is exponentially distributed; looks are averaged
         decibel = 10 * torch.log10((-looks.log()).mean(0))
         return offset.view(B, 1, 1, 1), fraction.view(B, 1, 1, 1) * decibel
@@ -228,7 +223,7 @@ class Elevation(Augmentation):
 
     def sample_params(self, shape: Shape, generator: torch.Generator) -> Params:
         """Draw an offset (B, 1, 1, 1), in meters."""
-        lift = uniform((shape[0],), -self.height, self.height, generator)
+        lift = base.uniform((shape[0],), -self.height, self.height, generator)
         return (lift.view(-1, 1, 1, 1),)
 
     def photometry(self, images: Tensor, *params: Tensor) -> Tensor:

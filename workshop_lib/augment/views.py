@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from workshop_lib.augment.base import Augmentation, NoAugmentation, chunk_size
+from workshop_lib.augment.geometry import Weak
 from workshop_lib.augment.multimodal import Drawn, View, make_view, parse_view
 from workshop_lib.augment.normalize import Normalize, to_float
 from workshop_lib.augment.occlusion import Follow, ModalityDropout
-from workshop_lib.augment.weak_strong import Weak
 from workshop_lib.errors import WorkshopError
 from workshop_lib.pixels import IGNORE
 from workshop_lib.ranks import own_rows

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
+from workshop_lib.augment.geometry import Weak
 from workshop_lib.augment.occlusion import cutout as library_cutout
-from workshop_lib.augment.weak_strong import Weak
 from workshop_lib.course import checks
 
 
