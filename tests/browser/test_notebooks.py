@@ -5,29 +5,20 @@ ones. Nothing here waits for seconds, only for what has to become true.
 """
 
 import base64
-import importlib.util
 import io
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.browser import lab
+
 pytest.importorskip("jupyterlab", reason="needs jupyterlab: pip install -e '.[test]'")
 
 
-def load_lab() -> Any:
-    path = Path(__file__).with_name("lab.py")
-    spec = importlib.util.spec_from_file_location("lab", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-lab = load_lab()
 pytestmark = pytest.mark.slow
 
 Open = Callable[[str], Any]

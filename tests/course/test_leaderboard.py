@@ -233,7 +233,6 @@ def test_neither_bad_files_nor_a_lost_folder_end_the_watch(
 
 
 def test_wrong_use_of_the_commands_is_explained(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
     assert cli.main(["leaderboard", "nowhere"]) == 2
     assert "there is no folder nowhere" in capsys.readouterr().err
     assert cli.main(["leaderboard", ".", "--data", "no/such/folder"]) == 2
@@ -244,7 +243,6 @@ def test_wrong_use_of_the_commands_is_explained(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.slow
 def test_from_training_to_the_page_in_three_commands(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
     few = "--steps 4 --eval-every 2 --method supervised --folder runs/a"
     assert cli.main(["train", *few.split()]) == 0
     assert cli.main(["submit", "runs/a", "--group", "The Otters", "--to", "in"]) == 0

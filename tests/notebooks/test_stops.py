@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from workshop_lib.course.notebooks import build
-
 pytestmark = pytest.mark.slow
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
@@ -34,36 +32,3 @@ def test_every_stub_stops_in_words(name: str, run_notebook: Run, tmp_path: Path)
     stubs = [c["id"] for c in cells if "exercise" in c["metadata"].get("tags", [])]
     ids = [cell["id"] for cell in stopped]
     assert stubs and len(ids) == len(stubs), f"stubs {stubs}, but stopped at {ids}"
-
-
-CELL = "\n# %%\n"
-TITLE = "# %% [markdown]\n# # 01 Title\n"
-STUB = "### BEGIN SOLUTION a\nx = 1\n### END SOLUTION"
-
-
-@pytest.mark.parametrize(
-    ("body", "expected"),
-    [
-        # A stub; another one, reached through the check after it
-        (
-            f"{STUB}{CELL}def f():\n    ### BEGIN SOLUTION b\n    return x\n"
-            f"    ### END SOLUTION\n{CELL}assert f() == 1",
-            ["NotYet", None, None, "NotYet"],
-        ),
-        # What fails before the first stub is no stub's fault
-        (f"1 / 0{CELL}{STUB}", ["ZeroDivisionError"]),
-        # What fails after it, neither
-        (f"{STUB}{CELL}y{CELL}{STUB}", ["NotYet", None, "NameError"]),
-    ],
-)
-def test_stubs_are_filled_one_by_one(
-    tmp_path: Path, run_notebook: Run, body: str, expected: list[str | None]
-):
-    (tmp_path / "01_topic.py").write_text(TITLE + CELL + body + "\n")
-    for path, text in zip(
-        ("a.ipynb", "b.ipynb"), build(tmp_path / "01_topic.py"), strict=True
-    ):
-        (tmp_path / path).write_text(text)
-    solutions = tmp_path / "b.ipynb"
-    done = run_notebook(tmp_path / "a.ipynb", tmp_path / "work", solutions=solutions)
-    assert [cell["error"] for cell in done] == [None, *expected]

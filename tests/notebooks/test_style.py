@@ -33,10 +33,6 @@ def headings(text: str) -> list[int]:
     return [len(marks) for marks in re.findall(r"^(#{1,6}) ", text, re.MULTILINE)]
 
 
-def test_there_are_notebooks():
-    assert len(PATHS) >= 2
-
-
 @each
 def test_cells_are_short_and_narrow(path: Path):
     for name, source in cells(path, "code"):

@@ -1,13 +1,11 @@
 """Maps of embeddings: every class can be told, nothing is covered, words beside."""
 
-import matplotlib
 import numpy as np
 import pytest
-from matplotlib.colors import to_hex
 
 from workshop_lib import plots
 from workshop_lib.plots import Panel, describe, embedding_grid
-from workshop_lib.plots.style import point_style, svg
+from workshop_lib.plots.style import point_style
 
 
 def panel(classes: int = 4, dims: int = 2, title: str = "t-SNE", **more) -> Panel:
@@ -89,19 +87,6 @@ def test_maps_fill_their_rows(count, columns, shape):
     grid = figure.axes[0].get_subplotspec().get_gridspec()
     assert (grid.nrows, grid.ncols) == shape
     assert len(figure.axes) == count
-
-
-def test_white_described_and_the_same_each_time():
-    before = dict(matplotlib.rcParams)
-    panels = [panel(note="kNN 83 %"), panel(dims=3, title="3-D", azimuth=30.0)]
-    with matplotlib.style.context("dark_background"):
-        figure = embedding_grid(panels, names(4), title="After training")
-    assert dict(matplotlib.rcParams) == before
-    assert to_hex(figure.get_facecolor()) == "#ffffff"
-    words = describe(figure)
-    assert "After training" in words and "t-SNE: 24 points in 2-D" in words
-    assert "100 % lie next to one of their class (kNN 83 %)" in words
-    assert svg(figure) == svg(embedding_grid(panels, names(4), title="After training"))
 
 
 def test_of_a_single_class_no_words_tell_that_it_is_among_itself():

@@ -153,27 +153,6 @@ def test_the_pdf_has_as_many_pages_and_the_html_is_one_file(name: str, built: Pa
     assert html.count('class="bespoke-marp-note"') == number_of_slides(html)
 
 
-def test_a_page_that_overflows_and_one_that_is_pale_are_found(
-    browser: object,
-    build_or_skip: Callable[[Path], list[Path]],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-):
-    deck = tmp_path / "99_full.md"
-    words = "## Full\n\n" + "- one more line\n" * 20
-    pale = "<!-- _color: '#cccccc' -->"
-    fits = f"## Fits\n\n- one line\n\n<!-- _footer: a source -->\n{pale}"
-    deck.write_text(
-        f"---\nmarp: true\ntheme: few-labels\n---\n\n{words}\n---\n\n{fits}"
-    )
-    monkeypatch.setattr(decks, "decks", lambda: [deck])
-    build_or_skip(tmp_path / "out")
-    full, fitting = shown(browser, tmp_path / "out" / "99_full.html")
-    assert any("one more line" in box for box in full["wrong"])
-    assert not fitting["wrong"] and not full["pale"]
-    assert any(text.startswith("one line: 1.6") for text in fitting["pale"])
-
-
 def test_a_mistake_in_a_deck_leaves_what_was_built_before(
     build_or_skip: Callable[[Path], list[Path]],
     tmp_path: Path,
