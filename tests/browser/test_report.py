@@ -101,13 +101,6 @@ def contrast(page: Any) -> float:
     return (max(found) + 0.05) / (min(found) + 0.05)
 
 
-def test_page_prints(browser, address):
-    page = browser.new_page()
-    page.goto(address)
-    assert page.pdf(format="A4").startswith(b"%PDF")
-    page.close()
-
-
 def test_every_link_leads_somewhere(browser, address):
     page = browser.new_page()
     page.goto(address)

@@ -81,11 +81,6 @@ def test_places_ties_and_front(rules):
     ]
 
 
-def test_equals_in_both_are_both_on_the_front(rules):
-    found = rank([entry("a", 80, 5.0), entry("b", 80, 5.0)], rules)
-    assert places(found) == {"a": (1, 1, True), "b": (1, 1, True)}
-
-
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 100), st.integers(1, 900)), max_size=12))
 def test_ranks_are_those_of_a_loop(figures):

@@ -1,7 +1,5 @@
 """A stub stops in words, and says where to write."""
 
-import traceback
-
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
@@ -37,11 +35,3 @@ def test_a_notebook_shows_the_words_and_no_traceback():
     assert shown[0] == "Not yet: flip each image."
     assert len(shown) == 3
     assert "Traceback" not in "".join(shown)
-
-
-def test_outside_a_notebook_it_is_an_ordinary_exception():
-    try:
-        half_written()
-    except NotYet as error:
-        text = "".join(traceback.format_exception(error))
-    assert "half_written" in text and "Not yet: count each label." in text

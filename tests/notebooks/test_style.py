@@ -106,10 +106,6 @@ def test_a_table_of_minutes_says_what_the_sections_say(path: Path):
     assert not rows or rows == said
 
 
-def test_headings_are_found_where_they_are():
-    assert headings("# a\n\ntext # b\n```python\n# c\n```\n\n## d\n#e") == [1, 2]
-
-
 @each
 def test_new_words_are_one_click_away(path: Path):
     found = json.loads(path.read_text(encoding="utf-8"))["cells"]

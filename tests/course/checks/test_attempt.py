@@ -132,14 +132,6 @@ def test_not_written_yet_is_no_attempt(stub, refusal, own_folder: Path):
     assert not (own_folder / "runs").exists()
 
 
-def test_a_keyboard_interrupt_passes():
-    def stopped(x, factor):
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        top_k_accuracy(stopped)
-
-
 def test_progress_is_kept(own_folder: Path, refusal):
     refusal(top_k_accuracy, lambda x, factor: x)
     top_k_accuracy(lambda x, factor: x * factor)
