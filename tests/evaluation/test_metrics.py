@@ -191,7 +191,6 @@ def test_exactly_the_threshold_is_yes() -> None:
         (torch.rand(3, 2), torch.ones(3, 3), "ab", "expected"),
         (torch.rand(3, 2), torch.ones(3, 2), "abc", "expected"),
         (torch.rand(3, 1), torch.ones(3, 1), "a", "yes-or-no"),
-        (torch.rand(3, 2), torch.full((3, 2), 2), "ab", "other than 0 and 1"),
         (torch.tensor([[1.5, 0.1]]), torch.ones(1, 2), "ab", "no probabilities"),
     ],
 )

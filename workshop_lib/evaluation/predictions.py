@@ -87,21 +87,16 @@ class Predictions:
             WorkshopError: the images, their classes or the names of the classes are
                 not the same.
         """
-        if self.class_names != other.class_names:
-            raise WorkshopError(
-                f"predictions for the classes {', '.join(self.class_names)} and"
-                f" {', '.join(other.class_names)}: compare runs on the same classes."
-            )
         rows = torch.from_numpy(pd.Index(self.names).get_indexer(list(other.names)))
         shared = int((rows >= 0).sum())
-        alike = shared == len(self.names) == len(other.names)
-        same = alike and self.source == other.source
+        same = shared == len(self.names) == len(other.names)
+        same &= (self.source, self.class_names) == (other.source, other.class_names)
         if not same or not torch.equal(self.truth[rows], other.truth):
             raise WorkshopError(
                 f"predictions on {len(self.names)} and on {len(other.names)} test"
                 f" images of {self.source!r} and {other.source!r}, {shared} of the same"
-                " name: compare runs on the same test images. Train both on one data"
-                " set with the same split seed."
+                " name: compare runs on the same test images and the same classes."
+                " Train both on one data set with the same split seed."
             )
         return replace(other, probs=self.probs[rows])
 
@@ -202,15 +197,13 @@ def run_temperature(run: Run) -> float | None:
 def _check(run: Run) -> bool:
     """Return whether the run predicts several labels; refuse what files cannot give."""
     kind = run.facts["heads"][run.main_head]["kind"]
-    if kind == "dense":
-        raise WorkshopError(
-            f"{run.folder} predicts a class per pixel: make maps with `workshop map`."
-        )
-    if kind == "regression":
-        raise WorkshopError(
-            f"{run.folder} predicts the number {run.main_head!r}, not classes: load the"
-            " images as a Dataset and use `predict_run`."
-        )
+    others = {
+        "dense": "a class per pixel: make maps with `workshop map`",
+        "regression": f"the number {run.main_head!r}, not classes: load the images as a"
+        " Dataset and use `predict_run`",
+    }
+    if kind in others:
+        raise WorkshopError(f"{run.folder} predicts {others[kind]}.")
     inputs = [*run.facts["sensors"], *run.config.data.metadata]
     if not run.facts["is_rgb"] or inputs not in (["rgb"], ["features"]):
         needs = inputs if run.facts["is_rgb"] else run.facts["bands"]

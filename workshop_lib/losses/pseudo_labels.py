@@ -21,7 +21,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from workshop_lib.errors import WorkshopError
 from workshop_lib.ranks import mean_over_ranks
 
 
@@ -83,19 +82,11 @@ def pseudo_label(logits: Tensor, temperature: float = 1.0) -> Tensor:
 
     Args:
         logits: scores of the weak view.
-        temperature: divides the logits. Below 1 sharpens, above 1 flattens: it changes
-            the confidence, never the order of the classes.
+        temperature: divides the logits. From 0 to 1 it sharpens, above 1 it flattens:
+            it changes the confidence, never the order of the classes.
 
     Shape: (B, K, ...) -> the same, sums to 1 over dimension 1.
-
-    Raises:
-        WorkshopError: temperature is not positive.
     """
-    if temperature <= 0:
-        raise WorkshopError(
-            f"temperature={temperature}: it must be above 0; 1 leaves the softmax as it"
-            " is, 0.5 sharpens it."
-        )
     return torch.softmax(at_least_fp32(logits.detach()) / temperature, dim=1)
 
 
@@ -134,17 +125,7 @@ def consistency_loss(logits_strong: Tensor, pseudo: Tensor, mask: Tensor) -> Ten
         mask: weight of each image in [0, 1].
 
     Shape: (N, K), (N,) int64 or (N, K) float, (N,) -> scalar.
-
-    Raises:
-        WorkshopError: shapes that do not describe the same N images or K classes.
     """
-    N, K = logits_strong.shape
-    if pseudo.shape not in ((N,), (N, K)) or mask.shape != (N,):
-        raise WorkshopError(
-            f"logits {(N, K)}, pseudo-labels {tuple(pseudo.shape)} and mask"
-            f" {tuple(mask.shape)} do not fit: expected pseudo-labels {(N,)} or"
-            f" {(N, K)} and a mask {(N,)}."
-        )
     logits = at_least_fp32(logits_strong)
     per_image = F.cross_entropy(logits, pseudo.detach(), reduction="none")  # (N,)
     return (per_image * mask.detach()).mean()

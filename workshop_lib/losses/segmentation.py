@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from workshop_lib.errors import WorkshopError, unknown_name
+from workshop_lib.errors import unknown_name
 from workshop_lib.losses.pseudo_labels import at_least_fp32, weighted_mean
 from workshop_lib.pixels import IGNORE
 from workshop_lib.ranks import sum_over_ranks
@@ -34,9 +34,6 @@ def pixel_cross_entropy(
             `class_weights` of `workshop_lib.data.tiles`.
 
     Shape: (B, K, H, W), (B, H, W) -> scalar.
-
-    Raises:
-        WorkshopError: shapes that do not fit.
     """
     return weighted_mean(*_loss_and_weight(logits, masks, weights))
 
@@ -54,9 +51,6 @@ def focal_loss(
     Args:
         logits, masks, weights: as in `pixel_cross_entropy`.
         gamma: 0 is the cross-entropy, 2 the paper's choice.
-
-    Raises:
-        WorkshopError: shapes that do not fit.
     """
     loss, weight = _loss_and_weight(logits, masks, weights)
     # 1 - exp(-loss), exact near 0; not below it, where a power has no gradient
@@ -79,9 +73,6 @@ def dice_loss(
         logits, masks: as in `pixel_cross_entropy`.
         weights: (K,) what each class counts in the mean; None for 1.
         smooth: s, in pixels: keeps a class of a few pixels from making jumps.
-
-    Raises:
-        WorkshopError: shapes that do not fit.
     """
     scores, y, known = _pixels(logits, masks)
     probs = scores.softmax(dim=1) * known[:, None]  # (B*H*W, K)
@@ -127,13 +118,7 @@ def _pixels(logits: Tensor, masks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
     Unknown ones get class 0, which their weight of 0 takes out again.
     """
-    B, K, H, W = logits.shape if logits.ndim == 4 else (0, 0, 0, 0)
-    if logits.ndim != 4 or masks.shape != (B, H, W):
-        raise WorkshopError(
-            f"scores of shape {tuple(logits.shape)} and masks of shape"
-            f" {tuple(masks.shape)}: expected (B, K, H, W) and (B, H, W)."
-        )
-    scores = at_least_fp32(logits).permute(0, 2, 3, 1).reshape(-1, K)
+    scores = at_least_fp32(logits).permute(0, 2, 3, 1).flatten(0, 2)
     y = masks.reshape(-1).long()
     known = y != IGNORE
     return scores, y.masked_fill(~known, 0), known.to(scores.dtype)
