@@ -14,7 +14,7 @@ __all__ = [
 ]
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ import pandas as pd
 import tyro
 
 from workshop_lib.errors import WorkshopError
+from workshop_lib.experiments.results import markdown
 from workshop_lib.files import write_or_explain, write_text
 from workshop_lib.plots import AccessibleFigure
 from workshop_lib.session import setup, versions
@@ -114,18 +115,6 @@ def verdict(gains: pd.Series) -> str:
     if (gains <= -CLEAR).all():
         return "harms"
     return "adds nothing" if (gains.abs() < CLEAR).all() else "not clear"
-
-
-def markdown(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Lay out a Markdown table.
-
-    >>> print(markdown(["a", "b"], [[1, 2]]))
-    | a | b |
-    |---|---|
-    | 1 | 2 |
-    """
-    lines = [f"| {' | '.join(map(str, line))} |" for line in [heads, *rows]]
-    return "\n".join([lines[0], "|---" * len(heads) + "|", *lines[1:]])
 
 
 def machine() -> str:

@@ -4,9 +4,10 @@ Every figure is read from the folders of runs, so a table can hold only what was
 run; and runs are averaged only where nothing but their seeds differs.
 """
 
-__all__ = ["as_markdown", "as_text", "collect", "differences", "run_row", "summarize"]
+__all__ = ["as_markdown", "as_text", "collect", "differences", "markdown"]
+__all__ += ["run_row", "summarize"]
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -163,9 +164,19 @@ def as_markdown(table: pd.DataFrame) -> str:
     """Lay out what `summarize` made as a table for a page, machine included."""
     words, shared = _words(table)
     words = words.replace({r"\|": r"\\|"}, regex=True)
-    lines = [words.columns, ["---"] * words.shape[1], *words.to_numpy().tolist()]
-    rows = [f"| {' | '.join(map(str, line))} |" for line in lines]
-    return "\n".join([*rows, "", *shared]) + "\n"
+    return "\n".join([markdown(words.columns, words.to_numpy()), "", *shared, ""])
+
+
+def markdown(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Lay out a Markdown table.
+
+    >>> print(markdown(["a", "b"], [[1, 2]]))
+    | a | b |
+    |---|---|
+    | 1 | 2 |
+    """
+    lines = [f"| {' | '.join(map(str, line))} |" for line in [heads, *rows]]
+    return "\n".join([lines[0], "|---" * len(heads) + "|", *lines[1:]])
 
 
 def _words(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

@@ -23,7 +23,6 @@ __all__ = [
 
 import base64
 import io
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -160,7 +159,7 @@ def labeled_pictures(data: ReportData) -> list[Picture]:
     images = data.scenes.images[data.split.labeled[order]].cpu()
     shown = to_display(images, data.scenes.bands)
     return [
-        Picture(thumbnail(pixels), f"Labelled image: {name}", [_breakable(name)])
+        Picture(thumbnail(pixels), f"Labelled image: {name}", [name])
         for pixels, name in zip(shown, names, strict=True)
     ]
 
@@ -220,7 +219,6 @@ def _pictures(
             lines.append(f"baseline: {_said(data, before, i)}")
             alt += f", {lines[-1]}"
         mark = "right" if right[i] else "wrong"
-        lines = [_breakable(line) for line in lines]
         pictures.append(Picture(thumbnail(pixels), alt, lines, mark))
     return pictures
 
@@ -228,8 +226,3 @@ def _pictures(
 def _said(data: ReportData, result: MethodResult, i: int) -> str:
     confidence, predicted = result.evaluation.probs[i].max(dim=0)
     return f"{data.class_names[int(predicted)]}, {percent(float(confidence), 0)}"
-
-
-def _breakable(text: str) -> str:
-    """Let long names break at their parts: HerbaceousVegetation, storage_tank."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[_/-])", "\N{ZERO WIDTH SPACE}", text)
