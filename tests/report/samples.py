@@ -108,8 +108,6 @@ def sample_report(
     )
     split = Split(n[N : N + 16], n[N : N + 300], n[N + 300 :], n[:N], seed=0)
     given: dict[str, Any] = {
-        "title": "A report",
-        "source": "made-up images",
         "scenes": scenes,
         "split": split,
         "results": results,

@@ -93,9 +93,7 @@ def data() -> ReportData:
         result("All labels", 6.0, **plain, labels_per_class=0),
     ]
     finding = Finding("overlap", "error", "1 image in val and test: a.png")
-    return sample_report(
-        results, TRUTH, CLASSES, title=f"Report {NASTY}", audit=Audit((finding,), {})
-    )
+    return sample_report(results, TRUTH, CLASSES, audit=Audit((finding,), {}))
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +114,7 @@ def test_every_section_is_there_and_linked(page: Page) -> None:
     links = [a["href"] for a in page.all("a")]
     assert links == ["#content", *(f"#{name}" for name in SECTIONS)]
     for words in (
+        "What are unlabelled images worth?",
         "workshop train --data FOLDER --labels-per-class 4 --method fixmatch",
         "workshop quickstart",
         "1 image in val and test: a.png",

@@ -4,8 +4,15 @@ Every figure is read from the folders of runs, so a table can hold only what was
 run; and runs are averaged only where nothing but their seeds differs.
 """
 
-__all__ = ["as_markdown", "as_text", "collect", "differences", "markdown"]
-__all__ += ["run_row", "summarize"]
+__all__ = [
+    "as_markdown",
+    "as_text",
+    "collect",
+    "differences",
+    "markdown",
+    "run_row",
+    "summarize",
+]
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path

@@ -96,8 +96,6 @@ class ReportData:
     """Everything that `write_report` shows. One result is enough; five tell a story.
 
     Args:
-        title: heading of the page.
-        source: the images, in words that follow "on": "the embedded scenes".
         scenes, split: of the main method; all methods have the same test images.
         results: in the order of the story, weakest method first.
         command: that made this page.
@@ -105,8 +103,6 @@ class ReportData:
         near_duplicates: whether the audit looked for images of the same ground.
     """
 
-    title: str
-    source: str
     scenes: Dataset
     split: Split
     results: Sequence[MethodResult]
@@ -218,12 +214,9 @@ def collect(
         for title, run, split in zip(titles or _titles(runs), runs, splits, strict=True)
     ]
     split = splits[results.index(_main(results))]
-    made = data.name.startswith("mini_eo")
-    source = "the embedded scenes (MiniEO)" if made else f"the images in {data.name}"
     check = len(scenes) <= _AUDITED
     audit = split.audit(scenes, near_duplicates=check)
-    title = _heading(results)
-    return ReportData(title, source, scenes, split, results, command, audit, check)
+    return ReportData(scenes, split, results, command, audit, check)
 
 
 def _main(results: Sequence[MethodResult]) -> MethodResult:
@@ -259,14 +252,6 @@ def _split_folder(run: Run, scenes: Dataset, split: Split) -> str:
         return str(run.folder / "split")
     same = own.digest(scenes) == split.digest(scenes)
     return "" if same else str(run.folder / "split")
-
-
-def _heading(results: Sequence[MethodResult]) -> str:
-    if {"baseline", "semi-supervised"} <= {result.role for result in results}:
-        return "What are unlabelled images worth?"
-    if len(results) > 1:
-        return "Which training is better, and how certain is that?"
-    return f"What did this training learn? ({results[0].title})"
 
 
 def _titles(runs: Sequence[Run]) -> list[str]:
