@@ -122,12 +122,9 @@ def embed(
     plain = stored_views(run, scenes)[0]
     network = model.to(pick_device())
     vectors = embed_images(network, plain, normalize, which, index=index)  # (n, D)
-    return Embeddings(
-        vectors=vectors.numpy(),
-        labels=scenes.labels[index].cpu().numpy(),
-        names=tuple(scenes.names[i] for i in index.tolist()),
-        class_names=scenes.class_names,
-    )
+    labels = scenes.labels[index].cpu().numpy()
+    names = tuple(scenes.names[i] for i in index.tolist())
+    return Embeddings(vectors.numpy(), labels, names, scenes.class_names)
 
 
 def knn_accuracy(memory: Embeddings, queries: Embeddings, k: int = 1) -> float:

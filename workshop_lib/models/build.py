@@ -81,12 +81,9 @@ class HeadSpec:
             case "categorical":
                 return Categorical(D, K)
             case "dense":
+                maps, weighting = encoder.map_widths, self.class_weighting
                 return Categorical(
-                    encoder.map_widths,
-                    K,
-                    dense=True,
-                    loss=self.loss,
-                    class_weighting=self.class_weighting,
+                    maps, K, dense=True, loss=self.loss, class_weighting=weighting
                 )
             case "multilabel":
                 return MultiLabel(D, K, thresholds=self.thresholds)

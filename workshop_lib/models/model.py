@@ -9,6 +9,7 @@ __all__ = [
 ]
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import partial
 
@@ -205,14 +206,14 @@ def parameter_counts(model: Model) -> dict[str, int]:
         "stems.s1", "missing", "metadata", "decoder", "heads.scene", "projection"),
         then "total".
     """
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
     for name, parameter in model.named_parameters():
         steps = name.removeprefix("encoder.").split(".")
         part = {"shifts": "metadata"}.get(steps[0], steps[0])
         if part in ("backbones", "stems", "heads"):
             part = f"{part}.{steps[1]}".replace("backbones.all", "backbone")
-        counts[part] = counts.get(part, 0) + parameter.numel()
-    return {**counts, "total": sum(counts.values())}
+        counts[part] += parameter.numel()
+    return {**counts, "total": counts.total()}
 
 
 @torch.no_grad()

@@ -56,14 +56,11 @@ def weight_decay_groups(
     """
     slowly = {id(p) for p in slow}
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-    seen: set[int] = set()
-    for module in model.modules():
-        normalises = "Norm" in type(module).__name__  # BatchNorm2d, LayerNorm, ...
-        for name, parameter in module.named_parameters(recurse=False):
-            if not parameter.requires_grad or id(parameter) in seen:
-                continue
-            seen.add(id(parameter))
-            spared = normalises or name.endswith("bias")
+    for name, parameter in model.named_parameters():  # shared ones once
+        if parameter.requires_grad:
+            owner = type(model.get_submodule(name.rpartition(".")[0]))
+            # BatchNorm2d, LayerNorm, ...
+            spared = "Norm" in owner.__name__ or name.endswith("bias")
             key = (id(parameter) not in slowly, spared)
             groups.setdefault(key, []).append(parameter)
     return [

@@ -152,9 +152,8 @@ class Run:
         initial = which == "initial"
         model = initial_model(self.config, self.facts, load_pretrained=initial)
         if not initial:
-            model.load_state_dict(
-                state["ema"]["model"] if weights == "ema" else state["model"]
-            )
+            chosen = state["ema"] if weights == "ema" else state
+            model.load_state_dict(chosen["model"])
         found = state["normalize"]  # "bands.SENSOR.mean" and "bands.SENSOR.std"
         bands = {
             name: BandNormalize(found[f"bands.{name}.mean"], found[f"bands.{name}.std"])

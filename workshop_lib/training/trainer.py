@@ -182,16 +182,10 @@ class Trainer:
     @property
     def _parts(self) -> dict[str, Any]:
         """Everything that keeps a state of its own, by its name in a checkpoint."""
-        parts = {
-            "model": self.model,
-            "ema": self.ema,
-            "normalize": self.views.normalize,
-            "method": self.method,
-            "optimizer": self.optimizer,
-            "means": self.means,
-            "pseudo_labels": self.pseudo_labels,
-        }
-        return parts if self.maps is None else {**parts, "maps": self.maps}
+        names = ["model", "ema", "method", "optimizer", "means", "pseudo_labels"]
+        names += [] if self.maps is None else ["maps"]
+        parts = {name: getattr(self, name) for name in names}
+        return {**parts, "normalize": self.views.normalize}
 
     def weights(self) -> dict[str, Any]:
         """Return what is needed to use the model: online and averaged weights."""
