@@ -114,7 +114,7 @@ def test_folder_that_cannot_be_made(tmp_path, capsys):
     folder = tmp_path / "file" / "cache"
     (tmp_path / "file").write_text("in the way")
     assert int(cached("k", Builder(7), folder)["x"][0]) == 7
-    assert len(memmap_cache("k", 3, Filler(rows()), folder)[0]) == 3
+    assert len(memmap_cache("k", Filler(rows()), folder)[0]) == 3
     assert capsys.readouterr().err.count("without a cache") == 2
 
 
@@ -163,8 +163,8 @@ def rows(value=0, dtype=np.uint8):
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.int64])
 def test_written_once_then_mapped(tmp_path, dtype):
     fill = Filler(rows(dtype=dtype))
-    first, facts = memmap_cache("k", 3, fill, tmp_path)
-    second, again = memmap_cache("k", 3, fill, tmp_path)
+    first, facts = memmap_cache("k", fill, tmp_path)
+    second, again = memmap_cache("k", fill, tmp_path)
     assert fill.calls == 1 and facts == again == {"note": "ü", "kept": [0, 1, 2]}
     for found in (first, second):
         assert torch.equal(found, torch.from_numpy(fill.rows))
@@ -173,18 +173,16 @@ def test_written_once_then_mapped(tmp_path, dtype):
 
 def test_without_a_key_it_stays_in_memory(tmp_path):
     fill = Filler(rows())
-    found, _ = memmap_cache(None, 10, fill, tmp_path)  # fewer rows than announced
+    found, _ = memmap_cache(None, fill, tmp_path)
     assert torch.equal(found, torch.from_numpy(fill.rows)) and files(tmp_path) == []
 
 
 def test_writing_to_the_tensor_never_reaches_the_file(tmp_path):
     fill = Filler(rows())
-    found, _ = memmap_cache("k", 3, fill, tmp_path)
+    found, _ = memmap_cache("k", fill, tmp_path)
     found[0] = 99
     assert found[0].unique().tolist() == [99]
-    assert torch.equal(
-        memmap_cache("k", 3, fill, tmp_path)[0], torch.from_numpy(rows())
-    )
+    assert torch.equal(memmap_cache("k", fill, tmp_path)[0], torch.from_numpy(rows()))
 
 
 def test_read_only_where_the_system_promises_no_copies(tmp_path, monkeypatch):
@@ -197,7 +195,7 @@ def test_read_only_where_the_system_promises_no_copies(tmp_path, monkeypatch):
         return memmap(path, dtype, mode=mode, shape=shape)
 
     monkeypatch.setattr(cache.np, "memmap", refuse)
-    found, _ = memmap_cache("k", 3, fill, tmp_path)
+    found, _ = memmap_cache("k", fill, tmp_path)
     assert torch.equal(found, torch.from_numpy(rows())) and fill.calls == 1
 
 
@@ -205,14 +203,14 @@ def test_read_only_where_the_system_promises_no_copies(tmp_path, monkeypatch):
 @given(st.integers(0, 1000), st.sampled_from([".rows", ".pt"]))
 def test_cut_off_anywhere_is_made_anew(tmp_path_factory, keep, ending):
     folder = tmp_path_factory.mktemp("cache")
-    memmap_cache("k", 3, Filler(rows()), folder)
+    memmap_cache("k", Filler(rows()), folder)
     (path,) = folder.glob(f"*{ending}")
     whole = path.read_bytes()
     path.write_bytes(whole[: keep % len(whole)])
     fill = Filler(rows(5))
-    found, _ = memmap_cache("k", 3, fill, folder)
+    found, _ = memmap_cache("k", fill, folder)
     assert torch.equal(found, torch.from_numpy(fill.rows)) and fill.calls == 1
-    memmap_cache("k", 3, fill, folder)
+    memmap_cache("k", fill, folder)
     assert fill.calls == 1  # mended
 
 
@@ -226,11 +224,11 @@ def test_cut_off_anywhere_is_made_anew(tmp_path_factory, keep, ending):
     ],
 )
 def test_a_foreign_description_is_made_anew(tmp_path, capsys, change):
-    memmap_cache("k", 3, Filler(rows()), tmp_path)
+    memmap_cache("k", Filler(rows()), tmp_path)
     (path,) = tmp_path.glob("*.pt")
     torch.save(torch.load(path, weights_only=True) | change, path)
     fill = Filler(rows(5))
-    found, _ = memmap_cache("k", 3, fill, tmp_path)
+    found, _ = memmap_cache("k", fill, tmp_path)
     assert torch.equal(found, torch.from_numpy(fill.rows))
     assert "building it again" in capsys.readouterr().err
 
@@ -242,7 +240,7 @@ def test_full_disk_goes_on_in_memory(tmp_path, capsys, monkeypatch):
 
     monkeypatch.setattr(cache, "write_whole", fails)
     fill = Filler(rows())
-    found, facts = memmap_cache("k", 3, fill, tmp_path)
+    found, facts = memmap_cache("k", fill, tmp_path)
     assert torch.equal(found, torch.from_numpy(fill.rows)) and facts["note"] == "ü"
     assert "without a cache" in capsys.readouterr().err
 
@@ -253,5 +251,5 @@ def test_an_interrupted_decoding_leaves_nothing(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        memmap_cache("k", 3, interrupted, tmp_path)
+        memmap_cache("k", interrupted, tmp_path)
     assert files(tmp_path) == []

@@ -100,7 +100,7 @@ def test_to_gpu_and_subset_there():
         ({"class_names": ("a", "a")}, "all different"),
         ({"class_names": ()}, "at least one"),
         ({"names": ("x",)}, "1 names for 2 images"),
-        ({"names": ("x", "x")}, r"more than once \(x\)"),
+        ({"names": ("x", "x")}, r"more than once \('x'\)"),
         ({"names": ("x", "a\nb")}, "line breaks"),
         ({"names": ("x", "\udc80")}, "UTF-8"),
         ({"masks": torch.zeros(2, 4, 5, dtype=torch.uint8)}, "masks"),

@@ -83,7 +83,7 @@ class Augmentation:
         """
         check_images(images, self.channels)
         params = self.sample_params(images.shape, generator)
-        return in_chunks(self.apply, images.shape, images, *params)
+        return in_chunks(self.apply, images, *params)
 
 
 class NoAugmentation(Augmentation):
@@ -168,19 +168,16 @@ def chunk_size(shape: Shape, device: torch.device) -> int:
     return max(1, _CHUNK // max(1, math.prod(shape[1:])))
 
 
-def in_chunks(
-    change: Callable[..., Tensor], shape: Shape, *arguments: Tensor
-) -> Tensor:
+def in_chunks(change: Callable[..., Tensor], *arguments: Tensor) -> Tensor:
     """Compute images that do not depend on each other; on a CPU a few at a time.
 
     Args:
         change: from rows of the arguments to images; its result must not depend on the
             other rows, and it draws no random numbers.
-        shape: of the result, (B, C, H, W).
-        arguments: each (B, ...): images, positions of images, parameters.
+        arguments: images (B, C, H, W), and parameters of each, (B, ...).
     """
-    few = chunk_size(shape, arguments[0].device)
-    if shape[0] <= few:
+    few = chunk_size(arguments[0].shape, arguments[0].device)
+    if len(arguments[0]) <= few:
         return change(*arguments).contiguous()
     rows = zip(*(each.split(few) for each in arguments), strict=True)
     return torch.cat([change(*some).contiguous() for some in rows])

@@ -163,7 +163,7 @@ def move(images: Tensor, which: Tensor, shift: Tensor) -> Tensor:
     if H == W:
         swap = (which & 4).bool()[:, None]
         down, right = torch.where(swap, right, down), torch.where(swap, down, right)
-    return base.in_chunks(_gather_pixels, images.shape, images, down, right)
+    return base.in_chunks(_gather_pixels, images, down, right)
 
 
 def _gather_pixels(images: Tensor, down: Tensor, right: Tensor) -> Tensor:

@@ -97,16 +97,12 @@ class BandNormalize(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return normalized images.
 
-        Shape: (B, C, H, W) floating point -> the same.
+        Shape: (B, C, H, W) uint8 or floating point -> floating point.
 
         Raises:
-            WorkshopError: integers (see `to_float`), or another number of bands.
+            WorkshopError: other integers (see `to_float`), or another number of bands.
         """
-        if not images.is_floating_point():
-            raise WorkshopError(
-                f"images of type {images.dtype}: normalization expects floating point;"
-                " convert with to_float(images) first."
-            )
+        images = to_float(images)
         if images.ndim != 4 or images.shape[1] != len(self.mean):
             raise WorkshopError(
                 f"images of shape {tuple(images.shape)}: the statistics are those of"
@@ -166,7 +162,7 @@ class Normalize(nn.Module):
             if name not in self.bands:
                 raise unknown_name("sensor", name, self.bands)
             images = values if values.ndim == 4 else values[:, :, None, None]
-            normalized[name] = self.bands[name](to_float(images)).view(values.shape)
+            normalized[name] = self.bands[name](images).view(values.shape)
         return normalized
 
 
@@ -186,9 +182,8 @@ def _moments(images: Tensor, index: Tensor | None, gaps: bool) -> tuple[Tensor, 
             missing += values.isnan().sum((0, 2, 3))
             values = values.nan_to_num(nan=0.0, posinf=math.inf, neginf=-math.inf)
         total += values.sum((0, 2, 3))
-    count = (len(index) * images.shape[2] * images.shape[3] - missing).clamp(
-        min=1
-    )  # (C,)
+    pixels = len(index) * images.shape[2:].numel()
+    count = (pixels - missing).clamp(min=1)  # (C,)
     mean = total / count
     squares = torch.zeros_like(total)
     # A second pass: exact for tiny spreads too

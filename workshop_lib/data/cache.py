@@ -12,6 +12,7 @@ them, so a file that was not finished has no description, and is rebuilt.
 __all__ = ["WriteRows", "cache_folder", "cached", "memmap_cache"]
 
 import hashlib
+import io
 import math
 import os
 import re
@@ -19,7 +20,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -74,7 +75,8 @@ def cached(
     if found is not None and fits(found):
         return found
     if path.exists():
-        _say(f"{path} is damaged, or of another version: building it again.")
+        about = "is damaged, or of another version: building it again."
+        print(path, about, file=sys.stderr)
     content = build()
     state = {"format": FORMAT, "key": key, "content": content}
     try:
@@ -99,7 +101,7 @@ def _load(path: Path, key: str) -> dict[str, Any] | None:
 
 
 def memmap_cache(
-    key: str | None, most: int, fill: Fill, folder: Path | None = None
+    key: str | None, fill: Fill, folder: Path | None = None
 ) -> tuple[Tensor, dict[str, Any]]:
     """Map the tensor that an earlier call with the same key wrote, or make it.
 
@@ -108,7 +110,6 @@ def memmap_cache(
 
     Args:
         key: names everything that the rows depend on; None keeps no file.
-        most: rows that `fill` will write at most.
         fill: makes the rows, a few at a time. Called again if the disk is full.
         folder: of the file; `cache_folder()` if not given.
 
@@ -117,12 +118,18 @@ def memmap_cache(
         memory, which one line on stderr says.
     """
     if key is None:
-        return _in_memory(most, fill)
+        return _in_memory(fill)
     path = _cache_path(key, folder, ".rows")
 
     def build() -> dict[str, Any]:
         about: dict[str, Any] = {}
-        write_whole(path, lambda temporary: about.update(_write(temporary, fill)))
+
+        def write(temporary: Path) -> None:
+            # Plain writes: through a mapping, a full disk would kill the program.
+            with temporary.open("wb") as file:
+                about.update(_write(file, fill))
+
+        write_whole(path, write)
         return about
 
     def fits(about: dict[str, Any]) -> bool:
@@ -133,38 +140,28 @@ def memmap_cache(
         about = cached(key, build, folder, fits)
     except OSError as error:
         _warn(path, error)
-        return _in_memory(most, fill)
+        return _in_memory(fill)
     return _map(path, about["dtype"], tuple(about["shape"])), about["facts"]
 
 
-def _in_memory(most: int, fill: Fill) -> tuple[Tensor, dict[str, Any]]:
-    rows: list[Rows] = []
-    count = 0
-
-    def write(some: Rows) -> None:
-        nonlocal count
-        if not rows:
-            rows.append(np.empty((most, *some.shape[1:]), some.dtype))
-        rows[0][count : count + len(some)] = some
-        count += len(some)
-
-    facts = fill(write)
-    return torch.from_numpy(rows[0][:count]), facts
-
-
-def _write(path: Path, fill: Fill) -> dict[str, Any]:
+def _write(file: BinaryIO, fill: Fill) -> dict[str, Any]:
     """Write the rows, and return what is needed to map them."""
     about: dict[str, Any] = {"shape": [0], "dtype": ""}
-    # Plain writes: through a mapping, a full disk would kill the program.
-    with path.open("wb") as file:
 
-        def write(some: Rows) -> None:
-            about["dtype"] = some.dtype.str
-            about["shape"] = [about["shape"][0] + len(some), *some.shape[1:]]
-            file.write(np.ascontiguousarray(some).data)
+    def write(some: Rows) -> None:
+        about["dtype"] = some.dtype.str
+        about["shape"] = [about["shape"][0] + len(some), *some.shape[1:]]
+        file.write(np.ascontiguousarray(some).data)
 
-        facts = fill(write)
+    facts = fill(write)
     return {**about, "facts": facts}
+
+
+def _in_memory(fill: Fill) -> tuple[Tensor, dict[str, Any]]:
+    file = io.BytesIO()
+    about = _write(file, fill)
+    rows = np.frombuffer(file.getbuffer(), about["dtype"]).reshape(about["shape"])
+    return torch.from_numpy(rows), about["facts"]
 
 
 def _map(path: Path, dtype: str, shape: tuple[int, ...]) -> Tensor:
@@ -178,11 +175,8 @@ def _map(path: Path, dtype: str, shape: tuple[int, ...]) -> Tensor:
 
 
 def _warn(path: Path, reason: object) -> None:
-    _say(
+    print(
         f"warning: continuing without a cache, {path} cannot be written ({reason});"
-        " free some space, or set WORKSHOP_CACHE to a folder you may write to."
+        " free some space, or set WORKSHOP_CACHE to a folder you may write to.",
+        file=sys.stderr,
     )
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr)

@@ -2,6 +2,7 @@
 
 __all__ = ["check_scenes", "images_from", "labels_from"]
 
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -76,18 +77,17 @@ def _check_images(images: Tensor, bands: Sequence[str]) -> None:
 def _check_labels(labels: Tensor, n: int, class_names: Sequence[str]) -> None:
     K = len(class_names)
     _require(
-        labels.shape in ((n,), (n, K)) and labels.dtype == torch.int64,
-        f"labels {_given(labels)} for {n} images: give ({n},) int64, one class number"
-        f" per image, or ({n}, {K}) int64, 1 for each class in the image.",
-    )
-    _require(
         0 < K == len(set(class_names)),
         f"class names {', '.join(class_names) or '(none)'}: give at least one, all"
         " different.",
     )
-    single = labels.ndim == 1
-    least, most = (-1, K - 1) if single else (0, 1)
-    meaning = f"the {K} classes (-1: not known)" if single else "no and yes"
+    _require(
+        labels.shape in ((n,), (n, K)) and labels.dtype == torch.int64,
+        f"labels {_given(labels)} for {n} images: give ({n},) int64, one class number"
+        f" per image, or ({n}, {K}) int64, 1 for each class in the image.",
+    )
+    least, most = (-1, K - 1) if labels.ndim == 1 else (0, 1)
+    meaning = f"the {K} classes (-1: not known)" if least else "no and yes"
     for row, *rest in ((labels < least) | (labels > most)).nonzero().tolist():
         raise WorkshopError(
             f"labels are outside 0 to {most}, {meaning}; the first is"
@@ -97,17 +97,13 @@ def _check_labels(labels: Tensor, n: int, class_names: Sequence[str]) -> None:
 
 def _check_names(names: Sequence[str], n: int) -> None:
     _require(len(names) == n, f"{len(names)} names for {n} images: give one per image.")
-    twice = [name for name, times in Counter(names).items() if times > 1]
-    _require(
-        not twice,
-        f"{len(twice)} names occur more than once ({listed(twice)}): splits go by"
-        " names, so give every image its own.",
-    )
-    bad = [repr(name) for name in names if not name or _UNWRITABLE.search(name)]
+    bad = [name for name, times in Counter(names).items() if times > 1]
+    bad += [name for name in names if not name or _UNWRITABLE.search(name)]
     _require(
         not bad,
-        f"{len(bad)} names are empty, hold line breaks or cannot be written as UTF-8"
-        f" ({listed(bad)}): rename these images.",
+        f"{len(bad)} names are empty, hold line breaks, cannot be written as UTF-8 or"
+        f" occur more than once ({listed([*map(repr, bad)])}): splits go by names, so"
+        " give every image its own.",
     )
 
 
@@ -131,13 +127,10 @@ def _check_finite(
     """Refuse NaN and infinity: a single one turns a whole network into NaN."""
     if not values.is_floating_point() or values.numel() == 0:
         return
-    for chunk in values.split(_CHUNK):
-        low, high = torch.aminmax(chunk)  # one pass without a copy; NaN shows in both
-        if not bool(torch.isfinite(low) & torch.isfinite(high)):
-            break
-    else:
-        return
     chunks = values.split(_CHUNK)
+    # One pass without a copy; NaN shows in the least and the largest
+    if all(math.isfinite(end) for chunk in chunks for end in torch.aminmax(chunk)):
+        return
     bad = torch.cat([~chunk.isfinite().flatten(2).all(dim=2) for chunk in chunks])
     images = [names[i] for i in bad.any(dim=1).nonzero().flatten().tolist()]  # (N, C)
     found = [bands[c] for c in bad.any(dim=0).nonzero().flatten().tolist()]

@@ -209,14 +209,8 @@ class Dataset:
             print(found.note)
         labels = torch.tensor(found.labels, dtype=torch.int64)
         numbers = {k: torch.tensor(v) for k, v in found.metadata.items()}
-        return cls(
-            found.images,
-            labels,
-            found.class_names,
-            found.names,
-            tuple(bands),
-            metadata=numbers,
-        )
+        names = found.class_names, found.names
+        return cls(found.images, labels, *names, tuple(bands), metadata=numbers)
 
     @classmethod
     def without_pixels(

@@ -95,13 +95,13 @@ def find_near_duplicates(
     match, alike = _look_closer(images, first, second)
     columns = (first, second, distance, match, alike)
     rows = zip(*(column.tolist() for column in columns), strict=True)
-    found = [NearDuplicate(*row) for row in rows]
-    found = [
-        pair
-        for pair in found
-        if pair.is_copy
-        or (pair.match >= min_match and pair.correlation >= min_correlation)
-    ]
+    pairs = [NearDuplicate(*row) for row in rows]
+
+    def same_ground(pair: NearDuplicate) -> bool:
+        fits = pair.match >= min_match and pair.correlation >= min_correlation
+        return fits or pair.is_copy
+
+    found = [pair for pair in pairs if same_ground(pair)]
     return sorted(found, key=lambda pair: (-pair.match, pair.first, pair.second))
 
 
@@ -131,8 +131,8 @@ def perceptual_hash(images: Tensor) -> Tensor:
     """
     basis = _cosines(_HASH_SIDE)  # (8, 32)
     found = []
-    for chunk in images.split(_CHUNK):
-        small = _thumbnails(chunk, (_HASH_SIDE, _HASH_SIDE))  # (n, 32, 32)
+    for part in torch.arange(len(images), device=images.device).split(_CHUNK):
+        small = _thumbnails(images, (_HASH_SIDE, _HASH_SIDE), part)  # (n, 32, 32)
         waves = (basis @ small @ basis.T).flatten(1)  # (n, 64)
         found.append(waves > waves.median(dim=1, keepdim=True).values)
     return torch.cat(found)
@@ -227,16 +227,12 @@ def _phases(images: Tensor) -> Tensor:
     return spectrum / (amplitude + nothing)
 
 
-def _thumbnails(
-    images: Tensor, size: tuple[int, int], index: Tensor | None = None
-) -> Tensor:
-    """Shrink all images, or those of `index`, to grey by averaging: (n, *size).
+def _thumbnails(images: Tensor, size: tuple[int, int], index: Tensor) -> Tensor:
+    """Shrink the images of an index to grey by averaging: (n, *size).
 
     A few at a time are copied: the images may be a file larger than memory.
     """
     few = max(1, _VALUES // max(1, images.shape[1:].numel()))
-    if index is None:
-        index = torch.arange(len(images), device=images.device)
     parts = []
     for few_of in index.split(few):
         grey = images[few_of].cpu().float().mean(dim=1, keepdim=True)  # (few, 1, H, W)

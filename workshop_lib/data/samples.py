@@ -128,11 +128,9 @@ def _resized(images: Tensor, size: Sequence[int]) -> Tensor:
     """Bring (N, C, h, w) to (N, C, H, W)."""
     if images.shape[2:] == tuple(size):
         return images
-    chunks = (
-        F.interpolate(some, tuple(size), mode="bilinear", antialias=True)
-        for some in images.split(_CHUNK)
-    )
-    return torch.cat(list(chunks))
+    how: dict[str, Any] = {"mode": "bilinear", "antialias": True}
+    chunks = images.split(_CHUNK)
+    return torch.cat([F.interpolate(some, tuple(size), **how) for some in chunks])
 
 
 def _one_hot(masks: Tensor, names: int) -> Tensor:

@@ -205,7 +205,7 @@ def cut_scenes(
         )
     columns = torch.tensor(where).unbind(dim=1)  # 4 of (N,)
     return Dataset(
-        images=torch.from_numpy(_without_gaps(images, masks)),
+        images=torch.from_numpy(_without_gaps(images)),
         labels=torch.tensor(labels),
         class_names=("patch",),
         names=tuple(names),
@@ -233,9 +233,7 @@ def _patch(
     return np.pad(pixels, short, constant_values=fill), mask
 
 
-def _without_gaps(
-    images: list[NDArray[Any]], masks: list[NDArray[np.uint8]]
-) -> NDArray[Any]:
+def _without_gaps(images: list[NDArray[Any]]) -> NDArray[Any]:
     """Stack patches; fill what is missing with the mean of each band: (N, C, h, w)."""
     stacked = np.stack(images)
     if stacked.dtype == np.uint8:

@@ -20,7 +20,7 @@ from workshop_lib.data.catalog import DatasetInfo
 from workshop_lib.data.read import landcover
 from workshop_lib.data.read.bigearthnet_patches import S1_BANDS, S2_BANDS
 from workshop_lib.data.read.geotiff import open_raster
-from workshop_lib.data.read.images import UNREADABLE_IMAGE, PictureReader
+from workshop_lib.data.read.images import PictureReader, readable_size
 from workshop_lib.data.read.index import ImageEntry, index_images
 from workshop_lib.errors import WorkshopError, listed
 from workshop_lib.pixels import IGNORE, count_pixels
@@ -94,13 +94,12 @@ def _check_classes(
     pictures = PictureReader(index)
 
     def read_size(entry: ImageEntry) -> tuple[int, int] | None:
-        with suppress(*UNREADABLE_IMAGE):
-            return pictures.size(entry)
-        if entry.name.lower().endswith((".tif", ".tiff")):
+        size = readable_size(pictures, entry)
+        if size is None and entry.name.lower().endswith((".tif", ".tiff")):
             # Pillow knows no images with thirteen bands
             with suppress(OSError), open_raster(entry.place) as raster:
                 return raster.height, raster.width
-        return None
+        return size
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         reading = pool.map(read_size, index.entries)

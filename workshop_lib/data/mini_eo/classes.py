@@ -15,18 +15,17 @@ from workshop_lib.data.mini_eo import landscape as land
 from workshop_lib.data.mini_eo.rng import CounterRNG, wave
 
 
-def annual_crop(canvas: land.Canvas) -> None:
+def annual_crop(canvas: land.Canvas, rng: CounterRNG) -> None:
     land.countryside(canvas, crops=(0.82, 1.0), woods=(-3.4, -1.6))
 
 
-def forest(canvas: land.Canvas) -> None:
+def forest(canvas: land.Canvas, rng: CounterRNG) -> None:
     land.countryside(canvas, crops=(-0.5, 0.5), woods=(1.2, 3.5))
     land.farm_track(canvas, 0.25)
 
 
-def pasture(canvas: land.Canvas) -> None:
+def pasture(canvas: land.Canvas, rng: CounterRNG) -> None:
     """Grass, now and then with hedges along the parcels and single trees."""
-    rng = canvas.rng
     land.countryside(canvas, crops=(-1.0, 0.12), woods=(-3.2, -1.5))
     i, j, u, v = land.grid(canvas, "hedge", rng.uniform("hedge/pitch", 24, 44), 2.0)
     edge = np.abs(u) > 0.5 * rng.uniform("hedge/pitch", 24, 44) - 1.2
@@ -35,19 +34,18 @@ def pasture(canvas: land.Canvas) -> None:
     land.farm_track(canvas, 0.15)
 
 
-def lake(canvas: land.Canvas) -> None:
+def lake(canvas: land.Canvas, rng: CounterRNG) -> None:
     land.rural(canvas)
     r = land.distance(canvas, "lake", 20)
-    radius = canvas.rng.uniform("lake/radius", 14, 31)
-    shore = radius + canvas.rng.uniform("lake/shore", 0, 3.5)
+    radius = rng.uniform("lake/radius", 14, 31)
+    shore = radius + rng.uniform("lake/shore", 0, 3.5)
     canvas.paint(r < shore, "bare", "soil", "grass", 0.5)
     deep = (radius - r) / 9
     ripple = 1 + 0.05 * canvas.noise("lake/ripple", 11)
     canvas.paint(r < radius, "water", "shallow", "water", deep, ripple)
 
 
-def river(canvas: land.Canvas) -> None:
-    rng = canvas.rng
+def river(canvas: land.Canvas, rng: CounterRNG) -> None:
     land.rural(canvas)
     u, v = canvas.frame("river")
     turns = v / rng.uniform("river/bend", 50, 120) + rng.uniform("river/phase")
@@ -63,9 +61,8 @@ def river(canvas: land.Canvas) -> None:
     canvas.paint(across < half, "water", "shallow", "water", (half - across) / 3)
 
 
-def highway(canvas: land.Canvas) -> None:
+def highway(canvas: land.Canvas, rng: CounterRNG) -> None:
     """Two carriageways with a strip between; in a third of the scenes a second road."""
-    rng = canvas.rng
     land.rural(canvas)
     for k, often in (("a", 1.0), ("b", 0.35)):
         there = rng.chance(f"highway/{k}", often)
@@ -80,9 +77,8 @@ def highway(canvas: land.Canvas) -> None:
         canvas.paint(there & strip, "grassland", "grass", "road", 0.4, 0.85)
 
 
-def residential(canvas: land.Canvas) -> None:
+def residential(canvas: land.Canvas, rng: CounterRNG) -> None:
     """Blocks of streets; within them a house and a garden on every lot."""
-    rng = canvas.rng
     land.rural(canvas)
     town = land.distance(canvas, "town", 11) < rng.uniform("town/radius", 21, 47)
     pitch = rng.uniform("house/pitch", 5.2, 8.2)
@@ -106,9 +102,8 @@ def residential(canvas: land.Canvas) -> None:
     canvas.paint(town & (street | cross), "sealed", "road")
 
 
-def industrial(canvas: land.Canvas) -> None:
+def industrial(canvas: land.Canvas, rng: CounterRNG) -> None:
     """Large halls of unequal size on sealed ground."""
-    rng = canvas.rng
     land.rural(canvas)
     estate = land.distance(canvas, "estate", 9) < rng.uniform("estate/radius", 21, 44)
     sealed = canvas.noise("estate/green", 7) <= rng.uniform("estate/sealed", 0.4, 1.6)
@@ -126,9 +121,8 @@ def industrial(canvas: land.Canvas) -> None:
     canvas.paint(hall, "building", "roof_b", "sheet_metal", metal, ridge)
 
 
-def orchard(canvas: land.Canvas) -> None:
+def orchard(canvas: land.Canvas, rng: CounterRNG) -> None:
     """Trees in a regular grid on soil or grass, inside a straight-edged plot."""
-    rng = canvas.rng
     land.rural(canvas)
     pu, pv = canvas.frame("orchard/plot")
     half = rng.uniform("orchard/extent", 17, 44)
@@ -147,9 +141,8 @@ def orchard(canvas: land.Canvas) -> None:
     canvas.paint(crown, "trees", "needle_tree", "leaf_tree", kind, lit)
 
 
-def quarry(canvas: land.Canvas) -> None:
+def quarry(canvas: land.Canvas, rng: CounterRNG) -> None:
     """A pit with few wide benches, walls lit or shaded, rubble, sometimes a pond."""
-    rng = canvas.rng
     land.rural(canvas)
     r = land.distance(canvas, "pit", 11)
     radius = rng.uniform("pit/radius", 17, 34)
@@ -169,7 +162,7 @@ def quarry(canvas: land.Canvas) -> None:
     canvas.paint(pond, "water", "shallow", "water", 0.3)
 
 
-_PAINTERS: dict[str, Callable[[land.Canvas], None]] = {
+_PAINTERS: dict[str, Callable[[land.Canvas, CounterRNG], None]] = {
     "AnnualCrop": annual_crop,
     "Forest": forest,
     "Pasture": pasture,
@@ -187,7 +180,7 @@ CLASSES = tuple(_PAINTERS)
 def paint_scene(
     rng: CounterRNG, acquisition: land.Acquisition, scene: int, size: int
 ) -> land.Canvas:
-    """Paint `draw.n` patches of class number `scene`, `size` points wide."""
+    """Paint `rng.n` patches of class number `scene`, `size` points wide."""
     canvas = land.Canvas.blank(rng, acquisition, size)
-    _PAINTERS[CLASSES[scene]](canvas)
+    _PAINTERS[CLASSES[scene]](canvas, rng)
     return canvas

@@ -29,7 +29,9 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -186,7 +188,7 @@ def read_images(
     states = [(one.name, *one.state) for one in index.entries]
     about = json.dumps([reader.rules, size, index.where, states]).encode()
     key = f"decoded-{hashlib.sha256(about).hexdigest()}" if cache else None
-    images, found = memmap_cache(key, len(index.entries), fill)
+    images, found = memmap_cache(key, fill)
     left_out = check(found)  # again: what is wrong may have been skipped the last time
     # Classes are numbered by the images that are left; one without any is dropped.
     labels = [index.labels[i] for i in found["kept"]]
@@ -267,15 +269,16 @@ def _decode(reader: ImageReader, size: int | None, write: WriteRows) -> dict[str
     }
 
 
+def readable_size(reader: ImageReader, entry: ImageEntry) -> tuple[int, int] | None:
+    """Return height and width by the header; None if it cannot be read."""
+    with suppress(*UNREADABLE_IMAGE):
+        return reader.size(entry)
+    return None
+
+
 def _most_common_size(pool: ThreadPoolExecutor, reader: ImageReader) -> tuple[int, int]:
     """Count sizes by the headers: (height, width); (1, 1) if no file is readable."""
-
-    def read(entry: ImageEntry) -> tuple[int, int] | None:
-        try:
-            return reader.size(entry)
-        except UNREADABLE_IMAGE:
-            return None
-
-    votes = Counter(size for size in pool.map(read, reader.index.entries) if size)
+    sizes = pool.map(partial(readable_size, reader), reader.index.entries)
+    votes = Counter(size for size in sizes if size)
     # Of equally common sizes, the larger.
     return max(votes, key=lambda s: (votes[s], s[0] * s[1], s)) if votes else (1, 1)

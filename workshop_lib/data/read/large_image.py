@@ -39,11 +39,8 @@ class LargeImage(Protocol):
     - `read`: a window of it, (C, height, width).
     """
 
-    @property
-    def shape(self) -> tuple[int, int, int]: ...
-
-    @property
-    def nodata(self) -> float | None: ...
+    shape: tuple[int, int, int]
+    nodata: float | None
 
     def read(self, row: int, col: int, height: int, width: int) -> Pixels: ...
 
@@ -80,15 +77,12 @@ class ArrayImage:
         values = array.numpy() if isinstance(array, Tensor) else array
         if values.ndim == 2:
             values = values[None]
-        if values.ndim != 3 or 0 in values.shape:
+        known = values.dtype == np.uint8 or values.dtype.kind == "f"
+        if values.ndim != 3 or 0 in values.shape or not known:
             raise WorkshopError(
-                f"an image of shape {tuple(array.shape)}: give (C, H, W), or (H, W) for"
-                " one band."
-            )
-        if values.dtype != np.uint8 and values.dtype.kind != "f":
-            raise WorkshopError(
-                f"an image of type {values.dtype}: give uint8 or floating point;"
-                " reflectances times 10,000 have to be divided first."
+                f"an image of shape {tuple(array.shape)} and type {values.dtype}: give"
+                " (C, H, W), or (H, W) for one band, uint8 or floating point"
+                " (reflectances times 10,000 have to be divided first)."
             )
         self._values, self.nodata = values, nodata
         C, H, W = values.shape
