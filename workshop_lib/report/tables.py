@@ -1,4 +1,8 @@
-"""The tables of the report, as DataFrames of text; the first column heads each row."""
+"""Tables of the report that take computing, as DataFrames of text.
+
+The first column heads each row. Tables that only list what a run holds are laid out in
+the template itself.
+"""
 
 __all__ = [
     "class_table",
