@@ -1,12 +1,10 @@
 """Real archives, where a folder `../shared` beside the checkout holds them."""
 
-import io
 import zipfile
 from collections import defaultdict
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import Split
@@ -50,15 +48,3 @@ def test_a_folder_of_real_images_trains(archive, classes, size, tmp_path):
     assert run.facts["labels"] == 4 * classes
     scores = evaluate(run, scenes, split).scores
     assert scores.accuracy > 1 / classes
-
-
-@pytest.mark.slow
-def test_unequal_sizes_are_brought_to_one_and_told(tmp_path, capsys):
-    folder = unpack_some("UCMerced_LandUse.zip", tmp_path, per_class=100)
-    odd = 0
-    for path in folder.glob("*/*.jpg"):
-        odd += Image.open(io.BytesIO(path.read_bytes())).size != (256, 256)
-    scenes = Dataset.from_folder(folder)
-    assert odd == 44
-    assert scenes.images.shape == (2100, 3, 256, 256)
-    assert "44 of 2100" in capsys.readouterr().out

@@ -30,10 +30,7 @@ def test_the_command_names_a_split_that_the_config_does_not_draw() -> None:
     words = ["workshop", "train", "--data", "my photos/x"]
     words += ["--split-folder", "my runs/a/split"]
     assert set(words) <= set(shlex.split(command))
-
-
-def test_no_command_trains_a_method_of_ones_own() -> None:
-    assert train_command(Config(method=Own())) == ""
+    assert train_command(Config(method=Own())) == "", "which no command knows"
 
 
 def test_a_page_holds_what_the_runs_hold(tmp_path: Path) -> None:
