@@ -131,15 +131,12 @@ def score(
     matrix = confusion_matrix(
         labels.numpy(), probs.argmax(dim=1).numpy(), labels=np.arange(K)
     )
-    return scores_from_confusion(
-        matrix, class_names, top_k=float(hits.double().mean()), k=k
-    )
+    return scores_from_confusion(matrix, class_names, float(hits.double().mean()), k)
 
 
 def scores_from_confusion(
     matrix: ArrayLike,
     class_names: Sequence[str],
-    *,
     top_k: float | None = None,
     k: int = 1,
 ) -> Scores:

@@ -3,7 +3,7 @@
 __all__ = ["EMBEDDINGS", "embed", "images_at_a_time", "predict", "predict_mean"]
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Literal, cast
 
 import torch
@@ -56,9 +56,8 @@ def predict(
 
 def predict_mean(
     model: Model,
-    views: Sequence[Sample],
+    views: list[Sample],
     normalize: Normalizer,
-    *,
     index: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """Average the predictions over several views of the same images.

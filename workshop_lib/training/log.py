@@ -193,9 +193,7 @@ def _divergence(step: int, losses: dict[str, float], config: Config) -> str:
 def is_interactive() -> bool:
     """Return whether a bar can be redrawn: in a terminal or a live notebook."""
     # A notebook that a program runs has a kernel too: such programs set CI=1.
-    if "CI" in os.environ:
-        return False
-    return in_notebook() or sys.stderr.isatty()
+    return "CI" not in os.environ and (in_notebook() or sys.stderr.isatty())
 
 
 class Progress:

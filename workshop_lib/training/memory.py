@@ -175,8 +175,8 @@ def estimate_memory(
         step, flops = tracker.peak - start, tracker.flops
 
         before, tracker.peak = tracker.live, tracker.live
-        few = _fake_sample(facts, side, 1)
-        n = min(math.ceil(VALIDATION * num_images), images_at_a_time(few))
+        at_once = images_at_a_time(_fake_sample(facts, side, 1))
+        n = min(math.ceil(VALIDATION * num_images), at_once)
         stored = _fake_sample(facts, side, n)
         with torch.no_grad():
             model.eval()({k: v.contiguous().clone() for k, v in stored.items()})
