@@ -45,7 +45,7 @@ _SOLUTIONS = "*With solutions, and notes for instructors.*"
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of a source; `place` is the file and the line on which it begins."""
+    """One cell of a source, with its file and the line on which it begins."""
 
     number: int
     kind: Literal["code", "markdown"]

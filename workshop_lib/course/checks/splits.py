@@ -1,4 +1,4 @@
-"""Checks of unit 02: labels counted, a split drawn by hand, faults found in others."""
+"""Checks of unit 02: labels counted, a split drawn by hand, faults in leaky splits."""
 
 __all__ = ["LeakySplit", "count_labels", "detective", "draw_split", "make_leaky_splits"]
 
