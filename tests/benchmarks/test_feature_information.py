@@ -10,8 +10,7 @@ import pytest
 from benchmarks.feature_information import far_away, features, worth
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.mini_eo import BANDS, mini_eo
-from workshop_lib.data.mini_eo.landscape import REGIONS, draw_acquisition
-from workshop_lib.data.mini_eo.rng import CounterRNG
+from workshop_lib.data.mini_eo.landscape import REGIONS, CounterRNG, draw_acquisition
 
 MADE_BY_PEOPLE = (0, 5, 6, 7, 8, 9)
 

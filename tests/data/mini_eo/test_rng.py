@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workshop_lib.data.mini_eo.rng import CounterRNG
+from workshop_lib.data.mini_eo.landscape import CounterRNG
 
 
 def draws(seed: int = 5, count: int = 64) -> CounterRNG:

@@ -32,7 +32,6 @@ from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.mini_eo import landscape
 from workshop_lib.data.mini_eo.classes import CLASSES, paint_scene
 from workshop_lib.data.mini_eo.landscape import CLIMATE_ZONES, COVERS, REGIONS
-from workshop_lib.data.mini_eo.rng import CounterRNG
 from workshop_lib.data.mini_eo.sensors import BANDS, elevation, optical, radar
 from workshop_lib.errors import WorkshopError, unknown_name
 
@@ -147,7 +146,7 @@ def _chunks(count: int) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
 
 def _make(scene: int, ids: npt.NDArray[np.int64], seed: int, size: int) -> Arrays:
     """Paint and record the patches `ids`, all of one class."""
-    rng = CounterRNG(seed, ids)
+    rng = landscape.CounterRNG(seed, ids)
     acquisition = landscape.draw_acquisition(rng, scene)
     canvas = paint_scene(rng, acquisition, scene, _POINTS)
     cover = _majority(canvas, size)

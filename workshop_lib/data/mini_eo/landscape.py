@@ -1,17 +1,23 @@
-"""A landscape: where and when it is, and the canvas that it is painted on.
+"""A landscape: its random numbers, where and when it is, and the canvas for it.
+
+The numbers are the same on every machine, for ever. Each is a hash of (generator seed,
+number of the patch, name of what is drawn, position). Integers are hashed, never
+floats, and the hash becomes a float by one exact division. So patch 17 is the same
+patch whether 20 or 4,000 are made, in whatever order, and a new quantity under a new
+name changes no other. Shapes of maps are decided with + - * / and square roots only,
+which IEEE 754 rounds alike everywhere; sines and exponentials, whose last bit varies
+from CPU to CPU, are kept for pixel values.
 
 What generates what:
 
 scene class  -> region        each class is three times likelier in its home region
-region       -> lat, lon      a point in the region's box; within the box, classes
-                              made by people are towards the west and natural ones
-                              towards the east, except in the last region, where it
-                              is the other way round: longitude helps at home and
-                              misleads in a region never seen
+region       -> lat, lon      a point in the region's box; within it classes made by
+                              people are towards the west and natural ones towards the
+                              east, in the last region the other way round: longitude
+                              helps at home and misleads in a region never seen
 region       -> climate zone  one each: repeats the region, in other words
 date         -> season        1 on 21 June, 0 on 22 December: repeats the date; says
-                              nothing of the class by itself, but says which colours
-                              to expect
+                              nothing of the class, but which colours to expect
 lat, date, elevation -> temperature
 region, date -> rain          wet soil is darker and sends back more radar
 (nothing)    -> wind          roughens water in radar
@@ -24,23 +30,127 @@ __all__ = [
     "MATERIALS",
     "REGIONS",
     "Acquisition",
+    "Array",
     "Canvas",
-    "countryside",
-    "distance",
+    "CounterRNG",
     "draw_acquisition",
-    "farm_track",
-    "grid",
-    "paint_grass",
-    "paint_trees",
-    "rural",
 ]
 
+import math
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from workshop_lib.data.mini_eo.rng import Array, CounterRNG, wave
+Array = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.uint32]
+
+_GOLDEN = np.uint32(0x9E3779B9)
+# Directions rounded to 15 bits: every mathematics library agrees on these digits.
+_DIRECTIONS = 720
+_ANGLES = [math.pi * k / _DIRECTIONS for k in range(_DIRECTIONS)]
+_COS = np.array([round(math.cos(a) * 2**15) / 2**15 for a in _ANGLES], np.float32)
+_SIN = np.array([round(math.sin(a) * 2**15) / 2**15 for a in _ANGLES], np.float32)
+
+
+def _scramble(x: Ints) -> Ints:
+    """Hash 32-bit integers in place: two rounds of xor-shift and multiply."""
+    x ^= x >> np.uint32(16)
+    x *= np.uint32(0x7FEB352D)
+    x ^= x >> np.uint32(15)
+    x *= np.uint32(0x846CA68B)
+    x ^= x >> np.uint32(16)
+    return x
+
+
+def _unit(h: Ints) -> Array:
+    """Turn hashes into floats in [0, 1): 24 bits fit a float32 exactly."""
+    return (h >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)
+
+
+class CounterRNG:
+    """The random numbers of a group of patches; `n` patches in one call.
+
+    Args:
+        seed: generator seed; another seed gives another, unrelated data set.
+        ids: number of each patch in the data set, shape (n,).
+    """
+
+    def __init__(self, seed: int, ids: npt.NDArray[np.int64]) -> None:
+        base = _scramble(np.array([seed], dtype=np.uint32) + _GOLDEN)
+        self.key = _scramble(base ^ (ids.astype(np.uint32) * _GOLDEN))  # (n,)
+        self.n = len(ids)
+
+    def _hash(self, name: str, shape: tuple[int, ...]) -> Ints:
+        """Hash one integer per position of `shape` for each patch: (n, *shape)."""
+        stream = _scramble(self.key ^ np.uint32(zlib.crc32(name.encode())))
+        index = np.arange(math.prod(shape), dtype=np.uint32) * _GOLDEN
+        return _scramble(stream[:, None] + index[None]).reshape(self.n, *shape)
+
+    def uniform(self, name: str, low: float = 0.0, high: float = 1.0) -> Array:
+        """Draw one number per patch, uniform in [low, high). Shape: (n, 1, 1)."""
+        return low + (high - low) * self.pixels(name, (1, 1))
+
+    def chance(self, name: str, probability: float | Array) -> npt.NDArray[np.bool_]:
+        """Draw one yes or no per patch. Shape: (n, 1, 1)."""
+        return self.pixels(name, (1, 1)) < probability
+
+    def normal(self, name: str, shape: tuple[int, ...]) -> Array:
+        """Draw nearly normal numbers, the sum of four bytes. Shape: (n, *shape)."""
+        h = self._hash(name, shape)
+        total = (h & np.uint32(255)) + ((h >> np.uint32(8)) & np.uint32(255))
+        total = total + ((h >> np.uint32(16)) & np.uint32(255)) + (h >> np.uint32(24))
+        return (total.astype(np.float32) - 510.0) * np.float32(1 / 147.8)
+
+    def pixels(self, name: str, shape: tuple[int, ...]) -> Array:
+        """Draw a number in [0, 1) for each position. Shape: (n, *shape)."""
+        return _unit(self._hash(name, shape))
+
+    def cell(self, name: str, i: Array, j: Array) -> Array:
+        """Give each cell of a grid its own number in [0, 1).
+
+        Shape: i, j (n, H, W), whole numbers (as floats): the cell that holds a pixel.
+        """
+        stream = _scramble(self.key ^ np.uint32(zlib.crc32(name.encode())))
+        a = i.astype(np.int32).view(np.uint32) * np.uint32(0x85EBCA6B)
+        b = j.astype(np.int32).view(np.uint32) * np.uint32(0xC2B2AE35)
+        return _unit(_scramble((a ^ (b + _GOLDEN)) + stream[:, None, None]))
+
+    def noise(self, name: str, cells: int, size: int) -> Array:
+        """Draw a smooth random surface with about unit variance.
+
+        A lattice of random heights, `cells` across the image, is blended by cubic
+        B-splines, first along one axis, then along the other.
+
+        Shape: (n, size, size).
+        """
+        lattice = 2 * _unit(self._hash(name, (cells + 3, cells + 3))) - 1
+        t = np.arange(size, dtype=np.float32) + np.float32(0.5)
+        t = t * np.float32(cells / size)
+        start = np.floor(t).astype(np.int64)
+        f = t - np.floor(t)
+        weights = (
+            (1 - f) * (1 - f) * (1 - f) / 6,
+            (3 * f * f * f - 6 * f * f + 4) / 6,
+            (-3 * f * f * f + 3 * f * f + 3 * f + 1) / 6,
+            f * f * f / 6,
+        )
+        columns = [w[None, :, None] for w in weights]
+        rows = sum(w * lattice[:, start + k] for k, w in enumerate(columns))
+        full = sum(w * rows[:, :, start + k] for k, w in enumerate(weights))
+        return np.asarray(full * np.float32(3.6), dtype=np.float32)
+
+    def frame(self, name: str, size: int) -> tuple[Array, Array]:
+        """Draw a coordinate frame turned by a random angle, in pixels from the centre.
+
+        Shape: two coordinates, (n, size, size) each.
+        """
+        k = (self.pixels(name + "/angle", (1, 1)) * _DIRECTIONS).astype(np.int64)
+        axis = np.arange(size, dtype=np.float32) - np.float32((size - 1) / 2)
+        x, y = axis[None, None, :], axis[None, :, None]
+        return x * _COS[k] + y * _SIN[k], y * _COS[k] - x * _SIN[k]
+
 
 #           name             lat          lon         climate  altitude dryness home of
 _TABLE = (
@@ -189,99 +299,3 @@ class Canvas:
             u = u + bend * self.noise(name + "/bend-u", 2)
             v = v + bend * self.noise(name + "/bend-v", 2)
         return u, v
-
-
-def paint_trees(canvas: Canvas, where: Mask, name: str = "wood") -> None:
-    """Paint woodland: needle and broad leaves in stands, lit and shaded crowns."""
-    leaf = canvas.rng.uniform(name + "/leaf", -0.3, 1.3)
-    stands = canvas.noise(name + "/stands", 3) * 0.35 + leaf
-    tufts = 0.8 * canvas.noise(name + "/tufts", 31)
-    crowns = canvas.noise(name + "/crowns", 21) + tufts
-    shade = 0.80 + 0.17 * crowns * canvas.rng.uniform(name + "/rough", 0.7, 1.3)
-    shade = np.clip(shade, 0.35, 1.35)
-    canvas.paint(where, "trees", "needle_tree", "leaf_tree", stands, shade)
-
-
-def paint_grass(canvas: Canvas, where: Mask, name: str = "grass") -> None:
-    """Paint grassland: patches of greener and drier grass, nearly smooth."""
-    tint = 0.25 + 0.22 * canvas.noise(name + "/tint", 4)
-    tint = tint + 0.08 * canvas.noise(name + "/fine", 12)
-    shade = 1 + 0.05 * canvas.noise(name + "/shade", 7)
-    canvas.paint(where, "grassland", "grass", "dry_grass", tint, shade)
-
-
-def paint_crops(canvas: Canvas, where: Mask, u: Array, i: Array, j: Array) -> None:
-    """Paint arable parcels: each sown on its own day, with the tractor's lines.
-
-    Args:
-        u: coordinate across the rows, in pixels.
-        i, j: number of the parcel that holds each point.
-    """
-    rng, day = canvas.rng, canvas.acquisition.day_of_year
-    peak = 105 + 120 * rng.cell("parcel/sown", i, j) + (canvas.acquisition.lat - 45)
-    days = (day - peak) / 42
-    grown = np.exp(-days * days) * (0.65 + 0.35 * rng.cell("parcel/vigour", i, j))
-    ripe = (day > peak + 22) & (rng.cell("parcel/stubble", i, j) < 0.6)
-    second = np.where(ripe, _MATERIAL["ripe_crop"], _MATERIAL["green_crop"])
-    share = np.where(ripe, 0.35 + 0.4 * rng.cell("parcel/straw", i, j), grown)
-    rows = wave(u / rng.uniform("crop/row-width", 4.2, 7.5))
-    share = share + 0.10 * rows + 0.05 * canvas.noise("crop/patchy", 9)
-    tilled = 0.80 + 0.35 * rng.cell("parcel/tilled", i, j)
-    shade = tilled * (1 + rng.uniform("crop/row-depth", 0.10, 0.22) * rows)
-    canvas.paint(where, "cropland", "soil", second.astype(np.uint8), share, shade)
-
-
-def countryside(
-    canvas: Canvas, crops: tuple[float, float], woods: tuple[float, float]
-) -> None:
-    """Paint parcels of crops and grass with woods between them.
-
-    Args:
-        crops: least and largest fraction of the parcels that are ploughed, 0 to 1.
-        woods: least and largest amount of woodland; 0 is half of the area, -2.5 none,
-            2.5 all.
-    """
-    rng = canvas.rng
-    crops_here = rng.uniform("rural/crops", *crops)
-    woods_here = rng.uniform("rural/woods", *woods)
-    u, v = canvas.frame("parcel", bend=1.5)
-    i = np.floor(u / rng.uniform("parcel/width", 13, 26))
-    shift = rng.cell("parcel/shift", i, 0 * i)
-    j = np.floor(v / rng.uniform("parcel/length", 22, 60) + shift)
-    everywhere = np.ones_like(canvas.cover, dtype=bool)
-    paint_grass(canvas, everywhere)
-    ploughed = rng.cell("parcel/kind", i, j) < crops_here
-    paint_crops(canvas, ploughed, u, i, j)
-    edge = canvas.noise("wood/edge", 3) + 0.25 * canvas.noise("wood/fray", 9)
-    paint_trees(canvas, edge < woods_here)
-
-
-def distance(canvas: Canvas, name: str, spread: float) -> Array:
-    """Measure the distance to a random centre, made uneven: outlines of lakes, pits."""
-    u, v = canvas.frame(name)
-    u = u - canvas.rng.uniform(name + "/u", -spread, spread)
-    v = v - canvas.rng.uniform(name + "/v", -spread, spread)
-    v = v * canvas.rng.uniform(name + "/flat", 0.8, 1.4)
-    fray = 1.5 * canvas.noise(name + "/fray", 7)
-    uneven = 5.0 * canvas.noise(name + "/outline", 3) + fray
-    return np.sqrt(u * u + v * v) + uneven
-
-
-def grid(canvas: Canvas, name: str, pitch: Array, bend: float) -> tuple[Array, ...]:
-    """Lay a turned grid: cell numbers i, j, and the position within it, in pixels."""
-    u, v = canvas.frame(name, bend)
-    i, j = np.floor(u / pitch), np.floor(v / pitch)
-    return i, j, u - (i + 0.5) * pitch, v - (j + 0.5) * pitch
-
-
-def rural(canvas: Canvas) -> None:
-    """Paint the background of scenes that are about something else."""
-    countryside(canvas, crops=(-0.2, 0.9), woods=(-2.0, 0.8))
-
-
-def farm_track(canvas: Canvas, probability: float) -> None:
-    """Paint a track through some patches: a thin line is no proof of a highway."""
-    rng = canvas.rng
-    u, v = canvas.frame("track", bend=2.0)
-    line = np.abs(u - rng.uniform("track/offset", -24, 24)) < 1.0
-    canvas.paint(line & rng.chance("track", probability), "bare", "soil", "gravel", 0.4)

@@ -15,8 +15,8 @@ __all__ = ["BANDS", "elevation", "optical", "radar"]
 import numpy as np
 import numpy.typing as npt
 
-from workshop_lib.data.mini_eo.landscape import COVERS, MATERIALS, Acquisition, Canvas
-from workshop_lib.data.mini_eo.rng import Array, CounterRNG
+from workshop_lib.data.mini_eo import landscape as land
+from workshop_lib.data.mini_eo.landscape import COVERS, MATERIALS, Array, Canvas
 
 BANDS = (
     "B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12",
@@ -59,7 +59,7 @@ def _blend(first: str, second: str, share: Array) -> Array:
 
 
 def material_table(
-    rng: CounterRNG, leaves: Array, green: Array, dryness: Array
+    rng: land.CounterRNG, leaves: Array, green: Array, dryness: Array
 ) -> Array:
     """Compute the spectrum of each material for each patch.
 
@@ -105,7 +105,7 @@ def material_table(
     return np.asarray(table * np.clip(own, 0.6, 1.5), dtype=np.float32)
 
 
-def growing_season(acquisition: Acquisition) -> Array:
+def growing_season(acquisition: land.Acquisition) -> Array:
     """Return how green grass is, 0 to 1: late in the north, dry in hot summers."""
     peak = 150 + (acquisition.lat - 45) * 1.5 - 45 * acquisition.dryness
     width = 95 - 25 * acquisition.dryness
@@ -114,7 +114,7 @@ def growing_season(acquisition: Acquisition) -> Array:
     return np.exp(-distance * distance).astype(np.float32)
 
 
-def leaves_out(acquisition: Acquisition) -> Array:
+def leaves_out(acquisition: land.Acquisition) -> Array:
     """Return how far broad-leaved trees are in leaf on that day, 0 to 1."""
     out = 105 + (acquisition.lat - 45) * 1.2
     fall = 300 - (acquisition.lat - 45) * 1.2
