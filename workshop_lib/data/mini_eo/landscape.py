@@ -162,10 +162,9 @@ _TABLE = (
 )  # fmt: skip
 REGIONS = tuple(row[0] for row in _TABLE)
 CLIMATE_ZONES = tuple(row[3] for row in _TABLE)
-_LAT = np.array([row[1] for row in _TABLE], dtype=np.float32)
-_LON = np.array([row[2] for row in _TABLE], dtype=np.float32)
-_ALTITUDE = np.array([row[4] for row in _TABLE], dtype=np.float32)
-_DRYNESS = np.array([row[5] for row in _TABLE], dtype=np.float32)
+_LAT, _LON, _ALTITUDE, _DRYNESS = (
+    np.array([row[k] for row in _TABLE], np.float32) for k in (1, 2, 4, 5)
+)
 _MADE_BY_PEOPLE = (0, 5, 6, 7, 8, 9)  # crops, highway, homes, industry, orchard, quarry
 _HEIGHT_OF_CLASS = np.array(
     [0, 180, 60, -60, -70, 0, -20, -30, 40, 150], dtype=np.float32
