@@ -131,12 +131,14 @@ def score(
     matrix = confusion_matrix(
         labels.numpy(), probs.argmax(dim=1).numpy(), labels=np.arange(K)
     )
-    return scores_from_confusion(matrix, class_names, float(hits.double().mean()), k)
+    top_k = float(hits.double().mean())
+    return scores_from_confusion(matrix, class_names, top_k=top_k, k=k)
 
 
 def scores_from_confusion(
     matrix: ArrayLike,
     class_names: Sequence[str],
+    *,
     top_k: float | None = None,
     k: int = 1,
 ) -> Scores:

@@ -3,7 +3,7 @@
 __all__ = ["EMBEDDINGS", "embed", "images_at_a_time", "predict", "predict_mean"]
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, cast
 
 import torch
@@ -56,8 +56,9 @@ def predict(
 
 def predict_mean(
     model: Model,
-    views: list[Sample],
+    views: Sequence[Sample],
     normalize: Normalizer,
+    *,
     index: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """Average the predictions over several views of the same images.
