@@ -9,6 +9,7 @@ but not how far apart groups are, nor how large and dense they look (Wattenberg 
 
 __all__ = ["draw_neighbours", "embedding_maps", "pca", "sample_per_class", "tsne"]
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -75,6 +76,9 @@ def tsne(
         WorkshopError: too few images or dimensions, or all vectors are equal.
     """
     unit = _unit(vectors, dims)
+    # scikit-learn 1.5 renamed it, 1.7 dropped the old name
+    known = inspect.signature(TSNE).parameters
+    steps = "max_iter" if "max_iter" in known else "n_iter"
     fitted = TSNE(
         dims,
         perplexity=min(perplexity, (len(unit) - 1) / 3),
@@ -83,7 +87,7 @@ def tsne(
         learning_rate=max(len(unit) / 48, 1.0),
         init="pca",
         random_state=seed,
-        max_iter=max_iter,
+        **{steps: max_iter},
     )
     return fitted.fit_transform(unit).astype(np.float32)
 
