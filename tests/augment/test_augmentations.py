@@ -87,17 +87,6 @@ def test_runs_on_gpu(is_rgb: bool, name: str) -> None:
     assert result.min() >= 0 and (not is_rgb or result.max() <= 1)
 
 
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_operations_agree_on_gpu_and_cpu() -> None:
-    images = images_for(True, 28, 32, 32)
-    strengths = RandAugment().sample_strengths(28, seeded())
-    on_cpu = apply_operations(images, strengths)
-    on_gpu = apply_operations(images.cuda(), strengths.cuda()).cpu()
-    # Thresholds (posterise, solarise, equalise) may flip where rounding differs.
-    assert ((on_cpu - on_gpu).abs() > 1e-3).float().mean() < 0.01
-
-
 def test_weak_reaches_every_symmetry_and_shift() -> None:
     images = torch.zeros(4000, 1, 8, 8)
     images[:, :, 2, 3] = 1.0  # off both diagonals and axes

@@ -66,15 +66,6 @@ def test_a_shift_equals_padding_and_cropping(
         assert torch.equal(result[i], expected)
 
 
-def test_move_shifts_then_turns() -> None:
-    images = rand(16, 3, 21, 21)
-    draw = generator(1)
-    which = torch.randint(0, 8, (16,), generator=draw)
-    shift = torch.randint(-6, 7, (16, 2), generator=draw)
-    shifted = move(images, torch.zeros_like(which), shift)
-    assert torch.equal(move(images, which, shift), dihedral(shifted, which))
-
-
 @shapes
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_zero_is_identity(shape: tuple[int, ...], dtype: torch.dtype) -> None:
@@ -167,26 +158,6 @@ def test_cutout_equals_twin(height: int, width: int, seed: int) -> None:
                     hidden = off_y < reach and off_x < reach
                     expected = value if hidden else float(images[b, c, i, j])
                     assert float(result[b, c, i, j]) == pytest.approx(expected)
-
-
-@shapes
-def test_results_depend_on_no_neighbour_and_stay_in_range(
-    shape: tuple[int, ...],
-) -> None:
-    B = shape[0]
-    images = rand(*shape)
-    degrees, zoom = rand(B, seed=1) * 90 - 45, rand(B, seed=2) - 0.5
-    shift = rand(B, 2, seed=3) - 0.5
-    together = affine(images, degrees=degrees, zoom=zoom, shift=shift, shear=shift)
-    assert together.shape == images.shape
-    assert together.min() >= images.min() - 1e-6
-    assert together.max() <= images.max() + 1e-6
-    for i in range(B):
-        o = slice(i, i + 1)
-        alone = affine(
-            images[o], degrees=degrees[o], zoom=zoom[o], shift=shift[o], shear=shift[o]
-        )
-        torch.testing.assert_close(alone, together[o], rtol=0, atol=1e-6)
 
 
 @shapes

@@ -143,16 +143,6 @@ def test_hue_turns_primaries_into_each_other_and_keeps_gray() -> None:
     torch.testing.assert_close(ops.hue(gray, torch.tensor([0.17])), gray)
 
 
-def test_other_numbers_of_channels() -> None:
-    images = rand(2, 5, 8, 8)
-    assert ops.contrast(images, torch.tensor([0.5, -0.5])).shape == images.shape
-    for name in ("color", "hue"):
-        with pytest.raises(WorkshopError, match="5 channels"):
-            operation(name)(images, torch.zeros(2))
-    with pytest.raises(WorkshopError, match="strengths of shape"):
-        ops.brightness(images, torch.zeros(3))
-
-
 def test_all_colors_at_once_are_the_five_changes_one_after_the_other() -> None:
     """Where nothing leaves [0, 1] on the way; else only the cut at the end differs."""
     images = 0.4 + 0.2 * rand(6, 3, 9, 9)

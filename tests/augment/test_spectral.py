@@ -103,23 +103,6 @@ def test_magnitude_orders_strength() -> None:
     assert changes[0] == 0 and changes[2] > 0.1
 
 
-def test_box_is_the_images_own_mean() -> None:
-    plain = SpectralStrong(magnitude=0.0, weak=Weak(0.0, "none"), cutout=0.5)
-    images = rand(2, 3, 16, 16)
-    assert torch.equal(plain(images, torch.Generator().manual_seed(0)), images)
-    only_box = SpectralStrong(
-        degrees=0, shear=0, shift=0, zoom=0, probability=0, haze_probability=0,
-        weak=Weak(0.0, "none"),
-    )  # fmt: skip
-    result = only_box(images, torch.Generator().manual_seed(0))
-    changed = (result != images).any(1)  # (B, H, W)
-    assert changed.flatten(1).any(1).all()
-    mean = images.mean((2, 3))  # (B, C)
-    for b in range(2):
-        filled = result[b][:, changed[b]]  # (C, pixels)
-        torch.testing.assert_close(filled, mean[b][:, None].expand_as(filled))
-
-
 def test_contrastive_sometimes_leaves_one_gray() -> None:
     images = rand(200, 4, 8, 8)
     result = SpectralContrastive()(images, torch.Generator().manual_seed(0))

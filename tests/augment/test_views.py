@@ -108,13 +108,6 @@ def test_views_show_the_sensors_that_their_names_say():
     assert torch.equal(views[3]["s1"], stored()["s1"][index_of(0)])
 
 
-def test_leaving_out_sensors_does_not_change_the_others():
-    whole, _ = maker_of(("strong",)).labeled(index_of(0), seeded())
-    part, _ = maker_of(("strong|only:s1,ground",)).labeled(index_of(0), seeded())
-    for name in ("s1", GROUND):
-        assert torch.equal(part[0][name], whole[0][name])
-
-
 @pytest.mark.parametrize("dense", [False, True])
 def test_metadata_is_never_augmented(dense):
     views = ("weak", "strong", "contrastive", "none")
@@ -281,17 +274,6 @@ def test_several_ranks_make_what_one_makes(kind, ranks, monkeypatch):
         assert torch.equal(after, state)
         for part, all_of_them in zip(mine, whole, strict=True):
             assert same(part, {k: v[rows] for k, v in all_of_them.items()})
-
-
-def test_with_three_ranks_cutmix_stays_on_each(monkeypatch):
-    maker = maker_of(("weak",), ("weak", "strong"), dense=True, cutmix=1.0)
-    for rank in range(3):
-        with monkeypatch.context() as patch:
-            rank_of(patch, rank, 3)
-            (weak, strong), follow, _ = maker.unlabeled(index_of(2), seeded(2))
-        seen = follow(torch.ones(4, 1, SIDE, SIDE)).bool()
-        assert torch.equal(strong[GROUND][seen], follow(weak[GROUND])[seen])
-        assert follow.distance == 1
 
 
 # ------------------------------------------------------------------- form and speed

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from workshop_lib.data import checks
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.errors import WorkshopError
 
@@ -218,12 +217,3 @@ def test_arrays_with_unknown_and_several_labels():
     assert Dataset.from_arrays(images, table).class_names == ("0", "1")
     with pytest.raises(WorkshopError, match="fractions"):
         Dataset.from_arrays(images, table / 2)
-
-
-def test_broken_pixels_are_found_in_whatever_chunk_they_lie(monkeypatch):
-    monkeypatch.setattr(checks, "_CHUNK", 2)
-    images = torch.zeros(5, 3, 4, 4)
-    images[4, 1, 2, 3] = float("nan")
-    names = tuple("abcde")
-    with pytest.raises(WorkshopError, match=r"1 of 5 images \(e\), bands green"):
-        rgb(images=images, labels=torch.tensor([0, 1, 0, 1, 0]), names=names)

@@ -1,7 +1,6 @@
 """Data by name: every kind that a config may name, what it must not, and its split."""
 
 import shutil
-import warnings
 import zipfile
 
 import numpy as np
@@ -9,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.data.read.files import write_tif
 from workshop_lib.config import Config
 from workshop_lib.data import load
 from workshop_lib.data.load import describe, load_dataset, make_split, open_data
@@ -82,16 +82,9 @@ def test_bands_are_a_list_or_a_text(monkeypatch):
 
 
 def test_geotiffs_are_read_as_reflectance(tmp_path):
-    rasterio = pytest.importorskip("rasterio", reason="needs workshop_lib[geo]")
+    pixels, names = np.full((5, 4, 4), 1000, np.uint16), ("B01", "B02", "B03", "B04")
     for scene in ("a", "b"):
-        path = tmp_path / "d" / scene / "x.tif"
-        path.parent.mkdir(parents=True)
-        about = {"driver": "GTiff", "count": 5, "height": 4, "width": 4}
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with rasterio.open(path, "w", dtype="uint16", **about) as file:
-                file.write(np.full((5, 4, 4), 1000, np.uint16))
-                file.descriptions = ("B01", "B02", "B03", "B04", "B05")
+        write_tif(tmp_path / "d" / scene / "x.tif", pixels, (*names, "B05"))
     few, count = describe(DataConfig(name=str(tmp_path / "d"), size=4))
     assert count == 2 and len(few.bands) == 5
     scenes = load_dataset(str(tmp_path / "d"), size=4, bands="B04,B02")

@@ -122,11 +122,6 @@ def test_a_bright_spot_on_two_seas_is_no_match():
     assert pairs(images, max_distance=64, min_correlation=-1) == [(0, 1)]
 
 
-def test_small_images_are_not_compared():
-    assert pairs(ground(2, 15).repeat(2, 1, 1, 1)) == []
-    assert pairs(ground(2, 16).repeat(2, 1, 1, 1)) == [(0, 2), (1, 3)]
-
-
 def test_chunks_do_not_show(monkeypatch):
     images = ground(40, 32)
     images[[5, 30]] = images[[17, 2]]

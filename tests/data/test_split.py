@@ -111,6 +111,7 @@ def test_class_too_small_for_three_parts(size):
         {"val": 0.5, "test": 0.5},
         {"val": float("nan")},
         {"labels_per_class": -1},
+        *[{"label_fraction": fraction} for fraction in (0.0, -0.1, 1.1, float("nan"))],
     ],
 )
 def test_impossible_wishes(wish):

@@ -80,14 +80,3 @@ def test_noise_equals_a_loop_over_the_lattice():
                             wy * wx * lattice[n, int(ty) + a, int(tx) + b]
                         )
     np.testing.assert_allclose(d.noise("s", cells, size), 3.6 * expected, atol=1e-5)
-
-
-def test_frame_is_a_rotation():
-    u, v = draws(4, 30).frame("f", 9)
-    x = np.arange(9) - 4.0
-    np.testing.assert_allclose(
-        u**2 + v**2,
-        np.broadcast_to(x**2 + x[:, None] ** 2, u.shape),
-        rtol=1e-3,
-        atol=1e-3,
-    )

@@ -58,7 +58,7 @@ def write_patch(root, name, bands, **metadata):
     return folder
 
 
-def write_sample(s2, s1, without_s1=()):
+def write_sample(s2, s1):
     """Write four real patches; return their table, and their bands by PATCH/BAND."""
     table = pd.read_csv(SAMPLE / "benv1_meta.csv").head(4)
     arrays = np.load(SAMPLE / "benv1_pairs.npz")
@@ -67,9 +67,8 @@ def write_sample(s2, s1, without_s1=()):
         bands = {band: arrays[f"{row.patch_id}/{band}"] for band in S2_BANDS}
         labels = row.labels43.split("|")
         write_patch(s2, row.patch_id, bands, labels=labels, acquisition_date=date)
-        if i not in without_s1:
-            radar = {band: arrays[f"{row.patch_id}/{band}"] for band in S1_BANDS}
-            write_patch(s1, f"S1A_{i}", radar, corresponding_s2_patch=row.patch_id)
+        radar = {band: arrays[f"{row.patch_id}/{band}"] for band in S1_BANDS}
+        write_patch(s1, f"S1A_{i}", radar, corresponding_s2_patch=row.patch_id)
     return table, arrays
 
 

@@ -3,14 +3,12 @@
 import math
 import os
 import shutil
-import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
-from tests.data.read.files import SAMPLE, write_map, write_patch, write_sample
+from tests.data.read.files import write_map, write_patch
 from workshop_lib.config import Config
 from workshop_lib.data.load import describe, load_dataset, make_split
 from workshop_lib.data.metadata import KOPPEN, known_metadata, metadata_vector
@@ -255,27 +253,6 @@ def test_the_data_knob_reads_it_and_a_map_is_learnt_late(tmp_path):
     assert run.log["loss"].notna().all()
     assert run.facts["heads"]["cover"]["classes"] == list(COVER_CODES.values())
     assert 0 <= evaluate(run, scenes, split).value <= 1
-
-
-@pytest.mark.skipif(not SAMPLE.exists(), reason="no sample beside the checkout")
-def test_real_patches_of_which_one_lacks_its_radar(tmp_path):
-    facts, arrays = write_sample(
-        tmp_path / "sentinel-2", tmp_path / "sentinel-1", without_s1=(2,)
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        scenes = ben_ge(tmp_path)
-    images = sensors_of(scenes, ["s2", "s1"])
-    seasons = metadata_vector(scenes, ["season_onehot"])
-    alone = [name == facts.patch_id[2] for name in scenes.names]
-    assert (scenes.metadata["has_s1"] == 0).tolist() == alone
-    assert images["s1"].isnan().flatten(1).all(1).tolist() == alone
-    assert images["s2"].isfinite().all()
-    for i, name in enumerate(scenes.names):
-        fine = arrays[f"{name}/B03"].astype(np.float32) / 10_000
-        assert np.array_equal(images["s2"][i, 2].numpy(), fine)
-        month = int(str(facts.date[facts.patch_id == name].iloc[0])[4:6])
-        assert torch.equal(seasons[i], torch.eye(4)[month % 12 // 3])
 
 
 def test_it_is_found_by_its_name_where_get_puts_it(tmp_path, monkeypatch):

@@ -15,7 +15,6 @@ from workshop_lib.data.read.bigearthnet_patches import (
     TO_19,
     bigearthnet,
 )
-from workshop_lib.data.samples import sensors_of
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 
@@ -122,21 +121,6 @@ def test_one_error_lists_every_offender(tmp_path):
     assert "S2A_no_band: " in text and "S2A_empty: " in text
     assert "S2A_odd_label: " in text and "Moon" in text
     assert bigearthnet(root / "s2", s1=root / "s1", on_error="skip").names == NAMES
-
-
-def test_a_patch_without_radar_is_kept_and_marked(tmp_path):
-    root = patches(tmp_path)
-    facts = root / "s2" / NAMES[0] / f"{NAMES[0]}_labels_metadata.json"
-    own = json.loads(facts.read_text(encoding="utf-8"))
-    write_patch(root / "s2", "S2A_no_partner", s2_pixels(), **own)
-    scenes = bigearthnet(root / "s2", s1=root / "s1")
-    alone = [name == "S2A_no_partner" for name in scenes.names]
-    assert alone.count(True) == 1 and len(scenes) == 3
-    assert (scenes.metadata["has_s1"] == 0).tolist() == alone
-    sensors = sensors_of(scenes, ["s2", "s1"])
-    assert sensors["s2"].isfinite().all()
-    gone = sensors["s1"].isnan().flatten(1)
-    assert gone.all(1).tolist() == gone.any(1).tolist() == alone
 
 
 def test_a_change_in_one_band_is_noticed(tmp_path):

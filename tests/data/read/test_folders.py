@@ -179,14 +179,6 @@ def test_a_long_list_is_cut_short(tmp_path):
     assert len(lines) == 22 and lines[-1] == "  ... and 13 more"
 
 
-@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
-def test_dangling_link_is_an_offender(tmp_path):
-    two_classes(tmp_path / "d")
-    (tmp_path / "d" / "Forest" / "gone.png").symlink_to(tmp_path / "nowhere.png")
-    with pytest.raises(WorkshopError, match="Forest/gone.png: .*No such file"):
-        Dataset.from_folder(tmp_path / "d")
-
-
 def test_wrong_folders(tmp_path):
     with pytest.raises(WorkshopError, match="is not a folder"):
         Dataset.from_folder(tmp_path / "nowhere")
