@@ -198,8 +198,9 @@ def _need(
 ) -> MemoryEstimate:
     """Predict the memory of a config on images such as those of a trainer."""
     inputs = trainer.inputs
-    stored = (inputs.sensors | inputs.targets | inputs.features).values()
-    image_bytes = sum(one.nbytes for one in stored) / len(next(iter(stored)))
+    stored = [*inputs.sensors.values(), *inputs.targets.values()]
+    stored += inputs.features.values()
+    image_bytes = sum(one.nbytes for one in stored) / len(stored[0])
     scale = config.data.size / trainer.config.data.size
     return estimate_memory(
         config,

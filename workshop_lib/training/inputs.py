@@ -63,14 +63,11 @@ class Inputs:
     @property
     def kinds(self) -> dict[str, str]:
         """Kind of each head: "dense", "multilabel", "regression" or "categorical"."""
-        of_dimensions = {3: "dense", 2: "multilabel"}  # of a target (N, ...)
-        return {
-            name: of_dimensions.get(
-                target.ndim,
-                "regression" if target.is_floating_point() else "categorical",
-            )
-            for name, target in self.targets.items()
-        }
+        found = {}
+        for name, target in self.targets.items():  # (N, H, W), (N, K) or (N,)
+            single = "regression" if target.is_floating_point() else "categorical"
+            found[name] = {3: "dense", 2: "multilabel"}.get(target.ndim, single)
+        return found
 
     def facts(self) -> dict[str, Any]:
         """Return what it takes to build the network again, as JSON can hold it."""
@@ -86,9 +83,7 @@ class Inputs:
         metadata = channels.pop(METADATA, 0)
         return {"sensors": channels, "metadata": metadata, "heads": heads}
 
-    def on(
-        self, device: torch.device, config: Config, views: Iterable[str]
-    ) -> "Inputs":
+    def on(self, device: torch.device, config: Config, views: list[str]) -> "Inputs":
         """Move everything to the device of a training; compute features, if asked for.
 
         Args:
