@@ -59,7 +59,7 @@ def contrast(images: Tensor, strength: Tensor) -> Tensor:
     Shape: (B, C, H, W), (B,).
     """
     mean = luma(images).mean((2, 3), keepdim=True)  # (B, 1, 1, 1)
-    return _away_from(mean, images, strength)
+    return torch.lerp(mean, images, 1 + per_image(strength, images)).clamp_(0, 1)
 
 
 def color(images: Tensor, strength: Tensor) -> Tensor:
@@ -68,7 +68,8 @@ def color(images: Tensor, strength: Tensor) -> Tensor:
     Shape: (B, 3, H, W), (B,).
     """
     check_images(images, channels=3)
-    return _away_from(luma(images), images, strength)
+    gray = luma(images)
+    return torch.lerp(gray, images, 1 + per_image(strength, images)).clamp_(0, 1)
 
 
 def hue(images: Tensor, strength: Tensor) -> Tensor:
@@ -223,11 +224,6 @@ def equalize_tables(levels: Tensor) -> Tensor:
     table = torch.div(darker + half, step.clamp(min=1), rounding_mode="floor")
     identity = torch.arange(256, device=levels.device).expand_as(table)
     return torch.where(step == 0, identity, table.clamp_(max=255))
-
-
-def _away_from(origin: Tensor, images: Tensor, strength: Tensor) -> Tensor:
-    """Return origin + (1 + strength) (images - origin): exactly `images` at 0."""
-    return torch.lerp(origin, images, 1 + per_image(strength, images)).clamp_(0, 1)
 
 
 def _blend(images: Tensor, changed: Tensor, strength: Tensor) -> Tensor:

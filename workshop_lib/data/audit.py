@@ -134,7 +134,7 @@ def _class_counts(scenes: Dataset, parts: Parts) -> Iterator[Finding]:
         labels = scenes.labels.cpu()[index]
         if labels.ndim == 1:  # as (n, K): 1 for the class of each image
             labels = (labels[:, None] == torch.arange(scenes.num_classes)).long()
-        counts = pd.Series(labels.sum(dim=0), index=scenes.class_names)
+        counts = pd.Series(labels.sum(dim=0).numpy(), index=scenes.class_names)
         absent = counts.index[counts == 0].tolist()
         if absent:
             text = f"{part} has no image of {listed(absent, 5)}"
