@@ -215,7 +215,7 @@ def test_modules_stay_readable():
 # Lines of code without docstrings and comments, and modules: what a room adds, it takes
 # away elsewhere. Lower these when the house shrinks. The aim is 18,000 and 150.
 LARGEST = {"workshop_lib": (19_620, 167), "tests": (22_220, 189)}
-LARGEST |= {"benchmarks": (2_330, 22), "slides": (200, 2)}
+LARGEST |= {"benchmarks": (2_195, 22), "slides": (200, 2)}
 
 
 def code_lines(path: Path) -> int:
