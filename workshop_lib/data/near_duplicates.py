@@ -95,13 +95,12 @@ def find_near_duplicates(
     match, alike = _look_closer(images, first, second)
     columns = (first, second, distance, match, alike)
     rows = zip(*(column.tolist() for column in columns), strict=True)
-    pairs = [NearDuplicate(*row) for row in rows]
 
     def same_ground(pair: NearDuplicate) -> bool:
         fits = pair.match >= min_match and pair.correlation >= min_correlation
         return fits or pair.is_copy
 
-    found = [pair for pair in pairs if same_ground(pair)]
+    found = [pair for row in rows if same_ground(pair := NearDuplicate(*row))]
     return sorted(found, key=lambda pair: (-pair.match, pair.first, pair.second))
 
 
