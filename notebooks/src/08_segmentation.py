@@ -883,9 +883,14 @@ def pixel_loss(logits_weak, logits_strong, box, hole, threshold):
 checks.pixel_loss(pixel_loss)
 
 # %% [markdown]
-# The library's loss is the same. It adds one more thing: pseudo-labels are
-# aligned with the shares of the classes among the labelled pixels. Maps have
-# rare classes, so equal shares would be wrong.
+# The library's loss is the same. It adds two things:
+#
+# - Pseudo-labels are aligned with the shares of the classes among the
+#   labelled pixels. Maps have rare classes, so equal shares would be wrong.
+# - They come from a **teacher**: the average of about the last hundred
+#   networks (`teacher_decay=0.99`). A network that has seen ten tiles is soon
+#   confident of its mistakes, and would teach them to itself. The average is
+#   confident later, and right more often.
 
 # %% tags=["slow"] seconds=150
 makers["FixMatch"] = class_run("fixmatch", scenes, ten, draw)
