@@ -8,6 +8,7 @@ import pytest
 from benchmarks import fusion
 from workshop_lib.data.load import describe as describe_data
 from workshop_lib.experiments.sweeps import check_config
+from workshop_lib.errors import WorkshopError
 from workshop_lib.plots import describe, modality_gains
 
 
@@ -86,6 +87,8 @@ def test_the_picture_tells_each_mean_in_words():
     words = describe(figure)
     assert "S2 + S1: 72.5 %" in words and "S2: 35.0 %" in words
     assert len(modality_gains(SETS, MAPS[:0]).axes) == 1
+    with pytest.raises(WorkshopError, match="no row is named 'S2'"):
+        modality_gains(SETS[SETS["name"] == "S1"], MAPS[:0])
 
 
 def test_docs_are_written_from_what_is_there(tmp_path, monkeypatch):

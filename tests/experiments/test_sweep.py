@@ -161,6 +161,13 @@ def test_a_folder_with_runs_of_another_config_is_not_mixed_up(base, finished):
     assert (folder / "runs.csv").read_bytes() == before
 
 
+def test_a_damaged_list_of_runs_is_refused(base, tmp_path):
+    for content in (b"", b"seed,name\n0,a\n", b"\xff\xfe", b"a\nb,c\nd,e,f,g\n"):
+        (tmp_path / "runs.csv").write_bytes(content)
+        with pytest.raises(WorkshopError, match=r"runs\.csv is damaged"):
+            sweep(configs(base), 1, tmp_path, labels=[1], verbose=False)
+
+
 def test_seeds_come_first_so_half_a_sweep_is_fair(base):
     todo = grid(configs(base), 2, Path("c"), [4, 25])
     assert [one.config.run.seed for one in todo] == [0, 0, 0, 0, 1, 1, 1, 1]

@@ -216,4 +216,12 @@ def _read(path: Path) -> pd.DataFrame:
     if not path.exists():
         return pd.DataFrame(columns=_KEY)
     text = dict.fromkeys(("data", "name"), str)  # which may look like numbers
-    return pd.read_csv(path, dtype=text)
+    try:
+        rows = pd.read_csv(path, dtype=text)
+        rows[_KEY]  # a missing column is an error here
+        return rows
+    except (ValueError, KeyError) as error:
+        raise WorkshopError(
+            f"{path} is damaged ({error}). Delete it: the finished runs beside it are"
+            " read again."
+        ) from error

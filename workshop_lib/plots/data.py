@@ -182,6 +182,9 @@ def modality_gains(scenes: pd.DataFrame, maps: pd.DataFrame) -> AccessibleFigure
     Args:
         scenes: a row per run, with its name, seed and f1 (0 to 1) of the scenes.
         maps: likewise with iou, of segmentation; without rows that panel is left out.
+
+    Raises:
+        WorkshopError: no run is named "S2".
     """
     import seaborn as sns
 
@@ -194,6 +197,8 @@ def modality_gains(scenes: pd.DataFrame, maps: pd.DataFrame) -> AccessibleFigure
     words = []
     for axes, (title, rows) in zip(panels, studies.items(), strict=True):
         mean = rows.groupby("name")["value"].mean()
+        if _AGAINST not in mean:
+            raise WorkshopError(f"no row is named {_AGAINST!r}: {[*mean.index]}.")
         axes.axvline(mean[_AGAINST], color=GREY, linewidth=2, zorder=1)
         for behind, part in rows.groupby(rows["name"].map(mean) < mean[_AGAINST]):
             style = line_style(int(behind))
