@@ -7,8 +7,8 @@ import pytest
 
 from benchmarks import fusion
 from workshop_lib.data.load import describe as describe_data
-from workshop_lib.experiments.sweeps import check_config
 from workshop_lib.errors import WorkshopError
+from workshop_lib.experiments.sweeps import check_config
 from workshop_lib.plots import describe, modality_gains
 
 
