@@ -10,6 +10,7 @@ import torch
 from tests.data.read.files import SAMPLE, write_map, write_patch, write_sample
 from workshop_lib.data.read.bigearthnet_patches import (
     CLASSES_19,
+    CLASSES_43,
     S1_BANDS,
     S2_BANDS,
     TO_19,
@@ -73,9 +74,9 @@ def test_coarse_bands_are_resampled_not_shifted(tmp_path):
     torch.testing.assert_close(inner, expected, atol=0.01, rtol=0)
 
 
-def test_the_43_labels_become_19_classes(tmp_path):
+def test_labels_of_19_and_43_classes(tmp_path):
     root = patches(tmp_path)
-    few = bigearthnet(root / "s2")
+    few, many = bigearthnet(root / "s2"), bigearthnet(root / "s2", classes=43)
     assert few.multi_label and few.labels.shape == (2, 19)
 
     def names(scenes, i):
@@ -85,6 +86,7 @@ def test_the_43_labels_become_19_classes(tmp_path):
         {"Pastures"},
         {"Marine waters", "Arable land"},
     ]
+    assert names(many, 0) == {"Pastures", "Airports"}
     assert int(few.class_counts().sum()) == 3
 
 
@@ -146,7 +148,7 @@ def test_wrong_calls(tmp_path):
 
 
 def test_the_nomenclature_adds_up():
-    assert (len(TO_19), len(CLASSES_19)) == (43, 19)
+    assert (len(CLASSES_43), len(CLASSES_19)) == (43, 19)
     assert sum(name is None for name in TO_19.values()) == 11
 
 

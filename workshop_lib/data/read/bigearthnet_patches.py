@@ -16,7 +16,7 @@ from above, and leave out 11 that images of 10 m do not show.
 Sumbul et al. 2019 (Sentinel-2), 2021 (Sentinel-1 and the 19 classes).
 """
 
-__all__ = ["CLASSES_19", "S1_BANDS", "S2_BANDS", "bigearthnet"]
+__all__ = ["CLASSES_19", "CLASSES_43", "S1_BANDS", "S2_BANDS", "bigearthnet"]
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -52,6 +52,7 @@ SIDE = 120  # pixels of 10 m
 TO_19: dict[str, str | None] = yaml.safe_load(
     Path(__file__).with_name("corine.yaml").read_text(encoding="utf-8")
 )
+CLASSES_43 = tuple(TO_19)
 CLASSES_19 = tuple(dict.fromkeys(name for name in TO_19.values() if name))
 
 
@@ -59,6 +60,7 @@ def bigearthnet(
     path: Path | str,
     s1: Path | str | None = None,
     bands: Sequence[str] = S2_BANDS,
+    classes: Literal[19, 43] = 19,
     size: int | None = None,
     cache: bool = True,
     on_error: OnError = "raise",
@@ -71,6 +73,7 @@ def bigearthnet(
             "s1" (VV, VH in dB); "has_s1" is 0 in the metadata of a patch that has none.
             None leaves it out.
         bands: which Sentinel-2 bands, in this order.
+        classes: 19 classes, or the 43 that the labels were first given in.
         size: side of the images in pixels; None for 120.
         cache, on_error: as in `Dataset.from_folder`.
 
@@ -83,10 +86,15 @@ def bigearthnet(
     """
     reader = PatchReader(Path(path), Path(s1) if s1 is not None else None, bands)
     found = read_images(reader, size, cache, on_error)
-    return Dataset(**dataset_fields(reader, found))
+    if classes not in (19, 43):
+        raise WorkshopError(f"classes={classes}: BigEarthNet has 19 or 43.")
+    names = CLASSES_19 if classes == 19 else CLASSES_43
+    return Dataset(**dataset_fields(reader, found, names))
 
 
-def dataset_fields(reader: "PatchReader", found: ReadImages) -> dict[str, Any]:
+def dataset_fields(
+    reader: "PatchReader", found: ReadImages, names: tuple[str, ...] = CLASSES_19
+) -> dict[str, Any]:
     """Sort what was read of patches into the fields of a `Dataset`."""
     if found.note:
         print(found.note)
@@ -94,8 +102,8 @@ def dataset_fields(reader: "PatchReader", found: ReadImages) -> dict[str, Any]:
     C, radar = len(reader.bands), len(S1_BANDS)
     return {
         "images": found.images[:, :C],
-        "labels": multi_hot(found.metadata["labels"]),
-        "class_names": CLASSES_19,
+        "labels": multi_hot(found.metadata["labels"], names),
+        "class_names": names,
         "names": found.names,
         "bands": reader.bands,
         "modalities": {"s1": found.images[:, C : C + radar]} if reader.s1 else {},
@@ -103,26 +111,28 @@ def dataset_fields(reader: "PatchReader", found: ReadImages) -> dict[str, Any]:
     }
 
 
-def multi_hot(given: Sequence[Sequence[str]]) -> Tensor:
-    """Turn lists of labels into 1 for each of the 19 classes that is there: (N, 19).
+def multi_hot(
+    given: Sequence[Sequence[str]], names: tuple[str, ...] = CLASSES_19
+) -> Tensor:
+    """Turn lists of labels into 1 for each class that is there: (N, K) int64.
 
     Args:
-        given: labels of each patch, named as the 43, of which some are left out, or as
-            the 19.
+        given: labels of each patch, named as the 43 or the 19.
+        names: `CLASSES_19`, which leave some of the 43 out, or `CLASSES_43`.
 
     Raises:
         WorkshopError: a label that BigEarthNet does not have.
     """
-    to = TO_19 | {name: name for name in CLASSES_19}
+    to = (TO_19 if names == CLASSES_19 else {}) | {name: name for name in names}
     unknown = sorted({label for some in given for label in some} - set(to))
     if unknown:
         raise WorkshopError(
             f"labels that BigEarthNet does not have: {listed(unknown)}. Is it"
             " BigEarthNet?"
         )
-    labels = torch.zeros(len(given), len(CLASSES_19), dtype=torch.int64)
+    labels = torch.zeros(len(given), len(names), dtype=torch.int64)  # (N, K)
     for i, some in enumerate(given):
-        labels[i, [CLASSES_19.index(name) for k in some if (name := to[k])]] = 1
+        labels[i, [names.index(name) for k in some if (name := to[k])]] = 1
     return labels
 
 
