@@ -213,9 +213,9 @@ def test_modules_stay_readable():
 
 
 # Lines of code without docstrings and comments, and modules: what a room adds, it takes
-# away elsewhere. Lower these when the house shrinks. The aim is 18,000 and 150.
-LARGEST = {"workshop_lib": (19_620, 167), "tests": (22_220, 189)}
-LARGEST |= {"benchmarks": (2_195, 22), "slides": (200, 2)}
+# away elsewhere. Lower these when the house shrinks.
+LARGEST = {"workshop_lib": (18_000, 150), "tests": (21_000, 190)}
+LARGEST |= {"benchmarks": (2_200, 22), "slides": (200, 2)}
 
 
 def code_lines(path: Path) -> int:

@@ -978,11 +978,11 @@ plots.mask_grid(drawn, covers, images=scenes.images[shown],
 
 # %% [markdown]
 # **After**: this is one draw of ten tiles, and one seed. Others give other
-# figures: in the repository's table FixMatch has about 53 to 66 % mIoU over
-# five seeds, with the same ten tiles the better supervised network about 49
-# to 61 %; in another world (`mini_eo:31`) it gains in two draws of five and
-# loses in three. So look at the class that went *down*, if there is one,
-# before you believe in the mean. `python -m benchmarks.segmentation` trains
+# figures: in the repository's table FixMatch has 52 to 69 % mIoU over five
+# seeds, with the same ten tiles the better supervised network 49 to 61 %; in
+# another world (`mini_eo:31`) it gains in three draws of five and loses in
+# two. So look at the class that went *down*, if there is one, before you
+# believe in the mean. `python -m benchmarks.segmentation` trains
 # five seeds; `docs/segmentation.md` has its table. (After 60 steps, in the
 # preset `ci`, nothing of this can be seen yet.)
 #
