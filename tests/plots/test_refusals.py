@@ -26,6 +26,7 @@ MAPS = np.zeros((2, 8, 9), np.uint8)
 LOG = pd.DataFrame({"step": [1, 2], "val_accuracy": [0.1, 0.2]})
 SCENES = mini_eo(count=40, bands=BANDS)
 OWN_BANDS = replace(SCENES, bands=tuple("abcdefghijkl"))
+PROBS = torch.ones(9, 10) / 10
 BARE = replace(SCENES, masks=None, metadata={})
 
 
@@ -47,6 +48,7 @@ CALLS: list[tuple[str, Callable[[], Any]]] = [
     ("one name per channel", lambda: plots.to_display(IMAGES, ("B02",))),
     ("no picture", lambda: plots.panels({}, title="T")),
     ("no picture", lambda: plots.view_rows({}, RGB, title="T")),
+    ("2 images and 9 pred", lambda: plots.gallery(SCENES, torch.arange(2), PROBS)),
     ("to 5, 4 class names", lambda: plots.mask_grid({"a": MAPS + 5}, NAMES)),
     ("10 colours", lambda: plots.mask_grid({"a": MAPS}, tuple("abcdefghijk"))),
     (r"give \(4, 4\)", lambda: plots.confusion_matrix(np.ones((2, 3)), NAMES)),

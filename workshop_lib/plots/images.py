@@ -3,6 +3,7 @@
 __all__ = ["class_samples", "gallery", "neighbours", "seasons", "view_rows"]
 
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 
 import numpy as np
 import torch
@@ -68,7 +69,7 @@ def view_rows(
     ]
     if captions:  # below the last row; it may be shorter than the others
         name, last = shown[-1]
-        below = zip(last, captions, strict=False)
+        below = zip_longest(last, captions[: len(last)], fillvalue="")
         shown[-1] = (name, [cell._replace(caption=text) for cell, text in below])
     figure = picture_table(shown, title)
     what = "one image" if columns == 1 else f"{columns} images"
@@ -133,8 +134,13 @@ def gallery(
         title: heading of the figure.
 
     Raises:
-        WorkshopError: there is no image.
+        WorkshopError: there is no image, or not one row of `probs` for each.
     """
+    if len(probs) != len(index):
+        raise WorkshopError(
+            f"{len(index)} images and {len(probs)} predictions: give those of the same"
+            " images, `probs[index]` if you have predicted all."
+        )
     names = short_names(scenes.class_names, 17)
     confidence, predicted = (found.tolist() for found in probs.max(dim=1))  # (n,) each
     pictures = to_display(scenes.images[index], scenes.bands)
