@@ -3,7 +3,7 @@
     python -m benchmarks.feature_information         about a minute; prints the table of
                                             docs/mini_eo.md
 
-A forest of trees (scikit-learn) reads, of each patch, mean and spread of the bands and
+A random forest (scikit-learn) reads, of each patch, mean and spread of the bands and
 the facts as they are: no shapes. What it gains from a second part is therefore there to
 be gained; which network gets it, is another question (benchmarks.fusion).
 """

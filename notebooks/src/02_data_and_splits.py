@@ -152,7 +152,7 @@ print(f"all networks: {right.mean():.1%}; the best of 20: {reported:.1%}")
 assert reported > 0.83
 
 # %% [markdown]
-# More than three points for nothing. Publishing that is no lie,
+# Four points for nothing. Publishing that is no lie,
 # only a choice.
 
 # %% tags=["quiz"]

@@ -19,7 +19,7 @@
 # **You need** notebook 02: the scenes and their bands. **Time**: 20 minutes.
 
 # %% [markdown]
-# ## The words of two publics
+# ## The words of two audiences
 #
 # | from deep learning | what it is |
 # |---|---|

@@ -20,7 +20,7 @@
 # each is kept, and loaded when you come back.
 
 # %% [markdown]
-# ## The words of two publics
+# ## The words of two audiences
 #
 # | from deep learning | what it is |
 # |---|---|

@@ -22,7 +22,7 @@
 # **Time**: 20 minutes, and about four more while the seeds train.
 
 # %% [markdown]
-# ## The words of two publics
+# ## The words of two audiences
 #
 # People from deep learning and people from remote sensing say the same
 # things in other words. This notebook uses the left ones.
@@ -355,10 +355,10 @@ quiz.answer("05-matrix", "...")
 # %% [markdown]
 # ### Kappa: agreement beyond chance
 #
-# If nine of ten scenes are forest, always saying "forest" is 90 %
-# right. Kappa takes off what chance would reach. With $p_o$ the share that
-# is right, and $p_e$ the share that two people would agree on who use the
-# classes as often as truth and prediction do, but blindly:
+# If nine of ten scenes are forest, always saying "forest" is 90 % right.
+# Kappa takes off what chance would reach. With $p_o$ the share that is right,
+# and $p_e$ the share on which two people would agree who name classes
+# blindly, each class as often as truth and prediction have it:
 #
 # $$\kappa = \frac{p_o - p_e}{1 - p_e}, \qquad
 #   p_e = \sum_k (\text{share of row } k) \cdot (\text{share of column } k)$$

@@ -21,7 +21,7 @@
 # **Time**: 15 minutes.
 
 # %% [markdown]
-# ## The words of two publics
+# ## The words of two audiences
 #
 # | from deep learning | what it is |
 # |---|---|
@@ -305,9 +305,9 @@ checks.knn_accuracy(knn_accuracy)
 
 # %% [markdown]
 # Now six embeddings: three methods, before the first step and at the best
-# one. The network before training is no fantasy: its weights are drawn from
-# the config's seed, so they can be drawn again. **Before** you run the cell:
-# will the three "before" differ?
+# one. The network before training is not lost: its weights follow from the
+# config's seed, so they can be drawn again. **Before** you run the cell: will
+# the three "before" differ?
 
 # %%
 stages = {"initial": "before", "best": "after"}
@@ -362,8 +362,7 @@ quiz.answer("06-knn", "...")
 # 2 minutes. t-SNE arranges points in two dimensions so that points
 # that are close in many dimensions stay close. It knows no classes: colours
 # and markers are put on afterwards. Each class has its own pair of colour and
-# marker, up to
-# 49 classes, and a number in the middle of its points.
+# marker, up to 49 classes, and a number in the middle of its points.
 #
 # **Before** you run the cell: which two classes will lie in one heap?
 
@@ -480,7 +479,7 @@ widgets.perplexity_slider(maps, names)
 # apart; with 100 the islands loosen and drift together. Three stories from
 # one set of vectors, and one kNN accuracy for all of them.
 #
-# The trap shuts where there is nothing at all: pure noise, without any
+# The trap is worst where there is nothing to find: pure noise, without any
 # class. What will t-SNE draw at a perplexity of 3? **Guess**, then run.
 
 # %%

@@ -22,7 +22,7 @@
 # one less after notebook 04; each is kept, and loaded when you come back.
 
 # %% [markdown]
-# ## The words of two publics
+# ## The words of two audiences
 #
 # | from deep learning | what it is |
 # |---|---|
@@ -662,7 +662,7 @@ for name, pair in PAIRS.items():
 found = gains(maps, "iou", "S2 + S1", "S2")
 told = ", ".join(f"{gain:+.1f}" for gain in found)
 print(f"{'maps: S1 to S2':20}{told:22}{verdict(found)}")
-if IN_CLASS and DATA == "mini_eo":  # on the mean: single seeds may differ
+if IN_CLASS and DATA == "mini_eo":  # on average: single seeds may differ
     assert sum(gains(scores, "f1", "S2 + S1", "S2")) > 0 < sum(found)
 
 # %% [markdown]
@@ -672,17 +672,17 @@ if IN_CLASS and DATA == "mini_eo":  # on the mean: single seeds may differ
 #   knows something the other does not. For maps it gains even more: 15 points
 #   with one seed, 21 with the other.
 # - **The climate** names the class twice as often as chance when it is alone.
-#   Beside S2 it costs each seed 3 points: `harmful`. Beside S2 and S1 it wins
-#   1 on the mean, but not with every seed: `unsure`. Without the rule you
+#   Beside S2 it costs each seed 3 points: `harmful`. Beside S2 and S1 it gains
+#   1 point on average, but not with every seed: `unsure`. Without the rule you
 #   would have told a story about that gain, which may be chance.
 #
-# Is there nothing in it, or did the network not find it? A forest of trees,
+# Is there nothing in it, or did the network not find it? A random forest,
 # which reads mean and spread of each channel, gains 0.1 points from the
 # climate and 12 from S1 (`python -m benchmarks.feature_information`, in
 # docs/mini_eo.md). So the climate is **redundant** in the data. What a
-# network makes of it is another question: one of few steps and labels can
-# grow fond of it, and know 250 patches by their climate. So the library drops
-# half of what it makes of the facts at random in training. That keeps the
+# network makes of it is another question: with few steps and labels it may
+# come to rely on the climate, and recognise its 250 patches by it. So the
+# library drops half of what it makes of the facts at random in training. That keeps the
 # harm small, and does not undo it.
 
 # %%
@@ -729,7 +729,7 @@ for place, (name, k) in enumerate(where.items(), 1):
 picture
 
 # %% [markdown]
-# A forest of trees learns in four regions. It is asked there, about patches
+# A random forest learns in four regions. It is asked there, about patches
 # that it has not seen, and then in the fifth. First it reads the radar
 # alone, then radar and longitude. **Before**: where does longitude help?
 
@@ -949,9 +949,9 @@ plots.learning_curves({name: run.log for name, run in runs.items()})
 # line stands in the first third: a second sensor gives better pseudo-labels
 # early, and FixMatch lives on those.
 #
-# Three shorter trainings (500 steps) were measured by
+# Shorter trainings (500 steps, version 0.1 of the library) were measured by
 # `python -m benchmarks.fusion --studies fixmatch`. There S1 added 15, 8 and
-# 11 points of F1 to FixMatch on S2. Put these three into your `verdict`. (In
+# 11 points of F1 to FixMatch on S2 with three seeds. Put these three into your `verdict`. (In
 # the preset `ci` nothing of this can be seen.)
 
 # %% [markdown]

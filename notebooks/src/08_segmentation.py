@@ -21,7 +21,7 @@
 # each is kept, and loaded when you come back.
 
 # %% [markdown]
-# ## The words of two publics
+# ## The words of two audiences
 #
 # | from deep learning | what it is |
 # |---|---|
@@ -213,10 +213,10 @@ print(f"a window at every single pixel would take {pixelwise:.0f} s")
 
 # %% [markdown]
 # **After**: about the factor that you foresaw; what is missing or too much
-# is overhead. The two maps differ at quite some places, although the weights
-# are the same. Why? The border of a slid window is an edge of the world: the
+# is overhead. The two maps differ in quite a few places, although the
+# weights are the same. Why? The border of a slid window is an edge of the world: the
 # convolutions see zeros beyond it. In one pass they see the neighbours. The
-# network was trained with edges; who wants one pass had better train for it.
+# network was trained with edges; for one pass, train without them.
 
 # %%
 colours = ("#e69f00", "#009e73", "#f0e442", "#0072b2", "#56b4e9",
@@ -315,7 +315,7 @@ plots.lines(curves, title=f"Training loss, {weights.pop():,} weights each",
 
 # %% [markdown]
 # **After**: the plain network lags behind on the very images that it is
-# trained on, with as many weights. That is **degradation**, and no
+# trained on, with as many weights. That is **degradation**, not
 # overfitting. Is it the gradient again? Look at the trained networks:
 
 # %%
@@ -1022,9 +1022,9 @@ assert len(ranking.table) and not ranking.errors
 print(as_text(ranking))
 
 # %% [markdown]
-# Maps are not ranked by the program yet. The same two columns make a
-# competition of them on the blackboard. No run wins both: which are on the
-# *front*, with no other run both better and quicker?
+# The program does not rank maps yet: write the same two columns on the
+# blackboard. One run seldom wins both, so ask which are on the *front*: no
+# other run is both better and quicker.
 
 # %%
 board = pd.DataFrame({

@@ -160,7 +160,7 @@ def test_another_world_and_pairs_of_sensors(tmp_path: Path, run_quietly):
     assert "3 real patches; mean of each channel: 0.16, 0.16, " in said
 
 
-# ---- 08: other land with masks is mapped, images without are refused
+# ---- 08: images without masks are refused
 
 
 def test_images_without_masks_are_refused(tmp_path: Path, run_notebook: Run):

@@ -83,7 +83,7 @@ def sections(path: Path) -> list[tuple[str, str]]:
     """Heading and text of each section; those that ask for no time are left out."""
     text = "\n\n".join(source for _, source in cells(path, "markdown"))
     parts = [part.partition("\n") for part in text.split("\n## ")[1:]]
-    free = ("Key points", "What to try next", "Words", "The words of two publics")
+    free = ("Key points", "What to try next", "Words", "The words of two audiences")
     return [(name, body.strip()) for name, _, body in parts if name not in free]
 
 
@@ -130,7 +130,7 @@ def test_words_that_a_notebook_explains_are_in_the_glossary():
     glossary = re.sub(r"\W+", " ", GLOSSARY.read_text(encoding="utf-8").lower())
     for path in FOLDER.glob("[0-9][0-9]_*.ipynb"):
         text = "\n".join(source for _, source in cells(path, "markdown"))
-        _, heading, words = text.partition("## The words of two publics")
+        _, heading, words = text.partition("## The words of two audiences")
         tables = words.partition("\n## ")[0] if heading else ""
         rows = re.findall(r"^\| ([^|]+) \|", tables, re.MULTILINE)
         for word in ", ".join(rows).lower().split(", "):

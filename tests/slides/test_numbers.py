@@ -57,7 +57,7 @@ def test_results_with_deviations_are_those_of_the_results():
     for name, seconds in costs:
         row = re.search(rf"^\| {name.lower()}[^|]*\|.*\| (\d+) \|$", part, re.MULTILINE)
         assert row and row[1] == seconds, name
-    assert "mean +16.7" in results and "+16.7 on the mean of five" in TEXT["05"]
+    assert "mean +16.7" in results and "+16.7 on average over five" in TEXT["05"]
 
 
 def test_what_five_draws_gave_is_what_the_results_say():
@@ -90,7 +90,7 @@ def test_what_a_forest_of_trees_finds():
     s2, both = told["S2 (12 bands)"], told["S2, S1"]
     everything = told["S2, S1, climate, elevation, season, rain, wind"]
     assert f"reads Sentinel-2 and is right in {s2:.1f} %" in TEXT["07"]
-    words = f"A: {both:.1f}. D gives {everything:.1f}, seven things for"
+    words = f"A: {both:.1f}. D gives {everything:.1f}: five more things,"
     assert f"{words} {everything - both:.1f} points more than A" in TEXT["07"]
     assert f"B beside A adds {told['S2, S1, climate'] - both:.1f}" in TEXT["07"]
     # What the bets are about: nothing else is worth as much
