@@ -130,6 +130,8 @@ def _check_disk(folder: Path) -> Check:
 
 def _check_writing(folder: Path) -> Check:
     name, place = f"writing {folder.name}/", folder.absolute()
+    if place.is_file():
+        return Check(name, "a file has this name", f"move {place} elsewhere")
     while not place.is_dir():  # the closest folder that exists
         place = place.parent
     try:

@@ -672,9 +672,9 @@ if IN_CLASS and DATA == "mini_eo":  # on average: single seeds may differ
 #   knows something the other does not. For maps it gains even more: 15 points
 #   with one seed, 21 with the other.
 # - **The climate** names the class twice as often as chance when it is alone.
-#   Beside S2 it costs each seed 3 points: `harmful`. Beside S2 and S1 it gains
-#   1 point on average, but not with every seed: `unsure`. Without the rule you
-#   would have told a story about that gain, which may be chance.
+#   Beside S2 it costs each seed 3 points: `harmful`. Beside S2 and S1 it
+#   gains 1 point on average, but not with every seed: `unsure`. Without the
+#   rule you would have told a story about that gain, which may be chance.
 #
 # Is there nothing in it, or did the network not find it? A random forest,
 # which reads mean and spread of each channel, gains 0.1 points from the
@@ -682,8 +682,8 @@ if IN_CLASS and DATA == "mini_eo":  # on average: single seeds may differ
 # docs/mini_eo.md). So the climate is **redundant** in the data. What a
 # network makes of it is another question: with few steps and labels it may
 # come to rely on the climate, and recognise its 250 patches by it. So the
-# library drops half of what it makes of the facts at random in training. That keeps the
-# harm small, and does not undo it.
+# library drops half of what it makes of the facts at random in training. That
+# keeps the harm small, and does not undo it.
 
 # %%
 quiz.ask("07-redundant")
@@ -951,8 +951,8 @@ plots.learning_curves({name: run.log for name, run in runs.items()})
 #
 # Shorter trainings (500 steps, version 0.1 of the library) were measured by
 # `python -m benchmarks.fusion --studies fixmatch`. There S1 added 15, 8 and
-# 11 points of F1 to FixMatch on S2 with three seeds. Put these three into your `verdict`. (In
-# the preset `ci` nothing of this can be seen.)
+# 11 points of F1 to FixMatch on S2 with three seeds. Put these three into
+# your `verdict`. (In the preset `ci` nothing of this can be seen.)
 
 # %% [markdown]
 # ## Key points

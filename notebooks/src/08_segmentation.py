@@ -213,8 +213,8 @@ print(f"a window at every single pixel would take {pixelwise:.0f} s")
 
 # %% [markdown]
 # **After**: about the factor that you foresaw; what is missing or too much
-# is overhead. The two maps differ in quite a few places, although the
-# weights are the same. Why? The border of a slid window is an edge of the world: the
+# is overhead. The two maps differ in quite a few places, although the weights
+# are the same. Why? The border of a slid window is an edge of the world: the
 # convolutions see zeros beyond it. In one pass they see the neighbours. The
 # network was trained with edges; for one pass, train without them.
 

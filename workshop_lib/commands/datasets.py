@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _PICTURES = ("png", "svg", "pdf", "jpg")
 # A notebook that was run, which the generator never writes, or a conflict in git
-_WORKED_IN = re.compile(rb'"execution_count": \d|"outputs": \[\s*\{|<<<<<<<')
+_WORKED_IN = re.compile(rb'"execution_count":\s*\d|"outputs":\s*\[\s*\{|<{7}')
 
 
 def data(

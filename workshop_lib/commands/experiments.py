@@ -201,8 +201,10 @@ def leaderboard(
             " to; `workshop submit RUN --group NAME --to FOLDER` makes it."
         )
     scenes = load_dataset(data)
-    wanted = Split.random(scenes, labels_per_class, seed=split_seed)
-    own = Split.load(split, scenes) if split else wanted
+    if split:
+        own = Split.load(split, scenes)
+    else:
+        own = Split.random(scenes, labels_per_class, seed=split_seed)
     competition = Competition(data, scenes, own)
     page = out or folder / "leaderboard.html"
     if watch > 0:

@@ -47,7 +47,7 @@ def class_run(
     """
     wanted = baseline_config(name, config or preset())
     folder = run_folder(name, wanted)
-    wanted = _one_format(wanted)
+    wanted = _one_format(wanted, folder)
     steps = wanted.optim.steps
     if not (folder / "run.json").exists():
         print(f"{name}: {steps:,} steps, kept in {folder.as_posix()}")
@@ -88,17 +88,24 @@ def run_folder(name: str, config: Config) -> Path:
     return place / f"{name}-{hashlib.sha256(config.to_json().encode()).hexdigest()[:8]}"
 
 
-def _one_format(config: Config) -> Config:
+def _one_format(config: Config, folder: Path) -> Config:
     """Give all runs of a comparison the same number format.
 
     On a CPU "auto" times each training by itself. With a small network the two formats
     are so close that one run gets bf16 and the next fp32. A larger one is clearly
-    faster in one of them, and a GPU gives all the same.
+    faster in one of them, and a GPU gives all the same. What has begun, perhaps on
+    another machine, keeps its config, so that it can still be loaded or resumed.
     """
     small = config.model.encoder == ModelConfig().encoder
-    if config.run.precision == "auto" and small and pick_device().type == "cpu":
-        return config.replace(precision="fp32")
-    return config
+    if config.run.precision != "auto" or not small:
+        return config
+    fixed = config.replace(precision="fp32")
+    if (folder / "config.json").exists():
+        text = (folder / "config.json").read_text(encoding="utf-8")
+        begun = Config.from_json(text, method=config.method)
+        if begun in (config, fixed):
+            return begun
+    return fixed if pick_device().type == "cpu" else config
 
 
 def _growing(name: str, steps: int) -> Callable[[pd.DataFrame], None]:

@@ -160,7 +160,7 @@ def by_group(
         (N,) the subset of each image.
 
     Raises:
-        WorkshopError: not one number per image.
+        WorkshopError: not one number per image, or NaN.
     """
     if len(groups) != len(images.strata):
         raise WorkshopError(
@@ -168,6 +168,8 @@ def by_group(
             " image."
         )
     group = np.array(groups.tolist() if isinstance(groups, Tensor) else groups)
+    if pd.isna(group).any():
+        raise WorkshopError("an image's group is NaN: give each a number.")
     row = np.empty(len(group), dtype=np.int64)  # of each image's group, as shuffled
     row[images.order], _ = pd.factorize(group[images.order])
     count = np.zeros((row.max() + 1, len(images.class_names)), dtype=np.int64)  # (G, K)

@@ -142,8 +142,10 @@ def knn_accuracy(memory: Embeddings, queries: Embeddings, k: int = 1) -> float:
             neighbour can only be of another class. At most the size of the memory.
 
     Raises:
-        WorkshopError: no query lies outside the memory.
+        WorkshopError: no query lies outside the memory, or none may vote.
     """
+    if k < 1:
+        raise WorkshopError(f"k={k} neighbours: at least 1 must vote.")
     known = set(memory.names)
     new = np.array([name not in known for name in queries.names])
     if not new.any():

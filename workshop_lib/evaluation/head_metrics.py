@@ -104,6 +104,8 @@ def score_multilabel(
             f"values from {low:.2f} to {high:.2f} are no probabilities: give"
             " logits.sigmoid()."
         )
+    if not ((labels == 0) | (labels == 1)).all():
+        raise WorkshopError("a label is neither 0 nor 1: give multi-hot labels (N, K).")
     p, y = probs.double().cpu().numpy(), labels.cpu().numpy().astype(np.int64)
     predicted = (p >= 0.5).astype(np.int64)
     precision, recall, f1, support = metrics.precision_recall_fscore_support(

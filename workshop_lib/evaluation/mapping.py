@@ -128,6 +128,7 @@ def _rows_done(out: Path, work: Path, facts: dict[str, Any]) -> int:
         _check_same(state.get("facts", {}), facts, out)
         if rows.exists() and rows.stat().st_size > H * W:  # with a header before them
             return int(state["done"])
+    (work / PROGRESS).unlink(missing_ok=True)  # it is about rows that are gone
     write_or_explain(rows, lambda part: open_memmap(part, "w+", np.uint8, (H, W)))
     return 0
 

@@ -70,7 +70,7 @@ class Predictions:
         names, truth, probs, classes, source = read_npz(
             path,
             ("names", "truth", "probs", "class_names", "source"),
-            "delete the file and run `workshop evaluate` on that run again.",
+            "run `workshop evaluate` on that run (delete a damaged file before).",
         )
         return cls(
             tuple(names.tolist()),

@@ -255,14 +255,15 @@ def _all_checkpoints(
                 done[step, weights] = predict_heads(run, model, normalize, views, index)
             suffix = "" if weights == "ema" else "_online"
             column = f"val_{run.metric}{suffix}"
-            val = float(log[column].get(step, math.nan))
+            there = column in log  # not in logs of long ago
+            val = float(log[column].get(step, math.nan)) if there else math.nan
             test = _metric(run, main, done[step, weights][main], truths[main])
             found.append(CheckpointScores(which, weights, step, val, test))
     return tuple(found), done[found[0].step, "ema"]
 
 
 def _scores(run: Run, name: str, predicted: Tensor, truth: Tensor) -> AnyScores:
-    """Score a head's predictions; what has no known class does not count."""
+    """Score a head's predictions; images and pixels of no known class do not count."""
     about = run.facts["heads"][name]
     names = tuple(about["classes"])
     match about["kind"]:

@@ -112,8 +112,11 @@ def collect(folders: Sequence[Path]) -> tuple[pd.DataFrame, list[Path]]:
         or without test scores.
 
     Raises:
-        WorkshopError: no finished run in any of them.
+        WorkshopError: a folder that is not there; no finished run in any of them.
     """
+    for folder in folders:
+        if not folder.is_dir():
+            raise WorkshopError(f"there is no folder {folder}: give folders of runs.")
     found = [path for folder in folders for path in folder.rglob("config.json")]
     begun = sorted({path.parent for path in found})
     needed = ("config.json", "run.json", "evaluation.json")

@@ -66,7 +66,8 @@ class ConsistencyMethod(Method):
             0.99: a teacher does, the average of about the last hundred networks
             (Tarvainen and Valpola 2017, arXiv:1703.01780), with the running statistics
             of batch normalisation, as it would be evaluated. It is confident later and
-            changes its mind more slowly, so fewer early mistakes are confirmed.
+            changes its mind more slowly, so fewer early mistakes are confirmed. Then
+            `joint_forward` has no effect.
     """
 
     views: ClassVar[tuple[str, ...]] = ("weak", "strong")

@@ -162,19 +162,18 @@ class DeFixMatch(FixMatch):
     def losses(self, model: nn.Module, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         """Yield supervised, unsupervised and subtracted terms per head."""
         (x_weak, x_strong), (weak, strong) = batch.labeled, batch.views
-        (out_x_w, out_x_s, out_s), (out_w,) = forward_views(
-            model,
-            [x_weak, x_strong, strong],
-            [weak],
-            self.joint_forward,
-            self.teacher,
+        asked = [weak] if self.teacher is None else [weak, x_weak]
+        learned = [x_weak, x_strong, strong]
+        (out_x_w, out_x_s, out_s), (out_w, *taught) = forward_views(
+            model, learned, asked, self.joint_forward, self.teacher
         )
         for out in (out_x_w, out_x_s):
             for name, loss in self.supervised(model, out, batch.targets):
                 yield name, loss / 2
         guesses = self.guesses(model, Step(batch, out_x_w, out_w, out_s))
         yield from self.unsupervised(guesses)
-        yield from self._subtracted(model, Step(batch, out_x_w, out_x_w, out_x_s))
+        (answer,) = taught or [out_x_w]  # by whoever answers for unlabelled images
+        yield from self._subtracted(model, Step(batch, out_x_w, answer, out_x_s))
 
     def _subtracted(self, model: nn.Module, step: Step) -> Iterator[tuple[str, Tensor]]:
         """Yield the unsupervised term on labelled images, with a minus sign."""

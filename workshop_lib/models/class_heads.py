@@ -125,6 +125,8 @@ class Categorical(Head):
 
     def tally(self, out: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Count a confusion matrix (K, K), rows are the truth."""
+        if self.num_classes > IGNORE:  # which then could not mean "unknown"
+            raise WorkshopError(f"{self.num_classes} classes: at most {IGNORE}.")
         truth = target.long().masked_fill(~self.known(target), IGNORE)
         confusion = pixel_confusion(truth, out.argmax(1), self.num_classes)
         return {"confusion": confusion, **self._sums(out, target)}

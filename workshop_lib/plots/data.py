@@ -10,8 +10,9 @@ import pandas as pd
 import torch
 
 from workshop_lib.data.dataset import Dataset
+from workshop_lib.data.metadata import coordinates
 from workshop_lib.data.split import Split
-from workshop_lib.errors import WorkshopError
+from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.plots.style import (
     GREY,
     INK,
@@ -149,8 +150,14 @@ def location_map(
         scenes: with the metadata "lat" and "lon", in degrees north and east.
         grouping: the metadata that holds the number of each image's group ("region").
         group_names: names of the groups.
+
+    Raises:
+        WorkshopError: no coordinates, or no such groups.
     """
-    lat, lon, groups = (scenes.metadata[k].numpy() for k in ("lat", "lon", grouping))
+    lat, lon = np.asarray(coordinates(scenes.metadata)).T
+    if grouping not in scenes.metadata:
+        raise unknown_name("metadata", grouping, scenes.metadata)
+    groups = scenes.metadata[grouping].numpy()
     figure, axes = new_axes(5.6, 6.6)
     words = []
     for k in np.unique(groups).astype(int).tolist():

@@ -68,8 +68,13 @@ def embedding_grid(
         columns: at most so many maps in a row.
 
     Raises:
-        WorkshopError: a label is no class.
+        WorkshopError: a label is no class; points have more than three numbers.
     """
+    for panel in panels:
+        if panel.points.shape[1:] not in ((2,), (3,)):
+            raise WorkshopError(
+                f"points {panel.points.shape}: give (N, 2) or (N, 3), a map of vectors."
+            )
     labels = np.concatenate([panel.labels for panel in panels])
     if labels.min() < 0 or labels.max() >= len(class_names):
         raise WorkshopError(

@@ -3,7 +3,6 @@
 __all__ = ["class_samples", "gallery", "neighbours", "seasons", "view_rows"]
 
 from collections.abc import Mapping, Sequence
-from itertools import zip_longest
 
 import numpy as np
 import torch
@@ -69,7 +68,7 @@ def view_rows(
     ]
     if captions:  # below the last row; it may be shorter than the others
         name, last = shown[-1]
-        below = zip_longest(last, captions[: len(last)], fillvalue="")
+        below = zip(last, [*captions, *[""] * len(last)], strict=False)
         shown[-1] = (name, [cell._replace(caption=text) for cell, text in below])
     figure = picture_table(shown, title)
     what = "one image" if columns == 1 else f"{columns} images"

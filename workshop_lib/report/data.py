@@ -265,7 +265,11 @@ def _titles(runs: Sequence[Run]) -> list[str]:
         elif config.data.unlabeled_from == "labeled":
             title += ", labelled images only"
         titles.append(title)
+    full = list(zip(titles, runs, strict=True))
+    named = [
+        t if titles.count(t) == 1 else f"{t} ({Path(r.folder).name})" for t, r in full
+    ]
     return [
-        title if titles.count(title) == 1 else f"{title} ({Path(run.folder).name})"
-        for title, run in zip(titles, runs, strict=True)
+        name if named.count(name) == 1 else f"{t} ({Path(r.folder).as_posix()})"
+        for name, (t, r) in zip(named, full, strict=True)
     ]

@@ -153,8 +153,9 @@ def settings_table(data: ReportData) -> pd.DataFrame:
     """
     columns, changed = {}, set()
     for result in data.results:
-        sections = result.config.to_dict().values()
-        columns[result.title] = {k: v for one in sections for k, v in one.items()}
+        sections = result.config.to_dict()
+        sections["method"].pop("name")  # the title says it; "name" is the data set
+        columns[result.title] = {k: v for s in sections.values() for k, v in s.items()}
         changed |= {k for one in result.config.changes().values() for k in one}
     if data.main.config.method_name == "fixmatch":
         mine = columns[data.main.title]

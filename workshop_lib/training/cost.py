@@ -220,7 +220,8 @@ def _changes(config: Config, need: MemoryEstimate, precision: str) -> list[Chang
         found.append(("checkpointing", spared, "no number changes"))
     if precision == "fp32":
         found.append(("half precision (bf16)", {"precision": "bf16"}, ""))
-    if getattr(config.method, "joint_forward", False):
+    own = config.method.hyperparameters()
+    if own.get("joint_forward") and not own.get("teacher_decay"):
         says = "the weak view has batch statistics of its own"
         name = "weak view apart, without gradient"
         found.append((name, {"joint_forward": False}, says))

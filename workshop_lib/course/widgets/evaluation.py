@@ -104,7 +104,7 @@ def perplexity_maps(
     """
     chosen = sample_per_class(embeddings.labels, _MAPPED, seed=0)
     vectors, labels = embeddings.vectors[chosen], embeddings.labels[chosen]
-    highest = (len(chosen) - 1) // 3
+    highest = max(1, (len(chosen) - 1) // 3)
     return {
         p: Panel(f"perplexity {p}", tsne(vectors, seed=0, perplexity=p), labels)
         for p in sorted({min(p, highest) for p in perplexities})

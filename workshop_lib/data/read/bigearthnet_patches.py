@@ -84,10 +84,10 @@ def bigearthnet(
     Raises:
         WorkshopError: one message that lists everything wrong with the patches.
     """
-    reader = PatchReader(Path(path), Path(s1) if s1 is not None else None, bands)
-    found = read_images(reader, size, cache, on_error)
     if classes not in (19, 43):
         raise WorkshopError(f"classes={classes}: BigEarthNet has 19 or 43.")
+    reader = PatchReader(Path(path), Path(s1) if s1 is not None else None, bands)
+    found = read_images(reader, size, cache, on_error)
     names = CLASSES_19 if classes == 19 else CLASSES_43
     return Dataset(**dataset_fields(reader, found, names))
 
