@@ -159,10 +159,16 @@ def test_the_default_is_the_preset(scenes, split, monkeypatch):
         ("cuda", {}, "auto"),  # which gives every training on a GPU the same
     ],
 )
-def test_all_rungs_are_trained_in_one_format(device, changes, trained_in, monkeypatch):
+def test_all_models_are_trained_in_one_format(
+    device, changes, trained_in, monkeypatch, tmp_path
+):
     monkeypatch.setattr(runs, "pick_device", lambda: torch.device(device))
     config = preset().replace(**changes)
-    assert runs._one_format(config) == config.replace(precision=trained_in)
+    wanted = config.replace(precision=trained_in)
+    assert runs._one_format(config, tmp_path) == wanted
+    # What began elsewhere keeps its format: it is loaded, not refused
+    (tmp_path / "config.json").write_text(config.to_json(), encoding="utf-8")
+    assert runs._one_format(config, tmp_path) == config
 
 
 def test_maps_have_runs_of_their_own(monkeypatch):

@@ -162,14 +162,12 @@ def by_group(
     Raises:
         WorkshopError: not one number per image, or NaN.
     """
-    if len(groups) != len(images.strata):
-        raise WorkshopError(
-            f"{len(groups)} group numbers for {len(images.strata)} images: give one per"
-            " image."
-        )
     group = np.array(groups.tolist() if isinstance(groups, Tensor) else groups)
-    if pd.isna(group).any():
-        raise WorkshopError("an image's group is NaN: give each a number.")
+    if len(group) != len(images.strata) or pd.isna(group).any():
+        raise WorkshopError(
+            f"{(~pd.isna(group)).sum()} group numbers for {len(images.strata)} images:"
+            " give one per image."
+        )
     row = np.empty(len(group), dtype=np.int64)  # of each image's group, as shuffled
     row[images.order], _ = pd.factorize(group[images.order])
     count = np.zeros((row.max() + 1, len(images.class_names)), dtype=np.int64)  # (G, K)
