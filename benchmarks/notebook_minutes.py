@@ -7,7 +7,7 @@
 Runs the notebooks with solutions one after the other in one empty folder, as a quick
 learner would: a training that an earlier notebook has finished is loaded. The first
 start of all makes the embedded data set. Needs the extra `test`; with preset `class`
-twenty minutes on two cores that do nothing else. Measured rows are kept in
+a quarter of an hour on two cores that do nothing else. Measured rows are kept in
 runs/bench/notebooks.json; measuring again replaces them.
 """
 
