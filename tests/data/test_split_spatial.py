@@ -105,6 +105,8 @@ def test_a_class_in_too_few_groups_is_named():
         Split.random(scenes_of(labels), groups=groups)
     with pytest.raises(WorkshopError, match="39 group numbers for 40 images"):
         Split.random(scenes_of(labels), groups=groups[:-1])
+    with pytest.raises(WorkshopError, match="39 group numbers for 40 images"):
+        Split.random(scenes_of(labels), groups=[math.nan, *groups[1:]])
 
 
 @settings(max_examples=15, deadline=None)

@@ -238,6 +238,8 @@ def test_images_of_the_memory_are_no_queries():
     assert knn_accuracy(memory, both) == 0  # q alone counts, and is wrong
     with pytest.raises(WorkshopError, match="itself"):
         knn_accuracy(memory, memory)
+    with pytest.raises(WorkshopError, match="at least 1 must vote"):
+        knn_accuracy(memory, both, 0)
 
 
 @pytest.mark.parametrize("labels", [[0, 0, 0], [0, 1, 2]])

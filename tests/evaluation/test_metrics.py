@@ -192,6 +192,7 @@ def test_exactly_the_threshold_is_yes() -> None:
         (torch.rand(3, 2), torch.ones(3, 2), "abc", "expected"),
         (torch.rand(3, 1), torch.ones(3, 1), "a", "yes-or-no"),
         (torch.tensor([[1.5, 0.1]]), torch.ones(1, 2), "ab", "no probabilities"),
+        (torch.rand(3, 2), torch.full((3, 2), 0.5), "ab", "neither 0 nor 1"),
     ],
 )
 def test_wrong_input_of_several_labels_is_told(

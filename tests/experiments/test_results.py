@@ -119,6 +119,8 @@ def test_runs_are_collected_at_any_depth_and_unfinished_ones_named(finished, tmp
     assert left_out == [tmp_path / "a" / "b"]
     with pytest.raises(WorkshopError, match="no finished run"):
         collect([tmp_path])
+    with pytest.raises(WorkshopError, match="there is no folder"):
+        collect([folder, tmp_path / "misspelt"])
 
 
 def test_a_run_without_scores_or_damaged_is_refused(finished, tmp_path):

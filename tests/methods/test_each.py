@@ -55,6 +55,17 @@ def test_labels_in_both_places_cancel_in_defixmatch() -> None:
     torch.testing.assert_close(strong.grad, torch.zeros(4, 3), rtol=0, atol=1e-8)
 
 
+def test_defixmatch_subtracts_what_its_teacher_answers() -> None:
+    torch.manual_seed(0)
+    model = small_model({"scene": Categorical(WIDTH, 3)})
+    method = ready(METHODS["defixmatch"](teacher_decay=0.9), model)
+    with torch.no_grad():  # a teacher who always says class 2, as no student would
+        method.teacher.heads["scene"].score[0].bias[2] = 1e3
+    batch = batch_for(method, model, mu=1)
+    terms = dict(method.losses(model, replace(batch, views=batch.labeled)))
+    assert terms["scene/unsupervised"] == -terms["scene/subtracted"] != 0
+
+
 @pytest.mark.usefixtures("double")
 def test_labelled_images_do_not_enter_defixmatchs_alignment() -> None:
     weak = draw(5, 3)

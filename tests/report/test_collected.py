@@ -1,6 +1,7 @@
 """From run folders to the page: what is read off a run, and how to repeat it."""
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,10 @@ def test_a_page_holds_what_the_runs_hold(tmp_path: Path) -> None:
     changed = settings_table(page).set_index("setting")
     assert changed.loc["threshold"].tolist() == ["–", "0.8", "0.95"]
     assert changed.loc["steps"].tolist() == ["6", "6", "1,048,576"]
+    mine = fixmatch.config.replace(name="folder/of/mine")  # a method has a name, too
+    others = [replace(r, run=replace(r.run, config=mine)) for r in page.results]
+    named = settings_table(replace(page, results=others)).set_index("setting")
+    assert "folder/of/mine" in named.loc["name"].tolist()
 
 
 KINDS: dict[str, tuple[tuple[str, ...], str, bool, str, list[str]]] = {
