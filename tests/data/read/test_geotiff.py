@@ -117,7 +117,7 @@ def test_a_zip_equals_its_folder(tmp_path):
     assert torch.equal(folder.images, zipped.images) and folder.names == zipped.names
 
 
-def test_one_error_lists_every_offender(tmp_path):
+def test_one_error_lists_every_offender(tmp_path, capsys):
     root = two_classes(tmp_path / "d")
     (root / "Forest" / "zero.tif").touch()
     (root / "Forest" / "text.tif").write_text("no image")
@@ -129,6 +129,7 @@ def test_one_error_lists_every_offender(tmp_path):
     write_tif(root / "River" / "nan.tif", nan, BANDS)
     large = levels(1, 2, 3, 4000, dtype=np.float32)
     write_tif(root / "River" / "large.tif", large, BANDS)
+    (root / "River" / "preview.png").write_bytes(b"\x89PNG is no image of this set")
     with pytest.raises(WorkshopError) as caught:
         geotiffs(root)
     text = str(caught.value)
@@ -144,6 +145,7 @@ def test_one_error_lists_every_offender(tmp_path):
     ):
         assert line in text
     assert len(geotiffs(root, on_error="skip")) == 2
+    assert "1 left out, no images by their ending" in capsys.readouterr().out
 
 
 def test_without_rasterio_the_extra_is_named(tmp_path, monkeypatch):

@@ -60,7 +60,7 @@ def geotiffs(
     Raises:
         WorkshopError: one message that lists everything wrong with the files.
     """
-    index = data if isinstance(data, ImageIndex) else index_images(data)
+    index = data if isinstance(data, ImageIndex) else index_images(data, ENDINGS)
     with without_place_warnings():
         reader = GeoTiffReader(index, bands)
         found = read_images(reader, size, cache, on_error)

@@ -73,8 +73,10 @@ class ImageIndex:
     note: str = ""
 
 
-def index_images(path: Path | str) -> ImageIndex:
+def index_images(path: Path | str, endings: tuple[str, ...] = ENDINGS) -> ImageIndex:
     """List a folder of class folders, a .zip of such a folder, or a .txt of names.
+
+    Files of other endings are left out, with a note, except those a .txt names.
 
     Raises:
         WorkshopError: nothing of the kind, or fewer than two classes in it.
@@ -84,7 +86,7 @@ def index_images(path: Path | str) -> ImageIndex:
     if ending == ".txt":
         return _index_names(path)
     tree, read = _unzipped(path) if ending == ".zip" else (_walk(path), _open_path)
-    return _index_tree(str(path.resolve()), tree, read)
+    return _index_tree(str(path.resolve()), tree, read, endings)
 
 
 def _unzipped(path: Path) -> tuple[Tree, Callable[[Any], BinaryIO]]:
@@ -118,7 +120,9 @@ def _unzipped(path: Path) -> tuple[Tree, Callable[[Any], BinaryIO]]:
     return tree, read
 
 
-def _index_tree(where: str, tree: Tree, open: Callable[[Any], BinaryIO]) -> ImageIndex:
+def _index_tree(
+    where: str, tree: Tree, open: Callable[[Any], BinaryIO], endings: tuple[str, ...]
+) -> ImageIndex:
     """Number the classes, and list the images of each."""
     root = _class_root(where, tree)
     entries: list[ImageEntry] = []
@@ -133,12 +137,12 @@ def _index_tree(where: str, tree: Tree, open: Callable[[Any], BinaryIO]) -> Imag
             class_names.append(name)
         files = [f._replace(name=f"{name}/{_nfc(f.name)}") for f in tree[classes[name]]]
         files.sort(key=lambda file: file.name)
-        images = [file for file in files if _is_image(file)]
-        others += [file.name for file in files if not _is_image(file)]
+        images = [file for file in files if file.name.lower().endswith(endings)]
+        others += [f.name for f in files if not f.name.lower().endswith(endings)]
         entries += images
         labels += [label] * len(images)
         if not images:
-            problems.append(f"{name}/: no images in it ({', '.join(ENDINGS)})")
+            problems.append(f"{name}/: no images in it ({', '.join(endings)})")
     about = tuple(class_names), tuple(problems), open, _left_out(others)
     return ImageIndex(where, entries, labels, *about)
 
