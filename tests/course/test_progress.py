@@ -166,6 +166,9 @@ def test_a_certificate_of_some_units(capsys, own_folder):
     record("checks", "weak_view", False)
     record("quiz", "01-filter", True)
     capsys.readouterr()
+    for name in (" ", 61 * "a"):
+        with pytest.raises(WorkshopError, match="give 1 to 60"):
+            certificate(name)
     assert certificate("Ada  Example") is None  # nothing that a notebook would show
     assert capsys.readouterr().out == (
         f"Written: runs/certificate.html, in the folder {own_folder.name!r}.\n"

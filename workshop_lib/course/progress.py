@@ -215,9 +215,12 @@ def certificate(name: str) -> None:
         name: of the learner, as it is to appear.
 
     Raises:
-        WorkshopError: no check passed in this folder, or the page cannot be written.
+        WorkshopError: no name, or one of more than 60 characters; no check passed in
+            this folder, or the page cannot be written.
     """
     shown, here, units = " ".join(name.split()), Path.cwd().name, _units()
+    if not 0 < len(shown) <= 60:  # what fits on a line
+        raise WorkshopError(f"a name of {len(shown)} characters: give 1 to 60.")
     if not any(unit.checks for unit in units):
         raise WorkshopError(
             f"no check has been passed in the folder {here!r}, by {PATH.as_posix()}: a"
