@@ -172,7 +172,7 @@ class DeFixMatch(FixMatch):
                 yield name, loss / 2
         guesses = self.guesses(model, Step(batch, out_x_w, out_w, out_s))
         yield from self.unsupervised(guesses)
-        (answer,) = taught or [out_x_w]  # by whoever answers for unlabelled images
+        answer = taught[0] if taught else out_x_w  # as for unlabelled images
         yield from self._subtracted(model, Step(batch, out_x_w, answer, out_x_s))
 
     def _subtracted(self, model: nn.Module, step: Step) -> Iterator[tuple[str, Tensor]]:
