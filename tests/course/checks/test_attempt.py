@@ -11,25 +11,27 @@ import torch
 
 from workshop_lib.course import checks, todo
 from workshop_lib.course.checks import attempt
-from workshop_lib.course.checks.attempt import Attempt, CheckFailed, exercise
+from workshop_lib.course.checks.attempt import (
+    Answer,
+    Cases,
+    CheckFailed,
+    Mistakes,
+    comparison,
+)
 
 
-@exercise("top_k_accuracy(x, factor)")
-def top_k_accuracy(trying: Attempt) -> str:
-    cases = {
-        "three numbers": (torch.tensor([1.0, 2.0, 3.0]), 2),
-        "two rows": (torch.tensor([[1.0], [-1.0]]), 3),
-    }
-    known = {"added": lambda x, factor: x + factor}
-    trying.compare(cases, lambda x, factor: x * factor, known)
-    return "two inputs"
+@comparison("top_k_accuracy(x, factor)")
+def top_k_accuracy(cases: Cases, wrong: Mistakes) -> Answer:
+    cases["three numbers"] = torch.tensor([1.0, 2.0, 3.0]), 2
+    cases["two rows"] = torch.tensor([[1.0], [-1.0]]), 3
+    wrong["added"] = lambda x, factor: x + factor
+    return lambda x, factor: x * factor
 
 
 @pytest.fixture(autouse=True)
 def own_hints(monkeypatch: pytest.MonkeyPatch) -> None:
-    known = attempt.hints() | {
-        "top_k_accuracy": {"added": "you added", "look": "multiply"}
-    }
+    own = {"right": "two inputs", "added": "you added", "look": "multiply"}
+    known = attempt.hints() | {"top_k_accuracy": own}
     monkeypatch.setattr(attempt, "hints", lambda: known)
 
 

@@ -414,7 +414,7 @@ def test_facts_and_fusions_are_those_of_the_library():
     day, zone = torch.tensor([1.0, 172.0, 365.0]), torch.tensor([0, 4, 2])
     date = METADATA_ENCODERS["date"].encode(day)
     climate = METADATA_ENCODERS["climate"].encode(zone.float())
-    found = fusion._facts(day, zone, len(CLIMATE_ZONES))
+    found = fusion._facts(fusion._circle(day), zone, len(CLIMATE_ZONES))
     assert torch.allclose(found, torch.cat([date, climate], 1), atol=1e-6)
 
 

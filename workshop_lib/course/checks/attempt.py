@@ -4,16 +4,26 @@ A check never says only "wrong". It computes what the likely mistakes of its exe
 would give; the first that matches the learner's results is named. If none does, the
 learner sees what came, what was expected and the first place where they differ.
 
-The hints themselves are text in `course/hints/unit_NN.yaml`, by exercise and mistake.
-These files also list the exercises: `course.progress` reads them.
+All that the learner reads is text in `course/hints/unit_NN.yaml`: a hint by the name of
+each mistake, and under "right" what a passed check verified. These files also list the
+exercises: `course.progress` reads them.
 """
 
-__all__ = ["Attempt", "Case", "Check", "CheckFailed", "Mistakes", "exercise", "judge"]
+__all__ = [
+    "Answer",
+    "Attempt",
+    "Case",
+    "Cases",
+    "CheckFailed",
+    "Mistakes",
+    "comparison",
+    "exercise",
+]
 
 import inspect
 import re
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache, wraps
 from pathlib import Path
@@ -30,11 +40,11 @@ from workshop_lib.course.checks.values import (
 )
 from workshop_lib.course.progress import record
 
-Check = Callable[[Any], None]
+Check = Callable[..., None]
+Answer = Callable[..., Any]  # gives the right result, or that of a mistake
 Case = tuple[Any, ...]  # the arguments of one call
-
-# The name of a hint -> what the function gives after that mistake
-Mistakes = Mapping[str, Callable[..., Any]]
+Cases = dict[str, Case]  # by the name of the case
+Mistakes = dict[str, Answer]  # by the name of their hint
 
 _SHAPES = re.compile(
     r"size of tensor|shape|size mismatch|mat1 and mat2|broadcast|dimension"
@@ -72,28 +82,25 @@ class Attempt:
     Args:
         name: of the exercise.
         call: how its function is called, e.g. "convolve(image, kernel)".
-        function: the learner's.
-
-    Raises:
-        CheckFailed: `function` is not a function.
+        function: the learner's, or the number that they give.
     """
 
     def __init__(self, name: str, call: str, function: Any) -> None:
         self.name, self.call, self.function = name, call, function
         self.case = "what you gave"  # then the case that was tried last
-        if function is Ellipsis:
-            self._unwritten()
-        if not callable(function):
-            own = call.partition("(")[0]
-            given = describe_value(function)
-            self.fail("no_function", given, "a function", name=name, own=own)
 
     def run(self, case: str, *args: Any) -> Any:
         """Call the learner's function and return its result.
 
         Raises:
-            CheckFailed: it raised an error, returned nothing, or changed its arguments.
+            CheckFailed: it is no function, raised an error, returned nothing, or
+                changed its arguments.
         """
+        if self.function is Ellipsis:
+            self._unwritten()
+        if not callable(self.function):
+            own, given = self.call.partition("(")[0], describe_value(self.function)
+            self.fail("no_function", given, "a function", name=self.name, own=own)
         self.case, before = case, fingerprint(args)
         try:
             result = self.function(*args)
@@ -110,23 +117,21 @@ class Attempt:
             self.fail("nothing", "None")
         return result
 
-    def compare(
-        self, cases: Mapping[str, Case], answer: Callable[..., Any], mistakes: Mistakes
-    ) -> None:
+    def compare(self, cases: Cases, answer: Answer, mistakes: Mistakes) -> None:
         """Compare the learner's results with the right ones.
 
         Args:
-            cases: arguments by the name of the case.
+            cases: at least one.
             answer: gives the right result for the same arguments.
-            mistakes: the likely ones by the name of their hint; one is named if it
-                explains every case. Otherwise the hint "look" says where to look.
+            mistakes: the likely ones; one is named if it explains every case. Otherwise
+                the hint "look" says where to look.
 
         Raises:
             CheckFailed: some result differs.
         """
         came = {case: self.run(case, *args) for case, args in cases.items()}
 
-        def first_wrong(give: Callable[..., Any]) -> str | None:
+        def first_wrong(give: Answer) -> str | None:
             """Return the first case in which the learner's result is another one."""
             return next((c for c in cases if not same(came[c], give(*cases[c]))), None)
 
@@ -194,41 +199,59 @@ class Attempt:
         raise _NotWritten(f"{text}\n  {said}" if said else text) from None
 
 
-def judge(name: str, attempt: Callable[[], str]) -> None:
-    """Make an attempt, keep its outcome in the records, and print what was verified.
+def exercise(call: str) -> Callable[[Callable[..., dict[str, str] | None]], Check]:
+    """Make a check of a function that tries the learner's, by properties of its result.
+
+    The check records the outcome, and prints what was verified.
 
     Args:
-        name: of the exercise.
-        attempt: returns what was verified, in words.
-
-    Raises:
-        CheckFailed: as `attempt` raised it.
-    """
-    try:
-        verified = attempt()
-    except _NotWritten:
-        raise
-    except CheckFailed:
-        record("checks", name, right=False)
-        raise
-    record("checks", name, right=True)
-    print(f"✓ {name}: {verified}")
-
-
-def exercise(call: str) -> Callable[[Callable[[Attempt], str]], Check]:
-    """Make a check of a function that tries the learner's and returns what it verified.
-
-    Args:
-        call: how the learner's function is called; the check is named after the
-            decorated function.
+        call: how the learner's function is called. The check is named after the
+            decorated function, which takes the attempt and may return values to fill
+            into the text "right".
     """
 
-    def decorate(attempt: Callable[[Attempt], str]) -> Check:
+    def decorate(attempt: Callable[..., dict[str, str] | None]) -> Check:
         name = attempt.__name__
 
         @wraps(attempt)
-        def check(function: Any) -> None:
-            judge(name, lambda: attempt(Attempt(name, call, function)))
+        def check(function: Any, *args: Any, **named: Any) -> None:
+            try:
+                values = attempt(Attempt(name, call, function), *args, **named)
+            except _NotWritten:
+                raise
+            except CheckFailed:
+                record("checks", name, right=False)
+                raise
+            record("checks", name, right=True)
+            print(f"✓ {name}: {hints()[name]['right'].format(**(values or {}))}")
+
+        return check
+
+    return decorate
+
+
+def comparison(
+    call: str, then: Callable[[Attempt, str, Case], None] | None = None
+) -> Callable[[Callable[[Cases, Mistakes], Answer]], Check]:
+    """Make a check that compares the learner's results with those of a right answer.
+
+    The decorated function fills in the cases and the likely mistakes, and returns the
+    right answer.
+
+    Args:
+        call: how the learner's function is called.
+        then: tests what remains to be tested of right results, on the first case.
+    """
+
+    def decorate(describe: Callable[[Cases, Mistakes], Answer]) -> Check:
+        @exercise(call)
+        @wraps(describe)
+        def check(attempt: Attempt) -> None:
+            cases: Cases = {}
+            wrong: Mistakes = {}
+            attempt.compare(cases, describe(cases, wrong), wrong)
+            if then:
+                then(attempt, *next(iter(cases.items())))
 
         return check
 

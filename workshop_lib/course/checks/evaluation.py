@@ -23,53 +23,46 @@ from numpy.typing import NDArray
 from scipy import stats
 from torch import Tensor
 
-from workshop_lib.course.checks.attempt import Attempt, exercise
+from workshop_lib.course.checks.attempt import Answer, Cases, Mistakes, comparison
 from workshop_lib.course.checks.values import draws, generator, noise
 
 
-@exercise("majority_accuracy(labels)")
-def majority_accuracy(attempt: Attempt) -> str:
+@comparison("majority_accuracy(labels)")
+def majority_accuracy(cases: Cases, wrong: Mistakes) -> Answer:
     """Check the accuracy of always naming the most common class.
 
     The learner's `majority_accuracy(labels)` takes (N,) int64 and gives 0..1.
     """
-    cases = {
-        "ten classes, equally common": (torch.arange(40) % 10,),
-        "four images, three of them forest": (torch.tensor([2, 0, 2, 2]),),
-        "labels among which 0 is rare": (torch.tensor([0, 1, 1, 1, 3, 3, 1, 3]),),
-    }
-    attempt.compare(cases, _majority, _MAJORITY)
-    return "a model has to beat this before it has learnt anything"
+    cases["ten classes, equally common"] = (torch.arange(40) % 10,)
+    cases["four images, three of them forest"] = (torch.tensor([2, 0, 2, 2]),)
+    cases["labels among which 0 is rare"] = (torch.tensor([0, 1, 1, 1, 3, 3, 1, 3]),)
+    wrong["random_guess"] = lambda labels: 1 / len(labels.unique())
+    wrong["count_only"] = lambda labels: int(labels.bincount().max())
+    wrong["class_number"] = lambda labels: int(labels.bincount().argmax())
+    wrong["per_cent"] = lambda labels: 100 * _majority(labels)
+    return _majority
 
 
 def _majority(labels: Tensor) -> float:
     return int(labels.bincount().max()) / len(labels)
 
 
-_MAJORITY = {
-    "random_guess": lambda labels: 1 / len(labels.unique()),
-    "count_only": lambda labels: int(labels.bincount().max()),
-    "class_number": lambda labels: int(labels.bincount().argmax()),
-    "per_cent": lambda labels: 100 * _majority(labels),
-}
-
-
-@exercise("top_k_accuracy(probs, labels, k)")
-def top_k_accuracy(attempt: Attempt) -> str:
+@comparison("top_k_accuracy(probs, labels, k)")
+def top_k_accuracy(cases: Cases, wrong: Mistakes) -> Answer:
     """Check the fraction of images whose true class is among the k most likely.
 
     The learner's `top_k_accuracy(probs, labels, k)` takes (N, K) and (N,), gives 0..1.
     """
     few, uneven = noise(9, 4, seed=1).softmax(1), noise(12, 5, seed=2).softmax(1)
-    cases = {
-        "20 images, 6 classes, k = 3": (noise(20, 6).softmax(1), draws(0, 6, 20), 3),
-        "9 images, 4 classes, k = 1": (few, draws(0, 4, 9, seed=1), 1),
-        "classes of unequal size, k = 2": (
-            uneven, torch.tensor([0] * 8 + [1, 2, 3, 4]), 2,
-        ),
-    }  # fmt: skip
-    attempt.compare(cases, _top_k, _TOP_K)
-    return "k = 1, 2 and 3 agree with the library"
+    labels = torch.tensor([0] * 8 + [1, 2, 3, 4])
+    cases["20 images, 6 classes, k = 3"] = noise(20, 6).softmax(1), draws(0, 6, 20), 3
+    cases["9 images, 4 classes, k = 1"] = few, draws(0, 4, 9, seed=1), 1
+    cases["classes of unequal size, k = 2"] = uneven, labels, 2
+    wrong["first_only"] = lambda p, y, k: _top_k(p, y, 1)
+    wrong["least_likely"] = lambda p, y, k: _top_k(p, y, k, largest=False)
+    wrong["hits"] = lambda p, y, k: _top_k(p, y, k) * len(y)
+    wrong["by_guesses"] = lambda p, y, k: _top_k(p, y, k) / k
+    return _top_k
 
 
 def _top_k(probs: Tensor, labels: Tensor, k: int, largest: bool = True) -> Tensor:
@@ -77,28 +70,21 @@ def _top_k(probs: Tensor, labels: Tensor, k: int, largest: bool = True) -> Tenso
     return (found == labels[:, None]).any(dim=1).double().mean()
 
 
-_TOP_K = {
-    "first_only": lambda p, y, k: _top_k(p, y, 1),
-    "least_likely": lambda p, y, k: _top_k(p, y, k, largest=False),
-    "hits": lambda p, y, k: _top_k(p, y, k) * len(y),
-    "by_guesses": lambda p, y, k: _top_k(p, y, k) / k,
-}
-
-
-@exercise("cohens_kappa(confusion)")
-def cohens_kappa(attempt: Attempt) -> str:
+@comparison("cohens_kappa(confusion)")
+def cohens_kappa(cases: Cases, wrong: Mistakes) -> Answer:
     """Check Cohen's kappa, computed from a confusion matrix.
 
     The learner's `cohens_kappa(confusion)` takes a (K, K) array of counts, rows are
     the truth, and gives (p_o - p_e) / (1 - p_e).
     """
-    cases = {
-        "two classes, one of them rare": (np.array([[40, 5], [8, 2]]),),
-        "three classes": (np.array([[10, 2, 0], [3, 5, 4], [0, 1, 20]]),),
-        "guessing: kappa near 0": (np.array([[30, 10], [15, 5]]),),
-    }
-    attempt.compare(cases, _kappa, _KAPPA)
-    return "also where guessing gets most images right, and kappa corrects for it"
+    cases["two classes, one of them rare"] = (np.array([[40, 5], [8, 2]]),)
+    cases["three classes"] = (np.array([[10, 2, 0], [3, 5, 4], [0, 1, 20]]),)
+    cases["guessing: kappa near 0"] = (np.array([[30, 10], [15, 5]]),)
+    wrong["accuracy"] = lambda m: _agreement(m)[0]
+    wrong["uniform_chance"] = lambda m: _kappa(m, 1 / len(m))
+    wrong["truth_only"] = lambda m: _kappa(m, float(((m.sum(1) / m.sum()) ** 2).sum()))
+    wrong["not_scaled"] = lambda m: np.subtract(*_agreement(m))
+    return _kappa
 
 
 def _agreement(confusion: NDArray[np.int64]) -> tuple[float, float]:
@@ -113,28 +99,23 @@ def _kappa(confusion: NDArray[np.int64], chance: float | None = None) -> float:
     return (observed - expected) / (1 - expected)
 
 
-_KAPPA = {
-    "accuracy": lambda m: _agreement(m)[0],
-    "uniform_chance": lambda m: _kappa(m, 1 / len(m)),
-    "truth_only": lambda m: _kappa(m, float(((m.sum(1) / m.sum()) ** 2).sum())),
-    "not_scaled": lambda m: np.subtract(*_agreement(m)),
-}
-
-
-@exercise("mean_and_interval(values)")
-def mean_and_interval(attempt: Attempt) -> str:
+@comparison("mean_and_interval(values)")
+def mean_and_interval(cases: Cases, wrong: Mistakes) -> Answer:
     """Check the mean over seeds and its 95 % interval by Student's t.
 
     The learner's `mean_and_interval(values)` takes a list of accuracies, one per seed,
     and gives (mean, low, high).
     """
-    cases = {
-        "five seeds": ([0.91, 0.88, 0.93, 0.90, 0.92],),
-        "three seeds, far apart": ([0.70, 0.82, 0.91],),
-        "ten seeds": ([0.8 + 0.01 * (7 * i % 10) for i in range(10)],),
-    }
-    attempt.compare(cases, _interval, _INTERVALS)
-    return "three, five and ten seeds: the fewer, the wider"
+    cases["five seeds"] = ([0.91, 0.88, 0.93, 0.90, 0.92],)
+    cases["three seeds, far apart"] = ([0.70, 0.82, 0.91],)
+    cases["ten seeds"] = ([0.8 + 0.01 * (7 * i % 10) for i in range(10)],)
+    wrong["of_one_value"] = lambda v: _interval(v, mean=False)
+    wrong["one_deviation"] = lambda v: (
+        np.mean(v) + np.std(v, ddof=1) * np.array([0, -1, 1])
+    )
+    wrong["ddof"] = lambda v: _interval(v, ddof=0)
+    wrong["normal_quantile"] = lambda v: _interval(v, normal=True)
+    return _interval
 
 
 def _interval(
@@ -147,55 +128,43 @@ def _interval(
     return [middle, middle - half, middle + half]
 
 
-_INTERVALS = {
-    "of_one_value": lambda v: _interval(v, mean=False),
-    "one_deviation": lambda v: np.mean(v) + np.std(v, ddof=1) * np.array([0, -1, 1]),
-    "ddof": lambda v: _interval(v, ddof=0),
-    "normal_quantile": lambda v: _interval(v, normal=True),
-}
-
-
-@exercise("l2_normalize(vectors)")
-def l2_normalize(attempt: Attempt) -> str:
+@comparison("l2_normalize(vectors)")
+def l2_normalize(cases: Cases, wrong: Mistakes) -> Answer:
     """Check that each row is scaled to length 1, and a row of zeros stays zero.
 
     The learner's `l2_normalize(vectors)` takes (N, D) and gives (N, D).
     """
     with_zero = noise(4, 3, seed=2)
     with_zero[1] = 0
-    cases = {
-        "6 vectors of 4 numbers": (noise(6, 4),),
-        "one long vector": (100 * noise(1, 5, seed=1),),
-        "a vector of zeros among others": (with_zero,),
-    }
-    attempt.compare(cases, F.normalize, _UNIT)
-    return "every row has length 1, and a row of zeros gives no NaN"
+    cases["6 vectors of 4 numbers"] = (noise(6, 4),)
+    cases["one long vector"] = (100 * noise(1, 5, seed=1),)
+    cases["a vector of zeros among others"] = (with_zero,)
+    wrong["zeros_give_nan"] = lambda x: x / x.norm(dim=1, keepdim=True)
+    wrong["columns"] = lambda x: F.normalize(x, dim=0)
+    wrong["no_root"] = lambda x: (
+        x / x.square().sum(dim=1, keepdim=True).clamp(min=1e-12)
+    )
+    wrong["one_length"] = lambda x: x / x.norm()
+    return F.normalize
 
 
-_UNIT = {
-    "zeros_give_nan": lambda x: x / x.norm(dim=1, keepdim=True),
-    "columns": lambda x: F.normalize(x, dim=0),
-    "no_root": lambda x: x / x.square().sum(dim=1, keepdim=True).clamp(min=1e-12),
-    "one_length": lambda x: x / x.norm(),
-}
-
-
-@exercise("nearest_neighbours(vectors, query, k)")
-def nearest_neighbours(attempt: Attempt) -> str:
+@comparison("nearest_neighbours(vectors, query, k)")
+def nearest_neighbours(cases: Cases, wrong: Mistakes) -> Answer:
     """Check which images point most nearly the same way as a query, nearest first.
 
     The learner's `nearest_neighbours(vectors, query, k)` takes (N, D), the position of
     the query among them and k, and gives (k,) positions without the query.
     """
     line = torch.tensor([[1.0, 0.1], [-2.0, 0.0], [-1.0, 0.5], [-0.5, 1.0]])
-    cases = {
-        "12 vectors, image 3, k = 4": (_uneven_lengths(noise(12, 5)), 3, 4),
-        "20 vectors, image 0, k = 1": (_uneven_lengths(noise(20, 8), 1), 0, 1),
-        "15 vectors, the last image, k = 5": (_uneven_lengths(noise(15, 6), 2), 14, 5),
-        "4 vectors that mostly point away from image 0, k = 2": (line, 0, 2),
-    }
-    attempt.compare(cases, _nearest, _NEAREST)
-    return f"{len(cases)} queries agree with the library"
+    cases["12 vectors, image 3, k = 4"] = _uneven_lengths(noise(12, 5)), 3, 4
+    cases["20 vectors, image 0, k = 1"] = _uneven_lengths(noise(20, 8), 1), 0, 1
+    cases["15 vectors, the last image, k = 5"] = _uneven_lengths(noise(15, 6), 2), 14, 5
+    cases["4 vectors that mostly point away from image 0, k = 2"] = line, 0, 2
+    wrong["with_query"] = lambda x, q, k: _nearest(x, q, k, own=2)
+    wrong["query_is_zero"] = lambda x, q, k: _nearest(x, q, k, own=0)
+    wrong["least_similar"] = lambda x, q, k: _ranked(-_cosine(x, x)[q], q, k)
+    wrong["long_vectors"] = lambda x, q, k: _ranked(x @ x[q], q, k)
+    return _nearest
 
 
 def _uneven_lengths(vectors: Tensor, seed: int = 0) -> Tensor:
@@ -221,28 +190,21 @@ def _nearest(x: Tensor, query: int, k: int, own: float = -torch.inf) -> Tensor:
     return _ranked(_cosine(x, x)[query], query, k, own)
 
 
-_NEAREST = {
-    "with_query": lambda x, q, k: _nearest(x, q, k, own=2),
-    "query_is_zero": lambda x, q, k: _nearest(x, q, k, own=0),
-    "least_similar": lambda x, q, k: _ranked(-_cosine(x, x)[q], q, k),
-    "long_vectors": lambda x, q, k: _ranked(x @ x[q], q, k),
-}
-
-
-@exercise("knn_accuracy(train_vectors, train_labels, test_vectors, test_labels)")
-def knn_accuracy(attempt: Attempt) -> str:
+@comparison("knn_accuracy(train_vectors, train_labels, test_vectors, test_labels)")
+def knn_accuracy(cases: Cases, wrong: Mistakes) -> Answer:
     """Check the fraction of test images whose nearest training image has their class.
 
     The learner's function takes (N, D), (N,), (M, D), (M,) and gives 0..1; nearest is
     by cosine.
     """
-    cases = {
-        "20 training, 30 test images, 4 classes": _two_sets(20, 30, seed=0),
-        "8 training, 25 test images": _two_sets(8, 25, seed=1),
-        "one test image": _two_sets(6, 1, seed=2),
-    }
-    attempt.compare(cases, _knn, _KNN)
-    return "one neighbour votes; no classifier was trained"
+    cases["20 training, 30 test images, 4 classes"] = _two_sets(20, 30, seed=0)
+    cases["8 training, 25 test images"] = _two_sets(8, 25, seed=1)
+    cases["one test image"] = _two_sets(6, 1, seed=2)
+    wrong["among_training"] = lambda x, a, y, b: _knn(x, a, x, a)
+    wrong["position_as_label"] = lambda x, a, y, b: _knn(x, torch.arange(len(a)), y, b)
+    wrong["long_vectors"] = lambda x, a, y, b: _hits(y @ x.T, a, b)
+    wrong["euclidean"] = lambda x, a, y, b: _hits(-torch.cdist(y, x), a, b)
+    return _knn
 
 
 def _two_sets(train: int, test: int, seed: int) -> tuple[Tensor, ...]:
@@ -261,11 +223,3 @@ def _hits(similarity: Tensor, train_labels: Tensor, labels: Tensor) -> Tensor:
 
 def _knn(x: Tensor, x_labels: Tensor, y: Tensor, y_labels: Tensor) -> Tensor:
     return _hits(_cosine(x, y), x_labels, y_labels)
-
-
-_KNN = {
-    "among_training": lambda x, a, y, b: _knn(x, a, x, a),
-    "position_as_label": lambda x, a, y, b: _knn(x, torch.arange(len(a)), y, b),
-    "long_vectors": lambda x, a, y, b: _hits(y @ x.T, a, b),
-    "euclidean": lambda x, a, y, b: _hits(-torch.cdist(y, x), a, b),
-}

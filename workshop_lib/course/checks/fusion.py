@@ -16,7 +16,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from workshop_lib.course.checks.attempt import Attempt, exercise
+from workshop_lib.course.checks.attempt import (
+    Answer,
+    Attempt,
+    Case,
+    Cases,
+    Mistakes,
+    comparison,
+)
 from workshop_lib.course.checks.values import noise
 from workshop_lib.models import HeadSpec, build_model
 from workshop_lib.models.fusion import STEM
@@ -26,22 +33,22 @@ _FUSIONS = ("early", "middle", "late", "shared")
 _FEATURES = 96  # of a backbone
 
 
-@exercise("encode_facts(day, zone, num_zones)")
-def encode_facts(attempt: Attempt) -> str:
+@comparison("encode_facts(day, zone, num_zones)")
+def encode_facts(cases: Cases, wrong: Mistakes) -> Answer:
     """Check that days are put on a circle and zones become one-hot.
 
     The learner's function takes days of the year (N,), zones (N,) counted from 0 and
     their number, and gives (N, 2 + num_zones).
     """
     seasons, parts = torch.tensor([1, 91, 172, 300]), torch.tensor([10.5, 200.25, 47])
-    last = torch.tensor([365]), torch.tensor([1]), 2
-    cases = {
-        "four seasons, 4 zones": (seasons, torch.tensor([0, 3, 1, 3]), 4),
-        "the last day of the year, 2 zones": last,
-        "a zone that no patch has": (parts, torch.tensor([2, 0, 2]), 5),
-    }
-    attempt.compare(cases, _facts, _FACTS)
-    return "days on a circle, then a number for each zone"
+    cases["four seasons, 4 zones"] = seasons, torch.tensor([0, 3, 1, 3]), 4
+    cases["the last day, 2 zones"] = torch.tensor([365]), torch.tensor([1]), 2
+    cases["a zone that no patch has"] = parts, torch.tensor([2, 0, 2]), 5
+    wrong["no_circle"] = lambda d, z, n: _facts(d[:, None] / 365, z, n)
+    wrong["half_circle"] = lambda d, z, n: _facts(_circle(d, 0.5), z, n)
+    wrong["cosine_first"] = lambda d, z, n: _facts(_circle(d).flip(1), z, n)
+    wrong["zone_as_number"] = lambda d, z, n: torch.cat([_circle(d), z[:, None]], 1)
+    return lambda day, zone, num_zones: _facts(_circle(day), zone, num_zones)
 
 
 def _circle(day: Tensor, turns: float = 1.0) -> Tensor:
@@ -49,33 +56,25 @@ def _circle(day: Tensor, turns: float = 1.0) -> Tensor:
     return torch.stack([angle.sin(), angle.cos()], 1)
 
 
-def _facts(day: Tensor, zone: Tensor, num_zones: int) -> Tensor:
-    return torch.cat([_circle(day), F.one_hot(zone, num_zones)], 1)
+def _facts(days: Tensor, zone: Tensor, num_zones: int) -> Tensor:
+    return torch.cat([days, F.one_hot(zone, num_zones)], 1)
 
 
-_FACTS = {
-    "no_circle": lambda d, z, n: torch.cat([d[:, None] / 365, F.one_hot(z, n)], 1),
-    "half_circle": lambda d, z, n: torch.cat([_circle(d, 0.5), F.one_hot(z, n)], 1),
-    "cosine_first": lambda d, z, n: torch.cat([_circle(d).flip(1), F.one_hot(z, n)], 1),
-    "zone_as_number": lambda d, z, n: torch.cat([_circle(d), z[:, None]], 1),
-}
-
-
-@exercise("channel_statistics(images, train)")
-def channel_statistics(attempt: Attempt) -> str:
+@comparison("channel_statistics(images, train)")
+def channel_statistics(cases: Cases, wrong: Mistakes) -> Answer:
     """Check mean and deviation per channel: training patches, without gaps.
 
     The learner's function takes (N, C, H, W), NaN where a sensor is missing, and the
     positions of the training patches, and gives mean and deviation, (C,) each.
     """
     gaps, other = _patches(0, gaps=(1, 4, 5, 9, 50)), _patches(2, gaps=(3, 30, 41))
-    cases = {
-        "patches that sometimes lack the radar": (gaps, torch.arange(40)),
-        "no gaps": (_patches(1), torch.arange(40)),
-        "the last patches are for training": (other, torch.arange(20, 60)),
-    }
-    attempt.compare(cases, _statistics, _STATISTICS)
-    return "each channel separately, from the training patches, and no gap counted"
+    cases["patches that sometimes lack the radar"] = gaps, torch.arange(40)
+    cases["no gaps"] = _patches(1), torch.arange(40)
+    cases["the last patches are for training"] = other, torch.arange(20, 60)
+    wrong["all_patches"] = lambda x, train: _statistics(x, torch.arange(len(x)))
+    wrong["nan"] = lambda x, train: (x[train].mean((0, 2, 3)), x[train].std((0, 2, 3)))
+    wrong["gaps_as_zero"] = lambda x, train: _statistics(x.nan_to_num(0.0), train)
+    return _statistics
 
 
 def _patches(seed: int, gaps: Sequence[int] = ()) -> Tensor:
@@ -94,13 +93,6 @@ def _statistics(images: Tensor, train: Tensor) -> tuple[Tensor, Tensor]:
     return mean, (some - mean[:, None, None]).square().nanmean((0, 2, 3)).sqrt()
 
 
-_STATISTICS = {
-    "all_patches": lambda x, train: _statistics(x, torch.arange(len(x))),
-    "nan": lambda x, train: (x[train].mean((0, 2, 3)), x[train].std((0, 2, 3))),
-    "gaps_as_zero": lambda x, train: _statistics(x.nan_to_num(0.0), train),
-}
-
-
 def _backbone() -> nn.Module:
     # Each takes two channels, so that a mix-up is named and does not only crash
     pooled = nn.AdaptiveAvgPool2d(1), nn.Flatten()
@@ -116,27 +108,30 @@ def _two(seed: int) -> nn.ModuleDict:
         )
 
 
-@exercise("late_forward(model, s2, s1)")
-def late_forward(attempt: Attempt) -> str:
+def _both_learn(attempt: Attempt, case: str, given: Case) -> None:
+    logits = attempt.run(f"the gradient of {case}", *given)
+    if isinstance(logits, Tensor) and logits.requires_grad:
+        logits.square().sum().backward()
+    for name, part in given[0].named_children():
+        learns = any(weight.grad is not None for weight in part.parameters())
+        came, expected = f"no gradient in model.{name}", "a gradient in every part"
+        attempt.require(learns, "no_gradient", came, expected, part=name)
+
+
+@comparison("late_forward(model, s2, s1)", then=_both_learn)
+def late_forward(cases: Cases, wrong: Mistakes) -> Answer:
     """Check that each sensor goes through its own backbone, and both to one head.
 
     The learner's function takes a model with the parts `s2`, `s1` and `head`, and two
     batches (B, C, H, W), and gives logits (B, K).
     """
-    cases = {
-        "5 patches": (_two(0), noise(5, 2, 8, 8), noise(5, 2, 8, 8, seed=1)),
-        "one patch": (_two(1), noise(1, 2, 6, 6, seed=2), noise(1, 2, 6, 6, seed=3)),
-    }
-    attempt.compare(cases, _late, _LATE)
-    model, s2, s1 = _two(2), noise(3, 2, 8, 8), noise(3, 2, 8, 8, seed=1)
-    logits = attempt.run("the gradient of 3 patches", model, s2, s1)
-    if isinstance(logits, Tensor) and logits.requires_grad:
-        logits.square().sum().backward()  # type: ignore[no-untyped-call]
-    for name, part in model.named_children():
-        learns = any(weight.grad is not None for weight in part.parameters())
-        came, expected = f"no gradient in model.{name}", "a gradient in every part"
-        attempt.require(learns, "no_gradient", came, expected, part=name)
-    return "the logits agree, and both backbones learn"
+    cases["5 patches"] = _two(0), noise(5, 2, 8, 8), noise(5, 2, 8, 8, seed=1)
+    cases["one patch"] = _two(1), noise(1, 2, 6, 6, seed=2), noise(1, 2, 6, 6, seed=3)
+    wrong["other_order"] = lambda m, a, b: m.head(torch.cat([m.s1(b), m.s2(a)], 1))
+    wrong["exchanged"] = lambda m, a, b: m.head(torch.cat([m.s2(b), m.s1(a)], 1))
+    wrong["shared"] = lambda m, a, b: m.head(torch.cat([m.s2(a), m.s2(b)], 1))
+    wrong["softmax"] = lambda m, a, b: _late(m, a, b).softmax(1)
+    return _late
 
 
 def _late(model: Any, s2: Tensor, s1: Tensor) -> Tensor:
@@ -144,79 +139,57 @@ def _late(model: Any, s2: Tensor, s1: Tensor) -> Tensor:
     return logits
 
 
-_LATE = {
-    "other_order": lambda m, a, b: m.head(torch.cat([m.s1(b), m.s2(a)], 1)),
-    "exchanged": lambda m, a, b: m.head(torch.cat([m.s2(b), m.s1(a)], 1)),
-    "shared": lambda m, a, b: m.head(torch.cat([m.s2(a), m.s2(b)], 1)),
-    "softmax": lambda m, a, b: _late(m, a, b).softmax(1),
-}
-
-
-@exercise("predict_parameters(c2, c1, classes)")
-def predict_parameters(attempt: Attempt) -> str:
+@comparison("predict_parameters(c2, c1, classes)")
+def predict_parameters(cases: Cases, wrong: Mistakes) -> Answer:
     """Check how many parameters each fusion has, predicted from its parts.
 
     The learner's function takes the channels of two sensors and the number of classes,
     and gives four counts: early, middle, late, shared. One in ten thousand is
     tolerated: the library also learns a value for each missing channel.
     """
-    cases = {
-        "4 + 2 channels, 10 classes": (4, 2, 10),
-        "12 + 2 channels, 19 classes": (12, 2, 19),
-        "3 + 1 channels, 5 classes": (3, 1, 5),
-    }
-    attempt.compare(cases, _parameters, _PARAMETERS)
-    return f"{', '.join(_FUSIONS)}: as the library's networks count themselves"
+    cases["4 + 2 channels, 10 classes"] = 4, 2, 10
+    cases["12 + 2 channels, 19 classes"] = 12, 2, 19
+    cases["3 + 1 channels, 5 classes"] = 3, 1, 5
+    of_two = torch.tensor([0, 0, 1, 1])  # fusions whose head reads both sensors
+    wrong["no_stems"] = lambda *given: _parameters(*given) - _stems(*given)
+    wrong["one_head"] = lambda a, b, k: _parameters(a, b, k) - _FEATURES * k * of_two
+    wrong["order"] = lambda *given: _parameters(*given)[[0, 1, 3, 2]]
+    return _parameters
 
 
-def _parameters(c2: int, c1: int, classes: int) -> list[int]:
-    """Build the four networks and count."""
+def _parameters(c2: int, c1: int, classes: int) -> Tensor:
+    """Build the four networks and count: (4,)."""
     sensors, heads = {"s2": c2, "s1": c1}, {"scene": HeadSpec("categorical", classes)}
     with torch.random.fork_rng(devices=[]):
         networks = [
             build_model("small_cnn", sensors, heads, fusion=kind) for kind in _FUSIONS
         ]
-    return [parameter_counts(network)["total"] for network in networks]
+    return torch.tensor([parameter_counts(one)["total"] for one in networks])
 
 
-def _no_stems(c2: int, c1: int, classes: int) -> list[int]:
-    early, middle, late, shared = _parameters(c2, c1, classes)
-    stems = 9 * (c2 + c1) * STEM + 4 * STEM
-    return [early, middle - stems, late, shared - stems]
+def _stems(c2: int, c1: int, classes: int) -> Tensor:
+    return (9 * (c2 + c1) + 4) * STEM * torch.tensor([0, 1, 0, 1])
 
 
-def _one_head(c2: int, c1: int, classes: int) -> list[int]:
-    early, middle, late, shared = _parameters(c2, c1, classes)
-    other = _FEATURES * classes  # weights of the head for the second sensor
-    return [early, middle, late - other, shared - other]
-
-
-_PARAMETERS = {
-    "no_stems": _no_stems,
-    "one_head": _one_head,
-    "order": lambda a, b, k: [_parameters(a, b, k)[i] for i in (0, 1, 3, 2)],
-}
-
-
-@exercise("verdict(gains)")
-def verdict(attempt: Attempt) -> str:
+@comparison("verdict(gains)")
+def verdict(cases: Cases, wrong: Mistakes) -> Answer:
     """Check the word for what a modality adds, from its gains seed by seed.
 
     The learner's `verdict(gains)` takes a list of gains in points, one per seed, and
     gives "complementary", "redundant", "harmful" or "unsure".
     """
-    cases = {
-        "three seeds that gain: [7.5, 5.0, 9.0]": ([7.5, 5.0, 9.0],),
-        "exactly one point each: [1.0, 1.0]": ([1.0, 1.0],),
-        "three seeds that lose: [-16.5, -8.0, -12.0]": ([-16.5, -8.0, -12.0],),
-        "less than a point up or down: [0.5, -0.25, 0.0]": ([0.5, -0.25, 0.0],),
-        "up, but once by half a point: [3.0, 0.5, 2.5]": ([3.0, 0.5, 2.5],),
-        "one seed against two: [6.0, -2.0, 5.0]": ([6.0, -2.0, 5.0],),
-        "far apart, with a mean near 0: [12.0, -11.0]": ([12.0, -11.0],),
-        "one seed alone: [7.5]": ([7.5],),
-    }
-    attempt.compare(cases, _word, _VERDICTS)
-    return f"{len(cases)} lists of gains, from a single seed to three"
+    cases["three seeds that gain: [7.5, 5.0, 9.0]"] = ([7.5, 5.0, 9.0],)
+    cases["exactly one point each: [1.0, 1.0]"] = ([1.0, 1.0],)
+    cases["three seeds that lose: [-16.5, -8.0, -12.0]"] = ([-16.5, -8.0, -12.0],)
+    cases["less than a point up or down: [0.5, -0.25, 0.0]"] = ([0.5, -0.25, 0.0],)
+    cases["up, but once by half a point: [3.0, 0.5, 2.5]"] = ([3.0, 0.5, 2.5],)
+    cases["one seed against two: [6.0, -2.0, 5.0]"] = ([6.0, -2.0, 5.0],)
+    cases["far apart, with a mean near 0: [12.0, -11.0]"] = ([12.0, -11.0],)
+    cases["one seed alone: [7.5]"] = ([7.5],)
+    wrong["mean"] = lambda gains: _word([sum(gains) / len(gains)] * 2)
+    wrong["any_gain"] = lambda gains: _word(gains, least=1e-9)
+    wrong["one_seed"] = lambda gains: _word(gains, seeds=1)
+    return _word
 
 
 def _word(gains: Sequence[float], least: float = 1.0, seeds: int = 2) -> str:
@@ -227,10 +200,3 @@ def _word(gains: Sequence[float], least: float = 1.0, seeds: int = 2) -> str:
     if max(gains) <= -least:
         return "harmful"
     return "redundant" if max(map(abs, gains)) < 1 else "unsure"
-
-
-_VERDICTS = {
-    "mean": lambda gains: _word([sum(gains) / len(gains)] * 2),
-    "any_gain": lambda gains: _word(gains, least=1e-9),
-    "one_seed": lambda gains: _word(gains, seeds=1),
-}

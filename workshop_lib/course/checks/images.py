@@ -11,7 +11,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from workshop_lib.augment.geometry import dihedral
-from workshop_lib.course.checks.attempt import Attempt, exercise
+from workshop_lib.course.checks.attempt import (
+    Answer,
+    Attempt,
+    Cases,
+    Mistakes,
+    comparison,
+    exercise,
+)
 from workshop_lib.course.checks.values import (
     as_tensor,
     describe_value,
@@ -26,37 +33,30 @@ _BATCH = 200
 _UNCHANGED = 0.1  # at most so many images may have their hole beyond the border
 
 
-@exercise("convolve(image, kernel)")
-def convolve(attempt: Attempt) -> str:
+@comparison("convolve(image, kernel)")
+def convolve(cases: Cases, wrong: Mistakes) -> Answer:
     """Check a 3 x 3 filter slid over an image without padding.
 
     The learner's `convolve(image, kernel)` takes (H, W) and (3, 3), and gives
     (H - 2, W - 2): at each position the sum of the nine products.
     """
     edges = torch.tensor([[-1.0, 0.0, 1.0]]).repeat(3, 1)
-    cases = {
-        "a 3 x 3 image: one position only": (noise(3, 3), noise(3, 3, seed=1)),
-        "a 5 x 7 image": (noise(5, 7, seed=2), noise(3, 3, seed=3)),
-        "a filter that finds vertical edges": (noise(8, 6, seed=4), edges),
-    }
-    attempt.compare(cases, _slide, _CONVOLVE)
-    return f"{len(cases)} images agree with torch.nn.functional.conv2d"
+    cases["a 3 x 3 image: one position only"] = noise(3, 3), noise(3, 3, seed=1)
+    cases["a 5 x 7 image"] = noise(5, 7, seed=2), noise(3, 3, seed=3)
+    cases["a filter that finds vertical edges"] = noise(8, 6, seed=4), edges
+    wrong["flipped"] = lambda image, kernel: _slide(image, kernel.flip(0, 1))
+    wrong["padded"] = lambda image, kernel: _slide(image, kernel, padding=1)
+    wrong["transposed"] = lambda image, kernel: _slide(image, kernel.T)
+    wrong["last_missing"] = lambda image, kernel: _slide(image, kernel)[:-1, :-1]
+    return _slide
 
 
 def _slide(image: Tensor, kernel: Tensor, padding: int = 0) -> Tensor:
     return F.conv2d(image[None, None], kernel[None, None], padding=padding)[0, 0]
 
 
-_CONVOLVE = {
-    "flipped": lambda image, kernel: _slide(image, kernel.flip(0, 1)),
-    "padded": lambda image, kernel: _slide(image, kernel, padding=1),
-    "transposed": lambda image, kernel: _slide(image, kernel.T),
-    "last_missing": lambda image, kernel: _slide(image, kernel)[:-1, :-1],
-}
-
-
 @exercise("weak_view(images, generator)")
-def weak_view(attempt: Attempt) -> str:
+def weak_view(attempt: Attempt) -> None:
     """Check random mirroring: each image left and right, top and bottom, or not.
 
     The learner's `weak_view(images, generator)` takes (B, C, H, W) and a
@@ -70,7 +70,6 @@ def weak_view(attempt: Attempt) -> str:
     small = torch.rand(3, 4, 5, 8, generator=generator(2))  # not square, four bands
     case = "3 images of 4 bands and 5 x 8 pixels"
     _symmetry(attempt, small, _views(attempt, case, small))
-    return "each image is mirrored independently, and no value is changed"
 
 
 def _views(attempt: Attempt, case: str, images: Tensor, *settings: float) -> Tensor:
@@ -126,7 +125,7 @@ def _check_luck(attempt: Attempt, which: Tensor) -> None:
 
 
 @exercise("cutout(images, size, generator)")
-def cutout(attempt: Attempt) -> str:
+def cutout(attempt: Attempt) -> None:
     """Check a square hole at a random position of each image.
 
     The learner's `cutout(images, size, generator)` takes (B, C, H, W), the side of the
@@ -141,7 +140,6 @@ def cutout(attempt: Attempt) -> str:
         came = _views(attempt, case, images, size)
         _check_holes(attempt, images != came, round(size * side))
         _check_filling(attempt, images, came)
-    return "32 and 64 pixels, two sizes: a hole per image, filled with its own mean"
 
 
 def _check_holes(attempt: Attempt, changed: Tensor, wanted: int) -> None:

@@ -12,7 +12,14 @@ import torch
 import yaml
 from torch import Tensor
 
-from workshop_lib.course.checks.attempt import Attempt, exercise
+from workshop_lib.course.checks.attempt import (
+    Answer,
+    Attempt,
+    Cases,
+    Mistakes,
+    comparison,
+    exercise,
+)
 from workshop_lib.course.checks.values import (
     as_tensor,
     describe_value,
@@ -25,36 +32,31 @@ from workshop_lib.data.split import PARTS, Split
 from workshop_lib.errors import WorkshopError
 
 
-@exercise("count_labels(labels, index, num_classes)")
-def count_labels(attempt: Attempt) -> str:
+@comparison("count_labels(labels, index, num_classes)")
+def count_labels(cases: Cases, wrong: Mistakes) -> Answer:
     """Check how many of the chosen images belong to each class.
 
     The learner's `count_labels(labels, index, num_classes)` takes the labels of all
     images (N,), positions of some (n,), and K; it gives (K,) counts.
     """
     some, last = torch.tensor([0, 2, 1, 3, 2, 0, 4, 3]), torch.tensor([0, 1, 0, 3])
-    cases = {
-        "84 labels of 21 classes": (torch.arange(210) % 21, torch.arange(84), 21),
-        "a class without labels": (some, torch.tensor([0, 1, 3, 4, 6]), 5),
-        "a last class without labels": (last, torch.arange(3), 4),
-    }
-    attempt.compare(cases, _counts, _COUNTS)
-    return "4 of each of 21 classes make 84; a class without labels counts 0"
+    cases["84 labels of 21 classes"] = torch.arange(210) % 21, torch.arange(84), 21
+    cases["a class without labels"] = some, torch.tensor([0, 1, 3, 4, 6]), 5
+    cases["a last class without labels"] = last, torch.arange(3), 4
+    wrong["all_images"] = lambda labels, index, K: labels.bincount(minlength=K)
+    wrong["no_minlength"] = lambda labels, index, K: labels[index].bincount()
+    wrong["unique"] = lambda labels, index, K: labels[index].unique(return_counts=True)[
+        1
+    ]
+    return _counts
 
 
 def _counts(labels: Tensor, index: Tensor, num_classes: int) -> Tensor:
     return labels[index].bincount(minlength=num_classes)
 
 
-_COUNTS = {
-    "all_images": lambda labels, index, K: labels.bincount(minlength=K),
-    "no_minlength": lambda labels, index, K: labels[index].bincount(),
-    "unique": lambda labels, index, K: labels[index].unique(return_counts=True)[1],
-}
-
-
 @exercise("draw_split(labels, names, labels_per_class, seed)")
-def draw_split(attempt: Attempt) -> str:
+def draw_split(attempt: Attempt) -> None:
     """Check a split that anyone can draw again: balanced, without leaks.
 
     The learner's `draw_split(labels, names, labels_per_class, seed)` takes (N,) labels
@@ -64,7 +66,6 @@ def draw_split(attempt: Attempt) -> str:
     """
     _check_split(attempt, "5 classes of 20 images, 4 labels each", [20] * 5, 4)
     _check_split(attempt, "classes of 40, 24 and 12, 3 labels each", [40, 24, 12], 3)
-    return "balanced, no image in two parts, reproducible on any machine"
 
 
 def _check_split(attempt: Attempt, case: str, sizes: Sequence[int], asked: int) -> None:
@@ -145,7 +146,7 @@ def _check_parts(
 
 
 @exercise("find_faults(scenes, split)")
-def detective(attempt: Attempt) -> str:
+def detective(attempt: Attempt) -> None:
     """Check that a function finds six planted faults and raises no false alarm.
 
     The learner's `find_faults(scenes, split)` takes a Dataset and a Split and returns
@@ -177,7 +178,6 @@ def detective(attempt: Attempt) -> str:
     split = Split.random(uneven, labels_per_class=4, seed=4)
     wrong = _accuses(attempt, "uneven classes", uneven, split)
     attempt.require(not wrong, "unequal", "a fault", "nothing found")
-    return "six faults found, two clean splits cleared"
 
 
 def _accuses(attempt: Attempt, case: str, scenes: Dataset, split: Split) -> bool:

@@ -1,25 +1,33 @@
 """Checks of unit 04: memory of a training step, pseudo-labels, and FixMatch's loss.
 
-`consistency` and `check_gradients` also serve the loss of pixels in unit 08.
+Unit 08 asks for that of pixels, too.
 """
 
 __all__ = [
-    "check_gradients",
     "confidence_mask",
-    "consistency",
     "fixmatch_loss",
+    "pixel_loss",
     "predict_memory",
     "pseudo_labels",
 ]
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from workshop_lib.course.checks.attempt import Attempt, Case, exercise, judge
+from workshop_lib.course.checks.attempt import (
+    Answer,
+    Attempt,
+    Case,
+    Cases,
+    Mistakes,
+    comparison,
+    exercise,
+)
 from workshop_lib.course.checks.values import as_tensor, describe_value, noise
 from workshop_lib.files import human_size
 
@@ -27,93 +35,52 @@ _CLOSE = 1.5  # a prediction within this factor decides what fits into memory
 _NEAR = 1.12  # a slip is recognised if its factor is met within 12 %
 
 
-@exercise("pseudo_labels(logits)")
-def pseudo_labels(attempt: Attempt) -> str:
+def _whole_numbers(attempt: Attempt, case: str, given: Case) -> None:
+    found = as_tensor(attempt.run(case, *given))
+    whole = found is not None and not found.is_floating_point()
+    attempt.require(whole, "floats", describe_value(found), "int64")
+
+
+@comparison("pseudo_labels(logits)", then=_whole_numbers)
+def pseudo_labels(cases: Cases, wrong: Mistakes) -> Answer:
     """Check the class that a model predicts for each unlabelled image.
 
     The learner's `pseudo_labels(logits)` takes (N, K) and gives (N,) int64.
     """
-    cases = {
-        "one image, three classes": (torch.tensor([[0.1, 2.0, -1.0]]),),
-        "6 images, 4 classes": (noise(6, 4),),
-        "3 images, 10 classes": (noise(3, 10, seed=1),),
-    }
-    attempt.compare(cases, lambda z: z.argmax(dim=1), _LABELS)
-    found = as_tensor(attempt.run("6 images, 4 classes", noise(6, 4)))
-    whole = found is not None and not found.is_floating_point()
-    came = describe_value(found)
-    attempt.require(whole, "floats", came, "int64")
-    return f"{len(cases)} batches, one class per image"
+    cases["one image, three classes"] = (torch.tensor([[0.1, 2.0, -1.0]]),)
+    cases["6 images, 4 classes"] = (noise(6, 4),)
+    cases["3 images, 10 classes"] = (noise(3, 10, seed=1),)
+    wrong["over_images"] = lambda z: z.argmax(dim=0)
+    wrong["largest_logit"] = lambda z: z.amax(dim=1)
+    wrong["confidence"] = lambda z: z.softmax(dim=1).amax(dim=1)
+    wrong["soft"] = lambda z: z.softmax(dim=1)
+    return lambda z: z.argmax(dim=1)
 
 
-_LABELS = {
-    "over_images": lambda z: z.argmax(dim=0),
-    "largest_logit": lambda z: z.amax(dim=1),
-    "confidence": lambda z: z.softmax(dim=1).amax(dim=1),
-    "soft": lambda z: z.softmax(dim=1),
-}
-
-
-@exercise("confidence_mask(logits, threshold)")
-def confidence_mask(attempt: Attempt) -> str:
+@comparison("confidence_mask(logits, threshold)")
+def confidence_mask(cases: Cases, wrong: Mistakes) -> Answer:
     """Check which unlabelled images are predicted with enough confidence to be used.
 
     The learner's `confidence_mask(logits, threshold)` takes (N, K) scores and gives
     (N,), 1 (or True) where the largest probability is at least the threshold.
     """
     undecided = torch.tensor([[0.0, 0.0], [3.0, 0.0], [0.0, 0.2]])
-    cases = {
-        "6 images, 4 classes": (2 * noise(6, 4), 0.6),
-        "large logits with low confidence": (5 + noise(4, 3, seed=2), 0.8),
-        "small logits with high confidence": (4 * noise(5, 3, seed=3) - 15, 0.7),
-        "a confidence of exactly the threshold, 0.5": (undecided, 0.5),
-    }
-    attempt.compare(cases, _mask, _MASK)
-    return f"{len(cases)} batches, also where the threshold is just reached"
+    cases["6 images, 4 classes"] = 2 * noise(6, 4), 0.6
+    cases["large logits with low confidence"] = 5 + noise(4, 3, seed=2), 0.8
+    cases["small logits with high confidence"] = 4 * noise(5, 3, seed=3) - 15, 0.7
+    cases["a confidence of exactly the threshold, 0.5"] = undecided, 0.5
+    wrong["greater_only"] = lambda z, t: z.softmax(dim=1).amax(dim=1) > t
+    wrong["logits"] = lambda z, t: z.amax(dim=1) >= t
+    wrong["softmax_over_images"] = lambda z, t: z.softmax(dim=0).amax(dim=1) >= t
+    wrong["every_class"] = lambda z, t: z.softmax(dim=1) >= t
+    return _mask
 
 
 def _mask(logits: Tensor, threshold: float) -> Tensor:
     return logits.softmax(dim=1).amax(dim=1) >= threshold
 
 
-_MASK = {
-    "greater_only": lambda z, t: z.softmax(dim=1).amax(dim=1) > t,
-    "logits": lambda z, t: z.amax(dim=1) >= t,
-    "softmax_over_images": lambda z, t: z.softmax(dim=0).amax(dim=1) >= t,
-    "every_class": lambda z, t: z.softmax(dim=1) >= t,
-}
-
-
-@exercise("fixmatch_loss(logits_x, y, logits_u_w, logits_u_s, threshold)")
-def fixmatch_loss(attempt: Attempt) -> str:
-    """Check the loss of FixMatch: its value, and where its gradient goes.
-
-    The learner's function takes the scores of the labelled images (B, K), their labels
-    (B,), the scores of the weak and of the strong view of the unlabelled images
-    (N, K) each, and the threshold; it gives a scalar (Sohn et al. 2020, eq. 3 and 4,
-    with weight 1).
-    """
-    # The strong view is more confident than the weak one, so that a swap is seen
-    cases = {
-        "4 labelled, 12 unlabelled images, some of them confident": (
-            noise(4, 5), torch.tensor([0, 4, 2, 2]),
-            3 * noise(12, 5, seed=1), 4 * noise(12, 5, seed=2), 0.8,
-        ),
-        "no confident image": (
-            noise(2, 3, seed=3), torch.tensor([1, 0]),
-            noise(6, 3, seed=4), 2 * noise(6, 3, seed=5), 0.99,
-        ),
-        "an image that just reaches the threshold, 0.5": (
-            noise(3, 2, seed=6), torch.tensor([0, 1, 1]),
-            torch.tensor([[0.0, 0.0], [0.0, 4.0]]), noise(2, 2, seed=7), 0.5,
-        ),
-    }  # fmt: skip
-    attempt.compare(cases, _whole(consistency), _LOSSES)
-    check_gradients(attempt, *next(iter(cases.items())), weak="logits_u_w")
-    return "value and gradients agree with the library, also with no confident image"
-
-
-def consistency(
+def _consistency(
     weak: Tensor,
     strong: Tensor,
     threshold: float,
@@ -136,7 +103,7 @@ def consistency(
     return (each * used).sum() / every.sum()
 
 
-def check_gradients(attempt: Attempt, case: str, given: Case, weak: str) -> None:
+def _check_gradients(attempt: Attempt, case: str, given: Case, weak: str) -> None:
     """Check that every view but the weak one is learnt from, on one case."""
     names = attempt.call.partition("(")[2].rstrip(")").split(", ")
     args = {
@@ -147,10 +114,9 @@ def check_gradients(attempt: Attempt, case: str, given: Case, weak: str) -> None
     learnt = isinstance(loss, Tensor) and loss.requires_grad
     came = f"{describe_value(loss)}, without gradient"
     attempt.require(learnt, "detached", came, "a tensor with gradient")
-    views = {name: arg for name, arg in args.items() if name.startswith("logits")}
-    grads = torch.autograd.grad(loss, list(views.values()), allow_unused=True)
-    for name, grad in zip(views, grads, strict=True):
-        learns = grad is not None and bool(grad.any())
+    loss.backward()
+    for name in filter(lambda name: name.startswith("logits"), names):
+        learns = args[name].grad is not None and bool(args[name].grad.any())
         came = f"{'a' if learns else 'no'} gradient through {name}"
         if name == weak:
             attempt.require(not learns, "weak_learns", came, "none", weak=weak)
@@ -158,46 +124,57 @@ def check_gradients(attempt: Attempt, case: str, given: Case, weak: str) -> None
             attempt.require(learns, "not_learnt", came, "a gradient", view=name)
 
 
+@comparison(
+    "fixmatch_loss(logits_x, y, logits_u_w, logits_u_s, threshold)",
+    then=partial(_check_gradients, weak="logits_u_w"),
+)
+def fixmatch_loss(cases: Cases, wrong: Mistakes) -> Answer:
+    """Check the loss of FixMatch: its value, and where its gradient goes.
+
+    The learner's function takes the scores of the labelled images (B, K), their labels
+    (B,), the scores of the weak and of the strong view of the unlabelled images
+    (N, K) each, and the threshold; it gives a scalar (Sohn et al. 2020, eq. 3 and 4,
+    with weight 1).
+    """
+    x, y = noise(4, 5), torch.tensor([0, 4, 2, 2])
+    # The strong view is more confident than the weak one, so that a swap is seen
+    weak, strong = 3 * noise(12, 5, seed=1), 4 * noise(12, 5, seed=2)
+    half = x[:, :2], y % 2, torch.tensor([[0.0, 0.0], [0.0, 4.0]]), strong[:2, :2], 0.5
+    cases["4 labelled, 12 unlabelled images, some confident"] = x, y, weak, strong, 0.8
+    cases["no confident image"] = x, y, weak / 3, strong / 2, 0.99
+    cases["an image that just reaches the threshold, 0.5"] = half
+    wrong["by_confident"] = _whole(partial(_consistency, by_confident=True))
+    wrong["exchanged"] = _whole(lambda w, s, t: _consistency(s, w, t))
+    wrong["no_mask"] = _whole(lambda w, s, t: _consistency(w, s, 0.0))
+    wrong["mean_too_early"] = _whole(
+        lambda w, s, t: _consistency(w, s, 0.0) * _mask(w, t).float().mean()
+    )
+    wrong["softmax_twice"] = _whole(lambda w, s, t: _consistency(w, s.softmax(1), t))
+    return _whole(_consistency)
+
+
 def _whole(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """Complete a loss of the unlabelled images to that of the exercise."""
     return lambda x, y, weak, strong, t: F.cross_entropy(x, y) + loss(weak, strong, t)
 
 
-def _mean_too_early(weak: Tensor, strong: Tensor, threshold: float) -> Tensor:
-    confidence, pseudo = weak.softmax(dim=1).max(dim=1)
-    return F.cross_entropy(strong, pseudo) * (confidence >= threshold).float().mean()
-
-
-_LOSSES = {
-    "by_confident": _whole(lambda w, s, t: consistency(w, s, t, by_confident=True)),
-    "exchanged": _whole(lambda w, s, t: consistency(s, w, t)),
-    "no_mask": _whole(lambda w, s, t: consistency(w, s, 0.0)),
-    "mean_too_early": _whole(_mean_too_early),
-    "softmax_twice": _whole(lambda w, s, t: consistency(w, s.softmax(1), t)),
-}
-
-
-def predict_memory(guess: float, measured: float, *, batch_size: int, mu: int) -> None:
+@exercise("predict_memory(guess, measured, batch_size=..., mu=...)")
+def predict_memory(
+    attempt: Attempt, measured: float, *, batch_size: int, mu: int
+) -> dict[str, str]:
     """Check a prediction of the memory that the activations of a training step take.
 
+    The learner gives it in bytes. A slip is named by the factor that it is off.
+
     Args:
-        guess: the learner's, in bytes.
+        attempt: holds the learner's number.
         measured: what the step really keeps, in bytes, at 32 bit and with both views of
             the unlabelled images in one forward pass (`joint_forward=True`): else the
             weak view keeps nothing.
         batch_size: labelled images per step, B.
         mu: unlabelled images per labelled one.
-
-    Raises:
-        CheckFailed: off by more than a factor of 1.5; names the slip of that factor.
     """
-    judge("predict_memory", lambda: _compare_memory(guess, measured, batch_size, mu))
-
-
-def _compare_memory(guess: float, measured: float, batch_size: int, mu: int) -> str:
-    call = "predict_memory(guess, measured, batch_size=..., mu=...)"
-    attempt = Attempt("predict_memory", call, predict_memory)
-    attempt.case = f"B = {batch_size}, mu = {mu}"
+    guess, attempt.case = attempt.function, f"B = {batch_size}, mu = {mu}"
     number = as_tensor(guess)
     given = number is not None and number.numel() == 1 and float(number) > 0
     came, expected = describe_value(guess), "a number of bytes above 0"
@@ -214,8 +191,47 @@ def _compare_memory(guess: float, measured: float, batch_size: int, mu: int) -> 
     distance = {slip: abs(math.log(ratio / factors[slip])) for slip in factors}
     nearest = min(factors, key=distance.__getitem__)
     slip = nearest if distance[nearest] < math.log(_NEAR) else "look"
-    holds, expected = 1 / _CLOSE <= ratio <= _CLOSE, f"about {human_size(measured)}"
-    expected += f", within a factor of {_CLOSE}"
-    values = {"images": images, "B": batch_size, "mu": mu}
-    attempt.require(holds, slip, human_size(float(guess)), expected, **values)
-    return f"{human_size(float(guess))} predicted, {human_size(measured)} measured"
+    words = {"guess": human_size(float(guess)), "measured": human_size(measured)}
+    expected = f"about {words['measured']}, within a factor of {_CLOSE}"
+    close, values = 1 / _CLOSE <= ratio <= _CLOSE, {"B": batch_size, "mu": mu}
+    attempt.require(close, slip, words["guess"], expected, images=images, **values)
+    return words
+
+
+@comparison(
+    "pixel_loss(logits_weak, logits_strong, box, hole, threshold)",
+    then=partial(_check_gradients, weak="logits_weak"),
+)
+def pixel_loss(cases: Cases, wrong: Mistakes) -> Answer:
+    """Check the loss of strong views with a box of another tile and a hole.
+
+    The learner's function takes the scores of both views (N, K, H, W), where the strong
+    view shows the tile before it and where nothing, (N, H, W) bool each, and the
+    threshold. It gives a scalar: the mean over the pixels outside the hole, of the
+    confident ones' cross-entropy.
+    """
+    box = torch.zeros(3, 6, 8, dtype=torch.bool)
+    box[0, 1:5, :4] = box[1, 2:, 3:7] = box[2, :3, 2:] = True
+    hole = torch.zeros(3, 6, 8, dtype=torch.bool)
+    hole[0, 1:4, 5:] = hole[1, :2, :3] = hole[2, 2:4, 1:4] = True  # one meets its box
+    weak, strong = noise(3, 4, 6, 8, seed=1), 3 * noise(3, 4, 6, 8, seed=2)
+    cases["three tiles with a box and a hole each"] = 2 * weak, strong, box, hole, 0.7
+    cases["no hole"] = 2 * weak, strong, box, hole & False, 0.6
+    cases["no box"] = 2 * weak, strong, box & False, hole, 0.6
+    cases["no confident pixel"] = 0.5 * weak, strong, box, hole, 0.999
+    wrong["not_mixed"] = lambda w, s, box, hole, t: _consistency(w, s, t, ~hole)
+    wrong["hole_asked"] = lambda w, s, box, hole, t: _consistency(_mixed(w, box), s, t)
+    wrong["hole_in_mean"] = lambda *given: _pixels(*given) * (~given[3]).float().mean()
+    wrong["no_mask"] = lambda w, s, box, hole, t: _pixels(w, s, box, hole, 0.0)
+    return _pixels
+
+
+def _mixed(weak: Tensor, box: Tensor) -> Tensor:
+    """Fill each tile's box from the tile before: (N, K, H, W)."""
+    return torch.where(box[:, None], weak.roll(1, dims=0), weak)
+
+
+def _pixels(
+    weak: Tensor, strong: Tensor, box: Tensor, hole: Tensor, threshold: float
+) -> Tensor:
+    return _consistency(_mixed(weak, box), strong, threshold, ~hole)
