@@ -67,11 +67,11 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
-def refused(archive: Path, match: str, **options: int) -> None:
+def refused(archive: Path, match: str) -> None:
     """Unpack what must be refused, and see that nothing is left of it anywhere."""
     before = sorted(archive.parent.parent.rglob("*"))
     with pytest.raises(WorkshopError, match=match):
-        unpack(archive, archive.parent / "inner" / "out", **options)
+        unpack(archive, archive.parent / "inner" / "out")
     after = [p for p in archive.parent.parent.rglob("*") if p.name != "inner"]
     assert sorted(after) == before
 
@@ -135,11 +135,6 @@ def test_a_bomb_is_stopped(place, kind, monkeypatch):
     refused(bomb, "unpacks to more than")
 
 
-@pytest.mark.parametrize("kind", [".zip", ".tar.gz"])
-def test_more_than_the_data_set_has_is_refused(place, kind):
-    refused(pack(place / f"x{kind}", FILES), "more than 1 kB", limit=1000)
-
-
 def test_a_bomb_that_lies_about_its_size_is_stopped(place):
     """The list of contents and the header say 10 bytes; three million come out."""
     packed = zlib.compressobj(9, zlib.DEFLATED, -15)
@@ -155,7 +150,7 @@ def test_a_bomb_that_lies_about_its_size_is_stopped(place):
         "<HHHHLLH", 0, 0, 1, 1, len(central), len(local) + len(data), 0
     )
     (place / "x.zip").write_bytes(local + data + central + end)
-    refused(place / "x.zip", "cannot unpack", limit=1000)
+    refused(place / "x.zip", "cannot unpack")
 
 
 @pytest.mark.parametrize("kind", [".zip", ".tar", ".tar.gz", ".tar.zst"])

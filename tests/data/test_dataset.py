@@ -159,14 +159,10 @@ U8 = np.zeros((2, 4, 5, 3), dtype=np.uint8)
 @pytest.mark.parametrize(
     ("images", "labels", "more", "words"),
     [
-        (U8.astype(np.uint16), [0, 1], {}, "divide by 10,000"),
-        (U8 + 3000.0, [0, 1], {}, "up to 3000.*divide"),
+        (np.zeros((2, 4, 5, 3), np.uint16), [0, 1], {}, "uint8 for RGB or float32"),
         (np.zeros((2, 4, 5, 7)), [0, 1], {}, "one name per channel"),
-        (np.zeros((2, 3, 5, 3)), [0, 1], {}, "either side"),
-        ([np.zeros((4, 4, 3)), np.zeros((4, 5, 3))], [0, 1], {}, "same size"),
         (U8, ["a", "rivr"], {"class_names": ["a", "river"]}, "mean 'river'"),
-        (U8, [0.5, 1.0], {}, "type float"),
-        (U8, [3, 7], {}, "3, 7 without class_names"),
+        (U8, [0.5, 1.0], {}, "labels of .*float"),
         (U8, [0, 1, 1], {}, "for 2 images"),
     ],
 )
@@ -211,9 +207,7 @@ def test_arrays_with_unknown_and_several_labels():
     images = np.zeros((3, 4, 5, 3), dtype=np.uint8)
     unknown = Dataset.from_arrays(images, [0, -1, 1])
     assert unknown.class_names == ("0", "1") and unknown.labels.tolist() == [0, -1, 1]
-    table = np.array([[1, 0], [1, 1], [0, 0]], dtype=np.float32)
+    table = np.array([[1, 0], [1, 1], [0, 0]])
     several = Dataset.from_arrays(images, table, class_names=("a", "b"))
     assert several.labels.tolist() == table.tolist()
     assert Dataset.from_arrays(images, table).class_names == ("0", "1")
-    with pytest.raises(WorkshopError, match="fractions"):
-        Dataset.from_arrays(images, table / 2)

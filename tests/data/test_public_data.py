@@ -227,12 +227,6 @@ def test_a_strange_or_dangerous_archive_leaves_nothing(small_ucm, tmp_path, name
     assert not Path("data/ucm/images").exists()
 
 
-def test_more_than_the_data_set_is_refused(small_ucm, monkeypatch):
-    change_ucm(monkeypatch, unpacked=100)
-    with pytest.raises(WorkshopError, match="unpacks to more than 400 bytes"):
-        get("ucm", given=[small_ucm])
-
-
 def test_room_is_asked_for_before_the_start(monkeypatch):
     monkeypatch.setattr(files, "free_space", lambda _: 10**9)
     with pytest.raises(WorkshopError, match="BigEarthNet.* needs 305.0 GB"):

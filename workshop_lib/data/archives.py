@@ -39,23 +39,22 @@ class _Member(NamedTuple):
     extract: Callable[[Path], object]  # to a folder
 
 
-def unpack(archive: Path | str, folder: Path | str, limit: int = 0) -> None:
+def unpack(archive: Path | str, folder: Path | str) -> None:
     """Unpack .zip, .whl, .tar, .tar.gz or .tar.zst into a new folder.
 
     Args:
         archive: the file; its ending decides how it is read.
         folder: must not exist yet; it appears when everything is unpacked.
-        limit: bytes it may unpack to; 0 allows a hundred times the archive's size.
 
     Raises:
         WorkshopError: names that lead out of the folder, links, devices, a file that
-            occurs twice, more bytes than `limit`, a damaged archive, a full disk.
-            Nothing is kept of what was unpacked.
+            occurs twice, more bytes than a hundred times the archive's, a damaged
+            archive, a full disk. Nothing is kept of what was unpacked.
     """
     archive, folder = Path(archive), Path(folder)
     if folder.exists():
         raise WorkshopError(f"{folder} exists: remove it to unpack {archive} again.")
-    limit = limit or max(_SMALL, _RATIO * archive.stat().st_size)
+    limit = max(_SMALL, _RATIO * archive.stat().st_size)
     temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.unpacking")
     temporary.mkdir(parents=True)
     try:

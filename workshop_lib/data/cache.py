@@ -40,21 +40,16 @@ def cache_folder() -> Path:
     return Path(os.environ.get("WORKSHOP_CACHE") or Path(".cache") / "workshop")
 
 
-def _cache_path(key: str, folder: Path | str | None, ending: str) -> Path:
-    """Make a file name that people can read and that no two keys share.
-
-    Args:
-        folder: of the file; `cache_folder()` if not given.
-    """
+def _cache_path(key: str, ending: str) -> Path:
+    """Make a file name that people can read and that no two keys share."""
     readable = re.sub(r"[^A-Za-z0-9._-]+", "-", key)[:60].strip("-.") or "cache"
-    name = f"{readable}-{hashlib.sha256(key.encode()).hexdigest()[:16]}{ending}"
-    return (Path(folder) if folder is not None else cache_folder()) / name
+    digest = hashlib.sha256(key.encode()).hexdigest()[:16]
+    return cache_folder() / f"{readable}-{digest}{ending}"
 
 
 def cached(
     key: str,
     build: Callable[[], dict[str, Any]],
-    folder: Path | str | None = None,
     fits: Callable[[dict[str, Any]], bool] = bool,
 ) -> dict[str, Any]:
     """Load what an earlier call with the same key built, or build and keep it.
@@ -63,14 +58,13 @@ def cached(
         key: names everything that the result depends on; another key, another file.
         build: makes the result: a dictionary of tensors, numbers, texts, and lists or
             dictionaries of these (nothing else can be loaded without running code).
-        folder: of the file; `cache_folder()` if not given.
         fits: whether what was loaded may be used; by default if it is not empty.
 
     Returns:
         The dictionary. If nothing can be written, it was built and not kept, which one
         line on stderr says.
     """
-    path = _cache_path(key, folder, ".pt")
+    path = _cache_path(key, ".pt")
     found = _load(path, key)
     if found is not None and fits(found):
         return found
@@ -100,9 +94,7 @@ def _load(path: Path, key: str) -> dict[str, Any] | None:
     return content if isinstance(content, dict) else None
 
 
-def memmap_cache(
-    key: str | None, fill: Fill, folder: Path | None = None
-) -> tuple[Tensor, dict[str, Any]]:
+def memmap_cache(key: str | None, fill: Fill) -> tuple[Tensor, dict[str, Any]]:
     """Map the tensor that an earlier call with the same key wrote, or make it.
 
     Writing to the tensor changes memory, never the file; where a file is larger than
@@ -111,7 +103,6 @@ def memmap_cache(
     Args:
         key: names everything that the rows depend on; None keeps no file.
         fill: makes the rows, a few at a time. Called again if the disk is full.
-        folder: of the file; `cache_folder()` if not given.
 
     Returns:
         The tensor (N, ...) and the facts. If nothing can be written, the tensor is in
@@ -119,7 +110,7 @@ def memmap_cache(
     """
     if key is None:
         return _in_memory(fill)
-    path = _cache_path(key, folder, ".rows")
+    path = _cache_path(key, ".rows")
 
     def build() -> dict[str, Any]:
         about: dict[str, Any] = {}
@@ -137,7 +128,7 @@ def memmap_cache(
         return path.exists() and path.stat().st_size == size
 
     try:
-        about = cached(key, build, folder, fits)
+        about = cached(key, build, fits)
     except OSError as error:
         _warn(path, error)
         return _in_memory(fill)

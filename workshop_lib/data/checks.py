@@ -1,19 +1,17 @@
 """Validation of images and labels: what cannot be used is refused at the door."""
 
-__all__ = ["check_scenes", "images_from", "labels_from"]
+__all__ = ["check_scenes"]
 
 import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from workshop_lib.data.read.index import UNKNOWN
-from workshop_lib.errors import WorkshopError, listed, unknown_name
+from workshop_lib.errors import WorkshopError, listed
 from workshop_lib.pixels import IGNORE
 
 if TYPE_CHECKING:
@@ -139,66 +137,3 @@ def _check_finite(
         f" ({listed(images)}), bands {listed(found)}. Leave these images out, or"
         " fill the gaps (torch.nan_to_num) if you know what they mean."
     )
-
-
-def images_from(images: Any, bands: tuple[str, ...]) -> Tensor:
-    """Convert images of either layout to (N, C, H, W), uint8 or float32."""
-    try:
-        # A copy, so that later changes of the array do not change the scenes.
-        is_tensor = isinstance(images, Tensor)
-        tensor = images if is_tensor else torch.from_numpy(np.array(images))
-    except (TypeError, ValueError) as error:
-        raise WorkshopError(
-            f"images that do not make one array ({error}): all images must have the"
-            " same size and hold numbers."
-        ) from error
-    floats = tensor.is_floating_point()
-    tensor = tensor.float() if floats else tensor
-    if tensor.dtype != torch.uint8 and (not floats or bool((tensor > 20).any())):
-        raise WorkshopError(
-            f"images of type {tensor.dtype} up to {float(tensor.double().max()):g}:"
-            " give uint8 for RGB, or float reflectances, about 0 to 1.5 (Sentinel-2"
-            " stores them times 10,000: divide by 10,000)."
-        )
-    C = len(bands)
-    if tensor.ndim != 4 or (tensor.shape[1] == C) == (tensor.shape[3] == C):
-        raise WorkshopError(
-            f"images {_given(tensor)} with the bands {', '.join(bands)}: give"
-            " (N, H, W, C) or (N, C, H, W), and bands=[...] with one name per channel."
-            " If either side could be the channels, call Dataset(images=...)."
-        )
-    if tensor.shape[3] == C:
-        tensor = tensor.permute(0, 3, 1, 2)  # (N, C, H, W)
-    return tensor.contiguous()
-
-
-def labels_from(
-    labels: Any, class_names: Sequence[str] | None
-) -> tuple[Tensor, tuple[str, ...]]:
-    """Convert numbers, class names or rows of 0 and 1 to int64, and name the classes.
-
-    Shape: (N,), or (N, K) multi-hot from a table of that shape. -1 stays -1: unknown.
-    """
-    values = np.asarray(labels.cpu() if isinstance(labels, Tensor) else labels)
-    if values.dtype.kind in "US":
-        names = np.unique(values).tolist() if class_names is None else class_names
-        number = {name: k for k, name in enumerate(names)}
-        for text in set(values.tolist()) - number.keys():
-            raise unknown_name("class", text, names)
-        return torch.tensor([number[text] for text in values.tolist()]), tuple(names)
-    codes = values.astype(np.int64)
-    if (codes != values).any():
-        raise WorkshopError(
-            f"labels of type {values.dtype} with fractions: give one whole number from"
-            " 0, or one class name, per image; or (N, K) with 0 and 1."
-        )
-    if class_names is None:
-        found = np.unique(codes[codes != UNKNOWN]).tolist()
-        count = codes.shape[1] if codes.ndim == 2 else len(found)
-        if codes.ndim == 1 and found != list(range(count)):
-            raise WorkshopError(
-                f"labels {listed([str(code) for code in found])} without class_names:"
-                " number the classes from 0 without gaps, or name all of them."
-            )
-        class_names = [str(k) for k in range(count)]
-    return torch.from_numpy(codes), tuple(class_names)

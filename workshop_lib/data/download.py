@@ -81,7 +81,7 @@ def get(
                 )
             print(f"another version of {remote.name}: {wrong}")
             version = ", another version than the known one"
-        _install(archive, remote, info, folder, any_version)
+        _install(archive, remote, info, folder)
         _note_origin(archive, remote.name, version, folder / "ORIGIN.txt")
         if remote.folder and downloaded and not keep:
             archive.unlink()
@@ -120,7 +120,7 @@ def _bytes_needed(info: DatasetInfo, remote: RemoteFile, path: Path) -> int:
 
 
 def _install(
-    archive: Path, remote: RemoteFile, info: DatasetInfo, folder: Path, any_size: bool
+    archive: Path, remote: RemoteFile, info: DatasetInfo, folder: Path
 ) -> None:
     """Unpack an archive to its place, or copy what is no archive."""
     if not remote.folder:
@@ -129,8 +129,7 @@ def _install(
             files.write_or_explain(target, lambda part: shutil.copyfile(archive, part))
         return
     place = folder / remote.folder
-    # No known version is four times as large
-    unpack(archive, place, limit=0 if any_size else 4 * remote.unpacked)
+    unpack(archive, place)
     if remote is info.files[-1] and info.find_images(folder) is None:
         wanted = ", ".join(list(info.classes or info.landmarks)[:3])
         shutil.rmtree(place)

@@ -57,25 +57,22 @@ def patch(root, k, *, s1=True, dem=True, cover=True, bands=("B02", "B04")):
     return name
 
 
-def tables(root, count, **columns):
-    """One table each, as the data set is described; column names are a guess."""
+def tables(root, count):
+    """The tables of the data set, rows in another order."""
     ids = [name_of(k) for k in range(count)]
-    given = {
-        "season.csv": {
-            "season_s2": np.linspace(0, 1, count),
-            "season_s1": [0.5] * count,
-        },
-        "climate.csv": {"climatezone": [26 + k % 2 for k in range(count)]},
-        "era-5.csv": {
-            "temperature_s2": np.arange(count) + 280.5,
-            "relhumidity_s2": np.arange(count) + 50.0,
-        },
-        **columns,
+    weather = {
+        "relhumidity_s2": np.arange(count) + 50.0,
+        "temperature_s2": np.arange(count) + 280.5,
+        "temperature_s1": [0.0] * count,
     }
-    for file, content in given.items():
-        pd.DataFrame({"patch_id": ids[::-1], **content}).iloc[::-1].to_csv(
-            root / file, index=False
-        )
+    meta = {
+        "season_s2": np.linspace(0, 1, count),
+        "season_s1": [0.5] * count,
+        "climatezone": [26 + k % 2 for k in range(count)],
+    }
+    for name, content in {"meta": meta, "era-5": weather}.items():
+        table = pd.DataFrame({"patch_id": ids[::-1], **content}).iloc[::-1]
+        table.to_csv(root / f"ben-ge-800_{name}.csv", index=False)
 
 
 def few(root, **more):
@@ -139,7 +136,7 @@ def test_what_a_patch_lacks_is_a_mask_not_a_crash(tmp_path):
 
 def test_tables_may_lack_patches_values_and_be_missing(tmp_path):
     few(tmp_path)
-    rows = {"patch_id": [name_of(0), name_of(2)], "ClimateZone": ["dfc", None]}
+    rows = {"patch_id": [name_of(0), name_of(2)], "climatezone": [27, 0]}
     pd.DataFrame(rows).to_csv(tmp_path / "a.csv", index=False)
     pd.DataFrame({"elsewhere": [1]}).to_csv(tmp_path / "b.csv", index=False)
     facts = ben_ge(tmp_path, bands=("B02",)).metadata
@@ -199,18 +196,15 @@ def test_one_error_lists_what_is_damaged(tmp_path):
 @pytest.mark.parametrize(
     ("text", "word"),
     [
-        (
-            f"patch_id,season\n{name_of(0)},1\n{name_of(0)},0\n",
-            "one row for each patch",
-        ),
-        (f"patch_id,climate\n{name_of(0)},Dfx\n", "Dfx is no number"),
-        ('patch_id,season\n"', "cannot be read"),
+        (f"patch_id,lat\n{name_of(0)},1\n{name_of(0)},0\n", "duplicate labels"),
+        (f"patch_id,climatezone\n{name_of(0)},Dfx\n", "could not convert.*Dfx"),
+        ('patch_id,season_s2\n"', "EOF"),
     ],
 )
 def test_tables_that_are_damaged_are_told(tmp_path, text, word):
     patch(tmp_path, 0)
     (tmp_path / "t.csv").write_text(text, encoding="utf-8")
-    with pytest.raises(WorkshopError, match=f"t.csv.*{word}"):
+    with pytest.raises(WorkshopError, match=f"t.csv cannot be read.*{word}"):
         ben_ge(tmp_path, bands=("B02",))
 
 

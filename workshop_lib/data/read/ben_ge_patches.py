@@ -3,40 +3,35 @@
     ben-ge-800/
         sentinel-2/S2A_MSIL2A_..._36_85/     as in `bigearthnet`: bands, labels, date
         sentinel-1/S1A_IW_GRDH_.../          its radar, VV and VH in dB
-        S2A_MSIL2A_..._36_85_dem.tif             elevation in metres
-        S2A_MSIL2A_..._36_85_esaworldcover.tif   land cover in the codes of ESA
-        *.csv                                a row for each patch
+        dem/S2A_MSIL2A_..._36_85_dem.tif     elevation in metres
+        esaworldcover/S2A_..._36_85_esaworldcover.tif   land cover in the codes of ESA
+        ben-ge-800_meta.csv, ben-ge-800_era-5.csv, ...  a row for each patch
 
-That there are two folders of patches, maps with these two endings, and a table each for
-weather, climate zone and season, is known. **Not known for certain** is in which folder
-the maps are, and what the tables and their columns are called. So maps are looked for
-anywhere below the folder, and tables are all .csv files there with a column `patch_id`
-that names Sentinel-2 patches, in any order; patches may be missing. A column is read if
-its name contains one of these, in small or capital letters:
+The full data set comes in several archives. So maps and tables are looked for anywhere
+below the folder: maps by their endings, tables as .csv files with a column `patch_id`,
+whose rows may be in any order. Of their columns these are read, in the names of the
+data set's description; those that end in `_s1`, about the day of the radar image, are
+not:
 
-    season                                   "season", 1 on 21 June, 0 on 22 December
-    climate                                  "climate_zone": 1 to 30 of `KOPPEN`, or
-                                             its letters ("Dfb"); 0 is not known
-    lat, lon (the whole name, or latitude)   "lat", "lon" in degrees
-    temperature, pressure, wind, humid,
-    rain, precip                             "weather", all of them side by side
-
-Columns that end in `_s1` are left alone: they are about the day of the radar image.
+    season_s2      "season", 1 on 21 June, 0 on 22 December
+    climatezone    "climate_zone", 1 to 30 of `KOPPEN`; 0, open water, becomes NaN
+    lat, lon       "lat", "lon" in degrees
+    the others     "weather", side by side: pressure level (mbar), temperature (K), wind
+                   to the east and to the north (m/s), relative humidity (%)
 
 What a patch is missing is marked, not refused: radar and elevation by "has_s1" and
 "has_dem" (0), land cover by 255, metadata by NaN. What is there but damaged is an
 error.
 
-Mommert et al. 2023, arXiv:2307.01741. Land cover: ESA WorldCover, 11 classes at 10 m.
+Mommert et al. 2023, arXiv:2307.01741; https://github.com/HSG-AIML/ben-ge describes the
+files. Land cover: ESA WorldCover, 11 classes at 10 m.
 """
 
 __all__ = ["COVER_CODES", "ben_ge", "is_ben_ge"]
 
-import hashlib
-import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -46,7 +41,7 @@ from PIL import Image
 from torch import Tensor
 
 from workshop_lib.data.dataset import Dataset
-from workshop_lib.data.metadata import KOPPEN, season_of
+from workshop_lib.data.metadata import season_of
 from workshop_lib.data.read.bigearthnet_patches import (
     S2_BANDS,
     PatchReader,
@@ -55,7 +50,7 @@ from workshop_lib.data.read.bigearthnet_patches import (
 from workshop_lib.data.read.geotiff import open_raster, without_place_warnings
 from workshop_lib.data.read.images import Decoded, OnError, fit, read_images
 from workshop_lib.data.read.index import ImageEntry, file_state, is_visible
-from workshop_lib.errors import WorkshopError, listed
+from workshop_lib.errors import WorkshopError
 from workshop_lib.pixels import IGNORE
 
 # Land cover by its code in ESA's maps; 0 is no data
@@ -74,13 +69,11 @@ COVER_CODES = {
 }
 _S2, _S1 = "sentinel-2", "sentinel-1"
 _KEY = "patch_id"
-_COLUMNS = {
-    "season": re.compile("season"),
-    "climate_zone": re.compile("climate"),
-    "lat": re.compile("^lat(itude)?(_s2)?$"),
-    "lon": re.compile("^lon(gitude)?(_s2)?$"),
-    "weather": re.compile("temperature|pressure|wind|humid|(^|_)rain|precip"),
-}
+_COLUMNS = {"season_s2": "season", "climatezone": "climate_zone"}
+_COLUMNS |= {"lat": "lat", "lon": "lon"}
+_WEATHER = (
+    "atmpressure_level", "temperature_s2", "wind-u_s2", "wind-v_s2", "relhumidity_s2",
+)  # fmt: skip
 
 
 def is_ben_ge(folder: Path | str) -> bool:
@@ -140,40 +133,34 @@ class _BenGeReader(PatchReader):
     def __init__(self, root: Path, bands: Sequence[str]) -> None:
         radar = root / _S1 if any((root / _S1).glob("S1*")) else None
         super().__init__(root / _S2, radar, bands)
-        self.dem = _find_maps(root, "_dem.tif")
-        self.cover = _find_maps(root, "_esaworldcover.tif")
-        paths = map(str, [*self.dem.values(), *self.cover.values()])
-        states = json.dumps([(path, *file_state(path)) for path in paths])
-        digest = hashlib.sha256(states.encode()).hexdigest()
-        self.rules = f"ben-ge 2, {self.rules}, {digest}"
-        self.pixel_bytes += 8
+        self.maps: dict[tuple[str, str], Path] = {}  # by ending and patch
+        for ending in _MAPS:
+            found = _visible(root, f"*{ending}")
+            self.maps |= {(ending, p.name.removesuffix(ending)): p for p in found}
+        states = [(str(path), *file_state(path)) for path in self.maps.values()]
+        self.rules = f"ben-ge 3, {self.rules}, {states}"
+        self.pixel_bytes += 4 * len(_MAPS)
 
     def read(self, entry: ImageEntry, height: int, width: int) -> Decoded:
         """Read all of one patch; what is not there is 0, of the land cover 255."""
         found = super().read(entry, height, width)
-        nothing = np.zeros((height, width), np.float32)
-        dem = _read_dem(self.dem.get(entry.name), height, width)
-        cover = _read_cover(self.cover.get(entry.name), height, width)
-        has = {"has_dem": dem is not None, "has_cover": cover is not None}
-        dem = nothing if dem is None else dem
-        cover = nothing + IGNORE if cover is None else cover
-        pixels = np.concatenate([found.pixels, np.stack([dem, cover])])  # (C + 2, H, W)
-        return Decoded(pixels, found.resized, found.metadata | has)
-
-
-def _find_maps(root: Path, ending: str) -> dict[str, Path]:
-    """Find the maps of one kind below a folder: patch -> file."""
-    return {p.name.removesuffix(ending): p for p in _visible(root, f"*{ending}")}
+        layers, has = [found.pixels], {}
+        for ending, (name, read, nothing) in _MAPS.items():
+            path = self.maps.get((ending, entry.name))
+            layer = read(path, height, width) if path else None
+            has[f"has_{name}"] = layer is not None
+            if layer is None:
+                layer = np.full((height, width), nothing)
+            layers.append(layer[None].astype(np.float32))
+        return Decoded(np.concatenate(layers), found.resized, found.metadata | has)
 
 
 def _visible(root: Path, pattern: str) -> list[Path]:
     return [path for path in sorted(root.rglob(pattern)) if is_visible(path.name)]
 
 
-def _read_dem(path: Path | None, h: int, w: int) -> npt.NDArray[np.float32] | None:
-    """Read heights in metres; None where the map is not there or has gaps."""
-    if path is None:
-        return None
+def _read_dem(path: Path, h: int, w: int) -> npt.NDArray[Any] | None:
+    """Read heights in metres; None if the map has gaps."""
     with open_raster(str(path)) as dataset:
         heights = dataset.read(1, masked=True).astype(np.float32).filled(np.nan)
     if not np.isfinite(heights).all():
@@ -181,14 +168,12 @@ def _read_dem(path: Path | None, h: int, w: int) -> npt.NDArray[np.float32] | No
     return np.asarray(fit(Image.fromarray(heights), h, w))
 
 
-def _read_cover(path: Path | None, h: int, w: int) -> npt.NDArray[np.float32] | None:
+def _read_cover(path: Path, h: int, w: int) -> npt.NDArray[Any]:
     """Read land cover as numbers from 0, 255 where it is not known.
 
     Raises:
         ValueError: a code that ESA's maps do not have.
     """
-    if path is None:
-        return None
     with open_raster(str(path)) as dataset:
         codes = dataset.read(1)
     odd = sorted(set(np.unique(codes).tolist()) - {0, *COVER_CODES})
@@ -197,8 +182,14 @@ def _read_cover(path: Path | None, h: int, w: int) -> npt.NDArray[np.float32] | 
     number = np.full(256, IGNORE, np.uint8)  # 0 stays unknown
     number[list(COVER_CODES)] = range(len(COVER_CODES))
     picture = Image.fromarray(number[codes.astype(np.uint8)])
-    nearest = fit(picture, h, w, Image.Resampling.NEAREST)
-    return np.asarray(nearest).astype(np.float32)
+    return np.asarray(fit(picture, h, w, Image.Resampling.NEAREST))
+
+
+# Ending of the files -> name, reader, and the value where a patch has no map
+_MAPS = {
+    "_dem.tif": ("dem", _read_dem, 0),
+    "_esaworldcover.tif": ("cover", _read_cover, IGNORE),
+}
 
 
 def _read_tables(root: Path, names: Sequence[str]) -> dict[str, Tensor]:
@@ -211,46 +202,26 @@ def _read_tables(root: Path, names: Sequence[str]) -> dict[str, Tensor]:
         WorkshopError: a table that cannot be read, with a patch twice, or with texts
             where numbers are needed.
     """
-    columns: dict[str, list[pd.Series]] = {}
+    known = {_KEY, *_COLUMNS, *_WEATHER}
+    columns: dict[str, npt.NDArray[np.float32]] = {}
     for path in _visible(root, "*.csv"):
         try:
-            table = pd.read_csv(path, dtype={_KEY: str})
-            if _KEY not in table.columns:  # about something else
-                continue
-            table = table.set_index(_KEY)
-            if twice := sorted(set(table.index[table.index.duplicated()].astype(str))):
-                raise ValueError(f"two rows each for {listed(twice)}")
+            table = pd.read_csv(path, usecols=known.__contains__)
+            if _KEY in table:  # others are about something else
+                table = table.set_index(_KEY).reindex(list(names)).astype(np.float32)
+                columns |= {str(name): table[name].to_numpy() for name in table}
         except (OSError, ValueError) as error:
             raise WorkshopError(
-                f"{path} cannot be read as a table with one row for each patch"
-                f" ({error}): mend or remove it."
+                f"{path} cannot be read as a table with one row of numbers for each"
+                f" patch ({error}): mend or remove it."
             ) from error
-        for column in table.columns:
-            text = str(column).strip().lower()
-            name = next((k for k, one in _COLUMNS.items() if one.search(text)), None)
-            if name is not None and not text.endswith("_s1"):
-                values = _numbers(table[column], name, path)
-                columns.setdefault(name, []).append(values.reindex(list(names)))
-    found = {}
-    for name, some in columns.items():
-        numbers = torch.from_numpy(np.stack(some, 1).astype(np.float32))  # (N, k)
-        found[name] = numbers if name == "weather" else numbers[:, 0]
+    found = {
+        name: torch.tensor(columns[column])
+        for column, name in _COLUMNS.items()
+        if column in columns
+    }
+    if "climate_zone" in found:
+        found["climate_zone"][found["climate_zone"] == 0] = torch.nan
+    if weather := [columns[column] for column in _WEATHER if column in columns]:
+        found["weather"] = torch.from_numpy(np.stack(weather, 1))
     return found
-
-
-def _numbers(values: pd.Series, name: str, path: Path) -> pd.Series:
-    """Turn a column into numbers; a climate may be given by its letters."""
-    if name == "climate_zone":
-        codes = {letters.lower(): k for k, letters in enumerate(KOPPEN, start=1)}
-        texts = values.astype(str).str.strip().str.lower()
-        values = values.where(~texts.isin(list(codes)), texts.map(codes))
-    numbers = pd.to_numeric(values, errors="coerce")
-    odd = sorted(set(values[numbers.isna() & values.notna()].astype(str)))
-    if odd:
-        raise WorkshopError(
-            f"{path}, column {values.name}: {listed(odd)} is no number: mend it, or"
-            " leave the field empty where it is not known."
-        )
-    if name == "climate_zone":
-        numbers = numbers.where(numbers != 0)  # the sea, in maps of climates
-    return numbers

@@ -230,14 +230,9 @@ def read_bands(
         raise ValueError(
             f"pixels of type {raw.dtype}: expected reflectance, float or times 10,000"
         )
-    # A gap is filled with a number that means nothing, and would be learned from.
-    gaps = int((raw == dataset.nodata).sum()) if dataset.nodata is not None else 0
-    gaps += int((~np.isfinite(raw)).sum())
-    if gaps:
+    values = reflectance(raw, dataset.nodata)
+    if gaps := int((~np.isfinite(values)).sum()):
         raise ValueError(f"{gaps} pixels without data")
-    values = raw.astype(np.float32)
-    if raw.dtype.kind in "iu":
-        values /= SCALE
     if values.max() > most:
         raise ValueError(
             f"values up to {values.max():g}: expected reflectance, float or times"
@@ -248,6 +243,19 @@ def read_bands(
     return np.stack(
         [np.asarray(fit(Image.fromarray(band), height, width)) for band in values]
     )
+
+
+def reflectance(raw: np.ndarray[Any, Any], gap: float | None) -> np.ndarray[Any, Any]:
+    """Turn pixels into float32: whole numbers / 10,000, NaN for gaps.
+
+    A gap is filled with a number that means nothing, and would be learned from.
+    """
+    values = raw.astype(np.float32)
+    if raw.dtype.kind in "iu":
+        values /= SCALE
+    if gap is not None:
+        values[raw == gap] = np.nan
+    return values
 
 
 def center_of(dataset: Any) -> dict[str, float]:

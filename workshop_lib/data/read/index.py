@@ -273,7 +273,7 @@ def is_visible(name: str) -> bool:
     return not name.startswith(".") and name != "__MACOSX"
 
 
-def file_state(place: str) -> tuple[int, ...]:
+def file_state(place: Path | str) -> tuple[int, ...]:
     """Return size, time of content and time of change; -1 for a dangling link."""
     try:
         stat = os.stat(place)

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workshop_lib.data.read.geotiff import (
-    SCALE,
     band_names,
     band_numbers,
     open_raster,
+    reflectance,
     without_place_warnings,
 )
 from workshop_lib.errors import WorkshopError
@@ -151,15 +151,8 @@ class RasterImage:
         """Read a window, (C, height, width), uint8 or float32."""
         window = ((row, row + height), (col, col + width))
         with without_place_warnings(), open_raster(str(self.path)) as file:
-            raw = file.read(self._numbers, window=window)
-        if self._is_picture:
-            return np.asarray(raw)
-        values = raw.astype(np.float32)
-        if raw.dtype.kind in "iu":
-            values /= SCALE
-        if self._gap is not None:
-            values[raw == self._gap] = np.nan
-        return np.asarray(values)
+            raw: Pixels = file.read(self._numbers, window=window)
+        return raw if self._is_picture else reflectance(raw, self._gap)
 
 
 def open_image(source: "Path | str | Pixels | Tensor | LargeImage") -> LargeImage:
