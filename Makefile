@@ -67,7 +67,7 @@ bench: setup ## five seeds of the main job's comparison, then speed, into runs/b
 	$(BIN)/python -m benchmarks.speed
 
 figures: setup ## draw the pictures of docs/ from the benchmark's results
-	$(BIN)/python -m benchmarks.pictures
+	$(BIN)/python -m benchmarks.mini_eo --draw
 
 clean: ## remove .venv and the tools' caches; runs/ and data/ stay
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -25,13 +25,13 @@ from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.page import machine, markdown, run_command, write_marked
 from benchmarks.speed import FACTS, noise
-from benchmarks.subprocess_timer import CLOCKS
+from benchmarks.timing import CLOCKS
 from workshop_lib.config import Config
 from workshop_lib.files import write_text
 from workshop_lib.methods import METHODS
 from workshop_lib.session import pick_device
 from workshop_lib.training.cost import budget
-from workshop_lib.training.memory import MemoryEstimate, estimate_memory
+from workshop_lib.training.memory import estimate_memory
 from workshop_lib.training.trainer import Trainer
 
 Row = dict[str, Any]
@@ -47,26 +47,21 @@ _KEY = (
 )
 
 
-def measure(
-    config: Config, clock: Callable[[], float] | None, device: torch.device
-) -> Row:
-    """Return one row: predicted and measured bytes, and seconds if a clock is given."""
+def measure(config: Config, clock: Callable[[], float], device: torch.device) -> Row:
+    """Return one row: predicted and measured bytes, and seconds of a step."""
     settings = {k: v for one in config.to_dict().values() for k, v in one.items()}
     settings["method"] = config.method_name
     row: Row = {name: settings[name] for name in _KEY}
-    if clock:
-        predicted = budget(
-            config, FACTS, num_images=_IMAGES, device=device, alternatives=False,
-            clock=clock,
-        ).options[0]  # fmt: skip
-        row["predicted_s"] = predicted.seconds_per_step
-    need = predicted.need if clock else _need(config, config.run.precision)
-    row["predicted_bytes"] = need.total
+    predicted = budget(
+        config, FACTS, num_images=_IMAGES, device=device, alternatives=False,
+        clock=clock,
+    ).options[0]  # fmt: skip
+    row["predicted_s"] = predicted.seconds_per_step
+    row["predicted_bytes"] = predicted.need.total
     trainer = Trainer(config, *noise(config.data.size, _IMAGES), device)
     trainer.val = trainer.val[: round(0.15 * _IMAGES)]
     trainer.step()
-    if clock:
-        row["measured_s"] = _seconds_per_step(trainer, clock)
+    row["measured_s"] = _seconds_per_step(trainer, clock)
     work = (trainer.step, trainer.validate)
     row["measured_bytes"] = max(_peak(trainer, each) for each in work)
     return row
@@ -118,7 +113,7 @@ def table(rows: Sequence[Row]) -> str:
         batch = f"{row['batch_size']}:{row['batch_size'] * row['mu']}"
         what = (row["encoder"], row["size"], batch, row["precision"], _saving(row))
         memory = _cells(row["predicted_bytes"] / 1e9, row["measured_bytes"] / 1e9)
-        times = _cells(row.get("predicted_s"), row.get("measured_s"))
+        times = _cells(row["predicted_s"], row["measured_s"])
         lines.append((*what, row["method"], *memory, *times))
     return markdown(
         (*heads, "measured", "ratio", "s/step predicted", "measured", "ratio"), lines
@@ -131,9 +126,7 @@ def _saving(row: Row) -> str:
     return " ".join(words)
 
 
-def _cells(predicted: float | None, measured: float | None) -> tuple[str, str, str]:
-    if predicted is None or measured is None:
-        return "", "", ""
+def _cells(predicted: float, measured: float) -> tuple[str, str, str]:
     return f"{predicted:.3f}", f"{measured:.3f}", f"{predicted / measured:.2f}"
 
 
@@ -147,19 +140,16 @@ def large() -> str:
     }
     lines = []
     for method in ("fixmatch", "comatch", "ccssl"):
-        found = (
-            _need(_config(method, "wrn-28-2", 224, batch_size=8, **changes), "bf16")
-            for changes in ways.values()
-        )
-        lines.append((method, *(f"{need.total / 1e9:.1f} GB" for need in found)))
+        cells = []
+        for changes in ways.values():
+            config = _config(method, "wrn-28-2", 224, batch_size=8, **changes)
+            need = estimate_memory(
+                config, FACTS, num_images=_IMAGES, image_bytes=3 * 224**2 + _LABEL,
+                precision="bf16",
+            )  # fmt: skip
+            cells.append(f"{need.total / 1e9:.1f} GB")
+        lines.append((method, *cells))
     return markdown(("method", *ways), lines)
-
-
-def _need(config: Config, precision: str) -> MemoryEstimate:
-    size = 3 * config.data.size**2 + _LABEL
-    return estimate_memory(
-        config, FACTS, num_images=_IMAGES, image_bytes=size, precision=precision
-    )
 
 
 def _config(method: str, model: str, size: int, **changes: Any) -> Config:
@@ -170,17 +160,12 @@ def _config(method: str, model: str, size: int, **changes: Any) -> Config:
 def summary(rows: Sequence[Row]) -> str:
     """Say between which bounds predicted over measured lies."""
     memory = [row["predicted_bytes"] / row["measured_bytes"] for row in rows]
-    ratios = [r["predicted_s"] / r["measured_s"] for r in rows if "measured_s" in r]
-    times = "of time not measured"
-    if ratios:
-        near = sum(abs(ratio - 1) <= 0.15 for ratio in ratios)
-        times = (
-            f"of time between {min(ratios):.2f} and {max(ratios):.2f}"
-            f" ({len(ratios)} rows, {near} within 15 %)"
-        )
+    times = [row["predicted_s"] / row["measured_s"] for row in rows]
+    near = sum(abs(ratio - 1) <= 0.15 for ratio in times)
     return (
-        f"{machine()}. Predicted over measured: of memory between {min(memory):.2f} and"
-        f" {max(memory):.2f} ({len(memory)} rows); {times}."
+        f"{machine()}. Predicted over measured, {len(rows)} rows: of memory between"
+        f" {min(memory):.2f} and {max(memory):.2f}; of time between {min(times):.2f}"
+        f" and {max(times):.2f}, {near} of them within 15 %."
     )
 
 
@@ -193,7 +178,7 @@ def main(
     precision: str = "fp32",
     checkpointing: bool = False,
     micro_batch: int = 0,
-    clock: Literal["wall", "processor", "none"] = "wall",
+    clock: Literal["wall", "processor"] = "wall",
     file: Path = FILE,
     write_docs: bool = False,
 ) -> None:
@@ -208,7 +193,7 @@ def main(
         precision: fp32, bf16 or fp16.
         checkpointing: less memory, more time.
         micro_batch: images at a time; 0 for all.
-        clock: processor: seconds of the processor, one thread; none: memory alone.
+        clock: processor: seconds of the processor, one thread.
         file: for the rows.
         write_docs: write the tables into docs/budget.md.
     """
@@ -222,7 +207,7 @@ def main(
         for model in models:
             for method in methods:
                 config = _config(method, model, size, **options)
-                row = measure(config, CLOCKS.get(clock), device)
+                row = measure(config, CLOCKS[clock], device)
                 rows = [r for r in rows if any(r[k] != row[k] for k in _KEY)] + [row]
                 write_text(file, json.dumps(rows, indent=1))
                 print(table([row]).splitlines()[-1], flush=True)

@@ -5,7 +5,8 @@ a `Dataset`, a `DataLoader` stacks them, all views go through the network in one
 that keeps everything for the backward pass, the averaged weights follow in a loop over
 the state dict, and the meters read numbers back with `.item()` in every step. Nothing
 is slowed down on purpose: geometry and jitter are torchvision's, the network, the
-optimiser and the sizes are the same as ours.
+optimiser and the sizes are the same as ours, and its strong view draws from the
+published pool of operations (`workshop_lib.augment.rgb.POOL`).
 
 The loader has no workers. Worker processes would take their time from the same two
 cores; a machine with more cores hides the augmentation behind them.
@@ -18,51 +19,17 @@ import random
 from collections.abc import Callable, Iterator
 
 import torch
-from PIL import Image, ImageDraw, ImageEnhance, ImageOps
+from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms as T
 
+from workshop_lib.augment.rgb import POOL, apply_operation, gray_square
+
 Transform = Callable[[Image.Image], Image.Image]
 
-_GREY = (127, 127, 127)
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
-
-def _sign() -> int:
-    return random.choice((-1, 1))
-
-
-def _enhance(kind: type) -> Callable[[Image.Image, float], Image.Image]:
-    return lambda image, level: kind(image).enhance(0.05 + 0.9 * level)
-
-
-def _affine(image: Image.Image, *entries: float) -> Image.Image:
-    return image.transform(image.size, Image.Transform.AFFINE, entries, fillcolor=_GREY)
-
-
-# Name -> operation at a level from 0.1 to 0.9: the pool of most torch versions.
-POOL: dict[str, Callable[[Image.Image, float], Image.Image]] = {
-    "autocontrast": lambda image, level: ImageOps.autocontrast(image),
-    "brightness": _enhance(ImageEnhance.Brightness),
-    "color": _enhance(ImageEnhance.Color),
-    "contrast": _enhance(ImageEnhance.Contrast),
-    "equalize": lambda image, level: ImageOps.equalize(image),
-    "identity": lambda image, level: image,
-    "posterize": lambda image, level: ImageOps.posterize(image, int(4 * level) + 4),
-    "rotate": lambda image, level: image.rotate(_sign() * 30 * level, fillcolor=_GREY),
-    "sharpness": _enhance(ImageEnhance.Sharpness),
-    "shear_x": lambda i, level: _affine(i, 1, _sign() * 0.3 * level, 0, 0, 1, 0),
-    "shear_y": lambda i, level: _affine(i, 1, 0, 0, _sign() * 0.3 * level, 1, 0),
-    "solarize": lambda image, level: ImageOps.solarize(image, 256 - int(256 * level)),
-    "translate_x": lambda i, level: _affine(
-        i, 1, 0, int(_sign() * 0.3 * level * i.width), 0, 1, 0
-    ),
-    "translate_y": lambda i, level: _affine(
-        i, 1, 0, 0, 0, 1, int(_sign() * 0.3 * level * i.height)
-    ),
-}
 
 
 class RandAugmentPillow:
@@ -70,16 +37,12 @@ class RandAugmentPillow:
 
     def __call__(self, image: Image.Image) -> Image.Image:
         """Return a changed image."""
-        for operation in random.choices(list(POOL.values()), k=2):
-            level = random.randint(1, 9) / 10
+        for name in random.choices(list(POOL), k=2):
+            level, sign = random.randint(1, 9), random.choice((-1, 1))
             if random.random() < 0.5:
-                image = operation(image, level)
-        image = image.copy()
+                image = apply_operation(name, image, level, sign)
         x, y = random.random() * image.width, random.random() * image.height
-        half = image.width / 4  # 8 of 32 pixels
-        corners = (max(0, x - half), max(0, y - half), x + half, y + half)
-        ImageDraw.Draw(image).rectangle(corners, _GREY)
-        return image
+        return gray_square(image, x, y)
 
 
 def _flip_and_crop(size: int) -> list[Transform]:

@@ -16,12 +16,13 @@ from typing import Any, Literal
 import pandas as pd
 import tyro
 
-from benchmarks.page import over_seeds, run_command
+from benchmarks.page import run_command
 from workshop_lib.config import Config
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.load import load_dataset
 from workshop_lib.errors import unknown_name
 from workshop_lib.experiments.baselines import baseline_config
+from workshop_lib.experiments.results import as_text, summarize
 from workshop_lib.experiments.sweeps import sweep
 from workshop_lib.presets import preset
 from workshop_lib.session import pick_device
@@ -99,8 +100,7 @@ def main(
     seconds = time.perf_counter() - start
     print(f"features of {len(scenes)} images: {seconds:.0f} s", flush=True)
     table = run(base, scenes, labels or LABELS[name], methods, seeds, folder)
-    found = over_seeds(table, "accuracy", ["labels_per_class", "name"])
-    print("\n" + found.to_string(na_rep="-"))
+    print("\n" + as_text(summarize(table)))
 
 
 if __name__ == "__main__":

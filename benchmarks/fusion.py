@@ -58,15 +58,7 @@ PARTS = {
 Study = Literal[
     "sets", "metadata", "fusions", "shift", "maps", "fixmatch", "map_fusions"
 ]
-STUDIES = {
-    "sets": "f1",
-    "metadata": "f1",
-    "fusions": "f1",
-    "shift": "f1",
-    "maps": "iou",
-    "fixmatch": "f1",
-    "map_fusions": "iou",
-}  # and the score that its table shows beside accuracy
+STUDIES: tuple[Study, ...] = get_args(Study)
 SCORES = {"f1": "F1", "iou": "mIoU"}
 STEPS = 500  # of the page
 AWAY = 4  # the region that nothing is learnt from
@@ -179,12 +171,12 @@ def run(studies: Sequence[str], seeds: Sequence[int], steps: int, folder: Path) 
                 shift(planned, seeds[:count], place)
             else:
                 sweep(planned, seeds[:count], place, verbose=False)
-            text = table(read(folder, study), STUDIES[study])
-            print(f"\n{study}\n{text}", flush=True)
+            print(f"\n{study}\n{table(read(folder, study), study)}", flush=True)
 
 
-def table(rows: pd.DataFrame, column: str) -> str:
+def table(rows: pd.DataFrame, study: str) -> str:
     """Lay out a study as Markdown: mean and deviation over the seeds of each name."""
+    column = "iou" if "map" in study else "f1"
     heads = ("what", "accuracy, %", f"{SCORES[column]}, %", "parameters", "seeds")
     lines = []
     for name, runs in rows.groupby("name", sort=False):
@@ -229,7 +221,7 @@ def update_page(folder: Path) -> None:
     """Write the finished studies into docs/fusion.md, and its picture."""
     done = [s for s in STUDIES if (_place(folder, s) / "runs.csv").exists()]
     rows = {study: read(folder, study) for study in done}
-    parts = {s: table(rows[s], STUDIES[s]) for s in done if len(rows[s])}
+    parts: dict[str, str] = {s: table(rows[s], s) for s in done if len(rows[s])}
     parts.pop("maps", None)  # beside the scenes in one table
     if "sets" in parts:
         maps = rows.get("maps", rows["sets"][:0])
@@ -243,7 +235,7 @@ def update_page(folder: Path) -> None:
 
 
 def main(
-    studies: tuple[Study, ...] = get_args(Study),
+    studies: tuple[Study, ...] = STUDIES,
     seeds: tuple[int, ...] = (0, 1, 2),
     steps: int = STEPS,
     folder: Path = Path("runs/fusion"),

@@ -9,7 +9,6 @@ layer at every position. Its answers lie on the grid of stride 8, because the ne
 halves the image three times. Then come networks that answer for every pixel.
 """
 
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal, cast
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.page import run_command
+from benchmarks.timing import timed
 from workshop_lib.augment import BandNormalize
 from workshop_lib.data.read.large_image import ArrayImage
 from workshop_lib.evaluation.tiling import (
@@ -69,16 +69,6 @@ def plain(model: Model, head: str) -> SingleSensor:
     return SingleSensor(model.encoder, cast(Head, model.heads[head]), "s2")
 
 
-def seconds(work: Callable[[], object], repeats: int) -> float:
-    """Measure the shortest of some runs, in processor time."""
-    taken = []
-    for _ in range(repeats):
-        start = time.process_time()
-        work()
-        taken.append(time.process_time() - start)
-    return min(taken)
-
-
 def measure(side: int, repeats: int) -> pd.DataFrame:
     """Map one image in all ways; a row for each."""
     torch.manual_seed(0)
@@ -91,8 +81,9 @@ def measure(side: int, repeats: int) -> pd.DataFrame:
     rows = []
 
     def add(name: str, answers: int, work: Callable[..., object], *given: Any) -> None:
-        took = seconds(partial(work, *given), repeats)
-        rows.append({"way": name, "answers": answers, "s": took})
+        turn = timed(partial(work, *given), "processor")
+        took = [turn() for _ in range(repeats)]
+        rows.append({"way": name, "answers": answers, "s": min(took)})
 
     def slide(stride: int) -> object:
         return sliding_window_classify(

@@ -5,7 +5,6 @@ __all__ = [
     "machine",
     "markdown",
     "mean_and_deviation",
-    "over_seeds",
     "run_command",
     "save_figure",
     "seed_by_seed",
@@ -50,18 +49,6 @@ def run_command(main: Callable[..., None], description: str) -> None:
         tyro.cli(prepared, description=description)
     except (WorkshopError, FileNotFoundError) as error:
         sys.exit(f"benchmark: {error}")
-
-
-def over_seeds(rows: pd.DataFrame, column: str, by: str | list[str]) -> pd.DataFrame:
-    """Average a score of a sweep over seeds, in percent.
-
-    Returns:
-        A row for each group in the order of `rows`: mean, std (NaN for one seed), min,
-        max and count of the score; the median of seconds.
-    """
-    groups = rows.assign(**{column: 100 * rows[column]}).groupby(by, sort=False)
-    table = groups[column].agg(["mean", "std", "min", "max", "count"])
-    return table.assign(seconds=groups["seconds"].median()).round(1)
 
 
 def mean_and_deviation(values: Iterable[float], digits: int = 1) -> str:

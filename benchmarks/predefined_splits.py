@@ -20,6 +20,7 @@ import tyro
 from benchmarks.page import run_command
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.near_duplicates import NearDuplicate, duplicate_groups
+from workshop_lib.data.read.index import index_images
 from workshop_lib.data.split import Split
 from workshop_lib.data.split_files import FOLDER, LABELS, SEEDS, rows_of, stem
 from workshop_lib.files import write_or_explain
@@ -66,11 +67,7 @@ PLANS = {
 
 def names_in(archive: Path) -> list[str]:
     """List the images of an archive of class folders, as `stem` writes them, sorted."""
-    with zipfile.ZipFile(archive) as file:
-        found = [name for name in file.namelist() if not name.endswith("/")]
-    return sorted(
-        stem(name) for name in found if name.lower().endswith((".jpg", ".tif"))
-    )
+    return sorted(stem(entry.name) for entry in index_images(archive).entries)
 
 
 def draw(names: Sequence[str], plan: Plan) -> dict[str, str]:

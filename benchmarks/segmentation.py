@@ -54,27 +54,16 @@ def choices(base: Config) -> dict[str, Config]:
 
 
 STUDIES = {"methods": methods, "choices": choices}
-MARKS = {"methods": "table", "choices": "choices"}  # of the page
 
 
 def run(
-    study: str,
-    seeds: Sequence[int],
-    labels: Sequence[int],
-    data: str,
-    steps: int | None,
-    folder: Path,
+    study: str, seeds: Sequence[int], labels: Sequence[int], data: str, folder: Path
 ) -> pd.DataFrame:
     """Train every config of a study on every seed; return a row per training."""
     base = preset(task="segment", data=data)
-    if steps:
-        base = base.replace(steps=steps, eval_every=min(steps, base.run.eval_every))
-        folder = folder / str(steps)
     rows = sweep(STUDIES[study](base), seeds, folder / study, labels=labels)
-    scores = [
-        read_json(Path(one) / "evaluation.json")["scores"] for one in rows["folder"]
-    ]
-    rows["rare"] = [min(v for v in one["iou"] if v is not None) for one in scores]
+    found = [read_json(Path(one) / "evaluation.json") for one in rows["folder"]]
+    rows["rare"] = [min(v for v in e["scores"]["iou"] if v is not None) for e in found]
     return rows.assign(tiles=rows["labels_per_class"].map(TILES))
 
 
@@ -106,7 +95,6 @@ def main(
     labels: tuple[int, ...] = tuple(TILES),
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4),
     data: str = "mini_eo",
-    steps: int | None = None,
     folder: Path = Path("runs/bench/segmentation"),
     write_docs: bool = False,
 ) -> None:
@@ -117,14 +105,13 @@ def main(
         labels: labelled tiles of each class of scene.
         seeds: of the splits, the initial weights and the order of tiles.
         data: mini_eo or mini_eo:SEED.
-        steps: of each training; default those of the preset.
         folder: for the runs.
         write_docs: write the table into docs/segmentation.md.
     """
-    text = summary(run(study, seeds, labels, data, steps, folder))
+    text = summary(run(study, seeds, labels, data, folder))
     print("\n" + text)
     if write_docs:
-        page.write_marked(PAGE, **{MARKS[study]: text})
+        page.write_marked(PAGE, **{study: text})
 
 
 if __name__ == "__main__":

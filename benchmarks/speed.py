@@ -8,16 +8,14 @@
     python -m benchmarks.speed --seconds 5 --sizes 32
 
 Both take turns, so that a busy moment of the machine meets both; the usual pipeline
-does so in a process of its own, with the usual allocator. Writes
-runs/bench/results.json, a list of {name, size, ours_s, reference_s, ratio}: seconds per
-step or per view, medians; the minima stand beside them. Prints the table, then where
-the time of a step goes. `--busy` prints a table of its own: how much a neighbour costs
-with each way in which threads may wait.
+does so in a process of its own, with the usual allocator. Prints seconds per step or
+per view, medians, the minima beside them; then where the time of a step goes. `--busy`
+prints a table of its own: how much a neighbour costs with each way in which threads may
+wait.
 """
 
 __all__ = ["CONFIG", "augmentation_rows", "busy_rows", "compare", "step_rows"]
 
-import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -28,17 +26,16 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from benchmarks import timing
 from benchmarks.dataloader_baseline import POLICIES, UsualTraining, usual_loader
 from benchmarks.page import machine, markdown, run_command, write_marked
-from benchmarks.step_profile import PARTS, peak_flops, shares_of_step, step_flops
-from benchmarks.subprocess_timer import CLOCKS, SubprocessTimer, busy_neighbour, timed
+from benchmarks.timing import CLOCKS, PARTS, SubprocessTimer, busy_neighbour, timed
 from workshop_lib.augment import Normalize, ViewMaker
 from workshop_lib.augment.rgb import RandAugment
 from workshop_lib.config import Config
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.samples import random_scenes
 from workshop_lib.data.split import Split
-from workshop_lib.files import write_text
 from workshop_lib.models import HeadSpec, build_model
 from workshop_lib.session import tune_allocator
 from workshop_lib.training.trainer import Trainer
@@ -76,23 +73,20 @@ WAITING: dict[str, tuple[dict[str, str | None], int | None]] = {
 _FEWEST = 3  # turns of each, however long they take
 
 
-def compare(
-    work: Mapping[str, Callable[[str], float]], seconds: float, clock: str = "wall"
-) -> pd.DataFrame:
+def compare(work: Mapping[str, Callable[[], float]], seconds: float) -> pd.DataFrame:
     """Let several competitors take turns until the time is over.
 
     Each does one turn before that does not count: memory is fetched, buffers are made.
-    A turn takes the name of a clock, and returns its seconds.
 
     Returns:
         The seconds of each turn: a row for each round, a column for each competitor.
     """
     for turn in work.values():
-        turn(clock)
+        turn()
     rounds: list[dict[str, float]] = []
     end = time.perf_counter() + seconds
     while len(rounds) < _FEWEST or time.perf_counter() < end:
-        rounds.append({name: turn(clock) for name, turn in work.items()})
+        rounds.append({name: turn() for name, turn in work.items()})
     return pd.DataFrame(rounds)
 
 
@@ -159,7 +153,7 @@ def our_views(policy: str, size: int, views: int) -> Callable[[], Tensor]:
 
 
 def step_rows(
-    config: Config, elsewhere: SubprocessTimer, seconds: float, clock: str = "wall"
+    config: Config, elsewhere: SubprocessTimer, seconds: float
 ) -> tuple[list[dict[str, Any]], list[Trainer]]:
     """Measure a FixMatch step of the usual pipeline, of ours, and of ours in fp32.
 
@@ -172,11 +166,11 @@ def step_rows(
     single = trainer_of(config.replace(precision="fp32"))
     work = {
         "usual": elsewhere.start(usual_step, config),
-        "ours": timed(ours.step),
-        "fp32": timed(single.step),
-        "usual, our memory": timed(usual_step(config)),
+        "ours": timed(ours.step, elsewhere.clock),
+        "fp32": timed(single.step, elsewhere.clock),
+        "usual, our memory": timed(usual_step(config), elsewhere.clock),
     }
-    took = compare(work, seconds, clock)
+    took = compare(work, seconds)
     rows = [
         _row(f"fixmatch_step{name}", config.data.size, took[us], took[usual])
         | {"precision": trainer.precision.name}
@@ -190,11 +184,7 @@ def step_rows(
 
 
 def augmentation_rows(
-    size: int,
-    views: int,
-    elsewhere: SubprocessTimer,
-    seconds: float,
-    clock: str = "wall",
+    size: int, views: int, elsewhere: SubprocessTimer, seconds: float
 ) -> list[dict[str, Any]]:
     """Measure each policy, from stored 8-bit images to normalised views; per view.
 
@@ -204,8 +194,8 @@ def augmentation_rows(
     rows = []
     for name in (*POLICIES, "strong_n1"):
         usual = elsewhere.start(usual_views, name.removesuffix("_n1"), size, views)
-        ours = timed(our_views(name, size, views))
-        each = compare({"usual": usual, "ours": ours}, seconds, clock) / views
+        ours = timed(our_views(name, size, views), elsewhere.clock)
+        each = compare({"usual": usual, "ours": ours}, seconds) / views
         rows.append(_row(f"augment_{name}", size, each["ours"], each["usual"]))
     return rows
 
@@ -214,7 +204,7 @@ def busy_rows(config: Config, seconds: float) -> list[dict[str, Any]]:
     """Time our step alone and beside a busy process, with each of `WAITING`."""
     rows = []
     for name, (environment, threads) in WAITING.items():
-        with SubprocessTimer(environment, threads) as elsewhere:
+        with SubprocessTimer("wall", environment, threads) as elsewhere:
             work = {"ours": elsewhere.start(our_step, config)}
             quiet = compare(work, seconds)["ours"].median()
             with busy_neighbour():
@@ -236,20 +226,18 @@ def _row(name: str, size: int, ours: pd.Series, usual: pd.Series) -> dict[str, A
     }
 
 
-def profile(
-    trainer: Trainer, row: dict[str, Any], clock: str = "wall"
-) -> dict[str, Any]:
+def profile(trainer: Trainer, row: dict[str, Any], clock: str) -> dict[str, Any]:
     """Measure where our step's time goes, and its arithmetic against the peak.
 
     `most_ratio` is what the row's ratio would be if our step were nothing but its
     arithmetic, at the convolution's peak: this machine allows no faster step.
     """
-    peak = peak_flops(trainer.precision, clock=CLOCKS[clock])
-    flops = step_flops(trainer)
+    peak = timing.peak_flops(trainer.precision, clock=CLOCKS[clock])
+    flops = timing.step_flops(trainer)
     return {
         "size": trainer.config.data.size,
         "precision": str(trainer.precision),
-        **shares_of_step(trainer, clock=CLOCKS[clock]),
+        **timing.shares_of_step(trainer, clock=CLOCKS[clock]),
         "gflop_per_step": flops / 1e9,
         "achieved_gflops": flops / row["ours_min_s"] / 1e9,
         "peak_matmul_gflops": peak["matmul"] / 1e9,
@@ -318,10 +306,9 @@ def main(
     threads: int = 2,
     cpu_time: bool = False,
     busy: bool = False,
-    folder: Path = Path("runs/bench"),
     write_docs: bool = False,
 ) -> None:
-    """Measure, write and print.
+    """Measure and print.
 
     Args:
         seconds: for the steps of one size.
@@ -330,7 +317,6 @@ def main(
         threads: of torch.
         cpu_time: one thread, seconds of its processor.
         busy: measure our step beside a busy process instead.
-        folder: for results.json and step_profile.json.
         write_docs: write the tables into docs/speed.md.
     """
     torch.set_num_threads(1 if cpu_time else threads)
@@ -343,22 +329,16 @@ def main(
     clock = "processor" if cpu_time else "wall"
     rows: list[dict[str, Any]] = []
     profiles: list[dict[str, Any]] = []
-
-    def keep(found: list[dict[str, Any]]) -> None:
-        """Write after each size: an interrupted benchmark keeps what it has."""
-        rows.extend({**row, "clock": clock} for row in found)
-        write_text(folder / "results.json", json.dumps(rows, indent=1))
-        write_text(folder / "step_profile.json", json.dumps(profiles, indent=1))
-
-    with SubprocessTimer() as elsewhere:
+    with SubprocessTimer(clock) as elsewhere:
         for size in sizes:
             config = CONFIG.replace(size=size)
-            found, ours = step_rows(config, elsewhere, seconds, clock)
+            found, ours = step_rows(config, elsewhere, seconds)
             pairs = zip(ours, found[:2], strict=True)
             profiles += [profile(trainer, row, clock) for trainer, row in pairs]
-            keep(found)
+            rows += found
+            print(table(found), flush=True)
         for size in view_sizes:
-            keep(augmentation_rows(size, 56, elsewhere, seconds / 8, clock))
+            rows += augmentation_rows(size, 56, elsewhere, seconds / 8)
     text = f"{table(rows)}\n\n{table_of_profiles(profiles)}"
     print(f"clock: {clock}\n\n{text}")
     if write_docs:

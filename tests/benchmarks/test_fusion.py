@@ -70,7 +70,7 @@ def test_every_config_can_be_built_from_the_data():
 
 
 def test_tables_give_means_deviations_and_gains_seed_by_seed():
-    text = fusion.table(MAPS, "iou")
+    text = fusion.table(MAPS, "maps")
     assert "| what | accuracy, % | mIoU, % | parameters | seeds |" in text
     assert "| S2 + S1 | 51.0 ± 7.1 | 40.0 ± 7.1 | 1,234 | 2 |" in text
     text = fusion.table_of_sets(SETS, MAPS)

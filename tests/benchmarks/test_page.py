@@ -9,7 +9,6 @@ from benchmarks import segmentation
 from benchmarks.page import (
     markdown,
     mean_and_deviation,
-    over_seeds,
     run_command,
     seed_by_seed,
     verdict,
@@ -35,15 +34,6 @@ def test_a_verdict_needs_every_seed(gains, word):
     assert verdict(pd.Series(gains)) == word
 
 
-def test_averages_over_seeds_are_in_percent_with_the_deviation_of_a_sample():
-    runs = [("b", 0.6, 3.0), ("a", 0.5, 2.0), ("b", 0.7, 5.0)]
-    rows = pd.DataFrame(runs, columns=["name", "f1", "seconds"])
-    found = over_seeds(rows, "f1", "name")
-    assert list(found.index) == ["b", "a"], "in the order of the rows"
-    assert found.loc["b"].tolist() == [65, 7.1, 60, 70, 2, 4]
-    assert pd.isna(found.loc["a", "std"])
-
-
 def test_figures_in_words():
     assert mean_and_deviation([60, 70]) == "65.0 ± 7.1"
     assert mean_and_deviation([0.5, 0.75], 3) == "0.625 ± 0.177"
@@ -65,7 +55,7 @@ def test_a_page_keeps_everything_around_its_tables(tmp_path):
         ("budget", ("summary", "large", "table")),
         ("landsat", ("splits", "gains", "classes")),
         ("near_duplicates", ("table", "pairs", "copies", "beyond")),
-        ("segmentation", tuple(segmentation.MARKS.values())),
+        ("segmentation", tuple(segmentation.STUDIES)),
     ],
 )
 def test_every_page_has_a_place_for_its_tables(page, marks):

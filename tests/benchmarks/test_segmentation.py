@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import segmentation
-from workshop_lib.presets import TASKS
+from workshop_lib.presets import TASKS, TIMES
 from workshop_lib.training.optim import OPTIMIZERS
 
 
@@ -38,8 +38,10 @@ def test_every_optimizer_of_the_library_is_compared():
 @pytest.mark.slow
 def test_a_finished_training_is_not_done_again(tmp_path: Path, monkeypatch):
     small = {"batch_size": 2, "mu": 1, "encoder": "unet-2"}
+    monkeypatch.setenv("WORKSHOP_PRESET", "ci")
+    monkeypatch.setitem(TIMES, "ci", {"steps": 2, "eval_every": 2})
     monkeypatch.setitem(TASKS, "segment", {**TASKS["segment"], **small})
-    arguments = ("methods", [0], [1], "mini_eo", 2, tmp_path)
+    arguments = ("methods", [0], [1], "mini_eo", tmp_path)
     first = segmentation.run(*arguments)
     assert set(first["name"]) == set(segmentation.METHODS)
     assert (first["tiles"] == 10).all()

@@ -2,21 +2,18 @@
 
 import copy
 import itertools
-import json
 import shutil
 import sys
 import time
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch import nn
 
-from benchmarks import dataloader_baseline, speed, step_profile, subprocess_timer
+from benchmarks import speed, timing
 from benchmarks.dataloader_baseline import POLICIES, UsualTraining, usual_loader
 from benchmarks.page import run_command
-from workshop_lib.augment.rgb import apply_operation
+from benchmarks.timing import SubprocessTimer
 from workshop_lib.losses import fixmatch_loss
 from workshop_lib.models import HeadSpec, build_model
 from workshop_lib.models.model import ema_update_weights_
@@ -30,28 +27,6 @@ TINY = speed.CONFIG.replace(
 def tiny_model() -> nn.Module:
     heads = {"scene": HeadSpec("categorical", 10)}
     return build_model("wrn-10-1", {"rgb": 3}, heads)
-
-
-@pytest.mark.parametrize(
-    ("theirs", "ours"),
-    [
-        ("autocontrast", "AutoContrast"),
-        ("brightness", "Brightness"),
-        ("color", "Color"),
-        ("contrast", "Contrast"),
-        ("equalize", "Equalize"),
-        ("identity", "Identity"),
-        ("posterize", "Posterize"),
-        ("sharpness", "Sharpness"),
-        ("solarize", "Solarize"),
-    ],
-)
-@pytest.mark.parametrize("level", [1, 5, 9])
-def test_the_reference_changes_images_as_the_published_pool(theirs, ours, level):
-    pixels = np.random.default_rng(0).integers(0, 256, (20, 24, 3), dtype=np.uint8)
-    image = Image.fromarray(pixels)
-    changed = dataloader_baseline.POOL[theirs](image, level / 10)
-    assert np.array_equal(changed, apply_operation(ours, image, level))
 
 
 @pytest.mark.parametrize("name", POLICIES)
@@ -94,7 +69,7 @@ def test_a_step_of_the_reference_is_a_step_of_fixmatch(monkeypatch):
 def test_competitors_take_turns_and_the_first_turn_does_not_count(monkeypatch):
     turns: list[str] = []
     now = [0.0]
-    monkeypatch.setitem(subprocess_timer.CLOCKS, "wall", lambda: now[0])
+    monkeypatch.setitem(timing.CLOCKS, "wall", lambda: now[0])
 
     def work(name: str, seconds: list[float]):
         left = iter(seconds)
@@ -116,23 +91,19 @@ def _napping(seconds: float):
     return lambda: time.sleep(seconds)
 
 
-@pytest.fixture(scope="module")
-def elsewhere():
-    with subprocess_timer.SubprocessTimer() as elsewhere:
-        yield elsewhere
-
-
 @pytest.mark.slow
-def test_work_in_a_process_of_its_own_is_timed_there(elsewhere):
-    long, short = elsewhere.start(_napping, 0.5), elsewhere.start(_napping, 0.0)
-    assert long("wall") >= 0.5 and short("wall") < long("wall")
-    assert long("processor") < 0.5  # asleep
+def test_work_in_a_process_of_its_own_is_timed_there():
+    with SubprocessTimer() as wall, SubprocessTimer("processor") as processor:
+        assert wall.start(_napping, 0.5)() >= 0.5
+        assert processor.start(_napping, 0.5)() < 0.5  # asleep
+        long, short = (wall.start(_napping, seconds) for seconds in (0.5, 0.0))
+        assert short() < long()
 
 
 def test_shares_of_a_step_add_up_and_the_clocks_are_taken_away():
     trainer = speed.trainer_of(TINY)
-    parts = step_profile.shares_of_step(trainer, steps=2)
-    assert set(parts) == set(step_profile.PARTS)
+    parts = timing.shares_of_step(trainer, steps=2)
+    assert set(parts) == set(timing.PARTS)
     assert sum(parts.values()) == pytest.approx(1)
     assert all(0 < part < 1 for part in parts.values())
     assert trainer.steps_done == 3
@@ -164,22 +135,15 @@ def test_the_command_writes_results_and_page(tmp_path, monkeypatch, capsys):
     shutil.copy(PAGE, tmp_path)
     threads = torch.get_num_threads()
     flags = ["--seconds", "0", "--sizes", "16", "--view-sizes", "16", "--write-docs"]
-    flags += ["--cpu-time", "--folder", str(tmp_path)]
+    flags += ["--cpu-time"]
     monkeypatch.setattr(sys, "argv", ["speed", *flags])
     try:
         run_command(speed.main, "")
     finally:
         torch.set_num_threads(threads)
-    rows = json.loads((tmp_path / "results.json").read_text())
-    assert [row["name"] for row in rows] == [
-        "fixmatch_step", "fixmatch_step_fp32", "fixmatch_step_same_memory",
-        "augment_weak", "augment_strong", "augment_contrastive", "augment_strong_n1",
-    ]  # fmt: skip
-    assert {row["clock"] for row in rows} == {"processor"}
-    for row in rows:
-        assert row["ratio"] == row["reference_s"] / row["ours_s"]
-        assert 0 < row["ours_min_s"] <= row["ours_s"] and row["size"] == 16
     printed = capsys.readouterr().out
     text = (tmp_path / "speed.md").read_text(encoding="utf-8")
-    assert "| augment_strong | 16 |" in text and "| augment_strong | 16 |" in printed
+    steps = ("fixmatch_step", "fixmatch_step_fp32", "fixmatch_step_same_memory")
+    for name in (*steps, *(f"augment_{one}" for one in (*POLICIES, "strong_n1"))):
+        assert f"| {name} | 16 |" in text and f"| {name} | 16 |" in printed
     assert "one thread" in text and "clock: processor" in printed

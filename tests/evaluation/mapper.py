@@ -1,4 +1,7 @@
-"""A program that maps an image, started by tests that kill it: IMAGE OUT [DELAY]."""
+"""A program that maps an image, for tests that kill or measure it.
+
+python mapper.py IMAGE OUT DELAY [SIZE]    prints the MB that mapping took
+"""
 
 import sys
 import time
@@ -8,6 +11,7 @@ from torch import nn
 
 from workshop_lib.augment.normalize import BandNormalize
 from workshop_lib.evaluation.mapping import map_image
+from workshop_lib.session import peak_memory
 
 NAMES = ("water", "forest", "field")
 PLAIN = BandNormalize(torch.zeros(3), torch.ones(3))
@@ -27,6 +31,9 @@ class Slow(nn.Module):
 
 
 if __name__ == "__main__":
-    source, out, delay = sys.argv[1:]
+    source, out, delay, *size = sys.argv[1:]
     torch.set_num_threads(1)
-    map_image(Slow(float(delay)), PLAIN, source, out, NAMES, size=32, verbose=False)
+    side = int(size[0]) if size else 32
+    before = peak_memory(torch.device("cpu"))
+    map_image(Slow(float(delay)), PLAIN, source, out, NAMES, size=side, verbose=False)
+    print((peak_memory(torch.device("cpu")) - before) / 1e6)

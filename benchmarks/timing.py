@@ -1,10 +1,23 @@
-"""Where the time of a step goes, and how near it comes to the machine's peak."""
+"""Timing: turns of work, in this process or another; parts of a step; peaks."""
 
-__all__ = ["PARTS", "peak_flops", "shares_of_step", "step_flops"]
+__all__ = [
+    "CLOCKS",
+    "PARTS",
+    "SubprocessTimer",
+    "Turn",
+    "busy_neighbour",
+    "peak_flops",
+    "shares_of_step",
+    "step_flops",
+    "timed",
+]
 
+import multiprocessing
+import os
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 from unittest import mock
 
@@ -17,11 +30,98 @@ from workshop_lib.training.step import Precision
 from workshop_lib.training.trainer import Trainer
 
 Clock = Callable[[], float]
-
-
+CLOCKS: dict[str, Clock] = {
+    "wall": time.perf_counter,
+    "processor": time.process_time,
+}
+Turn = Callable[[], float]  # does some work and returns the seconds that it took
 # From the stored images to normalised views; network and loss; gradient; optimiser; the
 # rest: averaged weights, log, learning rate, order of images
 PARTS = ("augmentation", "forward", "backward", "optimizer", "loop")
+_SPAWN = multiprocessing.get_context("spawn")
+_started: list[Turn] = []  # the work of this process, if it is a timer's
+
+
+def timed(run: Callable[[], object], clock: str = "wall") -> Turn:
+    """Make turns of some work in this process, by one of `CLOCKS`."""
+
+    def turn() -> float:
+        start = CLOCKS[clock]()
+        run()
+        return CLOCKS[clock]() - start
+
+    return turn
+
+
+class SubprocessTimer(AbstractContextManager["SubprocessTimer"]):
+    """Work in a process that waits for its turn, and returns what a turn took.
+
+    The usual pipeline has the usual allocator, which gives freed memory back to the
+    system; ours keeps it. That is a setting of the whole process, so the two cannot
+    share one. While one of them takes its turn, the other one waits.
+
+    Args:
+        clock: one of `CLOCKS`, that process's own.
+        environment: variables for the process, which torch reads as it loads; None
+            removes one. Empty: those of this process.
+        threads: of torch; None for as many as here.
+
+    Example:
+        with SubprocessTimer() as elsewhere:
+            turn = elsewhere.start(function_of_a_module, argument)
+            print(turn())
+    """
+
+    def __init__(
+        self,
+        clock: str = "wall",
+        environment: Mapping[str, str | None] | None = None,
+        threads: int | None = None,
+    ) -> None:
+        self.clock, self._pool = clock, ProcessPoolExecutor(1, _SPAWN)
+        with mock.patch.dict(os.environ):  # put back once the process has started
+            for name, value in (environment or {}).items():
+                os.environ.pop(name, None)
+                os.environ.update({name: value} if value is not None else {})
+            count = threads or torch.get_num_threads()
+            self._pool.submit(torch.set_num_threads, count).result()
+
+    def start(self, make: Callable[..., Callable[[], object]], *arguments: Any) -> Turn:
+        """Build some work there; its turns are timed there."""
+        number = self._pool.submit(_start, make, arguments, self.clock).result()
+        return lambda: self._pool.submit(_turn, number).result()
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown()
+
+
+def _start(
+    make: Callable[..., Callable[[], object]], arguments: Any, clock: str
+) -> int:
+    _started.append(timed(make(*arguments), clock))
+    return len(_started) - 1
+
+
+def _turn(number: int) -> float:
+    return _started[number]()
+
+
+@contextmanager
+def busy_neighbour() -> Iterator[None]:
+    """Keep one processor core busy with another process for a while."""
+    process = _SPAWN.Process(target=_count, daemon=True)
+    process.start()
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _count() -> None:
+    number = 0
+    while True:
+        number += 1
 
 
 def shares_of_step(
@@ -43,8 +143,8 @@ def shares_of_step(
                 ("backward", torch.Tensor, "backward"),
                 ("optimizer", trainer.scaler, "step"),
             ):
-                timed = _timed(getattr(owner, attribute), name, spent, clock)
-                clocks.enter_context(mock.patch.object(owner, attribute, timed))
+                watched = _watched(getattr(owner, attribute), name, spent, clock)
+                clocks.enter_context(mock.patch.object(owner, attribute, watched))
             start = clock()
             trainer.step()
             spent["step"] = clock() - start
@@ -57,7 +157,7 @@ def shares_of_step(
     return {**parts, "loop": 1 - sum(parts.values())}
 
 
-def _timed(
+def _watched(
     work: Callable[..., Any], name: str, spent: dict[str, float], clock: Clock
 ) -> Callable[..., Any]:
     def wrapped(*args: Any, **kwargs: Any) -> Any:
