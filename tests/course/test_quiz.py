@@ -94,7 +94,7 @@ quiz.answer("04-mean", "...")  # a letter in place of the dots"""
     assert "..." not in filled and "#" not in filled
     exec(filled, {})
     assert "✓ Right." in capsys.readouterr().out
-    assert progress.load()["quiz"]["04-mean"].first_try
+    assert progress.load()["quiz"]["04-mean"].tries == 1
 
 
 @pytest.mark.parametrize(

@@ -16,13 +16,12 @@ __all__ = [
 import json
 import os
 import textwrap
-from collections.abc import Collection
-from dataclasses import asdict, dataclass
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
+import pandas as pd
 import yaml
 
 from workshop_lib import __version__
@@ -58,8 +57,7 @@ _FINISHED = """\
     certificate("Your name")"""
 
 
-@dataclass(frozen=True)
-class Done:
+class Done(NamedTuple):
     """The outcome of one check or one question.
 
     Args:
@@ -69,11 +67,6 @@ class Done:
 
     tries: int = 0
     day: str = ""
-
-    @property
-    def first_try(self) -> bool:
-        """Whether the first attempt was right."""
-        return self.tries == 1 and bool(self.day)
 
 
 def record(kind: Literal["checks", "quiz"], name: str, right: bool) -> None:
@@ -85,7 +78,7 @@ def record(kind: Literal["checks", "quiz"], name: str, right: bool) -> None:
     day = date.today().isoformat() if right else ""
     records[kind][name] = Done(before.tries + 1, day)
     parts = {
-        part: {key: asdict(one) for key, one in sorted(found.items())}
+        part: {key: one._asdict() for key, one in sorted(found.items())}
         for part, found in records.items()
     }
     try:
@@ -150,26 +143,17 @@ def _texts(folder: str) -> dict[str, Any]:
     return {u: yaml.safe_load(f.read_text(encoding="utf-8")) for u, f in files.items()}
 
 
-@dataclass(frozen=True)
-class _Unit:
-    """What has been done in one unit, and the names of what is still open."""
-
-    number: str
-    title: str
-    checks: dict[str, Done]
-    quiz: dict[str, Done]
-    open_checks: list[str]
-    open_questions: list[str]
-
-    @property
-    def done(self) -> list[Done]:
-        """All that was right, checks and questions."""
-        return [*self.checks.values(), *self.quiz.values()]
-
-    @property
-    def day(self) -> str:
-        """The last day on which something was right; empty before."""
-        return max((one.day for one in self.done), default="")
+def _table() -> pd.DataFrame:
+    """Return one row per check and question; its day is empty while it is open."""
+    found = load()
+    names = {"checks": unit_checks(), "quiz": unit_questions()}
+    rows = [
+        (unit, kind, name, *found[kind].get(name, Done()))
+        for unit in UNITS
+        for kind in names
+        for name in names[kind][unit]
+    ]
+    return pd.DataFrame(rows, columns=["unit", "kind", "name", "tries", "day"])
 
 
 def show() -> None:
@@ -179,30 +163,29 @@ def show() -> None:
     were right at the first try, and the last day. Once the units 01 to 06 are passed,
     open questions and the certificate are mentioned too.
     """
-    units = _units()
+    table = _table()
     print(f"{'unit':<22}{'checks':<19}{'quiz':<19}{'first try':<11}last day")
-    for unit in units:
-        first = sum(one.first_try for one in unit.done)
+    for unit, mine in table.groupby("unit"):
+        done = mine[mine["day"] != ""]
+        bars = [_bar(days) for _, days in mine.groupby("kind")["day"]]
+        first = f"{(done['tries'] == 1).sum()} of {len(done)}" if len(done) else "-"
         print(
-            f"{unit.number + ' ' + unit.title:<22}"
-            f"{_bar(unit.checks, unit.open_checks):<19}"
-            f"{_bar(unit.quiz, unit.open_questions):<19}"
-            f"{f'{first} of {len(unit.done)}' if unit.done else '-':<11}"
-            f"{unit.day or '-'}"
+            f"{f'{unit} {UNITS[str(unit)]}':<22}{bars[0]:<19}{bars[1]:<19}{first:<11}"
+            f"{mine['day'].max() or '-'}"
         )
     print("First try: right at the first try (checks and quiz).")
-    todo = [name for unit in units for name in unit.open_checks]
-    if todo:
-        print(f"Next check: {todo[0]}")
-    whole = [unit for unit in units if not unit.open_checks]
-    if not set(CORE) <= {unit.number for unit in whole}:
+    still = table[table["day"] == ""]
+    todo = still[still["kind"] == "checks"]
+    if len(todo):
+        print(f"Next check: {todo['name'].iloc[0]}")
+    if todo["unit"].isin(CORE).any():
         return
-    still = [name for unit in whole for name in unit.open_questions]
-    if still:
-        text = f"Quiz open: {', '.join(still)}"
+    asked = still[~still["unit"].isin(todo["unit"])]["name"]
+    if len(asked):
+        text = f"Quiz open: {', '.join(asked)}"
         print(textwrap.fill(text, _WIDTH, break_on_hyphens=False))
-    what = "All checks" if not todo else f"All checks of units {CORE[0]} to {CORE[-1]}"
-    print(_FINISHED.format(what=what))
+    some = f"All checks of units {CORE[0]} to {CORE[-1]}"
+    print(_FINISHED.format(what=some if len(todo) else "All checks"))
 
 
 def certificate(name: str) -> None:
@@ -218,37 +201,25 @@ def certificate(name: str) -> None:
         WorkshopError: no name, or one of more than 60 characters; no check passed in
             this folder, or the page cannot be written.
     """
-    shown, here, units = " ".join(name.split()), Path.cwd().name, _units()
+    shown, here, table = " ".join(name.split()), Path.cwd().name, _table()
     if not 0 < len(shown) <= 60:  # what fits on a line
         raise WorkshopError(f"a name of {len(shown)} characters: give 1 to 60.")
-    if not any(unit.checks for unit in units):
+    if not (table["day"][table["kind"] == "checks"] != "").any():
         raise WorkshopError(
             f"no check has been passed in the folder {here!r}, by {PATH.as_posix()}: a"
             " certificate needs at least one. Run this in the notebooks folder, after a"
             " first check."
         )
-    today = date.today().isoformat()
-    content = {"name": shown, "units": units, "version": __version__, "today": today}
+    content = {"name": shown, "titles": UNITS, "table": table, "version": __version__}
+    content["today"] = date.today().isoformat()
     path = PATH.with_name("certificate.html")
     write_text(path, fill_template(TEMPLATES / path.name, content))
     print(f"Written: {path.as_posix()}, in the folder {here!r}.")
     print("Open it in a browser, and print it.")
 
 
-def _units() -> list[_Unit]:
-    found, units = load(), []
-    for number, title in UNITS.items():
-        names = {"checks": unit_checks()[number], "quiz": unit_questions()[number]}
-        done = {
-            kind: {n: found[kind][n] for n in known if found[kind].get(n, Done()).day}
-            for kind, known in names.items()
-        }
-        still = [[n for n in names[kind] if n not in done[kind]] for kind in names]
-        units.append(_Unit(number, title, done["checks"], done["quiz"], *still))
-    return units
-
-
-def _bar(done: Collection[str], still: Collection[str]) -> str:
-    total = len(done) + len(still)
-    full = _BAR * len(done) // total
-    return f"{'#' * full}{'.' * (_BAR - full)} {len(done)}/{total}"
+def _bar(days: "pd.Series[str]") -> str:
+    """Draw how many of some checks or questions are done."""
+    done, total = int((days != "").sum()), len(days)
+    full = _BAR * done // total
+    return f"{'#' * full}{'.' * (_BAR - full)} {done}/{total}"
