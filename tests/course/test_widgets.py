@@ -14,7 +14,7 @@ from workshop_lib.data.dataset import Dataset
 from workshop_lib.evaluation.embeddings import Embeddings
 from workshop_lib.evaluation.predictions import Predictions
 from workshop_lib.losses import confidence_mask
-from workshop_lib.plots import AccessibleFigure, Panel, describe
+from workshop_lib.plots import AccessibleFigure, Panel, describe, to_display
 from workshop_lib.training.pseudo_labels import PseudoMaps
 
 K, N = 4, 48
@@ -226,7 +226,7 @@ def test_every_change_at_every_strength(scenes, reflectance):
 
 def test_photographs_look_as_they_are(scenes):
     unchanged, _ = training._change(scenes.images, "hue", 0)
-    shown = [cell.picture for cell in training._cells(unchanged, scenes.bands)]
+    shown = to_display(unchanged, scenes.bands)
     assert np.array_equal(shown, scenes.images.permute(0, 2, 3, 1).numpy())
 
 

@@ -280,7 +280,7 @@ def test_the_same_seed_plants_the_same():
 def test_only_an_honest_split_is_taken():
     scenes = some_scenes()
     split = Split.random(scenes)
-    with pytest.raises(WorkshopError, match=r"this one has some:\n(.|\n)*overlap"):
+    with pytest.raises(WorkshopError, match=r"an honest split(.|\n)*overlap"):
         make_leaky_splits(scenes, replace(split, val=split.test))
     for labels in (0, 1):  # all, or too few
         with pytest.raises(WorkshopError, match="two labels of each"):

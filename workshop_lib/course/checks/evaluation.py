@@ -39,12 +39,8 @@ def majority_accuracy(cases: Cases, wrong: Mistakes) -> Answer:
     wrong["random_guess"] = lambda labels: 1 / len(labels.unique())
     wrong["count_only"] = lambda labels: int(labels.bincount().max())
     wrong["class_number"] = lambda labels: int(labels.bincount().argmax())
-    wrong["per_cent"] = lambda labels: 100 * _majority(labels)
-    return _majority
-
-
-def _majority(labels: Tensor) -> float:
-    return int(labels.bincount().max()) / len(labels)
+    wrong["per_cent"] = lambda labels: 100 * int(labels.bincount().max()) / len(labels)
+    return lambda labels: int(labels.bincount().max()) / len(labels)
 
 
 @comparison("top_k_accuracy(probs, labels, k)")

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from workshop_lib.course.checks.attempt import Answer, Cases, Mistakes, comparison
 from workshop_lib.course.checks.values import draws, noise
+from workshop_lib.data.tiles import offsets
 
 _UNKNOWN = 255  # a pixel without a true class
 
@@ -100,14 +101,9 @@ def window_starts(cases: Cases, wrong: Mistakes) -> Answer:
     cases["a side of 256, windows of 64, overlap 24"] = 256, 64, 24
     wrong["border_missing"] = lambda n, w, o: [*range(0, max(n - w, 0) + 1, w - o)]
     wrong["beyond"] = lambda n, w, o: [*range(0, n, w - o)]
-    wrong["no_overlap"] = lambda n, w, o: _starts(n, w, 0)
+    wrong["no_overlap"] = lambda n, w, o: offsets(n, w, w)
     wrong["below_zero"] = lambda n, w, o: [*range(0, n - w, w - o), n - w]
-    return _starts
-
-
-def _starts(side: int, window: int, overlap: int) -> list[int]:
-    last = max(0, side - window)
-    return [*range(0, last, window - overlap), last]
+    return lambda side, window, overlap: offsets(side, window, window - overlap)
 
 
 @comparison("mean_iou(truth, predicted, num_classes)")
@@ -124,9 +120,9 @@ def mean_iou(cases: Cases, wrong: Mistakes) -> Answer:
     cases["a class that is predicted but absent"] = _pair(3, highest=2, seed=4)
     wrong["nan"] = lambda t, p, K: _ious(t, p, K).mean()
     wrong["absent_as_zero"] = lambda t, p, K: _ious(t, p, K).nan_to_num().mean()
-    wrong["unknown_counted"] = lambda t, p, K: _iou(t, p, K, all_pixels=True)
+    wrong["unknown_counted"] = lambda t, p, K: _ious(t, p, K, all_pixels=True).nanmean()
     wrong["accuracy"] = lambda t, p, K: (t == p)[t != _UNKNOWN].float().mean()
-    return _iou
+    return lambda truth, predicted, K: _ious(truth, predicted, K).nanmean()
 
 
 def _pair(
@@ -147,7 +143,3 @@ def _ious(truth: Tensor, predicted: Tensor, K: int, all_pixels: bool = False) ->
     classes = torch.arange(K).view(K, 1)
     there, said = truth[known] == classes, predicted[known] == classes  # (K, pixels)
     return (there & said).sum(1) / (there | said).sum(1)
-
-
-def _iou(truth: Tensor, predicted: Tensor, K: int, all_pixels: bool = False) -> Tensor:
-    return _ious(truth, predicted, K, all_pixels).nanmean()

@@ -45,14 +45,8 @@ def count_labels(cases: Cases, wrong: Mistakes) -> Answer:
     cases["a last class without labels"] = last, torch.arange(3), 4
     wrong["all_images"] = lambda labels, index, K: labels.bincount(minlength=K)
     wrong["no_minlength"] = lambda labels, index, K: labels[index].bincount()
-    wrong["unique"] = lambda labels, index, K: labels[index].unique(return_counts=True)[
-        1
-    ]
-    return _counts
-
-
-def _counts(labels: Tensor, index: Tensor, num_classes: int) -> Tensor:
-    return labels[index].bincount(minlength=num_classes)
+    wrong["unique"] = lambda y, index, K: y[index].unique(return_counts=True)[1]
+    return lambda labels, index, K: labels[index].bincount(minlength=K)
 
 
 @exercise("draw_split(labels, names, labels_per_class, seed)")
@@ -105,13 +99,9 @@ def _check_positions(attempt: Attempt, parts: Any, N: int) -> None:
     attempt.require(known and set(parts) == set(PARTS), "parts", came, expected)
     for part in PARTS:
         index = as_tensor(parts[part])
-        right = (
-            index is not None
-            and index.ndim == 1
-            and not index.is_floating_point()
-            and 0 < len(index) == len(index.unique())
-            and 0 <= int(index.min()) <= int(index.max()) < N
-        )
+        right = index is not None and index.ndim == 1 and not index.is_floating_point()
+        given = index.tolist() if right else []
+        right = 0 < len(given) == len(set(given) & set(range(N)))
         came, expected = describe_value(parts[part]), f"(n,) integers below {N}"
         attempt.require(right, "positions", came, expected, part=part)
 
@@ -225,7 +215,15 @@ def make_leaky_splits(scenes: Dataset, split: Split, seed: int = 0) -> list[Leak
     Raises:
         WorkshopError: the split has faults already, or too few classes or labels.
     """
-    _require_honest(scenes, split)
+    K, parts = scenes.num_classes, (split.labeled, split.unlabeled)
+    own, of_pool = (scenes.labels[part].bincount(minlength=K) for part in parts)
+    audit = split.audit(scenes, near_duplicates=False, neighbour_km=0)
+    if audit.findings or K < 2 or own.min() < 2 or (of_pool < 3 * own).any():
+        raise WorkshopError(
+            f"{scenes} with {len(split.labeled)} labels: faults are planted in an"
+            " honest split of two classes or more, with two labels of each and twice"
+            f" as many images without one.\n{audit}"
+        )
     generator = torch.Generator().manual_seed(seed)
 
     def shuffled(index: Tensor) -> Tensor:
@@ -261,21 +259,6 @@ def make_leaky_splits(scenes: Dataset, split: Split, seed: int = 0) -> list[Leak
         some = scenes.class_names[concerned.get(name, 0)]
         text["story"] = text["story"].format(some)
     return [LeakySplit(name, *case, **texts[name]) for name, case in cases.items()]
-
-
-def _require_honest(scenes: Dataset, split: Split) -> None:
-    audit = split.audit(scenes, near_duplicates=False, neighbour_km=0)
-    if audit.findings:
-        raise WorkshopError(
-            f"only an honest split can be given a fault; this one has some:\n{audit}"
-        )
-    K, parts = scenes.num_classes, (split.labeled, split.unlabeled)
-    own, pool = (scenes.labels[part].bincount(minlength=K) for part in parts)
-    if K < 2 or own.min() < 2 or (pool < 3 * own).any():
-        raise WorkshopError(
-            f"{scenes} with {len(split.labeled)} labels: the detective exercise needs"
-            " two classes, two labels of each and twice as many images without one."
-        )
 
 
 def _copied(scenes: Dataset, source: int, target: int) -> Dataset:

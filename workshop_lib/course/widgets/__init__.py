@@ -1,25 +1,7 @@
 """Interactive pictures, with still ones where there is no live kernel."""
 
-__all__ = [
-    "confusion_browser",
-    "perplexity_maps",
-    "perplexity_slider",
-    "pseudo_map_slider",
-    "sensor_browser",
-    "strength_sliders",
-    "threshold_picture",
-    "threshold_slider",
-]
+from workshop_lib.course.widgets import evaluation, training
+from workshop_lib.course.widgets.evaluation import *  # noqa: F403
+from workshop_lib.course.widgets.training import *  # noqa: F403
 
-from workshop_lib.course.widgets.evaluation import (
-    confusion_browser,
-    perplexity_maps,
-    perplexity_slider,
-    sensor_browser,
-)
-from workshop_lib.course.widgets.training import (
-    pseudo_map_slider,
-    strength_sliders,
-    threshold_picture,
-    threshold_slider,
-)
+__all__ = evaluation.__all__ + training.__all__

@@ -18,7 +18,7 @@ from workshop_lib.augment.occlusion import cutout
 from workshop_lib.course.widgets.live import Control, choice, picture_with, slider
 from workshop_lib.evaluation.metrics import check_predictions
 from workshop_lib.pixels import IGNORE
-from workshop_lib.plots import AccessibleFigure, mask_grid, to_display
+from workshop_lib.plots import AccessibleFigure, mask_grid, to_display, view_rows
 from workshop_lib.plots.display import Cell, picture_table
 from workshop_lib.plots.style import INK, PALETTE, house_style, new_axes
 from workshop_lib.training.pseudo_labels import PseudoMaps
@@ -79,14 +79,13 @@ def strength_sliders(images: Tensor, bands: Sequence[str]) -> Any:
     )
 
 
-@house_style()
 def _one_change(
     images: Tensor, bands: Sequence[str], operation: str, strength: float
 ) -> AccessibleFigure:
     """Show images, and below them the same images after one change."""
     changed, words = _change(images, operation, strength)
-    rows = [("as it is", _cells(images, bands)), (operation, _cells(changed, bands))]
-    figure = picture_table(rows, f"{operation}: {words}")
+    rows = {"as it is": images, operation: changed}
+    figure = view_rows(rows, bands, title=f"{operation}: {words}")
     floats = to_float(images)
     share = float((floats - changed).abs().mean() / floats.mean().clamp(min=1e-6))
     figure.alt = (
@@ -104,7 +103,8 @@ def _all_changes(image: Tensor, bands: Sequence[str]) -> AccessibleFigure:
         cells = []
         for step in _STEPS:
             changed, words = _change(image, name, step)
-            cells += _cells(changed, bands, words.partition(" ")[0])
+            (picture,) = to_display(changed, bands)
+            cells.append(Cell(picture, words.partition(" ")[0]))
         rows.append((name, cells))
         units.append(f"{name} up to {words}")
     figure = picture_table(rows, "One image, one change per row")
@@ -124,13 +124,6 @@ def _change(images: Tensor, operation: str, strength: float) -> tuple[Tensor, st
     value = strength * most + 0.0  # not -0 where a change goes downwards
     strengths = torch.full((len(images),), value)
     return change(to_float(images), strengths), f"{value:.2g} {unit}"
-
-
-def _cells(images: Tensor, bands: Sequence[str], caption: str = "") -> list[Cell]:
-    """Show changed photographs by the same rule as those from a file."""
-    if images.is_floating_point() and tuple(bands) == ("red", "green", "blue"):
-        images = (255 * images).round().to(torch.uint8)
-    return [Cell(picture, caption) for picture in to_display(images, bands)]
 
 
 def threshold_slider(probs: Tensor, labels: Tensor) -> Any:
