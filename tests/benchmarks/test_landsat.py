@@ -18,7 +18,7 @@ def scene():
     image = mask / np.float32(10) + 0.1 * draw.random((5, 130, 200), dtype=np.float32)
     image[2, :9, :9] = np.nan
     mask[:9, :9] = IGNORE
-    return LandsatScene(image, mask, None, None)
+    return LandsatScene(image, mask)
 
 
 def test_blocks_are_whole_and_pixels_are_not(scene):

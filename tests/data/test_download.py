@@ -246,7 +246,7 @@ def test_a_page_instead_of_the_rest_does_not_spoil_what_is_there(server, tmp_pat
     ("left", "ranges"),
     [
         (b"rubbish" * 1000, ["bytes=7000-", None]),  # damaged: once more, all of it
-        (CONTENT, [f"bytes={len(CONTENT)}-"]),  # complete: it only gets its name
+        (CONTENT, [f"bytes={len(CONTENT)}-", None]),  # nothing comes after that
         (CONTENT + b"more", [f"bytes={len(CONTENT) + 4}-", None]),  # of another file
     ],
 )

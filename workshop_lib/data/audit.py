@@ -179,23 +179,18 @@ def _alike(
         known = labels[(labels >= 0).all(dim=1)]  # -1: not known, contradicts nothing
         if len(known.unique(dim=0)) > 1:
             differ.append(group)
-    yield from _finding(kind, "error", f"the same {what} in two parts", leaks, scenes)
-    if kind == "same_pixels":
-        within = [group for group in groups if group not in leaks]
-        text = f"the same {what} twice in one part"
-        yield from _finding(kind, "warning", text, within, scenes)
-    text = f"the same {what}, two labels"
-    yield from _finding("contradicting_labels", "warning", text, differ, scenes)
-
-
-def _finding(
-    kind: str, severity: Severity, text: str, groups: Groups, scenes: Dataset
-) -> Iterator[Finding]:
-    if groups:
-        examples = [" = ".join(scenes.names[i] for i in group) for group in groups]
-        message = f"{text}, {len(groups)} times: {listed(examples, 3)}"
-        found = tuple(i for group in groups for i in group)
-        yield Finding(kind, severity, message, found)
+    within = [group for group in groups if group not in leaks]
+    rows: list[tuple[str, Severity, str, Groups]] = [
+        (kind, "error", " in two parts", leaks),
+        (kind, "warning", " twice in one part", within),
+        ("contradicting_labels", "warning", ", two labels", differ),
+    ]
+    for name, severity, text, some in rows:
+        if some and (name, severity) != ("near_duplicate", "warning"):
+            examples = [" = ".join(scenes.names[i] for i in group) for group in some]
+            times = f"{len(some)} times: {listed(examples, 3)}"
+            found = tuple(i for group in some for i in group)
+            yield Finding(name, severity, f"the same {what}{text}, {times}", found)
 
 
 def _spatial_neighbours(scenes: Dataset, parts: Parts, km: float) -> Iterator[Finding]:

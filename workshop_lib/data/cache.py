@@ -75,10 +75,8 @@ def cached(
     state = {"format": FORMAT, "key": key, "content": content}
     try:
         write_whole(path, lambda temporary: torch.save(state, temporary))
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
         _warn(path, error)
-    except RuntimeError:  # in which torch speaks of positions in its archive
-        _warn(path, "no space or no permission")
     return content
 
 

@@ -136,11 +136,7 @@ class DatasetInfo:
     def describe(self, folder: Path) -> str:
         """Describe the data set in a few lines, and whether it is in a folder."""
         classes = f" in {len(self.classes)} classes" if self.classes else ""
-        size = f"{self.side} x {self.side} pixels"
-        images = f"{self.count:,} images{classes}, {size}"
-        if self.layout in ("tiles", "scene"):
-            noun = "image" if self.count == 1 else "images"
-            images = f"{self.count} {noun} of about {self.side} pixels a side"
+        images = f"images: {self.count:,}{classes}, about {self.side} pixels a side"
         lines = [f"{self.title}: {self.about}.", images]
         if self.odd:
             lines.append(f"known to be odd: {self.odd}")

@@ -3,8 +3,8 @@
 __all__ = ["Dataset"]
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -142,34 +142,22 @@ class Dataset:
             WorkshopError: an index outside 0 to N-1, one that occurs twice, or a mask.
         """
         index = torch.as_tensor(indices)
-        if index.numel() and (index.dtype != torch.int64 or index.ndim != 1):
+        index = index if index.numel() else index.long().flatten()
+        is_list = index.dtype == torch.int64 and index.ndim == 1
+        if not is_list or not all(0 <= i < len(self) for i in index.tolist()):
             raise WorkshopError(
-                f"indices of shape {tuple(index.shape)} and type {index.dtype}: give"
-                " (n,) int64 positions of images; mask.nonzero().flatten() makes them."
+                f"indices {index}: give (n,) int64 positions, 0 to {len(self) - 1};"
+                " of a mask, mask.nonzero().flatten()."
             )
-        index = index.to(device=self.images.device, dtype=torch.int64).flatten()
-        if index.numel() and not 0 <= int(index.min()) <= int(index.max()) < len(self):
-            raise WorkshopError(
-                f"indices from {int(index.min())} to {int(index.max())}: these scenes"
-                f" hold images 0 to {len(self) - 1}."
-            )
-        kept = self._each(lambda values: values[index])
-        return replace(self, names=tuple(self.names[i] for i in index.tolist()), **kept)
-
-    def to(self, device: torch.device | str) -> "Dataset":
-        """Move all tensors to a device; whatever is there already is not copied."""
-        return replace(self, **self._each(lambda values: values.to(device)))
-
-    def _each(self, change: Callable[[Tensor], Tensor]) -> dict[str, Any]:
-        """Apply a function to every tensor; return the fields that hold tensors."""
-        changed: dict[str, Any] = {}
-        for f in fields(self):
-            value = getattr(self, f.name)
+        changes: dict[str, Any] = {
+            "names": tuple(self.names[i] for i in index.tolist())
+        }
+        for name, value in vars(self).items():
             if isinstance(value, Tensor):
-                changed[f.name] = change(value)
+                changes[name] = value[index]
             elif isinstance(value, dict):
-                changed[f.name] = {k: change(v) for k, v in value.items()}
-        return changed
+                changes[name] = {key: values[index] for key, values in value.items()}
+        return replace(self, **changes)
 
     @classmethod
     def from_folder(

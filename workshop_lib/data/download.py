@@ -222,7 +222,6 @@ def _connect(url: str, part: Path) -> str:
             if answer.ok:
                 return _save(answer, part, have)
             code, reason = answer.status_code, answer.reason
-            whole = answer.headers.get("Content-Range") == f"bytes */{have}"
     except requests.RequestException as error:
         return _reason(error)
     except OSError as error:
@@ -230,9 +229,7 @@ def _connect(url: str, part: Path) -> str:
             f"cannot write {part}: {error.strerror}. Free some space, or choose a"
             " folder on another disk (--root)."
         ) from error
-    if code == 416 and whole:  # nothing comes after what has arrived
-        return ""
-    if code == 416:
+    if code == 416:  # nothing comes after that: it is of another file, or damaged
         part.unlink()
         return "what had arrived is more than the server has"
     if code < 500 and code not in _LATER:

@@ -91,13 +91,10 @@ def find_encoder(name: str, columns: Iterable[str]) -> MetadataEncoder | None:
         name: one of `METADATA_ENCODERS`.
         columns: names in the data set's metadata.
     """
-    there = set(columns)
-    while name in METADATA_ENCODERS:
-        encoder = METADATA_ENCODERS[name]
-        if set(encoder.needs) <= there:
-            return encoder
-        name = encoder.alternative
-    return None
+    encoder = METADATA_ENCODERS.get(name)
+    if encoder is None or set(encoder.needs) <= set(columns):
+        return encoder
+    return find_encoder(encoder.alternative, columns)
 
 
 def known_metadata(columns: Iterable[str]) -> list[str]:
@@ -166,7 +163,7 @@ def _columns(*columns: Tensor) -> Tensor:
 def _circle(day: Tensor) -> Tensor:
     """Put the day on a circle: 31 December is next to 1 January."""
     angle = day.float() * (2 * math.pi / 365)
-    return torch.stack([angle.sin(), angle.cos()], 1)
+    return _columns(angle.sin(), angle.cos())
 
 
 def _one_hot(count: int, first: int = 0) -> Callable[[Tensor], Tensor]:

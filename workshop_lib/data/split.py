@@ -91,7 +91,7 @@ class Split:
             WorkshopError: fractions outside 0 to 1; a class with too few images or
                 groups.
         """
-        spec = rules.SplitSpec(labels_per_class, label_fraction, val, test, seed)
+        spec = rules.SplitSpec(labels_per_class, label_fraction, val, test)
         images = rules.Candidates.of(scenes, seed)
         if groups is None:
             subset = rules.stratified(images, {rules.TEST: test, rules.VAL: val})
@@ -128,7 +128,7 @@ class Split:
         Raises:
             WorkshopError: no coordinates; a class occurs in too few blocks.
         """
-        spec = rules.SplitSpec(labels_per_class, label_fraction, val, test, seed)
+        spec = rules.SplitSpec(labels_per_class, label_fraction, val, test)
         places = coordinates(scenes.metadata)
         images = rules.Candidates.of(scenes, seed)
         subset = rules.by_group(images, block_numbers(places, block_km), spec)
@@ -161,7 +161,7 @@ class Split:
             WorkshopError: no such metadata or region; a class is missing in a subset.
         """
         fraction = val if isinstance(val, (int, float)) else 0.15
-        spec = rules.SplitSpec(labels_per_class, label_fraction, fraction, seed=seed)
+        spec = rules.SplitSpec(labels_per_class, label_fraction, fraction)
         images = rules.Candidates.of(scenes, seed)
         subset = rules.by_region(images, scenes.metadata, key, test, val)
         return cls(**rules.choose_parts(images, subset, spec), seed=seed)

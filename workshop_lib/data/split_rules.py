@@ -54,7 +54,6 @@ class SplitSpec:
     label_fraction: float | None = None  # of the training images, instead of a number
     val: float = 0.15
     test: float = 0.25
-    seed: int = 0
 
     def __post_init__(self) -> None:
         if not (0 < self.val < 1 and 0 < self.test < 1 and self.val + self.test < 1):

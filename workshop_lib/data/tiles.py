@@ -254,18 +254,10 @@ def class_weights(counts: NDArray[np.int64], power: float = 0.5) -> Tensor:
     without pixels gets 0.
 
     Args:
-        counts: (K,) pixels of each class in the training part only.
+        counts: (K,) pixels of each class in the training part only, not all 0.
         power: 0 weighs all pixels alike, 1 all classes; 0.5 lies between: with 1 a few
             mislabelled pixels of a rare class would rule the training.
-
-    Raises:
-        WorkshopError: no pixels at all, or a power outside 0 to 1.
     """
-    if counts.sum() == 0 or not 0 <= power <= 1:
-        raise WorkshopError(
-            f"weights from {counts.sum()} pixels with power={power}: give at least one"
-            " labelled pixel, and a power from 0 to 1."
-        )
     weights = (counts.sum() / np.maximum(counts, 1)) ** power * (counts > 0)
     weights *= counts.sum() / (weights * counts).sum()
     return torch.from_numpy(weights).float()

@@ -8,9 +8,8 @@ __all__ = ["IntegrityReport", "check_integrity"]
 import os
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import mode
 
@@ -19,9 +18,9 @@ from tqdm import tqdm
 from workshop_lib.data.catalog import DatasetInfo
 from workshop_lib.data.read import landcover
 from workshop_lib.data.read.bigearthnet_patches import S1_BANDS, S2_BANDS
-from workshop_lib.data.read.geotiff import open_raster
-from workshop_lib.data.read.images import PictureReader, readable_size
-from workshop_lib.data.read.index import ImageEntry, index_images
+from workshop_lib.data.read.geotiff import is_multiband, raster_size
+from workshop_lib.data.read.images import PictureReader, header_sizes
+from workshop_lib.data.read.index import index_images
 from workshop_lib.errors import WorkshopError, listed
 from workshop_lib.pixels import IGNORE, count_pixels
 
@@ -91,20 +90,10 @@ def _check_classes(
             report.faults.append(f"{name}: {counts[name]} images, expected {wanted}")
         if expected and name not in expected:
             report.odd.append(f"{name}: not a class of this data set")
-    pictures = PictureReader(index)
-
-    def read_size(entry: ImageEntry) -> tuple[int, int] | None:
-        size = readable_size(pictures, entry)
-        if size is None and entry.name.lower().endswith((".tif", ".tiff")):
-            # Pillow knows no images with thirteen bands
-            with suppress(OSError), open_raster(entry.place) as raster:
-                return raster.height, raster.width
-        return size
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        reading = pool.map(read_size, index.entries)
-        bar = tqdm(reading, desc="reading headers", total=len(names), disable=None)
-        sizes = dict(zip(names, bar, strict=True))
+    size = PictureReader(index).size
+    if is_multiband(index):
+        size = partial(raster_size, index)
+    sizes = dict(zip(names, header_sizes(index.entries, size), strict=True))
     readable = {name: size for name, size in sizes.items() if size}
     broken = [name for name in sizes if name not in readable]
     if broken:

@@ -209,7 +209,7 @@ def test_tables_that_are_damaged_are_told(tmp_path, text, word):
 
 
 def test_wrong_calls(tmp_path):
-    with pytest.raises(WorkshopError, match="is not a folder"):
+    with pytest.raises(WorkshopError, match="no folders S2"):
         ben_ge(tmp_path)
     with pytest.raises(WorkshopError, match="band 'B10'"):
         ben_ge(tmp_path, bands=("B10",))

@@ -47,7 +47,6 @@ def test_bands_map_and_gaps(tmp_path):
     assert found.mask[5, 4] == IGNORE
     expected = np.arange(30).reshape(6, 5) % 7
     assert np.array_equal(found.mask[1:5], expected[1:5])
-    assert found.crs.to_epsg() == 32119
 
 
 def test_what_is_missing_is_told(tmp_path):
@@ -55,9 +54,6 @@ def test_what_is_missing_is_told(tmp_path):
         open_landsat(tmp_path)
     (scene(tmp_path) / "lsat7_2000_30.tif").unlink()
     with pytest.raises(WorkshopError, match="lsat7_2000_30.tif"):
-        open_landsat(tmp_path)
-    write(tmp_path / "lsat7_2000_30.tif", np.zeros((6, 4)))
-    with pytest.raises(WorkshopError, match="different sizes"):
         open_landsat(tmp_path)
 
 

@@ -123,7 +123,7 @@ def test_pieces_with_numbers_as_labels(tmp_path):
     expected = np.where(label == 0, IGNORE, label - 1)
     assert np.array_equal(scenes.masks[0].numpy(), expected)
     label[0, 0] = 9
-    with pytest.raises(WorkshopError, match="holds the number 9"):
+    with pytest.raises(WorkshopError, match="from 0 to 8 in a map of 6"):
         vaihingen_scenes(pieces(tmp_path, label), (1,), size=32)
 
 

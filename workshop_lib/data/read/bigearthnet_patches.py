@@ -235,8 +235,6 @@ class PatchReader:
 
 def _list_patches(root: Path, pattern: str) -> list[ImageEntry]:
     """List the folders of a folder; their state is that of all files in them."""
-    if not root.is_dir():
-        raise WorkshopError(f"{root} is not a folder: give the folder of the patches.")
     found = []
     for folder in sorted(path for path in root.glob(pattern) if path.is_dir()):
         states = [file_state(str(file)) for file in folder.iterdir()] or [(0, 0, 0)]

@@ -102,8 +102,7 @@ class GeoTiffReader:
 
     def size(self, entry: ImageEntry) -> tuple[int, int]:
         """Return height and width by the header alone."""
-        with open_raster(_source(self.index, entry)) as dataset:
-            return dataset.height, dataset.width
+        return raster_size(self.index, entry)
 
     def read(self, entry: ImageEntry, height: int, width: int) -> Decoded:
         """Read one image; one of UNREADABLE_IMAGE if a band is missing or has gaps."""
@@ -148,6 +147,12 @@ def _first(index: ImageIndex) -> tuple[int, tuple[str, ...]]:
         except UNREADABLE_IMAGE:  # reading will list them all
             continue
     raise WorkshopError(f"{index.where}: none of its GeoTIFF files can be read.")
+
+
+def raster_size(index: ImageIndex, entry: ImageEntry) -> tuple[int, int]:
+    """Return height and width of a GeoTIFF by its header, whatever its bands."""
+    with open_raster(_source(index, entry)) as dataset:
+        return dataset.height, dataset.width
 
 
 def _source(index: ImageIndex, entry: ImageEntry) -> str | bytes:

@@ -18,6 +18,7 @@ __all__ = [
     "ReadImages",
     "decode_images",
     "fit",
+    "header_sizes",
     "read_images",
 ]
 
@@ -27,11 +28,10 @@ import os
 import struct
 import zlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -225,9 +225,9 @@ def _decode(reader: ImageReader, size: int | None, write: WriteRows) -> dict[str
     metadata: list[dict[str, Any]] = []
     broken: list[str] = []
     resized = 0
+    height, width = (size, size) if size else _most_common_size(reader)
     bar: Any = tqdm(total=len(entries), desc="decoding", unit="image", disable=None)
     with ThreadPoolExecutor(os.cpu_count()) as pool, bar:
-        height, width = (size, size) if size else _most_common_size(pool, reader)
         image_bytes = height * width * reader.pixel_bytes
         step = max(1, min(_CHUNK, _CHUNK_BYTES // image_bytes))
 
@@ -269,16 +269,28 @@ def _decode(reader: ImageReader, size: int | None, write: WriteRows) -> dict[str
     }
 
 
-def readable_size(reader: ImageReader, entry: ImageEntry) -> tuple[int, int] | None:
-    """Return height and width by the header; None if it cannot be read."""
-    with suppress(*UNREADABLE_IMAGE):
-        return reader.size(entry)
-    return None
+def header_sizes(
+    entries: Sequence[ImageEntry], size: Callable[[ImageEntry], tuple[int, int]]
+) -> list[tuple[int, int] | None]:
+    """Return height and width of images by their headers; None if unreadable.
+
+    Args:
+        entries: the images.
+        size: of one; see `ImageReader`.
+    """
+
+    def readable(entry: ImageEntry) -> tuple[int, int] | None:
+        with suppress(*UNREADABLE_IMAGE):
+            return size(entry)
+        return None
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = pool.map(readable, entries)
+        return list(tqdm(found, "reading headers", len(entries), disable=None))
 
 
-def _most_common_size(pool: ThreadPoolExecutor, reader: ImageReader) -> tuple[int, int]:
+def _most_common_size(reader: ImageReader) -> tuple[int, int]:
     """Count sizes by the headers: (height, width); (1, 1) if no file is readable."""
-    sizes = pool.map(partial(readable_size, reader), reader.index.entries)
-    votes = Counter(size for size in sizes if size)
+    votes = Counter(filter(None, header_sizes(reader.index.entries, reader.size)))
     # Of equally common sizes, the larger.
     return max(votes, key=lambda s: (votes[s], s[0] * s[1], s)) if votes else (1, 1)

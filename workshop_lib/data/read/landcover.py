@@ -30,9 +30,8 @@ __all__ = [
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -162,11 +161,6 @@ def read_labels(path: Path) -> NDArray[np.uint8]:
     values = read_pixels(path)
     if values.ndim == 3:
         return mask_of(values)
-    if values.max() > len(VAIHINGEN_CLASSES):
-        raise WorkshopError(
-            f"{path} holds the number {values.max()}: labels are 0 (does not count) to"
-            f" {len(VAIHINGEN_CLASSES)}."
-        )
     return np.where(values == 0, IGNORE, values - 1).astype(np.uint8)
 
 
@@ -194,27 +188,18 @@ LANDSAT_CLASSES = (
 )
 
 
-@dataclass(frozen=True)
-class LandsatScene:
-    """Image and map.
+class LandsatScene(NamedTuple):
+    """Image and map."""
 
-    Args:
-        image: (5, H, W) float32, the sensor's numbers / 255, NaN where there is none.
-        mask: (H, W) uint8, 0 to 6, and `IGNORE` where map or image have no data.
-        crs, transform: its georeference, as rasterio reads it.
-    """
-
-    image: NDArray[np.float32]
-    mask: NDArray[np.uint8]
-    crs: Any
-    transform: Any
+    image: NDArray[np.float32]  # (5, H, W), the sensor's numbers / 255, NaN for gaps
+    mask: NDArray[np.uint8]  # (H, W), 0 to 6; `IGNORE` where map or image have gaps
 
 
 def open_landsat(folder: Path | str) -> LandsatScene:
     """Read the scene from a folder that holds its files, at whatever depth.
 
     Raises:
-        WorkshopError: a file is missing or cannot be read, or they differ in size.
+        WorkshopError: a file is missing or cannot be read.
     """
     found = sorted(Path(folder).rglob(_MAP))
     if not found:
@@ -223,16 +208,10 @@ def open_landsat(folder: Path | str) -> LandsatScene:
             " folder that it prints."
         )
     rasters = [RasterImage(found[0].with_name(name)) for name in (*_FILES, _MAP)]
-    shapes = {raster.shape for raster in rasters}
-    if len(shapes) != 1:
-        raise WorkshopError(
-            f"the files beside {found[0]} are of different sizes ({shapes}): get the"
-            " scene again."
-        )
     _, H, W = rasters[0].shape
     layers = [raster.read(0, 0, H, W)[0] for raster in rasters]
     image = (np.stack(layers[:-1]) / 255).astype(np.float32)  # (5, H, W)
     known = np.isfinite(layers[-1]) & ~missing(image, None)
     mask = np.full((H, W), IGNORE, dtype=np.uint8)
     mask[known] = layers[-1][known].astype(np.uint8) - 1
-    return LandsatScene(image, mask, rasters[0].crs, rasters[0].transform)
+    return LandsatScene(image, mask)
