@@ -239,10 +239,9 @@ def test_galleries_show_what_they_say(data: ReportData) -> None:
     assert {p.mark for p in corrected + right} == {"right"}
     assert all("baseline: " in p.alt for p in corrected)
     assert len(right) == 3  # one for each class that has images, of median confidence
-    sure = data.main.confidence[data.right(data.main).numpy() & (TRUTH == 0).numpy()]
-    assert (
-        f"{100 * np.sort(sure)[len(sure) // 2]:.0f}\N{NO-BREAK SPACE}%" in right[0].alt
-    )
+    confidence = data.main.evaluation.probs.amax(1)
+    sure = confidence[data.right(data.main) & (TRUTH == 0)].sort().values
+    assert f"{100 * sure[len(sure) // 2]:.0f}\N{NO-BREAK SPACE}%" in right[0].alt
     weakest = dataclasses.replace(data, results=data.results[:1])
     assert corrected_mistakes(weakest) == []
     wrong = confident_mistakes(weakest)

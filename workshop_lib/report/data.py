@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from torch import Tensor
 
 from workshop_lib.config import Config
@@ -72,11 +70,6 @@ class MethodResult:
     def value(self) -> float:
         """The main metric on the test images."""
         return self.evaluation.value
-
-    @property
-    def confidence(self) -> NDArray[np.float32]:
-        """Probability of the predicted class of each test image, (N,)."""
-        return self.evaluation.probs.max(dim=1).values.cpu().numpy()
 
     @property
     def role(self) -> Literal["baseline", "semi-supervised", "ceiling"]:
@@ -265,11 +258,10 @@ def _titles(runs: Sequence[Run]) -> list[str]:
         elif config.data.unlabeled_from == "labeled":
             title += ", labelled images only"
         titles.append(title)
-    full = list(zip(titles, runs, strict=True))
-    named = [
-        t if titles.count(t) == 1 else f"{t} ({Path(r.folder).name})" for t, r in full
-    ]
-    return [
-        name if named.count(name) == 1 else f"{t} ({Path(r.folder).as_posix()})"
-        for name, (t, r) in zip(named, full, strict=True)
-    ]
+    named = titles
+    for words in (lambda folder: folder.name, Path.as_posix):
+        named = [
+            name if named.count(name) == 1 else f"{title} ({words(run.folder)})"
+            for name, title, run in zip(named, titles, runs, strict=True)
+        ]
+    return named

@@ -115,7 +115,6 @@ def _page(template: str, **content: Any) -> str:
         json=lambda value: json.dumps(dict(value), indent=1, sort_keys=True),
         uri=lambda figure: pictures.data_uri(svg(figure), "svg+xml"),
         alt=plots.describe,
-        capital=pictures.capitalized,
     )
 
 

@@ -7,7 +7,6 @@ __all__ = [
     "THUMBNAIL",
     "Picture",
     "bars",
-    "capitalized",
     "confident_mistakes",
     "corrected_mistakes",
     "curves",
@@ -105,13 +104,8 @@ def curves(data: ReportData) -> AccessibleFigure | None:
     logs = {r.title: r.run.log for r in data.results if holds(r, column)}
     if not logs:
         return None
-    title = f"{capitalized(data.main.evaluation.measure)} while training"
+    title = f"Validation {data.main.evaluation.measure} while training"
     return plots.learning_curves(logs, column=column, title=title)
-
-
-def capitalized(text: str) -> str:
-    """Start with a capital; `str.capitalize` would turn IoU into iou."""
-    return text[:1].upper() + text[1:]
 
 
 def holds(result: MethodResult, column: str) -> bool:
@@ -193,8 +187,9 @@ def confident_mistakes(data: ReportData) -> list[Picture]:
 
 def _by_confidence(chosen: Tensor, result: MethodResult) -> NDArray[np.int64]:
     """Return the indices of the chosen images, the most confident first."""
-    index = np.flatnonzero(chosen.numpy())
-    return index[np.argsort(-result.confidence[index], kind="stable")]
+    index = chosen.nonzero().flatten()
+    confidence = result.evaluation.probs.amax(dim=1).cpu()[index]
+    return index[confidence.argsort(descending=True, stable=True)].numpy()
 
 
 def _pictures(

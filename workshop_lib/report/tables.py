@@ -129,20 +129,17 @@ def mistake_table(result: MethodResult, most: int = 8) -> pd.DataFrame:
     scores = result.evaluation.scores
     if not isinstance(scores, Scores):
         return pd.DataFrame()
-    names = scores.class_names
     wrong = scores.confusion - np.diag(np.diag(scores.confusion))  # (K, K)
     of_class = wrong / np.maximum(scores.support, 1)[:, None]
+    rows = []
+    for cell in np.argsort(-wrong, axis=None, kind="stable")[:most]:
+        k, j = divmod(int(cell), len(wrong))
+        if wrong[k, j]:
+            of_two = scores.class_names[k], scores.class_names[j]
+            rows.append((*of_two, f"{wrong[k, j]:,}", percent(of_class[k, j], 0)))
     what = "pixels" if result.evaluation.kind == "dense" else "images"
-    table = pd.DataFrame(
-        {
-            "true class": np.repeat(names, len(names)),
-            "predicted": np.tile(names, len(names)),
-            what: wrong.ravel(),
-            "of that class": [percent(v, 0) for v in of_class.ravel()],
-        }
-    )
-    table = table[table[what] > 0].nlargest(most, what)
-    return table.assign(**{what: table[what].map("{:,}".format)})
+    columns = ["true class", "predicted", what, "of that class"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def settings_table(data: ReportData) -> pd.DataFrame:

@@ -100,7 +100,7 @@ def _check_positions(attempt: Attempt, parts: Any, N: int) -> None:
     for part in PARTS:
         index = as_tensor(parts[part])
         right = index is not None and index.ndim == 1 and not index.is_floating_point()
-        given = index.tolist() if right else []
+        given = index.tolist() if index is not None and right else []
         right = 0 < len(given) == len(set(given) & set(range(N)))
         came, expected = describe_value(parts[part]), f"(n,) integers below {N}"
         attempt.require(right, "positions", came, expected, part=part)
