@@ -183,15 +183,6 @@ def test_a_file_where_a_folder_should_be_is_refused(place):
     refused(pack(place / "x.tar", {"a": b"1", "a/b": b"2"}), "cannot unpack")
 
 
-def test_an_encrypted_zip_is_told(place):
-    path = pack(place / "x.zip", {"a.txt": b"secret"})
-    data = bytearray(path.read_bytes())
-    data[6] |= 1  # the flag, in the local header and in the list of contents
-    data[data.index(b"PK\1\2") + 8] |= 1
-    path.write_bytes(data)
-    refused(path, "encrypted")
-
-
 def test_what_is_there_is_not_unpacked_over(place):
     path = pack(place / "x.zip", FILES)
     (place / "out").mkdir()

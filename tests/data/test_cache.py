@@ -8,7 +8,6 @@ import torch
 
 from workshop_lib.data import cache
 from workshop_lib.data.cache import cache_folder, cached, memmap_cache
-from workshop_lib.files import write_whole
 
 
 class Builder:
@@ -128,20 +127,6 @@ def test_an_error_in_build_is_not_hidden(tmp_path):
     with pytest.raises(OSError, match="cannot read the images"):
         cached("k", build)
     assert files(tmp_path) == []
-
-
-def test_write_whole_leaves_the_old_file_when_it_fails(tmp_path):
-    path = tmp_path / "f"
-    path.write_text("old")
-
-    def write(temporary):
-        temporary.write_text("new, but")
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with pytest.raises(OSError, match="No space"):
-        write_whole(path, write)
-    assert path.read_text() == "old"
-    assert files(tmp_path) == [path]
 
 
 class Filler:

@@ -76,9 +76,18 @@ def test_what_is_hidden_or_no_image_is_left_out(tmp_path, capsys):
     assert "2 left out" in capsys.readouterr().out
 
 
+def palette():
+    """One colour, half transparent."""
+    image = Image.new("P", (8, 8), 1)
+    image.putpalette([0, 0, 0, 10, 20, 30])
+    image.info["transparency"] = bytes([0, 128])
+    return image
+
+
 @pytest.mark.parametrize(
     ("image", "expected"),
     [
+        (palette(), [10, 20, 30]),
         (picture(value=77, mode="L"), [77, 77, 77]),
         (Image.new("RGBA", (8, 8), (1, 2, 3, 0)), [1, 2, 3]),
         (Image.new("LA", (8, 8), (9, 0)), [9, 9, 9]),
@@ -92,14 +101,6 @@ def test_every_kind_of_png_becomes_rgb(tmp_path, image, expected):
     put(tmp_path / "d", Forest__a=image, River__b=picture())
     pixel = Dataset.from_folder(tmp_path / "d").images[0, :, 0, 0].tolist()
     assert pixel == (expected or list(image.convert("RGB").getpixel((0, 0))))
-
-
-def test_transparent_palette(tmp_path):
-    image = Image.new("P", (8, 8), 1)
-    image.putpalette([0, 0, 0, 10, 20, 30])
-    (tmp_path / "a").mkdir()
-    image.save(tmp_path / "a.png", transparency=bytes([0, 128]))
-    assert decode_images([tmp_path / "a.png"])[0, :, 0, 0].tolist() == [10, 20, 30]
 
 
 def test_pixels_that_8_bits_cannot_hold_are_refused(tmp_path):
