@@ -145,8 +145,8 @@ def our_views(policy: str, size: int, views: int) -> Callable[[], Tensor]:
         unlabeled_views=(policy.removesuffix("_n1"),),
     )
     if policy.endswith("_n1"):
-        augmentation = maker.unlabeled_views.views[0].augmentation
-        augmentation.lead = augmentation.mover = RandAugment(n=1)
+        view = maker.unlabeled_views.views[0]
+        view.lead = view.mover = RandAugment(n=1)
     generator = torch.Generator().manual_seed(0)
     every = torch.arange(views)
     return lambda: maker.unlabeled(every, generator).views[0]["rgb"]

@@ -186,9 +186,9 @@ def test_dropout_leaves_a_sensor_that_the_image_has(seed: int, chance: float) ->
     dropout = ModalityDropout(chance, images)
     assert torch.equal(dropout.present, present)
     index = torch.randint(0, 16, (40,), generator=draw)
-    numbers = dropout.sample_params(40, draw)
+    numbers = torch.rand(40, 3, generator=seeded(seed))
     every = torch.ones(3, dtype=torch.bool)
-    dropped = dropout.dropped(numbers, index, every)
+    dropped = dropout(index, every, seeded(seed))
     for row in range(40):  # a loop as the twin
         mine = present[index[row]]
         highest = max(float(numbers[row, k]) for k in range(3) if mine[k])
@@ -202,7 +202,7 @@ def test_dropout_leaves_a_sensor_that_the_image_has(seed: int, chance: float) ->
     # A view that shows one sensor keeps it
     alone = torch.tensor([False, True, False])
     shown = present[index][:, 1]
-    assert not dropout.dropped(numbers, index, alone)[shown][:, 1].any()
+    assert not dropout(index, alone, draw)[shown][:, 1].any()
 
 
 def test_bad_arguments_are_refused() -> None:

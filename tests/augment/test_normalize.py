@@ -75,8 +75,8 @@ def test_constant_band_gives_zeros() -> None:
 def test_bad_images_are_told() -> None:
     images = torch.rand(4, 3, 5, 5)
     broken = images.clone()
-    broken[2, 1, 0, 0] = float("nan")
-    with pytest.raises(WorkshopError, match=r"bands \[1\].*NaN"):
+    broken[2, 1, 0, 0] = torch.inf
+    with pytest.raises(WorkshopError, match=r"bands \[1\].*infinite"):
         BandNormalize.fit(broken)
     with pytest.raises(WorkshopError, match="at least one image"):
         BandNormalize.fit(images[:0])
@@ -122,7 +122,7 @@ def test_each_sensor_and_each_number_has_statistics_of_its_own() -> None:
     fitted = Normalize.fit(sample, index)
     for name, values in sample.items():
         images = values if values.ndim == 4 else values[:, :, None, None]
-        alone = BandNormalize.fit(images, index, gaps=True)
+        alone = BandNormalize.fit(images, index)
         assert torch.equal(fitted.bands[name].mean, alone.mean)
         expected = alone(to_float(images)).view(values.shape)
         torch.testing.assert_close(fitted(sample)[name], expected, equal_nan=True)
@@ -142,11 +142,7 @@ def test_a_band_without_any_value_passes_through() -> None:
     assert fitted({"s1": nothing})["s1"].isnan().all()
 
 
-def test_unknown_sensors_and_infinity_are_refused() -> None:
+def test_an_unknown_sensor_is_refused() -> None:
     fitted = Normalize.fit(sample_of())
     with pytest.raises(WorkshopError, match="unknown sensor 's2'"):
         fitted({"s2": torch.zeros(1, 4, 2, 2)})
-    broken = sample_of()
-    broken["s1"][0, 1, 0, 0] = torch.inf
-    with pytest.raises(WorkshopError, match=r"bands \[1\]"):
-        Normalize.fit(broken)

@@ -7,7 +7,6 @@ __all__ = [
     "Shape",
     "bernoulli",
     "check_images",
-    "check_rows",
     "chunk_size",
     "in_chunks",
     "integers",
@@ -51,8 +50,8 @@ class Augmentation:
     channels: int | None = None  # the number it is defined for; None: any number
 
     def sample_params(self, shape: Shape, generator: torch.Generator) -> Params:
-        """Draw the random parameters of a batch: tensors of B rows."""
-        raise NotImplementedError
+        """Draw the random parameters of a batch: tensors of B rows, or none at all."""
+        return ()
 
     def geometry(self, images: Tensor, *params: Tensor) -> Tensor:
         """Move the pixels. Shape: (B, C, H, W) -> the same."""
@@ -66,8 +65,8 @@ class Augmentation:
         """Hide a part of each image. Shape: (B, C, H, W) -> the same."""
         return images
 
-    def box(self, *params: Tensor) -> tuple[Tensor, Tensor] | None:
-        """Return center and side of what `occlude` hides; None if it hides nothing."""
+    def hidden(self, images: Tensor, *params: Tensor) -> Tensor | None:
+        """Return what `occlude` hides, (B, H, W) bool; None if it hides nothing."""
         return None
 
     def apply(self, images: Tensor, *params: Tensor) -> Tensor:
@@ -88,10 +87,6 @@ class Augmentation:
 
 class NoAugmentation(Augmentation):
     """Return the images unchanged: for ablations and for looking at the data."""
-
-    def sample_params(self, shape: Shape, generator: torch.Generator) -> Params:
-        """Draw nothing."""
-        return ()
 
 
 def check_images(
@@ -124,19 +119,6 @@ def check_images(
         )
 
 
-def check_rows(values: Tensor | None, shape: tuple[int, ...], name: str) -> None:
-    """Refuse parameters that are not one row per image; None passes.
-
-    Raises:
-        WorkshopError: another shape.
-    """
-    if values is not None and values.shape != shape:
-        raise WorkshopError(
-            f"{name} of shape {tuple(values.shape)}: this batch needs {shape}, one row"
-            " per image."
-        )
-
-
 def per_image(values: Tensor, images: Tensor) -> Tensor:
     """Reshape one value per image (or per image and band) so that it broadcasts.
 
@@ -145,8 +127,9 @@ def per_image(values: Tensor, images: Tensor) -> Tensor:
     Shape: `values` (B,) -> (B, 1, 1, 1); (B, C) -> (B, C, 1, 1).
 
     Raises:
-        WorkshopError: other shapes.
+        WorkshopError: other shapes, or images that are not floating point (B, C, H, W).
     """
+    check_images(images)
     B, C = images.shape[:2]
     if values.shape not in ((B,), (B, C)):
         raise WorkshopError(

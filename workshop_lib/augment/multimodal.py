@@ -12,10 +12,9 @@ augmented; "drop:metadata" removes it. NaN, a sensor that an image is missing, g
 through everything and stays NaN.
 """
 
-__all__ = ["SampleAugmentation", "View", "augmentations_for", "make_view", "parse_view"]
+__all__ = ["SampleAugmentation", "View", "augmentations_for", "parse_view"]
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -23,7 +22,6 @@ from torch import Tensor
 from workshop_lib.augment import spectral
 from workshop_lib.augment.base import Augmentation, NoAugmentation, Params
 from workshop_lib.augment.geometry import Weak
-from workshop_lib.augment.occlusion import cutout_mask
 from workshop_lib.augment.rgb import Contrastive, RandAugment, RandAugmentMC
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.sample import METADATA, Sample
@@ -88,19 +86,13 @@ class SampleAugmentation:
         channels: number of channels of each sensor, by name.
         mover: its geometry replaces the leading augmentation's; for views that must
             show the same pixels as another one.
-        gaps: sensors that may be missing (NaN) in some images or pixels. One sensor
-            alone has none.
 
     Raises:
         WorkshopError: an unknown name, or a view that cannot be split by sensors.
     """
 
     def __init__(
-        self,
-        name: str,
-        channels: Mapping[str, int],
-        mover: Augmentation | None = None,
-        gaps: Collection[str] = ("s2", "s1", "rgb", "dem"),
+        self, name: str, channels: Mapping[str, int], mover: Augmentation | None = None
     ) -> None:
         if mover is not None and name == "weak":
             name = "none"  # the mover does all there is to do
@@ -116,17 +108,17 @@ class SampleAugmentation:
                 f"the view {name!r} mixes moves and changes of color: it is defined for"
                 " RGB alone, and for labels of whole images; use 'strong'."
             )
-        self.gaps = gaps if len(channels) > 1 else ()
-        self.others: dict[str, Augmentation] = {}  # those that do not lead
-        self.values: dict[str, Augmentation] = {}  # all whose values change
-        if name not in ("weak", "none"):
-            others: dict[str, Augmentation] = {"s1": spectral.Radar()}
+        self.gaps = len(channels) > 1  # one sensor alone is never missing
+        changes: dict[str, Augmentation] = {}  # of the sensors that do not lead
+        self.only_moves = name in ("weak", "none")
+        if not self.only_moves:
+            changes["s1"] = spectral.Radar()
             if name == "strong":
-                others["dem"] = spectral.Elevation()
+                changes["dem"] = spectral.Elevation()
             if self.optical == "s2":
-                others["rgb"] = augmentations_for(True, distort=False)[name]
-            self.others = {k: v for k, v in others.items() if k in channels}
-            self.values = {self.optical: self.lead, **self.others}
+                changes["rgb"] = augmentations_for(True, distort=False)[name]
+        changes = {k: v for k, v in changes.items() if k in channels}
+        self.changes = {self.optical: self.lead, **changes}
 
     def sample_params(
         self,
@@ -144,7 +136,7 @@ class SampleAugmentation:
             moves: of the `mover`, where it is not the leading augmentation.
         """
         drawn = {}
-        for name, change in {self.optical: self.lead, **self.others}.items():
+        for name, change in self.changes.items():
             shape = (batch, self.channels.get(name, 1), *size)
             drawn[name] = change.sample_params(shape, generator)
         return drawn | {_MOVES: drawn[self.optical] if moves is None else moves}
@@ -163,23 +155,22 @@ class SampleAugmentation:
         stack = torch.cat(list(images.values()), 1)  # to move all at once
         stack = self.mover.geometry(stack, *params[_MOVES])
         for name, part in zip(names, stack.split(widths, 1), strict=True):
-            if name in self.values:
+            if name in self.changes and not self.only_moves:
                 part.copy_(self._change_values(name, part, params[name]))
         stack = self.lead.occlude(stack, *lead)
         return dict(zip(names, stack.split(widths, 1), strict=True))
 
     def hidden(self, images: Tensor, params: Drawn) -> Tensor | None:
         """Return which pixels of a batch cutout hides, (B, H, W) bool; None: none."""
-        box = self.lead.box(*params[self.optical])
-        return cutout_mask(images, *box) if box else None
+        return self.lead.hidden(images, *params[self.optical])
 
     def _change_values(self, name: str, images: Tensor, params: Params) -> Tensor:
         """Change the values of a sensor, its gaps filled with each band's own mean.
 
         Gaps would make every statistic of the image NaN. They are NaN again afterwards.
         """
-        change = self.values[name].photometry
-        if name not in self.gaps:
+        change = self.changes[name].photometry
+        if not self.gaps:
             return change(images, *params)
         missing = images.isnan()
         mean = images.nanmean((2, 3), keepdim=True).nan_to_num_(0)
@@ -187,20 +178,8 @@ class SampleAugmentation:
         return change(filled, *params).masked_fill(missing, torch.nan)
 
 
-class View(NamedTuple):
-    """A view by its name: which augmentation, of which sensors."""
-
-    base: str  # "weak", "strong", ...
-    augmentation: SampleAugmentation
-    sensors: tuple[str, ...]  # that it shows, without metadata
-    metadata: bool
-    kept: Tensor  # (number of sensors,) bool: those in `sensors`
-
-
-def make_view(
-    name: str, images: Sample, metadata: bool, mover: Augmentation | None = None
-) -> View:
-    """Look up a view of a data set.
+class View(SampleAugmentation):
+    """A view of a data set by its name: an augmentation, and the sensors it shows.
 
     Args:
         name: see above.
@@ -211,20 +190,24 @@ def make_view(
     Raises:
         WorkshopError: an unknown augmentation or sensor, or no sensor is left.
     """
-    channels = {k: v.shape[1] for k, v in images.items()}
-    base, left = parse_view(name, [*channels, METADATA] if metadata else list(channels))
-    gaps = [k for k, v in images.items() if v.is_floating_point()]
-    own = None if base == "contrastive" else mover
-    augmentation = SampleAugmentation(base, channels, own, gaps)
-    sensors = tuple(k for k in channels if k in left)
-    if not sensors:
-        raise WorkshopError(
-            f"a view of {', '.join(left) or 'nothing'}: keep at least one of the"
-            f" sensors {', '.join(channels)}."
-        )
-    device = next(iter(images.values())).device
-    kept = torch.tensor([k in sensors for k in channels], device=device)
-    return View(base, augmentation, sensors, METADATA in left, kept)
+
+    def __init__(
+        self, name: str, images: Sample, metadata: bool, mover: Augmentation | None
+    ) -> None:
+        channels = {k: v.shape[1] for k, v in images.items()}
+        entries = [*channels, METADATA] if metadata else list(channels)
+        self.base, left = parse_view(name, entries)  # "weak", "strong", ...
+        own = None if self.base == "contrastive" else mover
+        super().__init__(self.base, channels, own)
+        self.sensors = [k for k in channels if k in left]
+        self.metadata = METADATA in left
+        if not self.sensors:
+            raise WorkshopError(
+                f"a view of {', '.join(left) or 'nothing'}: keep at least one of the"
+                f" sensors {', '.join(channels)}."
+            )
+        kept = [k in left for k in channels]  # as a tensor, for `ModalityDropout`
+        self.kept = torch.tensor(kept, device=next(iter(images.values())).device)
 
 
 def parse_view(name: str, entries: Sequence[str]) -> tuple[str, list[str]]:

@@ -2,7 +2,6 @@
 
 __all__ = ["BandNormalize", "Normalize", "to_float"]
 
-import math
 from collections.abc import Mapping
 
 import torch
@@ -57,37 +56,35 @@ class BandNormalize(nn.Module):
         self.register_buffer("std", std.float())
 
     @classmethod
-    def fit(
-        cls, images: Tensor, index: Tensor | None = None, *, gaps: bool = False
-    ) -> "BandNormalize":
+    def fit(cls, images: Tensor, index: Tensor | None = None) -> "BandNormalize":
         """Measure mean and standard deviation over all pixels of the training images.
 
         Never give it validation or test images: their statistics are part of what the
-        test has to keep from us. A constant band gets std 1.
+        test has to keep from us. A constant band gets std 1. NaN is a missing value,
+        left out of the statistics of its band and passed on by `forward`; a band
+        without any value gets mean 0.
 
         Args:
             images: uint8 or floating point; the statistics are those of `to_float`.
             index: positions of the training images; None for all.
-            gaps: whether NaN is a missing value, left out of the statistics of its
-                band and passed on by `forward`. A band without any value gets mean 0.
 
-        Shape: images (N, C, H, W), index (n,) int64.
+        Shape: images (N, C, H, W), or numbers (N, C); index (n,) int64.
 
         Raises:
-            WorkshopError: no images, another shape, or NaN or infinite values.
+            WorkshopError: no images, another shape, or infinite values.
         """
         none = images.numel() == 0 or (index is not None and len(index) == 0)
-        if images.ndim != 4 or none:
+        if images.ndim not in (2, 4) or none:
             raise WorkshopError(
                 f"images of shape {tuple(images.shape)}: expected (N, C, H, W) with at"
                 " least one image."
             )
-        mean, variance = _moments(images, index, gaps)
+        mean, variance = _moments(images, index)
         broken = (~torch.isfinite(variance)).nonzero().flatten().tolist()
         if broken:
             raise WorkshopError(
-                f"bands {broken} of the training images hold NaN or infinite values:"
-                " replace them (e.g. torch.nan_to_num) or leave those images out."
+                f"bands {broken} of the training images hold infinite values: replace"
+                " them (e.g. torch.nan_to_num) or leave those images out."
             )
         std = variance.sqrt()
         # Rounding alone gives a constant band a spread of about 1e-16 of its mean.
@@ -97,19 +94,20 @@ class BandNormalize(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return normalized images.
 
-        Shape: (B, C, H, W) uint8 or floating point -> floating point.
+        Shape: (B, C, H, W) or (B, C), uint8 or floating point -> floating point.
 
         Raises:
             WorkshopError: other integers (see `to_float`), or another number of bands.
         """
         images = to_float(images)
-        if images.ndim != 4 or images.shape[1] != len(self.mean):
+        if images.ndim not in (2, 4) or images.shape[1] != len(self.mean):
             raise WorkshopError(
                 f"images of shape {tuple(images.shape)}: the statistics are those of"
                 f" {len(self.mean)} bands, so (B, {len(self.mean)}, H, W) is expected."
             )
-        mean = self.mean.to(images.dtype).view(1, -1, 1, 1)
-        std = self.std.to(images.dtype).view(1, -1, 1, 1)
+        along_bands = (1, -1, 1, 1)[: images.ndim]
+        mean = self.mean.to(images.dtype).view(along_bands)
+        std = self.std.to(images.dtype).view(along_bands)
         return (images - mean).div_(std)  # in place: one large copy less
 
 
@@ -144,12 +142,7 @@ class Normalize(nn.Module):
         Raises:
             WorkshopError: no images, or infinite values.
         """
-        found = {}
-        for name, values in sensors.items():
-            images = values if values.ndim == 4 else values[:, :, None, None]
-            gaps = values.is_floating_point()
-            found[name] = BandNormalize.fit(images, index, gaps=gaps)
-        return cls(found)
+        return cls({k: BandNormalize.fit(v, index) for k, v in sensors.items()})
 
     def forward(self, sample: Sample) -> Sample:
         """Return a normalized sample, of all sensors or of some of them.
@@ -161,13 +154,13 @@ class Normalize(nn.Module):
         for name, values in sample.items():
             if name not in self.bands:
                 raise unknown_name("sensor", name, self.bands)
-            images = values if values.ndim == 4 else values[:, :, None, None]
-            normalized[name] = self.bands[name](images).view(values.shape)
+            normalized[name] = self.bands[name](values)
         return normalized
 
 
-def _moments(images: Tensor, index: Tensor | None, gaps: bool) -> tuple[Tensor, Tensor]:
-    """Return mean and variance per band, chunk by chunk. (N, C, H, W) -> (C,), (C,)"""
+def _moments(images: Tensor, index: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Return mean and variance per band, chunk by chunk. (N, C, ...) -> (C,), (C,)"""
+    along_bands, but_bands = (1, -1, 1, 1)[: images.ndim], (0, 2, 3)[: images.ndim - 1]
     # Wide enough that adding up a billion pixels loses nothing; MPS has no float64.
     wide = torch.float32 if images.device.type == "mps" else torch.float64
     if index is None:
@@ -178,17 +171,14 @@ def _moments(images: Tensor, index: Tensor | None, gaps: bool) -> tuple[Tensor, 
     missing = torch.zeros_like(total)
     for part in parts:
         values = to_float(images[part]).to(wide)
-        if gaps:
-            missing += values.isnan().sum((0, 2, 3))
-            values = values.nan_to_num(nan=0.0, posinf=math.inf, neginf=-math.inf)
-        total += values.sum((0, 2, 3))
+        missing += values.isnan().sum(but_bands)
+        total += values.nansum(but_bands)
     pixels = len(index) * images.shape[2:].numel()
     count = (pixels - missing).clamp(min=1)  # (C,)
     mean = total / count
     squares = torch.zeros_like(total)
     # A second pass: exact for tiny spreads too
     for part in parts:
-        centered = to_float(images[part]).to(wide) - mean.view(1, -1, 1, 1)
-        squared = centered.square()
-        squares += (squared.nansum if gaps else squared.sum)((0, 2, 3))
+        centered = to_float(images[part]).to(wide) - mean.view(along_bands)
+        squares += centered.square().nansum(but_bands)
     return mean, squares / count

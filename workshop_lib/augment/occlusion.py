@@ -10,7 +10,7 @@ __all__ = [
     "StrongView",
     "cutmix",
     "cutout",
-    "cutout_mask",
+    "partner_distance",
     "sample_boxes",
 ]
 
@@ -46,7 +46,7 @@ def cutout(images: Tensor, center: Tensor, size: Tensor) -> Tensor:
             hides nothing.
 
     Raises:
-        WorkshopError: not (B, C, H, W), or parameters that do not fit the batch.
+        WorkshopError: not floating point (B, C, H, W).
     """
     base.check_images(images)
     inside_v, inside_u = _inside(images, center, size)  # (B, H, 1), (B, 1, W)
@@ -63,17 +63,9 @@ def cutout(images: Tensor, center: Tensor, size: Tensor) -> Tensor:
     return result
 
 
-def cutout_mask(images: Tensor, center: Tensor, size: Tensor) -> Tensor:
-    """Return which pixels `cutout` hides: (B, H, W) bool."""
-    inside_v, inside_u = _inside(images, center, size)
-    return inside_v & inside_u
-
-
 def _inside(images: Tensor, center: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
     """Return the rows (B, H, 1) and columns (B, 1, W) inside of the rectangles."""
     B = len(images)
-    base.check_rows(center, (B, 2), "center")
-    base.check_rows(size, (B,), "size")
     u, v = base.pixel_coordinates(images)
     half = size.view(B, 1, 1)  # half of the span from -1 to 1
     middle_v, middle_u = (2 * center - 1).unbind(1)
@@ -102,11 +94,12 @@ class StrongView(Augmentation):
 
     def occlude(self, images: Tensor, *params: Tensor) -> Tensor:
         """Hide a square. Shape: (B, C, H, W) -> the same."""
-        return cutout(images, *self.box(*params))
+        return cutout(images, *params[-2:])
 
-    def box(self, *params: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the square's center (B, 2) and side (B,); see `cutout`."""
-        return params[-2], params[-1]
+    def hidden(self, images: Tensor, *params: Tensor) -> Tensor:
+        """Return which pixels the square hides: (B, H, W) bool."""
+        inside_v, inside_u = _inside(images, *params[-2:])
+        return inside_v & inside_u
 
 
 def sample_boxes(
@@ -182,24 +175,6 @@ class Follow:
     distance: int = 1
     hidden: Tensor | None = None
 
-    @classmethod
-    def draw(
-        cls,
-        shape: tuple[int, int, int],
-        probability: float,
-        hidden: Tensor | None,
-        generator: torch.Generator,
-    ) -> "Follow":
-        """Draw CutMix for a global batch, after what cutout hid of this rank's images.
-
-        Arguments as of `sample_boxes`; `hidden` (n, H, W).
-        """
-        boxes = own_rows(sample_boxes(shape, probability, generator))
-        distance = partner_distance(shape[0])
-        if hidden is not None:
-            hidden = cutmix(hidden, boxes, distance)
-        return cls(boxes, distance, hidden)
-
     def mix(self, sample: Sample) -> Sample:
         """Do CutMix to the images of a sample, channels last as they are."""
         if self.boxes is None:
@@ -238,18 +213,18 @@ class ModalityDropout:
         ]
         self.present = torch.stack(columns, 1)  # (N, number of sensors)
 
-    def sample_params(self, batch: int, generator: torch.Generator) -> Tensor:
-        """Draw a number for each sensor of each image: (B, number of sensors)."""
-        return base.uniform((batch, self.present.shape[1]), 0, 1, generator)
-
-    def dropped(self, numbers: Tensor, index: Tensor, shown: Tensor) -> Tensor:
-        """Return which sensors are left out: (B, number of sensors) bool.
+    def __call__(
+        self, index: Tensor, shown: Tensor, generator: torch.Generator
+    ) -> Tensor:
+        """Draw which sensors are left out: bool, a row for each image of this rank.
 
         Args:
-            numbers: from `sample_params`.
-            index: (B,) positions of the images.
+            index: (B,) positions of the images, of all ranks.
             shown: (number of sensors,) bool: the sensors that the view shows.
+            generator: on the device of the images.
         """
-        candidates = self.present[index] & shown  # one of these always stays
+        numbers = base.uniform((len(index), len(shown)), 0, 1, generator)
+        numbers = own_rows(numbers)
+        candidates = self.present[own_rows(index)] & shown  # one of these stays
         highest = numbers.masked_fill(~candidates, -1).amax(1, keepdim=True)
         return (numbers < self.probability) & (numbers < highest)

@@ -15,7 +15,6 @@ __all__ = [
     "color_jitter",
     "contrast",
     "equalize",
-    "equalize_tables",
     "hue",
     "luma",
     "posterize",
@@ -39,7 +38,6 @@ def luma(images: Tensor) -> Tensor:
 
     Shape: (B, C, H, W) -> (B, 1, H, W).
     """
-    check_images(images)
     if images.shape[1] != 3:
         return images.mean(1, keepdim=True)
     red, green, blue = images.split(1, dim=1)
@@ -49,7 +47,6 @@ def luma(images: Tensor) -> Tensor:
 
 def brightness(images: Tensor, strength: Tensor) -> Tensor:
     """Multiply by 1 + strength; -1 is black. Shape: (B, C, H, W), (B,)."""
-    check_images(images)
     return (images * (1 + per_image(strength, images))).clamp_(0, 1)
 
 
@@ -58,8 +55,9 @@ def contrast(images: Tensor, strength: Tensor) -> Tensor:
 
     Shape: (B, C, H, W), (B,).
     """
+    factor = 1 + per_image(strength, images)
     mean = luma(images).mean((2, 3), keepdim=True)  # (B, 1, 1, 1)
-    return torch.lerp(mean, images, 1 + per_image(strength, images)).clamp_(0, 1)
+    return torch.lerp(mean, images, factor).clamp_(0, 1)
 
 
 def color(images: Tensor, strength: Tensor) -> Tensor:
@@ -68,8 +66,8 @@ def color(images: Tensor, strength: Tensor) -> Tensor:
     Shape: (B, 3, H, W), (B,).
     """
     check_images(images, channels=3)
-    gray = luma(images)
-    return torch.lerp(gray, images, 1 + per_image(strength, images)).clamp_(0, 1)
+    factor = 1 + per_image(strength, images)
+    return torch.lerp(luma(images), images, factor).clamp_(0, 1)
 
 
 def hue(images: Tensor, strength: Tensor) -> Tensor:
@@ -81,30 +79,22 @@ def hue(images: Tensor, strength: Tensor) -> Tensor:
     Shape: (B, 3, H, W), (B,).
     """
     check_images(images, channels=3)
-    return _mix(images, _hue_matrix(strength.to(images.dtype)), None)
+    return _mix(images, _hue_matrix(strength.to(images.dtype)), images.new_zeros(1))
 
 
-def color_jitter(
-    images: Tensor,
-    bright: Tensor,
-    flat: Tensor,
-    pale: Tensor,
-    turn: Tensor,
-    gray: Tensor,
-) -> Tensor:
+def color_jitter(images: Tensor, *strengths: Tensor) -> Tensor:
     """Do `brightness`, `contrast`, `color`, `hue`, and blend with gray, in one pass.
 
     Each of them mixes the channels of a pixel, and contrast adds a gray; so all of them
     together are one matrix and one gray per image. What leaves [0, 1] on the way is
     cut off once, at the end, so strong changes lose less than one after the other.
 
-    Shape: `images` (B, 3, H, W), the strengths (B,) each.
+    Shape: `images` (B, 3, H, W), the five strengths (B,) each.
     """
     check_images(images, channels=3)
     B = images.shape[0]
     bright, flat, pale, turn, gray = (
-        strength.to(images.dtype).view(B, 1, 1)
-        for strength in (bright, flat, pale, turn, gray)
+        strength.to(images.dtype).view(B, 1, 1) for strength in strengths
     )
     eye = torch.eye(3, dtype=images.dtype, device=images.device)
     # Filled where they are needed: a GPU would have to be waited for to copy them there
@@ -129,11 +119,10 @@ def _hue_matrix(turns: Tensor) -> Tensor:
     return eye + change
 
 
-def _mix(images: Tensor, mixing: Tensor, gray: Tensor | None) -> Tensor:
+def _mix(images: Tensor, mixing: Tensor, gray: Tensor) -> Tensor:
     """Multiply each pixel by its image's (3, 3) matrix, add its image's gray."""
     B, _, H, W = images.shape
-    added = images.new_zeros(1) if gray is None else gray
-    mixed = torch.baddbmm(added, mixing, images.reshape(B, 3, H * W))  # (B, 3, H*W)
+    mixed = torch.baddbmm(gray, mixing, images.reshape(B, 3, H * W))  # (B, 3, H*W)
     return mixed.view(B, 3, H, W).clamp_(0, 1)
 
 
@@ -145,7 +134,7 @@ def sharpness(images: Tensor, strength: Tensor) -> Tensor:
 
     Shape: (B, C, H, W), (B,).
     """
-    check_images(images)
+    weight = per_image(strength, images)
     if min(images.shape[2:]) < 3:
         return images.clone()  # nothing but border
     inner = images[:, :, 1:-1, 1:-1]
@@ -153,16 +142,15 @@ def sharpness(images: Tensor, strength: Tensor) -> Tensor:
     around = three[..., :-2] + three[..., 1:-1] + three[..., 2:]  # (B, C, H-2, W-2)
     detail = inner - (around + 4 * inner) / 13
     detail = F.pad(detail, (1, 1, 1, 1))  # (B, C, H, W), zero on the border
-    return torch.addcmul(images, per_image(strength, images), detail).clamp_(0, 1)
+    return torch.addcmul(images, weight, detail).clamp_(0, 1)
 
 
 def posterize(images: Tensor, strength: Tensor) -> Tensor:
     """Round each value down to fewer levels: `strength` bits of the eight are lost.
 
-    Shape: (B, C, H, W), (B,) whole numbers from 0 to 8.
+    Shape: (B, C, H, W), (B,) whole numbers; beyond 0 to 8 the nearer end counts.
     """
-    check_images(images)
-    bits = per_image(strength, images).round()
+    bits = per_image(strength.clamp(0, 8), images).round()
     step = torch.exp2(bits)  # width of a level, in units of 1/255
     # The small term keeps 255 * (k / 255) from falling just below k.
     coarse = (images * 255).add_(1e-3).div_(step).floor_().mul_(step).div_(255)
@@ -172,10 +160,9 @@ def posterize(images: Tensor, strength: Tensor) -> Tensor:
 def solarize(images: Tensor, strength: Tensor) -> Tensor:
     """Invert what is brighter than 1 - strength; 1 inverts all but black.
 
-    Shape: (B, C, H, W), (B,).
+    Shape: (B, C, H, W), (B,); beyond 0 to 1 the nearer end counts.
     """
-    check_images(images)
-    bright = images > 1 - per_image(strength, images)
+    bright = images > 1 - per_image(strength.clamp(0, 1), images)
     # |1 - x| inverts and |0 - x| keeps: quicker than a choice per pixel on a CPU.
     return (bright.to(images.dtype) - images).abs_()
 
@@ -185,12 +172,12 @@ def autocontrast(images: Tensor, strength: Tensor) -> Tensor:
 
     A channel of one single value stays as it is. Shape: (B, C, H, W), (B,).
     """
-    check_images(images)
+    weight = per_image(strength, images)
     low = images.amin((2, 3), keepdim=True)  # (B, C, 1, 1)
     span = images.amax((2, 3), keepdim=True) - low
     flat = span <= 0
-    stretched = images - low.masked_fill(flat, 0)
-    return _blend(images, stretched.div_(span.masked_fill(flat, 1)), strength)
+    stretched = (images - low.masked_fill(flat, 0)).div_(span.masked_fill(flat, 1))
+    return torch.lerp(images, stretched, weight).clamp_(0, 1)
 
 
 def equalize(images: Tensor, strength: Tensor) -> Tensor:
@@ -198,13 +185,14 @@ def equalize(images: Tensor, strength: Tensor) -> Tensor:
 
     Shape: (B, C, H, W), (B,).
     """
-    check_images(images)
+    weight = per_image(strength, images)
     levels = (images * 255).round_().clamp_(0, 255).long().flatten(2)  # (B, C, H*W)
-    tables = equalize_tables(levels).to(images.dtype) / 255  # (B, C, 256)
-    return _blend(images, tables.gather(2, levels).view(images.shape), strength)
+    tables = _equalize_tables(levels).to(images.dtype) / 255  # (B, C, 256)
+    flattened = tables.gather(2, levels).view(images.shape)
+    return torch.lerp(images, flattened, weight).clamp_(0, 1)
 
 
-def equalize_tables(levels: Tensor) -> Tensor:
+def _equalize_tables(levels: Tensor) -> Tensor:
     """Compute the level that each of the 256 levels becomes by equalising.
 
     Integer arithmetic as in Pillow's `ImageOps.equalize`, so that both agree exactly:
@@ -224,8 +212,3 @@ def equalize_tables(levels: Tensor) -> Tensor:
     table = torch.div(darker + half, step.clamp(min=1), rounding_mode="floor")
     identity = torch.arange(256, device=levels.device).expand_as(table)
     return torch.where(step == 0, identity, table.clamp_(max=255))
-
-
-def _blend(images: Tensor, changed: Tensor, strength: Tensor) -> Tensor:
-    """Return `images` at strength 0, `changed` at 1, and the mixture between."""
-    return torch.lerp(images, changed, per_image(strength, images)).clamp_(0, 1)

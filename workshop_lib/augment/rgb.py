@@ -51,16 +51,7 @@ OPERATIONS: dict[str, tuple[float, float]] = {
 }
 _SWITCHES = ("autocontrast", "equalize")  # magnitude must not water these down
 _GEOMETRY = slice(1, 6)  # columns of the operations that move pixels
-_TONE: dict[str, _Operation] = {  # the others, in the order of their columns
-    "brightness": photometric.brightness,
-    "color": photometric.color,
-    "contrast": photometric.contrast,
-    "sharpness": photometric.sharpness,
-    "posterize": lambda images, lost: photometric.posterize(images, lost.clamp(0, 8)),
-    "solarize": lambda images, below: photometric.solarize(images, below.clamp(0, 1)),
-    "autocontrast": photometric.autocontrast,
-    "equalize": photometric.equalize,
-}
+_TONE = [*OPERATIONS][_GEOMETRY.stop :]  # the others, functions of `photometric`
 
 
 @dataclass(frozen=True)
@@ -122,7 +113,8 @@ class RandAugment(StrongView):
     def photometry(self, images: Tensor, *params: Tensor) -> Tensor:
         """Change tone. Shape: (B, 3, H, W) in [0, 1] -> the same."""
         strengths = params[2][:, _GEOMETRY.stop :].unbind(1)
-        return _apply_steps(images, list(zip(_TONE.values(), strengths, strict=True)))
+        operations = [getattr(photometric, name) for name in _TONE]
+        return _apply_steps(images, list(zip(operations, strengths, strict=True)))
 
 
 def _apply_steps(images: Tensor, steps: list[tuple[_Operation, Tensor]]) -> Tensor:
@@ -156,18 +148,16 @@ class Contrastive(ContrastiveView):
     torch.Size([2, 3, 32, 32])
     """
 
-    brightness: float = 0.4  # strengths are drawn from -0.4 to 0.4
-    contrast: float = 0.4
-    color: float = 0.4
-    hue: float = 0.1  # turns
+    # Largest strengths, up and down, of brightness, contrast, color, and hue (turns)
+    ranges: tuple[float, ...] = (0.4, 0.4, 0.4, 0.1)
     channels = 3
 
     def sample_jitter(self, shape: Shape, generator: torch.Generator) -> Params:
         """Draw five strengths for each image; see `color_jitter`."""
         size, m = (shape[0],), self.magnitude
         jittered = base.bernoulli(size, self.jitter_probability, generator) * m
-        ranges = (self.brightness, self.contrast, self.color, self.hue)
-        strengths = [base.uniform(size, -r, r, generator) * jittered for r in ranges]
+        drawn = [base.uniform(size, -r, r, generator) for r in self.ranges]
+        strengths = [each * jittered for each in drawn]
         return *strengths, base.bernoulli(size, self.gray_probability, generator)
 
     def photometry(self, images: Tensor, *params: Tensor) -> Tensor:
@@ -178,9 +168,12 @@ class Contrastive(ContrastiveView):
 _CUTOUT_PIXELS = 16  # half of CIFAR's 32, whatever the size of the image
 
 
-def _warp(image: Image.Image, *where: float) -> Image.Image:
-    """Read each pixel where the six numbers point; black outside of the image."""
-    return image.transform(image.size, Image.Transform.AFFINE, where)
+_Row = tuple[float, float, float]
+
+
+def _warp(image: Image.Image, x: _Row = (1, 0, 0), y: _Row = (0, 1, 0)) -> Image.Image:
+    """Read each pixel (u, v) at x and y, weights of (u, v, 1); black outside."""
+    return image.transform(image.size, Image.Transform.AFFINE, (*x, *y))
 
 
 # Name -> operation, largest value, bias: level v of 1 to 9 is v * largest / 10 + bias.
@@ -195,20 +188,12 @@ POOL: dict[str, tuple[_ByPillow, float, float]] = {
     "Posterize": (lambda im, bits: ImageOps.posterize(im, int(bits)), 4, 4),
     "Rotate": (lambda image, degrees: image.rotate(degrees), 30, 0),
     "Sharpness": (lambda im, by: ImageEnhance.Sharpness(im).enhance(by), 0.9, 0.05),
-    "ShearX": (lambda image, slant: _warp(image, 1, slant, 0, 0, 1, 0), 0.3, 0),
-    "ShearY": (lambda image, slant: _warp(image, 1, 0, 0, slant, 1, 0), 0.3, 0),
+    "ShearX": (lambda image, slant: _warp(image, x=(1, slant, 0)), 0.3, 0),
+    "ShearY": (lambda image, slant: _warp(image, y=(slant, 1, 0)), 0.3, 0),
     "Solarize": (lambda im, below: ImageOps.solarize(im, 256 - int(below)), 256, 0),
     # By whole pixels of a fraction of the side; positive moves the content left or up
-    "TranslateX": (
-        lambda im, by: _warp(im, 1, 0, int(by * im.width), 0, 1, 0),
-        0.3,
-        0,
-    ),
-    "TranslateY": (
-        lambda im, by: _warp(im, 1, 0, 0, 0, 1, int(by * im.height)),
-        0.3,
-        0,
-    ),
+    "TranslateX": (lambda im, by: _warp(im, x=(1, 0, int(by * im.width))), 0.3, 0),
+    "TranslateY": (lambda im, by: _warp(im, y=(0, 1, int(by * im.height))), 0.3, 0),
 }
 _SIGNED = ("Rotate", "ShearX", "ShearY", "TranslateX", "TranslateY")
 

@@ -35,7 +35,6 @@ def gain(images: Tensor, strength: Tensor) -> Tensor:
     Shape: `images` (B, C, H, W); `strength` (B,) for the sun's height, or (B, C) for
     each band apart (season, sensor). 0.7 doubles, -0.7 halves.
     """
-    base.check_images(images)
     return images * base.per_image(strength.exp(), images)
 
 
@@ -45,9 +44,9 @@ def haze(images: Tensor, strength: Tensor) -> Tensor:
     Shape: `images` (B, C, H, W); `strength` (B,) as a fraction of the image's mean,
     so that it means the same in any unit. Negative strengths take haze away.
     """
-    base.check_images(images)
+    fraction = base.per_image(strength, images)
     mean = images.mean((1, 2, 3), keepdim=True)  # (B, 1, 1, 1)
-    return torch.addcmul(images, base.per_image(strength, images), mean).clamp_(min=0)
+    return torch.addcmul(images, fraction, mean).clamp_(min=0)
 
 
 def contrast(images: Tensor, strength: Tensor) -> Tensor:
@@ -55,9 +54,8 @@ def contrast(images: Tensor, strength: Tensor) -> Tensor:
 
     Shape: `images` (B, C, H, W); `strength` (B,), negative for flatter images.
     """
-    base.check_images(images)
-    mean = images.mean((1, 2, 3), keepdim=True)  # (B, 1, 1, 1), over bands too
     factor = base.per_image(strength.exp(), images)
+    mean = images.mean((1, 2, 3), keepdim=True)  # (B, 1, 1, 1), over bands too
     return torch.lerp(mean, images, factor).clamp_(min=0)
 
 
@@ -69,9 +67,8 @@ def tint(images: Tensor, strength: Tensor) -> Tensor:
 
     Shape: `images` (B, C, H, W); `strength` (B,).
     """
-    base.check_images(images)
-    gray = images.mean(1, keepdim=True)  # (B, 1, H, W)
     factor = base.per_image(strength.exp(), images)
+    gray = images.mean(1, keepdim=True)  # (B, 1, H, W)
     return torch.lerp(gray, images, factor).clamp_(min=0)
 
 

@@ -3,14 +3,16 @@
 __all__ = ["FeatureViewMaker", "LabeledViews", "UnlabeledViews", "ViewMaker"]
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from workshop_lib.augment.base import Augmentation, NoAugmentation, chunk_size
+from workshop_lib.augment import base, occlusion
+from workshop_lib.augment.base import Augmentation, NoAugmentation
 from workshop_lib.augment.geometry import Weak
-from workshop_lib.augment.multimodal import Drawn, View, make_view, parse_view
+from workshop_lib.augment.multimodal import Drawn, View, parse_view
 from workshop_lib.augment.normalize import Normalize, to_float
 from workshop_lib.augment.occlusion import Follow, ModalityDropout
 from workshop_lib.errors import WorkshopError
@@ -41,14 +43,6 @@ class _ViewSet(NamedTuple):
 
     views: tuple[View, ...]
     mover: Augmentation | None
-
-
-class _Made(NamedTuple):
-    """Views of a batch, this rank's rows."""
-
-    samples: list[Sample]
-    targets: Callable[[], dict[str, Tensor]]  # moved as the views are
-    hidden: Tensor | None  # (B, H, W) bool: pixels that cutout hid in any view
 
 
 class ViewMaker:
@@ -121,32 +115,34 @@ class ViewMaker:
             Samples of (B, C, H, W), channels last, and targets (B, ...); of several
             ranks, this rank's rows.
         """
-        made = self._make(self.labeled_views, index, generator)
-        targets = made.targets()
+        views, follow, moved = self._make(self.labeled_views, index, generator)
+        targets = moved()
         for name, values in targets.items():
-            if made.hidden is not None and values.ndim == 3:
+            if follow.hidden is not None and values.ndim == 3:
                 unknown = torch.nan if values.is_floating_point() else IGNORE
-                targets[name] = values.masked_fill(made.hidden, unknown)
-        return LabeledViews(tuple(made.samples), targets)
+                targets[name] = values.masked_fill(follow.hidden, unknown)
+        return LabeledViews(views, targets)
 
     def unlabeled(self, index: Tensor, generator: torch.Generator) -> UnlabeledViews:
         """Make normalized views of unlabeled images; arguments as of `labeled`.
 
         Without `dense`, `follow` does nothing.
         """
-        made = self._make(self.unlabeled_views, index, generator)
-        samples, follow = made.samples, Follow(hidden=made.hidden)
+        views, follow, moved = self._make(self.unlabeled_views, index, generator)
         strong = [view.base == "strong" for view in self.unlabeled_views.views]
         if self.cutmix and any(strong):
             shape = (len(index), *self.size)
-            follow = Follow.draw(shape, self.cutmix, made.hidden, generator)
-            both = zip(samples, strong, strict=True)
-            samples = [follow.mix(s) if mixed else s for s, mixed in both]
+            boxes = own_rows(occlusion.sample_boxes(shape, self.cutmix, generator))
+            mix = Follow(boxes, occlusion.partner_distance(len(index)))
+            hidden = None if follow.hidden is None else mix(follow.hidden)
+            follow = replace(mix, hidden=hidden)  # cutout comes before CutMix
+            both = zip(views, strong, strict=True)
+            views = tuple(follow.mix(one) if mixed else one for one, mixed in both)
 
         def truth() -> dict[str, Tensor]:
-            return {name: follow(values) for name, values in made.targets().items()}
+            return {name: follow(values) for name, values in moved().items()}
 
-        return UnlabeledViews(tuple(samples), follow, truth)
+        return UnlabeledViews(views, follow, truth)
 
     def plain(self, index: Tensor) -> tuple[Sample, ...]:
         """Return images as validation sees them: normalized, one unchanged view."""
@@ -163,29 +159,28 @@ class ViewMaker:
             still = any(parse_view(name, entries)[0] == "none" for name in names)
             mover = NoAugmentation() if still else Weak()
         metadata = self.metadata is not None
-        views = (make_view(name, self.images, metadata, mover) for name in names)
+        views = (View(name, self.images, metadata, mover) for name in names)
         return _ViewSet(tuple(views), mover)
 
     def _make(
         self, views: _ViewSet, index: Tensor, generator: torch.Generator
-    ) -> _Made:
-        """Draw for all ranks, compute this rank's rows."""
+    ) -> UnlabeledViews:
+        """Draw for all ranks, compute this rank's rows; the truth moved as they are."""
         n, rows = len(index), own_rows(index)
         mover = views.mover or NoAugmentation()  # which draws nothing
         moves = mover.sample_params((n, 1, *self.size), generator)
         samples: list[Sample] = []
         masks: list[Tensor] = []
         for view in views.views:
-            augmentation, dropped = view.augmentation, None
-            shared = moves if augmentation.mover is views.mover else None
-            drawn = augmentation.sample_params(n, self.size, generator, shared)
+            shared = moves if view.mover is views.mover else None
+            drawn = view.sample_params(n, self.size, generator, shared)
             params = {k: tuple(map(own_rows, part)) for k, part in drawn.items()}
+            dropped = None
             if self.dropout and view.base in ("strong", "contrastive"):
-                numbers = self.dropout.sample_params(n, generator)
-                dropped = self.dropout.dropped(own_rows(numbers), rows, view.kept)
+                dropped = self.dropout(index, view.kept, generator)
             samples.append(self._compute(view, rows, params, dropped))
             shown = samples[-1][view.sensors[0]]
-            if self.dense and (mask := augmentation.hidden(shown, params)) is not None:
+            if self.dense and (mask := view.hidden(shown, params)) is not None:
                 masks.append(mask)
 
         def targets() -> dict[str, Tensor]:
@@ -196,7 +191,8 @@ class ViewMaker:
                     found[name] = mover.geometry(maps[:, None], *local)[:, 0]
             return found
 
-        return _Made(samples, targets, torch.stack(masks).any(0) if masks else None)
+        hidden = torch.stack(masks).any(0) if masks else None  # in any view
+        return UnlabeledViews(tuple(samples), Follow(hidden=hidden), targets)
 
     def _compute(
         self, view: View, rows: Tensor, params: Drawn, dropped: Tensor | None
@@ -204,14 +200,14 @@ class ViewMaker:
         """Make one view of the images at some positions, a few images at a time."""
         n = len(rows)
         channels = sum(self.images[name].shape[1] for name in view.sensors)
-        few = chunk_size((n, channels, *self.size), rows.device)
+        few = base.chunk_size((n, channels, *self.size), rows.device)
         result: Sample = {}
         for first in range(0, n, few):
             some = slice(first, first + few)
             images = _rows({k: self.images[k] for k in view.sensors}, rows[some])
             images = {name: to_float(values) for name, values in images.items()}
             chunk = {k: tuple(e[some] for e in part) for k, part in params.items()}
-            images = view.augmentation.apply(images, chunk)
+            images = view.apply(images, chunk)
             if dropped is not None:
                 for k, name in enumerate(self.images):
                     gone = dropped[some, k].view(-1, 1, 1, 1)
@@ -227,6 +223,7 @@ class ViewMaker:
         return result
 
 
+@dataclass(frozen=True)
 class FeatureViewMaker:
     """Draw among the stored features of a few views per image, of a frozen backbone.
 
@@ -238,17 +235,11 @@ class FeatureViewMaker:
         targets, normalize, labeled_views, unlabeled_views: as of `ViewMaker`.
     """
 
-    def __init__(
-        self,
-        features: dict[str, Tensor],
-        targets: dict[str, Tensor],
-        normalize: Normalize,
-        *,
-        labeled_views: Sequence[str],
-        unlabeled_views: Sequence[str] = (),
-    ) -> None:
-        self.features, self.targets, self.normalize = features, targets, normalize
-        self.labeled_views, self.unlabeled_views = labeled_views, unlabeled_views
+    features: dict[str, Tensor]
+    targets: dict[str, Tensor]
+    normalize: Normalize
+    labeled_views: Sequence[str]
+    unlabeled_views: Sequence[str] = ()
 
     def labeled(self, index: Tensor, generator: torch.Generator) -> LabeledViews:
         """Draw samples {"features": (B, D, 1, 1)}; see `ViewMaker.labeled`."""
@@ -270,9 +261,8 @@ class FeatureViewMaker:
         return tuple(self._sample(view.index_select(0, index)) for view in stored)
 
     def _draw(self, name: str, index: Tensor, generator: torch.Generator) -> Sample:
-        views, device = self.features[name], generator.device
-        V = len(views)
-        which = torch.randint(V, index.shape, generator=generator, device=device)
+        views = self.features[name]  # (V, N, D)
+        which = base.integers(0, len(views), len(index), generator)
         return self._sample(views[own_rows(which), own_rows(index)])
 
     def _sample(self, features: Tensor) -> Sample:

@@ -136,7 +136,7 @@ def encode(day, zone, num_zones):
 
 
 def librarys_statistics(images, train):
-    fitted = BandNormalize.fit(images, train, gaps=True)
+    fitted = BandNormalize.fit(images, train)
     return fitted.mean, fitted.std
 
 
