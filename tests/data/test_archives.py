@@ -114,17 +114,17 @@ def test_links_and_devices_in_tar_are_refused(place, kind):
         member.type = kind
         member.linkname = "/etc/passwd"
         tar.addfile(member)
-    refused(place / "x.tar", "a link or a device")
+    refused(place / "x.tar", "cannot unpack")
 
 
-@pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFIFO])
-def test_links_and_devices_in_zip_are_refused_before_anything_is_written(place, kind):
+def test_a_link_in_zip_becomes_a_plain_file(place):
     with zipfile.ZipFile(place / "x.zip", "w") as archive:
-        archive.writestr("good.txt", b"1")
         member = zipfile.ZipInfo("innocent")
-        member.external_attr = (kind | 0o777) << 16
+        member.external_attr = (stat.S_IFLNK | 0o777) << 16
         archive.writestr(member, "/etc/passwd")
-    refused(place / "x.zip", "a link or a device")
+    unpack(place / "x.zip", place / "out")
+    assert not (place / "out" / "innocent").is_symlink()
+    assert contents(place / "out") == {"innocent": b"/etc/passwd"}
 
 
 @pytest.mark.parametrize("kind", [".zip", ".tar.gz"])
@@ -168,15 +168,6 @@ def test_the_checksum_at_the_end_of_gzip_is_verified(place):
     data[-6] ^= 1
     path.write_bytes(data)
     refused(path, "cannot unpack.*CRC")
-
-
-def test_a_name_that_occurs_twice_is_refused(place):
-    with tarfile.open(place / "x.tar", "w") as tar:
-        for _ in range(2):
-            member = tarfile.TarInfo("same.txt")
-            member.size = 1
-            tar.addfile(member, io.BytesIO(b"1"))
-    refused(place / "x.tar", "cannot unpack.*exists")
 
 
 def test_a_file_where_a_folder_should_be_is_refused(place):

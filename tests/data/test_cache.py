@@ -74,11 +74,9 @@ def test_cut_off_file_is_made_anew(tmp_path, capsys, keep):
     [
         b"not a torch file",
         {"x": torch.ones(3)},
-        {"format": 1, "key": "other", "content": {"x": torch.ones(3)}},
-        {"format": 0, "key": "k", "content": {"x": torch.ones(3)}},
-        {"format": 1, "key": "k", "content": [torch.ones(3)]},
+        {"key": "other", "content": {"x": torch.ones(3)}},
         torch.ones(3),
-        {"format": 1, "key": "k", "content": {"x": Builder()}},  # code, not data
+        {"key": "k", "content": {"x": Builder()}},  # code, not data
     ],
 )
 def test_foreign_file_is_made_anew(tmp_path, capsys, content):
@@ -204,7 +202,6 @@ def test_cut_off_anywhere_is_made_anew(tmp_path, keep, ending):
     "change",
     [
         {"key": "other"},
-        {"format": 0},
         {"content": {"shape": [25], "dtype": "|u1", "facts": {}}},
         {"content": []},
     ],

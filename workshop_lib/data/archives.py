@@ -1,8 +1,9 @@
 """Safe unpacking of zip and tar archives from the internet: all of it, or nothing.
 
 An archive may name files outside the folder it is unpacked to, hold links that lead
-there, or unpack a few kilobytes to a full disk. So every name, kind and size is checked
-before it is written, and the folder gets its name when everything is in it.
+there, or unpack a few kilobytes to a full disk. So every name and size is checked
+before it is written, links and devices are left to the filters of the standard library,
+and the folder gets its name when everything is in it.
 """
 
 __all__ = ["check_name", "unpack"]
@@ -10,14 +11,13 @@ __all__ = ["check_name", "unpack"]
 import gzip
 import re
 import shutil
-import stat
 import tarfile
 import uuid
 import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any
 
 from tqdm import tqdm
 
@@ -29,14 +29,9 @@ _RATIO = 100
 _SMALL = 10_000_000  # bytes that may always be unpacked: short texts do shrink
 
 
-class _Member(NamedTuple):
-    """One file or folder of an archive, as its list of contents declares it."""
-
-    name: str
-    size: int  # bytes; zipfile and tarfile write no more than that
-    is_folder: bool
-    is_file: bool
-    extract: Callable[[Path], object]  # to a folder
+# A file or folder of an archive: its name, its bytes, and what writes it to a folder;
+# zipfile and tarfile write no more bytes than an archive declares
+Member = tuple[str, int, Callable[[Path], object]]
 
 
 def unpack(archive: Path | str, folder: Path | str) -> None:
@@ -47,9 +42,9 @@ def unpack(archive: Path | str, folder: Path | str) -> None:
         folder: must not exist yet; it appears when everything is unpacked.
 
     Raises:
-        WorkshopError: names that lead out of the folder, links, devices, a file that
-            occurs twice, more bytes than a hundred times the archive's, a damaged
-            archive, a full disk. Nothing is kept of what was unpacked.
+        WorkshopError: names or links that lead out of the folder, devices, more than a
+            hundred times the archive's bytes, a damaged archive, a full disk. Nothing
+            is kept of what was unpacked.
     """
     archive, folder = Path(archive), Path(folder)
     if folder.exists():
@@ -60,16 +55,16 @@ def unpack(archive: Path | str, folder: Path | str) -> None:
     try:
         with tqdm(desc="unpacking", unit="B", unit_scale=True, disable=None) as bar:
             total = 0
-            for member in _members(archive):
-                total += member.size
+            for name, size, extract in _members(archive):
+                check_name(name)
+                total += size
                 if total > limit:
                     raise WorkshopError(
                         f"{archive} unpacks to more than {human_size(limit)}, which no"
                         " known data set does. Nothing was kept."
                     )
-                _check(member, temporary)
-                member.extract(temporary)
-                bar.update(member.size)
+                extract(temporary)
+                bar.update(size)
         temporary.rename(folder)
     except WorkshopError:
         raise
@@ -81,19 +76,6 @@ def unpack(archive: Path | str, folder: Path | str) -> None:
         ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)  # renamed if all went well
-
-
-def _check(member: _Member, folder: Path) -> None:
-    """Refuse a member that leads out, is a link or a device, or exists already."""
-    target = folder / check_name(member.name)
-    if not member.is_folder and not member.is_file:
-        raise WorkshopError(
-            f"the archive holds {member.name!r}, which is a link or a device, not a"
-            " file: data sets have none. Nothing was kept."
-        )
-    # Also a name that differs only in case, where the disk ignores case
-    if target.exists() and not member.is_folder:
-        raise FileExistsError(f"{member.name!r} exists already")
 
 
 def check_name(name: str) -> PurePosixPath:
@@ -117,7 +99,7 @@ def check_name(name: str) -> PurePosixPath:
     return path
 
 
-def _members(archive: Path) -> Iterator[_Member]:
+def _members(archive: Path) -> Iterator[Member]:
     """List what an archive holds, by its ending."""
     name = archive.name.lower()
     if name.endswith((".zip", ".whl")):  # a Python wheel is a zip
@@ -129,24 +111,21 @@ def _members(archive: Path) -> Iterator[_Member]:
     )
 
 
-def _zip_members(archive: Path) -> Iterator[_Member]:
+def _zip_members(archive: Path) -> Iterator[Member]:
     with zipfile.ZipFile(archive) as file:
-        for info in file.infolist():
-            kind = stat.S_IFMT(info.external_attr >> 16)  # 0 if packed on Windows
-            is_file = kind in (0, stat.S_IFREG)
-            extract, name = partial(file.extract, info), info.filename
-            yield _Member(name, info.file_size, info.is_dir(), is_file, extract)
+        for info in file.infolist():  # links become plain files
+            yield info.filename, info.file_size, partial(file.extract, info)
 
 
-def _tar_members(archive: Path) -> Iterator[_Member]:
+def _tar_members(archive: Path) -> Iterator[Member]:
     """Read as a stream: hundreds of gigabytes are read once, from begin to end."""
     with archive.open("rb") as raw:
         stream = _decompressed(raw, archive.name.lower())
         with tarfile.open(fileobj=stream, mode="r|") as tar:
             for info in tar:
+                # The filter refuses devices, and links that lead out
                 extract = partial(tar.extract, info, filter="data")
-                size = max(0, info.size)
-                yield _Member(info.name, size, info.isdir(), info.isreg(), extract)
+                yield info.name, max(0, info.size), extract
                 # tarfile keeps every member: gigabytes for millions of files
                 tar.members.clear()  # type: ignore[attr-defined]
         while stream.read(1 << 20):  # to the end, where gzip's checksum is

@@ -19,6 +19,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -27,8 +28,6 @@ import torch
 from torch import Tensor
 
 from workshop_lib.files import UNREADABLE, write_whole
-
-FORMAT = 1  # of the cache files; another number rebuilds every file
 
 Rows = np.ndarray[Any, Any]
 WriteRows = Callable[[Rows], None]  # takes rows (n, ...), always of one shape and type
@@ -65,31 +64,22 @@ def cached(
         line on stderr says.
     """
     path = _cache_path(key, ".pt")
-    found = _load(path, key)
-    if found is not None and fits(found):
-        return found
+    with suppress(*UNREADABLE):  # not there, damaged, or something else
+        # weights_only: a file from elsewhere can hold data, never code that runs.
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        found: dict[str, Any] = state["content"]
+        if state["key"] == key and fits(found):
+            return found
     if path.exists():
         about = "is damaged, or of another version: building it again."
         print(path, about, file=sys.stderr)
     content = build()
-    state = {"format": FORMAT, "key": key, "content": content}
+    state = {"key": key, "content": content}
     try:
         write_whole(path, lambda temporary: torch.save(state, temporary))
     except (OSError, RuntimeError) as error:
         _warn(path, error)
     return content
-
-
-def _load(path: Path, key: str) -> dict[str, Any] | None:
-    """Load a cache file; None if it is not there, damaged, or something else."""
-    try:
-        # weights_only: a file from elsewhere can hold data, never code that runs.
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except UNREADABLE:
-        return None
-    known = isinstance(state, dict) and state.get("format") == FORMAT
-    content = state.get("content") if known and state.get("key") == key else None
-    return content if isinstance(content, dict) else None
 
 
 def memmap_cache(key: str | None, fill: Fill) -> tuple[Tensor, dict[str, Any]]:

@@ -66,7 +66,10 @@ def get(
     if not wanted:
         print(f"{info.title} is in {folder} already; remove the folder to get anew.")
     here = {one.name: own.get(one.name, folder / one.name) for one in wanted}
-    size = sum(_bytes_needed(info, one, here[one.name]) for one in wanted)
+    for remote in wanted:
+        if not here[remote.name].exists() and not remote.mirrors[0].url:
+            raise WorkshopError(f"{info.title} has to be asked for.\n{info.steps}")
+    size = sum(remote.size + remote.unpacked for remote in wanted)
     files.require_disk_space(folder, size, info.title)
     for remote in wanted:
         archive, version = here[remote.name], ""
@@ -108,15 +111,6 @@ def _match_given(info: DatasetInfo, path: Path) -> tuple[str, Path]:
             " them by its name or checksum. Give the right file, or rename it."
         )
     return fits[0].name, path
-
-
-def _bytes_needed(info: DatasetInfo, remote: RemoteFile, path: Path) -> int:
-    """Count the bytes that a file will take; refuse one that has to be asked for."""
-    if path.exists():
-        return remote.unpacked or 2 * path.stat().st_size
-    if any(mirror.url for mirror in remote.mirrors):
-        return remote.size + (remote.unpacked if remote.folder else 0)
-    raise WorkshopError(f"{info.title} has to be asked for.\n{info.steps}")
 
 
 def _install(

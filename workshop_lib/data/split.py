@@ -215,9 +215,7 @@ class Split:
         Raises:
             WorkshopError: the split points outside the scenes.
         """
-        return split_files.digest_of(
-            split_files.rows_of(self._parts(), scenes), scenes.class_names
-        )
+        return split_files.digest_of(self._parts(), scenes)
 
     def save(self, folder: Path | str, scenes: Dataset) -> None:
         """Write one names file per part (`name label` a line), and `split.json`.
@@ -228,8 +226,7 @@ class Split:
             WorkshopError: the split points outside the scenes, or nothing can be
                 written.
         """
-        rows = split_files.rows_of(self._parts(), scenes)
-        split_files.write_split(Path(folder), rows, scenes.class_names, self.seed)
+        split_files.write_split(Path(folder), self._parts(), scenes, self.seed)
 
     @classmethod
     def load(cls, folder: Path | str, scenes: Dataset) -> "Split":

@@ -61,28 +61,27 @@ def rows_of(parts: Mapping[str, Tensor], scenes: Dataset) -> dict[str, list[str]
     return rows
 
 
-def digest_of(rows: Mapping[str, Sequence[str]], class_names: Sequence[str]) -> str:
+def digest_of(parts: Mapping[str, Tensor], scenes: Dataset) -> str:
     """Hash the lines of every part, in order, and the names of the classes."""
-    content = [list(class_names), [list(rows[name]) for name in PARTS]]
+    rows = rows_of(parts, scenes)
+    content = [list(scenes.class_names), [rows[name] for name in PARTS]]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def write_split(
-    folder: Path,
-    rows: Mapping[str, Sequence[str]],
-    class_names: Sequence[str],
-    seed: int,
+    folder: Path, parts: Mapping[str, Tensor], scenes: Dataset, seed: int
 ) -> None:
     """Write one names file per part, and `split.json`.
 
     Raises:
-        WorkshopError: nothing can be written there.
+        WorkshopError: the parts point outside the scenes, or nothing can be written.
     """
+    rows = rows_of(parts, scenes)
     facts = {
         "seed": seed,
         "counts": {name: len(lines) for name, lines in rows.items()},
-        "class_names": list(class_names),
-        "sha256": digest_of(rows, class_names),
+        "class_names": list(scenes.class_names),
+        "sha256": digest_of(parts, scenes),
     }
     texts = {f"{name}.txt": "".join(f"{r}\n" for r in rows[name]) for name in PARTS}
     # Last, as it vouches for the others: a half-written split does not load.
@@ -119,7 +118,7 @@ def read_split(folder: Path, scenes: Dataset) -> tuple[dict[str, Tensor], int]:
     for part, lines in rows.items():
         names = [line.rpartition(" ")[0] for line in lines]
         index[part] = _find(names, position, f"{folder / part}.txt")
-    if digest_of(rows, classes) != digest or rows != rows_of(index, scenes):
+    if rows != rows_of(index, scenes) or digest_of(index, scenes) != digest:
         raise WorkshopError(
             f"the names files in {folder} are not those that split.json vouches for, or"
             " some images have moved to another class since. Restore them, or make the"

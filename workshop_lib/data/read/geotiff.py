@@ -155,17 +155,16 @@ def raster_size(index: ImageIndex, entry: ImageEntry) -> tuple[int, int]:
         return dataset.height, dataset.width
 
 
-def _source(index: ImageIndex, entry: ImageEntry) -> str | bytes:
-    """Return what `open_raster` takes: a path, or the bytes of an archive's entry."""
+def _source(index: ImageIndex, entry: ImageEntry) -> str:
+    """Return what `open_raster` takes: a path, for an archive's entry one of GDAL's."""
     if isinstance(entry.place, str):
         return entry.place
-    with index.open(entry.place) as stream:
-        return stream.read()
+    return f"/vsizip/{{{index.where}}}/{entry.place.filename}"
 
 
 @contextmanager
-def open_raster(source: str | bytes) -> Iterator[Any]:
-    """Open a GeoTIFF by its path, or from its bytes.
+def open_raster(path: str) -> Iterator[Any]:
+    """Open a GeoTIFF.
 
     Raises:
         OSError: it is damaged, or no GeoTIFF.
@@ -178,11 +177,7 @@ def open_raster(source: str | bytes) -> Iterator[Any]:
             "GeoTIFF files are read with rasterio, which is not installed: pip install"
             " 'workshop_lib[geo]'"
         ) from error
-    if isinstance(source, str):
-        with rasterio.open(source) as dataset:
-            yield dataset
-        return
-    with rasterio.MemoryFile(source) as file, file.open() as dataset:
+    with rasterio.open(path) as dataset:
         yield dataset
 
 
