@@ -84,6 +84,8 @@ def test_replace_finds_the_section_and_tells_the_nearest_name() -> None:
         ({"lr": 0.0}, "above 0; usual"),
         ({"ema_decay": 1.0}, "ema_decay=1.0"),
         ({"split": "region"}, "test_regions"),
+        ({"head_weights": (1, 2)}, "for each head in this order"),
+        ({"labels_per_head": (-1,)}, "0 or more"),
         ({"propagation_steps": 3}, "without features"),
         ({"features": "resnet18"}, "encoder='linear'"),
         ({"encoder": "linear"}, "on pixels any other"),

@@ -69,6 +69,17 @@ class Config:
                 " alone; leave one of them out."
             )
 
+        heads = self.model.heads
+        for name, given in (
+            ("labels_per_head", self.data.labels_per_head),
+            ("head_weights", self.optim.head_weights),
+        ):
+            if given and (len(given) != len(heads) or min(given) < 0):
+                raise WorkshopError(
+                    f"{name}={given} with heads={heads}: give a number, 0 or more, for"
+                    " each head in this order, or none at all."
+                )
+
     @property
     def method_name(self) -> str:
         """Name of the method, such as "fixmatch"; of one's own, the class's name."""

@@ -5,6 +5,7 @@ time    ci      a test that all parts work: 1 to 3 s per training
         home    near the paper's setting, for a GPU and a day; not run to the end
 task    scenes    a class per image, from random weights
         segment   maps from ten labelled tiles, see docs/segmentation.md
+        multitask class, map and mean elevation with one network, from few maps
         features  photographs, on the features of a frozen pretrained network
 """
 
@@ -53,6 +54,15 @@ TASKS: dict[str, dict[str, Any]] = {
         "mu": 2,
         "eval_every": 250,
     },
+    "multitask": {
+        "heads": ("scene", "cover", "elevation"),
+        "labels_per_class": 0,
+        "labels_per_head": (0, 4, 0),
+        "encoder": "unet-16",
+        "mu": 2,
+        "steps": 1000,
+        "eval_every": 250,
+    },
     "features": {
         "size": 160,
         "features": "efficientnet_lite0",
@@ -76,6 +86,7 @@ _METHOD: dict[str, dict[str, Any]] = {
     "home": {"joint_forward": True},
     "scenes": {},
     "segment": {"labeled_view": "strong", "threshold": 0.6, "teacher_decay": 0.99},
+    "multitask": {"labeled_view": "strong", "teacher_decay": 0.99},
     "features": {"labeled_view": "strong", "threshold": 0.9},
 }
 
@@ -91,7 +102,7 @@ def preset(
     Args:
         time: "ci", "class" or "home"; default the environment variable
             WORKSHOP_PRESET, or "class" where that is not set.
-        task: "scenes", "segment" or "features".
+        task: "scenes", "segment", "multitask" or "features".
         method: a name, whose hyperparameters fit time and task; or an instance, which
             is taken as it is.
         changes: settings by name, as `Config.replace` takes them.

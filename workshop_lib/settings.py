@@ -29,6 +29,9 @@ class DataConfig:
     # random: class by class; block and region: whole places; predefined: published
     split: Literal["random", "block", "region", "predefined"] = "random"
     labels_per_class: int = 4  # 0 uses every label of the training part
+    # several heads: labelled images of each class that have the target of each head, 0
+    # for all; empty: all labelled images have all targets
+    labels_per_head: tuple[int, ...] = ()
     split_seed: int = 0  # which images are labelled, unlabelled, validation, test
     block_km: float = 50.0  # split="block": side of a block on the map
     buffer_km: float = 0.0  # split="block": images this near to another part left out
@@ -38,7 +41,7 @@ class DataConfig:
     modality_dropout: float = 0.0  # chance that a strong view lacks a sensor
 
     def __post_init__(self) -> None:
-        _as_tuples(self, "sensors", "metadata", "test_regions")
+        _as_tuples(self, "sensors", "metadata", "test_regions", "labels_per_head")
         _within(self, "size", least=1)
         _within(self, "labels_per_class", least=0)
         _within(self, "split_seed", least=0, most=_LARGEST_SEED)
@@ -105,9 +108,12 @@ class OptimConfig:
     sgd_momentum: float = 0.9  # of the optimisers sgd and momentum
     warmup_steps: int = 30  # linear warm-up before the 7/16 cosine (paper: none)
     ema_decay: float = 0.99  # of the weights that are evaluated (paper: 0.999)
+    head_weights: tuple[float, ...] = ()  # of each head's loss; empty: 1
+    learned_weights: bool = False  # of the heads' losses, by their uncertainty
     propagation_steps: int = 0  # on features: first steps on propagated labels
 
     def __post_init__(self) -> None:
+        _as_tuples(self, "head_weights")
         _within(self, "steps", "batch_size", "mu", least=1)
         _within(self, "encoder_lr", "weight_decay", "warmup_steps", least=0)
         _within(self, "propagation_steps", least=0)

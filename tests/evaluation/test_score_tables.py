@@ -28,7 +28,8 @@ def categorical() -> Evaluation:
     scores = score(PROBS, TRUTH, CLASSES, k=2)
     return Evaluation(
         "categorical", "accuracy", scores, PROBS, FOUR,
-        intervals={"accuracy": (0.376, 0.964)}, others={"cover": 0.25},
+        intervals={"accuracy": (0.376, 0.964)},
+        others={"cover": {"mean IoU": 0.25, "kappa": 0.5}},
         calibration=calibrate(PROBS, TRUTH, PROBS, TRUTH),
     )  # fmt: skip
 
@@ -63,7 +64,7 @@ def test_text_of_classes_has_every_figure() -> None:
     assert lines["accuracy"] == expected
     assert lines["top-2"].split() == ["top-2", "1.000"]
     assert "confidence 0.820 on average, right 0.800" in text
-    assert "cover 0.250" in text
+    assert "cover: mean IoU 0.250, kappa 0.500" in text
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from tests.training.tiny import parts, short, tiny
+from workshop_lib.commands.training import _headline as headline
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.predictions import Predictions
 from workshop_lib.evaluation.scoring import evaluate
@@ -56,7 +57,26 @@ def test_other_heads_are_scored_beside_the_main_one(tmp_path: Path) -> None:
         encoder="unet-small_cnn",
     )  # fmt: skip
     run = train(config, scenes, split, folder=tmp_path / "run", verbose=False)
-    assert set(evaluate(run, scenes, split).others) == {"cover", "elevation"}
+    others = evaluate(run, scenes, split).others
+    assert read_json(run.folder / "evaluation.json")["others"] == others
+    model, normalize = run.load_model()
+    with torch.no_grad():
+        out = model(normalize({"s2": scenes.images[split.test]}))
+    truth, found = scenes.masks[split.test], out["cover"].argmax(1)
+    rates, right = [], (found == truth).sum() / (truth != 255).sum()
+    for k in range(3):
+        both = ((found == k) & (truth == k)).sum()
+        either = ((found == k) | (truth == k)) & (truth != 255)
+        rates.append(float(both / either.sum()))
+    assert others["cover"]["mean IoU"] == pytest.approx(sum(rates) / 3, rel=1e-5)
+    assert others["cover"]["accuracy"] == pytest.approx(float(right), rel=1e-5)
+    height = scenes.metadata["elevation"][split.test]
+    error = (out["elevation"] - height)[~height.isnan()]
+    assert others["elevation"]["MAE"] == pytest.approx(float(error.abs().mean()))
+    spread = height[~height.isnan()].var(correction=0)
+    r2 = 1 - float(error.square().mean() / spread)
+    assert others["elevation"]["R²"] == pytest.approx(r2, rel=1e-4)
+    assert "; cover: mean IoU" in headline(evaluate(run, scenes, split))
 
 
 def test_other_data_than_the_runs_are_refused(tmp_path: Path) -> None:

@@ -55,6 +55,7 @@ CALLS: list[tuple[str, Callable[[], Any]]] = [
     ("eval_every", lambda: plots.learning_curves({"A": LOG[["step"]]})),
     ("fixmatch", lambda: plots.pseudo_labels(LOG)),
     ("one row", lambda: growing_curve(LOG[:0], steps=9, title="T")),
+    ("several heads", lambda: plots.gradient_conflict(LOG)),
     ("fixmatch", lambda: plots.pseudo_label_bias(None)),
     ("from 0 to 4, 4 class names", lambda: embed(0, 4)),
     ("unknown class", lambda: embed(-1, 0)),

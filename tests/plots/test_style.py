@@ -40,6 +40,7 @@ COUNTS = pd.DataFrame(
     [(s, name, 6 * s, 3 * s, 5 * s) for s in STEPS for name in ("Forest", "Lake")],
     columns=["step", "class", "used", "correct", "true"],
 )
+COSINES = pd.DataFrame({"step": STEPS, "cosine/scene/cover": STEPS / 1000 - 0.5})
 BINS = pd.DataFrame(
     {
         "low": [0.0, 0.5],
@@ -60,6 +61,7 @@ DRAW: dict[str, Callable[[], Figure]] = {
     "learning_curves": lambda: plots.learning_curves({"A": LOG, "B": LOG}),
     "pseudo_labels": lambda: plots.pseudo_labels(LOG),
     "growing_curve": lambda: growing_curve(LOG[:4], steps=1000, title="Now"),
+    "gradient_conflict": lambda: plots.gradient_conflict(COSINES),
     "pseudo_label_bias": lambda: plots.pseudo_label_bias(COUNTS),
     "reliability": lambda: plots.reliability({"A": BINS, "B": BINS}),
     "confusion_matrix": lambda: plots.confusion_matrix(np.diag([9, 7, 8, 6]), NAMES),

@@ -10,7 +10,9 @@ import torch
 from tests.training.tiny import parts, short, tiny
 from workshop_lib.errors import WorkshopError
 from workshop_lib.methods import METHODS
+from workshop_lib.presets import preset
 from workshop_lib.training.cost import budget
+from workshop_lib.training.inputs import read_inputs
 from workshop_lib.training.memory import MemoryTracker, estimate_memory
 from workshop_lib.training.trainer import Trainer
 
@@ -82,3 +84,15 @@ def test_budget_of_every_kind_of_head(heads: dict, changes: dict) -> None:
     settings = {"heads": tuple(heads), "sensors": ("rgb", "s1"), "size": 16}
     config = short(**settings, **changes)
     assert budget(config, facts, num_images=50, alternatives=False).memory > 0
+
+
+def test_budget_of_several_heads_takes_more_than_one_of_them() -> None:
+    config = preset("ci", task="multitask", size=8, learned_weights=True)
+    facts = read_inputs(config, tiny()).facts()
+    maps = config.replace(heads=("cover",), labels_per_head=())
+    only = {**facts, "heads": {"cover": facts["heads"]["cover"]}}
+    both = [
+        budget(one, known, alternatives=False).options[0].need
+        for one, known in ((config, facts), (maps, only))
+    ]
+    assert both[0].flops > both[1].flops and both[0].total > both[1].total

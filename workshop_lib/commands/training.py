@@ -34,8 +34,10 @@ def train(
 
     Maps instead of classes, from one labelled tile of each class of scene:
     `workshop train --task segment`. For photographs, on the features of a pretrained
-    network: `workshop train --task features --data FOLDER`. Both change the defaults
-    below; so does `--preset`: ci, class, home.
+    network: `workshop train --task features --data FOLDER`. Class, map and elevation of
+    each image with one network, from many classes and few maps:
+    `workshop train --task multitask`. All change the defaults below; so does
+    `--preset`: ci, class, home.
 
     On several GPUs or processes, with the same result as on one:
     `torchrun --nproc-per-node 2 -m workshop_lib.cli train ...`
@@ -76,7 +78,10 @@ def train(
             return
     print(_headline(evaluate(run, dataset, split)))
     facts = run.facts
-    print(f"{facts['labels']} labels, {facts['seconds']:.0f} s\nrun: {run.folder}")
+    each = facts.get("labels_per_head", {})
+    labels = ", ".join(f"{n} labels of {head}" for head, n in each.items())
+    labels = labels if len(each) > 1 else f"{facts['labels']} labels"
+    print(f"{labels}, {facts['seconds']:.0f} s\nrun: {run.folder}")
     print(f"next: workshop report {run.folder}")
 
 
@@ -240,4 +245,7 @@ def _headline(result: "Evaluation") -> str:
     if result.metric in result.intervals:
         low, high = result.intervals[result.metric]
         text += f" (95 % interval over images {low:.3f} to {high:.3f})"
-    return ", ".join([text, *(f"{k} {v:.3f}" for k, v in result.others.items())])
+    for head, scores in result.others.items():
+        some = [f"{name} {value:.3f}" for name, value in list(scores.items())[:2]]
+        text += f"; {head}: {', '.join(some)}"
+    return text

@@ -27,6 +27,7 @@ from workshop_lib.sample import METADATA, Sample
 
 COVER = "cover"  # the land-cover map, as a target or as an input
 SCENE = "scene"  # the class of the whole image, or its classes
+ELEVATION = "elevation"  # the mean of a digital elevation model, in metres
 
 _CHUNK = 256  # images that are resized at a time
 
@@ -99,7 +100,8 @@ def targets_of(dataset: Dataset, names: Sequence[str] = (SCENE,)) -> dict[str, T
     Args:
         dataset: the labels.
         names: "scene" for the class or the classes of each image; "cover" for the
-            land-cover map; the name of a metadata column for a number to regress.
+            land-cover map; the name of a metadata column for a number to regress;
+            "elevation" without such a column for the mean of the sensor "dem".
 
     Returns:
         By name. "scene": (N,) int64, -1 where unknown, or (N, K) float32, 1 for each
@@ -111,6 +113,9 @@ def targets_of(dataset: Dataset, names: Sequence[str] = (SCENE,)) -> dict[str, T
     """
     there = {k: v.float() for k, v in dataset.metadata.items() if v.ndim == 1}
     there = {k: v for k, v in there.items() if not k.startswith("has_")}
+    if ELEVATION in names and "dem" in dataset.modalities:
+        dem = sensors_of(dataset, ("dem",))["dem"]  # (N, 1, H, W), NaN where missing
+        there.setdefault(ELEVATION, dem.mean((1, 2, 3)))
     there[SCENE] = dataset.labels.float() if dataset.multi_label else dataset.labels
     if dataset.masks is not None:
         there[COVER] = dataset.masks

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -185,6 +186,17 @@ class Split:
         """
         parts = split_files.predefined_parts(name, scenes, labels_per_class, seed)
         return cls(**parts, seed=seed)
+
+    def first_labeled(self, scenes: Dataset, labels_per_class: int) -> Tensor:
+        """Return the labeled images that a split with fewer labels has; 0 for all.
+
+        Shape: (n,) int64 positions, in the order of `labeled`.
+        """
+        if not labels_per_class:
+            return self.labeled
+        strata = rules.Candidates.of(scenes, self.seed).strata[self.labeled.numpy()]
+        place = pd.Series(strata).groupby(strata).cumcount()  # within its class
+        return self.labeled[torch.from_numpy(place.to_numpy() < labels_per_class)]
 
     def unlabeled_from(self, source: str) -> "Split":
         """Choose the unlabeled images: "all" of them, or the "labeled" ones alone.

@@ -93,7 +93,7 @@ class Evaluation:
         calibration: likewise.
         beside_borders, inside: accuracy of pixels that have a neighbour of another
             class, and of all others; of a dense head.
-        others: the main metric of the other heads, by name.
+        others: the scores of the other heads, by head and score, as `overall`.
     """
 
     kind: str
@@ -105,7 +105,7 @@ class Evaluation:
     calibration: Calibration | None = None
     beside_borders: float = math.nan
     inside: float = math.nan
-    others: dict[str, float] = field(default_factory=dict)
+    others: dict[str, dict[str, float]] = field(default_factory=dict)
 
     @property
     def probs(self) -> Tensor:
@@ -155,8 +155,7 @@ class Evaluation:
 
     def overall(self) -> dict[str, float]:
         """Return the scores over all test images by name, the main metric first."""
-        columns = _OVERALL[self.kind].items()
-        found = {heading: getattr(self.scores, name) for heading, name in columns}
+        found = _overall(self.kind, self.scores)
         if self.kind == "dense":
             found |= {"right at borders": self.beside_borders, "inside": self.inside}
         elif isinstance(self.scores, Scores) and self.scores.top_k is not None:
@@ -176,9 +175,9 @@ class Evaluation:
         parts.append("\n".join(lines))
         if self.calibration is not None:
             parts.append(self.calibration.summary())
-        if self.others:
-            heads = ", ".join(f"{name} {v:.3f}" for name, v in self.others.items())
-            parts.append(f"main metric of the other heads: {heads}")
+        for head, found in self.others.items():
+            scores = ", ".join(f"{name} {value:.3f}" for name, value in found.items())
+            parts.append(f"{head}: {scores}")
         weights = {"ema": "averaged", "online": "online"}
         rows = [
             (f"{c.which}, {weights[c.weights]}", c.step, c.val, c.test)
@@ -211,7 +210,8 @@ def evaluate(run: Run, scenes: Dataset, split: Split) -> Evaluation:
     checkpoints, predicted = _all_checkpoints(run, views, truths, split.test)
     main, names = run.main_head, run.class_names
     found, truth, more = predicted.pop(main), truths[main], dict[str, Any]()
-    kind = run.facts["heads"][main]["kind"]
+    kinds = {name: about["kind"] for name, about in run.facts["heads"].items()}
+    kind = kinds[main]
     scores = _scores(run, main, found, truth)
     if isinstance(scores, Scores) and kind == "categorical":
         boot = score_intervals(scores)
@@ -227,7 +227,10 @@ def evaluate(run: Run, scenes: Dataset, split: Split) -> Evaluation:
             Predictions(images, truth, found, names, Path(source).name).save(path)
     elif kind == "dense":
         more["beside_borders"], more["inside"] = border_accuracy(truth, found)
-    others = {k: _metric(run, k, v, truths[k]) for k, v in predicted.items()}
+    others = {
+        name: _overall(kinds[name], _scores(run, name, values, truths[name]))
+        for name, values in predicted.items()
+    }
     result = Evaluation(
         kind, run.metric, scores, found, checkpoints, others=others, **more
     )
@@ -281,8 +284,13 @@ def _scores(run: Run, name: str, predicted: Tensor, truth: Tensor) -> AnyScores:
 
 def _metric(run: Run, name: str, predicted: Tensor, truth: Tensor) -> float:
     """Compute the main metric of a head."""
-    main, *_ = _OVERALL[run.facts["heads"][name]["kind"]].values()
-    return float(getattr(_scores(run, name, predicted, truth), main))
+    scores = _scores(run, name, predicted, truth)
+    return next(iter(_overall(run.facts["heads"][name]["kind"], scores).values()))
+
+
+def _overall(kind: str, scores: AnyScores) -> dict[str, float]:
+    """Return the scores over all images of a head by name, the main one first."""
+    return {k: float(getattr(scores, name)) for k, name in _OVERALL[kind].items()}
 
 
 def _write(run: Run, result: Evaluation) -> None:

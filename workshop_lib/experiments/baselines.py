@@ -158,4 +158,6 @@ def _task(config: Config) -> str:
     """Return the task of the preset that a config is closest to."""
     if config.model.features:
         return "features"
+    if len(config.model.heads) > 1:
+        return "multitask"
     return "segment" if "cover" in config.model.heads else "scenes"

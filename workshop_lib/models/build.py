@@ -220,7 +220,8 @@ def init_from(model: Model, folder: str | Path) -> None:
             f"{path} holds no trained network ({type(error).__name__}): give the folder"
             " of a finished run, or 'imagenet'."
         ) from error
-    mine = {k: v for k, v in model.state_dict().items() if not k.startswith("heads.")}
+    anew = ("heads.", "head_weights.")
+    mine = {k: v for k, v in model.state_dict().items() if not k.startswith(anew)}
     fits = {k for k, v in mine.items() if k in weights and weights[k].shape == v.shape}
     if not any(k.startswith("encoder.backbones.") and mine[k].ndim for k in fits):
         raise WorkshopError(

@@ -13,8 +13,9 @@ or a number.
     Regression   (B,)          (B,)        none            NaN
 """
 
-__all__ = ["Features", "Head", "Regression"]
+__all__ = ["Features", "Head", "HeadWeights", "Regression"]
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -189,3 +190,58 @@ class Regression(Head):
             "r2": float(1 - tally["squares"] / spread) if spread > 0 else float("nan"),
             "loss": float(tally["loss"] / n),
         }
+
+
+class HeadWeights(nn.Module):
+    """Weights of the heads' losses: fixed, or learned from their uncertainty.
+
+        L = sum_i w_i [exp(-s_i) L_i + s_i / 2]
+
+    L_i is the sum of all terms of head i, supervised or not; s_i is the logarithm of
+    the task's noise variance, learned with the network. At the best s_i the loss L_i
+    has the weight 1 / (2 L_i): a task whose loss stays high counts less, and one that
+    is learned by heart more and more, which with few labels is the wrong way round.
+    Fixed weights leave out s_i.
+
+    Source: Kendall, Gal and Cipolla 2018, "Multi-Task Learning Using Uncertainty to
+    Weigh Losses", arXiv:1705.07115, eq. 7 and 10. Their regression loss is half the
+    squared error, as the Huber loss is near 0, so all kinds of head share one form.
+
+    Args:
+        names: of the heads.
+        weights: w_i of each.
+        learned: whether s_i is learned, from 0 on; else it stays 0.
+
+    >>> weigh = HeadWeights(["scene", "cover"], [2.0, 1.0], learned=False)
+    >>> weigh({"scene/supervised": torch.tensor(3.0)})
+    [tensor(6.)]
+    """
+
+    def __init__(
+        self, names: Iterable[str], weights: Sequence[float], learned: bool
+    ) -> None:
+        super().__init__()
+        self.weights = dict(zip(names, weights, strict=True))
+        self.log_variance: nn.Parameter | None = None
+        if learned:
+            self.log_variance = nn.Parameter(torch.zeros(len(weights)))  # s, (heads,)
+
+    def forward(self, terms: Mapping[str, Tensor]) -> list[Tensor]:
+        """Weigh the terms of a loss, named "head/term"; any other counts 1."""
+        weights: Mapping[str, Tensor | float] = self.current()
+        parts = [
+            term * weights.get(name.partition("/")[0], 1.0)
+            for name, term in terms.items()
+        ]
+        if self.log_variance is not None:
+            there = {name.partition("/")[0] for name in terms}
+            for k, (name, weight) in enumerate(self.weights.items()):
+                parts += [weight * self.log_variance[k] / 2] if name in there else []
+        return parts
+
+    def current(self) -> dict[str, Tensor]:
+        """Return by head what its loss is multiplied by now: w_i exp(-s_i)."""
+        found = torch.tensor(list(self.weights.values()))
+        if self.log_variance is not None:
+            found = found.to(self.log_variance) * torch.exp(-self.log_variance)
+        return dict(zip(self.weights, found, strict=True))

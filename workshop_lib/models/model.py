@@ -20,7 +20,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from workshop_lib.models.encoders import CheckpointedSequential, recompute
 from workshop_lib.models.fusion import Encoder
-from workshop_lib.models.heads import Features, Head
+from workshop_lib.models.heads import Features, Head, HeadWeights
 from workshop_lib.sample import Sample, num_images, take
 
 PROJECTION = "projection"  # entry of a model's output beside those of its heads
@@ -89,6 +89,7 @@ class Model(nn.Module):
         self.encoder = encoder
         self.heads = nn.ModuleDict(heads)
         self.projection = projection
+        self.head_weights: HeadWeights | None = None  # of their losses; None: 1
         self.micro_batch = 0
         self.most_images = 0  # largest batch encoded with gradient
         self.frozen_stages = 0

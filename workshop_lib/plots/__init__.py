@@ -11,6 +11,7 @@ from workshop_lib.plots.embedding import Panel, embedding_grid, l2_normalization
 from workshop_lib.plots.evaluation import (
     confusion_matrix,
     per_class,
+    pseudo_label_bias,
     reliability,
     seed_plot,
 )
@@ -24,8 +25,8 @@ from workshop_lib.plots.images import (
 from workshop_lib.plots.maps import mask_grid, modality_samples, task_levels
 from workshop_lib.plots.style import AccessibleFigure, describe
 from workshop_lib.plots.training import (
+    gradient_conflict,
     learning_curves,
-    pseudo_label_bias,
     pseudo_labels,
 )
 
@@ -40,6 +41,7 @@ __all__ = [
     "describe",
     "embedding_grid",
     "gallery",
+    "gradient_conflict",
     "histograms",
     "l2_normalization",
     "learning_curves",

@@ -1,12 +1,19 @@
-"""Evaluation of models: confusion, accuracy per class, calibration, seeds."""
+"""Evaluation of models: confusion, accuracy and bias per class, calibration, seeds."""
 
-__all__ = ["confusion_matrix", "per_class", "reliability", "seed_plot"]
+__all__ = [
+    "confusion_matrix",
+    "per_class",
+    "pseudo_label_bias",
+    "reliability",
+    "seed_plot",
+]
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.colors import LogNorm
 from numpy.typing import ArrayLike
 
 from workshop_lib.errors import WorkshopError
@@ -19,6 +26,8 @@ from workshop_lib.plots.style import (
     short_names,
 )
 
+_MOST = 4.0  # times as often: beyond, the colour stays the same
+_TICKS = {0.25: "¼ or less", 0.5: "½", 1.0: "as often", 2.0: "2×", 4.0: "4× or more"}
 _MOST_NUMBERS = 25  # with more classes the counts would be smaller than a pixel
 
 
@@ -216,4 +225,69 @@ def seed_plot(
     axes.set_xlabel("method: a point per seed, beside them mean and 95 % interval")
     axes.grid(axis="y")
     figure.alt = f"'{title}': {len(table)} seeds of each method. " + " ".join(words)
+    return figure
+
+
+@house_style()
+def pseudo_label_bias(
+    table: pd.DataFrame | None, *, title: str = "Which classes the pseudo-labels favour"
+) -> AccessibleFigure:
+    """Draw how often a class is a pseudo-label, relative to how often it occurs.
+
+    The share of a class among the pseudo-labels in use, divided by its share among the
+    unlabelled images drawn: classes down, time to the right. With few labels a network
+    soon prefers the classes it finds easy, and its pseudo-labels feed the preference: a
+    row that stays dark orange is a class that training forgets. Hatched: no
+    pseudo-label was in use, or no such image drawn.
+
+    Args:
+        table: `Run.pseudo_labels()`: columns step, class, used, correct, true, a row
+            per step of the log and class.
+        title: heading of the figure.
+
+    Raises:
+        WorkshopError: there is no table, as of a supervised run, or it is empty.
+    """
+    import seaborn as sns
+
+    if table is None or table.empty:
+        raise WorkshopError(
+            "no table of pseudo-labels: give Run.pseudo_labels() of fixmatch or a"
+            " similar method."
+        )
+    names = list(dict.fromkeys(table["class"]))  # in the order of the classes
+    wide = table.pivot(index="class", columns="step").reindex(names).astype(float)
+    used, true = wide["used"], wide["true"]  # (K, T) each
+    bias = (used / used.sum()) / (true / true.sum())  # NaN or infinite where unknown
+    bias = bias.where(np.isfinite(bias)).rename(columns="{:,}".format)
+    figure, axes = new_axes(8.4, min(2.4 + 0.28 * len(names), 16.0))
+    axes.patch.set(facecolor="white", hatch="///", edgecolor="#d5d9de")
+    sns.heatmap(
+        bias.clip(1 / _MOST, _MOST), cmap="PuOr", norm=LogNorm(1 / _MOST, _MOST),
+        vmin=1 / _MOST, vmax=_MOST,  # else all-NaN counts would make seaborn warn
+        xticklabels=-(-bias.shape[1] // 5), ax=axes,  # at most five, side by side
+        cbar_kws={"ticks": list(_TICKS), "shrink": 0.9},
+    )  # fmt: skip
+    axes.tick_params(axis="x", rotation=0)
+    axes.hlines(range(1, len(names)), 0, bias.shape[1], color="white", linewidth=2)
+    scale = figure.axes[1]
+    scale.set_yticklabels(list(_TICKS.values()))
+    scale.set_ylabel("share of pseudo-labels : share of images")
+    scale.minorticks_off()
+    places = np.arange(len(names)) + 0.5
+    size = 12 if len(names) <= 30 else 8
+    axes.set_yticks(places, short_names(names), fontsize=size, rotation=0)
+    axes.set(title=title, xlabel="optimiser steps", ylabel="")
+    last = bias.iloc[:, -1].dropna()
+    words = " At the end no pseudo-label was in use."
+    if len(last):
+        words = (
+            f" At the end {last.idxmax()} is the most favoured class, a pseudo-label"
+            f" {last.max():.1f} times as often as it is really there; {last.idxmin()}"
+            f" the least, {last.min():.1f} times."
+        )
+    figure.alt = (
+        f"{title}: heat map of {len(names)} classes against optimiser steps, up to"
+        f" {bias.columns[-1]}.{words}"
+    )
     return figure

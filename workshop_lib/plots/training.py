@@ -1,14 +1,17 @@
-"""Course of a training: learning curves, and the quality of its pseudo-labels."""
+"""Course of a training: learning curves, pseudo-labels, agreement of the tasks."""
 
-__all__ = ["growing_curve", "learning_curves", "pseudo_label_bias", "pseudo_labels"]
+__all__ = [
+    "gradient_conflict",
+    "growing_curve",
+    "learning_curves",
+    "pseudo_labels",
+]
 
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm
 from matplotlib.ticker import StrMethodFormatter
 
 from workshop_lib.errors import WorkshopError
@@ -18,7 +21,6 @@ from workshop_lib.plots.style import (
     house_style,
     line_style,
     new_axes,
-    short_names,
 )
 
 # Names of the columns of a log; what is named in per cent is a fraction in the log
@@ -44,8 +46,6 @@ _LOOKS = {
     "mask_rate": ("blue", "-.", "^"),
     "pseudo_accuracy": ("vermilion", "--", "s"),
 }
-_MOST = 4.0  # times as often: beyond, the colour stays the same
-_TICKS = {0.25: "¼ or less", 0.5: "½", 1.0: "as often", 2.0: "2×", 4.0: "4× or more"}
 
 
 @house_style()
@@ -75,14 +75,14 @@ def learning_curves(
     if isinstance(logs, pd.DataFrame):
         logs = {"validation": logs}
     figure, axes = new_axes(7.2, 5.2)
-    label = _NAMES.get(column, f"{column} (%)")
+    label = _label(column)
     digits, unit = (1, " %") if label.endswith("(%)") else (3, "")
     ends = []
     for position, (name, log) in enumerate(logs.items()):
         mean, runs = _draw_line(axes, log, column, label=name, **line_style(position))
         if len(mean):
             who = f"{name}, mean of {runs} seeds," if runs > 1 else name
-            best = mean.max() if unit or column == "val_r2" else mean.min()
+            best = mean.max() if unit or column.endswith("r2") else mean.min()
             end = f"{mean.iloc[-1]:.{digits}f}{unit}"
             ends.append(f"{who} ends at {end} (best {best:.{digits}f}{unit}).")
     if not ends:
@@ -143,6 +143,40 @@ def growing_curve(log: pd.DataFrame, *, steps: int, title: str) -> AccessibleFig
     return figure
 
 
+@house_style()
+def gradient_conflict(
+    log: pd.DataFrame, *, title: str = "Do the tasks agree?"
+) -> AccessibleFigure:
+    """Draw the cosine between the heads' gradients of the encoder they share.
+
+    Above 0 a step for one task helps the other as well, at 0 they do not touch each
+    other, and below 0 each undoes part of the other's step. See `gradient_cosines`.
+
+    Args:
+        log: `Run.log` of a training with several heads; of several seeds in one table
+            (`pd.concat`) the mean is drawn, in a band from the lowest to the highest.
+        title: heading of the figure.
+
+    Raises:
+        WorkshopError: a log of a single head.
+    """
+    pairs = [column for column in log if str(column).startswith("cosine/")]
+    if not pairs:
+        raise WorkshopError("no cosines in this log: give that of several heads.")
+    figure, axes = new_axes(7.2, 4.9)
+    words = []
+    for position, column in enumerate(pairs):
+        label = " and ".join(column.split("/")[1:])
+        mean, _ = _draw_line(axes, log, column, label=label, **line_style(position))
+        words.append(f"{label}: mean {mean.mean():.2f}, lowest {mean.min():.2f}.")
+    _finish(figure, axes, title, "cosine of the gradients")
+    axes.axhline(0, color=PALETTE["black"], linewidth=1)
+    most = 1.1 * max(map(abs, axes.get_ylim()))
+    axes.set_ylim(-most, most)  # 0 in the middle: below it the tasks are in conflict
+    figure.alt = f"{title} Cosine of the gradients against steps. " + " ".join(words)
+    return figure
+
+
 def _draw_shares(
     log: pd.DataFrame, labels: Mapping[str, str], title: str, height: float
 ) -> AccessibleFigure:
@@ -165,6 +199,14 @@ def _draw_shares(
     return figure
 
 
+def _label(column: str) -> str:
+    """Name a column of a log in words, that of another head after the head."""
+    head, _, name = column.rpartition("/")
+    if head.startswith(("cosine", "weight")):
+        return head.partition("/")[0]
+    return ": ".join(filter(None, (head, _NAMES.get(name, f"{name} (%)"))))
+
+
 def _draw_line(
     axes: Axes, log: pd.DataFrame, column: str, **style: Any
 ) -> tuple[pd.Series, int]:
@@ -176,7 +218,7 @@ def _draw_line(
     import seaborn as sns
 
     rows = log.reindex(columns=["step", column]).dropna().astype({column: float})
-    rows[column] *= 100 if _NAMES.get(column, "(%)").endswith("(%)") else 1
+    rows[column] *= 100 if _label(column).endswith("(%)") else 1
     steps = rows.groupby("step")[column]
     mean, seeds = steps.mean(), int(steps.size().max()) if len(rows) else 0
     if len(mean):
@@ -202,68 +244,3 @@ def _finish(figure: AccessibleFigure, axes: Axes, title: str, y_label: str) -> N
     columns = 2 if lines == 4 else min(lines, 3)
     size = 11 if columns == 3 else 13  # three long names fit side by side
     figure.legend(loc="outside lower center", ncols=columns, fontsize=size)
-
-
-@house_style()
-def pseudo_label_bias(
-    table: pd.DataFrame | None, *, title: str = "Which classes the pseudo-labels favour"
-) -> AccessibleFigure:
-    """Draw how often a class is a pseudo-label, relative to how often it occurs.
-
-    The share of a class among the pseudo-labels in use, divided by its share among the
-    unlabelled images drawn: classes down, time to the right. With few labels a network
-    soon prefers the classes it finds easy, and its pseudo-labels feed the preference: a
-    row that stays dark orange is a class that training forgets. Hatched: no
-    pseudo-label was in use, or no such image drawn.
-
-    Args:
-        table: `Run.pseudo_labels()`: columns step, class, used, correct, true, a row
-            per step of the log and class.
-        title: heading of the figure.
-
-    Raises:
-        WorkshopError: there is no table, as of a supervised run, or it is empty.
-    """
-    import seaborn as sns
-
-    if table is None or table.empty:
-        raise WorkshopError(
-            "no table of pseudo-labels: give Run.pseudo_labels() of fixmatch or a"
-            " similar method."
-        )
-    names = list(dict.fromkeys(table["class"]))  # in the order of the classes
-    wide = table.pivot(index="class", columns="step").reindex(names).astype(float)
-    used, true = wide["used"], wide["true"]  # (K, T) each
-    bias = (used / used.sum()) / (true / true.sum())  # NaN or infinite where unknown
-    bias = bias.where(np.isfinite(bias)).rename(columns="{:,}".format)
-    figure, axes = new_axes(8.4, min(2.4 + 0.28 * len(names), 16.0))
-    axes.patch.set(facecolor="white", hatch="///", edgecolor="#d5d9de")
-    sns.heatmap(
-        bias.clip(1 / _MOST, _MOST), cmap="PuOr", norm=LogNorm(1 / _MOST, _MOST),
-        vmin=1 / _MOST, vmax=_MOST,  # else all-NaN counts would make seaborn warn
-        xticklabels=-(-bias.shape[1] // 5), ax=axes,  # at most five, side by side
-        cbar_kws={"ticks": list(_TICKS), "shrink": 0.9},
-    )  # fmt: skip
-    axes.tick_params(axis="x", rotation=0)
-    axes.hlines(range(1, len(names)), 0, bias.shape[1], color="white", linewidth=2)
-    scale = figure.axes[1]
-    scale.set_yticklabels(list(_TICKS.values()))
-    scale.set_ylabel("share of pseudo-labels : share of images")
-    scale.minorticks_off()
-    places = np.arange(len(names)) + 0.5
-    size = 12 if len(names) <= 30 else 8
-    axes.set_yticks(places, short_names(names), fontsize=size, rotation=0)
-    axes.set(title=title, xlabel="optimiser steps", ylabel="")
-    last = bias.iloc[:, -1].dropna()
-    words = " At the end no pseudo-label was in use."
-    if len(last):
-        words = (
-            f" At the end {last.idxmax()} is the most favoured class, a pseudo-label"
-            f" {last.max():.1f} times as often as it is really there; {last.idxmin()}"
-            f" the least, {last.min():.1f} times."
-        )
-    figure.alt = (
-        f"{title}: heat map of {len(names)} classes against optimiser steps, up to"
-        f" {bias.columns[-1]}.{words}"
-    )
-    return figure

@@ -30,10 +30,11 @@ from workshop_lib.augment import (
 from workshop_lib.config import Config
 from workshop_lib.data.cache import cached
 from workshop_lib.data.dataset import Dataset
-from workshop_lib.data.samples import sample_of, targets_of
+from workshop_lib.data.samples import ELEVATION, sample_of, targets_of
 from workshop_lib.errors import WorkshopError
 from workshop_lib.methods import Method
 from workshop_lib.models import HeadSpec, Model, build_model
+from workshop_lib.models.heads import HeadWeights
 from workshop_lib.models.pretrained import FeatureExtractor
 from workshop_lib.sample import METADATA, Sample
 from workshop_lib.training.distributed import rank_zero_first
@@ -113,6 +114,11 @@ def read_inputs(config: Config, scenes: Dataset) -> Inputs:
     if not config.model.heads:
         raise WorkshopError("no head to train: give model.heads, such as ('scene',).")
     wanted = config.data.sensors or ("rgb" if scenes.is_rgb else "s2",)
+    if ELEVATION in config.model.heads and "dem" in wanted:
+        raise WorkshopError(
+            "a head for 'elevation' and the sensor 'dem', which holds the answer: leave"
+            " one of them out."
+        )
     sensors = sample_of(scenes, wanted, config.data.metadata)
     targets = targets_of(scenes, config.model.heads)
     names = {"scene": scenes.class_names, "cover": scenes.mask_names}
@@ -238,7 +244,7 @@ def initial_model(
     }
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.run.seed)
-        return build_model(
+        model = build_model(
             settings.encoder,
             facts["sensors"],
             heads,
@@ -249,6 +255,10 @@ def initial_model(
             load_pretrained=load_pretrained,
             freeze=settings.freeze,
         )
+    given = config.optim.head_weights or (1.0,) * len(heads)
+    if config.optim.learned_weights or any(weight != 1 for weight in given):
+        model.head_weights = HeadWeights(heads, given, config.optim.learned_weights)
+    return model
 
 
 def open_views(

@@ -39,8 +39,9 @@ def weight_decay_groups(
 
     Decay keeps weights small against overfitting. The scale and shift of a
     normalisation layer and biases cannot overfit, and shrinking them only weakens the
-    signal. The split goes by the type of the module that owns the parameter: by its
-    own name ("bn") one would miss the normalisation in `downsample.1` of a ResNet.
+    signal; learned weights of losses have no reason to shrink. The split goes by the
+    type of the module that owns the parameter: by its own name ("bn") one would miss
+    the normalisation in `downsample.1` of a ResNet.
 
     Args:
         model: whose parameters are split.
@@ -60,7 +61,8 @@ def weight_decay_groups(
         if parameter.requires_grad:
             owner = type(model.get_submodule(name.rpartition(".")[0]))
             # BatchNorm2d, LayerNorm, ...
-            spared = "Norm" in owner.__name__ or name.endswith("bias")
+            spared = "Norm" in owner.__name__
+            spared |= name.endswith(("bias", "log_variance"))
             key = (id(parameter) not in slowly, spared)
             groups.setdefault(key, []).append(parameter)
     return [

@@ -78,7 +78,9 @@ def training_step(
     with precision.autocast():
         for name, term in method.losses(model, batch):
             terms[name] = terms[name] + term if name in terms else term
-        loss = torch.stack(list(terms.values())).sum()
+        weigh = model.head_weights
+        parts = list(terms.values()) if weigh is None else weigh(terms)
+        loss = torch.stack(parts).sum()
     after_forward()
     scaler.scale(loss).backward()  # fp16 only: its small gradients would vanish
     average_gradients(model)

@@ -4,13 +4,13 @@ __all__ = ["Trainer"]
 
 import copy
 import math
+from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
 import torch
 from torch import Tensor
 
-from workshop_lib.augment import FeatureViewMaker, ViewMaker
 from workshop_lib.config import Config
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.samples import IndexStream
@@ -19,10 +19,9 @@ from workshop_lib.methods import Batch, Method, TrainingSize
 from workshop_lib.methods.base import heads_of
 from workshop_lib.methods.propagation import LabelPropagationWarmup
 from workshop_lib.models import Model
-from workshop_lib.models.heads import Head
-from workshop_lib.models.inference import images_at_a_time
 from workshop_lib.ranks import own_rows
 from workshop_lib.training.distributed import from_rank_zero, synchronize_batch_norm
+from workshop_lib.training.heads import HeadLabels, gradient_cosines, validate_heads
 from workshop_lib.training.inputs import initial_model, open_views, read_inputs
 from workshop_lib.training.log import DivergenceMonitor, Row, RunningMeans
 from workshop_lib.training.optim import Ema, build_optimizer, set_learning_rate
@@ -66,8 +65,10 @@ class Trainer:
         # The network, its views and its number format
         model = initial_model(config, self.inputs.facts()).to(device)
         model.save_memory(checkpointing=run.checkpointing, micro_batch=run.micro_batch)
+        self.labels = HeadLabels(config, scenes, split, device)
+        targets = self.labels.hide(self.inputs.targets)
         for name, head in heads_of(model):  # how frequent are the classes?
-            head.fit(self.inputs.targets[name][labeled])
+            head.fit(targets[name][labeled])
         self.views = open_views(config, self.inputs, self.method, model, unlabeled)
         n = B * (1 + mu if self.method.views else 1)
         trial = partial(trial_step, model, n, self.inputs.sensors)  # for "auto"
@@ -85,10 +86,10 @@ class Trainer:
         if optim.propagation_steps:
             seen = [v["features"].flatten(1) for v in self.views.plain(unlabeled)]
             features = torch.stack(seen).mean(dim=0)  # (n, D)
-            data = (features, self.inputs.targets, labeled, unlabeled)
+            data = (features, targets, labeled, unlabeled)
             self.warmup = LabelPropagationWarmup.spread(self.method, model, *data)
         self.optimizer = build_optimizer(model, optim)
-        self.labeled = IndexStream(labeled, B, seed=run.seed)
+        self.labeled = IndexStream(self.labels.stream(), B, seed=run.seed)
         self.unlabeled = IndexStream(unlabeled, B * mu, seed=run.seed + 1)
         self.generator = torch.Generator(device).manual_seed(run.seed)
         # How far it has come, and what the log is made of
@@ -130,14 +131,19 @@ class Trainer:
             The batch, and a function that gives the true targets of its unlabelled
             images: for the log alone.
         """
-        labeled = self.labeled.at(self.steps_done)  # (B,)
-        views, targets = self.views.labeled(labeled, self.generator)
+        batch = self._draw_labeled(self.generator)
         if not self.method.views:
-            return Batch(views, targets), dict
+            return batch, dict
         index = self.unlabeled.at(self.steps_done)  # (mu*B,)
         found = self.views.unlabeled(index, self.generator)
-        batch = Batch(views, targets, found.views, own_rows(index), found.follow)
+        rows, follow = own_rows(index), found.follow
+        batch = replace(batch, views=found.views, index=rows, follow=follow)
         return batch, found.truth
+
+    def _draw_labeled(self, generator: torch.Generator) -> Batch:
+        index = self.labeled.at(self.steps_done)  # (B,)
+        views, targets = self.views.labeled(index, generator)
+        return Batch(views, self.labels.hide(targets, own_rows(index)))
 
     def record(self, method: Method, losses: dict[str, Tensor], truth: Any) -> None:
         """Add a step to the log's averages, without reading anything back."""
@@ -152,8 +158,8 @@ class Trainer:
         """Measure the averaged and the online weights on the validation images."""
         row = {"step": float(self.steps_done), **self.means.flush()}
         row |= self.pseudo_labels.flush(self.steps_done)
-        found = _validate(cast(Model, self.ema.model), self.views, self.val)
-        online = _validate(self.model, self.views, self.val)
+        found = validate_heads(cast(Model, self.ema.model), self.views, self.val)
+        online = validate_heads(self.model, self.views, self.val)
         for head, figures in found.items():
             prefix = "" if head == self.main_head else f"{head}/"
             row |= {f"{prefix}val_{name}": value for name, value in figures.items()}
@@ -161,8 +167,21 @@ class Trainer:
             row[f"{prefix}val_{best}_online"] = online[head][best]
         if self.maps is not None:
             self.maps.add(self.steps_done, self._probabilities(self.maps.index))
+        if self.model.head_weights is not None:
+            weights = self.model.head_weights.current()
+            row |= {f"weight/{name}": value.item() for name, value in weights.items()}
+        row |= self._conflicts()
         row["lr"] = self.optimizer.param_groups[-1]["lr"]
         return row
+
+    def _conflicts(self) -> Row:
+        """Compare the heads' gradients on the next labelled batch; changes nothing."""
+        if len(self.heads) < 2:
+            return {}
+        seed, step = self.config.run.seed, self.steps_done
+        batch = self._draw_labeled(torch.Generator(self.device).manual_seed(step))
+        with random_numbers_of(seed, step, self.device):
+            return gradient_cosines(self.model, self.method, batch, self.precision)
 
     def diagnosis(self) -> str | None:
         """Say what is wrong, and what to do, if a loss or a weight is not finite.
@@ -242,45 +261,3 @@ class Trainer:
         """Leave out the main head's name: with one head the columns are plain."""
         prefix = f"{self.main_head}/"
         return {name.removeprefix(prefix): value for name, value in values.items()}
-
-
-@torch.inference_mode()
-def _validate(
-    model: Model, views: ViewMaker | FeatureViewMaker, index: Tensor
-) -> dict[str, dict[str, float]]:
-    """Measure every head on the images of an index: metrics by head and name.
-
-    In evaluation mode batch normalisation uses its running averages, so an image's
-    result does not depend on its neighbours. Where an image has several stored views,
-    the predicted probabilities are averaged.
-    """
-    heads, training = dict(heads_of(model)), model.training
-    totals: dict[str, dict[str, Tensor]] = {name: {} for name in heads}
-    rows = 4096  # of stored features
-    if isinstance(views, ViewMaker):
-        rows = images_at_a_time(views.images)
-    model.eval()
-    for part in index.split(rows):
-        answers = [model(view) for view in views.plain(part)]
-        for name, head in heads.items():
-            out = _mean(head, [answer[name] for answer in answers])
-            targets = views.targets[name].index_select(0, part)
-            for key, value in head.tally(out, targets).items():
-                sums = totals[name]
-                sums[key] = sums[key] + value if key in sums else value
-    model.train(training)
-    return {
-        name: head.metrics({key: value.cpu() for key, value in totals[name].items()})
-        for name, head in heads.items()
-    }
-
-
-def _mean(head: Head, outs: list[Tensor]) -> Tensor:
-    """Average the predictions of several views, in the form of one view's scores."""
-    if len(outs) == 1:
-        return outs[0]
-    if not head.class_shape:
-        return torch.stack(outs).mean(0)
-    probs = torch.stack([head.probabilities(out) for out in outs]).mean(0)
-    log = probs.clamp_min(torch.finfo(probs.dtype).tiny).log()
-    return log[:, 1] - log[:, 0] if len(head.class_shape) == 2 else log

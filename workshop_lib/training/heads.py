@@ -1,0 +1,178 @@
+"""Heads of a training: their labels, their scores, and whether their gradients agree.
+
+One encoder learns from all of them. That pays where one task has few labels and others
+have many: what these teach about the images serves it, too.
+"""
+
+__all__ = ["HeadLabels", "gradient_cosines", "validate_heads"]
+
+import copy
+import math
+from collections.abc import Mapping
+from itertools import combinations
+
+import torch
+from torch import Tensor
+
+from workshop_lib.augment import FeatureViewMaker, ViewMaker
+from workshop_lib.config import Config
+from workshop_lib.data.dataset import Dataset
+from workshop_lib.data.split import Split
+from workshop_lib.methods import Batch, Method
+from workshop_lib.methods.base import heads_of
+from workshop_lib.models import Model
+from workshop_lib.models.heads import Head
+from workshop_lib.models.inference import images_at_a_time
+from workshop_lib.models.model import encoder_parameters
+from workshop_lib.pixels import IGNORE
+from workshop_lib.ranks import mean_over_ranks
+from workshop_lib.training.step import Precision
+
+
+class HeadLabels:
+    """Which labelled images have the target of which head.
+
+    Maps take an hour to draw, a class a second: often thousands of images have a class
+    and a few dozen a map. The first images of each class keep the target of a head,
+    which are those of a split with so few labels; of the others it is hidden.
+
+    Args:
+        config: `data.labels_per_head`, a number per class for each head; 0 for all.
+        scenes, split: the images, and which are labelled.
+        device: of the training.
+    """
+
+    def __init__(
+        self, config: Config, scenes: Dataset, split: Split, device: torch.device
+    ) -> None:
+        heads = config.model.heads
+        counts = config.data.labels_per_head or (0,) * len(heads)
+        self.index = {  # positions by head; of any two, one set holds the other
+            name: split.first_labeled(scenes, count).to(device)
+            for name, count in zip(heads, counts, strict=True)
+        }
+        self.hidden: dict[str, Tensor] = {}  # (N,) bool, of heads with fewer labels
+        for name, index in self.index.items():
+            if len(index) < len(split.labeled):
+                hidden = torch.zeros(len(scenes), dtype=torch.bool)
+                hidden[split.labeled], hidden[index.cpu()] = True, False
+                self.hidden[name] = hidden.to(device)
+
+    def stream(self) -> Tensor:
+        """Return the positions that the labelled stream shuffles, some repeatedly.
+
+        Half of the batch are then images of the head with fewest labels (a third where
+        there are three different numbers): drawn evenly, 40 maps among 2,400 images
+        would be in a batch of 16 only every fourth time.
+        """
+        sets = {len(index): index for index in self.index.values()}  # nested
+        most = max(sets)
+        repeated = [index.repeat(round(most / n)) for n, index in sets.items()]
+        return torch.cat(repeated)
+
+    def hide(
+        self, targets: dict[str, Tensor], index: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Make the targets unknown that labelled images do not have.
+
+        Args:
+            targets: by head, (n, ...) each.
+            index: (n,) positions of the images; None for all of them.
+        """
+        found = dict(targets)
+        for name, hidden in self.hidden.items():
+            values = targets[name]
+            unknown = IGNORE if values.ndim == 3 else -1  # maps, classes
+            fill = math.nan if values.is_floating_point() else unknown
+            rows = hidden if index is None else hidden[index]
+            mask = rows.view(-1, *[1] * (values.ndim - 1))
+            found[name] = values.masked_fill(mask, fill)
+        return found
+
+    def counts(
+        self, heads: Mapping[str, Head], targets: dict[str, Tensor]
+    ) -> dict[str, int]:
+        """Count by head the labelled images with a known target, or part of one."""
+        known = {k: heads[k].known(targets[k][i]) for k, i in self.index.items()}
+        return {k: int(v.view(len(v), -1).any(1).sum()) for k, v in known.items()}
+
+
+def gradient_cosines(
+    model: Model, method: Method, batch: Batch, precision: Precision
+) -> dict[str, float]:
+    """Compare the heads' gradients of the shared encoder: do the tasks agree?
+
+    1: they move the encoder the same way; 0: they do not touch each other; below 0:
+    what helps one harms the other, and the sum is a compromise. Of the supervised
+    losses, unweighted, as a weight above 0 turns no gradient.
+
+    Args:
+        model: is copied; neither weights nor running statistics change.
+        method: chooses the labelled view.
+        batch: labelled views and targets.
+        precision: of the forward pass.
+
+    Returns:
+        A cosine in [-1, 1] for each pair, by "cosine/HEAD/HEAD"; NaN where a head has
+        no gradient. Nothing for one head, or an encoder that is frozen.
+    """
+    twin = copy.deepcopy(model).train()
+    shared = encoder_parameters(twin)
+    if len(batch.targets) < 2 or not shared:
+        return {}
+    with precision.autocast():
+        out = twin(batch.labeled[0])
+        losses = dict(method.supervised(twin, out, batch.targets))
+    flat: dict[str, Tensor] = {}
+    for name, loss in losses.items():
+        found = torch.autograd.grad(
+            loss, shared, retain_graph=True, materialize_grads=True
+        )
+        gradient = torch.cat([g.flatten() for g in found])  # (P,)
+        flat[name.partition("/")[0]] = mean_over_ranks(gradient.double())
+    return {
+        f"cosine/{a}/{b}": float(flat[a] @ flat[b] / (flat[a].norm() * flat[b].norm()))
+        for a, b in combinations(flat, 2)
+    }
+
+
+@torch.inference_mode()
+def validate_heads(
+    model: Model, views: ViewMaker | FeatureViewMaker, index: Tensor
+) -> dict[str, dict[str, float]]:
+    """Measure every head on the images of an index: metrics by head and name.
+
+    In evaluation mode batch normalisation uses its running averages, so an image's
+    result does not depend on its neighbours. Where an image has several stored views,
+    the predicted probabilities are averaged.
+    """
+    heads, training = dict(heads_of(model)), model.training
+    totals: dict[str, dict[str, Tensor]] = {name: {} for name in heads}
+    rows = 4096  # of stored features
+    if isinstance(views, ViewMaker):
+        rows = images_at_a_time(views.images)
+    model.eval()
+    for part in index.split(rows):
+        answers = [model(view) for view in views.plain(part)]
+        for name, head in heads.items():
+            out = _mean(head, [answer[name] for answer in answers])
+            targets = views.targets[name].index_select(0, part)
+            for key, value in head.tally(out, targets).items():
+                sums = totals[name]
+                sums[key] = sums[key] + value if key in sums else value
+    model.train(training)
+    return {
+        name: head.metrics({key: value.cpu() for key, value in totals[name].items()})
+        for name, head in heads.items()
+    }
+
+
+def _mean(head: Head, outs: list[Tensor]) -> Tensor:
+    """Average the predictions of several views, in the form of one view's scores."""
+    if len(outs) == 1:
+        return outs[0]
+    if not head.class_shape:
+        return torch.stack(outs).mean(0)
+    probs = torch.stack([head.probabilities(out) for out in outs]).mean(0)
+    log = probs.clamp_min(torch.finfo(probs.dtype).tiny).log()
+    return log[:, 1] - log[:, 0] if len(head.class_shape) == 2 else log
