@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -73,7 +74,9 @@ def read_flags(flags: list[str]) -> Config:
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize(("name", "task"), list(zip(TIMES, TASKS, strict=True)))
+@pytest.mark.parametrize(
+    "name, task", [*product(["class"], TASKS), *product(TIMES, ["features"])]
+)
 def test_the_flags_of_a_config_make_that_config(name, task, method, monkeypatch):
     config = preset(name, task, method, name="my images/it's", labeled_view="strong")
     monkeypatch.setenv("WORKSHOP_PRESET", "ci")  # of the shell, not of the cluster

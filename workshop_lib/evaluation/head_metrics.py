@@ -1,18 +1,21 @@
-"""Scores of other heads: several labels per image, a number, and borders in maps."""
+"""Scores of every kind of head: also of several labels, a number, borders in maps."""
 
 __all__ = [
     "BORDER_ERRORS",
+    "AnyScores",
     "MultilabelScores",
     "RegressionScores",
     "border_accuracy",
     "border_errors",
+    "score_head",
     "score_multilabel",
     "score_regression",
 ]
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,8 +25,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.evaluation.metrics import PlainScores, check_finite, mean_of_known
-from workshop_lib.pixels import IGNORE
+from workshop_lib.evaluation.metrics import (
+    PlainScores,
+    Scores,
+    check_finite,
+    mean_of_known,
+    score,
+    scores_from_confusion,
+)
+from workshop_lib.pixels import IGNORE, pixel_confusion
 
 Floats = NDArray[np.float64]
 
@@ -168,6 +178,31 @@ def score_regression(predicted: Tensor, truth: Tensor) -> RegressionScores:
         rmse=math.sqrt(metrics.mean_squared_error(y, p)),
         r2=float(metrics.r2_score(y, p)),
     )
+
+
+AnyScores = Scores | MultilabelScores | RegressionScores
+
+
+def score_head(about: Mapping[str, Any], predicted: Tensor, truth: Tensor) -> AnyScores:
+    """Score a head's predictions; images and pixels of no known class do not count.
+
+    Args:
+        about: kind and classes of the head, as `Inputs.facts` gives them.
+        predicted: as `predict_heads` gives them.
+        truth: the targets.
+    """
+    names = tuple(about["classes"])
+    match about["kind"]:
+        case "categorical":
+            known = truth >= 0
+            return score(predicted[known], truth[known], names)
+        case "dense":
+            counts = pixel_confusion(truth, predicted, len(names))
+            return scores_from_confusion(counts.numpy(), names)
+        case "multilabel":
+            return score_multilabel(predicted, truth, names)
+        case _:
+            return score_regression(predicted, truth)
 
 
 def border_errors(truth: Tensor, predicted: Tensor) -> Tensor:

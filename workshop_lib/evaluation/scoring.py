@@ -17,25 +17,21 @@ from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.calibration import Calibration, calibrate
 from workshop_lib.evaluation.head_metrics import (
-    MultilabelScores,
-    RegressionScores,
+    AnyScores,
     border_accuracy,
-    score_multilabel,
-    score_regression,
+    score_head,
 )
 from workshop_lib.evaluation.inference import check_fits, predict_heads, stored_views
-from workshop_lib.evaluation.metrics import Scores, plain, score, scores_from_confusion
+from workshop_lib.evaluation.metrics import Scores, plain
 from workshop_lib.evaluation.predictions import Predictions
 from workshop_lib.evaluation.statistics import score_intervals
 from workshop_lib.files import read_json, write_text
-from workshop_lib.pixels import pixel_confusion
 from workshop_lib.sample import Sample
 from workshop_lib.training.checkpoint import load_checkpoint
 from workshop_lib.training.run import Run
 
 Which = Literal["best", "last"]  # checkpoint: best by validation, or the last step
 Weights = Literal["ema", "online"]  # averaged, or as the optimiser left them
-AnyScores = Scores | MultilabelScores | RegressionScores
 INTERVALS = {"accuracy": "accuracy", "mean F1": "macro_f1", "kappa": "kappa"}
 # Headings of the tables, and the attribute of the scores below each; by kind of head
 _RATES = {"recall": "recall", "precision": "precision", "F1": "f1"}
@@ -210,9 +206,9 @@ def evaluate(run: Run, scenes: Dataset, split: Split) -> Evaluation:
     checkpoints, predicted = _all_checkpoints(run, views, truths, split.test)
     main, names = run.main_head, run.class_names
     found, truth, more = predicted.pop(main), truths[main], dict[str, Any]()
-    kinds = {name: about["kind"] for name, about in run.facts["heads"].items()}
-    kind = kinds[main]
-    scores = _scores(run, main, found, truth)
+    heads = run.facts["heads"]
+    kind = heads[main]["kind"]
+    scores = score_head(heads[main], found, truth)
     if isinstance(scores, Scores) and kind == "categorical":
         boot = score_intervals(scores)
         intervals = {name: (one.low, one.high) for name, one in boot.items()}
@@ -228,8 +224,8 @@ def evaluate(run: Run, scenes: Dataset, split: Split) -> Evaluation:
     elif kind == "dense":
         more["beside_borders"], more["inside"] = border_accuracy(truth, found)
     others = {
-        name: _overall(kinds[name], _scores(run, name, values, truths[name]))
-        for name, values in predicted.items()
+        k: _overall(heads[k]["kind"], score_head(heads[k], values, truths[k]))
+        for k, values in predicted.items()
     }
     result = Evaluation(
         kind, run.metric, scores, found, checkpoints, others=others, **more
@@ -260,32 +256,11 @@ def _all_checkpoints(
             column = f"val_{run.metric}{suffix}"
             there = column in log  # not in logs of long ago
             val = float(log[column].get(step, math.nan)) if there else math.nan
-            test = _metric(run, main, done[step, weights][main], truths[main])
+            about = run.facts["heads"][main]
+            scores = score_head(about, done[step, weights][main], truths[main])
+            test = next(iter(_overall(about["kind"], scores).values()))
             found.append(CheckpointScores(which, weights, step, val, test))
     return tuple(found), done[found[0].step, "ema"]
-
-
-def _scores(run: Run, name: str, predicted: Tensor, truth: Tensor) -> AnyScores:
-    """Score a head's predictions; images and pixels of no known class do not count."""
-    about = run.facts["heads"][name]
-    names = tuple(about["classes"])
-    match about["kind"]:
-        case "categorical":
-            known = truth >= 0
-            return score(predicted[known], truth[known], names)
-        case "dense":
-            counts = pixel_confusion(truth, predicted, len(names))
-            return scores_from_confusion(counts.numpy(), names)
-        case "multilabel":
-            return score_multilabel(predicted, truth, names)
-        case _:
-            return score_regression(predicted, truth)
-
-
-def _metric(run: Run, name: str, predicted: Tensor, truth: Tensor) -> float:
-    """Compute the main metric of a head."""
-    scores = _scores(run, name, predicted, truth)
-    return next(iter(_overall(run.facts["heads"][name]["kind"], scores).values()))
 
 
 def _overall(kind: str, scores: AnyScores) -> dict[str, float]:
