@@ -1,13 +1,12 @@
 """Runs that notebooks share: trained once, loaded after that, never mixed up."""
 
-import dataclasses
 from pathlib import Path
 
 import IPython.display
 import pytest
 import torch
 
-from workshop_lib.config import Config
+from tests.training.tiny import parts, short, tiny
 from workshop_lib.course import runs
 from workshop_lib.course.runs import class_run, run_folder
 from workshop_lib.data.dataset import Dataset
@@ -15,31 +14,22 @@ from workshop_lib.data.split import Split
 from workshop_lib.plots import AccessibleFigure
 from workshop_lib.presets import preset
 
-SMALL = Config().replace(
-    size=8, steps=6, eval_every=2, batch_size=4, mu=2, warmup_steps=2, precision="fp32"
-)
+SMALL = short(eval_every=2)
 
 
 @pytest.fixture(autouse=True)
-def short(monkeypatch: pytest.MonkeyPatch) -> None:
+def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORKSHOP_PRESET", "ci")
 
 
 @pytest.fixture
 def scenes() -> Dataset:
-    generator = torch.Generator().manual_seed(0)
-    return Dataset(
-        images=torch.rand(48, 4, 8, 8, generator=generator),
-        labels=torch.arange(48) % 2,
-        class_names=("columns", "rows"),
-        names=tuple(f"{k:03d}" for k in range(48)),
-        bands=("B02", "B03", "B04", "B08"),
-    )
+    return tiny()
 
 
 @pytest.fixture
 def split(scenes: Dataset) -> Split:
-    return Split.random(scenes, labels_per_class=3, seed=1)
+    return parts(scenes)
 
 
 class Screen:
@@ -189,10 +179,8 @@ def test_maps_have_runs_of_their_own(monkeypatch):
 
 
 def test_the_curve_of_a_map_maker_shows_its_measure(scenes, split, screen):
-    masks = (scenes.images[:, 0] > 0.5).to(torch.uint8)
-    tiles = dataclasses.replace(scenes, masks=masks, mask_names=("dark", "bright"))
     maps = SMALL.replace(heads=("cover",), encoder="unet-4", threshold=0.4)
-    class_run("fixmatch", tiles, split, maps)
+    class_run("fixmatch", scenes, split, maps)
     assert screen.steps()[-1] == [2, 4, 6]
     labels = [line.get_label() for line in screen.drawn[-1].axes[0].lines]
     assert labels[:2] == ["validation right", "mean IoU"]

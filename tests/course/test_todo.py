@@ -1,9 +1,11 @@
 """A stub stops in words, and says where to write."""
 
+import os
+
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from workshop_lib.course import NotYet, todo
+from workshop_lib.course import NotYet, checks, todo
 
 
 def half_written():
@@ -25,13 +27,17 @@ def test_in_a_cell_the_message_says_this_cell():
         (lambda: todo("a"))()
 
 
-def test_a_notebook_shows_the_words_and_no_traceback():
+@pytest.mark.parametrize(
+    ("code", "first"),
+    [
+        ("todo('flip each image')", "Not yet: flip each image."),
+        ("checks.l2_normalize(lambda x: x)", "✗ l2_normalize: not yet."),
+    ],
+)
+def test_a_notebook_shows_the_words_and_no_traceback(code, first, capsys):
     shell = InteractiveShell()
-    shown: list[str] = []
-    shell._showtraceback = lambda kind, error, lines: shown.extend(lines)
-    shell.user_ns["todo"] = todo
-    result = shell.run_cell("x = 1\ntodo('flip each image')")
-    assert isinstance(result.error_in_exec, NotYet)
-    assert shown[0] == "Not yet: flip each image."
-    assert len(shown) == 3
-    assert "Traceback" not in "".join(shown)
+    shell.user_ns |= {"todo": todo, "checks": checks}
+    assert not shell.run_cell(code).success
+    shown = capsys.readouterr().out
+    assert shown.startswith(first)
+    assert "Traceback" not in shown and os.sep + "checks" not in shown

@@ -1,15 +1,13 @@
 """The frame of the checks: errors explained, changes seen, progress kept."""
 
-import io
 import json
-import os
 import traceback
 from pathlib import Path
 
 import pytest
 import torch
 
-from workshop_lib.course import checks, todo
+from workshop_lib.course import todo
 from workshop_lib.course.checks import attempt
 from workshop_lib.course.checks.attempt import (
     Answer,
@@ -140,20 +138,6 @@ def test_progress_is_kept(own_folder: Path, refusal):
     kept = json.loads((own_folder / "runs" / "progress.json").read_text())
     assert kept["checks"]["top_k_accuracy"]["tries"] == 2
     assert kept["checks"]["top_k_accuracy"]["day"]
-
-
-def test_a_notebook_shows_words_and_no_traceback():
-    shell = pytest.importorskip("IPython.core.interactiveshell").InteractiveShell
-    running = shell()
-    running.user_ns["checks"] = checks
-    with pytest.MonkeyPatch.context() as patch:
-        out = io.StringIO()
-        patch.setattr("sys.stdout", out)
-        result = running.run_cell("checks.l2_normalize(lambda x: x)")
-    assert isinstance(result.error_in_exec, AssertionError)
-    shown = out.getvalue()
-    assert shown.startswith("✗ l2_normalize: not yet.")
-    assert "Traceback" not in shown and os.sep + "checks" not in shown
 
 
 def test_no_chained_error_and_no_path(refusal):

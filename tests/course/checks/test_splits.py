@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from tests.training.tiny import tiny
 from workshop_lib.course import checks
 from workshop_lib.course.checks.splits import make_leaky_splits
 from workshop_lib.data.dataset import Dataset
@@ -232,20 +233,9 @@ def test_detective_must_not_touch_the_evidence(refusal):
 # ---- leaky splits
 
 
-def some_scenes(size: int = 120) -> Dataset:
-    generator = torch.Generator().manual_seed(0)
-    shape = (size, 3, 6, 6)
-    return Dataset(
-        torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator),
-        torch.arange(size) % 3,
-        ("Forest", "River", "Port"),
-        tuple(f"{i}.png" for i in range(size)),
-    )
-
-
 @pytest.mark.parametrize("seed", range(8))
 def test_the_audit_finds_each_and_clears_the_honest_one(seed):
-    scenes = some_scenes()
+    scenes = tiny(120)
     split = Split.random(scenes, labels_per_class=4, seed=seed)
     cases = make_leaky_splits(scenes, split, seed)
     assert [case.name for case in cases] == [f"case {c}" for c in "ABCDEFG"]
@@ -259,7 +249,7 @@ def test_the_audit_finds_each_and_clears_the_honest_one(seed):
 
 
 def test_nothing_given_is_changed():
-    scenes = some_scenes()
+    scenes = tiny(120)
     split = Split.random(scenes, seed=1)
     images = scenes.images.clone()
     parts = {name: getattr(split, name).clone() for name in PARTS}
@@ -269,7 +259,7 @@ def test_nothing_given_is_changed():
 
 
 def test_the_same_seed_plants_the_same():
-    scenes = some_scenes()
+    scenes = tiny(120)
     split = Split.random(scenes)
     one, two, other = (make_leaky_splits(scenes, split, seed) for seed in (3, 3, 4))
     assert torch.equal(one[0].split.unlabeled, two[0].split.unlabeled)
@@ -278,7 +268,7 @@ def test_the_same_seed_plants_the_same():
 
 
 def test_only_an_honest_split_is_taken():
-    scenes = some_scenes()
+    scenes = tiny(120)
     split = Split.random(scenes)
     with pytest.raises(WorkshopError, match=r"an honest split(.|\n)*overlap"):
         make_leaky_splits(scenes, replace(split, val=split.test))
