@@ -11,7 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 
+from tests.contrast import contrast, linear
 from workshop_lib.plots.style import INK, PALETTE, line_style
 
 ROOT = Path(__file__).parents[2]
@@ -44,20 +46,6 @@ COLOUR_VISION = {
 }
 
 
-def linear(colour: str) -> np.ndarray:
-    """From "#rrggbb" to the light that a screen gives, 0 to 1."""
-    values = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
-    return np.where(
-        values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4
-    )
-
-
-def contrast(one: str, other: str) -> float:
-    """WCAG 2.2's ratio, 1 to 21: 4.5 for text, 3 for large text."""
-    light = [float(linear(c) @ [0.2126, 0.7152, 0.0722]) + 0.05 for c in (one, other)]
-    return max(light) / min(light)
-
-
 def lab(light: np.ndarray) -> np.ndarray:
     """CIE L*a*b* of linear RGB, in which a distance of 2 is just seen."""
     to_xyz = np.array(
@@ -72,15 +60,16 @@ def lab(light: np.ndarray) -> np.ndarray:
 
 
 def test_ink_can_be_read_and_lines_be_seen_on_white():
-    assert contrast("#ffffff", "#000000") == pytest.approx(21)
-    assert contrast(INK, "#ffffff") > 7
-    assert all(contrast(colour, "#ffffff") > 2 for colour in PALETTE.values())
+    white = to_rgb("#ffffff")
+    assert contrast(white, to_rgb("#000000")) == pytest.approx(21)
+    assert contrast(to_rgb(INK), white) > 7
+    assert all(contrast(to_rgb(colour), white) > 2 for colour in PALETTE.values())
 
 
 @pytest.mark.parametrize("vision", COLOUR_VISION)
 def test_lines_differ_in_colour_for_any_eye(vision):
     seen = {
-        name: lab(np.clip(COLOUR_VISION[vision] @ linear(colour), 0, 1))
+        name: lab(np.clip(COLOUR_VISION[vision] @ linear(to_rgb(colour)), 0, 1))
         for name, colour in PALETTE.items()
     }
     for one, other in itertools.combinations(seen, 2):

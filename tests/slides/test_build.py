@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from slides import decks
+from tests.contrast import texts
 from workshop_lib.errors import WorkshopError
 
 DECKS = [path.stem for path in decks.decks()]
@@ -43,29 +44,7 @@ BOXES = """() => {
     r.left < page.left - 1 || r.right > page.right - 20 ||
     r.top < page.top || r.bottom > floor + 2);
   const images = [...section.querySelectorAll('img')];
-  const light = ([r, g, b]) => [r, g, b].map(v => v / 255)
-    .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, v, k) => sum + v * [0.2126, 0.7152, 0.0722][k], 0.05);
-  const numbers = colour => colour.match(/[\\d.]+/g).map(Number);
-  const ground = element => {
-    for (let one = element; one; one = one.parentElement) {
-      const colour = numbers(getComputedStyle(one).backgroundColor);
-      if (colour.length === 3 || colour[3] === 1) return colour;
-    }
-    return [255, 255, 255];
-  };
-  const pale = [];
-  for (const element of section.querySelectorAll('*')) {
-    const own = [...element.childNodes].some(n => n.nodeType === 3 && n.data.trim());
-    if (!own || element.closest('style, mjx-assistive-mml')) continue;
-    const style = getComputedStyle(element);
-    const two = [light(numbers(style.color)), light(ground(element))];
-    const ratio = Math.max(...two) / Math.min(...two);
-    if (ratio < (parseFloat(style.fontSize) >= 24 ? 3 : 4.5))
-      pale.push(`${element.textContent.trim().slice(0, 40)}: ${ratio.toFixed(1)}`);
-  }
   return {
-    pale,
     page: [page.width, page.height],
     boxes: boxes.length,
     wrong: wrong.map(([what, r]) =>
@@ -114,7 +93,12 @@ def shown(browser: object, html: Path) -> list[dict[str, object]]:
             "n => document.querySelector('svg.bespoke-marp-active section')?.id == n",
             arg=str(number),
         )
-        found.append(page.evaluate(BOXES) | {"png": page.screenshot()})
+        pale = [
+            (words, ratio)
+            for words, size, ratio in texts(page, "svg.bespoke-marp-active section[id]")
+            if ratio < (3 if size >= 24 else 4.5)
+        ]
+        found.append(page.evaluate(BOXES) | {"pale": pale, "png": page.screenshot()})
     context.close()
     assert not problems
     outside = [url for url in asked if not url.startswith(("file:", "data:", "blob:"))]
