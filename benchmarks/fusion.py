@@ -139,8 +139,8 @@ def shift(planned: Mapping[str, Config], seeds: Sequence[int], folder: Path) -> 
             parts = {"home": (home, split.test), "away": (scenes, there)}
             for where, (some, index) in parts.items():
                 probs = predict_run(run, some, index)
-                found = score(probs, some.labels[index], some.class_names).to_dict()
-                scores = {k: v for k, v in found.items() if isinstance(v, float)}
+                found = score(probs, some.labels[index], some.class_names)
+                scores = {k: v for k, v in vars(found).items() if isinstance(v, float)}
                 rows.append(
                     {**scores, **facts, "name": f"{name}, {where}", "seed": seed}
                 )

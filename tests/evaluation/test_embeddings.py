@@ -145,7 +145,7 @@ def test_maps_show_the_images_that_they_say(found):
 
 
 def test_the_picture_of_neighbours_shows_the_nearest(found, scenes):
-    figure = draw_neighbours(found, scenes, np.array([4, 0]), k=2)
+    figure = draw_neighbours(found, scenes, np.array([4, 0]))
     unit = found.vectors / np.linalg.norm(found.vectors, axis=1, keepdims=True)
     cosine = unit @ unit[4]
     cosine[4] = -2

@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.evaluation import projection
 from workshop_lib.evaluation.projection import pca, sample_per_class, tsne
 
 
@@ -54,23 +53,6 @@ def test_lengths_of_vectors_do_not_matter():
 def test_few_images_are_enough():
     assert tsne(groups(1, 3), 2, max_iter=250).shape == (3, 2)
     assert tsne(groups(2, 2), 3, max_iter=250).shape == (4, 3)
-
-
-def test_iterations_go_by_the_name_that_scikit_learn_knows(monkeypatch):
-    given: dict[str, object] = {}
-
-    class Old:
-        """As in scikit-learn 1.3 and 1.4."""
-
-        def __init__(self, dims, *, n_iter=1000, **others):
-            given.update(others, n_iter=n_iter)
-
-        def fit_transform(self, vectors):
-            return vectors[:, :2]
-
-    monkeypatch.setattr(projection, "TSNE", Old)
-    tsne(groups(), max_iter=321)
-    assert given["n_iter"] == 321 and "max_iter" not in given
 
 
 @pytest.mark.parametrize("draw", [tsne, lambda v, d: pca(v, d)])

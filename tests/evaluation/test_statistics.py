@@ -12,10 +12,9 @@ from scipy import stats
 from sklearn.metrics import f1_score
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.evaluation.metrics import score, scores_from_confusion
+from workshop_lib.evaluation.metrics import overall_scores, score, scores_from_confusion
 from workshop_lib.evaluation.statistics import (
     PairedTest,
-    _summarized,
     bootstrap_interval,
     mcnemar,
     score_intervals,
@@ -65,7 +64,7 @@ def test_any_metric_of_several_arrays_drawn_together() -> None:
 def test_many_matrices_at_once_equal_one_by_one(seed: int, K: int, N: int) -> None:
     rng = np.random.default_rng(seed)
     counts = rng.multinomial(N, rng.dirichlet(np.ones(K * K)), 5).reshape(5, K, K)
-    many = _summarized(counts)
+    many = overall_scores(counts)
     for r, matrix in enumerate(counts):
         scores = scores_from_confusion(matrix, "abcdef"[:K])
         for name, values in many.items():

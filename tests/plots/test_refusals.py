@@ -27,6 +27,7 @@ LOG = pd.DataFrame({"step": [1, 2], "val_accuracy": [0.1, 0.2]})
 SCENES = mini_eo(count=40, bands=BANDS)
 OWN_BANDS = replace(SCENES, bands=tuple("abcdefghijkl"))
 PROBS = torch.ones(9, 10) / 10
+THREE = np.ones((2, 3))
 BARE = replace(SCENES, masks=None, metadata={})
 
 
@@ -59,6 +60,7 @@ CALLS: list[tuple[str, Callable[[], Any]]] = [
     ("fixmatch", lambda: plots.pseudo_label_bias(None)),
     ("from 0 to 4, 4 class names", lambda: embed(0, 4)),
     ("unknown class", lambda: embed(-1, 0)),
+    ("give a map", lambda: plots.l2_normalization(THREE, THREE, [0, 1], NAMES)),
     ("no masks", lambda: plots.modality_samples(BARE)),
     ("no masks", lambda: plots.task_levels(BARE, 0, object_cover="bare")),
     ("give reflectance", lambda: plots.spectra(OWN_BANDS)),

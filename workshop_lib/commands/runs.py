@@ -111,8 +111,7 @@ def embed(
         figure, more = draw(3)
         maps.update(more)
         pictures["maps_3d.png"] = figure
-    neighbours = "Nearest neighbours by cosine"
-    pictures["neighbours.png"] = draw_neighbours(found, scenes, asked, title=neighbours)
+    pictures["neighbours.png"] = draw_neighbours(found, scenes, asked)
     end = "" if checkpoint == "best" else f"-{checkpoint}"
     folder = out or opened.folder / "embeddings" / f"{which}-{part}{end}"
     export_embeddings(folder, found, maps)

@@ -47,18 +47,15 @@ class Reliability:
         lifts it above 0, the more so the fewer the images: compare models on the same
         images and with the same number of bins only.
         """
-        accuracy, confidence = self._filled("accuracy"), self._filled("confidence")
-        count = self.bins["count"].to_numpy()
-        return float((count * np.abs(accuracy - confidence)).sum() / count.sum())
+        gaps = (self.bins["accuracy"] - self.bins["confidence"]).abs()
+        count = self.bins["count"]
+        return float((count * gaps).sum() / count.sum())  # which skips empty bins
 
     def means(self) -> tuple[float, float]:
         """Return the mean confidence and the accuracy of all images."""
-        weights = self.bins["count"].to_numpy() / self.bins["count"].sum()
-        confidence = (weights * self._filled("confidence")).sum()
-        return float(confidence), float((weights * self._filled("accuracy")).sum())
-
-    def _filled(self, column: str) -> Floats:
-        return np.nan_to_num(self.bins[column].to_numpy())  # empty bins weigh nothing
+        weights = self.bins["count"] / self.bins["count"].sum()
+        means = self.bins[["confidence", "accuracy"]].mul(weights, axis=0).sum()
+        return float(means["confidence"]), float(means["accuracy"])
 
 
 @dataclass(frozen=True, eq=False)

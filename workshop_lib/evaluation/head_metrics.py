@@ -26,7 +26,6 @@ from torch.nn import functional as F
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.metrics import (
-    PlainScores,
     Scores,
     check_finite,
     mean_of_known,
@@ -44,7 +43,7 @@ _TILES = 256  # at a time
 
 
 @dataclass(frozen=True, eq=False)
-class MultilabelScores(PlainScores):
+class MultilabelScores:
     """Scores of one model on one set of images with several labels each.
 
     All values lie in 0..1. Per-class values have shape (K,) and are NaN where they are
@@ -58,9 +57,9 @@ class MultilabelScores(PlainScores):
     - `micro_average_precision`: the same for the average precision.
     - `exact_match`: fraction of images with every label right.
     - `hamming_loss`: fraction of the N * K answers that are wrong.
+    - `macro_f1`, `mean_average_precision` (mAP): means over the classes; each class
+      counts the same, rare or common.
     """
-
-    derived = ("macro_f1", "mean_average_precision")
 
     class_names: tuple[str, ...]
     support: NDArray[np.int64]  # (K,) images with the class
@@ -72,16 +71,8 @@ class MultilabelScores(PlainScores):
     micro_average_precision: float
     exact_match: float
     hamming_loss: float
-
-    @property
-    def macro_f1(self) -> float:
-        """Mean of the classes' F1; each class counts the same, rare or common."""
-        return float(mean_of_known(self.f1))
-
-    @property
-    def mean_average_precision(self) -> float:
-        """Mean of the classes' average precision (mAP)."""
-        return float(mean_of_known(self.average_precision))
+    macro_f1: float
+    mean_average_precision: float
 
 
 def score_multilabel(
@@ -122,17 +113,20 @@ def score_multilabel(
         y, predicted, average=None, zero_division=np.nan
     )
     micro_f1 = metrics.f1_score(y, predicted, average="micro", zero_division=np.nan)
+    each = np.array([_average_precision(y[:, k], p[:, k]) for k in range(K)])  # (K,)
     return MultilabelScores(
         names,
         np.asarray(support, dtype=np.int64),
         recall,
         precision,
         f1,
-        np.array([_average_precision(y[:, k], p[:, k]) for k in range(K)]),
+        each,
         micro_f1=float(micro_f1),
         micro_average_precision=_average_precision(y.ravel(), p.ravel()),
         exact_match=float(metrics.accuracy_score(y, predicted)),
         hamming_loss=float(metrics.hamming_loss(y, predicted)),
+        macro_f1=float(mean_of_known(f1)),
+        mean_average_precision=float(mean_of_known(each)),
     )
 
 
@@ -142,7 +136,7 @@ def _average_precision(y: NDArray[np.int64], p: Floats) -> float:
 
 
 @dataclass(frozen=True)
-class RegressionScores(PlainScores):
+class RegressionScores:
     """What one model reached on the images whose number is known.
 
     `mae` and `rmse` are in the unit of the number; `r2` is 1 for a perfect prediction,

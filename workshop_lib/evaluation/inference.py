@@ -9,8 +9,6 @@ __all__ = [
     "check_fits",
     "predict_heads",
     "predict_run",
-    "predict_views",
-    "sensor_views",
     "single_sensor",
     "stored_views",
 ]
@@ -37,24 +35,22 @@ from workshop_lib.training.run import Run, run_identity, what_differs
 _TILES = 256  # whose probabilities are in memory at a time
 
 
-def predict_run(run: Run, scenes: Dataset, index: Tensor | None = None) -> Tensor:
+def predict_run(
+    run: Run, scenes: Dataset | Sample, index: Tensor | None = None
+) -> Tensor:
     """Predict images with the main head of a run, best weights by validation.
 
     Args:
         run: a finished training.
-        scenes: images of the same sensors.
+        scenes: images of the same sensors, or those images alone by sensor.
         index: (n,) positions of the images; None for all.
 
     Returns:
         Class probabilities (n, K), of pixels (n, K, H, W), of several labels (n, 2, K)
         for absent and present; or numbers (n,). On the CPU.
     """
-    return predict_views(run, stored_views(run, scenes), index)
-
-
-def predict_views(run: Run, views: list[Sample], index: Tensor | None = None) -> Tensor:
-    """Do the same as `predict_run` for images as `sensor_views` gives them."""
     model, normalize = run.load_model()
+    views = stored_views(run, scenes)
     found = predict_mean(model.to(pick_device()), views, normalize, index=index)
     return found[run.main_head]
 
@@ -119,26 +115,22 @@ def single_sensor(
     return SingleSensor(model.encoder, head, sensor).eval(), bands
 
 
-def stored_views(run: Run, scenes: Dataset) -> list[Sample]:
+def stored_views(run: Run, scenes: Dataset | Sample) -> list[Sample]:
     """Return what a run's model reads of images, one sample per stored view.
 
     From pixels: the images themselves. With a frozen backbone: the features of the
     plain images and of the stored weak views, over which predictions are averaged,
     which costs nothing more than they have cost already.
-    """
-    return sensor_views(run, read_inputs(run.config, scenes).sensors)
-
-
-def sensor_views(run: Run, sensors: Sample) -> list[Sample]:
-    """Do the same as `stored_views` for images by sensor, as they are stored.
 
     Args:
         run: a training from pixels or on features.
-        sensors: such as {"rgb": (N, 3, H, W) uint8}.
+        scenes: images of its sensors, or {"rgb": (N, 3, H, W) uint8}.
     """
+    if isinstance(scenes, Dataset):
+        scenes = read_inputs(run.config, scenes).sensors
     if not run.config.model.features:
-        return [sensors]
-    found = open_features(run.config, sensors, (), pick_device())
+        return [scenes]
+    found = open_features(run.config, scenes, (), pick_device())
     views = [*found["none"], *found["weak"]]
     return [{"features": view[:, :, None, None]} for view in views]
 

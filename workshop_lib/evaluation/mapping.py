@@ -6,7 +6,6 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from workshop_lib.data.read.geotiff import without_place_warnings
+from workshop_lib.data.read.geotiff import import_rasterio, without_place_warnings
 from workshop_lib.data.read.large_image import ArrayImage, LargeImage, open_image
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.tiling import RowBlock, blended_row_blocks, pixel_predictor
@@ -79,7 +78,7 @@ def map_image(
     if out.suffix.lower() not in (".tif", ".npy"):
         raise WorkshopError(f"a map {out}: its name must end in .tif or .npy.")
     if out.suffix.lower() == ".tif":
-        _rasterio()  # before hours of work
+        import_rasterio()  # before hours of work
     work, about = out.with_name(out.name + ".part"), out.with_name(out.name + ".json")
     patches = dict[str, Any](size=size, overlap_factor=overlap_factor, margin=margin)
     facts = {
@@ -91,7 +90,8 @@ def map_image(
     }
     if fresh:
         shutil.rmtree(work, ignore_errors=True)
-    elif _is_finished(out, work, about, facts):
+    elif out.exists() and not (work / PROGRESS).exists():
+        _check_same(about, facts, out)
         if verbose:
             print(f"found a finished map in {out}")
         return out
@@ -107,27 +107,13 @@ def map_image(
     return out
 
 
-def _is_finished(out: Path, work: Path, about: Path, facts: dict[str, Any]) -> bool:
-    """Return whether this very map is there; refuse to overwrite something else."""
-    if not out.exists() or (work / PROGRESS).exists():
-        return False
-    if not about.exists():
-        raise WorkshopError(
-            f"{out} exists and is no map that was made here: choose another name,"
-            " or overwrite it with fresh=True (--fresh)."
-        )
-    _check_same(read_json(about), facts, out)
-    return True
-
-
 def _rows_done(out: Path, work: Path, facts: dict[str, Any]) -> int:
     """Return how many rows an earlier call finished; make an empty map if none."""
     rows, (_, H, W) = work / ROWS, facts["shape"]
     if (work / PROGRESS).exists():
-        state = read_json(work / PROGRESS)
-        _check_same(state.get("facts", {}), facts, out)
+        done = _check_same(work / PROGRESS, facts, out)["done"]
         if rows.exists() and rows.stat().st_size > H * W:  # with a header before them
-            return int(state["done"])
+            return int(done)
     (work / PROGRESS).unlink(missing_ok=True)  # it is about rows that are gone
     write_or_explain(rows, lambda part: open_memmap(part, "w+", np.uint8, (H, W)))
     return 0
@@ -141,17 +127,16 @@ def _fill(
     verbose: bool,
 ) -> None:
     """Write the missing rows of the map, and the progress after each block."""
-    bar = tqdm(
+    with tqdm(
         total=facts["shape"][1], initial=done, desc="mapping", unit=" rows",
         disable=None if verbose else True,
-    )  # fmt: skip
-    with closing(bar):
+    ) as bar:  # fmt: skip
         for block in blocks:
             classes = _classes(block, len(facts["class_names"]))  # (rows, W)
             rows = open_memmap(work / ROWS, "r+")  # anew: what is mapped fills memory
             rows[block.row : block.row + len(classes)] = classes
             rows.flush()  # before it is called done
-            state = {"facts": facts, "done": block.row + len(classes)}
+            state = facts | {"done": block.row + len(classes)}
             write_text(work / PROGRESS, json.dumps(state))
             bar.update(len(classes))
 
@@ -172,16 +157,19 @@ def _classes(block: RowBlock, num_classes: int) -> NDArray[np.uint8]:
     return classes
 
 
-def _check_same(found: dict[str, Any], facts: dict[str, Any], out: Path) -> None:
-    """Raise if the map found there is of something else."""
+def _check_same(about: Path, facts: dict[str, Any], out: Path) -> dict[str, Any]:
+    """Read what map is there, or begun; refuse to overwrite something else."""
     names = {"network": "network or its weights", "shape": "size of the image"}
+    found = read_json(about) if about.exists() else {}
     changed = [names.get(k, k) for k in facts if found.get(k) != facts[k]]
     if changed:
+        why = f"what differs is {', '.join(changed)}"
         raise WorkshopError(
-            f"{out} is, or was going to be, another map: what differs is"
-            f" {', '.join(changed)}. Choose another name, or start again with"
-            " fresh=True (--fresh)."
+            f"{out} is, or was going to be, something else:"
+            f" {why if found else 'it is no map that was made here'}. Choose another"
+            " name, or overwrite it with fresh=True (--fresh)."
         )
+    return found
 
 
 def _network_digest(model: nn.Module, normalize: nn.Module) -> str:
@@ -222,7 +210,8 @@ def _write_map(
             "transform": getattr(image, "transform", None),
         }  # fmt: skip
         finished = ArrayImage(open_memmap(rows, "r"))
-        with without_place_warnings(), _rasterio().open(part, "w", **about) as file:
+        rasterio = import_rasterio()
+        with without_place_warnings(), rasterio.open(part, "w", **about) as file:
             file.update_tags(**{f"class_{k}": v for k, v in enumerate(class_names)})
             for row in range(0, H, _ROWS):
                 values = finished.read(row, 0, min(_ROWS, H - row), W)[0]
@@ -232,14 +221,3 @@ def _write_map(
         write_or_explain(out, write_tif)
     else:
         write_or_explain(out, lambda part: shutil.copyfile(rows, part))
-
-
-def _rasterio() -> Any:
-    try:
-        import rasterio
-    except ImportError as error:
-        raise WorkshopError(
-            "a .tif is written with rasterio, which is not installed: pip install"
-            " 'workshop_lib[geo]', or give the map a name that ends in .npy."
-        ) from error
-    return rasterio

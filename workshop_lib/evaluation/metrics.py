@@ -1,13 +1,12 @@
 """Classification scores, all computed from one confusion matrix."""
 
 __all__ = [
-    "PlainScores",
     "Scores",
-    "agreement",
     "check_finite",
     "check_predictions",
     "class_rates",
     "mean_of_known",
+    "overall_scores",
     "plain",
     "score",
     "scores_from_confusion",
@@ -16,7 +15,7 @@ __all__ = [
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,18 +28,8 @@ from workshop_lib.errors import WorkshopError
 Floats = NDArray[np.float64]
 
 
-class PlainScores:
-    """Scores that can be written as JSON, with the properties that are named here."""
-
-    derived: ClassVar[tuple[str, ...]] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers and lists; NaN, which JSON lacks, is None."""
-        return plain(vars(self) | {name: getattr(self, name) for name in self.derived})
-
-
 @dataclass(frozen=True, eq=False)
-class Scores(PlainScores):
+class Scores:
     """Scores of one model on one set of images.
 
     All values lie in 0..1, kappa in -1..1. Per-class values have shape (K,). A value
@@ -57,9 +46,9 @@ class Scores(PlainScores):
       called user's accuracy).
     - `f1`: harmonic mean of the two.
     - `iou`: intersection over union, TP / (TP + FP + FN).
+    - `macro_recall`, `macro_precision`, `macro_f1`, `mean_iou` (mIoU): means over the
+      classes; each class counts the same, rare or common.
     """
-
-    derived = ("macro_recall", "macro_f1", "mean_iou")
 
     class_names: tuple[str, ...]
     confusion: NDArray[np.int64]  # (K, K), rows are the truth, columns the prediction
@@ -69,33 +58,17 @@ class Scores(PlainScores):
     precision: Floats
     f1: Floats
     iou: Floats
-    top_k: float | None = None
-    k: int = 1
+    top_k: float | None
+    k: int
+    macro_recall: float
+    macro_precision: float
+    macro_f1: float
+    mean_iou: float
 
     @property
     def support(self) -> NDArray[np.int64]:
         """Number of images of each class, (K,)."""
         return self.confusion.sum(axis=1)
-
-    @property
-    def macro_recall(self) -> float:
-        """Mean of the classes' recalls; each class counts the same, rare or common."""
-        return float(mean_of_known(self.recall))
-
-    @property
-    def macro_precision(self) -> float:
-        """Mean of the classes' precisions."""
-        return float(mean_of_known(self.precision))
-
-    @property
-    def macro_f1(self) -> float:
-        """Mean of the classes' F1."""
-        return float(mean_of_known(self.f1))
-
-    @property
-    def mean_iou(self) -> float:
-        """Mean of the classes' intersection over union (mIoU)."""
-        return float(mean_of_known(self.iou))
 
     def interval(self) -> tuple[float, float]:
         """Compute the 95 % interval of the accuracy over the choice of test images.
@@ -157,14 +130,12 @@ def scores_from_confusion(
             f" {K} class names: it must be ({K}, {K}), without negative counts, and"
             " hold at least one."
         )
-    names = tuple(str(name) for name in class_names)
-    accuracy, kappa = map(float, agreement(counts))
-    return Scores(
-        names, counts, accuracy, kappa, **class_rates(counts), top_k=top_k, k=k
-    )
+    overall = {name: float(value) for name, value in overall_scores(counts).items()}
+    found = {**class_rates(counts), **overall, "top_k": top_k, "k": k}
+    return Scores(tuple(map(str, class_names)), counts, **found)
 
 
-def class_rates(counts: NDArray[np.int64]) -> dict[str, Floats]:
+def class_rates(counts: NDArray[np.int64]) -> dict[str, Any]:
     """Compute recall, precision, F1 and IoU of each class; NaN where undefined.
 
     Not scikit-learn's: these take many matrices at once, for the bootstrap.
@@ -181,18 +152,22 @@ def class_rates(counts: NDArray[np.int64]) -> dict[str, Floats]:
     }
 
 
-def agreement(counts: NDArray[np.int64]) -> tuple[Floats, Floats]:
-    """Compute accuracy and kappa = (accuracy - chance) / (1 - chance).
+def overall_scores(counts: NDArray[np.int64]) -> dict[str, Floats]:
+    """Compute accuracy, kappa and the means over the classes, by their names.
 
-    Kappa is NaN where chance alone is always right, as with one class only.
+    kappa = (accuracy - chance) / (1 - chance); NaN where chance alone is always right,
+    as with one class only.
 
-    Shape: (..., K, K) -> (...) twice.
+    Shape: (..., K, K) -> (...) each.
     """
     truth, predicted = (counts.sum(axis=a).astype(np.float64) for a in (-1, -2))
     total = truth.sum(axis=-1)
     accuracy = np.diagonal(counts, axis1=-2, axis2=-1).sum(axis=-1) / total
     chance = (truth * predicted).sum(axis=-1) / total**2
-    return accuracy, _ratio(accuracy - chance, 1 - chance)
+    means = {name: mean_of_known(rates) for name, rates in class_rates(counts).items()}
+    macro = {f"macro_{name}": means[name] for name in ("recall", "precision", "f1")}
+    kappa = _ratio(accuracy - chance, 1 - chance)
+    return {"accuracy": accuracy, "kappa": kappa, **macro, "mean_iou": means["iou"]}
 
 
 def check_predictions(probs: Tensor, labels: Tensor, num_classes: int) -> None:

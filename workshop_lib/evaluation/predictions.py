@@ -5,6 +5,7 @@ __all__ = ["PredictedFiles", "Predictions", "predict_files", "run_temperature"]
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from workshop_lib.data.read.images import OnError, PictureReader, read_images
 from workshop_lib.data.read.index import find_images, index_files
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.calibration import COLDEST, apply_temperature
-from workshop_lib.evaluation.inference import predict_views, sensor_views
+from workshop_lib.evaluation.inference import predict_run
 from workshop_lib.files import read_json, read_npz, write_npz
 from workshop_lib.training.run import Run
 
@@ -156,25 +157,21 @@ def predict_files(
             something else; no such file or folder, no images, or files that cannot be
             read.
     """
-    several = _check(run)
-    names = _names(images)
-    found = read_images(
-        PictureReader(index_files(names)), run.config.data.size, on_error=on_error
-    )
-    probs = predict_views(run, sensor_views(run, {"rgb": found.images}))
-    paths = tuple(Path(name) for name in found.names)
-    files = [names[path] for path in paths]
-    classes, note = run.class_names, found.note
+    several, names = _check(run), _names(images)
+    reader = PictureReader(index_files(names))
+    found = read_images(reader, run.config.data.size, on_error=on_error)
+    probs = predict_run(run, {"rgb": found.images}).double()
+    paths, temperature = tuple(Path(name) for name in found.names), None
     if several:
-        present = probs[:, 1].double()  # (N, K)
-        table = _label_table(files, present, classes)
-        return PredictedFiles(table, paths, present, classes, several=True, note=note)
-    temperature = run_temperature(run)
-    raw = probs.double()  # (N, K)
-    calibrated = apply_temperature(raw, temperature) if temperature else raw
-    table = _class_table(files, raw, calibrated, classes)
+        probs = probs[:, 1]  # (N, K)
+        columns = _label_columns(probs, run.class_names)
+    else:
+        raw, temperature = probs, run_temperature(run)  # (N, K)
+        probs = apply_temperature(raw, temperature) if temperature else raw
+        columns = _class_columns(raw, probs, run.class_names)
+    table = pd.DataFrame({"image": [names[path] for path in paths], **columns})
     return PredictedFiles(
-        table, paths, calibrated, classes, temperature=temperature, note=note
+        table, paths, probs, run.class_names, several, temperature, found.note
     )
 
 
@@ -214,38 +211,30 @@ def _check(run: Run) -> bool:
     return bool(kind == "multilabel")
 
 
-def _class_table(
-    files: list[str], raw: Tensor, probs: Tensor, classes: tuple[str, ...]
-) -> pd.DataFrame:
+def _class_columns(
+    raw: Tensor, probs: Tensor, classes: tuple[str, ...]
+) -> dict[str, Any]:
     top, index = probs.topk(2, dim=1)  # (N, 2) each
-    return pd.DataFrame(
-        {
-            "image": files,
-            "class": [classes[k] for k in index[:, 0].tolist()],
-            "confidence": top[:, 0].numpy().round(4),
-            "second_class": [classes[k] for k in index[:, 1].tolist()],
-            "second_confidence": top[:, 1].numpy().round(4),
-            "raw_confidence": raw.max(dim=1).values.numpy().round(4),
-        }
-    )
+    return {
+        "class": [classes[k] for k in index[:, 0].tolist()],
+        "confidence": top[:, 0].numpy().round(4),
+        "second_class": [classes[k] for k in index[:, 1].tolist()],
+        "second_confidence": top[:, 1].numpy().round(4),
+        "raw_confidence": raw.max(dim=1).values.numpy().round(4),
+    }
 
 
-def _label_table(
-    files: list[str], probs: Tensor, classes: tuple[str, ...]
-) -> pd.DataFrame:
+def _label_columns(probs: Tensor, classes: tuple[str, ...]) -> dict[str, Any]:
     likeliest = probs.argsort(dim=1, descending=True).tolist()
     present = [
         [(classes[k], float(values[k])) for k in order if values[k] >= PRESENT]
         for values, order in zip(probs, likeliest, strict=True)
     ]
-    return pd.DataFrame(
-        {
-            "image": files,
-            "labels": ["; ".join(name for name, _ in one) for one in present],
-            "probabilities": ["; ".join(f"{p:.4f}" for _, p in one) for one in present],
-            "confidence": probs.maximum(1 - probs).amin(dim=1).numpy().round(4),
-        }
-    )
+    return {
+        "labels": ["; ".join(name for name, _ in one) for one in present],
+        "probabilities": ["; ".join(f"{p:.4f}" for _, p in one) for one in present],
+        "confidence": probs.maximum(1 - probs).amin(dim=1).numpy().round(4),
+    }
 
 
 def _names(images: Iterable[Path]) -> dict[Path, str]:

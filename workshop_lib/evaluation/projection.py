@@ -9,7 +9,6 @@ but not how far apart groups are, nor how large and dense they look (Wattenberg 
 
 __all__ = ["draw_neighbours", "embedding_maps", "pca", "sample_per_class", "tsne"]
 
-import inspect
 from typing import Any
 
 import numpy as np
@@ -76,9 +75,6 @@ def tsne(
         WorkshopError: too few images or dimensions, or all vectors are equal.
     """
     unit = _unit(vectors, dims)
-    # scikit-learn 1.5 renamed it, 1.7 dropped the old name
-    known = inspect.signature(TSNE).parameters
-    steps = "max_iter" if "max_iter" in known else "n_iter"
     fitted = TSNE(
         dims,
         perplexity=min(perplexity, (len(unit) - 1) / 3),
@@ -87,7 +83,7 @@ def tsne(
         learning_rate=max(len(unit) / 48, 1.0),
         init="pca",
         random_state=seed,
-        **{steps: max_iter},
+        max_iter=max_iter,
     )
     return fitted.fit_transform(unit).astype(np.float32)
 
@@ -186,29 +182,17 @@ def embedding_maps(
 
 
 def draw_neighbours(
-    embeddings: Embeddings,
-    scenes: Dataset,
-    queries: NDArray[np.int64],
-    *,
-    k: int = 5,
-    title: str = "Nearest neighbours by cosine",
+    embeddings: Embeddings, scenes: Dataset, queries: NDArray[np.int64]
 ) -> AccessibleFigure:
-    """Show images, and beside each its k nearest neighbours.
+    """Show images, and beside each its five nearest neighbours by cosine.
 
     Args:
         embeddings: where to look for neighbours.
         scenes: the images they were made of.
         queries: (Q,) indices into the embeddings.
-        k: neighbours of each; fewer if there are not so many images.
-        title: heading of the figure.
-
-    Raises:
-        WorkshopError: an index out of range.
     """
-    few = min(k, len(embeddings) - 1)
+    few = min(5, len(embeddings) - 1)
     found, similarity = nearest(embeddings.vectors, queries, few)
     where = {name: i for i, name in enumerate(scenes.names)}
     place = np.array([where[name] for name in embeddings.names])
-    return plots.neighbours(
-        scenes, place[queries], place[found], similarity, title=title
-    )
+    return plots.neighbours(scenes, place[queries], place[found], similarity)

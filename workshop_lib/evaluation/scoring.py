@@ -125,7 +125,7 @@ class Evaluation:
             "metric": self.metric,
             "value": self.value,
             "weights": "best by validation, averaged",
-            "scores": self.scores.to_dict(),
+            "scores": vars(self.scores),
             "intervals": self.intervals,
             "checkpoints": [vars(one) for one in self.checkpoints],
             "others": self.others,

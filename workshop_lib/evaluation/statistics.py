@@ -12,12 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.evaluation.metrics import (
-    Scores,
-    agreement,
-    class_rates,
-    mean_of_known,
-)
+from workshop_lib.evaluation.metrics import Scores, overall_scores
 
 Floats = NDArray[np.float64]
 
@@ -97,21 +92,17 @@ def score_intervals(scores: Scores) -> dict[str, Interval]:
     images is needed, and thousands of resamples take milliseconds.
 
     Returns:
-        Intervals of `accuracy`, `kappa`, `macro_recall`, `macro_precision`, `macro_f1`.
+        Intervals by the names of `overall_scores`.
     """
     counts, K = scores.confusion, len(scores.class_names)
     total = int(counts.sum())
     rng, chances = np.random.default_rng(0), counts.ravel() / total
     parts = [
-        _summarized(rng.multinomial(total, chances, n).reshape(n, K, K))
+        overall_scores(rng.multinomial(total, chances, n).reshape(n, K, K))
         for n in _batches(2000, counts.size)
     ]
-    return {
-        name: _percentiles(
-            float(getattr(scores, name)), np.concatenate([p[name] for p in parts])
-        )
-        for name in parts[0]
-    }
+    values = {name: np.concatenate([one[name] for one in parts]) for name in parts[0]}
+    return {k: _percentiles(getattr(scores, k), v) for k, v in values.items()}
 
 
 @dataclass(frozen=True)
@@ -215,14 +206,6 @@ def mcnemar(right_a: ArrayLike, right_b: ArrayLike) -> PairedTest:
         p_value = float(stats.chi2.sf(apart**2 / differ, df=1))
     both, neither = int((a & b).sum()), int((~a & ~b).sum())
     return PairedTest(both, only_a, only_b, neither, p_value, exact)
-
-
-def _summarized(counts: NDArray[np.int64]) -> dict[str, Floats]:
-    """Compute the scores of many confusion matrices at once: (R, K, K) -> (R,) each."""
-    accuracy, kappa = agreement(counts)
-    rates = class_rates(counts)
-    macro = {f"macro_{k}": mean_of_known(v) for k, v in rates.items() if k != "iou"}
-    return {"accuracy": accuracy, "kappa": kappa, **macro}
 
 
 def _batches(resamples: int, size: int) -> list[int]:

@@ -2,6 +2,7 @@
 
 __all__ = [
     "Cell",
+    "cells_of",
     "frame",
     "panels",
     "picture_table",
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.plots.style import INK, MINUS, AccessibleFigure, house_style
+from workshop_lib.plots.style import INK, MINUS, AccessibleFigure, house_style, new_axes
 
 # Bands shown as red, green and blue, and the reflectance shown as full colour: land is
 # darker, only snow and cloud clip
@@ -142,6 +143,14 @@ def frame(axes: Axes, picture: NDArray[Any], colour: str = INK, **look: Any) -> 
     axes.spines[:].set(visible=True, color=colour, linewidth=width)
 
 
+def cells_of(
+    images: Tensor, bands: Sequence[str], captions: Sequence[str] = ()
+) -> list[Cell]:
+    """Make pictures of images (n, C, H, W), with captions below the first of them."""
+    texts = [*captions, *[""] * len(images)]
+    return list(map(Cell, to_display(images, bands), texts))
+
+
 def wrap(cells: Sequence[Cell], columns: int) -> list[tuple[str, Sequence[Cell]]]:
     """Break a list of pictures into rows without names, for `picture_table`."""
     return [("", cells[k : k + columns]) for k in range(0, len(cells), columns)]
@@ -166,11 +175,11 @@ def picture_table(
         size: of the captions, in points.
         key: colours by what they mean, explained below the pictures.
     """
-    columns = max((len(cells) for _, cells in rows), default=0)
-    if not columns:
-        raise WorkshopError("no picture to show: give at least one.")
-    longest = max(len(line) for name, _ in rows for line in name.split("\n"))
     shapes = [cell.picture.shape for _, cells in rows for cell in cells]
+    if not shapes:
+        raise WorkshopError("no picture to show: give at least one.")
+    columns = max(len(cells) for _, cells in rows)
+    longest = max(len(line) for name, _ in rows for line in name.split("\n"))
     height = side * max(shape[0] / shape[1] for shape in shapes)
     words = _HEADING * _most_lines(headings)  # inches of what is between the pictures
     for _, cells in rows:
@@ -182,8 +191,7 @@ def picture_table(
     head = 0.5 if title else 0.05
     width = max(left + columns * side, 4.0)
     whole = head + len(rows) * (height + 0.05) + words + below
-    figure = AccessibleFigure(figsize=(width, whole))
-    grid = figure.subplots(len(rows), columns, squeeze=False)
+    figure, grid = new_axes(width, whole, len(rows), columns, squeeze=False)
     for line, (name, cells) in zip(grid, rows, strict=True):
         _show_row(line, name, cells, size)
     for axes, heading in zip(grid[0], headings, strict=False):

@@ -19,6 +19,7 @@ from workshop_lib.plots.style import (
     INK,
     AccessibleFigure,
     house_style,
+    new_axes,
     point_style,
 )
 
@@ -70,11 +71,6 @@ def embedding_grid(
     Raises:
         WorkshopError: a label is no class; points have more than three numbers.
     """
-    for panel in panels:
-        if panel.points.shape[1:] not in ((2,), (3,)):
-            raise WorkshopError(
-                f"points {panel.points.shape}: give (N, 2) or (N, 3), a map of vectors."
-            )
     labels = np.concatenate([panel.labels for panel in panels])
     if labels.min() < 0 or labels.max() >= len(class_names):
         raise WorkshopError(
@@ -83,41 +79,36 @@ def embedding_grid(
         )
     rows = -(-len(panels) // columns)
     columns = -(-len(panels) // rows)  # four maps of which three fit in a row: 2 x 2
-    shown = np.unique(labels).tolist()
     # A figure space is as wide as a digit: the names stand below each other
-    names = [f"{k + 1:\N{FIGURE SPACE}>2}  {class_names[k]}" for k in shown]
+    shown = np.unique(labels).tolist()
+    names = {k: f"{k + 1:\N{FIGURE SPACE}>2}  {class_names[k]}" for k in shown}
     height = rows * (_SIDE + 0.5) + 0.5
     legend_columns = -(-len(names) // int(height / _LINE - 2))
-    legend_width = legend_columns * (0.5 + 0.1 * max(map(len, names)))
+    legend_width = legend_columns * (0.5 + 0.1 * max(map(len, names.values())))
     figure = AccessibleFigure(figsize=(columns * _SIDE + legend_width, height))
-    for i, panel in enumerate(panels):
-        _draw_panel(figure, (rows, columns, i + 1), panel)
-    _class_legend(figure, shown, names, legend_columns)
+    for i, panel in enumerate(panels, start=1):
+        solid = panel.points.shape[1] == 3
+        projection = "3d" if solid else None
+        _draw_panel(figure.add_subplot(rows, columns, i, projection=projection), panel)
+    _class_legend(figure, names, legend_columns)
     figure.suptitle(title)
     figure.alt = _in_words(title, panels, class_names)
     return figure
 
 
 def _class_legend(
-    figure: AccessibleFigure,
-    shown: Sequence[int],
-    names: Sequence[str],
-    columns: int = 1,
+    figure: AccessibleFigure, names: dict[int, str], columns: int
 ) -> None:
-    handles = [Line2D([], [], markersize=8, **point_style(k)) for k in shown]
+    handles = [Line2D([], [], markersize=8, **point_style(k)) for k in names]
     place: dict[str, Any] = {"loc": "outside right center", "ncols": columns}
-    figure.legend(handles, names, fontsize=11, **place)
+    figure.legend(handles, list(names.values()), fontsize=11, **place)
 
 
-def _draw_panel(
-    figure: AccessibleFigure, where: tuple[int, int, int], panel: Panel
-) -> None:
-    solid = panel.points.shape[1] == 3
-    axes: Any = figure.add_subplot(*where, projection="3d" if solid else None)
+def _draw_panel(axes: Any, panel: Panel) -> None:
     size = float(np.clip(150 / len(panel.points) ** 0.5, 4, 7))  # few points: larger
     _draw_classes(axes, panel.points, panel.labels, size)
     axes.set(xticks=[], yticks=[])
-    if solid:
+    if axes.name == "3d":
         axes.set(zticks=[])
         axes.view_init(elev=20, azim=panel.azimuth)
         axes.set_box_aspect((1, 1, 1), zoom=1.1)
@@ -137,6 +128,11 @@ def _draw_panel(
 def _draw_classes(
     axes: Any, points: NDArray[Any], labels: NDArray[np.int64], size: float
 ) -> None:
+    dims = 3 if axes.name == "3d" else 2
+    if points.shape[1:] != (dims,):
+        raise WorkshopError(
+            f"points {points.shape}: give a map of vectors, (N, {dims})."
+        )
     for k in np.unique(labels).tolist():
         style = point_style(k)
         width = size - style["markeredgewidth"]  # hollow ones would look larger
@@ -199,15 +195,17 @@ def l2_normalization(
         labels: (N,) classes, 0 to K-1.
         class_names: K names.
         title: heading of the figure.
+
+    Raises:
+        WorkshopError: vectors of more than two numbers.
     """
     raw, unit = (np.asarray(points, np.float64) for points in (before, after))
     classes = np.asarray(labels, np.int64)
-    figure = AccessibleFigure(figsize=(10.4, 4.8))
-    left, right = figure.subplots(1, 2)
+    figure, (left, right) = new_axes(10.4, 4.8, 1, 2)
     _draw_vectors(left, raw, classes, "before: length and direction")
     _draw_vectors(right, unit, classes, "after: direction alone")
-    shown = np.unique(classes).tolist()
-    _class_legend(figure, shown, [class_names[k] for k in shown])
+    names = {k: class_names[k] for k in np.unique(classes).tolist()}
+    _class_legend(figure, names, columns=1)
     figure.suptitle(title)
     old, new = (np.linalg.norm(points, axis=1) for points in (raw, unit))  # (N,)
     figure.alt = (

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.errors import WorkshopError, unknown_name
-from workshop_lib.plots.display import Cell, picture_table, to_display, wrap
+from workshop_lib.plots.display import Cell, cells_of, picture_table, wrap
 from workshop_lib.plots.style import PALETTE, AccessibleFigure, house_style, short_names
 
 _YEAR, _PIECES = 365, 6  # days; pieces of a year that are shown
@@ -34,7 +34,7 @@ def class_samples(
     rows = []
     for k, name in enumerate(scenes.class_names):
         own = scenes.images[scenes.labels == k][:per_class]
-        rows.append((name, [Cell(one) for one in to_display(own, scenes.bands)]))
+        rows.append((name, cells_of(own, scenes.bands)))
     figure = picture_table(rows, title)
     counts = ", ".join(f"{name} ({len(cells)})" for name, cells in rows)
     figure.alt = f"{title}: one row of satellite images per class: {counts}."
@@ -61,16 +61,13 @@ def view_rows(
     Raises:
         WorkshopError: there is no image.
     """
-    columns = max((len(images) for images in rows.values()), default=0)
+    *_, last = "", *rows  # has the captions; it may be shorter than the others
     shown = [
-        (name, [Cell(one) for one in to_display(images, bands)])
+        (name, cells_of(images, bands, captions if name == last else ()))
         for name, images in rows.items()
     ]
-    if captions:  # below the last row; it may be shorter than the others
-        name, last = shown[-1]
-        below = zip(last, [*captions, *[""] * len(last)], strict=False)
-        shown[-1] = (name, [cell._replace(caption=text) for cell, text in below])
     figure = picture_table(shown, title)
+    columns = max(map(len, rows.values()))
     what = "one image" if columns == 1 else f"{columns} images"
     figure.alt = f"{title}. Rows of {what}, from above: {', '.join(rows)}."
     if captions:
@@ -96,23 +93,19 @@ def seasons(scenes: Dataset, classes: Sequence[str]) -> AccessibleFigure:
         raise WorkshopError(f"{scenes} holds no day_of_year: its dates are not known.")
     middles = (torch.arange(_PIECES) + 0.5) * _YEAR / _PIECES  # (6,)
     days = scenes.metadata["day_of_year"]
-    rows = []
+    rows, told = [], []
     for name in classes:
         if name not in scenes.class_names:
             raise unknown_name("class", name, scenes.class_names)
         own = (scenes.labels == scenes.class_names.index(name)).nonzero().flatten()
         nearest = own[(days[own, None] - middles).abs().argmin(dim=0)]  # (6,)
-        pictures = to_display(scenes.images[nearest], scenes.bands)
-        taken = days[nearest].int().tolist()
-        pairs = zip(pictures, taken, strict=True)
-        rows.append((name, [Cell(one, f"day {day}") for one, day in pairs]))
+        taken = [str(day) for day in days[nearest].int().tolist()]
+        dated = [f"day {day}" for day in taken]
+        rows.append((name, cells_of(scenes.images[nearest], scenes.bands, dated)))
+        told.append(f"{name} on days {', '.join(taken)}")
     title = "The same classes through the year"
     figure = picture_table(rows, title)
-    told = "; ".join(
-        f"{name} on days {', '.join(cell.caption[4:] for cell in cells)}"
-        for name, cells in rows
-    )
-    figure.alt = f"{title}: one row of satellite images per class: {told}."
+    figure.alt = f"{title}: one row of satellite images per class: {'; '.join(told)}."
     return figure
 
 
@@ -142,13 +135,12 @@ def gallery(
         )
     names = short_names(scenes.class_names, 17)
     confidence, predicted = (found.tolist() for found in probs.max(dim=1))  # (n,) each
-    pictures = to_display(scenes.images[index], scenes.bands)
-    cells = []
+    cells = cells_of(scenes.images[index], scenes.bands)
     for i, true in enumerate(scenes.labels[index].tolist()):
         words = f"{names[predicted[i]]}\n{100 * confidence[i]:.0f} %"
         if true != predicted[i]:
             words += f"\ntrue: {names[true]}"
-        cells.append(_verdict(pictures[i], true == predicted[i], words))
+        cells[i] = _verdict(cells[i], true == predicted[i], words)
     figure = picture_table(wrap(cells, 6), title)
     spoken = "; ".join(cell.caption.replace("\n", ", ") for cell in cells)
     figure.alt = f"{title}. {len(cells)} images: {spoken}."
@@ -162,7 +154,7 @@ def neighbours(
     found: NDArray[np.int64],
     similarity: NDArray[np.float32],
     *,
-    title: str = "Nearest neighbours",
+    title: str = "Nearest neighbours by cosine",
 ) -> AccessibleFigure:
     """Show images, one per row, and to the right what the network finds most alike.
 
@@ -177,28 +169,29 @@ def neighbours(
         WorkshopError: there is no query.
     """
     names = short_names(scenes.class_names, 17)
-    rows, words = [], []
+    rows, found_right = [], []
     for q, others, cosines in zip(queries, found, similarity, strict=True):
-        shown = to_display(scenes.images[[q, *others]], scenes.bands)
         own, *labels = scenes.labels[[q, *others]].tolist()
-        cells = [Cell(shown[0], f"{names[own]}\nasked")]
-        for one, label, cosine in zip(shown[1:], labels, cosines, strict=True):
-            cells.append(_verdict(one, label == own, f"{names[label]}\n{cosine:.2f}"))
+        asked = [f"{names[own]}\nasked"]
+        cells = cells_of(scenes.images[[q, *others]], scenes.bands, asked)
+        for i, (label, cosine) in enumerate(zip(labels, cosines, strict=True), 1):
+            words = f"{names[label]}\n{cosine:.2f}"
+            cells[i] = _verdict(cells[i], label == own, words)
         rows.append(("", cells))
-        words.append(f"{scenes.class_names[own]}: {labels.count(own)} of {len(labels)}")
+        count = f"{labels.count(own)} of {len(labels)}"
+        found_right.append(f"{scenes.class_names[own]}: {count}")
     figure = picture_table(rows, title)
     for axes in figure.axes[:: 1 + found.shape[1]]:
         axes.xaxis.label.set_fontweight("bold")
     figure.alt = (
         f"{title}: an image per row, its neighbours beside it. Same class:"
-        f" {'; '.join(words)}."
+        f" {'; '.join(found_right)}."
     )
     return figure
 
 
-def _verdict(picture: NDArray[np.uint8], right: bool, words: str) -> Cell:
+def _verdict(cell: Cell, right: bool, words: str) -> Cell:
     """Frame a right or wrong answer; a sign tells it to readers who see no colours."""
     sign = "\N{CHECK MARK}" if right else "\N{BALLOT X}"
-    return Cell(
-        picture, f"{sign} {words}", colour=PALETTE["green" if right else "vermilion"]
-    )
+    colour = PALETTE["green" if right else "vermilion"]
+    return cell._replace(caption=f"{sign} {words}", colour=colour)

@@ -15,7 +15,13 @@ from torch import Tensor
 
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.errors import WorkshopError
-from workshop_lib.plots.display import Cell, picture_table, sar_to_display, to_display
+from workshop_lib.plots.display import (
+    Cell,
+    cells_of,
+    picture_table,
+    sar_to_display,
+    to_display,
+)
 from workshop_lib.plots.style import PALETTE, AccessibleFigure, house_style
 
 _NOTHING = 255  # in a map: drawn white
@@ -111,7 +117,7 @@ def mask_grid(
     columns = [[_map_cell(tile, used[:K]) for tile in one] for one in arrays.values()]
     headings = list(arrays)
     if images is not None:
-        columns.insert(0, [Cell(one) for one in to_display(images, bands)])
+        columns.insert(0, cells_of(images, bands))
         headings.insert(0, "image")
     names = row_names or [""] * len(columns[0])
     rows = list(zip(names, zip(*columns, strict=True), strict=True))
@@ -150,7 +156,7 @@ def modality_samples(scenes: Dataset, *, which: int = 7) -> AccessibleFigure:
     some = scenes.subset(chosen)
     colours = [_NATURAL.get(name, "white") for name in scenes.mask_names]
     columns = {
-        "true colour": map(Cell, to_display(some.images, some.bands)),
+        "true colour": cells_of(some.images, some.bands),
         "false colour": map(Cell, to_display(some.images, some.bands, "false colour")),
         "radar VV, VH": map(Cell, sar_to_display(some.modalities["s1"])),
         "elevation": (
@@ -159,9 +165,8 @@ def modality_samples(scenes: Dataset, *, which: int = 7) -> AccessibleFigure:
         ),
         "land cover": (_map_cell(mask, colours) for mask in masks[chosen].numpy()),
     }
-    rows = list(
-        zip(scenes.class_names, zip(*columns.values(), strict=True), strict=True)
-    )
+    cells = zip(*columns.values(), strict=True)
+    rows = list(zip(scenes.class_names, cells, strict=True))
     key = dict(zip(scenes.mask_names, colours, strict=True))
     figure = picture_table(rows, "", headings=list(columns), key=key)
     figure.alt = (

@@ -25,7 +25,6 @@ from typing import Any
 
 import matplotlib
 import matplotlib.style
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from workshop_lib.session import in_notebook
@@ -45,6 +44,7 @@ PALETTE = {
     "sky": "#56b4e9",
     "black": "#000000",
 }
+_COLOURS = tuple(PALETTE.values())
 _DASHES = ("-", "--", "-.", ":")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
@@ -135,10 +135,18 @@ def house_style() -> Iterator[None]:
         yield
 
 
-def new_axes(width: float = 8.0, height: float = 4.5) -> tuple[AccessibleFigure, Axes]:
-    """Make a white figure with one pair of axes; width and height in inches."""
+def new_axes(
+    width: float, height: float, *grid: int, **more: Any
+) -> tuple[AccessibleFigure, Any]:
+    """Make a figure with one pair of axes, or with rows and columns of them.
+
+    Args:
+        width, height: in inches.
+        grid: rows and columns; none for a single pair.
+        more: options of `Figure.subplots`.
+    """
     figure = AccessibleFigure(figsize=(width, height))
-    return figure, figure.add_subplot()
+    return figure, figure.subplots(*grid, **more)
 
 
 def line_style(index: int) -> dict[str, Any]:
@@ -149,9 +157,8 @@ def line_style(index: int) -> dict[str, Any]:
     >>> line_style(1)["linestyle"], line_style(1)["marker"]
     ('--', 's')
     """
-    colours = list(PALETTE.values())
     return {
-        "color": colours[index % len(colours)],
+        "color": _COLOURS[index % len(_COLOURS)],
         "linestyle": _DASHES[index % len(_DASHES)],
         "marker": _MARKERS[index % len(_MARKERS)],
         "markersize": 6,
@@ -165,10 +172,8 @@ def point_style(index: int) -> dict[str, Any]:
     in colour and marker, the next seven are hollow and each has another marker than the
     class before of its colour, and so on: 49 classes are all different.
     """
-    colours = list(PALETTE.values())
-    colour = colours[index % len(colours)]
-    rounds = index // len(colours)
-    solid = rounds % 2 == 0
+    rounds, place = divmod(index, len(_COLOURS))
+    colour, solid = _COLOURS[place], rounds % 2 == 0
     return {
         "linestyle": "",
         "marker": _MARKERS[(index + rounds) % len(_MARKERS)],

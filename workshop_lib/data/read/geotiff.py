@@ -162,23 +162,30 @@ def _source(index: ImageIndex, entry: ImageEntry) -> str:
     return f"/vsizip/{{{index.where}}}/{entry.place.filename}"
 
 
-@contextmanager
-def open_raster(path: str) -> Iterator[Any]:
-    """Open a GeoTIFF.
+def import_rasterio() -> Any:
+    """Import rasterio, which is an extra of the workshop.
 
     Raises:
-        OSError: it is damaged, or no GeoTIFF.
-        WorkshopError: rasterio is not installed.
+        WorkshopError: it is not installed.
     """
     try:
         import rasterio
     except ImportError as error:
         raise WorkshopError(
-            "GeoTIFF files are read with rasterio, which is not installed: pip install"
-            " 'workshop_lib[geo]'"
+            "GeoTIFF files are read and written with rasterio, which is not installed:"
+            " pip install 'workshop_lib[geo]'"
         ) from error
-    with rasterio.open(path) as dataset:
-        yield dataset
+    return rasterio
+
+
+def open_raster(path: str) -> Any:
+    """Open a GeoTIFF, to be used in a `with`.
+
+    Raises:
+        OSError: it is damaged, or no GeoTIFF.
+        WorkshopError: rasterio is not installed.
+    """
+    return import_rasterio().open(path)
 
 
 @contextmanager
