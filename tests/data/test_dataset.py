@@ -125,15 +125,10 @@ def test_from_arrays_reads_both_layouts():
     assert last.labels.tolist() == [1, 0, 1, 0, 2]
     assert last.names[4] == "image_000004"
     assert first.class_names == ("0",)
-
-
-def test_from_arrays_takes_reflectances_in_float64():
-    array = np.full((2, 8, 8, 12), 0.25)
     bands = [f"B{k:02d}" for k in range(12)]
-    scenes = Dataset.from_arrays(array, np.array([0, 1]), bands=bands, names=["p", "q"])
-    assert scenes.images.dtype == torch.float32
-    assert scenes.images.shape == (2, 12, 8, 8)
-    assert scenes.bands == tuple(bands)
+    many = Dataset.from_arrays(np.full((2, 8, 8, 12), 0.25), [0, 1], bands=bands)
+    assert many.images.dtype == torch.float32 and many.images.shape == (2, 12, 8, 8)
+    assert many.bands == tuple(bands)
 
 
 U8 = np.zeros((2, 4, 5, 3), dtype=np.uint8)

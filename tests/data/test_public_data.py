@@ -138,14 +138,6 @@ def test_an_unknown_name_is_answered_with_the_nearest():
         find_dataset("eurosatt")
 
 
-def test_where_data_lie(monkeypatch):
-    assert data_folder("ucm") == Path("data/ucm")
-    assert data_folder("eurosat:bands") == Path("data/eurosat-bands")
-    monkeypatch.setenv("WORKSHOP_DATA", "/elsewhere")
-    assert data_folder("ucm") == Path("/elsewhere/ucm")
-    assert data_folder("ucm", "here") == Path("here")
-
-
 # --- get
 
 

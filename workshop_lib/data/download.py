@@ -57,6 +57,8 @@ def get(
         WorkshopError: no network, no space, a wrong or dangerous file; or the data set
             has to be asked for, and how. What was fetched before stays.
     """
+    import pooch
+
     info, folder = catalog.find_dataset(name), catalog.data_folder(name, root)
     if info.layout == "made":
         print(f"{info.title} is made by this library: there is nothing to get.")
@@ -85,7 +87,9 @@ def get(
             print(f"another version of {remote.name}: {wrong}")
             version = ", another version than the known one"
         _install(archive, remote, info, folder)
-        _note_origin(archive, remote.name, version, folder / "ORIGIN.txt")
+        with (folder / "ORIGIN.txt").open("a", encoding="utf-8") as origin:
+            md5 = pooch.file_hash(archive, "md5")
+            origin.write(f"{remote.name}: md5:{md5}{version}\n")
         if remote.folder and downloaded and not keep:
             archive.unlink()
     notes = {"LICENCE.txt": (info.licence,), "CITATION.txt": info.citation}
@@ -131,15 +135,6 @@ def _install(
             f"{archive} holds no folders {wanted}, ... side by side: it is not"
             f" {info.title}, or not laid out like it. Nothing of it was kept."
         )
-
-
-def _note_origin(archive: Path, name: str, version: str, path: Path) -> None:
-    import pooch
-
-    before = path.read_text(encoding="utf-8") if path.exists() else ""
-    line = f"{name}: md5:{pooch.file_hash(archive, 'md5')}{version}\n"
-    if line not in before:
-        files.write_text(path, before + line)
 
 
 class _MirrorError(Exception):
@@ -271,14 +266,12 @@ def _reason(error: BaseException) -> str:
 def _receive_from_drive(url: str, part: Path) -> None:
     """Leave Google Drive, with its warning pages and cookies, to gdown."""
     try:
-        import gdown
-    except ImportError:
-        raise _MirrorError(
-            "Google Drive needs gdown: pip install 'workshop_lib[geo]'"
-        ) from None
-    try:
+        import gdown  # pip install 'workshop_lib[geo]'
+
         gdown.download(url, str(part), quiet=True)
     except Exception as error:  # whatever it is, another mirror may do
-        raise _MirrorError(f"Google Drive: {' '.join(str(error).split())}") from error
+        needs = " (pip install 'workshop_lib[geo]')" * isinstance(error, ImportError)
+        reason = " ".join(str(error).split())
+        raise _MirrorError(f"Google Drive, by gdown{needs}: {reason}") from error
     if not part.exists():
         raise _MirrorError("Google Drive sent nothing; its quota may be used up")

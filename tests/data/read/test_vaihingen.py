@@ -11,15 +11,11 @@ from PIL import Image
 
 from tests.data.read.files import colours_of
 from workshop_lib.data.read.landcover import (
-    PUBLISHED_TEST,
-    PUBLISHED_VAL,
-    TRAIN_TILES,
     VAIHINGEN_CLASSES,
     find_tiles,
     mask_of,
     vaihingen_scenes,
 )
-from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.pixels import IGNORE
 
@@ -83,19 +79,6 @@ def test_whole_areas_become_patches_with_masks(tmp_path):
         assert np.array_equal(
             scenes.masks[i].numpy(), mask[row : row + 16, col : col + 16]
         )
-
-
-def test_tiles_15_and_23_are_held_out(tmp_path):
-    scenes = vaihingen_scenes(areas(tmp_path, TRAIN_TILES), size=16)
-    split = Split.by_region(
-        scenes, PUBLISHED_TEST, PUBLISHED_VAL, "tile", labels_per_class=0
-    )
-    of = {
-        part: set(scenes.metadata["tile"][getattr(split, part)].tolist())
-        for part in ("labeled", "unlabeled", "val", "test")
-    }
-    assert of["test"] == {15, 23} and of["val"] == {30, 32}
-    assert of["labeled"] == of["unlabeled"] and len(of["labeled"]) == 12
 
 
 def test_what_is_missing_is_told(tmp_path):
