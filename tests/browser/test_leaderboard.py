@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
-from tests.contrast import texts
+from tests.pages import texts
 from workshop_lib.course.competition import Competition
 from workshop_lib.course.leaderboard import Leaderboard, write_page
 from workshop_lib.data.dataset import Dataset

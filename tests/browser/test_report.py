@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.contrast import texts
+from tests.pages import texts
 from tests.report.samples import sample_report, sample_result
 from workshop_lib.report.page import write_report
 

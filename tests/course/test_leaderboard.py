@@ -2,7 +2,6 @@
 
 import os
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -10,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.pages import Page
 from workshop_lib import cli
 from workshop_lib.course import leaderboard
 from workshop_lib.course.competition import Competition, Submission
@@ -120,37 +120,21 @@ def test_the_best_of_a_group_counts_and_all_are_counted(rules):
     ]
 
 
-class Words(HTMLParser):
-    """Collect what a browser would show, and every tag."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.shown: list[str] = []
-        self.tags: list[str] = []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-
-    def handle_data(self, data):
-        self.shown.append(data)
-
-
-def words_of(path, group: str, error: str) -> Words:
+def page_of(path, group: str, error: str) -> Page:
     board = Leaderboard(rank([entry(group, 50, 5.0)], RULES), {group: error})
     write_page(path, board, RULES)
-    parser = Words()
-    parser.feed(path.read_text(encoding="utf-8"))
-    return parser
+    return Page(path.read_text(encoding="utf-8"))
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=40))
 def test_whatever_a_group_is_called_it_stays_text(tmp_path_factory, name):
     path = tmp_path_factory.getbasetemp() / "page.html"
-    found = words_of(path, name, name)
-    assert "".join(found.shown).count(name) >= 2
-    assert found.tags == words_of(path, "x", "x").tags
-    assert not {"script", "img", "iframe", "link"} & set(found.tags)
+    found = page_of(path, name, name)
+    tags = [tag for tag, _ in found.tags]
+    assert found.words.count(name) >= 2
+    assert tags == [tag for tag, _ in page_of(path, "x", "x").tags]
+    assert not {"script", "img", "iframe", "link"} & set(tags)
 
 
 def test_the_page_says_it_all_and_needs_nothing(rules, tmp_path):

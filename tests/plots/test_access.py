@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from tests.contrast import contrast, linear
+from tests.pages import contrast, linear
 from workshop_lib.plots.style import INK, PALETTE, line_style
 
 ROOT = Path(__file__).parents[2]

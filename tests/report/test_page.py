@@ -3,7 +3,6 @@
 import dataclasses
 import math
 import os
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.pages import Page
 from tests.report.samples import (
     embedded,
     sample_evaluation,
@@ -38,37 +38,6 @@ CLASSES = ("Forest", NASTY, "River/lake", "Empty")  # no test image is "Empty"
 SECTIONS = ["done", "split", "idea", "ladder", "sure", "curves", "pseudo", "confusion"]
 SECTIONS += ["gallery", "recall", "calibration", "embedding", "costs", "settings"]
 SECTIONS += ["next", "made"]
-
-
-class Page(HTMLParser):
-    """What a browser would make of the page, as far as the tests ask."""
-
-    VOID = ("meta", "img", "br", "link", "input", "hr")
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.open: list[str] = []
-        self.words = ""
-        self.feed(text)
-        self.close()
-        assert not self.open, f"left open: {self.open}"
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open and self.open[-1] == tag, f"</{tag}> closes {self.open[-1:]}"
-        self.open.pop()
-
-    def handle_data(self, data: str) -> None:
-        if not self.open or self.open[-1] != "style":
-            self.words += data
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attrs for name, attrs in self.tags if name == tag]
 
 
 def written(data: ReportData, folder: Path) -> Page:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from slides import decks
-from tests.contrast import texts
+from tests.pages import texts
 from workshop_lib.errors import WorkshopError
 
 DECKS = [path.stem for path in decks.decks()]
