@@ -70,7 +70,7 @@ def test_it_comes_out_of_the_wheel(tmp_path, monkeypatch):
     assert open_landsat(resolve("landsat")).mask.shape == (6, 5)
     found = check_integrity(tmp_path / "data/landsat", find_dataset("landsat"))
     # Of 30 pixels the first row and the last pixel lack something
-    assert "5 bands of 6 x 5 pixels, 80.0 %" in str(found) and not found.faults
+    assert "5 bands of (6, 5) pixels, 80.0 %" in str(found) and not found.faults
     next((tmp_path / "data").rglob("lsat7_2000_40.tif")).unlink()
     found = check_integrity(tmp_path / "data/landsat", find_dataset("landsat"))
     assert "lsat7_2000_40.tif" in found.faults[0]

@@ -139,7 +139,6 @@ class _BenGeReader(PatchReader):
             self.maps |= {(ending, p.name.removesuffix(ending)): p for p in found}
         states = [(str(path), *file_state(path)) for path in self.maps.values()]
         self.rules = f"ben-ge 3, {self.rules}, {states}"
-        self.pixel_bytes += 4 * len(_MAPS)
 
     def read(self, entry: ImageEntry, height: int, width: int) -> Decoded:
         """Read all of one patch; what is not there is 0, of the land cover 255."""

@@ -195,7 +195,6 @@ class PatchReader:
         self.s1 = _list_patches(s1, "S1*") if s1 is not None else None
         states = [entry[::2] for entry in self.s1 or []]
         self.rules = f"bigearthnet 3, {self.bands}, {states}"
-        self.pixel_bytes = 4 * (len(bands) + (len(S1_BANDS) if self.s1 else 0))
 
     def size(self, entry: ImageEntry) -> tuple[int, int]:
         """Return the side of the 10 m bands, which all others are resampled to."""

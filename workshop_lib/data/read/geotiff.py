@@ -98,7 +98,6 @@ class GeoTiffReader:
                 f" files hold {', '.join(known)}."
             )
         self.rules = f"geotiff 1, {self.bands} of {self.names}"
-        self.pixel_bytes = 4 * len(self.bands)
 
     def size(self, entry: ImageEntry) -> tuple[int, int]:
         """Return height and width by the header alone."""

@@ -50,8 +50,6 @@ OnError = Literal["raise", "skip"]
 # What Pillow and archives raise for files that are damaged or are no images.
 _OTHERS = (SyntaxError, struct.error, zlib.error, Image.DecompressionBombError)
 UNREADABLE_IMAGE = (*UNREADABLE, *_OTHERS)
-_CHUNK = 512  # images in memory at a time, at most; Ctrl-C waits for one such chunk
-_CHUNK_BYTES = 2**25
 _LISTED = 20  # offenders that an error names
 
 
@@ -69,7 +67,6 @@ class ImageReader(Protocol):
 
     index: ImageIndex  # what there is to read
     rules: str  # names all that decides what the pixels become, for the cache
-    pixel_bytes: int  # of one pixel, all channels together
 
     def size(self, entry: ImageEntry) -> tuple[int, int]:
         """Return height and width without reading the pixels."""
@@ -82,7 +79,6 @@ class PictureReader:
     """Reads the RGB images of an index: JPEG, PNG, 8-bit TIFF and others."""
 
     rules = "pictures 2"  # another number rebuilds every cache
-    pixel_bytes = 3
 
     def __init__(self, index: ImageIndex) -> None:
         self.index = index
@@ -221,41 +217,39 @@ def decode_images(paths: Iterable[Path | str], size: int | None = None) -> Tenso
 def _decode(reader: ImageReader, size: int | None, write: WriteRows) -> dict[str, Any]:
     """Decode on all cores, pass the rows on, and report what happened."""
     entries = reader.index.entries
+    height, width = (size, size) if size else _most_common_size(reader)
+
+    def read(entry: ImageEntry) -> Decoded | str:
+        if entry.state[0] == 0:
+            return f"{entry.name}: empty file (0 bytes)"
+        try:
+            return reader.read(entry, height, width)
+        except WorkshopError:  # nothing that is wrong with this file alone
+            raise
+        except Image.UnidentifiedImageError:
+            return f"{entry.name}: not an image that can be read"
+        except UNREADABLE_IMAGE as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            return f"{entry.name}: {reason}"
+
     kept: list[int] = []
     metadata: list[dict[str, Any]] = []
     broken: list[str] = []
     resized = 0
-    height, width = (size, size) if size else _most_common_size(reader)
-    bar: Any = tqdm(total=len(entries), desc="decoding", unit="image", disable=None)
-    with ThreadPoolExecutor(os.cpu_count()) as pool, bar:
-        image_bytes = height * width * reader.pixel_bytes
-        step = max(1, min(_CHUNK, _CHUNK_BYTES // image_bytes))
-
-        def read(entry: ImageEntry) -> Decoded | str:
-            if entry.state[0] == 0:
-                return f"{entry.name}: empty file (0 bytes)"
-            try:
-                return reader.read(entry, height, width)
-            except WorkshopError:  # nothing that is wrong with this file alone
-                raise
-            except Image.UnidentifiedImageError:
-                return f"{entry.name}: not an image that can be read"
-            except UNREADABLE_IMAGE as error:
-                reason = (str(error) or type(error).__name__).splitlines()[0]
-                return f"{entry.name}: {reason}"
-
-        for k in range(0, len(entries), step):
-            chunk = list(pool.map(read, entries[k : k + step]))
-            broken += [one for one in chunk if isinstance(one, str)]
-            good = {
-                i: one for i, one in enumerate(chunk, k) if isinstance(one, Decoded)
-            }
-            if good:
-                write(np.stack([one.pixels for one in good.values()]))  # (n, C, H, W)
-            kept += good
-            metadata += [one.metadata for one in good.values()]
-            resized += sum(one.resized for one in good.values())
-            bar.update(len(chunk))
+    # Few at a time: all that is decoded and not yet written is in memory
+    cores = os.cpu_count() or 1
+    chunks = (entries[k : k + 8 * cores] for k in range(0, len(entries), 8 * cores))
+    with ThreadPoolExecutor(cores) as pool:
+        decoded = (one for chunk in chunks for one in pool.map(read, chunk))
+        bar = tqdm(decoded, "decoding", len(entries), unit="image", disable=None)
+        for i, one in enumerate(bar):
+            if isinstance(one, str):
+                broken.append(one)
+            else:
+                write(one.pixels[None])  # (1, C, H, W)
+                kept.append(i)
+                metadata.append(one.metadata)
+                resized += one.resized
     note = (
         f"{resized} of {len(entries)} images are not {width}x{height} px: resized to"
         " cover it, and cropped to the centre."

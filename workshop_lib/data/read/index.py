@@ -137,8 +137,8 @@ def _index_tree(
             class_names.append(name)
         files = [f._replace(name=f"{name}/{_nfc(f.name)}") for f in tree[classes[name]]]
         files.sort(key=lambda file: file.name)
-        images = [file for file in files if file.name.lower().endswith(endings)]
-        others += [f.name for f in files if not f.name.lower().endswith(endings)]
+        images = [file for file in files if _is_image(file, endings)]
+        others += [file.name for file in files if not _is_image(file, endings)]
         entries += images
         labels += [label] * len(images)
         if not images:
@@ -264,8 +264,8 @@ def index_files(paths: Iterable[Path | str]) -> ImageIndex:
     return ImageIndex("", entries, [UNKNOWN] * len(entries), ())
 
 
-def _is_image(file: ImageEntry) -> bool:
-    return file.name.lower().endswith(ENDINGS)
+def _is_image(file: ImageEntry, endings: tuple[str, ...] = ENDINGS) -> bool:
+    return file.name.lower().endswith(endings)
 
 
 def is_visible(name: str) -> bool:
