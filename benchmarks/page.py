@@ -56,6 +56,8 @@ def mean_and_deviation(values: Iterable[float], digits: int = 1) -> str:
 
     >>> mean_and_deviation([60.0, 70.0]), mean_and_deviation([60.0])
     ('65.0 ± 7.1', '60.0')
+    >>> mean_and_deviation([0.5, 0.75], 3), mean_and_deviation([])
+    ('0.625 ± 0.177', '')
     """
     one = pd.Series(list(values), dtype=float)
     mean = f"{one.mean():.{digits}f}" if len(one) else ""
@@ -92,8 +94,12 @@ def seed_by_seed(gains: pd.Series) -> str:
 def verdict(gains: pd.Series) -> str:
     """Sum up gains over several seeds, in points, in a word.
 
-    >>> verdict(pd.Series([3.0, 2.0])), verdict(pd.Series([3.0, -2.0]))
-    ('adds', 'not clear')
+    >>> verdict(pd.Series([3.0, 2.0])), verdict(pd.Series([-3.0, -2.0]))
+    ('adds', 'harms')
+    >>> verdict(pd.Series([3.0, -2.0])), verdict(pd.Series([0.1, -0.2]))
+    ('not clear', 'adds nothing')
+    >>> verdict(pd.Series([50.0]))
+    'one seed only'
     """
     if len(gains) < 2:
         return "one seed only"
@@ -139,7 +145,6 @@ def save_figure(path: Path, figure: AccessibleFigure, dpi: int = 80) -> None:
     """Write a figure for a page; an interrupted write leaves the old one."""
     kind = path.suffix.removeprefix(".")
     write_or_explain(
-        path,
-        lambda part: figure.savefig(part, format=kind, dpi=dpi, facecolor="white"),
+        path, lambda part: figure.savefig(part, format=kind, dpi=dpi, facecolor="white")
     )
     print(f"written: {path}")

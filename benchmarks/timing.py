@@ -30,10 +30,7 @@ from workshop_lib.training.step import Precision
 from workshop_lib.training.trainer import Trainer
 
 Clock = Callable[[], float]
-CLOCKS: dict[str, Clock] = {
-    "wall": time.perf_counter,
-    "processor": time.process_time,
-}
+CLOCKS: dict[str, Clock] = {"wall": time.perf_counter, "processor": time.process_time}
 Turn = Callable[[], float]  # does some work and returns the seconds that it took
 # From the stored images to normalised views; network and loss; gradient; optimiser; the
 # rest: averaged weights, log, learning rate, order of images

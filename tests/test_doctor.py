@@ -13,10 +13,6 @@ from workshop_lib import doctor
 from workshop_lib.doctor import Check, diagnose, exit_code, table
 
 
-def found(checks: list[Check], name: str) -> Check:
-    return next(check for check in checks if check.name == name)
-
-
 def fake_import(monkeypatch: pytest.MonkeyPatch, **modules: Any) -> None:
     """Let the doctor's imports give these; an exception is raised instead."""
     real = importlib.import_module
@@ -47,7 +43,7 @@ def fake_torch(gpus: int = 0, major: int = 8, cuda: str | None = "13.2") -> Any:
 
 def test_looking_changes_nothing(tmp_path):
     checks = diagnose(tmp_path / "runs")
-    assert len({check.name for check in checks}) == len(checks) == 7
+    assert len({check.name for check in checks}) == len(checks) == 6
     assert all(check.found for check in checks)
     assert list(tmp_path.iterdir()) == []
 
@@ -59,16 +55,6 @@ def test_looking_changes_nothing(tmp_path):
 def test_torch_version(monkeypatch, version, ok):
     fake_import(monkeypatch, torch=SimpleNamespace(__version__=version))
     assert doctor._check_package("torch", doctor.TORCH).ok is ok
-
-
-@pytest.mark.parametrize("name", ["torch", "torchvision"])
-def test_package_that_cannot_be_imported(monkeypatch, name):
-    fake_import(monkeypatch, **{name: RuntimeError("operator nms\ndoes not exist")})
-    checks = diagnose()
-    check = found(checks, name)
-    assert check.found == "RuntimeError: operator nms"
-    assert "make setup" in check.advice
-    assert exit_code(checks) == 1
 
 
 def test_full_disk(monkeypatch, tmp_path):
@@ -83,7 +69,7 @@ def test_folder_that_cannot_be_written(monkeypatch, tmp_path):
 
     # Not by permission bits: whoever runs the tests as root may write anywhere.
     monkeypatch.setattr(doctor.tempfile, "TemporaryFile", refuse)
-    check = doctor._check_writing(tmp_path / "deep" / "runs")
+    check = doctor._check_disk(tmp_path / "deep" / "runs")
     assert not check.ok and check.essential
     assert str(tmp_path) in check.advice and "Permission denied" in check.found
 

@@ -93,15 +93,6 @@ def test_every_workshop_command_runs_in_the_order_of_the_page(place):
         assert (place / written).exists()
 
 
-@pytest.mark.slow
-def test_the_python_example_runs(place):
-    (code,) = [text for language, text in BLOCKS if language == "python"]
-    names = {}
-    exec(compile(code, "README.md", "exec"), names)
-    assert names["result"].value > 0.8
-    assert names["run"].log["step"].iloc[-1] == names["config"].optim.steps
-
-
 def test_links_and_pictures_exist():
     for target in re.findall(r"\]\(([^)]+)\)", README):
         if not target.startswith("http"):

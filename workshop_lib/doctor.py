@@ -62,7 +62,6 @@ def diagnose(folder: Path | str = "runs") -> list[Check]:
         _check_package("torch", TORCH),
         _check_package("torchvision"),  # whose release must be that of torch
         _check_disk(folder),
-        _check_writing(folder),
         _check_memory(),
         _check_device(),
     ]
@@ -123,15 +122,10 @@ def _check_package(name: str, least: tuple[int, ...] = ()) -> Check:
 
 
 def _check_disk(folder: Path) -> Check:
-    free = free_space(folder) / 1e9
-    advice = f"free some space: {DISK_GB:.0f} GB are needed for data and runs"
-    return Check("disk", f"{free:.1f} GB free", "" if free >= DISK_GB else advice)
-
-
-def _check_writing(folder: Path) -> Check:
-    name, place = f"writing {folder.name}/", folder.absolute()
+    """Check that runs can be written, and that there is room for them."""
+    place = folder.absolute()
     if place.is_file():
-        return Check(name, "a file has this name", f"move {place} elsewhere")
+        return Check("disk", f"{place} is a file", "move it elsewhere")
     while not place.is_dir():  # the closest folder that exists
         place = place.parent
     try:
@@ -140,8 +134,10 @@ def _check_writing(folder: Path) -> Check:
             file.write(b"workshop")
     except OSError as error:
         advice = f"change the rights of {place}, or work in a folder of your own"
-        return Check(name, _oneline(error), advice)
-    return Check(name, f"can write in {place}")
+        return Check("disk", _oneline(error), advice)
+    free = free_space(place) / 1e9
+    advice = f"free some space: {DISK_GB:.0f} GB are needed for data and runs"
+    return Check("disk", f"{free:.1f} GB free", "" if free >= DISK_GB else advice)
 
 
 def _check_memory() -> Check:

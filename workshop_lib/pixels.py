@@ -49,13 +49,8 @@ def pixel_confusion(truth: Tensor, predicted: Tensor, num_classes: int) -> Tenso
         (K, K) int64 on the same device; rows are the truth, columns the prediction.
 
     Raises:
-        WorkshopError: shapes that differ, or a class that is none of the K.
+        WorkshopError: a class that is none of the K.
     """
-    if truth.shape != predicted.shape:
-        raise WorkshopError(
-            f"maps of shape {tuple(truth.shape)} and {tuple(predicted.shape)}: a truth"
-            " and a prediction of it have one shape."
-        )
     known = truth != IGNORE
     pair = torch.stack([truth[known].long(), predicted[known].long()])  # (2, n)
     if pair.numel() and not 0 <= int(pair.min()) <= int(pair.max()) < num_classes:

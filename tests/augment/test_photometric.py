@@ -1,6 +1,7 @@
-"""Tone operations: identity at zero, range, loop twins, and what each one means."""
+"""Operations on values: identity at zero, range, loop twins, what each one means."""
 
 from collections.abc import Callable
+from types import ModuleType
 
 import pytest
 import torch
@@ -9,11 +10,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from workshop_lib.augment import photometric as ops
+from workshop_lib.augment import spectral
 from workshop_lib.errors import WorkshopError
 
 Operation = Callable[[Tensor, Tensor], Tensor]
 # Name -> lowest and highest sensible strength.
-REACH = {
+PHOTOGRAPHS = {
     "brightness": (-1.0, 1.0),
     "contrast": (-1.0, 1.0),
     "color": (-1.0, 1.0),
@@ -24,12 +26,16 @@ REACH = {
     "autocontrast": (0.0, 1.0),
     "equalize": (0.0, 1.0),
 }
-every = pytest.mark.parametrize("name", sorted(REACH))
+REFLECTANCE = dict.fromkeys(("gain", "haze", "contrast", "tint"), (-2.0, 1.0))
+every = pytest.mark.parametrize(
+    ("of", "name"),
+    [
+        *((ops, name) for name in PHOTOGRAPHS),
+        *((spectral, name) for name in REFLECTANCE),
+    ],
+    ids=lambda one: getattr(one, "__name__", one),
+)
 SHAPES = [(1, 3, 32, 32), (4, 3, 45, 61), (2, 3, 33, 33), (2, 3, 1, 5), (1, 3, 2, 2)]
-
-
-def operation(name: str) -> Operation:
-    return getattr(ops, name)
 
 
 def rand(*shape: int, seed: int = 0) -> Tensor:
@@ -40,11 +46,11 @@ def rand(*shape: int, seed: int = 0) -> Tensor:
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_zero_is_identity(
-    name: str, shape: tuple[int, ...], dtype: torch.dtype
+    of: ModuleType, name: str, shape: tuple[int, ...], dtype: torch.dtype
 ) -> None:
     images = rand(*shape).to(dtype)
     images[0, 0, 0, 0], images[0, -1, 0, 0] = 0.0, 1.0  # the ends of the range too
-    result = operation(name)(images, torch.zeros(shape[0]))
+    result = getattr(of, name)(images, torch.zeros(shape[0]))
     assert result.dtype == dtype
     assert torch.equal(result, images)
 
@@ -58,22 +64,23 @@ def test_zero_is_identity(
     flat=st.booleans(),
 )
 def test_range_shape_and_independence(
-    name: str, height: int, width: int, seed: int, flat: bool
+    of: ModuleType, name: str, height: int, width: int, seed: int, flat: bool
 ) -> None:
     images = rand(4, 3, height, width, seed=seed)
     if flat:
         images[0] = 0.3
-    low, high = REACH[name]
+    low, high = (PHOTOGRAPHS if of is ops else REFLECTANCE)[name]
+    change: Operation = getattr(of, name)
     strengths = low + (high - low) * rand(4, seed=seed + 1)
     before = images.clone()
-    result = operation(name)(images, strengths)
+    result = change(images, strengths)
     assert torch.equal(images, before)  # the caller's images are left alone
     assert result.shape == images.shape
     assert result.isfinite().all()
-    assert result.min() >= 0 and result.max() <= 1
+    assert result.min() >= 0 and (of is spectral or result.max() <= 1)
     for i in range(4):  # no image depends on its neighbours
-        alone = operation(name)(images[i : i + 1], strengths[i : i + 1])
-        torch.testing.assert_close(alone[0], result[i], rtol=0, atol=1e-6)
+        alone = change(images[i : i + 1], strengths[i : i + 1])
+        torch.testing.assert_close(alone[0], result[i], rtol=1e-6, atol=1e-6)
 
 
 def test_contrast_equals_twin() -> None:

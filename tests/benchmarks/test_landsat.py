@@ -72,19 +72,6 @@ def test_only_pixels_with_a_class_are_scored(scene):
     assert scores.accuracy == pytest.approx(1 - 100 / (100 * 200 - 81))
 
 
-def test_errors_are_drawn_where_the_truth_is_known(scene):
-    found = scene.mask.copy()
-    found[:50] = (found[:50] + 1) % 7
-    figure = landsat.picture(scene, {"network": found})
-    _, _, picture, errors = (axes.images[-1].get_array() for axes in figure.axes)
-    assert picture.shape == (130, 200, 3)
-    right, wrong, unknown = 7, 8, 9
-    assert (errors[:9, :9] == unknown).all() and set(np.unique(errors[60:])) == {right}
-    assert (errors == wrong).sum() == 50 * 200 - 81
-    share = 100 * (50 * 200 - 81) / (130 * 200 - 81)
-    assert figure.axes[1].get_title() == f"network\nwrong (black): {share:.1f} %"
-
-
 @pytest.mark.slow
 def test_a_small_run_makes_a_page_and_a_picture_and_is_kept(scene, tmp_path):
     results, maps = landsat.table(scene, [0, 1], tmp_path, steps=3)

@@ -2,44 +2,17 @@
 
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from benchmarks import segmentation
 from benchmarks.page import (
-    markdown,
-    mean_and_deviation,
     run_command,
-    seed_by_seed,
-    verdict,
     write_marked,
 )
 from workshop_lib.errors import WorkshopError
 
 ROOT = Path(__file__).parents[2]
 BEGIN, END = "<!-- two words: begin -->", "<!-- two words: end -->"
-
-
-@pytest.mark.parametrize(
-    ("gains", "word"),
-    [
-        ([2, 5], "adds"),
-        ([-2, -5], "harms"),
-        ([2, -5], "not clear"),
-        ([0.1, -0.2], "adds nothing"),
-        ([50], "one seed only"),
-    ],
-)
-def test_a_verdict_needs_every_seed(gains, word):
-    assert verdict(pd.Series(gains)) == word
-
-
-def test_figures_in_words():
-    assert mean_and_deviation([60, 70]) == "65.0 ± 7.1"
-    assert mean_and_deviation([0.5, 0.75], 3) == "0.625 ± 0.177"
-    assert (mean_and_deviation([60]), mean_and_deviation([])) == ("60.0", "")
-    assert seed_by_seed(pd.Series([3.0, -0.5])) == "+3.0, -0.5"
-    assert markdown(("a", "b"), [(1, "x")]) == "| a | b |\n|---|---|\n| 1 | x |"
 
 
 def test_a_page_keeps_everything_around_its_tables(tmp_path):

@@ -25,13 +25,8 @@ def test_differences_are_those_of_the_same_seed():
     assert "bf16 - fp32, seed by seed: +0.0 points (+1.0, -1.0, +0.0)" in text
     assert "within the 4.5 points" in text
 
-
-def test_a_loss_beyond_the_noise_is_told():
     text = precision.summary(table(fp32=[0.90, 0.91], fp16=[0.80, 0.81]))
     assert "-10.0 points (-10.0, -10.0); more than the 0.7 points" in text
-
-
-def test_one_seed_gives_no_verdict():
     text = precision.summary(table(fp32=[0.9], bf16=[0.8]))
     assert "90.0 %" in text and "one seed says nothing" in text
 

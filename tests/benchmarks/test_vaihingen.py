@@ -9,13 +9,6 @@ from tests.data.read.files import colours_of
 from workshop_lib.data.read.landcover import TRAIN_TILES, VAIHINGEN_CLASSES
 
 
-def test_the_published_setting():
-    config = vaihingen.published_config()
-    assert config.optim.steps == 20 * 4166 // 16 == 5207
-    assert (config.data.size, config.optim.batch_size) == (256, 16)
-    assert config.model.heads == ("cover",)
-
-
 def test_the_budget_grows_with_the_batch():
     small = vaihingen.published_config().replace(
         encoder="unet-4", size=16, batch_size=2, steps=10

@@ -1,7 +1,5 @@
 """Baselines by name, and the quickstart: five runs on one split."""
 
-import json
-
 import pytest
 
 from tests.experiments.pictures import four_steps, write_pictures
@@ -69,9 +67,7 @@ def test_the_quickstart_trains_all_on_one_split_and_writes_its_results(
     assert rows["split"].nunique() == 2 and rows["steps"].eq(4).all()
     said = capsys.readouterr().out
     assert "fixmatch, 4 labels per class, seed 0" in said and "(5 of 5)" in said
-    written = json.loads((tmp_path / "quick" / "results.json").read_text())
-    assert [row["name"] for row in written] == list(BASELINES)
-    assert all(0 <= row["value"] <= 1 and row["parameters"] > 0 for row in written)
+    assert rows["value"].between(0, 1).all() and rows["parameters"].gt(0).all()
     assert (tmp_path / "quick" / "fixmatch" / "run.json").exists()
 
     text = baselines_table(rows)

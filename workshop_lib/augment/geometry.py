@@ -6,14 +6,7 @@ number of bands; values are only moved or averaged, so their range is kept. `Wea
 `ContrastiveView` draw the parameters.
 """
 
-__all__ = [
-    "ContrastiveView",
-    "Weak",
-    "affine",
-    "dihedral",
-    "move",
-    "resized_crop",
-]
+__all__ = ["ContrastiveView", "Weak", "affine", "dihedral", "move", "resized_crop"]
 
 from dataclasses import dataclass
 from typing import Literal

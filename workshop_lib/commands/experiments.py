@@ -25,7 +25,7 @@ def quickstart(
     Example: workshop quickstart --split-seed 1 --folder runs/seed1
 
     Args:
-        folder: where results.json, report.html and one run per method go.
+        folder: where runs.csv, report.html and one run per method go.
         split_seed: which images are labelled, unlabelled, validation, test; and the
             seed of the trainings.
         data: "mini_eo", "mini_eo:SEED", or a folder with one folder per class.

@@ -24,7 +24,6 @@ import pandas as pd
 from workshop_lib.config import Config
 from workshop_lib.errors import unknown_name
 from workshop_lib.experiments.sweeps import RunSpec, train_all
-from workshop_lib.files import write_text
 from workshop_lib.methods import METHODS
 from workshop_lib.presets import preset
 
@@ -104,7 +103,7 @@ def baseline_config(
 
 
 def quickstart(base: Config, folder: Path, *, fresh: bool = False) -> pd.DataFrame:
-    """Train every baseline on one split, score it, and write results.json.
+    """Train every baseline on one split, and score it; see `folder`/runs.csv.
 
     Finished runs are loaded and an interrupted one is resumed, unless `fresh`.
 
@@ -117,23 +116,15 @@ def quickstart(base: Config, folder: Path, *, fresh: bool = False) -> pd.DataFra
         A row for each of `BASELINES`, as `run_row` makes it.
     """
     todo = [RunSpec(n, baseline_config(n, base), folder / n) for n in BASELINES]
-    rows = train_all(todo, folder, fresh=fresh)
-    write_text(folder / "results.json", rows.to_json(orient="records", indent=1))
-    return rows
+    return train_all(todo, folder, fresh=fresh)
 
 
-def baselines_table(rows: pd.DataFrame, width: int = 30) -> str:
-    """Draw the comparison in text: a bar, the score and the time of each baseline.
-
-    Args:
-        rows: of `quickstart`.
-        width: of the bars, in characters.
-    """
+def baselines_table(rows: pd.DataFrame) -> str:
+    """Draw the rows of `quickstart` in text: a bar, score and time of each baseline."""
     by_name = rows.set_index("name")
     lines = []
     for name, one in by_name.iterrows():
-        full = round(one["value"] * width)
-        bar = "#" * full + "." * (width - full)
+        bar = ("#" * round(30 * one["value"])).ljust(30, ".")
         lines.append(
             f"{BASELINES[str(name)].title:34s} {bar} {one['value']:6.1%}"
             f"  {one['labels']:5d} labels  {one['seconds']:4.0f} s"

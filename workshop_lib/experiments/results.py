@@ -27,10 +27,6 @@ from workshop_lib.training.run import Run
 
 # Columns of their own in the table; of the rest of a config the differences are shown.
 _OWN = ("name", "labels_per_class", "seed", "split_seed")
-_SUMMARY = (
-    *("data", "labels_per_class", "labels", "name", "metric", "value", "deviation"),
-    *("lowest", "highest", "seconds", "seeds", "config", "machine"),
-)
 _SAME = ["data", "labels_per_class", "name", "metric", "config"]  # of a table's row
 _FRACTIONS = ("accuracy", "miou", "f1_micro")  # shown in percent
 
@@ -137,10 +133,9 @@ def summarize(rows: pd.DataFrame) -> pd.DataFrame:
         rows: as `run_row` makes them.
 
     Returns:
-        Columns data, labels_per_class (0: all), labels (in all), name, metric, value
-        (the mean), deviation (of a sample, n - 1; NaN for a single seed), lowest,
-        highest, seconds (the median), seeds (their list), config (`differences`),
-        machine.
+        Columns data, labels_per_class (0: all), name, metric, config (`differences`),
+        labels (in all), value (the mean), deviation (of a sample, n - 1; NaN for a
+        single seed), lowest, highest, seconds (the median), seeds (listed), machine.
     """
     seeds = rows["seed"].astype(str)
     other = rows["split_seed"].astype(str)
@@ -161,7 +156,7 @@ def summarize(rows: pd.DataFrame) -> pd.DataFrame:
         machine=("machine", lambda names: "; ".join(dict.fromkeys(names))),
     )
     table["labels"] = table["labels"].astype(int)
-    return table.reset_index()[list(_SUMMARY)]
+    return table.reset_index()
 
 
 def as_text(table: pd.DataFrame) -> str:

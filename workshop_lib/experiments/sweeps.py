@@ -19,7 +19,7 @@ from workshop_lib.evaluation.scoring import evaluate
 from workshop_lib.experiments.results import run_row
 from workshop_lib.files import write_text
 from workshop_lib.training.inputs import initial_model, read_inputs
-from workshop_lib.training.log import Progress, Row
+from workshop_lib.training.log import Progress
 from workshop_lib.training.loop import train
 
 _KEY = ["data", "labels_per_class", "name", "seed"]  # makes two rows one run
@@ -193,10 +193,6 @@ def _train(
     """Train, or load what is finished; score it once; return its row."""
     split = make_split(dataset, one.config.data)
     before = progress.done
-
-    def tick(row: Row) -> None:
-        progress.tick(before + int(row["step"]) - progress.done)
-
     run = train(
         one.config,
         dataset,
@@ -204,7 +200,7 @@ def _train(
         folder=one.folder,
         resume=not fresh,
         verbose=False,
-        on_log=tick,
+        on_log=lambda row: progress.tick(before + int(row["step"]) - progress.done),
     )
     if not (run.folder / "evaluation.json").exists():
         evaluate(run, dataset, split)
