@@ -1,6 +1,7 @@
 """Confidence: bins against loops and scikit-learn, temperatures that are known."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -108,18 +109,7 @@ def test_certain_and_wrong_is_no_infinity() -> None:
     assert 1 < fit_temperature(probs, labels) <= 10
 
 
-@pytest.mark.parametrize(
-    ("probs", "labels", "message"),
-    [
-        (torch.rand(3), torch.zeros(3).long(), "expected"),
-        (torch.rand(0, 2), torch.zeros(0).long(), "empty"),
-        (torch.tensor([[math.nan, 1.0]]), torch.tensor([0]), "diverged"),
-        (torch.rand(2, 2), torch.tensor([0, 2]), "0..1"),
-    ],
-)
-def test_wrong_input_is_told(
-    probs: torch.Tensor, labels: torch.Tensor, message: str
-) -> None:
-    for function in (reliability, fit_temperature):
-        with pytest.raises(WorkshopError, match=message):
-            function(probs, labels)
+@pytest.mark.parametrize("function", [reliability, fit_temperature])
+def test_wrong_input_is_refused_as_of_scores(function: Callable[..., object]) -> None:
+    with pytest.raises(WorkshopError, match=r"0\.\.1"):
+        function(torch.rand(2, 2), torch.tensor([0, 2]))

@@ -4,18 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.plots.test_style import DRAW, LOG, STEPS
 from workshop_lib import plots
-from workshop_lib.plots.training import growing_curve
 
-STEPS = np.arange(100, 1001, 100)
-LOG = pd.DataFrame(
-    {
-        "step": STEPS,
-        "val_accuracy": STEPS / 2000,
-        "mask_rate": STEPS / 1500,
-        "pseudo_accuracy": 1 - STEPS / 10000,
-    }
-)
 COLUMNS = ["step", "class", "used", "correct", "true"]
 
 
@@ -70,12 +61,7 @@ def test_logs_of_several_seeds_become_a_mean_in_a_band() -> None:
 
 @pytest.mark.parametrize("name", ["learning_curves", "pseudo_labels", "growing_curve"])
 def test_the_legend_of_a_training_covers_no_line(name: str) -> None:
-    draw = {
-        "learning_curves": lambda: plots.learning_curves({"A": LOG, "B": LOG}),
-        "pseudo_labels": lambda: plots.pseudo_labels(LOG),
-        "growing_curve": lambda: growing_curve(LOG[:4], steps=1000, title="Now"),
-    }
-    figure = draw[name]()
+    figure = DRAW[name]()
     figure.draw_without_rendering()
     (legend,), axes = figure.legends, figure.axes[0]
     box = legend.get_window_extent()
@@ -105,18 +91,11 @@ def bias_of(figure) -> np.ndarray:
 
 
 def test_bias_is_the_share_used_for_the_share_that_is_there() -> None:
-    table = pd.DataFrame(
-        [
-            (10, "a", 0, 0, 50),
-            (10, "b", 0, 0, 50),
-            (20, "a", 30, 20, 50),
-            (20, "b", 10, 5, 50),
-            (40, "a", 100, 20, 60),
-            (40, "b", 0, 0, 30),
-        ],
-        columns=COLUMNS,
-    )
-    figure = plots.pseudo_label_bias(table)
+    rows = [
+        (10, "a", 0, 0, 50), (10, "b", 0, 0, 50), (20, "a", 30, 20, 50),
+        (20, "b", 10, 5, 50), (40, "a", 100, 20, 60), (40, "b", 0, 0, 30),
+    ]  # fmt: skip
+    figure = plots.pseudo_label_bias(pd.DataFrame(rows, columns=COLUMNS))
     values = bias_of(figure)
     assert np.ma.getmaskarray(values)[:, 0].all() or np.isnan(values[:, 0]).all()
     np.testing.assert_allclose(values[:, 1], [1.5, 0.5])

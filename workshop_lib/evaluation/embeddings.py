@@ -13,14 +13,12 @@ __all__ = [
     "silhouette",
 ]
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics import silhouette_score
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
@@ -30,7 +28,7 @@ from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import PARTS, Split
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.evaluation.inference import check_fits, stored_views
-from workshop_lib.files import read_npz, write_npz, write_or_explain
+from workshop_lib.files import read_npz, write_npz, write_or_explain, write_text
 from workshop_lib.models.inference import embed as embed_images
 from workshop_lib.session import pick_device
 from workshop_lib.training.run import Run
@@ -227,25 +225,14 @@ def export_embeddings(
         WorkshopError: nothing can be written there.
     """
     files = ("embeddings.npz", "vectors.tsv", "metadata.tsv")
-    paths = [Path(folder) / name for name in files]
-    write_npz(
-        paths[0],
-        vectors=embeddings.vectors,
-        labels=embeddings.labels,
-        names=np.array(embeddings.names),
-        class_names=np.array(embeddings.class_names),
-        **(maps or {}),
-    )
-    table = pd.DataFrame(embeddings.vectors)
-    _write_tsv(paths[1], table, header=False, float_format="%.6g")
+    paths, vectors = [Path(folder) / name for name in files], embeddings.vectors
+    arrays = {name: np.asarray(value) for name, value in vars(embeddings).items()}
+    write_npz(paths[0], **arrays, **(maps or {}))
+    table = {"fmt": "%.6g", "delimiter": "\t"}
+    write_or_explain(paths[1], lambda part: np.savetxt(part, vectors, **table))
     classes = [embeddings.class_names[k] for k in embeddings.labels]
-    table = pd.DataFrame({"name": embeddings.names, "class": classes})
+    rows = [("name", "class"), *zip(embeddings.names, classes, strict=True)]
     # The projector knows no quotes: a tab would begin another column
-    table = table.replace("\t", " ", regex=True)
-    _write_tsv(paths[2], table, quoting=csv.QUOTE_NONE)
+    lines = ["\t".join(cell.replace("\t", " ") for cell in row) for row in rows]
+    write_text(paths[2], "\n".join([*lines, ""]))
     return paths
-
-
-def _write_tsv(path: Path, table: pd.DataFrame, **options: Any) -> None:
-    options |= {"sep": "\t", "index": False, "lineterminator": "\n"}
-    write_or_explain(path, lambda temporary: table.to_csv(temporary, **options))

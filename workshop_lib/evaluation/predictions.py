@@ -3,7 +3,7 @@
 __all__ = ["PredictedFiles", "Predictions", "predict_files", "run_temperature"]
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,12 +53,7 @@ class Predictions:
             WorkshopError: no space or no permission; an old file is left as it was.
         """
         write_npz(
-            path,
-            names=np.array(self.names, dtype=np.str_),
-            truth=self.truth.cpu().numpy(),
-            probs=self.probs.cpu().numpy(),
-            class_names=np.array(self.class_names, dtype=np.str_),
-            source=np.array(self.source, dtype=np.str_),
+            path, **{name: np.asarray(value) for name, value in vars(self).items()}
         )
 
     @classmethod
@@ -68,18 +63,11 @@ class Predictions:
         Raises:
             WorkshopError: the file is missing, cut off, or something else.
         """
-        names, truth, probs, classes, source = read_npz(
-            path,
-            ("names", "truth", "probs", "class_names", "source"),
-            "run `workshop evaluate` on that run (delete a damaged file before).",
-        )
-        return cls(
-            tuple(names.tolist()),
-            torch.from_numpy(truth),
-            torch.from_numpy(probs),
-            tuple(classes.tolist()),
-            str(source),
-        )
+        advice = "run `workshop evaluate` on that run (delete a damaged file before)."
+        found = read_npz(path, [one.name for one in fields(cls)], advice)
+        names, classes = (tuple(found[k].tolist()) for k in (0, 3))
+        truth, probs = map(torch.from_numpy, found[1:3])
+        return cls(names, truth, probs, classes, str(found[4]))
 
     def in_order_of(self, other: "Predictions") -> "Predictions":
         """Put these predictions into the order of others on the same images.

@@ -16,11 +16,7 @@ from workshop_lib.data.samples import targets_of
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.calibration import Calibration, calibrate
-from workshop_lib.evaluation.head_metrics import (
-    AnyScores,
-    border_accuracy,
-    score_head,
-)
+from workshop_lib.evaluation.head_metrics import AnyScores, border_accuracy, score_head
 from workshop_lib.evaluation.inference import check_fits, predict_heads, stored_views
 from workshop_lib.evaluation.metrics import Scores, plain
 from workshop_lib.evaluation.predictions import Predictions

@@ -67,7 +67,7 @@ def spectra(scenes: Dataset) -> AccessibleFigure:
     ).sort_index(axis=1)
     labels = scenes.labels.numpy()
     low, medians, high = (table.groupby(labels).quantile(q).T for q in (0.1, 0.5, 0.9))
-    columns = min(5, len(names))
+    columns, blue = min(5, len(names)), PALETTE["blue"]
     rows = -(-len(names) // columns)
     figure = AccessibleFigure(figsize=(2.4 * columns, 2.2 * rows + 0.9))
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
@@ -75,9 +75,8 @@ def spectra(scenes: Dataset) -> AccessibleFigure:
         axes.set_visible(False)
     for k, axes in zip(medians, grid.flat, strict=False):
         axes.plot(medians, color=GREY, linewidth=0.8)
-        axes.plot(medians[k], color=PALETTE["blue"], marker="o", markersize=4, mew=0)
-        band = {"color": PALETTE["blue"], "alpha": 0.3, "linewidth": 0}
-        axes.fill_between(table.columns, low[k], high[k], **band)
+        axes.plot(medians[k], color=blue, marker="o", markersize=4, mew=0)
+        axes.fill_between(table.columns, low[k], high[k], color=blue, alpha=0.3, lw=0)
         axes.set_title(names[k], fontsize=12)
         axes.tick_params(labelsize=10)
     grid[0, 0].set_ylim(bottom=0)  # all panels share it; only now is the top known
@@ -121,11 +120,8 @@ def split_bars(scenes: Dataset, split: Split) -> AccessibleFigure:
             index = index[~torch.isin(index, split.labeled)]
         labels = scenes.labels[index]
         counts = labels[labels >= 0].bincount(minlength=K).numpy()  # (K,)
-        entry = f"{name} ({len(index):,})"
-        axes.barh(
-            scenes.class_names, counts, left=left, label=entry, **look,
-            edgecolor=INK, linewidth=0.8,
-        )  # fmt: skip
+        look = look | {"label": f"{name} ({len(index):,})", "edgecolor": INK, "lw": 0.8}
+        axes.barh(scenes.class_names, counts, left=left, **look)
         left += counts
         low, high = counts.min(), counts.max()
         each = f"{low if low == high else f'{low} to {high}'} of each class"
@@ -199,10 +195,10 @@ def modality_gains(scenes: pd.DataFrame, maps: pd.DataFrame) -> AccessibleFigure
     if len(maps):
         studies["Land-cover maps: mIoU (%)"] = maps.assign(value=100 * maps["iou"])
     names = list(dict.fromkeys([*scenes["name"], *maps["name"]]))
-    figure = AccessibleFigure(figsize=(11, 1.4 + 0.45 * len(names)))
-    panels = figure.subplots(1, len(studies), sharey=True, squeeze=False)[0]
+    size = (11, 1.4 + 0.45 * len(names))
+    figure, grid = new_axes(*size, 1, len(studies), sharey=True, squeeze=False)
     words = []
-    for axes, (title, rows) in zip(panels, studies.items(), strict=True):
+    for axes, (title, rows) in zip(grid[0], studies.items(), strict=True):
         mean = rows.groupby("name")["value"].mean()
         if _AGAINST not in mean:
             raise WorkshopError(f"no row is named {_AGAINST!r}: {[*mean.index]}.")

@@ -197,12 +197,13 @@ def task_levels(scenes: Dataset, index: int, *, object_cover: str) -> Accessible
     found = zip(ndimage.find_objects(pieces), sizes, strict=True)
     boxes = [box for box, size in found if size >= _SMALLEST]
     name = scenes.class_names[int(scenes.labels[index])]
-    picture = to_display(scenes.images[index][None], scenes.bands)[0]
+    (image,) = cells_of(scenes.images[index][None], scenes.bands)
     colours = [_NATURAL.get(cover, "white") for cover in covers]
     pixels = _map_cell(mask, colours)
+    objects = f"{len(boxes)} x {object_cover}"
     cells = (
-        Cell(picture, f'"{name}"\none class for the image'),
-        Cell(picture, f"{len(boxes)} x {object_cover}\none box for each object"),
+        image._replace(caption=f'"{name}"\none class for the image'),
+        image._replace(caption=f"{objects}\none box for each object"),
         pixels._replace(caption=f"{mask.size:,} pixels\none cover for each pixel"),
     )
     title = "One image, three kinds of task"

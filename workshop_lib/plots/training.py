@@ -1,11 +1,6 @@
 """Course of a training: learning curves, pseudo-labels, agreement of the tasks."""
 
-__all__ = [
-    "gradient_conflict",
-    "growing_curve",
-    "learning_curves",
-    "pseudo_labels",
-]
+__all__ = ["gradient_conflict", "growing_curve", "learning_curves", "pseudo_labels"]
 
 from collections.abc import Mapping
 from typing import Any
