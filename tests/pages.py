@@ -45,6 +45,19 @@ def texts(page: Any, root: str = "body") -> list[tuple[str, float, float]]:
     return [(words, size, contrast(*two)) for words, size, *two in found]
 
 
+def opened_quietly(browser: Any, address: str, **options: Any) -> Any:
+    """Open a page that reports no error, and loads nothing but itself."""
+    page, said, asked = browser.new_page(**options), [], []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(address)
+    page.wait_for_load_state("networkidle")
+    assert said == []
+    assert [url for url in asked if not url.startswith("data:")] == [address]
+    return page
+
+
 class Page(HTMLParser):
     """What a browser would make of the page, as far as the tests ask."""
 

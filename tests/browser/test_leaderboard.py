@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
-from tests.pages import texts
+from tests.pages import opened_quietly, texts
 from workshop_lib.course.competition import Competition
 from workshop_lib.course.leaderboard import Leaderboard, write_page
 from workshop_lib.data.dataset import Dataset
@@ -79,15 +79,7 @@ def test_page_is_quiet_and_asks_nobody_for_anything(
     browser, rules, tmp_path, groups, errors
 ):
     address = written(tmp_path, rules, groups, errors).as_uri()
-    page = browser.new_page(viewport=PROJECTOR)
-    said: list[str] = []
-    asked: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda problem: said.append(str(problem)))
-    page.on("request", lambda request: asked.append(request.url))
-    page.goto(address)
-    page.wait_for_load_state("networkidle")
-    assert said == [] and asked == [address]
+    page = opened_quietly(browser, address, viewport=PROJECTOR)
     assert page.locator("tbody tr").count() == groups
     assert page.locator("#errors li").count() == errors
     page.close()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.pages import texts
+from tests.pages import opened_quietly, texts
 from tests.report.samples import sample_report, sample_result
 from workshop_lib.report.page import write_report
 
@@ -38,16 +38,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_page_is_quiet_and_asks_nobody_for_anything(browser, address, scheme):
-    page = browser.new_page(color_scheme=scheme)
-    said: list[str] = []
-    asked: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url))
-    page.goto(address)
-    page.wait_for_load_state("networkidle")
-    assert said == []
-    assert [url for url in asked if not url.startswith("data:")] == [address]
+    page = opened_quietly(browser, address, color_scheme=scheme)
     drawn = page.eval_on_selector_all(
         "img", "all => all.map(i => i.complete && i.naturalWidth > 0)"
     )

@@ -283,7 +283,7 @@ def test_collapsed_network_is_told_in_place_of_a_map(
     data: ReportData, tmp_path: Path
 ) -> None:
     found = embedded(TRUTH, CLASSES)
-    same = dataclasses.replace(found.drawn, vectors=np.ones_like(found.drawn.vectors))
+    same = dataclasses.replace(found.test, vectors=np.ones_like(found.test.vectors))
     flat = Embedded(same, knn=0.25, silhouette=math.nan)
     collapsed = dataclasses.replace(data.results[0], embedded=flat)
     page = written(dataclasses.replace(data, results=[collapsed]), tmp_path)

@@ -1,6 +1,6 @@
 """The content of a report: trained methods and their predictions, read from runs."""
 
-__all__ = ["Embedded", "MethodResult", "ReportData", "collect"]
+__all__ = ["DRAWN", "Embedded", "MethodResult", "ReportData", "collect"]
 
 import math
 from collections.abc import Sequence
@@ -29,17 +29,17 @@ from workshop_lib.evaluation.scoring import Evaluation, evaluate
 from workshop_lib.evaluation.statistics import PairedTest, mcnemar
 from workshop_lib.training.run import Run
 
-_DRAWN = 600  # images in the t-SNE: a few seconds, and points that do not overlap
+DRAWN = 600  # images in the t-SNE: a few seconds, and points that do not overlap
 _AUDITED = 5000  # images; near duplicates among more take half a minute to find
 
 
 @dataclass(frozen=True, eq=False)
 class Embedded:
-    """Embeddings of some test images, enough for a map, and measures of separation."""
+    """Embeddings of the test images, and how well they separate the classes."""
 
-    drawn: Embeddings
-    knn: float  # `knn_accuracy` of all test images among the labelled ones
-    silhouette: float  # of the drawn images
+    test: Embeddings
+    knn: float  # `knn_accuracy` among the labelled images
+    silhouette: float  # of the images that are drawn
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,20 +221,15 @@ def _main(results: Sequence[MethodResult]) -> MethodResult:
 
 
 def _embedded(run: Run, scenes: Dataset, split: Split) -> Embedded | None:
-    """Embed the test images; keep as many as can be drawn. None without classes."""
+    """Embed the test images, and measure them. None without classes."""
     if run.metric != "accuracy":
         return None
-    queries = embed_run(run, scenes, split, "test")
-    memory = embed_run(run, scenes, split, "labeled")
-    rows = sample_per_class(queries.labels, _DRAWN)
-    names = tuple(queries.names[i] for i in rows.tolist())
-    drawn = Embeddings(
-        queries.vectors[rows], queries.labels[rows], names, queries.class_names
-    )
+    found, memory = (embed_run(run, scenes, split, p) for p in ("test", "labeled"))
+    rows = sample_per_class(found.labels, DRAWN)
     apart = math.nan
     with suppress(WorkshopError):  # only one class, or one image of each: undefined
-        apart = silhouette(drawn.vectors, drawn.labels)
-    return Embedded(drawn, knn_accuracy(memory, queries), apart)
+        apart = silhouette(found.vectors[rows], found.labels[rows])
+    return Embedded(found, knn_accuracy(memory, found), apart)
 
 
 def _split_folder(run: Run, scenes: Dataset, split: Split) -> str:

@@ -35,7 +35,7 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.projection import embedding_maps
 from workshop_lib.plots import AccessibleFigure, Bar
 from workshop_lib.plots.display import to_display
-from workshop_lib.report.data import MethodResult, ReportData
+from workshop_lib.report.data import DRAWN, MethodResult, ReportData
 from workshop_lib.report.tables import percent
 
 _MOST = 18  # pictures in a gallery
@@ -135,10 +135,11 @@ def embedding_map(main: MethodResult) -> AccessibleFigure | str:
     """Plot the embedded test images, or return why that is impossible."""
     if main.embedded is None:
         return ""
-    drawn = main.embedded.drawn
-    title = f"{len(drawn):,} test images in the features of {main.title}"
+    found = main.embedded.test
+    some = f"{min(len(found), DRAWN):,} test images"
+    title = f"{some} in the features of {main.title}"
     try:
-        return embedding_maps(drawn, title=title)[0]
+        return embedding_maps(found, title=title, most=DRAWN)[0]
     except WorkshopError as error:  # too few images, or a collapsed network
         return str(error)
 
