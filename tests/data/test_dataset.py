@@ -1,6 +1,5 @@
 """Datasets: what fits together is kept, what does not is refused with a reason."""
 
-import numpy as np
 import pytest
 import torch
 
@@ -113,42 +112,6 @@ def test_nan_in_a_modality_is_refused_but_not_in_metadata():
     assert scenes.metadata["lat"].isnan().tolist() == [False, True]
 
 
-def test_from_arrays_reads_both_layouts():
-    array = np.random.default_rng(0).integers(0, 256, (5, 7, 6, 3), dtype=np.uint8)
-    last = Dataset.from_arrays(array, ["b", "a", "b", "a", "c"])
-    first = Dataset.from_arrays(
-        torch.from_numpy(array.transpose(0, 3, 1, 2).copy()), [0] * 5
-    )
-    assert last.images.shape == (5, 3, 7, 6)
-    assert torch.equal(last.images, first.images)
-    assert last.class_names == ("a", "b", "c")
-    assert last.labels.tolist() == [1, 0, 1, 0, 2]
-    assert last.names[4] == "image_000004"
-    assert first.class_names == ("0",)
-    bands = [f"B{k:02d}" for k in range(12)]
-    many = Dataset.from_arrays(np.full((2, 8, 8, 12), 0.25), [0, 1], bands=bands)
-    assert many.images.dtype == torch.float32 and many.images.shape == (2, 12, 8, 8)
-    assert many.bands == tuple(bands)
-
-
-U8 = np.zeros((2, 4, 5, 3), dtype=np.uint8)
-
-
-@pytest.mark.parametrize(
-    ("images", "labels", "more", "words"),
-    [
-        (np.zeros((2, 4, 5, 3), np.uint16), [0, 1], {}, "uint8 for RGB or float32"),
-        (np.zeros((2, 4, 5, 7)), [0, 1], {}, "one name per channel"),
-        (U8, ["a", "rivr"], {"class_names": ["a", "river"]}, "mean 'river'"),
-        (U8, [0.5, 1.0], {}, "labels of .*float"),
-        (U8, [0, 1, 1], {}, "for 2 images"),
-    ],
-)
-def test_from_arrays_refuses(images, labels, more, words):
-    with pytest.raises(WorkshopError, match=words):
-        Dataset.from_arrays(images, labels, **more)
-
-
 def test_labels_that_nobody_knows():
     scenes = rgb(labels=torch.tensor([-1, 1]))
     assert scenes.class_counts().tolist() == [0, 1]
@@ -179,13 +142,3 @@ def test_several_labels_per_image():
 def test_multi_hot_labels_that_do_not_fit(labels, words):
     with pytest.raises(WorkshopError, match=words):
         rgb(labels=labels)
-
-
-def test_arrays_with_unknown_and_several_labels():
-    images = np.zeros((3, 4, 5, 3), dtype=np.uint8)
-    unknown = Dataset.from_arrays(images, [0, -1, 1])
-    assert unknown.class_names == ("0", "1") and unknown.labels.tolist() == [0, -1, 1]
-    table = np.array([[1, 0], [1, 1], [0, 0]])
-    several = Dataset.from_arrays(images, table, class_names=("a", "b"))
-    assert several.labels.tolist() == table.tolist()
-    assert Dataset.from_arrays(images, table).class_names == ("0", "1")

@@ -20,7 +20,6 @@ HEADROOM = 2 * BYTES // 3  # less than a copy of the unlabeled images takes
 
 SCRIPT = """
 import os, resource, sys
-import numpy as np
 import torch
 torch.set_num_threads(1)
 from workshop_lib.data.dataset import Dataset
@@ -35,8 +34,8 @@ def mapped():
 
 folder, file_bytes, headroom = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 # Once with a few images, so that libraries are loaded and threads have started.
-small = Dataset.from_arrays(np.random.default_rng(0).integers(
-    0, 256, (40, 8, 8, 3)).astype(np.uint8), [0, 1] * 20)
+small = Dataset(torch.randint(0, 256, (40, 3, 8, 8), dtype=torch.uint8),
+                torch.tensor([0, 1] * 20), ("a", "b"), tuple(map(str, range(40))))
 config = preset("class", steps=1, eval_every=1, batch_size=4, mu=1,
                 labels_per_class=4, precision="fp32", size=8)
 device = torch.device("cpu")

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -21,7 +19,7 @@ from workshop_lib.data.read.images import (
     read_images,
 )
 from workshop_lib.data.read.index import index_images
-from workshop_lib.errors import WorkshopError, unknown_name
+from workshop_lib.errors import WorkshopError
 
 RGB = ("red", "green", "blue")
 
@@ -210,44 +208,3 @@ class Dataset:
         pixel = torch.zeros(1, 3, 1, 1, dtype=torch.uint8)
         images = pixel.expand(len(names), -1, -1, -1)  # one byte for all
         return cls(images, labels, tuple(class_names), tuple(names))
-
-    @classmethod
-    def from_arrays(
-        cls,
-        images: Any,
-        labels: Any,
-        class_names: Sequence[str] | None = None,
-        names: Sequence[str] | None = None,
-        bands: Sequence[str] = RGB,
-    ) -> "Dataset":
-        """Take images that are in memory already, from numpy, torch or lists.
-
-        Args:
-            images: (N, H, W, C) or (N, C, H, W): uint8 RGB, or float reflectance.
-            labels: N class numbers from 0, or N class names; or (N, K) with 0 and 1.
-            class_names: names in the order of the labels; by default the sorted names
-                that occur, or the numbers as text.
-            names: N different names; by default "image_000000", ... Splits go by names:
-                give your own where the order of the images may change.
-            bands: names of the C channels.
-
-        Raises:
-            WorkshopError: a name that is no class, or what does not fit together; see
-                `Dataset`.
-        """
-        pixels = torch.tensor(np.asarray(images))  # a copy: the caller's may change
-        pixels = pixels.float() if pixels.is_floating_point() else pixels
-        if pixels.ndim == 4 and pixels.shape[1] != len(bands):
-            pixels = pixels.permute(0, 3, 1, 2).contiguous()  # (N, C, H, W)
-        values = np.asarray(labels)
-        if values.dtype.kind in "US":
-            class_names = list(class_names or np.unique(values).tolist())
-            for text in set(values.tolist()) - set(class_names):
-                raise unknown_name("class", text, class_names)
-            values = pd.Index(class_names).get_indexer(values)
-        codes = torch.as_tensor(values)
-        codes = codes if codes.is_floating_point() else codes.long()
-        count = codes.shape[1] if codes.ndim == 2 else int(codes.max()) + 1
-        class_names = class_names or [str(k) for k in range(count)]
-        names = names or [f"image_{i:06d}" for i in range(len(pixels))]
-        return cls(pixels, codes, tuple(class_names), tuple(names), tuple(bands))

@@ -86,36 +86,25 @@ def windows(
     return [Window(row, col, h, w) for row, col in itertools.product(rows, cols)]
 
 
-def blocks(height: int, width: int, side: int, gap: int = 0) -> list[Window]:
+def blocks(height: int, width: int, side: int) -> list[Window]:
     """Cut an image into blocks of about equal size, for a split by place.
 
     Patches that are cut from one block never reach into another: pixels that teach and
-    pixels that test are then apart, except along the borders, where a gap helps.
+    pixels that test are then apart, except along the borders.
 
     Args:
         height, width: of the image.
         side: least side of a block in pixels; blocks are as much larger as it takes
             for whole blocks to fill the image.
-        gap: pixels left out between blocks, as far as neighbours are alike.
-
-    Raises:
-        WorkshopError: a side below 1, or a gap that leaves nothing.
     """
-    if side < 1 or not 0 <= gap < side:
-        raise WorkshopError(
-            f"blocks of {side} pixels with a gap of {gap}: give at least 1 pixel, and a"
-            " gap from 0 that leaves something of a block."
-        )
 
     def pieces(length: int) -> list[tuple[int, int]]:
-        """Cut one side: where each piece begins, and how long it is."""
+        """Cut one side: where each piece begins and ends."""
         count = max(1, length // side)
-        cuts = [length * i // count for i in range(count + 1)]
-        # A gap after each but the last
-        return [(a, b - gap * (b < length) - a) for a, b in itertools.pairwise(cuts)]
+        return list(itertools.pairwise(length * i // count for i in range(count + 1)))
 
     areas = itertools.product(pieces(height), pieces(width))
-    return [Window(row, col, h, w) for (row, h), (col, w) in areas]
+    return [Window(top, left, b - top, r - left) for (top, b), (left, r) in areas]
 
 
 class Tile(NamedTuple):
@@ -134,7 +123,6 @@ def cut_scenes(
     size: int = 256,
     overlap_factor: float = 0.6,
     block: int = 0,
-    gap: int = 0,
     least_known: float = 0.0,
     bands: Sequence[str] = RGB,
 ) -> Dataset:
@@ -157,7 +145,6 @@ def cut_scenes(
         overlap_factor: see `stride`; 1 is no overlap.
         block: side of blocks in pixels, at least `size`, that no patch leaves; 0 takes
             a tile as one block.
-        gap: pixels left out between blocks.
         least_known: leaves patches out that have a smaller fraction of labelled pixels.
         bands: names of the channels.
 
@@ -170,10 +157,9 @@ def cut_scenes(
         WorkshopError: image and mask of different sizes, blocks smaller than a patch, a
             label that is no class, or no patch left.
     """
-    if block and block - gap < size:
+    if block and block < size:
         raise WorkshopError(
-            f"blocks of {block} pixels with a gap of {gap} hold no patch of {size}: use"
-            " larger blocks or smaller patches."
+            f"blocks of {block} pixels hold no patch of {size}: use larger ones."
         )
     images, masks, labels, names, where = [], [], [], [], []
     block_number = -1
@@ -184,7 +170,7 @@ def cut_scenes(
                 f"tile {tile.name}: an image of {tile.image.shape} and a mask of"
                 f" {tile.mask.shape}: the mask has one band and the image's size."
             )
-        for area in blocks(H, W, block, gap) if block else [Window(0, 0, H, W)]:
+        for area in blocks(H, W, block) if block else [Window(0, 0, H, W)]:
             block_number += 1
             for window in windows(area.height, area.width, size, overlap_factor):
                 row, col = area.row + window.row, area.col + window.col

@@ -110,9 +110,7 @@ def mini_eo(
     )
 
 
-def generate(
-    count: int, seed: int = DEFAULT_SEED, size: int = 32, threads: int = 2
-) -> Arrays:
+def generate(count: int, seed: int = DEFAULT_SEED, size: int = 32) -> Arrays:
     """Make `count` patches, with every class equally often.
 
     Patch k belongs to class k modulo 10 and looks the same whatever `count` is.
@@ -121,7 +119,6 @@ def generate(
         count: number of patches.
         seed: of the generator; 2026 is the set that figures are reported on.
         size: 32 or 64 pixels a side; the landscapes are the same.
-        threads: numpy works on so many chunks at once.
 
     Returns:
         Arrays by name, patch k in row k: `s2` (N, 12, size, size) int16 reflectance
@@ -130,7 +127,7 @@ def generate(
         (N,) int64; and one (N,) float32 per name in `FACTS`.
     """
     jobs = list(_chunks(count))
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(2) as pool:
         parts = list(pool.map(lambda job: _make(job[0], job[1], seed, size), jobs))
     order = np.argsort(np.concatenate([ids for _, ids in jobs]), kind="stable")
     return {k: np.concatenate([part[k] for part in parts])[order] for k in parts[0]}

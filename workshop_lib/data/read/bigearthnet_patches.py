@@ -16,7 +16,7 @@ from above, and leave out 11 that images of 10 m do not show.
 Sumbul et al. 2019 (Sentinel-2), 2021 (Sentinel-1 and the 19 classes).
 """
 
-__all__ = ["CLASSES_19", "CLASSES_43", "S1_BANDS", "S2_BANDS", "bigearthnet"]
+__all__ = ["CLASSES_19", "S1_BANDS", "S2_BANDS", "bigearthnet"]
 
 import json
 import os
@@ -25,7 +25,7 @@ from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -51,7 +51,6 @@ SIDE = 120  # pixels of 10 m
 TO_19: dict[str, str | None] = yaml.safe_load(
     Path(__file__).with_name("corine.yaml").read_text(encoding="utf-8")
 )
-CLASSES_43 = tuple(TO_19)
 CLASSES_19 = tuple(dict.fromkeys(name for name in TO_19.values() if name))
 
 
@@ -59,7 +58,6 @@ def bigearthnet(
     path: Path | str,
     s1: Path | str | None = None,
     bands: Sequence[str] = S2_BANDS,
-    classes: Literal[19, 43] = 19,
     size: int | None = None,
     cache: bool = True,
     on_error: OnError = "raise",
@@ -72,28 +70,22 @@ def bigearthnet(
             "s1" (VV, VH in dB); "has_s1" is 0 in the metadata of a patch that has none.
             None leaves it out.
         bands: which Sentinel-2 bands, in this order.
-        classes: 19 classes, or the 43 that the labels were first given in.
         size: side of the images in pixels; None for 120.
         cache, on_error: as in `Dataset.from_folder`.
 
     Returns:
-        A dataset with multi-hot labels (N, K), reflectance as images, and "lat", "lon"
+        A dataset with multi-hot labels (N, 19), reflectance as images, and "lat", "lon"
         and "day_of_year" as metadata.
 
     Raises:
         WorkshopError: one message that lists everything wrong with the patches.
     """
-    if classes not in (19, 43):
-        raise WorkshopError(f"classes={classes}: BigEarthNet has 19 or 43.")
     reader = PatchReader(Path(path), Path(s1) if s1 is not None else None, bands)
     found = read_images(reader, size, cache, on_error)
-    names = CLASSES_19 if classes == 19 else CLASSES_43
-    return Dataset(**dataset_fields(reader, found, names))
+    return Dataset(**dataset_fields(reader, found))
 
 
-def dataset_fields(
-    reader: "PatchReader", found: ReadImages, names: tuple[str, ...] = CLASSES_19
-) -> dict[str, Any]:
+def dataset_fields(reader: "PatchReader", found: ReadImages) -> dict[str, Any]:
     """Sort what was read of patches into the fields of a `Dataset`."""
     if found.note:
         print(found.note)
@@ -101,8 +93,8 @@ def dataset_fields(
     C, radar = len(reader.bands), len(S1_BANDS)
     return {
         "images": found.images[:, :C],
-        "labels": multi_hot(found.metadata["labels"], names),
-        "class_names": names,
+        "labels": multi_hot(found.metadata["labels"]),
+        "class_names": CLASSES_19,
         "names": found.names,
         "bands": reader.bands,
         "modalities": {"s1": found.images[:, C : C + radar]} if reader.s1 else {},
@@ -110,28 +102,24 @@ def dataset_fields(
     }
 
 
-def multi_hot(
-    given: Sequence[Sequence[str]], names: tuple[str, ...] = CLASSES_19
-) -> Tensor:
-    """Turn lists of labels into 1 for each class that is there: (N, K) int64.
+def multi_hot(given: Sequence[Sequence[str]]) -> Tensor:
+    """Turn lists of labels into 1 for each of the 19 classes that is there.
 
-    Args:
-        given: labels of each patch, named as the 43 or the 19.
-        names: `CLASSES_19`, which leave some of the 43 out, or `CLASSES_43`.
+    Shape: N lists of names of the 43 or the 19 -> (N, 19) int64.
 
     Raises:
         WorkshopError: a label that BigEarthNet does not have.
     """
-    to = (TO_19 if names == CLASSES_19 else {}) | {name: name for name in names}
+    to = TO_19 | {name: name for name in CLASSES_19}
     unknown = sorted({label for some in given for label in some} - set(to))
     if unknown:
         raise WorkshopError(
             f"labels that BigEarthNet does not have: {listed(unknown)}. Is it"
             " BigEarthNet?"
         )
-    labels = torch.zeros(len(given), len(names), dtype=torch.int64)  # (N, K)
+    labels = torch.zeros(len(given), len(CLASSES_19), dtype=torch.int64)
     for i, some in enumerate(given):
-        labels[i, [names.index(name) for k in some if (name := to[k])]] = 1
+        labels[i, [CLASSES_19.index(name) for k in some if (name := to[k])]] = 1
     return labels
 
 
