@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.page import gains_over, run_command, save_figure, seed_by_seed
+from benchmarks.page import gains_in_words, run_command, save_figure
 from workshop_lib.data.mini_eo import CLASSES, mini_eo
 from workshop_lib.experiments.baselines import BASELINES, CONTROLS, baseline_config
 from workshop_lib.experiments.results import as_text, summarize
@@ -56,10 +56,8 @@ def summary(rows: pd.DataFrame) -> str:
         ("the better supervised baseline", ("supervised", "supervised_strong")),
         ("weak augmentation", ("supervised",)),
     ):
-        gain = gains_over(rows, "value", "fixmatch", *others)
-        if len(gain):
-            mean = f"{gain.mean():+.1f}"
-            lines.append(f"FixMatch over {title}: mean {mean} ({seed_by_seed(gain)})")
+        if gains := gains_in_words(rows, "value", "fixmatch", *others):
+            lines.append(f"FixMatch over {title}: {gains}")
     return "\n".join(lines)
 
 

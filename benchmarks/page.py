@@ -1,6 +1,7 @@
 """Results as a page shows them: averages over seeds, and tables between marks."""
 
 __all__ = [
+    "gains_in_words",
     "gains_over",
     "machine",
     "markdown",
@@ -80,6 +81,20 @@ def gains_over(rows: pd.DataFrame, score: str, name: str, *others: str) -> pd.Se
         return pd.Series(dtype=float)
     wide = 100 * rows.pivot_table(index="seed", columns="name", values=score)
     return (wide[name] - wide[list(others)].max(axis=1)).dropna()
+
+
+def gains_in_words(rows: pd.DataFrame, score: str, name: str, *others: str) -> str:
+    """Write the mean of `gains_over`, each seed's and the verdict; "" for no seed.
+
+    >>> rows = pd.DataFrame({"name": ["a", "b"], "seed": [0, 0], "f1": [0.5, 0.7]})
+    >>> gains_in_words(rows, "f1", "b", "a")
+    'mean +20.0 points (+20.0): one seed only'
+    """
+    gains = gains_over(rows, score, name, *others)
+    if gains.empty:
+        return ""
+    mean, each = f"{gains.mean():+.1f}", seed_by_seed(gains)
+    return f"mean {mean} points ({each}): {verdict(gains)}"
 
 
 def seed_by_seed(gains: pd.Series) -> str:

@@ -16,11 +16,11 @@ holds a row for each.
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from benchmarks.page import gains_over, mean_and_deviation, run_command, seed_by_seed
+from benchmarks.page import gains_in_words, run_command
 from workshop_lib.config import Config
+from workshop_lib.experiments.results import as_text, summarize
 from workshop_lib.experiments.sweeps import sweep
 from workshop_lib.presets import preset
 
@@ -34,29 +34,12 @@ def run(
 
 
 def summary(rows: pd.DataFrame) -> str:
-    """Lay out each format's mean and deviation; then its distance from the first.
-
-    Args:
-        rows: name (of the format), seed and accuracy of each run.
-    """
-    points = rows.assign(accuracy=100 * rows["accuracy"])
-    wide = points.pivot(index="seed", columns="name", values="accuracy")
+    """Lay out each format's mean, deviation and range; its distance from the first."""
     first, *others = dict.fromkeys(rows["name"])
-    lines = []
-    for name in (first, *others):
-        each = ", ".join(f"{v:.1f}" for v in wide[name])
-        lines.append(f"{name}  {mean_and_deviation(wide[name])} %  ({each})")
-    noise = float(np.sqrt(wide.var().mean()))  # of one training, whatever its format
+    lines = [as_text(summarize(rows))]
     for name in others:
-        gain = gains_over(rows, "accuracy", name, first)
-        says = "one seed says nothing about noise"
-        if len(gain) > 1:
-            what = "within" if abs(gain.mean()) <= noise else "more than"
-            says = f"{what} the {noise:.1f} points by which seeds deviate"
-        lines.append(
-            f"{name} - {first}, seed by seed: {gain.mean():+.1f} points"
-            f" ({seed_by_seed(gain)}); {says}"
-        )
+        gains = gains_in_words(rows, "value", name, first)
+        lines.append(f"{name} - {first}, seed by seed: {gains}")
     return "\n".join(lines)
 
 

@@ -80,13 +80,9 @@ def summary(table: pd.DataFrame) -> str:
     lines = [page.markdown((*heads, "seeds"), rows)]
     for tiles, part in table.groupby("tiles"):
         for name in METHODS[2:]:
-            gain = page.gains_over(part, "value", name, *BASELINES)
-            if len(gain):
-                lines.append(
-                    f"\n{tiles} tiles, {name} over the better supervised baseline,"
-                    f" split by split: {page.seed_by_seed(gain)};"
-                    f" mean **{gain.mean():+.1f}** points."
-                )
+            if gains := page.gains_in_words(part, "value", name, *BASELINES):
+                over = f"{tiles} tiles, {name} over the better supervised baseline"
+                lines.append(f"\n{over}: {gains}.")
     return "\n".join(lines)
 
 

@@ -13,7 +13,6 @@ import re
 import shutil
 import sys
 import tempfile
-import textwrap
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,23 +71,16 @@ def exit_code(checks: list[Check]) -> int:
     return int(any(check.essential and not check.ok for check in checks))
 
 
-def table(checks: list[Check], width: int = 88) -> str:
-    """Lay the checks out as lines: a mark, the name, what was found, and the advice.
+def table(checks: list[Check]) -> str:
+    """Lay the checks out as lines: a mark, the name, what was found; then the advice.
 
     The marks are words, not colours, so that they survive a pipe and a screen reader.
     """
-    margin = max(len(check.name) for check in checks) + 8
     lines = []
     for check in checks:
         mark = "ok" if check.ok else ("FAIL" if check.essential else "note")
-        lines.append(f"{mark:<6}{check.name:<{margin - 6}}{check.found}")
-        lines += textwrap.wrap(
-            check.advice,
-            width,
-            initial_indent=" " * margin + "-> ",
-            subsequent_indent=" " * (margin + 3),
-            break_on_hyphens=False,
-        )
+        lines.append(f"{mark:<6}{check.name:<13}{check.found}")
+        lines += [f"      -> {check.advice}"] if check.advice else []
     if exit_code(checks):
         lines.append("Something essential is missing: follow the arrows (->) above.")
     else:

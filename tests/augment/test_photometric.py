@@ -27,14 +27,8 @@ PHOTOGRAPHS = {
     "equalize": (0.0, 1.0),
 }
 REFLECTANCE = dict.fromkeys(("gain", "haze", "contrast", "tint"), (-2.0, 1.0))
-every = pytest.mark.parametrize(
-    ("of", "name"),
-    [
-        *((ops, name) for name in PHOTOGRAPHS),
-        *((spectral, name) for name in REFLECTANCE),
-    ],
-    ids=lambda one: getattr(one, "__name__", one),
-)
+CASES = [(ops, name) for name in PHOTOGRAPHS] + [(spectral, n) for n in REFLECTANCE]
+every = pytest.mark.parametrize(("of", "name"), CASES)
 SHAPES = [(1, 3, 32, 32), (4, 3, 45, 61), (2, 3, 33, 33), (2, 3, 1, 5), (1, 3, 2, 2)]
 
 

@@ -25,8 +25,10 @@ ROWS = pd.DataFrame(
 
 def test_gains_count_against_the_better_baseline_of_each_seed():
     text = mini_eo.summary(ROWS)
-    assert "the better supervised baseline: mean +20.0 (+20.0, +20.0)" in text
-    assert "weak augmentation: mean +30.0 (+40.0, +20.0)" in text
+    assert (
+        "the better supervised baseline: mean +20.0 points (+20.0, +20.0): adds" in text
+    )
+    assert "weak augmentation: mean +30.0 points (+40.0, +20.0)" in text
     assert "85.0 ± 7.1 (80.0 to 90.0)" in text
 
 

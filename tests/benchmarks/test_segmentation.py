@@ -26,7 +26,7 @@ def test_the_gain_is_over_the_better_baseline_split_by_split():
     table = rows(["supervised", "supervised_strong", "fixmatch"], [0, 1])
     table.loc[(table["seed"] == 1) & (table["name"] == "supervised"), "value"] = 0.50
     text = segmentation.summary(table)
-    assert "split by split: +7.0, +3.0; mean **+5.0** points" in text
+    assert "mean +5.0 points (+7.0, +3.0): adds." in text
     assert "| 10 | fixmatch | **52.5** ± 0.7 |" in text
     assert "better" not in segmentation.summary(rows(["fixmatch"], [0]))
 
