@@ -85,7 +85,6 @@ def ben_ge(
     path: Path | str,
     bands: Sequence[str] = S2_BANDS,
     size: int | None = None,
-    cache: bool = True,
     on_error: OnError = "raise",
 ) -> Dataset:
     """Read patches with all that is known about each of them.
@@ -94,7 +93,7 @@ def ben_ge(
         path: folder that holds `sentinel-2` and, if there are any, the rest.
         bands: which Sentinel-2 bands, in this order.
         size: side in pixels; None for 120. Land cover takes the nearest pixel.
-        cache, on_error: as in `Dataset.from_folder`.
+        on_error: as in `Dataset.from_folder`.
 
     Returns:
         A dataset with reflectance as images and multi-hot labels of 19 classes (N, 19).
@@ -109,7 +108,7 @@ def ben_ge(
     root = Path(path)
     reader = _BenGeReader(root, bands)
     with without_place_warnings():
-        found = read_images(reader, size, cache, on_error)
+        found = read_images(reader, size, on_error=on_error)
     fields = dataset_fields(reader, found)
     facts = {name: numbers.float() for name, numbers in fields["metadata"].items()}
     facts["season"] = season_of(facts["day_of_year"])

@@ -59,7 +59,6 @@ def bigearthnet(
     s1: Path | str | None = None,
     bands: Sequence[str] = S2_BANDS,
     size: int | None = None,
-    cache: bool = True,
     on_error: OnError = "raise",
 ) -> Dataset:
     """Read patches of BigEarthNet with several labels each.
@@ -71,7 +70,7 @@ def bigearthnet(
             None leaves it out.
         bands: which Sentinel-2 bands, in this order.
         size: side of the images in pixels; None for 120.
-        cache, on_error: as in `Dataset.from_folder`.
+        on_error: as in `Dataset.from_folder`.
 
     Returns:
         A dataset with multi-hot labels (N, 19), reflectance as images, and "lat", "lon"
@@ -81,7 +80,7 @@ def bigearthnet(
         WorkshopError: one message that lists everything wrong with the patches.
     """
     reader = PatchReader(Path(path), Path(s1) if s1 is not None else None, bands)
-    found = read_images(reader, size, cache, on_error)
+    found = read_images(reader, size, on_error=on_error)
     return Dataset(**dataset_fields(reader, found))
 
 
