@@ -7,7 +7,6 @@ __all__ = ["IntegrityReport", "check_integrity"]
 
 import os
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,7 +19,7 @@ from workshop_lib.data.read import landcover
 from workshop_lib.data.read.bigearthnet_patches import S1_BANDS, S2_BANDS
 from workshop_lib.data.read.geotiff import is_multiband, raster_size
 from workshop_lib.data.read.images import PictureReader, header_sizes
-from workshop_lib.data.read.index import index_images
+from workshop_lib.data.read.index import file_state, index_images
 from workshop_lib.errors import WorkshopError, listed
 from workshop_lib.pixels import IGNORE
 
@@ -115,10 +114,14 @@ def _check_patches(folder: Path, info: DatasetInfo, report: IntegrityReport) -> 
     for satellite, bands in (("sentinel-2", S2_BANDS), ("sentinel-1", S1_BANDS)):
         endings = [*(f"{band}.tif" for band in bands), *[_LABELS] * with_labels]
         count, incomplete = 0, []
-        for patch, sizes in _walk_patches(folder / satellite):
+        walk = tqdm(os.walk(folder / satellite), satellite, disable=None)
+        for place, _, names in walk:
+            patch = os.path.basename(place)
+            if not any(name.startswith(f"{patch}_") for name in names):
+                continue
             count += 1
             wanted = [f"{patch}_{ending}" for ending in endings]
-            missing = [name for name in wanted if not sizes.get(name)]
+            missing = [n for n in wanted if file_state(f"{place}/{n}")[0] <= 0]
             if missing:
                 incomplete.append(f"{patch} lacks {listed(missing, 2)}")
         found = f"{satellite}: {count:,} patches"
@@ -130,14 +133,6 @@ def _check_patches(folder: Path, info: DatasetInfo, report: IntegrityReport) -> 
                 f"{satellite}: {len(incomplete)} patches lack files, or hold empty"
                 f" ones ({listed(incomplete, 4)})"
             )
-
-
-def _walk_patches(folder: Path) -> Iterator[tuple[str, dict[str, int]]]:
-    """Find every folder PATCH that holds files called PATCH_..., with their sizes."""
-    for place, _, names in tqdm(os.walk(folder), desc=folder.name, disable=None):
-        patch = os.path.basename(place)
-        if any(name.startswith(f"{patch}_") for name in names):
-            yield patch, {n: os.path.getsize(os.path.join(place, n)) for n in names}
 
 
 def _check_tiles(folder: Path, report: IntegrityReport) -> None:

@@ -86,17 +86,6 @@ def test_floating_point_stays_as_it_is(tmp_path):
     assert scenes.images[0, :, 0, 0].tolist() == [0.25, 1.5]
 
 
-def test_unequal_sizes_by_the_one_rule(tmp_path, capsys):
-    root = two_classes(tmp_path / "d")
-    wide = np.zeros((4, 6, 18), np.uint16)
-    wide[:, :, 6:12] = 5000  # the centre
-    write_tif(root / "River" / "wide.tif", wide, BANDS)
-    scenes = geotiffs(root)
-    assert "1 of 3 images are not 6x6 px" in capsys.readouterr().out
-    assert scenes.images[2].unique().tolist() == [0.5]
-    assert geotiffs(root, size=3).images.shape == (3, 4, 3, 3)
-
-
 def test_the_place_is_the_centre_of_the_image(tmp_path):
     place = rasterio.Affine(10, 0, 600_000, 0, -10, 5_000_000)
     root = two_classes(tmp_path / "d", crs="EPSG:32632", transform=place)

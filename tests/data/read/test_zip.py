@@ -105,12 +105,6 @@ def test_a_member_that_says_to_be_huge_is_not_unpacked(tmp_path, monkeypatch):
         Dataset.from_zip(path)
 
 
-def test_several_places_with_classes_need_a_choice(tmp_path):
-    path = archive(tmp_path / "x.zip", plain("train/") | plain("test/"))
-    with pytest.raises(WorkshopError, match="several places.*'test', 'train'"):
-        Dataset.from_zip(path)
-
-
 def test_what_is_no_archive_of_classes(tmp_path):
     with pytest.raises(WorkshopError, match="no.zip is not a folder"):
         index_images(tmp_path / "no.zip")
