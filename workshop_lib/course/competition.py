@@ -12,7 +12,7 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -231,16 +231,14 @@ def _check_split(
 def _check_images(table: pd.DataFrame, competition: Competition) -> None:
     """Require each test image once, and classes that exist."""
     given, wanted = Counter(table["image"]), Counter(competition.test_names)
-    for problem, odd in (
-        ("does not predict", wanted - given),
-        ("predicts twice, or without being asked,", given - wanted),
-        (
-            "has unknown classes:",
-            set(table["class"]) - set(competition.scenes.class_names),
-        ),
-    ):
-        if odd:
-            names = [f"{one!r}" for one in sorted(odd)]
+    classes = set(competition.scenes.class_names)
+    problems: dict[str, Iterable[str]] = {
+        "does not predict": wanted - given,
+        "predicts twice, or without being asked,": given - wanted,
+        "has unknown classes:": set(table["class"]) - classes,
+    }
+    for problem, odd in problems.items():
+        if names := [repr(one) for one in sorted(odd)]:
             raise WorkshopError(f"it {problem} {listed(names, 3)}.")
 
 

@@ -135,11 +135,9 @@ def read_quiz(path: Path) -> dict[str, Question]:
     quiz: dict[str, Question] = {}
     for number, entry in enumerate(found if isinstance(found, list) else [found], 1):
         with suppress(KeyError, TypeError, AttributeError):
-            name, choices = entry["name"], [one["choice"] for one in entry["choices"]]
-            why = [one["why"] for one in entry["choices"]]
-            question = Question(
-                entry["question"], tuple(choices), entry["right"], tuple(why)
-            )
+            name, listed = entry["name"], entry["choices"]
+            choices, why = (tuple(o[key] for o in listed) for key in ("choice", "why"))
+            question = Question(entry["question"], choices, entry["right"], why)
             named = name.startswith(start) and name not in quiz
             right = question.right in tuple(question.letters)
             several = 2 <= len(choices) <= len(LETTERS)
