@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from tests.training.tiny import tiny
-from workshop_lib.course import checks
 from workshop_lib.course.checks.splits import make_leaky_splits
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import PARTS, Split
@@ -55,11 +54,6 @@ def as_lists(*given):
     return {name: index.tolist() for name, index in draw(*given).items()}
 
 
-@pytest.mark.parametrize("right", [draw, by_library, as_lists])
-def test_split_right(right):
-    checks.draw_split(right)
-
-
 def put(part, of):
     """Make a learner's function in which `of` all right parts replaces one part."""
 
@@ -101,9 +95,69 @@ def never_seeded(labels, names, labels_per_class, seed):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("wrong", "hint"),
-    [
+def audit(scenes, split):
+    return split.audit(scenes).findings
+
+
+def by_hand(scenes, split):
+    found = set()
+    training = set(split.labeled.tolist()) | set(split.unlabeled.tolist())
+    val, test = set(split.val.tolist()), set(split.test.tolist())
+    if training & val or training & test or val & test:
+        found.add("overlap")
+    side = {**dict.fromkeys(training, "train"), **dict.fromkeys(val, "val")}
+    side |= dict.fromkeys(test, "test")
+    seen: dict[bytes, int] = {}
+    for i in sorted(side):
+        key = scenes.images[i].numpy().tobytes()
+        j = seen.setdefault(key, i)
+        if side[i] != side[j]:
+            found.add("twice")
+        if scenes.labels[i] != scenes.labels[j]:
+            found.add("two labels")
+    counts = torch.bincount(scenes.labels[split.labeled], minlength=scenes.num_classes)
+    if counts.min() == 0 or counts.max() >= 2 * counts.min():
+        found.add("classes")
+    return found
+
+
+def blind_to(*kinds):
+    return lambda scenes, split: by_hand(scenes, split) - set(kinds)
+
+
+def suspects_labeled(scenes, split):
+    both = set(split.labeled.tolist()) & set(split.unlabeled.tolist())
+    return by_hand(scenes, split) | ({"labeled in pool"} if both else set())
+
+
+def strict_about_numbers(scenes, split):
+    counts = torch.bincount(scenes.labels[split.test])
+    return by_hand(scenes, split) | (
+        {"unequal"} if counts.unique().numel() > 1 else set()
+    )
+
+
+def only_test(scenes, split):
+    overlap = set(split.unlabeled.tolist()) & set(split.test.tolist())
+    return by_hand(scenes, split) - {"overlap"} | ({"test"} if overlap else set())
+
+
+def touches_the_evidence(scenes, split):
+    split.test.add_(1)
+    return []
+
+
+RIGHT = {
+    "draw_split": [draw, by_library, as_lists],
+    "detective": [
+        audit,
+        by_hand,
+        lambda scenes, split: bool(by_hand(scenes, split)),
+        lambda scenes, split: sorted(by_hand(scenes, split)),
+    ],
+}
+WRONG = {
+    "draw_split": [
         (
             put("unlabeled", joined("unlabeled", "val", "test")),
             "test images are in unlabeled",
@@ -133,77 +187,7 @@ def never_seeded(labels, names, labels_per_class, seed):
         (put("val", lambda p: p["val"] + 1000), "integers from 0 to N - 1"),
         (put("val", lambda p: torch.tensor([])), "both ends of a slice count"),
     ],
-)
-def test_split_wrong(wrong, hint, refusal):
-    assert hint in refusal(checks.draw_split, wrong)
-
-
-def audit(scenes, split):
-    return split.audit(scenes).findings
-
-
-def by_hand(scenes, split):
-    found = set()
-    training = set(split.labeled.tolist()) | set(split.unlabeled.tolist())
-    val, test = set(split.val.tolist()), set(split.test.tolist())
-    if training & val or training & test or val & test:
-        found.add("overlap")
-    side = {**dict.fromkeys(training, "train"), **dict.fromkeys(val, "val")}
-    side |= dict.fromkeys(test, "test")
-    seen: dict[bytes, int] = {}
-    for i in sorted(side):
-        key = scenes.images[i].numpy().tobytes()
-        j = seen.setdefault(key, i)
-        if side[i] != side[j]:
-            found.add("twice")
-        if scenes.labels[i] != scenes.labels[j]:
-            found.add("two labels")
-    counts = torch.bincount(scenes.labels[split.labeled], minlength=scenes.num_classes)
-    if counts.min() == 0 or counts.max() >= 2 * counts.min():
-        found.add("classes")
-    return found
-
-
-@pytest.mark.parametrize(
-    "right",
-    [
-        audit,
-        by_hand,
-        lambda scenes, split: bool(by_hand(scenes, split)),
-        lambda scenes, split: sorted(by_hand(scenes, split)),
-    ],
-)
-def test_detective_right(right, capsys):
-    checks.detective(right)
-    assert capsys.readouterr().out.startswith(
-        "✓ detective: six faults found, two clean"
-    )
-
-
-def blind_to(*kinds):
-    return lambda scenes, split: by_hand(scenes, split) - set(kinds)
-
-
-def suspects_labeled(scenes, split):
-    both = set(split.labeled.tolist()) & set(split.unlabeled.tolist())
-    return by_hand(scenes, split) | ({"labeled in pool"} if both else set())
-
-
-def strict_about_numbers(scenes, split):
-    counts = torch.bincount(scenes.labels[split.test])
-    return by_hand(scenes, split) | (
-        {"unequal"} if counts.unique().numel() > 1 else set()
-    )
-
-
-def only_test(scenes, split):
-    overlap = set(split.unlabeled.tolist()) & set(split.test.tolist())
-    return by_hand(scenes, split) - {"overlap"} | ({"test"} if overlap else set())
-
-
-@pytest.mark.parametrize(
-    ("wrong", "hint"),
-    [
+    "detective": [
         (blind_to("overlap"), "`split.test` also in `split.unlabeled`"),
         (only_test, "`split.val` also in a part for training"),
         (blind_to("twice"), "compare the pixels of test and training images"),
@@ -216,18 +200,9 @@ def only_test(scenes, split):
         (strict_about_numbers, "small differences between the classes"),
         (lambda scenes, split: torch.zeros(3), "give a list or set"),
         (lambda scenes: [], "the check calls find_faults(scenes, split)"),
+        (touches_the_evidence, "changed its argument"),
     ],
-)
-def test_detective_wrong(wrong, hint, refusal):
-    assert hint in refusal(checks.detective, wrong)
-
-
-def test_detective_must_not_touch_the_evidence(refusal):
-    def shifts(scenes, split):
-        split.test.add_(1)
-        return []
-
-    assert "changed its argument" in refusal(checks.detective, shifts)
+}
 
 
 # ---- leaky splits
