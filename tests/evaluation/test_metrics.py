@@ -126,24 +126,6 @@ def test_interval_of_a_perfect_score_is_not_empty() -> None:
     assert 0.8 < low < 1 and high == pytest.approx(1)
 
 
-@pytest.mark.parametrize(
-    ("probs", "labels", "names", "message"),
-    [
-        (torch.rand(3, 2), torch.zeros(3).long(), "abc", "expected"),
-        (torch.rand(3, 2), torch.zeros(4).long(), "ab", "expected"),
-        (torch.rand(0, 2), torch.zeros(0).long(), "ab", "empty"),
-        (torch.rand(2, 2), torch.tensor([0, 2]), "ab", "0..1"),
-        (torch.rand(2, 2), torch.tensor([-1, 0]), "ab", "-1"),
-        (torch.tensor([[math.nan, 1.0]]), torch.tensor([0]), "ab", "diverged"),
-    ],
-)
-def test_wrong_input_is_told(
-    probs: torch.Tensor, labels: torch.Tensor, names: str, message: str
-) -> None:
-    with pytest.raises(WorkshopError, match=message):
-        score(probs, labels, names)
-
-
 @pytest.mark.parametrize("matrix", [[[1, 2, 3]], [[1, -1], [0, 2]], [[0, 0], [0, 0]]])
 def test_wrong_matrices_are_told(matrix: list[list[int]]) -> None:
     with pytest.raises(WorkshopError, match="confusion matrix"):
@@ -186,17 +168,21 @@ def test_exactly_the_threshold_is_yes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("probs", "labels", "names", "message"),
+    ("function", "probs", "labels", "names", "message"),
     [
-        (torch.rand(3, 2), torch.ones(3, 3), "ab", "expected"),
-        (torch.rand(3, 2), torch.ones(3, 2), "abc", "expected"),
-        (torch.rand(3, 1), torch.ones(3, 1), "a", "yes-or-no"),
-        (torch.tensor([[1.5, 0.1]]), torch.ones(1, 2), "ab", "no probabilities"),
-        (torch.rand(3, 2), torch.full((3, 2), 0.5), "ab", "neither 0 nor 1"),
+        (score, torch.rand(3, 2), torch.zeros(3).long(), "abc", "expected"),
+        (score, torch.rand(3, 2), torch.zeros(4).long(), "ab", "expected"),
+        (score, torch.rand(0, 2), torch.zeros(0).long(), "ab", "empty"),
+        (score, torch.rand(2, 2), torch.tensor([0, 2]), "ab", "0..1"),
+        (score, torch.rand(2, 2), torch.tensor([-1, 0]), "ab", "-1"),
+        (score, torch.tensor([[math.nan, 1.0]]), torch.tensor([0]), "ab", "diverged"),
+        (score_multilabel, torch.rand(3, 2), torch.ones(3, 3), "ab", "expected"),
+        (score_multilabel, torch.rand(3, 2), torch.ones(3, 2), "abc", "expected"),
+        (score_multilabel, torch.rand(3, 1), torch.ones(3, 1), "a", "yes-or-no"),
+        (score_multilabel, torch.full((3, 2), 1.5), torch.ones(3, 2), "ab", "no prob"),
+        (score_multilabel, torch.rand(3, 2), torch.rand(3, 2), "ab", "neither 0 nor 1"),
     ],
 )
-def test_wrong_input_of_several_labels_is_told(
-    probs: torch.Tensor, labels: torch.Tensor, names: str, message: str
-) -> None:
+def test_wrong_input_is_refused(function, probs, labels, names, message) -> None:
     with pytest.raises(WorkshopError, match=message):
-        score_multilabel(probs, labels, names)
+        function(probs, labels, names)

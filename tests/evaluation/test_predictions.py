@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from tests.evaluation.photos import NAMES, save_folders
+from tests.evaluation.test_inference import trained
 from tests.training.tiny import parts, short, tiny
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.read.images import fit
@@ -192,9 +193,7 @@ def test_several_labels_are_listed_with_their_probabilities(
 def test_models_that_image_files_cannot_feed_are_refused(
     tmp_path: Path, heads: tuple[str, ...], words: str
 ) -> None:
-    scenes = tiny()
     encoder = "unet-4" if heads == ("cover",) else "small_cnn"
-    config = short(method="supervised", heads=heads, encoder=encoder)
-    run = train(config, scenes, parts(scenes), folder=tmp_path / "run", verbose=False)
+    run = trained(tmp_path / "run", heads=heads, encoder=encoder)
     with pytest.raises(WorkshopError, match=words):
         predict_files(run, [tmp_path])

@@ -16,6 +16,12 @@ def groups(count: int = 3, each: int = 12, width: int = 8) -> np.ndarray:
     return (centres + rng.normal(size=centres.shape)).astype(np.float32)
 
 
+def nearest_point(points: np.ndarray) -> np.ndarray:
+    gaps = np.linalg.norm(points[:, None] - points[None], axis=2)
+    np.fill_diagonal(gaps, np.inf)
+    return gaps.argmin(axis=1)
+
+
 def test_pca_axes_are_those_of_the_covariance():
     vectors = groups()
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -30,18 +36,14 @@ def test_tsne_keeps_groups_together_and_repeats_itself(dims):
     vectors, labels = groups(), np.repeat(np.arange(3), 12)
     points = tsne(vectors, dims, seed=1, max_iter=300)
     assert points.shape == (36, dims) and np.isfinite(points).all()
-    gaps = np.linalg.norm(points[:, None] - points[None], axis=2)
-    np.fill_diagonal(gaps, np.inf)
-    assert (labels[gaps.argmin(axis=1)] == labels).all()
+    assert (labels[nearest_point(points)] == labels).all()
     np.testing.assert_array_equal(points, tsne(vectors, dims, seed=1, max_iter=300))
 
 
 def test_a_small_set_in_3d_is_not_thrown_apart():
     # With scikit-learn's least learning rate of 50 a quarter lost its neighbours here.
     points = tsne(groups(each=4), 3, max_iter=1000)
-    gaps = np.linalg.norm(points[:, None] - points[None], axis=2)
-    np.fill_diagonal(gaps, np.inf)
-    assert (gaps.argmin(axis=1) // 4 == np.arange(12) // 4).all()
+    assert (nearest_point(points) // 4 == np.arange(12) // 4).all()
 
 
 def test_lengths_of_vectors_do_not_matter():

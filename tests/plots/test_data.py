@@ -23,13 +23,8 @@ def test_spectra_show_the_median_of_the_images_by_wavelength() -> None:
     images = torch.zeros(6, 2, 4, 4)
     images[:3, 0], images[:3, 1] = 0.5, 0.1
     images[2] = 0.9  # an outlier, which a mean would follow
-    made = Dataset(
-        images=images,
-        labels=torch.tensor([0, 0, 0, 1, 1, 1]),
-        class_names=("Bright", "Dark"),
-        names=tuple("abcdef"),
-        bands=("B08", "B02"),  # not in the order of wavelength
-    )
+    labels, bands = torch.tensor([0, 0, 0, 1, 1, 1]), ("B08", "B02")  # by no order
+    made = Dataset(images, labels, ("Bright", "Dark"), tuple("abcdef"), bands)
     figure = plots.spectra(made)
     line = figure.axes[0].lines[-1]
     assert list(line.get_xdata()) == [WAVELENGTHS["B02"], WAVELENGTHS["B08"]]

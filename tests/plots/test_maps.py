@@ -21,14 +21,9 @@ def test_a_row_for_each_tile_and_a_column_for_each_map():
     truth = maps()
     truth[0, :4] = 255
     images = torch.rand(2, 4, 8, 9)
-    figure = mask_grid(
-        {"truth": truth, "supervised": maps(1), "FixMatch": maps(2)},
-        NAMES,
-        images=images,
-        bands=("B02", "B03", "B04", "B08"),
-        row_names=("a", "b"),
-        title="Ten tiles",
-    )
+    shown = {"truth": truth, "supervised": maps(1), "FixMatch": maps(2)}
+    options = {"images": images, "bands": ("B02", "B03", "B04", "B08")}
+    figure = mask_grid(shown, NAMES, row_names=("a", "b"), title="Ten tiles", **options)
     assert len(figure.axes) == 2 * 4
     shown = figure.axes[1].images[0].get_array()
     assert (np.asarray(shown)[:4] == 3).all()  # white: not known
@@ -68,14 +63,9 @@ def test_objects_are_the_pieces_of_a_cover() -> None:
     mask = torch.zeros(1, 12, 12, dtype=torch.uint8)
     mask[0, 1:4, 1:4] = mask[0, 6:10, 5:11] = 1
     mask[0, 11, 0] = 1  # one pixel: the edge of an object, not one
-    made = Dataset(
-        images=torch.zeros(1, 3, 12, 12, dtype=torch.uint8),
-        labels=torch.tensor([0]),
-        class_names=("Town",),
-        names=("a",),
-        masks=mask,
-        mask_names=("grass", "house"),
-    )
+    image = torch.zeros(1, 3, 12, 12, dtype=torch.uint8)
+    labels = {"masks": mask, "mask_names": ("grass", "house")}
+    made = Dataset(image, torch.tensor([0]), ("Town",), ("a",), **labels)
     figure = plots.task_levels(made, 0, object_cover="house")
     boxes = {
         (*box.get_xy(), box.get_width(), box.get_height())

@@ -31,14 +31,11 @@ Weights = Literal["ema", "online"]  # averaged, or as the optimiser left them
 INTERVALS = {"accuracy": "accuracy", "mean F1": "macro_f1", "kappa": "kappa"}
 # Headings of the tables, and the attribute of the scores below each; by kind of head
 _RATES = {"recall": "recall", "precision": "precision", "F1": "f1"}
+_IMAGES = {"images": "support", **_RATES}
 _BY_CLASS = {
-    "categorical": {"images": "support", **_RATES},
+    "categorical": _IMAGES,
     "dense": {"pixels": "support", **_RATES, "IoU": "iou"},
-    "multilabel": {
-        "images": "support",
-        **_RATES,
-        "average precision": "average_precision",
-    },
+    "multilabel": {**_IMAGES, "average precision": "average_precision"},
     "regression": {},
 }
 _OVERALL = {  # the main metric first

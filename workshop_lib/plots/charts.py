@@ -59,21 +59,14 @@ def bars(
         raise WorkshopError(
             f"bars of {dict(values)}: give at least one value, finite and not below 0."
         )
-    numbers = [_three_digits(value) for value in values.values()]
-    over = [limit is not None and value > limit[1] for value in values.values()]
     figure, axes = new_axes(7.2, 1.3 + 0.55 * len(values))
-    drawn = axes.barh(
-        list(values), list(values.values()), 0.6, **_BAR,
-        color=[PALETTE["orange" if much else "sky"] for much in over],
-        hatch=["//" if much else None for much in over],
-    )  # fmt: skip
-    behind = {"color": "white", "pad": 1}
-    axes.bar_label(drawn, numbers, padding=3, color=INK, bbox=behind)
-    words = [
-        f"{name}: {number}{' (too much)' if much else ''}."
-        for name, number, much in zip(values, numbers, over, strict=True)
-    ]
-    most = max(values.values())
+    most, words, behind = max(values.values()), [], {"color": "white", "pad": 1}
+    for name, value in values.items():
+        much, number = limit is not None and value > limit[1], _three_digits(value)
+        colour, hatch = ("orange", "//") if much else ("sky", None)
+        bar = axes.barh(name, value, 0.6, color=PALETTE[colour], hatch=hatch, **_BAR)
+        axes.bar_label(bar, [number], padding=3, color=INK, bbox=behind)
+        words.append(f"{name}: {number}{' (too much)' if much else ''}.")
     if limit:
         most = max(most, limit[1])
         axes.axvline(limit[1], color=INK, linestyle="--", linewidth=1.5)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.errors import WorkshopError
+from workshop_lib.pixels import IGNORE
 from workshop_lib.plots.display import (
     Cell,
     cells_of,
@@ -24,19 +25,14 @@ from workshop_lib.plots.display import (
 )
 from workshop_lib.plots.style import PALETTE, AccessibleFigure, house_style
 
-_NOTHING = 255  # in a map: drawn white
 _SMALLEST = 4  # pixels of an object; less is the edge of one
 _COLOURS = (*PALETTE.values(), "#f0e442", "#8a8a8a", "#8b5a2b")
 # Water is blue, as everybody expects. All are Okabe and Ito's
 _EXPECTED = {
-    "water": PALETTE["blue"],
-    "trees": PALETTE["green"],
-    "grassland": "#f0e442",
-    "cropland": PALETTE["orange"],
-    "building": PALETTE["vermilion"],
-    "sealed": PALETTE["black"],
-    "bare": PALETTE["purple"],
-}
+    "water": PALETTE["blue"], "trees": PALETTE["green"], "grassland": "#f0e442",
+    "cropland": PALETTE["orange"], "building": PALETTE["vermilion"],
+    "sealed": PALETTE["black"], "bare": PALETTE["purple"],
+}  # fmt: skip
 # Land cover in the colours of printed maps, beside pictures of the same ground
 _NATURAL = {
     "cropland": "#e8c872", "grassland": "#9bd17b", "trees": "#1f6b3a",
@@ -62,7 +58,7 @@ def _map_cell(classes: NDArray[Any], colours: Sequence[str]) -> Cell:
     """Make a picture of a map (H, W) of class numbers; white where there is none."""
     K = len(colours)
     look = {"cmap": ListedColormap([*colours, "white"]), "vmin": -0.5, "vmax": K + 0.5}
-    return Cell(np.where(classes == _NOTHING, K, classes), look=look)
+    return Cell(np.where(classes == IGNORE, K, classes), look=look)
 
 
 def _present(
@@ -108,7 +104,7 @@ def mask_grid(
     arrays = {name: np.asarray(one) for name, one in maps.items()}
     K = len(class_names)
     used = list(colours) or cover_colours(class_names)
-    highest = max(int(one[one != _NOTHING].max(initial=0)) for one in arrays.values())
+    highest = max(int(one[one != IGNORE].max(initial=0)) for one in arrays.values())
     if len(used) < K or highest >= K:
         raise WorkshopError(
             f"classes up to {highest}, {K} class names, {len(used)} colours: give each"
@@ -122,7 +118,7 @@ def mask_grid(
     names = row_names or [""] * len(columns[0])
     rows = list(zip(names, zip(*columns, strict=True), strict=True))
     key = _present(arrays.values(), class_names, used)
-    if any((one == _NOTHING).any() for one in arrays.values()):
+    if any((one == IGNORE).any() for one in arrays.values()):
         key[nothing] = "white"
     figure = picture_table(rows, title, headings=headings, side=side, key=key)
     words = "; ".join(_most_common(*item, class_names) for item in arrays.items())
@@ -132,7 +128,7 @@ def mask_grid(
 
 def _most_common(name: str, one: NDArray[Any], class_names: Sequence[str]) -> str:
     """Describe a column by its most common class, and how much of it is white."""
-    counts = np.bincount(one[one != _NOTHING].ravel(), minlength=len(class_names))
+    counts = np.bincount(one[one != IGNORE].ravel(), minlength=len(class_names))
     blank = 1 - counts.sum() / one.size
     top = class_names[int(counts.argmax())] if counts.sum() else "nothing"
     share = 100 * counts.max() / max(1, counts.sum())
@@ -155,15 +151,13 @@ def modality_samples(scenes: Dataset, *, which: int = 7) -> AccessibleFigure:
     chosen = torch.stack([(scenes.labels == k).nonzero()[which, 0] for k in range(K)])
     some = scenes.subset(chosen)
     colours = [_NATURAL.get(name, "white") for name in scenes.mask_names]
+    heights = some.modalities["dem"][:, 0].numpy()  # (K, H, W)
     columns = {
         "true colour": cells_of(some.images, some.bands),
         "false colour": map(Cell, to_display(some.images, some.bands, "false colour")),
         "radar VV, VH": map(Cell, sar_to_display(some.modalities["s1"])),
-        "elevation": (
-            Cell(dem, look={"cmap": "cividis"})
-            for dem in some.modalities["dem"][:, 0].numpy()
-        ),
-        "land cover": (_map_cell(mask, colours) for mask in masks[chosen].numpy()),
+        "elevation": [Cell(one, look={"cmap": "cividis"}) for one in heights],
+        "land cover": [_map_cell(mask, colours) for mask in masks[chosen].numpy()],
     }
     cells = zip(*columns.values(), strict=True)
     rows = list(zip(scenes.class_names, cells, strict=True))
@@ -192,10 +186,9 @@ def task_levels(scenes: Dataset, index: int, *, object_cover: str) -> Accessible
     """
     mask = _masks(scenes)[index].numpy()  # (H, W)
     covers = scenes.mask_names
-    pieces, most = ndimage.label(mask == covers.index(object_cover))
-    sizes = np.bincount(pieces.ravel(), minlength=most + 1)[1:]
-    found = zip(ndimage.find_objects(pieces), sizes, strict=True)
-    boxes = [box for box, size in found if size >= _SMALLEST]
+    pieces, _ = ndimage.label(mask == covers.index(object_cover))
+    found = enumerate(ndimage.find_objects(pieces), start=1)
+    boxes = [box for i, box in found if (pieces == i).sum() >= _SMALLEST]
     name = scenes.class_names[int(scenes.labels[index])]
     (image,) = cells_of(scenes.images[index][None], scenes.bands)
     colours = [_NATURAL.get(cover, "white") for cover in covers]
