@@ -8,6 +8,7 @@ __all__ = [
     "human_size",
     "read_json",
     "read_npz",
+    "reading",
     "remove_unfinished",
     "require_disk_space",
     "write_npz",
@@ -23,7 +24,8 @@ import pickle
 import shutil
 import uuid
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -125,20 +127,36 @@ def fill_template(
     return environment.get_template(template.name).render(content)
 
 
+@contextmanager
+def reading(path: Path | str, advice: str) -> Iterator[None]:
+    """Explain what fails while a file is read: missing, cut off, or something else.
+
+    Args:
+        path: the file.
+        advice: what to do then; ends the message.
+
+    Raises:
+        WorkshopError: in place of whatever a damaged file makes its reader raise.
+    """
+    try:
+        yield
+    except WorkshopError:
+        raise
+    except UNREADABLE as error:
+        what = f"{type(error).__name__}: {error}"
+        raise WorkshopError(f"cannot read {path} ({what}): {advice}") from error
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON file that holds one object.
 
     Raises:
         WorkshopError: it is missing, cut off, or something else.
     """
-    try:
+    with reading(path, "restore the file, or make it anew."):
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise WorkshopError(
-            f"cannot read {path}: {error}. Restore the file, or make it anew."
-        ) from error
-    if not isinstance(found, dict):
-        raise WorkshopError(f"{path} holds no JSON object: make it anew.")
+        if not isinstance(found, dict):
+            raise TypeError("no JSON object")
     return found
 
 
@@ -170,13 +188,9 @@ def read_npz(path: Path | str, names: Sequence[str], advice: str) -> list[Any]:
     """
     import numpy as np
 
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return [file[name] for name in names]
-    except UNREADABLE as error:
-        raise WorkshopError(
-            f"cannot read {path} ({type(error).__name__}): {advice}"
-        ) from error
+    with reading(path, advice), np.load(path, allow_pickle=False) as file:
+        found = [file[name] for name in names]
+    return found
 
 
 def require_disk_space(folder: Path | str, size: int, what: str) -> None:

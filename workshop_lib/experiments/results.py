@@ -22,7 +22,7 @@ import pandas as pd
 
 from workshop_lib.config import Config
 from workshop_lib.errors import WorkshopError
-from workshop_lib.files import read_json
+from workshop_lib.files import read_json, reading
 from workshop_lib.training.run import Run
 
 # Columns of their own in the table; of the rest of a config the differences are shown.
@@ -72,9 +72,9 @@ def run_row(run: Run | Path | str, name: str | None = None) -> dict[str, Any]:
             f"{run.folder} has no test scores: `workshop evaluate {run.folder}` first."
         )
     config, facts, found = run.config, run.facts, read_json(path)
-    try:
+    with reading(path, "evaluate again, or train again."):
         value = found["value"]
-        return {
+        row = {
             **{k: v for k, v in found["scores"].items() if isinstance(v, float)},
             "data": config.data.name,
             "labels_per_class": config.data.labels_per_class,
@@ -93,11 +93,7 @@ def run_row(run: Run | Path | str, name: str | None = None) -> dict[str, Any]:
             "machine": _machine(facts),
             "folder": run.folder.as_posix(),
         }
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise WorkshopError(
-            f"{run.folder} is damaged: its run.json or evaluation.json lacks {error}."
-            " Evaluate or train again."
-        ) from error
+    return row
 
 
 def collect(folders: Sequence[Path]) -> tuple[pd.DataFrame, list[Path]]:

@@ -17,7 +17,7 @@ from workshop_lib.data.load import describe, load_dataset, make_split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.scoring import evaluate
 from workshop_lib.experiments.results import run_row
-from workshop_lib.files import write_text
+from workshop_lib.files import reading, write_text
 from workshop_lib.training.inputs import initial_model, read_inputs
 from workshop_lib.training.log import Progress
 from workshop_lib.training.loop import train
@@ -212,12 +212,7 @@ def _read(path: Path) -> pd.DataFrame:
     if not path.exists():
         return pd.DataFrame(columns=_KEY)
     text = dict.fromkeys(("data", "name"), str)  # which may look like numbers
-    try:
+    with reading(path, "delete it; the finished runs beside it are read again."):
         rows = pd.read_csv(path, dtype=text)
         rows[_KEY]  # a missing column is an error here
-        return rows
-    except (ValueError, KeyError) as error:
-        raise WorkshopError(
-            f"{path} is damaged ({error}). Delete it: the finished runs beside it are"
-            " read again."
-        ) from error
+    return rows

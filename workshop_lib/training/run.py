@@ -23,7 +23,7 @@ from workshop_lib.config import Config
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError, unknown_name
-from workshop_lib.files import read_json, write_text
+from workshop_lib.files import read_json, reading, write_text
 from workshop_lib.models import Model
 from workshop_lib.training.checkpoint import LAST, PREVIOUS, load_checkpoint
 from workshop_lib.training.inputs import initial_model
@@ -235,9 +235,6 @@ def _refuse_old_run(folder: Path) -> None:
 
 
 def _read_table(path: Path, **options: Any) -> pd.DataFrame:
-    try:
-        return pd.read_csv(path, **options)
-    except ValueError as error:
-        raise WorkshopError(
-            f"{path} is damaged ({error}): restore it or train again."
-        ) from error
+    with reading(path, "restore it, or train again."):
+        table = pd.read_csv(path, **options)
+    return table

@@ -50,7 +50,7 @@ from workshop_lib.data.read.bigearthnet_patches import (
 from workshop_lib.data.read.geotiff import open_raster, without_place_warnings
 from workshop_lib.data.read.images import Decoded, OnError, fit, read_images
 from workshop_lib.data.read.index import ImageEntry, file_state, is_visible
-from workshop_lib.errors import WorkshopError
+from workshop_lib.files import reading
 from workshop_lib.pixels import IGNORE
 
 # Land cover by its code in ESA's maps; 0 is no data
@@ -203,16 +203,11 @@ def _read_tables(root: Path, names: Sequence[str]) -> dict[str, Tensor]:
     known = {_KEY, *_COLUMNS, *_WEATHER}
     columns: dict[str, npt.NDArray[np.float32]] = {}
     for path in _visible(root, "*.csv"):
-        try:
+        with reading(path, "a row of numbers for each patch: mend or remove it."):
             table = pd.read_csv(path, usecols=known.__contains__)
             if _KEY in table:  # others are about something else
                 table = table.set_index(_KEY).reindex(list(names)).astype(np.float32)
                 columns |= {str(name): table[name].to_numpy() for name in table}
-        except (OSError, ValueError) as error:
-            raise WorkshopError(
-                f"{path} cannot be read as a table with one row of numbers for each"
-                f" patch ({error}): mend or remove it."
-            ) from error
     found = {
         name: torch.tensor(columns[column])
         for column, name in _COLUMNS.items()

@@ -26,6 +26,7 @@ from workshop_lib.data.read.geotiff import (
     without_place_warnings,
 )
 from workshop_lib.errors import WorkshopError
+from workshop_lib.files import reading
 
 Pixels = NDArray[Any]
 
@@ -128,24 +129,18 @@ class RasterImage:
 
     def __init__(self, path: Path | str, bands: Sequence[str] | None = None) -> None:
         self.path = Path(path)
-        try:
-            with without_place_warnings(), open_raster(str(self.path)) as file:
-                self._numbers = list(range(1, file.count + 1))
-                if bands is not None:
-                    names = band_names(file) or tuple(bands)
-                    self._numbers = band_numbers(file, bands, names)
-                C = len(self._numbers)
-                self.shape = (C, int(file.height), int(file.width))
-                self.crs, self.transform = file.crs, file.transform
-                self._is_picture = set(file.dtypes) == {"uint8"} and C in (1, 3)
-                self._gap = file.nodata
-                self.nodata = file.nodata if self._is_picture else None
-        except WorkshopError:
-            raise
-        except (OSError, ValueError) as error:
-            raise WorkshopError(
-                f"cannot read {self.path} ({error}): give a GeoTIFF with these bands."
-            ) from error
+        checked = reading(path, "give a GeoTIFF with these bands.")
+        with checked, without_place_warnings(), open_raster(str(path)) as file:
+            self._numbers = list(range(1, file.count + 1))
+            if bands is not None:
+                names = band_names(file) or tuple(bands)
+                self._numbers = band_numbers(file, bands, names)
+            C = len(self._numbers)
+            self.shape = (C, int(file.height), int(file.width))
+            self.crs, self.transform = file.crs, file.transform
+            self._is_picture = set(file.dtypes) == {"uint8"} and C in (1, 3)
+            self._gap = file.nodata
+            self.nodata = file.nodata if self._is_picture else None
 
     def read(self, row: int, col: int, height: int, width: int) -> Pixels:
         """Read a window, (C, height, width), uint8 or float32."""
