@@ -24,6 +24,7 @@ import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -151,12 +152,14 @@ def labeled_pictures(data: ReportData) -> list[Picture]:
     labels = data.labels[data.split.labeled]
     order = labels.argsort(stable=True)[:_LABELED]
     names = [data.class_names[k] for k in labels[order].tolist()]
-    images = data.scenes.images[data.split.labeled[order]].cpu()
-    shown = to_display(images, data.scenes.bands)
-    return [
-        Picture(thumbnail(pixels), f"Labelled image: {name}", [name])
-        for pixels, name in zip(shown, names, strict=True)
-    ]
+    words = [(f"Labelled image: {name}", [name]) for name in names]
+    return _shown(data, data.split.labeled[order], words)
+
+
+def _shown(data: ReportData, rows: Tensor, words: Sequence[Any]) -> list[Picture]:
+    """Show images of the data set, each with its alt text, caption and mark."""
+    pictures = to_display(data.scenes.images[rows].cpu(), data.scenes.bands)
+    return [Picture(thumbnail(p), *w) for p, w in zip(pictures, words, strict=True)]
 
 
 def corrected_mistakes(data: ReportData) -> list[Picture]:
@@ -198,15 +201,9 @@ def _pictures(
 ) -> list[Picture]:
     """Show test images with their predictions, and those of `before`."""
     index = index[:_MOST]
-    if len(index) == 0:
-        return []
-    pictures = []
-    rows = data.split.test[index]
-    shown = to_display(data.scenes.images[rows].cpu(), data.scenes.bands)
-    right = data.right(data.main)
-    for i, row, pixels in zip(index.tolist(), rows.tolist(), shown, strict=True):
-        true = data.class_names[int(data.labels[row])]
-        said = _said(data, data.main, i)
+    rows, right, words = data.split.test[index], data.right(data.main), []
+    for i, row in zip(index.tolist(), rows.tolist(), strict=True):
+        true, said = data.class_names[int(data.labels[row])], _said(data, data.main, i)
         lines = [f"true {true}", f"predicted {said}"]
         if right[i]:
             lines = [f"\N{CHECK MARK} {said}"]
@@ -214,9 +211,8 @@ def _pictures(
         if before is not None:
             lines.append(f"baseline: {_said(data, before, i)}")
             alt += f", {lines[-1]}"
-        mark = "right" if right[i] else "wrong"
-        pictures.append(Picture(thumbnail(pixels), alt, lines, mark))
-    return pictures
+        words.append((alt, lines, "right" if right[i] else "wrong"))
+    return _shown(data, rows, words) if words else []
 
 
 def _said(data: ReportData, result: MethodResult, i: int) -> str:

@@ -241,11 +241,18 @@ def comparison(
     Args:
         call: how the learner's function is called.
         then: tests what remains to be tested of right results, on the first case.
+
+    Example:
+        @comparison("mean(values)")
+        def mean(cases: Cases, wrong: Mistakes) -> Answer:
+            cases["three values"] = ([1.0, 2.0, 6.0],)
+            wrong["sum"] = lambda values: sum(values)
+            return lambda values: sum(values) / len(values)
+
+        with the texts "look", "sum" and "right" of `mean` in hints/unit_NN.yaml.
     """
 
     def decorate(describe: Callable[[Cases, Mistakes], Answer]) -> Check:
-        @exercise(call)
-        @wraps(describe)
         def check(attempt: Attempt) -> None:
             cases: Cases = {}
             wrong: Mistakes = {}
@@ -253,6 +260,7 @@ def comparison(
             if then:
                 then(attempt, *next(iter(cases.items())))
 
-        return check
+        check.__name__, check.__doc__ = describe.__name__, describe.__doc__
+        return exercise(call)(check)
 
     return decorate

@@ -115,10 +115,9 @@ def describe_value(value: Any) -> str:
     if tensor is None:
         if isinstance(value, list | tuple | set | dict):
             return f"a {type(value).__name__} of {len(value)}"
-        plain = value is None or isinstance(value, str)
-        return (
-            repr(value)[:40] if plain else f"an object of type {type(value).__name__}"
-        )
+        if value is None or isinstance(value, str):
+            return repr(value)[:40]
+        return f"an object of type {type(value).__name__}"
     if tensor.ndim == 0:
         return _number(tensor)
     text = f"shape {tuple(tensor.shape)}, {str(tensor.dtype).removeprefix('torch.')}"
