@@ -3,6 +3,7 @@
 __all__ = [
     "RESERVE",
     "UNREADABLE",
+    "check_output",
     "fill_template",
     "free_space",
     "human_size",
@@ -24,13 +25,14 @@ import pickle
 import shutil
 import uuid
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from workshop_lib.errors import WorkshopError
 
+_END = 4096  # bytes at either end in which a file of ours says so
 RESERVE = 200_000_000  # bytes of the disk that are left free for everything else
 
 # What torch.load raises for files that are cut off, damaged or no torch files at all.
@@ -45,6 +47,41 @@ UNREADABLE = (
     pickle.UnpicklingError,
     zipfile.BadZipFile,
 )
+
+
+def check_output(
+    path: Path,
+    mark: str = "workshop_lib",
+    *,
+    inputs: Iterable[Path] = (),
+    overwrite: bool = False,
+) -> None:
+    """Refuse to write over a file of the user's; asked before any work is done.
+
+    Args:
+        path: what would be written; what an earlier call wrote may be replaced.
+        mark: words that our own files have near their beginning or their end.
+        inputs: files that this call reads: never replaced, however they are spelt.
+        overwrite: also replace a file without the mark.
+
+    Raises:
+        WorkshopError: `path` is an input, or a file that was not written here.
+    """
+    if not path.is_file():
+        return
+    if any(one.exists() and path.samefile(one) for one in inputs):
+        raise WorkshopError(
+            f"{path} is what is read: give the output another name. Nothing is written."
+        )
+    with path.open("rb") as file:
+        ends = file.read(_END)
+        file.seek(max(0, path.stat().st_size - _END))
+        ends += file.read()
+    if mark.encode() not in ends and not overwrite:
+        raise WorkshopError(
+            f"{path} exists, and this command did not write it: choose another name, or"
+            " replace it with overwrite=True (--overwrite)."
+        )
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:

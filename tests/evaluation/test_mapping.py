@@ -98,6 +98,22 @@ def test_another_map_in_the_same_place_is_refused_in_words(tmp_path):
     assert path.read_bytes() != before
 
 
+def test_the_image_itself_and_other_files_are_never_mapped_over(tmp_path):
+    image = tmp_path / "scene.npy"
+    np.save(image, picture())
+    before = image.read_bytes()
+    for fresh in (False, True):
+        with pytest.raises(WorkshopError, match="is what is read"):
+            do(image, image, fresh=fresh)
+        (tmp_path / "theirs.npy").write_bytes(before)
+        with pytest.raises(WorkshopError, match="no map that was made here"):
+            do(image, tmp_path / "theirs.npy", fresh=fresh)
+        (tmp_path / "map.npy.json").write_text('{"stac_version": "1.0.0"}')
+        with pytest.raises(WorkshopError, match="did not write it"):
+            do(image, tmp_path / "map.npy", fresh=fresh)
+    assert image.read_bytes() == before == (tmp_path / "theirs.npy").read_bytes()
+
+
 def test_starting_anew_keeps_the_old_map_until_the_new_one_is_whole(tmp_path):
     path = do(picture(), tmp_path / "map.npy")
     before = path.read_bytes()

@@ -90,7 +90,8 @@ def test_notebooks_hold_nothing_that_changes(tmp_path: Path):
     for text in build(write(tmp_path, TITLE + EXERCISE)):
         notebook = json.loads(text)
         nbformat.validate(notebook)
-        assert set(notebook["metadata"]) == {"kernelspec", "language_info"}
+        kept = {"kernelspec", "language_info", "workshop_lib"}
+        assert set(notebook["metadata"]) == kept
         assert notebook["metadata"]["kernelspec"]["name"] == "python3"
         for cell in notebook["cells"]:
             assert not cell.get("outputs") and cell.get("execution_count") is None
@@ -347,24 +348,6 @@ def test_a_malformed_source_stops_before_anything_is_written(
     assert command(tmp_path) == 2
     assert f"{Path('src') / '02_topic.py'}:6: " in capsys.readouterr().err
     assert not list(tmp_path.rglob("*.ipynb"))
-
-
-@pytest.mark.parametrize("content", ["run", "<<<<<<< HEAD\n"])
-def test_answers_are_not_overwritten_unless_told(
-    tmp_path: Path, capsys: Any, content: str
-):
-    write(tmp_path, TITLE + EXERCISE)
-    command(tmp_path)
-    path = tmp_path / "01_topic.ipynb"
-    if content == "run":
-        content = path.read_text().replace(
-            '"execution_count": null', '"execution_count": 3'
-        )
-    path.write_text(content)
-    assert command(tmp_path) == 2
-    assert "answers would be lost" in capsys.readouterr().err
-    assert path.read_text() == content
-    assert command(tmp_path, "--overwrite") == command(tmp_path, "--check") == 0
 
 
 def test_command_elsewhere_says_where_to_go(tmp_path: Path, capsys: Any):

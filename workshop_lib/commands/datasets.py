@@ -2,8 +2,6 @@
 
 __all__ = ["data", "doctor", "notebooks", "split"]
 
-import re
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,13 +9,12 @@ import tyro
 
 from workshop_lib.data.catalog import DatasetInfo, data_folder, datasets, find_dataset
 from workshop_lib.errors import WorkshopError
+from workshop_lib.files import check_output
 
 if TYPE_CHECKING:
     from workshop_lib.data.dataset import Dataset
 
 _PICTURES = ("png", "svg", "pdf", "jpg")
-# A notebook that was run, which the generator never writes, or a conflict in git
-_WORKED_IN = re.compile(rb'"execution_count":\s*\d|"outputs":\s*\[\s*\{|<{7}')
 
 
 def data(
@@ -32,6 +29,7 @@ def data(
     labels_per_class: int = 4,
     seed: int = 0,
     save: Path | None = None,
+    overwrite: bool = False,
 ) -> int:
     """Say what is in a data set; get, check or split one that is known by name.
 
@@ -54,6 +52,7 @@ def data(
         labels_per_class: labelled images of each class, for split; 0 for all.
         seed: another seed draws another split.
         save: folder for the lists of names; default splits/NAME-LABELS-seedSEED.
+        overwrite: replace what is there, even if this command did not write it.
     """
     info = datasets().get("mini_eo" if data.startswith("mini_eo:") else data)
     if given and action != "get":
@@ -69,10 +68,12 @@ def data(
         folder = Path(data).name if info is None else data.replace(":", "-")
         save = save or Path("splits") / f"{folder}-{labels_per_class}-seed{seed}"
         if info is None or info.layout == "made":
-            split(data, labels_per_class=labels_per_class, seed=seed, save=save)
+            split(data, labels_per_class, seed, save=save, overwrite=overwrite)
         else:
-            _split_public(info, root, labels_per_class, seed, save)
+            _split_public(info, root, labels_per_class, seed, save, overwrite)
     else:
+        if picture:
+            check_output(picture, overwrite=overwrite)
         _show(data, info, root, size, picture)
     return 0
 
@@ -110,11 +111,10 @@ def _show(
     if scenes.metadata:
         print(f"facts of each image: {', '.join(scenes.metadata)}")
     if picture:
-        from workshop_lib.files import write_or_explain
         from workshop_lib.plots import class_samples
+        from workshop_lib.plots.style import write_figure
 
-        save = partial(class_samples(scenes).savefig, format=kind)
-        write_or_explain(picture, save)
+        write_figure(picture, class_samples(scenes))
         print(f"written: {picture}")
 
 
@@ -132,14 +132,19 @@ def _check(name: str, info: DatasetInfo | None, root: Path | None) -> int:
 
 
 def _split_public(
-    info: DatasetInfo, root: Path | None, labels_per_class: int, seed: int, save: Path
+    info: DatasetInfo,
+    root: Path | None,
+    labels_per_class: int,
+    seed: int,
+    save: Path,
+    overwrite: bool,
 ) -> None:
     """Split a public data set by its labels alone, without reading its images."""
     from workshop_lib.data.load import split_source
 
     parts, scenes = split_source(info, root, labels_per_class, seed)
     print(", ".join(f"{part} {n}" for part, n in parts.counts().items()))
-    parts.save(save, scenes)
+    parts.save(save, scenes, overwrite)
     print(f"written: {save}")
     if info.layout == "classes":
         print(f"next: workshop train --data {info.name} --split-folder {save}")
@@ -155,6 +160,7 @@ def split(
     block_km: float = 0.0,
     buffer_km: float = 0.0,
     predefined: Literal["", "ucm", "eurosat"] = "",
+    overwrite: bool = False,
 ) -> None:
     """Split a data set, audit the split, and optionally save it as lists of names.
 
@@ -170,6 +176,7 @@ def split(
         block_km: keep blocks of the map of this width whole; 0 for none.
         buffer_km: with blocks, leave out training images this near to the others.
         predefined: take the split that comes with the library.
+        overwrite: replace what is there, even if this command did not write it.
     """
     from workshop_lib.data.split import Split
 
@@ -188,7 +195,7 @@ def split(
     print(", ".join(f"{k} {v}" for k, v in parts.counts().items()))
     print(parts.audit(scenes))
     if save:
-        parts.save(save, scenes)
+        parts.save(save, scenes, overwrite)
         print(f"written: {save}")
 
 
@@ -204,12 +211,13 @@ def notebooks(
     Args:
         folder: holds src/NN_topic.py; gets NN_topic.ipynb and solutions/NN_topic.ipynb.
         check: write nothing; list what differs from its source (exit code 1).
-        overwrite: also replace notebooks that have been run, answers included.
+        overwrite: also replace notebooks that have been edited or run, answers
+            included; else the new one is written beside them, NN_topic.new.ipynb.
     """
     from workshop_lib.files import write_text
 
     try:
-        from workshop_lib.course.notebooks import build_all
+        from workshop_lib.course.notebooks import build_all, is_edited
 
         built = build_all(folder)
     except ModuleNotFoundError as error:
@@ -227,15 +235,15 @@ def notebooks(
         lines += [f"{path}: has no source: delete it" for path in sorted(orphans)]
         print("\n".join(lines) or f"{len(built)} notebooks, all as their sources say.")
         return int(bool(lines))
-    worked_in = [str(p) for p in stale if _WORKED_IN.search(there.get(p, b""))]
-    if worked_in and not overwrite:
-        raise WorkshopError(
-            f"{', '.join(worked_in)} has been run or edited: answers would be lost."
-            " Copy or delete what you do not need, or give --overwrite."
-        )
     for path in stale:
-        write_text(path, built[path])
-        print(f"written: {path}")
+        beside = path.with_suffix(".new.ipynb")
+        mine = path in there and not overwrite and is_edited(there[path])
+        write_text(beside if mine else path, built[path])
+        print(
+            f"written: {beside}, as {path} has been edited or run"
+            if mine
+            else f"written: {path}"
+        )
     print(f"{len(built)} notebooks, {len(built) - len(stale)} of them as before.")
     return 0
 

@@ -101,7 +101,11 @@ def compare(
     print(f"next: workshop results {folder} --out results.md")
 
 
-def results(runs: tyro.conf.Positional[list[Path]], out: Path | None = None) -> None:
+def results(
+    runs: tyro.conf.Positional[list[Path]],
+    out: Path | None = None,
+    overwrite: bool = False,
+) -> None:
     """Collect finished runs into a table: data, labels, method, score, time, seeds.
 
     Example: workshop results runs/compare --out results.md
@@ -109,6 +113,7 @@ def results(runs: tyro.conf.Positional[list[Path]], out: Path | None = None) -> 
     Args:
         runs: folders of runs, or folders that hold such folders at any depth.
         out: write the table there, as Markdown (.md) or as .csv; default: print only.
+        overwrite: replace what is there, even if this command did not write it.
     """
     from workshop_lib.experiments.results import (
         as_markdown,
@@ -116,7 +121,7 @@ def results(runs: tyro.conf.Positional[list[Path]], out: Path | None = None) -> 
         collect,
         summarize,
     )
-    from workshop_lib.files import write_text
+    from workshop_lib.files import check_output, write_text
 
     if out and out.suffix not in (".md", ".csv"):
         raise WorkshopError(f"out {out}: its name must end in .md or .csv.")
@@ -126,12 +131,17 @@ def results(runs: tyro.conf.Positional[list[Path]], out: Path | None = None) -> 
     for folder in left_out:
         print(f"left out: {folder} (not finished, without test scores, or older)")
     if out:
-        csv = out.suffix == ".csv"
-        write_text(out, table.to_csv(index=False) if csv else as_markdown(table))
+        text = as_markdown(table) if out.suffix == ".md" else table.to_csv(index=False)
+        check_output(out, text.partition("\n")[0], overwrite=overwrite)
+        write_text(out, text)
         print(f"written: {out}")
 
 
-def report(runs: tyro.conf.Positional[list[Path]], out: Path | None = None) -> None:
+def report(
+    runs: tyro.conf.Positional[list[Path]],
+    out: Path | None = None,
+    overwrite: bool = False,
+) -> None:
     """Write one page about a run, or comparing several runs on the same split.
 
     Example: workshop report runs/quickstart/supervised runs/quickstart/fixmatch
@@ -139,9 +149,15 @@ def report(runs: tyro.conf.Positional[list[Path]], out: Path | None = None) -> N
     Args:
         runs: folders of finished runs.
         out: the HTML file; default report.html in the first run's folder.
+        overwrite: replace what is there, even if this command did not write it.
     """
+    from workshop_lib.files import check_output
     from workshop_lib.report.page import report_runs
 
+    out = out or runs[0] / "report.html"
+    if out.suffix.lower() not in (".html", ".htm"):
+        raise WorkshopError(f"out {out}: a report is a page; end its name in .html.")
+    check_output(out, overwrite=overwrite)
     print(f"written: {report_runs(runs, out)}")
 
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:  # help would wait for them
     from workshop_lib.training.run import Run
 
 _QUERIES = 10  # rows of the picture of neighbours
+_EMBEDDED = ("embeddings.npz", "vectors.tsv", "metadata.tsv") + (
+    *("maps_2d.png", "maps_3d.png", "neighbours.png"),
+)
 
 
 def evaluate(run: tyro.conf.Positional[Path], against: Path | None = None) -> None:
@@ -63,6 +66,7 @@ def embed(
     three_d: bool = True,
     seed: int = 0,
     out: Path | None = None,
+    overwrite: bool = False,
 ) -> None:
     """Draw where a trained network puts images, and say how well classes lie apart.
 
@@ -83,14 +87,21 @@ def embed(
         three_d: whether to draw in 3-D as well.
         seed: of t-SNE, and of which images are drawn.
         out: folder for what is written; default RUN/embeddings/WHICH-PART.
+        overwrite: replace what is there, even if this command did not write it.
     """
     from workshop_lib.data.load import open_data
     from workshop_lib.evaluation.embeddings import embed_run, export_embeddings
     from workshop_lib.evaluation.projection import draw_neighbours, embedding_maps
-    from workshop_lib.files import write_or_explain
+    from workshop_lib.files import check_output
+    from workshop_lib.plots.style import write_figure
     from workshop_lib.training.run import Run
 
     opened = Run.load(run)
+    end = "" if checkpoint == "best" else f"-{checkpoint}"
+    folder = out or opened.folder / "embeddings" / f"{which}-{part}{end}"
+    ours = overwrite or (folder / "embeddings.npz").exists()
+    for name in _EMBEDDED:
+        check_output(folder / name, overwrite=ours)
     scenes, split = open_data(opened.config, opened.folder / "split")
     found = embed_run(opened, scenes, split, part, which, checkpoint)
     asked = _queries(found, image)  # a misspelt name should not cost a minute
@@ -112,13 +123,11 @@ def embed(
         maps.update(more)
         pictures["maps_3d.png"] = figure
     pictures["neighbours.png"] = draw_neighbours(found, scenes, asked)
-    end = "" if checkpoint == "best" else f"-{checkpoint}"
-    folder = out or opened.folder / "embeddings" / f"{which}-{part}{end}"
     export_embeddings(folder, found, maps)
     for name, figure in pictures.items():
-        write_or_explain(folder / name, partial(figure.savefig, format="png", dpi=120))
-    names = ("embeddings.npz", "vectors.tsv", "metadata.tsv", *pictures)
-    print(f"written to {folder}: {', '.join(names)}")
+        write_figure(folder / name, figure, dpi=120)
+    written = [name for name in _EMBEDDED if (folder / name).exists()]
+    print(f"written to {folder}: {', '.join(written)}")
 
 
 def predict(
@@ -127,6 +136,7 @@ def predict(
     out: Path = Path("predictions.csv"),
     on_error: Literal["raise", "skip"] = "raise",
     most: int = 12,
+    overwrite: bool = False,
 ) -> None:
     """Let a trained model name the class of new images; writes a CSV and a page.
 
@@ -144,18 +154,21 @@ def predict(
         on_error: what to do about files that cannot be read: raise lists them all and
             writes nothing, skip leaves them out.
         most: images of each class that the page shows; the CSV has all.
+        overwrite: replace what is there, even if this command did not write it.
     """
     from workshop_lib.evaluation.predictions import predict_files
-    from workshop_lib.files import write_text
+    from workshop_lib.files import check_output, write_text
     from workshop_lib.report.page import write_prediction_page
     from workshop_lib.training.run import Run
 
     if out.suffix.lower() != ".csv":  # asked first: predicting may take minutes
         raise WorkshopError(f"out {out}: its name must end in .csv.")
+    page = out.with_suffix(".html")
+    check_output(out, "image,", inputs=images, overwrite=overwrite)
+    check_output(page, inputs=images, overwrite=overwrite)
     found = predict_files(Run.load(run), images, on_error)
     if found.note:
         print(found.note)
-    page = out.with_suffix(".html")
     write_prediction_page(page, found, title=f"Predictions of {run}", most=most)
     write_text(out, found.table.to_csv(index=False))
     counts = {name: len(found.images_of(name)) for name in found.class_names}
@@ -191,7 +204,7 @@ def map(
         overlap_factor: step from patch to patch as a share of their side; 1 is no
             overlap.
         margin: pixels along the edges of patches that do not count.
-        fresh: start anew and overwrite what is there.
+        fresh: start anew and replace the map that is there.
     """
     from workshop_lib.data.read.large_image import RasterImage, open_image, row_blocks
     from workshop_lib.evaluation.inference import single_sensor

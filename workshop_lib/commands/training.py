@@ -132,6 +132,7 @@ def slurm(
     folder: Path | None = None,
     split_folder: Path | None = None,
     out: Path = Path("job.sh"),
+    overwrite: bool = False,
 ) -> None:
     """Write a job script that trains on a cluster with SLURM.
 
@@ -151,9 +152,11 @@ def slurm(
         folder: where the run goes; default runs/METHOD-HASH.
         split_folder: folder that `workshop split --save` wrote, in place of --split.
         out: the script.
+        overwrite: replace what is there, even if this command did not write it.
     """
-    from workshop_lib.files import fill_template, write_text
+    from workshop_lib.files import check_output, fill_template, write_text
 
+    check_output(out, overwrite=overwrite)
     per_node = max(1, gpus)
     _check_job(config, nodes, gpus, cpus, options)
     minutes = round(60 * hours) if hours else _minutes_to_ask_for(config)

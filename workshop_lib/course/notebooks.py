@@ -5,8 +5,9 @@ built from it, so they never drift apart. Its format: docs/writing_notebooks.md.
 sources give equal bytes: no outputs, own cell ids, fixed metadata.
 """
 
-__all__ = ["TAGS", "Cell", "build", "build_all", "read_cells"]
+__all__ = ["TAGS", "Cell", "build", "build_all", "is_edited", "read_cells"]
 
+import hashlib
 import html
 import json
 import re
@@ -96,6 +97,28 @@ def build(source: Path) -> tuple[str, str]:
     if title.kind != "markdown" or not title.source.startswith("# "):
         raise title.error("the first cell is Markdown and begins with '# ', the title.")
     return _notebook(cells, learner=True), _notebook(cells, learner=False)
+
+
+def is_edited(notebook: bytes) -> bool:
+    """Return whether someone has worked in a generated notebook.
+
+    The generator writes a hash of the cells: typing changes them, running gives them
+    outputs. What it did not write, or cannot be read, counts as edited.
+    """
+    try:
+        found = json.loads(notebook)
+        return found["metadata"]["workshop_lib"]["cells"] != _digest(found["cells"])
+    except (ValueError, KeyError, TypeError):
+        return True
+
+
+def _digest(cells: Sequence[Any]) -> str:
+    """Hash what cells hold: text, and outputs if they have any."""
+    held = [
+        ("".join(cell["source"]), cell.get("outputs") or [], cell["cell_type"])
+        for cell in cells
+    ]
+    return hashlib.sha256(json.dumps(held).encode()).hexdigest()[:16]
 
 
 def read_cells(path: Path) -> list[Cell]:
@@ -201,6 +224,7 @@ def _notebook(cells: list[Cell], *, learner: bool) -> str:
     top = _top(made[0], f"{folder}/{cells[0].path.stem}.ipynb", learner)
     whole = [*top, *made[1:], *solution]
     content = nbformat.v4.new_notebook(cells=whole, metadata=_METADATA)
+    content.metadata["workshop_lib"] = {"cells": _digest(content.cells)}
     nbformat.validate(content)
     return nbformat.writes(content).rstrip("\n") + "\n"
 

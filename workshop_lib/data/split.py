@@ -229,16 +229,25 @@ class Split:
         """
         return split_files.digest_of(self._parts(), scenes)
 
-    def save(self, folder: Path | str, scenes: Dataset) -> None:
+    def save(
+        self, folder: Path | str, scenes: Dataset, overwrite: bool = False
+    ) -> None:
         """Write one names file per part (`name label` a line), and `split.json`.
 
         Names, not positions: they stay true when images are added to the folder.
 
+        Args:
+            folder: is created; an earlier split there is replaced.
+            scenes: the images that the split is of.
+            overwrite: also replace files of these names that no split was saved to.
+
         Raises:
-            WorkshopError: the split points outside the scenes, or nothing can be
-                written.
+            WorkshopError: the split points outside the scenes; the folder holds
+                other files of these names, or nothing can be written.
         """
-        split_files.write_split(Path(folder), self._parts(), scenes, self.seed)
+        split_files.write_split(
+            Path(folder), self._parts(), scenes, self.seed, overwrite
+        )
 
     @classmethod
     def load(cls, folder: Path | str, scenes: Dataset) -> "Split":

@@ -27,7 +27,7 @@ from torch import Tensor
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split_rules import shuffled
 from workshop_lib.errors import WorkshopError, listed, unknown_name
-from workshop_lib.files import write_text
+from workshop_lib.files import check_output, write_text
 
 PARTS = ("labeled", "unlabeled", "val", "test")
 
@@ -69,12 +69,17 @@ def digest_of(parts: Mapping[str, Tensor], scenes: Dataset) -> str:
 
 
 def write_split(
-    folder: Path, parts: Mapping[str, Tensor], scenes: Dataset, seed: int
+    folder: Path,
+    parts: Mapping[str, Tensor],
+    scenes: Dataset,
+    seed: int,
+    overwrite: bool = False,
 ) -> None:
     """Write one names file per part, and `split.json`.
 
     Raises:
-        WorkshopError: the parts point outside the scenes, or nothing can be written.
+        WorkshopError: the parts point outside the scenes; nothing can be written, or
+            without `overwrite` the folder holds other files of these names.
     """
     rows = rows_of(parts, scenes)
     facts = {
@@ -86,6 +91,9 @@ def write_split(
     texts = {f"{name}.txt": "".join(f"{r}\n" for r in rows[name]) for name in PARTS}
     # Last, as it vouches for the others: a half-written split does not load.
     texts["split.json"] = json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
+    ours = overwrite or (folder / "split.json").exists()
+    for file in texts:
+        check_output(folder / file, overwrite=ours)
     for file, text in texts.items():
         write_text(folder / file, text)
 

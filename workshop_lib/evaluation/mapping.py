@@ -21,6 +21,7 @@ from workshop_lib.data.read.large_image import ArrayImage, LargeImage, open_imag
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.tiling import RowBlock, blended_row_blocks, pixel_predictor
 from workshop_lib.files import (
+    check_output,
     read_json,
     require_disk_space,
     write_or_explain,
@@ -63,7 +64,7 @@ def map_image(
             uint8. What was mapped, and how, is written to `OUT.json`.
         class_names: K names, in the order of the logits.
         size, overlap_factor, margin: of the patches; see `blended_row_blocks`.
-        fresh: start again and overwrite an existing map.
+        fresh: start again and replace a map that was made here.
         verbose: False shows no bar.
         device: default the GPU if there is one, else the CPU.
 
@@ -88,6 +89,13 @@ def map_image(
         "class_names": list(class_names),
         **patches,
     }
+    if isinstance(source, str | Path):
+        check_output(out, inputs=[Path(source)], overwrite=True)
+    check_output(about, '"network"')
+    if out.exists() and not about.exists() and not (work / PROGRESS).exists():
+        raise WorkshopError(
+            f"{out} exists and is no map that was made here: choose another name."
+        )
     if fresh:
         shutil.rmtree(work, ignore_errors=True)
     elif out.exists() and not (work / PROGRESS).exists():
@@ -158,16 +166,15 @@ def _classes(block: RowBlock, num_classes: int) -> NDArray[np.uint8]:
 
 
 def _check_same(about: Path, facts: dict[str, Any], out: Path) -> dict[str, Any]:
-    """Read what map is there, or begun; refuse to overwrite something else."""
+    """Read what map is there, or begun; refuse another."""
     names = {"network": "network or its weights", "shape": "size of the image"}
-    found = read_json(about) if about.exists() else {}
+    found = read_json(about)
     changed = [names.get(k, k) for k in facts if found.get(k) != facts[k]]
     if changed:
-        why = f"what differs is {', '.join(changed)}"
         raise WorkshopError(
-            f"{out} is, or was going to be, something else:"
-            f" {why if found else 'it is no map that was made here'}. Choose another"
-            " name, or overwrite it with fresh=True (--fresh)."
+            f"{out} is, or was going to be, another map: what differs is"
+            f" {', '.join(changed)}. Choose another name, or start again with"
+            " fresh=True (--fresh)."
         )
     return found
 

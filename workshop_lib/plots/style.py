@@ -14,6 +14,7 @@ __all__ = [
     "point_style",
     "short_names",
     "svg",
+    "write_figure",
 ]
 
 import io
@@ -21,12 +22,15 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import matplotlib
 import matplotlib.style
 from matplotlib.figure import Figure
 
+from workshop_lib.files import write_or_explain
 from workshop_lib.session import in_notebook
 
 INK = "#1a1a1a"
@@ -206,6 +210,21 @@ def short_names(names: Iterable[object], most: int = 24) -> list[str]:
     """
     texts = map(str, names)
     return [one if len(one) <= most else one[: most - 1] + "…" for one in texts]
+
+
+def write_figure(path: Path, figure: Figure, dpi: int = 100) -> None:
+    """Write a figure as .png, .jpg, .svg or .pdf, with a mark that it is ours.
+
+    Raises:
+        WorkshopError: it cannot be written.
+    """
+    kind = path.suffix.lstrip(".").lower()
+    mark: dict[str, Any] = {"metadata": {"Creator": "workshop_lib"}}  # svg, pdf
+    if kind == "png":
+        mark = {"metadata": {"Software": "workshop_lib"}}
+    elif kind in ("jpg", "jpeg"):
+        mark = {"pil_kwargs": {"comment": b"workshop_lib"}}
+    write_or_explain(path, partial(figure.savefig, format=kind, dpi=dpi, **mark))
 
 
 def svg(figure: Figure) -> bytes:

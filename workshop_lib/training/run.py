@@ -190,7 +190,17 @@ def start_folder(
     scenes: Dataset,
     split: Split,
 ) -> None:
-    """Write what does not change, and remove what another run has left."""
+    """Write what does not change, and remove what another run has left.
+
+    Raises:
+        WorkshopError: the folder has files of these names that are not a run's.
+    """
+    theirs = [name for name in _FILES if (folder / name).exists()]
+    if theirs and not (folder / "identity.json").exists():
+        raise WorkshopError(
+            f"{folder} holds {', '.join(theirs)}, and no run: a training would replace"
+            " them. Choose another folder."
+        )
     write_text(folder / "identity.json", json.dumps(identity))
     for name in _FILES:
         (folder / name).unlink(missing_ok=True)
