@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.training.tiny import short, tiny
-from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.embeddings import (
@@ -26,61 +25,53 @@ from workshop_lib.training.loop import train
 from workshop_lib.training.run import Run
 
 SMALL = short(size=8, projection_dim=5)
+SCENES = tiny()
+SPLIT = Split.random(SCENES, labels_per_class=3)
 
 
 @pytest.fixture(scope="module")
-def scenes() -> Dataset:
-    return tiny()
-
-
-@pytest.fixture(scope="module")
-def split(scenes) -> Split:
-    return Split.random(scenes, labels_per_class=3)
-
-
-@pytest.fixture(scope="module")
-def run(scenes, split, tmp_path_factory) -> Run:
+def run(tmp_path_factory) -> Run:
     folder = tmp_path_factory.mktemp("runs") / "run"
-    return train(SMALL, scenes, split, folder=folder, verbose=False)
+    return train(SMALL, SCENES, SPLIT, folder=folder, verbose=False)
 
 
 @pytest.fixture(scope="module")
-def found(run, scenes, split) -> Embeddings:
-    return embed_run(run, scenes, split, "test")
+def found(run) -> Embeddings:
+    return embed_run(run, SCENES, SPLIT, "test")
 
 
-def test_each_vector_is_that_of_its_image(run, scenes, split, found):
-    assert found.names == tuple(scenes.names[i] for i in split.test.tolist())
-    assert found.labels.tolist() == scenes.labels[split.test].tolist()
+def test_each_vector_is_that_of_its_image(run, found):
+    assert found.names == tuple(SCENES.names[i] for i in SPLIT.test.tolist())
+    assert found.labels.tolist() == SCENES.labels[SPLIT.test].tolist()
     model, normalize = run.load_model("best")
     with torch.no_grad():
         features = Features(torch.from_numpy(found.vectors), None, (8, 8))
         logits = model.heads["scene"](features)
-    images = {"s2": scenes.images[split.test]}
+    images = {"s2": SCENES.images[SPLIT.test]}
     expected = predict(model, images, normalize)["scene"]
     torch.testing.assert_close(logits.softmax(1), expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("part", ["labeled", "unlabeled", "val"])
-def test_every_part_can_be_embedded(run, scenes, split, part):
-    found = embed_run(run, scenes, split, part, "projection")
-    assert found.vectors.shape == (len(getattr(split, part)), 5)
+def test_every_part_can_be_embedded(run, part):
+    found = embed_run(run, SCENES, SPLIT, part, "projection")
+    assert found.vectors.shape == (len(getattr(SPLIT, part)), 5)
     np.testing.assert_allclose(np.linalg.norm(found.vectors, axis=1), 1, rtol=1e-5)
 
 
-def test_before_training_images_lie_elsewhere(run, scenes, split, found):
-    before = embed_run(run, scenes, split, "test", checkpoint="initial")
+def test_before_training_images_lie_elsewhere(run, found):
+    before = embed_run(run, SCENES, SPLIT, "test", checkpoint="initial")
     assert before.names == found.names
     assert not np.allclose(before.vectors, found.vectors)
 
 
-def test_wrong_names_and_other_data_are_told(run, scenes, split):
+def test_wrong_names_and_other_data_are_told(run):
     with pytest.raises(WorkshopError, match="Did you mean 'test'"):
-        embed_run(run, scenes, split, "tset")
+        embed_run(run, SCENES, SPLIT, "tset")
     with pytest.raises(WorkshopError, match="Did you mean 'initial'"):
-        embed_run(run, scenes, split, checkpoint="inital")
+        embed_run(run, SCENES, SPLIT, checkpoint="inital")
     with pytest.raises(WorkshopError, match="another split"):
-        embed_run(run, scenes, Split.random(scenes, labels_per_class=3, seed=9))
+        embed_run(run, SCENES, Split.random(SCENES, labels_per_class=3, seed=9))
 
 
 def test_what_is_written_is_what_is_read(found, tmp_path):
@@ -134,8 +125,8 @@ def test_maps_show_the_images_that_they_say(found):
     assert [axes.name for axes in solid.axes] == ["3d"] * 4
 
 
-def test_the_picture_of_neighbours_shows_the_nearest(found, scenes):
-    figure = draw_neighbours(found, scenes, np.array([4, 0]))
+def test_the_picture_of_neighbours_shows_the_nearest(found):
+    figure = draw_neighbours(found, SCENES, np.array([4, 0]))
     unit = found.vectors / np.linalg.norm(found.vectors, axis=1, keepdims=True)
     cosine = unit @ unit[4]
     cosine[4] = -2

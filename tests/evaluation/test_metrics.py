@@ -12,7 +12,11 @@ from hypothesis import strategies as st
 from sklearn import metrics
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.evaluation.head_metrics import score_multilabel
+from workshop_lib.evaluation.head_metrics import (
+    border_accuracy,
+    border_errors,
+    score_multilabel,
+)
 from workshop_lib.evaluation.metrics import Scores, plain, score, scores_from_confusion
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -160,6 +164,14 @@ def test_macro_leaves_out_what_cannot_be_known() -> None:
     scores = score_multilabel(p, y, "abc")
     assert math.isnan(scores.f1[2]) and math.isnan(scores.average_precision[2])
     assert scores.macro_f1 == scores.mean_average_precision == scores.exact_match == 1
+
+
+def test_pixels_beside_borders_are_counted_apart() -> None:
+    truth = torch.tensor([[[0, 0, 0, 1], [0, 0, 0, 1], [0, 0, 0, 255]]])
+    predicted = torch.tensor([[[1, 0, 0, 1], [0, 0, 1, 1], [0, 0, 0, 0]]])
+    kinds = [[[2, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 255]]]
+    assert border_errors(truth, predicted).tolist() == kinds
+    assert border_accuracy(truth, predicted) == pytest.approx((4 / 5, 5 / 6))
 
 
 def test_exactly_the_threshold_is_yes() -> None:

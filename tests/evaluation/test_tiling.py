@@ -158,32 +158,21 @@ def test_blend_weights_are_whole_numbers_that_fall_towards_the_edges(n, start, e
         assert (weights == n).all()
 
 
-def scene_network(bands: int) -> nn.Module:
-    """A network that names scenes: (B, bands, h, w) -> (B, 5)."""
-    convolution = nn.Conv2d(bands, 8, 3, padding=1)
-    pooled = (nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    return nn.Sequential(convolution, *pooled, nn.Linear(8, 5)).eval()
-
-
-def predicted(model, normalize, images) -> int:
-    """The class of one image, (1, C, h, w)."""
-    with torch.no_grad():
-        return int(model(normalize(to_float(images))).argmax())
+NORM = BandNormalize(torch.full((4,), 0.4), torch.full((4,), 0.2))
 
 
 @pytest.fixture(scope="module")
 def model():
+    """A network that names scenes: (B, 4, h, w) -> (B, 5)."""
     torch.manual_seed(0)
-    return scene_network(4)
+    convolution = nn.Conv2d(4, 8, 3, padding=1)
+    pooled = (nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    return nn.Sequential(convolution, *pooled, nn.Linear(8, 5)).eval()
 
 
-NORM = BandNormalize(torch.full((4,), 0.4), torch.full((4,), 0.2))
-
-
-SIZES = [(40, 61, 8), (33, 32, 5), (32, 70, 9)]
-
-
-@pytest.mark.parametrize("height, width, stride", SIZES)
+@pytest.mark.parametrize(
+    "height, width, stride", [(40, 61, 8), (33, 32, 5), (32, 70, 9)]
+)
 def test_every_answer_is_that_of_its_window(model, height, width, stride):
     pixels = np.random.default_rng(0).random((4, height, width), dtype=np.float32)
     found = sliding_window_classify(model, NORM, pixels, window=32, stride=stride)
@@ -192,7 +181,8 @@ def test_every_answer_is_that_of_its_window(model, height, width, stride):
     for i, top in enumerate(tops):
         for j, left in enumerate(lefts):
             window = torch.from_numpy(pixels[:, top : top + 32, left : left + 32])
-            assert found[i, j] == predicted(model, NORM, window[None])
+            with torch.no_grad():
+                assert found[i, j] == model(NORM(to_float(window[None]))).argmax()
 
 
 def test_windows_without_data_in_the_middle_get_no_class(model):

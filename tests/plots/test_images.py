@@ -1,7 +1,6 @@
 """Rows of images: named, captioned, judged, and never cut off."""
 
 import numpy as np
-import pytest
 import torch
 
 from workshop_lib import plots
@@ -11,11 +10,6 @@ from workshop_lib.plots import describe
 
 RGB = ("red", "green", "blue")
 NAMES = ("Forest", "River", "Lake", "Town")
-
-
-@pytest.fixture(scope="module")
-def scenes() -> Dataset:
-    return mini_eo(count=120, bands=BANDS)
 
 
 def some(count: int, size: int = 8) -> torch.Tensor:
@@ -52,9 +46,8 @@ def test_rows_are_named_and_hold_their_images():
     assert figure.axes[0].texts[0].get_window_extent().x0 >= 0
 
 
-def test_seasons_are_in_order_and_near_the_middle_of_their_piece(
-    scenes: Dataset,
-) -> None:
+def test_seasons_are_in_order_and_near_the_middle_of_their_piece() -> None:
+    scenes = mini_eo(count=120, bands=BANDS)
     figure = plots.seasons(scenes, ["Forest", "Lake"])
     days = [int(axes.get_xlabel().removeprefix("day ")) for axes in figure.axes]
     assert len(days) == 12

@@ -214,14 +214,12 @@ def border_accuracy(truth: Tensor, predicted: Tensor) -> tuple[float, float]:
 
     Shape: (n, H, W) twice; NaN where there is no such pixel.
     """
-    sums = torch.zeros(2, 2, dtype=torch.float64)  # beside, inside: right, all
+    counts = torch.zeros(2, 2, dtype=torch.float64)  # beside, inside: wrong, right
     for y, found in zip(truth.split(_TILES), predicted.split(_TILES), strict=True):
-        errors, known = border_errors(y, found), y != IGNORE
-        beside = _boundary_mask(y) & known
-        for row, where in enumerate((beside, known & ~beside)):
-            sums[row] += torch.stack([(errors[where] == 0).sum(), where.sum()])
-    beside_borders, inside = (sums[:, 0] / sums[:, 1]).tolist()
-    return beside_borders, inside
+        place = (~_boundary_mask(y)).long().masked_fill(y == IGNORE, IGNORE)
+        counts += pixel_confusion(place, (y == found).long(), 2)
+    beside, inside = (counts[:, 1] / counts.sum(dim=1)).tolist()
+    return beside, inside
 
 
 def _boundary_mask(masks: Tensor) -> Tensor:

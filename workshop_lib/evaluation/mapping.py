@@ -5,7 +5,7 @@ __all__ = ["map_image"]
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +108,11 @@ def map_image(
         require_disk_space(work, (H - done) * W, f"the map {out.name}")
         predict = pixel_predictor(model, normalize, device or pick_device())
         blocks = blended_row_blocks(predict, image, from_row=done, **patches)
-        _fill(work, blocks, done, facts, verbose)
+        off = None if verbose else True  # None: also where nobody looks
+        bar = tqdm(total=H, initial=done, desc="mapping", unit=" rows", disable=off)
+        with bar:
+            for block in blocks:
+                bar.update(_write_rows(work, block, facts))
     _write_map(work / ROWS, image, out, class_names)
     write_text(about, json.dumps(facts, indent=1))
     shutil.rmtree(work)
@@ -127,26 +131,15 @@ def _rows_done(out: Path, work: Path, facts: dict[str, Any]) -> int:
     return 0
 
 
-def _fill(
-    work: Path,
-    blocks: Iterator[RowBlock],
-    done: int,
-    facts: dict[str, Any],
-    verbose: bool,
-) -> None:
-    """Write the missing rows of the map, and the progress after each block."""
-    with tqdm(
-        total=facts["shape"][1], initial=done, desc="mapping", unit=" rows",
-        disable=None if verbose else True,
-    ) as bar:  # fmt: skip
-        for block in blocks:
-            classes = _classes(block, len(facts["class_names"]))  # (rows, W)
-            rows = open_memmap(work / ROWS, "r+")  # anew: what is mapped fills memory
-            rows[block.row : block.row + len(classes)] = classes
-            rows.flush()  # before it is called done
-            state = facts | {"done": block.row + len(classes)}
-            write_text(work / PROGRESS, json.dumps(state))
-            bar.update(len(classes))
+def _write_rows(work: Path, block: RowBlock, facts: dict[str, Any]) -> int:
+    """Write some rows of the map, then the progress; return how many rows they are."""
+    classes = _classes(block, len(facts["class_names"]))  # (rows, W)
+    end = block.row + len(classes)
+    rows = open_memmap(work / ROWS, "r+")  # anew: what is mapped fills memory
+    rows[block.row : end] = classes
+    rows.flush()  # before it is called done
+    write_text(work / PROGRESS, json.dumps(facts | {"done": end}))
+    return len(classes)
 
 
 def _classes(block: RowBlock, num_classes: int) -> NDArray[np.uint8]:

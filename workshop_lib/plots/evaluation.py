@@ -151,21 +151,20 @@ def reliability(
             temperature: columns low, high, count, confidence, accuracy.
         title: heading of the figure.
     """
-    figure = AccessibleFigure(figsize=(6.6, 7.2))
-    above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    shared = {"sharex": True, "height_ratios": [3, 1]}
+    figure, (above, below) = new_axes(6.6, 7.2, 2, 1, **shared)
     words = []
     for position, (name, table) in enumerate(tables.items()):
         percent = 100 * table.assign(count=table["count"] / table["count"].sum())
         full = percent[table["count"] > 0]
         sure, right, weight = full["confidence"], full["accuracy"], full["count"] / 100
-        style = line_style(position)
-        thin = {**style, "linewidth": 1.2, "markersize": 4}
-        above.plot(sure, right, label=name, **thin)
-        look = {"color": style["color"], "marker": style["marker"]}
-        above.scatter(sure, right, 1200 * weight, **look)
+        style = line_style(position) | {"linewidth": 1.2, "markersize": 4}
+        above.plot(sure, right, label=name, **style)
+        colour, marker = style["color"], style["marker"]
+        above.scatter(sure, right, 1200 * weight, color=colour, marker=marker)
         edges = np.append(percent["low"], percent["high"].iloc[-1])
-        plain = {"color": style["color"], "linestyle": style["linestyle"]}
-        below.stairs(percent["count"], edges, baseline=None, linewidth=2.2, **plain)
+        thick = {"color": colour, "linestyle": style["linestyle"], "linewidth": 2.2}
+        below.stairs(percent["count"], edges, baseline=None, **thick)
         words.append(
             f"{name}: {(weight * sure).sum():.1f} % sure on average,"
             f" {(weight * right).sum():.1f} % right,"
