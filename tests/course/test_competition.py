@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.training.tiny import short, tiny
 from workshop_lib.config import Config
 from workshop_lib.course.competition import (
     Competition,
@@ -26,19 +27,13 @@ from workshop_lib.training.loop import train
 from workshop_lib.training.run import Run
 
 ROOT = Path(__file__).parents[2]
-CLASSES = ("Forest", "River", "Port")
-CONFIG = Config().replace(
-    name="photos", size=16, labels_per_class=4, method="supervised", steps=6,
-    eval_every=2, batch_size=6,
-)  # fmt: skip
+CONFIG = short(
+    name="photos", size=16, labels_per_class=4, method="supervised", eval_every=2
+)
 
 
 def some_scenes() -> Dataset:
-    generator = torch.Generator().manual_seed(0)
-    labels = torch.arange(120) % 3
-    noise = torch.randint(0, 120, (120, 3, 16, 16), generator=generator)
-    images = (noise + 50 * labels.view(-1, 1, 1, 1)).to(torch.uint8)
-    return Dataset(images, labels, CLASSES, tuple(f"{i}.png" for i in range(120)))
+    return tiny(120, size=16)
 
 
 def some_rules(data: str = "photos", labels_per_class: int = 4) -> Competition:
@@ -134,11 +129,11 @@ FAULTS = [
     (r"# group: .*", "# group: " + 41 * "x", "group's name has 1 to 40 printable"),
     (r"# data: .*", "# data: mini_eo:7", "trained on 'mini_eo:7', not on photos"),
     ("image,class", "picture,label", "lacks the columns image,class"),
-    (r"\n\d+\.png,\w+\n$", "\n", r"does not predict '\d+\.png'\."),
-    (r"\n\d+\.png,", "\n999.png,", r"does not predict '\d+\.png'"),
+    (r"\n\w+/\d+,\w+\n$", "\n", r"does not predict '\w+/\d+'\."),
+    (r"\n\w+/\d+,", "\nwater/999,", r"does not predict '\w+/\d+'"),
     (r",\w+\n$", ",Sea\n", r"unknown classes: 'Sea'"),
-    (r"\n(\d+\.png,\w+)\n$", r"\n\1\n\1\n", "it predicts twice"),
-    (r"\n$", r"\n999.png,Port\n", r"without being asked, '999\.png'"),
+    (r"\n(\w+/\d+,\w+)\n$", r"\n\1\n\1\n", "it predicts twice"),
+    (r"\n$", r"\nwater/999,water\n", r"without being asked, 'water/999'"),
     (r",(\w+)\n$", "\n", r"unknown classes: ''"),
     (r",(\w+)\n$", ',"a\n', "cannot be read as a CSV table"),
     (r"(.|\n)*", "", "cannot be read as a CSV table"),
@@ -167,7 +162,7 @@ def test_the_example_in_the_docs_can_be_read(rules, tmp_path):
     head = re.sub(r"split: .*", f"split: {rules.split_hash(12)}", example)
     head = head.replace("labels: 40", "labels: 12").replace("mini_eo", "photos")
     head = head[: head.index("image,class")]
-    rows = [f"{name},Port" for name in rules.test_names]
+    rows = [f"{name},water" for name in rules.test_names]
     found = read(head + "\n".join(["image,class", *rows]), rules, tmp_path)
     assert (found.group, found.method) == ("By hand", "our own")
     assert found.accuracy == pytest.approx(1 / 3)

@@ -39,11 +39,6 @@ def some_rules() -> Competition:
 RULES = some_rules()
 
 
-@pytest.fixture
-def rules() -> Competition:
-    return RULES
-
-
 def entry(group: str, right: int, seconds: float, start=0, file="") -> Submission:
     """A submission with so many of the test images right, from `start` on."""
     good = np.roll(np.arange(N) < right, start)
@@ -59,7 +54,7 @@ def places(table) -> dict[str, tuple[int, int, bool]]:
     return {row.group: (row.place, row.time_place, row.front) for row in rows}
 
 
-def test_places_ties_and_front(rules):
+def test_places_ties_and_front():
     found = rank(
         [
             entry("dominated", 70, 30.2),
@@ -69,7 +64,7 @@ def test_places_ties_and_front(rules):
             entry("as quick, worse", 50, 10.04),  # reads 10.0 s too
             entry("in between", 70, 30.0),
         ],
-        rules,
+        RULES,
     )
     assert list(places(found).items()) == [
         ("best", (1, 5, True)),
@@ -97,14 +92,14 @@ def test_ranks_are_those_of_a_loop(figures):
         assert found[f"g{i}"] == (place, in_time, not beaten)
 
 
-def test_what_chance_could_do_is_marked(rules):
+def test_what_chance_could_do_is_marked():
     groups = [entry("first", 80, 5), entry("near", 78, 5, 30), entry("far", 50, 5)]
-    found = rank(groups, rules)
+    found = rank(groups, RULES)
     assert found["group"].tolist() == ["first", "near", "far"]
     assert found["tied"].tolist() == [True, True, False]
 
 
-def test_the_best_of_a_group_counts_and_all_are_counted(rules):
+def test_the_best_of_a_group_counts_and_all_are_counted():
     found = rank(
         [
             entry("Otters", 60, 5.0, file="1.csv"),
@@ -112,7 +107,7 @@ def test_the_best_of_a_group_counts_and_all_are_counted(rules):
             entry("Otters", 90, 6.0, file="3.csv"),
             entry("Grebes", 50, 5.0),
         ],
-        rules,
+        RULES,
     )
     assert found[["group", "accuracy", "seconds", "submissions"]].values.tolist() == [
         ["Otters", 0.9, 6.0, 3],
@@ -137,10 +132,10 @@ def test_whatever_a_group_is_called_it_stays_text(tmp_path_factory, name):
     assert not {"script", "img", "iframe", "link"} & set(tags)
 
 
-def test_the_page_says_it_all_and_needs_nothing(rules, tmp_path):
+def test_the_page_says_it_all_and_needs_nothing(tmp_path):
     rows = [entry("Otters", 90, 1052.0), entry("Grebes", 50, 5.0)]
-    board = Leaderboard(rank(rows, rules), {"x.csv": "it cannot be read."})
-    write_page(tmp_path / "p.html", board, rules, 7)
+    board = Leaderboard(rank(rows, RULES), {"x.csv": "it cannot be read."})
+    write_page(tmp_path / "p.html", board, RULES, 7)
     page = (tmp_path / "p.html").read_text(encoding="utf-8")
     assert '<meta http-equiv="refresh" content="7">' in page
     assert "default-src 'none'" in page and "<script" not in page
@@ -152,8 +147,8 @@ def test_the_page_says_it_all_and_needs_nothing(rules, tmp_path):
     assert "left out: x.csv: it cannot be read." in text
 
 
-def test_an_empty_folder_has_a_page_too(rules, tmp_path):
-    write_page(tmp_path / "p.html", read_folder(tmp_path, rules), rules)
+def test_an_empty_folder_has_a_page_too(tmp_path):
+    write_page(tmp_path / "p.html", read_folder(tmp_path, RULES), RULES)
     assert "Nothing has been handed in yet" in (tmp_path / "p.html").read_text()
 
 
@@ -163,21 +158,21 @@ def write_submission(path, group: str = "Otters") -> None:
     path.write_text(f"{about}# split: {RULES.split_hash(8)}\nimage,class\n{rows}")
 
 
-def test_a_folder_is_read_without_its_page_and_system_files(rules, tmp_path):
+def test_a_folder_is_read_without_its_page_and_system_files(tmp_path):
     write_submission(tmp_path / "a.csv")
     (tmp_path / "withdrawn").mkdir()
     write_submission(tmp_path / "withdrawn" / "b.csv", "Grebes")
     page = tmp_path / "leaderboard.html"
     for name in (page.name, ".half.tmp", "Thumbs.db", "c.zip"):
         (tmp_path / name).write_bytes(os.urandom(100))
-    found = read_folder(tmp_path, rules)
+    found = read_folder(tmp_path, RULES)
     assert found.table["group"].tolist() == ["Otters"]
     assert found.table["accuracy"].tolist() == [0.5]
     assert found.errors == {}
 
 
 def test_neither_bad_files_nor_a_lost_folder_end_the_watch(
-    rules, tmp_path, monkeypatch, capsys
+    tmp_path, monkeypatch, capsys
 ):
     folder, page = tmp_path / "in", tmp_path / "page.html"  # not there yet
     bad, good = folder / "bad.csv", folder / "good.csv"
@@ -203,7 +198,7 @@ def test_neither_bad_files_nor_a_lost_folder_end_the_watch(
 
     monkeypatch.setattr(leaderboard.time, "sleep", sleep)
     with pytest.raises(KeyboardInterrupt):
-        leaderboard.watch(folder, rules, page, 5)
+        leaderboard.watch(folder, RULES, page, 5)
     for (_, words), text in zip(events, pages[1:], strict=True):
         assert words in text
     said = capsys.readouterr().out

@@ -12,12 +12,7 @@ import pytest
 
 from workshop_lib import __version__
 from workshop_lib.course import setup_cell
-from workshop_lib.course.setup_cell import (
-    KEPT,
-    badges,
-    setup_code,
-    setup_text,
-)
+from workshop_lib.course.setup_cell import KEPT, badges, setup_code, setup_text
 
 if sys.version_info >= (3, 11):
     import tomllib

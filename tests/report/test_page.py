@@ -27,11 +27,7 @@ from workshop_lib.report.pictures import (
     gain_bars,
     typical_successes,
 )
-from workshop_lib.report.tables import (
-    class_table,
-    mistake_table,
-    settings_table,
-)
+from workshop_lib.report.tables import class_table, mistake_table, settings_table
 
 NASTY = '<script>alert("x")</script> & co'
 CLASSES = ("Forest", NASTY, "River/lake", "Empty")  # no test image is "Empty"

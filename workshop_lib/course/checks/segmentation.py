@@ -1,12 +1,6 @@
 """Checks of unit 08: windows, a network that scores every pixel, and its maps."""
 
-__all__ = [
-    "head_parameters",
-    "mean_iou",
-    "sum_scores",
-    "times_seen",
-    "window_starts",
-]
+__all__ = ["head_parameters", "mean_iou", "sum_scores", "times_seen", "window_starts"]
 
 from collections.abc import Sequence
 
