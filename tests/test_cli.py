@@ -230,6 +230,19 @@ def test_from_a_folder_of_photos_to_scores(photos, tmp_path, capsys):
     assert run("report", "nowhere") == 2
 
 
+def test_an_encoder_without_labels_and_a_training_from_it(photos, capsys):
+    both = ("--data", photos, *FAST, "--labels-per-class", 2)
+    assert run("pretrain", *both, "--folder", "encoder") == 0
+    said = capsys.readouterr().out
+    assert "no label was used" in said and "workshop train --init-from encoder" in said
+    assert run("train", *both, "--init-from", "encoder", "--folder", "tuned") == 0
+    assert "test accuracy" in capsys.readouterr().out
+    assert run("embed", "encoder", "--no-three-d") == 0
+    for ask in ("evaluate", "report"):
+        assert run(ask, "encoder") == 2
+        assert "learned without labels" in capsys.readouterr().err
+
+
 def test_a_saved_split_is_what_is_trained_on(photos, capsys):
     saved = ("--label-fraction", 0.5, "--seed", 7, "--size", 16, "--save", "parts")
     assert run("split", photos, *saved) == 0

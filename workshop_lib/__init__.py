@@ -44,7 +44,7 @@ _PUBLIC = {
         (
             *("CCSSL", "UDA", "AdaMatch", "CCSSLCoMatch", "CoMatch", "DeFixMatch"),
             *("FixMatch", "FlexMatch", "FreeMatch", "MeanTeacher", "Method"),
-            *("PseudoLabel", "SoftMatch", "Supervised"),
+            *("PseudoLabel", "SimCLR", "SoftMatch", "Supervised"),
         ),
         "methods",
     ),

@@ -7,6 +7,7 @@ task    scenes    a class per image, from random weights
         segment   maps from ten labelled tiles, see docs/segmentation.md
         multitask class, map and mean elevation with one network, from few maps
         features  photographs, on the features of a frozen pretrained network
+        pretrain  an encoder, without labels: SimCLR
 """
 
 __all__ = [
@@ -77,6 +78,7 @@ TASKS: dict[str, dict[str, Any]] = {
         "weight_decay": 0.2,
         "eval_every": 250,
     },
+    "pretrain": {"batch_size": 128, "mu": 1, "steps": 2000, "eval_every": 250},
 }
 # Hyperparameters of whichever method has them, where they differ from its paper's.
 _SHORT = {"threshold": 0.8, "alignment": True, "momentum": 0.99}
@@ -88,13 +90,14 @@ _METHOD: dict[str, dict[str, Any]] = {
     "segment": {"labeled_view": "strong", "threshold": 0.6, "teacher_decay": 0.99},
     "multitask": {"labeled_view": "strong", "teacher_decay": 0.99},
     "features": {"labeled_view": "strong", "threshold": 0.9},
+    "pretrain": {},
 }
 
 
 def preset(
     time: str | None = None,
     task: str = "scenes",
-    method: Any = "fixmatch",
+    method: Any = None,
     **changes: Any,
 ) -> Config:
     """Return the config for the time and the task at hand.
@@ -102,9 +105,9 @@ def preset(
     Args:
         time: "ci", "class" or "home"; default the environment variable
             WORKSHOP_PRESET, or "class" where that is not set.
-        task: "scenes", "segment", "multitask" or "features".
+        task: "scenes", "segment", "multitask", "features" or "pretrain".
         method: a name, whose hyperparameters fit time and task; or an instance, which
-            is taken as it is.
+            is taken as it is. Default "simclr" to pretrain, else "fixmatch".
         changes: settings by name, as `Config.replace` takes them.
 
     Raises:
@@ -115,11 +118,17 @@ def preset(
     """
     time = time or preset_time()
     settings = preset_settings(time, task)
+    method = method or usual_method(task)
     if isinstance(method, str):
         cls = method_class(method)
         known = [f.name for f in fields(cls)]
         method = cls(**preset_hyperparameters(method, known, time, task))
     return Config().replace(method=method, **settings).replace(**changes)
+
+
+def usual_method(task: str) -> str:
+    """Return the method that a task is usually learned with."""
+    return "simclr" if task == "pretrain" else "fixmatch"
 
 
 def preset_settings(time: str, task: str) -> dict[str, Any]:

@@ -76,16 +76,18 @@ class ContrastiveView(Augmentation):
     area: tuple[float, float] = (0.2, 1.0)  # range of the crop's fraction of the image
     jitter_probability: float = 0.8
     gray_probability: float = 0.2
+    symmetries: Literal["eight", "mirror", "none"] = "eight"
 
     def sample_params(self, shape: Shape, generator: torch.Generator) -> Params:
         """Draw the crop's corner and size (B, 2), a symmetry (B,), then the jitter."""
         B = shape[0]
         fraction = base.uniform((B,), *self.area, generator)
-        ratio = torch.exp(base.uniform((B,), -_LOG_RATIO, _LOG_RATIO, generator))
+        widest = _LOG_RATIO if self.area[0] < 1 else 0.0  # a whole image keeps its own
+        ratio = torch.exp(base.uniform((B,), -widest, widest, generator))
         size = torch.stack([fraction / ratio, fraction * ratio], 1)  # (B, 2)
         size = size.sqrt().clamp(max=1)
         corner = base.uniform((B, 2), 0, 1, generator) * (1 - size)
-        which = _sample_dihedral(shape, "eight", generator)
+        which = _sample_dihedral(shape, self.symmetries, generator)
         return corner, size, which, *self.sample_jitter(shape, generator)
 
     def sample_jitter(self, shape: Shape, generator: torch.Generator) -> Params:

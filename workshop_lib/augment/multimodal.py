@@ -2,7 +2,9 @@
 
 A method asks for views by name: "weak", "strong", "contrastive", "none", or one of them
 followed by what it leaves out: "weak|only:s1", "strong|drop:dem,metadata". A name that
-begins with `only` or `drop` is of unchanged images: "only:s1" is "none|only:s1".
+begins with `only` or `drop` is of unchanged images: "only:s1" is "none|only:s1". Parts
+of the contrastive view are left out by a minus sign: "contrastive-crop", -turns,
+-jitter (of color; of radar its offset and speckle), -gray (not of radar alone).
 
 All sensors show the same place, so they are turned, shifted, cropped and hidden alike.
 The values change by the sensor: light, haze and season for reflectance, tone for
@@ -15,17 +17,26 @@ through everything and stays NaN.
 __all__ = ["SampleAugmentation", "View", "augmentations_for", "parse_view"]
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from workshop_lib.augment import spectral
 from workshop_lib.augment.base import Augmentation, NoAugmentation, Params
-from workshop_lib.augment.geometry import Weak
+from workshop_lib.augment.geometry import ContrastiveView, Weak
 from workshop_lib.augment.rgb import Contrastive, RandAugment, RandAugmentMC
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.sample import METADATA, Sample
 
+# Parts of the contrastive view, and what leaves them out
+PARTS: dict[str, dict[str, Any]] = {
+    "crop": {"area": (1.0, 1.0)},
+    "turns": {"symmetries": "none"},
+    "jitter": {"jitter_probability": 0.0},
+    "gray": {"gray_probability": 0.0},
+}
 _MOVES = "moves"
 Drawn = dict[str, Params]  # of the mover, and of each sensor that changes
 
@@ -82,18 +93,20 @@ class SampleAugmentation:
     sensors. Its values, and those of radar and elevation, change each by itself.
 
     Args:
-        name: of the view, one of `augmentations_for`.
+        name: of the view, one of `augmentations_for`, less some of its parts.
         channels: number of channels of each sensor, by name.
         mover: its geometry replaces the leading augmentation's; for views that must
             show the same pixels as another one.
 
     Raises:
-        WorkshopError: an unknown name, or a view that cannot be split by sensors.
+        WorkshopError: an unknown name or part, or a view that cannot be split by
+            sensors.
     """
 
     def __init__(
         self, name: str, channels: Mapping[str, int], mover: Augmentation | None = None
     ) -> None:
+        name, *without = name.split("-")
         if mover is not None and name == "weak":
             name = "none"  # the mover does all there is to do
         # Radar alone moves as reflectance does
@@ -101,7 +114,9 @@ class SampleAugmentation:
         leads = augmentations_for(self.optical == "rgb", distort=mover is None)
         if name not in leads:
             raise unknown_name("augmentation", name, leads)
-        self.channels, self.lead = dict(channels), leads[name]
+        if "gray" in without and not self.optical:
+            raise WorkshopError("a view without gray: radar has no color to lose.")
+        self.channels, self.lead = dict(channels), _less(leads[name], without)
         self.mover = mover or self.lead
         if isinstance(self.lead, RandAugmentMC) and (mover or len(channels) > 1):
             raise WorkshopError(
@@ -112,11 +127,13 @@ class SampleAugmentation:
         changes: dict[str, Augmentation] = {}  # of the sensors that do not lead
         self.only_moves = name in ("weak", "none")
         if not self.only_moves:
-            changes["s1"] = spectral.Radar()
+            if "jitter" not in without:
+                changes["s1"] = spectral.Radar()
             if name == "strong":
                 changes["dem"] = spectral.Elevation()
             if self.optical == "s2":
-                changes["rgb"] = augmentations_for(True, distort=False)[name]
+                photograph = augmentations_for(True, distort=False)[name]
+                changes["rgb"] = _less(photograph, without)
         changes = {k: v for k, v in changes.items() if k in channels}
         self.changes = {self.optical: self.lead, **changes}
 
@@ -178,6 +195,23 @@ class SampleAugmentation:
         return change(filled, *params).masked_fill(missing, torch.nan)
 
 
+def _less(view: Augmentation, without: Sequence[str]) -> Augmentation:
+    """Leave parts out of a contrastive view.
+
+    Raises:
+        WorkshopError: an unknown part, or another view.
+    """
+    for part in without:
+        if not isinstance(view, ContrastiveView):
+            raise WorkshopError(
+                f"a view without {part}: only 'contrastive' has parts to leave out."
+            )
+        if part not in PARTS:
+            raise unknown_name("part of a contrastive view", part, PARTS)
+        view = replace(view, **PARTS[part])
+    return view
+
+
 class View(SampleAugmentation):
     """A view of a data set by its name: an augmentation, and the sensors it shows.
 
@@ -196,9 +230,10 @@ class View(SampleAugmentation):
     ) -> None:
         channels = {k: v.shape[1] for k, v in images.items()}
         entries = [*channels, METADATA] if metadata else list(channels)
-        self.base, left = parse_view(name, entries)  # "weak", "strong", ...
+        name, left = parse_view(name, entries)
+        self.base = name.split("-")[0]  # "weak", "strong", ...
         own = None if self.base == "contrastive" else mover
-        super().__init__(self.base, channels, own)
+        super().__init__(name, channels, own)
         self.sensors = [k for k in channels if k in left]
         self.metadata = METADATA in left
         if not self.sensors:

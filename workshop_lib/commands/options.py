@@ -28,6 +28,7 @@ from workshop_lib.presets import (
     preset_hyperparameters,
     preset_settings,
     preset_time,
+    usual_method,
 )
 from workshop_lib.settings import SECTIONS
 
@@ -60,7 +61,8 @@ def with_settings(
     """
     own = inspect.signature(command).parameters
     several = "hyperparameters" in own
-    time, task, method = _choices(args)
+    usual = command.__name__ if command.__name__ in TASKS else "scenes"
+    time, task, method = _choices(args, usual)
     changed = preset_settings(time, task)
     known = _of_all_methods() if several else _of_method(method, time, task)
     _check_flags(args, known, method)
@@ -106,14 +108,19 @@ def with_settings(
     return run
 
 
-def _choices(args: Sequence[str]) -> tuple[str, str, str]:
-    """Read preset, task and method from a command line, before all else."""
+def _choices(args: Sequence[str], usual: str) -> tuple[str, str, str]:
+    """Read preset, task and method from a command line, before all else.
+
+    Args:
+        args: the command line.
+        usual: the task if none is given.
+    """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for name in ("preset", "task", "method"):
         parser.add_argument(f"--{name}", nargs="?")
     found, _ = parser.parse_known_args(list(args))
-    time, task, method = found.preset, found.task, found.method
-    return time or preset_time(), task or "scenes", method or "fixmatch"
+    task = found.task or usual
+    return found.preset or preset_time(), task, found.method or usual_method(task)
 
 
 def _check_flags(args: Sequence[str], known: dict[str, Option], method: str) -> None:

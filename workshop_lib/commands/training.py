@@ -1,6 +1,6 @@
 """Commands about one training: train it, predict its cost, queue it on a cluster."""
 
-__all__ = ["budget", "slurm", "train"]
+__all__ = ["budget", "pretrain", "slurm", "train"]
 
 import math
 import re
@@ -76,13 +76,47 @@ def train(
         )
         if rank() != 0:
             return
-    print(_headline(evaluate(run, dataset, split)))
     facts = run.facts
+    if run.metric == "knn":
+        knn = run.log["val_knn"].max()
+        print(f"no label was used; validation by the nearest images {knn:.3f}")
+        print(f"{facts['seconds']:.0f} s\nrun: {run.folder}")
+        print(f"next: workshop train --init-from {run.folder}")
+        return
+    print(_headline(evaluate(run, dataset, split)))
     each = facts.get("labels_per_head", {})
     labels = ", ".join(f"{n} labels of {head}" for head, n in each.items())
     labels = labels if len(each) > 1 else f"{facts['labels']} labels"
     print(f"{labels}, {facts['seconds']:.0f} s\nrun: {run.folder}")
     print(f"next: workshop report {run.folder}")
+
+
+def pretrain(
+    config: Config,
+    folder: Path | None = None,
+    split_folder: Path | None = None,
+    fresh: bool = False,
+    checkpoint: Literal["last", "previous"] = "last",
+) -> None:
+    """Train an encoder without labels, to start other trainings from.
+
+    Example: workshop pretrain --folder runs/encoder
+             workshop train --init-from runs/encoder --labels-per-class 4
+
+    Two augmented views of an image have to be recognised among those of others
+    (SimCLR). Several sensors, `--sensors s1 s2`, are the views themselves, with a
+    backbone for each; a training on one of them starts from its own.
+
+    Args:
+        config: the settings.
+        folder: where the run goes; default runs/METHOD-HASH.
+        split_folder: folder that `workshop split --save` wrote, in place of --split.
+        fresh: start anew instead of resuming what the folder holds.
+        checkpoint: which one to resume from; previous is for when the last is damaged.
+    """
+    if len(config.data.sensors) > 1:
+        config = config.replace(pairs="sensors", fusion="late")
+    train(config, folder, split_folder, fresh, checkpoint)
 
 
 def budget(

@@ -48,7 +48,11 @@ def predict_run(
     Returns:
         Class probabilities (n, K), of pixels (n, K, H, W), of several labels (n, 2, K)
         for absent and present; or numbers (n,). On the CPU.
+
+    Raises:
+        WorkshopError: a run without labels, whose head knows nothing.
     """
+    run.check_head()
     model, normalize = run.load_model()
     views = stored_views(run, scenes)
     found = predict_mean(model.to(pick_device()), views, normalize, index=index)

@@ -189,9 +189,10 @@ def evaluate(run: Run, scenes: Dataset, split: Split) -> Evaluation:
     `Predictions`). A later call predicts again and checks that nothing has changed.
 
     Raises:
-        WorkshopError: the run was trained on other classes, sensors, images or another
-            split, or the scores differ from those written before.
+        WorkshopError: the run was trained without labels, on other classes, sensors,
+            images or another split, or the scores differ from those written before.
     """
+    run.check_head()
     check_fits(run, scenes, split)
     views = stored_views(run, scenes)
     targets = targets_of(scenes, tuple(run.facts["heads"]))

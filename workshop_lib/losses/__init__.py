@@ -2,7 +2,6 @@
 
 __all__ = [
     "DistributionAlignment",
-    "NTXentLoss",
     "confidence_mask",
     "consistency_loss",
     "dice_loss",
@@ -13,7 +12,7 @@ __all__ = [
     "sharpen",
 ]
 
-from workshop_lib.losses.contrastive import NTXentLoss, nt_xent
+from workshop_lib.losses.contrastive import nt_xent
 from workshop_lib.losses.memory import DistributionAlignment
 from workshop_lib.losses.pseudo_labels import (
     confidence_mask,

@@ -1,7 +1,6 @@
 """Contrastive losses: NT-Xent, class-aware contrast, and contrast on a graph."""
 
 __all__ = [
-    "NTXentLoss",
     "class_aware_contrast",
     "contrast_weights",
     "graph_contrast",
@@ -11,12 +10,10 @@ __all__ = [
 ]
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from workshop_lib.errors import WorkshopError
 from workshop_lib.losses.pseudo_labels import at_least_fp32
-from workshop_lib.ranks import gather_rows_with_gradient
 
 
 def fp32_matmul(a: Tensor, b: Tensor) -> Tensor:
@@ -99,32 +96,6 @@ def nt_xent(z0: Tensor, z1: Tensor, temperature: float = 0.5) -> Tensor:
     z0, z1 = (F.normalize(at_least_fp32(z), dim=1, eps=1e-6) for z in (z0, z1))
     only_itself = torch.eye(len(z0), device=z0.device)
     return weighted_contrast(z0, z1, only_itself, temperature).mean()
-
-
-class NTXentLoss(nn.Module):
-    """SimCLR's loss as a module, over the global batch of all ranks; see `nt_xent`.
-
-    Args:
-        temperature: 0.1 to 0.5; large batches tolerate lower ones.
-
-    Raises:
-        WorkshopError: a temperature that is not positive.
-
-    >>> z = torch.eye(3)
-    >>> bool(NTXentLoss(0.5)(z, z) == nt_xent(z, z, 0.5))
-    True
-    """
-
-    def __init__(self, temperature: float = 0.5) -> None:
-        super().__init__()
-        if temperature <= 0:
-            raise WorkshopError(f"temperature={temperature}: it must be above 0.")
-        self.temperature = temperature
-
-    def forward(self, z0: Tensor, z1: Tensor) -> Tensor:
-        """Return the loss of two views. Shape: (N, D), (N, D) -> scalar."""
-        z0, z1 = gather_rows_with_gradient(z0), gather_rows_with_gradient(z1)
-        return nt_xent(z0, z1, self.temperature)
 
 
 # SupCon's: the loss is scaled by temperature / 0.07, so that its gradient keeps its

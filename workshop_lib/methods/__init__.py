@@ -15,6 +15,7 @@ __all__ = [
     "MeanTeacher",
     "Method",
     "PseudoLabel",
+    "SimCLR",
     "SoftMatch",
     "Supervised",
     "TrainingSize",
@@ -26,6 +27,7 @@ from workshop_lib.methods.classic import MeanTeacher, PseudoLabel, Supervised
 from workshop_lib.methods.contrastive import CCSSL, CCSSLCoMatch, CoMatch
 from workshop_lib.methods.fixmatch import UDA, DeFixMatch, FixMatch
 from workshop_lib.methods.running_confidence import FreeMatch, SoftMatch
+from workshop_lib.methods.simclr import SimCLR
 
 # Names for the command line and run folders, roughly in the order of publication. A
 # method of one's own needs no entry: pass an instance to `train`.
@@ -43,4 +45,5 @@ METHODS: dict[str, type[Method]] = {
     "comatch": CoMatch,
     "ccssl": CCSSL,
     "ccssl_comatch": CCSSLCoMatch,
+    "simclr": SimCLR,  # self-supervised: sees no label
 }

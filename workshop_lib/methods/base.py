@@ -111,8 +111,13 @@ class Method(nn.Module):
 
     @property
     def labeled_views(self) -> tuple[str, ...]:
-        """Names of the views of labelled images."""
+        """Names of the views of labelled images; () for a method without labels."""
         return (self.labeled_view,)
+
+    @property
+    def projects_sensors(self) -> bool:
+        """Whether the projection takes each sensor's features by themselves."""
+        return False
 
     def hyperparameters(self) -> dict[str, Any]:
         """Return the fields by name, as a config stores them.

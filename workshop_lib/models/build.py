@@ -100,6 +100,7 @@ def build_model(
     fusion: str = "early",
     metadata: int = 0,
     projection_dim: int = 0,
+    projects_sensors: bool = False,
     pretrained: str | None = None,
     load_pretrained: bool = True,
     freeze: int = 0,
@@ -122,6 +123,7 @@ def build_model(
         fusion: where the sensors meet: "early", "middle", "late" or "shared".
         metadata: numbers M in the metadata vector; 0 for none.
         projection_dim: width P of the projection head; 0 leaves it out.
+        projects_sensors: one projection for the features of each sensor by themselves.
         pretrained: what the encoder starts from: None for random weights, "imagenet",
             or the folder of a run (`init_from`). After "imagenet" a backbone that reads
             "rgb" alone normalises it itself: `encoder.unit_range` names the sensors
@@ -164,9 +166,10 @@ def build_model(
     projection = None
     if projection_dim:
         published = max((b.projection_hidden for b in built.each_backbone()), default=0)
-        hidden, slope = (published, 0.0) if published else (built.width, 0.1)
+        D = _width_of_sensor(built) if projects_sensors else built.width
+        hidden, slope = (published, 0.0) if published else (D, 0.1)
         with seeded(seed, "projection"):
-            projection = ProjectionHead(built.width, hidden, projection_dim, slope)
+            projection = ProjectionHead(D, hidden, projection_dim, slope)
     model = Model(built, made, projection)
     if imagenet:
         _normalize_photographs(built, backbone)
@@ -202,7 +205,8 @@ def init_from(model: Model, folder: str | Path) -> None:
     """Start the encoder and the projection from the averaged weights of a run.
 
     Whatever has the same name and shape is copied; the rest is listed in a warning.
-    Heads start anew: the other model's may have learned other classes.
+    Heads start anew: the other model's may have learned other classes. A model of one
+    sensor finds its backbone in a late fusion too.
 
     Args:
         model: is changed in place.
@@ -220,6 +224,10 @@ def init_from(model: Model, folder: str | Path) -> None:
             f"{path} holds no trained network ({type(error).__name__}): give the folder"
             " of a finished run, or 'imagenet'."
         ) from error
+    if len(model.encoder.sensors) == 1:  # its backbone, of a run with one for each
+        (sensor,), (own,) = model.encoder.sensors, model.encoder.backbones
+        old, new = (f"encoder.backbones.{name}." for name in (sensor, own))
+        weights = {k.replace(old, new): v for k, v in weights.items()}
     anew = ("heads.", "head_weights.")
     mine = {k: v for k, v in model.state_dict().items() if not k.startswith(anew)}
     fits = {k for k, v in mine.items() if k in weights and weights[k].shape == v.shape}
@@ -236,6 +244,22 @@ def init_from(model: Model, folder: str | Path) -> None:
             " weights.",
             stacklevel=4,
         )
+
+
+def _width_of_sensor(encoder: Encoder) -> int:
+    """Return the length of one sensor's features.
+
+    Raises:
+        WorkshopError: a single sensor, or a fusion that mixes them.
+    """
+    S = len(encoder.sensors)
+    if S < 2 or encoder.fusion not in ("late", "shared"):
+        raise WorkshopError(
+            f"sensors {', '.join(encoder.sensors)} with fusion={encoder.fusion!r}: to"
+            " compare sensors give two or more, such as sensors=('s1', 's2'), and"
+            " fusion='late'."
+        )
+    return encoder.width // S
 
 
 def _parse(encoder: str) -> tuple[str, DecoderBuilder | None]:

@@ -108,7 +108,8 @@ def embed(
         )
 
     def vectors(sample: Sample) -> dict[str, Tensor]:
-        return {which: head(model.features(sample).vector).float()}  # (B, D)
+        found = head(model.features(sample).vector)
+        return {which: found.float().flatten(1)}  # (B, D)
 
     return _collect(vectors, model, sensors, normalize, index)[which]
 

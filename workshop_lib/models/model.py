@@ -43,7 +43,8 @@ class ProjectionHead(nn.Module):
         slope: of the LeakyReLU between the layers; 0 is a plain ReLU.
 
     Shape: (B, in_features) -> (B, out_features), each row of length 1, in float32 or
-    finer also under mixed precision.
+    finer also under mixed precision. Features of S sensors side by side are projected
+    one by one: (B, S * in_features) -> (B, S, out_features).
     """
 
     def __init__(
@@ -61,10 +62,12 @@ class ProjectionHead(nn.Module):
 
     def forward(self, feature: Tensor) -> Tensor:
         """Project features (B, in_features) to unit vectors (B, out_features)."""
+        if feature.shape[1] != self.fc1.in_features:
+            feature = feature.unflatten(1, (-1, self.fc1.in_features))
         z = self.fc2(self.activation(self.fc1(feature)))  # (B, out_features)
         # In half precision _SHORTEST would round to zero and 0/0 come back.
         z = z.to(torch.promote_types(z.dtype, torch.float32))
-        return F.normalize(z, dim=1, eps=_SHORTEST)
+        return F.normalize(z, dim=-1, eps=_SHORTEST)
 
 
 class Model(nn.Module):
@@ -76,7 +79,7 @@ class Model(nn.Module):
         projection: for contrastive methods; None for none.
 
     Shape: sample of B images -> dictionary of each head's scores, and "projection"
-    (B, P) where there is one.
+    (B, P) where there is one, or (B, S, P) of S sensors.
     """
 
     def __init__(

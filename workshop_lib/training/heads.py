@@ -4,15 +4,23 @@ One encoder learns from all of them. That pays where one task has few labels and
 have many: what these teach about the images serves it, too.
 """
 
-__all__ = ["HeadLabels", "gradient_cosines", "validate_heads"]
+__all__ = [
+    "HeadLabels",
+    "gradient_cosines",
+    "neighbours_score",
+    "neighbours_votes",
+    "validate_heads",
+]
 
 import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import combinations
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from workshop_lib.augment import FeatureViewMaker, ViewMaker
 from workshop_lib.config import Config
@@ -26,7 +34,12 @@ from workshop_lib.models.inference import images_at_a_time
 from workshop_lib.models.model import encoder_parameters
 from workshop_lib.pixels import IGNORE
 from workshop_lib.ranks import mean_over_ranks
+from workshop_lib.sample import Sample
 from workshop_lib.training.step import Precision
+
+Views = ViewMaker | FeatureViewMaker
+_SHARPNESS = 0.1  # of the votes: a neighbour at cosine 0.9 counts 1/e of one at 1
+_ROWS = 1024  # images whose similarities to all others are in memory at a time
 
 
 class HeadLabels:
@@ -138,7 +151,7 @@ def gradient_cosines(
 
 @torch.inference_mode()
 def validate_heads(
-    model: Model, views: ViewMaker | FeatureViewMaker, index: Tensor
+    model: Model, views: Views, index: Tensor
 ) -> dict[str, dict[str, float]]:
     """Measure every head on the images of an index: metrics by head and name.
 
@@ -146,25 +159,95 @@ def validate_heads(
     result does not depend on its neighbours. Where an image has several stored views,
     the predicted probabilities are averaged.
     """
-    heads, training = dict(heads_of(model)), model.training
+    heads = dict(heads_of(model))
     totals: dict[str, dict[str, Tensor]] = {name: {} for name in heads}
-    rows = 4096  # of stored features
-    if isinstance(views, ViewMaker):
-        rows = images_at_a_time(views.images)
-    model.eval()
-    for part in index.split(rows):
-        answers = [model(view) for view in views.plain(part)]
+    for part, answers in _answers(model, model, views, index):
         for name, head in heads.items():
             out = _mean(head, [answer[name] for answer in answers])
             targets = views.targets[name].index_select(0, part)
             for key, value in head.tally(out, targets).items():
                 sums = totals[name]
                 sums[key] = sums[key] + value if key in sums else value
-    model.train(training)
     return {
         name: head.metrics({key: value.cpu() for key, value in totals[name].items()})
         for name, head in heads.items()
     }
+
+
+@torch.inference_mode()
+def neighbours_score(model: Model, name: str, views: Views, index: Tensor) -> float:
+    """Ask for each image the other images of an index that look most like it.
+
+    For a network that has learnt without labels, whose heads know nothing. The labels
+    of the validation images are all that is used, each image left out in its own turn:
+    the same labels that choose the checkpoint of any other method, and none of a
+    training image, be there few or many.
+
+    Args:
+        model: its features are compared, by cosine.
+        name: of the head whose targets the neighbours tell, one for each image; the
+            head itself is not asked.
+        views, index: of the images.
+
+    Returns:
+        Accuracy, of several labels micro F1, of a number R²; NaN for a single image.
+    """
+    head = dict(heads_of(model))[name]
+    targets = views.targets[name][index]
+    known = head.known(targets).view(len(index), -1).all(dim=1)
+    index, targets = index[known], targets[known]
+    if len(index) < 2:
+        return math.nan
+    vector = lambda x: model.features(x).vector  # noqa: E731
+    parts = [torch.stack(v).mean(0) for _, v in _answers(model, vector, views, index)]
+    votes = neighbours_votes(head, torch.cat(parts), targets)
+    tally = {key: value.cpu() for key, value in head.tally(votes, targets).items()}
+    return head.metrics(tally)[head.best_by]
+
+
+def neighbours_votes(
+    head: Head, vectors: Tensor, targets: Tensor, k: int = 10
+) -> Tensor:
+    """Let the k most similar other images say what each one is.
+
+    Their votes weigh exp(cosine / 0.1) (Wu et al. 2018, section 3.4).
+
+    Args:
+        head: says what the targets mean.
+        vectors: (N, D), any length.
+        targets: (N,) or (N, K), all known.
+        k: neighbours; at most all others.
+
+    Returns:
+        Scores as the head gives them, highest for what is likeliest.
+    """
+    unit = F.normalize(vectors.float(), dim=1)
+    votes = []
+    for rows in torch.arange(len(unit), device=unit.device).split(_ROWS):
+        s = unit[rows] @ unit.T  # (n, N)
+        s[torch.arange(len(rows), device=s.device), rows] = -torch.inf  # itself
+        s, near = s.topk(min(k, len(unit) - 1))  # (n, k)
+        said = targets[near]  # (n, k) or (n, k, K)
+        if len(head.class_shape) == 1:
+            said = F.one_hot(said, head.class_shape[0])
+        weight = (s / _SHARPNESS).softmax(dim=1)
+        votes.append(torch.einsum("nk,nk...->n...", weight, said.float()))
+    # Several labels: from one half of the votes on, which is a score of 0
+    return torch.cat(votes) - 0.5 * (len(head.class_shape) == 2)
+
+
+def _answers(
+    model: Model, ask: Callable[[Sample], Any], views: Views, index: Tensor
+) -> Iterator[tuple[Tensor, list[Any]]]:
+    """Ask about images part by part: each part's positions, an answer for each view."""
+    rows = 4096  # of stored features
+    if isinstance(views, ViewMaker):
+        rows = images_at_a_time(views.images)
+    training = model.training
+    model.eval()
+    for part in index.split(rows):
+        yield part, [ask(view) for view in views.plain(part)]
+    model.train(training)
 
 
 def _mean(head: Head, outs: list[Tensor]) -> Tensor:

@@ -251,6 +251,7 @@ def initial_model(
             fusion=settings.fusion,
             metadata=facts["metadata"],
             projection_dim=width,
+            projects_sensors=config.method.projects_sensors,
             pretrained=settings.init_from or None,
             load_pretrained=load_pretrained,
             freeze=settings.freeze,

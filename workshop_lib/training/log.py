@@ -26,7 +26,7 @@ from workshop_lib.training.optim import learning_rate
 
 Row = dict[str, float]
 PLAIN_LINE_EVERY = 30.0  # seconds between two lines where there is no bar
-_SHOWN = ("accuracy", "miou", "f1_micro", "mae")  # of a validation, in its line
+_SHOWN = ("accuracy", "miou", "f1_micro", "mae", "knn")  # of a validation, in its line
 # A cross-entropy of 1,000 nats gives the true class a probability of exp(-1000): no
 # network that learns is there. Measured on MiniEO: 2 to 4 in sound trainings, at most
 # 200 in one with a thousand times the usual AdamW rate, which does not diverge; those
@@ -252,6 +252,8 @@ class Progress:
             text += f"  mask {row['mask_rate']:.2f}"
         if not math.isnan(row.get("pseudo_accuracy", math.nan)):
             text += f"  pseudo-labels right {row['pseudo_accuracy']:.2f}"
+        if "spread" in row:
+            text += f"  matched {row['matched']:.2f}  spread {row['spread']:.2f}"
         for name, value in row.items():
             if name.split("val_")[-1] in _SHOWN and "val_" in name:
                 text += f"  {name} {value:.3f}"

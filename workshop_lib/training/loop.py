@@ -20,6 +20,7 @@ from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.files import remove_unfinished, write_text
 from workshop_lib.methods import Method
+from workshop_lib.methods.simclr import COLLAPSED
 from workshop_lib.ranks import rank, world_size
 from workshop_lib.session import (
     is_out_of_memory,
@@ -44,6 +45,11 @@ from workshop_lib.training.run import (
     start_folder,
 )
 from workshop_lib.training.trainer import Trainer
+
+_COLLAPSE = (
+    "warning: the embeddings collapse: all images get nearly the same one, and nothing"
+    " is learned. Keep negatives=True; take a temperature of 0.1 to 0.5, a lower lr."
+)
 
 
 def train(
@@ -154,6 +160,8 @@ def _run(
                 trainer.rows.append(row)
                 _save(trainer, folder, bar, must=step == total)
                 bar.row(row)
+                if row.get("spread", 1.0) < COLLAPSED:
+                    bar.say(_COLLAPSE)
                 if on_log:
                     on_log(row)
             if stopping:
@@ -200,12 +208,13 @@ def _write_log(folder: Path, trainer: Trainer) -> None:
 
 def _facts(trainer: Trainer, scenes: Dataset, split: Split) -> dict[str, Any]:
     """Collect what a table of results has to state about this run."""
+    labels, seen = trainer.labels, bool(trainer.method.labeled_views)
     return {
         "seconds": trainer.seconds,
         "steps": trainer.steps_done,
         "parameters": sum(p.numel() for p in trainer.model.parameters()),
-        "labels": len(trainer.labels.stream().unique()),
-        "labels_per_head": trainer.labels.counts(trainer.heads, trainer.inputs.targets),
+        "labels": len(labels.stream().unique()) if seen else 0,
+        "labels_per_head": labels.counts(trainer.heads, trainer.inputs.targets),
         "counts": split.counts(),
         "precision": trainer.precision.name,
         "processes": world_size(),

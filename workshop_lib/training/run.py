@@ -92,7 +92,9 @@ class Run:
 
     @property
     def metric(self) -> str:
-        """Metric that chose the checkpoint: accuracy, miou, f1_micro or r2."""
+        """Metric that chose the checkpoint: accuracy, miou, f1_micro, r2 or knn."""
+        if not self.config.method.labeled_views:
+            return "knn"
         kinds = {"dense": "miou", "multilabel": "f1_micro", "regression": "r2"}
         return kinds.get(self.facts["heads"][self.main_head]["kind"], "accuracy")
 
@@ -100,6 +102,19 @@ class Run:
     def dense(self) -> bool:
         """Whether the main head predicts pixels."""
         return self.metric == "miou"
+
+    def check_head(self) -> None:
+        """Refuse to ask the head of a network that has learned without labels.
+
+        Raises:
+            WorkshopError: such a run; says how to go on.
+        """
+        if self.metric == "knn":
+            raise WorkshopError(
+                f"{self.folder} learned without labels: its head knows nothing. Train"
+                f" on from it with labels (workshop train --init-from {self.folder}),"
+                " or look at its features (workshop embed)."
+            )
 
     def pseudo_maps(self) -> PseudoMaps:
         """Read what the network made of a few unlabelled tiles over time.

@@ -21,7 +21,12 @@ from workshop_lib.methods.propagation import LabelPropagationWarmup
 from workshop_lib.models import Model
 from workshop_lib.ranks import own_rows
 from workshop_lib.training.distributed import from_rank_zero, synchronize_batch_norm
-from workshop_lib.training.heads import HeadLabels, gradient_cosines, validate_heads
+from workshop_lib.training.heads import (
+    HeadLabels,
+    gradient_cosines,
+    neighbours_score,
+    validate_heads,
+)
 from workshop_lib.training.inputs import initial_model, open_views, read_inputs
 from workshop_lib.training.log import DivergenceMonitor, Row, RunningMeans
 from workshop_lib.training.optim import Ema, build_optimizer, set_learning_rate
@@ -68,7 +73,8 @@ class Trainer:
         self.labels = HeadLabels(config, scenes, split, device)
         targets = self.labels.hide(self.inputs.targets)
         for name, head in heads_of(model):  # how frequent are the classes?
-            head.fit(targets[name][labeled])
+            if self.method.labeled_views:
+                head.fit(targets[name][labeled])
         self.views = open_views(config, self.inputs, self.method, model, unlabeled)
         n = B * (1 + mu if self.method.views else 1)
         trial = partial(trial_step, model, n, self.inputs.sensors)  # for "auto"
@@ -104,6 +110,8 @@ class Trainer:
     @property
     def best_by(self) -> str:
         """The column of the log that chooses the best checkpoint."""
+        if not self.method.labeled_views:  # its heads know nothing
+            return "val_knn"
         return f"val_{self.heads[self.main_head].best_by}"
 
     def step(self) -> None:
@@ -141,6 +149,8 @@ class Trainer:
         return batch, found.truth
 
     def _draw_labeled(self, generator: torch.Generator) -> Batch:
+        if not self.method.labeled_views:  # and no label either
+            return Batch(())
         index = self.labeled.at(self.steps_done)  # (B,)
         views, targets = self.views.labeled(index, generator)
         return Batch(views, self.labels.hide(targets, own_rows(index)))
@@ -158,7 +168,14 @@ class Trainer:
         """Measure the averaged and the online weights on the validation images."""
         row = {"step": float(self.steps_done), **self.means.flush()}
         row |= self.pseudo_labels.flush(self.steps_done)
-        found = validate_heads(cast(Model, self.ema.model), self.views, self.val)
+        averaged = cast(Model, self.ema.model)
+        if not self.method.labeled_views:
+            asked = (self.main_head, self.views, self.val)
+            row["val_knn"] = neighbours_score(averaged, *asked)
+            row["val_knn_online"] = neighbours_score(self.model, *asked)
+            row["lr"] = self.optimizer.param_groups[-1]["lr"]
+            return row
+        found = validate_heads(averaged, self.views, self.val)
         online = validate_heads(self.model, self.views, self.val)
         for head, figures in found.items():
             prefix = "" if head == self.main_head else f"{head}/"
