@@ -34,9 +34,9 @@ from workshop_lib.models import Categorical, HeadSpec, MultiLabel, Regression
 from workshop_lib.models.build import build_model, init_from
 from workshop_lib.presets import preset
 from workshop_lib.training.checkpoint import load_checkpoint
+from workshop_lib.training.heads import neighbours_votes
 from workshop_lib.training.run import Run
 from workshop_lib.training.trainer import Trainer
-from workshop_lib.training.heads import neighbours_votes
 
 CPU = torch.device("cpu")
 GOLDEN = Path(__file__).parents[1] / "golden"
