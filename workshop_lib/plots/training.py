@@ -33,13 +33,13 @@ _NAMES = {
     "supervised": "supervised term of the loss",
     "unsupervised": "unsupervised term of the loss",
 }
-# Colour, dash and marker of the shares of a training
-_LOOKS = {
-    "val_accuracy": ("black", "-", "o"),
-    "val_miou": ("green", ":", "D"),
-    "val_f1_micro": ("black", "-", "o"),
-    "mask_rate": ("blue", "-.", "^"),
-    "pseudo_accuracy": ("vermilion", "--", "s"),
+# The shares of a training: in few words; colour, dash and marker of the line
+_SHARES = {
+    "val_accuracy": ("validation right", "black", "-", "o"),
+    "val_miou": ("mean IoU", "green", ":", "D"),
+    "val_f1_micro": ("micro F1", "black", "-", "o"),
+    "mask_rate": ("unlabelled used", "blue", "-.", "^"),
+    "pseudo_accuracy": ("of these right", "vermilion", "--", "s"),
 }
 
 
@@ -126,14 +126,8 @@ def growing_curve(log: pd.DataFrame, *, steps: int, title: str) -> AccessibleFig
     Raises:
         WorkshopError: the log holds no values.
     """
-    shares = {
-        "val_accuracy": "validation right",
-        "val_miou": "mean IoU",
-        "val_f1_micro": "micro F1",
-        "mask_rate": "unlabelled used",
-        "pseudo_accuracy": "of these right",
-    }
-    figure = _draw_shares(log, shares, title, 3.4)
+    labels = {column: label for column, (label, *_) in _SHARES.items()}
+    figure = _draw_shares(log, labels, title, 3.4)
     figure.axes[0].set_xlim(0, steps)
     return figure
 
@@ -179,7 +173,7 @@ def _draw_shares(
     figure, axes = new_axes(7.2, height)
     words = []
     for column, label in labels.items():
-        colour, dash, marker = _LOOKS[column]
+        _, colour, dash, marker = _SHARES[column]
         look = {"color": PALETTE[colour], "linestyle": dash, "marker": marker}
         mean, _ = _draw_line(axes, log, column, label=label, **look)
         if len(mean):

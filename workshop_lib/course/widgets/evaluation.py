@@ -100,13 +100,16 @@ def perplexity_maps(
     Args:
         embeddings: what to map.
         perplexities: neighbours that an image attends to, at most a third of the images
-            drawn: what is above becomes that.
+            drawn: what is above becomes that, and a note below the map says so.
     """
-    chosen = sample_per_class(embeddings.labels, _MAPPED, seed=0)
+    chosen = sample_per_class(embeddings.labels, _MAPPED)
     vectors, labels = embeddings.vectors[chosen], embeddings.labels[chosen]
     highest = max(1, (len(chosen) - 1) // 3)
+    most = {highest: f"the highest for {len(chosen)} images"}
     return {
-        p: Panel(f"perplexity {p}", tsne(vectors, seed=0, perplexity=p), labels)
+        p: Panel(
+            f"perplexity {p}", tsne(vectors, perplexity=p), labels, note=most.get(p, "")
+        )
         for p in sorted({min(p, highest) for p in perplexities})
     }
 
