@@ -136,7 +136,7 @@ def test_the_rungs_are_those_of_the_segmentation_page():
         for name in ("supervised", "supervised_strong", "fixmatch")
     ]
     assert f"5 seeds, means {', '.join(means)}" in TEXT["08"]
-    gains = re.search(r"10 tiles, fixmatch over .*?split by split: ([-+\d., ]+);", page)
+    gains = re.search(r"10 tiles, fixmatch over .*? points \(([-+\d., ]+)\)", page)
     assert f"over the better baseline, seed by seed: {gains[1]}." in TEXT["08"]
 
 
