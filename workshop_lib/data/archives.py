@@ -52,10 +52,12 @@ def unpack(archive: Path | str, folder: Path | str) -> None:
     limit = max(_SMALL, _RATIO * archive.stat().st_size)
     temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.unpacking")
     temporary.mkdir(parents=True)
+    is_zip = archive.suffix.lower() in (".zip", ".whl")  # a Python wheel is a zip
+    members = _zip_members if is_zip else _tar_members
     try:
         with tqdm(desc="unpacking", unit="B", unit_scale=True, disable=None) as bar:
             total = 0
-            for name, size, extract in _members(archive):
+            for name, size, extract in members(archive):
                 check_name(name)
                 total += size
                 if total > limit:
@@ -97,18 +99,6 @@ def check_name(name: str) -> PurePosixPath:
             " no file name: it is damaged, or made to do harm. Nothing was kept."
         )
     return path
-
-
-def _members(archive: Path) -> Iterator[Member]:
-    """List what an archive holds, by its ending."""
-    name = archive.name.lower()
-    if name.endswith((".zip", ".whl")):  # a Python wheel is a zip
-        return _zip_members(archive)
-    if name.endswith((".tar", ".tar.gz", ".tgz", ".tar.zst")):
-        return _tar_members(archive)
-    raise WorkshopError(
-        f"{archive}: known archives end in .zip, .tar, .tar.gz, .tgz or .tar.zst."
-    )
 
 
 def _zip_members(archive: Path) -> Iterator[Member]:

@@ -172,19 +172,6 @@ def test_numbers_of_today_are_those_of_tomorrow():
     assert digest.hexdigest()[:16] == "5e09ae6c8735fea0"
 
 
-def test_a_patch_does_not_depend_on_its_neighbours():
-    some = CounterRNG(5, np.array([3, 40, 17]))
-    for name in ("uniform", "chance"):
-        args = (0.5,) if name == "chance" else ()
-        every = getattr(draws(), name)("x", *args)
-        np.testing.assert_array_equal(
-            getattr(some, name)("x", *args), every[[3, 40, 17]]
-        )
-    np.testing.assert_array_equal(
-        some.noise("n", 5, 20), draws().noise("n", 5, 20)[[3, 40, 17]]
-    )
-
-
 def test_names_and_seeds_give_unrelated_numbers():
     n = 4000
     a = draws(1, n).uniform("a").ravel()
