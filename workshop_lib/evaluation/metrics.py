@@ -131,11 +131,11 @@ def scores_from_confusion(
             " hold at least one."
         )
     overall = {name: float(value) for name, value in overall_scores(counts).items()}
-    found = {**class_rates(counts), **overall, "top_k": top_k, "k": k}
-    return Scores(tuple(map(str, class_names)), counts, **found)
+    rates: dict[str, Any] = {**class_rates(counts), **overall}
+    return Scores(tuple(map(str, class_names)), counts, **rates, top_k=top_k, k=k)
 
 
-def class_rates(counts: NDArray[np.int64]) -> dict[str, Any]:
+def class_rates(counts: NDArray[np.int64]) -> dict[str, Floats]:
     """Compute recall, precision, F1 and IoU of each class; NaN where undefined.
 
     Not scikit-learn's: these take many matrices at once, for the bootstrap.
