@@ -27,7 +27,7 @@ from torch import Tensor
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split_rules import shuffled
 from workshop_lib.errors import WorkshopError, listed, unknown_name
-from workshop_lib.files import check_output, write_text
+from workshop_lib.files import check_output, reading, write_text
 
 PARTS = ("labeled", "unlabeled", "val", "test")
 
@@ -105,15 +105,10 @@ def read_split(folder: Path, scenes: Dataset) -> tuple[dict[str, Tensor], int]:
         WorkshopError: a file is missing or was changed, an image is not in the
             scenes or in another class there, or the classes differ.
     """
-    try:
+    with reading(folder, "give what Split.save wrote, with all its files."):
         facts = json.loads((folder / "split.json").read_text(encoding="utf-8"))
         texts = {k: (folder / f"{k}.txt").read_text(encoding="utf-8") for k in PARTS}
         classes, seed, digest = (facts[k] for k in ("class_names", "seed", "sha256"))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WorkshopError(
-            f"cannot read the split in {folder}, {type(error).__name__}: {error}. Give"
-            " the folder that Split.save wrote, with all its files."
-        ) from error
     if classes != list(scenes.class_names):
         raise WorkshopError(
             f"{folder} is a split of the classes {listed(classes)}, but these scenes"

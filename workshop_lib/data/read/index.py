@@ -24,6 +24,7 @@ from typing import Any, BinaryIO, NamedTuple
 from unicodedata import normalize
 
 from workshop_lib.errors import WorkshopError, listed
+from workshop_lib.files import reading
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".gif", ".webp")
 UNKNOWN = -1  # the label of an image whose class is not known
@@ -94,13 +95,8 @@ def _unzipped(path: Path) -> tuple[Tree, Callable[[Any], BinaryIO]]:
 
     The state of an image is the checksum that the archive has of it.
     """
-    try:
+    with reading(path, "is it cut off? Compare its size, and download it again."):
         archive = zipfile.ZipFile(path)
-    except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
-        raise WorkshopError(
-            f"{path} cannot be read as a zip archive ({error}): is it cut off? Compare"
-            " its size with that at the source, and download it again."
-        ) from error
     tree: Tree = defaultdict(list)
     for info in archive.infolist():
         name = PurePosixPath(info.filename.replace("\\", "/"))
@@ -222,14 +218,9 @@ def _index_names(file: Path) -> ImageIndex:
     spaces and is relative to the folder of the file. Labels are names ("Forest") or
     numbers ("3"); -1 is not known. The order of the lines does not matter.
     """
-    try:
+    with reading(file, "give a text in UTF-8 with 'path label' on each line."):
         # -sig: some editors begin a text with a mark that is no part of it.
         lines = file.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise WorkshopError(
-            f"cannot read {file} as a text in UTF-8 ({error}): give a names file with"
-            " 'path label' on each line."
-        ) from error
     rows, problems = [], []
     for number, line in enumerate(lines, start=1):
         words = line.strip().rsplit(maxsplit=1)

@@ -41,6 +41,7 @@ from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.read.large_image import ArrayImage, RasterImage, missing
 from workshop_lib.data.tiles import Tile, cut_scenes
 from workshop_lib.errors import WorkshopError, listed
+from workshop_lib.files import reading
 from workshop_lib.pixels import IGNORE
 
 # The areas whose labels the benchmark gave away, and those it kept for its test.
@@ -170,11 +171,8 @@ def read_pixels(path: Path) -> NDArray[Any]:
     Raises:
         WorkshopError: the file cannot be read.
     """
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image if image.mode == "L" else image.convert("RGB"))
-    except (OSError, ValueError, SyntaxError) as error:
-        raise WorkshopError(f"cannot read {path}: {error}.") from error
+    with reading(path, "get it again."), Image.open(path) as image:
+        return np.asarray(image if image.mode == "L" else image.convert("RGB"))
 
 
 # ETM+ bands 1 to 5, by their light; 28.5 m. Band 7 covers only a part of the scene.

@@ -168,10 +168,8 @@ def open_image(source: "Path | str | Pixels | Tensor | LargeImage") -> LargeImag
         raise WorkshopError(f"there is no image {source}: give a GeoTIFF or a .npy.")
     if Path(source).suffix.lower() != ".npy":
         return RasterImage(source)
-    try:
+    with reading(source, "give a GeoTIFF or a .npy."):
         return ArrayImage(np.load(source, mmap_mode="r"))
-    except ValueError as error:
-        raise WorkshopError(f"cannot read {source}: {error}.") from error
 
 
 def row_blocks(image: LargeImage, height: int = 512) -> Iterator[Pixels]:
