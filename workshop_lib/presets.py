@@ -58,9 +58,10 @@ TASKS: dict[str, dict[str, Any]] = {
     "multitask": {
         "heads": ("scene", "cover", "elevation"),
         "labels_per_class": 0,
-        "labels_per_head": (0, 4, 0),
-        "encoder": "unet-16",
-        "mu": 2,
+        "labels_per_head": (0, 1, 0),
+        "encoder": "unet-8",
+        "batch_size": 32,
+        "mu": 1,
         "steps": 1000,
         "eval_every": 250,
     },
