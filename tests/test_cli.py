@@ -18,6 +18,7 @@ from workshop_lib.commands.options import hyperparameters, with_settings
 from workshop_lib.commands.training import train as train_command
 from workshop_lib.config import Config
 from workshop_lib.data.catalog import datasets
+from workshop_lib.experiments.baselines import BASELINES
 from workshop_lib.methods import METHODS
 from workshop_lib.presets import TASKS, TIMES, preset
 from workshop_lib.settings import DataConfig, ModelConfig, OptimConfig, RunConfig
@@ -321,13 +322,24 @@ def test_quickstart_writes_what_it_promises(photos, monkeypatch, tmp_path, capsy
     monkeypatch.setitem(TIMES, "ci", {"steps": 4, "eval_every": 2})
     assert run("quickstart", "--data", photos, "--folder", "quick") == 0
     rows = pd.read_csv(tmp_path / "quick" / "runs.csv")
+    assert rows["name"].tolist() == list(BASELINES)
     assert rows["labels"].tolist() == [8, 8, 8, 8, 14]
+    assert rows["split"].nunique() == 2 and rows["steps"].eq(4).all()
     page = (tmp_path / "quick" / "report.html").read_text(encoding="utf-8")
     assert "Supervised, strong augmentation" in page
     assert "workshop quickstart --split-seed 0" in page
     out = capsys.readouterr().out
-    assert "workshop train --data FOLDER" in out
-    assert "the unlabelled images themselves" in out
+    assert "workshop train --data FOLDER" in out and "(5 of 5)" in out
+    for row in rows.itertuples():
+        title = f"{BASELINES[row.name].title}  "
+        (line,) = [x for x in out.splitlines() if x.startswith(title)]
+        assert f"{row.value:6.1%}" in line and line.count("#") == round(30 * row.value)
+    value = rows.set_index("name")["value"]
+    better = max(value["supervised"], value["supervised_strong"])
+    control = max(better, value["fixmatch_labelled_only"])
+    assert f"labelled images  {100 * (control - better):+5.1f} points" in out
+    gain = value["fixmatch"] - control
+    assert f"the unlabelled images themselves {100 * gain:+5.1f} points" in out
 
 
 def test_embeddings_are_drawn_and_written(photos, tmp_path, capsys):

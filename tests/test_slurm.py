@@ -248,7 +248,8 @@ def test_a_job_out_of_time_saves_is_queued_again_and_goes_on(cluster):
 
     job = submit(cluster, steps=100_000)  # what the queue does
     deadline = time.monotonic() + 400
-    while load_checkpoint(last)["step"] == reached:
+    # While one is written the last has another name
+    while not last.exists() or load_checkpoint(last)["step"] == reached:
         assert job.poll() is None and time.monotonic() < deadline, end(job)
         time.sleep(0.05)
     job.send_signal(signal.SIGUSR1)

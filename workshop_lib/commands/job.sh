@@ -1,7 +1,7 @@
 #!/bin/bash
 #SBATCH --job-name={{ name }}
 #SBATCH --nodes={{ nodes }}
-#SBATCH --ntasks-per-node={{ per_node }}
+#SBATCH --ntasks-per-node={{ [gpus, 1] | max }}
 {% if gpus %}
 #SBATCH --gpus-per-node={{ gpus }}
 {% endif %}
@@ -33,7 +33,7 @@ trap 'kill -TERM "$child"' TERM
 # Each task gets the rank of its process, as torchrun would set it.
 srun --kill-on-bad-exit=1 --cpus-per-task={{ cpus }} bash -c '
     export RANK=$SLURM_PROCID LOCAL_RANK=$SLURM_LOCALID
-    export WORLD_SIZE=$SLURM_NTASKS LOCAL_WORLD_SIZE={{ per_node }}
+    export WORLD_SIZE=$SLURM_NTASKS LOCAL_WORLD_SIZE={{ [gpus, 1] | max }}
     exec "$@"' task \
     {{ command }} &
 child=$!

@@ -191,7 +191,6 @@ def slurm(
     from workshop_lib.files import check_output, fill_template, write_text
 
     check_output(out, overwrite=overwrite)
-    per_node = max(1, gpus)
     _check_job(config, nodes, gpus, cpus, options)
     minutes = round(60 * hours) if hours else _minutes_to_ask_for(config)
     if minutes < 5:  # two of them are for the checkpoint
@@ -204,7 +203,6 @@ def slurm(
         "name": re.sub(r"[^\w.-]+", "-", name),
         "nodes": nodes,
         "gpus": gpus,
-        "per_node": per_node,
         "cpus": cpus,
         "time": f"{minutes // 60:02d}:{minutes % 60:02d}:00",
         "options": options,
