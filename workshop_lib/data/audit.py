@@ -171,22 +171,24 @@ def _alike(
 ) -> Iterator[Finding]:
     """Find groups of like images in two parts, or with more than one label."""
     leaks: Groups = []
+    within: Groups = []
     differ: Groups = []
     for group in groups:
-        if len(set().union(*(subsets[i] for i in group))) > 1:
-            leaks.append(group)
+        leak = len(set().union(*(subsets[i] for i in group))) > 1
+        (leaks if leak else within).append(group)
         labels = scenes.labels[group].reshape(len(group), -1)  # (n, 1) or (n, K)
         known = labels[(labels >= 0).all(dim=1)]  # -1: not known, contradicts nothing
         if len(known.unique(dim=0)) > 1:
             differ.append(group)
-    within = [group for group in groups if group not in leaks]
+    if kind == "near_duplicate":
+        within = []  # the same ground twice in one part is no fault
     rows: list[tuple[str, Severity, str, Groups]] = [
         (kind, "error", " in two parts", leaks),
         (kind, "warning", " twice in one part", within),
         ("contradicting_labels", "warning", ", two labels", differ),
     ]
     for name, severity, text, some in rows:
-        if some and (name, severity) != ("near_duplicate", "warning"):
+        if some:
             examples = [" = ".join(scenes.names[i] for i in group) for group in some]
             times = f"{len(some)} times: {listed(examples, 3)}"
             found = tuple(i for group in some for i in group)
