@@ -25,7 +25,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(0)
     for k, name in enumerate(("field", "forest")):
         (folder / "data" / name).mkdir(parents=True)
-        for i in range(8):
+        for i in range(16):
             pixels = rng.integers(100 * k, 100 * k + 90, (16, 16, 3), np.uint8)
             Image.fromarray(pixels).save(folder / "data" / name / f"{i}.png")
     words = ["--size", "16", "--steps", "2", "--eval-every", "1", "--batch-size", "4"]

@@ -152,14 +152,19 @@ class Config:
             found = {name: dict(values) for name, values in json.loads(text).items()}
             name = found["method"].pop("name")
             settings = {k: v for one in SECTIONS for k, v in found.pop(one).items()}
+            own: Any = type(method)
+            if own.__name__ != name:
+                own = method_class(name)
+            usual = {k: v for part in cls().to_dict().values() for k, v in part.items()}
+            usual |= own().hyperparameters()
+            for key, value in {**settings, **found["method"]}.items():
+                if key in usual and not _is_like(value, usual[key]):
+                    raise TypeError(f"{key} is {value!r}")
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise WorkshopError(
                 f"this is not a valid config ({error!r}): restore config.json, or train"
                 " again."
             ) from error
-        own: Any = type(method)
-        if own.__name__ != name:
-            own = method_class(name)
         return cls(method=own()).replace(**settings, **found["method"])
 
     def changes(self) -> dict[str, dict[str, Any]]:
@@ -214,6 +219,18 @@ def method_class(name: str) -> "type[Method]":
     if name not in METHODS:
         raise unknown_name("method", name, METHODS)
     return METHODS[name]
+
+
+def _is_like(value: Any, usual: Any) -> bool:
+    """Return whether a value read from JSON is of the kind that a setting has."""
+    kinds: Any = type(usual)
+    if usual is None:  # a number, or what the method needs
+        kinds = int | None
+    elif isinstance(usual, tuple):
+        kinds = list | tuple
+    elif kinds is float:
+        kinds = int | float
+    return isinstance(value, kinds) and isinstance(value, bool) == (kinds is bool)
 
 
 def _flat(nested: dict[str, Any]) -> dict[str, Any]:

@@ -184,17 +184,35 @@ def reading(path: Path | str, advice: str) -> Iterator[None]:
         raise WorkshopError(f"cannot read {path} ({what}): {advice}") from error
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path, like: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Read a JSON file that holds one object.
 
+    Args:
+        path: the file.
+        like: what it must hold, by field: a type, several types, or a mapping for what
+            is within; "*" stands for every field there.
+
     Raises:
-        WorkshopError: it is missing, cut off, or something else.
+        WorkshopError: it is missing, cut off, or something else; names the field.
     """
     with reading(path, "restore the file, or make it anew."):
         found = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(found, dict):
             raise TypeError("no JSON object")
+        _check_fields(found, like or {})
     return found
+
+
+def _check_fields(found: Any, like: Mapping[str, Any], where: str = "") -> None:
+    """Raise a TypeError that names the first field that is missing or odd."""
+    for name in found if "*" in like else like:
+        wanted, value = like.get("*", like.get(name)), found.get(name, ...)
+        kinds = dict if isinstance(wanted, Mapping) else wanted
+        if not isinstance(value, kinds):
+            what = "is missing" if value is ... else f"is {value!r}"
+            raise TypeError(f"its field {where + name!r} {what}")
+        if isinstance(wanted, Mapping):
+            _check_fields(value, wanted, f"{where}{name}.")
 
 
 def write_npz(path: Path, **arrays: Any) -> None:

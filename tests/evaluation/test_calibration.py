@@ -109,6 +109,19 @@ def test_certain_and_wrong_is_no_infinity() -> None:
     assert 1 < fit_temperature(probs, labels) <= 10
 
 
+@pytest.mark.parametrize(
+    ("n", "right", "why"), [(40, 40, "right"), (40, 0, "wrong"), (29, 20, "too few")]
+)
+def test_no_temperature_where_the_images_cannot_tell(n: int, right: int, why: str):
+    probs = torch.full((n, 2), 0.02)
+    probs[:, 1] = 0.98
+    labels = (torch.arange(n) < right).long()
+    found = calibrate(probs, labels, probs, labels)
+    assert found.temperature == 1 and why in found.why_not
+    assert found.to_dict()["temperature"] is None and why in found.summary()
+    assert found.before.ece == pytest.approx(found.after.ece)
+
+
 @pytest.mark.parametrize("function", [reliability, fit_temperature])
 def test_wrong_input_is_refused_as_of_scores(function: Callable[..., object]) -> None:
     with pytest.raises(WorkshopError, match=r"0\.\.1"):

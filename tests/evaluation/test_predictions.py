@@ -128,14 +128,12 @@ def test_predictions_are_those_of_the_model_at_the_fitted_temperature(
         assert row.raw_confidence == pytest.approx(float(probs[i, k]), abs=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("fitted", "used"), [(2.0, 2.0), (0.5, 0.5), (0.1, None), (None, None)]
-)
-def test_a_temperature_that_nothing_contradicted_is_not_used(
+@pytest.mark.parametrize(("fitted", "used"), [(2.0, 2.0), (0.5, 0.5), (None, None)])
+def test_the_temperature_of_the_evaluation_is_used(
     place: Path, tmp_path: Path, fitted: float | None, used: float | None
 ) -> None:
     folder = shutil.copytree(place / "run", tmp_path / "run")
-    known = {} if fitted is None else {"calibration": {"temperature": fitted}}
+    known = {"calibration": {"temperature": fitted}}
     (folder / "evaluation.json").write_text(json.dumps(known))
     run = Run.load(folder)
     assert run_temperature(run) == used

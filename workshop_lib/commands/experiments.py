@@ -141,6 +141,7 @@ def report(
     runs: tyro.conf.Positional[list[Path]],
     out: Path | None = None,
     overwrite: bool = False,
+    data: str = "",
 ) -> None:
     """Write one page about a run, or comparing several runs on the same split.
 
@@ -150,15 +151,19 @@ def report(
         runs: folders of finished runs.
         out: the HTML file; default report.html in the first run's folder.
         overwrite: replace what is there, even if this command did not write it.
+        data: where the images are, if they have moved since the training.
     """
+    from workshop_lib.data.load import load_moved
     from workshop_lib.files import check_output
     from workshop_lib.report.page import report_runs
+    from workshop_lib.training.run import Run
 
     out = out or runs[0] / "report.html"
     if out.suffix.lower() not in (".html", ".htm"):
         raise WorkshopError(f"out {out}: a report is a page; end its name in .html.")
     check_output(out, overwrite=overwrite)
-    print(f"written: {report_runs(runs, out)}")
+    scenes = load_moved(Run.load(runs[0]).config, runs[0], data)
+    print(f"written: {report_runs(runs, out, scenes=scenes)}")
 
 
 def submit(

@@ -25,7 +25,9 @@ _EMBEDDED = ("embeddings.npz", "vectors.tsv", "metadata.tsv") + (
 )
 
 
-def evaluate(run: tyro.conf.Positional[Path], against: Path | None = None) -> None:
+def evaluate(
+    run: tyro.conf.Positional[Path], against: Path | None = None, data: str = ""
+) -> None:
     """Print the test scores of a finished run, and whether another is really worse.
 
     Example: workshop evaluate runs/fixmatch --against runs/supervised
@@ -33,11 +35,12 @@ def evaluate(run: tyro.conf.Positional[Path], against: Path | None = None) -> No
     Args:
         run: the folder that `workshop train` printed.
         against: folder of another run, tested on the same images, to compare with.
+        data: where the images are, if they have moved since the training.
     """
     from workshop_lib.evaluation.predictions import Predictions
     from workshop_lib.evaluation.statistics import mcnemar
 
-    opened, result = _evaluated(run)
+    opened, result = _evaluated(run, data)
     if against is not None and result.kind != "categorical":
         raise WorkshopError(
             f"--against {against}: only runs that predict a class per image are"
@@ -48,7 +51,7 @@ def evaluate(run: tyro.conf.Positional[Path], against: Path | None = None) -> No
     if against is None:
         return
     if not (against / "predictions.npz").exists():
-        _evaluated(against)
+        _evaluated(against, data)
     ours = Predictions.load(opened.folder / "predictions.npz")
     theirs = Predictions.load(against / "predictions.npz").in_order_of(ours)
     test = mcnemar(ours.right.numpy(), theirs.right.numpy())
@@ -67,6 +70,7 @@ def embed(
     seed: int = 0,
     out: Path | None = None,
     overwrite: bool = False,
+    data: str = "",
 ) -> None:
     """Draw where a trained network puts images, and say how well classes lie apart.
 
@@ -88,8 +92,10 @@ def embed(
         seed: of t-SNE, and of which images are drawn.
         out: folder for what is written; default RUN/embeddings/WHICH-PART.
         overwrite: replace what is there, even if this command did not write it.
+        data: where the images are, if they have moved since the training.
     """
-    from workshop_lib.data.load import open_data
+    from workshop_lib.data.load import load_moved
+    from workshop_lib.data.split import Split
     from workshop_lib.evaluation.embeddings import embed_run, export_embeddings
     from workshop_lib.evaluation.projection import draw_neighbours, embedding_maps
     from workshop_lib.files import check_output
@@ -102,7 +108,8 @@ def embed(
     ours = overwrite or (folder / "embeddings.npz").exists()
     for name in _EMBEDDED:
         check_output(folder / name, overwrite=ours)
-    scenes, split = open_data(opened.config, opened.folder / "split")
+    scenes = load_moved(opened.config, run, data)
+    split = Split.load(run / "split", scenes)
     found = embed_run(opened, scenes, split, part, which, checkpoint)
     asked = _queries(found, image)  # a misspelt name should not cost a minute
     before = " before training" if checkpoint == "initial" else ""
@@ -240,14 +247,16 @@ def map(
     print(f"written: {out}")
 
 
-def _evaluated(folder: Path) -> "tuple[Run, Evaluation]":
+def _evaluated(folder: Path, data: str) -> "tuple[Run, Evaluation]":
     """Score a finished run on its own data and split."""
-    from workshop_lib.data.load import open_data
+    from workshop_lib.data.load import load_moved
+    from workshop_lib.data.split import Split
     from workshop_lib.evaluation.scoring import evaluate as evaluate_run
     from workshop_lib.training.run import Run
 
     run = Run.load(folder)
-    dataset, split = open_data(run.config, run.folder / "split")
+    dataset = load_moved(run.config, folder, data)
+    split = Split.load(folder / "split", dataset)
     return run, evaluate_run(run, dataset, split)
 
 

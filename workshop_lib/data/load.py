@@ -9,6 +9,7 @@ __all__ = [
     "MINI_EO_COUNT",
     "describe",
     "load_dataset",
+    "load_moved",
     "make_split",
     "open_data",
     "read_label_index",
@@ -82,6 +83,29 @@ def open_data(config: Config, split: Path | str | None = None) -> tuple[Dataset,
     if split is not None:
         return dataset, Split.load(split, dataset)
     return dataset, make_split(dataset, config.data)
+
+
+def load_moved(config: Config, run: Path, data: str = "") -> Dataset:
+    """Load the images of a run, also where they have been moved since.
+
+    Args:
+        config: of the run.
+        run: its folder.
+        data: where the images are now; empty for where they were.
+
+    Raises:
+        WorkshopError: they are not there; says where the path came from.
+    """
+    about = config.data
+    try:
+        return load_dataset(data or about.name, about.size, about.bands)
+    except WorkshopError as error:
+        if data:
+            raise
+        raise WorkshopError(
+            f"{error} {run / 'config.json'} names {about.name!r}, as seen from"
+            f" {Path.cwd()}; if the images have moved, say where they are with --data."
+        ) from error
 
 
 def make_split(dataset: Dataset, data: DataConfig) -> Split:

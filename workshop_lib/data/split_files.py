@@ -27,7 +27,7 @@ from torch import Tensor
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split_rules import shuffled
 from workshop_lib.errors import WorkshopError, listed, unknown_name
-from workshop_lib.files import check_output, reading, write_text
+from workshop_lib.files import check_output, read_json, reading, write_text
 
 PARTS = ("labeled", "unlabeled", "val", "test")
 
@@ -105,14 +105,15 @@ def read_split(folder: Path, scenes: Dataset) -> tuple[dict[str, Tensor], int]:
         WorkshopError: a file is missing or was changed, an image is not in the
             scenes or in another class there, or the classes differ.
     """
-    with reading(folder, "give what Split.save wrote, with all its files."):
-        facts = json.loads((folder / "split.json").read_text(encoding="utf-8"))
+    like = {"class_names": list, "seed": int, "sha256": str}
+    facts = read_json(folder / "split.json", like)
+    with reading(folder, "give the folder that Split.save wrote, with all its files."):
         texts = {k: (folder / f"{k}.txt").read_text(encoding="utf-8") for k in PARTS}
-        classes, seed, digest = (facts[k] for k in ("class_names", "seed", "sha256"))
+    classes, seed, digest = (facts[k] for k in ("class_names", "seed", "sha256"))
     if classes != list(scenes.class_names):
         raise WorkshopError(
-            f"{folder} is a split of the classes {listed(classes)}, but these scenes"
-            f" have {listed(scenes.class_names)}."
+            f"{folder} is a split of the classes {listed(list(map(str, classes)))}, but"
+            f" these scenes have {listed(scenes.class_names)}."
         )
     # Not splitlines(): a name may hold what that takes for the end of a line.
     rows = {part: text.split("\n")[:-1] for part, text in texts.items()}

@@ -25,6 +25,7 @@ from workshop_lib.evaluation.metrics import check_predictions
 Floats = NDArray[np.float64]
 
 COLDEST, HOTTEST = 0.1, 10.0  # beyond, everything is certain, or a guess
+FEWEST = 30  # validation images from which a temperature is fitted
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +65,8 @@ class Calibration:
 
     `temperature` was fitted on validation images: above 1 the model was overconfident,
     below 1 underconfident. `nll` is the mean negative log-likelihood of the true class.
+    Where the validation images cannot tell, the temperature is 1 and `why_not` says
+    why.
     """
 
     temperature: float
@@ -71,11 +74,12 @@ class Calibration:
     after: Reliability
     nll_before: float
     nll_after: float
+    why_not: str = ""
 
-    def to_dict(self) -> dict[str, float]:
-        """Return the figures for JSON."""
+    def to_dict(self) -> dict[str, float | None]:
+        """Return the figures for JSON; the temperature is None if it was not fitted."""
         return {
-            "temperature": self.temperature,
+            "temperature": None if self.why_not else self.temperature,
             "bins": len(self.before.bins),
             "ece": self.before.ece,
             "calibrated_ece": self.after.ece,
@@ -86,11 +90,15 @@ class Calibration:
     def summary(self) -> str:
         """Format confidence and calibration error, before and after, in two lines."""
         confidence, accuracy = self.before.means()
-        return (
+        first = (
             f"confidence {confidence:.3f} on average, right {accuracy:.3f};"
             f" calibration error (ECE) {self.before.ece:.3f}\n"
-            f"at temperature {self.temperature:.2f}, fitted on validation, the error is"
-            f" {self.after.ece:.3f}"
+        )
+        if self.why_not:
+            return f"{first}no temperature was fitted: {self.why_not}"
+        return (
+            f"{first}at temperature {self.temperature:.2f}, fitted on validation, the"
+            f" error is {self.after.ece:.3f}"
         )
 
 
@@ -104,7 +112,9 @@ def calibrate(
     Raises:
         WorkshopError: shapes do not fit, no images, NaN.
     """
-    temperature = fit_temperature(val_probs, val_labels)
+    check_predictions(val_probs, val_labels, val_probs.shape[-1])
+    why_not = _why_no_temperature(val_probs, val_labels)
+    temperature = 1.0 if why_not else fit_temperature(val_probs, val_labels)
     calibrated = apply_temperature(test_probs, temperature)
     return Calibration(
         temperature,
@@ -112,7 +122,18 @@ def calibrate(
         reliability(calibrated, test_labels),
         nll(test_probs, test_labels),
         nll(calibrated, test_labels),
+        why_not,
     )
+
+
+def _why_no_temperature(probs: Tensor, labels: Tensor) -> str:
+    """Say why validation images cannot show how confident is too confident, or ""."""
+    right = int((probs.argmax(dim=1) == labels).sum())
+    if len(labels) < FEWEST:
+        return f"{len(labels)} validation images are too few, {FEWEST} are needed"
+    if right in (0, len(labels)):
+        return f"all validation images are {'right' if right else 'wrong'}"
+    return ""
 
 
 def reliability(probs: Tensor, labels: Tensor, bins: int = 15) -> Reliability:
@@ -156,7 +177,7 @@ def fit_temperature(probs: Tensor, labels: Tensor) -> float:
 
     Returns:
         The temperature, 0.1 to 10. If every image is right it falls to about 0.1:
-        nothing then speaks against more confidence.
+        nothing then speaks against more confidence; `calibrate` fits none.
 
     Raises:
         WorkshopError: shapes do not fit, no images, NaN.

@@ -15,7 +15,7 @@ from torch import Tensor
 from workshop_lib.data.read.images import OnError, PictureReader, read_images
 from workshop_lib.data.read.index import find_images, index_files
 from workshop_lib.errors import WorkshopError
-from workshop_lib.evaluation.calibration import COLDEST, apply_temperature
+from workshop_lib.evaluation.calibration import apply_temperature
 from workshop_lib.evaluation.inference import predict_run
 from workshop_lib.files import read_json, read_npz, write_npz
 from workshop_lib.training.run import Run
@@ -164,10 +164,10 @@ def predict_files(
 
 
 def run_temperature(run: Run) -> float | None:
-    """Return the temperature that `evaluate` fitted for a run, if it is usable.
+    """Return the temperature that `evaluate` fitted for a run.
 
-    None if the run was not evaluated, or if every validation image was right: nothing
-    then shows how confident is too confident.
+    None if the run was not evaluated, or if its validation images could not tell; see
+    `calibrate`.
 
     Raises:
         WorkshopError: evaluation.json is damaged.
@@ -175,8 +175,11 @@ def run_temperature(run: Run) -> float | None:
     path = run.folder / "evaluation.json"
     if not path.exists():
         return None
-    fitted = read_json(path).get("calibration", {}).get("temperature")
-    return float(fitted) if fitted and fitted > 1.01 * COLDEST else None
+    if "calibration" not in read_json(path):  # of another head than a class
+        return None
+    like = {"calibration": {"temperature": (int, float, type(None))}}
+    fitted: float | None = read_json(path, like)["calibration"]["temperature"]
+    return fitted
 
 
 def _check(run: Run) -> bool:

@@ -268,7 +268,7 @@ def _write(run: Run, result: Evaluation) -> None:
     if not path.exists():
         write_text(path, json.dumps(result.to_dict(), indent=1))
         return
-    before = read_json(path).get("value")
+    before = read_json(path, {"value": (int, float, type(None))})["value"]
     nothing = None in (before, now)  # NaN, as JSON holds it
     if before != now if nothing else abs(before - now) > 0.005:
         raise WorkshopError(

@@ -24,6 +24,7 @@ from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.files import read_json, reading, write_text
+from workshop_lib.methods import Method
 from workshop_lib.models import Model
 from workshop_lib.training.checkpoint import LAST, PREVIOUS, load_checkpoint
 from workshop_lib.training.inputs import initial_model
@@ -35,6 +36,15 @@ _FILES = (
     *("config.json", "run.json", LAST, PREVIOUS, "best.pt", "log.csv"),
     *("pseudo_labels.csv", "pseudo_maps.npz", "evaluation.json", "predictions.npz"),
 )
+_IDENTITY = {"*": str}
+# What run.json must hold for the run to be used
+_FACTS = {
+    "heads": {"*": {"kind": str, "num_classes": int, "classes": list}},
+    **{"sensors": {"*": int}, "metadata": int, "bands": list, "is_rgb": bool},
+    **dict.fromkeys(("steps", "parameters", "labels"), int),
+    **{"seconds": (int, float), "counts": {"*": int}},
+    "peak_memory": (int, float, type(None)),
+}
 
 
 @dataclass(frozen=True)
@@ -75,9 +85,8 @@ class Run:
                     " that `workshop train` printed, or train again to finish it."
                 )
         if config is None:
-            text = (folder / "config.json").read_text(encoding="utf-8")
-            config = Config.from_json(text)
-        facts = read_json(folder / "run.json")
+            config = _read_config(folder)
+        facts = read_json(folder / "run.json", _FACTS)
         return cls(folder, config, facts, _read_table(folder / "log.csv"))
 
     @property
@@ -168,7 +177,8 @@ class Run:
         model = initial_model(self.config, self.facts, load_pretrained=initial)
         if not initial:
             chosen = state["ema"] if weights == "ema" else state
-            model.load_state_dict(chosen["model"])
+            with reading(file, "it is not of the network that run.json describes."):
+                model.load_state_dict(chosen["model"])
         found = state["normalize"]  # "bands.SENSOR.mean" and "bands.SENSOR.std"
         bands = {
             name: BandNormalize(found[f"bands.{name}.mean"], found[f"bands.{name}.std"])
@@ -232,9 +242,8 @@ def holds_run(folder: Path, config: Config, identity: dict[str, str]) -> bool:
     _refuse_old_run(folder)
     if not (folder / "config.json").exists():
         return False
-    text = (folder / "config.json").read_text(encoding="utf-8")
-    changed = config.difference(Config.from_json(text, method=config.method))
-    other = what_differs(read_json(folder / "identity.json"), identity)
+    changed = config.difference(_read_config(folder, config.method))
+    other = what_differs(read_json(folder / "identity.json", _IDENTITY), identity)
     if changed:
         what = ", ".join(f"{k}: {old} -> {new}" for k, (new, old) in changed.items())
         other = f"another config ({what})"
@@ -259,7 +268,14 @@ def _refuse_old_run(folder: Path) -> None:
         )
 
 
+def _read_config(folder: Path, method: Method | None = None) -> Config:
+    with reading(folder / "config.json", "restore it, or train again."):
+        text = (folder / "config.json").read_text(encoding="utf-8")
+        return Config.from_json(text, method)
+
+
 def _read_table(path: Path, **options: Any) -> pd.DataFrame:
     with reading(path, "restore it, or train again."):
         table = pd.read_csv(path, **options)
+        table["step"]  # a KeyError where another file has taken its name
     return table
