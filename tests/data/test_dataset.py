@@ -59,6 +59,12 @@ def test_subset_refuses(indices, word):
         reflectances().subset(indices)
 
 
+def masks(*values: int, names: int) -> dict:
+    """Return masks of these values in stripes, and so many names for them."""
+    stripes = torch.tensor(values, dtype=torch.uint8).repeat(2, 4, 4 // len(values))
+    return {"masks": stripes, "mask_names": [f"c{k}" for k in range(names)]}
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -84,7 +90,11 @@ def test_subset_refuses(indices, word):
         ({"names": ("x", "x")}, r"more than once \('x'\)"),
         ({"names": ("x", "a\nb")}, "line breaks"),
         ({"names": ("x", "\udc80")}, "UTF-8"),
+        ({"labels": torch.tensor([[0], [1]])}, r"\(2,\) int64"),
         ({"masks": torch.zeros(2, 4, 5, dtype=torch.uint8)}, "masks"),
+        (masks(0, 255, names=2), "255 means unknown. Write .* as 0 and 1"),
+        (masks(0, 7, names=3), r"class \[7\] in the masks"),
+        (masks(0, 1, names=256), "256 classes"),
         ({"modalities": {"s1": torch.zeros(3, 2, 4, 4)}}, "'s1'"),
         ({"metadata": {"lat": torch.zeros(3)}}, "'lat'"),
     ],

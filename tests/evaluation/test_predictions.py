@@ -20,6 +20,7 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.calibration import apply_temperature
 from workshop_lib.evaluation.predictions import (
     Predictions,
+    _names,
     predict_files,
     run_temperature,
 )
@@ -126,6 +127,17 @@ def test_predictions_are_those_of_the_model_at_the_fitted_temperature(
         assert row[2] == NAMES[k] and row.second_class == NAMES[1 - k]
         assert row.confidence == pytest.approx(float(calibrated[i, k]), abs=1e-4)
         assert row.raw_confidence == pytest.approx(float(probs[i, k]), abs=1e-4)
+
+
+def test_equal_names_are_told_apart(tmp_path: Path) -> None:
+    for place in ("a/0.png", "b/0.png", "b/1.png"):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        (tmp_path / place).touch()
+    one, other = tmp_path / "a", tmp_path / "b"
+    assert list(_names([other]).values()) == ["0.png", "1.png"]
+    assert list(_names([one, other]).values()) == [
+        (tmp_path / place).as_posix() for place in ("a/0.png", "b/0.png", "b/1.png")
+    ]
 
 
 @pytest.mark.parametrize(("fitted", "used"), [(2.0, 2.0), (0.5, 0.5), (None, None)])

@@ -192,6 +192,16 @@ def test_every_kind_of_head_has_its_scores(
 
 
 @pytest.mark.parametrize("result", [categorical(), dense(), several(), number()])
+def test_what_the_test_cannot_tell_is_said(result: Evaluation) -> None:
+    n, kind = len(result.predicted), "pixels" if result.kind == "dense" else "images"
+    assert f"{n} test images are few" in result.caution
+    absent = f"no test {kind} of swamp: left out of means"
+    assert (absent in result.caution) == (result.kind != "regression")
+    assert result.caution in result.summary()
+    assert result.to_dict()["caution"] == result.caution
+
+
+@pytest.mark.parametrize("result", [categorical(), dense(), several(), number()])
 def test_all_four_checkpoints_are_named_with_their_steps(result: Evaluation) -> None:
     text = result.summary().splitlines()
     rows = [line.split() for line in text[-5:-1]]

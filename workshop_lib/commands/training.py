@@ -283,4 +283,4 @@ def _headline(result: "Evaluation") -> str:
     for head, scores in result.others.items():
         some = [f"{name} {value:.3f}" for name, value in list(scores.items())[:2]]
         text += f"; {head}: {', '.join(some)}"
-    return text
+    return f"{text}; {result.caution}" if result.caution else text

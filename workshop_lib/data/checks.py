@@ -110,13 +110,25 @@ def _check_masks(masks: Tensor, shape: tuple[int, ...], names: Sequence[str]) ->
         masks.shape == shape and masks.dtype == torch.uint8,
         f"masks {_given(masks)}: give {shape} uint8, a class per pixel.",
     )
-    for chunk in masks.split(_CHUNK) if names else ():
-        odd = chunk[(chunk >= len(names)) & (chunk != IGNORE)].tolist()
-        _require(
-            not odd,
-            f"class {odd[:1]} in the masks, which have {len(names)} names"
-            f" ({listed(names)}): use 0 to {len(names) - 1}, or {IGNORE} for unknown.",
-        )
+    K = len(names)
+    if not K:
+        return
+    _require(K <= IGNORE, f"{K} classes of pixels: give at most {IGNORE}.")
+    counts = torch.zeros(256, dtype=torch.int64)
+    for chunk in masks.split(_CHUNK):
+        counts += torch.bincount(chunk.flatten(), minlength=256)
+    seen = [k for k in counts.nonzero().flatten().tolist() if k != IGNORE]
+    odd = [k for k in seen if k >= K]
+    _require(
+        not odd,
+        f"class {odd[:1]} in the masks, which have {K} names ({listed(names)}): use 0"
+        f" to {K - 1}, or {IGNORE} for unknown.",
+    )
+    _require(
+        K != 2 or len(seen) != 1 or not counts[IGNORE],
+        f"masks of {seen} and {IGNORE} for the classes {listed(names)}: {IGNORE} means"
+        " unknown. Write the two classes as 0 and 1.",
+    )
 
 
 def _check_finite(

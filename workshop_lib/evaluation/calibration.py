@@ -21,11 +21,11 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 from workshop_lib.evaluation.metrics import check_predictions
+from workshop_lib.evaluation.statistics import FEWEST
 
 Floats = NDArray[np.float64]
 
 COLDEST, HOTTEST = 0.1, 10.0  # beyond, everything is certain, or a guess
-FEWEST = 30  # validation images from which a temperature is fitted
 
 
 @dataclass(frozen=True, eq=False)

@@ -229,7 +229,10 @@ def _label_columns(probs: Tensor, classes: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _names(images: Iterable[Path]) -> dict[Path, str]:
-    """List the files, each with its name: relative to its folder, or as given."""
+    """List the files, each with its name: relative to its folder, or as given.
+
+    Where two would have the same name, all are named with their folder.
+    """
     found: dict[Path, str] = {}
     for place in images:
         inside = find_images(place) if place.is_dir() else []
@@ -243,4 +246,6 @@ def _names(images: Iterable[Path]) -> dict[Path, str]:
         )
     if not found:
         raise WorkshopError("give at least one image, or a folder of images.")
+    if len(set(found.values())) < len(found):
+        found = {path: path.as_posix() for path in found}
     return found

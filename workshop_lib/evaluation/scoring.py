@@ -14,13 +14,13 @@ from torch import Tensor
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.samples import targets_of
 from workshop_lib.data.split import Split
-from workshop_lib.errors import WorkshopError
+from workshop_lib.errors import WorkshopError, listed
 from workshop_lib.evaluation.calibration import Calibration, calibrate
 from workshop_lib.evaluation.head_metrics import AnyScores, border_accuracy, score_head
 from workshop_lib.evaluation.inference import check_fits, predict_heads, stored_views
 from workshop_lib.evaluation.metrics import Scores, plain
 from workshop_lib.evaluation.predictions import Predictions
-from workshop_lib.evaluation.statistics import score_intervals
+from workshop_lib.evaluation.statistics import FEWEST, score_intervals
 from workshop_lib.files import read_json, write_text
 from workshop_lib.sample import Sample
 from workshop_lib.training.checkpoint import load_checkpoint
@@ -122,6 +122,7 @@ class Evaluation:
             "intervals": self.intervals,
             "checkpoints": [vars(one) for one in self.checkpoints],
             "others": self.others,
+            "caution": self.caution,
         }
         if self.calibration is not None:
             found["calibration"] = self.calibration.to_dict()
@@ -151,6 +152,18 @@ class Evaluation:
             found[f"top-{self.scores.k}"] = self.scores.top_k
         return found
 
+    @property
+    def caution(self) -> str:
+        """Say what the test images cannot tell: absent classes, few images; or ""."""
+        n, classes, said = len(self.predicted), self.by_class(), []
+        if n < FEWEST:
+            said.append(f"{n} test images are few: scores may be chance")
+        for kind, support in classes.iloc[:, :1].items():  # how many of each
+            absent = [str(name) for name, count in support.items() if not count]
+            if absent:
+                said.append(f"no test {kind} of {listed(absent)}: left out of means")
+        return "; ".join(said)
+
     def summary(self) -> str:
         """Format everything in several lines, for any kind of head."""
         classes, overall = self.by_class(), self.overall()
@@ -161,7 +174,7 @@ class Evaluation:
             if ends := self.intervals.get(INTERVALS.get(name, "")):
                 low, high = ends
                 lines[-1] += f"  (95 % interval over images {low:.3f} to {high:.3f})"
-        parts.append("\n".join(lines))
+        parts.append("\n".join([*lines, *filter(None, [self.caution])]))
         if self.calibration is not None:
             parts.append(self.calibration.summary())
         for head, found in self.others.items():

@@ -17,6 +17,7 @@ from workshop_lib.evaluation.metrics import Scores, overall_scores
 Floats = NDArray[np.float64]
 
 _AT_ONCE = 5_000_000  # numbers in memory at a time: 40 MB
+FEWEST = 30  # images from which a temperature, an interval or a test means much
 _FEW = 25  # images that only one model has right: below, chi-squared is poor
 _LEVEL = 0.95  # of all intervals
 _SIGNIFICANT = 0.05  # p-values below are called a significant difference
@@ -156,6 +157,8 @@ class PairedTest:
         percent, better = 100 * self.p_value, a if self.difference > 0 else b
         chance = "two equally good models would differ this much in"
         verdict = f"One cannot tell: {chance} about {round(percent)} of 100 tests."
+        if self.total < FEWEST:
+            verdict += f" {self.total} test images are few: collect {FEWEST} or more."
         if self.significant:
             verdict = f"Yes: {better} is better on images like these; {chance} at most"
             verdict += f" {max(1, math.ceil(percent))} of 100 tests."

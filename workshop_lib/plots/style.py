@@ -19,7 +19,9 @@ __all__ = [
 
 import io
 import os
+import re
 import sys
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -28,6 +30,7 @@ from typing import Any
 
 import matplotlib
 import matplotlib.style
+from matplotlib import font_manager
 from matplotlib.figure import Figure
 
 from workshop_lib.files import write_or_explain
@@ -52,7 +55,15 @@ _COLOURS = tuple(PALETTE.values())
 _DASHES = ("-", "--", "-.", ":")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
+# Fonts with the letters of more languages, where a machine has them
+_MORE_LETTERS = (
+    *("Noto Sans CJK SC", "Noto Sans CJK JP", "Microsoft YaHei", "PingFang SC"),
+    *("Hiragino Sans", "WenQuanYi Zen Hei", "Arial Unicode MS", "Noto Sans"),
+)
+_INSTALLED = set(font_manager.get_font_names())
+
 _HOUSE: dict[str, Any] = {
+    "font.family": ["DejaVu Sans", *(f for f in _MORE_LETTERS if f in _INSTALLED)],
     "font.size": 13,  # readable from the last row at the usual 8 inches of width
     "figure.titlesize": 15,
     "figure.titleweight": "bold",
@@ -67,6 +78,7 @@ _HOUSE: dict[str, Any] = {
     "grid.color": "#e4e7eb",
     "grid.linewidth": 1,
     "text.color": INK,
+    "text.parse_math": False,  # a class may be called "$5 $10"
     "lines.linewidth": 2.2,
     "legend.frameon": False,
 }
@@ -92,6 +104,21 @@ class AccessibleFigure(Figure):
         # Ticks are made when the figure is drawn, long after `house_style` has ended
         axes.tick_params(colors=INK, labelsize=12)
         return axes
+
+    def savefig(self, *args: Any, **more: Any) -> None:
+        """Save the figure; say in one line which letters no font here has."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            super().savefig(*args, **more)
+        numbers = (re.match(r"Glyph (\d+)", str(one.message)) for one in caught)
+        letters = dict.fromkeys(chr(int(n[1])) for n in numbers if n)
+        if letters:
+            print(f"no font has {''.join(letters)}: install one, such as Noto Sans")
+        for one in caught:
+            if not str(one.message).startswith("Glyph"):
+                warnings.warn_explicit(
+                    one.message, one.category, one.filename, one.lineno
+                )
 
     def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
         buffer = io.BytesIO()
