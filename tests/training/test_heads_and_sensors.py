@@ -146,16 +146,16 @@ def test_weights_of_losses_and_their_gradient_as_by_hand() -> None:
     total = torch.stack(weigh(losses)).sum()
     total.backward()
     pairs = list(zip(w, s, L, strict=True))
-    expected = 7 + sum(w * (math.exp(-s) * L + s / 2) for w, s, L in pairs)
+    expected = 7 + sum(w * math.exp(-s) * L + s / 2 for w, s, L in pairs)
     assert total.item() == pytest.approx(expected)
-    of_s = [w * (0.5 - math.exp(-s) * L) for w, s, L in pairs]
+    of_s = [0.5 - w * math.exp(-s) * L for w, s, L in pairs]
     assert weigh.log_variance.grad.tolist() == pytest.approx([*of_s, 0.0])
     of_terms = [losses[k].grad.item() for k in terms]
     a, b = (w * math.exp(-s) for w, s, _ in pairs)
     assert of_terms == pytest.approx([a, a, b])
     with torch.no_grad():  # the best variance: each head then weighs 1 / (2 L)
-        weigh.log_variance[:2] = (2 * torch.tensor(L)).log()
-    assert weigh.current()["scene"].item() == pytest.approx(2 / (2 * 4))
+        weigh.log_variance[:2] = (2 * torch.tensor(w) * torch.tensor(L)).log()
+    assert weigh.current()["scene"].item() == pytest.approx(1 / (2 * 4))
 
 
 @pytest.mark.parametrize(

@@ -195,13 +195,13 @@ class Regression(Head):
 class HeadWeights(nn.Module):
     """Weights of the heads' losses: fixed, or learned from their uncertainty.
 
-        L = sum_i w_i [exp(-s_i) L_i + s_i / 2]
+        L = sum_i exp(-s_i) w_i L_i + s_i / 2
 
     L_i is the sum of all terms of head i, supervised or not; s_i is the logarithm of
-    the task's noise variance, learned with the network. At the best s_i the loss L_i
-    has the weight 1 / (2 L_i): a task whose loss stays high counts less, and one that
-    is learned by heart more and more, which with few labels is the wrong way round.
-    Fixed weights leave out s_i.
+    the task's noise variance, learned with the network, and w_i where that starts. At
+    the best s_i the loss L_i has the weight 1 / (2 L_i): a task whose loss stays high
+    counts less, and one that is memorised counts ever more, which with few labels is
+    the wrong way round. Fixed weights leave out s_i.
 
     Source: Kendall, Gal and Cipolla 2018, "Multi-Task Learning Using Uncertainty to
     Weigh Losses", arXiv:1705.07115, eq. 7 and 10. Their regression loss is half the
@@ -235,8 +235,8 @@ class HeadWeights(nn.Module):
         ]
         if self.log_variance is not None:
             there = {name.partition("/")[0] for name in terms}
-            for k, (name, weight) in enumerate(self.weights.items()):
-                parts += [weight * self.log_variance[k] / 2] if name in there else []
+            for name, s in zip(self.weights, self.log_variance, strict=True):
+                parts += [s / 2] if name in there else []
         return parts
 
     def current(self) -> dict[str, Tensor]:
