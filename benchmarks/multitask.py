@@ -30,15 +30,24 @@ LABELS = (1, 4, 10, 25, 0)  # per class, of the label curves; 0 for all
 REGION = 4  # semi-arid: where labels are to be saved
 TASKS = {"scene": "accuracy", "cover": "miou", "elevation": "r2"}
 # Heads, labels per class of each (0: all), and what else changes. The first has few.
-TRAININGS: dict[str, tuple[tuple[str, ...], tuple[int, ...], dict[str, Any]]] = {}
-for _few, _other in (("cover", "scene"), ("scene", "cover")):
-    _pair, _three = (_few, _other), (_few, _other, "elevation")
-    TRAININGS |= {
-        f"{_few} alone": ((_few,), (1,), {}),
-        f"{_few} with {_other}": (_pair, (1, 0), {}),
-        f"{_few} with {_other}, learned": (_pair, (1, 0), {"learned_weights": True}),
-        f"{_few} with {_other} and elevation": (_three, (1, 0, 0), {}),
-    }
+TRAININGS: dict[str, tuple[tuple[str, ...], tuple[int, ...], dict[str, Any]]] = {
+    "cover alone": (("cover",), (1,), {}),
+    "cover with scene": (("cover", "scene"), (1, 0), {}),
+    "cover with scene, learned": (
+        ("cover", "scene"),
+        (1, 0),
+        {"learned_weights": True},
+    ),
+    "cover with both": (("cover", "scene", "elevation"), (1, 0, 0), {}),
+    "scene alone": (("scene",), (1,), {}),
+    "scene with cover": (("scene", "cover"), (1, 0), {}),
+    "scene with elevation": (("scene", "elevation"), (1, 0), {}),
+    "scene with elevation, weight 30": (
+        ("scene", "elevation"),
+        (1, 0),
+        {"head_weights": (1.0, 30.0)},
+    ),
+}
 
 
 def task_table(rows: pd.DataFrame) -> str:
