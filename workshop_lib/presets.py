@@ -5,7 +5,7 @@ time    ci      a test that all parts work: 1 to 3 s per training
         home    near the paper's setting, for a GPU and a day; not run to the end
 task    scenes    a class per image, from random weights
         segment   maps from ten labelled tiles, see docs/segmentation.md
-        multitask class, map and mean elevation with one network, from few maps
+        multitask class, map and elevation with one network, see docs/multitask.md
         features  photographs, on the features of a frozen pretrained network
         pretrain  an encoder, without labels: SimCLR
 """
