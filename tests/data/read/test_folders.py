@@ -1,7 +1,9 @@
 """The folder reader: one set of rules, and one message for all that is wrong."""
 
 import os
+import shutil
 import unicodedata
+import zipfile
 
 import numpy as np
 import pytest
@@ -74,6 +76,41 @@ def test_what_is_hidden_or_no_image_is_left_out(tmp_path, capsys):
     found = [path.relative_to(root).as_posix() for path in find_images(root)]
     assert found == ["overview.png", "Forest/a.png", "River/b.png"]
     assert "2 left out" in capsys.readouterr().out
+
+
+def test_images_anywhere_else_are_counted(tmp_path, capsys):
+    root = tmp_path / "d"
+    two_classes(root)
+    for place in ("Forest/2023/n.png", "top.jpg", "Forest/1/2/3/4/5/deep.jfif"):
+        (root / place).parent.mkdir(parents=True, exist_ok=True)
+        (root / place).write_bytes((root / "Forest" / "a.png").read_bytes())
+    (root / "Forest" / "loop").symlink_to(root, target_is_directory=True)
+    shutil.make_archive(str(tmp_path / "z"), "zip", root)
+    for data in (root, tmp_path / "z.zip"):
+        names = Dataset.from_folder(data).names
+        said = capsys.readouterr().out
+        if data == root:
+            assert names == ("Forest/a.png", "River/b.png")
+            assert "3 left out, not directly in a class folder: Forest/1/2" in said
+        assert "top.jpg" in said
+    with pytest.raises(WorkshopError, match="no images in it"):
+        (root / "River" / "b.png").rename(root / "River" / "b.avif")
+        find_images(root / "River")
+
+
+def test_what_is_there_twice_is_named(tmp_path):
+    root = tmp_path / "d"
+    two_classes(root)
+    content = (root / "Forest" / "a.png").read_bytes()
+    accents = "\u00e9.png", "e\u0301.png"
+    for name in accents:
+        (root / "Forest" / name).write_bytes(content)
+    with zipfile.ZipFile(tmp_path / "z.zip", "w") as file:
+        for name in ("Forest/a.png", "River/b.png", "./River/b.png"):
+            file.writestr(name, content)
+    for data, name in ((root, accents[0]), (tmp_path / "z.zip", "River/b.png")):
+        with pytest.raises(WorkshopError, match=f"{name}: there twice"):
+            Dataset.from_folder(data)
 
 
 def palette():

@@ -5,9 +5,10 @@ may be wrapped in others, and a zip archive is listed as if it were unpacked: na
 start at the class, `Forest/a.png`. A folder called `unlabeled` or `unlabelled` beside
 the class folders is no class: its images take part in training without a label (-1).
 
-Names that begin with a dot and `__MACOSX` are left out, and so are, said in one line,
-files that are no images by their ending. Classes and images are sorted by name (Unicode
-NFC). All this is the same on every operating system.
+Names that begin with a dot and `__MACOSX` are left out, and so are, each kind said in
+one line, images that lie anywhere else and files that are no images by their ending.
+Links are followed, except to a folder that holds them. Classes and images are sorted by
+name (Unicode NFC). All this is the same on every operating system.
 """
 
 __all__ = ["ImageEntry", "ImageIndex", "find_images", "index_files", "index_images"]
@@ -16,7 +17,7 @@ import io
 import os
 import zipfile
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -26,12 +27,14 @@ from unicodedata import normalize
 from workshop_lib.errors import WorkshopError, listed
 from workshop_lib.files import reading
 
-ENDINGS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".gif", ".webp")
+ENDINGS = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".png", ".tif", ".tiff"),
+    *(".bmp", ".gif", ".webp"),
+)
 UNKNOWN = -1  # the label of an image whose class is not known
 _UNLABELED = ("unlabeled", "unlabelled")  # folders of such images
 
 _MOST_BYTES = 2**30  # of one image in a zip; more is no image but an attack
-_LEVELS = 4  # of folders that are looked into for class folders
 
 
 class ImageEntry(NamedTuple):
@@ -124,28 +127,50 @@ def _index_tree(
     entries: list[ImageEntry] = []
     labels: list[int] = []
     class_names: list[str] = []
-    problems: list[str] = []
-    others: list[str] = []
-    classes = {_nfc(at.name): at for at in tree if at.parent == root != at}
-    for name in sorted(classes):
+    classes = [at for at in tree if at.parent == root != at]
+    classes.sort(key=lambda at: _nfc(at.name))
+    problems = _doubled([f"{_nfc(at.name)}/" for at in classes])
+    for at in classes:
+        name = _nfc(at.name)
         label = UNKNOWN if name.lower() in _UNLABELED else len(class_names)
         if label != UNKNOWN:
             class_names.append(name)
-        files = [f._replace(name=f"{name}/{_nfc(f.name)}") for f in tree[classes[name]]]
+        files = [f._replace(name=f"{name}/{_nfc(f.name)}") for f in tree[at]]
         files.sort(key=lambda file: file.name)
         images = [file for file in files if _is_image(file, endings)]
-        others += [file.name for file in files if not _is_image(file, endings)]
         entries += images
         labels += [label] * len(images)
         if not images:
             problems.append(f"{name}/: no images in it ({', '.join(endings)})")
-    about = tuple(class_names), tuple(problems), open, _left_out(others)
+    problems += _doubled([entry.name for entry in entries])
+    elsewhere = {at: files for at, files in tree.items() if at not in classes}
+    notes = (
+        _left_out(tree, endings, images=False),
+        _left_out(elsewhere, endings, images=True),
+    )
+    about = tuple(class_names), tuple(problems), open, "\n".join(filter(None, notes))
     return ImageIndex(where, entries, labels, *about)
 
 
-def _left_out(names: Sequence[str]) -> str:
-    note = f"{len(names)} left out, no images by their ending: {listed(names, 3)}"
-    return note if names else ""
+def _doubled(names: list[str]) -> list[str]:
+    """Say which names occur twice, in an archive or by how accents are stored."""
+    return [
+        f"{name}: there twice, maybe with its accents stored in two ways"
+        for name, times in Counter(names).items()
+        if times > 1
+    ]
+
+
+def _left_out(tree: Tree, endings: tuple[str, ...] = ENDINGS, *, images: bool) -> str:
+    """Say in one line how many files are no images, or images in no class folder."""
+    names = [
+        str(at / file.name)
+        for at, files in tree.items()
+        for file in files
+        if _is_image(file, endings) == images
+    ]
+    why = "not directly in a class folder" if images else "no images by their ending"
+    return f"{len(names)} left out, {why}: {listed(sorted(names), 3)}" if names else ""
 
 
 def _class_root(where: str, tree: Tree) -> PurePosixPath:
@@ -177,17 +202,17 @@ def find_images(folder: Path | str) -> list[Path]:
     Raises:
         WorkshopError: no such folder, or no image in it.
     """
-    tree = _walk(Path(folder), levels=100)
+    tree = _walk(Path(folder))
     files = [file for inside in sorted(tree) for file in sorted(tree[inside])]
     found = [Path(file.place) for file in files if _is_image(file)]
     if not found:
         raise WorkshopError(f"{folder}: no images in it ({', '.join(ENDINGS)}).")
-    if note := _left_out([f.name for f in files if not _is_image(f)]):
+    if note := _left_out(tree, images=False):
         print(f"{folder}: {note}")
     return found
 
 
-def _walk(root: Path, levels: int = _LEVELS) -> Tree:
+def _walk(root: Path) -> Tree:
     """List the visible files of a folder, and those of the folders below it."""
 
     def refuse(error: OSError) -> None:
@@ -204,8 +229,11 @@ def _walk(root: Path, levels: int = _LEVELS) -> Tree:
     tree = {}
     for path, folders, files in os.walk(root, onerror=refuse, followlinks=True):
         inside = PurePosixPath(Path(path).relative_to(root).as_posix())
-        deep = len(inside.parts) >= levels
-        folders[:] = [] if deep else [name for name in folders if is_visible(name)]
+        here = Path(path).resolve()
+        above = {here, *here.parents}  # a link to one of these would never end
+        folders[:] = [
+            n for n in folders if is_visible(n) and (here / n).resolve() not in above
+        ]
         places = ((n, os.path.join(path, n)) for n in files if is_visible(n))
         tree[inside] = [ImageEntry(n, place, file_state(place)) for n, place in places]
     return tree
