@@ -40,8 +40,17 @@ def test_commands_in_the_prose_exist():
 
 
 def test_no_command_escapes_these_tests():
-    assert {line.split()[0] for line in OTHER} == {"git", "cd", "pip"}
+    known = {"git", "cd", "pip", "python", ".venv/bin/pip", ".venv/bin/workshop"}
+    assert {line.split()[0] for line in OTHER} == known
     assert len(WORKSHOP) >= 8
+
+
+def test_without_make_the_same_is_done():
+    plan = subprocess.run(
+        ["make", "workshop", "-n"], cwd=ROOT, capture_output=True, text=True
+    )
+    for line in ("workshop quickstart", "install", "-e ."):
+        assert line in plan.stdout and any(line in other for other in OTHER), line
 
 
 @pytest.mark.parametrize("line", MAKE)

@@ -144,10 +144,7 @@ def _index_tree(
             problems.append(f"{name}/: no images in it ({', '.join(endings)})")
     problems += _doubled([entry.name for entry in entries])
     elsewhere = {at: files for at, files in tree.items() if at not in classes}
-    notes = (
-        _left_out(tree, endings, images=False),
-        _left_out(elsewhere, endings, images=True),
-    )
+    notes = [_left_out(tree, endings, False), _left_out(elsewhere, endings, True)]
     about = tuple(class_names), tuple(problems), open, "\n".join(filter(None, notes))
     return ImageIndex(where, entries, labels, *about)
 
@@ -161,7 +158,7 @@ def _doubled(names: list[str]) -> list[str]:
     ]
 
 
-def _left_out(tree: Tree, endings: tuple[str, ...] = ENDINGS, *, images: bool) -> str:
+def _left_out(tree: Tree, endings: tuple[str, ...], images: bool) -> str:
     """Say in one line how many files are no images, or images in no class folder."""
     names = [
         str(at / file.name)
@@ -207,7 +204,7 @@ def find_images(folder: Path | str) -> list[Path]:
     found = [Path(file.place) for file in files if _is_image(file)]
     if not found:
         raise WorkshopError(f"{folder}: no images in it ({', '.join(ENDINGS)}).")
-    if note := _left_out(tree, images=False):
+    if note := _left_out(tree, ENDINGS, False):
         print(f"{folder}: {note}")
     return found
 
