@@ -79,7 +79,7 @@ TASKS: dict[str, dict[str, Any]] = {
         "weight_decay": 0.2,
         "eval_every": 250,
     },
-    "pretrain": {"batch_size": 128, "mu": 1, "steps": 2000, "eval_every": 250},
+    "pretrain": {"batch_size": 64, "mu": 1, "steps": 3000, "eval_every": 250},
 }
 # Hyperparameters of whichever method has them, where they differ from its paper's.
 _SHORT = {"threshold": 0.8, "alignment": True, "momentum": 0.99}
@@ -91,7 +91,7 @@ _METHOD: dict[str, dict[str, Any]] = {
     "segment": {"labeled_view": "strong", "threshold": 0.6, "teacher_decay": 0.99},
     "multitask": {"labeled_view": "strong", "teacher_decay": 0.99},
     "features": {"labeled_view": "strong", "threshold": 0.9},
-    "pretrain": {},
+    "pretrain": {"view": "strong"},  # of images as small as MiniEO's, see docs
 }
 
 

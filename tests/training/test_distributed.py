@@ -117,7 +117,15 @@ def same(one: Path, many: Path, rtol: float = 1e-9) -> None:
     logs = [log.drop(columns=["seconds"]) for log in logs]
     # Validation is predicted in single precision, as everywhere
     pd.testing.assert_frame_equal(logs[0], logs[1], rtol=1e-5, atol=1e-6)
-    means = ("loss", "supervised", "unsupervised", "mask", "pseudo")
+    means = (
+        "loss",
+        "supervised",
+        "unsupervised",
+        "mask",
+        "pseudo",
+        "matched",
+        "spread",
+    )
     exact = [c for c in logs[0] if c.startswith(means)]
     pd.testing.assert_frame_equal(logs[0][exact], logs[1][exact], rtol=1e-9, atol=1e-9)
     counts = [path / "pseudo_labels.csv" for path in (one, many)]
