@@ -450,6 +450,7 @@ families = {
         "defixmatch",
     ],
     "and graph or contrast": ["comatch", "ccssl", "ccssl_comatch"],
+    "no labels at all (10)": ["simclr"],
 }  # fmt: skip
 assert sorted(sum(families.values(), [])) == sorted(METHODS)
 for family, methods in families.items():

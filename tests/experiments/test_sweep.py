@@ -132,6 +132,7 @@ def test_a_run_that_fails_does_not_cost_the_others(base, tmp_path, monkeypatch, 
         ({"sensors": ("s1",)}, "unknown sensor of this data set 's1'"),
         ({"metadata": ("date",)}, "date"),
         ({"heads": ("cover",), "encoder": "unet-4"}, "unknown target"),
+        ({"method": "simclr"}, "bad learns without labels"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_anything_is_trained(

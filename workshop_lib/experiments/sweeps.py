@@ -99,6 +99,12 @@ def train_all(
         dataset, fresh, verbose: as in `sweep`.
     """
     before = _read(folder / "runs.csv")
+    for name, config, _ in todo:
+        if not config.method.labeled_views:
+            raise WorkshopError(
+                f"{name} learns without labels and has no scores to compare: pretrain"
+                " first, and compare trainings that start from it (init_from)."
+            )
     for config in {one.name: one.config for one in todo}.values():
         # A misspelt name should not cost a night
         check_config(config, describe(config.data)[0] if dataset is None else dataset)
