@@ -140,7 +140,7 @@ def main(
         study: tasks or transfer.
         seeds: of the splits, the initial weights and the order of images.
         data: mini_eo or mini_eo:SEED.
-        steps: of each training; default those of the preset, for transfer 400.
+        steps: of each training; default those of the preset, for transfer 1,000.
         pretrained: weights for transfer besides random ones: supervised and
             self-supervised are trained here, in the other regions; NAME=RUN are of a
             run, ImageNet=imagenet of a package.
@@ -160,7 +160,7 @@ def main(
         text = task_table(sweep(configs, seeds, folder))
     else:
         base = preset(method="supervised", labeled_view="strong", data=data, size=size)
-        base = base.replace(encoder=encoder, bands=bands, steps=steps or 400)
+        base = base.replace(encoder=encoder, bands=bands, steps=steps or 1000)
         rows = transfer_rows(base, seeds, folder / encoder, pretrained)
         text = transfer_table(rows)
         if write_docs:
