@@ -53,6 +53,11 @@ class DataConfig:
                 " to test in, such as test_regions=(4,)."
             )
 
+    @property
+    def main_labels(self) -> int:
+        """Labels per class of the main head, the first; 0 for all."""
+        return next(iter(self.labels_per_head), 0) or self.labels_per_class
+
 
 @dataclass(frozen=True)
 class ModelConfig:

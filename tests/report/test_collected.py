@@ -13,6 +13,7 @@ from workshop_lib.config import Config
 from workshop_lib.data.mini_eo import mini_eo
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
+from workshop_lib.experiments.results import run_row
 from workshop_lib.methods import FixMatch
 from workshop_lib.presets import preset
 from workshop_lib.report.data import collect
@@ -61,6 +62,26 @@ def test_a_page_holds_what_the_runs_hold(tmp_path: Path) -> None:
     others = [replace(r, run=replace(r.run, config=mine)) for r in page.results]
     named = settings_table(replace(page, results=others)).set_index("setting")
     assert "folder/of/mine" in named.loc["name"].tolist()
+
+
+def test_labels_are_counted_of_the_main_head(tmp_path: Path) -> None:
+    scenes, heads = tiny(), ("scene", "elevation")
+    split = replace(parts(scenes), labeled=parts(scenes).unlabeled)
+    config = short(
+        method="supervised", heads=heads, labels_per_class=0, labels_per_head=(2, 0)
+    )
+    run = train(config, scenes, split, folder=tmp_path / "a", verbose=False)
+    assert run.facts["labels"] == 30 and run.labels == 6
+    page = collect([run], "workshop report a", scenes)
+    assert page.split.labeled.tolist() == [0, 1, 2, 3, 4, 5]
+    assert page.main.labels == 6 and page.main.role == "baseline"
+    assert page.main.title == "Supervised, weak augmentation"
+    row = run_row(run)
+    assert (row["labels"], row["labels_per_class"]) == (6, 2)
+    path = report_runs([run.folder], tmp_path / "r.html", scenes=scenes)
+    text = path.read_text(encoding="utf-8")
+    assert "the right answer for 6 images: 2 per class" in text
+    assert "Scores of the other heads" in text and "24 of elevation" in text
 
 
 KINDS: dict[str, tuple[tuple[str, ...], str, bool, str, list[str]]] = {

@@ -77,8 +77,8 @@ def run_row(run: Run | Path | str, name: str | None = None) -> dict[str, Any]:
         row = {
             **{k: v for k, v in found["scores"].items() if isinstance(v, float)},
             "data": config.data.name,
-            "labels_per_class": config.data.labels_per_class,
-            "labels": int(facts["labels"]),
+            "labels_per_class": config.data.main_labels,
+            "labels": run.labels,
             "name": name or config.method_name,
             "method": config.method_name,
             "seed": config.run.seed,

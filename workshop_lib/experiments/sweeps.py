@@ -33,7 +33,7 @@ class RunSpec(NamedTuple):
     folder: Path
 
     def __str__(self) -> str:
-        n = self.config.data.labels_per_class
+        n = self.config.data.main_labels
         labels = f"{n} labels per class" if n else "all labels"
         return f"{self.name}, {labels}, seed {self.config.run.seed}"
 

@@ -5,7 +5,7 @@ __all__ = ["DRAWN", "Embedded", "MethodResult", "ReportData", "collect"]
 import math
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +20,7 @@ from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.embeddings import (
     Embeddings,
-    embed_run,
+    embed,
     knn_accuracy,
     silhouette,
 )
@@ -63,8 +63,8 @@ class MethodResult:
 
     @property
     def labels(self) -> int:
-        """Number of labelled images."""
-        return int(self.run.facts["labels"])
+        """Number of labelled images of the main head."""
+        return self.run.labels
 
     @property
     def value(self) -> float:
@@ -76,7 +76,7 @@ class MethodResult:
         """Role of the method in the comparison, by its config."""
         if self.config.method_name != "supervised":
             return "semi-supervised"
-        return "baseline" if self.config.data.labels_per_class else "ceiling"
+        return "baseline" if self.config.data.main_labels else "ceiling"
 
     @property
     def is_control(self) -> bool:
@@ -200,7 +200,7 @@ def collect(
             title,
             run,
             evaluate(run, scenes, split),
-            _embedded(run, scenes, split),
+            _embedded(run, scenes, _shown_labels(run, scenes, split)),
             run.pseudo_labels(),
             _split_folder(run, scenes, split),
         )
@@ -209,7 +209,14 @@ def collect(
     split = splits[results.index(_main(results))]
     check = len(scenes) <= _AUDITED
     audit = split.audit(scenes, near_duplicates=check)
+    split = _shown_labels(_main(results).run, scenes, split)
     return ReportData(scenes, split, results, command, audit, check)
+
+
+def _shown_labels(run: Run, scenes: Dataset, split: Split) -> Split:
+    """Return a split whose labelled images have a target of the main head."""
+    few = next(iter(run.config.data.labels_per_head), 0)
+    return replace(split, labeled=split.first_labeled(scenes, few))
 
 
 def _main(results: Sequence[MethodResult]) -> MethodResult:
@@ -224,7 +231,7 @@ def _embedded(run: Run, scenes: Dataset, split: Split) -> Embedded | None:
     """Embed the test images, and measure them. None without classes."""
     if run.metric != "accuracy":
         return None
-    found, memory = (embed_run(run, scenes, split, p) for p in ("test", "labeled"))
+    found, memory = (embed(run, scenes, i) for i in (split.test, split.labeled))
     rows = sample_per_class(found.labels, DRAWN)
     apart = math.nan
     with suppress(WorkshopError):  # only one class, or one image of each: undefined
@@ -249,7 +256,7 @@ def _titles(runs: Sequence[Run]) -> list[str]:
         title = type(config.method).__name__  # "FixMatch", as in the papers
         if config.method_name == "supervised":
             view = f"{config.method.labeled_view} augmentation"
-            title += f", {view if config.data.labels_per_class else 'all labels'}"
+            title += f", {view if config.data.main_labels else 'all labels'}"
         elif config.data.unlabeled_from == "labeled":
             title += ", labelled images only"
         titles.append(title)

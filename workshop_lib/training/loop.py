@@ -209,12 +209,13 @@ def _write_log(folder: Path, trainer: Trainer) -> None:
 def _facts(trainer: Trainer, scenes: Dataset, split: Split) -> dict[str, Any]:
     """Collect what a table of results has to state about this run."""
     labels, seen = trainer.labels, bool(trainer.method.labeled_views)
+    counts = labels.counts(trainer.heads, trainer.inputs.targets)
     return {
         "seconds": trainer.seconds,
         "steps": trainer.steps_done,
         "parameters": sum(p.numel() for p in trainer.model.parameters()),
         "labels": len(labels.stream().unique()) if seen else 0,
-        "labels_per_head": labels.counts(trainer.heads, trainer.inputs.targets),
+        "labels_per_head": counts if seen else {},
         "counts": split.counts(),
         "precision": trainer.precision.name,
         "processes": world_size(),

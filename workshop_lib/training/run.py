@@ -95,6 +95,12 @@ class Run:
         return next(iter(self.facts["heads"]))
 
     @property
+    def labels(self) -> int:
+        """Number of images with a label of the main head: what its scores took."""
+        by_head = self.facts.get("labels_per_head", {})
+        return int(by_head.get(self.main_head, self.facts["labels"]))
+
+    @property
     def class_names(self) -> tuple[str, ...]:
         """Classes of the main head; empty for a number."""
         return tuple(self.facts["heads"][self.main_head]["classes"])
