@@ -1,7 +1,8 @@
 """Heads of a training: their labels, their scores, and whether their gradients agree.
 
 One encoder learns from all of them. That pays where one task has few labels and others
-have many: what these teach about the images serves it, too.
+have many: what these teach about the images serves it, too. Of an encoder that learns
+without labels no head knows anything: the nearest images tell what it is worth.
 """
 
 __all__ = [
