@@ -445,10 +445,8 @@ families = {
     "no unlabelled images": ["supervised"],
     "consistency": ["mean_teacher", "uda"],
     "pseudo-label": ["pseudo_label"],
-    "pseudo-label + consistency": [
-        "fixmatch", "flexmatch", "adamatch", "freematch", "softmatch",
-        "defixmatch",
-    ],
+    "pseudo-label + consistency": ["fixmatch", "flexmatch", "adamatch",
+                                   "freematch", "softmatch", "defixmatch"],
     "and graph or contrast": ["comatch", "ccssl", "ccssl_comatch"],
     "no labels at all (10)": ["simclr"],
 }  # fmt: skip

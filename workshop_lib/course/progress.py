@@ -42,6 +42,7 @@ UNITS = {
     "06": "Embeddings",
     "07": "Fusion",
     "08": "Segmentation",
+    "10": "Self-supervised",
 }
 # The two-hour workshop: after these units `show` mentions the certificate
 CORE = ("01", "02", "03", "04", "05", "06")

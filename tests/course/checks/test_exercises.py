@@ -23,6 +23,7 @@ from workshop_lib.data.metadata import METADATA_ENCODERS
 from workshop_lib.data.mini_eo import CLIMATE_ZONES
 from workshop_lib.evaluation.embeddings import nearest
 from workshop_lib.evaluation.metrics import score, scores_from_confusion
+from workshop_lib.methods.simclr import spread as librarys_spread
 from workshop_lib.models.fusion import FUSIONS
 
 # ---- unit 01
@@ -253,6 +254,24 @@ def teaches_the_weak_view(weak, strong, box, hole, threshold):
     return librarys_pixels(weak, strong, box, hole, threshold) + pull
 
 
+# ---- unit 10
+
+
+def view_by_view(z0, z1, temperature):
+    z, N = [*z0, *z1], len(z0)
+    total = 0.0
+    for i, own in enumerate(z):
+        scores = [F.cosine_similarity(own, other, 0) / temperature for other in z]
+        others = torch.stack([s for k, s in enumerate(scores) if k != i])
+        total = total + others.logsumexp(0) - scores[(i + N) % (2 * N)]
+    return total / (2 * N)
+
+
+def places_found(z0, z1):
+    cosines = [[float(F.cosine_similarity(a, b, 0)) for b in z1] for a in z0]
+    return np.mean([np.argmax(row) == i for i, row in enumerate(cosines)])
+
+
 RIGHT = {
     "convolve": [looped],
     "majority_accuracy": [lambda y: (y == y.mode().values).double().mean()],
@@ -302,6 +321,16 @@ RIGHT = {
     "window_starts": [begin],
     "mean_iou": [iou_by_class, librarys_iou],
     "pixel_loss": [pixel_loss, librarys_pixels],
+    "partners": [
+        lambda N: [*range(N, 2 * N), *range(N)],
+        lambda N: (torch.arange(2 * N) + N) % (2 * N),
+    ],
+    "nt_xent": [view_by_view, losses.nt_xent],
+    "spread": [
+        lambda x: librarys_spread(unit(x)),
+        lambda x: (unit(x).var(0) * x.shape[1]).sqrt().mean(),
+    ],
+    "matching_accuracy": [places_found],
     **views.RIGHT,
     **test_splits.RIGHT,
 }
@@ -380,6 +409,15 @@ WRONG = {
         (lambda *args: librarys_pixels(*args).item(), "cannot be learnt from"),
         (teaches_the_weak_view, "cut it off with logits_weak.detach()"),
     ],
+    "partners": [(lambda N: torch.arange(2 * N) - N, "the six rows of N = 3")],
+    "nt_xent": [
+        (lambda a, b, T: view_by_view(a, b, T).item(), "cannot be learnt from"),
+        (lambda a, b, T: view_by_view(a, b.detach(), T), "nothing is learnt from z1"),
+        (lambda a, b, T: view_by_view(a, a, T), "take N = 2 and print"),
+        (lambda a, b, T: view_by_view(a, b.T, T), "two shapes do not fit"),
+    ],
+    "spread": [(lambda x: unit(x).std(0), "rows to length 1, the deviation of each")],
+    "matching_accuracy": [(lambda a, b: 0.5, "row i is right if its largest")],
     **views.WRONG,
     **test_splits.WRONG,
 }

@@ -1,4 +1,4 @@
-"""Checks of units 05 and 06: how good a model is, and how near two embeddings are.
+"""Checks of units 05, 06 and 10: how good a model is, how near two embeddings are.
 
 The accuracy of guessing, to compare any other with, is asked for in unit 01.
 """
@@ -8,8 +8,12 @@ __all__ = [
     "knn_accuracy",
     "l2_normalize",
     "majority_accuracy",
+    "matching_accuracy",
     "mean_and_interval",
     "nearest_neighbours",
+    "nt_xent",
+    "partners",
+    "spread",
     "top_k_accuracy",
 ]
 
@@ -24,7 +28,10 @@ from scipy import stats
 from torch import Tensor
 
 from workshop_lib.course.checks.attempt import Answer, Cases, Mistakes, comparison
+from workshop_lib.course.checks.training import check_gradients
 from workshop_lib.course.checks.values import draws, generator, noise
+from workshop_lib.losses import contrastive as loss
+from workshop_lib.methods import simclr
 
 
 @comparison("majority_accuracy(labels)")
@@ -219,3 +226,74 @@ def _hits(similarity: Tensor, train_labels: Tensor, labels: Tensor) -> Tensor:
 
 def _knn(x: Tensor, x_labels: Tensor, y: Tensor, y_labels: Tensor) -> Tensor:
     return _hits(_cosine(x, y), x_labels, y_labels)
+
+
+@comparison("partners(N)")
+def partners(cases: Cases, wrong: Mistakes) -> Answer:
+    """Check which row holds the other view of each image.
+
+    The learner's `partners(N)` gives (2N,): first views come before all second ones.
+    """
+    cases["3 images"], cases["one image"], cases["8 images"] = (3,), (1,), (8,)
+    wrong["itself"] = lambda N: torch.arange(2 * N)
+    wrong["no_wrap"] = lambda N: torch.arange(2 * N) + N
+    wrong["interleaved"] = lambda N: torch.arange(2 * N) ^ 1
+    return lambda N: torch.arange(2 * N).roll(N)
+
+
+@comparison("nt_xent(z0, z1, temperature)", then=check_gradients)
+def nt_xent(cases: Cases, wrong: Mistakes) -> Answer:
+    """Check the loss of SimCLR: its value, and that both views are learnt from.
+
+    The learner's function takes two views (N, D) of any length, and gives a scalar
+    (Chen et al. 2020, eq. 1, averaged over all 2N views).
+    """
+    cases["5 pairs with nothing in common"] = noise(5, 8), noise(5, 8, seed=2), 0.5
+    cases["5 similar pairs"] = noise(5, 4), 2 * noise(5, 4) + noise(5, 4, seed=3), 0.1
+    wrong["with_itself"] = lambda a, b, T: _ask(torch.cat([a, b]), torch.cat([b, a]), T)
+    wrong["raw"] = lambda a, b, T: loss.weighted_contrast(a, b, torch.eye(5), T).mean()
+    wrong["times_temperature"] = lambda a, b, T: loss.nt_xent(a, b, 1 / T)
+    wrong["other_views_only"] = lambda a, b, T: _ask(a, b, T)
+    wrong["summed"] = lambda a, b, T: 2 * len(a) * loss.nt_xent(a, b, T)
+    return loss.nt_xent
+
+
+def _ask(z0: Tensor, z1: Tensor, temperature: float) -> Tensor:
+    scores = _cosine(z1, z0) / temperature  # row i belongs to column i
+    return F.cross_entropy(scores, torch.arange(len(z0)))
+
+
+@comparison("spread(vectors)")
+def spread(cases: Cases, wrong: Mistakes) -> Answer:
+    """Check the number that shows a collapse.
+
+    The learner's `spread(vectors)` takes (N, D) of any length and gives the deviation
+    of each coordinate of the unit vectors, averaged, times the root of D: 0 if all
+    point the same way, 1 if they point everywhere alike.
+    """
+    # So many that it does not matter whether N or N - 1 divides
+    cases["10,000 vectors in all directions"] = (_uneven_lengths(noise(10_000, 8)),)
+    cases["10,000 that point much the same way"] = (3 + noise(10_000, 6),)
+    wrong["not_normalized"] = simclr.spread
+    wrong["over_numbers"] = lambda x: F.normalize(x).std(1).mean() * x.shape[1] ** 0.5
+    wrong["no_root"] = lambda x: F.normalize(x).std(0).mean()
+    return lambda x: simclr.spread(F.normalize(x))
+
+
+@comparison("matching_accuracy(z0, z1)")
+def matching_accuracy(cases: Cases, wrong: Mistakes) -> Answer:
+    """Check how often the most similar second vector is that of the same place.
+
+    The learner's `matching_accuracy(z0, z1)` takes (N, D) each and gives 0..1.
+    """
+    radar, light = (noise(20, 5) + noise(20, 5, seed=k) for k in (1, 2))
+    cases["20 places"] = _uneven_lengths(radar), _uneven_lengths(light, 1)
+    wrong["not_normalized"] = lambda a, b: _found(a @ b.T)
+    wrong["other_direction"] = lambda a, b: _found(_cosine(a, b))
+    wrong["among_themselves"] = lambda a, b: _found(_cosine(a, a))
+    wrong["hits"] = lambda a, b: len(a) * _found(_cosine(b, a))
+    return lambda a, b: _found(_cosine(b, a))
+
+
+def _found(scores: Tensor) -> Tensor:
+    return _hits(scores, torch.arange(len(scores)), torch.arange(len(scores)))

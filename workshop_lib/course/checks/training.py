@@ -103,11 +103,14 @@ def _consistency(
     return (each * used).sum() / every.sum()
 
 
-def _check_gradients(attempt: Attempt, case: str, given: Case, weak: str) -> None:
-    """Check that every view but the weak one is learnt from, on one case."""
+def check_gradients(attempt: Attempt, case: str, given: Case, weak: str = "") -> None:
+    """Check that every view but the weak one is learnt from, on one case.
+
+    Views are the arguments named logits..., and embeddings, named z...
+    """
     names = attempt.call.partition("(")[2].rstrip(")").split(", ")
     args = {
-        name: arg.clone().requires_grad_() if name.startswith("logits") else arg
+        name: arg.clone().requires_grad_() if name.startswith(("logits", "z")) else arg
         for name, arg in zip(names, given, strict=True)
     }
     loss = attempt.run(case, *args.values())
@@ -115,7 +118,7 @@ def _check_gradients(attempt: Attempt, case: str, given: Case, weak: str) -> Non
     came = f"{describe_value(loss)}, without gradient"
     attempt.require(learnt, "detached", came, "a tensor with gradient")
     loss.backward()
-    for name in filter(lambda name: name.startswith("logits"), names):
+    for name in filter(lambda name: name.startswith(("logits", "z")), names):
         learns = args[name].grad is not None and bool(args[name].grad.any())
         came = f"{'a' if learns else 'no'} gradient through {name}"
         if name == weak:
@@ -126,7 +129,7 @@ def _check_gradients(attempt: Attempt, case: str, given: Case, weak: str) -> Non
 
 @comparison(
     "fixmatch_loss(logits_x, y, logits_u_w, logits_u_s, threshold)",
-    then=partial(_check_gradients, weak="logits_u_w"),
+    then=partial(check_gradients, weak="logits_u_w"),
 )
 def fixmatch_loss(cases: Cases, wrong: Mistakes) -> Answer:
     """Check the loss of FixMatch: its value, and where its gradient goes.
@@ -200,7 +203,7 @@ def predict_memory(
 
 @comparison(
     "pixel_loss(logits_weak, logits_strong, box, hole, threshold)",
-    then=partial(_check_gradients, weak="logits_weak"),
+    then=partial(check_gradients, weak="logits_weak"),
 )
 def pixel_loss(cases: Cases, wrong: Mistakes) -> Answer:
     """Check the loss of strong views with a box of another tile and a hole.
