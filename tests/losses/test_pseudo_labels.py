@@ -7,7 +7,7 @@ import torch
 
 from tests.losses.draws import draw, slow_softmax
 from workshop_lib.losses import confidence_mask, consistency_loss, pseudo_label
-from workshop_lib.losses.pseudo_labels import RampUp
+from workshop_lib.methods.classic import RampUp
 
 
 @pytest.mark.parametrize(("N", "K"), [(1, 2), (7, 2), (5, 10), (12, 3)])

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.losses.segmentation import (
+from workshop_lib.losses.pseudo_labels import (
     SEGMENTATION_LOSSES,
     dice_loss,
     focal_loss,

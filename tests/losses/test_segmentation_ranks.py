@@ -11,7 +11,7 @@ from torch import Tensor
 from tests.losses.draws import draw
 from workshop_lib import ranks
 from workshop_lib.losses import pseudo_labels
-from workshop_lib.losses.segmentation import SEGMENTATION_LOSSES
+from workshop_lib.losses.pseudo_labels import SEGMENTATION_LOSSES
 from workshop_lib.models import MultiLabel
 from workshop_lib.pixels import IGNORE
 

@@ -17,8 +17,9 @@ from workshop_lib.losses.memory import DistributionAlignment
 from workshop_lib.losses.pseudo_labels import (
     confidence_mask,
     consistency_loss,
+    dice_loss,
     fixmatch_loss,
+    focal_loss,
     pseudo_label,
     sharpen,
 )
-from workshop_lib.losses.segmentation import dice_loss, focal_loss

@@ -23,9 +23,9 @@ __all__ = [
 
 from workshop_lib.methods.adaptive_thresholds import AdaMatch, FlexMatch
 from workshop_lib.methods.base import Batch, Method, TrainingSize
-from workshop_lib.methods.classic import MeanTeacher, PseudoLabel, Supervised
+from workshop_lib.methods.classic import UDA, MeanTeacher, PseudoLabel, Supervised
 from workshop_lib.methods.contrastive import CCSSL, CCSSLCoMatch, CoMatch
-from workshop_lib.methods.fixmatch import UDA, DeFixMatch, FixMatch
+from workshop_lib.methods.fixmatch import DeFixMatch, FixMatch
 from workshop_lib.methods.running_confidence import FreeMatch, SoftMatch
 from workshop_lib.methods.simclr import SimCLR
 

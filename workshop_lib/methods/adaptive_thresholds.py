@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from workshop_lib.losses.memory import per_class
 from workshop_lib.methods.base import TrainingSize, alignments, per_head
-from workshop_lib.methods.consistency import ConsistencyMethod, Guess, Step
+from workshop_lib.methods.fixmatch import ConsistencyMethod, Guess, Step
 from workshop_lib.models.heads import Head
 from workshop_lib.ranks import gather_rows, mean_over_ranks
 

@@ -1,16 +1,15 @@
-"""The methods before FixMatch: supervised training, Pseudo-Label and Mean Teacher."""
+"""The methods before FixMatch: supervised, Pseudo-Label, Mean Teacher and UDA."""
 
-__all__ = ["MeanTeacher", "PseudoLabel", "Supervised"]
+__all__ = ["UDA", "MeanTeacher", "PseudoLabel", "RampUp", "Supervised"]
 
-import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import ClassVar, Literal, cast
 
 import torch
 from torch import Tensor, nn
 
-from workshop_lib.losses.pseudo_labels import RampUp, masked_mean
+from workshop_lib.losses.pseudo_labels import masked_mean, sharpen
 from workshop_lib.methods.base import (
     Batch,
     Method,
@@ -20,8 +19,9 @@ from workshop_lib.methods.base import (
     forward_views,
     heads_of,
 )
+from workshop_lib.methods.fixmatch import FixMatch, Guess, Step
 from workshop_lib.models.heads import Head
-from workshop_lib.models.model import ema_update_weights_
+from workshop_lib.models.model import averaged_copy, ema_update_weights_
 
 
 @dataclass(eq=False)
@@ -45,6 +45,45 @@ class Supervised(Method):
     def losses(self, model: nn.Module, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         """Yield one supervised term per head."""
         yield from self.supervised(model, model(batch.labeled[0]), batch.targets)
+
+
+class RampUp(nn.Module):
+    """Factor for the weight of unlabelled images, by the number of steps done.
+
+    In the first steps the network knows nothing, and what it believes about unlabelled
+    images is worth nothing. A confidence threshold keeps such images out by itself; a
+    method without one has to wait.
+
+        t = min(1, step / length)
+        linear: t          (Lee 2013, eq. 16)
+        bell:   exp(-5 (1 - t)^2)          (Laine and Aila 2017, section 3)
+
+    Args:
+        length: steps until the factor is 1; 0 is 1 from the start.
+        shape: "linear", or "bell": slower at first, from 0.007.
+
+    The step is a buffer: a resumed training continues where it stopped.
+    """
+
+    step: Tensor
+
+    def __init__(
+        self, length: float, shape: Literal["linear", "bell"] = "linear"
+    ) -> None:
+        super().__init__()
+        self.length, self.shape = length, shape
+        self.register_buffer("step", torch.zeros((), dtype=torch.int64))
+
+    def forward(self) -> Tensor:
+        """Return the factor, a scalar in [0, 1] on the buffer's device."""
+        if self.length == 0:
+            return torch.ones((), device=self.step.device)
+        t = (self.step / self.length).clamp(max=1)
+        return t if self.shape == "linear" else torch.exp(-5 * (1 - t) ** 2)
+
+    def advance(self) -> None:
+        """Count one step of the optimiser."""
+        self.step += 1
 
 
 @dataclass(eq=False)
@@ -156,7 +195,7 @@ class MeanTeacher(Method):
     def setup(self, model: nn.Module, size: TrainingSize) -> None:
         """Make the teacher, a copy of the model before the first step."""
         self.ramp = RampUp(self.ramp_up * size.steps, shape="bell")
-        self.teacher = copy.deepcopy(model).requires_grad_(False)
+        self.teacher = averaged_copy(model)
 
     def after_step(self, model: nn.Module) -> None:
         """Let the teacher follow the student, and count the step."""
@@ -188,3 +227,42 @@ class MeanTeacher(Method):
         if head.dense:
             target = batch.follow(target)
         return (head.distribution(out_s) - target).square().mean(dim=1)
+
+
+@dataclass(eq=False)
+class UDA(FixMatch):
+    """Keep predictions the same under strong augmentation, doubts included.
+
+    As in FixMatch, the weak view of an image teaches its strong view where the network
+    is confident. The target is not one class but the sharpened distribution: an image
+    that is 85 % river and 14 % lake says both. That loses less where the pseudo-label
+    is wrong, and says less where it is right.
+
+        L = 1/B sum_b H(y_b, f(weak(x_b)))
+          + lambda_u / (mu B) sum_i mask_i H(q_i, f(strong(u_i)))
+        q_i = softmax(f(weak(u_i)) / temperature)
+        mask_i = 1 if max softmax(f(weak(u_i))) >= threshold else 0
+
+    Source: Xie et al. 2020, "Unsupervised Data Augmentation for Consistency Training",
+    arXiv:1904.12848, eq. 1 and section 3.3. The paper writes the Kullback-Leibler
+    divergence: it differs by the target's entropy, which has no gradient. Left out:
+    training signal annealing, which holds back labelled images that are known already.
+
+    Args:
+        labeled_view, lambda_u, joint_forward, teacher_decay: see `FixMatch`.
+        alignment, momentum: see `FixMatch`.
+        threshold: confidence, before sharpening, from which an image counts; 0.8.
+        temperature: of the target, 0.4. Near 0 it is FixMatch's hard label; at 1 the
+            network is taught its own doubts, and nothing becomes clearer.
+    """
+
+    threshold: float = 0.8
+    temperature: float = 0.4
+
+    def probabilities(self, name: str, head: Head, step: Step) -> Tensor:
+        """Return the aligned probabilities of the weak view, not yet sharpened."""
+        return self.aligned(name, head.probabilities(step.out_w[name]))
+
+    def target(self, guess: Guess) -> Tensor:
+        """Return the sharpened distribution."""
+        return guess.head.soft_target(sharpen(guess.probs, self.temperature))

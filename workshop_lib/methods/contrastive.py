@@ -18,13 +18,8 @@ from workshop_lib.losses.contrastive import (
     pseudo_label_graph,
 )
 from workshop_lib.losses.memory import MovingAverageAlignment, PseudoLabelMemory
-from workshop_lib.methods.base import (
-    TrainingSize,
-    heads_of,
-    scene_head,
-)
-from workshop_lib.methods.consistency import Guess, Step
-from workshop_lib.methods.fixmatch import FixMatch
+from workshop_lib.methods.base import TrainingSize, heads_of, scene_head
+from workshop_lib.methods.fixmatch import FixMatch, Guess, Step
 from workshop_lib.models.heads import Head
 from workshop_lib.ranks import gather_rows, gather_rows_with_gradient
 

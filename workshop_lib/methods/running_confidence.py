@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from workshop_lib.losses.memory import class_mean, ema_update_, per_class, uniform
 from workshop_lib.methods.base import TrainingSize, alignments, per_head
-from workshop_lib.methods.consistency import ConsistencyMethod, Guess
+from workshop_lib.methods.fixmatch import ConsistencyMethod, Guess
 from workshop_lib.ranks import gather_rows, mean_over_ranks
 
 HIGHEST = 0.95  # that a clipped threshold can reach

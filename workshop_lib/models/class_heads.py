@@ -11,8 +11,7 @@ from torch.nn import functional as F
 from workshop_lib.data.tiles import class_weights
 from workshop_lib.errors import WorkshopError
 from workshop_lib.losses.memory import uniform
-from workshop_lib.losses.pseudo_labels import at_least_fp32
-from workshop_lib.losses.segmentation import segmentation_loss
+from workshop_lib.losses.pseudo_labels import at_least_fp32, segmentation_loss
 from workshop_lib.models.heads import Features, Head
 from workshop_lib.pixels import IGNORE, mean_iou, pixel_confusion
 

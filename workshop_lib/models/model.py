@@ -8,6 +8,7 @@ __all__ = [
     "parameter_counts",
 ]
 
+import copy
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -218,6 +219,14 @@ def parameter_counts(model: Model) -> dict[str, int]:
             part = f"{part}.{steps[1]}".replace("backbones.all", "backbone")
         counts[part] += parameter.numel()
     return {**counts, "total": counts.total()}
+
+
+def averaged_copy(model: nn.Module) -> nn.Module:
+    """Copy a model, in evaluation mode and without gradient, for its weights' average.
+
+    `ema_update_weights_` lets it follow the model.
+    """
+    return copy.deepcopy(model).requires_grad_(False).eval()
 
 
 @torch.no_grad()

@@ -10,7 +10,6 @@ __all__ = [
     "weight_decay_groups",
 ]
 
-import copy
 import math
 from collections.abc import Iterable
 from functools import partial
@@ -22,7 +21,11 @@ from torch.optim import SGD, Adagrad, Adam, AdamW, RMSprop
 
 from workshop_lib.errors import unknown_name
 from workshop_lib.models import Model
-from workshop_lib.models.model import ema_update_weights_, encoder_parameters
+from workshop_lib.models.model import (
+    averaged_copy,
+    ema_update_weights_,
+    encoder_parameters,
+)
 from workshop_lib.settings import OptimConfig
 
 # From the oldest to the one that a class takes
@@ -176,7 +179,7 @@ class Ema:
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
-        self.model = copy.deepcopy(model).eval().requires_grad_(False)
+        self.model = averaged_copy(model)
         self.decay = decay
         self.updates = 0
 
