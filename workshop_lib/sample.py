@@ -6,7 +6,15 @@ packed into channels and parsed back, so a method never needs to know which sens
 there are.
 """
 
-__all__ = ["METADATA", "Sample", "join", "num_images", "take"]
+__all__ = [
+    "METADATA",
+    "Sample",
+    "images_at_a_time",
+    "interleaved",
+    "join",
+    "num_images",
+    "take",
+]
 
 from collections.abc import Sequence
 
@@ -19,6 +27,8 @@ from workshop_lib.errors import WorkshopError
 # "metadata" (B, M), "features" (B, D, 1, 1)
 Sample = dict[str, Tensor]
 METADATA = "metadata"  # the only entry that is not an image
+
+_PIXELS = 256 * 64 * 64  # of all images of one forward pass
 
 
 def num_images(sample: Sample) -> int:
@@ -54,3 +64,19 @@ def join(samples: Sequence[Sample]) -> Sample | None:
     if any(sample.keys() != samples[0].keys() for sample in samples):
         return None
     return {name: torch.cat([s[name] for s in samples]) for name in samples[0]}
+
+
+def images_at_a_time(sensors: Sample) -> int:
+    """Return how many images to send through a network in one forward pass.
+
+    256 up to 64 pixels; of larger ones as many as take the same memory, 20 at 224.
+    """
+    sides = [v.shape[-2] * v.shape[-1] for k, v in sensors.items() if k != METADATA]
+    return max(1, min(256, _PIXELS // max(sides, default=1)))
+
+
+def interleaved(images: Tensor) -> Tensor:
+    """Lay images out as convolutions read them fastest."""
+    if images.ndim != 4:
+        return images
+    return images.contiguous(memory_format=torch.channels_last)

@@ -788,7 +788,7 @@ trained = sweep({"S2 + S1 dropout": both}, seeds=SEEDS,
 assert len(trained) == SEEDS and (trained["parameters"] > 160_000).all()
 
 # %%
-from workshop_lib.models.inference import predict
+from workshop_lib.evaluation.inference import predict
 from workshop_lib.training.run import Run
 
 images = {name: sample[name] for name in ("s2", "s1")}

@@ -26,7 +26,7 @@ from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import Split
 from workshop_lib.presets import preset
 from workshop_lib.training.trainer import Trainer
-from workshop_lib.models.inference import predict
+from workshop_lib.evaluation.inference import predict
 
 def mapped():
     with open("/proc/self/statm") as file:

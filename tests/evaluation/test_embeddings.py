@@ -17,9 +17,9 @@ from workshop_lib.evaluation.embeddings import (
     nearest,
     silhouette,
 )
+from workshop_lib.evaluation.inference import predict
 from workshop_lib.evaluation.projection import draw_neighbours, embedding_maps
 from workshop_lib.models.heads import Features
-from workshop_lib.models.inference import predict
 from workshop_lib.plots import describe
 from workshop_lib.training.loop import train
 from workshop_lib.training.run import Run

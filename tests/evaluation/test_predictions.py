@@ -18,6 +18,7 @@ from workshop_lib.data.read.images import fit
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.calibration import apply_temperature
+from workshop_lib.evaluation.inference import predict
 from workshop_lib.evaluation.predictions import (
     Predictions,
     _names,
@@ -25,7 +26,6 @@ from workshop_lib.evaluation.predictions import (
     run_temperature,
 )
 from workshop_lib.evaluation.scoring import evaluate
-from workshop_lib.models.inference import predict
 from workshop_lib.training.loop import train
 from workshop_lib.training.run import Run
 

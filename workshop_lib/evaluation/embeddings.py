@@ -28,8 +28,8 @@ from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import PARTS, Split
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.evaluation.inference import check_fits, stored_views
+from workshop_lib.evaluation.inference import embed as embed_images
 from workshop_lib.files import read_npz, write_npz, write_or_explain, write_text
-from workshop_lib.models.inference import embed as embed_images
 from workshop_lib.session import pick_device
 from workshop_lib.training.run import Run
 

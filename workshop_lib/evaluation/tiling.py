@@ -31,8 +31,8 @@ from workshop_lib.augment.normalize import to_float
 from workshop_lib.data.read.large_image import LargeImage, missing, open_image
 from workshop_lib.data.tiles import offsets, stride
 from workshop_lib.errors import WorkshopError
-from workshop_lib.models.inference import interleaved
 from workshop_lib.pixels import IGNORE
+from workshop_lib.sample import interleaved
 
 Array = NDArray[Any]
 Weights = NDArray[np.float64]

@@ -31,11 +31,10 @@ from workshop_lib.methods import Batch, Method
 from workshop_lib.methods.base import heads_of
 from workshop_lib.models import Model
 from workshop_lib.models.heads import Head
-from workshop_lib.models.inference import images_at_a_time
 from workshop_lib.models.model import encoder_parameters
 from workshop_lib.pixels import IGNORE
 from workshop_lib.ranks import mean_over_ranks
-from workshop_lib.sample import Sample
+from workshop_lib.sample import Sample, images_at_a_time
 from workshop_lib.training.step import Precision
 
 Views = ViewMaker | FeatureViewMaker

@@ -23,8 +23,7 @@ from torch.utils.flop_counter import flop_registry
 
 from workshop_lib.config import Config
 from workshop_lib.methods import Batch, Method, TrainingSize
-from workshop_lib.models.inference import images_at_a_time
-from workshop_lib.sample import METADATA, Sample
+from workshop_lib.sample import METADATA, Sample, images_at_a_time
 from workshop_lib.training.inputs import initial_model
 from workshop_lib.training.optim import Ema, build_optimizer
 from workshop_lib.training.step import Precision, training_step

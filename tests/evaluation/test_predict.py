@@ -8,8 +8,10 @@ import torch
 from tests.models.common import COVER, SCENE, fused, sample, single
 from workshop_lib.augment.normalize import Normalize
 from workshop_lib.errors import WorkshopError
-from workshop_lib.models import HeadSpec, inference
-from workshop_lib.models.inference import embed, images_at_a_time, predict, predict_mean
+from workshop_lib.evaluation import inference
+from workshop_lib.evaluation.inference import embed, predict, predict_mean
+from workshop_lib.models import HeadSpec
+from workshop_lib.sample import images_at_a_time
 
 
 @pytest.fixture
