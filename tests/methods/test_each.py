@@ -131,7 +131,7 @@ def test_freematch_lets_rare_classes_through_earlier() -> None:
 
 
 def test_softmatch_equal_confidences_for_long_give_no_nan() -> None:
-    weigh = GaussianWeight(2, momentum=0.0)
+    weigh = GaussianWeight((2,), momentum=0.0)
     assert weigh(sure(0, 1, confidence=0.75, K=2)).tolist() == [1, 1]
     assert weigh.variance == 0
 

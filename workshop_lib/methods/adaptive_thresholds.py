@@ -131,10 +131,8 @@ class FlexMatch(ConsistencyMethod):
         """Make the memory of one entry per image, for every head with classes."""
         super().setup(model, size)
         images = size.num_images, size.num_unlabeled
-        how = self.threshold, self.warm_up
-        self.curriculum = per_head(
-            model, lambda head: CurriculumThreshold(head.class_shape, *images, *how)
-        )
+        how = *images, self.threshold, self.warm_up
+        self.curriculum = per_head(model, CurriculumThreshold, *how)
 
     def select(self, guess: Guess) -> Tensor:
         """Return 1 where the confidence reaches the threshold of its class."""

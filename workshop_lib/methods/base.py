@@ -132,7 +132,15 @@ class Method(nn.Module):
 
         Called after the heads have seen the labelled targets (`Head.fit`) and before a
         checkpoint is loaded. Most methods need nothing.
+
+        Raises:
+            WorkshopError: a method that compares embeddings, and no projection head.
         """
+        if self.needs_projection and getattr(model, "projection", None) is None:
+            raise WorkshopError(
+                f"{type(self).__name__} compares embeddings and needs a model with a"
+                " projection head: build it with projection_dim=64."
+            )
 
     def losses(self, model: nn.Module, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         """Yield the terms of the loss by name; the training loop adds them up."""
@@ -150,11 +158,9 @@ class Method(nn.Module):
                 loss = head.supervised_loss(out[name], targets[name])
                 yield f"{name}/supervised", loss
 
-    def aligned(
-        self, name: str, probs: Tensor, labeled: Tensor | None = None
-    ) -> Tensor:
+    def aligned(self, name: str, probs: Tensor, *labeled: Tensor) -> Tensor:
         """Return a head's probabilities after its alignment, if there is one."""
-        return self.align[name](probs, labeled) if name in self.align else probs
+        return self.align[name](probs, *labeled) if name in self.align else probs
 
     def report(
         self, name: str, target: Tensor, weight: Tensor, visible: Tensor | None = None
@@ -191,20 +197,22 @@ def scene_head(model: nn.Module, what: str) -> str:
     return names[0]
 
 
-def per_head(model: nn.Module, make: Callable[[Head], nn.Module]) -> nn.ModuleDict:
-    """Make a module for every head that has classes, by the head's name."""
-    heads = heads_of(model)
-    return nn.ModuleDict({k: make(head) for k, head in heads if head.class_shape})
+def per_head(
+    model: nn.Module, make: Callable[..., nn.Module], *how: Any
+) -> nn.ModuleDict:
+    """Make a module for every head that has classes: of their shape, and options."""
+    shapes = {name: head.class_shape for name, head in heads_of(model)}
+    return nn.ModuleDict({k: make(shape, *how) for k, shape in shapes.items() if shape})
 
 
 def alignments(model: nn.Module, momentum: float, **options: Any) -> nn.ModuleDict:
     """Make a distribution alignment for every head that has classes."""
-    return per_head(
-        model,
-        lambda head: DistributionAlignment(
-            head.class_shape, momentum, prior=head.prior, **options
-        ),
-    )
+    made = nn.ModuleDict()
+    for name, head in heads_of(model):
+        if shape := head.class_shape:
+            how = {"prior": head.prior, **options}
+            made[name] = DistributionAlignment(shape, momentum, **how)
+    return made
 
 
 def as_strong(

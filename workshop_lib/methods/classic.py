@@ -211,17 +211,17 @@ class MeanTeacher(Method):
         )
         yield from self.supervised(model, out_x, batch.targets)
         for name, head in heads_of(model):
-            answer, weight = head.pseudo_label(out_t[name])
-            weight = torch.ones_like(weight)  # every answer counts
+            probs = head.probabilities(out_t[name])
+            answer, sure = head.harden(probs)
+            weight = torch.ones_like(sure)  # every answer counts
             answer, weight, visible = as_strong(head, batch, answer, weight)
             self.report(name, answer, weight, visible)
-            error = self._error(head, out_s[name], out_t[name], batch)
+            error = self._error(head, out_s[name], probs, batch)
             loss = masked_mean(error, weight, visible)
             yield f"{name}/unsupervised", self.lambda_u * self.ramp() * loss
 
-    def _error(self, head: Head, out_s: Tensor, out_t: Tensor, batch: Batch) -> Tensor:
+    def _error(self, head: Head, out_s: Tensor, target: Tensor, batch: Batch) -> Tensor:
         """Return the squared difference of probabilities; of numbers their loss."""
-        target = head.probabilities(out_t)
         if not head.class_shape:
             return head.loss(out_s, target)
         if head.dense:

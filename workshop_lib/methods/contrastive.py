@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from workshop_lib.errors import WorkshopError
 from workshop_lib.losses.contrastive import (
     class_aware_contrast,
     contrast_weights,
@@ -51,13 +50,7 @@ class ContrastiveMethod(FixMatch):
     def setup(self, model: nn.Module, size: TrainingSize) -> None:
         """Find the head whose pseudo-labels compare embeddings."""
         super().setup(model, size)
-        name = type(self).__name__
-        self.scene = scene_head(model, name)
-        if getattr(model, "projection", None) is None:
-            raise WorkshopError(
-                f"{name} compares embeddings and needs a model with a projection head:"
-                " build it with projection_dim=64."
-            )
+        self.scene = scene_head(model, type(self).__name__)
 
     def unsupervised(self, guesses: list[Guess]) -> Iterator[tuple[str, Tensor]]:
         """Yield FixMatch's terms, then the contrastive ones."""

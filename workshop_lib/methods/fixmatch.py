@@ -83,6 +83,7 @@ class ConsistencyMethod(Method):
 
     def setup(self, model: nn.Module, size: TrainingSize) -> None:
         """Make the teacher, a copy of the model before the first step, if asked for."""
+        super().setup(model, size)
         if self.teacher_decay:
             self.teacher = averaged_copy(model)
 

@@ -147,9 +147,7 @@ class FreeMatch(ConsistencyMethod):
         """Start a threshold for every head with classes."""
         super().setup(model, size)
         how = self.momentum, self.quantile, self.clip
-        self.adaptive = per_head(
-            model, lambda head: SelfAdaptiveThreshold(head.class_shape, *how)
-        )
+        self.adaptive = per_head(model, SelfAdaptiveThreshold, *how)
 
     def select(self, guess: Guess) -> Tensor:
         """Return 1 where the confidence reaches the threshold of its class."""
@@ -176,7 +174,8 @@ class GaussianWeight(nn.Module):
         weight_i = exp(-n^2 min(max q_i - mean, 0)^2 / (2 variance))
 
     Args:
-        num_classes: K; the mean starts at 1/K, the variance at 1.
+        class_shape: (K,), or (2, K) for several labels per image; the mean starts at
+            1 / class_shape[0], the variance at 1.
         momentum: m; 0.999 in the paper, 0.99 for a few thousand steps.
         n_sigma: n, 2: half a standard deviation below the mean weighs 0.61, one 0.14.
 
@@ -188,11 +187,14 @@ class GaussianWeight(nn.Module):
     variance: Tensor
 
     def __init__(
-        self, num_classes: int, momentum: float = 0.999, n_sigma: float = 2.0
+        self,
+        class_shape: Sequence[int],
+        momentum: float = 0.999,
+        n_sigma: float = 2.0,
     ) -> None:
         super().__init__()
         self.momentum, self.n_sigma = momentum, n_sigma
-        self.register_buffer("mean", torch.tensor(1 / num_classes))
+        self.register_buffer("mean", torch.tensor(1 / class_shape[0]))
         self.register_buffer("variance", torch.tensor(1.0))
 
     def forward(self, probs: Tensor) -> Tensor:
@@ -251,14 +253,11 @@ class SoftMatch(ConsistencyMethod):
         super().setup(model, size)
         if self.alignment:
             self.align = alignments(model, self.momentum, start="first batch")
-        how = self.momentum, self.n_sigma
-        self.weigh = per_head(
-            model, lambda head: GaussianWeight(head.class_shape[0], *how)
-        )
+        self.weigh = per_head(model, GaussianWeight, self.momentum, self.n_sigma)
 
     def select(self, guess: Guess) -> Tensor:
         """Return the weight of each guess, by its aligned confidence."""
-        probs = self.aligned(guess.name, guess.probs, guess.labeled)
+        probs = self.aligned(guess.name, guess.probs)
         return self.weigh[guess.name](probs)
 
 

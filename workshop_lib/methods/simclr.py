@@ -106,11 +106,7 @@ class SimCLR(Method):
 
     def setup(self, model: nn.Module, size: TrainingSize) -> None:
         """Check that there is something to compare."""
-        if getattr(model, "projection", None) is None:
-            raise WorkshopError(
-                "SimCLR compares embeddings and needs a model with a projection head:"
-                " build it with projection_dim=64."
-            )
+        super().setup(model, size)
         (name, main), *_ = heads_of(model)
         if main.dense:
             raise WorkshopError(

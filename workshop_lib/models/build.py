@@ -16,7 +16,6 @@ from torch import Tensor
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.files import UNREADABLE
 from workshop_lib.models.class_heads import Categorical, MultiLabel
-from workshop_lib.models.decoders import FCNDecoder, UNetDecoder
 from workshop_lib.models.encoders import (
     Backbone,
     draw_seed,
@@ -28,6 +27,7 @@ from workshop_lib.models.encoders import (
 from workshop_lib.models.fusion import DecoderBuilder, Encoder
 from workshop_lib.models.heads import Head, Regression
 from workshop_lib.models.model import Model, ProjectionHead
+from workshop_lib.models.networks import FCNDecoder, UNetDecoder
 from workshop_lib.models.pretrained import PRETRAINED, InputNormalization, load_imagenet
 from workshop_lib.models.residual import cifar_net, wide_resnet
 

@@ -1,7 +1,7 @@
 """Backbones: images in, a pyramid of feature maps out, fine to coarse.
 
 A backbone is a list of stages, each of which reads the maps of the one before. Scene
-heads read the last maps, pooled to one vector; decoders (`models.decoders`) read all of
+heads read the last maps, pooled to one vector; decoders (`models.networks`) read all of
 them. A new backbone is a function that returns a `Backbone`, and one line in the table
 of `models.build`. Here are the small ones.
 
@@ -11,7 +11,14 @@ is nearly all of the memory. Keeping only the borders of blocks needs a fraction
 and costs a second forward pass: a third more arithmetic per step.
 """
 
-__all__ = ["Backbone", "feature_mlp", "pool", "small_cnn", "unet_encoder"]
+__all__ = [
+    "Backbone",
+    "Decoder",
+    "feature_mlp",
+    "pool",
+    "small_cnn",
+    "unet_encoder",
+]
 
 import warnings
 import zlib
@@ -140,6 +147,21 @@ class Backbone(nn.Module):
         """Remove the stages after the first so many, which then cost nothing."""
         self.stages = self.stages[:stages]
         self.widths, self.strides = self.widths[:stages], self.strides[:stages]
+
+
+class Decoder(nn.Module):
+    """Maps of several sizes in, maps for dense heads out.
+
+    `widths` holds the channels of each level that comes out, fine to coarse; `stages`
+    is the number of levels of the pyramid that it reads.
+    """
+
+    widths: tuple[int, ...]
+    stages: int
+
+    def forward(self, pyramid: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Return maps (B, widths[k], h, w), fine to coarse."""
+        raise NotImplementedError
 
 
 def pool(maps: Tensor) -> Tensor:

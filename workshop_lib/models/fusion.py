@@ -32,9 +32,9 @@ import torch
 from torch import Tensor, nn
 
 from workshop_lib.errors import WorkshopError, unknown_name
-from workshop_lib.models.decoders import Decoder
 from workshop_lib.models.encoders import (
     Backbone,
+    Decoder,
     conv_bn_act,
     draw_seed,
     pool,

@@ -89,10 +89,6 @@ class Head(nn.Module):
         """Return 1 where a pseudo-label may be trusted, else 0."""
         return confidence_mask(probs, threshold)
 
-    def pseudo_label(self, out: Tensor) -> tuple[Tensor, Tensor]:
-        """Return target and confidence of a weak view, without gradient."""
-        return self.harden(self.probabilities(out))
-
     def fit(self, targets: Tensor) -> None:
         """Learn what the labelled targets are like (`prior`); called once."""
 

@@ -1,17 +1,25 @@
-"""Ready-made networks for images of one sensor: a tensor in, class scores out.
+"""Decoders, and ready-made networks for images of one sensor: a tensor in, scores out.
 
-For one's own training loop, and to take a network apart: `encoder.backbone` are the
-stages, `encoder.decoder` what follows them, `head` the last layer. Trainings of this
-library build the same parts by name (`build_model`).
+A classifier averages its last maps away. They say what is there, but in steps of as
+many pixels as their stride; the maps before them are finer and see less far. FCN lets
+the head score several levels and adds the scores; U-Net merges the levels first, layer
+by layer, which gives the sharpest borders. Both fit every backbone and accept any image
+size, odd ones too.
+
+The networks are for one's own training loop, and to take apart: `encoder.backbone` are
+the stages, `encoder.decoder` what follows them, `head` the last layer. Trainings of
+this library build the same parts by name (`build_model`).
 """
 
 __all__ = [
     "FCN",
+    "FCNDecoder",
     "ImageNetwork",
     "PlainNet",
     "ResNetCIFAR",
     "SingleSensor",
     "UNet",
+    "UNetDecoder",
     "WideResNet",
 ]
 
@@ -22,13 +30,99 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from workshop_lib.models.build import build_backbone
-from workshop_lib.models.class_heads import Categorical
-from workshop_lib.models.decoders import FCNDecoder, UNetDecoder
-from workshop_lib.models.encoders import Backbone, unet_encoder
+from workshop_lib.errors import WorkshopError, unknown_name
+from workshop_lib.models.class_heads import Categorical, resize
+from workshop_lib.models.encoders import Backbone, Decoder, double_conv, unet_encoder
 from workshop_lib.models.fusion import DecoderBuilder, Encoder
 from workshop_lib.models.heads import Head
-from workshop_lib.models.residual import cifar_net, wide_resnet
+from workshop_lib.models.residual import RESNETS, cifar_net, resnet, wide_resnet
+
+_WIDEST = 256  # channels of a decoder's level; more cost much and add little
+
+
+class FCNDecoder(Decoder):
+    """Pass some levels of the pyramid on; a dense head scores each and adds them up.
+
+    It has no weights of its own: a `Categorical` head's convolution of one pixel for
+    each level is all that FCN adds to a classifier.
+
+    Source: Long et al. 2015, arXiv:1411.4038.
+
+    Args:
+        widths, strides: of a backbone's pyramid.
+        copies: number of pyramids that lie side by side, of several sensors.
+        skips: strides of the levels that are scored; () for the last three.
+
+    Raises:
+        WorkshopError: strides that the pyramid does not have.
+    """
+
+    def __init__(
+        self,
+        widths: Sequence[int],
+        strides: Sequence[int],
+        copies: int = 1,
+        skips: Sequence[int] = (),
+    ) -> None:
+        super().__init__()
+        level = {stride: k for k, stride in enumerate(strides)}  # the last of a stride
+        chosen = list(skips) or sorted(level)[-3:]
+        if not set(chosen) <= set(level) or len(set(chosen)) < len(chosen):
+            raise WorkshopError(
+                f"strides {', '.join(map(str, chosen))} of an FCN: give one or more of"
+                f" the strides {', '.join(map(str, sorted(level)))}, each once."
+            )
+        self.levels = tuple(level[stride] for stride in sorted(chosen))
+        self.widths = tuple(copies * widths[k] for k in self.levels)
+        self.stages = self.levels[-1] + 1
+
+    def forward(self, pyramid: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Return the chosen levels."""
+        return tuple(pyramid[k] for k in self.levels)
+
+
+class UNetDecoder(Decoder):
+    """Merge a pyramid from coarse to fine, with a bridge at every level.
+
+    At each level the decoder reads both what comes up from below, which has seen far,
+    and what the encoder saw at this size, which is sharp.
+
+    Source: Ronneberger et al. 2015, arXiv:1505.04597. Maps are padded and resized
+    bilinearly, which suits any size, and batches are normalised.
+
+    Args:
+        widths: of a backbone's pyramid. Each level on the way up has as many channels
+            (at most 256), also where several pyramids lie side by side.
+        strides: not used.
+        copies: number of pyramids that lie side by side, of several sensors.
+
+    Shape: pyramid -> one level (B, D, h, w) of the size of its finest.
+    """
+
+    def __init__(
+        self, widths: Sequence[int], strides: Sequence[int], copies: int = 1
+    ) -> None:
+        super().__init__()
+        own = [min(width, _WIDEST) for width in widths[:-1]]
+        below = [*own[1:], copies * widths[-1]]
+        levels = range(len(own) - 1, -1, -1)  # coarse to fine
+        # Half of the channels come from below, half over the bridge
+        self.narrow = nn.ModuleList(nn.Conv2d(below[k], own[k], 1) for k in levels)
+        self.up = nn.ModuleList(
+            double_conv(own[k] + copies * widths[k], own[k]) for k in levels
+        )
+        self.widths = (own[0] if own else copies * widths[0],)
+        self.stages = len(widths)
+
+    def forward(self, pyramid: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Return the merged maps."""
+        x = pyramid[-1]
+        for narrow, block, bridge in zip(
+            self.narrow, self.up, pyramid[-2::-1], strict=True
+        ):
+            below = resize(narrow(x), bridge.shape[2:])
+            x = block(torch.cat([below, bridge], dim=1))
+        return (x,)
 
 
 class SingleSensor(nn.Module):
@@ -138,7 +232,7 @@ class FCN(ImageNetwork):
     Source: Long et al. 2015, arXiv:1411.4038.
 
     Args:
-        name: of the backbone, such as "resnet50"; see `build_model`.
+        name: of the backbone, such as "resnet50"; see `resnet`.
         in_channels: bands of the images, C.
         num_classes: K.
         skips: which of the strides 2, 4, 8, 16, 32 are scored.
@@ -155,6 +249,8 @@ class FCN(ImageNetwork):
         num_classes: int,
         skips: Sequence[int] = (8, 16, 32),
     ) -> None:
+        if name not in RESNETS:
+            raise unknown_name("ResNet", name, RESNETS)
         decoder = partial(FCNDecoder, skips=skips)
-        backbone = partial(build_backbone, name)
+        backbone = partial(resnet, name=name)
         super().__init__(backbone, in_channels, num_classes, decoder)

@@ -32,6 +32,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.models.encoders import Backbone, pool, set_channels, stages_of
 from workshop_lib.models.residual import RESNETS, resnet
+from workshop_lib.sample import interleaved
 
 
 class InputNormalization(nn.Module):
@@ -173,7 +174,7 @@ class FeatureExtractor(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the features of images."""
-        images = images.contiguous(memory_format=torch.channels_last)
+        images = interleaved(images)
         return pool(self.backbone(images)[-1]).float()  # (B, D)
 
 

@@ -23,7 +23,7 @@ from torch.utils.flop_counter import flop_registry
 
 from workshop_lib.config import Config
 from workshop_lib.methods import Batch, Method, TrainingSize
-from workshop_lib.sample import METADATA, Sample, images_at_a_time
+from workshop_lib.sample import METADATA, Sample, images_at_a_time, interleaved
 from workshop_lib.training.inputs import initial_model
 from workshop_lib.training.optim import Ema, build_optimizer
 from workshop_lib.training.step import Precision, training_step
@@ -214,11 +214,8 @@ def _fake_batch(
 
 
 def _fake_sample(facts: Mapping[str, Any], side: int, n: int) -> Sample:
-    last = torch.channels_last
-    sample = {
-        name: torch.empty(n, channels, side, side).contiguous(memory_format=last)
-        for name, channels in facts["sensors"].items()
-    }
+    sensors = facts["sensors"].items()
+    sample = {k: interleaved(torch.empty(n, C, side, side)) for k, C in sensors}
     if facts["metadata"]:
         sample[METADATA] = torch.empty(n, facts["metadata"])
     return sample

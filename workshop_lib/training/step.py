@@ -24,7 +24,7 @@ from workshop_lib.errors import unknown_name
 from workshop_lib.methods import Batch, Method
 from workshop_lib.models import Model
 from workshop_lib.ranks import rank
-from workshop_lib.sample import Sample
+from workshop_lib.sample import Sample, interleaved
 from workshop_lib.training.distributed import average_gradients
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -132,9 +132,7 @@ def trial_step(model: nn.Module, batch: int, like: Sample) -> Trial:
     sample = {}
     for name, shape in shapes.items():
         values = torch.linspace(-1, 1, n * math.prod(shape), device=device)
-        image = len(shape) == 3
-        form = torch.channels_last if image else torch.contiguous_format
-        sample[name] = values.view(n, *shape).contiguous(memory_format=form)
+        sample[name] = interleaved(values.view(n, *shape))
 
     def run() -> None:
         with torch.random.fork_rng(devices=[]):  # dropout draws
@@ -147,7 +145,7 @@ def trial_step(model: nn.Module, batch: int, like: Sample) -> Trial:
 def _small_convolution() -> Trial:
     """Make a trial where there is no network to try: one layer of a Wide ResNet."""
     layer = nn.Conv2d(32, 32, 3, padding=1, bias=False)
-    images = torch.ones(16, 32, 16, 16).contiguous(memory_format=torch.channels_last)
+    images = interleaved(torch.ones(16, 32, 16, 16))
     return Trial(lambda: layer(images), ("convolution", torch.get_num_threads()))
 
 
