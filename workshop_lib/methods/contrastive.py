@@ -49,8 +49,8 @@ class ContrastiveMethod(FixMatch):
 
     def setup(self, model: nn.Module, size: TrainingSize) -> None:
         """Find the head whose pseudo-labels compare embeddings."""
-        super().setup(model, size)
         self.scene = scene_head(model, type(self).__name__)
+        super().setup(model, size)
 
     def unsupervised(self, guesses: list[Guess]) -> Iterator[tuple[str, Tensor]]:
         """Yield FixMatch's terms, then the contrastive ones."""
