@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor, nn
 
-from workshop_lib.methods import Method, TrainingSize
+from workshop_lib.methods import METHODS, Batch, Method, TrainingSize
 from workshop_lib.models.heads import Head
 from workshop_lib.sample import Sample
 
@@ -22,6 +22,17 @@ class Given(nn.Module):
 
     def forward(self, x: Sample) -> dict[str, Tensor]:
         return dict(x)
+
+
+def made(name: str, **options: object) -> Method:
+    """Make a method with those of the options that it has."""
+    known = METHODS[name]().hyperparameters()
+    return METHODS[name](**{k: v for k, v in options.items() if k in known})
+
+
+def total(method: Method, model: nn.Module, batch: Batch) -> Tensor:
+    """Add up the terms of a method's loss."""
+    return torch.stack([term for _, term in method.losses(model, batch)]).sum()
 
 
 def ready(

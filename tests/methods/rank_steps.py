@@ -1,7 +1,8 @@
-"""One of several processes that share a batch; run by test_ranks.py.
+"""One of several processes that share a batch; run by test_distributed.py.
 
-    python rank_steps.py RANK WORLD_SIZE FOLDER
+    python -m tests.methods.rank_steps FOLDER
 
+RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT say which process this is.
 Takes some steps of every method on this rank's rows of a fixed global batch, by plain
 gradient descent on the ranks' mean gradient, and writes losses, weights and memories.
 """
@@ -11,14 +12,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor, distributed
+from torch import Tensor
 
-from tests.methods.given import ready
+from tests.methods.given import made, ready
 from tests.methods.networks import WIDTH, batch_for, small_model
 from workshop_lib.methods import METHODS, Method
 from workshop_lib.models import Categorical, Model, MultiLabel, Regression
-from workshop_lib.ranks import mean_over_ranks
+from workshop_lib.ranks import mean_over_ranks, rank, world_size
 from workshop_lib.sample import take
+from workshop_lib.training.distributed import process_group
 
 B, MU, STEPS = 4, 2, 5  # a memory is full after two steps
 USUAL = {"threshold": 0.4, "momentum": 0.5, "alignment": True, "queue_batches": 2}
@@ -34,16 +36,14 @@ def prepared(name: str) -> tuple[Method, Model]:
         heads["tags"] = MultiLabel(WIDTH, 3, thresholds=(0.3, 0.55))
         heads["cover"] = Categorical((WIDTH,), 3, dense=True, loss="cross_entropy+dice")
     model = small_model(heads, projection=4 if cls.needs_projection else 0)
-    options = {**USUAL, **MORE.get(name, {})}
-    known = cls().hyperparameters()
-    method = cls(**{k: v for k, v in options.items() if k in known})
+    method = made(name, **{**USUAL, **MORE.get(name, {})})
     return ready(method, model, 20, 20, B, MU, STEPS), model
 
 
-def train(name: str, rank: int, world: int) -> dict[str, Tensor]:
+def train(name: str, me: int, world: int) -> dict[str, Tensor]:
     """Return losses, logs, weights and memories after all steps."""
     method, model = prepared(name)
-    rows = slice(rank, None, world)
+    rows = slice(me, None, world)
     found = {}
     for step in range(STEPS):
         batch = batch_for(method, model, B, MU, seed=step)
@@ -75,21 +75,14 @@ def train(name: str, rank: int, world: int) -> dict[str, Tensor]:
     return {**found, **model.state_dict(), **method.state_dict(prefix="method.")}
 
 
-def main(rank: int, world: int, folder: Path) -> None:
+def main(folder: Path) -> None:
     """Take the steps; the rows of this rank are rank, rank + world, ..."""
     torch.set_default_dtype(torch.float64)
-    if world > 1:
-        address = (folder / "meeting").resolve().as_uri()
-        distributed.init_process_group(
-            "gloo", init_method=address, rank=rank, world_size=world
-        )
-    torch.save(
-        {name: train(name, rank, world) for name in METHODS},
-        folder / f"{world}-{rank}.pt",
-    )
-    if world > 1:
-        distributed.destroy_process_group()
+    with process_group():
+        me, all_ranks = rank(), world_size()
+        found = {name: train(name, me, all_ranks) for name in METHODS}
+        torch.save(found, folder / f"{all_ranks}-{me}.pt")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))
+    main(Path(sys.argv[1]))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from tests.losses.draws import draw
-from tests.methods.given import Given, ready
+from tests.methods.given import Given, ready, total
 from tests.methods.networks import WIDTH, batch_for, small_model
 from workshop_lib.errors import WorkshopError
 from workshop_lib.methods import METHODS, Batch, Method
@@ -145,7 +145,7 @@ def test_a_teacher_follows_the_student_and_learns_nothing_by_itself(name: str) -
     expected = [p.detach().clone() for p in model.parameters()]
     before = copy.deepcopy(expected)
     batch = batch_for(method, model)
-    torch.stack([term for _, term in method.losses(model, batch)]).sum().backward()
+    total(method, model, batch).backward()
     for old, p in zip(before, teacher.parameters(), strict=True):
         assert torch.equal(old, p) and p.grad is None and not p.requires_grad
     for step in range(3):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.losses.draws import draw, slow_softmax
-from tests.methods.given import Given, ready
+from tests.methods.given import Given, made, ready
 from tests.methods.slow import IMAGES, Step
 from workshop_lib.methods import METHODS, Batch
 from workshop_lib.models import Categorical, MultiLabel
@@ -17,12 +17,7 @@ FIXMATCH = METHODS["fixmatch"]
 
 # Methods of one view of pixels or labels: not those that compare whole images.
 EVERYWHERE = [k for k, m in METHODS.items() if m.views and not m.needs_projection]
-
-
-def options_of(name: str) -> dict[str, object]:
-    known = METHODS[name]().hyperparameters()
-    wanted = {"threshold": 0.6, "momentum": 0.5, "lambda_e": 0.0, "alignment": False}
-    return {k: v for k, v in wanted.items() if k in known}
+OPTIONS = {"threshold": 0.6, "momentum": 0.5, "lambda_e": 0.0, "alignment": False}
 
 
 @pytest.mark.parametrize("kind", ["one pixel", "one label"])
@@ -40,7 +35,7 @@ def test_a_map_of_one_pixel_and_one_label_are_like_a_scene(
     found = []
     for which in ("scene", kind):
         model = Given(scene=heads[which])
-        method = ready(METHODS[name](**options_of(name)), model, IMAGES, None, 2, 3)
+        method = ready(made(name, **OPTIONS), model, IMAGES, None, 2, 3)
         numbers = []
         for step in range(3):
             s = Step(step, 2, 3, K)

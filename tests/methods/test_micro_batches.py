@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.methods.given import ready
+from tests.methods.given import made, ready
 from tests.methods.networks import batch_for
 from workshop_lib.methods import METHODS
 from workshop_lib.models import HeadSpec, Model, build_model
@@ -23,13 +23,11 @@ def two_steps(
 ) -> list[Tensor]:
     """Terms and gradients of two steps, and what is remembered after them."""
     cls = METHODS[name]
-    known = cls().hyperparameters()
-    usual = {"threshold": 0.34, "ramp_up": 0.0, "queue_batches": 2}
     torch.manual_seed(0)
     heads = HEADS | (MAPS if encoder.startswith(("unet", "fcn")) else {})
     width = 8 if cls.needs_projection else 0
     model = build_model(encoder, {"s2": 3}, heads, projection_dim=width)
-    method = cls(**{k: v for k, v in usual.items() if k in known})
+    method = made(name, threshold=0.34, ramp_up=0.0, queue_batches=2)
     ready(method, model, 20, 20, batch_size=4, mu=2, steps=4).to(dtype)
     model.to(dtype)
     for part in [*model.modules(), *method.modules()]:  # a teacher too

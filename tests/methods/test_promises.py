@@ -5,10 +5,10 @@ from dataclasses import fields, replace
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from tests.losses.draws import draw, unit
-from tests.methods.given import Given, ready
+from tests.methods.given import Given, made, ready, total
 from tests.methods.networks import WIDTH, batch_for, small_model
 from workshop_lib.config import Config
 from workshop_lib.errors import WorkshopError
@@ -25,17 +25,11 @@ LABELED = [name for name in NAMES if name != "simclr"]  # which sees no label
 
 def prepared(name: str, norm: bool = True, **options: object) -> tuple[Method, Model]:
     """A method whose threshold some images reach, and a network for it."""
-    known = METHODS[name]().hyperparameters()
     usual = {"threshold": 0.34, "ramp_up": 0.0, "queue_batches": 2, "alignment": True}
-    chosen = {k: v for k, v in {**usual, **options}.items() if k in known}
     torch.manual_seed(0)
     model = small_model({"scene": Categorical(WIDTH, 3)}, projection=8, norm=norm)
-    method = METHODS[name](**chosen)
+    method = made(name, **{**usual, **options})
     return ready(method, model, 20, 12, batch_size=4, mu=2, steps=10), model
-
-
-def total(method: Method, model: nn.Module, batch: Batch) -> Tensor:
-    return torch.stack([term for _, term in method.losses(model, batch)]).sum()
 
 
 @pytest.mark.parametrize("name", NAMES)

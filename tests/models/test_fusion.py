@@ -18,9 +18,7 @@ from tests.models.common import (
 )
 from workshop_lib.errors import WorkshopError
 from workshop_lib.models import HeadSpec
-from workshop_lib.models.fusion import (
-    FUSIONS,
-)
+from workshop_lib.models.fusion import FUSIONS
 from workshop_lib.models.model import parameter_counts
 
 EACH = pytest.mark.parametrize("fusion", FUSIONS)

@@ -157,6 +157,25 @@ def test_two_ranks_train_what_one_trains_with_every_method(tmp_path, start):
 
 @needs_gloo
 @pytest.mark.slow
+def test_two_ranks_learn_and_remember_what_one_does_with_the_whole_batch(
+    tmp_path, start
+):
+    command = ("-m", "tests.methods.rank_steps", tmp_path)
+    alone = start(1, *command)
+    finish(start(2, *command)), finish(alone)
+    one, *many = (torch.load(tmp_path / f"{name}.pt") for name in ("1-0", "2-0", "2-1"))
+    assert list(one) == list(METHODS)
+    for name, whole in one.items():
+        for rank in many:
+            assert rank[name].keys() == whole.keys()
+            for key, value in whole.items():
+                torch.testing.assert_close(
+                    rank[name][key], value, rtol=1e-9, atol=1e-10, msg=f"{name}: {key}"
+                )
+
+
+@needs_gloo
+@pytest.mark.slow
 def test_two_ranks_train_the_maps_that_one_trains(tmp_path, start):
     """Known pixels that are not equally many; CutMix stays within a rank's tiles."""
     config = {"heads": ["cover"], "encoder": "unet-2", "cutmix": 0.0}

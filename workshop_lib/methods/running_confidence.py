@@ -187,10 +187,7 @@ class GaussianWeight(nn.Module):
     variance: Tensor
 
     def __init__(
-        self,
-        class_shape: Sequence[int],
-        momentum: float = 0.999,
-        n_sigma: float = 2.0,
+        self, class_shape: Sequence[int], momentum: float = 0.999, n_sigma: float = 2.0
     ) -> None:
         super().__init__()
         self.momentum, self.n_sigma = momentum, n_sigma

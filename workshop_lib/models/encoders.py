@@ -11,14 +11,7 @@ is nearly all of the memory. Keeping only the borders of blocks needs a fraction
 and costs a second forward pass: a third more arithmetic per step.
 """
 
-__all__ = [
-    "Backbone",
-    "Decoder",
-    "feature_mlp",
-    "pool",
-    "small_cnn",
-    "unet_encoder",
-]
+__all__ = ["Backbone", "Decoder", "feature_mlp", "pool", "small_cnn", "unet_encoder"]
 
 import warnings
 import zlib
