@@ -254,7 +254,7 @@ class SoftMatch(ConsistencyMethod):
 
     def select(self, guess: Guess) -> Tensor:
         """Return the weight of each guess, by its aligned confidence."""
-        probs = self.aligned(guess.name, guess.probs)
+        probs = self.aligned(guess.name, guess.probs, guess.labeled)
         return self.weigh[guess.name](probs)
 
 
