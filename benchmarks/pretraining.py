@@ -13,6 +13,7 @@ class, FixMatch. Stops and resumes: finished runs in runs/pretraining/ are loade
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -24,15 +25,15 @@ from workshop_lib.presets import preset
 from workshop_lib.training.loop import train
 
 DOCS = Path(__file__).parents[1] / "docs"
-ENCODERS = {
+ENCODERS: dict[str, dict[str, Any]] = {
     "SimCLR": {},
     "two sensors": {"sensors": ("s2", "s1"), "fusion": "late", "pairs": "sensors"},
 }
 # Labels per class, of 2,400 images; FixMatch has the fewest
 COLUMNS = {1: "10 labels", 4: "40 labels", 3: "1 %", 24: "10 %", 0: "100 %"}
 # Training, labels per class of the pretrained network and of the other
-COMPARED = (("fine-tuned", 3, 3), ("fine-tuned", 24, 24), ("fine-tuned", 24, 0))
-COMPARED += (("fine-tuned", 0, 0), ("FixMatch", 1, 1), ("FixMatch", 4, 4))
+COMPARED = [("fine-tuned", n, m) for n, m in ((3, 3), (24, 24), (24, 0), (0, 0))]
+COMPARED += [("FixMatch", n, n) for n in (1, 4)]
 
 
 def pretrained(seed: int, folder: Path) -> dict[str, str]:

@@ -91,7 +91,7 @@ _METHOD: dict[str, dict[str, Any]] = {
     "segment": {"labeled_view": "strong", "threshold": 0.6, "teacher_decay": 0.99},
     "multitask": {"labeled_view": "strong", "teacher_decay": 0.99},
     "features": {"labeled_view": "strong", "threshold": 0.9},
-    "pretrain": {"view": "strong"},  # of images as small as MiniEO's, see docs
+    "pretrain": {"view": "strong"},  # better at 32 px: docs/pretraining.md
 }
 
 
