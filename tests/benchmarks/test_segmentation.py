@@ -51,7 +51,8 @@ def test_a_finished_training_is_not_done_again(tmp_path: Path, monkeypatch):
 def test_gains_of_several_tasks_are_over_the_task_alone_seed_by_seed():
     names = ("scene alone", "scene with cover", "scene with elevation")
     table = pd.DataFrame(
-        {"name": n, "seed": s, "seconds": 9.0, "value": 0.5 + 0.1 * k + 0.02 * s * k}
+        {"name": n, "seed": s, "seconds": 9.0, "metric": "accuracy",
+         "value": 0.5 + 0.1 * k + 0.02 * s * k}
         for k, n in enumerate(names) for s in (0, 1)
     )  # fmt: skip
     lines = multitask.task_table(table).splitlines()
