@@ -28,6 +28,7 @@ from workshop_lib.training.loop import train
 PAGE, PICTURE = Path("docs/multitask.md"), Path("docs/transfer.png")
 LABELS = (1, 4, 10, 25, 0)  # per class, of the label curves; 0 for all
 REGION = 4  # semi-arid: where labels are to be saved
+_HEAVY = {"head_weights": (1.0, 30.0)}
 # Heads, labels per class of each (0: all), and what else changes. The first has few.
 TRAININGS: dict[str, tuple[tuple[str, ...], tuple[int, ...], dict[str, Any]]] = {
     "cover alone": (("cover",), (1,), {}),
@@ -43,11 +44,7 @@ TRAININGS: dict[str, tuple[tuple[str, ...], tuple[int, ...], dict[str, Any]]] = 
     "scene with elevation": (("scene", "elevation"), (1, 0), {}),
     "scene4 alone": (("scene",), (4,), {}),
     "scene4 with elevation": (("scene", "elevation"), (4, 0), {}),
-    "scene4 with elevation, weight 30": (
-        ("scene", "elevation"),
-        (4, 0),
-        {"head_weights": (1.0, 30.0)},
-    ),
+    "scene4 with elevation, weight 30": (("scene", "elevation"), (4, 0), _HEAVY),
 }
 
 
