@@ -30,7 +30,7 @@ from pathlib import Path
 import torch
 import torch._dynamo  # which the first step of an optimiser would import in each child
 
-from tests.training.tiny import compare, parts, short, tiny
+from tests.training.tiny import compare, parts, short, tiny, with_known
 from workshop_lib.config import Config
 from workshop_lib.training.loop import train
 from workshop_lib.training.trainer import Trainer
@@ -45,12 +45,9 @@ WHERE = mmap.mmap(-1, 1)  # shared with the children
 def config_of(method: str) -> Config:
     """The config of a method by its name here."""
     maps, _, name = method.rpartition(":")
-    usual = {"threshold": 0.35, "queue_batches": 2}
-    known = SHORT.replace(method=name).method.hyperparameters()
-    changes = {k: v for k, v in usual.items() if k in known}
-    if maps:
-        changes |= {"heads": ("cover",), "encoder": "unet-2"}
-    return SHORT.replace(method=name, **changes)
+    changes = {"heads": ("cover",), "encoder": "unet-2"} if maps else {}
+    config = SHORT.replace(method=name, **changes)
+    return with_known(config, threshold=0.35, queue_batches=2)
 
 
 def watch_places(slowly: bool) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.training.tiny import before_step, parts, short, tiny
+from tests.training.tiny import before_step, parts, short, tiny, with_known
 from workshop_lib.augment import normalize, views
 from workshop_lib.training.distributed import process_group
 from workshop_lib.training.loop import train
@@ -43,10 +43,8 @@ def main(folder: Path, steps: int, methods: list[str]) -> None:
     knobs = json.loads(os.environ.get("KNOBS", "{}"))
     with process_group():
         for method in methods:
-            usual = {"threshold": 0.4, "queue_batches": 2}
-            known = SHORT.replace(method=method).method.hyperparameters()
-            chosen = {k: v for k, v in usual.items() if k in known}
-            config = SHORT.replace(method=method, steps=steps, **chosen, **knobs)
+            config = SHORT.replace(method=method, steps=steps, **knobs)
+            config = with_known(config, threshold=0.4, queue_batches=2)
             place, cpu = folder / method, torch.device("cpu")
             train(config, scenes, parts(scenes), folder=place, device=cpu)
 

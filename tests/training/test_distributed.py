@@ -15,6 +15,7 @@ import pytest
 import torch
 from torch import distributed, nn
 
+from workshop_lib import ranks
 from workshop_lib.errors import WorkshopError
 from workshop_lib.methods import METHODS
 from workshop_lib.ranks import own_rows
@@ -32,11 +33,15 @@ from workshop_lib.training.distributed import (
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ("-m", "tests.training.rank_train")
-needs_gloo = pytest.mark.skipif(
-    not (distributed.is_available() and distributed.is_gloo_available()),
-    reason="this torch has no gloo",
-)
+without_gloo = not (distributed.is_available() and distributed.is_gloo_available())
+no_signals = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 Start = Callable[..., list[subprocess.Popen[str]]]
+
+
+def of_processes(test: Callable) -> Callable:
+    """Mark a test that starts several processes which talk to one another."""
+    needs = pytest.mark.skipif(without_gloo, reason="this torch has no gloo")
+    return pytest.mark.slow(needs(test))
 
 
 def free_port() -> int:
@@ -117,15 +122,8 @@ def same(one: Path, many: Path, rtol: float = 1e-9) -> None:
     logs = [log.drop(columns=["seconds"]) for log in logs]
     # Validation is predicted in single precision, as everywhere
     pd.testing.assert_frame_equal(logs[0], logs[1], rtol=1e-5, atol=1e-6)
-    means = (
-        "loss",
-        "supervised",
-        "unsupervised",
-        "mask",
-        "pseudo",
-        "matched",
-        "spread",
-    )
+    means = ("loss", "supervised", "unsupervised", "mask", "pseudo")
+    means += ("matched", "spread")
     exact = [c for c in logs[0] if c.startswith(means)]
     pd.testing.assert_frame_equal(logs[0][exact], logs[1][exact], rtol=1e-9, atol=1e-9)
     counts = [path / "pseudo_labels.csv" for path in (one, many)]
@@ -143,8 +141,7 @@ def finish(processes: list[subprocess.Popen[str]]) -> list[str]:
     return [said for said, _ in outputs]
 
 
-@needs_gloo
-@pytest.mark.slow
+@of_processes
 def test_two_ranks_train_what_one_trains_with_every_method(tmp_path, start):
     alone = start(1, *SCRIPT, tmp_path / "one", 6, *METHODS)
     said = finish(start(2, *SCRIPT, tmp_path / "two", 6, *METHODS))
@@ -155,8 +152,7 @@ def test_two_ranks_train_what_one_trains_with_every_method(tmp_path, start):
     assert said[1] == ""  # rank 0 alone prints
 
 
-@needs_gloo
-@pytest.mark.slow
+@of_processes
 def test_two_ranks_learn_and_remember_what_one_does_with_the_whole_batch(
     tmp_path, start
 ):
@@ -174,8 +170,7 @@ def test_two_ranks_learn_and_remember_what_one_does_with_the_whole_batch(
                 )
 
 
-@needs_gloo
-@pytest.mark.slow
+@of_processes
 def test_two_ranks_train_the_maps_that_one_trains(tmp_path, start):
     """Known pixels that are not equally many; CutMix stays within a rank's tiles."""
     config = {"heads": ["cover"], "encoder": "unet-2", "cutmix": 0.0}
@@ -189,8 +184,7 @@ def test_two_ranks_train_the_maps_that_one_trains(tmp_path, start):
         same(tmp_path / "one" / method, tmp_path / "two" / method)
 
 
-@needs_gloo
-@pytest.mark.slow
+@of_processes
 def test_two_ranks_that_save_memory_train_the_same(tmp_path, start):
     """Layers computed a second time, whose statistics come from both ranks."""
     alone = start(1, *SCRIPT, tmp_path / "one", 6, "comatch")
@@ -200,9 +194,8 @@ def test_two_ranks_that_save_memory_train_the_same(tmp_path, start):
     same(tmp_path / "one" / "comatch", tmp_path / "two" / "comatch")
 
 
-@needs_gloo
-@pytest.mark.slow
-@pytest.mark.skipif(os.name == "nt", reason="signals of this kind are not for Windows")
+@of_processes
+@no_signals
 def test_a_signal_to_one_rank_stops_all_and_they_go_on_as_if_nothing_was(
     tmp_path, start
 ):
@@ -224,9 +217,8 @@ def steps_in(folder: Path) -> int:
     return int(load_checkpoint(folder / "last.pt")["step"])
 
 
-@needs_gloo
-@pytest.mark.slow
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+@of_processes
+@no_signals
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_dead_rank_ends_the_others_with_a_message(tmp_path, start, victim):
     ranks = start(2, *SCRIPT, tmp_path, 10**6, "fixmatch")
@@ -238,9 +230,8 @@ def test_a_dead_rank_ends_the_others_with_a_message(tmp_path, start, victim):
     assert steps_in(tmp_path / "fixmatch") > 0
 
 
-@needs_gloo
-@pytest.mark.slow
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGSTOP")
+@of_processes
+@no_signals
 def test_a_rank_that_hangs_is_not_waited_for_for_ever(tmp_path, start):
     ranks = start(2, *SCRIPT, tmp_path, 10**6, "fixmatch", WORKSHOP_RANK_TIMEOUT="5")
     wait_until((tmp_path / "fixmatch" / "last.pt").exists, ranks[0])
@@ -273,26 +264,15 @@ def test_without_an_address_it_says_how_to_start(monkeypatch):
         pytest.fail("went on without the others")
 
 
-@pytest.fixture
-def as_rank(monkeypatch):
-    """Pretend to be one of two ranks, where nothing is sent."""
-    import workshop_lib.ranks as ranks
-
-    def pretend(rank: int, size: int = 2) -> None:
-        monkeypatch.setattr(ranks, "world_size", lambda: size)
-        monkeypatch.setattr(ranks, "rank", lambda: rank)
-
-    return pretend
-
-
-def test_each_rank_has_its_rows_and_all_together_have_all(as_rank):
-    batch = torch.arange(12).view(6, 2)
-    parts = []
-    for rank in range(3):
-        as_rank(rank, 3)
+def test_each_rank_has_its_rows_and_all_together_have_all(monkeypatch):
+    """Nothing is sent: the test says which of three ranks this is."""
+    batch, parts = torch.arange(12).view(6, 2), []
+    monkeypatch.setattr(ranks, "world_size", lambda: 3)
+    for me in range(3):
+        monkeypatch.setattr(ranks, "rank", lambda me=me: me)
         parts.append(own_rows(batch))
     assert torch.equal(torch.stack(parts, dim=1).flatten(0, 1), batch)
-    as_rank(0, 4)
+    monkeypatch.setattr(ranks, "world_size", lambda: 4)
     with pytest.raises(WorkshopError, match="multiple of 4"):
         own_rows(batch)
 

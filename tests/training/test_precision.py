@@ -6,7 +6,7 @@ import time
 import pytest
 import torch
 
-from tests.training.tiny import parts, quietly, short, tiny
+from tests.training.tiny import parts, quietly, short, tiny, with_known
 from workshop_lib.errors import WorkshopError
 from workshop_lib.methods import METHODS
 from workshop_lib.models import HeadSpec, build_model
@@ -117,10 +117,8 @@ HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 @pytest.mark.parametrize("half", HALF)
 @pytest.mark.parametrize("method", METHODS)
 def test_losses_are_float32_and_near_those_of_single_precision(method, half):
-    usual = {"threshold": 0.34, "ramp_up": 0.0, "queue_batches": 2}
     config = short(method=method, steps=4, warmup_steps=1)
-    known = config.method.hyperparameters()
-    config = config.replace(**{k: v for k, v in usual.items() if k in known})
+    config = with_known(config, threshold=0.34, ramp_up=0.0, queue_batches=2)
     scenes, found, dtypes = tiny(), {}, set()
     for name in ("fp32", half):
         changed = config.replace(precision=name)

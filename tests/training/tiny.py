@@ -77,6 +77,12 @@ def short(**changes: object) -> Config:
     return preset("ci", precision="fp32", **{**settings, **changes})
 
 
+def with_known(config: Config, **usual: object) -> Config:
+    """Change those of the options that the config's method has."""
+    known = config.method.hyperparameters()
+    return config.replace(**{k: v for k, v in usual.items() if k in known})
+
+
 def quietly(
     folder: Path,
     config: Config,
