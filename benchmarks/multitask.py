@@ -117,7 +117,8 @@ def transfer_picture(rows: pd.DataFrame) -> AccessibleFigure:
     figure = lines(
         series, title=title, x_label="labelled images", y_label="accuracy (%)"
     )
-    figure.axes[0].set_xscale("log")
+    figure.axes[0].set(xscale="log", xticks=part.index, xticklabels=part.index)
+    figure.axes[0].minorticks_off()
     return figure
 
 
