@@ -117,17 +117,16 @@ def scene(data: Golden, projection: int = 0) -> Given:
 @pytest.mark.parametrize("case", range(6))
 def test_fixmatch(case: int, near: Near) -> None:
     data = load(f"fixmatch_{case}")
-    threshold, weight = float(data["threshold"]), float(data["lambda_u"])
-    method = FixMatch(
-        threshold=threshold, temperature=float(data["T"]), lambda_u=weight
-    )
+    names = {"threshold": "threshold", "temperature": "T", "lambda_u": "lambda_u"}
+    given = options(data, **names)
+    method = FixMatch(**given)
     replay(data, near, ready(method, scene(data)), scene(data))
     # The teaching text says the same in one function.
     x, weak, strong = tensors(
         data, ["logits_x", "logits_u_w", "logits_u_s"], None, near
     )
     y = torch.from_numpy(data["y"])
-    text = fixmatch_loss(x, y, weak, strong, threshold, float(data["T"]), weight)
+    text = fixmatch_loss(x, y, weak, strong, **given)
     near.same(text.total, data["loss"])
     np.testing.assert_array_equal(text.mask, data["mask"])
 
@@ -205,16 +204,10 @@ VIEWS = ("x", "u_w", "u_s0", "u_s1")
 @pytest.mark.parametrize("case", ["a", "b", "c"])
 def test_comatch(case: str, near: Near, monkeypatch: pytest.MonkeyPatch) -> None:
     data = load(f"comatch_{case}")
-    method = CoMatch(
-        threshold=float(data["threshold"]),
-        alignment_batches=int(data["da_len"]),
-        queue_batches=int(data["queue_batch"]),
-        memory_weight=float(data["alpha"]),
-        graph_threshold=float(data["contrast_threshold"]),
-        graph_temperature=float(data["temperature"]),
-        lambda_u=float(data["lambda_u"]),
-        lambda_c=float(data["lambda_c"]),
-    )
+    names = {name: name for name in ("threshold", "lambda_u", "lambda_c")}
+    names |= {"alignment_batches": "da_len", "queue_batches": "queue_batch"}
+    names |= {"memory_weight": "alpha", "graph_threshold": "contrast_threshold"}
+    method = CoMatch(**options(data, graph_temperature="temperature", **names))
     model = scene(data, projection=int(data["D"]))
     ready(method, model, batch_size=int(data["B"]), mu=int(data["mu"]))
     method.train()
@@ -262,15 +255,11 @@ def test_comatch(case: str, near: Near, monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize("case", [0, 1])
 def test_ccssl(case: int, near: Near) -> None:
     data = load(f"ccssl_step_{case}")
-    method = CCSSL(
-        threshold=float(data["threshold"]),
-        temperature=float(data["T"]),
-        # -1 where the implementation leaves it out
-        ood_threshold=max(0.0, float(data["T_push"])),
-        contrast_temperature=float(data["temperature"]),
-        lambda_u=float(data["lambda_u"]),
-        lambda_c=float(data["lambda_contrast"]),
-    )
+    names = {"threshold": "threshold", "temperature": "T", "lambda_u": "lambda_u"}
+    names |= {"lambda_c": "lambda_contrast", "contrast_temperature": "temperature"}
+    # -1 where the implementation leaves it out
+    foreign = max(0.0, float(data["T_push"]))
+    method = CCSSL(ood_threshold=foreign, **options(data, **names))
     model = scene(data, projection=int(data["D"]))
     ready(method, model).train()
     names = ["logits_x", "logits_u_w", "logits_u_s0", "feats_u_s0", "feats_u_s1"]
