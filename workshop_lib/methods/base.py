@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from workshop_lib.errors import WorkshopError
 from workshop_lib.losses.memory import DistributionAlignment
 from workshop_lib.models.heads import Head
+from workshop_lib.models.model import ema_update_weights_
 from workshop_lib.sample import Sample, join, num_images
 
 Outputs = dict[str, Tensor]  # what a model returns: by head, and "projection"
@@ -147,7 +148,10 @@ class Method(nn.Module):
         raise NotImplementedError
 
     def after_step(self, model: nn.Module) -> None:
-        """Follow the network after the optimiser has moved it; most methods do not."""
+        """Let the teacher, if there is one, follow the network that has moved."""
+        if self.teacher is not None:
+            decay = self.hyperparameters()["teacher_decay"]
+            ema_update_weights_(self.teacher, model, decay)
 
     def supervised(
         self, model: nn.Module, out: Outputs, targets: dict[str, Tensor]

@@ -4,7 +4,7 @@ __all__ = ["UDA", "MeanTeacher", "PseudoLabel", "RampUp", "Supervised"]
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Literal, cast
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +21,7 @@ from workshop_lib.methods.base import (
 )
 from workshop_lib.methods.fixmatch import FixMatch, Guess, Step
 from workshop_lib.models.heads import Head
-from workshop_lib.models.model import averaged_copy, ema_update_weights_
+from workshop_lib.models.model import averaged_copy
 
 
 @dataclass(eq=False)
@@ -199,8 +199,7 @@ class MeanTeacher(Method):
 
     def after_step(self, model: nn.Module) -> None:
         """Let the teacher follow the student, and count the step."""
-        teacher = cast(nn.Module, self.teacher)
-        ema_update_weights_(teacher, model, self.teacher_decay)
+        super().after_step(model)
         self.ramp.advance()
 
     def losses(self, model: nn.Module, batch: Batch) -> Iterator[tuple[str, Tensor]]:

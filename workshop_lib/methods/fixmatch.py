@@ -25,7 +25,7 @@ from workshop_lib.methods.base import (
     heads_of,
 )
 from workshop_lib.models.heads import Head
-from workshop_lib.models.model import averaged_copy, ema_update_weights_
+from workshop_lib.models.model import averaged_copy
 
 
 class Step(NamedTuple):
@@ -93,11 +93,6 @@ class ConsistencyMethod(Method):
         if self.teacher is not None:
             self.teacher.eval()
         return self
-
-    def after_step(self, model: nn.Module) -> None:
-        """Let the teacher follow the network."""
-        if self.teacher is not None:
-            ema_update_weights_(self.teacher, model, self.teacher_decay)
 
     def losses(self, model: nn.Module, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         """Yield a supervised and an unsupervised term per head."""
