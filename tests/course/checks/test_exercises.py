@@ -24,7 +24,9 @@ from workshop_lib.data.mini_eo import CLIMATE_ZONES
 from workshop_lib.evaluation.embeddings import nearest
 from workshop_lib.evaluation.metrics import score, scores_from_confusion
 from workshop_lib.methods.simclr import spread as librarys_spread
+from workshop_lib.models.class_heads import Categorical
 from workshop_lib.models.fusion import FUSIONS
+from workshop_lib.models.heads import HeadWeights
 
 # ---- unit 01
 
@@ -254,6 +256,54 @@ def teaches_the_weak_view(weak, strong, box, hole, threshold):
     return librarys_pixels(weak, strong, box, hole, threshold) + pull
 
 
+# ---- unit 09
+
+
+def task_by_task(out, target, weights):
+    """As torch does it: a class to ignore, and a batch without any counts 0."""
+    with_map = (target["cover"] != 255).any()
+    cover = F.cross_entropy(out["cover"], target["cover"], ignore_index=255)
+    known = ~target["elevation"].isnan()
+    height = F.mse_loss(out["elevation"][known], target["elevation"][known])
+    scene = F.cross_entropy(out["scene"], target["scene"], ignore_index=-1)
+    parts = {"scene": scene, "cover": cover, "elevation": height}
+    parts["cover"] = cover if with_map else 0 * out["cover"].sum()
+    return sum(weights[name] * part for name, part in parts.items())
+
+
+def librarys_heads(out, target, weights):
+    """The library's heads; its number is compared by the Huber loss, so not here."""
+    heads = {"scene": Categorical(8, 4), "cover": Categorical([8], 3, dense=True)}
+    total = sum(
+        weights[name] * head.supervised_loss(out[name], target[name])
+        for name, head in heads.items()
+    )
+    only = {**weights, "scene": 0, "cover": 0}
+    return total + task_by_task(out, target, only)
+
+
+def masked_too_late(out, target, weights):
+    """Its value is right, but NaN * 0 comes back in the gradient of a root."""
+    known = ~target["elevation"].isnan()
+    error = (out["elevation"] - target["elevation"]).square().sqrt()
+    height = torch.where(known, error, 0).square().sum() / known.sum()
+    return task_by_task(out, target, {**weights, "elevation": 0}) + (
+        weights["elevation"] * height
+    )
+
+
+def librarys_weights(losses, s):
+    names = [f"task {k}" for k in range(len(s))]
+    weigh = HeadWeights(names, [1.0] * len(s), learned=True)
+    weigh.log_variance.data = s
+    return sum(weigh(dict(zip(names, losses, strict=True))))
+
+
+def by_norms(a, b):
+    one, two = (torch.hstack([g.ravel() for g in grads]) for grads in (a, b))
+    return (one @ two / (one.norm() * two.norm())).item()
+
+
 # ---- unit 10
 
 
@@ -321,6 +371,15 @@ RIGHT = {
     "window_starts": [begin],
     "mean_iou": [iou_by_class, librarys_iou],
     "pixel_loss": [pixel_loss, librarys_pixels],
+    "multitask_loss": [task_by_task, librarys_heads],
+    "learned_loss": [
+        librarys_weights,
+        lambda losses, s: (losses / s.exp()).sum() + s.sum() / 2,
+    ],
+    "gradient_cosine": [by_norms],
+    "labels_needed": [
+        lambda n, a, t: n[np.argmax(np.array(a) >= t)] if max(a) >= t else np.inf,
+    ],
     "partners": [
         lambda N: [*range(N, 2 * N), *range(N)],
         lambda N: (torch.arange(2 * N) + N) % (2 * N),
@@ -409,6 +468,25 @@ WRONG = {
         (lambda *args: librarys_pixels(*args).item(), "cannot be learnt from"),
         (teaches_the_weak_view, "cut it off with logits_weak.detach()"),
     ],
+    "multitask_loss": [
+        (lambda *given: task_by_task(*given).item(), "cannot be learnt from"),
+        (masked_too_late, "one task learns nothing, or NaN"),
+        (
+            lambda o, t, w: task_by_task({**o, "scene": o["scene"].detach()}, t, w),
+            "one task learns nothing, or NaN",
+        ),
+        (lambda o, t, w: task_by_task(o, t, {**w, "cover": 0}), "one task by itself"),
+        (
+            lambda o, t, w: F.cross_entropy(o["scene"], t["scene"]),
+            "Target -1 is out of bounds",
+        ),
+    ],
+    "learned_loss": [(lambda losses, s: losses.sum(), "one task with pencil and")],
+    "gradient_cosine": [
+        (lambda a, b: torch.cat(a) @ torch.cat(b), "two shapes do not fit"),
+        (lambda a, b: -by_norms(a, b), "make one long vector of each list"),
+    ],
+    "labels_needed": [(lambda n, a, t: 0, "go along the curve")],
     "partners": [(lambda N: torch.arange(2 * N) - N, "the six rows of N = 3")],
     "nt_xent": [
         (lambda a, b, T: view_by_view(a, b, T).item(), "cannot be learnt from"),

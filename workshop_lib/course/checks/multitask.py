@@ -1,0 +1,168 @@
+"""Checks of unit 09: the loss of several tasks, their gradients, and label curves."""
+
+__all__ = ["gradient_cosine", "labels_needed", "learned_loss", "multitask_loss"]
+
+import math
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from workshop_lib.course.checks.attempt import (
+    Answer,
+    Attempt,
+    Case,
+    Cases,
+    Mistakes,
+    comparison,
+)
+from workshop_lib.course.checks.values import draws, noise
+from workshop_lib.pixels import IGNORE
+
+Parts = dict[str, Tensor]  # by task
+
+
+def _all_learn(attempt: Attempt, case: str, args: Case) -> None:
+    """Check that each prediction gets a gradient, without NaN."""
+    out, target, weights = args
+    leaves = {name: values.clone().requires_grad_() for name, values in out.items()}
+    loss = attempt.run(case, leaves, target, weights)
+    learns = isinstance(loss, Tensor) and loss.requires_grad
+    attempt.require(
+        learns, "detached", "a number without gradient", "one with gradient"
+    )
+    found = torch.autograd.grad(loss, list(leaves.values()), materialize_grads=True)
+    for name, grad in zip(leaves, found, strict=True):
+        fine = bool(grad.isfinite().all() and grad.any())
+        came = f"no gradient, or NaN, through out[{name!r}]"
+        attempt.require(fine, "gradient", came, "a number for each element")
+
+
+@comparison("multitask_loss(out, target, weights)", then=_all_learn)
+def multitask_loss(cases: Cases, wrong: Mistakes) -> Answer:
+    """Check the weighted sum of three losses where targets are missing.
+
+    The learner's function takes predictions and targets by task, and a weight for each:
+    "scene" (B, K) and (B,) int64, -1 where unknown; "cover" (B, L, H, W) and (B, H, W)
+    int64, 255 where unknown; "elevation" (B,) twice, NaN where unknown. It gives a
+    scalar: of each task the mean over what is known, cross-entropy or squared error.
+    """
+    weights = {"scene": 1.0, "cover": 0.5, "elevation": 2.0}
+    cases["8 images, 3 of them with a map"] = *_batch(maps=3), weights
+    cases["a batch without any map"] = *_batch(maps=0, seed=10), weights
+    cases["a batch in which all have a map"] = *_batch(maps=8, seed=20), weights
+    for mistake in ("by_all", "no_map", "complete"):
+        wrong[mistake] = partial(_loss, mistake=mistake)
+    wrong["unweighted"] = lambda o, t, w: _loss(o, t, dict.fromkeys(w, 1.0))
+    wrong["nan"] = lambda o, t, w: torch.tensor(math.nan)
+    return _loss
+
+
+def _batch(maps: int, seed: int = 0) -> tuple[Parts, Parts]:
+    """Make predictions and targets of 8 images: 6 have a class, 5 a height."""
+    out = {
+        "scene": noise(8, 4, seed=seed),
+        "cover": noise(8, 3, 5, 6, seed=seed + 1),
+        "elevation": noise(8, seed=seed + 2),
+    }
+    cover, height = draws(0, 3, 8, 5, 6, seed=seed + 3), noise(8, seed=seed + 4)
+    cover[maps:], cover[:, :2, 3:], height[[0, 4, 6]] = IGNORE, IGNORE, math.nan
+    scene = draws(0, 4, 8, seed=seed + 5)
+    scene[1:3] = -1
+    return out, {"scene": scene, "cover": cover, "elevation": height}
+
+
+def _loss(
+    out: Parts, target: Parts, weights: dict[str, float], mistake: str = ""
+) -> Tensor:
+    scene, cover, height = target.values()
+    known = {
+        "scene": scene >= 0,
+        "cover": cover != IGNORE,
+        "elevation": ~height.isnan(),
+    }
+    filled = {k: target[k] * known[k] for k in ("scene", "cover")}
+    each = {k: F.cross_entropy(out[k], y, reduction="none") for k, y in filled.items()}
+    each["elevation"] = (out["elevation"] - height.nan_to_num()).square()
+    whole = known["scene"] & known["elevation"] & known["cover"].any(-1).any(-1)
+    total = torch.zeros(())
+    for name, weight in weights.items():
+        counted = known[name]
+        if mistake == "complete":
+            counted = counted & whole.view(-1, *[1] * (counted.ndim - 1))
+        n = counted.sum().clamp_min(0 if mistake == "no_map" else 1)
+        n = torch.tensor(counted.numel()) if mistake == "by_all" else n
+        total = total + weight * (each[name] * counted).sum() / n
+    return total
+
+
+@comparison("learned_loss(losses, s)")
+def learned_loss(cases: Cases, wrong: Mistakes) -> Answer:
+    """Check the sum of losses whose weights are learned (Kendall et al. 2018).
+
+    The learner's `learned_loss(losses, s)` takes the losses and the logarithms of their
+    variances, (T,) each; it gives the scalar sum of exp(-s) * loss + s / 2.
+    """
+    three = torch.tensor([2.3, 1.9, 0.5])
+    cases["three tasks at the first step"] = three, torch.zeros(3)
+    cases["three tasks, one of them noisy"] = three, torch.tensor([0.5, -1.0, 2.0])
+    cases["two tasks"] = torch.tensor([0.1, 7.0]), torch.tensor([-2.0, 1.5])
+    wrong["no_penalty"] = lambda losses, s: (torch.exp(-s) * losses).sum()
+    wrong["sign"] = lambda losses, s: (torch.exp(s) * losses + s / 2).sum()
+    wrong["not_halved"] = lambda losses, s: (torch.exp(-s) * losses + s).sum()
+    wrong["not_summed"] = lambda losses, s: torch.exp(-s) * losses + s / 2
+    return lambda losses, s: (torch.exp(-s) * losses + s / 2).sum()
+
+
+@comparison("gradient_cosine(grads_a, grads_b)")
+def gradient_cosine(cases: Cases, wrong: Mistakes) -> Answer:
+    """Check the cosine between the gradients of two tasks.
+
+    The learner's function takes two lists, the gradient of each layer's weights, of any
+    shape; it gives one number for all layers together.
+    """
+    task = [noise(3, 2), 4 * noise(5, seed=1)]
+    other = [noise(3, 2, seed=2), noise(5, seed=3)]
+    for name, turned in (("agree", 0.5), ("disagree", -0.3), ("hardly meet", 0.02)):
+        mixed = [turned * t + o for t, o in zip(task, other, strict=True)]
+        cases[f"two tasks that {name}"] = task, mixed
+    wrong["by_layer"] = _by_layer
+    wrong["mean"] = lambda a, b: torch.stack(_by_layer(a, b)).mean()
+    wrong["first"] = lambda a, b: _by_layer(a, b)[0]
+    wrong["dot"] = lambda a, b: _long(a) @ _long(b)
+    return lambda a, b: F.cosine_similarity(_long(a), _long(b), dim=0)
+
+
+def _long(gradients: list[Tensor]) -> Tensor:
+    return torch.cat([gradient.flatten() for gradient in gradients])
+
+
+def _by_layer(a: list[Tensor], b: list[Tensor]) -> list[Tensor]:
+    pairs = zip(a, b, strict=True)
+    return [F.cosine_similarity(x.flatten(), y.flatten(), dim=0) for x, y in pairs]
+
+
+@comparison("labels_needed(labels, accuracy, target)")
+def labels_needed(cases: Cases, wrong: Mistakes) -> Answer:
+    """Check the number of labels that a label curve needs to reach a target.
+
+    The learner's function takes the labels in rising order, the accuracy with each, and
+    the accuracy to reach; it gives the fewest labels that reach it, or math.inf.
+    """
+
+    labels, curve = [1, 4, 10, 25], [0.25, 0.5, 0.75, 0.8125]
+    cases["a target between two points"] = labels, curve, 0.6
+    cases["a target that a point just meets"] = labels, curve, 0.5
+    cases["a target that is not reached"] = labels, curve, 0.9
+    cases["a curve that falls at the end"] = labels, [0.2, 0.5, 0.7, 0.6], 0.65
+    wrong["above"] = lambda n, a, t: _needed(n, a, t + 1e-9)
+    wrong["position"] = lambda n, a, t: _needed([0, 1, 2, 3], a, t)
+    wrong["nearest"] = lambda n, a, t: n[min(range(4), key=lambda k: abs(a[k] - t))]
+    wrong["not_reached"] = lambda n, a, t: min(_needed(n, a, t), n[-1])
+    return _needed
+
+
+def _needed(labels: list[int], accuracy: list[float], target: float) -> float:
+    reach = (n for n, a in zip(labels, accuracy, strict=True) if a >= target)
+    return next(reach, math.inf)
