@@ -42,6 +42,9 @@ _METADATA = {
 }
 _JUPYTEXT = ("cell_marker", "lines_to_next_cell")  # its notes on the source's layout
 _SOLUTIONS = "*With solutions, and notes for instructors.*"
+# Folded in JupyterLab, for few to read; Colab folds by a first line @title
+_HIDDEN = {"jupyter": {"source_hidden": True}, "cellView": "form"}
+_SYMPTOMS = ("I get ", "I do not know how to begin")  # first lines of a hint
 
 
 @dataclass(frozen=True)
@@ -215,6 +218,8 @@ def _notebook(cells: list[Cell], *, learner: bool) -> str:
         if cell.seconds is not None:
             code = f"# Takes about {cell.seconds:g} s on two CPU cores\n{code}"
         made.append(_cell("code", _id(cell), code, tags))
+        if "hide-input" in tags:
+            made[-1].metadata |= _HIDDEN
         if learner and stubs != solved:
             fence = "`" * max(3, 1 + max(map(len, re.findall("`+", solved)), default=0))
             text = _folded("Solution", f"{fence}python\n{solved}\n{fence}")
@@ -239,8 +244,7 @@ def _top(title: Any, path: str, learner: bool) -> list[Any]:
     number = Path(path).name[:2]
     text = _cell("markdown", f"{number}-setup-text", setup_text(path), ("setup",))
     setup = _cell("code", f"{number}-setup", setup_code(), ("setup",))
-    # Folded in JupyterLab, as few read it; Colab folds by a first line @title
-    setup.metadata |= {"jupyter": {"source_hidden": True}, "cellView": "form"}
+    setup.metadata |= _HIDDEN
     return [title, text, setup]
 
 
@@ -249,8 +253,11 @@ def _markdown(cell: Cell) -> str:
     text = cell.source
     if "hint" in cell.tags:
         symptom, _, body = text.partition("\n")
-        if not symptom.startswith("I get ") or not body.strip():
-            raise cell.error("a hint is a line 'I get ...', a blank line, and advice.")
+        if not symptom.startswith(_SYMPTOMS) or not body.strip():
+            raise cell.error(
+                "a hint is a line 'I get ...' or 'I do not know how to begin', a blank"
+                " line, and advice."
+            )
         # Markdown is not read inside <summary>: code is marked up here.
         words = re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(symptom, False))
         text = _folded(f"Hint: {words}", body.strip())

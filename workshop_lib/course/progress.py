@@ -42,7 +42,7 @@ UNITS = {
     "06": "Embeddings",
     "07": "Fusion",
     "08": "Segmentation",
-    "09": "Several tasks, borrowed knowledge",
+    "09": "Several tasks",
     "10": "Self-supervised",
 }
 # The two-hour workshop: after these units `show` mentions the certificate
