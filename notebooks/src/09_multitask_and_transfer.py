@@ -79,10 +79,11 @@ def in_words(classes, heights):
     return [f"{n}\n{h:.0f} m" for n, h in zip(names, heights, strict=True)]
 
 
+known = in_words(targets["scene"][some], targets["elevation"][some])
 plots.mask_grid(
     {"true map": scenes.masks[some]}, covers, images=scenes.images[some],
-    row_names=in_words(targets["scene"][some], targets["elevation"][some]),
-    bands=scenes.bands, title="Four scenes, three targets each")  # fmt: skip
+    row_names=known, bands=scenes.bands,
+    title="Four scenes, three targets")  # fmt: skip
 
 # %% [markdown]
 # You could train three networks. But all three tasks start by finding water,
