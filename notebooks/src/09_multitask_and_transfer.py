@@ -67,7 +67,7 @@ for name, values in targets.items():
 # everything that is known about them:
 
 # %% tags=["hide-input"]
-# @title Draw four scenes and their targets
+# @title Name scenes in words
 from workshop_lib import plots
 
 some = split.val[[3, 8, 10, 25]]
@@ -79,6 +79,8 @@ def in_words(classes, heights):
     return [f"{n}\n{h:.0f} m" for n, h in zip(names, heights, strict=True)]
 
 
+# %% tags=["hide-input", "figure:09_targets"]
+# @title Draw four scenes and their targets
 known = in_words(targets["scene"][some], targets["elevation"][some])
 plots.mask_grid(
     {"true map": scenes.masks[some]}, covers, images=scenes.images[some],
@@ -441,7 +443,7 @@ for name, net in (("before training", model),
 # library looks at each validation, on the next labelled batch. **Before**:
 # which pair will agree best? Which task has least to say to the others?
 
-# %% tags=["figure:09_conflict"]
+# %%
 plots.gradient_conflict(together.log)
 
 # %% tags=["hide-input"]
@@ -472,7 +474,7 @@ quiz.answer("09-conflict", "...")
 # 6 minutes, of which the machine takes nearly two. First look at what
 # the one network says about the four scenes from the beginning.
 
-# %% tags=["hide-input", "figure:09_answers"]
+# %% tags=["hide-input"]
 # @title Draw the answers of the one network
 from workshop_lib.evaluation.inference import predict_heads, stored_views
 
@@ -548,7 +550,7 @@ for task, measure in MAIN.items():
     print(f"{task:10}{gain:+6.1f} points by the others;"
           f" you: {GUESS[task]}")  # fmt: skip
 
-# %% tags=["hide-input", "figure:09_help"]
+# %% tags=["hide-input"]
 # @title Draw the maps' scores
 reached = table["mean IoU"].dropna().to_dict()
 plots.bars(reached, title="Maps from ten images, and what else was learned",
@@ -664,7 +666,7 @@ assert len(rows) == len(STARTS) * len(LABELS)
 # **forgetting**. Where the two curves cross depends on how far "here" is from
 # "elsewhere".
 
-# %% tags=["hide-input", "figure:09_curve"]
+# %% tags=["hide-input"]
 # @title Draw the label curve
 curve = 100 * rows.pivot(index="labels_per_class", columns="name",
                          values="accuracy")  # fmt: skip

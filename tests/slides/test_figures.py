@@ -61,7 +61,7 @@ def test_a_figure_is_either_tagged_in_a_notebook_or_listed_as_static():
 
 @each_figure
 def test_a_figure_is_small_and_named_after_its_unit(path: Path):
-    assert re.fullmatch(r"0[1-8]_[a-z0-9_]+\.(svg|png)", path.name)
+    assert re.fullmatch(r"\d\d_[a-z0-9_]+\.(svg|png)", path.name)
     assert path.stat().st_size <= 250_000
     if path.suffix == ".svg":
         assert "http://www.w3.org/2000/svg" in path.read_text(encoding="utf-8")

@@ -25,18 +25,14 @@ Parts = dict[str, Tensor]  # by task
 
 def _all_learn(attempt: Attempt, case: str, args: Case) -> None:
     """Check that each prediction gets a gradient, without NaN."""
-    out, target, weights = args
-    leaves = {name: values.clone().requires_grad_() for name, values in out.items()}
-    loss = attempt.run(case, leaves, target, weights)
+    out = {name: values.clone().requires_grad_() for name, values in args[0].items()}
+    loss = attempt.run(case, out, *args[1:])
     learns = isinstance(loss, Tensor) and loss.requires_grad
-    attempt.require(
-        learns, "detached", "a number without gradient", "one with gradient"
-    )
-    found = torch.autograd.grad(loss, list(leaves.values()), materialize_grads=True)
-    for name, grad in zip(leaves, found, strict=True):
+    attempt.require(learns, "detached", "a number without gradient", "one with it")
+    found = torch.autograd.grad(loss, list(out.values()), materialize_grads=True)
+    for name, grad in zip(out, found, strict=True):
         fine = bool(grad.isfinite().all() and grad.any())
-        came = f"no gradient, or NaN, through out[{name!r}]"
-        attempt.require(fine, "gradient", came, "a number for each element")
+        attempt.require(fine, "gradient", f"none, or NaN, through {name!r}", "a number")
 
 
 @comparison("multitask_loss(out, target, weights)", then=_all_learn)
@@ -52,8 +48,8 @@ def multitask_loss(cases: Cases, wrong: Mistakes) -> Answer:
     cases["8 images, 3 of them with a map"] = *_batch(maps=3), weights
     cases["a batch without any map"] = *_batch(maps=0, seed=10), weights
     cases["a batch in which all have a map"] = *_batch(maps=8, seed=20), weights
-    for mistake in ("by_all", "no_map", "complete"):
-        wrong[mistake] = partial(_loss, mistake=mistake)
+    wrong["by_all"] = partial(_loss, mistake="by_all")
+    wrong["no_map"] = partial(_loss, mistake="no_map")
     wrong["unweighted"] = lambda o, t, w: _loss(o, t, dict.fromkeys(w, 1.0))
     wrong["nan"] = lambda o, t, w: torch.tensor(math.nan)
     return _loss
@@ -82,18 +78,16 @@ def _loss(
         "cover": cover != IGNORE,
         "elevation": ~height.isnan(),
     }
-    filled = {k: target[k] * known[k] for k in ("scene", "cover")}
-    each = {k: F.cross_entropy(out[k], y, reduction="none") for k, y in filled.items()}
+    each = {
+        k: F.cross_entropy(out[k], target[k] * known[k], reduction="none")
+        for k in ("scene", "cover")
+    }
     each["elevation"] = (out["elevation"] - height.nan_to_num()).square()
-    whole = known["scene"] & known["elevation"] & known["cover"].any(-1).any(-1)
     total = torch.zeros(())
     for name, weight in weights.items():
-        counted = known[name]
-        if mistake == "complete":
-            counted = counted & whole.view(-1, *[1] * (counted.ndim - 1))
+        counted = known[name] if mistake != "by_all" else torch.ones_like(known[name])
         n = counted.sum().clamp_min(0 if mistake == "no_map" else 1)
-        n = torch.tensor(counted.numel()) if mistake == "by_all" else n
-        total = total + weight * (each[name] * counted).sum() / n
+        total = total + weight * (each[name] * known[name]).sum() / n
     return total
 
 
@@ -122,25 +116,22 @@ def gradient_cosine(cases: Cases, wrong: Mistakes) -> Answer:
     The learner's function takes two lists, the gradient of each layer's weights, of any
     shape; it gives one number for all layers together.
     """
-    task = [noise(3, 2), 4 * noise(5, seed=1)]
-    other = [noise(3, 2, seed=2), noise(5, seed=3)]
+    task, other = ([noise(3, 2, seed=k), noise(5, seed=k)] for k in (0, 1))
     for name, turned in (("agree", 0.5), ("disagree", -0.3), ("hardly meet", 0.02)):
         mixed = [turned * t + o for t, o in zip(task, other, strict=True)]
         cases[f"two tasks that {name}"] = task, mixed
-    wrong["by_layer"] = _by_layer
-    wrong["mean"] = lambda a, b: torch.stack(_by_layer(a, b)).mean()
-    wrong["first"] = lambda a, b: _by_layer(a, b)[0]
+    wrong["mean"] = lambda a, b: (_cosine(a[:1], b[:1]) + _cosine(a[1:], b[1:])) / 2
+    wrong["first"] = lambda a, b: _cosine(a[:1], b[:1])
     wrong["dot"] = lambda a, b: _long(a) @ _long(b)
-    return lambda a, b: F.cosine_similarity(_long(a), _long(b), dim=0)
+    return _cosine
 
 
 def _long(gradients: list[Tensor]) -> Tensor:
     return torch.cat([gradient.flatten() for gradient in gradients])
 
 
-def _by_layer(a: list[Tensor], b: list[Tensor]) -> list[Tensor]:
-    pairs = zip(a, b, strict=True)
-    return [F.cosine_similarity(x.flatten(), y.flatten(), dim=0) for x, y in pairs]
+def _cosine(a: list[Tensor], b: list[Tensor]) -> Tensor:
+    return F.cosine_similarity(_long(a), _long(b), dim=0)
 
 
 @comparison("labels_needed(labels, accuracy, target)")
