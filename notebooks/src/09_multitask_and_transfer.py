@@ -106,7 +106,8 @@ plots.mask_grid(
 # **Before you run the cell**: three networks, or one with three heads. How
 # many parameters will sharing save?
 
-# %%
+# %% tags=["hide-input"]
+# @title Count parameters
 import torch
 from workshop_lib.models import HeadSpec, build_model
 from workshop_lib.models.model import parameter_counts
@@ -259,18 +260,19 @@ checks.multitask_loss(multitask_loss)
 from workshop_lib.models.model import encoder_parameters
 
 model, normalize = together.load_model("initial")
-shared = encoder_parameters(model)  # without decoder and heads
 batch = split.labeled[:64]
 target = {name: values[batch] for name, values in targets.items()}
 target["cover"] = target["cover"].long()
 
 
+# %%
 def gradients(model, target, task):
     """Return one task's gradient of each shared layer, as a list."""
     out = model(normalize({"s2": scenes.images[batch]}))
     only = {name: float(name == task) for name in target}
     loss = multitask_loss(out, target, only)
-    return torch.autograd.grad(loss, encoder_parameters(model))
+    shared = encoder_parameters(model)  # without decoder and heads
+    return torch.autograd.grad(loss, shared)
 
 
 def length(grads):
@@ -708,7 +710,8 @@ def labels_needed(labels, accuracy, target):
 # %%
 checks.labels_needed(labels_needed)
 
-# %%
+# %% tags=["hide-input"]
+# @title Read the curve across
 for name in STARTS:
     n = labels_needed(list(LABELS), curve[name].tolist(), as_it_is)
     words = f"{n} labels per class" if n < math.inf else "more than we tried"
@@ -719,11 +722,11 @@ if IN_CLASS and DATA == "mini_eo":
 # %% [markdown]
 # **After** (with the default data): from random weights, 25 labels per class
 # do not reach what the borrowed network does with none. *Frozen* starts high
-# and rises slowly. *Fine-tuned* starts much lower: ten images have
-# overwritten what was borrowed; with 25 labels per class it is in front.
+# and rises slowly. *Fine-tuned* starts lower: ten images have overwritten
+# part of what was borrowed; with 25 labels per class it is in front.
 # *Gently* has most of both. With one label per class all of them are below
 # the unchanged network: they begin with a new head, and its head has seen
-# every label elsewhere.
+# every label elsewhere. `docs/multitask.md` has the curve with more points.
 #
 # So: A as it is, or frozen. B fine-tuned: there is enough to adapt to. D
 # gently. C none of the three: the first layers expect red, green and blue,
