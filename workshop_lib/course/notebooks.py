@@ -254,10 +254,7 @@ def _markdown(cell: Cell) -> str:
     if "hint" in cell.tags:
         symptom, _, body = text.partition("\n")
         if not symptom.startswith(_SYMPTOMS) or not body.strip():
-            raise cell.error(
-                "a hint is a line 'I get ...' or 'I do not know how to begin', a blank"
-                " line, and advice."
-            )
+            raise cell.error("a hint is a line 'I get ...', a blank line, and advice.")
         # Markdown is not read inside <summary>: code is marked up here.
         words = re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(symptom, False))
         text = _folded(f"Hint: {words}", body.strip())

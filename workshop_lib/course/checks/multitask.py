@@ -66,8 +66,7 @@ def _batch(maps: int) -> tuple[Parts, Parts]:
 def _sum(out: Parts, target: Parts, weights: dict[str, float]) -> Tensor:
     heads = {"scene": Categorical(1, 4), "cover": Categorical([1], 3, dense=True)}
     means = {k: h.supervised_loss(out[k], target[k]) for k, h in heads.items()}
-    error = out["elevation"] - target["elevation"]
-    means["elevation"] = error.square().nanmean()
+    means["elevation"] = (out["elevation"] - target["elevation"]).square().nanmean()
     return torch.stack([weights[name] * means[name] for name in means]).sum()
 
 
