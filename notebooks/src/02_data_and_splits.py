@@ -1,17 +1,17 @@
 # %% [markdown]
 # # 02 Data and splits: who may see what
 #
-# The most expensive mistakes of machine learning are made before the first
-# training: in the split. They raise no error. They give good results.
+# The most expensive mistakes in machine learning are made before any
+# training: in the split. They raise no error. They produce good results.
 #
 # **After this notebook you can**
 #
 # - describe a data set: classes, bands, spectra, places, seasons;
-# - say what training, validation and test images are for, and why three;
-# - count labels: asked for, and really used;
-# - draw a split that every machine draws again, and write it down;
-# - find six faults in a split, and leave an honest one in peace;
-# - bring images of unequal size to one size without distorting them.
+# - explain what training, validation and test images are for;
+# - count the labels that were really used, not those that were requested;
+# - make a split that any machine can reproduce, and save it;
+# - find six faulty splits and recognise the one that is clean;
+# - bring images of different sizes to one size without distorting them.
 #
 # **You need** notebook 01, and a little torch: `labels[index]`, `bincount`.
 # New words are explained at the end: [Words](#Words).
@@ -23,7 +23,7 @@
 # | The data | 2 |
 # | Bands, places, seasons | 3 |
 # | Three parts, and why | 3 |
-# | A split that any machine draws again | 5 |
+# | A split that any machine can reproduce | 5 |
 # | The detective | 5 |
 # | Images of unequal size | 2 |
 
@@ -49,11 +49,12 @@ print(scenes)
 plots.class_samples(scenes)
 
 # %% [markdown]
-# One row per class. Colour varies within a row, structure stays: that is what
-# makes the task hard for a classifier of colours, and right for a network.
+# One row per class. Colour varies within a row, while structure stays the
+# same. That makes the task hard for a classifier that sees only colour, and a
+# good one for a network.
 #
-# How many images has each class, and what are they called? A name is all
-# that a split needs.
+# How many images are in each class, and how are they named? A split needs
+# nothing but the names.
 
 # %%
 for name, count in zip(names, scenes.class_counts().tolist(), strict=True):
@@ -64,9 +65,9 @@ assert len(set(scenes.names)) == len(scenes), "names tell images apart"
 # %% [markdown]
 # ## Bands, places, seasons
 #
-# 3 minutes. Photographs know red, green and blue. Satellites see more, and
-# know where and when. This section is about MiniEO whatever `DATA` is: 1,000
-# of its patches with all twelve bands.
+# 3 minutes. Photographs record red, green and blue. Satellites record more
+# bands, and also where and when. This section uses MiniEO whatever `DATA` is:
+# 1,000 of its patches with all twelve bands.
 
 # %%
 from workshop_lib.data.mini_eo import BANDS, REGIONS, mini_eo
@@ -76,22 +77,23 @@ plots.modality_samples(patches.subset(range(100)), which=4)
 
 # %% [markdown]
 # Read a row from left to right. **False colour** shows near infrared as red:
-# plants send back half of it, so what is red is green. **Radar** brings its
-# own light: smooth water mirrors it away and is dark, buildings send it back.
-# **Land cover** is the truth of every pixel, from which all else was made.
+# plants send back half of it, so what is red is green. **Radar** provides its
+# own illumination: smooth water reflects it away from the sensor and looks
+# dark; buildings reflect it back. **Land cover** is the true class of every
+# pixel, from which everything else was generated.
 #
-# A **spectrum** is how much light is sent back in each band. Before you look:
-# which class will be darkest in the near infrared?
+# A **spectrum** shows how much light is reflected in each band. Before you
+# look: which class is darkest in the near infrared?
 
 # %%
 plots.spectra(patches)
 
 # %% [markdown]
-# The blue band holds eight images of ten, the line is their median, grey are
-# the medians of the other classes. Near 850 nm Lake is lowest: water swallows
-# infrared. Near 2,200 nm it is Forest. But every blue band covers most of the
-# grey lines. How far does one get with nothing but mean colours? The next
-# cell asks a simple classifier.
+# The blue band covers the middle 80 % of images, and the line is their
+# median; grey lines are the medians of the other classes. Near 850 nm Lake is
+# lowest: water swallows infrared. Near 2,200 nm it is Forest. But every blue
+# band covers most of the grey lines. How far can you get with mean colour
+# alone? The next cell tries a simple classifier.
 
 # %%
 from sklearn.linear_model import LogisticRegression
@@ -105,12 +107,13 @@ print(f"by mean colour, 700 labels: {share:.0%} of 300 new images right")
 assert 0.1 < share < 0.7
 
 # %% [markdown]
-# Far above guessing (10 %), and far from good, with 700 labels. The networks
-# of notebook 01 had 40, and saw structure.
+# That is far above guessing (10 %) and far from good, even with 700 labels.
+# The networks of notebook 01 had 40, and saw structure.
 #
 # **Places.** Each patch has a latitude and a longitude, in one of five
-# regions. Images that lie near each other look alike; a test among the
-# neighbours of the training images is an easy test.
+# regions. In real data, images taken close to each other look alike, so test
+# images next to training images make an easy test. (MiniEO generates
+# neighbours independently.)
 
 # %%
 plots.location_map(patches, "region", REGIONS)
@@ -118,7 +121,7 @@ plots.location_map(patches, "region", REGIONS)
 # %% [markdown]
 # **Seasons.** The same class through the year. Look at AnnualCrop: bare soil
 # in winter, green stripes around day 150, pale after the harvest. Forty
-# labelled images cannot show all that; unlabelled ones do.
+# labelled images cannot show all of this; unlabelled images can.
 
 # %%
 plots.seasons(patches, ["Forest", "AnnualCrop", "Pasture"])
@@ -128,19 +131,20 @@ plots.seasons(patches, ["Forest", "AnnualCrop", "Pasture"])
 #
 # 3 minutes.
 #
-# - **Training** images are learnt from: a few with their label, the others
+# - **Training** images are for learning: a few with their label, the others
 #   (the *unlabelled pool*) without.
-# - **Validation** images choose: which step, which threshold, which method.
-# - **Test** images report, once, after all choices.
+# - **Validation** images are for choosing: which step, which threshold, which
+#   method.
+# - **Test** images are for reporting: once, after all choices are made.
 
 # %%
 print(split)
 plots.split_bars(scenes, split)
 
 # %% [markdown]
-# Why not choose by the test? Because the best of many is lucky as well as
-# good. Take 20 networks that are all right in 80 % of cases. Test each on
-# 300 images, report the best; then do that 1,000 times over.
+# Why not choose on the test images? Because the best of many is lucky as well
+# as good. Take 20 networks that are all correct in 80 % of cases. Test each
+# on 300 images and report the best; then repeat that 1,000 times.
 
 # %%
 import numpy as np
@@ -152,8 +156,8 @@ print(f"all networks: {right.mean():.1%}; the best of 20: {reported:.1%}")
 assert reported > 0.83
 
 # %% [markdown]
-# Four points for nothing. Publishing that is no lie,
-# only a choice.
+# That is four points gained by luck alone. Reporting them is not lying; it is
+# selection.
 
 # %% tags=["quiz"]
 from workshop_lib.course import checks, quiz
@@ -167,7 +171,8 @@ quiz.answer("02-choice", "...")  # a letter in place of the dots
 # ### How many labels
 #
 # Papers say "40 labels" or "4 labels per class"; with ten classes that is the
-# same. UC Merced has 21 classes. Usual are 4, 25 or 40 labels per class.
+# same. UC Merced has 21 classes. Typical values are 4, 25 or 40 labels per
+# class.
 
 # %%
 for per_class in (4, 25, 40):
@@ -178,8 +183,8 @@ for per_class in (4, 25, 40):
 # used 1,050. So: count what is *used*.
 #
 # **Exercise 1** (easy, very important, 2 minutes). `labels` holds the class
-# of every image, `index` the positions of some. How many of these belong to
-# each class? A class without any counts 0.
+# of every image, `index` the positions of some. How many of the chosen images
+# belong to each class? A class without any gets 0.
 
 # %%
 import torch
@@ -199,17 +204,17 @@ def count_labels(labels, index, num_classes):
 # I get fewer numbers than there are classes
 #
 # `bincount` stops at the highest class that occurs. `minlength=num_classes`
-# makes it go on, with zeros.
+# pads the result with zeros.
 
 # %% [markdown] tags=["hint"]
 # I get numbers that are far too large
 #
-# Are all labels counted, or those of `index` only?
+# Did you count all labels, or only those of `index`?
 
 # %%
 checks.count_labels(count_labels)
 used = count_labels(scenes.labels, split.labeled, len(names))
-used = torch.as_tensor(used)  # a plain list will do, too
+used = torch.as_tensor(used)  # a plain list is fine, too
 print(f"{used.tolist()}: {used.sum()} labels are used")
 assert (used == config.data.labels_per_class).all()
 
@@ -236,17 +241,18 @@ quiz.ask("02-labels")
 quiz.answer("02-labels", "...")
 
 # %% [markdown]
-# ## A split that any machine draws again
+# ## A split that any machine can reproduce
 #
-# 5 minutes. "We drew the split at random, seed 42." Can you draw it again?
-# Only if the files are listed in the same order as there, and if nothing
-# else draws from the same random numbers.
+# 5 minutes. "The split is random, with seed 42." Can you reproduce it? Only
+# if your files are listed in the same order, and if nothing else uses the
+# same random numbers.
 #
 # **Exercise 2** (hard, important, 4 minutes). Write the split yourself. For
-# each class by itself:
+# each class separately:
 #
-# 1. sort its images **by name**, so that the order of the files is forgotten;
-# 2. shuffle them with a generator **of your own**, made from the seed:
+# 1. sort its images **by name**, so that the order of the files no longer
+#    matters;
+# 2. shuffle them with **your own** generator, made from the seed:
 #    `torch.randperm(n, generator=generator)` gives 0 to n - 1, shuffled;
 # 3. the first 25 % are test, the next 15 % validation, the rest is the pool;
 # 4. the first `labels_per_class` of the pool are labelled, and stay in it.
@@ -293,8 +299,8 @@ def draw_split(labels, names, labels_per_class, seed):
 # %% [markdown] tags=["hint"]
 # I get "called twice with the same seed, the function gave two splits"
 #
-# `torch.randperm(n)` draws from the random numbers of the whole program. Give
-# it yours: `torch.randperm(n, generator=generator)`.
+# `torch.randperm(n)` uses the random numbers of the whole program. Pass your
+# own generator: `torch.randperm(n, generator=generator)`.
 
 # %% [markdown] tags=["hint"]
 # I get images in two parts, or an empty part
@@ -306,8 +312,8 @@ def draw_split(labels, names, labels_per_class, seed):
 checks.draw_split(draw_split)
 
 # %% [markdown]
-# Now the experiment that the words promise: the same files, listed the other
-# way round, as another machine might. Expected: the same names.
+# Now test that claim: the same files listed in reverse order, as another
+# machine might list them. Expected: the same names.
 
 # %%
 turned = torch.arange(len(scenes) - 1, -1, -1)
@@ -320,9 +326,9 @@ for part in here:
     print(f"{part}: {len(one):,} images, the same on both machines")
 
 # %% [markdown]
-# The library draws in the same way, but by a hash of seed and name, which no
-# version of a random generator can change. To be quite
-# sure, publish the names: a **names file** has `path label` on each line.
+# The library does the same, but with a hash of seed and name, which does not
+# depend on the version of a random generator. To be on the safe side, publish
+# the names: a **names file** has `path label` on each line.
 
 # %%
 from pathlib import Path
@@ -361,10 +367,10 @@ quiz.answer("02-order", "...")
 # %% [markdown]
 # ## The detective
 #
-# 5 minutes. Seven splits of MiniEO, whatever `DATA` is, as not all
-# faults of real data are known. Six have a fault, planted by us; one is
-# honest. Most of these faults stood in earlier workshops or in published
-# code. No training would have complained.
+# 5 minutes. Here are seven splits of MiniEO, whatever `DATA` is, because the
+# faults of real data are not all known. Six have a fault that we planted; one
+# is clean. Most of these faults were found in earlier workshops or in
+# published code. Training raises no error on any of them.
 
 # %%
 from workshop_lib.course.checks.splits import make_leaky_splits
@@ -376,12 +382,13 @@ for case in cases:
 assert len(cases) == 7
 
 # %% [markdown]
-# The sizes give some away, not all. Write three detectives, each for one kind
-# of fault. Each returns a list of what it found, empty if nothing.
+# The sizes give some away, but not all. Write three detectives, one for each
+# kind of fault. Each returns a list of what it found; the list is empty if it
+# found nothing.
 #
 # **Exercise 3** (medium, very important, 4 minutes in all). The first looks
-# for images that are held back *and* trained on. Labelled images in the
-# unlabelled pool are no fault: FixMatch wants them there.
+# for images that are held back *and* used for training. Labelled images in
+# the unlabelled pool are not a fault: FixMatch expects them there.
 
 
 # %%
@@ -401,7 +408,7 @@ def leaks(split):
 # I get every case accused
 #
 # Compare `index` with `training`, not labelled with unlabelled images. And
-# note a part only if *some* image of it was found.
+# report a part only if at least one of its images was found.
 
 # %%
 for case in cases:
@@ -411,8 +418,8 @@ assert caught == 2, f"{caught} accused; two have this fault: see the hint"
 
 # %% [markdown]
 # Two were caught. The second detective counts labels: accuse a split in which
-# some class has twice as many labels as another one, or where a class has
-# none. `count_labels` is yours.
+# one class has at least twice as many labels as another, or in which a class
+# has none. You can use your `count_labels`.
 
 
 # %%
@@ -429,11 +436,11 @@ def uneven(scenes, split):
 
 
 # %% [markdown] tags=["hint"]
-# I get one case only, or none
+# I get only one case, or none
 #
-# A class may have no label at all: then the smallest of `counts` is 0. Accuse
-# *from* twice as many on: the largest against 2 times the smallest. Look at
-# `counts` of each case: print it inside the function.
+# A class may have no label at all: then the smallest of `counts` is 0.
+# Exactly twice as many counts, too: compare the largest with 2 times the
+# smallest. Look at `counts` of each case: print it inside the function.
 
 # %%
 for case in cases:
@@ -444,10 +451,10 @@ caught = sum(bool(uneven(c.scenes, c.split)) for c in cases)
 assert caught == 2, f"{caught} accused; two have this fault: see the hint"
 
 # %% [markdown]
-# The third looks at pixels. One picture may stand in the folder under two
-# names. That is a fault if one of them is held back and the other one is not,
-# or if they have two labels. Pictures are compared as bytes: equal bytes,
-# equal picture.
+# The third looks at pixels. The same image may be in the folder under two
+# names. That is a fault if one copy is held back and the other is not, or if
+# their labels differ. Images are compared as bytes: equal bytes, equal
+# images.
 
 
 # %%
@@ -468,8 +475,8 @@ def twins(scenes, split):
 # %% [markdown] tags=["hint"]
 # I get nothing found in case G, or far too many cases
 #
-# In G both pictures are for training. Their sides agree; look at their
-# labels. A picture that occurs once has `j == i`, and nothing differs.
+# In G both copies are training images. They are on the same side; look at
+# their labels. For an image that occurs once, `j == i` and nothing differs.
 
 # %%
 for case in cases:
@@ -478,8 +485,8 @@ caught = sum(bool(twins(c.scenes, c.split)) for c in cases)
 assert caught == 2, f"{caught} accused; two have this fault: see the hint"
 
 # %% [markdown]
-# All three together, on splits that you have not seen. Expected: six faults
-# found, the honest ones cleared.
+# Now all three together, on splits that you have not seen. Expected: six
+# faults found, and the clean splits cleared.
 
 
 # %%
@@ -503,8 +510,8 @@ for case in cases:
     print(textwrap.indent(textwrap.fill(case.story, 72), "    "))
 
 # %% [markdown]
-# The library has such a detective, too, and calls it an **audit**. Compare
-# its words with yours.
+# The library has such a detective, too, called an **audit**. Compare its
+# findings with yours.
 
 # %%
 for case in cases:
@@ -516,9 +523,9 @@ for case in cases:
     print(f"{case.name}: {', '.join(kinds) or 'nothing found'}")
 
 # %% [markdown]
-# It looks further than bytes: at images of nearly the same ground, and at
-# places less than a kilometre apart. Now the split that the setting at the
-# top has drawn, in full:
+# It looks beyond bytes: at images of nearly the same ground, and at places
+# less than a kilometre apart. Now the full audit of the split that you made
+# at the top of this notebook:
 
 # %%
 audit = split.audit(scenes)
@@ -529,10 +536,11 @@ if DATA == "mini_eo":
 print("usable" if audit.ok else "mend it before you train")
 
 # %% [markdown]
-# On MiniEO a handful of test images lie near a training image: a warning,
-# since they are few. Where it says so of many, keep whole places together:
-# `Split.by_block`. UC Merced is a case for the detective, too: two of its
-# airplanes are one picture, and a split may put them on two sides.
+# On MiniEO a handful of test images are close to a training image: only a
+# warning, because they are few. If there are many, keep whole places
+# together: `Split.by_block`. UC Merced is a case for the detective, too: two
+# of its airplane images are identical, and a split may put them on different
+# sides.
 
 # %% tags=["quiz"]
 quiz.ask("02-pool")
@@ -543,10 +551,10 @@ quiz.answer("02-pool", "...")
 # %% [markdown]
 # ## Images of unequal size
 #
-# 2 minutes. A batch is one block of numbers, so all images need one size. In
-# UC Merced 44 of the 2,100 images are not 256 x 256 pixels; code that
-# believes the paper stops there. Here are three images of our own making,
-# one of them too low. The circles are round, remember that.
+# 2 minutes. A batch is one block of numbers, so all images must have the same
+# size. In UC Merced 44 of the 2,100 images are not 256 x 256 pixels; code
+# that assumes 256 x 256 crashes on them. Here are three images that we drew
+# ourselves, one of them not high enough. Note that the circles are round.
 
 # %%
 from PIL import Image
@@ -563,9 +571,9 @@ def rings(height, width):
 pictures = {"a": rings(96, 96), "b": rings(96, 96), "c": rings(60, 96)}
 
 # %% [markdown]
-# Squeezing turns circles into ellipses: roads and halls would change their
-# shape. The library's rule is **resize until it covers, then crop the
-# centre**: a little is lost at the sides, but what stays is true.
+# Squeezing turns circles into ellipses: roads and halls would change shape.
+# The library's rule is **resize until the image covers the square, then crop
+# the centre**: a little is lost at the sides, but shapes are preserved.
 
 # %% tags=["figure:02_sizes"]
 from workshop_lib.data.read.images import fit
@@ -579,9 +587,9 @@ assert shown["covered and cropped"].shape == (96, 96, 3)
 plots.panels(shown, title="Three ways to treat an image of 60 x 96")
 
 # %% [markdown]
-# The same from files. We write the three pictures and a names file, and read
-# them as one set. Expected: a line that says how many were resized. Nothing
-# happens silently.
+# Now the same from files. We write the three images and a names file, and
+# read them as one data set. Expected: a line that says how many images were
+# resized. Nothing happens silently.
 
 # %%
 from workshop_lib.data.dataset import Dataset
@@ -607,21 +615,23 @@ quiz.answer("02-ratio", "...")
 # ## Key points
 #
 # - Look at the data first: classes, bands, places, dates.
-# - Training learns, validation chooses, the test reports, once.
-# - Count the labels that are used, not those that were asked for.
-# - Sort by name, shuffle with a generator of your own, publish the names.
-# - Leaks raise no error. Ask an audit, and read what it says.
-# - Resize until it covers, then crop: shapes stay true.
+# - Learn on training images, choose on validation images, report on test
+#   images, once.
+# - Count the labels that are used, not those that were requested.
+# - Sort by name, shuffle with your own generator, publish the names.
+# - Leaks raise no error. Run an audit, and read its findings.
+# - Resize until the image covers the square, then crop: shapes are preserved.
 #
 # ## What to try next
 #
 # - Give the detective a harder case: copy an image, and change one pixel.
 #   Does `twins` see it? Does `split.audit(scenes)`?
-# - Draw a split that keeps places together,
-#   `Split.by_block(scenes, block_km=100)`, and show its parts on the map.
-# - `workshop data FOLDER` counts your own images and names what cannot be
-#   read; `workshop split FOLDER --save splits/mine` writes the names files.
-# - Notebook 03 alters images at random, so that few labels go further.
+# - Make a split that keeps places together, `Split.by_block(scenes,
+#   block_km=100)`, and show its parts on the map.
+# - `workshop data FOLDER` counts your own images and lists files that cannot
+#   be read; `workshop split FOLDER --save splits/mine` writes the names
+#   files.
+# - Notebook 03 alters images at random, so that a few labels go further.
 
 # %% [markdown]
 # ## Words
@@ -630,24 +640,42 @@ quiz.answer("02-ratio", "...")
 #
 # - **Band**: one channel, the light of one range of wavelengths.
 # - **Spectrum**: reflectance, band by band.
-# - **Reflectance**: the share of the light that the ground sends back.
+# - **Reflectance**: the fraction of the light that the ground reflects.
 # - **False colour**: bands shown in colours that are not theirs, often near
 #   infrared as red.
-# - **Radar, VV and VH**: microwaves sent and received upright (V) or level
-#   (H); they pass clouds, and work at night.
+# - **Radar, VV and VH**: microwaves sent and received vertically (V) or
+#   horizontally (H); they penetrate clouds, and work at night.
 # - **Near duplicate**: the same ground on two images.
 #
 # New to **deep learning**?
 #
-# - **Labelled, unlabelled pool**: training images with and without class.
-# - **Validation, test**: images held back, to choose by and to report on.
-# - **Leak**: training has seen what the test asks.
-# - **Batch, step**: the images of one change of the weights, and the change.
+# - **Labelled images, unlabelled pool**: training images with and without a
+#   class label.
+# - **Validation, test**: images held back, to make choices and to report
+#   results.
+# - **Leak**: test images, or copies of them, were seen in training.
+# - **Batch, step**: the images used for one change of the weights, and that
+#   change.
 # - **mu**: unlabelled images per labelled one in a batch.
-# - **Seed, generator**: the number that all chance is drawn from, and what
-#   draws.
+# - **Seed, generator**: the number that fixes all random choices, and the
+#   object that makes them.
 # - **Transductive**: the test images take part in training, without labels;
-#   allowed where it is called so.
+#   allowed if it is stated.
+
+# %% [markdown]
+# ## Sources
+#
+# - Yang and Newsam 2010, *Bag-of-Visual-Words and Spatial Extensions for
+#   Land-Use Classification*: UC Merced.
+#   [doi:10.1145/1869790.1869829](https://doi.org/10.1145/1869790.1869829)
+# - Helber et al. 2019, *EuroSAT: A Novel Dataset and Deep Learning Benchmark
+#   for Land Use and Land Cover Classification*.
+#   [doi:10.1109/JSTARS.2019.2918242](https://doi.org/10.1109/JSTARS.2019.2918242)
+# - Roberts et al. 2017, *Cross-validation strategies for data with temporal,
+#   spatial, hierarchical, or phylogenetic structure*: keep places together.
+#   [doi:10.1111/ecog.02881](https://doi.org/10.1111/ecog.02881)
+# - Oliver et al. 2018, *Realistic Evaluation of Deep Semi-Supervised Learning
+#   Algorithms*. [arXiv:1804.09170](https://arxiv.org/abs/1804.09170)
 
 # %%
 from workshop_lib.course import progress

@@ -1,45 +1,45 @@
 # %% [markdown]
 # # 03 Augmentation: many pictures out of few
 #
-# Forty labelled images are soon memorised. Change each of them a little
-# every time it is shown, and there is nothing left to memorise. But
-# what may be changed? That depends on the sensor.
+# A network soon memorises forty labelled images. Change each of them a little
+# every time it is shown, and memorising becomes much harder. But what may you
+# change? That depends on the sensor.
 #
 # **After this notebook you can**
 #
 # - tell oversampling from data warping;
-# - write the weak view and cutout, for a whole batch at once;
+# - implement the weak view and cutout, for a whole batch at once;
 # - name the pipelines of semi-supervised learning: none, weak, strong-1
 #   (RandAugment and cutout), strong-2 (contrastive), and what each is for;
 # - say which changes are exact for images from straight above, and which are
 #   unphysical for reflectance and for radar;
 # - explain why normalisation comes last, and in one place;
-# - measure what it costs to treat images one by one.
+# - measure the cost of processing images one by one.
 #
 # **You need** notebook 02: the scenes and their bands. **Time**: 20 minutes.
 
 # %% [markdown]
-# ## The words of two audiences
+# ## Vocabulary
 #
 # | from deep learning | what it is |
 # |---|---|
 # | view | what an image looks like after a random change |
-# | batch | images that are treated together, `(B, C, H, W)` |
+# | batch | images that are processed together, `(B, C, H, W)` |
 # | generator | where random numbers come from; same seed, same numbers |
 # | normalise | per band: subtract the mean, divide by the spread |
 #
 # | from remote sensing | what it is |
 # |---|---|
 # | nadir | the point straight below the sensor |
-# | reflectance | the share of the light that comes back, 0 to about 1 |
-# | near infrared | light just beyond red; plants send much of it back |
+# | reflectance | the fraction of light that is reflected, 0 to about 1 |
+# | near infrared | light just beyond red; plants reflect much of it |
 # | NDVI | (near infrared - red) / (near infrared + red): how green |
-# | backscatter | the radar's own signal that comes back, in decibel (dB) |
+# | backscatter | the radar signal that returns, in decibels (dB) |
 
 # %% [markdown]
-# ## More of few
+# ## Getting more out of a few images
 #
-# 2 minutes. **The data setting** first, as in the notebooks before.
+# 2 minutes. **The data setting** first, as in the earlier notebooks.
 
 # %%
 DATA = "mini_eo"  # or "ucm", "eurosat", or the path of a folder per class
@@ -54,9 +54,9 @@ print(f"{len(split.labeled)} of {len(scenes):,} images are labelled;"
       f" bands: {', '.join(scenes.bands)}")  # fmt: skip
 
 # %% [markdown]
-# We work with six labelled images, one of each of six classes (fewer, where
-# your data have fewer). `to_float` makes floating-point numbers of them,
-# whatever they were stored as.
+# We work with six labelled images, one from each of six classes (fewer if
+# your data have fewer). `to_float` converts them to floating-point numbers,
+# however they were stored.
 
 # %% tags=["figure:03_six"]
 from workshop_lib import plots
@@ -70,9 +70,10 @@ plots.view_rows({"as it is": six}, scenes.bands,
                   title="Six labelled images", captions=names)  # fmt: skip
 
 # %% [markdown]
-# Two ways to make more of one image:
+# Two ways to get more out of one image:
 #
-# - **oversampling** shows it more often, as it is;
+# - **oversampling** shows it more often, unchanged (some authors also use the
+#   word for adding synthetic images: Shorten and Khoshgoftaar 2019);
 # - **data warping** shows something new each time, with the same label.
 #
 # **Before**: which of the two rows below holds more information?
@@ -89,9 +90,9 @@ plots.view_rows(
 )
 
 # %% [markdown]
-# **After**: the upper row is one image that weighs six times as much. That
-# may help a rare class, but teaches nothing new. The lower row asks six
-# questions that have the same answer.
+# **After**: the upper row is one image that counts six times as much. That
+# may help a rare class, but teaches nothing new. The lower row is six
+# different inputs with the same label.
 
 # %%
 from workshop_lib.course import quiz
@@ -105,8 +106,8 @@ quiz.answer("03-oversampling", "...")
 # ## Weak: what a person would not notice
 #
 # 5 minutes, with an exercise. Seen from straight above, a scene has no top
-# and no left. A square can be turned and mirrored in eight ways, and
-# each of them only **moves** pixels: nothing is blurred, nothing is invented.
+# and no left. A square can be rotated and flipped in eight ways, and each of
+# them only **moves** pixels: nothing is blurred, nothing is invented.
 
 # %%
 from workshop_lib.augment.geometry import dihedral
@@ -118,7 +119,7 @@ plots.view_rows({"one image": eight}, scenes.bands, captions=ways,
                   title="The eight symmetries of the square")  # fmt: skip
 
 # %% [markdown]
-# The check: all eight hold the same values, and all eight are different.
+# A check: all eight contain the same values, and all eight are different.
 
 # %%
 values = eight.flatten(2).sort(dim=2).values  # (8, C, H*W)
@@ -127,26 +128,26 @@ assert len(eight.flatten(1).unique(dim=0)) == 8
 print("eight different images of the same pixels")
 
 # %% [markdown]
-# Four of them are enough to begin with: left and right, top and bottom.
+# Four of them are enough to begin with: flips left-right and top-bottom.
 #
-# **Exercise 1** (medium, important, 4 minutes). Mirror each image left and
-# right with probability 1/2, and by a draw of its own top and bottom. No loop
-# over images: `torch.where` chooses image by image. What you write should
-# give pictures like these:
+# **Exercise 1** (medium, important, 4 minutes). Flip each image horizontally
+# with probability 1/2 and, independently, vertically with probability 1/2. Do
+# not loop over images: `torch.where` chooses image by image. Your function
+# should give images like these:
 
 # %%
 from workshop_lib.augment import Weak
 
 mirrored = Weak(shift=0, symmetries="mirror")
 plots.view_rows(
-    {"as it is": six, "mirrored?": mirrored(six, generator)},
-    scenes.bands, title="Some are mirrored, some are not",
+    {"as it is": six, "flipped?": mirrored(six, generator)},
+    scenes.bands, title="Some are flipped, some are not",
 )  # fmt: skip
 
 
 # %%
 def weak_view(images, generator):
-    """Mirror each image by two draws. Shape: (B, C, H, W) -> the same."""
+    """Flip each image at random. Shape: (B, C, H, W) -> the same."""
     B = len(images)
     ### BEGIN SOLUTION two draws per image, then flip along dim 3 and dim 2
     ### STUB sideways = torch.rand(B, 1, 1, 1, generator=generator) < 0.5
@@ -159,15 +160,15 @@ def weak_view(images, generator):
 
 
 # %% [markdown] tags=["hint"]
-# I get a view that is the same for all images
+# I get the same flip for all images
 #
-# One draw decides for the whole batch. Draw `B` numbers. The shape
-# `(B, 1, 1, 1)` fits beside `(B, C, H, W)`.
+# One random number decides for the whole batch. Draw `B` numbers. The shape
+# `(B, 1, 1, 1)` broadcasts to `(B, C, H, W)`.
 
 # %% [markdown] tags=["hint"]
 # I get `Boolean value of Tensor with more than one value is ambiguous`
 #
-# `if` asks one question, you have `B` of them. Use
+# `if` makes one decision, and you need `B` of them. Use
 # `torch.where(condition, if_true, if_false)`.
 
 # %%
@@ -179,7 +180,7 @@ plots.view_rows(rows, scenes.bands, title="Your weak view, three times")
 
 # %% [markdown]
 # FixMatch takes its pseudo-labels from the weak view. The library's `Weak`
-# takes all eight symmetries, and shifts by up to an eighth of the side.
+# uses all eight symmetries, and shifts by up to an eighth of the side.
 
 # %%
 quiz.ask("03-weak")
@@ -196,9 +197,10 @@ quiz.answer("03-nadir", "...")
 # %% [markdown]
 # ## Cutout: a hole in each image
 #
-# 5 minutes, with an exercise. A square is hidden, so that no single spot can
-# carry the decision. How large? A course once used a hole of 16 pixels, made
-# for images of 32, on images of 224. There was no error message.
+# 5 minutes, with an exercise. A square is hidden, so that the decision cannot
+# depend on a single spot. How large should it be? A course once used a hole
+# of 16 pixels, designed for images of 32 pixels, on images of 224. There was
+# no error message.
 
 # %%
 from workshop_lib.augment.occlusion import cutout as library_cutout
@@ -220,11 +222,11 @@ plots.view_rows(rows, scenes.bands, title="A hole of 16 pixels")
 # %% [markdown]
 # So a size is a **fraction** of the side, never a number of pixels.
 #
-# **Exercise 2** (hard, important, 4 minutes). For each image draw a place and
-# hide a square around it, of `size` times the side. Fill it with the image's
-# own mean, band by band. It may reach over the border. A loop over the images
-# is allowed; without one it is faster. Do not change `images` in place:
-# the caller still needs them. What is expected:
+# **Exercise 2** (hard, important, 4 minutes). For each image choose a random
+# position and hide a square around it, of `size` times the side. Fill it with
+# the image's own mean, band by band. The square may extend beyond the border.
+# A loop over the images is allowed, but slower. Do not change `images` in
+# place: the caller still needs them. Expected result:
 
 # %%
 places = torch.rand(len(six), 2, generator=generator)
@@ -257,10 +259,9 @@ def cutout(images, size, generator):
 # dimensions: `in_row[:, None, :, None]` is `(B, 1, H, 1)`.
 
 # %% [markdown] tags=["hint"]
-# I get holes that are twice as wide
+# I get holes that are twice as wide as expected
 #
-# Half of the square lies on either side of its centre: compare with
-# `size / 2`.
+# Half of the square is on each side of its centre: compare with `size / 2`.
 
 # %%
 checks.cutout(cutout)
@@ -276,18 +277,18 @@ quiz.answer("03-cutout", "...")
 # %% [markdown]
 # ## The pipelines
 #
-# 3 minutes. Four ways of changing images, each of the same six images:
+# 3 minutes. Four ways of changing images, all applied to the same six:
 #
 # | name | what it does | what it is for |
 # |---|---|---|
 # | none | nothing | testing |
-# | weak | symmetries, a small shift | the view that gives the pseudo-label |
-# | strong-1 | random changes, then cutout | the view that has to agree |
-# | strong-2 | random crop, colours, sometimes grey | contrast of embeddings |
+# | weak | symmetries, a small shift | provides the pseudo-label |
+# | strong-1 | random changes, then cutout | has to agree with it |
+# | strong-2 | random crop, colours, sometimes grey | contrastive loss |
 #
-# For photographs strong-1 is **RandAugment**: two changes out of fourteen,
-# at random strength. MiniEO's images are reflectances. For them both strong
-# views are **spectral**: other sunlight, haze, season, another sensor.
+# For photographs strong-1 is **RandAugment**: two changes out of fourteen, at
+# random strength. MiniEO's images are reflectances. For these, both strong
+# views are **spectral**: different sunlight, haze, season or sensor.
 
 # %%
 titles = {"none": "none", "weak": "weak", "strong": "strong-1",
@@ -300,11 +301,11 @@ plots.view_rows(rows, scenes.bands, captions=names,
                   title="The same six images, four pipelines")  # fmt: skip
 
 # %% [markdown]
-# **Look** down one column. Can you still name the class in the third row?
-# That is how strong it should be: hard, but fair.
+# **Look** down one column. Can you still recognise the class in the third
+# row? That is how strong it should be: hard, but fair.
 #
-# The same with photographs. Where the data are reflectances, their picture on
-# the screen plays the photograph.
+# Now the same with photographs. For reflectance data, we use the RGB
+# rendering as a stand-in for a photograph.
 
 # %%
 RGB = ("red", "green", "blue")
@@ -321,9 +322,9 @@ plots.view_rows(rows, RGB, captions=names,
 # %% [markdown]
 # ### Each change by itself
 #
-# Choose a change and move the slider. At 1 all of them go too far. Where does
-# each one begin to hurt? Without a live kernel you see all changes at five
-# strengths.
+# Choose a change and move the slider. At 1 all of them go too far. At what
+# strength does each one begin to hurt? Without a live kernel you see all
+# changes at five strengths.
 
 # %%
 from workshop_lib.course import widgets
@@ -336,9 +337,9 @@ widgets.strength_sliders(photos, RGB)
 # %% [markdown]
 # ## What is physical?
 #
-# 2 minutes. A photograph is made for eyes. Reflectance is a measurement, and
-# the relation of its bands *is* the class. NDVI is such a relation. Which
-# change leaves it alone?
+# 2 minutes. A photograph is made to be looked at. Reflectance is a
+# measurement, and the relation between bands identifies the class. NDVI is
+# such a relation. Which change leaves it unaffected?
 
 # %%
 from workshop_lib.augment import photometric, spectral
@@ -371,34 +372,35 @@ assert abs(ndvi(changed["posterise, 2 bits left"]) - ndvi(land)) > 0.1
 # %%
 shown = {name: view[:6] for name, view in changed.items()}
 plots.view_rows({"as it is": land[:6], **shown}, eo.bands,
-                  title="What the sky does, and what not")  # fmt: skip
+                  title="Atmosphere, or not?")  # fmt: skip
 
 # %% [markdown]
-# **After**: more sun multiplies both bands, and NDVI cannot tell. Haze and
-# the season do move it, as they do outside: a network has to bear that. The
-# last two rows no sky has ever made: what is dark falls to 0, and bright land
-# turns into something else.
+# **After**: more sun multiplies both bands, so NDVI does not change. Haze and
+# season do change NDVI, as in reality, so the network must cope with that.
+# (Both are simplified here: real haze adds mostly blue light.) No atmosphere
+# could produce the last two rows: dark areas fall to 0, and bright land turns
+# into something else.
 #
 # | change | photograph | reflectance | radar (dB) |
 # |---|---|---|---|
-# | eight symmetries | exact | exact | other look direction |
-# | turn by 30 degrees | blurs | blurs | other look direction |
-# | brightness: a factor | fair | fair: the sun | in dB it is a sum |
-# | hue: turn the colours | a little | mixes the bands | no colours |
-# | posterise, solarise | fair | no measurement left | the same |
+# | eight symmetries | exact | exact | different look direction |
+# | rotate by 30 degrees | blurs | blurs | different look direction |
+# | brightness: a factor | fair | fair: the sun | a sum, in dB |
+# | hue: rotate the colours | a little | mixes the bands | no colours |
+# | posterise, solarise | fair | destroys the measurement | the same |
 # | noise | rarely needed | rarely needed | speckle is a factor |
 #
-# *Exact* means: another satellite pass could have seen just that. A radar
-# looks sideways. Hills lean towards it, and walls that face it shine; a
-# mirrored radar image was taken from the other side. That may be worth it,
-# but it is no free symmetry.
+# *Exact* means: another satellite pass could have recorded exactly that. A
+# radar looks sideways. Hills lean towards it, and walls that face it look
+# bright; a flipped radar image looks as if taken from the other side. It may
+# still help, but it is not an exact symmetry.
 
 # %% [markdown]
 # ## Normalisation comes last
 #
-# 2 minutes. A network wants numbers around 0, so each band is normalised.
-# The code of a course once did it inside the views, and forgot one of two.
-# **Before**: would an error tell?
+# 2 minutes. A network wants numbers around 0, so each band is normalised. The
+# code of a course once did this inside the views, and forgot one of the two.
+# **Before**: would you get an error?
 
 # %%
 from workshop_lib.augment import BandNormalize
@@ -428,8 +430,8 @@ print("normalised last, all views have the same scale")
 
 # %% [markdown]
 # **After**: no error. The two views differ in scale, and a network can tell
-# them apart without looking at the scene. In this library no view
-# normalises. It is the last step before the network, in one place.
+# them apart without looking at the scene. In this library, views never
+# normalise. Normalisation is the last step before the network, in one place.
 
 # %%
 quiz.ask("03-normal")
@@ -440,17 +442,17 @@ quiz.answer("03-normal", "...")
 # %% [markdown]
 # ## One by one, or the whole batch?
 #
-# 1 minute. Most code treats images one after the other. Your `weak_view`
-# takes a batch, and a batch of one as well; so does the library's strong
-# view. Measure all of it here, on this machine. **Before**: how many times
-# faster is the batch?
+# 1 minute. Most code processes images one after the other. Your `weak_view`
+# takes a batch, including a batch of one; so does the library's strong view.
+# Measure both on this machine. **Before**: how many times faster is the
+# batch?
 
 # %%
 from time import perf_counter
 
 
 def images_per_second(work, count, rounds=5):
-    """Return the rate of the best of a few rounds: others may be at work."""
+    """Return the best rate of a few rounds: other programs may be running."""
     work()  # the first call does not count
     best = float("inf")
     for _ in range(rounds):
@@ -483,37 +485,57 @@ plots.bars(speed, title="One by one, or the whole batch",
 
 # %%
 if times["strong-1"] < 1.5:
-    print("Other programs are at work here: run the last cell again.")
+    print("Other programs are running: run the last cell again.")
 n = len(split.unlabeled)
 print(f"a strong view of each of the {n:,} unlabelled images takes")
 print(f"{n / speed['strong-1, one by one']:.2f} s one by one,")
 print(f"{n / speed['strong-1, batch']:.2f} s in batches")
 
 # %% [markdown]
-# **After**: one by one, most of the time is not spent on pixels but on
-# calling. Every call of torch costs some microseconds, for one image as for
-# 256, and the strong view makes dozens of calls. That is why every view of
-# the library takes the whole batch, and why no data loader with worker
-# processes is needed here.
+# **After**: one by one, most of the time goes into function calls, not
+# pixels. Every torch call costs some microseconds, whether for one image or
+# for 256, and the strong view makes dozens of calls. That is why every view
+# of the library takes the whole batch, and why you need no data loader with
+# worker processes here.
 
 # %% [markdown]
 # ## Key points
 #
-# - Oversampling repeats, data warping makes new views of the same label.
-# - From nadir the eight symmetries are exact. Radar looks sideways.
-# - Weak gives the pseudo-label, strong has to agree with it.
+# - Oversampling repeats images; data warping makes new views with the same
+#   label.
+# - Seen from nadir, the eight symmetries are exact. Radar looks sideways.
+# - The weak view provides the pseudo-label; the strong view has to agree with
+#   it.
 # - Sizes are fractions of the side.
-# - Ask of each change: could a sensor have seen this? Reflectance is no
-#   photograph.
+# - Ask of each change: could a sensor have recorded this? Reflectance is not
+#   a photograph.
 # - Normalise last, in one place.
 #
 # ## What to try next
 #
 # - `augmentations_for(scenes.is_rgb, magnitude=2)`: at which strength can you
-#   no longer name the class?
-# - Put your own `cutout` after your `weak_view`: a strong view by you.
+#   no longer recognise the class?
+# - Apply your own `cutout` after your `weak_view`: your own strong view.
 # - Set `DATA = "ucm"`: which of the changes are fair now?
-# - Notebook 04 trains with these views. What is the strong one worth?
+# - Notebook 04 trains with these views. How much does the strong one add?
+
+# %% [markdown]
+# ## Sources
+#
+# - Shorten and Khoshgoftaar 2019, *A survey on Image Data Augmentation for
+#   Deep Learning*.
+#   [doi:10.1186/s40537-019-0197-0](https://doi.org/10.1186/s40537-019-0197-0)
+# - Cubuk et al. 2019, *RandAugment: Practical automated data augmentation
+#   with a reduced search space*.
+#   [arXiv:1909.13719](https://arxiv.org/abs/1909.13719)
+# - DeVries and Taylor 2017, *Improved Regularization of Convolutional Neural
+#   Networks with Cutout*.
+#   [arXiv:1708.04552](https://arxiv.org/abs/1708.04552)
+# - Xie et al. 2020, *Unsupervised Data Augmentation for Consistency
+#   Training*. [arXiv:1904.12848](https://arxiv.org/abs/1904.12848)
+# - Sohn et al. 2020, *FixMatch: Simplifying Semi-Supervised Learning with
+#   Consistency and Confidence*.
+#   [arXiv:2001.07685](https://arxiv.org/abs/2001.07685)
 
 # %%
 from workshop_lib.course import progress

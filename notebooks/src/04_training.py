@@ -1,35 +1,35 @@
 # %% [markdown]
 # # 04 Training: from forty labels to a network
 #
-# You write FixMatch's loss in ten lines, and then let it train to the end.
-# Before that you foresee what does not fit into memory; after that you read
-# what the training has written down.
+# You write FixMatch's loss in ten lines, and then train with it to the end.
+# Before that you predict what does not fit into memory; after that you read
+# the training log.
 #
 # **After this notebook you can**
 #
-# - predict how much memory a training step takes, and make it take less;
+# - predict how much memory a training step takes, and reduce it;
 # - write the pseudo-label, the confidence mask and the loss of FixMatch;
-# - choose a confidence threshold by looking at what it lets through;
+# - choose a confidence threshold by looking at what passes it;
 # - train supervised, FixMatch, CoMatch and CCSSL, and compare them fairly;
-# - read a training log: loss, mask rate, averaged against online weights;
-# - stop a training, go on with it, and get the same numbers.
+# - read a training log: loss, mask rate, averaged versus online weights;
+# - stop a training run, resume it, and get the same numbers.
 #
 # **You need** notebook 03: the weak and the strong view.
 #
-# **Time**: 30 minutes. The trainings take about six of them on two cores;
-# each is kept, and loaded when you come back.
+# **Time**: 30 minutes. The training runs take about six of them on two cores;
+# each is saved, and loaded when you come back.
 
 # %% [markdown]
-# ## The words of two audiences
+# ## Vocabulary
 #
 # | from deep learning | what it is |
 # |---|---|
 # | batch | the images that one step of the training looks at |
-# | activations | what the layers make of a batch on its way through |
+# | activations | the outputs of the layers for a batch |
 # | logits | the scores of the classes before softmax |
 # | softmax | turns scores into probabilities that sum to 1 |
 # | cross-entropy | a loss: small if the right class is likely |
-# | pseudo-label | the class that the network itself names |
+# | pseudo-label | the network's own prediction, used as a label |
 # | EMA | exponential moving average, here of the weights |
 # | checkpoint | a file with the weights of a network |
 #
@@ -37,7 +37,7 @@
 # |---|---|
 # | scene | one image with one class, as here: 32 x 32 pixels |
 # | band | one channel; Sentinel-2 has twelve, a photograph three |
-# | ground truth | what really is there: the label, if it is known |
+# | ground truth | what really is on the ground: the label, if known |
 #
 # Semi-supervised learning (some labels) and self-supervised learning (none)
 # are both written SSL. This notebook is about the first.
@@ -45,8 +45,8 @@
 # %% [markdown]
 # ## Will it fit?
 #
-# 7 minutes, with one exercise. **The data setting** first, as in the
-# notebooks before.
+# 7 minutes, with one exercise. **The data setting** first, as in the earlier
+# notebooks.
 
 # %%
 DATA = "mini_eo"  # or "ucm", "eurosat", or the path of a folder per class
@@ -62,17 +62,18 @@ print(f"{len(split.val)} validation, {len(split.test)} test images")
 
 # %% [markdown]
 # A class once wanted to train FixMatch on photographs of 224 x 224 pixels,
-# with a batch of 8 labelled and 56 unlabelled images, on a graphics card
-# with 15 GB. It stopped in the first step: out of memory. That was to be
-# foreseen, on paper.
+# with a batch of 8 labelled and 56 unlabelled images, on a graphics card with
+# 15 GB. It crashed in the first step, out of memory. A calculation on paper
+# would have predicted it.
 #
-# To learn, a network goes forward through its layers and then backward. On
-# the way back it needs what the layers made on the way forward, the
+# In each step a network runs forward through its layers and then backward.
+# The backward pass needs the outputs of the layers from the forward pass, the
 # **activations**. All of them have to be kept until then.
 #
-# - The network is a WRN-28-2. The list below says what it keeps of one
-#   image: how many times, how many channels, and how many pixels a side.
-# - A step sees each labelled image once. Each unlabelled image it sees
+# - The network is a WRN-28-2. The list below says what it keeps for one
+#   image: how many maps of which size, with how many channels and how many
+#   pixels per side.
+# - A step processes each labelled image once, and each unlabelled image
 #   twice: in the weak and in the strong view.
 # - One number takes 4 bytes.
 
@@ -113,9 +114,9 @@ def predict_memory(kept, batch_size, mu):
 # Each entry of `kept` has three numbers: `for maps, channels, side in kept`.
 
 # %% [markdown]
-# The library plays the step through with tensors that have a shape and no
-# content. So it counts every byte and takes none. Is your prediction within
-# a factor of 1.5?
+# The library simulates the step with tensors that have a shape but no
+# content. So it counts every byte and allocates none. Is your prediction
+# within a factor of 1.5?
 
 # %%
 from workshop_lib.course import checks
@@ -139,16 +140,16 @@ def need(config, precision="fp32"):
 as_paper = need(paper)
 guess = predict_memory(KEPT, batch_size=8, mu=7)
 checks.predict_memory(guess, as_paper.kept, batch_size=8, mu=7)
-print(f"{as_paper.images_with_gradient} images are kept for the way back")
+print(f"{as_paper.images_with_gradient} images: kept for the backward pass")
 
 # %% [markdown]
-# So it could not fit. **What helps?** Guess the order before you look.
+# So it could not fit. **What helps most?** Guess the order before you look.
 #
-# - *Weak view without gradient*: nothing is learned from the weak view, it is
-#   only asked. Its activations can be thrown away at once.
-# - *Half precision*: 2 bytes per number in place of 4, in most layers.
-# - *Recompute*: keep only what stands between the layers' groups, and
-#   compute the rest once more on the way back.
+# - *Weak view without gradient*: the weak view is used only for prediction,
+#   so it needs no gradient. Its activations can be discarded at once.
+# - *Half precision*: 2 bytes per number instead of 4, in most layers.
+# - *Recompute* (checkpointing): keep only the activations between groups of
+#   layers, and compute the rest again in the backward pass.
 # - *Smaller images*: half the side is a quarter of the pixels.
 
 # %% tags=["figure:04_memory"]
@@ -173,12 +174,12 @@ saved = as_paper.total / need(apart).total
 print(f"not keeping the weak view: 1/{saved:.1f} of the memory")
 
 # %% [markdown]
-# **After**: the first bar crosses the line, as you had predicted. Leaving
-# out the weak view's gradient costs nothing and changes next to nothing. The
-# config of this workshop does it (`joint_forward=False`).
+# **After**: the first bar crosses the line, as you predicted. Leaving out the
+# weak view's gradient costs nothing and changes almost nothing. The config of
+# this workshop does it (`joint_forward=False`).
 #
-# For a training of your own ask `budget`. It also times a few steps on this
-# machine. Here it looks at the config that you are about to run. On the
+# For your own training runs use `budget`, which also times a few steps on
+# this machine. Here it checks the config that you are about to run. On the
 # command line it is `workshop budget`.
 
 # %%
@@ -201,12 +202,12 @@ quiz.answer("04-memory", "...")
 # %% [markdown]
 # ## FixMatch's loss, by you
 #
-# 8 minutes, with three exercises. FixMatch asks the network twice about an
-# unlabelled image.
+# 8 minutes, with three exercises. FixMatch shows each unlabelled image to the
+# network twice.
 #
-# 1. The **weak** view: what is it? If the network is sure, its answer
-#    becomes a pseudo-label.
-# 2. The **strong** view: the network is to give the same answer again.
+# 1. The **weak** view: which class is it? If the network is confident, its
+#    prediction becomes a pseudo-label.
+# 2. The **strong** view: the network must give the same prediction.
 #
 # With $B$ labelled images and $\mu B$ unlabelled ones:
 #
@@ -217,7 +218,7 @@ quiz.answer("04-memory", "...")
 # for the strong view, $\tau$ the threshold (Sohn et al. 2020).
 #
 # **Exercise 2** (easy, important, 1 minute). The pseudo-label: `logits` has
-# one row per image and one column per class, `(N, K)`. Wanted: `(N,)`.
+# one row per image and one column per class, `(N, K)`. Return shape: `(N,)`.
 
 
 # %%
@@ -232,7 +233,7 @@ def pseudo_labels(logits):
 # %% [markdown] tags=["hint"]
 # I get as many labels as there are classes
 #
-# You have reduced over the images. `dim=1` runs along the classes.
+# You reduced over the images. `dim=1` runs along the classes.
 
 # %%
 checks.pseudo_labels(pseudo_labels)
@@ -244,7 +245,7 @@ checks.pseudo_labels(pseudo_labels)
 
 # %%
 def confidence_mask(logits, threshold):
-    """Return 1 for each image that the network is sure of, else 0: (N,)."""
+    """Return 1 for each confident prediction, else 0: (N,)."""
     ### BEGIN SOLUTION softmax, its largest value, compare with the threshold
     ### STUB probs = ...
     probs = logits.softmax(dim=1)  # (N, K), each row sums to 1
@@ -256,24 +257,24 @@ def confidence_mask(logits, threshold):
 # %% [markdown] tags=["hint"]
 # I get ones everywhere
 #
-# Logits have no scale: compare probabilities with the threshold, not the
-# logits. `logits.softmax(dim=1)` makes them.
+# Logits are not probabilities: compare `logits.softmax(dim=1)` with the
+# threshold.
 
 # %% [markdown] tags=["hint"]
 # I get `'>=' not supported between instances of`
 #
-# `max(dim=1)` of torch gives two things: `.values` and `.indices`.
+# In torch, `max(dim=1)` returns two things: `.values` and `.indices`.
 
 # %%
 checks.confidence_mask(confidence_mask)
 
 # %% [markdown]
 # **Exercise 4** (hard, important, 5 minutes). The whole loss, from your two
-# functions and `F.cross_entropy`. Two things to think of:
+# functions and `F.cross_entropy`. Two things to keep in mind:
 #
-# - with `reduction="none"` you get one loss per image, which the mask can
-#   switch off;
-# - the mean runs over **all** unlabelled images, also the masked ones.
+# - with `reduction="none"` you get one loss per image, which the mask can set
+#   to 0;
+# - the mean runs over **all** unlabelled images, including the masked ones.
 
 
 # %%
@@ -288,7 +289,7 @@ def fixmatch_loss(logits_x, y, logits_u_w, logits_u_s, threshold):
     ### STUB mask = ...
     ### STUB loss_u = ...
     loss_x = F.cross_entropy(logits_x, y)
-    sure_of = logits_u_w.detach()  # a target is not to be learnt
+    sure_of = logits_u_w.detach()  # no gradient through the target
     labels = pseudo_labels(sure_of)
     mask = confidence_mask(sure_of, threshold)
     each = F.cross_entropy(logits_u_s, labels, reduction="none")  # (N,)
@@ -300,13 +301,13 @@ def fixmatch_loss(logits_x, y, logits_u_w, logits_u_s, threshold):
 # %% [markdown] tags=["hint"]
 # I get `nan` in the first steps
 #
-# You divide by the number of sure images, and at the start there is none.
-# Take the mean over all of them: `(each * mask).mean()`.
+# You divide by the number of confident images, and at the start there are
+# none. Take the mean over all images: `(each * mask).mean()`.
 
 # %% [markdown] tags=["hint"]
 # I get a message that the weak view gets a gradient
 #
-# The weak view is the teacher. Cut it off: `logits_u_w.detach()`.
+# The weak view is the teacher. Stop its gradient: `logits_u_w.detach()`.
 
 # %%
 checks.fixmatch_loss(fixmatch_loss)
@@ -314,8 +315,8 @@ checks.fixmatch_loss(fixmatch_loss)
 # %% [markdown]
 # ### Your loss trains a network
 #
-# A method of the library asks for views and yields its loss. Yours asks for a
-# weak and a strong view, like every `FixMatch`, and yields your loss.
+# In the library, a method requests views and yields its loss. Yours requests
+# a weak and a strong view, like every `FixMatch`, and yields your loss.
 
 # %%
 from workshop_lib.methods import FixMatch
@@ -335,7 +336,7 @@ class MyFixMatch(FixMatch):
 
 # %% [markdown]
 # 60 steps with your loss, and 60 with the library's: from the same weights,
-# with the same images in the same order. **Before**: how alike will the two
+# with the same images in the same order. **Before**: how similar will the two
 # lines be?
 
 # %%
@@ -358,7 +359,7 @@ print(f"largest difference of the loss in 60 steps: {gap:.1g}")
 plots.learning_curves(logs, title="60 steps with two losses")
 
 # %% [markdown]
-# **After**: one line on top of the other. What you wrote *is* FixMatch.
+# **After**: the two lines coincide. What you wrote *is* FixMatch.
 
 # %%
 quiz.ask("04-mean")
@@ -369,12 +370,12 @@ quiz.answer("04-mean", "...")
 # %% [markdown]
 # ## The ladder
 #
-# 9 minutes, of which the machine takes about six. All models see the same
-# labelled images, for the same number of steps. First what labels alone can
-# do, with weak and with strong augmentation.
+# 9 minutes, about six of them computing time. All models see the same
+# labelled images, for the same number of steps. First, see what labels alone
+# achieve, with weak and with strong augmentation.
 #
-# `class_run` shows a bar with the time left and a curve that grows. A run
-# that is finished is loaded: the line says so.
+# `class_run` shows a progress bar with the time left and a curve that grows.
+# A finished run is loaded, and a message tells you.
 
 # %% tags=["slow"] seconds=25
 from workshop_lib.course.runs import class_run
@@ -387,14 +388,14 @@ runs["Supervised, strong"] = class_run(
 )
 
 # %% [markdown]
-# ### What would a threshold let through?
+# ### What passes a threshold?
 #
-# Here is a network that has learnt from labels alone. Let it look at the
-# unlabelled images. Which of its answers would you dare to learn from?
+# Here is a network trained on labels alone. Let it classify the unlabelled
+# images. Which of its predictions would you trust enough to train on?
 #
-# Move the slider. **Before**: where do you expect most of the used labels to
-# be right, at 0.5 or at 0.95? Without a live kernel you see the picture
-# at 0.95.
+# Move the slider. **Before**: at which threshold is a larger fraction of the
+# pseudo-labels correct, at 0.5 or at 0.95? Without a live kernel you see the
+# figure at 0.95.
 
 # %%
 from workshop_lib.course import widgets
@@ -405,11 +406,11 @@ probs = predict_run(runs["Supervised, strong"], scenes, pool)  # (n, K)
 widgets.threshold_slider(probs, scenes.labels[pool])
 
 # %% [markdown]
-# **After**: the blue line falls, the orange one rises. It ends where fewer
-# than 20 images are left: a share of so few says nothing. A high threshold
-# takes few labels and good ones; a low one many and worse ones. There is no
-# threshold that has both. (After 60 steps, in the preset `ci`, the network
-# is sure of next to nothing.)
+# **After**: the blue line falls, the orange one rises. The orange line ends
+# where fewer than 20 images are left, because a fraction of so few means
+# nothing. A high threshold lets through few labels, but good ones; a low one
+# lets through many, but worse ones. No threshold gives you both. (With the
+# preset `ci`, after 60 steps, the network is confident about almost nothing.)
 
 # %% tags=["figure:04_threshold"]
 widgets.threshold_picture(probs, scenes.labels[pool], 0.8)
@@ -423,14 +424,15 @@ quiz.answer("04-threshold", "...")
 # %% [markdown]
 # ### FixMatch, to the end
 #
-# Three lines grow in the next picture: how many unlabelled images are used,
-# how many of their pseudo-labels are right, and how many validation images.
-# The truth of the second line is known to the picture only; the method never
-# sees it.
+# Three lines grow in the next figure: the fraction of unlabelled images used,
+# the fraction of their pseudo-labels that are correct, and the accuracy on
+# validation images. Only the plot uses the true labels for the second line;
+# the method never sees them.
 #
 # The threshold here is 0.8, and *distribution alignment* is on: pseudo-labels
-# are shifted so that no class swallows the others. The paper has 0.95 and no
-# alignment, for 500 times as many steps. You will see below why we differ.
+# are adjusted so that no class takes over. The paper uses 0.95 and no
+# alignment, for 500 times as many steps. You will see below why our settings
+# differ.
 
 # %% tags=["slow"] seconds=80
 runs["FixMatch"] = class_run("fixmatch", scenes, split, config)
@@ -444,13 +446,13 @@ quiz.answer("04-zero", "...")
 # %% [markdown]
 # ### CoMatch and CCSSL
 #
-# Both add a contrast of *embeddings* to FixMatch: vectors of images that
-# belong together are pulled together, others pushed apart.
+# Both add a contrastive loss on *embeddings* to FixMatch: vectors of images
+# that belong together are pulled together, others are pushed apart.
 #
 # - **CoMatch** builds a graph: images whose predictions agree are
 #   neighbours. A memory of earlier images makes pseudo-labels smoother.
-# - **CCSSL** contrasts classes: images of one pseudo-label are alike, and
-#   the less sure a label, the less it counts.
+# - **CCSSL** contrasts classes: images with the same pseudo-label are pulled
+#   together, and a less confident label counts less.
 
 # %% tags=["slow"] seconds=120
 runs["CoMatch"] = class_run("comatch", scenes, split, config)
@@ -459,18 +461,18 @@ runs["CoMatch"] = class_run("comatch", scenes, split, config)
 runs["CCSSL"] = class_run("ccssl", scenes, split, config)
 
 # %% [markdown]
-# ### The picture to remember
+# ### The figure to remember
 #
-# Now the test images are opened, once, for all five. **Before**: where is
-# the largest step, between which two bars?
+# Now we use the test images, once, for all five. **Before**: between which
+# two bars is the largest gain?
 
 # %%
 from workshop_lib.evaluation.scoring import evaluate
 
 accuracy = {name: evaluate(run, scenes, split).scores.accuracy
             for name, run in runs.items()}  # fmt: skip
-worth = ["", "what augmentation was worth",
-         "what the unlabelled images were worth",
+worth = ["", "what strong augmentation added",
+         "what FixMatch added",
          "with a graph of embeddings",
          "with a contrast of classes"]  # fmt: skip
 note = f"{len(split.labeled)} labels"
@@ -488,22 +490,22 @@ if config.optim.steps >= 2000 and DATA == "mini_eo":
     assert accuracy["FixMatch"] > accuracy["Supervised, weak"] + 0.05
 
 # %% [markdown]
-# **After**: each gain counts from the best bar before it. Strong augmentation
-# is worth the most, the unlabelled images come next. What CoMatch and
-# CCSSL add is small here, or nothing. And each bar is one training from one
-# draw of the labels. A step of two points may be luck; one of twelve is not.
-# How to tell is the subject of notebook 05. (After 60 steps, in the preset
-# `ci`, nothing of this can be seen yet.)
+# **After**: each gain is measured from the best bar before it. Strong
+# augmentation adds the most, FixMatch comes next. CoMatch and CCSSL add
+# little here, or nothing. And each bar is one run with one choice of labels.
+# A gain of two points may be luck; one of twelve is not. Notebook 05 shows
+# how to tell. (With the preset `ci`, after 60 steps, none of this is visible
+# yet.)
 #
-# Behind the picture stands the config `preset("class")`, or yours, and the
-# folders printed above. `make bench` in the repository trains the ladder
-# from five draws of the labels.
+# The figure is based on the config `preset("class")`, or yours, and the
+# folders printed above. `make bench` in the repository trains all bars for
+# five choices of labels.
 
 # %% [markdown]
 # ## Reading the log
 #
-# 4 minutes. Each row is one look at the validation images. `loss` is the
-# mean since the row before; `supervised` is its labelled part,
+# 4 minutes. Each row is one evaluation on the validation images. `loss` is
+# the mean since the previous row; `supervised` is its labelled part,
 # `unsupervised` its unlabelled part.
 
 # %%
@@ -517,10 +519,10 @@ log[columns].round(2)
 # %% [markdown]
 # Read it from left to right.
 #
-# - `supervised` falls to nearly nothing: forty images are soon memorised. It
-#   says nothing about other images.
+# - `supervised` falls to almost 0: a network soon memorises forty images.
+#   That says nothing about other images.
 # - `mask_rate` rises from 0. At 0 nothing is learnt from unlabelled images;
-#   that is right in the first steps and a fault at the end.
+#   that is normal in the first steps and a fault at the end.
 # - `pseudo_accuracy` should stay high while the mask rate rises. If it falls,
 #   the network learns its own mistakes.
 
@@ -528,12 +530,12 @@ log[columns].round(2)
 plots.learning_curves({name: run.log for name, run in runs.items()})
 
 # %% [markdown]
-# ### Averaged against online weights
+# ### Averaged versus online weights
 #
-# The optimiser moves the **online** weights, and they jitter. The training
-# also keeps an average of them that follows slowly, the **EMA**:
-# `average = 0.99 * average + 0.01 * weights`. Every figure of this workshop
-# is the average's. Which line is calmer?
+# The optimiser updates the **online** weights, and they fluctuate. Training
+# also keeps a slowly moving average of them, the **EMA**: `average = 0.99 *
+# average + 0.01 * weights`. All results in this workshop use the average.
+# Which line is smoother?
 
 # %%
 online = log.assign(val_accuracy=log["val_accuracy_online"])
@@ -550,9 +552,9 @@ quiz.answer("04-ema", "...")
 # ### Best and last
 #
 # `best.pt` holds the weights of the best row **by validation**, `last.pt`
-# those of the last step and all that a resumed training needs. To choose the
-# best row by the test images would be cheating: the test is then a second
-# validation, and nothing is left to test on.
+# those of the last step and everything needed to resume. Choosing the best
+# row on the test images would be cheating: the test set would become a second
+# validation set, and nothing would be left to test on.
 
 # %%
 from workshop_lib.training.checkpoint import load_checkpoint
@@ -571,10 +573,9 @@ assert at == {"best": best_row["step"], "last": config.optim.steps}
 # %% [markdown]
 # ### The paper's threshold
 #
-# 0.95 without alignment is what the paper trains with, for a million steps.
-# We have 2,000. The next training is optional; it is left out where there
-# are only a few steps to be had. **Before**: will its mask rate be higher or
-# lower?
+# The paper trains with 0.95 and without alignment, for a million steps. We
+# have 2,000. The next run is optional; with very few steps it is skipped.
+# **Before**: will its mask rate be higher or lower?
 
 # %% tags=["slow"] seconds=80
 if config.optim.steps >= 2000:
@@ -588,17 +589,17 @@ plots.learning_curves(both, column="mask_rate",
                         title="Share of unlabelled images used")  # fmt: skip
 
 # %% [markdown]
-# **After** (with the optional run): the line of 0.95 starts lower and stays
-# lower. The network is seldom that sure in so short a time, and what is not
-# used cannot teach. From the accuracy alone one would say "FixMatch does
-# not work"; the mask rate tells where to look next.
+# **After** (with the optional run): the line for 0.95 starts lower and stays
+# lower. In so few steps the network is rarely that confident, and images that
+# are not used teach nothing. From the accuracy alone you might conclude
+# "FixMatch does not work"; the mask rate shows where to look next.
 
 # %% [markdown]
 # ## Stop, and go on
 #
-# 2 minutes. A session ends, a laptop is closed. Here a training of 60 steps
-# is interrupted at step 20, as by Ctrl-C or the stop button, and called once
-# more. Next to it one that was never interrupted.
+# 2 minutes. A session ends, a laptop is closed. Here a run of 60 steps is
+# interrupted at step 20, as if by Ctrl-C or the stop button, and then started
+# again. For comparison, a second run is never interrupted.
 
 # %%
 short = preset(data=DATA, method="supervised", steps=60, eval_every=20,
@@ -609,7 +610,7 @@ def stop_early(row):
     raise KeyboardInterrupt
 
 
-# resume=False: whatever an earlier try has left in the folder is replaced
+# resume=False: replaces whatever an earlier run left in the folder
 try:
     train(short, scenes, split, folder="runs/stopped", resume=False,
           on_log=stop_early)  # fmt: skip
@@ -627,34 +628,52 @@ print(resumed.log[same].equals(whole.log[same]))
 if device.type == "cpu":
     assert resumed.log[same].equals(whole.log[same])  # to the last bit
 plots.learning_curves({"never stopped": whole.log, "resumed": resumed.log},
-                        title="The same training twice")  # fmt: skip
+                        title="The same run twice")  # fmt: skip
 
 # %% [markdown]
-# **After**: one line covers the other. A checkpoint holds more than weights:
-# the optimiser's memory, the averages, the place in the random numbers. If
-# one of them were forgotten, the lines would part.
+# **After**: the two lines coincide. A checkpoint holds more than weights: the
+# optimiser's state, the averages, the state of the random generators. If one
+# of them were missing, the lines would separate.
 
 # %% [markdown]
 # ## Key points
 #
 # - Memory is arithmetic: numbers kept per image, times images and views,
 #   times bytes. Do it before the run.
-# - FixMatch: be sure on the weak view, then agree on the strong one. Ten
-#   lines.
+# - FixMatch: predict confidently on the weak view, then agree on the strong
+#   one. Ten lines.
 # - The threshold trades the number of pseudo-labels for their quality. Read
 #   the mask rate before you judge a method.
 # - Compare methods on the same labels and the same number of steps.
-# - Choose by validation; the checkpoint says which weights it holds.
-# - A training that cannot be resumed is one that you will repeat.
+# - Choose on validation images; the checkpoint says which weights it holds.
+# - A run that you cannot resume is one that you will repeat.
 #
 # ## What to try next
 #
 # - `config.replace(threshold=0.5)`: how far does the mask rate rise, and what
-#   becomes of `pseudo_accuracy`?
+#   happens to `pseudo_accuracy`?
 # - `config.replace(mu=1)` and `mu=8`: what do more unlabelled images per step
-#   buy, and what do they cost?
+#   add, and what do they cost?
 # - `class_run("flexmatch", scenes, split, config)`: a threshold per class.
 # - Notebook 05 asks whether these differences are real.
+
+# %% [markdown]
+# ## Sources
+#
+# - Sohn et al. 2020, *FixMatch: Simplifying Semi-Supervised Learning with
+#   Consistency and Confidence*.
+#   [arXiv:2001.07685](https://arxiv.org/abs/2001.07685)
+# - Li, Xiong and Hoi 2021, *CoMatch: Semi-Supervised Learning with
+#   Contrastive Graph Regularization*.
+#   [arXiv:2011.11183](https://arxiv.org/abs/2011.11183)
+# - Yang et al. 2022, *Class-Aware Contrastive Semi-Supervised Learning*:
+#   CCSSL. [arXiv:2203.02261](https://arxiv.org/abs/2203.02261)
+# - Berthelot et al. 2019, *ReMixMatch*: distribution alignment.
+#   [arXiv:1911.09785](https://arxiv.org/abs/1911.09785)
+# - Tarvainen and Valpola 2017, *Mean teachers are better role models*:
+#   averaged weights. [arXiv:1703.01780](https://arxiv.org/abs/1703.01780)
+# - Zagoruyko and Komodakis 2016, *Wide Residual Networks*: the WRN-28-2.
+#   [arXiv:1605.07146](https://arxiv.org/abs/1605.07146)
 
 # %%
 from workshop_lib.course import progress

@@ -22,7 +22,7 @@
 # **Time**: 20 minutes, and about four more while the seeds train.
 
 # %% [markdown]
-# ## The words of two audiences
+# ## Vocabulary
 #
 # People from deep learning and people from remote sensing say the same
 # things in other words. This notebook uses the left ones.
@@ -723,6 +723,21 @@ plots.per_class(
 # - Set `labels_per_class=25` in the config. Does the difference stay real?
 # - `workshop report` writes all of this as one page for a run of yours.
 # - Notebook 06 looks inside: where does the network put the images?
+
+# %% [markdown]
+# ## Sources
+#
+# - Cohen 1960, *A coefficient of agreement for nominal scales*: kappa.
+#   [doi:10.1177/001316446002000104](https://doi.org/10.1177/001316446002000104)
+# - McNemar 1947, *Note on the sampling error of the difference between
+#   correlated proportions or percentages*.
+#   [doi:10.1007/BF02295996](https://doi.org/10.1007/BF02295996)
+# - Guo et al. 2017, *On Calibration of Modern Neural Networks*: temperature.
+#   [arXiv:1706.04599](https://arxiv.org/abs/1706.04599)
+# - Foody 2020, on why kappa is a poor measure of the accuracy of maps.
+#   [doi:10.1016/j.rse.2019.111630](https://doi.org/10.1016/j.rse.2019.111630)
+# - Oliver et al. 2018, *Realistic Evaluation of Deep Semi-Supervised Learning
+#   Algorithms*. [arXiv:1804.09170](https://arxiv.org/abs/1804.09170)
 
 # %%
 from workshop_lib.course import progress

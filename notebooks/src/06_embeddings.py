@@ -21,7 +21,7 @@
 # **Time**: 15 minutes.
 
 # %% [markdown]
-# ## The words of two audiences
+# ## Vocabulary
 #
 # | from deep learning | what it is |
 # |---|---|
@@ -543,6 +543,20 @@ assert all(0 <= share <= 1 for share in value.values())
 # - `workshop embed runs/class/fixmatch` writes the vectors as files that
 #   TensorBoard's projector opens: turn the 3-D map by hand.
 # - Embed images of your own with `embed_run` and search among them.
+
+# %% [markdown]
+# ## Sources
+#
+# - Chen et al. 2020, *A Simple Framework for Contrastive Learning of Visual
+#   Representations*: projection heads.
+#   [arXiv:2002.05709](https://arxiv.org/abs/2002.05709)
+# - Li, Xiong and Hoi 2021, *CoMatch: Semi-Supervised Learning with
+#   Contrastive Graph Regularization*.
+#   [arXiv:2011.11183](https://arxiv.org/abs/2011.11183)
+# - Wattenberg, Viégas and Johnson 2016, *How to Use t-SNE Effectively*.
+#   [doi:10.23915/distill.00002](https://doi.org/10.23915/distill.00002)
+# - van der Maaten and Hinton 2008, *Visualizing Data using t-SNE*.
+#   [JMLR 9](https://www.jmlr.org/papers/v9/vandermaaten08a.html)
 
 # %%
 from workshop_lib.course import progress

@@ -22,7 +22,7 @@
 # one less after notebook 04; each is kept, and loaded when you come back.
 
 # %% [markdown]
-# ## The words of two audiences
+# ## Vocabulary
 #
 # | from deep learning | what it is |
 # |---|---|
@@ -982,6 +982,19 @@ plots.learning_curves({name: run.log for name, run in runs.items()})
 #   `metadata=("season",)`, `metadata=("weather",)`. Guess first.
 # - `python -m benchmarks.fusion` measures more sets, and four fusions.
 # - Notebook 08 draws maps: from one label per patch to one per pixel.
+
+# %% [markdown]
+# ## Sources
+#
+# - Baltrušaitis, Ahuja and Morency 2017, *Multimodal Machine Learning: A
+#   Survey and Taxonomy*: early and late fusion.
+#   [arXiv:1705.09406](https://arxiv.org/abs/1705.09406)
+# - Mommert et al. 2023, *ben-ge: Extending BigEarthNet with Geographical and
+#   Environmental Data*. [arXiv:2307.01741](https://arxiv.org/abs/2307.01741)
+# - Sumbul et al. 2021, *BigEarthNet-MM*.
+#   [doi:10.1109/MGRS.2021.3089174](https://doi.org/10.1109/MGRS.2021.3089174)
+# - Neverova et al. 2014, *ModDrop: adaptive multi-modal gesture recognition*:
+#   modality dropout. [arXiv:1501.00102](https://arxiv.org/abs/1501.00102)
 
 # %%
 from workshop_lib.course import progress

@@ -21,7 +21,7 @@
 # each is kept, and loaded when you come back.
 
 # %% [markdown]
-# ## The words of two audiences
+# ## Vocabulary
 #
 # | from deep learning | what it is |
 # |---|---|
@@ -1059,6 +1059,23 @@ board.round(1)
 # - `init_from=` gives an FCN the encoder of a ResNet that has learnt to name
 #   scenes: pretraining, with labels that are cheap.
 # - A real satellite scene, mapped: `docs/landsat.md`.
+
+# %% [markdown]
+# ## Sources
+#
+# - Long, Shelhamer and Darrell 2015, *Fully Convolutional Networks for
+#   Semantic Segmentation*. [arXiv:1411.4038](https://arxiv.org/abs/1411.4038)
+# - Ronneberger, Fischer and Brox 2015, *U-Net: Convolutional Networks for
+#   Biomedical Image Segmentation*.
+#   [arXiv:1505.04597](https://arxiv.org/abs/1505.04597)
+# - He et al. 2015, *Deep Residual Learning for Image Recognition*.
+#   [arXiv:1512.03385](https://arxiv.org/abs/1512.03385)
+# - Zou et al. 2021, *PseudoSeg: Designing Pseudo Labels for Semantic
+#   Segmentation*: FixMatch per pixel.
+#   [arXiv:2010.09713](https://arxiv.org/abs/2010.09713)
+# - Rottensteiner et al. 2012, *The ISPRS Benchmark on Urban Object
+#   Classification and 3D Building Reconstruction*: Vaihingen.
+#   [doi:10.5194/isprsannals-I-3-293-2012](https://doi.org/10.5194/isprsannals-I-3-293-2012)
 
 # %%
 from workshop_lib.course import progress

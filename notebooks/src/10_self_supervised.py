@@ -20,7 +20,7 @@
 # **Time**: 40 minutes. The trainings take about six of them on two cores.
 
 # %% [markdown]
-# ## The words of two audiences
+# ## Vocabulary
 #
 # | from deep learning | what it is |
 # |---|---|

@@ -83,8 +83,7 @@ def sections(path: Path) -> list[tuple[str, str]]:
     """Heading and text of each section; those that ask for no time are left out."""
     text = "\n\n".join(source for _, source in cells(path, "markdown"))
     parts = [part.partition("\n") for part in text.split("\n## ")[1:]]
-    free = ("Key points", "What to try next", "Words", "Sources")
-    free += ("The words of two audiences",)
+    free = ("Key points", "What to try next", "Words", "Vocabulary", "Sources")
     return [(name, body.strip()) for name, _, body in parts if name not in free]
 
 
@@ -115,6 +114,21 @@ def test_new_words_are_one_click_away(path: Path):
     assert link.startswith("https://") or (path.parent / link).exists()
 
 
+@pytest.mark.parametrize("unit", [f"0{n}" for n in range(1, 9)])
+def test_sources_have_a_doi_or_a_number_of_arxiv(unit: str):
+    (path,) = FOLDER.glob(f"{unit}_*.ipynb")
+    _, last = cells(path, "markdown")[-1]
+    assert last.startswith("## Sources\n")
+    entries = re.findall(r"^- (.+?)(?=^- |\Z)", last, re.MULTILINE | re.DOTALL)
+    arxiv = r"\[arXiv:(\d{4}\.\d{4,5})\]\(https://arxiv\.org/abs/(.+)\)\s*$"
+    doi = r"\[doi:(10\.\d{4,5}/\S+)\]\(https://doi\.org/(.+)\)\s*$"
+    found = [re.search(f"{arxiv}|{doi}", entry) for entry in entries]
+    pairs = [[one for one in match.groups() if one] for match in found if match]
+    assert 3 <= len(entries) <= 6 and len(pairs) >= 3
+    assert all(shown == address for shown, address in pairs)
+    assert all("](https://" in entry for entry in entries)
+
+
 GLOSSARY = FOLDER.parent / "docs" / "glossary.md"
 
 
@@ -131,7 +145,7 @@ def test_words_that_a_notebook_explains_are_in_the_glossary():
     glossary = re.sub(r"\W+", " ", GLOSSARY.read_text(encoding="utf-8").lower())
     for path in FOLDER.glob("[0-9][0-9]_*.ipynb"):
         text = "\n".join(source for _, source in cells(path, "markdown"))
-        _, heading, words = text.partition("## The words of two audiences")
+        _, heading, words = text.partition("## Vocabulary")
         tables = words.partition("\n## ")[0] if heading else ""
         rows = re.findall(r"^\| ([^|]+) \|", tables, re.MULTILINE)
         for word in ", ".join(rows).lower().split(", "):

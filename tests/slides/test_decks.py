@@ -78,7 +78,8 @@ def test_front_matter(deck: Path):
 @each_deck
 def test_a_deck_has_twelve_to_twenty_slides_of_known_layouts(deck: Path):
     found = slides(deck)
-    assert 12 <= len(found) <= 20
+    assert 12 <= len(found) - 1 <= 20  # the last one holds the sources
+    assert "\n## Sources\n" in f"\n{found[-1]}" and "min. Not shown" in found[-1]
     theme = (SLIDES / "theme.css").read_text(encoding="utf-8")
     for slide in found:
         for name in classes(slide):
