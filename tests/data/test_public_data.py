@@ -337,21 +337,6 @@ def test_vaihingen_from_the_two_archives(small_vaihingen, tmp_path):
     assert "research only" in (folder / "LICENCE.txt").read_text()
 
 
-def test_vaihingens_published_test_areas_stay_the_test(small_vaihingen, tmp_path):
-    get("vaihingen", given=small_vaihingen)
-    splits = [split_source(datasets()["vaihingen"], seed=seed) for seed in (0, 1)]
-    for split, scenes in splits:
-        assert split.counts() == {"labeled": 4, "unlabeled": 12, "val": 4, "test": 17}
-        areas = {scenes.names[i] for i in split.test.tolist()}
-        assert areas == {f"top_mosaic_09cm_area{area}.tif" for area in TEST_TILES}
-        assert set(split.labeled.tolist()) <= set(split.unlabeled.tolist())
-        assert not set(split.val.tolist()) & set(split.unlabeled.tolist())
-    assert splits[0][0].digest(splits[0][1]) != splits[1][0].digest(splits[1][1])
-    split, scenes = splits[0]
-    split.save(tmp_path / "parts", scenes)
-    assert Split.load(tmp_path / "parts", scenes).counts() == split.counts()
-
-
 def test_check_finds_lost_and_spoiled_tiles(small_vaihingen):
     folder = get("vaihingen", given=small_vaihingen)
     (folder / "images" / "top" / "top_mosaic_09cm_area3.tif").unlink()

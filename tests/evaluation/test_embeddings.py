@@ -80,11 +80,9 @@ def test_what_is_written_is_what_is_read(found, tmp_path):
     names = ["embeddings.npz", "vectors.tsv", "metadata.tsv"]
     assert [path.name for path in paths] == names
     assert sorted(tmp_path.rglob("*.*")) == sorted(paths)  # no temporary file left
-    back = Embeddings.load(paths[0])
-    np.testing.assert_array_equal(back.vectors, found.vectors)
-    np.testing.assert_array_equal(back.labels, found.labels)
-    assert (back.names, back.class_names) == (found.names, found.class_names)
     with np.load(paths[0], allow_pickle=False) as file:
+        for name in ("vectors", "labels", "names", "class_names"):
+            np.testing.assert_array_equal(file[name], getattr(found, name))
         np.testing.assert_array_equal(file["tsne_2d"], maps["tsne_2d"])
 
 
@@ -102,9 +100,7 @@ def test_the_projector_gets_a_line_per_image(tmp_path):
     assert text == 'name\tclass\na "b" c.png\tOld Town\nBäche/2.png\tRiver\n'
 
 
-def test_bad_embeddings_and_files_are_told(found, tmp_path):
-    with pytest.raises(WorkshopError, match="workshop embed"):
-        Embeddings.load(tmp_path / "none.npz")
+def test_a_folder_that_is_none_is_told(found, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(WorkshopError, match="cannot write"):
         export_embeddings(tmp_path / "file", found)

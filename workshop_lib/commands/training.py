@@ -2,7 +2,6 @@
 
 __all__ = ["budget", "pretrain", "slurm", "train"]
 
-import math
 import re
 import shlex
 import sys
@@ -17,7 +16,6 @@ from workshop_lib.presets import train_flags
 if TYPE_CHECKING:
     from workshop_lib.evaluation.scoring import Evaluation
 
-_LONGEST = 24 * 60  # minutes; a longer training resumes in the same job, queued again
 _PROGRAM = (sys.executable, "-m", "workshop_lib.cli", "train")
 
 
@@ -161,7 +159,7 @@ def slurm(
     nodes: int = 1,
     gpus: int = 1,
     cpus: int = 4,
-    hours: float | None = None,
+    hours: float = 24,
     options: tuple[str, ...] = (),
     folder: Path | None = None,
     split_folder: Path | None = None,
@@ -180,8 +178,7 @@ def slurm(
         nodes: machines.
         gpus: of each machine, with one process for each; 0 trains on CPUs.
         cpus: cores of each process.
-        hours: time limit; default: measured in a few steps on this machine, and half
-            as much again.
+        hours: time limit of one job; what takes longer goes on in the next.
         options: more of sbatch's, without the dashes: partition=gpu account=me.
         folder: where the run goes; default runs/METHOD-HASH.
         split_folder: folder that `workshop split --save` wrote, in place of --split.
@@ -192,7 +189,7 @@ def slurm(
 
     check_output(out, overwrite=overwrite)
     _check_job(config, nodes, gpus, cpus, options)
-    minutes = round(60 * hours) if hours else _minutes_to_ask_for(config)
+    minutes = round(60 * hours)
     if minutes < 5:  # two of them are for the checkpoint
         raise WorkshopError(f"minutes={minutes}: it must be at least 5.")
     command = [*_PROGRAM, *train_flags(config)]
@@ -237,24 +234,6 @@ def _check_job(
             f"batch_size={batch} for {processes} processes: each takes an equal part of"
             f" it. Choose a multiple of {processes}, or fewer GPUs."
         )
-
-
-def _minutes_to_ask_for(config: Config) -> int:
-    """Time a few steps here, and turn them into the time limit of a job.
-
-    Half as much again, and ten minutes to start, load and evaluate; at most a day: a
-    training that takes longer is stopped, queued again and resumed.
-    """
-    from workshop_lib.session import versions
-    from workshop_lib.training.cost import budget as budget_of
-
-    facts, count = _facts(config)
-    seconds = budget_of(config, facts, num_images=count, alternatives=False).seconds
-    print(  # the cluster is another machine
-        f"{seconds / 3600:.2f} h for {config.optim.steps} steps of one process on"
-        f" {versions()['device']}; on another machine give --hours."
-    )
-    return min(_LONGEST, 10 + math.ceil(1.5 * seconds / 60))
 
 
 def _facts(config: Config) -> tuple[dict[str, Any], int]:

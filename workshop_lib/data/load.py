@@ -35,14 +35,12 @@ from workshop_lib.data.read.ben_ge_patches import ben_ge, is_ben_ge
 from workshop_lib.data.read.geotiff import geotiffs, is_multiband
 from workshop_lib.data.read.images import PictureReader, read_images
 from workshop_lib.data.read.index import ImageIndex, index_images
-from workshop_lib.data.read.landcover import TEST_TILES, TRAIN_TILES
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.settings import DataConfig
 
 MINI_EO_COUNT = 4000  # images of the embedded data set
 _FEW = 2  # images of each class that `describe` reads
-_VAL_TILES = 4  # of Vaihingen's 16 areas for training
 _SUBSETS = {"train": rules.TRAIN, "val": rules.VAL, "test": rules.TEST}
 
 
@@ -170,13 +168,12 @@ def split_source(
 
     Where its makers have published which images are for training, validation and test,
     that stands: BigEarthNet's parts are apart on the map. The seed then chooses the
-    labelled ones among the training images (and Vaihingen's validation).
+    labelled ones among the training images.
 
     Args:
         root: folder of the data set; by default where `get` puts it.
         labels_per_class: labelled images of each class (of several labels the rarest
-            counts), 0 for all; of Vaihingen, whose images hold every class, labelled
-            images in all.
+            counts), 0 for all.
         seed: another seed draws another split.
 
     Returns:
@@ -190,9 +187,6 @@ def split_source(
         return Split.random(scenes, labels_per_class, seed=seed), scenes
     images = rules.Candidates.of(scenes, seed)
     subset = np.array([_SUBSETS[part] for part in published])
-    if rules.VAL not in subset:
-        training = images.order[subset[images.order] == rules.TRAIN]
-        subset[training[:_VAL_TILES]] = rules.VAL
     there = [set(images.strata[subset == one].tolist()) for one in _SUBSETS.values()]
     images = images._replace(needed=sorted(set.intersection(*there) - {-1}))
     parts = rules.choose_parts(images, subset, rules.SplitSpec(labels_per_class))
@@ -217,17 +211,11 @@ def read_label_index(
         names = [entry.name for entry in index.entries]
         labels = torch.tensor(index.labels)
         return Dataset.without_pixels(names, labels, index.class_names), []
-    if info.layout == "scene":
+    if info.layout in ("scene", "tiles"):
         raise WorkshopError(
-            f"{info.title} is a single image: cut it into patches by block"
-            " (`data.tiles.cut_scenes`), as benchmarks/landsat.py does."
+            f"{info.title} is large images, which are cut into patches before they are"
+            " split (`data.tiles.cut_scenes`), as in benchmarks/landsat.py."
         )
-    if info.layout == "tiles":
-        parts = {area: "train" for area in TRAIN_TILES}
-        parts |= {area: "test" for area in TEST_TILES}
-        names = [f"top_mosaic_09cm_area{area}.tif" for area in parts]
-        labels = torch.zeros(len(names), dtype=torch.int64)
-        return Dataset.without_pixels(names, labels, ("tile",)), list(parts.values())
     found, published = patches.read_labels(images)
     labels = patches.multi_hot(list(found.values()))
     return Dataset.without_pixels(list(found), labels, patches.CLASSES_19), published

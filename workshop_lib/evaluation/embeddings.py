@@ -29,7 +29,7 @@ from workshop_lib.data.split import PARTS, Split
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.evaluation.inference import check_fits, stored_views
 from workshop_lib.evaluation.inference import embed as embed_images
-from workshop_lib.files import read_npz, write_npz, write_or_explain, write_text
+from workshop_lib.files import write_npz, write_or_explain, write_text
 from workshop_lib.session import pick_device
 from workshop_lib.training.run import Run
 
@@ -49,18 +49,6 @@ class Embeddings:
 
     def __len__(self) -> int:
         return len(self.vectors)
-
-    @classmethod
-    def load(cls, path: Path | str) -> "Embeddings":
-        """Read the `.npz` that `export_embeddings` wrote.
-
-        Raises:
-            WorkshopError: it is missing, damaged or something else.
-        """
-        names = ("vectors", "labels", "names", "class_names")
-        advice = "give the embeddings.npz that `workshop embed` wrote."
-        vectors, labels, images, classes = read_npz(path, names, advice)
-        return cls(vectors, labels, tuple(images.tolist()), tuple(classes.tolist()))
 
 
 def embed_run(
