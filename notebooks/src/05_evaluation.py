@@ -1,22 +1,22 @@
 # %% [markdown]
 # # 05 Evaluation: what is a result worth?
 #
-# One network is 92.7 % right, another 80.5 %. Before you publish that, this
-# notebook asks four questions. Was the test touched only once? Which images
-# are wrong? May one believe the confidence? Would the difference be there
-# again tomorrow, with other labels?
+# One network reaches 92.7 % accuracy, another 80.5 %. Before you publish
+# that, this notebook asks four questions. Was the test set used only once?
+# Which images are wrong? Can you trust the confidence? Would you see the same
+# difference again with other labels?
 #
 # **After this notebook you can**
 #
 # - read a training log: the curve, the best step, the cost;
-# - choose a model on validation images, and touch the test images once;
+# - choose a model on validation images, and use the test images once;
 # - compute top-k accuracy and Cohen's kappa, and say what each one hides;
 # - find the mistakes of a network and look at them, one by one;
 # - judge whether a difference is real: seeds, intervals, McNemar's test;
-# - tell which classes the pseudo-labels got wrong, and when.
+# - find out which classes the pseudo-labels got wrong, and when.
 #
 # **You need** notebook 04: what FixMatch is, and what a mask rate is. Its
-# trainings are loaded if you did it; otherwise they run here (about five
+# runs are loaded if you did it; otherwise they are trained here (about five
 # minutes on two cores).
 #
 # **Time**: 20 minutes, and about four more while the seeds train.
@@ -24,14 +24,14 @@
 # %% [markdown]
 # ## Vocabulary
 #
-# People from deep learning and people from remote sensing say the same
-# things in other words. This notebook uses the left ones.
+# Deep learning and remote sensing use different words for the same things.
+# This notebook uses those on the left.
 #
 # | here | remote sensing says | what it is |
 # |---|---|---|
-# | accuracy | overall accuracy (OA) | share of all images that are right |
-# | recall of a class | producer's accuracy | of its images, the share found |
-# | precision of a class | user's accuracy | of those called so, share right |
+# | accuracy | overall accuracy (OA) | fraction of all images that are right |
+# | recall of a class | producer's accuracy | fraction of its images found |
+# | precision of a class | user's accuracy | fraction of predictions right |
 # | confusion matrix | error matrix | truth in rows, prediction in columns |
 # | kappa | kappa | agreement beyond chance |
 # | step | iteration | one update of the weights |
@@ -43,9 +43,9 @@
 #
 # | from deep learning | what it is |
 # |---|---|
-# | validation images | held back to choose by: when to stop, which model |
-# | test images | held back to report on, and for nothing else |
-# | seed | the number that all chance is drawn from: labels, weights, order |
+# | validation images | held back for choices: when to stop, which model |
+# | test images | held back for reporting, and for nothing else |
+# | seed | the number that fixes all random choices: labels, weights, order |
 # | confidence | the highest of the probabilities that a network gives |
 
 # %% [markdown]
@@ -69,8 +69,8 @@ print(f"{len(split.val)} validation, {len(split.test)} test images")
 
 # %% [markdown]
 # Four methods, all with the same labels and the same number of steps. A run
-# that notebook 04 has finished is loaded. Look at the lines: they say which
-# were loaded and which are trained.
+# that notebook 04 has finished is loaded. The messages say which are loaded
+# and which are trained.
 
 # %% tags=["slow"] seconds=50
 from workshop_lib.course.runs import class_run
@@ -88,9 +88,9 @@ runs["comatch"] = class_run("comatch", scenes, split, config)
 # %% [markdown]
 # ## Reading the log
 #
-# 3 minutes. Every run keeps a log: a row each time the validation images
-# were asked. **Before** you run the cell: which curve will still rise at the
-# end?
+# 3 minutes. Every run keeps a log, with one row per evaluation on the
+# validation images. **Before** you run the cell: which curve will still rise
+# at the end?
 
 # %%
 from workshop_lib import plots
@@ -105,13 +105,13 @@ logs = {TITLES[name]: run.log for name, run in runs.items()}
 plots.learning_curves(logs)
 
 # %% [markdown]
-# **After**: a curve of few labels is ragged. It goes up and down by some
-# points from one row to the next, although the network hardly changes. So
-# the last row may be a poor choice. The training kept the weights of the
-# best row, by validation, in `best.pt`.
+# **After**: with few labels a curve is ragged. It goes up and down by some
+# points from one row to the next, although the network hardly changes. So the
+# last row may be a poor choice. The weights of the best row, by validation,
+# are saved in `best.pt`.
 #
-# **Exercise 1** (easy, useful, 2 minutes). Find that step in the log. Where
-# two rows are equal the later one was kept: it has learnt for longer.
+# **Exercise 1** (easy, useful, 2 minutes). Find that step in the log. If two
+# rows are equal, the later one was kept: it has trained for longer.
 #
 # `log` is a pandas table: `log["step"]` is a column of it, and `log[keep]`
 # the rows where `keep`, such as `log["step"] > 500`, is true.
@@ -147,16 +147,16 @@ from workshop_lib.training.checkpoint import load_checkpoint
 for name, run in runs.items():
     saved = load_checkpoint(run.folder / "best.pt", needs=("step",))["step"]
     mine = best_step(run.log)
-    told = f"{name}: you gave {mine}, best.pt holds step {saved}"
+    told = f"{name}: you gave {mine}, best.pt has step {saved}"
     assert mine == saved, f"{told}: see the hints"
     print(f"{TITLES[name]}: best at step {saved:,} of {run.facts['steps']:,}")
 
 # %% [markdown]
 # ### What did it cost?
 #
-# An accuracy without its cost is half a result. All of this was written down
-# by the training itself: the config says what was asked for, the facts say
-# what was really done.
+# An accuracy without its cost is half a result. Each run records all of this
+# itself: the config says what was requested, the facts say what was really
+# done.
 #
 # In an earlier workshop a run with 840 labels was shown as the result with
 # 84. **Here every table names the folder it was read from.**
@@ -180,23 +180,23 @@ table.style.format(precision=2, thousands=",")
 
 # %% [markdown]
 # Look at three things. The labels are the same everywhere: the comparison is
-# fair. $\mu$ (mu) is the number of unlabelled images per labelled one; with
-# a batch of 16 and $\mu = 4$ a step of FixMatch looks at 16 + 64 images, so
-# it takes about three times as long. CoMatch has more parameters: its
-# projection head, which notebook 06 looks at.
+# fair. $\mu$ (mu) is the number of unlabelled images per labelled one; with a
+# batch of 16 and $\mu = 4$ a step of FixMatch looks at 16 + 64 images, so it
+# takes about three times as long. CoMatch has more parameters: its projection
+# head, which notebook 06 looks at.
 #
-# On a CPU the memory is that of the whole program, so a later training never
-# shows less than an earlier one. On a GPU it is that of the training alone.
+# On a CPU the memory is that of the whole program, so a later run never shows
+# less than an earlier one. On a GPU it is that of the run alone.
 
 # %% [markdown]
 # ## Choose first, then test once
 #
-# 3 minutes. The test images play the part of the future: images not
-# seen before. If you look at them to choose a model, or the best step, or a
-# threshold, they are not the future any more.
+# 3 minutes. The test images stand in for the future: images not seen before.
+# If you use them to choose a model, the best step or a threshold, they no
+# longer do.
 #
-# How much does it matter? A thought experiment, computed: twenty models, all
-# equally good, each right on any image with probability 0.80. We
+# How much does it matter? Here is a thought experiment, simulated: twenty
+# equally good models, each correct on any image with probability 0.80. We
 # test all of them and report the best.
 
 # %%
@@ -209,11 +209,11 @@ print(f"the best of twenty says {best_of_20.mean():.1%}")
 assert best_of_20.mean() > 0.80
 
 # %% [markdown]
-# No step was a lie, and yet the figure is too high: it is the luck of the
-# draw. An earlier workshop chose its best epoch of many on the test images.
+# No step was dishonest, and yet the number is too high: it is the luck of the
+# draw. An earlier workshop chose its best epoch on the test images.
 #
-# So we choose **now**, on the validation images, and write it down before
-# the test is opened.
+# So we choose **now**, on the validation images, and record the choice before
+# we use the test set.
 
 # %%
 validation = {
@@ -226,8 +226,8 @@ print("chosen:", TITLES[chosen])
 
 # %% [markdown]
 # Guess a number before you run the next cell: what will the chosen model
-# reach on the test? A little less than on validation is usual, as it was
-# chosen there.
+# reach on the test set? Usually a little less than on validation, because it
+# was chosen there.
 
 # %% tags=["slow"] seconds=10
 from workshop_lib.evaluation.scoring import evaluate
@@ -240,11 +240,12 @@ for name, found in results.items():
 assert all(len(found.probs) == len(split.test) for found in results.values())
 
 # %% [markdown]
-# The interval tells what other **test images** would change. What other
-# **labels** would change it does not know: that comes further down.
+# The interval shows how much the result could change with other **test
+# images**. It does not include how much it could change with other
+# **labels**: that comes further down.
 #
-# From here on we look at two of them: FixMatch, and the best that can be had
-# from the labels alone, supervised with strong augmentation.
+# From here on we look at two of them: FixMatch, and the best result from
+# labels alone, supervised with strong augmentation.
 
 # %% [markdown] tags=["instructor"]
 # Ask who would have chosen another model by the test. With the class preset
@@ -255,9 +256,9 @@ assert all(len(found.probs) == len(split.test) for found in results.values())
 # ## One number, and what it hides
 #
 # 6 minutes. `probs` holds a row per test image and a column per class. Top-1
-# accuracy asks: is the likeliest class the true one? Top-5 asks: is the true
-# one among the five likeliest? For an archive in which a person picks from
-# five suggestions, that is the figure that counts.
+# accuracy asks: is the most likely class the true one? Top-5 asks: is the
+# true class among the five most likely? For an archive in which a person
+# picks from five suggestions, that is the number that counts.
 #
 # **Exercise 2** (easy, important, 3 minutes). Write top-k accuracy.
 
@@ -292,8 +293,8 @@ from workshop_lib.course import checks
 checks.top_k_accuracy(top_k_accuracy)
 
 # %% [markdown]
-# Now use it. What should come out: each curve rises with k, and reaches
-# 100 % when k is the number of classes, whatever the network does.
+# Now use it. Expected: each curve rises with k, and reaches 100 % when k is
+# the number of classes, whatever the network does.
 
 # %% tags=["figure:05_top_k"]
 truth, both = scenes.labels[split.test], ("supervised_strong", "fixmatch")
@@ -320,8 +321,8 @@ quiz.answer("05-top5", "...")
 # %% [markdown]
 # ### Class by class
 #
-# Nine classes at 100 % and one at 0 % are 90 % as well. **Before**: which
-# class do you expect at the bottom?
+# Nine classes at 100 % and one at 0 % also give 90 %. **Before**: which class
+# do you expect to be the worst?
 
 # %% tags=["figure:05_each_class"]
 recalls = {TITLES[name]: results[name].scores.recall for name in both}
@@ -330,15 +331,16 @@ shown = f"{labels} labels, seed {config.run.seed}"
 plots.per_class(recalls, names, title=f"Accuracy of each class, {shown}")
 
 # %% [markdown]
-# **After**: look for classes where the two lie far apart. Is there one where
-# FixMatch is the *worse* one? A method may win by ten points and still lose
-# a class.
+# **After**: look for classes where the two are far apart. Is there one where
+# FixMatch is the *worse* one? A method may win by ten points and still lose a
+# class.
 
 # %% [markdown]
-# ### Which class is taken for which?
+# ### Which classes are confused?
 #
 # A confusion matrix counts pairs: the truth in rows, the prediction in
-# columns. The diagonal is right. Look for the fullest cell off the diagonal.
+# columns. The diagonal holds the correct predictions. Look for the largest
+# number off the diagonal.
 
 # %%
 confusion = results["fixmatch"].scores.confusion
@@ -356,9 +358,9 @@ quiz.answer("05-matrix", "...")
 # ### Kappa: agreement beyond chance
 #
 # If nine of ten scenes are forest, always saying "forest" is 90 % right.
-# Kappa takes off what chance would reach. With $p_o$ the share that is right,
-# and $p_e$ the share on which two people would agree who name classes
-# blindly, each class as often as truth and prediction have it:
+# Kappa corrects for agreement by chance. $p_o$ is the accuracy, and $p_e$ is
+# the agreement expected by chance if truth and prediction kept their class
+# frequencies but were independent:
 #
 # $$\kappa = \frac{p_o - p_e}{1 - p_e}, \qquad
 #   p_e = \sum_k (\text{share of row } k) \cdot (\text{share of column } k)$$
@@ -403,9 +405,9 @@ for name in both:
     )
 
 # %% [markdown]
-# Where all classes are equally common, as in this data set, kappa is the
-# accuracy on a scale whose 0 is guessing. It tells more where they are not.
-# It is still one number: the matrix says more than both.
+# If all classes are equally common, as in this data set, kappa is the
+# accuracy on a scale whose 0 is guessing. It is more informative if they are
+# not. It is still one number: the matrix says more than both.
 
 # %%
 quiz.ask("05-kappa")
@@ -416,9 +418,9 @@ quiz.answer("05-kappa", "...")
 # %% [markdown]
 # ### The gallery of mistakes
 #
-# Now the images. These are the mistakes that FixMatch is surest of. Below
-# each stands what it said, how sure it was, and the true class. Ask of each:
-# would *you* have known? Is the label right?
+# Now the images. These are FixMatch's most confident mistakes. Below each you
+# see the prediction, its confidence, and the true class. Ask of each: would
+# *you* have known? Is the label right?
 
 # %%
 from workshop_lib.evaluation.predictions import Predictions
@@ -441,10 +443,10 @@ plots.gallery(*told, title=title) if len(wrong) else "no mistake to show"
 # %% [markdown]
 # ### Click through the matrix
 #
-# Pick a true and a predicted class: the images of that cell appear, the
-# surest first. Begin with the fullest cell off the diagonal, then look at
-# the same pair the other way round. (Where no kernel listens, the picture
-# shows the most common mistake.)
+# Pick a true and a predicted class: the images of that cell appear, the most
+# confident first. Begin with the largest cell off the diagonal, then look at
+# the same pair the other way round. (Without a live kernel, the figure shows
+# the most common mistake.)
 
 # %%
 from workshop_lib.course import widgets
@@ -454,21 +456,21 @@ widgets.confusion_browser(said["fixmatch"], scenes)
 # %% [markdown]
 # Write one sentence for the pair you looked at: what do the images share?
 # Typical answers: the same straight lines, the same colour, two classes in
-# one picture. That sentence is worth more to the people who label the next
+# one image. That sentence is worth more to the people who label the next
 # forty images than another digit of the accuracy.
 
 # %% [markdown]
-# ## May one believe the confidence?
+# ## Can you trust the confidence?
 #
 # 2 minutes. A network says "95 %". Of a hundred such images, are 95 right?
-# The picture sorts the test images by confidence into bins. On the diagonal
-# the network is right as often as it says; below it, it is too sure. The
-# area of a point is its share of the images: where a small one lies is
-# mostly chance.
+# The figure sorts the test images by confidence into bins. On the diagonal
+# the network is right as often as it says; below it, it is overconfident. The
+# area of a point shows its share of the images: the position of a small one
+# is mostly chance.
 #
-# It matters here more than elsewhere: FixMatch *learns* from predictions
-# above a threshold. **Before**: on which side will a network lie that has
-# seen 40 labels a hundred times each?
+# It matters here more than elsewhere, because FixMatch *learns* from
+# predictions above a threshold. **Before**: on which side of the diagonal
+# will a network be that has seen 40 labelled images hundreds of times each?
 
 # %%
 tables = {
@@ -477,9 +479,9 @@ tables = {
 plots.reliability(tables)
 
 # %% [markdown]
-# One number mends much of it: divide the logits by a temperature $T$, fitted
-# on **validation** images. The order of the classes stays, so not a single
-# prediction changes; only the confidence does.
+# One number corrects much of this: divide the logits by a temperature $T$,
+# fitted on **validation** images. The order of the classes does not change,
+# so no prediction changes; only the confidence does.
 
 # %%
 for name in both:
@@ -501,17 +503,17 @@ quiz.answer("05-calibration", "...")
 # %% [markdown]
 # ## Is the difference real?
 #
-# 4 minutes. Three questions hide in this one.
+# 4 minutes. This is really three questions.
 #
 # 1. Would **other test images** change the order? McNemar's test, bootstrap.
 # 2. Would **another draw of the labels** change it? Several seeds.
-# 3. Is it large enough to matter to you? No test answers that.
+# 3. Is it large enough to matter to you? No statistical test answers that.
 #
 # ### Other test images
 #
-# Both networks were tested on the same images. Those that both get right, or
-# both wrong, say nothing about which is better. McNemar's test counts the
-# others: two equally good networks would win half of them each.
+# Both networks were tested on the same images. Images that both get right, or
+# both get wrong, say nothing about which is better. McNemar's test counts the
+# others: two equally good networks would each win half of them.
 
 # %%
 import textwrap
@@ -527,10 +529,10 @@ for line in test.summary("FixMatch", "Supervised, strong").splitlines():
     print(textwrap.fill(line, 76))
 
 # %% [markdown]
-# The bootstrap asks the same of any figure you like. It draws as many test
-# images as there are, with replacement, two thousand times, and looks where
-# the difference falls. Compare its interval with the one above: two ways,
-# nearly one answer.
+# The bootstrap answers the same question for any quantity. It samples as many
+# test images as there are, with replacement, two thousand times, and computes
+# the difference each time. Compare its interval with the one above: two
+# methods, nearly the same answer.
 
 # %%
 from workshop_lib.evaluation import bootstrap_interval
@@ -548,13 +550,13 @@ assert abs(found.value - test.difference) < 1e-9
 # %% [markdown]
 # ### Another draw of the labels
 #
-# With 4 labels per class it matters *which* four. A seed draws them, and the
-# first weights, and the order of the images. So every method is trained on
-# the same seeds, and compared seed by seed.
+# With 4 labels per class it matters *which* four. A seed determines them, the
+# initial weights, and the order of the images. So every method is trained
+# with the same seeds, and compared seed by seed.
 #
-# Seed 0 is there already. Two more seeds of two methods take about three and
-# a half minutes on two cores; finished ones are loaded. Read on meanwhile:
-# exercise 4 needs no result.
+# Seed 0 is already done. Two more seeds of two methods take about three and a
+# half minutes on two cores; finished runs are loaded. Read on meanwhile:
+# exercise 4 does not need the results.
 
 # %% tags=["slow"] seconds=200
 from workshop_lib.experiments.results import summarize
@@ -568,18 +570,19 @@ told = ["name", "labels", "value", "deviation", "seeds", "seconds"]
 summarize(rows)[told].style.format(precision=3)
 
 # %% [markdown]
-# The last table averages two seeds. It gives the deviation: how the single
-# runs scatter. What we want to know is how sure the **mean** is.
+# This table averages two seeds. It shows the standard deviation, which is how
+# much single runs scatter. What we want to know is how precise the **mean**
+# is.
 #
-# **Exercise 4** (medium, important, 3 minutes). Of n values with mean $m$
-# and deviation $s$ (divided by n - 1), the mean of very many seeds lies, in
-# 95 of 100 such experiments, within
+# **Exercise 4** (medium, important, 3 minutes). For n values with mean $m$
+# and standard deviation $s$ (dividing by n - 1), the mean over very many
+# seeds is, in 95 of 100 such experiments, within
 #
 # $$ m \pm t \cdot \frac{s}{\sqrt{n}} $$
 #
-# where $t$ is the 0.975 quantile of Student's distribution with n - 1
-# degrees of freedom: `stats.t.ppf(0.975, n - 1)`. For five seeds it is 2.8,
-# for three 4.3, for two 12.7: few seeds are punished.
+# where $t$ is the 0.975 quantile of Student's distribution with n - 1 degrees
+# of freedom: `stats.t.ppf(0.975, n - 1)`. For five seeds it is 2.8, for three
+# 4.3, for two 12.7: few seeds give wide intervals.
 
 # %%
 from scipy import stats
@@ -609,13 +612,13 @@ def mean_and_interval(values):
 # I get an interval that is far too wide
 #
 # The division by the square root of n is missing: without it the interval
-# tells where *one* more run would fall.
+# describes *single* runs, not the mean.
 
 # %%
 checks.mean_and_interval(mean_and_interval)
 
 # %% [markdown]
-# Now on the three seeds. **Before**: will the two intervals overlap?
+# Now for the three seeds. **Before**: will the two intervals overlap?
 
 # %%
 rows = rows.sort_values("seed")
@@ -629,10 +632,10 @@ plots.seed_plot(reached, intervals, title=title)
 
 # %% [markdown]
 # **After**: look at the grey lines first. Each joins the two runs of one
-# seed: the same labels, the same first weights. An unlucky draw of labels is
-# unlucky for both. So the two intervals may overlap, and the difference be
-# real all the same: both hold the luck of the labels, which a difference
-# seed by seed leaves out. Put the interval round the **differences**.
+# seed: the same labels, the same first weights. An unlucky choice of labels
+# is unlucky for both. So the two intervals may overlap although the
+# difference is real: both include the luck of the labels, which cancels out
+# in a difference seed by seed. Compute the interval for the **differences**.
 
 # %%
 a, b = (np.array(reached[TITLES[name]]) for name in both)
@@ -647,11 +650,11 @@ print(f"mean {100 * mean:+.1f}, 95 % interval {ends}: {verdict}")
 assert len(gain) == 3 and low <= mean <= high
 
 # %% [markdown]
-# If the interval holds 0, three seeds are not enough to tell, even where
-# every seed says the same. That is no failure: it is the honest answer, and
-# it says what to do. `make bench` in the repository trains five seeds of six
-# methods (about half an hour on two cores) and writes the table of
-# `docs/results.md`.
+# If the interval contains 0, three seeds are not enough to tell, even if
+# every seed points the same way. That is not a failure: it is the honest
+# answer, and it says what to do. `make bench` in the repository trains five
+# seeds of six methods (about half an hour on two cores) and writes the table
+# of `docs/results.md`.
 
 # %%
 quiz.ask("05-seeds")
@@ -662,31 +665,33 @@ quiz.answer("05-seeds", "...")
 # %% [markdown]
 # ## How good were the pseudo-labels?
 #
-# 1 minute. While it trained, FixMatch gave labels to unlabelled images. On
-# a data set whose truth is known one can look back. (The method never saw
-# it: with unlabelled images of your own this picture cannot be drawn.)
+# 1 minute. During training, FixMatch assigned pseudo-labels to unlabelled
+# images. For a data set whose true labels are known, we can check them. (The
+# method never saw these labels: with your own unlabelled images you cannot
+# draw this figure.)
 
 # %% tags=["figure:04_pseudo_labels"]
 title = f"FixMatch's pseudo-labels, {shown}"
 plots.pseudo_labels(runs["fixmatch"].log, title=title)
 
 # %% [markdown]
-# Two curves that pull at each other: more labels in use, and still right.
-# Over all classes they look well. Class by class the story may differ: a
-# network prefers the classes it finds easy, and its own labels feed the
-# preference. In the picture, orange is favoured too little, purple too much,
-# white is as often as it is there. Look for a row that does not turn white.
+# There is a tension between the two curves: more labels in use, but still
+# correct ones. Over all classes they look good. Class by class the story may
+# differ: a network prefers the classes it finds easy, and its own
+# pseudo-labels reinforce the preference. In the figure, orange means
+# predicted too rarely, purple too often, white in proportion. Look for a row
+# that does not turn white.
 
 # %% tags=["figure:05_favoured"]
 history = runs["fixmatch"].pseudo_labels()
 plots.pseudo_label_bias(history)
 
 # %% [markdown]
-# And were they right? Of the pseudo-labels in use, the share that was right,
-# per class, at the beginning and at the end. Compare the lowest row with the
-# lowest class of the test further up. A class may have pseudo-labels that
-# are right, and be lost all the same, because there were too few of them:
-# which of the two pictures shows that?
+# And were they correct? The figure shows the fraction of correct
+# pseudo-labels among those in use, per class, at the beginning and at the
+# end. Compare the worst class with the worst class on the test set further
+# up. A class may have correct pseudo-labels and still do badly, because there
+# were too few of them: which of the two figures shows that?
 
 # %%
 counts = history.set_index(["class", "step"])
@@ -706,21 +711,21 @@ plots.per_class(
 # %% [markdown]
 # ## Key points
 #
-# - Choose on validation, then open the test once. Weights, step, method and
-#   threshold are all choices.
+# - Choose on validation images, then use the test set once. Weights, step,
+#   method and threshold are all choices.
 # - One accuracy hides classes. Look at the matrix, then at the images.
 # - The interval over test images and the interval over seeds answer two
 #   questions. With few labels the second is the larger one.
-# - Compare on the same seeds, and put the interval round the differences.
+# - Compare on the same seeds, and compute the interval for the differences.
 # - A confidence is a claim. Check it before you use a threshold on it.
-# - Every figure needs its config, its labels, its seed, and the folder it
+# - Every result needs its config, its labels, its seed, and the folder it
 #   came from.
 #
 # ## What to try next
 #
 # - Train a third and a fourth seed: `seeds=[1, 2, 3, 4]`. How does the
 #   interval of the gain shrink?
-# - Set `labels_per_class=25` in the config. Does the difference stay real?
+# - Set `labels_per_class=25` in the config. Is the difference still real?
 # - `workshop report` writes all of this as one page for a run of yours.
 # - Notebook 06 looks inside: where does the network put the images?
 

@@ -1,22 +1,25 @@
 # %% [markdown]
 # # 06 Embeddings: where does the network put the images?
 #
-# Before a network names a class it turns every image into a list of numbers:
-# a vector. Images that it finds alike get vectors that point the same way.
-# This notebook looks at these vectors: with your own functions, with
-# pictures, and with a number that keeps the pictures honest.
+# Before a network predicts a class, it turns every image into a list of
+# numbers: a vector. Images that look similar to the network get vectors that
+# point in similar directions. This notebook examines these vectors: with your
+# own functions, with figures, and with a number that keeps the figures
+# honest.
 #
 # **After this notebook you can**
 #
-# - tell features from the output of a projection head, and fetch both;
-# - scale vectors to length 1, and say what that changes and what it keeps;
+# - distinguish features from the output of a projection head, and compute
+#   both;
+# - scale vectors to length 1, and explain what that changes and what it
+#   keeps;
 # - find the nearest neighbours of an image;
-# - measure an embedding with kNN accuracy, without training anything;
+# - evaluate an embedding with kNN accuracy, without training anything;
 # - draw t-SNE maps before and after training, and read them;
-# - say what a t-SNE map cannot tell, and show why.
+# - say what a t-SNE map does not show, and demonstrate why.
 #
-# **You need** notebook 04; 05 helps. Trainings that were done there are
-# loaded; otherwise they run here (about four minutes on two cores).
+# **You need** notebook 04; 05 helps. Runs that were finished there are
+# loaded; otherwise they are trained here (about four minutes on two cores).
 #
 # **Time**: 15 minutes.
 
@@ -45,7 +48,7 @@
 # %% [markdown]
 # ## The runs
 #
-# 1 minute. **The data setting**, as in the notebooks before.
+# 1 minute. **The data setting**, as in the earlier notebooks.
 
 # %%
 DATA = "mini_eo"  # or "ucm", "eurosat", or the path of a folder per class
@@ -74,16 +77,16 @@ runs["comatch"] = class_run("comatch", scenes, split, config)
 # %% [markdown]
 # ## Features and projection head
 #
-# 2 minutes. The way of an image through the network:
+# 2 minutes. The path of an image through the network:
 #
 # 1. convolutions turn the image into many small maps;
 # 2. each map is averaged to one number: the **features**, one vector;
 # 3. the **classifier** turns the features into one logit per class.
 #
 # CoMatch has one more branch: a **projection head** turns the features into
-# another vector, of length 1, on which its contrastive loss works.
+# another vector, of length 1, which its contrastive loss uses.
 #
-# `embed_run` fetches either, for one part of the images.
+# `embed_run` computes either, for one part of the split.
 
 # %%
 from workshop_lib.evaluation.embeddings import embed_run
@@ -98,7 +101,7 @@ assert len(features) == len(projected) == len(split.test)
 
 # %% [markdown]
 # How long are these vectors? Look at the two histograms: the features have
-# many lengths, the projection has one.
+# different lengths, the projections all have the same.
 
 # %%
 import numpy as np
@@ -128,10 +131,11 @@ quiz.answer("06-features", "...")
 # %% [markdown]
 # ## What L2 normalisation does
 #
-# 3 minutes. The length of a feature vector tells how strongly the network
-# responds, often little more than contrast. Its **direction** tells to what.
-# So vectors are divided by their length before they are compared. L2 is the
-# name of the usual length: the root of the sum of the squares.
+# 3 minutes. The length of a feature vector shows how strongly the network
+# responds, which is often little more than contrast. Its **direction** shows
+# what it responds to. So we divide vectors by their length before we compare
+# them. L2 is the name of the usual length: the square root of the sum of
+# squares.
 #
 # **Exercise 1** (easy, important, 2 minutes). Scale each row to length 1. A
 # row of zeros has no direction: it must stay zeros, not become NaN.
@@ -165,9 +169,9 @@ from workshop_lib.course import checks
 checks.l2_normalize(l2_normalize)
 
 # %% [markdown]
-# A picture needs two numbers per image, so take two of the features: the two
+# A plot needs two numbers per image, so we take two of the features: those
 # that vary most over images of three classes. **Before**: where will the
-# points be after normalising them?
+# points be after normalisation?
 
 # %%
 import torch
@@ -185,8 +189,9 @@ plots.l2_normalization(raw, unit, classes, names, title=title)
 
 # %% [markdown]
 # **After**: every line points where it pointed before, and all end on the
-# circle. A long and a short vector of one direction are one point now. With
-# all numbers instead of two it is a sphere that cannot be drawn.
+# circle. A long and a short vector with the same direction now coincide. With
+# all features instead of two, the circle becomes a sphere that we cannot
+# draw.
 
 # %%
 quiz.ask("06-norm")
@@ -197,8 +202,8 @@ quiz.answer("06-norm", "...")
 # %% [markdown]
 # ## The nearest neighbours of an image
 #
-# 3 minutes. Of unit vectors the dot product is the cosine of the angle
-# between them. The largest one belongs to the most similar image.
+# 3 minutes. The dot product of two unit vectors is the cosine of the angle
+# between them. The largest cosine belongs to the most similar image.
 #
 # **Exercise 2** (medium, important, 2 minutes). Use your `l2_normalize`. The
 # image itself is no neighbour: leave it out.
@@ -228,15 +233,15 @@ def nearest_neighbours(vectors, query, k):
 # I get `IndexError` or a shape that is (N, N)
 #
 # `unit @ unit[query]` multiplies (N, D) with (D,): one number per image.
-# `unit @ unit.T` compares everybody with everybody.
+# `unit @ unit.T` compares all images with all images.
 
 # %%
 checks.nearest_neighbours(nearest_neighbours)
 
 # %% [markdown]
-# Five test images, one per row, and to the right what FixMatch finds most
-# alike among all test images. No classifier takes part. Look at the wrong
-# ones: what do they share with the image that was asked about?
+# Each row starts with a test image; to its right are the images that FixMatch
+# finds most similar among all test images. No classifier is involved. Look at
+# the wrong ones: what do they share with the query image?
 
 # %%
 fix = embed_run(runs["fixmatch"], scenes, split, "test")
@@ -253,8 +258,7 @@ plots.neighbours(shown, queries, found, similarity, title=title)
 
 # %% [markdown]
 # This is a search engine for scenes: "show me more like this one". In an
-# archive without labels it is often the first thing an embedding is used
-# for.
+# archive without labels this is often the first use of an embedding.
 
 # %%
 quiz.ask("06-collapse")
@@ -265,9 +269,9 @@ quiz.answer("06-collapse", "...")
 # %% [markdown]
 # ## kNN accuracy: the honest number
 #
-# 2 minutes. Pictures persuade. So every picture below has a number beside
-# it: each test image takes the class of its **nearest labelled image**; the
-# share that is right is the kNN accuracy (here with k = 1). Nothing is
+# 2 minutes. Figures persuade. So every map below comes with a number: each
+# test image takes the class of its **nearest labelled image**, and the
+# fraction that is right is the kNN accuracy (here with k = 1). Nothing is
 # trained for it, so it measures the embedding itself.
 #
 # **Exercise 3** (medium, important, 2 minutes). Write it, with your
@@ -305,9 +309,9 @@ checks.knn_accuracy(knn_accuracy)
 
 # %% [markdown]
 # Now six embeddings: three methods, before the first step and at the best
-# one. The network before training is not lost: its weights follow from the
-# config's seed, so they can be drawn again. **Before** you run the cell: will
-# the three "before" differ?
+# step. We can recreate the untrained network exactly, because its initial
+# weights follow from the config's seed. **Before** you run the cell: will the
+# three "before" embeddings differ?
 
 # %%
 stages = {"initial": "before", "best": "after"}
@@ -325,8 +329,8 @@ for stage in stages:
         print(f"{TITLES[name]:20}{stages[stage]:8}kNN {honest[key]:.1%}")
 
 # %% [markdown]
-# They do not: the same seed, the same first weights. So all that differs
-# afterwards was learnt, from the same labels.
+# They do not: the same seed gives the same initial weights. So every
+# difference afterwards was learnt, from the same labels.
 #
 # Two checks of these numbers. The library's own function must agree with
 # yours. And after a whole training (2,000 steps) the embedding must be
@@ -345,10 +349,10 @@ if config.optim.steps >= 2000 and DATA == "mini_eo":
 print("✓ the library agrees")
 
 # %% [markdown]
-# Is "before" better than guessing? Guessing is one in as many as there are
-# classes. A network that has learnt nothing still averages colours and
-# edges, and colour alone tells water from forest. That is the level to
-# compare with, not zero.
+# Is "before" better than guessing, which is 1 divided by the number of
+# classes? A network that has learnt nothing still averages colours and edges,
+# and colour alone separates water from forest. That is the level to compare
+# with, not zero.
 
 # %%
 quiz.ask("06-knn")
@@ -359,12 +363,12 @@ quiz.answer("06-knn", "...")
 # %% [markdown]
 # ## t-SNE: six maps
 #
-# 2 minutes. t-SNE arranges points in two dimensions so that points
-# that are close in many dimensions stay close. It knows no classes: colours
-# and markers are put on afterwards. Each class has its own pair of colour and
-# marker, up to 49 classes, and a number in the middle of its points.
+# 2 minutes. t-SNE places points in 2-D so that neighbours in the original
+# space stay neighbours. It does not know the classes: colours and markers are
+# added afterwards. Each class has its own pair of colour and marker, up to 49
+# classes, and a number in the middle of its points.
 #
-# **Before** you run the cell: which two classes will lie in one heap?
+# **Before** you run the cell: which two classes will end up in one cluster?
 
 # %% tags=["slow"] seconds=15
 from workshop_lib.evaluation.projection import sample_per_class, tsne
@@ -381,7 +385,7 @@ title = f"t-SNE of {len(chosen)} test images, features, seed 0"
 plots.embedding_grid(panels, names, title=title)
 
 # %% [markdown]
-# **After**: read it in this order.
+# **After**: read the figure in this order.
 #
 # 1. The number below each map. It comes from all dimensions and from all
 #    test images; the map shows two dimensions and some of them.
@@ -390,14 +394,14 @@ plots.embedding_grid(panels, names, title=title)
 # 3. In the lower row: which classes are still mixed? Go back to the
 #    confusion matrix of notebook 05: is it the same pair?
 #
-# Not to be read: which method has the "nicer" islands.
+# Do not ask which method has the "nicer" islands.
 
 # %% [markdown]
 # ### Three dimensions
 #
-# t-SNE in 3-D is a map of its own, not the flat one with depth added. On
-# paper it needs two views. Look for two groups that hide each other on the
-# left and part on the right.
+# t-SNE in 3-D is a separate map, not the flat one with depth added. On paper
+# it needs two views. Look for two groups that overlap on the left and
+# separate on the right.
 
 # %% tags=["slow"] seconds=10
 points = tsne(tested["fixmatch", "best"].vectors[chosen], dims=3)
@@ -411,9 +415,9 @@ plots.embedding_grid(views, names, title="FixMatch, after: t-SNE in 3-D")
 # %% [markdown]
 # ## What t-SNE cannot tell
 #
-# 2 minutes. **Distances between groups and sizes of groups.** A test with
-# known truth: three groups of vectors. B lies close to A, C far away from
-# both; B is ten times as wide as A and C.
+# 2 minutes. **Distances between groups and sizes of groups.** Here is a test
+# with known truth: three groups of vectors. B is close to A, and C is far
+# from both; B is ten times as wide as A and C.
 
 # %%
 rng = np.random.default_rng(0)
@@ -431,8 +435,8 @@ def far(points):
 
 
 # %% [markdown]
-# On the left PCA, a plain shadow of the data; on the right t-SNE of the same
-# vectors. **Before**: which of your two facts will survive on the right?
+# On the left PCA, a simple projection of the data; on the right t-SNE of the
+# same vectors. **Before**: which of the two facts will survive on the right?
 
 # %%
 from workshop_lib.evaluation.projection import pca
@@ -457,14 +461,14 @@ picture
 
 # %% [markdown]
 # t-SNE found the three groups: that is what it is good at. But all three look
-# alike in size, although B is ten times as wide, and C has come much nearer
+# equally large, although B is ten times as wide, and C appears much closer
 # than it is. t-SNE evens out densities, by design.
 #
 # ### The perplexity trap
 #
 # Perplexity is the number of neighbours that a point attends to. Move the
-# slider: the **same** features, three perplexities. (Where no kernel
-# listens, all three stand side by side.)
+# slider: the **same** features, three perplexities. (Without a live kernel,
+# all three are shown side by side.)
 
 # %% tags=["slow"] seconds=15
 from workshop_lib.course import widgets
@@ -479,8 +483,8 @@ widgets.perplexity_slider(maps, names)
 # apart; with 100 the islands loosen and drift together. Three stories from
 # one set of vectors, and one kNN accuracy for all of them.
 #
-# The trap is worst where there is nothing to find: pure noise, without any
-# class. What will t-SNE draw at a perplexity of 3? **Guess**, then run.
+# The trap is worst when there is nothing to find: pure noise, without any
+# classes. What will t-SNE draw at a perplexity of 3? **Guess**, then run.
 
 # %%
 noise = rng.normal(size=(300, 64)).astype(np.float32)
@@ -492,8 +496,8 @@ panels = [
 plots.embedding_grid(panels, ["noise"], title="t-SNE of pure noise")
 
 # %% [markdown]
-# On the left there are strings and clumps, and none of them exists. So:
-# never show a map of one perplexity alone, and never without a number.
+# On the left there are strings and clumps, and none of them is real. So never
+# show a map at one perplexity only, and never without a number.
 
 # %%
 quiz.ask("06-tsne")
@@ -505,7 +509,7 @@ quiz.answer("06-tsne", "...")
 # ### Features or projection, measured
 #
 # One question is left from the beginning. Which of CoMatch's two vectors is
-# worth more? Ask the honest number, not a map.
+# more useful? Decide by kNN accuracy, not by a map.
 
 # %%
 value = {}
@@ -522,7 +526,7 @@ assert all(0 <= share <= 1 for share in value.values())
 # %% [markdown]
 # With many labels the features usually win: the projection forgets what its
 # loss does not need. CoMatch is a special case, since its loss is about
-# classes. Believe the figures above, and remember that they are one seed.
+# classes. Trust the numbers above, and remember that they come from one seed.
 
 # %% [markdown]
 # ## Key points
@@ -533,13 +537,13 @@ assert all(0 <= share <= 1 for share in value.values())
 #   product is the cosine.
 # - Nearest neighbours make a search engine, and kNN accuracy a number that
 #   needs no training.
-# - t-SNE tells who is next to whom. It does not tell distances between
-#   groups, nor their sizes, and its islands depend on the perplexity.
-# - A map without a number beside it is an illustration, not a result.
+# - t-SNE shows which points are neighbours. It does not show distances
+#   between groups or their sizes, and its islands depend on the perplexity.
+# - A map without a number is an illustration, not a result.
 #
 # ## What to try next
 #
-# - Draw the six maps with another `seed=` of t-SNE. What stays?
+# - Draw the six maps with another `seed=` of t-SNE. What stays the same?
 # - `workshop embed runs/class/fixmatch` writes the vectors as files that
 #   TensorBoard's projector opens: turn the 3-D map by hand.
 # - Embed images of your own with `embed_run` and search among them.
