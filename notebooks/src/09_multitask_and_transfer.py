@@ -213,7 +213,8 @@ def multitask_loss(out, target, weights):
     loss = weights["scene"] * known_mean(each, target["scene"] >= 0)
     ### BEGIN SOLUTION the same for cover and for elevation, added to the loss
     ### STUB each = ...  # (B, H, W): unknown pixels are 255
-    ### STUB loss = loss + ...
+    ### STUB # loss = loss + weights["cover"] * known_mean(each, ...)
+    ### STUB # then the same two lines for the elevation
     each = F.cross_entropy(out["cover"], cover, ignore_index=255,
                            reduction="none")  # (B, H, W)  # fmt: skip
     loss = loss + weights["cover"] * known_mean(each, cover != 255)
@@ -410,7 +411,7 @@ quiz.answer("09-learned", "...")
 def gradient_cosine(grads_a, grads_b):
     """Return the cosine between two tasks, all layers together."""
     ### BEGIN SOLUTION two long vectors, and the cosine between them
-    ### STUB a = torch.cat(...)
+    ### STUB a = ...  # torch.cat of the flattened gradients, (P,)
     ### STUB b = ...
     a = torch.cat([g.flatten() for g in grads_a])  # (P,)
     b = torch.cat([g.flatten() for g in grads_b])
