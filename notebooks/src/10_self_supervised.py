@@ -615,17 +615,19 @@ print(ready.difference(semi))
 #   teaches most?
 # - Draw the t-SNE map of notebook 06 for the pretrained network. Which
 #   classes lie apart, although it has seen no label?
-#
+
+# %% [markdown]
 # ## Sources
 #
-# - A. van den Oord, Y. Li, O. Vinyals (2018). Representation learning with
-#   contrastive predictive coding. arXiv:1807.03748. The loss, first used.
-# - T. Chen, S. Kornblith, M. Norouzi, G. Hinton (2020). A simple framework
-#   for contrastive learning of visual representations. arXiv:2002.05709.
-#   SimCLR and NT-Xent.
-# - L. Scheibenreif, M. Mommert, D. Borth (2022). Contrastive self-supervised
-#   data fusion for satellite imagery. ISPRS Annals V-3-2022, 705-711.
-#   doi:10.5194/isprs-annals-V-3-2022-705-2022. Two sensors as two views.
+# - van den Oord, Li and Vinyals 2018, *Representation Learning with
+#   Contrastive Predictive Coding*: the loss, first used.
+#   [arXiv:1807.03748](https://arxiv.org/abs/1807.03748)
+# - Chen et al. 2020, *A Simple Framework for Contrastive Learning of Visual
+#   Representations*: SimCLR and NT-Xent.
+#   [arXiv:2002.05709](https://arxiv.org/abs/2002.05709)
+# - Scheibenreif, Mommert and Borth 2022, *Contrastive Self-Supervised Data
+#   Fusion for Satellite Imagery*: two sensors as two views.
+#   [doi:10.5194/isprs-annals-V-3-2022-705-2022](https://doi.org/10.5194/isprs-annals-V-3-2022-705-2022)
 
 # %%
 from workshop_lib.course import progress
