@@ -10,7 +10,7 @@
 #
 # - turn a date and a climate into numbers that a network can read;
 # - normalise channels of different units, where some are missing too;
-# - write a late fusion of two backbones, and predict what each fusion weighs;
+# - read a late fusion of two backbones, and predict what each fusion weighs;
 # - measure which modalities are complementary, redundant or harmful;
 # - show an input that helps at home and misleads far away;
 # - make a network survive the loss of a sensor;
@@ -366,34 +366,12 @@ real_pairs if REAL else None
 # for each map of the backbone, which is **added** to that map. So the network
 # can learn to read the same pixels differently in winter.
 #
-# **Exercise 3** (easy, important, 3 minutes). The forward pass of a late
-# fusion. `model.s2` and `model.s1` are backbones, `(B, C, H, W)` to `(B, D)`;
-# `model.head` reads the features of both, side by side.
-
-
-# %%
-def late_forward(model, s2, s1):
-    """Return the logits of a batch, (B, K)."""
-    ### BEGIN SOLUTION features of each sensor, side by side, into the head
-    ### STUB features = ...  # (B, D + D)
-    features = torch.cat([model.s2(s2), model.s1(s1)], dim=1)  # (B, D + D)
-    logits = model.head(features)
-    ### END SOLUTION
-    return logits
-
-
-# %% [markdown] tags=["hint"]
-# I get `mat1 and mat2 shapes cannot be multiplied`
+# A late fusion in full, below: two backbones, `(B, C, H, W)` to `(B, 96)`,
+# and a head that reads the features of both, side by side. **Predict**
+# (1 minute): if the features were added instead, what could the head no
+# longer tell?
 #
-# The head wants D + D numbers per patch. You added the features, or stacked
-# them along the batch: `torch.cat([...], dim=1)`.
-
-# %%
-checks.late_forward(late_forward)
-
-# %% [markdown]
-# With a class around it, it is a network. 60 steps on 250 labelled patches:
-# does it learn?
+# 60 steps on 250 labelled patches: does it learn?
 
 # %%
 from torch import nn
@@ -416,7 +394,9 @@ class LateFusion(nn.Module):
         self.s2, self.s1 = (Backbone(c) for c in channels)
         self.head = nn.Linear(96 + 96, num_classes)
 
-    forward = late_forward
+    def forward(self, s2, s1):
+        features = [self.s2(s2), self.s1(s1)]  # (B, 96) each
+        return self.head(torch.cat(features, dim=1))  # (B, K)
 
 
 # %%
@@ -462,7 +442,7 @@ def head(features, classes):
 
 
 # %% [markdown]
-# **Exercise 4** (medium, useful, 3 minutes). Predict the four counts, for a
+# **Exercise 3** (medium, useful, 3 minutes). Predict the four counts, for a
 # sensor with `c2` channels and one with `c1`, from the drawing above.
 
 
@@ -610,7 +590,7 @@ table.fillna("")
 # A mean may hide seeds that disagree. So look at the **gain seed by seed**:
 # what a modality adds with the same labels, weights and order.
 #
-# **Exercise 5** (medium, important, 3 minutes). One word for a list of
+# **Exercise 4** (medium, important, 3 minutes). One word for a list of
 # gains, in points. Fewer than two seeds: `"unsure"`. All gain a point or
 # more: `"complementary"`. All lose a point or more: `"harmful"`. All differ
 # by less than a point: `"redundant"`. Anything else: `"unsure"`.

@@ -10,14 +10,14 @@
 #
 # - foresee what a slid window costs, and replace it by one pass;
 # - say why deep networks have shortcuts, and show it with a gradient;
-# - add the scores of three strides, and count the parameters of the heads;
+# - say how an FCN adds the scores of three strides;
 # - cover a large image with windows, and blend them without seams;
 # - measure a map: IoU of each class, unknown pixels left out;
 # - write FixMatch's loss for pixels, and train with it to the end.
 #
 # **You need** notebook 04: FixMatch, mask, threshold.
 #
-# **Time**: 45 minutes. The trainings take about nine of them on two cores;
+# **Time**: 41 minutes. The trainings take about nine of them on two cores;
 # each is kept, and loaded when you come back.
 
 # %% [markdown]
@@ -47,7 +47,7 @@
 # %% [markdown]
 # ## From scene to pixel
 #
-# 6 minutes, with one exercise. **The data setting**: this notebook needs a
+# 5 minutes. **The data setting**: this notebook needs a
 # true map for each image. MiniEO has them, and so has MiniEO from another
 # seed of its generator. EuroSAT, UC Merced and folders per class have none.
 
@@ -112,31 +112,19 @@ namer = class_run("supervised_strong", scenes, split, config)
 classifier, normalize = single_sensor(namer)
 
 # %% [markdown]
-# **Exercise 1** (easy, important, 2 minutes). A window of 32 pixels is slid
-# by 8. How many windows look at one and the same pixel, far from the border?
-# So often is the same ground computed.
+# **Predict** (1 minute). A window of 32 pixels is slid by 8. How many windows
+# look at one and the same pixel, far from the border? That is how often the
+# same ground is computed. Write your number down, then run the cell.
 
 
 # %%
 def times_seen(window, stride):
     """Return how many windows hold a pixel: both in pixels."""
-    ### BEGIN SOLUTION how many along one side, then in both directions
-    ### STUB along = ...
-    along = window / stride
-    times = along**2
-    ### END SOLUTION
-    return times
+    along = window / stride  # windows along one side
+    return along**2  # slid downwards, too
 
 
-# %% [markdown] tags=["hint"]
-# I get 4
-#
-# That is along one row. The window is slid downwards, too.
-
-# %%
-from workshop_lib.course import checks
-
-checks.times_seen(times_seen)
+print(f"{times_seen(32, 8):.0f} windows hold the same pixel")
 
 # %% [markdown]
 # ### The same layers, in one pass
@@ -347,7 +335,7 @@ quiz.answer("08-residual", "...")
 # %% [markdown]
 # ## A fully convolutional network
 #
-# 8 minutes, with two exercises. A ResNet shrinks the image step by step, and
+# 5 minutes. A ResNet shrinks the image step by step, and
 # in front of its end there are maps of three sizes: an answer every 8, 16
 # and 32 pixels. The deeper, the more it knows about *what*, the less about
 # *where*. An **FCN** asks all three.
@@ -357,74 +345,39 @@ quiz.answer("08-residual", "...")
 # - The three score maps are enlarged to the size of the image, bilinearly.
 # - They are added. Softmax comes after that, once.
 #
-# **Exercise 2** (easy, useful, 2 minutes). A ResNet-50 has maps of 512,
-# 1,024 and 2,048 channels. How many parameters do the heads have?
-
-
-# %%
-def head_parameters(channels, num_classes):
-    """Count weights and biases of one head per entry of `channels`."""
-    ### BEGIN SOLUTION of each head one weight per channel and class, one bias
-    ### STUB total = ...
-    total = 0
-    for count in channels:
-        total += count * num_classes + num_classes
-    ### END SOLUTION
-    return total
-
-
-# %% [markdown] tags=["hint"]
-# I get 21,504
-#
-# These are the weights. Each head also has a bias for each class.
+# **Predict** (1 minute). A ResNet-50 has maps of 512, 1,024 and 2,048
+# channels. How many parameters do the heads have, for six classes: some
+# twenty thousand, or some millions? Do not forget the biases.
 
 # %%
 from workshop_lib.models.networks import FCN
 
-checks.head_parameters(head_parameters)
-guess = head_parameters((512, 1024, 2048), num_classes=6)
+counted = sum(channels * 6 + 6 for channels in (512, 1024, 2048))
 heads = FCN("resnet50", num_classes=6).head
-assert guess == sum(p.numel() for p in heads.parameters()) == 21_522
-print(f"{guess:,} parameters in the heads, as foreseen")
+assert counted == sum(p.numel() for p in heads.parameters()) == 21_522
+print(f"{counted:,} parameters in the heads, of 23.6 million in all")
 
 # %% [markdown]
 # A fully connected layer from the last map to each pixel of 256 x 256 would
 # have billions, and it would be tied to that size.
 #
-# **Exercise 3** (medium, important, 3 minutes). Enlarge the score maps and
-# add them. `scores` is a list of `(B, K, h, w)`, each of its own height and
-# width; `size` is that of the image, `(H, W)`. `F.interpolate` enlarges; ask
-# it for `size=`, so that odd sizes fit, and for `mode="bilinear"`.
+# The end of an FCN is these few lines. `scores` is a list of `(B, K, h, w)`,
+# each of its own height and width; `size` is that of the image. **Predict**
+# (1 minute): why `size=size`, and not `scale_factor=8` for a map at stride 8?
 
 
 # %%
 def sum_scores(scores, size):
     """Enlarge each map to `size` and add them: (B, K, H, W)."""
-    ### BEGIN SOLUTION each map enlarged bilinearly, and all of them added
-    ### STUB total = 0
-    ### STUB for one in scores:
-    ### STUB     total = ...
     total = 0
     for one in scores:
-        large = F.interpolate(one, size=size, mode="bilinear")
-        total = total + large
-    ### END SOLUTION
+        total = total + F.interpolate(one, size=size, mode="bilinear")
     return total
 
 
-# %% [markdown] tags=["hint"]
-# I get `The size of tensor a must match the size of tensor b`
-#
-# `scale_factor=8` gives 40 for a map of 5, but the image may have 33 pixels.
-# Ask for the size of the image.
-
-# %% [markdown] tags=["hint"]
-# I get a map made of squares
-#
-# Without `mode="bilinear"` pixels are repeated.
-
-# %%
-checks.sum_scores(sum_scores)
+maps = [torch.ones(1, 6, n, n) for n in (5, 3, 2)]  # of an image of 33 pixels
+assert sum_scores(maps, (33, 33)).shape == (1, 6, 33, 33)
+print("enlarged by 8, the map of 5 would have", 8 * 5, "pixels, not 33")
 
 # %% [markdown]
 # ### One stride, two, three
@@ -486,7 +439,7 @@ quiz.answer("08-any-size", "...")
 # 10,980 pixels: too large for one pass. It is cut into windows. They have to
 # cover everything to the last pixel, stay inside, and overlap.
 #
-# **Exercise 4** (medium, important, 3 minutes). Where do the windows begin
+# **Exercise 1** (medium, important, 3 minutes). Where do the windows begin
 # along one side? From one to the next it is `window - overlap`. The last one
 # ends exactly where the image ends, so it may overlap more. An image that is
 # shorter than a window gets one, at 0.
@@ -514,6 +467,8 @@ def window_starts(side, window, overlap):
 # The image is shorter than the window: `max(side - window, 0)`.
 
 # %%
+from workshop_lib.course import checks
+
 checks.window_starts(window_starts)
 
 # %% [markdown]
@@ -627,7 +582,7 @@ print(f"written: {path.as_posix()}")
 # The right part is that of a confusion matrix. **mIoU** is the mean over the
 # classes.
 #
-# **Exercise 5** (medium, important, 4 minutes). Two traps: pixels of value
+# **Exercise 2** (medium, important, 4 minutes). Two traps: pixels of value
 # 255 are unknown and count nowhere; and a class that is in neither
 # map has an IoU of 0 / 0, so it is left out of the mean.
 
@@ -839,7 +794,7 @@ plots.mask_grid(
     side=1.7, title="Strong views, and what they are asked")  # fmt: skip
 
 # %% [markdown]
-# **Exercise 6** (hard, important, 5 minutes). The loss of n tiles. Inside of
+# **Exercise 3** (hard, important, 5 minutes). The loss of n tiles. Inside of
 # `box` the strong view of each tile shows the tile **before** it in the batch
 # (that of the first tile shows the last one). Inside of `hole` it shows
 # nothing.

@@ -148,10 +148,6 @@ def with_numpy(images, train):
     return np.nanmean(some, (0, 2, 3)), np.nanstd(some, (0, 2, 3), ddof=1)
 
 
-def late(model, s2, s1):
-    return model.head(torch.cat([model.s2(s2), model.s1(s1)], 1))
-
-
 def counted(c2, c1, classes):
     def head(features):
         return features * classes + classes
@@ -184,21 +180,6 @@ def word(gains):
 
 
 # ---- unit 08
-
-
-def count_by_torch(channels, K):
-    heads = [torch.nn.Conv2d(c, K, 1) for c in channels]
-    return sum(p.numel() for head in heads for p in head.parameters())
-
-
-def add_up(scores, size):
-    return sum(F.interpolate(one, size=size, mode="bilinear") for one in scores)
-
-
-def in_place(scores, size):
-    total = add_up(scores, size)
-    scores[0].zero_()
-    return total
 
 
 def begin(side, window, overlap):
@@ -362,12 +343,8 @@ RIGHT = {
     "knn_accuracy": [knn],
     "encode_facts": [encode],
     "channel_statistics": [with_numpy, librarys_statistics],
-    "late_forward": [late, lambda m, a, b: m.head(torch.hstack((m.s2(a), m.s1(b))))],
     "predict_parameters": [counted],
     "verdict": [word],
-    "times_seen": [lambda w, s: (w // s) ** 2],
-    "head_parameters": [count_by_torch, lambda c, K: K * sum(c) + K * len(c)],
-    "sum_scores": [add_up],
     "window_starts": [begin],
     "mean_iou": [iou_by_class, librarys_iou],
     "pixel_loss": [pixel_loss, librarys_pixels],
@@ -436,27 +413,12 @@ WRONG = {
     "channel_statistics": [
         (lambda x, i: (x[i].nanmean(), x[i].nanmean()), "the mean over patches"),
     ],
-    "late_forward": [
-        (lambda m, a, b: m.head(m.s2(a) + m.s1(b)), "two shapes do not fit"),
-        (
-            lambda m, a, b: m.head(torch.cat([m.s2(a).detach(), m.s1(b)], 1)),
-            "no gradient reaches model.s2",
-        ),
-        (lambda m, a, b: late(m, a, b).detach(), "no gradient reaches model.s2"),
-        (lambda m, a, b: late(m, a, b).relu(), "three lines"),
-    ],
     "predict_parameters": [
         (lambda a, b, k: sorted(counted(a, b, k)), "which parts it has"),
     ],
     "verdict": [
         (lambda gains: "unsure", "are there two seeds at all"),
         (lambda gains: max(gains), "give one of the words"),
-    ],
-    "times_seen": [(lambda w, s: 16, "draw one row of pixels")],
-    "head_parameters": [(lambda c, K: 21_522, "a convolution of 1 x 1 pixel")],
-    "sum_scores": [
-        (lambda s, size: add_up(s, size).argmax(1), "two steps for each map"),
-        (in_place, "changed its argument"),
     ],
     "window_starts": [(lambda s, w, o: 3, "the last begins at side - window")],
     "mean_iou": [
@@ -520,7 +482,6 @@ def test_the_learners_random_numbers_stay():
     torch.manual_seed(3)
     expected = torch.rand(2)
     torch.manual_seed(3)
-    checks.late_forward(late)
     checks.predict_parameters(counted)
     assert torch.equal(torch.rand(2), expected)
 

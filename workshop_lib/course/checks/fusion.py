@@ -3,23 +3,19 @@
 __all__ = [
     "channel_statistics",
     "encode_facts",
-    "late_forward",
     "predict_parameters",
     "verdict",
 ]
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from workshop_lib.course.checks.attempt import (
     Answer,
-    Attempt,
-    Case,
     Cases,
     Mistakes,
     comparison,
@@ -91,51 +87,6 @@ def _statistics(images: Tensor, train: Tensor) -> tuple[Tensor, Tensor]:
     some = images[train].double()
     mean = some.nanmean((0, 2, 3))
     return mean, (some - mean[:, None, None]).square().nanmean((0, 2, 3)).sqrt()
-
-
-def _backbone() -> nn.Module:
-    # Each takes two channels, so that a mix-up is named and does not only crash
-    pooled = nn.AdaptiveAvgPool2d(1), nn.Flatten()
-    return nn.Sequential(nn.Conv2d(2, 5, 3), nn.Tanh(), *pooled)
-
-
-def _two(seed: int) -> nn.ModuleDict:
-    """Make the parts of the notebook's class: a backbone per sensor, and one head."""
-    with torch.random.fork_rng(devices=[]):  # the learner's own numbers stay
-        torch.manual_seed(seed)
-        return nn.ModuleDict(
-            {"s2": _backbone(), "s1": _backbone(), "head": nn.Linear(10, 4)}
-        )
-
-
-def _both_learn(attempt: Attempt, case: str, given: Case) -> None:
-    logits = attempt.run(f"the gradient of {case}", *given)
-    if isinstance(logits, Tensor) and logits.requires_grad:
-        logits.square().sum().backward()
-    for name, part in given[0].named_children():
-        learns = any(weight.grad is not None for weight in part.parameters())
-        came, expected = f"no gradient in model.{name}", "a gradient in every part"
-        attempt.require(learns, "no_gradient", came, expected, part=name)
-
-
-@comparison("late_forward(model, s2, s1)", then=_both_learn)
-def late_forward(cases: Cases, wrong: Mistakes) -> Answer:
-    """Check that each sensor goes through its own backbone, and both to one head.
-
-    The learner's function takes a model with the parts `s2`, `s1` and `head`, and two
-    batches (B, C, H, W), and gives logits (B, K).
-    """
-    cases["5 patches"] = _two(0), noise(5, 2, 8, 8), noise(5, 2, 8, 8, seed=1)
-    cases["one patch"] = _two(1), noise(1, 2, 6, 6, seed=2), noise(1, 2, 6, 6, seed=3)
-    wrong["other_order"] = lambda m, a, b: m.head(torch.cat([m.s1(b), m.s2(a)], 1))
-    wrong["exchanged"] = lambda m, a, b: m.head(torch.cat([m.s2(b), m.s1(a)], 1))
-    wrong["shared"] = lambda m, a, b: m.head(torch.cat([m.s2(a), m.s2(b)], 1))
-    wrong["softmax"] = lambda m, a, b: _late(m, a, b).softmax(1)
-    return _late
-
-
-def _late(model: Any, s2: Tensor, s1: Tensor) -> Any:
-    return model.head(torch.cat([model.s2(s2), model.s1(s1)], 1))
 
 
 @comparison("predict_parameters(c2, c1, classes)")

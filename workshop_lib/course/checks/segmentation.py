@@ -1,84 +1,16 @@
 """Checks of unit 08: windows, a network that scores every pixel, and its maps."""
 
-__all__ = ["head_parameters", "mean_iou", "sum_scores", "times_seen", "window_starts"]
+__all__ = ["mean_iou", "window_starts"]
 
-from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from workshop_lib.course.checks.attempt import Answer, Cases, Mistakes, comparison
-from workshop_lib.course.checks.values import draws, noise
+from workshop_lib.course.checks.values import draws
 from workshop_lib.data.tiles import offsets
 
 _UNKNOWN = 255  # a pixel without a true class
-
-
-@comparison("times_seen(window, stride)")
-def times_seen(cases: Cases, wrong: Mistakes) -> Answer:
-    """Check how often a pixel is processed while a window slides over an image.
-
-    The learner's `times_seen(window, stride)` takes two lengths in pixels and gives the
-    number of windows that contain a pixel far from the border.
-    """
-    cases["a window of 32 every 8"] = 32, 8
-    cases["a window of 64 every pixel"] = 64, 1
-    cases["windows side by side, 32 every 32"] = 32, 32
-    wrong["one_side"] = lambda w, s: w / s
-    wrong["added"] = lambda w, s: 2 * w / s
-    wrong["pixels"] = lambda w, s: w**2
-    return lambda w, s: (w / s) ** 2
-
-
-@comparison("head_parameters(channels, num_classes)")
-def head_parameters(cases: Cases, wrong: Mistakes) -> Answer:
-    """Check the number of weights and biases of an FCN's heads.
-
-    The learner's `head_parameters(channels, num_classes)` takes the channels of the
-    maps that are scored, one number per head, and K.
-    """
-    cases["a ResNet-50, six classes"] = (512, 1024, 2048), 6
-    cases["a ResNet-18, seven classes"] = (128, 256, 512), 7
-    cases["one head alone, two classes"] = (512,), 2
-    wrong["no_biases"] = lambda c, K: sum(c) * K
-    wrong["biases_once"] = lambda c, K: (sum(c) + 1) * K
-    wrong["bias_per_head"] = lambda c, K: sum(n * K + 1 for n in c)
-    return lambda c, K: sum(n + 1 for n in c) * K
-
-
-@comparison("sum_scores(scores, size)")
-def sum_scores(cases: Cases, wrong: Mistakes) -> Answer:
-    """Check the sum of scores that were computed at several strides.
-
-    The learner's `sum_scores(scores, size)` takes maps (B, K, h, w) of unequal size and
-    the image's (H, W); it gives (B, K, H, W), enlarged bilinearly.
-    """
-
-    def scores(*sides: tuple[int, int]) -> list[Tensor]:
-        return [noise(2, 3, *side, seed=k) for k, side in enumerate(sides)]
-
-    cases["three maps, an image of 32 x 32"] = scores((4, 4), (2, 2), (1, 1)), (32, 32)
-    cases["an image of 33 x 41"] = scores((5, 6), (3, 3), (2, 2)), (33, 41)
-    cases["only two maps"] = scores((4, 4), (2, 2)), (16, 16)
-    wrong["nearest"] = lambda s, size: _summed(s, size, "nearest", None)
-    wrong["corners"] = lambda s, size: _summed(s, size, corners=True)
-    wrong["mean"] = lambda s, size: _summed(s, size) / len(s)
-    wrong["softmax"] = lambda s, size: _summed(s, size).softmax(dim=1)
-    return _summed
-
-
-def _summed(
-    scores: Sequence[Tensor],
-    size: tuple[int, int],
-    mode: str = "bilinear",
-    corners: bool | None = False,
-) -> Tensor:
-    """Sum the maps, each resized: (B, K, h, w) -> (B, K, H, W)."""
-    enlarged = [
-        F.interpolate(s, size, mode=mode, align_corners=corners) for s in scores
-    ]
-    return torch.stack(enlarged).sum(dim=0)
 
 
 @comparison("window_starts(side, window, overlap)")
