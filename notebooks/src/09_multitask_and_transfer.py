@@ -293,7 +293,7 @@ plots.bars(pull, title="Who pulls at the encoder: elevation in metres",
 
 # %% [markdown]
 # **After**: the two other bars can hardly be seen. In kilometres the
-# elevation would be a million times quieter, and nobody would hear *it*. A
+# elevation's loss would be a million times smaller, and *it* would be lost. A
 # loss must not depend on the unit, so the target is **standardised**: minus
 # its mean, divided by its standard deviation, over the labelled images.
 

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 10 Self-supervised: learning before the first label
 #
-# Two pictures of one place belong together. Nobody has to label that. This
+# Two pictures of one place belong together. No label is needed for that. This
 # notebook trains a network on nothing else, and then measures what a few
 # labels are worth to it.
 #
@@ -219,7 +219,7 @@ def nt_xent(z0, z1, temperature):
 # Four steps: scale the rows of `z` to length 1; compare each row with each,
 # `z @ z.T`, and divide by the temperature; hide the diagonal; compare with
 # `partners(N)`. By hand for N = 1: there are two rows, each has its partner
-# and nobody else, so the loss is 0.
+# and no negatives, so the loss is 0.
 
 # %% [markdown] tags=["hint"]
 # I get NaN or infinity
