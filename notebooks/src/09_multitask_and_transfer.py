@@ -452,7 +452,7 @@ for name, net in (("before training", model),
 # library looks at each validation, on the next labelled batch. **Before**:
 # which pair will agree best? Which task has least to say to the others?
 
-# %%
+# %% tags=["figure:09_conflict"]
 plots.gradient_conflict(together.log)
 
 # %% tags=["hide-input"]
@@ -566,11 +566,11 @@ plots.bars(reached, title="Maps from ten images, and what else was learned",
            unit="mIoU of the test images (%)")  # fmt: skip
 
 # %% [markdown]
-# **After**: with ten maps, the classes of 2,400 images are worth several
-# points of mIoU in most runs. The elevation is another matter. Its own R² is
-# close to 0, alone or not: the image hardly shows it, so there is little to
-# share, and what it does to the map changes with the seed. The scene class
-# has labels in plenty, and pays a little for the company, or nothing.
+# **After**: with ten maps, the classes of 2,400 images are worth some points
+# of mIoU in most runs. The elevation is another matter. Its R² is low, and
+# lower in company: the image hardly shows it, so there is little to share,
+# and what it does to the map changes with the seed. The scene class has
+# labels in plenty, and pays a little for the company.
 #
 # This is one seed: one draw of ten images. `docs/multitask.md` compares seed
 # by seed. There the classes bring such a map about 3 and 6 points. The other
@@ -732,11 +732,11 @@ if IN_CLASS and DATA == "mini_eo":
 # %% [markdown]
 # **After** (with the default data): from random weights, 25 labels per class
 # do not reach what the borrowed network does with none. *Frozen* starts high
-# and rises slowly. *Fine-tuned* starts lower: ten images have overwritten
-# part of what was borrowed; with 25 labels per class it is in front.
-# *Gently* has most of both. With one label per class all of them are below
-# the unchanged network: they begin with a new head, and its head has seen
-# every label elsewhere. `docs/multitask.md` has the curve with more points.
+# and rises slowly. *Fine-tuned* starts far lower: ten images have overwritten
+# part of what was borrowed; with 25 labels per class it has overtaken frozen.
+# *Gently* has the best of both. With one label per class all of them are
+# below the unchanged network: they begin with a new head, and its head has
+# seen every label elsewhere. `docs/multitask.md` has more points.
 #
 # So: A as it is, or frozen. B fine-tuned: there is enough to adapt to. D
 # gently. C none of the three: the first layers expect red, green and blue,
