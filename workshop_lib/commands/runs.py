@@ -225,14 +225,15 @@ def map(
             f"{run} names the class of a whole image, not of each pixel: train with"
             " --task segment first."
         )
-    bands, is_rgb = opened.facts["bands"], opened.facts["is_rgb"]
+    facts = opened.facts
+    bands, is_8bit = facts["bands"], facts.get("is_8bit", facts["is_rgb"])
     is_raster = image.is_file() and image.suffix.lower() != ".npy"
     source = RasterImage(image, bands) if is_raster else open_image(image)
-    if (source.read(0, 0, 1, 1).dtype == "uint8") != is_rgb:
+    if (source.read(0, 0, 1, 1).dtype == "uint8") != is_8bit:
         kinds = ("8-bit pictures", "reflectances")
         raise WorkshopError(
-            f"{run} was trained on {kinds[not is_rgb]}, and {image} holds"
-            f" {kinds[is_rgb]}: give an image of the same kind."
+            f"{run} was trained on {kinds[not is_8bit]}, and {image} holds"
+            f" {kinds[is_8bit]}: give an image of the same kind."
         )
     model, normalize = single_sensor(opened)
     names = opened.class_names

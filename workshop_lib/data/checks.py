@@ -2,7 +2,6 @@
 
 __all__ = ["check_scenes"]
 
-import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -11,12 +10,14 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from workshop_lib.data.read.values import limits_of
 from workshop_lib.errors import WorkshopError, listed
 from workshop_lib.pixels import IGNORE
 
 if TYPE_CHECKING:
     from workshop_lib.data.dataset import Dataset
 
+_ENDS = (torch.amin, torch.amax)
 _CHUNK = 256  # images at a time: the whole set may be larger than memory
 
 # Names are written one a line, as UTF-8, which has no surrogates.
@@ -46,9 +47,8 @@ def check_scenes(scenes: "Dataset") -> None:
             f"modality {name!r} {_given(values)}: give ({n}, channels, height, width)"
             " float32.",
         )
-        channels = [f"channel {c}" for c in range(values.shape[1])]
-        _check_finite(f"modality {name!r}", values, channels, scenes.names)
-    _check_finite("images", scenes.images, scenes.bands, scenes.names)
+    for name in ("", *scenes.modalities):
+        _check_values(scenes, name)
 
 
 def _require(fits: bool, message: str) -> None:
@@ -62,13 +62,13 @@ def _given(values: Tensor) -> str:
 
 def _check_images(images: Tensor, bands: Sequence[str]) -> None:
     C = images.shape[1] if images.ndim == 4 else 0
-    known = images.dtype == torch.float32 or (images.dtype == torch.uint8 and C == 3)
+    known = images.dtype in (torch.float32, torch.uint8)
     named = C == len(bands) == len(set(bands))
     _require(
         known and named and 0 not in images.shape[1:],
         f"images {_given(images)} with the bands {', '.join(bands)}: give (N, C, H, W),"
-        " uint8 for RGB or float32 for reflectances, of at least 1x1 pixels, and one"
-        " name per channel, all different.",
+        " uint8 for pictures or float32 for reflectances, of at least 1x1 pixels, and"
+        " one name per channel, all different.",
     )
 
 
@@ -131,21 +131,34 @@ def _check_masks(masks: Tensor, shape: tuple[int, ...], names: Sequence[str]) ->
     )
 
 
-def _check_finite(
-    what: str, values: Tensor, bands: Sequence[str], names: Sequence[str]
-) -> None:
-    """Refuse NaN and infinity: a single one turns a whole network into NaN."""
+def _check_values(scenes: "Dataset", name: str) -> None:
+    """Refuse NaN, which turns a whole network into NaN, and what no band can hold.
+
+    Args:
+        name: of a modality; empty for the images.
+    """
+    values = scenes.modalities[name] if name else scenes.images
+    bands = [f"{name} {c}" for c in range(values.shape[1])] if name else scenes.bands
     if not values.is_floating_point() or values.numel() == 0:
         return
-    chunks = values.split(_CHUNK)
-    # One pass without a copy; NaN shows in the least and the largest
-    if all(math.isfinite(end) for chunk in chunks for end in torch.aminmax(chunk)):
+    limits = [limits_of(band) for band in bands]
+    least, most = (torch.tensor([one[k] for one in limits]) for k in (1, 2))  # (C,)
+    chunks = values.flatten(2).split(_CHUNK)  # without a copy; NaN shows in both ends
+    low, high = (torch.cat([end(x, dim=2) for x in chunks]) for end in _ENDS)  # (N, C)
+    bad = ~((low >= least) & (high <= most))  # of NaN, too
+    there = scenes.metadata.get(f"has_{name}", torch.ones(len(values)))
+    # What is not there has no limits, but must be finite
+    bad &= (there[:, None] != 0) | ~(low.isfinite() & high.isfinite())
+    if not bad.any():
         return
-    bad = torch.cat([~chunk.isfinite().flatten(2).all(dim=2) for chunk in chunks])
-    images = [names[i] for i in bad.any(dim=1).nonzero().flatten().tolist()]  # (N, C)
+    images = [scenes.names[i] for i in bad.any(dim=1).nonzero().flatten().tolist()]
     found = [bands[c] for c in bad.any(dim=0).nonzero().flatten().tolist()]
+    i, c = bad.nonzero()[0].tolist()
+    unit, lowest, highest = limits[c]
+    what = f"modality {name!r}" if name else "images"
     raise WorkshopError(
-        f"NaN or infinite values in {what}: {len(images)} of {len(values)} images"
-        f" ({listed(images)}), bands {listed(found)}. Leave these images out, or"
-        " fill the gaps (torch.nan_to_num) if you know what they mean."
+        f"NaN, infinite or impossible values in {what}: {len(images)} of {len(values)}"
+        f" images ({listed(images)}), bands {listed(found)}. {bands[c]} of the first is"
+        f" {low[i, c]:g} to {high[i, c]:g}; {unit} is {lowest:g} to {highest:g}. Scale"
+        " them, leave these images out, or fill the gaps (torch.nan_to_num)."
     )

@@ -34,7 +34,9 @@ class Dataset:
     them, make a copy. Checked when made, so whatever comes later can rely on it.
 
     Args:
-        images: (N, C, H, W), uint8 for RGB (C = 3), or float32 reflectance (0 to ~1.5).
+        images: (N, C, H, W), uint8 for pictures, or float32 reflectance (0 to ~1.5), dB
+            or other numbers as the names of the bands say; see
+            `workshop_lib.data.read.values`.
         labels: (N,) int64, 0 to K-1, or -1 where the class is unknown; or (N, K)
             int64 multi-hot, 1 for each class that is in the image.
         class_names: K names, in the order of the labels.
@@ -50,8 +52,9 @@ class Dataset:
         mask_names: names of the classes 0, 1, ... in the masks.
 
     Raises:
-        WorkshopError: shapes, types or lengths that do not fit together; NaN or
-            infinite pixels; labels outside 0 to K-1; names that occur twice.
+        WorkshopError: shapes, types or lengths that do not fit together; NaN, infinite
+            or impossible pixels, such as -9999; labels outside 0 to K-1; names that
+            occur twice.
 
     Example:
         >>> scenes = Dataset(
@@ -107,8 +110,8 @@ class Dataset:
 
     @property
     def is_rgb(self) -> bool:
-        """Whether the images are 8-bit pictures rather than reflectances."""
-        return self.images.dtype == torch.uint8
+        """Whether the images are 8-bit pictures of three bands."""
+        return self.images.dtype == torch.uint8 and self.images.shape[1] == 3
 
     def digest(self) -> str:
         """Hash what tells these images from others: bands, shape, some of the pixels.

@@ -149,9 +149,9 @@ def cut_scenes(
         bands: names of the channels.
 
     Returns:
-        Patches (N, C, size, size), uint8 if the images are and have three bands, else
-        float32; with masks, and the metadata "tile", "block" (a number of its own for
-        each block of each tile), "row" and "col".
+        Patches (N, C, size, size), uint8 if the images are, else float32; with masks,
+        and the metadata "tile", "block" (a number of its own for each block of each
+        tile), "row" and "col".
 
     Raises:
         WorkshopError: image and mask of different sizes, blocks smaller than a patch, a
@@ -208,10 +208,11 @@ def _patch(
     """Read a patch: image (C, size, size), and mask with `IGNORE` where it has gaps."""
     pixels = tile.image.read(*window)
     mask = np.full((size, size), IGNORE, dtype=np.uint8)
-    gaps = missing(pixels, tile.image.nodata)
+    gaps = missing(pixels)
     labels = np.where(gaps, IGNORE, tile.mask.read(*window)[0])
     mask[: window.height, : window.width] = labels
-    if pixels.dtype != np.uint8 or len(pixels) != 3:
+    pixels = np.asarray(pixels)
+    if pixels.dtype != np.uint8:
         pixels = pixels.astype(np.float32)
         pixels[:, gaps] = np.nan
     short = ((0, 0), (0, size - window.height), (0, size - window.width))

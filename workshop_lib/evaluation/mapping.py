@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from workshop_lib.data.read.geotiff import import_rasterio, without_place_warnings
 from workshop_lib.data.read.large_image import ArrayImage, LargeImage, open_image
+from workshop_lib.data.read.values import import_rasterio
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.tiling import RowBlock, blended_row_blocks, pixel_predictor
 from workshop_lib.files import (
@@ -189,7 +189,7 @@ def _image_digest(image: LargeImage) -> str:
     digest = hashlib.sha256()
     for row in np.linspace(0, H - h, 8).astype(int).tolist():
         for col in np.linspace(0, W - w, 8).astype(int).tolist():
-            digest.update(image.read(row, col, h, w).tobytes())
+            digest.update(np.ma.filled(image.read(row, col, h, w), 0).tobytes())
     return digest.hexdigest()
 
 
@@ -206,12 +206,11 @@ def _write_map(
         about = {
             "driver": "GTiff", "count": 1, "height": H, "width": W, "dtype": "uint8",
             "nodata": IGNORE, "compress": "deflate", "BIGTIFF": "IF_SAFER",
-            "crs": getattr(image, "crs", None),
-            "transform": getattr(image, "transform", None),
+            **getattr(image, "place", {}),
         }  # fmt: skip
         finished = ArrayImage(open_memmap(rows, "r"))
         rasterio = import_rasterio()
-        with without_place_warnings(), rasterio.open(part, "w", **about) as file:
+        with rasterio.open(part, "w", **about) as file:
             file.update_tags(**{f"class_{k}": v for k, v in enumerate(class_names)})
             for row in range(0, H, _ROWS):
                 values = finished.read(row, 0, min(_ROWS, H - row), W)[0]

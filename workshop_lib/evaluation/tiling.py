@@ -95,7 +95,7 @@ def blended_row_blocks(
         if rows[i] + h <= rows[first]:  # patches below it reach into the first block
             continue
         pixels = image.read(rows[i], 0, h, W)  # (C, h, W)
-        gaps = missing(pixels, image.nodata)  # (h, W)
+        gaps = missing(pixels)  # (h, W)
         for begin in range(0, len(cols), at_once):
             part = cols[begin : begin + at_once]
             across = along[begin : begin + at_once]
@@ -219,7 +219,7 @@ def sliding_window_classify(
     rows = []
     for row in range(0, H - window + 1, stride):
         pixels = image.read(row, 0, window, W)  # (C, window, W)
-        gaps = missing(pixels, image.nodata)
+        gaps = missing(pixels)
         with torch.inference_mode():
             (strip,) = _normalized(normalize, pixels[None], gaps[None], device)
             views = strip.unfold(2, window, stride)  # (C, window, n, window), no copy

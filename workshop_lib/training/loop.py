@@ -223,6 +223,7 @@ def _facts(trainer: Trainer, scenes: Dataset, split: Split) -> dict[str, Any]:
         **trainer.inputs.facts(),
         "bands": list(scenes.bands),
         "is_rgb": scenes.is_rgb,
+        "is_8bit": scenes.images.dtype == torch.uint8,
         **versions(),
     }
 

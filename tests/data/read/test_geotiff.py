@@ -116,7 +116,7 @@ def test_one_error_lists_every_offender(tmp_path, capsys):
     write_tif(root / "River" / "gaps.tif", levels(1, 2, 3, 0), BANDS, nodata=0)
     nan = levels(0.1, 0.2, 0.3, np.nan, dtype=np.float32)
     write_tif(root / "River" / "nan.tif", nan, BANDS)
-    large = levels(1, 2, 3, 4000, dtype=np.float32)
+    large = levels(0.1, 0.2, 0.3, 4000, dtype=np.float32)
     write_tif(root / "River" / "large.tif", large, BANDS)
     (root / "River" / "preview.png").write_bytes(b"\x89PNG is no image of this set")
     with pytest.raises(WorkshopError) as caught:
@@ -130,7 +130,7 @@ def test_one_error_lists_every_offender(tmp_path, capsys):
         "River/bytes.tif: pixels of type uint8",
         "River/gaps.tif: 36 pixels without data",
         "River/nan.tif: 36 pixels without data",
-        "River/large.tif: values up to 4000",
+        "River/large.tif: B8A holds 4000, outside -0.5 to 5",
     ):
         assert line in text
     assert len(geotiffs(root, on_error="skip")) == 2

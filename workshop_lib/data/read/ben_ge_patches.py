@@ -47,9 +47,9 @@ from workshop_lib.data.read.bigearthnet_patches import (
     PatchReader,
     dataset_fields,
 )
-from workshop_lib.data.read.geotiff import open_raster, without_place_warnings
 from workshop_lib.data.read.images import Decoded, OnError, fit, read_images
 from workshop_lib.data.read.index import ImageEntry, file_state, is_visible
+from workshop_lib.data.read.values import open_raster
 from workshop_lib.files import reading
 from workshop_lib.pixels import IGNORE
 
@@ -107,8 +107,7 @@ def ben_ge(
     """
     root = Path(path)
     reader = _BenGeReader(root, bands)
-    with without_place_warnings():
-        found = read_images(reader, size, on_error=on_error)
+    found = read_images(reader, size, on_error=on_error)
     fields = dataset_fields(reader, found)
     facts = {name: numbers.float() for name, numbers in fields["metadata"].items()}
     facts["season"] = season_of(facts["day_of_year"])
@@ -137,7 +136,7 @@ class _BenGeReader(PatchReader):
             found = _visible(root, f"*{ending}")
             self.maps |= {(ending, p.name.removesuffix(ending)): p for p in found}
         states = [(str(path), *file_state(path)) for path in self.maps.values()]
-        self.rules = f"ben-ge 3, {self.rules}, {states}"
+        self.rules = f"ben-ge 4, {self.rules}, {states}"
 
     def read(self, entry: ImageEntry, height: int, width: int) -> Decoded:
         """Read all of one patch; what is not there is 0, of the land cover 255."""

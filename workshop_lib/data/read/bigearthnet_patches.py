@@ -35,9 +35,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from workshop_lib.data.dataset import Dataset
-from workshop_lib.data.read.geotiff import center_of, open_raster, read_bands
+from workshop_lib.data.read.geotiff import read_raster
 from workshop_lib.data.read.images import Decoded, OnError, ReadImages, read_images
 from workshop_lib.data.read.index import UNKNOWN, ImageEntry, ImageIndex, file_state
+from workshop_lib.data.read.values import Values, center_of, open_raster
 from workshop_lib.errors import WorkshopError, listed, unknown_name
 from workshop_lib.files import read_json
 
@@ -181,7 +182,7 @@ class PatchReader:
         self.index = ImageIndex(str(root.resolve()), found, [UNKNOWN] * len(found), ())
         self.s1 = _list_patches(s1, "S1*") if s1 is not None else None
         states = [entry[::2] for entry in self.s1 or []]
-        self.rules = f"bigearthnet 3, {self.bands}, {states}"
+        self.rules = f"bigearthnet 4, {self.bands}, {states}"
 
     def size(self, entry: ImageEntry) -> tuple[int, int]:
         """Return the side of the 10 m bands, which all others are resampled to."""
@@ -190,23 +191,20 @@ class PatchReader:
     def read(self, entry: ImageEntry, height: int, width: int) -> Decoded:
         """Read all bands of one patch, Sentinel-1 behind Sentinel-2."""
         metadata = _metadata(_read_json(entry.place))
-        pixels = []
-        for band in self.bands:
-            with open_raster(f"{_stem(entry.place)}_{band}.tif") as dataset:
-                pixels.append(read_bands(dataset, [1], height, width))
-                if len(pixels) == 1:  # all bands show the same place
-                    metadata |= center_of(dataset)
+        layers = [_read_band(entry.place, b, height, width) for b in self.bands]
+        # All bands show the same place
+        with open_raster(f"{_stem(entry.place)}_{self.bands[0]}.tif") as file:
+            metadata |= center_of(file)
         if self.s1 is not None:
             partner = self._partners.get(entry.name)
             metadata["has_s1"] = float(partner is not None)
+            nothing = Decoded(np.zeros((1, height, width), np.float32), False)
             for band in S1_BANDS:
-                if partner is None:
-                    pixels.append(np.zeros((1, height, width), np.float32))
-                    continue
-                with open_raster(f"{_stem(partner)}_{band}.tif") as dataset:
-                    pixels.append(read_bands(dataset, [1], height, width, np.inf))
+                found = partner and _read_band(partner, band, height, width)
+                layers.append(found or nothing)
         resized = (height, width) != (SIDE, SIDE)
-        return Decoded(np.concatenate(pixels), resized, metadata)
+        pixels = np.concatenate([one.pixels for one in layers])
+        return Decoded(pixels, resized, metadata)
 
     @cached_property
     def _partners(self) -> dict[str, str]:
@@ -237,6 +235,11 @@ def _list_patches(root: Path, pattern: str) -> list[ImageEntry]:
 
 def _stem(folder: str) -> str:
     return os.path.join(folder, os.path.basename(folder))
+
+
+def _read_band(folder: str, band: str, height: int, width: int) -> Decoded:
+    with open_raster(f"{_stem(folder)}_{band}.tif") as file:
+        return read_raster(file, Values(file, (band,)), height, width)
 
 
 def _read_json(folder: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """All images of an index in one tensor: decoded once, a few at a time, and kept.
 
-- Every picture becomes 8-bit RGB: grey is repeated, transparency dropped, of 16-bit
-  grey the high byte is kept.
+- Every picture becomes 8-bit RGB, turned as its EXIF says: grey is repeated,
+  transparency dropped, of 16 bits the high byte is kept; what is lost is said.
 - The target is `size` x `size`, or the most common size if none is given. An image of
   that size is kept as it is. Any other is resized until it just covers the target, then
   cropped to its centre.
@@ -42,7 +42,8 @@ from tqdm import tqdm
 
 from workshop_lib.data.cache import WriteRows, memmap_cache
 from workshop_lib.data.read.index import UNKNOWN, ImageEntry, ImageIndex, index_files
-from workshop_lib.errors import WorkshopError, unknown_name
+from workshop_lib.data.read.values import SIDES, to_rgb
+from workshop_lib.errors import WorkshopError, listed, unknown_name
 from workshop_lib.files import UNREADABLE
 
 OnError = Literal["raise", "skip"]
@@ -51,6 +52,7 @@ OnError = Literal["raise", "skip"]
 _OTHERS = (SyntaxError, struct.error, zlib.error, Image.DecompressionBombError)
 UNREADABLE_IMAGE = (*UNREADABLE, *_OTHERS)
 _LISTED = 20  # offenders that an error names
+_ORIENTATION = 0x0112  # of EXIF: 5 and above lie on their side
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class Decoded:
     pixels: np.ndarray[Any, Any]  # (C, H, W)
     resized: bool  # whether the file had another size
     metadata: dict[str, Any] = field(default_factory=dict)  # numbers or texts, for JSON
+    note: str = ""  # what was lost, or looks odd
 
 
 class ImageReader(Protocol):
@@ -78,22 +81,25 @@ class ImageReader(Protocol):
 class PictureReader:
     """Reads the RGB images of an index: JPEG, PNG, 8-bit TIFF and others."""
 
-    rules = "pictures 2"  # another number rebuilds every cache
+    rules = "pictures 3"  # another number rebuilds every cache
 
     def __init__(self, index: ImageIndex) -> None:
         self.index = index
 
     def size(self, entry: ImageEntry) -> tuple[int, int]:
-        """Return height and width by the header alone."""
+        """Return height and width, as it is seen upright, by the header alone."""
         with self.index.open(entry.place) as stream, Image.open(stream) as image:
-            return image.height, image.width
+            turned = "exif" in image.info and image.getexif().get(_ORIENTATION, 1) >= 5
+            return image.size if turned else image.size[::-1]
 
     def read(self, entry: ImageEntry, height: int, width: int) -> Decoded:
         """Decode one image."""
         with self.index.open(entry.place) as stream, Image.open(stream) as image:
-            picture = fit(_to_rgb(image), height, width)
-            resized = image.size != (width, height)
-        return Decoded(np.asarray(picture).transpose(2, 0, 1), resized)  # (3, H, W)
+            picture, note = to_rgb(image)
+        resized = picture.size != (width, height)
+        picture = fit(picture, height, width)
+        pixels = np.asarray(picture).transpose(2, 0, 1)  # (3, H, W)
+        return Decoded(pixels, resized, note=note)
 
 
 def fit(
@@ -111,19 +117,6 @@ def fit(
     left, top = (w - width) // 2, (h - height) // 2
     picture = picture.resize((w, h), how)
     return picture.crop((left, top, left + width, top + height))
-
-
-def _to_rgb(file: Image.Image) -> Image.Image:
-    if file.mode == "F":
-        raise ValueError("floating-point pixels: read them with data.read.geotiff")
-    if file.mode.startswith("I"):  # 16-bit grey; older versions of Pillow say "I"
-        wide = np.asarray(file)
-        if wide.min() < 0 or wide.max() > 65535:
-            raise ValueError("32-bit pixels: read them with data.read.geotiff")
-        return Image.fromarray((wide >> 8).astype(np.uint8)).convert("RGB")
-    if file.mode == "P":  # a palette may hold transparency, which RGB alone warns about
-        return file.convert("RGBA").convert("RGB")
-    return file.convert("RGB")
 
 
 @dataclass(frozen=True)
@@ -182,7 +175,9 @@ def read_images(
 
     # Everything that the decoded images depend on
     states = [(one.name, *one.state) for one in index.entries]
-    about = json.dumps([reader.rules, size, index.where, states]).encode()
+    rasters = [one for one in index.entries if one.name.lower().endswith(".tif")]
+    sides = index_files(f"{one.place}{end}" for one in rasters for end in SIDES).entries
+    about = json.dumps([reader.rules, size, index.where, states, *sides]).encode()
     key = f"decoded-{hashlib.sha256(about).hexdigest()}" if cache else None
     images, found = memmap_cache(key, fill)
     left_out = check(found)  # again: what is wrong may have been skipped the last time
@@ -235,6 +230,7 @@ def _decode(reader: ImageReader, size: int | None, write: WriteRows) -> dict[str
     kept: list[int] = []
     metadata: list[dict[str, Any]] = []
     broken: list[str] = []
+    odd: list[str] = []
     resized = 0
     # Few at a time: all that is decoded and not yet written is in memory
     cores = os.cpu_count() or 1
@@ -250,16 +246,18 @@ def _decode(reader: ImageReader, size: int | None, write: WriteRows) -> dict[str
                 kept.append(i)
                 metadata.append(one.metadata)
                 resized += one.resized
-    note = (
+                odd += [f"{entries[i].name}: {one.note}"] * bool(one.note)
+    notes = [
         f"{resized} of {len(entries)} images are not {width}x{height} px: resized to"
         " cover it, and cropped to the centre."
-    )
+    ] * bool(resized)
+    notes += [f"{len(odd)} images to look at: {listed(odd, 2)}"] * bool(odd)
     known = [k for k in (metadata or [{}])[0] if all(k in row for row in metadata)]
     return {
         "kept": kept,
         "metadata": {k: [row[k] for row in metadata] for k in known},  # that of all
         "broken": broken,
-        "note": note if resized else "",
+        "note": "\n".join(notes),
     }
 
 

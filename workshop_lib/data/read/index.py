@@ -24,6 +24,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, NamedTuple
 from unicodedata import normalize
 
+from workshop_lib.data.read.values import SIDES
 from workshop_lib.errors import WorkshopError, listed
 from workshop_lib.files import reading
 
@@ -164,7 +165,7 @@ def _left_out(tree: Tree, endings: tuple[str, ...], images: bool) -> str:
         str(at / file.name)
         for at, files in tree.items()
         for file in files
-        if _is_image(file, endings) == images
+        if _is_image(file, endings) == images and not file.name.endswith(SIDES)
     ]
     why = "not directly in a class folder" if images else "no images by their ending"
     return f"{len(names)} left out, {why}: {listed(sorted(names), 3)}" if names else ""

@@ -209,7 +209,7 @@ def open_landsat(folder: Path | str) -> LandsatScene:
     _, H, W = rasters[0].shape
     layers = [raster.read(0, 0, H, W)[0] for raster in rasters]
     image = (np.stack(layers[:-1]) / 255).astype(np.float32)  # (5, H, W)
-    known = np.isfinite(layers[-1]) & ~missing(image, None)
+    known = np.isfinite(layers[-1]) & ~missing(image)
     mask = np.full((H, W), IGNORE, dtype=np.uint8)
     mask[known] = layers[-1][known].astype(np.uint8) - 1
     return LandsatScene(image, mask)

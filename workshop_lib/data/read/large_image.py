@@ -18,13 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workshop_lib.data.read.geotiff import (
-    band_names,
-    band_numbers,
-    open_raster,
-    reflectance,
-    without_place_warnings,
-)
+from workshop_lib.data.read.values import Values, open_raster, raster_place
 from workshop_lib.errors import WorkshopError
 from workshop_lib.files import reading
 
@@ -35,30 +29,26 @@ class LargeImage(Protocol):
     """What everything that works on large images needs to know of one.
 
     - `shape`: bands, height and width, (C, H, W).
-    - `nodata`: the number that stands for "not known" in images of whole numbers;
-      None if there is none. In floating-point images that is NaN.
-    - `read`: a window of it, (C, height, width).
+    - `read`: a window of it, (C, height, width). Pixels that are missing are NaN, in
+      images of whole numbers they are masked (`numpy.ma`).
     """
 
     shape: tuple[int, int, int]
-    nodata: float | None
 
     def read(self, row: int, col: int, height: int, width: int) -> Pixels: ...
 
 
-def missing(pixels: Pixels, nodata: float | None) -> NDArray[np.bool_]:
+def missing(pixels: Pixels) -> NDArray[np.bool_]:
     """Mark the pixels that cannot be looked at.
 
     Those where any band is NaN or infinite; and of whole numbers, those where every
-    band is `nodata`: a single band of a picture may well be 0.
+    band is masked: a single band of a picture may well be 0.
 
     Shape: (C, h, w) -> (h, w).
     """
     if pixels.dtype.kind == "f":
         return np.asarray(~np.isfinite(pixels).all(axis=0))
-    if nodata is None:
-        return np.zeros(pixels.shape[1:], dtype=bool)
-    return np.asarray((pixels == nodata).all(axis=0))
+    return np.asarray(np.ma.getmaskarray(pixels).all(axis=0))
 
 
 class ArrayImage:
@@ -67,14 +57,13 @@ class ArrayImage:
     Args:
         array: (C, H, W), or (H, W) for a single band such as a map; uint8 or floating
             point. For one that is (H, W, C), give `np.moveaxis(array, 2, 0)`: a view
-            costs nothing.
-        nodata: what whole numbers use for gaps.
+            costs nothing. Gaps are NaN.
 
     Raises:
         WorkshopError: another shape or type.
     """
 
-    def __init__(self, array: Pixels | Tensor, nodata: float | None = None) -> None:
+    def __init__(self, array: Pixels | Tensor) -> None:
         values = array.numpy() if isinstance(array, Tensor) else array
         if values.ndim == 2:
             values = values[None]
@@ -85,7 +74,7 @@ class ArrayImage:
                 " (C, H, W), or (H, W) for one band, uint8 or floating point"
                 " (reflectances times 10,000 have to be divided first)."
             )
-        self._values, self.nodata = values, nodata
+        self._values = values
         C, H, W = values.shape
         self.shape = (C, H, W)
 
@@ -105,9 +94,8 @@ class ArrayImage:
 class RasterImage:
     """A GeoTIFF, of which only the windows asked for are read.
 
-    8-bit files with one or three bands stay uint8. Everything else becomes float32
-    reflectance by the rule of `workshop_lib.data.read.geotiff` (whole numbers are
-    divided by 10,000), with NaN for gaps.
+    8-bit files stay uint8, masked where the file has gaps. Everything else becomes
+    float32 by the rules of `workshop_lib.data.read.values`, with NaN for gaps.
 
     Needs `pip install 'workshop_lib[geo]'`.
 
@@ -118,36 +106,26 @@ class RasterImage:
 
     Attributes:
         shape: bands, height, width.
-        nodata: the number for gaps in an 8-bit picture; None otherwise (NaN).
-        crs, transform: its georeference, for the map that is made of it; None and the
-            identity where the file has none.
+        place: its georeference, for the map that is made of it; see `raster_place`.
 
     Raises:
-        WorkshopError: no such file, nothing that rasterio can read, or a band that it
-            does not have.
+        WorkshopError: no such file, nothing that rasterio can read, a band that it does
+            not have, or a value that cannot be.
     """
 
     def __init__(self, path: Path | str, bands: Sequence[str] | None = None) -> None:
         self.path = Path(path)
         checked = reading(path, "give a GeoTIFF with these bands.")
-        with checked, without_place_warnings(), open_raster(str(path)) as file:
-            self._numbers = list(range(1, file.count + 1))
-            if bands is not None:
-                names = band_names(file) or tuple(bands)
-                self._numbers = band_numbers(file, bands, names)
-            C = len(self._numbers)
-            self.shape = (C, int(file.height), int(file.width))
-            self.crs, self.transform = file.crs, file.transform
-            self._is_picture = set(file.dtypes) == {"uint8"} and C in (1, 3)
-            self._gap = file.nodata
-            self.nodata = file.nodata if self._is_picture else None
+        with checked, open_raster(str(path)) as file:
+            self._values = Values(file, bands)
+            self.shape = (len(self._values.numbers), int(file.height), int(file.width))
+            self.place = raster_place(file)
 
     def read(self, row: int, col: int, height: int, width: int) -> Pixels:
         """Read a window, (C, height, width), uint8 or float32."""
-        window = ((row, row + height), (col, col + width))
-        with without_place_warnings(), open_raster(str(self.path)) as file:
-            raw: Pixels = file.read(self._numbers, window=window)
-        return raw if self._is_picture else reflectance(raw, self._gap)
+        checked = reading(self.path, "give an image in the units of the training's.")
+        with checked, open_raster(str(self.path)) as file:
+            return self._values.read(file, ((row, row + height), (col, col + width)))
 
 
 def open_image(source: "Path | str | Pixels | Tensor | LargeImage") -> LargeImage:

@@ -1,0 +1,225 @@
+"""What numbers mean: scale, range, gaps, order of bands, and photographs upright."""
+
+import os
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tests.data.read.files import write_tif
+from workshop_lib.data.dataset import Dataset
+from workshop_lib.data.load import load_dataset
+from workshop_lib.data.read.geotiff import geotiffs, is_multiband
+from workshop_lib.data.read.images import decode_images
+from workshop_lib.data.read.index import index_images
+from workshop_lib.data.read.large_image import RasterImage, missing
+from workshop_lib.data.read.values import center_of, limits_of
+from workshop_lib.errors import WorkshopError
+
+rasterio = pytest.importorskip("rasterio", reason="needs workshop_lib[geo]")
+BANDS = ("B02", "B03", "B04", "B08")
+COLOURS = rasterio.enums.ColorInterp
+
+
+def flat(*values, dtype=np.uint16):
+    """Bands of one value each, 4 x 4 pixels."""
+    return np.stack([np.full((4, 4), value, dtype) for value in values])
+
+
+def change(path, **about):
+    """Set what a file says of its bands: scales, offsets, colorinterp, gcps."""
+    with rasterio.open(path, "r+") as file:
+        for name, value in about.items():
+            setattr(file, name, value)
+    return path
+
+
+def folder(root, *files, names=BANDS, **about):
+    """Write arrays as a data set of two classes, the first of them in one."""
+    for i, pixels in enumerate(files):
+        write_tif(root / "ab"[i > 0] / f"{i}.tif", pixels, names, **about)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("stored", "scale", "offset"),
+    [(300, 1e-4, 0.0), (1300, 1e-4, -0.1), (8364, 2.75e-5, -0.2), (300, 1.0, 0.0)],
+)
+def test_every_file_is_scaled_by_its_own_tags(tmp_path, stored, scale, offset):
+    root = folder(tmp_path / "d", flat(300, 500, 300, 3500), flat(*[stored] * 4))
+    change(root / "b" / "1.tif", scales=(scale,) * 4, offsets=(offset,) * 4)
+    assert geotiffs(root).images[:, 0, 0, 0].tolist() == pytest.approx(
+        [0.03, 0.03], 1e-3
+    )
+    whole = RasterImage(root / "b" / "1.tif", BANDS).read(0, 0, 4, 4)
+    assert whole[0, 0, 0] == pytest.approx(0.03, 1e-3)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ((0.1, -9999, 0.1, 0.3), "B03 holds -9999.*reflectance"),
+        ((300, 500, 300, 3500), "B02 holds 300"),
+        ((3, 5, 3, 35), "B03 holds 5|B08 holds 35"),
+        ((0.1, 0.2, -3.4e38, 0.3), "B04 holds -3.4e"),
+    ],
+)
+def test_what_no_reflectance_can_be_is_refused_by_file_band_and_value(
+    tmp_path, values, words
+):
+    odd, good = flat(*values, dtype=np.float32), flat(300, 500, 300, 3500)
+    root = folder(tmp_path / "d", good, odd, good)
+    with pytest.raises(WorkshopError, match=rf"1 problem.*\n.*b/1.tif: .*({words})"):
+        geotiffs(root)
+    with pytest.raises(WorkshopError, match=f"1.tif.*{words}"):
+        RasterImage(root / "b" / "1.tif", BANDS).read(0, 0, 4, 4)
+    images = torch.from_numpy(odd)[None]
+    with pytest.raises(WorkshopError, match=r"impossible.*\(one\).*reflectance"):
+        Dataset(images, torch.tensor([0]), ("a",), ("one",), BANDS)
+
+
+def test_undeclared_fills_of_whole_numbers_are_refused(tmp_path):
+    for i, fill in enumerate((-9999, 65535)):
+        pixels = flat(300, fill, 300, 300, dtype=np.int16 if fill < 0 else np.uint16)
+        with pytest.raises(WorkshopError, match=f"B03 holds {fill}"):
+            geotiffs(folder(tmp_path / str(i), pixels, flat(300, 500, 300, 3500)))
+
+
+def test_names_say_what_is_no_reflectance(tmp_path):
+    units = [limits_of(name)[0] for name in ("VV", "vh_db", "s1 0", "NDVI", "nir")]
+    assert units == ["dB", "dB", "dB", "number", "reflectance"]
+    radar = flat(-12.5, -20, dtype=np.float32)
+    found = geotiffs(folder(tmp_path / "d", radar, radar, names=("VV", "VH")))
+    assert found.images[0, :, 0, 0].tolist() == [-12.5, -20]
+
+
+def masked(path, kind):
+    """Write a picture whose first column is missing."""
+    pixels = np.full((3, 4, 4), 9, np.uint8)
+    hole = np.full((4, 4), 255, np.uint8)
+    hole[:, 0] = 0
+    if kind == "alpha":
+        rgba = np.concatenate([pixels, hole[None]])
+        return write_tif(path, rgba, photometric="RGB", alpha="YES")
+    if kind == "nodata":
+        pixels[:, :, 0] = 0
+        return write_tif(path, pixels, nodata=0)
+    write_tif(path, pixels)
+    return put_mask(path, hole, kind == "internal")
+
+
+def put_mask(path, mask, inside):
+    """Write what is missing, 0, into a file, or beside it."""
+    where = rasterio.Env(GDAL_TIFF_INTERNAL_MASK=inside)
+    with where, rasterio.open(path, "r+") as file:
+        file.write_mask(mask)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["alpha", "nodata", "internal", "sidecar"])
+def test_masked_pixels_are_missing(tmp_path, capsys, kind):
+    path = masked(tmp_path / "a.tif", kind)
+    image = RasterImage(path, ("red", "green", "blue"))
+    found = missing(image.read(0, 0, 4, 4))
+    assert found[:, 0].all() and found.sum() == 4
+    assert (image.read(0, 1, 4, 3) == 9).all()
+    masked(tmp_path / "d" / "a" / "1.tif", kind)
+    masked(tmp_path / "d" / "b" / "2.tif", kind)
+    if kind == "alpha":  # a picture for everyone else: read, and said
+        load_dataset(str(tmp_path / "d"), size=4)
+        assert "2 images to look at: a/1.tif: what is trans" in capsys.readouterr().out
+    else:
+        with pytest.raises(WorkshopError, match="a/1.tif: 4 pixels without data"):
+            load_dataset(str(tmp_path / "d"), size=4)
+
+
+def test_colours_decide_the_order_where_bands_have_no_names(tmp_path):
+    pixels, rgb = flat(30, 20, 10, dtype=np.uint8), ("red", "green", "blue")
+    for i in range(2):
+        path = write_tif(tmp_path / "d" / f"{i}" / "x.tif", pixels)
+        change(path, colorinterp=(COLOURS.blue, COLOURS.green, COLOURS.red))
+    assert RasterImage(path, rgb).read(0, 0, 4, 4)[:, 0, 0].tolist() == [10, 20, 30]
+    scenes = load_dataset(str(tmp_path / "d"), size=4)
+    assert scenes.bands == rgb and scenes.is_rgb
+    assert scenes.images[0, :, 0, 0].tolist() == [10, 20, 30]
+    named = geotiffs(tmp_path / "d", bands=("B02", "B03", "B04"))  # the caller decides
+    assert named.images[0, :, 0, 0].tolist() == [30, 20, 10]
+
+
+@pytest.mark.parametrize("photometric", ["RGB", "MINISBLACK"])
+def test_bands_of_8_bits_are_read_by_name(tmp_path, photometric):
+    pixels = flat(45, 34, 20, 200, dtype=np.uint8)  # B08 is stored as if it were alpha
+    root = folder(tmp_path / "d", pixels, pixels, photometric=photometric)
+    scenes = load_dataset(str(root), size=4, bands="B04,B08")
+    assert scenes.bands == ("B04", "B08") and not scenes.is_rgb
+    assert scenes.images.dtype == torch.uint8
+    assert scenes.images[0, :, 0, 0].tolist() == [20, 200]
+    with pytest.raises(WorkshopError, match="no band is called red: they are B02"):
+        RasterImage(root / "a" / "0.tif", ("red",))
+
+
+def test_the_odd_file_is_named_and_not_the_others(tmp_path):
+    good = flat(1, 2, 3, 4)
+    root = folder(
+        tmp_path / "d", flat(1, 2, 3, dtype=np.uint8), *[good] * 4, names=None
+    )
+    for path in root.rglob("[1-9].tif"):
+        change(path, descriptions=BANDS)
+    Image.new("RGB", (4, 4)).save(root / "b" / "quicklook.png")
+    assert is_multiband(index_images(root))
+    with pytest.raises(WorkshopError, match="2 problems") as caught:
+        load_dataset(str(root), size=4)
+    assert "a/0.tif: no band" in str(caught.value)
+    assert "b/quicklook.png: no band" in str(caught.value)
+
+
+def test_a_picture_of_16_bits_says_when_its_range_is_lost(tmp_path, capsys):
+    for name, values in (("a", (1000, 1250)), ("b", (0, 65535))):
+        (tmp_path / "d" / name).mkdir(parents=True)
+        ramp = np.linspace(*values, 64).reshape(8, 8).astype(np.uint16)
+        Image.fromarray(ramp).save(tmp_path / "d" / name / "x.png")
+    Dataset.from_folder(tmp_path / "d")
+    said = capsys.readouterr().out
+    assert "1 images to look at: a/x.png: of its 16 bits 2 of 256 levels" in said
+
+
+def test_side_files_belong_to_the_cache(tmp_path):
+    root = folder(tmp_path / "d", flat(1, 2, 3, 4), flat(1, 2, 3, 4))
+    geotiffs(root)
+    for _ in range(2):
+        geotiffs(root)
+    assert len(list((tmp_path / "cache").glob("*.rows"))) == 1
+    path = root / "b" / "1.tif"
+    state = os.stat(path)
+    put_mask(path, np.zeros((4, 4), np.uint8), inside=False)
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    with pytest.raises(WorkshopError, match="b/1.tif: 16 pixels without data"):
+        geotiffs(root)
+
+
+def test_no_place_without_a_transform_and_control_points_are_kept(tmp_path):
+    corners = [(0, 0), (0, 4), (4, 0), (4, 4)]
+    points = [
+        rasterio.control.GroundControlPoint(r, c, 14 + c / 10, 47 - r / 10)
+        for r, c in corners
+    ]
+    path = write_tif(tmp_path / "a.tif", flat(1, 2, 3, 4), gcps=points, crs="EPSG:4326")
+    bare = write_tif(tmp_path / "b.tif", flat(1, 2, 3, 4), crs="EPSG:32633")
+    with rasterio.open(path) as file, rasterio.open(bare) as other:
+        assert center_of(file) == center_of(other) == {}
+    assert len(RasterImage(path).place["gcps"]) == 4
+
+
+@pytest.mark.parametrize("ending", ["jpg", "tif", "png"])
+def test_photographs_are_turned_upright(tmp_path, ending):
+    sky = np.zeros((32, 48, 3), np.uint8)
+    sky[:16] = 200
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn right to see it
+    lying = Image.fromarray(sky).transpose(Image.Transpose.ROTATE_90)
+    path = tmp_path / f"turned.{ending}"
+    lying.save(path, exif=exif)
+    found = decode_images([path])[0].float()
+    assert found.shape == (3, 32, 48), "the size is that of the upright picture"
+    assert found[:, :14].min() > 150 and found[:, 18:].max() < 60
