@@ -466,7 +466,6 @@ for name, values in pairs.items():
 
 # %% [markdown]
 # **After**: compare the means, not single points; each point is one batch.
-# Towards the end gradients get small and noisy, and the cosines drift to 0.
 # Conflict now and then is normal. There are methods that remove it: PCGrad
 # (Yu et al. 2020) takes out of each gradient the part that opposes the other.
 # First ask whether the tasks belong together at all.
