@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from workshop_lib.data.read.geotiff import RGB, GeoTiffReader, is_multiband
 from workshop_lib.data.read.images import OnError, PictureReader, read_images
 from workshop_lib.data.read.index import find_images, index_files
 from workshop_lib.errors import WorkshopError
@@ -146,8 +147,12 @@ def predict_files(
             read.
     """
     several, names = _check(run), _names(images)
-    reader = PictureReader(index_files(names))
+    index = index_files(names)
+    reader = GeoTiffReader(index, RGB) if is_multiband(index) else PictureReader(index)
     found = read_images(reader, run.config.data.size, on_error=on_error)
+    if found.images.dtype != torch.uint8:
+        words = "was trained on 8-bit pictures, and these are none: give such images."
+        raise WorkshopError(f"{run.folder} {words}")
     probs = predict_run(run, {"rgb": found.images}).double()
     paths, temperature = tuple(Path(name) for name in found.names), None
     if several:

@@ -32,7 +32,6 @@ Pixels = NDArray[Any]
 
 SIDES = (".msk", ".aux.xml", ".ovr")  # parts of the raster that they are named after
 SCALE = 10_000  # whole numbers per unit of reflectance, in Sentinel-2 products
-FEW_LEVELS = 32  # of 256: a 16-bit picture with fewer in 8 bits has lost its contrast
 
 
 # Unit, and the least and the largest value that can be; -9999 is never meant
@@ -169,14 +168,11 @@ def to_rgb(file: Image.Image) -> tuple[Image.Image, str]:
         ValueError: floating-point or 32-bit pixels.
     """
     is_wide = file.mode.startswith("I") or ";16" in str(getattr(file, "tile", ""))
-    file.load()  # some formats have their EXIF at the end
     picture = ImageOps.exif_transpose(file)
     if picture.mode.startswith(("F", "I")):  # 16-bit grey is "I" in older Pillows
         wide = np.asarray(picture)
         if picture.mode == "F" or wide.min() < 0 or wide.max() > 65535:
-            raise ValueError(
-                "floating-point or 32-bit pixels: read them with data.read.geotiff"
-            )
+            raise ValueError("floating-point or 32-bit pixels: they are no picture")
         picture = Image.fromarray((wide >> 8).astype(np.uint8))
     note = ""
     if "A" in picture.getbands() or "transparency" in picture.info:
@@ -186,7 +182,7 @@ def to_rgb(file: Image.Image) -> tuple[Image.Image, str]:
     picture = picture.convert("RGB")
     if is_wide:
         low, high = zip(*picture.getextrema(), strict=True)
-        if (levels := max(high) - min(low) + 1) < FEW_LEVELS:
+        if (levels := max(high) - min(low) + 1) < 32:  # its contrast is lost
             note = f"of its 16 bits {levels} of 256 levels are left: stretch it first"
     return picture, note
 
