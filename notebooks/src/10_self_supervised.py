@@ -292,7 +292,7 @@ def shares(*temperatures):
 from workshop_lib.course.widgets.live import picture_with, slider
 
 picture_with(
-    shares,
+    lambda T: shares(T),
     {"T": slider("SelectionSlider", "T", 0.5, options=[0.05, 0.5, 10])},
     still=lambda: shares(0.05, 0.5, 10),
 )
