@@ -88,6 +88,7 @@ def test_an_image_that_is_read_is_never_replaced(here: Path):
         with pytest.raises(WorkshopError, match="is what is read"):
             check_output(out, inputs=[picture], overwrite=True)
     assert main(["data", "data", "--size", "16", "--picture", str(picture)]) == 2
+    assert main(["map", "run", str(picture), str(picture), "--fresh"]) == 2
     assert picture.read_bytes() == before
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import tyro
 
 from workshop_lib.errors import WorkshopError
+from workshop_lib.files import check_output
 
 if TYPE_CHECKING:  # help would wait for them
     import numpy as np
@@ -20,9 +21,8 @@ if TYPE_CHECKING:  # help would wait for them
     from workshop_lib.training.run import Run
 
 _QUERIES = 10  # rows of the picture of neighbours
-_EMBEDDED = ("embeddings.npz", "vectors.tsv", "metadata.tsv") + (
-    *("maps_2d.png", "maps_3d.png", "neighbours.png"),
-)
+_VECTORS = ("embeddings.npz", "vectors.tsv", "metadata.tsv")
+_EMBEDDED = (*_VECTORS, "maps_2d.png", "maps_3d.png", "neighbours.png")
 
 
 def evaluate(
@@ -98,7 +98,6 @@ def embed(
     from workshop_lib.data.split import Split
     from workshop_lib.evaluation.embeddings import embed_run, export_embeddings
     from workshop_lib.evaluation.projection import draw_neighbours, embedding_maps
-    from workshop_lib.files import check_output
     from workshop_lib.plots.style import write_figure
     from workshop_lib.training.run import Run
 
@@ -164,7 +163,7 @@ def predict(
         overwrite: replace what is there, even if this command did not write it.
     """
     from workshop_lib.evaluation.predictions import predict_files
-    from workshop_lib.files import check_output, write_text
+    from workshop_lib.files import write_text
     from workshop_lib.report.page import write_prediction_page
     from workshop_lib.training.run import Run
 
@@ -219,6 +218,7 @@ def map(
     from workshop_lib.pixels import count_pixels
     from workshop_lib.training.run import Run
 
+    check_output(out, inputs=[image], overwrite=True)
     opened = Run.load(run)
     if not opened.dense:
         raise WorkshopError(
