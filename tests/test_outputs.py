@@ -115,7 +115,7 @@ TOPIC += "### BEGIN SOLUTION add\nx = 1\n### END SOLUTION\n"
 
 
 @pytest.mark.parametrize("work", ["answered", "run", "conflict", "older"])
-def test_a_notebook_somebody_worked_in_is_kept(tmp_path: Path, work: str):
+def test_an_edited_notebook_is_kept(tmp_path: Path, work: str):
     (tmp_path / "src").mkdir()
     (tmp_path / "src" / "01_topic.py").write_text(TOPIC)
     build = ["notebooks", "--folder", str(tmp_path)]

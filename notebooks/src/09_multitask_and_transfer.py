@@ -154,7 +154,7 @@ together = class_run("supervised_strong", scenes, split, config)
 # w_e L_\mathrm{elevation}$$
 #
 # Three things go wrong with that sum in practice: targets are missing, units
-# differ, and somebody has to choose the weights.
+# differ, and the weights have to be chosen.
 #
 # ### Many classes, few maps
 #
@@ -589,7 +589,7 @@ quiz.answer("09-help", "...")
 #
 # 11 minutes, with one exercise; the machine takes about two. Until now
 # several tasks shared one network at the same time. **Transfer** does it one
-# after the other: somebody has trained a network where labels were plenty,
+# after the other: a network was trained where labels were plenty,
 # and you take over its encoder where they are few.
 #
 # The place with few labels is region 4 of MiniEO, semi-arid: other soils,

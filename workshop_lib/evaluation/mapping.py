@@ -108,7 +108,7 @@ def map_image(
         require_disk_space(work, (H - done) * W, f"the map {out.name}")
         predict = pixel_predictor(model, normalize, device or pick_device())
         blocks = blended_row_blocks(predict, image, from_row=done, **patches)
-        off = None if verbose else True  # None: also where nobody looks
+        off = None if verbose else True  # None: also off a terminal
         bar = tqdm(total=H, initial=done, desc="mapping", unit=" rows", disable=off)
         with bar:
             for block in blocks:

@@ -67,7 +67,7 @@ class Values:
 
     Attributes:
         numbers: of the bands in the file, from 1.
-        bands: their names; () if nobody knows them: then no range is checked.
+        bands: their names; () if they are unknown: then no range is checked.
         is_picture: whether they stay 8-bit.
 
     Raises:
