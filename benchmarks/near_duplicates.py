@@ -7,9 +7,10 @@ docs/near_duplicates.md, and docs/near_duplicates.png.
 """
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 import torch
 import tyro
 from torch import Tensor
@@ -23,7 +24,6 @@ from workshop_lib.data.near_duplicates import (
     MAX_DISTANCE,
     MIN_CORRELATION,
     MIN_MATCH,
-    NearDuplicate,
     find_near_duplicates,
     hamming_pairs,
     perceptual_hash,
@@ -49,21 +49,21 @@ class Survey:
 
     name: str
     scenes: Dataset
-    alike: list[NearDuplicate]  # best first
+    alike: pd.DataFrame  # best first
     by_hash: int  # pairs that the hash alone would report
     seconds: float  # of the audit's own search
-    every_pair: list[NearDuplicate] | None = None  # within each class, where affordable
+    every_pair: pd.DataFrame | None = None  # within each class, where affordable
 
     @property
-    def same(self) -> list[NearDuplicate]:
+    def same(self) -> pd.DataFrame:
         """The pairs that the audit reports."""
-        return [pair for pair in self.alike if is_same(pair)]
+        return self.alike[is_same(self.alike)]
 
 
-def is_same(pair: NearDuplicate) -> bool:
-    """Return whether the audit takes them for the same ground."""
-    fits = pair.match >= MIN_MATCH and pair.correlation >= MIN_CORRELATION
-    return fits or pair.is_copy
+def is_same(pairs: pd.DataFrame) -> pd.Series:
+    """Return whether the audit takes each pair for the same ground."""
+    fits = (pairs["match"] >= MIN_MATCH) & (pairs["correlation"] >= MIN_CORRELATION)
+    return fits | pairs["is_copy"]
 
 
 def survey(name: str, scenes: Dataset, exhaustive: bool) -> Survey:
@@ -76,15 +76,16 @@ def survey(name: str, scenes: Dataset, exhaustive: bool) -> Survey:
     return Survey(name, scenes, alike, by_hash, seconds, every)
 
 
-def _every_pair(scenes: Dataset) -> list[NearDuplicate]:
+def _every_pair(scenes: Dataset) -> pd.DataFrame:
     """Correlate all pairs of images of one class, whatever their hashes say."""
     found = []
     for k in range(scenes.num_classes):
-        index = (scenes.labels == k).nonzero().flatten()
-        for pair in find_near_duplicates(scenes.images[index], EVERY_PAIR, ALIKE, -1):
-            a, b = int(index[pair.first]), int(index[pair.second])
-            found.append(replace(pair, first=a, second=b))
-    return sorted(found, key=lambda pair: -pair.match)
+        index = (scenes.labels == k).nonzero().flatten().numpy()
+        some = find_near_duplicates(scenes.images[index], EVERY_PAIR, ALIKE, -1)
+        ends = {end: index[some[end]] for end in ("first", "second")}
+        found.append(some.assign(**ends))
+    order = {"ascending": False, "kind": "stable", "ignore_index": True}
+    return pd.concat(found).sort_values("match", **order)
 
 
 def leaks(found: Survey) -> list[int]:
@@ -94,7 +95,8 @@ def leaks(found: Survey) -> list[int]:
         split = Split.random(found.scenes, seed=seed)
         side = torch.zeros(len(found.scenes), dtype=torch.int64)
         side[split.val], side[split.test] = 1, 2
-        counts.append(sum(int(side[p.first] != side[p.second]) for p in found.same))
+        ends = (side[found.same[end].tolist()] for end in ("first", "second"))
+        counts.append(int(torch.ne(*ends).sum()))
     return counts
 
 
@@ -106,9 +108,8 @@ def found_again(scenes: Dataset) -> dict[str, float]:
     for name, change in SPOIL.items():
         changed = torch.stack([change(image) for image in some])
         found = find_near_duplicates(torch.cat([some, changed]))
-        pairs = {(pair.first, pair.second) for pair in found}
-        hits = sum((i, i + len(some)) in pairs for i in range(len(some)))
-        shares[name] = hits / len(some)
+        own = found["second"] - found["first"] == len(some)
+        shares[name] = own.sum() / len(some)
     return shares
 
 
@@ -137,8 +138,8 @@ def table(surveys: list[Survey]) -> str:
     """Lay out a data set per row as Markdown."""
     lines = []
     for found in surveys:
-        top = max((p.match for p in found.alike if not is_same(p)), default=0)
-        low = f"{found.same[-1].match:.2f}" if found.same else "-"
+        top = max([0, *found.alike["match"][~is_same(found.alike)]])
+        low = f"{found.same['match'].min():.2f}" if len(found.same) else "-"
         torn = ", ".join(map(str, leaks(found)))
         counts = (f"{len(found.scenes):,}", f"{found.by_hash:,}")
         same = (f"**{len(found.same)}**", low, f"{top:.2f}")
@@ -149,7 +150,7 @@ def table(surveys: list[Survey]) -> str:
 
 def pairs(surveys: list[Survey]) -> str:
     """List the pairs of the same ground of each data set."""
-    found = [one for one in surveys if one.same]
+    found = [one for one in surveys if len(one.same)]
     return "\n\n".join(f"{one.name}: {_listed(one, one.same)}." for one in found)
 
 
@@ -165,11 +166,10 @@ def table_of_copies(surveys: list[Survey]) -> str:
 
 def beyond(found: Survey) -> str:
     """Describe what the hash overlooked, and how near mere resemblance comes."""
-    every = found.every_pair or []
-    seen = {(pair.first, pair.second) for pair in found.same}
-    missed = [p for p in every if p.match >= MIN_MATCH]
-    missed = [p for p in missed if (p.first, p.second) not in seen]
-    alike = [p for p in every if p.match < MIN_MATCH][:3]
+    every, ends = found.every_pair, ["first", "second"]
+    new = ~every.set_index(ends).index.isin(found.same.set_index(ends).index)
+    missed = every[new & (every["match"] >= MIN_MATCH)]
+    alike = every[every["match"] < MIN_MATCH][:3]
     return (
         f"{found.name}, all pairs within a class, whatever their hashes:"
         f" {len(missed)} more ({_listed(found, missed)}), shifted so far that their"
@@ -178,11 +178,11 @@ def beyond(found: Survey) -> str:
     )
 
 
-def _listed(found: Survey, pairs: list[NearDuplicate]) -> str:
+def _listed(found: Survey, pairs: pd.DataFrame) -> str:
     return "; ".join(
         f"{_short(found, p.first)} and {_short(found, p.second)}"
         f" ({p.distance} bits, match {p.match:.2f}, correlation {p.correlation:.2f})"
-        for p in pairs
+        for p in pairs.itertuples()
     )
 
 
@@ -195,10 +195,9 @@ def picture(surveys: list[Survey]) -> AccessibleFigure:
     """Draw the same ground first, then what is only alike: a pair in each frame."""
     cells = []
     for found in surveys:
-        every = found.every_pair or found.alike
-        same = [p for p in every if p.match >= MIN_MATCH]
-        alike = [p for p in every if p.match < MIN_MATCH]
-        for pair in [*same, *alike[: _SHOWN - len(same)]]:
+        every = found.alike if found.every_pair is None else found.every_pair
+        same = (every["match"] >= MIN_MATCH).sum()  # best first
+        for pair in every[: max(same, _SHOWN)].itertuples():
             verdict = "same ground" if pair.match >= MIN_MATCH else "only alike"
             caption = (
                 f"{verdict}: {pair.distance} bits, match {pair.match:.2f}\n"
@@ -227,7 +226,7 @@ def main(folder: tyro.conf.Positional[Path]) -> None:
     ]
     save_figure(DOCS / "near_duplicates.png", picture(surveys))
     surveys.append(survey("MiniEO", mini_eo(), exhaustive=False))
-    whole = [beyond(found) for found in surveys if found.every_pair]
+    whole = [beyond(found) for found in surveys if found.every_pair is not None]
     parts = {
         "table": table(surveys),
         "pairs": pairs(surveys),

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import pandas as pd
 import torch
 import tyro
 
 from benchmarks.page import run_command
 from workshop_lib.data.dataset import Dataset
-from workshop_lib.data.near_duplicates import NearDuplicate, duplicate_groups
+from workshop_lib.data.near_duplicates import duplicate_groups
 from workshop_lib.data.read.index import index_images
 from workshop_lib.data.split import Split
 from workshop_lib.data.split_files import FOLDER, LABELS, SEEDS, rows_of, stem
@@ -76,7 +77,7 @@ def draw(names: Sequence[str], plan: Plan) -> dict[str, str]:
     numbers = torch.tensor([classes.index(name.split("/")[0]) for name in names])
     scenes = Dataset.without_pixels(names, numbers, classes)
     where = {name: i for i, name in enumerate(names)}
-    pairs = [NearDuplicate(where[a], where[b], 0, 1.0, 1.0) for a, b in plan.together]
+    pairs = pd.DataFrame(plan.together, columns=["first", "second"]).map(where.get)
     groups = duplicate_groups(pairs, len(names))
     texts = {}
     for seed in SEEDS:

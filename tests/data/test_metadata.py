@@ -1,7 +1,9 @@
 """Metadata as a vector: circles, categories, values that are not known."""
 
 import math
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -79,10 +81,15 @@ def test_a_number_that_is_no_category_is_refused(name, number, range_):
         encoded(name, [1.0, number, math.nan])
 
 
-def test_new_year_is_near_the_old():
-    days = dataset_with(day_of_year=[365.0, 1.0, 183.0])
-    circle = metadata_vector(days, ["date"])
-    assert (circle[0] - circle[1]).norm() < 0.05 < 1.9 < (circle[0] - circle[2]).norm()
+def test_place_and_date_are_the_published_vector():
+    golden = np.load(Path(__file__).parents[1] / "golden/metadata_vector.npz")
+    columns = {"lat": golden["lat"], "lon": golden["lng"]}
+    days = {"day_of_year": golden["day_of_year"]}  # 366 is the same as 1
+    found = metadata_vector(dataset_with(**columns, **days), ("place", "date"))
+    np.testing.assert_allclose(found, golden["vector"], rtol=1e-6, atol=1e-6)
+    unknown = dataset_with(lat=[1.0], lon=[2.0], day_of_year=[math.nan])
+    found = metadata_vector(unknown, ("place", "date"))
+    np.testing.assert_allclose(found, golden["vector_missing_date"], rtol=1e-6)
 
 
 @given(st.permutations(["date", "place", "climate", "season", "rain"]))

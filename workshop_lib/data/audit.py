@@ -160,7 +160,7 @@ def _same_pixels(scenes: Dataset, subsets: Subsets) -> Groups:
 def _near_copies(scenes: Dataset, subsets: Subsets) -> Groups:
     """Compare what the images show: finds copies that were changed or shifted."""
     images = scenes.images
-    pairs = [(one.first, one.second) for one in find_near_duplicates(images)]
+    pairs = find_near_duplicates(images)[["first", "second"]].to_numpy().tolist()
     there = [(a, b) for a, b in pairs if a in subsets and b in subsets]
     # Equal pixels are reported by _same_pixels
     return [[a, b] for a, b in there if not torch.equal(images[a], images[b])]

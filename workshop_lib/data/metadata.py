@@ -4,9 +4,11 @@ What kind of number it is decides how it is encoded:
 
 - a quantity, such as a temperature or a latitude: the number itself;
 - a day of the year: a point on a circle (`date`), as 31 December is next to 1 January;
+- latitude and longitude: fractions of 90 and 180 degrees (`place`), from -1 to 1;
 - a category, such as a climate zone: one number per category, 1 for its own and 0 for
   the others ("one-hot"), as zone 4 is not twice as much as zone 2.
 
+`("place", "date")` is the vector (lat/90, lon/180, sin, cos) of Bernhard et al. 2024.
 Of a date both readings make sense: `season` is how much of a summer it is, one number
 from 0 to 1, the same in spring and autumn; `season_onehot` is which of four it is.
 
@@ -166,6 +168,11 @@ def _circle(day: Tensor) -> Tensor:
     return _columns(angle.sin(), angle.cos())
 
 
+def _globe(lat: Tensor, lon: Tensor) -> Tensor:
+    """Divide degrees by the largest there are: -1 to 1."""
+    return _columns(lat / 90, lon / 180)
+
+
 def _one_hot(count: int, first: int = 0) -> Callable[[Tensor], Tensor]:
     """Make an encoder of categories that are numbered from `first`."""
 
@@ -197,7 +204,7 @@ METADATA_ENCODERS: dict[str, MetadataEncoder] = {
     "season": MetadataEncoder(("season",), ("summer",), _columns),  # 1 on 21 June
     "season_onehot": MetadataEncoder(("day_of_year",), SEASONS, _quarter),
     "date": MetadataEncoder(("day_of_year",), ("sin", "cos"), _circle),
-    "place": MetadataEncoder(("lat", "lon"), ("lat", "lon"), _columns),
+    "place": MetadataEncoder(("lat", "lon"), ("lat", "lon"), _globe),
     "region_onehot": MetadataEncoder(("region",), REGIONS, _one_hot(len(REGIONS))),
     "climate": MetadataEncoder(
         ("region",), CLIMATE_ZONES, _one_hot(len(CLIMATE_ZONES)), "climate_zone"

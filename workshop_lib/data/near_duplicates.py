@@ -16,12 +16,12 @@ under clouds, or shifted by more than a few hundredths of the width; copies of i
 that have hardly any texture.
 """
 
-__all__ = ["NearDuplicate", "duplicate_groups", "find_near_duplicates"]
+__all__ = ["duplicate_groups", "find_near_duplicates"]
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import torch
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
@@ -52,28 +52,12 @@ _VALUES = 2**22  # of pixels that are floats at a time: 256 large images would b
 _ROWS = 1024  # of the matrix of distances at a time
 
 
-@dataclass(frozen=True)
-class NearDuplicate:
-    """Two images of the same ground."""
-
-    first: int  # positions of the images, first < second
-    second: int
-    distance: int  # bits in which their hashes differ, 0 to 64
-    match: float  # height of the peak of phase correlation, 0 to 1
-    correlation: float  # correlation of the thumbnails, -1 to 1
-
-    @property
-    def is_copy(self) -> bool:
-        """Whether they are alike without any shift."""
-        return self.distance <= COPY_DISTANCE and self.correlation >= COPY_CORRELATION
-
-
 def find_near_duplicates(
     images: Tensor,
     max_distance: int = MAX_DISTANCE,
     min_match: float = MIN_MATCH,
     min_correlation: float = MIN_CORRELATION,
-) -> list[NearDuplicate]:
+) -> pd.DataFrame:
     """Find the pairs of images that show the same ground, best match first.
 
     Images without texture (a lake, one field) are never paired: nothing in them could
@@ -88,31 +72,39 @@ def find_near_duplicates(
         min_match: least height of the peak of phase correlation, 0 to 1.
         min_correlation: least correlation of the thumbnails, -1 to 1. It sinks with the
             shift: take -1 to find large ones.
+
+    Returns:
+        A row per pair: positions `first` < `second`; `distance`, the bits in which
+        their hashes differ; `match`, the height of the peak of phase correlation;
+        `correlation` of the thumbnails; and whether the second `is_copy` of the first,
+        alike without any shift.
     """
     if min(images.shape[-2:]) < _SMALLEST:
-        return []
-    first, second, distance = hamming_pairs(perceptual_hash(images), max_distance)
-    match, alike = _look_closer(images, first, second)
-    columns = (first, second, distance, match, alike)
-    rows = zip(*(column.tolist() for column in columns), strict=True)
-
-    def same_ground(pair: NearDuplicate) -> bool:
-        fits = pair.match >= min_match and pair.correlation >= min_correlation
-        return fits or pair.is_copy
-
-    found = [pair for row in rows if same_ground(pair := NearDuplicate(*row))]
-    return sorted(found, key=lambda pair: (-pair.match, pair.first, pair.second))
+        images = images[:0]
+    columns = hamming_pairs(perceptual_hash(images), max_distance)
+    columns += _look_closer(images, *columns[:2])
+    names = ("first", "second", "distance", "match", "correlation")
+    pairs = pd.DataFrame(dict(zip(names, columns, strict=True)))
+    near = pairs["distance"] <= COPY_DISTANCE
+    pairs["is_copy"] = near & (pairs["correlation"] >= COPY_CORRELATION)
+    fits = (pairs["match"] >= min_match) & (pairs["correlation"] >= min_correlation)
+    order = {"by": ["match", "first", "second"], "ascending": [False, True, True]}
+    return pairs[fits | pairs["is_copy"]].sort_values(**order, ignore_index=True)
 
 
-def duplicate_groups(pairs: list[NearDuplicate], count: int) -> Tensor:
+def duplicate_groups(pairs: pd.DataFrame, count: int) -> Tensor:
     """Number the images so that those of the same ground share a number.
 
     For `Split.random(groups=...)`, which keeps them in one subset.
 
+    Args:
+        pairs: with the columns first and second, as `find_near_duplicates` finds them.
+        count: of all images.
+
     Shape: (count,) int64, the smallest position in each group.
     """
-    first, second = [pair.first for pair in pairs], [pair.second for pair in pairs]
-    edges = coo_array((np.ones(len(pairs)), (first, second)), shape=(count, count))
+    ends = pairs["first"].to_numpy(int), pairs["second"].to_numpy(int)
+    edges = coo_array((np.ones(len(pairs)), ends), shape=(count, count))
     _, group = connected_components(edges, directed=False)
     _, smallest = np.unique(group, return_index=True)
     return torch.from_numpy(smallest[group]).to(torch.int64)
@@ -128,7 +120,8 @@ def perceptual_hash(images: Tensor) -> Tensor:
 
     Shape: (N, C, H, W) -> (N, 64) bool.
     """
-    basis = _cosines(_HASH_SIDE)  # (8, 32)
+    place = (torch.arange(_HASH_SIDE) + 0.5) * math.pi / _HASH_SIDE
+    basis = torch.cos(torch.arange(1, 9)[:, None] * place)  # (8, 32), DCT-II
     found = []
     for part in torch.arange(len(images), device=images.device).split(_CHUNK):
         small = _thumbnails(images, (_HASH_SIDE, _HASH_SIDE), part)  # (n, 32, 32)
@@ -237,9 +230,3 @@ def _thumbnails(images: Tensor, size: tuple[int, int], index: Tensor) -> Tensor:
         grey = images[few_of].cpu().float().mean(dim=1, keepdim=True)  # (few, 1, H, W)
         parts.append(adaptive_avg_pool2d(grey, size)[:, 0])
     return torch.cat(parts)
-
-
-def _cosines(side: int, count: int = 8) -> Tensor:
-    """Rows of the cosine transform (DCT-II) for the frequencies 1 to `count`."""
-    place = (torch.arange(side) + 0.5) * math.pi / side
-    return torch.cos(torch.arange(1, count + 1)[:, None] * place)  # (count, side)
