@@ -114,12 +114,19 @@ def predict_memory(kept, batch_size, mu):
 # Each entry of `kept` has three numbers: `for maps, channels, side in kept`.
 
 # %% [markdown]
+# Does your function count as it should?
+
+# %%
+from workshop_lib.course import checks
+
+checks.predict_memory(predict_memory)
+
+# %% [markdown]
 # The library simulates the step with tensors that have a shape but no
 # content. So it counts every byte and allocates none. Is your prediction
 # within a factor of 1.5?
 
 # %%
-from workshop_lib.course import checks
 from workshop_lib.training.memory import estimate_memory
 
 paper = preset("class", encoder="wrn-28-2", size=224, batch_size=8, mu=7,
@@ -139,7 +146,8 @@ def need(config, precision="fp32"):
 # %%
 as_paper = need(paper)
 guess = predict_memory(KEPT, batch_size=8, mu=7)
-checks.predict_memory(guess, as_paper.kept, batch_size=8, mu=7)
+assert 1 / 1.5 < guess / as_paper.kept < 1.5
+print(f"{guess / 1e9:.1f} GB predicted, {as_paper.kept / 1e9:.1f} GB counted")
 print(f"{as_paper.images_with_gradient} images: kept for the backward pass")
 
 # %% [markdown]
@@ -202,7 +210,7 @@ quiz.answer("04-memory", "...")
 # %% [markdown]
 # ## FixMatch's loss, by you
 #
-# 8 minutes, with three exercises. FixMatch shows each unlabelled image to the
+# 8 minutes, with two exercises. FixMatch shows each unlabelled image to the
 # network twice.
 #
 # 1. The **weak** view: which class is it? If the network is confident, its
@@ -217,29 +225,31 @@ quiz.answer("04-memory", "...")
 # $H$ is cross-entropy, $q_i$ the prediction for the weak view, $p_i$ the one
 # for the strong view, $\tau$ the threshold (Sohn et al. 2020).
 #
-# **Exercise 2** (easy, important, 1 minute). The pseudo-label: `logits` has
-# one row per image and one column per class, `(N, K)`. Return shape: `(N,)`.
+# The pseudo-label is the class with the largest score. `logits` has one row
+# per image and one column per class. **Before** you run the cell: which class
+# does each of these two images get, and on which would you train?
 
 
 # %%
+import torch
+
+
 def pseudo_labels(logits):
     """Return the class that the network finds most likely, (N,)."""
-    ### BEGIN SOLUTION the column of the largest score of each row
-    labels = logits.argmax(dim=1)
-    ### END SOLUTION
-    return labels
+    return logits.argmax(dim=1)  # dim=1 runs along the classes
 
 
-# %% [markdown] tags=["hint"]
-# I get as many labels as there are classes
-#
-# You reduced over the images. `dim=1` runs along the classes.
-
-# %%
-checks.pseudo_labels(pseudo_labels)
+two = torch.tensor([[0.1, 4.0, -1.0], [1.0, 0.9, 1.1]])  # (2 images, K = 3)
+print("classes:", pseudo_labels(two).tolist())
+print(
+    "probabilities:", [round(p, 2) for p in two.softmax(1).amax(1).tolist()]
+)
 
 # %% [markdown]
-# **Exercise 3** (easy, important, 2 minutes). The mask: 1 where the highest
+# **After**: both get a class, the second one by a hair. So training needs a
+# mask as well.
+#
+# **Exercise 2** (easy, important, 2 minutes). The mask: 1 where the highest
 # *probability* is at least the threshold, else 0.
 
 
@@ -269,7 +279,7 @@ def confidence_mask(logits, threshold):
 checks.confidence_mask(confidence_mask)
 
 # %% [markdown]
-# **Exercise 4** (hard, important, 5 minutes). The whole loss, from your two
+# **Exercise 3** (hard, important, 5 minutes). The whole loss, from these two
 # functions and `F.cross_entropy`. Two things to keep in mind:
 #
 # - with `reduction="none"` you get one loss per image, which the mask can set

@@ -137,36 +137,22 @@ quiz.answer("06-features", "...")
 # them. L2 is the name of the usual length: the square root of the sum of
 # squares.
 #
-# **Exercise 1** (easy, important, 2 minutes). Scale each row to length 1. A
-# row of zeros has no direction: it must stay zeros, not become NaN.
+# **Before** you run the cell: what becomes of (3, 4), of (300, 400), and of
+# (0, 0), which has no direction?
 
 
 # %%
+import torch
+
+
 def l2_normalize(vectors):
-    """Scale each row to length 1; (N, D) -> (N, D)."""
-    ### BEGIN SOLUTION divide each row by its length, but never by 0
-    ### STUB lengths = ...  # (N, 1)
+    """Scale each row to length 1; a row of zeros stays zeros. (N, D)."""
     lengths = vectors.square().sum(dim=1, keepdim=True).sqrt()  # (N, 1)
-    unit = vectors / lengths.clamp(min=1e-12)
-    ### END SOLUTION
-    return unit
+    return vectors / lengths.clamp(min=1e-12)  # 0 / 0 would be NaN
 
 
-# %% [markdown] tags=["hint"]
-# I get `RuntimeError: The size of tensor a ... must match`
-#
-# The lengths are (N,), the vectors (N, D). Keep the second axis:
-# `sum(dim=1, keepdim=True)` gives (N, 1), which divides row by row.
-
-# %% [markdown] tags=["hint"]
-# I get NaN
-#
-# 0 / 0. Divide by at least a tiny number: `lengths.clamp(min=1e-12)`.
-
-# %%
-from workshop_lib.course import checks
-
-checks.l2_normalize(l2_normalize)
+rows = torch.tensor([[3.0, 4.0], [300.0, 400.0], [0.0, 0.0]])
+print(l2_normalize(rows))
 
 # %% [markdown]
 # A plot needs two numbers per image, so we take two of the features: those
@@ -174,8 +160,6 @@ checks.l2_normalize(l2_normalize)
 # points be after normalisation?
 
 # %%
-import torch
-
 few = np.flatnonzero(features.labels < 3)[:36]
 classes = features.labels[few]
 pair = features.vectors[few].var(axis=0).argsort()[-2:]  # the most varied two
@@ -205,7 +189,7 @@ quiz.answer("06-norm", "...")
 # 3 minutes. The dot product of two unit vectors is the cosine of the angle
 # between them. The largest cosine belongs to the most similar image.
 #
-# **Exercise 2** (medium, important, 2 minutes). Use your `l2_normalize`. The
+# **Exercise 1** (medium, important, 2 minutes). Use `l2_normalize`. The
 # image itself is no neighbour: leave it out.
 
 
@@ -236,6 +220,8 @@ def nearest_neighbours(vectors, query, k):
 # `unit @ unit.T` compares all images with all images.
 
 # %%
+from workshop_lib.course import checks
+
 checks.nearest_neighbours(nearest_neighbours)
 
 # %% [markdown]
@@ -274,7 +260,7 @@ quiz.answer("06-collapse", "...")
 # fraction that is right is the kNN accuracy (here with k = 1). Nothing is
 # trained for it, so it measures the embedding itself.
 #
-# **Exercise 3** (medium, important, 2 minutes). Write it, with your
+# **Exercise 2** (medium, important, 2 minutes). Write it, with your
 # `l2_normalize`.
 
 

@@ -442,45 +442,31 @@ def head(features, classes):
 
 
 # %% [markdown]
-# **Exercise 3** (medium, useful, 3 minutes). Predict the four counts, for a
-# sensor with `c2` channels and one with `c1`, from the drawing above.
+# **Predict** (1 minute) from the drawing above: write down the four in order,
+# the lightest first. Then compare the sums: `c2` and `c1` are the channels of
+# the two sensors.
 
 
 # %%
 def predict_parameters(c2, c1, classes):
     """Return the numbers learnt by early, middle, late and shared fusion."""
-    ### BEGIN SOLUTION add up the stems, backbones and heads of each drawing
-    ### STUB early = backbone(c2 + c1) + head(96, classes)
-    ### STUB middle = ...
-    ### STUB late = ...
-    ### STUB shared = ...
-    early = backbone(c2 + c1) + head(96, classes)
     stems = stem(c2) + stem(c1)
+    early = backbone(c2 + c1) + head(96, classes)
     middle = stems + backbone(24 + 24) + head(96, classes)
     late = backbone(c2) + backbone(c1) + head(96 + 96, classes)
     shared = stems + backbone(24) + head(96 + 96, classes)
-    ### END SOLUTION
     return early, middle, late, shared
 
-
-# %% [markdown] tags=["hint"]
-# I get nearly the same number for late and for early fusion
-#
-# Late fusion has two backbones. They read fewer channels each, but only the
-# first layer cares; all that follows is there twice.
-
-# %%
-checks.predict_parameters(predict_parameters)
 
 # %%
 from workshop_lib.models import HeadSpec, build_model
 from workshop_lib.models.model import parameter_counts
 
-guess = predict_parameters(4, 2, scenes.num_classes)
+sums = predict_parameters(4, 2, scenes.num_classes)
 counts = {}
 kinds = ("early", "middle", "late", "shared")
 heads = {"scene": HeadSpec("categorical", scenes.num_classes)}
-for kind, mine in zip(kinds, guess, strict=True):
+for kind, mine in zip(kinds, sums, strict=True):
     network = build_model("small_cnn", {"s2": 4, "s1": 2}, heads, fusion=kind)
     counts[kind] = parameter_counts(network)["total"]
     assert abs(mine - counts[kind]) < 1e-4 * counts[kind]
@@ -590,7 +576,7 @@ table.fillna("")
 # A mean may hide seeds that disagree. So look at the **gain seed by seed**:
 # what a modality adds with the same labels, weights and order.
 #
-# **Exercise 4** (medium, important, 3 minutes). One word for a list of
+# **Exercise 3** (medium, important, 3 minutes). One word for a list of
 # gains, in points. Fewer than two seeds: `"unsure"`. All gain a point or
 # more: `"complementary"`. All lose a point or more: `"harmful"`. All differ
 # by less than a point: `"redundant"`. Anything else: `"unsure"`.

@@ -147,7 +147,7 @@ together = class_run("supervised_strong", scenes, split, config)
 # %% [markdown]
 # ## One loss out of three
 #
-# 11 minutes, with two exercises. A network with several heads is trained on
+# 11 minutes, with one exercise. A network with several heads is trained on
 # one number, a weighted sum:
 #
 # $$L = w_c L_\mathrm{cover} + w_s L_\mathrm{scene} +
@@ -326,29 +326,13 @@ quiz.answer("09-units", "...")
 #
 # A task with much noise gets a large $s$ and a small weight $e^{-s}$. The
 # second term keeps $s$ from growing without end.
-#
-# **Exercise 2** (easy, useful, 1 minute). One line: `losses` and `s` are
-# tensors (T,).
 
 
 # %%
 def learned_loss(losses, s):
-    """Return the scalar sum over the tasks."""
-    ### BEGIN SOLUTION weight times loss, plus half of s, summed over tasks
-    ### STUB total = ...
-    total = (torch.exp(-s) * losses + s / 2).sum()
-    ### END SOLUTION
-    return total
+    """Return the scalar sum over the tasks; losses and s are (T,)."""
+    return (torch.exp(-s) * losses + s / 2).sum()
 
-
-# %% [markdown] tags=["hint"]
-# I do not know how to begin
-#
-# `torch.exp(-s)` is (T,), and so is `losses`. Write the bracket of the
-# formula for all tasks at once, then `.sum()`.
-
-# %%
-checks.learned_loss(learned_loss)
 
 # %% [markdown]
 # Let three losses stand still, and let only $s$ learn: a map that is learned
@@ -402,7 +386,7 @@ quiz.answer("09-learned", "...")
 # **cosine** is a single number: 1 the same direction, 0 nothing to do with
 # each other, below 0 **conflict**.
 #
-# **Exercise 3** (easy, important, 2 minutes). Two lists of gradients, one
+# **Exercise 2** (easy, important, 2 minutes). Two lists of gradients, one
 # tensor per layer, of any shape. Make one long vector of each; then the
 # cosine.
 
@@ -688,7 +672,7 @@ plots.lines(shown, title="What a borrowed encoder is worth",
             y_label="test images right (%)")  # fmt: skip
 
 # %% [markdown]
-# **Exercise 4** (easy, useful, 1 minute). Read the curve across: how many
+# **Exercise 3** (easy, useful, 1 minute). Read the curve across: how many
 # labels per class does it take to reach a target? `math.inf` if it is never
 # reached.
 

@@ -180,7 +180,7 @@ def test_in_a_cell_the_message_says_this_cell():
     ("code", "first"),
     [
         ("todo('flip each image')", "Not yet: flip each image."),
-        ("checks.l2_normalize(lambda x: x)", "✗ l2_normalize: not yet."),
+        ("checks.partners(lambda N: N)", "✗ partners: not yet."),
     ],
 )
 def test_a_notebook_shows_the_words_and_no_traceback(code, first, capsys):

@@ -12,8 +12,8 @@ from workshop_lib.course.checks.attempt import Attempt, hints
 from workshop_lib.course.progress import unit_checks
 
 NAMES = sorted(set(checks.__all__) - {"CheckFailed", "LeakySplit", "make_leaky_splits"})
-# These test properties or a factor, and have no list of wrong answers
-OTHERS = {"draw_split", "detective", "weak_view", "cutout", "predict_memory"}
+# These test properties, and have no list of wrong answers
+OTHERS = {"draw_split", "detective", "weak_view", "cutout"}
 
 
 class Caught(Exception):  # noqa: N818

@@ -40,7 +40,7 @@ from workshop_lib.course.checks.values import (
 )
 from workshop_lib.course.progress import record
 
-Check = Callable[..., None]
+Check = Callable[[Any], None]
 Answer = Callable[..., Any]  # gives the right result, or that of a mistake
 Case = tuple[Any, ...]  # the arguments of one call
 Cases = dict[str, Case]  # by the name of the case
@@ -82,7 +82,7 @@ class Attempt:
     Args:
         name: of the exercise.
         call: how its function is called, e.g. "convolve(image, kernel)".
-        function: the learner's, or the number that they give.
+        function: the learner's.
     """
 
     def __init__(self, name: str, call: str, function: Any) -> None:
@@ -199,31 +199,30 @@ class Attempt:
         raise _NotWritten(f"{text}\n  {said}" if said else text) from None
 
 
-def exercise(call: str) -> Callable[[Callable[..., dict[str, str] | None]], Check]:
+def exercise(call: str) -> Callable[[Callable[[Attempt], None]], Check]:
     """Make a check of a function that tries the learner's, by properties of its result.
 
     The check records the outcome, and prints what was verified.
 
     Args:
         call: how the learner's function is called. The check is named after the
-            decorated function, which takes the attempt and may return values to fill
-            into the text "right".
+            decorated function.
     """
 
-    def decorate(attempt: Callable[..., dict[str, str] | None]) -> Check:
+    def decorate(attempt: Callable[[Attempt], None]) -> Check:
         name = attempt.__name__
 
         @wraps(attempt)
-        def check(function: Any, *args: Any, **named: Any) -> None:
+        def check(function: Any) -> None:
             try:
-                values = attempt(Attempt(name, call, function), *args, **named)
+                attempt(Attempt(name, call, function))
             except _NotWritten:
                 raise
             except CheckFailed:
                 record("checks", name, right=False)
                 raise
             record("checks", name, right=True)
-            print(f"✓ {name}: {hints()[name]['right'].format(**(values or {}))}")
+            print(f"✓ {name}: {hints()[name]['right']}")
 
         return check
 

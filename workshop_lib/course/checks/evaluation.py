@@ -4,9 +4,7 @@ The accuracy of guessing, to compare any other with, is asked for in unit 01.
 """
 
 __all__ = [
-    "cohens_kappa",
     "knn_accuracy",
-    "l2_normalize",
     "majority_accuracy",
     "matching_accuracy",
     "mean_and_interval",
@@ -23,7 +21,6 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from scipy import stats
 from torch import Tensor
 
@@ -73,35 +70,6 @@ def _top_k(probs: Tensor, labels: Tensor, k: int, largest: bool = True) -> Tenso
     return (found == labels[:, None]).any(dim=1).double().mean()
 
 
-@comparison("cohens_kappa(confusion)")
-def cohens_kappa(cases: Cases, wrong: Mistakes) -> Answer:
-    """Check Cohen's kappa, computed from a confusion matrix.
-
-    The learner's `cohens_kappa(confusion)` takes a (K, K) array of counts, rows are
-    the truth, and gives (p_o - p_e) / (1 - p_e).
-    """
-    cases["two classes, one of them rare"] = (np.array([[40, 5], [8, 2]]),)
-    cases["three classes"] = (np.array([[10, 2, 0], [3, 5, 4], [0, 1, 20]]),)
-    cases["guessing: kappa near 0"] = (np.array([[30, 10], [15, 5]]),)
-    wrong["accuracy"] = lambda m: _agreement(m)[0]
-    wrong["uniform_chance"] = lambda m: _kappa(m, 1 / len(m))
-    wrong["truth_only"] = lambda m: _kappa(m, float(((m.sum(1) / m.sum()) ** 2).sum()))
-    wrong["not_scaled"] = lambda m: np.subtract(*_agreement(m))
-    return _kappa
-
-
-def _agreement(confusion: NDArray[np.int64]) -> tuple[float, float]:
-    """Return the agreement observed, p_o, and that by chance, p_e."""
-    shares = confusion / confusion.sum()
-    return float(np.trace(shares)), float(shares.sum(axis=0) @ shares.sum(axis=1))
-
-
-def _kappa(confusion: NDArray[np.int64], chance: float | None = None) -> float:
-    observed, expected = _agreement(confusion)
-    expected = expected if chance is None else chance
-    return (observed - expected) / (1 - expected)
-
-
 @comparison("mean_and_interval(values)")
 def mean_and_interval(cases: Cases, wrong: Mistakes) -> Answer:
     """Check the mean over seeds and its 95 % interval by Student's t.
@@ -129,26 +97,6 @@ def _interval(
     t = stats.norm.ppf(0.975) if normal else stats.t.ppf(0.975, n - 1)
     half = float(t * np.std(values, ddof=ddof)) / (math.sqrt(n) if mean else 1)
     return [middle, middle - half, middle + half]
-
-
-@comparison("l2_normalize(vectors)")
-def l2_normalize(cases: Cases, wrong: Mistakes) -> Answer:
-    """Check that each row is scaled to length 1, and a row of zeros stays zero.
-
-    The learner's `l2_normalize(vectors)` takes (N, D) and gives (N, D).
-    """
-    with_zero = noise(4, 3, seed=2)
-    with_zero[1] = 0
-    cases["6 vectors of 4 numbers"] = (noise(6, 4),)
-    cases["one long vector"] = (100 * noise(1, 5, seed=1),)
-    cases["a vector of zeros among others"] = (with_zero,)
-    wrong["zeros_give_nan"] = lambda x: x / x.norm(dim=1, keepdim=True)
-    wrong["columns"] = lambda x: F.normalize(x, dim=0)
-    wrong["no_root"] = lambda x: (
-        x / x.square().sum(dim=1, keepdim=True).clamp(min=1e-12)
-    )
-    wrong["one_length"] = lambda x: x / x.norm()
-    return F.normalize
 
 
 @comparison("nearest_neighbours(vectors, query, k)")

@@ -3,7 +3,6 @@
 __all__ = [
     "channel_statistics",
     "encode_facts",
-    "predict_parameters",
     "verdict",
 ]
 
@@ -21,12 +20,6 @@ from workshop_lib.course.checks.attempt import (
     comparison,
 )
 from workshop_lib.course.checks.values import noise
-from workshop_lib.models import HeadSpec, build_model
-from workshop_lib.models.fusion import STEM
-from workshop_lib.models.model import parameter_counts
-
-_FUSIONS = ("early", "middle", "late", "shared")
-_FEATURES = 96  # of a backbone
 
 
 @comparison("encode_facts(day, zone, num_zones)")
@@ -87,38 +80,6 @@ def _statistics(images: Tensor, train: Tensor) -> tuple[Tensor, Tensor]:
     some = images[train].double()
     mean = some.nanmean((0, 2, 3))
     return mean, (some - mean[:, None, None]).square().nanmean((0, 2, 3)).sqrt()
-
-
-@comparison("predict_parameters(c2, c1, classes)")
-def predict_parameters(cases: Cases, wrong: Mistakes) -> Answer:
-    """Check how many parameters each fusion has, predicted from its parts.
-
-    The learner's function takes the channels of two sensors and the number of classes,
-    and gives four counts: early, middle, late, shared. One in ten thousand is
-    tolerated: the library also learns a value for each missing channel.
-    """
-    cases["4 + 2 channels, 10 classes"] = 4, 2, 10
-    cases["12 + 2 channels, 19 classes"] = 12, 2, 19
-    cases["3 + 1 channels, 5 classes"] = 3, 1, 5
-    of_two = torch.tensor([0, 0, 1, 1])  # fusions whose head reads both sensors
-    wrong["no_stems"] = lambda *given: _parameters(*given) - _stems(*given)
-    wrong["one_head"] = lambda a, b, k: _parameters(a, b, k) - _FEATURES * k * of_two
-    wrong["order"] = lambda *given: _parameters(*given)[[0, 1, 3, 2]]
-    return _parameters
-
-
-def _parameters(c2: int, c1: int, classes: int) -> Tensor:
-    """Build the four networks and count: (4,)."""
-    sensors, heads = {"s2": c2, "s1": c1}, {"scene": HeadSpec("categorical", classes)}
-    with torch.random.fork_rng(devices=[]):
-        networks = [
-            build_model("small_cnn", sensors, heads, fusion=kind) for kind in _FUSIONS
-        ]
-    return torch.tensor([parameter_counts(one)["total"] for one in networks])
-
-
-def _stems(c2: int, c1: int, classes: int) -> Tensor:
-    return (9 * (c2 + c1) + 4) * STEM * torch.tensor([0, 1, 0, 1])
 
 
 @comparison("verdict(gains)")

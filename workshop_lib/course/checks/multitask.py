@@ -1,6 +1,6 @@
 """Checks of unit 09: the loss of several tasks, their gradients, and label curves."""
 
-__all__ = ["gradient_cosine", "labels_needed", "learned_loss", "multitask_loss"]
+__all__ = ["gradient_cosine", "labels_needed", "multitask_loss"]
 
 import math
 
@@ -68,22 +68,6 @@ def _sum(out: Parts, target: Parts, weights: dict[str, float]) -> Tensor:
     means = {k: h.supervised_loss(out[k], target[k]) for k, h in heads.items()}
     means["elevation"] = (out["elevation"] - target["elevation"]).square().nanmean()
     return torch.stack([weights[name] * means[name] for name in means]).sum()
-
-
-@comparison("learned_loss(losses, s)")
-def learned_loss(cases: Cases, wrong: Mistakes) -> Answer:
-    """Check the sum of losses whose weights are learned (Kendall et al. 2018).
-
-    The learner's `learned_loss(losses, s)` takes the losses and the logarithms of their
-    variances, (T,) each; it gives the scalar sum of exp(-s) * loss + s / 2.
-    """
-    cases["three tasks"] = noise(3).abs(), torch.tensor([0.5, -1.0, 2.0])
-    cases["two tasks"] = torch.tensor([0.1, 7.0]), torch.tensor([-2.0, 1.5])
-    wrong["no_penalty"] = lambda losses, s: (torch.exp(-s) * losses).sum()
-    wrong["sign"] = lambda losses, s: (torch.exp(s) * losses + s / 2).sum()
-    wrong["not_halved"] = lambda losses, s: (torch.exp(-s) * losses + s).sum()
-    wrong["not_summed"] = lambda losses, s: torch.exp(-s) * losses + s / 2
-    return lambda losses, s: (torch.exp(-s) * losses + s / 2).sum()
 
 
 @comparison("gradient_cosine(grads_a, grads_b)")

@@ -1,4 +1,4 @@
-"""Checks of unit 04: memory of a training step, pseudo-labels, and FixMatch's loss.
+"""Checks of unit 04: memory of a training step, mask, and FixMatch's loss.
 
 Unit 08 asks for that of pixels, too.
 """
@@ -8,11 +8,9 @@ __all__ = [
     "fixmatch_loss",
     "pixel_loss",
     "predict_memory",
-    "pseudo_labels",
 ]
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -26,35 +24,33 @@ from workshop_lib.course.checks.attempt import (
     Cases,
     Mistakes,
     comparison,
-    exercise,
 )
-from workshop_lib.course.checks.values import as_tensor, describe_value, noise
-from workshop_lib.files import human_size
-
-_CLOSE = 1.5  # a prediction within this factor decides what fits into memory
-_NEAR = 1.12  # a slip is recognised if its factor is met within 12 %
+from workshop_lib.course.checks.values import describe_value, noise
 
 
-def _whole_numbers(attempt: Attempt, case: str, given: Case) -> None:
-    found = as_tensor(attempt.run(case, *given))
-    whole = found is not None and not found.is_floating_point()
-    attempt.require(whole, "floats", describe_value(found), "int64")
+@comparison("predict_memory(kept, batch_size, mu)")
+def predict_memory(cases: Cases, wrong: Mistakes) -> Answer:
+    """Check the bytes that the activations of a training step take.
 
-
-@comparison("pseudo_labels(logits)", then=_whole_numbers)
-def pseudo_labels(cases: Cases, wrong: Mistakes) -> Answer:
-    """Check the class that a model predicts for each unlabelled image.
-
-    The learner's `pseudo_labels(logits)` takes (N, K) and gives (N,) int64.
+    The learner's `predict_memory(kept, batch_size, mu)` takes what the network keeps of
+    one image, a list of (maps, channels, side), and the labelled images of a step and
+    the unlabelled ones for each of these, which are there in two views. A number has
+    32 bit.
     """
-    cases["one image, three classes"] = (torch.tensor([[0.1, 2.0, -1.0]]),)
-    cases["6 images, 4 classes"] = (noise(6, 4),)
-    cases["3 images, 10 classes"] = (noise(3, 10, seed=1),)
-    wrong["over_images"] = lambda z: z.argmax(dim=0)
-    wrong["largest_logit"] = lambda z: z.amax(dim=1)
-    wrong["confidence"] = lambda z: z.softmax(dim=1).amax(dim=1)
-    wrong["soft"] = lambda z: z.softmax(dim=1)
-    return lambda z: z.argmax(dim=1)
+    wide = [(2, 16, 224), (16, 32, 224), (16, 64, 112), (16, 128, 56)]
+    cases["WRN-28-2, B = 8, mu = 7"] = wide, 8, 7
+    cases["two layers, B = 4, mu = 1"] = [(3, 8, 32), (1, 20, 16)], 4, 1
+    wrong["numbers"] = lambda kept, B, mu: _memory(kept, B, mu) / 4
+    wrong["one_view"] = lambda kept, B, mu: _memory(kept, B, mu / 2)
+    wrong["labelled_only"] = lambda kept, B, mu: _memory(kept, B, 0)
+    wrong["one_image"] = lambda kept, B, mu: _memory(kept, 1, 0)
+    wrong["gigabytes"] = lambda kept, B, mu: _memory(kept, B, mu) / 1e9
+    return _memory
+
+
+def _memory(kept: Sequence[Sequence[int]], batch_size: int, mu: float) -> float:
+    numbers = sum(maps * channels * side**2 for maps, channels, side in kept)
+    return 4 * numbers * batch_size * (1 + 2 * mu)
 
 
 @comparison("confidence_mask(logits, threshold)")
@@ -159,46 +155,6 @@ def fixmatch_loss(cases: Cases, wrong: Mistakes) -> Answer:
 def _whole(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """Complete a loss of the unlabelled images to that of the exercise."""
     return lambda x, y, weak, strong, t: F.cross_entropy(x, y) + loss(weak, strong, t)
-
-
-@exercise("predict_memory(guess, measured, batch_size=..., mu=...)")
-def predict_memory(
-    attempt: Attempt, measured: float, *, batch_size: int, mu: int
-) -> dict[str, str]:
-    """Check a prediction of the memory that the activations of a training step take.
-
-    The learner gives it in bytes. A slip is named by the factor that it is off.
-
-    Args:
-        attempt: holds the learner's number.
-        measured: what the step really keeps, in bytes, at 32 bit and with both views of
-            the unlabelled images in one forward pass (`joint_forward=True`): else the
-            weak view keeps nothing.
-        batch_size: labelled images per step, B.
-        mu: unlabelled images per labelled one.
-    """
-    guess, attempt.case = attempt.function, f"B = {batch_size}, mu = {mu}"
-    number = as_tensor(guess)
-    given = number is not None and number.numel() == 1 and float(number) > 0
-    came, expected = describe_value(guess), "a number of bytes above 0"
-    attempt.require(given, "number", came, expected)
-    images, ratio = batch_size * (1 + 2 * mu), float(guess) / measured
-    factors = {
-        "numbers": 1 / 4,
-        "one_view": (1 + mu) / (1 + 2 * mu),
-        "labelled_only": batch_size / images,
-        "one_image": 1 / images,
-        "megabytes": 1e-6,
-        "gigabytes": 1e-9,
-    }
-    distance = {slip: abs(math.log(ratio / factors[slip])) for slip in factors}
-    nearest = min(factors, key=distance.__getitem__)
-    slip = nearest if distance[nearest] < math.log(_NEAR) else "look"
-    words = {"guess": human_size(float(guess)), "measured": human_size(measured)}
-    expected = f"about {words['measured']}, within a factor of {_CLOSE}"
-    close, values = 1 / _CLOSE <= ratio <= _CLOSE, {"B": batch_size, "mu": mu}
-    attempt.require(close, slip, words["guess"], expected, images=images, **values)
-    return words
 
 
 @comparison(
