@@ -576,37 +576,26 @@ table.fillna("")
 # A mean may hide seeds that disagree. So look at the **gain seed by seed**:
 # what a modality adds with the same labels, weights and order.
 #
-# **Exercise 3** (medium, important, 3 minutes). One word for a list of
-# gains, in points. Fewer than two seeds: `"unsure"`. All gain a point or
-# more: `"complementary"`. All lose a point or more: `"harmful"`. All differ
-# by less than a point: `"redundant"`. Anything else: `"unsure"`.
+# The verdict is one word: complementary, harmful, redundant or unsure.
+# **Before** you read the code: which would you give for gains of 7.5, 5.0 and
+# 9.0 points, for 12 and -11, and for 7.5 with one seed alone?
 
 
 # %%
 def verdict(gains):
     """Say in a word what a modality adds, from its gains seed by seed."""
-    ### BEGIN SOLUTION one word out of four; every seed has to say the same
-    ### STUB word = "unsure"
-    word = "unsure"
-    if len(gains) >= 2:
+    if len(gains) >= 2:  # one seed alone proves nothing
         if all(gain >= 1 for gain in gains):
-            word = "complementary"
-        elif all(gain <= -1 for gain in gains):
-            word = "harmful"
-        elif all(abs(gain) < 1 for gain in gains):
-            word = "redundant"
-    ### END SOLUTION
-    return word
+            return "complementary"
+        if all(gain <= -1 for gain in gains):
+            return "harmful"
+        if all(abs(gain) < 1 for gain in gains):
+            return "redundant"
+    return "unsure"
 
 
-# %% [markdown] tags=["hint"]
-# I get `'>=' not supported between instances of 'list' and 'int'`
-#
-# A list has no size to compare. `all(gain >= 1 for gain in gains)` asks each
-# of them.
-
-# %%
-checks.verdict(verdict)
+for seeds in ([7.5, 5.0, 9.0], [12.0, -11.0], [7.5]):
+    print(seeds, verdict(seeds))
 
 
 # %%

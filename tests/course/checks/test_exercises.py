@@ -18,7 +18,7 @@ from workshop_lib import losses, pixels
 from workshop_lib.augment import BandNormalize
 from workshop_lib.augment.occlusion import Follow
 from workshop_lib.course import checks
-from workshop_lib.course.checks import fusion
+from workshop_lib.course.checks import multitask
 from workshop_lib.data.metadata import METADATA_ENCODERS
 from workshop_lib.data.mini_eo import CLIMATE_ZONES
 from workshop_lib.evaluation.embeddings import nearest
@@ -136,19 +136,6 @@ def librarys_statistics(images, train):
 def with_numpy(images, train):
     some = images[train].double().numpy()
     return np.nanmean(some, (0, 2, 3)), np.nanstd(some, (0, 2, 3), ddof=1)
-
-
-def word(gains):
-    if len(gains) < 2:
-        return "unsure"
-    for name, holds in (
-        ("complementary", [g >= 1 for g in gains]),
-        ("harmful", [g <= -1 for g in gains]),
-        ("redundant", [abs(g) < 1 for g in gains]),
-    ):
-        if all(holds):
-            return name
-    return "unsure"
 
 
 # ---- unit 08
@@ -301,7 +288,6 @@ RIGHT = {
     "knn_accuracy": [knn],
     "encode_facts": [encode],
     "channel_statistics": [with_numpy, librarys_statistics],
-    "verdict": [word],
     "window_starts": [begin],
     "mean_iou": [iou_by_class, librarys_iou],
     "pixel_loss": [pixel_loss, librarys_pixels],
@@ -363,10 +349,6 @@ WRONG = {
     ],
     "channel_statistics": [
         (lambda x, i: (x[i].nanmean(), x[i].nanmean()), "the mean over patches"),
-    ],
-    "verdict": [
-        (lambda gains: "unsure", "are there two seeds at all"),
-        (lambda gains: max(gains), "give one of the words"),
     ],
     "window_starts": [(lambda s, w, o: 3, "the last begins at side - window")],
     "mean_iou": [
@@ -437,5 +419,5 @@ def test_facts_are_those_of_the_library():
     day, zone = torch.tensor([1.0, 172.0, 365.0]), torch.tensor([0, 4, 2])
     date = METADATA_ENCODERS["date"].encode(day)
     climate = METADATA_ENCODERS["climate"].encode(zone.float())
-    found = fusion._facts(fusion._circle(day), zone, len(CLIMATE_ZONES))
+    found = multitask._facts(multitask._circle(day), zone, len(CLIMATE_ZONES))
     assert torch.allclose(found, torch.cat([date, climate], 1), atol=1e-6)

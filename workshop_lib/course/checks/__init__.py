@@ -4,21 +4,17 @@ __all__ = ["CheckFailed"]
 
 from workshop_lib.course.checks import (
     evaluation,
-    fusion,
     images,
     multitask,
-    segmentation,
     splits,
     training,
 )
 from workshop_lib.course.checks.attempt import CheckFailed
 from workshop_lib.course.checks.evaluation import *  # noqa: F403
-from workshop_lib.course.checks.fusion import *  # noqa: F403
 from workshop_lib.course.checks.images import *  # noqa: F403
 from workshop_lib.course.checks.multitask import *  # noqa: F403
-from workshop_lib.course.checks.segmentation import *  # noqa: F403
 from workshop_lib.course.checks.splits import *  # noqa: F403
 from workshop_lib.course.checks.training import *  # noqa: F403
 
-__all__ += evaluation.__all__ + fusion.__all__ + images.__all__
-__all__ += multitask.__all__ + segmentation.__all__ + splits.__all__ + training.__all__
+__all__ += evaluation.__all__ + images.__all__ + multitask.__all__
+__all__ += splits.__all__ + training.__all__

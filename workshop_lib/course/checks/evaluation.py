@@ -1,4 +1,4 @@
-"""Checks of units 05, 06 and 10: how good a model is, how near two embeddings are.
+"""Checks of units 05, 06, 08 and 10: how good a model is, how near embeddings are.
 
 The accuracy of guessing, to compare any other with, is asked for in unit 01.
 """
@@ -8,6 +8,7 @@ __all__ = [
     "majority_accuracy",
     "matching_accuracy",
     "mean_and_interval",
+    "mean_iou",
     "nearest_neighbours",
     "nt_xent",
     "partners",
@@ -29,6 +30,7 @@ from workshop_lib.course.checks.training import check_gradients
 from workshop_lib.course.checks.values import draws, generator, noise
 from workshop_lib.losses import contrastive as loss
 from workshop_lib.methods import simclr
+from workshop_lib.pixels import IGNORE
 
 
 @comparison("majority_accuracy(labels)")
@@ -68,6 +70,45 @@ def top_k_accuracy(cases: Cases, wrong: Mistakes) -> Answer:
 def _top_k(probs: Tensor, labels: Tensor, k: int, largest: bool = True) -> Tensor:
     found = probs.topk(k, dim=1, largest=largest).indices  # (N, k)
     return (found == labels[:, None]).any(dim=1).double().mean()
+
+
+@comparison("mean_iou(truth, predicted, num_classes)")
+def mean_iou(cases: Cases, wrong: Mistakes) -> Answer:
+    """Check the mean intersection over union of a map.
+
+    The learner's `mean_iou(truth, predicted, num_classes)` takes two maps of class
+    numbers of one shape, 255 in the truth where the class is unknown, and K; it gives a
+    number from 0 to 1. Classes that are in neither map are left out of the mean.
+    """
+    cases["a map of 4 classes"] = _pair(4)
+    cases["a map with pixels of value 255"] = _pair(4, unknown=True, seed=2)
+    cases["a class that is in neither map"] = _pair(4, seed=3)[:2] + (5,)
+    cases["a class that is predicted but absent"] = _pair(3, highest=2, seed=4)
+    wrong["nan"] = lambda t, p, K: _ious(t, p, K).mean()
+    wrong["absent_as_zero"] = lambda t, p, K: _ious(t, p, K).nan_to_num().mean()
+    wrong["unknown_counted"] = lambda t, p, K: _ious(t, p, K, all_pixels=True).nanmean()
+    wrong["accuracy"] = lambda t, p, K: (t == p)[t != IGNORE].float().mean()
+    return lambda truth, predicted, K: _ious(truth, predicted, K).nanmean()
+
+
+def _pair(
+    K: int, *, highest: int = 0, unknown: bool = False, seed: int = 0
+) -> tuple[Tensor, Tensor, int]:
+    """Make a truth and a prediction that is right at about two of three pixels."""
+    truth = draws(0, highest or K, 2, 9, 11, seed=seed)
+    other = draws(0, K, 2, 9, 11, seed=seed + 10)
+    predicted = torch.where(draws(0, 3, 2, 9, 11, seed=seed + 20) > 0, truth, other)
+    if unknown:
+        truth[:, :3, :4] = IGNORE
+    return truth.to(torch.uint8), predicted.to(torch.uint8), K
+
+
+def _ious(truth: Tensor, predicted: Tensor, K: int, all_pixels: bool = False) -> Tensor:
+    """Compute the IoU of each class, (K,); NaN for one that is in neither map."""
+    known = (truth != IGNORE) | all_pixels
+    classes = torch.arange(K).view(K, 1)
+    there, said = truth[known] == classes, predicted[known] == classes  # (K, pixels)
+    return (there & said).sum(1) / (there | said).sum(1)
 
 
 @comparison("mean_and_interval(values)")

@@ -1,10 +1,10 @@
-"""Checks of units 01 and 03: a filter slid by hand, the weak view, a hole in the image.
+"""Checks of units 01, 03 and 08: filters and windows slid by hand, and two views.
 
 A view draws random numbers, so there is no single right result: its checks test
 properties that every right answer has.
 """
 
-__all__ = ["convolve", "cutout", "weak_view"]
+__all__ = ["convolve", "cutout", "weak_view", "window_starts"]
 
 import torch
 import torch.nn.functional as F
@@ -26,6 +26,7 @@ from workshop_lib.course.checks.values import (
     global_random,
     noise,
 )
+from workshop_lib.data.tiles import offsets
 
 # Each direction is then mirrored in 30 % to 70 % of the images, but for one draw in a
 # million
@@ -53,6 +54,25 @@ def convolve(cases: Cases, wrong: Mistakes) -> Answer:
 
 def _slide(image: Tensor, kernel: Tensor, padding: int = 0) -> Tensor:
     return F.conv2d(image[None, None], kernel[None, None], padding=padding)[0, 0]
+
+
+@comparison("window_starts(side, window, overlap)")
+def window_starts(cases: Cases, wrong: Mistakes) -> Answer:
+    """Check where the windows along one side of an image begin.
+
+    The learner's `window_starts(side, window, overlap)` takes three lengths in pixels
+    and gives the positions in rising order; the last window ends where the image ends.
+    """
+    cases["a side of 11, windows of 4, overlap 1"] = 11, 4, 1
+    cases["a side of 20, windows of 6, no overlap"] = 20, 6, 0
+    cases["a side as long as the window"] = 8, 8, 3
+    cases["a side shorter than the window"] = 5, 8, 2
+    cases["a side of 256, windows of 64, overlap 24"] = 256, 64, 24
+    wrong["border_missing"] = lambda n, w, o: [*range(0, max(n - w, 0) + 1, w - o)]
+    wrong["beyond"] = lambda n, w, o: [*range(0, n, w - o)]
+    wrong["no_overlap"] = lambda n, w, o: offsets(n, w, w)
+    wrong["below_zero"] = lambda n, w, o: [*range(0, n - w, w - o), n - w]
+    return lambda side, window, overlap: offsets(side, window, window - overlap)
 
 
 @exercise("weak_view(images, generator)")

@@ -1,8 +1,15 @@
-"""Checks of unit 09: the loss of several tasks, their gradients, and label curves."""
+"""Checks of units 07 and 09: several sensors; several tasks, and label curves."""
 
-__all__ = ["gradient_cosine", "labels_needed", "multitask_loss"]
+__all__ = [
+    "channel_statistics",
+    "encode_facts",
+    "gradient_cosine",
+    "labels_needed",
+    "multitask_loss",
+]
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -115,3 +122,63 @@ def labels_needed(cases: Cases, wrong: Mistakes) -> Answer:
 def _needed(labels: list[int], accuracy: list[float], target: float) -> float:
     reach = (n for n, a in zip(labels, accuracy, strict=True) if a >= target)
     return next(reach, math.inf)
+
+
+@comparison("encode_facts(day, zone, num_zones)")
+def encode_facts(cases: Cases, wrong: Mistakes) -> Answer:
+    """Check that days are put on a circle and zones become one-hot.
+
+    The learner's function takes days of the year (N,), zones (N,) counted from 0 and
+    their number, and gives (N, 2 + num_zones).
+    """
+    seasons, parts = torch.tensor([1, 91, 172, 300]), torch.tensor([10.5, 200.25, 47])
+    cases["four seasons, 4 zones"] = seasons, torch.tensor([0, 3, 1, 3]), 4
+    cases["the last day, 2 zones"] = torch.tensor([365]), torch.tensor([1]), 2
+    cases["a zone that no patch has"] = parts, torch.tensor([2, 0, 2]), 5
+    wrong["no_circle"] = lambda d, z, n: _facts(d[:, None] / 365, z, n)
+    wrong["half_circle"] = lambda d, z, n: _facts(_circle(d, 0.5), z, n)
+    wrong["cosine_first"] = lambda d, z, n: _facts(_circle(d).flip(1), z, n)
+    wrong["zone_as_number"] = lambda d, z, n: torch.cat([_circle(d), z[:, None]], 1)
+    return lambda day, zone, num_zones: _facts(_circle(day), zone, num_zones)
+
+
+def _circle(day: Tensor, turns: float = 1.0) -> Tensor:
+    angle = 2 * math.pi * turns * day / 365
+    return torch.stack([angle.sin(), angle.cos()], 1)
+
+
+def _facts(days: Tensor, zone: Tensor, num_zones: int) -> Tensor:
+    return torch.cat([days, F.one_hot(zone, num_zones)], 1)
+
+
+@comparison("channel_statistics(images, train)")
+def channel_statistics(cases: Cases, wrong: Mistakes) -> Answer:
+    """Check mean and deviation per channel: training patches, without gaps.
+
+    The learner's function takes (N, C, H, W), NaN where a sensor is missing, and the
+    positions of the training patches, and gives mean and deviation, (C,) each.
+    """
+    gaps, other = _patches(0, gaps=(1, 4, 5, 9, 50)), _patches(2, gaps=(3, 30, 41))
+    cases["patches that sometimes lack the radar"] = gaps, torch.arange(40)
+    cases["no gaps"] = _patches(1), torch.arange(40)
+    cases["the last patches are for training"] = other, torch.arange(20, 60)
+    wrong["all_patches"] = lambda x, train: _statistics(x, torch.arange(len(x)))
+    wrong["nan"] = lambda x, train: (x[train].mean((0, 2, 3)), x[train].std((0, 2, 3)))
+    wrong["gaps_as_zero"] = lambda x, train: _statistics(x.nan_to_num(0.0), train)
+    return _statistics
+
+
+def _patches(seed: int, gaps: Sequence[int] = ()) -> Tensor:
+    """Make 60 patches in three units that get brighter from the first to the last."""
+    middle = torch.tensor([0.2, -12.0, 300.0]).view(1, 3, 1, 1)
+    spread = torch.tensor([0.05, 4.0, 90.0]).view(1, 3, 1, 1)
+    trend = torch.linspace(-1, 2, 60).view(-1, 1, 1, 1)
+    images = middle + spread * (noise(60, 3, 16, 16, seed=seed) + trend)
+    images[list(gaps), 1] = torch.nan
+    return images
+
+
+def _statistics(images: Tensor, train: Tensor) -> tuple[Tensor, Tensor]:
+    some = images[train].double()
+    mean = some.nanmean((0, 2, 3))
+    return mean, (some - mean[:, None, None]).square().nanmean((0, 2, 3)).sqrt()

@@ -3,12 +3,7 @@
 Unit 08 asks for that of pixels, too.
 """
 
-__all__ = [
-    "confidence_mask",
-    "fixmatch_loss",
-    "pixel_loss",
-    "predict_memory",
-]
+__all__ = ["confidence_mask", "fixmatch_loss", "pixel_loss", "predict_memory"]
 
 from collections.abc import Callable, Sequence
 from functools import partial
