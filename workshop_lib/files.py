@@ -37,6 +37,7 @@ RESERVE = 200_000_000  # bytes of the disk that are left free for everything els
 
 # What torch.load raises for files that are cut off, damaged or no torch files at all.
 UNREADABLE = (
+    ImportError,  # of what pandas and others load when it is needed
     OSError,
     RuntimeError,
     ValueError,

@@ -72,6 +72,20 @@ def test_the_cover_map_as_an_input_has_a_channel_per_class(scenes):
     assert cover[1, :, 0, 0].isnan().all() and int(cover.isnan().sum()) == len(cover[0])
 
 
+def test_covers_are_those_of_more_than_a_trace_of_the_known_pixels(scenes):
+    found = targets_of(scenes, ("covers",))["covers"]
+    for mask, row in zip(scenes.masks, found, strict=True):  # a loop as the twin
+        shares = [float((mask == k).float().mean()) for k in range(7)]
+        assert row.tolist() == [float(share > 0.05) for share in shares]
+    masks = torch.full((3, 4, 4), 255, dtype=torch.uint8)
+    masks[0, 0], masks[1, 0, 0] = torch.tensor([0, 0, 0, 1]), 1
+    some = tiny(masks=masks, mask_names=("a", "b"))
+    found = targets_of(some, ("covers",))["covers"]
+    assert found[:2].tolist() == [[1, 1], [0, 1]] and found[2].isnan().all()
+    with pytest.raises(WorkshopError, match="target of this data set 'covers'"):
+        targets_of(tiny(), ("covers",))
+
+
 def test_missing_images_are_nan_and_left_out_of_the_statistics():
     s1 = torch.full((3, 2, 4, 4), -10.0)
     s1[2] = 1e6  # means nothing: the image is missing radar

@@ -111,19 +111,16 @@ def _out_of_range(parts: Parts, count: int) -> Iterator[Finding]:
 
 
 def _repeats_and_overlaps(scenes: Dataset, parts: Parts) -> Iterator[Finding]:
-    suspects: list[tuple[str, str, Tensor]] = []
-    for name, index in parts.items():
-        values, times = index.unique(return_counts=True)
-        suspects.append(("duplicate_index", f"twice in {name}", values[times > 1]))
+    times = {k: index.bincount(minlength=len(scenes)) for k, index in parts.items()}
+    there = {k: n > 0 for k, n in times.items()}  # (N,) each
+    suspects = [("duplicate_index", f"twice in {k}", n > 1) for k, n in times.items()]
     pairs = [(a, b) for a in ("labeled", "unlabeled") for b in ("val", "test")]
     for a, b in [*pairs, ("val", "test")]:
-        shared = parts[a][torch.isin(parts[a], parts[b])]
-        suspects.append(("overlap", f"in both {a} and {b}", shared))
-    outside = parts["labeled"][~torch.isin(parts["labeled"], parts["unlabeled"])]
+        suspects.append(("overlap", f"in both {a} and {b}", there[a] & there[b]))
+    outside = there["labeled"] & ~there["unlabeled"]
     suspects.append(("outside_unlabeled", "labeled but not among unlabeled", outside))
-    for kind, text, index in suspects:
-        found = index.unique().tolist()
-        if found:
+    for kind, text, where in suspects:
+        if found := where.nonzero().flatten().tolist():
             names = listed([scenes.names[i] for i in found], 3)
             message = f"{len(found)} images {text}: {names}"
             yield Finding(kind, "error", message, tuple(found))

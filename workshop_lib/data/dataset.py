@@ -194,14 +194,28 @@ class Dataset:
     from_names = from_folder
 
     @classmethod
-    def from_read(cls, found: ReadImages, bands: Sequence[str]) -> "Dataset":
-        """Take images that `read_images` read; prints what it resized or left out."""
+    def from_read(
+        cls, found: ReadImages, bands: Sequence[str], **fields: Any
+    ) -> "Dataset":
+        """Take images that `read_images` read; prints what it resized or left out.
+
+        Args:
+            found: the images, and what their files hold besides.
+            bands: names of the channels.
+            fields: of the dataset, where they are not as found.
+        """
         if found.note:
             print(found.note)
-        labels = torch.tensor(found.labels, dtype=torch.int64)
-        numbers = {k: torch.tensor(v) for k, v in found.metadata.items()}
-        names = found.class_names, found.names
-        return cls(found.images, labels, *names, tuple(bands), metadata=numbers)
+        common = {
+            "images": found.images,
+            "labels": torch.tensor(found.labels, dtype=torch.int64),
+            "class_names": found.class_names,
+            "names": found.names,
+            "bands": tuple(bands),
+        }
+        if "metadata" not in fields:
+            fields["metadata"] = {k: torch.tensor(v) for k, v in found.metadata.items()}
+        return cls(**common | fields)
 
     @classmethod
     def without_pixels(

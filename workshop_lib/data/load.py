@@ -34,7 +34,7 @@ from workshop_lib.data.read import bigearthnet_patches as patches
 from workshop_lib.data.read.ben_ge_patches import ben_ge, is_ben_ge
 from workshop_lib.data.read.geotiff import geotiffs, is_multiband
 from workshop_lib.data.read.images import PictureReader, read_images
-from workshop_lib.data.read.index import ImageIndex, index_images
+from workshop_lib.data.read.index import index_images
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.settings import DataConfig
@@ -64,7 +64,7 @@ def load_dataset(
     Example:
         dataset = load_dataset("mini_eo", size=32)  # 4,000 images of 10 classes
     """
-    return _load(name, size, _band_list(bands), count=MINI_EO_COUNT)
+    return _load(name, size, bands)[0]
 
 
 def open_data(config: Config, split: Path | str | None = None) -> tuple[Dataset, Split]:
@@ -141,21 +141,7 @@ def describe(data: DataConfig) -> tuple[Dataset, int]:
     Raises:
         WorkshopError: no such data, or no images of at least two classes.
     """
-    bands = _band_list(data.bands)
-    if data.name.partition(":")[0] == "mini_eo":
-        return _load(data.name, data.size, bands, count=len(CLASSES)), MINI_EO_COUNT
-    path = _locate(data.name)
-    if is_ben_ge(path):
-        found = _load(data.name, data.size, bands)
-        return found, len(found)
-    index = index_images(path)
-    rows = pd.Series(index.labels).groupby(index.labels).head(_FEW).index
-    few = replace(
-        index,
-        entries=[index.entries[i] for i in rows],
-        labels=[index.labels[i] for i in rows],
-    )
-    return _read_index(few, data.name, data.size, bands, cache=False), len(index.labels)
+    return _load(data.name, data.size, data.bands, few=_FEW)
 
 
 def split_source(
@@ -222,44 +208,39 @@ def read_label_index(
 
 
 def _load(
-    name: str, size: int, bands: tuple[str, ...] | None, count: int = 0
-) -> Dataset:
-    """Load a data set; of the embedded one `count` images."""
+    name: str, size: int, bands: str | Sequence[str], few: int = 0
+) -> tuple[Dataset, int]:
+    """Load a data set, or with `few` so many images of each class; count all."""
+    names = bands.split(",") if isinstance(bands, str) else bands
+    wanted = tuple(band.strip() for band in names if band.strip()) or None
     kind, _, seed = name.partition(":")
     if kind == "mini_eo":
         if seed and not seed.isdecimal():
             raise WorkshopError(
                 f"data={name!r}: write mini_eo:SEED with a whole number."
             )
-        number = int(seed) if seed else DEFAULT_SEED
-        return mini_eo(count, seed=number, size=size, bands=bands or DEFAULT_BANDS)
+        count = len(CLASSES) if few else MINI_EO_COUNT
+        own = wanted or DEFAULT_BANDS
+        return mini_eo(count, int(seed or DEFAULT_SEED), size, own), MINI_EO_COUNT
     path = _locate(name)
     if is_ben_ge(path):
-        return ben_ge(path, bands or patches.S2_BANDS, size=size)
-    return _read_index(index_images(path), name, size, bands)
-
-
-def _band_list(bands: str | Sequence[str]) -> tuple[str, ...] | None:
-    """Return the names of bands; None for all."""
-    names = bands.split(",") if isinstance(bands, str) else bands
-    return tuple(band.strip() for band in names if band.strip()) or None
-
-
-def _read_index(
-    index: ImageIndex,
-    name: str,
-    size: int,
-    bands: tuple[str, ...] | None,
-    cache: bool = True,
-) -> Dataset:
+        found = ben_ge(path, wanted or patches.S2_BANDS, size=size)
+        return found, len(found)
+    index = index_images(path)
+    count = len(index.labels)
+    if few:
+        rows = pd.Series(index.labels).groupby(index.labels).head(few).index
+        labels = [index.labels[i] for i in rows]
+        index = replace(index, entries=[index.entries[i] for i in rows], labels=labels)
     if is_multiband(index):
-        return geotiffs(index, bands, size=size, cache=cache)
-    if bands:
+        return geotiffs(index, wanted, size=size, cache=not few), count
+    if wanted:
         raise WorkshopError(
-            f"bands={','.join(bands)!r} but {name} holds pictures, which are red,"
+            f"bands={','.join(wanted)!r} but {name} holds pictures, which are red,"
             " green and blue: leave bands out."
         )
-    return Dataset.from_read(read_images(PictureReader(index), size, cache), RGB)
+    pictures = read_images(PictureReader(index), size, cache=not few)
+    return Dataset.from_read(pictures, RGB), count
 
 
 def _locate(name: str) -> Path:

@@ -26,6 +26,8 @@ from workshop_lib.pixels import IGNORE
 from workshop_lib.sample import METADATA, Sample
 
 COVER = "cover"  # the land-cover map, as a target or as an input
+COVERS_PRESENT = "covers"  # which covers a map has, several labels per image
+LEAST_COVER = 0.05  # of the known pixels of an image: what has more is a label
 SCENE = "scene"  # the class of the whole image, or its classes
 ELEVATION = "elevation"  # the mean of a digital elevation model, in metres
 
@@ -100,13 +102,15 @@ def targets_of(dataset: Dataset, names: Sequence[str] = (SCENE,)) -> dict[str, T
     Args:
         dataset: the labels.
         names: "scene" for the class or the classes of each image; "cover" for the
-            land-cover map; the name of a metadata column for a number to regress;
+            land-cover map, "covers" for the covers of more than 5 % of the known pixels
+            of each image; the name of a metadata column for a number to regress;
             "elevation" without such a column for the mean of the sensor "dem".
 
     Returns:
         By name. "scene": (N,) int64, -1 where unknown, or (N, K) float32, 1 for each
-        class in the image. "cover": (N, H, W) uint8, 255 where unknown. A number: (N,)
-        float32 in its own unit, NaN where unknown.
+        class in the image. "cover": (N, H, W) uint8, 255 where unknown. "covers":
+        (N, K) float32, 1 for each of `mask_names` that is there, NaN where no pixel is
+        known. A number: (N,) float32 in its own unit, NaN where unknown.
 
     Raises:
         WorkshopError: a target that this data set does not have.
@@ -119,6 +123,8 @@ def targets_of(dataset: Dataset, names: Sequence[str] = (SCENE,)) -> dict[str, T
     there[SCENE] = dataset.labels.float() if dataset.multi_label else dataset.labels
     if dataset.masks is not None:
         there[COVER] = dataset.masks
+        if COVERS_PRESENT in names and dataset.mask_names:
+            there[COVERS_PRESENT] = _covers(dataset.masks, len(dataset.mask_names))
     for name in names:
         if name not in there:
             raise unknown_name("target of this data set", name, there)
@@ -156,6 +162,13 @@ def _without(images: Tensor, missing: Tensor) -> Tensor:
     images = images.float() / 255 if eight_bits else images.clone()
     images[missing] = math.nan
     return images
+
+
+def _covers(masks: Tensor, count: int) -> Tensor:
+    """Mark the covers that are more than a trace: (N, H, W) -> (N, K) float32."""
+    chunks = (_one_hot(some, count)[:, :count] for some in masks.split(_CHUNK))
+    share = torch.cat([hot.nanmean(dim=(2, 3)) for hot in chunks])  # (N, K)
+    return (share > LEAST_COVER).float().masked_fill(share.isnan(), math.nan)
 
 
 class IndexStream:
@@ -241,7 +254,8 @@ def random_scenes(facts: Mapping[str, Any], size: int) -> Dataset:
 
     mine = images(channels)
     scene = heads.get("scene", {"kind": "categorical", "num_classes": 2})
-    K, cover = max(2, scene["num_classes"]), classes.get("cover", 2)
+    K = max(2, scene["num_classes"])
+    cover = max(classes.get(name, 2) for name in (COVER, COVERS_PRESENT))
     labels = torch.arange(n) % K
     masks = torch.randint(0, cover, (n, size, size), generator=generator)
     columns = [name for one in METADATA_ENCODERS.values() for name in one.needs]
@@ -257,6 +271,6 @@ def random_scenes(facts: Mapping[str, Any], size: int) -> Dataset:
         bands=RGB if own == "rgb" else tuple(f"b{k}" for k in range(channels)),
         masks=masks.to(torch.uint8),
         mask_names=tuple(f"cover {k}" for k in range(cover)),
-        modalities={name: images(c) for name, c in sensors.items() if name != "cover"},
+        modalities={name: images(c) for name, c in sensors.items() if name != COVER},
         metadata=numbers,
     )

@@ -225,10 +225,8 @@ def _without_gaps(images: list[NDArray[Any]]) -> NDArray[Any]:
     stacked = np.stack(images)
     if stacked.dtype == np.uint8:
         return stacked
-    for number, band in enumerate(np.moveaxis(stacked, 1, 0), start=1):
+    for band in np.moveaxis(stacked, 1, 0):
         gaps = np.isnan(band)
-        if gaps.all():
-            raise WorkshopError(f"band {number} holds no data at all.")
         band[gaps] = band[~gaps].mean(dtype=np.float64)
     return stacked
 

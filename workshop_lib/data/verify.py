@@ -54,21 +54,15 @@ def check_integrity(folder: Path, info: DatasetInfo | None = None) -> IntegrityR
     """
     report = IntegrityReport()
     if info is None:
-        _check_classes(folder, {}, 0, report)
+        _check_classes(folder, None, report)
         return report
     images = info.find_images(folder)
     if images is None:
         raise WorkshopError(
             f"{info.title} is not in {folder}: run `workshop data {info.name} get`."
         )
-    if info.layout == "patches":
-        _check_patches(images, info, report)
-    elif info.layout == "tiles":
-        _check_tiles(folder, report)
-    elif info.layout == "scene":
-        _check_scene(images, report)
-    else:
-        _check_classes(images, info.classes, info.side, report)
+    checks = {"patches": _check_patches, "tiles": _check_tiles, "scene": _check_scene}
+    checks.get(info.layout, _check_classes)(images, info, report)
     origin = folder / "ORIGIN.txt"
     if origin.exists() and "another version" in origin.read_text(encoding="utf-8"):
         report.odd.append("it is not the version that is known: see ORIGIN.txt")
@@ -76,9 +70,10 @@ def check_integrity(folder: Path, info: DatasetInfo | None = None) -> IntegrityR
 
 
 def _check_classes(
-    folder: Path, expected: dict[str, int], side: int, report: IntegrityReport
+    folder: Path, info: DatasetInfo | None, report: IntegrityReport
 ) -> None:
     """Count images by class, format and size, and find unreadable headers."""
+    expected, side = (info.classes, info.side) if info else ({}, 0)
     index = index_images(folder)
     names = [entry.name for entry in index.entries]
     counts = Counter(name.partition("/")[0] for name in names)
@@ -135,7 +130,7 @@ def _check_patches(folder: Path, info: DatasetInfo, report: IntegrityReport) -> 
             )
 
 
-def _check_tiles(folder: Path, report: IntegrityReport) -> None:
+def _check_tiles(folder: Path, info: DatasetInfo, report: IntegrityReport) -> None:
     """Check that each area has an image, and labels of its size and known colours."""
     images, labels = landcover.list_tiles(folder)
     areas = landcover.TRAIN_TILES + landcover.TEST_TILES
@@ -162,13 +157,12 @@ def _compare_tile(image: Path, label: Path) -> str:
     return f"{unknown} pixels have a colour that is no class" if unknown else ""
 
 
-def _check_scene(folder: Path, report: IntegrityReport) -> None:
+def _check_scene(folder: Path, info: DatasetInfo, report: IntegrityReport) -> None:
     """Check that all bands and the map are there, and count pixels."""
     try:
         mask = landcover.open_landsat(folder).mask
+        known = 100 * (mask != IGNORE).mean()
+        size = f"{len(landcover.LANDSAT_BANDS)} bands of {mask.shape} pixels"
+        report.facts.append(f"{size}, {known:.1f} % of them with data and a class")
     except WorkshopError as error:
         report.faults.append(str(error))
-        return
-    known = 100 * (mask != IGNORE).mean()
-    size = f"{len(landcover.LANDSAT_BANDS)} bands of {mask.shape} pixels"
-    report.facts.append(f"{size}, {known:.1f} % of them with data and a class")

@@ -194,7 +194,8 @@ def score_head(about: Mapping[str, Any], predicted: Tensor, truth: Tensor) -> An
             counts = pixel_confusion(truth, predicted, len(names))
             return scores_from_confusion(counts.numpy(), names)
         case "multilabel":
-            return score_multilabel(predicted, truth, names)
+            known = ~truth.isnan().any(dim=1)
+            return score_multilabel(predicted[known], truth[known], names)
         case _:
             return score_regression(predicted, truth)
 

@@ -261,8 +261,7 @@ def _all_checkpoints(
                 done[step, weights] = predict_heads(run, model, normalize, views, index)
             suffix = "" if weights == "ema" else "_online"
             column = f"val_{run.metric}{suffix}"
-            there = column in log  # not in logs of long ago
-            val = float(log[column].get(step, math.nan)) if there else math.nan
+            val = float(log[column].get(step, math.nan))
             about = run.facts["heads"][main]
             scores = score_head(about, done[step, weights][main], truths[main])
             test = next(iter(_overall(about["kind"], scores).values()))

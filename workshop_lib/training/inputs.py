@@ -121,7 +121,8 @@ def read_inputs(config: Config, scenes: Dataset) -> Inputs:
         )
     sensors = sample_of(scenes, wanted, config.data.metadata)
     targets = targets_of(scenes, config.model.heads)
-    names = {"scene": scenes.class_names, "cover": scenes.mask_names}
+    names = {"scene": scenes.class_names}
+    names |= dict.fromkeys(("cover", "covers"), scenes.mask_names)
     return Inputs(sensors, targets, {name: names.get(name, ()) for name in targets})
 
 

@@ -196,7 +196,7 @@ class Run:
 def run_identity(config: Config, scenes: Dataset, split: Split) -> dict[str, str]:
     """Hash the images of a run and how they were split; of maps, all masks as well."""
     found = {"images": scenes.digest(), "split": split.digest(scenes)}
-    maps = "cover" in config.model.heads
+    maps = {"cover", "covers"} & set(config.model.heads)
     return {**found, "masks": scenes.mask_digest()} if maps else found
 
 

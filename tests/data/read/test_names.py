@@ -52,16 +52,18 @@ def test_one_error_lists_every_bad_line(tmp_path):
     save(tmp_path / "b.png")
     (tmp_path / "empty.png").touch()
     names = tmp_path / "n.txt"
-    names.write_text("a.png x\nb.png y\nlonely.png\na.png y\ngone.png x\nempty.png y\n")
+    names.write_text("a.png x\nb.png y\nlonely.png\ngone.png x\nempty.png y\n")
     with pytest.raises(WorkshopError) as caught:
         Dataset.from_names(names)
     text = str(caught.value)
-    assert text.startswith("4 problems")
+    assert text.startswith("3 problems")
     assert "line 3: 'lonely.png' has no label" in text
-    assert "a.png: on more than one line" in text
     assert "gone.png: " in text and "No such file" in text
     assert "empty.png: empty file" in text
     assert len(Dataset.from_names(names, on_error="skip")) == 2
+    names.write_text("a.png x\nb.png y\na.png y\n")
+    with pytest.raises(WorkshopError, match=r"more than once \('a.png'"):
+        Dataset.from_names(names)
 
 
 def test_files_that_are_no_names_file(tmp_path):

@@ -45,7 +45,7 @@ from workshop_lib.data.metadata import season_of
 from workshop_lib.data.read.bigearthnet_patches import (
     S2_BANDS,
     PatchReader,
-    dataset_fields,
+    patch_fields,
 )
 from workshop_lib.data.read.images import Decoded, OnError, fit, read_images
 from workshop_lib.data.read.index import ImageEntry, file_state, is_visible
@@ -108,8 +108,8 @@ def ben_ge(
     root = Path(path)
     reader = _BenGeReader(root, bands)
     found = read_images(reader, size, on_error=on_error)
-    fields = dataset_fields(reader, found)
-    facts = {name: numbers.float() for name, numbers in fields["metadata"].items()}
+    fields = patch_fields(reader, found)
+    facts = {name: torch.tensor(v).float() for name, v in found.metadata.items()}
     facts["season"] = season_of(facts["day_of_year"])
     for name, told in _read_tables(root, found.names).items():
         own = facts.get(name, told)  # of the patch itself, where a table is silent
@@ -122,7 +122,8 @@ def ben_ge(
     if facts.pop("has_cover").any():
         fields["masks"] = found.images[:, -1].to(torch.uint8)
         fields["mask_names"] = tuple(COVER_CODES.values())
-    return Dataset(**fields | {"modalities": modalities, "metadata": facts})
+    fields |= {"modalities": modalities, "metadata": facts}
+    return Dataset.from_read(found, reader.bands, **fields)
 
 
 class _BenGeReader(PatchReader):

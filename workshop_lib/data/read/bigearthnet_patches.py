@@ -40,13 +40,14 @@ from workshop_lib.data.read.images import Decoded, OnError, ReadImages, read_ima
 from workshop_lib.data.read.index import UNKNOWN, ImageEntry, ImageIndex, file_state
 from workshop_lib.data.read.values import Values, center_of, open_raster
 from workshop_lib.errors import WorkshopError, listed, unknown_name
-from workshop_lib.files import read_json
+from workshop_lib.files import read_json, reading
 
 S2_BANDS = (
     "B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12",
 )  # fmt: skip
 S1_BANDS = ("VV", "VH")
 SIDE = 120  # pixels of 10 m
+_JSON = "_labels_metadata.json"  # the end of the name of a patch's file of labels
 
 # CORINE class, third level, in the order of its codes -> one of the 19, or None
 TO_19: dict[str, str | None] = yaml.safe_load(
@@ -82,23 +83,17 @@ def bigearthnet(
     """
     reader = PatchReader(Path(path), Path(s1) if s1 is not None else None, bands)
     found = read_images(reader, size, on_error=on_error)
-    return Dataset(**dataset_fields(reader, found))
+    return Dataset.from_read(found, reader.bands, **patch_fields(reader, found))
 
 
-def dataset_fields(reader: "PatchReader", found: ReadImages) -> dict[str, Any]:
+def patch_fields(reader: "PatchReader", found: ReadImages) -> dict[str, Any]:
     """Sort what was read of patches into the fields of a `Dataset`."""
-    if found.note:
-        print(found.note)
-    numbers = {k: torch.tensor(v) for k, v in found.metadata.items() if k != "labels"}
     C, radar = len(reader.bands), len(S1_BANDS)
     return {
         "images": found.images[:, :C],
-        "labels": multi_hot(found.metadata["labels"]),
+        "labels": multi_hot(found.metadata.pop("labels")),
         "class_names": CLASSES_19,
-        "names": found.names,
-        "bands": reader.bands,
         "modalities": {"s1": found.images[:, C : C + radar]} if reader.s1 else {},
-        "metadata": numbers,
     }
 
 
@@ -138,19 +133,13 @@ def read_labels(folder: Path) -> tuple[dict[str, list[str]], list[str]]:
     """
     path = folder / "metadata.parquet"
     if path.exists():
-        try:
+        with reading(path, "pip install 'workshop_lib[geo]'; or get the file again."):
             table = pd.read_parquet(path, columns=["patch_id", "labels", "split"])
-        except (ImportError, OSError, ValueError, KeyError) as error:
-            raise WorkshopError(
-                f"cannot read {path}: {error}. It needs pip install"
-                " 'workshop_lib[geo]'; if the file is damaged, remove it, and get it"
-                " again."
-            ) from error
         labels = dict(zip(table["patch_id"], map(list, table["labels"]), strict=True))
         return labels, table["split"].replace({"validation": "val"}).tolist()
-    end, s2 = "_labels_metadata.json", folder / "sentinel-2"
-    paths = sorted(tqdm(s2.rglob(f"*{end}"), desc="labels", disable=None))
-    labels = {path.name.removesuffix(end): read_json(path)["labels"] for path in paths}
+    s2 = folder / "sentinel-2"
+    paths = sorted(tqdm(s2.rglob(f"*{_JSON}"), desc="labels", disable=None))
+    labels = {p.name.removesuffix(_JSON): read_json(p)["labels"] for p in paths}
     parts: dict[str, str] = {}
     for part in ("train", "val", "test"):
         path = folder / f"bigearthnet-{part}.csv"
@@ -190,7 +179,7 @@ class PatchReader:
 
     def read(self, entry: ImageEntry, height: int, width: int) -> Decoded:
         """Read all bands of one patch, Sentinel-1 behind Sentinel-2."""
-        metadata = _metadata(_read_json(entry.place))
+        metadata = _read_metadata(entry.place)
         layers = [_read_band(entry.place, b, height, width) for b in self.bands]
         # All bands show the same place
         with open_raster(f"{_stem(entry.place)}_{self.bands[0]}.tif") as file:
@@ -244,12 +233,13 @@ def _read_band(folder: str, band: str, height: int, width: int) -> Decoded:
 
 def _read_json(folder: str) -> dict[str, Any]:
     """Read a patch's JSON: OSError or ValueError if that fails."""
-    with open(f"{_stem(folder)}_labels_metadata.json", encoding="utf-8") as file:
+    with open(f"{_stem(folder)}{_JSON}", encoding="utf-8") as file:
         return dict(json.load(file))
 
 
-def _metadata(given: dict[str, Any]) -> dict[str, Any]:
+def _read_metadata(folder: str) -> dict[str, Any]:
     """Take from a patch's JSON what is kept of it."""
+    given = _read_json(folder)
     if not {"labels", "acquisition_date"} <= set(given):
         raise ValueError("its JSON has no labels or no acquisition_date")
     day = datetime.strptime(given["acquisition_date"], "%Y-%m-%d %H:%M:%S")

@@ -130,7 +130,7 @@ def _index_tree(
     class_names: list[str] = []
     classes = [at for at in tree if at.parent == root != at]
     classes.sort(key=lambda at: _nfc(at.name))
-    problems = _doubled([f"{_nfc(at.name)}/" for at in classes])
+    problems = []
     for at in classes:
         name = _nfc(at.name)
         label = UNKNOWN if name.lower() in _UNLABELED else len(class_names)
@@ -143,20 +143,10 @@ def _index_tree(
         labels += [label] * len(images)
         if not images:
             problems.append(f"{name}/: no images in it ({', '.join(endings)})")
-    problems += _doubled([entry.name for entry in entries])
     elsewhere = {at: files for at, files in tree.items() if at not in classes}
     notes = [_left_out(tree, endings, False), _left_out(elsewhere, endings, True)]
     about = tuple(class_names), tuple(problems), open, "\n".join(filter(None, notes))
     return ImageIndex(where, entries, labels, *about)
-
-
-def _doubled(names: list[str]) -> list[str]:
-    """Say which names occur twice, in an archive or by how accents are stored."""
-    return [
-        f"{name}: there twice, maybe with its accents stored in two ways"
-        for name, times in Counter(names).items()
-        if times > 1
-    ]
 
 
 def _left_out(tree: Tree, endings: tuple[str, ...], images: bool) -> str:
@@ -263,16 +253,13 @@ def _index_names(file: Path) -> ImageIndex:
         )
     numbers = sorted(filter(str.isdecimal, classes), key=int)  # "2" before "10"
     class_names = (*numbers, *sorted(classes - set(numbers)))
-    entries: dict[str, ImageEntry] = {}
-    labels: dict[str, int] = {}
+    entries, labels = [], []
     for place, label in sorted(rows):
-        name, path = _nfc(place), os.path.join(file.parent, place)
-        if name in entries:
-            problems.append(f"{name}: on more than one line")
-        entries[name] = ImageEntry(name, path, file_state(path))
-        labels[name] = class_names.index(label) if label in classes else UNKNOWN
-    found = list(entries.values()), list(labels.values())
-    return ImageIndex(str(file.resolve()), *found, class_names, tuple(problems))
+        path = os.path.join(file.parent, place)
+        entries.append(ImageEntry(_nfc(place), path, file_state(path)))
+        labels.append(class_names.index(label) if label in classes else UNKNOWN)
+    where, faults = str(file.resolve()), tuple(problems)
+    return ImageIndex(where, entries, labels, class_names, faults)
 
 
 def index_files(paths: Iterable[Path | str]) -> ImageIndex:
