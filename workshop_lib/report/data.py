@@ -16,6 +16,7 @@ from workshop_lib.config import Config
 from workshop_lib.data.audit import Audit
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.load import load_dataset, make_split
+from workshop_lib.data.samples import targets_of
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.embeddings import (
@@ -120,8 +121,9 @@ class ReportData:
 
     @property
     def labels(self) -> Tensor:
-        """True classes of all images, (N,); only of one class per image."""
-        return self.scenes.labels.cpu()
+        """Targets of the main head for all images, (N,) classes or (N, K) labels."""
+        head = self.results[0].run.main_head
+        return targets_of(self.scenes, (head,))[head].cpu()
 
     @property
     def main(self) -> MethodResult:

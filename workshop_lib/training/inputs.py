@@ -116,13 +116,12 @@ def read_inputs(config: Config, scenes: Dataset) -> Inputs:
     wanted = config.data.sensors or ("rgb" if scenes.is_rgb else "s2",)
     if ELEVATION in config.model.heads and "dem" in wanted:
         raise WorkshopError(
-            "a head for 'elevation' and the sensor 'dem', which holds the answer: leave"
-            " one of them out."
+            "the sensor 'dem' holds the answer for the head 'elevation': leave one out."
         )
     sensors = sample_of(scenes, wanted, config.data.metadata)
     targets = targets_of(scenes, config.model.heads)
-    names = {"scene": scenes.class_names}
-    names |= dict.fromkeys(("cover", "covers"), scenes.mask_names)
+    classes, covers = scenes.class_names, scenes.mask_names
+    names = {"scene": classes, "cover": covers, "covers": covers}
     return Inputs(sensors, targets, {name: names.get(name, ()) for name in targets})
 
 
