@@ -63,8 +63,8 @@ class DataConfig:
 class ModelConfig:
     """The network: encoder, heads, and the weights it starts from."""
 
-    # small_cnn, wrn-28-2, resnet18, efficientnet_lite0; on features linear, mlp-256;
-    # for maps unet-16, unet-BACKBONE, fcn-resnet18
+    # small_cnn, wrn-28-2, vit-64, resnet18, efficientnet_lite0; on features linear,
+    # mlp-256; for maps unet-16, unet-BACKBONE, fcn-resnet18
     encoder: str = "small_cnn"
     heads: tuple[str, ...] = ("scene",)  # what to predict: targets of the data
     fusion: Literal["early", "middle", "late", "shared"] = "early"  # of sensors

@@ -20,7 +20,9 @@ SCENE = {"scene": HeadSpec("categorical", 3)}
 ALL = {**SCENE, "height": HeadSpec("regression"), "tags": HeadSpec("multilabel", 3)}
 MAPS = {**ALL, "cover": HeadSpec("dense", 3)}
 ENCODERS = {
-    **dict.fromkeys(("small_cnn", "wrn-10-1", "resnet18", "efficientnet_b0"), ALL),
+    **dict.fromkeys(
+        ("small_cnn", "wrn-10-1", "resnet18", "vit-8", "efficientnet_b0"), ALL
+    ),
     **dict.fromkeys(("unet-4", "unet-small_cnn", "fcn-wrn-10-1"), MAPS),
 }
 

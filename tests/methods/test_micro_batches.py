@@ -59,7 +59,7 @@ def test_without_batch_statistics_micro_batches_change_nothing(name: str) -> Non
     ("name", "encoder"),
     [
         *((name, "small_cnn") for name in METHODS),
-        *(("fixmatch", e) for e in ("wrn-10-1", "resnet18", "unet-4", "fcn-wrn-10-1")),
+        *(("fixmatch", e) for e in ("wrn-10-1", "resnet18", "unet-4", "vit-8")),
     ],
 )
 def test_checkpointing_changes_no_bit_in_training(name: str, encoder: str) -> None:

@@ -19,7 +19,7 @@ from workshop_lib.models import (
 from workshop_lib.models.build import build_backbone
 from workshop_lib.models.residual import gradient_norms
 
-SMALL = ["small_cnn", "wrn-10-1", "resnet18"]
+SMALL = ["small_cnn", "wrn-10-1", "resnet18", "vit-32"]
 
 
 @pytest.mark.parametrize("name", SMALL)

@@ -14,6 +14,7 @@ from workshop_lib.models.fusion import FUSIONS
 
 SCENE_ENCODERS = [
     *("small_cnn", "wrn-10-1", "resnet18", "resnet50", "plain-8", "residual-8"),
+    "vit-32",
     *("efficientnet_lite0", "efficientnet_b0", "vit_b_16"),
 ]
 MAP_ENCODERS = [
@@ -78,6 +79,7 @@ def forward(model: Model, device: str, dense: bool) -> dict[str, torch.Tensor]:
         "metadata": torch.empty(4, METADATA, device=device),
     }
     out = model(x)
+    out.pop("context")
     shapes = {"scene": (4, 5), "tags": (4, 4), "height": (4,), "projection": (4, 8)}
     shapes |= {"cover": (4, 3, 40, 33)} if dense else {}
     assert {k: tuple(v.shape) for k, v in out.items()} == shapes

@@ -77,6 +77,26 @@ def test_images_do_not_depend_on_their_neighbours(fusion):
         torch.testing.assert_close(scores, alone, rtol=1e-4, atol=1e-5)
 
 
+@EACH
+@pytest.mark.parametrize("encoder", ["small_cnn", "vit-8"])
+def test_metadata_moves_the_context_unless_it_is_withheld(encoder, fusion):
+    model, x = fused(encoder, fusion=fusion).eval(), sample(sides=(32, 32))
+    other = x | {"metadata": x["metadata"] + 1}
+    unknown = x | {"metadata": torch.full((4, 2), math.nan)}
+    absent = {name: x[name] for name in SENSORS}
+    known, moved, *without = (model(one) for one in (x, other, unknown, absent))
+    assert known["context"].shape == (4, model.encoder.width)
+    vector = model.features(x).vector  # of a transformer another token's output
+    assert torch.equal(known["context"], vector) == (encoder == "small_cnn")
+    for name in ("context", "scene"):
+        assert (known[name] - moved[name]).abs().max() > 1e-4
+        assert torch.equal(without[0][name], without[1][name])
+    model.encoder.reads_metadata = False
+    for one in (x, other, unknown, absent):
+        assert torch.equal(model(one)["context"], without[0]["context"])
+    assert "context" not in fused(encoder, metadata=0)(absent)
+
+
 @APART
 def test_the_scores_that_one_sensor_adds_do_not_depend_on_another(fusion):
     """An FCN's scores are linear in maps that lie side by side."""

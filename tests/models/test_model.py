@@ -27,6 +27,7 @@ def test_one_output_per_head_and_the_projection(fusion):
         "height": (4,),
         "cover": (4, 3, 17, 17),
         "projection": (4, 8),
+        "context": (4, model.encoder.width),
     }
     torch.testing.assert_close(out["projection"].norm(dim=1), torch.ones(4))
 

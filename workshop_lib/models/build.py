@@ -19,7 +19,6 @@ from workshop_lib.models.class_heads import Categorical, MultiLabel
 from workshop_lib.models.encoders import (
     Backbone,
     draw_seed,
-    feature_mlp,
     seeded,
     small_cnn,
     unet_encoder,
@@ -28,8 +27,14 @@ from workshop_lib.models.fusion import DecoderBuilder, Encoder
 from workshop_lib.models.heads import Head, Regression
 from workshop_lib.models.model import Model, ProjectionHead
 from workshop_lib.models.networks import FCNDecoder, UNetDecoder
-from workshop_lib.models.pretrained import PRETRAINED, InputNormalization, load_imagenet
+from workshop_lib.models.pretrained import (
+    PRETRAINED,
+    InputNormalization,
+    feature_mlp,
+    load_imagenet,
+)
 from workshop_lib.models.residual import cifar_net, wide_resnet
+from workshop_lib.models.vit import small_vit
 
 _NUMBER = r"([1-9]\d*)"
 _TABLE: dict[str, Callable[..., Backbone]] = {
@@ -38,13 +43,14 @@ _TABLE: dict[str, Callable[..., Backbone]] = {
     f"residual-{_NUMBER}": cifar_net,
     f"plain-{_NUMBER}": partial(cifar_net, shortcuts=False),
     f"unet-{_NUMBER}": unet_encoder,
+    f"vit-{_NUMBER}": small_vit,
     **PRETRAINED,
     "linear": feature_mlp,
     f"mlp-{_NUMBER}": feature_mlp,
 }
 # Names that errors list; numbers are examples.
 ENCODERS = (
-    *("small_cnn", "wrn-28-2", "wrn-28-8", "plain-20", "residual-20"),
+    *("small_cnn", "wrn-28-2", "wrn-28-8", "plain-20", "residual-20", "vit-64"),
     *PRETRAINED,
     *("linear", "mlp-256", "unet-16", "unet-64", "fcn-resnet18", "fcn-resnet50"),
 )
@@ -115,9 +121,10 @@ def build_model(
     Args:
         encoder: "small_cnn", "wrn-DEPTH-WIDTH", "resnet18", 34, 50, 101 or 152,
             "efficientnet_lite0", "efficientnet_b0", "vit_b_16", "plain-DEPTH",
-            "residual-DEPTH"; on features of a frozen backbone "linear" or "mlp-WIDTH";
-            with maps for dense heads "unet-WIDTH" (its own encoder), "unet-BACKBONE",
-            "fcn-BACKBONE", or with some strides alone "fcn-resnet18:16,32".
+            "residual-DEPTH", "vit-WIDTH"; on features of a frozen backbone "linear" or
+            "mlp-WIDTH"; with maps for dense heads "unet-WIDTH" (its own encoder),
+            "unet-BACKBONE", "fcn-BACKBONE", or with some strides alone
+            "fcn-resnet18:16,32".
         sensors: name -> channels.
         heads: name -> what it predicts; may be empty for self-supervision.
         fusion: where the sensors meet: "early", "middle", "late" or "shared".

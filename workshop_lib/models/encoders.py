@@ -11,7 +11,7 @@ is nearly all of the memory. Keeping only the borders of blocks needs a fraction
 and costs a second forward pass: a third more arithmetic per step.
 """
 
-__all__ = ["Backbone", "Decoder", "feature_mlp", "pool", "small_cnn", "unet_encoder"]
+__all__ = ["Backbone", "Decoder", "MetadataShift", "pool", "small_cnn", "unet_encoder"]
 
 import warnings
 import zlib
@@ -30,6 +30,7 @@ warnings.filterwarnings(
     "ignore", r"`torch\.cpu\.amp\.autocast", FutureWarning, r"torch\.utils\.checkpoint"
 )
 
+EMBEDDING = 32  # numbers that all metadata of an image become
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 
@@ -91,6 +92,28 @@ def running_statistics_fixed(module: nn.Module, on: bool = True) -> Iterator[Non
             layer.momentum, layer.num_batches_tracked = momentum, count
 
 
+class MetadataShift(nn.Module):
+    """A shift for every channel of every stage of a backbone, read off the embedding.
+
+    Starts small rather than at zero, so that the embedding learns from the first step.
+
+    Shape: (B, 32) -> one (B, width, 1, 1) for each stage, of `Backbone.widths`.
+    """
+
+    def __init__(self, widths: Sequence[int]) -> None:
+        super().__init__()
+        self.widths = tuple(widths)
+        self.layer = nn.Linear(EMBEDDING, sum(widths))
+        with torch.no_grad():
+            self.layer.weight.mul_(0.1)
+            self.layer.bias.zero_()
+
+    def forward(self, embedding: Tensor) -> list[Tensor]:
+        """Return the shifts of all stages."""
+        shifts: Tensor = self.layer(embedding)
+        return list(shifts[:, :, None, None].split(self.widths, dim=1))
+
+
 class Backbone(nn.Module):
     """A list of stages whose outputs form a pyramid.
 
@@ -102,9 +125,14 @@ class Backbone(nn.Module):
         projection_hidden: hidden width of the projection head the network was
             published with, which then has a plain ReLU; 0 takes the feature's width.
 
+    `token` is the width of the token in which metadata enters a transformer (`ViT`); 0
+    where it shifts the maps.
+
     Shape: (B, C, H, W) -> list of (B, widths[k], H / strides[k], W / strides[k]),
     rounded up or down as the network does.
     """
+
+    token: int = 0
 
     def __init__(
         self,
@@ -125,7 +153,7 @@ class Backbone(nn.Module):
         Args:
             x: images (B, C, H, W).
             shifts: for each stage (B, widths[k], 1, 1), added to its output before the
-                next stage reads it (`fusion.MetadataShift`); empty for none.
+                next stage reads it (`MetadataShift`); empty for none.
         """
         pyramid: list[Tensor] = []
         x = self.normalize(x)
@@ -135,6 +163,10 @@ class Backbone(nn.Module):
                 x = x + shifts[k]
             pyramid.append(x)
         return pyramid
+
+    def metadata_entry(self) -> nn.Module:
+        """Build what makes `shifts` of the embedded metadata."""
+        return MetadataShift(self.widths)
 
     def truncate(self, stages: int) -> None:
         """Remove the stages after the first so many, which then cost nothing."""
@@ -210,23 +242,6 @@ def conv_bn_act(before: int, after: int, stride: int = 1) -> list[nn.Module]:
         nn.BatchNorm2d(after),
         nn.LeakyReLU(0.1, inplace=True),  # nothing else reads its input
     ]
-
-
-def feature_mlp(channels: int, hidden: int = 0) -> Backbone:
-    """Build what classifies the features of a frozen backbone: nothing, or one layer.
-
-    Half of the hidden values are dropped at random in training: with a handful of
-    labels a head quickly relies on the few that happen to separate these images.
-
-    Args:
-        channels: length D of the feature, given as an image of one pixel (B, D, 1, 1).
-        hidden: width of the hidden layer; 0 for a linear classifier.
-    """
-    if not hidden:
-        return Backbone([nn.Identity()], [channels], ())
-    layers = [nn.Flatten(), nn.Linear(channels, hidden), nn.ReLU(), nn.Dropout(0.5)]
-    layers.append(nn.Unflatten(1, (hidden, 1, 1)))
-    return Backbone([nn.Sequential(*layers)], [hidden], ())
 
 
 def unet_encoder(channels: int, width: int) -> Backbone:

@@ -13,7 +13,8 @@ Metadata (place, date, climate) has no pixels, is not flipped or cropped, and me
 same everywhere in the image. So it enters as a vector and shifts every channel of every
 stage (the additive half of FiLM, Perez et al. 2018): early shifts let the network read
 the same pixels differently in winter, which a shift of the pooled features alone
-cannot; the last one moves the scores directly.
+cannot; the last one moves the scores directly. A transformer reads it as one more token
+(`MetadataToken`).
 """
 
 __all__ = [
@@ -22,7 +23,6 @@ __all__ = [
     "Encoder",
     "LearnedMissingValue",
     "MetadataEmbedding",
-    "MetadataShift",
 ]
 
 from collections.abc import Callable, Mapping, Sequence
@@ -33,6 +33,7 @@ from torch import Tensor, nn
 
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.models.encoders import (
+    EMBEDDING,
     Backbone,
     Decoder,
     conv_bn_act,
@@ -46,7 +47,6 @@ from workshop_lib.sample import METADATA, Sample
 
 FUSIONS = ("early", "middle", "late", "shared")
 STEM = 24  # maps that a stem makes of a sensor, in which form sensors share a backbone
-EMBEDDING = 32  # numbers that all metadata together become
 
 
 class LearnedMissingValue(nn.Module):
@@ -80,52 +80,32 @@ class MetadataEmbedding(nn.Module):
 
     Args:
         numbers: M, of the metadata vector.
+        token: width D of a transformer's token, which has GELU and no dropout, as in
+            Bernhard et al. 2024; 0 for 32 numbers that shift maps.
 
-    Shape: sample with "metadata" (B, M), NaN where unknown, or without it -> (B, 32).
+    Shape: sample with "metadata" (B, M), NaN where unknown, or without it -> (B, 32),
+    or (B, D).
     """
 
-    def __init__(self, numbers: int) -> None:
+    def __init__(self, numbers: int, token: int = 0) -> None:
         super().__init__()
         self.missing = nn.Parameter(torch.zeros(numbers))
-        self.layers = nn.Sequential(
-            nn.Linear(numbers, EMBEDDING),
-            nn.LeakyReLU(0.1),
-            nn.Linear(EMBEDDING, EMBEDDING),
-            nn.LeakyReLU(0.1),
-            nn.Dropout(0.5),
-        )
+        width = token or EMBEDDING
+        one, two = nn.Linear(numbers, width), nn.Linear(width, width)
+        if token:
+            self.layers = nn.Sequential(one, nn.GELU(), two)
+        else:
+            self.layers = nn.Sequential(one, nn.LeakyReLU(0.1), two, nn.LeakyReLU(0.1))
+        self.dropout = nn.Dropout(0.0 if token else 0.5)
 
     def forward(self, sample: Sample, batch: int) -> Tensor:
         """Embed the metadata of `batch` images."""
         numbers = sample.get(METADATA)
-        if numbers is None:
-            numbers = self.missing.expand(batch, -1)
-        else:
-            missing = self.missing.to(numbers.dtype)
-            numbers = torch.where(numbers.isnan(), missing, numbers)
-        return self.layers(numbers)  # (B, 32)
-
-
-class MetadataShift(nn.Module):
-    """A shift for every channel of every stage of a backbone, read off the embedding.
-
-    Starts small rather than at zero, so that the embedding learns from the first step.
-
-    Shape: (B, 32) -> one (B, width, 1, 1) for each stage, of `Backbone.widths`.
-    """
-
-    def __init__(self, widths: Sequence[int]) -> None:
-        super().__init__()
-        self.widths = tuple(widths)
-        self.layer = nn.Linear(EMBEDDING, sum(widths))
-        with torch.no_grad():
-            self.layer.weight.mul_(0.1)
-            self.layer.bias.zero_()
-
-    def forward(self, embedding: Tensor) -> list[Tensor]:
-        """Return the shifts of all stages."""
-        shifts: Tensor = self.layer(embedding)
-        return list(shifts[:, :, None, None].split(self.widths, dim=1))
+        if numbers is None:  # nothing that could be memorised
+            return self.layers(self.missing.expand(batch, -1))
+        missing = self.missing.to(numbers.dtype)
+        numbers = torch.where(numbers.isnan(), missing, numbers)
+        return self.dropout(self.layers(numbers))  # (B, 32) or (B, D)
 
 
 # (widths of a pyramid, its strides, number of pyramids side by side) -> decoder
@@ -147,12 +127,16 @@ class Encoder(nn.Module):
 
     Without sensors the features are the embedded metadata alone. Learned missing values
     exist where there is more than one source. `width` is D of the features' vector.
+    `reads_metadata` set to False puts the learned values in the place of all metadata,
+    whatever a sample holds.
 
     Shape: sample of (B, C, H, W) per sensor and "metadata" (B, M) -> `Features`.
 
     Raises:
         WorkshopError: an unknown fusion; a decoder without maps.
     """
+
+    reads_metadata: bool = True
 
     def __init__(
         self,
@@ -204,9 +188,10 @@ class Encoder(nn.Module):
         self.shifts = nn.ModuleDict()
         if metadata:
             with seeded(seed, "metadata"):
-                self.metadata = MetadataEmbedding(metadata)
+                token = parts[0].token if parts else 0
+                self.metadata = MetadataEmbedding(metadata, token)
                 for name, part in zip(self.backbones, parts, strict=True):
-                    self.shifts[name] = MetadataShift(part.widths)
+                    self.shifts[name] = part.metadata_entry()
 
     @property
     def map_widths(self) -> tuple[int, ...]:
@@ -238,15 +223,20 @@ class Encoder(nn.Module):
             )
         embedding = None
         if self.metadata is not None:
-            embedding = self.metadata(sample, len(first))
+            known = sample if self.reads_metadata else {}
+            embedding = self.metadata(known, len(first))
         if not self.sensors:
-            return Features(cast(Tensor, embedding), None, (1, 1))
+            return Features(cast(Tensor, embedding), None, (1, 1), embedding)
         images = {
             name: self._images(sample.get(name), name, first) for name in self.sensors
         }
         pyramid = self._pyramid(images, embedding, absent=images.keys() - sample.keys())
         maps = None if self.decoder is None else self.decoder(pyramid)
-        return Features(pool(pyramid[-1]), maps, (first.shape[-2], first.shape[-1]))
+        last = len(self.each_backbone()[0].widths) - 1
+        # The level that heads read, and of a transformer its metadata token
+        vector, *token = [pool(level) for level in pyramid[last:]]
+        context = None if embedding is None else [vector, *token][-1]
+        return Features(vector, maps, (first.shape[-2], first.shape[-1]), context)
 
     def _pyramid(
         self, images: dict[str, Tensor], embedding: Tensor | None, absent: set[str]

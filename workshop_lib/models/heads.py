@@ -36,6 +36,9 @@ class Features(NamedTuple):
     vector: Tensor  # (B, D), pooled
     maps: tuple[Tensor, ...] | None  # (B, D_i, h_i, w_i), fine to coarse; None: scenes
     size: tuple[int, int]  # H, W of the input
+    # Where metadata enters: the output at its token (B, E), of a network of
+    # convolutions the vector; None without metadata
+    context: Tensor | None = None
 
 
 class Head(nn.Module):

@@ -1,6 +1,7 @@
 """A model: one encoder, a head for each thing to predict, an optional projection."""
 
 __all__ = [
+    "CONTEXT",
     "PROJECTION",
     "Model",
     "ProjectionHead",
@@ -11,8 +12,9 @@ __all__ = [
 import copy
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +26,8 @@ from workshop_lib.models.fusion import Encoder
 from workshop_lib.models.heads import Features, Head, HeadWeights
 from workshop_lib.sample import Sample, num_images, take
 
-PROJECTION = "projection"  # entry of a model's output beside those of its heads
+# Entries of a model's output beside those of its heads
+PROJECTION, CONTEXT = "projection", "context"
 # Below this length a projection counts as zero. Not smaller: the gradient of the
 # division grows with its inverse.
 _SHORTEST = 1e-6
@@ -76,11 +79,13 @@ class Model(nn.Module):
 
     Args:
         encoder: sample -> features.
-        heads: by the name of what they predict; any name but "projection".
+        heads: by the name of what they predict; any name but "projection"
+            and "context".
         projection: for contrastive methods; None for none.
 
     Shape: sample of B images -> dictionary of each head's scores, and "projection"
-    (B, P) where there is one, or (B, S, P) of S sensors.
+    (B, P) where there is one, or (B, S, P) of S sensors; with metadata also "context"
+    (B, E), see `Features`.
     """
 
     def __init__(
@@ -104,6 +109,8 @@ class Model(nn.Module):
         out: dict[str, Tensor] = {k: head(features) for k, head in self.heads.items()}
         if self.projection is not None:
             out[PROJECTION] = self.projection(features.vector)
+        if features.context is not None:
+            out[CONTEXT] = features.context
         return out
 
     def features(self, sample: Sample) -> Features:
@@ -183,12 +190,19 @@ def in_parts(encoder: nn.Module, sample: Sample, most: int) -> Features:
     parts = [take(sample, slice(k, None, n)) for k in range(n)]
     run = partial(recompute, encoder) if torch.is_grad_enabled() else encoder
     found = [run(part) for part in parts]
-    vector = torch.cat([features.vector for features in found])  # (B, D)
-    order = torch.arange(total, device=vector.device)
+    order = torch.arange(total, device=found[0].vector.device)
     order = torch.cat([order[k::n] for k in range(n)]).argsort()
+
+    def whole(parts: Iterable[Tensor | None]) -> Tensor:
+        return torch.cat([cast(Tensor, part) for part in parts])[order]
+
     levels = zip(*(features.maps or () for features in found), strict=True)
-    maps = tuple(torch.cat(level)[order] for level in levels)  # each (B, D, h, w)
-    return Features(vector[order], maps or None, found[0].size)
+    return Features(
+        whole(features.vector for features in found),  # (B, D)
+        tuple(map(whole, levels)) or None,  # each (B, D, h, w)
+        found[0].size,
+        None if found[0].context is None else whole(f.context for f in found),
+    )
 
 
 def encoder_parameters(model: Model) -> list[nn.Parameter]:

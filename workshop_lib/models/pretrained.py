@@ -12,8 +12,8 @@ __all__ = [
     "InputNormalization",
     "efficientnet_b0",
     "efficientnet_lite0",
+    "feature_mlp",
     "load_imagenet",
-    "vit_b_16",
 ]
 
 import re
@@ -26,12 +26,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.models.encoders import Backbone, pool, set_channels, stages_of
 from workshop_lib.models.residual import RESNETS, resnet
+from workshop_lib.models.vit import vit_b_16
 from workshop_lib.sample import interleaved
 
 
@@ -102,33 +102,6 @@ def efficientnet_b0(channels: int) -> Backbone:
     return Backbone(stages, (16, 24, 40, 112, 1280), (2, 4, 8, 16, 32))
 
 
-def vit_b_16(channels: int) -> Backbone:
-    """Build torchvision's ViT-B/16, which gives a vector per image and no maps.
-
-    Args:
-        channels: bands of the images, C.
-    """
-    from torchvision import models
-
-    network = models.vit_b_16(weights=None)
-    network.add_module("heads", nn.Identity())
-    set_channels(network.conv_proj, channels)
-    return Backbone([_ClassToken(network)], [768], ())
-
-
-class _ClassToken(nn.Module):
-    """A vision transformer reads one size only, that of its position embedding."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) of any size -> (B, D, 1, 1)"""
-        x = F.interpolate(x, (224, 224), mode="bilinear", antialias=True)
-        return self.network(x)[:, :, None, None]
-
-
 PRETRAINED: dict[str, Callable[[int], Backbone]] = {
     "efficientnet_lite0": efficientnet_lite0,
     **{name: partial(resnet, name=name) for name in RESNETS},
@@ -176,6 +149,23 @@ class FeatureExtractor(nn.Module):
         """Return the features of images."""
         images = interleaved(images)
         return pool(self.backbone(images)[-1]).float()  # (B, D)
+
+
+def feature_mlp(channels: int, hidden: int = 0) -> Backbone:
+    """Build what classifies the features of a frozen backbone: nothing, or one layer.
+
+    Half of the hidden values are dropped at random in training: with a handful of
+    labels a head quickly relies on the few that happen to separate these images.
+
+    Args:
+        channels: length D of the feature, given as an image of one pixel (B, D, 1, 1).
+        hidden: width of the hidden layer; 0 for a linear classifier.
+    """
+    if not hidden:
+        return Backbone([nn.Identity()], [channels], ())
+    layers = [nn.Flatten(), nn.Linear(channels, hidden), nn.ReLU(), nn.Dropout(0.5)]
+    layers.append(nn.Unflatten(1, (hidden, 1, 1)))
+    return Backbone([nn.Sequential(*layers)], [hidden], ())
 
 
 @torch.no_grad()
