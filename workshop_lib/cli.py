@@ -14,16 +14,11 @@ from workshop_lib.errors import WorkshopError, unknown_name
 COMMANDS = {
     command.__name__: command
     for command in (
-        *(
-            experiments.quickstart,
-            training.train,
-            training.pretrain,
-            experiments.compare,
-        ),
-        *(experiments.results, runs.evaluate, runs.predict, runs.map, runs.embed),
-        *(experiments.report, training.budget, training.slurm, experiments.submit),
-        *(experiments.leaderboard, datasets.data, datasets.split, datasets.notebooks),
-        datasets.doctor,
+        *(experiments.quickstart, training.train, training.pretrain),
+        *(experiments.compare, experiments.results, runs.evaluate, runs.predict),
+        *(runs.map, runs.embed, experiments.report, training.budget, training.slurm),
+        *(experiments.submit, experiments.leaderboard, datasets.data, datasets.split),
+        *(datasets.notebooks, datasets.doctor),
     )
 }
 _HELP = ("-h", "--help")

@@ -54,6 +54,7 @@ def check_output(
     path: Path,
     mark: str = "workshop_lib",
     *,
+    ends: Sequence[str] = (),
     inputs: Iterable[Path] = (),
     overwrite: bool = False,
 ) -> None:
@@ -62,12 +63,16 @@ def check_output(
     Args:
         path: what would be written; what an earlier call wrote may be replaced.
         mark: words that our own files have near their beginning or their end.
+        ends: endings that its name may have, in small letters; any by default.
         inputs: files that this call reads: never replaced, however they are spelt.
         overwrite: also replace a file without the mark.
 
     Raises:
-        WorkshopError: `path` is an input, or a file that was not written here.
+        WorkshopError: its name ends otherwise; `path` is an input, or a file that was
+            not written here.
     """
+    if ends and path.suffix.lower() not in ends:
+        raise WorkshopError(f"{path}: its name must end in {' or '.join(ends)}.")
     if not path.is_file():
         return
     if any(one.exists() and path.samefile(one) for one in inputs):

@@ -1,10 +1,9 @@
 """Named views of samples: one geometry for all sensors, physics for each.
 
 A method asks for views by name: "weak", "strong", "contrastive", "none", or one of them
-followed by what it leaves out: "weak|only:s1", "strong|drop:dem,metadata". A name that
-begins with `only` or `drop` is of unchanged images: "only:s1" is "none|only:s1". Parts
-of the contrastive view are left out by a minus sign: "contrastive-crop", -turns,
--jitter (of color; of radar its offset and speckle), -gray (not of radar alone).
+followed by the sensors that it leaves out: "strong|drop:dem,metadata". Parts of the
+contrastive view are left out by a minus sign: "contrastive-crop", -turns, -jitter (of
+color; of radar its offset and speckle), -gray (not of radar alone).
 
 All sensors show the same place, so they are turned, shifted, cropped and hidden alike.
 The values change by the sensor: light, haze and season for reflectance, tone for
@@ -253,28 +252,14 @@ def parse_view(name: str, entries: Sequence[str]) -> tuple[str, list[str]]:
         entries: of the samples: their sensors, and "metadata" if there is any.
 
     Raises:
-        WorkshopError: a part that is neither `only:...` nor `drop:...`, or an unknown
-            sensor. Metadata may be left out where there is none.
+        WorkshopError: an unknown sensor. Metadata may be left out where there is none.
 
     >>> parse_view("strong|drop:dem,metadata", ["s2", "s1", "dem"])
     ('strong', ['s2', 's1'])
-    >>> parse_view("only:s1", ["s2", "s1", "dem"])
-    ('none', ['s1'])
     """
-    first, *steps = name.split("|")
-    if ":" in first:
-        first, steps = "none", [first, *steps]
-    left = list(entries)
-    for step in steps:
-        verb, _, names = step.partition(":")
-        if verb not in ("only", "drop") or not names:
-            raise WorkshopError(
-                f"view {name!r}: {step!r} is neither 'only:SENSOR,...' nor"
-                " 'drop:SENSOR,...'."
-            )
-        mentioned = names.split(",")
-        for sensor in mentioned:
-            if sensor not in (*entries, METADATA):
-                raise unknown_name("sensor", sensor, [*entries, METADATA])
-        left = [entry for entry in left if (entry in mentioned) == (verb == "only")]
-    return first, left
+    first, _, names = name.partition("|drop:")
+    dropped = names.split(",") if names else []
+    for sensor in dropped:
+        if sensor not in (*entries, METADATA):
+            raise unknown_name("sensor", sensor, [*entries, METADATA])
+    return first, [entry for entry in entries if entry not in dropped]

@@ -14,7 +14,7 @@ from workshop_lib.files import check_output
 if TYPE_CHECKING:
     from workshop_lib.data.dataset import Dataset
 
-_PICTURES = ("png", "svg", "pdf", "jpg")
+_PICTURES = (".png", ".svg", ".pdf", ".jpg")
 
 
 def data(
@@ -73,7 +73,7 @@ def data(
             _split_public(info, root, labels_per_class, seed, save, overwrite)
     else:
         if picture:
-            check_output(picture, overwrite=overwrite)
+            check_output(picture, ends=_PICTURES, overwrite=overwrite)
         _show(data, info, root, size, picture)
     return 0
 
@@ -86,11 +86,6 @@ def _show(
     picture: Path | None,
 ) -> None:
     """Print what is known of a data set, and what is in it if it is at hand."""
-    kind = picture.suffix.lstrip(".").lower() if picture else ""
-    if picture and kind not in _PICTURES:
-        raise WorkshopError(
-            f"picture {picture}: its name must end in .{', .'.join(_PICTURES)}."
-        )
     if info:
         print(info.describe(data_folder(name, root)))
     if info and info.layout != "made":

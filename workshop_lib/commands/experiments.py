@@ -123,8 +123,6 @@ def results(
     )
     from workshop_lib.files import check_output, write_text
 
-    if out and out.suffix not in (".md", ".csv"):
-        raise WorkshopError(f"out {out}: its name must end in .md or .csv.")
     rows, left_out = collect(runs)
     table = summarize(rows).sort_values(["data", "labels", "value"], ignore_index=True)
     print(as_text(table))
@@ -132,7 +130,8 @@ def results(
         print(f"left out: {folder} (not finished, without test scores, or older)")
     if out:
         text = as_markdown(table) if out.suffix == ".md" else table.to_csv(index=False)
-        check_output(out, text.partition("\n")[0], overwrite=overwrite)
+        mark = text.partition("\n")[0]
+        check_output(out, mark, ends=[".md", ".csv"], overwrite=overwrite)
         write_text(out, text)
         print(f"written: {out}")
 
@@ -159,9 +158,7 @@ def report(
     from workshop_lib.training.run import Run
 
     out = out or runs[0] / "report.html"
-    if out.suffix.lower() not in (".html", ".htm"):
-        raise WorkshopError(f"out {out}: a report is a page; end its name in .html.")
-    check_output(out, overwrite=overwrite)
+    check_output(out, ends=[".html", ".htm"], overwrite=overwrite)
     scenes = load_moved(Run.load(runs[0]).config, runs[0], data)
     print(f"written: {report_runs(runs, out, scenes=scenes)}")
 

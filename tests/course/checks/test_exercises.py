@@ -293,9 +293,6 @@ RIGHT = {
     "pixel_loss": [pixel_loss, librarys_pixels],
     "multitask_loss": [task_by_task, librarys_heads],
     "gradient_cosine": [by_norms],
-    "labels_needed": [
-        lambda n, a, t: n[np.argmax(np.array(a) >= t)] if max(a) >= t else np.inf,
-    ],
     "partners": [
         lambda N: [*range(N, 2 * N), *range(N)],
         lambda N: (torch.arange(2 * N) + N) % (2 * N),
@@ -377,7 +374,6 @@ WRONG = {
         (lambda a, b: torch.cat(a) @ torch.cat(b), "two shapes do not fit"),
         (lambda a, b: -by_norms(a, b), "make one long vector of each list"),
     ],
-    "labels_needed": [(lambda n, a, t: 0, "go along the curve")],
     "partners": [(lambda N: torch.arange(2 * N) - N, "the six rows of N = 3")],
     "nt_xent": [
         (lambda a, b, T: view_by_view(a, b, T).item(), "cannot be learnt from"),

@@ -1,12 +1,6 @@
-"""Checks of units 07 and 09: several sensors; several tasks, and label curves."""
+"""Checks of units 07 and 09: several sensors, and several tasks."""
 
-__all__ = [
-    "channel_statistics",
-    "encode_facts",
-    "gradient_cosine",
-    "labels_needed",
-    "multitask_loss",
-]
+__all__ = ["channel_statistics", "encode_facts", "gradient_cosine", "multitask_loss"]
 
 import math
 from collections.abc import Sequence
@@ -100,28 +94,6 @@ def _long(gradients: list[Tensor]) -> Tensor:
 
 def _cosine(a: list[Tensor], b: list[Tensor]) -> Tensor:
     return F.cosine_similarity(_long(a), _long(b), dim=0)
-
-
-@comparison("labels_needed(labels, accuracy, target)")
-def labels_needed(cases: Cases, wrong: Mistakes) -> Answer:
-    """Check the number of labels that a label curve needs to reach a target.
-
-    The learner's function takes the labels in rising order, the accuracy with each, and
-    the accuracy to reach; it gives the fewest labels that reach it, or math.inf.
-    """
-    labels, curve = [1, 4, 10, 25], [0.25, 0.5, 0.75, 0.625]
-    cases["a target between two points"] = labels, curve, 0.7
-    cases["a target that a point just meets"] = labels, curve, 0.5
-    cases["a target that is not reached"] = labels, curve, 0.9
-    wrong["above"] = lambda n, a, t: _needed(n, a, t + 1e-9)
-    wrong["position"] = lambda n, a, t: _needed([0, 1, 2, 3], a, t)
-    wrong["not_reached"] = lambda n, a, t: min(_needed(n, a, t), n[-1])
-    return _needed
-
-
-def _needed(labels: list[int], accuracy: list[float], target: float) -> float:
-    reach = (n for n, a in zip(labels, accuracy, strict=True) if a >= target)
-    return next(reach, math.inf)
 
 
 @comparison("encode_facts(day, zone, num_zones)")
