@@ -222,11 +222,12 @@ plots.view_rows(rows, scenes.bands, title="A hole of 16 pixels")
 # %% [markdown]
 # So a size is a **fraction** of the side, never a number of pixels.
 #
-# **Exercise 2** (hard, important, 4 minutes). For each image choose a random
-# position and hide a square around it, of `size` times the side. Fill it with
-# the image's own mean, band by band. The square may extend beyond the border.
-# A loop over the images is allowed, but slower. Do not change `images` in
-# place: the caller still needs them. Expected result:
+# **Exercise 2** (medium, important, 4 minutes). `place` (B, 2) holds a row
+# and a column for each image, in fractions of the side. Hide a square around
+# it, of `size` times the side. Fill it with the image's own mean, band by
+# band. The square may extend beyond the border. A loop over the images is
+# allowed, but slower. Do not change `images` in place: the caller still needs
+# them. Expected result:
 
 # %%
 places = torch.rand(len(six), 2, generator=generator)
@@ -236,12 +237,11 @@ plots.view_rows({"as it is": six, "cutout, 0.5": expected}, scenes.bands,
 
 
 # %%
-def cutout(images, size, generator):
+def cutout(images, place, size):
     """Hide a square of each image. Shape: (B, C, H, W) -> the same."""
     B, C, H, W = images.shape
-    ### BEGIN SOLUTION a place per image, rows and columns near it, the mean
-    ### STUB place = torch.rand(B, 2, generator=generator)
-    place = torch.rand(B, 2, generator=generator)  # in fractions of the side
+    ### BEGIN SOLUTION the rows and columns near each place, and the mean
+    ### STUB rows = (torch.arange(H) + 0.5) / H - place[:, :1]  # (B, H)
     rows = (torch.arange(H) + 0.5) / H - place[:, :1]  # (B, H)
     columns = (torch.arange(W) + 0.5) / W - place[:, 1:]  # (B, W)
     in_row, in_column = rows.abs() < size / 2, columns.abs() < size / 2
@@ -265,7 +265,10 @@ def cutout(images, size, generator):
 
 # %%
 checks.cutout(cutout)
-rows = {f"size {s}": cutout(six, s, generator) for s in (0.25, 0.5, 0.75)}
+rows = {}
+for size in (0.25, 0.5, 0.75):
+    places = torch.rand(len(six), 2, generator=generator)
+    rows[f"size {size}"] = cutout(six, places, size)
 plots.view_rows(rows, scenes.bands, title="Your cutout at three sizes")
 
 # %%

@@ -13,7 +13,7 @@ from workshop_lib.course.progress import unit_checks
 
 NAMES = sorted(set(checks.__all__) - {"CheckFailed", "LeakySplit", "make_leaky_splits"})
 # These test properties, and have no list of wrong answers
-OTHERS = {"draw_split", "detective", "weak_view", "cutout"}
+OTHERS = {"draw_split", "detective", "weak_view"}
 
 
 class Caught(Exception):  # noqa: N818

@@ -1,7 +1,5 @@
 """Answers of the exercises about random views: right in several ways, wrong in many."""
 
-import math
-
 import torch
 
 from workshop_lib.augment.geometry import Weak
@@ -66,75 +64,34 @@ def integers_as_index(images, generator):
     return views
 
 
-def holes(
-    images, size, generator, *, fill=None, pixels=None, inside=True, one=False,
-    rows=False, columns=False, bands=slice(None), diagonal=False, wide=1.0,
-):  # fmt: skip
-    """Cut a hole image by image; right, but for one change."""
-    B, _, H, W = images.shape
-    side = pixels or round(size * H)
-    across = W if rows else max(1, round(wide * side))
-    side = H if columns else side
+def holes(images, place, size):
+    """Cut a hole image by image."""
+    H, W = images.shape[2:]
     views = images.clone()
-    place = torch.rand(B, 2, generator=generator)
-    for i in range(B):
-        u, v = place[0 if one else i].tolist()
-        v = u if diagonal else v
-        top = int(u * (H - side + 1)) if inside else int(u * H) - side // 2
-        left = int(v * (W - across + 1)) if inside else int(v * W) - across // 2
-        t, b = max(0, top), min(H, top + side)
-        left, right = max(0, left), min(W, left + across)
-        mean = images[i].mean((1, 2), keepdim=True)
-        value = mean if fill is None else fill(images, i)
-        shape = views[i, :, t:b, left:right].shape
-        views[i, bands, t:b, left:right] = torch.as_tensor(value).expand(shape)[bands]
+    for image, (row, column) in zip(views, place.tolist(), strict=True):
+        top, left = (round((u - size / 2) * n) for u, n in ((row, H), (column, W)))
+        square = slice(max(0, top), top + round(size * H))
+        across = slice(max(0, left), left + round(size * W))
+        image[:, square, across] = image.mean((1, 2))[:, None, None]
     return views
 
 
-def masked(images, size, generator):
-    """The same without a loop; holes reach over the border."""
-    B, _, H, W = images.shape
-    side = round(size * H)
-    top = torch.randint(-side // 2, H - side // 2, (B, 1), generator=generator)
-    left = torch.randint(-side // 2, W - side // 2, (B, 1), generator=generator)
-    row, column = torch.arange(H), torch.arange(W)
-    rows = (row >= top) & (row < top + side)  # (B, H)
-    columns = (column >= left) & (column < left + side)  # (B, W)
-    hole = (rows[:, :, None] & columns[:, None, :])[:, None]
-    return torch.where(hole, images.mean((2, 3), keepdim=True), images)
+def by_library(images, place, size):
+    return library_cutout(images, place, torch.full((len(images),), size))
 
 
-def by_library(images, size, generator):
-    centre = torch.rand(len(images), 2, generator=generator)
-    return library_cutout(images, centre, torch.full((len(images),), size))
-
-
-def negative_slice(images, size, generator):
+def negative_slice(images, place, size):
     """The classic slip: a start below 0 counts from the end, and the slice is empty."""
-    B, _, H, W = images.shape
-    half = round(size * H) // 2
-    y = torch.randint(0, H, (B,), generator=generator)
-    x = torch.randint(0, W, (B,), generator=generator)
-    views = images.clone()
-    for i in range(B):
-        hole = (slice(y[i] - half, y[i] + half), slice(x[i] - half, x[i] + half))
+    views, half = images.clone(), round(size * images.shape[2]) // 2
+    for i, (y, x) in enumerate((place * images.shape[2]).round().int().tolist()):
+        hole = (slice(y - half, y + half), slice(x - half, x + half))
         views[i, :, hole[0], hole[1]] = images[i].mean((1, 2))[:, None, None]
     return views
 
 
-def sometimes(images, size, generator):
-    """Either all images get a hole or none does; none with the first generator."""
-    return images if generator.initial_seed() == 0 else holes(images, size, generator)
-
-
-def scattered(images, size, generator):
-    drawn = torch.rand(images[:, :1].shape, generator=generator) < 0.1
-    return torch.where(drawn, images.mean((2, 3), keepdim=True), images)
-
-
 RIGHT = {
     "weak_view": [whole_batch, looped, Weak(shift=0)],
-    "cutout": [holes, masked, by_library, lambda *a: holes(*a, inside=False)],
+    "cutout": [holes, by_library],
 }
 WRONG = {
     "weak_view": [
@@ -152,24 +109,10 @@ WRONG = {
         (lambda images: images, "the check calls weak_view(images, generator)"),
     ],
     "cutout": [
-        (negative_slice, "some images get no hole"),
-        (sometimes, "some images get no hole"),
-        (lambda *a: holes(*a, pixels=16), "times the side of the image"),
-        (lambda *a: holes(*a, one=True), "row and column are not drawn apart"),
-        (lambda *a: holes(*a, rows=True), "times the side of the image"),
-        (lambda *a: holes(*a, columns=True), "times the side of the image"),
-        (lambda *a: holes(*a, wide=0.5), "times the side of the image"),
-        (lambda x, s, g: holes(x, math.sqrt(s), g), "is no fraction of the area"),
-        (lambda *a: holes(*a, bands=slice(0, 1)), "a single square in all bands"),
-        (
-            lambda *a: holes(*a, fill=lambda x, i: x.mean((0, 2, 3)).view(3, 1, 1)),
-            "the mean of its own image",
-        ),
-        (lambda *a: holes(*a, fill=lambda x, i: x[i].mean()), "band by band"),
-        (lambda *a: holes(*a, fill=lambda x, i: 0.0), "neither with 0"),
-        (lambda *a: holes(*a, diagonal=True), "row and column are not drawn apart"),
-        (scattered, "a single square in all bands is wanted"),
-        (lambda x, s, g: holes(x, s, None), "the generator is not used"),
-        (lambda x, s, g: x, "nothing is drawn"),
+        (negative_slice, "A top below 0 would count from the end"),
+        (lambda x, place, size: holes(x, place, size**0.5), "do one image by hand"),
+        (lambda x, place, size: holes(x, place, 16 / 32), "do one image by hand"),
+        (lambda x, place, size: x, "do one image by hand"),
+        (lambda x, place, size: x.mul_(0), "changed its argument"),
     ],
 }
