@@ -16,6 +16,7 @@ __all__ = ["large", "measure", "summary", "table"]
 
 import json
 from collections.abc import Callable, Sequence
+from itertools import product
 from pathlib import Path
 from statistics import median
 from typing import Any, Literal
@@ -111,23 +112,18 @@ def table(rows: Sequence[Row]) -> str:
     lines = []
     for row in rows:
         batch = f"{row['batch_size']}:{row['batch_size'] * row['mu']}"
-        what = (row["encoder"], row["size"], batch, row["precision"], _saving(row))
-        memory = _cells(row["predicted_bytes"] / 1e9, row["measured_bytes"] / 1e9)
-        times = _cells(row["predicted_s"], row["measured_s"])
-        lines.append((*what, row["method"], *memory, *times))
+        saving = ["checkpointing"] if row["checkpointing"] else []
+        saving += [f"{row['micro_batch']} at a time"] if row["micro_batch"] else []
+        what = (row["encoder"], row["size"], batch, row["precision"], " ".join(saving))
+        cells = []
+        for unit, one in (("bytes", 1e9), ("s", 1)):
+            predicted, measured = row[f"predicted_{unit}"], row[f"measured_{unit}"]
+            cells += [f"{value / one:.3f}" for value in (predicted, measured)]
+            cells.append(f"{predicted / measured:.2f}")
+        lines.append((*what, row["method"], *cells))
     return markdown(
         (*heads, "measured", "ratio", "s/step predicted", "measured", "ratio"), lines
     )
-
-
-def _saving(row: Row) -> str:
-    words = ["checkpointing"] if row["checkpointing"] else []
-    words += [f"{row['micro_batch']} at a time"] if row["micro_batch"] else []
-    return " ".join(words)
-
-
-def _cells(predicted: float, measured: float) -> tuple[str, str, str]:
-    return f"{predicted:.3f}", f"{measured:.3f}", f"{predicted / measured:.2f}"
 
 
 def large() -> str:
@@ -199,18 +195,15 @@ def main(
     """
     if clock == "processor":
         torch.set_num_threads(1)
-    device = pick_device()
     options: dict[str, Any] = {"batch_size": batch, "mu": mu, "precision": precision}
     options |= {"checkpointing": checkpointing, "micro_batch": micro_batch}
     rows = json.loads(file.read_text()) if file.exists() else []
-    for size in sizes:
-        for model in models:
-            for method in methods:
-                config = _config(method, model, size, **options)
-                row = measure(config, CLOCKS[clock], device)
-                rows = [r for r in rows if any(r[k] != row[k] for k in _KEY)] + [row]
-                write_text(file, json.dumps(rows, indent=1))
-                print(table([row]).splitlines()[-1], flush=True)
+    for size, model, method in product(sizes, models, methods):
+        config = _config(method, model, size, **options)
+        row = measure(config, CLOCKS[clock], pick_device())
+        rows = [r for r in rows if any(r[k] != row[k] for k in _KEY)] + [row]
+        write_text(file, json.dumps(rows, indent=1))
+        print(table([row]).splitlines()[-1], flush=True)
     if write_docs:
         write_marked(DOCS, summary=summary(rows), large=large(), table=table(rows))
 

@@ -32,17 +32,14 @@ Transform = Callable[[Image.Image], Image.Image]
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-class RandAugmentPillow:
-    """Two operations of `POOL`, each with probability one half, then a grey square."""
-
-    def __call__(self, image: Image.Image) -> Image.Image:
-        """Return a changed image."""
-        for name in random.choices(list(POOL), k=2):
-            level, sign = random.randint(1, 9), random.choice((-1, 1))
-            if random.random() < 0.5:
-                image = apply_operation(name, image, level, sign)
-        x, y = random.random() * image.width, random.random() * image.height
-        return gray_square(image, x, y)
+def rand_augment(image: Image.Image) -> Image.Image:
+    """Do two operations of `POOL`, each with probability one half; add a square."""
+    for name in random.choices(list(POOL), k=2):
+        level, sign = random.randint(1, 9), random.choice((-1, 1))
+        if random.random() < 0.5:
+            image = apply_operation(name, image, level, sign)
+    x, y = random.random() * image.width, random.random() * image.height
+    return gray_square(image, x, y)
 
 
 def _flip_and_crop(size: int) -> list[Transform]:
@@ -66,7 +63,7 @@ def _contrastive(size: int) -> Transform:
 # The names of our own policies -> what makes the transform for a side in pixels.
 POLICIES: dict[str, Callable[[int], Transform]] = {
     "weak": lambda size: T.Compose(_flip_and_crop(size)),
-    "strong": lambda size: T.Compose([*_flip_and_crop(size), RandAugmentPillow()]),
+    "strong": lambda size: T.Compose([*_flip_and_crop(size), rand_augment]),
     "contrastive": _contrastive,
 }
 

@@ -77,7 +77,7 @@ def worth(scenes: Dataset, parts: Sequence[str], trees: int = 200) -> float:
     for k in range(3):
         forest = ExtraTreesClassifier(trees, min_samples_leaf=2, random_state=k)
         forest.fit(x[fold != k], y[fold != k])
-        right.append((forest.predict(x[fold == k]) == y[fold == k]).mean())
+        right.append(forest.score(x[fold == k], y[fold == k]))
     return float(np.mean(right))
 
 
@@ -90,10 +90,7 @@ def far_away(scenes: Dataset, parts: Sequence[str]) -> tuple[float, float]:
     learnt = ~tested & ~away
     forest = ExtraTreesClassifier(200, min_samples_leaf=2, random_state=0)
     forest.fit(x[learnt], y[learnt])
-    home, far = (
-        float((forest.predict(x[some]) == y[some]).mean()) for some in (tested, away)
-    )
-    return home, far
+    return forest.score(x[tested], y[tested]), forest.score(x[away], y[away])
 
 
 def main() -> None:

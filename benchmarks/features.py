@@ -9,16 +9,13 @@ runs/bench/features/ are loaded, and runs.csv there holds a row for each.
 """
 
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import pandas as pd
 import tyro
 
 from benchmarks.page import run_command
 from workshop_lib.config import Config
-from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.load import load_dataset
 from workshop_lib.errors import unknown_name
 from workshop_lib.experiments.baselines import baseline_config
@@ -51,25 +48,6 @@ def base_config(name: str) -> Config:
     return preset("class", task="features", split="predefined", **options)
 
 
-def run(
-    base: Config,
-    scenes: Dataset,
-    labels: Sequence[int],
-    methods: Sequence[str],
-    seeds: Sequence[int],
-    folder: Path,
-) -> pd.DataFrame:
-    """Train every method with every number of labels on every seed."""
-    configs = {}
-    for name in methods:
-        if name not in METHODS:
-            raise unknown_name("method", name, METHODS)
-        baseline, changes = METHODS[name]
-        config = baseline_config(baseline, base, time="class")
-        configs[name] = config.replace(**changes)
-    return sweep(configs, seeds, folder, labels=labels, dataset=scenes)
-
-
 def main(
     name: tyro.conf.Positional[Literal["ucm", "eurosat"]],
     data: tyro.conf.Positional[Path],
@@ -99,7 +77,15 @@ def main(
     open_features(base, {"rgb": scenes.images}, wanted, pick_device())
     seconds = time.perf_counter() - start
     print(f"features of {len(scenes)} images: {seconds:.0f} s", flush=True)
-    table = run(base, scenes, labels or LABELS[name], methods, seeds, folder)
+    configs = {}
+    for method in methods:
+        if method not in METHODS:
+            raise unknown_name("method", method, METHODS)
+        baseline, changes = METHODS[method]
+        config = baseline_config(baseline, base, time="class")
+        configs[method] = config.replace(**changes)
+    labels = labels or LABELS[name]
+    table = sweep(configs, seeds, folder, labels=labels, dataset=scenes)
     print("\n" + as_text(summarize(table)))
 
 

@@ -23,7 +23,6 @@ import pandas as pd
 from benchmarks import page
 from workshop_lib.config import Config
 from workshop_lib.data.load import load_dataset
-from workshop_lib.data.split import Split
 from workshop_lib.evaluation.inference import predict_run
 from workshop_lib.evaluation.metrics import score
 from workshop_lib.experiments.baselines import baseline_config
@@ -31,7 +30,7 @@ from workshop_lib.experiments.sweeps import sweep
 from workshop_lib.files import write_text
 from workshop_lib.plots import modality_gains
 from workshop_lib.presets import preset
-from workshop_lib.training.loop import train
+from workshop_lib.training.run import Run
 
 KINDS = ("early", "middle", "late", "shared")
 ALL_METADATA = ("climate", "season", "weather", "place")
@@ -59,7 +58,6 @@ Study = Literal[
     "sets", "metadata", "fusions", "shift", "maps", "fixmatch", "map_fusions"
 ]
 STUDIES: tuple[Study, ...] = get_args(Study)
-SCORES = {"f1": "F1", "iou": "mIoU"}
 STEPS = 500  # of the page
 AWAY = 4  # the region that nothing is learnt from
 DOCS = Path(__file__).parents[1] / "docs"
@@ -126,25 +124,18 @@ def shift(planned: Mapping[str, Config], seeds: Sequence[int], folder: Path) -> 
     data = next(iter(planned.values())).data
     scenes = load_dataset(data.name, data.size)
     away = scenes.metadata["region"] == AWAY
-    home = scenes.subset((~away).nonzero().flatten())
-    there = away.nonzero().flatten()
+    home, there = (scenes.subset(part.nonzero().flatten()) for part in (~away, away))
     rows: list[dict[str, Any]] = []
-    for seed in seeds:
-        split = Split.random(home, labels_per_class=0, seed=seed)
-        for name, config in planned.items():
-            mine = config.replace(seed=seed, split_seed=seed)
-            place = folder / f"{name.lower().replace(' + ', '-')}-{seed}"
-            run = train(mine, home, split, folder=place, verbose=False)
-            facts = {key: run.facts[key] for key in ("parameters", "seconds")}
-            parts = {"home": (home, split.test), "away": (scenes, there)}
-            for where, (some, index) in parts.items():
-                probs = predict_run(run, some, index)
-                found = score(probs, some.labels[index], some.class_names)
-                scores = {k: v for k, v in vars(found).items() if isinstance(v, float)}
-                rows.append(
-                    {**scores, **facts, "name": f"{name}, {where}", "seed": seed}
-                )
-    write_text(folder / "runs.csv", pd.DataFrame(rows).to_csv(index=False))
+    runs = sweep(planned, seeds, folder / "home", dataset=home, verbose=False)
+    for row in runs.to_dict("records"):
+        probs = predict_run(Run.load(row["folder"]), there)
+        found = score(probs, there.labels, there.class_names)
+        far = {"accuracy": found.accuracy, "macro_f1": found.macro_f1}
+        rows += [row | {"name": f"{row['name']}, home"}]
+        rows += [row | far | {"name": f"{row['name']}, away"}]
+    columns = ["name", "seed", "parameters", "accuracy", "macro_f1"]
+    table = pd.DataFrame(rows)[columns]
+    write_text(folder / "runs.csv", table.to_csv(index=False))
 
 
 def read(folder: Path, study: str) -> pd.DataFrame:
@@ -176,8 +167,8 @@ def run(studies: Sequence[str], seeds: Sequence[int], steps: int, folder: Path) 
 
 def table(rows: pd.DataFrame, study: str) -> str:
     """Lay out a study as Markdown: mean and deviation over the seeds of each name."""
-    column = "iou" if "map" in study else "f1"
-    heads = ("what", "accuracy, %", f"{SCORES[column]}, %", "parameters", "seeds")
+    column, title = ("iou", "mIoU") if "map" in study else ("f1", "F1")
+    heads = ("what", "accuracy, %", f"{title}, %", "parameters", "seeds")
     lines = []
     for name, runs in rows.groupby("name", sort=False):
         scores = [page.mean_and_deviation(100 * runs[c]) for c in ("accuracy", column)]

@@ -7,18 +7,21 @@ Each map is kept in --folder: a run that was stopped is resumed, a finished one 
 scored. --write-docs writes the tables of docs/landsat.md, and docs/landsat.png.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import product
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
 import torch
 import tyro
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter
+from sklearn.ensemble import RandomForestClassifier
 
 from benchmarks import page
-from benchmarks.landsat_models import FORESTS, PATCH, Map, Pixels, forest_map, unet_map
+from workshop_lib.config import Config
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.read.landcover import (
     LANDSAT_BANDS,
@@ -27,25 +30,60 @@ from workshop_lib.data.read.landcover import (
     open_landsat,
 )
 from workshop_lib.data.read.large_image import ArrayImage
+from workshop_lib.data.split import Split
 from workshop_lib.data.tiles import Tile, blocks, cut_scenes
+from workshop_lib.evaluation.inference import single_sensor
+from workshop_lib.evaluation.mapping import map_image
 from workshop_lib.evaluation.metrics import Scores, scores_from_confusion
 from workshop_lib.files import write_npz
 from workshop_lib.pixels import IGNORE, count_pixels, pixel_confusion
 from workshop_lib.plots import AccessibleFigure, mask_grid
+from workshop_lib.training.loop import train
+
+Array = NDArray[np.float32]
+Map = NDArray[np.uint8]
+Pixels = NDArray[np.bool_]
 
 DOCS = Path("docs")
 BLOCK = 64  # pixels: 1.8 km
 FOLDS = 4
 STEPS = 200
-UNET = "U-Net"
-RIVALS = (*FORESTS, UNET)
+PATCH = 64
+BATCH = 8
+LR = 3e-3
+_TREES = 50
+_PIXELS = 20_000  # that a forest learns from, drawn from its training pixels
 How = Literal["block", "pixel"]
+HOW: tuple[How, ...] = get_args(How)
 MEASURES = {"accuracy": 1, "kappa": 3, "mIoU": 1}  # and their digits
 _TITLES = ("accuracy %", "kappa", "mIoU %")
 # Ordered as the classes; Okabe and Ito's, the yellow for bare sediment
 COLOURS = (
     *("#d55e00", "#e69f00", "#56b4e9", "#cc79a7", "#009e73", "#0072b2", "#f0e442"),
 )
+
+
+def neighbourhood(image: Array) -> Array:
+    """Add to each band its mean and deviation over 5x5 pixels: (3 C, H, W).
+
+    Missing pixels are left out of both.
+    """
+    known = np.isfinite(image).astype(np.float64)
+    values = np.nan_to_num(image.astype(np.float64))
+    size = (0, 5, 5)
+    share = np.maximum(uniform_filter(known, size), 1e-9)
+    mean = uniform_filter(values, size) / share
+    spread = uniform_filter(values**2, size) / share - mean**2
+    found = np.concatenate([values, mean, np.sqrt(np.maximum(spread, 0))])
+    return found.astype(np.float32)
+
+
+FORESTS: dict[str, Callable[[Array], Array]] = {
+    "random forest on pixels": np.nan_to_num,
+    "random forest on 5x5 pixels": neighbourhood,
+}
+UNET = "U-Net"
+RIVALS = (*FORESTS, UNET)
 
 
 def folds(scene: LandsatScene, how: How, seed: int) -> np.ndarray:
@@ -78,6 +116,63 @@ def patches(scene: LandsatScene, how: How, train: Pixels) -> Dataset:
         least_known=0.05,
         bands=LANDSAT_BANDS,
     )
+
+
+def forest_map(
+    features: Array, mask: Map, train: Pixels, test: Pixels, seed: int
+) -> Map:
+    """Teach a random forest the training pixels; let it map the test pixels.
+
+    Shape: features (C, H, W), the others (H, W) -> (H, W), `IGNORE` elsewhere.
+    """
+    index = np.flatnonzero(train.ravel())
+    index = np.random.default_rng(seed).permutation(index)[:_PIXELS]
+    forest = RandomForestClassifier(_TREES, min_samples_leaf=3, random_state=seed)
+    forest.fit(features.reshape(len(features), -1).T[index], mask.ravel()[index])
+    found = np.full(mask.shape, IGNORE, dtype=np.uint8)
+    found[test] = forest.predict(features[:, test].T)
+    return found
+
+
+def unet_map(image: Array, scenes: Dataset, steps: int, seed: int, folder: Path) -> Map:
+    """Train a U-Net on patches with masks; let it map the image, (H, W).
+
+    Cross-entropy with weights for rare classes; the eight symmetries and small shifts
+    are the only augmentation. Nothing is chosen by validation: the number of steps is
+    fixed, and the last weights count.
+
+    Args:
+        image: (C, H, W), NaN where unknown.
+        scenes: patches of it.
+        steps: of training.
+        seed: of the initial weights and the order of patches.
+        folder: for the run.
+    """
+    every = torch.arange(len(scenes))
+    # Some patches of training stand in for a validation that decides nothing
+    split = Split(labeled=every, unlabeled=every, val=every[:BATCH], test=every[:0])
+    config = Config().replace(
+        method="supervised",
+        labeled_view="weak",
+        heads=("cover",),
+        encoder="unet-16",
+        class_weighting=0.5,
+        size=PATCH,
+        labels_per_class=0,
+        steps=steps,
+        eval_every=steps,
+        batch_size=BATCH,
+        lr=LR,
+        seed=seed,
+    )
+    run = train(config, scenes, split, folder=folder, verbose=False)
+    model, normalize = single_sensor(run, "last")
+    path = map_image(
+        model, normalize, image, folder / "map.npy", LANDSAT_CLASSES, size=PATCH,
+        overlap_factor=0.75, verbose=False,
+    )  # fmt: skip
+    found: Map = np.load(path)
+    return found
 
 
 def run(
@@ -121,24 +216,18 @@ def table(
 ) -> tuple[pd.DataFrame, dict[str, Map]]:
     """Run all rivals; return a row for each run, and the first seed's maps by block."""
     rows, maps = [], {}
-    for seed in seeds:
-        for rival in RIVALS:
-            for how in ("block", "pixel"):
-                found = run(scene, how, seed, rival, folder, steps)
-                scores = score(scene, found)
-                figures = (100 * scores.accuracy, scores.kappa, 100 * scores.mean_iou)
-                row: dict[str, Any] = {"model": rival, "split": how, "seed": seed}
-                row |= dict(zip(MEASURES, figures, strict=True))
-                row |= dict(zip(LANDSAT_CLASSES, 100 * scores.iou, strict=True))
-                rows.append(row)
-                if how == "block" and seed == seeds[0]:
-                    maps[rival] = found
-    return pd.DataFrame(rows), maps
+    for seed, rival, how in product(seeds, RIVALS, HOW):
+        found = run(scene, how, seed, rival, folder, steps)
+        scores = score(scene, found)
+        figures = (100 * scores.accuracy, scores.kappa, 100 * scores.mean_iou)
+        rows.append((rival, how, seed, *figures, *(100 * scores.iou)))
+        if how == "block" and seed == seeds[0]:
+            maps[rival] = found
+    heads = ["model", "split", "seed", *MEASURES, *LANDSAT_CLASSES]
+    return pd.DataFrame(rows, columns=heads), maps
 
 
-def picture(
-    scene: LandsatScene, maps: Mapping[str, NDArray[np.uint8]]
-) -> AccessibleFigure:
+def picture(scene: LandsatScene, maps: Mapping[str, Map]) -> AccessibleFigure:
     """Draw the map taken for true, each model's, and below them where it is wrong."""
     K = len(LANDSAT_CLASSES)
     known = scene.mask != IGNORE
@@ -158,7 +247,7 @@ def picture(
     return figure
 
 
-def false_colour(scene: LandsatScene) -> NDArray[np.uint8]:
+def false_colour(scene: LandsatScene) -> Map:
     """Show near infrared, red and green as (H, W, 3), stretched; gaps are white."""
     bands = [LANDSAT_BANDS.index(name) for name in ("nir", "red", "green")]
     layers = scene.image[bands]  # (3, H, W)
@@ -169,13 +258,12 @@ def false_colour(scene: LandsatScene) -> NDArray[np.uint8]:
 
 def table_of_splits(results: pd.DataFrame) -> str:
     """Lay out every model's scores by block and by pixel as Markdown."""
-    heads = [f"{split}{m}" for split in ("by block: ", "by pixel: ") for m in _TITLES]
+    heads = [f"by {split}: {m}" for split, m in product(HOW, _TITLES)]
     lines = []
     for model, runs in results.groupby("model", sort=False):
         cells = [
             page.mean_and_deviation(runs.loc[runs["split"] == split, m], digits)
-            for split in ("block", "pixel")
-            for m, digits in MEASURES.items()
+            for split, (m, digits) in product(HOW, MEASURES.items())
         ]
         lines.append((model, *cells))
     return page.markdown(("", *heads), lines)
@@ -194,15 +282,12 @@ def table_of_classes(scene: LandsatScene, results: pd.DataFrame) -> str:
 
 def gains(results: pd.DataFrame) -> str:
     """List how much better each model looks when pixels are split at random."""
-    mean = results.groupby(["model", "split"], sort=False)[list(MEASURES)].mean()
-    lines = []
-    for model in results["model"].unique():
-        gain = mean.loc[(model, "pixel")] - mean.loc[(model, "block")]
-        lines.append(
-            f"- {model}: {gain['accuracy']:+.1f} points of accuracy,"
-            f" {gain['kappa']:+.3f} of kappa, {gain['mIoU']:+.1f} points of mIoU"
-        )
-    return "\n".join(lines)
+    mean = results.groupby(["split", "model"], sort=False)[list(MEASURES)].mean()
+    return "\n".join(
+        f"- {model}: {gain['accuracy']:+.1f} points of accuracy,"
+        f" {gain['kappa']:+.3f} of kappa, {gain['mIoU']:+.1f} points of mIoU"
+        for model, gain in (mean.loc["pixel"] - mean.loc["block"]).iterrows()
+    )
 
 
 def main(

@@ -28,16 +28,12 @@ from workshop_lib.training.loop import train
 PAGE, PICTURE = Path("docs/multitask.md"), Path("docs/transfer.png")
 LABELS = (1, 4, 10, 25, 0)  # per class, of the label curves; 0 for all
 REGION = 4  # semi-arid: where labels are to be saved
-_HEAVY = {"head_weights": (1.0, 30.0)}
+_HEAVY, _LEARNED = {"head_weights": (1.0, 30.0)}, {"learned_weights": True}
 # Heads, labels per class of each (0: all), and what else changes. The first has few.
 TRAININGS: dict[str, tuple[tuple[str, ...], tuple[int, ...], dict[str, Any]]] = {
     "cover alone": (("cover",), (1,), {}),
     "cover with scene": (("cover", "scene"), (1, 0), {}),
-    "cover with scene, learned": (
-        ("cover", "scene"),
-        (1, 0),
-        {"learned_weights": True},
-    ),
+    "cover with scene, learned": (("cover", "scene"), (1, 0), _LEARNED),
     "cover with both": (("cover", "scene", "elevation"), (1, 0, 0), {}),
     "scene alone": (("scene",), (1,), {}),
     "scene with cover": (("scene", "cover"), (1, 0), {}),

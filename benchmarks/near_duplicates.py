@@ -7,6 +7,7 @@ docs/near_duplicates.md, and docs/near_duplicates.png.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,17 +101,14 @@ def leaks(found: Survey) -> list[int]:
     return counts
 
 
-def found_again(scenes: Dataset) -> dict[str, float]:
-    """Spoil some images in several ways; count how many are still found."""
+def found_again(scenes: Dataset, change: Callable[[Tensor], Tensor]) -> str:
+    """Spoil some images; return in percent how many are still found."""
     index = torch.randperm(len(scenes), generator=torch.Generator().manual_seed(0))
     some = scenes.images[index[:_SPOILED]]
-    shares = {}
-    for name, change in SPOIL.items():
-        changed = torch.stack([change(image) for image in some])
-        found = find_near_duplicates(torch.cat([some, changed]))
-        own = found["second"] - found["first"] == len(some)
-        shares[name] = own.sum() / len(some)
-    return shares
+    changed = torch.stack([change(image) for image in some])
+    found = find_near_duplicates(torch.cat([some, changed]))
+    own = found["second"] - found["first"] == len(some)
+    return f"{100 * own.sum() / len(some):.0f} %"
 
 
 def _blurred(image: Tensor) -> Tensor:
@@ -157,16 +155,16 @@ def pairs(surveys: list[Survey]) -> str:
 def table_of_copies(surveys: list[Survey]) -> str:
     """Lay out the fraction of spoiled copies that are found again as Markdown."""
     shown = [found for found in surveys if found.scenes.is_rgb]
-    shares = [found_again(found.scenes) for found in shown]
-    return markdown(
-        ("copy", *(found.name for found in shown)),
-        [(name, *(f"{100 * share[name]:.0f} %" for share in shares)) for name in SPOIL],
-    )
+    lines = [
+        (name, *(found_again(found.scenes, change) for found in shown))
+        for name, change in SPOIL.items()
+    ]
+    return markdown(("copy", *(found.name for found in shown)), lines)
 
 
-def beyond(found: Survey) -> str:
+def beyond(found: Survey, every: pd.DataFrame) -> str:
     """Describe what the hash overlooked, and how near mere resemblance comes."""
-    every, ends = found.every_pair, ["first", "second"]
+    ends = ["first", "second"]
     new = ~every.set_index(ends).index.isin(found.same.set_index(ends).index)
     missed = every[new & (every["match"] >= MIN_MATCH)]
     alike = every[every["match"] < MIN_MATCH][:3]
@@ -226,7 +224,11 @@ def main(folder: tyro.conf.Positional[Path]) -> None:
     ]
     save_figure(DOCS / "near_duplicates.png", picture(surveys))
     surveys.append(survey("MiniEO", mini_eo(), exhaustive=False))
-    whole = [beyond(found) for found in surveys if found.every_pair is not None]
+    whole = [
+        beyond(found, found.every_pair)
+        for found in surveys
+        if found.every_pair is not None
+    ]
     parts = {
         "table": table(surveys),
         "pairs": pairs(surveys),

@@ -19,6 +19,7 @@ import os
 import re
 import tempfile
 import time
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -106,24 +107,16 @@ def main(
         write_docs: write the table into README.md.
     """
     rows = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
-    paths = [
-        path
-        for path in sorted(SOLUTIONS.glob("[0-9][0-9]_*.ipynb"))
-        if not units or path.name[:2] in units
-    ]
+    found = [SOLUTIONS.glob(f"{one}_*.ipynb") for one in units or ("[0-9][0-9]",)]
+    paths = sorted(chain.from_iterable(found))
     for preset in presets:
         with tempfile.TemporaryDirectory() as folder:
             for path in paths:
                 seconds = measure(path, preset, Path(folder), keep)
-                row = {
-                    "notebook": path.stem.replace("_", " "),
-                    "preset": preset,
-                    "seconds": seconds,
-                    "planned": stated_minutes(path),
-                }
-                same = (row["notebook"], preset)
-                rows = [r for r in rows if (r["notebook"], r["preset"]) != same]
-                rows.append(row)
+                key = {"notebook": path.stem.replace("_", " "), "preset": preset}
+                rows = [one for one in rows if not key.items() <= one.items()]
+                planned = stated_minutes(path)
+                rows.append(key | {"seconds": seconds, "planned": planned})
                 write_text(RESULTS, json.dumps(rows, indent=1))
                 print(f"{path.stem}, preset {preset}: {_words(seconds)}", flush=True)
     print(f"\n{table(rows)}")

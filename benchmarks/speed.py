@@ -14,13 +14,12 @@ prints a table of its own: how much a neighbour costs with each way in which thr
 wait.
 """
 
-__all__ = ["CONFIG", "augmentation_rows", "busy_rows", "compare", "step_rows"]
+__all__ = ["CONFIG", "Row", "augmentation_rows", "step_rows"]
 
 import os
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import torch
@@ -29,7 +28,7 @@ from torch import Tensor
 from benchmarks import timing
 from benchmarks.dataloader_baseline import POLICIES, UsualTraining, usual_loader
 from benchmarks.page import machine, markdown, run_command, write_marked
-from benchmarks.timing import CLOCKS, PARTS, SubprocessTimer, busy_neighbour, timed
+from benchmarks.timing import PARTS, SubprocessTimer, busy_neighbour, compare, timed
 from workshop_lib.augment import Normalize, ViewMaker
 from workshop_lib.augment.rgb import RandAugment
 from workshop_lib.config import Config
@@ -39,8 +38,6 @@ from workshop_lib.data.split import Split
 from workshop_lib.models import HeadSpec, build_model
 from workshop_lib.session import tune_allocator
 from workshop_lib.training.trainer import Trainer
-
-Rows = Sequence[Mapping[str, Any]]
 
 CPU = torch.device("cpu")
 DOCS = Path("docs/speed.md")
@@ -70,24 +67,16 @@ WAITING: dict[str, tuple[dict[str, str | None], int | None]] = {
     "GOMP_SPINCOUNT=1000": ({**_PLAIN, "GOMP_SPINCOUNT": "1000"}, None),
     "one thread": (_PLAIN, 1),
 }
-_FEWEST = 3  # turns of each, however long they take
 
 
-def compare(work: Mapping[str, Callable[[], float]], seconds: float) -> pd.DataFrame:
-    """Let several competitors take turns until the time is over.
+class Row(NamedTuple):
+    """Seconds of each turn of the usual pipeline and of ours, at the same work."""
 
-    Each does one turn before that does not count: memory is fetched, buffers are made.
-
-    Returns:
-        The seconds of each turn: a row for each round, a column for each competitor.
-    """
-    for turn in work.values():
-        turn()
-    rounds: list[dict[str, float]] = []
-    end = time.perf_counter() + seconds
-    while len(rounds) < _FEWEST or time.perf_counter() < end:
-        rounds.append({name: turn() for name, turn in work.items()})
-    return pd.DataFrame(rounds)
+    name: str
+    size: int  # pixels of a side
+    precision: str
+    usual: pd.Series
+    ours: pd.Series
 
 
 def noise(size: int, count: int = 64) -> tuple[Dataset, Split]:
@@ -154,7 +143,7 @@ def our_views(policy: str, size: int, views: int) -> Callable[[], Tensor]:
 
 def step_rows(
     config: Config, elsewhere: SubprocessTimer, seconds: float
-) -> tuple[list[dict[str, Any]], list[Trainer]]:
+) -> tuple[list[Row], list[Trainer]]:
     """Measure a FixMatch step of the usual pipeline, of ours, and of ours in fp32.
 
     Returns:
@@ -170,11 +159,10 @@ def step_rows(
         "fp32": timed(single.step, elsewhere.clock),
         "usual, our memory": timed(usual_step(config), elsewhere.clock),
     }
-    took = compare(work, seconds)
+    took, size = compare(work, seconds), config.data.size
     rows = [
-        _row(f"fixmatch_step{name}", config.data.size, took[us], took[usual])
-        | {"precision": trainer.precision.name}
-        for name, us, usual, trainer in (
+        Row(f"fixmatch_step{name}", size, one.precision.name, took[usual], took[us])
+        for name, us, usual, one in (
             ("", "ours", "usual", ours),
             ("_fp32", "fp32", "usual", single),
             ("_same_memory", "ours", "usual, our memory", ours),
@@ -185,7 +173,7 @@ def step_rows(
 
 def augmentation_rows(
     size: int, views: int, elsewhere: SubprocessTimer, seconds: float
-) -> list[dict[str, Any]]:
+) -> list[Row]:
     """Measure each policy, from stored 8-bit images to normalised views; per view.
 
     Row `augment_strong_n1` is ours with one operation per image beside the usual strong
@@ -196,89 +184,59 @@ def augmentation_rows(
         usual = elsewhere.start(usual_views, name.removesuffix("_n1"), size, views)
         ours = timed(our_views(name, size, views), elsewhere.clock)
         each = compare({"usual": usual, "ours": ours}, seconds) / views
-        rows.append(_row(f"augment_{name}", size, each["ours"], each["usual"]))
+        rows.append(Row(f"augment_{name}", size, "fp32", each["usual"], each["ours"]))
     return rows
 
 
-def busy_rows(config: Config, seconds: float) -> list[dict[str, Any]]:
+def table(rows: Sequence[Row]) -> str:
+    """Lay out ours beside the usual as Markdown: medians, then the minima."""
+    heads = ("what", "px", "format", "usual, ms", "ours, ms", "ratio")
+    lines = []
+    for *what, usual, ours in rows:
+        cells = []
+        for of in (pd.Series.median, pd.Series.min):
+            theirs, mine = of(usual), of(ours)
+            cells += [_ms(theirs), _ms(mine), f"{theirs / mine:.1f}"]
+        lines.append((*what, *cells[:-1], f"**{cells[-1]}**"))
+    return markdown((*heads, "best: usual", "ours", "ratio"), lines)
+
+
+def profile(trainer: Trainer, row: Row, clock: str) -> tuple[str, ...]:
+    """Measure where our step's time goes, and its arithmetic against the peak.
+
+    The last is what the row's ratio would be if our step were nothing but its
+    arithmetic, at the convolution's peak: this machine allows no faster step.
+
+    Returns:
+        The cells of a line of `table_of_profiles`.
+    """
+    peak = timing.peak_flops(trainer.precision, clock=clock)
+    flops = timing.step_flops(trainer)
+    shares = timing.shares_of_step(trainer, clock=clock)
+    rates = (flops, flops / row.ours.min(), peak["conv"], peak["matmul"])
+    parts = [f"{100 * shares[name]:.1f} %" for name in PARTS]
+    parts += [f"{rate / 1e9:.0f}" for rate in rates]
+    most = row.usual.min() / (flops / peak["conv"])
+    return (str(row.size), row.precision, *parts, f"{most:.1f}")
+
+
+def table_of_profiles(lines: Sequence[Sequence[str]]) -> str:
+    """Lay out the parts of steps, and their arithmetic, as Markdown."""
+    heads = ("GFLOP per step", "per second", "peak: conv", "matmul", "most ratio")
+    return markdown(("px", "format", *PARTS, *heads), lines)
+
+
+def table_of_waiting(config: Config, seconds: float) -> str:
     """Time our step alone and beside a busy process, with each of `WAITING`."""
-    rows = []
+    lines = []
     for name, (environment, threads) in WAITING.items():
         with SubprocessTimer("wall", environment, threads) as elsewhere:
             work = {"ours": elsewhere.start(our_step, config)}
             quiet = compare(work, seconds)["ours"].median()
             with busy_neighbour():
                 busy = compare(work, seconds)["ours"].median()
-        rows.append({"waiting": name, "quiet_s": quiet, "busy_s": busy})
-    return rows
-
-
-def _row(name: str, size: int, ours: pd.Series, usual: pd.Series) -> dict[str, Any]:
-    return {
-        "name": name,
-        "size": size,
-        "ours_s": ours.median(),
-        "reference_s": usual.median(),
-        "ratio": usual.median() / ours.median(),
-        "ours_min_s": ours.min(),
-        "reference_min_s": usual.min(),
-        "ratio_min": usual.min() / ours.min(),
-    }
-
-
-def profile(trainer: Trainer, row: dict[str, Any], clock: str) -> dict[str, Any]:
-    """Measure where our step's time goes, and its arithmetic against the peak.
-
-    `most_ratio` is what the row's ratio would be if our step were nothing but its
-    arithmetic, at the convolution's peak: this machine allows no faster step.
-    """
-    peak = timing.peak_flops(trainer.precision, clock=CLOCKS[clock])
-    flops = timing.step_flops(trainer)
-    return {
-        "size": trainer.config.data.size,
-        "precision": str(trainer.precision),
-        **timing.shares_of_step(trainer, clock=CLOCKS[clock]),
-        "gflop_per_step": flops / 1e9,
-        "achieved_gflops": flops / row["ours_min_s"] / 1e9,
-        "peak_matmul_gflops": peak["matmul"] / 1e9,
-        "peak_conv_gflops": peak["conv"] / 1e9,
-        "most_ratio": row["reference_min_s"] / (flops / peak["conv"]),
-    }
-
-
-def table(rows: Rows) -> str:
-    """Lay out ours beside the usual as Markdown."""
-    heads = ("what", "px", "format", "usual, ms", "ours, ms", "ratio")
-    lines = []
-    for row in rows:
-        names = ("reference_s", "ours_s", "reference_min_s", "ours_min_s")
-        usual, ours, *best = (_ms(row[name]) for name in names)
-        what = (row["name"], row["size"], row.get("precision", "fp32"))
-        ratio = f"**{row['ratio_min']:.1f}**"
-        lines.append((*what, usual, ours, f"{row['ratio']:.1f}", *best, ratio))
-    return markdown((*heads, "best: usual", "ours", "ratio"), lines)
-
-
-def table_of_profiles(profiles: Rows) -> str:
-    """Lay out the parts of a step, and its arithmetic, as Markdown."""
-    heads = ("GFLOP per step", "per second", "peak: conv", "matmul")
-    names = ("gflop_per_step", "achieved_gflops", "peak_conv_gflops")
-    lines = []
-    for each in profiles:
-        parts = [f"{100 * each[name]:.1f} %" for name in PARTS]
-        work = [f"{each[name]:.0f}" for name in (*names, "peak_matmul_gflops")]
-        what = (each["size"], each["precision"].split(":")[0])
-        lines.append((*what, *parts, *work, f"{each['most_ratio']:.1f}"))
-    return markdown(("px", "format", *PARTS, *heads, "most ratio"), lines)
-
-
-def table_of_waiting(rows: Rows) -> str:
-    """Lay out what a busy neighbour costs as Markdown."""
+        lines.append((name, _ms(quiet), _ms(busy), f"{busy / quiet:.1f}"))
     heads = ("threads wait", "quiet, ms", "beside a busy process, ms", "ratio")
-    lines = []
-    for row in rows:
-        quiet, busy = row["quiet_s"], row["busy_s"]
-        lines.append((row["waiting"], _ms(quiet), _ms(busy), f"{busy / quiet:.1f}"))
     return markdown(heads, lines)
 
 
@@ -288,15 +246,14 @@ def _ms(seconds: float) -> str:
 
 def conditions(clock: str) -> str:
     """Describe machine, clock and load; a figure is worth no more than its quiet."""
-    clocks = {
-        "wall": "Seconds on the wall",
-        "processor": "Seconds of the processor, one thread (`--cpu-time`), as the wall"
-        " clock would have counted the other programs",
-    }
+    seconds = "Seconds on the wall"
+    if clock == "processor":
+        seconds = "Seconds of the processor, one thread (`--cpu-time`), as the wall"
+        seconds += " clock would have counted the other programs"
     load = "the load is not known"  # on Windows
     if hasattr(os, "getloadavg"):
         load = f"{os.getloadavg()[1]:.1f} programs wanted {os.cpu_count()} cores"
-    return f"{machine()}. {clocks[clock]}.\nWhile it was measured, {load}."
+    return f"{machine()}. {seconds}.\nWhile it was measured, {load}."
 
 
 def main(
@@ -321,20 +278,22 @@ def main(
     """
     torch.set_num_threads(1 if cpu_time else threads)
     if busy:
-        text = table_of_waiting(busy_rows(CONFIG.replace(size=sizes[0]), seconds / 8))
+        text = table_of_waiting(CONFIG.replace(size=sizes[0]), seconds / 8)
         print(text)
         if write_docs:
             write_marked(DOCS, busy=f"{text}\n\n{machine()}.")
         return
     clock = "processor" if cpu_time else "wall"
-    rows: list[dict[str, Any]] = []
-    profiles: list[dict[str, Any]] = []
+    rows: list[Row] = []
+    profiles, formats = [], []
     with SubprocessTimer(clock) as elsewhere:
         for size in sizes:
             config = CONFIG.replace(size=size)
             found, ours = step_rows(config, elsewhere, seconds)
             pairs = zip(ours, found[:2], strict=True)
             profiles += [profile(trainer, row, clock) for trainer, row in pairs]
+            if ":" in str(ours[0].precision):  # measured: how much faster it is
+                formats.append(f"{size} px: {ours[0].precision}")
             rows += found
             print(table(found), flush=True)
         for size in view_sizes:
@@ -342,9 +301,8 @@ def main(
     text = f"{table(rows)}\n\n{table_of_profiles(profiles)}"
     print(f"clock: {clock}\n\n{text}")
     if write_docs:
-        measured = [each for each in profiles if ":" in each["precision"]]
-        formats = "; ".join(f"{p['size']} px: {p['precision']}" for p in measured)
-        says = f'`precision="auto"` measured the network and chose {formats or "none"}.'
+        chose = "; ".join(formats) or "none"
+        says = f'`precision="auto"` measured the network and chose {chose}.'
         write_marked(DOCS, conditions=conditions(clock), table=text, formats=says)
 
 

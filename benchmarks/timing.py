@@ -6,6 +6,7 @@ __all__ = [
     "SubprocessTimer",
     "Turn",
     "busy_neighbour",
+    "compare",
     "peak_flops",
     "shares_of_step",
     "step_flops",
@@ -14,13 +15,17 @@ __all__ = [
 
 import multiprocessing
 import os
+import subprocess
+import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 from unittest import mock
 
+import pandas as pd
 import torch
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
@@ -36,6 +41,7 @@ Turn = Callable[[], float]  # does some work and returns the seconds that it too
 # rest: averaged weights, log, learning rate, order of images
 PARTS = ("augmentation", "forward", "backward", "optimizer", "loop")
 _SPAWN = multiprocessing.get_context("spawn")
+_FEWEST = 3  # turns of each, however long they take
 _started: list[Turn] = []  # the work of this process, if it is a timer's
 
 
@@ -48,6 +54,23 @@ def timed(run: Callable[[], object], clock: str = "wall") -> Turn:
         return CLOCKS[clock]() - start
 
     return turn
+
+
+def compare(work: Mapping[str, Callable[[], float]], seconds: float) -> pd.DataFrame:
+    """Let several competitors take turns until the time is over.
+
+    Each does one turn before that does not count: memory is fetched, buffers are made.
+
+    Returns:
+        The seconds of each turn: a row for each round, a column for each competitor.
+    """
+    for turn in work.values():
+        turn()
+    rounds: list[dict[str, float]] = []
+    end = time.perf_counter() + seconds
+    while len(rounds) < _FEWEST or time.perf_counter() < end:
+        rounds.append({name: turn() for name, turn in work.items()})
+    return pd.DataFrame(rounds)
 
 
 class SubprocessTimer(AbstractContextManager["SubprocessTimer"]):
@@ -106,23 +129,16 @@ def _turn(number: int) -> float:
 @contextmanager
 def busy_neighbour() -> Iterator[None]:
     """Keep one processor core busy with another process for a while."""
-    process = _SPAWN.Process(target=_count, daemon=True)
-    process.start()
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.join()
-
-
-def _count() -> None:
-    number = 0
-    while True:
-        number += 1
+    command = [sys.executable, "-c", "while True: pass"]
+    with subprocess.Popen(command) as process:
+        try:
+            yield
+        finally:
+            process.kill()
 
 
 def shares_of_step(
-    trainer: Trainer, steps: int = 10, clock: Clock = time.perf_counter
+    trainer: Trainer, steps: int = 10, clock: str = "wall"
 ) -> dict[str, float]:
     """Take steps with a clock around each part; return the shares of the quickest.
 
@@ -130,9 +146,9 @@ def shares_of_step(
         By the names of `PARTS`; they add up to 1.
     """
     trainer.step()  # buffers of the optimiser come with the first step
-    fastest: dict[str, float] = {}
+    rounds = []
     for _ in range(steps):
-        spent: dict[str, float] = {}
+        spent: dict[str, float] = defaultdict(float)
         with ExitStack() as clocks:
             for name, owner, attribute in (
                 ("augmentation", trainer, "draw_batch"),
@@ -142,25 +158,23 @@ def shares_of_step(
             ):
                 watched = _watched(getattr(owner, attribute), name, spent, clock)
                 clocks.enter_context(mock.patch.object(owner, attribute, watched))
-            start = clock()
-            trainer.step()
-            spent["step"] = clock() - start
+            spent["step"] = timed(trainer.step, clock)()
         # The step holds them all: what is left is the network and the loss
         spent["forward"] -= spent["backward"] + spent["optimizer"]
-        if not fastest or spent["step"] < fastest["step"]:
-            fastest = spent
+        rounds.append(spent)
+    fastest = min(rounds, key=lambda spent: spent["step"])
     whole = fastest.pop("step")
     parts = {name: seconds / whole for name, seconds in fastest.items()}
     return {**parts, "loop": 1 - sum(parts.values())}
 
 
 def _watched(
-    work: Callable[..., Any], name: str, spent: dict[str, float], clock: Clock
+    work: Callable[..., Any], name: str, spent: dict[str, float], clock: str
 ) -> Callable[..., Any]:
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        start = clock()
+        start = CLOCKS[clock]()
         result = work(*args, **kwargs)
-        spent[name] = spent.get(name, 0.0) + clock() - start
+        spent[name] += CLOCKS[clock]() - start
         return result
 
     return wrapped
@@ -178,7 +192,7 @@ def step_flops(trainer: Trainer) -> int:
 
 
 def peak_flops(
-    precision: Precision, seconds: float = 2.0, clock: Clock = time.perf_counter
+    precision: Precision, seconds: float = 2.0, clock: str = "wall"
 ) -> dict[str, float]:
     """Measure the most operations per second in a format: the best of many tries.
 
@@ -194,17 +208,9 @@ def peak_flops(
     def conv() -> None:
         F.conv2d(images, weight, padding=1).sum().backward()
 
-    work: dict[str, tuple[float, Callable[[], object]]] = {
-        "matmul": (2.0 * 1024**3, lambda: square @ square),
-        # forward, gradient of the images, gradient of the weights
-        "conv": (3 * 2.0 * 64 * 16 * 16 * 128 * 128 * 9, conv),
-    }
-    best = dict.fromkeys(work, float("inf"))
-    end = time.perf_counter() + seconds
+    work = {"matmul": timed(lambda: square @ square, clock), "conv": timed(conv, clock)}
     with precision.autocast():
-        while time.perf_counter() < end or max(best.values()) == float("inf"):
-            for name, (_, run) in work.items():
-                start = clock()
-                run()
-                best[name] = min(best[name], clock() - start)
-    return {name: count / best[name] for name, (count, _) in work.items()}
+        fastest = compare(work, seconds).min()
+    # Of the convolution: forward, gradient of the images, gradient of the weights
+    count = {"matmul": 2.0 * 1024**3, "conv": 3 * 2.0 * 64 * 16 * 16 * 128 * 128 * 9}
+    return {name: count[name] / fastest[name] for name in work}

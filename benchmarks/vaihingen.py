@@ -31,12 +31,11 @@ from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.inference import single_sensor
 from workshop_lib.evaluation.mapping import map_image
-from workshop_lib.evaluation.metrics import Scores, scores_from_confusion
+from workshop_lib.evaluation.metrics import scores_from_confusion
 from workshop_lib.pixels import pixel_confusion
 from workshop_lib.training.inputs import initial_model
 from workshop_lib.training.loop import train
-from workshop_lib.training.memory import estimate_memory
-from workshop_lib.training.run import Run
+from workshop_lib.training.memory import MemoryEstimate, estimate_memory
 
 EPOCHS, BATCH, SIZE = 20, 16, 256
 PATCHES = 4166  # of the published training: 2,083, and one augmented copy of each
@@ -74,23 +73,10 @@ def published_config() -> Config:
     )
 
 
-def training_budget(config: Config) -> dict[str, float]:
-    """Count parameters, GB, and the TFLOP of the whole training."""
-    need = estimate_memory(
-        config,
-        FACTS,
-        num_images=KEPT_PATCHES,
-        image_bytes=4 * config.data.size**2,  # three bands and the mask
-    )
-    model = initial_model(config, FACTS)
-    steps = config.optim.steps
-    return {
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "gb": need.total / 1e9,
-        "steps": steps,
-        "tflop_per_step": need.flops / 1e12,
-        "tflop": steps * need.flops / 1e12,
-    }
+def training_budget(config: Config) -> MemoryEstimate:
+    """Run a step on tensors without content: bytes by purpose, and its arithmetic."""
+    pixels = 4 * config.data.size**2  # three bands and the mask
+    return estimate_memory(config, FACTS, num_images=KEPT_PATCHES, image_bytes=pixels)
 
 
 def run(folder: Path, config: Config, out: Path) -> pd.DataFrame:
@@ -100,28 +86,24 @@ def run(folder: Path, config: Config, out: Path) -> pd.DataFrame:
         scenes, PUBLISHED_TEST, PUBLISHED_VAL, "tile", labels_per_class=0
     )
     trained = train(config, scenes, split, folder=out)
+    model, normalize = single_sensor(trained)
+    K, size = len(VAIHINGEN_CLASSES), config.data.size
     rows = []
     for area in PUBLISHED_TEST:
-        found = score_area(trained, folder, area, out)
+        image, label = (
+            np.asarray(Image.open(path).convert("RGB"))
+            for path in find_tiles(folder)[f"top_mosaic_09cm_area{area}"]
+        )
+        path = map_image(
+            model, normalize, np.moveaxis(image, 2, 0), out / f"area{area}.npy",
+            VAIHINGEN_CLASSES, size=size,
+        )  # fmt: skip
+        maps = torch.from_numpy(mask_of(label)), torch.from_numpy(np.load(path))
+        found = scores_from_confusion(pixel_confusion(*maps, K), VAIHINGEN_CLASSES)
         scores = (100 * found.accuracy, found.kappa, 100 * found.mean_iou)
         rows.append((area, *scores, PUBLISHED_ACCURACY[area]))
     heads = ["area", "accuracy", "kappa", "mIoU", "published accuracy"]
     return pd.DataFrame(rows, columns=heads)
-
-
-def score_area(trained: Run, folder: Path, area: int, out: Path) -> Scores:
-    """Map one area, patches blended, and compare it with its labels."""
-    image, label = find_tiles(folder)[f"top_mosaic_09cm_area{area}"]
-    pixels = np.asarray(Image.open(image).convert("RGB"))
-    truth = mask_of(np.asarray(Image.open(label).convert("RGB")))
-    model, normalize = single_sensor(trained)
-    path = map_image(
-        model, normalize, np.moveaxis(pixels, 2, 0), out / f"area{area}.npy",
-        VAIHINGEN_CLASSES, size=trained.config.data.size,
-    )  # fmt: skip
-    K = len(VAIHINGEN_CLASSES)
-    maps = torch.from_numpy(truth), torch.from_numpy(np.load(path))
-    return scores_from_confusion(pixel_confusion(*maps, K), VAIHINGEN_CLASSES)
 
 
 def main(
@@ -145,19 +127,20 @@ def main(
         found = run(data, published_config(), out)
         print(found.round(3).to_string(index=False))
         return
-    need = training_budget(published_config())
-    pace = need["tflop"] / PUBLISHED_SECONDS
+    config = published_config()
+    model, need = initial_model(config, FACTS), training_budget(config)
+    whole = config.optim.steps * need.flops / 1e12
     lines = {
-        "parameters": f"{need['parameters']:,}",
-        "memory": f"{need['gb']:.1f} GB (batch of {BATCH}, 32 bit)",
-        "steps": f"{need['steps']:,} ({EPOCHS} epochs of {PATCHES:,})",
-        "arithmetic": f"{need['tflop_per_step']:.2f} TFLOP per step",
-        "in all": f"{need['tflop'] / 1000:.1f} PFLOP",
-        "published": f"{PUBLISHED_SECONDS:,} s, so {pace:.1f} TFLOP/s were reached",
+        "parameters": f"{sum(p.numel() for p in model.parameters()):,}",
+        "memory": f"{need.total / 1e9:.1f} GB (batch of {BATCH}, 32 bit)",
+        "steps": f"{config.optim.steps:,} ({EPOCHS} epochs of {PATCHES:,})",
+        "arithmetic": f"{need.flops / 1e12:.2f} TFLOP per step",
+        "in all": f"{whole / 1000:.1f} PFLOP",
+        "published": f"{PUBLISHED_SECONDS:,} s, so {whole / PUBLISHED_SECONDS:.1f}"
+        " TFLOP/s were reached",
     }
     for speed in (0.05, 3, 8, 60):
-        minutes = need["tflop"] / speed / 60
-        lines[f"at {speed:.2f} TFLOP/s"] = f"{minutes:,.0f} min"
+        lines[f"at {speed:.2f} TFLOP/s"] = f"{whole / speed / 60:,.0f} min"
     for line, found in lines.items():
         print(f"{line:20}{found}")
 

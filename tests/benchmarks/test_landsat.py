@@ -5,7 +5,6 @@ import pytest
 from scipy.ndimage import generic_filter
 
 from benchmarks import landsat
-from benchmarks.landsat_models import neighbourhood
 from workshop_lib.data.read.landcover import LandsatScene
 from workshop_lib.pixels import IGNORE
 
@@ -47,7 +46,7 @@ def test_no_patch_of_a_split_by_block_shows_a_test_pixel(scene):
 
 def test_the_neighbourhood_is_mean_and_deviation_of_what_is_known(scene):
     part = scene.image[:, :20, :20]
-    found = neighbourhood(part)
+    found = landsat.neighbourhood(part)
     assert found.shape == (15, 20, 20)
 
     def inner(values):  # the edges are mirrored, which loops would have to repeat

@@ -58,8 +58,7 @@ def test_files_are_disjoint_balanced_and_complete(name):
             before = labeled
         for pair in PLANS[name].together:
             on = [
-                {p for p in part if any(r.startswith(f"{i} ") for r in part[p])}
-                for i in pair
+                {p for p in part if any(f"/{i} " in r for r in part[p])} for i in pair
             ]
             assert on[0] == on[1] and len(on[0]) == 1
         tests.add(frozenset(part["test"]))
