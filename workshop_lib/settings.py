@@ -18,8 +18,8 @@ class DataConfig:
     """Images, how they are split, and how they are augmented."""
 
     # data set: "mini_eo" (or "mini_eo:SEED"), "ucm", "eurosat", "ben_ge", a folder with
-    # one folder of images per class, a .zip of such a folder, or a .txt with "path
-    # label" on each line
+    # one folder of images per class, a .zip of such a folder, a .txt with "path label"
+    # on each line, or a .csv "name,labels" with ";" between several labels
     name: Annotated[str, tyro.conf.arg(name="data")] = "mini_eo"
     size: int = 32  # side of the images in pixels; others are resized to it
     bands: str = ""  # of multispectral images: "B04,B03,B02"; empty for all

@@ -97,10 +97,10 @@ def test_pictures_have_no_bands_to_choose(folder):
         load_dataset(str(folder), bands="B04")
 
 
-@pytest.mark.parametrize("name", ["nowhere", "images.csv", "mini"])
+@pytest.mark.parametrize("name", ["nowhere", "images.tsv", "mini"])
 def test_what_is_no_data(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "images.csv").write_text("a,b\n")
+    (tmp_path / "images.tsv").write_text("a,b\n")
     for call in (load_dataset, lambda name: describe(DataConfig(name=name))):
         with pytest.raises(WorkshopError, match=f"data='{name}'.*give one of these"):
             call(name)

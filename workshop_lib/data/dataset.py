@@ -206,7 +206,7 @@ class Dataset:
         """
         if found.note:
             print(found.note)
-        common = {
+        common: dict[str, Any] = {
             "images": found.images,
             "labels": torch.tensor(found.labels, dtype=torch.int64),
             "class_names": found.class_names,

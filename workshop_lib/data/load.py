@@ -35,12 +35,18 @@ from workshop_lib.data.read.ben_ge_patches import ben_ge, is_ben_ge
 from workshop_lib.data.read.geotiff import geotiffs, is_multiband
 from workshop_lib.data.read.images import PictureReader, read_images
 from workshop_lib.data.read.index import index_images
+from workshop_lib.data.read.tables import (
+    LABELS_FILE,
+    METADATA_FILE,
+    first_known,
+    read_metadata,
+)
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.settings import DataConfig
 
 MINI_EO_COUNT = 4000  # images of the embedded data set
-_FEW = 2  # images of each class that `describe` reads
+_FEW, _MOST = 2, 256  # images that `describe` reads, of each class and in all
 _SUBSETS = {"train": rules.TRAIN, "val": rules.VAL, "test": rules.TEST}
 
 
@@ -54,7 +60,10 @@ def load_dataset(
             generator seed 7; "ucm", "eurosat" or "ben_ge", found where `workshop data
             NAME get` puts them; a folder that holds one folder of images per class, a
             .zip of such a folder, a .txt with "path label" on each line, or a folder in
-            the layout of ben-ge. GeoTIFFs of many bands are read as reflectance.
+            the layout of ben-ge. GeoTIFFs of many bands are read as reflectance. A
+            .csv, or a folder with a labels.csv, gives several labels to each image; a
+            metadata.csv beside the images tells where and when they were taken (see
+            `workshop_lib.data.read.tables`).
         size: side of the images in pixels; others are resized to it.
         bands: of multispectral images, such as "B04,B03,B02"; empty for all.
 
@@ -226,21 +235,32 @@ def _load(
     if is_ben_ge(path):
         found = ben_ge(path, wanted or patches.S2_BANDS, size=size)
         return found, len(found)
+    if (path / LABELS_FILE).is_file():
+        path /= LABELS_FILE
     index = index_images(path)
     count = len(index.labels)
     if few:
-        rows = pd.Series(index.labels).groupby(index.labels).head(few).index
+        first = list(map(str, index.labels))  # of several labels, each combination
+        rows = pd.Series(first).groupby(first).head(few).index[:_MOST]
         labels = [index.labels[i] for i in rows]
         index = replace(index, entries=[index.entries[i] for i in rows], labels=labels)
     if is_multiband(index):
-        return geotiffs(index, wanted, size=size, cache=not few), count
-    if wanted:
+        found = geotiffs(index, wanted, size=size, cache=not few)
+    elif wanted:
         raise WorkshopError(
             f"bands={','.join(wanted)!r} but {name} holds pictures, which are red,"
             " green and blue: leave bands out."
         )
-    pictures = read_images(PictureReader(index), size, cache=not few)
-    return Dataset.from_read(pictures, RGB), count
+    else:
+        pictures = read_images(PictureReader(index), size, cache=not few)
+        found = Dataset.from_read(pictures, RGB)
+    table = (path if path.is_dir() else path.parent) / METADATA_FILE
+    if table.is_file():
+        told, note = read_metadata(table, found.names)
+        if note and not few:
+            print(note)
+        found = replace(found, metadata=first_known(told, found.metadata))
+    return found, count
 
 
 def _locate(name: str) -> Path:
@@ -253,10 +273,11 @@ def _locate(name: str) -> Path:
                 f" data {name}` says what it is, workshop_lib.data.read has its reader."
             )
         path = resolve(name)
-    if path.is_dir() or path.suffix.lower() in (".zip", ".txt") and path.is_file():
+    is_list = path.suffix.lower() in (".zip", ".txt", ".csv")
+    if path.is_dir() or is_list and path.is_file():
         return path
     raise WorkshopError(
         f"data={name!r} is neither 'mini_eo' nor a folder with one folder of images per"
         " class, nor a .zip of such a folder, nor a .txt with 'path label' on each"
-        " line: give one of these."
+        " line, nor a .csv with the columns name,labels: give one of these."
     )

@@ -81,8 +81,8 @@ def find_near_duplicates(
     """
     if min(images.shape[-2:]) < _SMALLEST:
         images = images[:0]
-    columns = hamming_pairs(perceptual_hash(images), max_distance)
-    columns += _look_closer(images, *columns[:2])
+    first, second, distance = hamming_pairs(perceptual_hash(images), max_distance)
+    columns = (first, second, distance, *_look_closer(images, first, second))
     names = ("first", "second", "distance", "match", "correlation")
     pairs = pd.DataFrame(dict(zip(names, columns, strict=True)))
     near = pairs["distance"] <= COPY_DISTANCE

@@ -49,6 +49,7 @@ from workshop_lib.data.read.bigearthnet_patches import (
 )
 from workshop_lib.data.read.images import Decoded, OnError, fit, read_images
 from workshop_lib.data.read.index import ImageEntry, file_state, is_visible
+from workshop_lib.data.read.tables import first_known
 from workshop_lib.data.read.values import open_raster
 from workshop_lib.files import reading
 from workshop_lib.pixels import IGNORE
@@ -111,9 +112,7 @@ def ben_ge(
     fields = patch_fields(reader, found)
     facts = {name: torch.tensor(v).float() for name, v in found.metadata.items()}
     facts["season"] = season_of(facts["day_of_year"])
-    for name, told in _read_tables(root, found.names).items():
-        own = facts.get(name, told)  # of the patch itself, where a table is silent
-        facts[name] = torch.where(told.isnan(), own, told)
+    facts = first_known(_read_tables(root, found.names), facts)
     modalities = {**fields["modalities"], "dem": found.images[:, -2:-1]}
     for name in ("s1", "dem"):
         if not facts.get(f"has_{name}", torch.zeros(1)).any():

@@ -24,6 +24,7 @@ __all__ = [
 
 import hashlib
 import json
+import math
 import os
 import struct
 import zlib
@@ -124,7 +125,7 @@ class ReadImages:
     """The images that were read, in the order of the index."""
 
     images: Tensor  # (N, C, H, W)
-    labels: list[int]  # (N,)
+    labels: list[Any]  # (N,), or (N, K) of several labels each
     class_names: tuple[str, ...]
     names: tuple[str, ...]
     metadata: dict[str, list[Any]]  # what every file holds besides pixels, each (N,)
@@ -181,14 +182,17 @@ def read_images(
     key = f"decoded-{hashlib.sha256(about).hexdigest()}" if cache else None
     images, found = memmap_cache(key, fill)
     left_out = check(found)  # again: what is wrong may have been skipped the last time
-    # Classes are numbered by the images that are left; one without any is dropped.
-    labels = [index.labels[i] for i in found["kept"]]
-    present = sorted(set(labels) - {UNKNOWN})
-    number = {UNKNOWN: UNKNOWN, **{label: k for k, label in enumerate(present)}}
+    labels, class_names = [index.labels[i] for i in found["kept"]], index.class_names
+    if not any(isinstance(label, list) for label in labels):  # one each
+        # Numbered by the images that are left; a class without any is dropped.
+        present = sorted(set(labels) - {UNKNOWN})
+        number = {UNKNOWN: UNKNOWN, **{label: k for k, label in enumerate(present)}}
+        labels = [number[label] for label in labels]
+        class_names = tuple(class_names[k] for k in present)
     return ReadImages(
         images,
-        [number[label] for label in labels],
-        tuple(index.class_names[label] for label in present),
+        labels,
+        class_names,
         tuple(index.entries[i].name for i in found["kept"]),
         found["metadata"],
         "\n".join(filter(None, [index.note, found["note"], *left_out])),
@@ -252,10 +256,10 @@ def _decode(reader: ImageReader, size: int | None, write: WriteRows) -> dict[str
         " cover it, and cropped to the centre."
     ] * bool(resized)
     notes += [f"{len(odd)} images to look at: {listed(odd, 2)}"] * bool(odd)
-    known = [k for k in (metadata or [{}])[0] if all(k in row for row in metadata)]
+    known = dict.fromkeys(k for row in metadata for k in row)
     return {
         "kept": kept,
-        "metadata": {k: [row[k] for row in metadata] for k in known},  # that of all
+        "metadata": {k: [row.get(k, math.nan) for row in metadata] for k in known},
         "broken": broken,
         "note": "\n".join(notes),
     }

@@ -24,6 +24,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, NamedTuple
 from unicodedata import normalize
 
+from workshop_lib.data.read.tables import METADATA_FILE, read_label_table
 from workshop_lib.data.read.values import SIDES
 from workshop_lib.errors import WorkshopError, listed
 from workshop_lib.files import reading
@@ -33,6 +34,7 @@ ENDINGS = (
     *(".bmp", ".gif", ".webp"),
 )
 UNKNOWN = -1  # the label of an image whose class is not known
+_KNOWN = (*SIDES, METADATA_FILE)  # what lies beside images and needs no word
 _UNLABELED = ("unlabeled", "unlabelled")  # folders of such images
 
 _MOST_BYTES = 2**30  # of one image in a zip; more is no image but an attack
@@ -62,7 +64,8 @@ class ImageIndex:
     Args:
         where: the folder, archive or names file, for messages and for the cache.
         entries: the images, in the order of their names.
-        labels: of each, 0 to K-1; -1 if not known.
+        labels: of each, 0 to K-1; -1 if not known; or a row of K, 1 for each class
+            that is in the image.
         class_names: K names.
         problems: a line for each thing that is wrong already.
         open: opens the `place` of an entry.
@@ -71,7 +74,7 @@ class ImageIndex:
 
     where: str
     entries: list[ImageEntry]
-    labels: list[int]
+    labels: list[Any]
     class_names: tuple[str, ...]
     problems: tuple[str, ...] = ()
     open: Callable[[Any], BinaryIO] = _open_path
@@ -79,7 +82,7 @@ class ImageIndex:
 
 
 def index_images(path: Path | str, endings: tuple[str, ...] = ENDINGS) -> ImageIndex:
-    """List a folder of class folders, a .zip of such a folder, or a .txt of names.
+    """List a folder of class folders, a .zip of such, a .txt of names, or a .csv.
 
     Files of other endings are left out, with a note, except those a .txt names.
 
@@ -90,6 +93,8 @@ def index_images(path: Path | str, endings: tuple[str, ...] = ENDINGS) -> ImageI
     ending = path.suffix.lower() if path.is_file() else ""
     if ending == ".txt":
         return _index_names(path)
+    if ending == ".csv":
+        return _index_rows(path, *read_label_table(path))
     tree, read = _unzipped(path) if ending == ".zip" else (_walk(path), _open_path)
     return _index_tree(str(path.resolve()), tree, read, endings)
 
@@ -155,7 +160,7 @@ def _left_out(tree: Tree, endings: tuple[str, ...], images: bool) -> str:
         str(at / file.name)
         for at, files in tree.items()
         for file in files
-        if _is_image(file, endings) == images and not file.name.endswith(SIDES)
+        if _is_image(file, endings) == images and not file.name.endswith(_KNOWN)
     ]
     why = "not directly in a class folder" if images else "no images by their ending"
     return f"{len(names)} left out, {why}: {listed(sorted(names), 3)}" if names else ""
@@ -210,10 +215,7 @@ def _walk(root: Path) -> Tree:
         ) from error
 
     if not root.is_dir():
-        raise WorkshopError(
-            f"{root} is not a folder: give the folder that holds one folder of images"
-            " per class."
-        )
+        raise WorkshopError(f"{root} is not a folder: give the folder of the images.")
     tree = {}
     for path, folders, files in os.walk(root, onerror=refuse, followlinks=True):
         inside = PurePosixPath(Path(path).relative_to(root).as_posix())
@@ -253,13 +255,23 @@ def _index_names(file: Path) -> ImageIndex:
         )
     numbers = sorted(filter(str.isdecimal, classes), key=int)  # "2" before "10"
     class_names = (*numbers, *sorted(classes - set(numbers)))
-    entries, labels = [], []
-    for place, label in sorted(rows):
-        path = os.path.join(file.parent, place)
-        entries.append(ImageEntry(_nfc(place), path, file_state(path)))
-        labels.append(class_names.index(label) if label in classes else UNKNOWN)
-    where, faults = str(file.resolve()), tuple(problems)
-    return ImageIndex(where, entries, labels, class_names, faults)
+    numbered = {name: k for k, name in enumerate(class_names)} | {str(UNKNOWN): UNKNOWN}
+    labelled = [(place, numbered[label]) for place, label in rows]
+    return _index_rows(file, labelled, class_names, problems)
+
+
+def _index_rows(
+    file: Path,
+    rows: Iterable[tuple[str, Any]],
+    class_names: tuple[str, ...],
+    problems: Iterable[str] = (),
+) -> ImageIndex:
+    """List the images of a text or table, a path and a label each, by name."""
+    places, labels = zip(*sorted(rows), strict=True)
+    names, paths = map(_nfc, places), [os.path.join(file.parent, p) for p in places]
+    files = zip(names, paths, map(file_state, paths), strict=True)
+    entries, where = [ImageEntry(*one) for one in files], str(file.resolve())
+    return ImageIndex(where, entries, list(labels), class_names, tuple(problems))
 
 
 def index_files(paths: Iterable[Path | str]) -> ImageIndex:
