@@ -545,7 +545,7 @@ assert abs(found.value - test.difference) < 1e-9
 #
 # Seed 0 is already done. Two more seeds of two methods take about three and a
 # half minutes on two cores; finished runs are loaded. Read on meanwhile:
-# exercise 3 does not need the results.
+# the prediction below does not need the results.
 
 # %% tags=["slow"] seconds=200
 from workshop_lib.experiments.results import summarize
@@ -563,15 +563,18 @@ summarize(rows)[told].style.format(precision=3)
 # much single runs scatter. What we want to know is how precise the **mean**
 # is.
 #
-# **Exercise 3** (medium, important, 3 minutes). For n values with mean $m$
-# and standard deviation $s$ (dividing by n - 1), the mean over very many
-# seeds is, in 95 of 100 such experiments, within
+# For n values with mean $m$ and standard deviation $s$ (dividing by n - 1),
+# the mean over very many seeds is, in 95 of 100 such experiments, within
 #
 # $$ m \pm t \cdot \frac{s}{\sqrt{n}} $$
 #
 # where $t$ is the 0.975 quantile of Student's distribution with n - 1 degrees
 # of freedom: `stats.t.ppf(0.975, n - 1)`. For five seeds it is 2.8, for three
 # 4.3, for two 12.7: few seeds give wide intervals.
+#
+# **Predict** (3 minutes, with pencil and paper): five seeds reached 91, 88,
+# 93, 90 and 92 %. Their mean is 90.8 and $s$ is 1.9. From where to where is
+# the interval? And if only the first two seeds had been trained?
 
 # %%
 from scipy import stats
@@ -579,34 +582,23 @@ from scipy import stats
 
 def mean_and_interval(values):
     """Mean over seeds, and the ends of its 95 % interval."""
-    n = len(values)
-    ### BEGIN SOLUTION mean, deviation (ddof=1), t, then the two ends
-    ### STUB mean = ...
-    mean = float(np.mean(values))
-    deviation = float(np.std(values, ddof=1))
+    n, mean = len(values), float(np.mean(values))
+    deviation = float(np.std(values, ddof=1))  # ddof: divide by n - 1
     t = float(stats.t.ppf(0.975, n - 1))
     half = t * deviation / n**0.5
-    low, high = mean - half, mean + half
-    ### END SOLUTION
-    return mean, low, high
+    return mean, mean - half, mean + half
 
-
-# %% [markdown] tags=["hint"]
-# I get an interval that is a little too narrow
-#
-# `np.std` divides by n unless told otherwise: `np.std(values, ddof=1)`. With
-# three values that makes the deviation a fifth smaller than it is.
-
-# %% [markdown] tags=["hint"]
-# I get an interval that is far too wide
-#
-# The division by the square root of n is missing: without it the interval
-# describes *single* runs, not the mean.
 
 # %%
-checks.mean_and_interval(mean_and_interval)
+five = [0.91, 0.88, 0.93, 0.90, 0.92]
+for seeds in (five, five[:2]):
+    mean, low, high = mean_and_interval(seeds)
+    print(f"{len(seeds)} seeds: {mean:.1%}, from {low:.1%} to {high:.1%}")
 
 # %% [markdown]
+# **After**: two seeds say nothing yet, however near each other they are. The
+# root of n matters, too: without it the interval describes *single* runs.
+#
 # Now for the three seeds. **Before**: will the two intervals overlap?
 
 # %%

@@ -338,38 +338,22 @@ pretrained = class_run("simclr", scenes, split, start)
 #   validation image have its class? This **kNN accuracy** (06) reads labels
 #   of validation images every 250 steps, and changes no weight.
 # - The second number to watch is the **spread** of the vectors.
+#   Scale them to length 1, take the standard deviation of each of the $D$
+#   numbers over the images, average, and multiply by $\sqrt{D}$.
 #
-# **Exercise 3** (easy, important, 1 minute). Scale the vectors to length 1.
-# Take the standard deviation of each of the $D$ numbers over the images,
-# average, multiply by $\sqrt{D}$: 1 if the vectors point everywhere, 0 if
-# all point the same way.
+# **Before** you run the cell: what is it if all vectors point the same way,
+# and what if they point everywhere?
 
 
 # %%
 def spread(vectors):
     """Return how far N vectors are spread, 0 to 1; (N, D) -> ()."""
-    ### BEGIN SOLUTION deviation over the images, averaged, times root of D
-    ### STUB unit = F.normalize(vectors, dim=1)  # (N, D)
     unit = F.normalize(vectors, dim=1)  # (N, D)
-    found = unit.std(dim=0).mean() * unit.shape[1] ** 0.5
-    ### END SOLUTION
-    return found
+    return unit.std(dim=0).mean() * unit.shape[1] ** 0.5
 
 
-# %% [markdown] tags=["hint"]
-# I get stuck before the first line
-#
-# `unit.std(dim=0)` is the deviation over the images: (D,), one for each of
-# the numbers. Its mean times `unit.shape[1] ** 0.5` is the answer.
-
-# %% [markdown] tags=["hint"]
-# I get a spread for each image
-#
-# You took the deviation over the numbers of a vector. Over the images it is
-# `dim=0`.
-
-# %%
-checks.spread(spread)
+same, everywhere = torch.ones(1000, 64), torch.randn(1000, 64)
+print(f"{spread(same):.2f} and {spread(everywhere):.2f}")
 
 # %% [markdown]
 # Now the log. **Before**: which of the three lines does the loss push up
@@ -448,7 +432,7 @@ places, place_split = open_data(sensors)
 two = class_run("simclr", places, place_split, sensors)
 
 # %% [markdown]
-# **Exercise 4** (easy, important, 1 minute). Row $i$ of `z0` and row $i$ of
+# **Exercise 3** (easy, important, 1 minute). Row $i$ of `z0` and row $i$ of
 # `z1` are of one place. How often is the row of `z1` that is most similar to
 # row $i$ of `z0` the right one?
 

@@ -4,14 +4,10 @@
 write them, including answers that no list anticipates.
 """
 
-import math
-import statistics
-
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from scipy import stats
 
 from tests.course.checks import test_splits, views
 from workshop_lib import losses, pixels
@@ -23,7 +19,6 @@ from workshop_lib.data.metadata import METADATA_ENCODERS
 from workshop_lib.data.mini_eo import CLIMATE_ZONES
 from workshop_lib.evaluation.embeddings import nearest
 from workshop_lib.evaluation.metrics import score
-from workshop_lib.methods.simclr import spread as librarys_spread
 from workshop_lib.models.class_heads import Categorical
 
 # ---- unit 01
@@ -91,12 +86,6 @@ def names(K):
 def row_by_row(probs, labels, k):
     pairs = zip(probs, labels, strict=True)
     return np.mean([int(c) in row.topk(k).indices.tolist() for row, c in pairs])
-
-
-def by_statistics(values):
-    mean, n = statistics.mean(values), len(values)
-    half = stats.t.ppf(0.975, n - 1) * statistics.stdev(values) / math.sqrt(n)
-    return [mean, mean - half, mean + half]
 
 
 # ---- unit 06
@@ -279,7 +268,6 @@ RIGHT = {
         row_by_row,
         lambda p, y, k: score(p, y, names(p.shape[1]), k=k).top_k,
     ],
-    "mean_and_interval": [by_statistics],
     "nearest_neighbours": [
         all_but_the_query,
         librarys_nearest,
@@ -298,10 +286,6 @@ RIGHT = {
         lambda N: (torch.arange(2 * N) + N) % (2 * N),
     ],
     "nt_xent": [view_by_view, losses.nt_xent],
-    "spread": [
-        lambda x: librarys_spread(unit(x)),
-        lambda x: (unit(x).var(0) * x.shape[1]).sqrt().mean(),
-    ],
     "matching_accuracy": [places_found],
     **views.RIGHT,
     **test_splits.RIGHT,
@@ -334,7 +318,6 @@ WRONG = {
         (lambda x, y: 0.0, "the check calls fixmatch_loss(logits_x, y, logits_u_w"),
     ],
     "top_k_accuracy": [(lambda p, y, k: 1.0, "are the k guesses")],
-    "mean_and_interval": [(lambda v: np.mean(v), "mean ± t x s / sqrt(n)")],
     "nearest_neighbours": [
         (lambda x, q, k: x.div_(2)[:k, 0], "changed its argument"),
         (lambda x, q, k: [0] * k, "print the cosine"),
@@ -381,7 +364,6 @@ WRONG = {
         (lambda a, b, T: view_by_view(a, a, T), "take N = 2 and print"),
         (lambda a, b, T: view_by_view(a, b.T, T), "two shapes do not fit"),
     ],
-    "spread": [(lambda x: unit(x).std(0), "rows to length 1, the deviation of each")],
     "matching_accuracy": [(lambda a, b: 0.5, "row i is right if its largest")],
     **views.WRONG,
     **test_splits.WRONG,

@@ -7,29 +7,21 @@ __all__ = [
     "knn_accuracy",
     "majority_accuracy",
     "matching_accuracy",
-    "mean_and_interval",
     "mean_iou",
     "nearest_neighbours",
     "nt_xent",
     "partners",
-    "spread",
     "top_k_accuracy",
 ]
 
-import math
-from collections.abc import Sequence
-
-import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy import stats
 from torch import Tensor
 
 from workshop_lib.course.checks.attempt import Answer, Cases, Mistakes, comparison
 from workshop_lib.course.checks.training import check_gradients
 from workshop_lib.course.checks.values import draws, generator, noise
 from workshop_lib.losses import contrastive as loss
-from workshop_lib.methods import simclr
 from workshop_lib.pixels import IGNORE
 
 
@@ -109,35 +101,6 @@ def _ious(truth: Tensor, predicted: Tensor, K: int, all_pixels: bool = False) ->
     classes = torch.arange(K).view(K, 1)
     there, said = truth[known] == classes, predicted[known] == classes  # (K, pixels)
     return (there & said).sum(1) / (there | said).sum(1)
-
-
-@comparison("mean_and_interval(values)")
-def mean_and_interval(cases: Cases, wrong: Mistakes) -> Answer:
-    """Check the mean over seeds and its 95 % interval by Student's t.
-
-    The learner's `mean_and_interval(values)` takes a list of accuracies, one per seed,
-    and gives (mean, low, high).
-    """
-    cases["five seeds"] = ([0.91, 0.88, 0.93, 0.90, 0.92],)
-    cases["three seeds, far apart"] = ([0.70, 0.82, 0.91],)
-    cases["ten seeds"] = ([0.8 + 0.01 * (7 * i % 10) for i in range(10)],)
-    wrong["of_one_value"] = lambda v: _interval(v, mean=False)
-    wrong["one_deviation"] = lambda v: (
-        np.mean(v) + np.std(v, ddof=1) * np.array([0, -1, 1])
-    )
-    wrong["ddof"] = lambda v: _interval(v, ddof=0)
-    wrong["normal_quantile"] = lambda v: _interval(v, normal=True)
-    return _interval
-
-
-def _interval(
-    values: Sequence[float], *, ddof: int = 1, normal: bool = False, mean: bool = True
-) -> list[float]:
-    """Compute mean, low and high; the options each make one mistake."""
-    n, middle = len(values), float(np.mean(values))
-    t = stats.norm.ppf(0.975) if normal else stats.t.ppf(0.975, n - 1)
-    half = float(t * np.std(values, ddof=ddof)) / (math.sqrt(n) if mean else 1)
-    return [middle, middle - half, middle + half]
 
 
 @comparison("nearest_neighbours(vectors, query, k)")
@@ -250,23 +213,6 @@ def nt_xent(cases: Cases, wrong: Mistakes) -> Answer:
 def _ask(z0: Tensor, z1: Tensor, temperature: float) -> Tensor:
     scores = _cosine(z1, z0) / temperature  # row i belongs to column i
     return F.cross_entropy(scores, torch.arange(len(z0)))
-
-
-@comparison("spread(vectors)")
-def spread(cases: Cases, wrong: Mistakes) -> Answer:
-    """Check the number that shows a collapse.
-
-    The learner's `spread(vectors)` takes (N, D) of any length and gives the deviation
-    of each coordinate of the unit vectors, averaged, times the root of D: 0 if all
-    point the same way, 1 if they point everywhere alike.
-    """
-    # So many that it does not matter whether N or N - 1 divides
-    cases["10,000 vectors in all directions"] = (_uneven_lengths(noise(10_000, 8)),)
-    cases["10,000 that point much the same way"] = (3 + noise(10_000, 6),)
-    wrong["not_normalized"] = simclr.spread
-    wrong["over_numbers"] = lambda x: F.normalize(x).std(1).mean() * x.shape[1] ** 0.5
-    wrong["no_root"] = lambda x: F.normalize(x).std(0).mean()
-    return lambda x: simclr.spread(F.normalize(x))
 
 
 @comparison("matching_accuracy(z0, z1)")
