@@ -246,10 +246,8 @@ def write_figure(path: Path, figure: Figure, dpi: int = 100) -> None:
         WorkshopError: it cannot be written.
     """
     kind = path.suffix.lstrip(".").lower()
-    mark: dict[str, Any] = {"metadata": {"Creator": "workshop_lib"}}  # svg, pdf
-    if kind == "png":
-        mark = {"metadata": {"Software": "workshop_lib"}}
-    elif kind in ("jpg", "jpeg"):
+    mark: dict[str, Any] = {"metadata": {"Creator": "workshop_lib"}}  # png, svg, pdf
+    if kind in ("jpg", "jpeg"):
         mark = {"pil_kwargs": {"comment": b"workshop_lib"}}
     write_or_explain(path, partial(figure.savefig, format=kind, dpi=dpi, **mark))
 
