@@ -102,7 +102,8 @@ def west_to_east(places: Degrees, val: float = 0.2, test: float = 0.2) -> list[s
     """Give the west to training, the east to the test, what is between to validation.
 
     As in the spatial split that is published for EuroSAT: by longitude, 60, 20 and 20 %
-    of the images.
+    of the images. Tried on small files made up like its georeferenced ones, which have
+    13 bands and their place in the file; the whole set was not run here.
 
     Returns:
         "train", "val" or "test" for each of the N places.
