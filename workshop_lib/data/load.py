@@ -252,8 +252,6 @@ def _load(
     if is_ben_ge(path):
         found = ben_ge(path, wanted or patches.S2_BANDS, size=size)
         return found, len(found)
-    if (path / tables.LABELS_FILE).is_file():
-        path /= tables.LABELS_FILE
     index = index_images(path)
     count = len(index.labels)
     if few:
