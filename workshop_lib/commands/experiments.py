@@ -218,10 +218,10 @@ def leaderboard(
             f"there is no folder {folder}: give the one that submissions are handed in"
             " to; `workshop submit RUN --group NAME --to FOLDER` makes it."
         )
-    wish = {"labels_per_class": labels_per_class, "split_seed": split_seed}
-    competition = Competition(
-        data, *open_data(preset("class", name=data, **wish), split)
+    config = preset(
+        "class", name=data, labels_per_class=labels_per_class, split_seed=split_seed
     )
+    competition = Competition(data, *open_data(config, split))
     page = out or folder / "leaderboard.html"
     if watch > 0:
         print(f"writing {page} every {watch} s; Ctrl-C ends", flush=True)
