@@ -17,7 +17,8 @@ _LARGEST_SEED = 2**32 - 1
 class DataConfig:
     """Images, how they are split, and how they are augmented."""
 
-    # data set: "mini_eo" (or "mini_eo:SEED"), "ucm", "eurosat", "ben_ge", a folder with
+    # data set: "mini_eo" (or "mini_eo:SEED"), "mini_eo_places" (where the place says
+    # more than the pixels), "ucm", "eurosat", "ben_ge", a folder with
     # one folder of images per class, a .zip of such a folder, a .txt with "path label"
     # on each line, or a .csv "name,labels" with ";" between several labels
     name: Annotated[str, tyro.conf.arg(name="data")] = "mini_eo"
@@ -26,9 +27,8 @@ class DataConfig:
     sensors: tuple[str, ...] = ()  # such as ("s2", "s1", "dem"); empty: the images
     # facts of each image for the encoder: ("date", "place", "climate")
     metadata: tuple[str, ...] = ()
-    # random: class by class; block and region: whole places; longitude: the east to the
-    # test; predefined: published, or by lists *train.csv, *val.csv, *test.csv of names
-    split: Literal["random", "block", "region", "longitude", "predefined"] = "random"
+    # random: class by class; block and region: whole places; predefined: published
+    split: Literal["random", "block", "region", "predefined"] = "random"
     labels_per_class: int = 4  # 0 uses every label of the training part
     # several heads: labelled images of each class that have the target of each head, 0
     # for all; empty: all labelled images have all targets

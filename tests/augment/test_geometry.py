@@ -38,7 +38,7 @@ def dihedral_twin(image: Tensor, which: int) -> Tensor:
 
 
 @shapes
-def test_dihedral_equals_twin(shape):
+def test_dihedral_equals_twin(shape: tuple[int, ...]) -> None:
     for which in range(8):
         images = rand(*shape)
         result = dihedral(images, torch.full((shape[0],), which))
@@ -48,7 +48,9 @@ def test_dihedral_equals_twin(shape):
 
 @settings(max_examples=40, deadline=None)
 @given(height=st.integers(2, 20), width=st.integers(2, 20), seed=st.integers(0, 1000))
-def test_a_shift_equals_padding_and_cropping(height, width, seed):
+def test_a_shift_equals_padding_and_cropping(
+    height: int, width: int, seed: int
+) -> None:
     draw = generator(seed)
     images = torch.rand(4, 3, height, width, generator=draw)
     down = torch.randint(1 - height, height, (4,), generator=draw)
@@ -66,7 +68,7 @@ def test_a_shift_equals_padding_and_cropping(height, width, seed):
 
 @shapes
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
-def test_zero_is_identity(shape, dtype):
+def test_zero_is_identity(shape: tuple[int, ...], dtype: torch.dtype) -> None:
     images = rand(*shape).to(dtype)
     B = shape[0]
     zero, zeros = torch.zeros(B), torch.zeros(B, 2)
@@ -84,7 +86,7 @@ def test_zero_is_identity(shape, dtype):
         assert torch.equal(result, images)
 
 
-def test_rotation_by_right_angles_is_exact():
+def test_rotation_by_right_angles_is_exact() -> None:
     images = rand(3, 2, 33, 33)
     result = affine(images, degrees=torch.tensor([90.0, 180.0, -90.0]))
     for image, turned, turns in zip(images, result, (1, 2, 3), strict=True):
@@ -93,7 +95,7 @@ def test_rotation_by_right_angles_is_exact():
         )
 
 
-def test_rotation_keeps_angles_in_wide_images():
+def test_rotation_keeps_angles_in_wide_images() -> None:
     """A disc stays a disc: unequal sides must not turn a rotation into a shear."""
     y, x = torch.meshgrid(torch.arange(41.0), torch.arange(61.0), indexing="ij")
     radius = ((x - 30) ** 2 + (y - 20) ** 2).sqrt()
@@ -109,7 +111,7 @@ def test_rotation_keeps_angles_in_wide_images():
     torch.testing.assert_close(upright[near], lying.float()[near], rtol=0, atol=1e-3)
 
 
-def test_shift_zoom_and_shear_have_the_stated_direction():
+def test_shift_zoom_and_shear_have_the_stated_direction() -> None:
     images = torch.zeros(1, 1, 20, 40)
     images[..., 10, 20] = 1.0
     one = torch.tensor([[0.25, 0.1]])  # 10 pixels right, 2 down
@@ -126,7 +128,7 @@ def test_shift_zoom_and_shear_have_the_stated_direction():
     assert top - bottom == pytest.approx(4.5, abs=0.2)
 
 
-def test_resized_crop_equals_interpolation():
+def test_resized_crop_equals_interpolation() -> None:
     images = rand(2, 3, 32, 48)
     corner = torch.tensor([[0.25, 0.5], [0.25, 0.5]])
     still = torch.zeros(2, dtype=torch.long)
@@ -139,7 +141,7 @@ def test_resized_crop_equals_interpolation():
 
 @settings(max_examples=30, deadline=None)
 @given(height=st.integers(1, 30), width=st.integers(1, 30), seed=st.integers(0, 1000))
-def test_cutout_equals_twin(height, width, seed):
+def test_cutout_equals_twin(height: int, width: int, seed: int) -> None:
     images, centre = rand(3, 2, height, width, seed=seed), rand(3, 2, seed=seed + 1)
     size = rand(3, seed=seed + 2)
     result = cutout(images, centre, size)
@@ -159,7 +161,7 @@ def test_cutout_equals_twin(height, width, seed):
 
 
 @shapes
-def test_a_crop_is_turned_in_the_same_interpolation(shape):
+def test_a_crop_is_turned_in_the_same_interpolation(shape: tuple[int, ...]) -> None:
     B, _, H, W = shape
     images = rand(*shape)
     corner, size, *_ = Contrastive().sample_params(shape, generator(1))
@@ -170,7 +172,7 @@ def test_a_crop_is_turned_in_the_same_interpolation(shape):
         torch.testing.assert_close(at_once, in_turn, rtol=0, atol=1e-5)
 
 
-def test_drawn_crops_lie_inside():
+def test_drawn_crops_lie_inside() -> None:
     ramp = torch.linspace(0, 1, 64).expand(300, 1, 64, 64)
     corner, size, which, *_ = Contrastive().sample_params(ramp.shape, generator(0))
     result = resized_crop(ramp, corner, size, 0 * which)
@@ -181,7 +183,7 @@ def test_drawn_crops_lie_inside():
     assert (rows >= -1e-6).all()  # never mirrored: nothing was read from outside
 
 
-def test_bad_arguments_are_told():
+def test_bad_arguments_are_told() -> None:
     images = rand(3, 3, 8, 8)
     with pytest.raises(WorkshopError, match=r"image\[None\]"):
         move(images[0], torch.zeros(3), torch.zeros(3, 2))

@@ -1,6 +1,7 @@
 """Operations on values: identity at zero, range, loop twins, what each one means."""
 
 from collections.abc import Callable
+from types import ModuleType
 
 import pytest
 import torch
@@ -38,7 +39,9 @@ def rand(*shape: int, seed: int = 0) -> Tensor:
 @every
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
-def test_zero_is_identity(of, name, shape, dtype):
+def test_zero_is_identity(
+    of: ModuleType, name: str, shape: tuple[int, ...], dtype: torch.dtype
+) -> None:
     images = rand(*shape).to(dtype)
     images[0, 0, 0, 0], images[0, -1, 0, 0] = 0.0, 1.0  # the ends of the range too
     result = getattr(of, name)(images, torch.zeros(shape[0]))
@@ -54,7 +57,9 @@ def test_zero_is_identity(of, name, shape, dtype):
     seed=st.integers(0, 10_000),
     flat=st.booleans(),
 )
-def test_range_shape_and_independence(of, name, height, width, seed, flat):
+def test_range_shape_and_independence(
+    of: ModuleType, name: str, height: int, width: int, seed: int, flat: bool
+) -> None:
     images = rand(4, 3, height, width, seed=seed)
     if flat:
         images[0] = 0.3
@@ -72,7 +77,7 @@ def test_range_shape_and_independence(of, name, height, width, seed, flat):
         torch.testing.assert_close(alone[0], result[i], rtol=1e-6, atol=1e-6)
 
 
-def test_contrast_equals_twin():
+def test_contrast_equals_twin() -> None:
     images, strengths = rand(3, 3, 7, 9), torch.tensor([-0.9, 0.5, 0.9])
     result = ops.contrast(images, strengths)
     for b in range(3):
@@ -92,7 +97,7 @@ def test_contrast_equals_twin():
                     )
 
 
-def test_sharpness_equals_twin():
+def test_sharpness_equals_twin() -> None:
     images = rand(1, 1, 6, 5)
     result = ops.sharpness(images, torch.tensor([-1.0]))[0, 0]  # only the smooth part
     image = images[0, 0]
@@ -105,7 +110,7 @@ def test_sharpness_equals_twin():
             assert float(result[i, j]) == pytest.approx(expected, abs=1e-6)
 
 
-def test_posterize_drops_bits():
+def test_posterize_drops_bits() -> None:
     levels = torch.arange(256)
     images = (levels / 255).view(1, 1, 16, 16)
     for bits in range(1, 8):
@@ -114,7 +119,7 @@ def test_posterize_drops_bits():
         assert torch.equal((result * 255).round().long().flatten(), expected)
 
 
-def test_solarize_autocontrast_brightness_by_hand():
+def test_solarize_autocontrast_brightness_by_hand() -> None:
     images = torch.tensor([0.2, 0.4, 0.6, 0.8]).view(1, 1, 2, 2)
     half = torch.tensor([0.5])
     torch.testing.assert_close(
@@ -129,7 +134,7 @@ def test_solarize_autocontrast_brightness_by_hand():
     )
 
 
-def test_hue_turns_primaries_into_each_other_and_keeps_gray():
+def test_hue_turns_primaries_into_each_other_and_keeps_gray() -> None:
     red = torch.tensor([0.9, 0.1, 0.1]).view(1, 3, 1, 1)
     green, blue = red.roll(1, 1), red.roll(2, 1)
     third = torch.tensor([1 / 3])
@@ -139,7 +144,7 @@ def test_hue_turns_primaries_into_each_other_and_keeps_gray():
     torch.testing.assert_close(ops.hue(gray, torch.tensor([0.17])), gray)
 
 
-def test_all_colors_at_once_are_the_five_changes_one_after_the_other():
+def test_all_colors_at_once_are_the_five_changes_one_after_the_other() -> None:
     """Where nothing leaves [0, 1] on the way; else only the cut at the end differs."""
     images = 0.4 + 0.2 * rand(6, 3, 9, 9)
     draws = [0.2 * (rand(6, seed=k) - 0.5) for k in range(1, 5)]

@@ -105,7 +105,9 @@ def parameter_rows() -> list[tuple[str, int, int, int, int]]:
 
 
 @pytest.mark.parametrize(("name", "K", "projection", "n", "n_bn"), parameter_rows())
-def test_parameter_counts(name, K, projection, n, n_bn):
+def test_parameter_counts(
+    name: str, K: int, projection: int, n: int, n_bn: int
+) -> None:
     with torch.device("meta"):  # shapes only: nothing is allocated
         model = build_model(
             name,
@@ -118,12 +120,12 @@ def test_parameter_counts(name, K, projection, n, n_bn):
     assert sum(b.numel() for b in running.values()) == n_bn
 
 
-def test_all_rows_of_the_table_are_compared():
+def test_all_rows_of_the_table_are_compared() -> None:
     assert len(parameter_rows()) == 14
 
 
 @pytest.mark.parametrize("tag", ["same", "first", "stride2"])
-def test_wide_block(tag):
+def test_wide_block(tag: str) -> None:
     data = np.load(GOLDEN / "model_wrn_blocks.npz")
     block = WideBlock(
         int(data[f"{tag}/in"]),
@@ -148,7 +150,9 @@ def test_wide_block(tag):
     ("dtype", "rtol", "atol"),
     [(torch.float64, 1e-8, 1e-9), (torch.float32, 1e-4, 1e-4)],
 )
-def test_wrn_10_1_outputs_gradients_statistics(dtype, rtol, atol):
+def test_wrn_10_1_outputs_gradients_statistics(
+    dtype: torch.dtype, rtol: float, atol: float
+) -> None:
     data = np.load(GOLDEN / "model_wrn_10_1.npz")
 
     def same(ours: Tensor | None, key: str) -> None:
@@ -187,7 +191,7 @@ def test_wrn_10_1_outputs_gradients_statistics(dtype, rtol, atol):
 
 @pytest.mark.parametrize("name", ["wrn_10_2", "wrn_28_2", "resnet18"])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-def test_whole_network_with_projection(name, dtype):
+def test_whole_network_with_projection(name: str, dtype: torch.dtype) -> None:
     data = np.load(GOLDEN / f"model_formula_{name}_proj.npz")
     rtol, atol = (1e-8, 1e-9) if dtype == torch.float64 else (1e-4, 1e-4)
     K, D = data["logits_eval"].shape[1], data["feats_eval"].shape[1]

@@ -54,7 +54,7 @@ def data(
         save: folder for the lists of names; default splits/NAME-LABELS-seedSEED.
         overwrite: replace what is there, even if this command did not write it.
     """
-    info = datasets().get("mini_eo" if data.startswith("mini_eo:") else data)
+    info = datasets().get("mini_eo" if data.startswith("mini_eo") else data)
     if given and action != "get":
         raise WorkshopError("--from goes with get: workshop data NAME get --from FILE")
     if action == "get":

@@ -122,6 +122,17 @@ def test_facts_depend_on_each_other_as_documented():
     assert eastward(4) > 0  # longitude misleads in a region never seen
 
 
+def test_in_the_preset_places_the_place_says_more_and_the_pixels_less():
+    usual, places = generate(400, seed=9), generate(400, seed=9, places=True)
+    home = places["region"][of_class(places, "Orchard")]
+    assert (home == REGIONS.index("mediterranean")).mean() > 0.6  # twelve of sixteen
+    assert (places["label"] == usual["label"]).all()
+    same = places["day_of_year"] == usual["day_of_year"]
+    assert same.all()  # other draws are as they were
+    noisy, clear = (mini_eo(50, seed=9, places=p).images for p in (True, False))
+    assert noisy.std(dim=(2, 3)).mean() > 1.5 * clear.std(dim=(2, 3)).mean()
+
+
 def test_scenes_carry_everything_that_was_generated():
     scenes = mini_eo(count=30, bands=("B08", "B04"))
     assert scenes.images.shape == (30, 2, 32, 32)

@@ -45,6 +45,7 @@ FACTS = tuple(
     if f.name not in ("dryness", "wetness")
 )
 _POINTS = 64  # points across a painted landscape; 32 px average 2 x 2 of them
+_POOR = 0.08  # standard deviation of a poor sensor's noise, in reflectance
 _CHUNK = 64  # patches painted at once: small enough for the cache of a laptop
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -55,6 +56,7 @@ def mini_eo(
     seed: int = DEFAULT_SEED,
     size: int = 32,
     bands: Sequence[str] = DEFAULT_BANDS,
+    places: bool = False,
 ) -> Dataset:
     """Make the embedded data set, or load it from the cache of an earlier call.
 
@@ -67,6 +69,10 @@ def mini_eo(
         seed: of the generator; 2026 is the set that this workshop's figures are about.
         size: 32 or 64 pixels a side, of the same landscapes (640 m wide).
         bands: names of Sentinel-2 bands, in the order wanted; `BANDS` has all twelve.
+        places: the preset in which the place says more than the pixels: a class is
+            twelve times likelier in its home region instead of three times, and the
+            noise of a poor sensor (0.08, as much as the contrast of the red band)
+            makes classes look alike. For lessons on metadata.
 
     Returns:
         A dataset with reflectance as images, land-cover `masks` (`COVERS`), modalities
@@ -92,10 +98,11 @@ def mini_eo(
             raise unknown_name("band", band, BANDS)
 
     def build() -> dict[str, Tensor]:
-        arrays = generate(count, seed=seed, size=size)
+        arrays = generate(count, seed=seed, size=size, places=places)
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
-    found = cached(f"mini_eo-v{VERSION}-{seed}-{count}-{size}", build)
+    preset = "_places" if places else ""
+    found = cached(f"mini_eo{preset}-v{VERSION}-{seed}-{count}-{size}", build)
     channels = [BANDS.index(band) for band in bands]
     return Dataset(
         images=found["s2"][:, channels].float() / 10_000,
@@ -110,7 +117,9 @@ def mini_eo(
     )
 
 
-def generate(count: int, seed: int = DEFAULT_SEED, size: int = 32) -> Arrays:
+def generate(
+    count: int, seed: int = DEFAULT_SEED, size: int = 32, places: bool = False
+) -> Arrays:
     """Make `count` patches, with every class equally often.
 
     Patch k belongs to class k modulo 10 and looks the same whatever `count` is.
@@ -119,6 +128,7 @@ def generate(count: int, seed: int = DEFAULT_SEED, size: int = 32) -> Arrays:
         count: number of patches.
         seed: of the generator; 2026 is the set that figures are reported on.
         size: 32 or 64 pixels a side; the landscapes are the same.
+        places: as of `mini_eo`.
 
     Returns:
         Arrays by name, patch k in row k: `s2` (N, 12, size, size) int16 reflectance
@@ -128,7 +138,9 @@ def generate(count: int, seed: int = DEFAULT_SEED, size: int = 32) -> Arrays:
     """
     jobs = list(_chunks(count))
     with ThreadPoolExecutor(2) as pool:
-        parts = list(pool.map(lambda job: _make(job[0], job[1], seed, size), jobs))
+        parts = list(
+            pool.map(lambda job: _make(job[0], job[1], seed, size, places), jobs)
+        )
     order = np.argsort(np.concatenate([ids for _, ids in jobs]), kind="stable")
     return {k: np.concatenate([part[k] for part in parts])[order] for k in parts[0]}
 
@@ -141,20 +153,24 @@ def _chunks(count: int) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
             yield scene, ids[k : k + _CHUNK]
 
 
-def _make(scene: int, ids: npt.NDArray[np.int64], seed: int, size: int) -> Arrays:
+def _make(
+    scene: int, ids: npt.NDArray[np.int64], seed: int, size: int, places: bool
+) -> Arrays:
     """Paint and record the patches `ids`, all of one class."""
     rng = landscape.CounterRNG(seed, ids)
-    acquisition = landscape.draw_acquisition(rng, scene)
+    acquisition = landscape.draw_acquisition(rng, scene, 12.0 if places else 3.0)
     canvas = paint_scene(rng, acquisition, scene, _POINTS)
     cover = _majority(canvas, size)
-    s2 = np.rint(optical(canvas, size) * 10_000)
+    s2 = optical(canvas, size)  # (n, 12, size, size)
+    if places:
+        s2 = np.clip(s2 + _POOR * rng.normal("sensor/poor", s2.shape[1:]), 0.0001, 1.6)
     s1 = np.rint(radar(canvas, size) * 100)
     facts = {
         name: getattr(acquisition, name).reshape(-1).astype(np.float32)
         for name in FACTS
     }
     return {
-        "s2": s2.astype(np.int16),
+        "s2": np.rint(s2 * 10_000).astype(np.int16),
         "s1": s1.astype(np.int16),
         "dem": np.rint(elevation(canvas, cover, size)).astype(np.int16),
         "mask": cover,

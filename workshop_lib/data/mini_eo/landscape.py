@@ -10,7 +10,7 @@ from CPU to CPU, are kept for pixel values.
 
 What generates what:
 
-scene class  -> region        each class is three times likelier in its home region
+scene class  -> region        each class is likelier in its home region, three times
 region       -> lat, lon      a point in the region's box; within it classes made by
                               people are towards the west and natural ones towards the
                               east, in the last region the other way round: longitude
@@ -188,9 +188,9 @@ class Acquisition:
     wetness: Array  # of the soil on that day, 0 .. 1
 
 
-def draw_acquisition(rng: CounterRNG, scene: int) -> Acquisition:
-    """Draw place and date of `n` patches of one scene class."""
-    weights = np.array([3.0 if scene in row[6] else 1.0 for row in _TABLE])
+def draw_acquisition(rng: CounterRNG, scene: int, at_home: float = 3.0) -> Acquisition:
+    """Draw place and date of `n` patches of a class, so many times likelier at home."""
+    weights = np.array([at_home if scene in row[6] else 1.0 for row in _TABLE])
     bounds = np.cumsum(weights / weights.sum()).astype(np.float32)
     passed = rng.uniform("place/region") >= bounds
     region = np.minimum(passed.sum(-1, keepdims=True), 4)
