@@ -53,7 +53,7 @@ class Survey:
     alike: pd.DataFrame  # best first
     by_hash: int  # pairs that the hash alone would report
     seconds: float  # of the audit's own search
-    every_pair: pd.DataFrame | None = None  # within each class, where affordable
+    every_pair: pd.DataFrame  # within each class; `alike` where there are too many
 
     @property
     def same(self) -> pd.DataFrame:
@@ -73,7 +73,7 @@ def survey(name: str, scenes: Dataset, exhaustive: bool) -> Survey:
     alike = find_near_duplicates(scenes.images, MAX_DISTANCE, ALIKE, -1)
     seconds = time.process_time() - start
     by_hash = len(hamming_pairs(perceptual_hash(scenes.images), MAX_DISTANCE)[0])
-    every = _every_pair(scenes) if exhaustive else None
+    every = _every_pair(scenes) if exhaustive else alike
     return Survey(name, scenes, alike, by_hash, seconds, every)
 
 
@@ -162,9 +162,9 @@ def table_of_copies(surveys: list[Survey]) -> str:
     return markdown(("copy", *(found.name for found in shown)), lines)
 
 
-def beyond(found: Survey, every: pd.DataFrame) -> str:
+def beyond(found: Survey) -> str:
     """Describe what the hash overlooked, and how near mere resemblance comes."""
-    ends = ["first", "second"]
+    every, ends = found.every_pair, ["first", "second"]
     new = ~every.set_index(ends).index.isin(found.same.set_index(ends).index)
     missed = every[new & (every["match"] >= MIN_MATCH)]
     alike = every[every["match"] < MIN_MATCH][:3]
@@ -193,7 +193,7 @@ def picture(surveys: list[Survey]) -> AccessibleFigure:
     """Draw the same ground first, then what is only alike: a pair in each frame."""
     cells = []
     for found in surveys:
-        every = found.alike if found.every_pair is None else found.every_pair
+        every = found.every_pair
         same = (every["match"] >= MIN_MATCH).sum()  # best first
         for pair in every[: max(same, _SHOWN)].itertuples():
             verdict = "same ground" if pair.match >= MIN_MATCH else "only alike"
@@ -224,11 +224,7 @@ def main(folder: tyro.conf.Positional[Path]) -> None:
     ]
     save_figure(DOCS / "near_duplicates.png", picture(surveys))
     surveys.append(survey("MiniEO", mini_eo(), exhaustive=False))
-    whole = [
-        beyond(found, found.every_pair)
-        for found in surveys
-        if found.every_pair is not None
-    ]
+    whole = [beyond(one) for one in surveys if one.every_pair is not one.alike]
     parts = {
         "table": table(surveys),
         "pairs": pairs(surveys),

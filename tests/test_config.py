@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -19,7 +18,7 @@ from workshop_lib.training.run import Run
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_config_survives_json(method: str) -> None:
+def test_a_config_survives_json(method):
     config = preset("ci", method=method, lr=0.1, sensors=("s2", "s1"))
     again = Config.from_json(config.to_json())
     assert again == config and hash(again) == hash(config)
@@ -30,14 +29,14 @@ def test_a_config_survives_json(method: str) -> None:
     assert config.difference(config.replace(seed=1)) == {"run.seed": (0, 1)}
 
 
-def test_settings_that_a_file_does_not_mention_get_defaults() -> None:
+def test_settings_that_a_file_does_not_mention_get_defaults():
     found = json.loads(Config().to_json())
     del found["optim"]["encoder_lr"], found["method"]["momentum"]
     assert Config.from_json(json.dumps(found)) == Config()
 
 
 @pytest.mark.parametrize("section", ["optim", "method"])
-def test_unknown_settings_in_a_file_are_told(section: str) -> None:
+def test_unknown_settings_in_a_file_are_told(section):
     found = json.loads(Config().to_json())
     found[section]["steqs" if section == "optim" else "treshold"] = 3
     near = "steps" if section == "optim" else "threshold"
@@ -46,12 +45,12 @@ def test_unknown_settings_in_a_file_are_told(section: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"data": 1', '{"method": 3}'])
-def test_damaged_text_is_told(text: str) -> None:
+def test_damaged_text_is_told(text):
     with pytest.raises(WorkshopError, match="not a valid config.*restore config.json"):
         Config.from_json(text)
 
 
-def test_replace_finds_the_section_and_tells_the_nearest_name() -> None:
+def test_replace_finds_the_section_and_tells_the_nearest_name():
     config = Config().replace(
         steps=7, threshold=0.6, data="ucm", seed=3, heads=("cover",), encoder="unet-16"
     )
@@ -94,14 +93,12 @@ def test_replace_finds_the_section_and_tells_the_nearest_name() -> None:
     ],
     ids=str,
 )
-def test_settings_that_cannot_work_are_refused(wrong: dict, words: str) -> None:
+def test_settings_that_cannot_work_are_refused(wrong, words):
     with pytest.raises(WorkshopError, match=words):
         Config().replace(**wrong)
 
 
-def test_a_new_setting_with_a_default_changes_no_name(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_new_setting_with_a_default_changes_no_name(monkeypatch):
     before = preset("ci", steps=7).digest()
 
     @dataclass(frozen=True)
@@ -127,7 +124,7 @@ class Curious(FixMatch):
         return self.share * super().select(guess)
 
 
-def test_ones_own_method_is_passed_trained_resumed_and_opened(tmp_path: Path) -> None:
+def test_ones_own_method_is_passed_trained_resumed_and_opened(tmp_path):
     scenes, mine = tiny(), Curious(threshold=0.0, share=0.25)
     config = short(method="fixmatch")
 
@@ -155,7 +152,7 @@ def test_ones_own_method_is_passed_trained_resumed_and_opened(tmp_path: Path) ->
     assert Config.from_json(text, mine) == run.config
 
 
-def test_two_trainings_share_no_buffers(tmp_path: Path) -> None:
+def test_two_trainings_share_no_buffers(tmp_path):
     scenes, config = tiny(), short(method="flexmatch")
     for name in ("a", "b"):
         train(config, scenes, parts(scenes), folder=tmp_path / name, verbose=False)
@@ -164,7 +161,7 @@ def test_two_trainings_share_no_buffers(tmp_path: Path) -> None:
     assert all(torch.equal(a["method"][k], b["method"][k]) for k in a["method"])
 
 
-def test_presets_come_from_one_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_presets_come_from_one_variable(monkeypatch):
     monkeypatch.delenv("WORKSHOP_PRESET", raising=False)
     assert preset() == Config()
     monkeypatch.setenv("WORKSHOP_PRESET", "ci")

@@ -57,9 +57,7 @@ def here(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("slurm --data data --size 16 --hours 1 --out mine.sh", "mine.sh"),
     ],
 )
-def test_only_files_of_ours_are_replaced(
-    here: Path, capsys: pytest.CaptureFixture[str], command: str, out: str
-):
+def test_only_files_of_ours_are_replaced(here, capsys, command, out):
     path = here / out
     path.parent.mkdir(exist_ok=True)
     path.write_text(THEIRS)
@@ -73,14 +71,14 @@ def test_only_files_of_ours_are_replaced(
 
 
 @pytest.mark.parametrize("kind", ["svg", "jpg", "pdf"])
-def test_pictures_of_every_kind_are_known_again(tmp_path: Path, kind: str):
+def test_pictures_of_every_kind_are_known_again(tmp_path, kind):
     path = tmp_path / f"a.{kind}"
     for _ in range(2):
         check_output(path)
         write_figure(path, Figure())
 
 
-def test_an_image_that_is_read_is_never_replaced(here: Path):
+def test_an_image_that_is_read_is_never_replaced(here):
     picture = here / "data" / "field" / "0.png"
     (here / "link.csv").symlink_to(picture)
     before = picture.read_bytes()
@@ -92,16 +90,14 @@ def test_an_image_that_is_read_is_never_replaced(here: Path):
     assert picture.read_bytes() == before
 
 
-def test_a_report_is_a_page(here: Path, capsys: pytest.CaptureFixture[str]):
+def test_a_report_is_a_page(here, capsys):
     assert main(["report", "run", "--out", "r.pdf"]) == 2
     assert ".html" in capsys.readouterr().err
     assert not (here / "r.pdf").exists()
 
 
 @pytest.mark.parametrize("more", [[], ["--fresh"]])
-def test_a_folder_with_other_files_becomes_no_run(
-    here: Path, capsys: pytest.CaptureFixture[str], more: list[str]
-):
+def test_a_folder_with_other_files_becomes_no_run(here, capsys, more):
     (here / "mine").mkdir()
     (here / "mine" / "log.csv").write_text(THEIRS)
     words = ["train", "--data", "data", "--size", "16", "--folder", "mine", *more]
@@ -115,7 +111,7 @@ TOPIC += "### BEGIN SOLUTION add\nx = 1\n### END SOLUTION\n"
 
 
 @pytest.mark.parametrize("work", ["answered", "run", "conflict", "older"])
-def test_an_edited_notebook_is_kept(tmp_path: Path, work: str):
+def test_an_edited_notebook_is_kept(tmp_path, work):
     (tmp_path / "src").mkdir()
     (tmp_path / "src" / "01_topic.py").write_text(TOPIC)
     build = ["notebooks", "--folder", str(tmp_path)]

@@ -112,7 +112,7 @@ common = settings(
 
 @settings(common, max_examples=25)
 @given(damages(), st.sampled_from(sorted(COMMANDS)))
-def test_damage_is_explained(here: Path, damage: Any, command: str):  # noqa: F811
+def test_damage_is_explained(here, damage, command):  # noqa: F811
     if not (here / "run" / "evaluation.json").exists():
         assert main(COMMANDS["evaluate"]) == 0
     survives(here, damage, command)
@@ -121,7 +121,7 @@ def test_damage_is_explained(here: Path, damage: Any, command: str):  # noqa: F8
 @pytest.mark.slow
 @settings(common, max_examples=200)
 @given(damages(), st.sampled_from(sorted(COMMANDS)))
-def test_any_damage_is_explained(here: Path, damage: Any, command: str):  # noqa: F811
+def test_any_damage_is_explained(here, damage, command):  # noqa: F811
     if not (here / "run" / "evaluation.json").exists():
         assert main(COMMANDS["evaluate"]) == 0
     survives(here, damage, command)
@@ -159,7 +159,7 @@ GIVEN = {  # files of the user's, and commands that read them
 @pytest.mark.slow
 @settings(common, max_examples=200)
 @given(st.sampled_from(ENDS), st.sampled_from(ODD))
-def test_odd_words_are_explained(here: Path, words: list[str], odd: str):  # noqa: F811
+def test_odd_words_are_explained(here, words, odd):  # noqa: F811
     with restored(here):
         try:
             assert main([*words, odd]) in (0, 2)
@@ -171,7 +171,7 @@ def test_odd_words_are_explained(here: Path, words: list[str], odd: str):  # noq
 @pytest.mark.slow
 @settings(common, max_examples=100)
 @given(st.sampled_from(sorted(GIVEN)), changes())
-def test_odd_files_are_explained(here: Path, name: str, change: Any):  # noqa: F811
+def test_odd_files_are_explained(here, name, change):  # noqa: F811
     images = sorted((here / "data").rglob("*.png"))
     rows = [f"{image.relative_to(here)} {image.parent.name}\n" for image in images]
     with restored(here):
@@ -195,13 +195,7 @@ def test_odd_files_are_explained(here: Path, name: str, change: Any):  # noqa: F
         ("evaluation.json", "value", "good"),
     ],
 )
-def test_an_odd_field_is_named(
-    here: Path,  # noqa: F811
-    capsys: pytest.CaptureFixture[str],
-    name: str,
-    field: str,
-    value: Any,
-):
+def test_an_odd_field_is_named(here, capsys, name, field, value):  # noqa: F811
     assert main(COMMANDS["evaluate"]) == 0
     path = here / "run" / name
     content = json.loads(path.read_text())
@@ -216,11 +210,7 @@ def test_an_odd_field_is_named(
 
 
 @pytest.mark.parametrize("command", ["evaluate", "embed", "report"])
-def test_images_that_have_moved_are_found_again(
-    here: Path,  # noqa: F811
-    capsys: pytest.CaptureFixture[str],
-    command: str,
-):
+def test_images_that_have_moved_are_found_again(here, capsys, command):  # noqa: F811
     config = json.loads((here / "run" / "config.json").read_text())
     config["data"]["name"] = "data"  # as it was seen from the folder of the training
     (here / "run" / "config.json").write_text(json.dumps(config))

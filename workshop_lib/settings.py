@@ -27,8 +27,9 @@ class DataConfig:
     sensors: tuple[str, ...] = ()  # such as ("s2", "s1", "dem"); empty: the images
     # facts of each image for the encoder: ("date", "place", "climate")
     metadata: tuple[str, ...] = ()
-    # random: class by class; block and region: whole places; predefined: published
-    split: Literal["random", "block", "region", "predefined"] = "random"
+    # random: class by class; block and region: whole places; longitude: the east to the
+    # test; predefined: published, or by lists *train.csv, *val.csv, *test.csv of names
+    split: Literal["random", "block", "region", "longitude", "predefined"] = "random"
     labels_per_class: int = 4  # 0 uses every label of the training part
     # several heads: labelled images of each class that have the target of each head, 0
     # for all; empty: all labelled images have all targets

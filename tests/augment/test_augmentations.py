@@ -43,9 +43,7 @@ def images_for(is_rgb: bool, batch: int, height: int, width: int) -> Tensor:
     width=st.integers(1, 40),
     seed=st.integers(0, 2**40),
 )
-def test_shape_range_and_seed(
-    is_rgb: bool, name: str, batch: int, height: int, width: int, seed: int
-) -> None:
+def test_shape_range_and_seed(is_rgb, name, batch, height, width, seed):
     images = images_for(is_rgb, batch, height, width)
     before, state = images.clone(), torch.get_rng_state()
     augmentation = augmentations_for(is_rgb)[name]
@@ -61,7 +59,7 @@ def test_shape_range_and_seed(
 
 
 @every
-def test_seeds_and_images_differ(is_rgb: bool, name: str) -> None:
+def test_seeds_and_images_differ(is_rgb, name):
     images = images_for(is_rgb, 1, 32, 32).repeat(16, 1, 1, 1)
     augmentation = augmentations_for(is_rgb)[name]
     result = augmentation(images, seeded())
@@ -77,7 +75,7 @@ def test_seeds_and_images_differ(is_rgb: bool, name: str) -> None:
 @every
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_runs_on_gpu(is_rgb: bool, name: str) -> None:
+def test_runs_on_gpu(is_rgb, name):
     images = images_for(is_rgb, 8, 33, 45).cuda()
     augmentation = augmentations_for(is_rgb)[name]
     result = augmentation(images, torch.Generator("cuda").manual_seed(0))
@@ -87,7 +85,7 @@ def test_runs_on_gpu(is_rgb: bool, name: str) -> None:
     assert result.min() >= 0 and (not is_rgb or result.max() <= 1)
 
 
-def test_weak_reaches_every_symmetry_and_shift() -> None:
+def test_weak_reaches_every_symmetry_and_shift():
     images = torch.zeros(4000, 1, 8, 8)
     images[:, :, 2, 3] = 1.0  # off both diagonals and axes
     views = Weak(shift=0.125)(images, seeded())
@@ -103,7 +101,7 @@ def test_weak_reaches_every_symmetry_and_shift() -> None:
     assert places == {(2, 3), (2, 4)}
 
 
-def test_randaugment_draws_n_different_operations() -> None:
+def test_randaugment_draws_n_different_operations():
     augmentation = RandAugment(n=3)
     strengths = augmentation.sample_strengths(3000, seeded())
     assert strengths.shape == (3000, len(OPERATIONS))
@@ -119,7 +117,7 @@ def test_randaugment_draws_n_different_operations() -> None:
             assert abs(float(strengths[:, k].sign().mean())) < 0.05
 
 
-def test_randaugment_without_distortion_draws_among_the_others() -> None:
+def test_randaugment_without_distortion_draws_among_the_others():
     still = RandAugment(distort=False, weak=Weak(0.0, "none"), cutout=0.0)
     strengths = still.sample_strengths(3000, seeded())
     share = (strengths != 0).float().mean(0)
@@ -131,7 +129,7 @@ def test_randaugment_without_distortion_draws_among_the_others() -> None:
     assert both.lead == RandAugment(distort=False)
 
 
-def test_names_and_errors() -> None:
+def test_names_and_errors():
     assert augmentations_for(True, 0.5)["strong"] == RandAugment(magnitude=0.5)
     with pytest.raises(WorkshopError, match="magnitude=-1"):
         augmentations_for(True, -1.0)
@@ -141,7 +139,7 @@ def test_names_and_errors() -> None:
         Weak(symmetries="nine")
 
 
-def test_images_that_drew_nothing_pass_by_and_the_others_do_not() -> None:
+def test_images_that_drew_nothing_pass_by_and_the_others_do_not():
     """On a CPU only the drawn images go through an operation; as if all had."""
     images = images_for(True, 9, 20, 20)
     before = images.clone()

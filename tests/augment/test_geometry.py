@@ -38,7 +38,7 @@ def dihedral_twin(image: Tensor, which: int) -> Tensor:
 
 
 @shapes
-def test_dihedral_equals_twin(shape: tuple[int, ...]) -> None:
+def test_dihedral_equals_twin(shape):
     for which in range(8):
         images = rand(*shape)
         result = dihedral(images, torch.full((shape[0],), which))
@@ -48,9 +48,7 @@ def test_dihedral_equals_twin(shape: tuple[int, ...]) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(height=st.integers(2, 20), width=st.integers(2, 20), seed=st.integers(0, 1000))
-def test_a_shift_equals_padding_and_cropping(
-    height: int, width: int, seed: int
-) -> None:
+def test_a_shift_equals_padding_and_cropping(height, width, seed):
     draw = generator(seed)
     images = torch.rand(4, 3, height, width, generator=draw)
     down = torch.randint(1 - height, height, (4,), generator=draw)
@@ -68,7 +66,7 @@ def test_a_shift_equals_padding_and_cropping(
 
 @shapes
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
-def test_zero_is_identity(shape: tuple[int, ...], dtype: torch.dtype) -> None:
+def test_zero_is_identity(shape, dtype):
     images = rand(*shape).to(dtype)
     B = shape[0]
     zero, zeros = torch.zeros(B), torch.zeros(B, 2)
@@ -86,7 +84,7 @@ def test_zero_is_identity(shape: tuple[int, ...], dtype: torch.dtype) -> None:
         assert torch.equal(result, images)
 
 
-def test_rotation_by_right_angles_is_exact() -> None:
+def test_rotation_by_right_angles_is_exact():
     images = rand(3, 2, 33, 33)
     result = affine(images, degrees=torch.tensor([90.0, 180.0, -90.0]))
     for image, turned, turns in zip(images, result, (1, 2, 3), strict=True):
@@ -95,7 +93,7 @@ def test_rotation_by_right_angles_is_exact() -> None:
         )
 
 
-def test_rotation_keeps_angles_in_wide_images() -> None:
+def test_rotation_keeps_angles_in_wide_images():
     """A disc stays a disc: unequal sides must not turn a rotation into a shear."""
     y, x = torch.meshgrid(torch.arange(41.0), torch.arange(61.0), indexing="ij")
     radius = ((x - 30) ** 2 + (y - 20) ** 2).sqrt()
@@ -111,7 +109,7 @@ def test_rotation_keeps_angles_in_wide_images() -> None:
     torch.testing.assert_close(upright[near], lying.float()[near], rtol=0, atol=1e-3)
 
 
-def test_shift_zoom_and_shear_have_the_stated_direction() -> None:
+def test_shift_zoom_and_shear_have_the_stated_direction():
     images = torch.zeros(1, 1, 20, 40)
     images[..., 10, 20] = 1.0
     one = torch.tensor([[0.25, 0.1]])  # 10 pixels right, 2 down
@@ -128,7 +126,7 @@ def test_shift_zoom_and_shear_have_the_stated_direction() -> None:
     assert top - bottom == pytest.approx(4.5, abs=0.2)
 
 
-def test_resized_crop_equals_interpolation() -> None:
+def test_resized_crop_equals_interpolation():
     images = rand(2, 3, 32, 48)
     corner = torch.tensor([[0.25, 0.5], [0.25, 0.5]])
     still = torch.zeros(2, dtype=torch.long)
@@ -141,7 +139,7 @@ def test_resized_crop_equals_interpolation() -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(height=st.integers(1, 30), width=st.integers(1, 30), seed=st.integers(0, 1000))
-def test_cutout_equals_twin(height: int, width: int, seed: int) -> None:
+def test_cutout_equals_twin(height, width, seed):
     images, centre = rand(3, 2, height, width, seed=seed), rand(3, 2, seed=seed + 1)
     size = rand(3, seed=seed + 2)
     result = cutout(images, centre, size)
@@ -161,7 +159,7 @@ def test_cutout_equals_twin(height: int, width: int, seed: int) -> None:
 
 
 @shapes
-def test_a_crop_is_turned_in_the_same_interpolation(shape: tuple[int, ...]) -> None:
+def test_a_crop_is_turned_in_the_same_interpolation(shape):
     B, _, H, W = shape
     images = rand(*shape)
     corner, size, *_ = Contrastive().sample_params(shape, generator(1))
@@ -172,7 +170,7 @@ def test_a_crop_is_turned_in_the_same_interpolation(shape: tuple[int, ...]) -> N
         torch.testing.assert_close(at_once, in_turn, rtol=0, atol=1e-5)
 
 
-def test_drawn_crops_lie_inside() -> None:
+def test_drawn_crops_lie_inside():
     ramp = torch.linspace(0, 1, 64).expand(300, 1, 64, 64)
     corner, size, which, *_ = Contrastive().sample_params(ramp.shape, generator(0))
     result = resized_crop(ramp, corner, size, 0 * which)
@@ -183,7 +181,7 @@ def test_drawn_crops_lie_inside() -> None:
     assert (rows >= -1e-6).all()  # never mirrored: nothing was read from outside
 
 
-def test_bad_arguments_are_told() -> None:
+def test_bad_arguments_are_told():
     images = rand(3, 3, 8, 8)
     with pytest.raises(WorkshopError, match=r"image\[None\]"):
         move(images[0], torch.zeros(3), torch.zeros(3, 2))

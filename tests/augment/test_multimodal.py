@@ -55,7 +55,7 @@ def view_of(
 @OPTICS
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 1000))
-def test_one_geometry_for_all(name: str, optical: str, seed: int) -> None:
+def test_one_geometry_for_all(name, optical, seed):
     """The same picture in elevation and in the cover map ends up at the same place."""
     sample = sample_of(seed=seed, optical=optical)
     sample["cover"] = (sample["dem"] - 500) / 100
@@ -70,9 +70,7 @@ def test_one_geometry_for_all(name: str, optical: str, seed: int) -> None:
 @OPTICS
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 1000))
-def test_a_mover_decides_the_geometry_and_values_change_as_ever(
-    optical: str, seed: int
-) -> None:
+def test_a_mover_decides_the_geometry_and_values_change_as_ever(optical, seed):
     sample = sample_of(seed=seed, optical=optical)
     weak = view_of(sample, "weak", seed, mover=Weak())
     strong = view_of(sample, "strong", seed, mover=Weak())
@@ -85,7 +83,7 @@ def test_a_mover_decides_the_geometry_and_values_change_as_ever(
 
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 1000))
-def test_radar_and_optics_do_not_touch_each_other(seed: int) -> None:
+def test_radar_and_optics_do_not_touch_each_other(seed):
     """What happens to reflectance does not depend on what the radar saw, and back."""
     sample, other = sample_of(seed=seed), sample_of(seed=seed)
     other["s1"] = other["s1"] - 5
@@ -97,9 +95,7 @@ def test_radar_and_optics_do_not_touch_each_other(seed: int) -> None:
 
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 1000), name=st.sampled_from(["weak", "strong"]))
-def test_a_part_of_the_sensors_gives_that_part_of_the_view(
-    seed: int, name: str
-) -> None:
+def test_a_part_of_the_sensors_gives_that_part_of_the_view(seed, name):
     sample = sample_of(seed=seed)
     whole = view_of(sample, name, seed)
     augmentation = SampleAugmentation(name, CHANNELS)
@@ -111,7 +107,7 @@ def test_a_part_of_the_sensors_gives_that_part_of_the_view(
             torch.testing.assert_close(part[k], whole[k], rtol=0, atol=1e-6)
 
 
-def test_elevation_is_lifted_by_one_offset_and_radar_by_decibels() -> None:
+def test_elevation_is_lifted_by_one_offset_and_radar_by_decibels():
     sample = sample_of(n=64)
     lift = Elevation()(sample["dem"], seeded()) - sample["dem"]
     assert float((lift - lift[:, :, :1, :1]).abs().max()) < 1e-3
@@ -122,7 +118,7 @@ def test_elevation_is_lifted_by_one_offset_and_radar_by_decibels() -> None:
     assert float(change.mean((2, 3)).abs().amax()) < 4
 
 
-def test_speckle_has_the_law_of_four_looks() -> None:
+def test_speckle_has_the_law_of_four_looks():
     offset, speckle = Radar().sample_params((4000, 1, 2, 2), seeded())
     some = speckle.amax((1, 2, 3)) != 0
     assert 0.45 < float(some.float().mean()) < 0.55
@@ -135,7 +131,7 @@ def test_speckle_has_the_law_of_four_looks() -> None:
 
 @VIEWS
 @OPTICS
-def test_a_missing_sensor_stays_missing_and_spoils_nothing(name, optical) -> None:
+def test_a_missing_sensor_stays_missing_and_spoils_nothing(name, optical):
     sample, lacking = sample_of(optical=optical), sample_of(optical=optical)
     lacking["s1"][1] = math.nan
     lacking[optical][2] = math.nan
@@ -149,7 +145,7 @@ def test_a_missing_sensor_stays_missing_and_spoils_nothing(name, optical) -> Non
     assert missing == view["s1"][1].numel() + view[optical][2].numel()
 
 
-def test_a_gap_in_reflectance_leaves_the_rest_of_the_image() -> None:
+def test_a_gap_in_reflectance_leaves_the_rest_of_the_image():
     sample = sample_of()
     sample["s2"][0, :, :4] = math.nan  # the edge of a swath
     view = view_of(sample, "strong", 2, mover=Weak(0, "none"))
@@ -157,7 +153,7 @@ def test_a_gap_in_reflectance_leaves_the_rest_of_the_image() -> None:
     assert gap[:, :4].all() and not gap.all() and view["s2"][1:].isfinite().all()
 
 
-def test_photographs_beside_reflectance_change_their_tone() -> None:
+def test_photographs_beside_reflectance_change_their_tone():
     sample = sample_of() | {"rgb": torch.rand(4, 3, 16, 16, generator=seeded(9))}
     for name in ("strong", "contrastive"):
         view = view_of(sample, name)
@@ -165,7 +161,7 @@ def test_photographs_beside_reflectance_change_their_tone() -> None:
         assert not torch.allclose(view["rgb"], view_of(sample, "weak")["rgb"])
 
 
-def test_radar_alone_has_views_too() -> None:
+def test_radar_alone_has_views_too():
     for name in ("weak", "strong", "contrastive", "none"):
         radar = {"s1": sample_of()["s1"]}
         assert view_of(radar, name)["s1"].shape == radar["s1"].shape
@@ -173,7 +169,7 @@ def test_radar_alone_has_views_too() -> None:
 
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 1000), chance=st.floats(0.05, 0.95))
-def test_dropout_leaves_a_sensor_that_the_image_has(seed: int, chance: float) -> None:
+def test_dropout_leaves_a_sensor_that_the_image_has(seed, chance):
     draw = seeded(seed)
     present = torch.rand(16, 3, generator=draw) < 0.6
     present[:, 0] |= ~present.any(1)  # an image has something
@@ -205,7 +201,7 @@ def test_dropout_leaves_a_sensor_that_the_image_has(seed: int, chance: float) ->
     assert not dropout(index, alone, draw)[shown][:, 1].any()
 
 
-def test_bad_arguments_are_refused() -> None:
+def test_bad_arguments_are_refused():
     with pytest.raises(WorkshopError, match="Did you mean 'strong'"):
         SampleAugmentation("stron", {"rgb": 3})
     with pytest.raises(WorkshopError, match="for RGB alone"):

@@ -19,9 +19,7 @@ from workshop_lib.errors import WorkshopError
     missing=st.sampled_from([0.0, 0.2, 0.9]),
     seed=st.integers(0, 1000),
 )
-def test_fit_equals_numpy(
-    count: int, bands: int, side: int, missing: float, seed: int
-) -> None:
+def test_fit_equals_numpy(count, bands, side, missing, seed):
     """Missing values are left out of the statistics, and stay missing."""
     generator = torch.Generator().manual_seed(seed)
     images = torch.rand(count, bands, side, side + 1, generator=generator) * 1.5
@@ -39,7 +37,7 @@ def test_fit_equals_numpy(
     assert (result.square().nanmean((0, 2, 3)) - 1).abs().max() < 1e-4
 
 
-def test_uint8_equals_float_and_chunks_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uint8_equals_float_and_chunks_add_up(monkeypatch):
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (23, 3, 8, 8), generator=generator).to(torch.uint8)
     whole = BandNormalize.fit(images)
@@ -50,9 +48,7 @@ def test_uint8_equals_float_and_chunks_add_up(monkeypatch: pytest.MonkeyPatch) -
     assert whole.mean.max() < 1  # statistics of images in [0, 1]
 
 
-def test_an_index_chooses_images_without_copying_them_all(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_an_index_chooses_images_without_copying_them_all(monkeypatch):
     images = torch.rand(11, 2, 3, 4, generator=torch.Generator().manual_seed(0))
     index = torch.tensor([9, 0, 4, 2, 7])
     monkeypatch.setattr(module, "_CHUNK", 2 * images[0].numel())
@@ -62,7 +58,7 @@ def test_an_index_chooses_images_without_copying_them_all(
         BandNormalize.fit(images, index[:0])
 
 
-def test_to_float() -> None:
+def test_to_float():
     levels = torch.arange(256, dtype=torch.uint8)
     assert to_float(levels).dtype == torch.float32
     torch.testing.assert_close(to_float(levels), torch.arange(256) / 255)
@@ -72,7 +68,7 @@ def test_to_float() -> None:
         to_float(levels.to(torch.int16))
 
 
-def test_constant_band_gives_zeros() -> None:
+def test_constant_band_gives_zeros():
     images = torch.rand(10, 2, 6, 6)
     images[:, 1] = 0.1
     fitted = BandNormalize.fit(images)
@@ -80,7 +76,7 @@ def test_constant_band_gives_zeros() -> None:
     assert fitted(images)[:, 1].abs().max() < 1e-6
 
 
-def test_bad_images_are_told() -> None:
+def test_bad_images_are_told():
     images = torch.rand(4, 3, 5, 5)
     broken = images.clone()
     broken[2, 1, 0, 0] = torch.inf
@@ -107,7 +103,7 @@ def sample_of(count: int = 12) -> dict[str, torch.Tensor]:
     return {"rgb": rgb, "s1": radar, "metadata": numbers}
 
 
-def test_each_sensor_and_each_number_has_statistics_of_its_own() -> None:
+def test_each_sensor_and_each_number_has_statistics_of_its_own():
     sample, index = sample_of(), torch.arange(8)
     fitted = Normalize.fit(sample, index)
     for name, values in sample.items():
@@ -125,14 +121,14 @@ def test_each_sensor_and_each_number_has_statistics_of_its_own() -> None:
     torch.testing.assert_close(part["s1"], normal["s1"], equal_nan=True)
 
 
-def test_a_band_without_any_value_passes_through() -> None:
+def test_a_band_without_any_value_passes_through():
     nothing = torch.full((3, 1, 2, 2), torch.nan)
     fitted = Normalize.fit({"s1": nothing})
     assert fitted.bands["s1"].mean == 0 and fitted.bands["s1"].std == 1
     assert fitted({"s1": nothing})["s1"].isnan().all()
 
 
-def test_an_unknown_sensor_is_refused() -> None:
+def test_an_unknown_sensor_is_refused():
     fitted = Normalize.fit(sample_of())
     with pytest.raises(WorkshopError, match="unknown sensor 's2'"):
         fitted({"s2": torch.zeros(1, 4, 2, 2)})

@@ -58,7 +58,7 @@ def fake(values: Tensor) -> Tensor:
     return torch.empty(values.shape, dtype=values.dtype, device="cuda")
 
 
-def test_the_watch_finds_what_it_is_for() -> None:
+def test_the_watch_finds_what_it_is_for():
     with FakeTensorMode(), NoCopies():
         with pytest.raises(AssertionError, match="a copy"):
             torch.zeros(3).to("cuda")
@@ -69,7 +69,7 @@ def test_the_watch_finds_what_it_is_for() -> None:
 
 
 @pytest.mark.parametrize(("is_rgb", "name"), CASES)
-def test_an_augmentation_waits_for_nothing_and_copies_nothing(is_rgb, name) -> None:
+def test_an_augmentation_waits_for_nothing_and_copies_nothing(is_rgb, name):
     B, H, W = SHAPE
     shape = (B, 3 if is_rgb else 5, H, W)
     augmentation = augmentations_for(is_rgb)[name]
@@ -82,9 +82,7 @@ def test_an_augmentation_waits_for_nothing_and_copies_nothing(is_rgb, name) -> N
 
 @pytest.mark.parametrize("dense", [False, True])
 @pytest.mark.parametrize("names", [("s2", "s1", "dem"), ("s2",), ("rgb", "dem")])
-def test_a_view_maker_waits_for_nothing_and_copies_nothing(
-    dense, names, monkeypatch
-) -> None:
+def test_a_view_maker_waits_for_nothing_and_copies_nothing(dense, names, monkeypatch):
     """The generator is the one thing that has no fake: random numbers come without."""
     rand, randint = torch.rand, torch.randint
     monkeypatch.setattr(torch, "rand", lambda *a, generator, **k: rand(*a, **k))

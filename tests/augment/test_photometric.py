@@ -1,7 +1,6 @@
 """Operations on values: identity at zero, range, loop twins, what each one means."""
 
 from collections.abc import Callable
-from types import ModuleType
 
 import pytest
 import torch
@@ -39,9 +38,7 @@ def rand(*shape: int, seed: int = 0) -> Tensor:
 @every
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
-def test_zero_is_identity(
-    of: ModuleType, name: str, shape: tuple[int, ...], dtype: torch.dtype
-) -> None:
+def test_zero_is_identity(of, name, shape, dtype):
     images = rand(*shape).to(dtype)
     images[0, 0, 0, 0], images[0, -1, 0, 0] = 0.0, 1.0  # the ends of the range too
     result = getattr(of, name)(images, torch.zeros(shape[0]))
@@ -57,9 +54,7 @@ def test_zero_is_identity(
     seed=st.integers(0, 10_000),
     flat=st.booleans(),
 )
-def test_range_shape_and_independence(
-    of: ModuleType, name: str, height: int, width: int, seed: int, flat: bool
-) -> None:
+def test_range_shape_and_independence(of, name, height, width, seed, flat):
     images = rand(4, 3, height, width, seed=seed)
     if flat:
         images[0] = 0.3
@@ -77,7 +72,7 @@ def test_range_shape_and_independence(
         torch.testing.assert_close(alone[0], result[i], rtol=1e-6, atol=1e-6)
 
 
-def test_contrast_equals_twin() -> None:
+def test_contrast_equals_twin():
     images, strengths = rand(3, 3, 7, 9), torch.tensor([-0.9, 0.5, 0.9])
     result = ops.contrast(images, strengths)
     for b in range(3):
@@ -97,7 +92,7 @@ def test_contrast_equals_twin() -> None:
                     )
 
 
-def test_sharpness_equals_twin() -> None:
+def test_sharpness_equals_twin():
     images = rand(1, 1, 6, 5)
     result = ops.sharpness(images, torch.tensor([-1.0]))[0, 0]  # only the smooth part
     image = images[0, 0]
@@ -110,7 +105,7 @@ def test_sharpness_equals_twin() -> None:
             assert float(result[i, j]) == pytest.approx(expected, abs=1e-6)
 
 
-def test_posterize_drops_bits() -> None:
+def test_posterize_drops_bits():
     levels = torch.arange(256)
     images = (levels / 255).view(1, 1, 16, 16)
     for bits in range(1, 8):
@@ -119,7 +114,7 @@ def test_posterize_drops_bits() -> None:
         assert torch.equal((result * 255).round().long().flatten(), expected)
 
 
-def test_solarize_autocontrast_brightness_by_hand() -> None:
+def test_solarize_autocontrast_brightness_by_hand():
     images = torch.tensor([0.2, 0.4, 0.6, 0.8]).view(1, 1, 2, 2)
     half = torch.tensor([0.5])
     torch.testing.assert_close(
@@ -134,7 +129,7 @@ def test_solarize_autocontrast_brightness_by_hand() -> None:
     )
 
 
-def test_hue_turns_primaries_into_each_other_and_keeps_gray() -> None:
+def test_hue_turns_primaries_into_each_other_and_keeps_gray():
     red = torch.tensor([0.9, 0.1, 0.1]).view(1, 3, 1, 1)
     green, blue = red.roll(1, 1), red.roll(2, 1)
     third = torch.tensor([1 / 3])
@@ -144,7 +139,7 @@ def test_hue_turns_primaries_into_each_other_and_keeps_gray() -> None:
     torch.testing.assert_close(ops.hue(gray, torch.tensor([0.17])), gray)
 
 
-def test_all_colors_at_once_are_the_five_changes_one_after_the_other() -> None:
+def test_all_colors_at_once_are_the_five_changes_one_after_the_other():
     """Where nothing leaves [0, 1] on the way; else only the cut at the end differs."""
     images = 0.4 + 0.2 * rand(6, 3, 9, 9)
     draws = [0.2 * (rand(6, seed=k) - 0.5) for k in range(1, 5)]

@@ -22,4 +22,4 @@ def test_a_copy_is_counted_and_listed(monkeypatch):
     assert "| Noise | 30 |" in near_duplicates.table([found])
     assert "| **1** | 1.00 |" in near_duplicates.table([found])
     assert "Noise: image00 and image01 (0 bits" in near_duplicates.pairs([found])
-    assert "0 more" in near_duplicates.beyond(found, found.every_pair)
+    assert "0 more" in near_duplicates.beyond(found)

@@ -40,13 +40,11 @@ def run_cell(monkeypatch: pytest.MonkeyPatch, missing: set[str]) -> list[list[st
     return calls
 
 
-def test_nothing_happens_where_the_library_is_there(monkeypatch: pytest.MonkeyPatch):
+def test_nothing_happens_where_the_library_is_there(monkeypatch):
     assert run_cell(monkeypatch, missing=set()) == []
 
 
-def test_installs_dependencies_then_library_and_never_torch(
-    monkeypatch: pytest.MonkeyPatch,
-):
+def test_installs_dependencies_then_library_and_never_torch(monkeypatch):
     needs, library = run_cell(monkeypatch, missing={"workshop_lib"})
     pip = [sys.executable, "-m", "pip", "install", "--quiet"]
     assert needs[:5] == library[:5] == pip
@@ -57,7 +55,7 @@ def test_installs_dependencies_then_library_and_never_torch(
     assert library[5:] == ["--no-deps", address]
 
 
-def test_says_what_to_do_where_there_is_no_torch(monkeypatch: pytest.MonkeyPatch):
+def test_says_what_to_do_where_there_is_no_torch(monkeypatch):
     with pytest.raises(SystemExit, match="Colab"):
         run_cell(monkeypatch, missing={"torch", "workshop_lib"})
 
@@ -73,7 +71,7 @@ ELSEWHERE = "https://gitlab.com/some-one/few-labels"
 
 
 @pytest.mark.parametrize("end", ["", "/", ".git"])
-def test_github_gets_three_badges_at_the_release(end: str, monkeypatch):
+def test_github_gets_three_badges_at_the_release(end, monkeypatch):
     monkeypatch.setattr(setup_cell, "repository", lambda: GITHUB + end)
     line, here = badges(PATH), f"some-one/few.labels/blob/v{__version__}"
     assert f"(https://colab.research.google.com/github/{here}/{PATH})" in line
@@ -95,13 +93,13 @@ def test_github_gets_three_badges_at_the_release(end: str, monkeypatch):
         "https://github.com/some-one",
     ],
 )
-def test_other_hosts_get_no_badge_that_would_not_work(address: str, monkeypatch):
+def test_other_hosts_get_no_badge_that_would_not_work(address, monkeypatch):
     monkeypatch.setattr(setup_cell, "repository", lambda: address)
     assert badges(PATH) == ""
 
 
 @pytest.mark.parametrize("path", [PATH, "notebooks/solutions/01_intro.ipynb"])
-def test_glossary_is_the_file_of_the_checkout(path: str, monkeypatch):
+def test_glossary_is_the_file_of_the_checkout(path, monkeypatch):
     monkeypatch.setattr(setup_cell, "repository", lambda: ELSEWHERE)
     link = setup_text(path).partition("[glossary](")[2].partition(")")[0]
     found = posixpath.normpath(posixpath.join(posixpath.dirname(path), link))

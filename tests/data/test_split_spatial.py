@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.data.test_split import sets
 from workshop_lib.data.dataset import Dataset
-from workshop_lib.data.metadata import EARTH_KM, block_numbers, coordinates, nearest_km
+from workshop_lib.data.places import EARTH_KM, block_numbers, coordinates, nearest_km
 from workshop_lib.data.split import PARTS, Split
 from workshop_lib.errors import WorkshopError
 

@@ -102,9 +102,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_predictions_are_those_of_the_model_at_the_fitted_temperature(
-    place: Path,
-) -> None:
+def test_predictions_are_those_of_the_model_at_the_fitted_temperature(place):
     run = Run.load(place / "run")
     found = predict_files(run, [place / "new"])
     assert list(found.table["image"]) == [
@@ -129,7 +127,7 @@ def test_predictions_are_those_of_the_model_at_the_fitted_temperature(
         assert row.raw_confidence == pytest.approx(float(probs[i, k]), abs=1e-4)
 
 
-def test_equal_names_are_told_apart(tmp_path: Path) -> None:
+def test_equal_names_are_told_apart(tmp_path):
     for place in ("a/0.png", "b/0.png", "b/1.png"):
         (tmp_path / place).parent.mkdir(exist_ok=True)
         (tmp_path / place).touch()
@@ -141,9 +139,7 @@ def test_equal_names_are_told_apart(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("fitted", "used"), [(2.0, 2.0), (0.5, 0.5), (None, None)])
-def test_the_temperature_of_the_evaluation_is_used(
-    place: Path, tmp_path: Path, fitted: float | None, used: float | None
-) -> None:
+def test_the_temperature_of_the_evaluation_is_used(place, tmp_path, fitted, used):
     folder = shutil.copytree(place / "run", tmp_path / "run")
     known = {"calibration": {"temperature": fitted}}
     (folder / "evaluation.json").write_text(json.dumps(known))
@@ -158,7 +154,7 @@ def test_the_temperature_of_the_evaluation_is_used(
         assert (raw != calibrated).any()
 
 
-def test_single_files_are_predicted_as_in_their_folder(place: Path) -> None:
+def test_single_files_are_predicted_as_in_their_folder(place):
     run = Run.load(place / "run")
     files = [place / "new" / "bright 3.png", place / "new" / "deeper" / "dark 0.jpg"]
     single = predict_files(run, files).table
@@ -168,9 +164,7 @@ def test_single_files_are_predicted_as_in_their_folder(place: Path) -> None:
         assert list(single[column]) == list(whole[column])
 
 
-def test_several_labels_are_listed_with_their_probabilities(
-    place: Path, tmp_path: Path
-) -> None:
+def test_several_labels_are_listed_with_their_probabilities(place, tmp_path):
     scenes = tiny(several=True)
     pixels = (255 * scenes.images[:, :3]).to(torch.uint8)
     scenes = replace(scenes, images=pixels, bands=("red", "green", "blue"))
@@ -200,9 +194,7 @@ def test_several_labels_are_listed_with_their_probabilities(
         (("elevation",), "predicts the number 'elevation'"),
     ],
 )
-def test_models_that_image_files_cannot_feed_are_refused(
-    tmp_path: Path, heads: tuple[str, ...], words: str
-) -> None:
+def test_models_that_image_files_cannot_feed_are_refused(tmp_path, heads, words):
     encoder = "unet-4" if heads == ("cover",) else "small_cnn"
     run = trained(tmp_path / "run", heads=heads, encoder=encoder)
     with pytest.raises(WorkshopError, match=words):

@@ -1,7 +1,6 @@
 """Scores of runs on the test images, for every kind of head; their text and tables."""
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,7 +26,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_of_head_is_scored_once(kind: str, tmp_path: Path) -> None:
+def test_every_kind_of_head_is_scored_once(kind, tmp_path):
     heads, encoder, several, metric = KINDS[kind]
     scenes = tiny(several=several)
     config = short(method="supervised", heads=heads, encoder=encoder, steps=30)
@@ -54,7 +53,7 @@ def test_every_kind_of_head_is_scored_once(kind: str, tmp_path: Path) -> None:
         evaluate(run, scenes, split)
 
 
-def test_other_heads_are_scored_beside_the_main_one(tmp_path: Path) -> None:
+def test_other_heads_are_scored_beside_the_main_one(tmp_path):
     scenes = tiny()
     split = parts(scenes)
     config = short(
@@ -84,7 +83,7 @@ def test_other_heads_are_scored_beside_the_main_one(tmp_path: Path) -> None:
     assert "; cover: mean IoU" in headline(evaluate(run, scenes, split))
 
 
-def test_other_data_than_the_runs_are_refused(tmp_path: Path) -> None:
+def test_other_data_than_the_runs_are_refused(tmp_path):
     scenes = tiny()
     split = parts(scenes)
     run = train(short(), scenes, split, folder=tmp_path / "run", verbose=False)
@@ -139,7 +138,7 @@ def number() -> Evaluation:
     return Evaluation("regression", "r2", scores, torch.tensor([1.0, 2, 4]), FOUR)
 
 
-def test_text_of_classes_has_every_figure() -> None:
+def test_text_of_classes_has_every_figure():
     text = categorical().summary()
     lines = {line.split("  ")[0]: line for line in text.splitlines()}
     assert lines["lake"].split() == ["lake", "3", "0.667", "1.000", "0.8"]
@@ -172,9 +171,7 @@ def test_text_of_classes_has_every_figure() -> None:
         (number(), [], {"R²": 0.5, "MAE": 1 / 3, "RMSE": 3**-0.5}),
     ],
 )
-def test_every_kind_of_head_has_its_scores(
-    result: Evaluation, columns: list[str], overall: dict[str, float]
-) -> None:
+def test_every_kind_of_head_has_its_scores(result, columns, overall):
     table = result.by_class()
     assert list(table.columns) == columns
     if columns:
@@ -192,7 +189,7 @@ def test_every_kind_of_head_has_its_scores(
 
 
 @pytest.mark.parametrize("result", [categorical(), dense(), several(), number()])
-def test_what_the_test_cannot_tell_is_said(result: Evaluation) -> None:
+def test_what_the_test_cannot_tell_is_said(result):
     n, kind = len(result.predicted), "pixels" if result.kind == "dense" else "images"
     assert f"{n} test images are few" in result.caution
     absent = f"no test {kind} of swamp: left out of means"
@@ -202,7 +199,7 @@ def test_what_the_test_cannot_tell_is_said(result: Evaluation) -> None:
 
 
 @pytest.mark.parametrize("result", [categorical(), dense(), several(), number()])
-def test_all_four_checkpoints_are_named_with_their_steps(result: Evaluation) -> None:
+def test_all_four_checkpoints_are_named_with_their_steps(result):
     text = result.summary().splitlines()
     rows = [line.split() for line in text[-5:-1]]
     assert rows[0] == ["best,", "averaged", "400", "0.712", "0.6"]

@@ -23,7 +23,7 @@ from workshop_lib.evaluation.statistics import (
 RIGHT = (np.random.default_rng(0).random(300) < 0.8).astype(float)
 
 
-def test_the_bootstrap_is_that_of_scipy() -> None:
+def test_the_bootstrap_is_that_of_scipy():
     ours = bootstrap_interval(np.mean, RIGHT, resamples=4000)
     theirs = stats.bootstrap(
         (RIGHT,), np.mean, n_resamples=4000, method="percentile", vectorized=True
@@ -33,7 +33,7 @@ def test_the_bootstrap_is_that_of_scipy() -> None:
     assert ours.high == pytest.approx(theirs.confidence_interval.high, abs=0.008)
 
 
-def test_the_same_seed_gives_the_same_interval_vectorised_or_not() -> None:
+def test_the_same_seed_gives_the_same_interval_vectorised_or_not():
     one = bootstrap_interval(np.mean, RIGHT, seed=3, resamples=500)
     many = bootstrap_interval(
         lambda a: a.mean(axis=1), RIGHT, seed=3, resamples=500, vectorized=True
@@ -44,7 +44,7 @@ def test_the_same_seed_gives_the_same_interval_vectorised_or_not() -> None:
     assert again == one and other != one
 
 
-def test_any_metric_of_several_arrays_drawn_together() -> None:
+def test_any_metric_of_several_arrays_drawn_together():
     rng = np.random.default_rng(1)
     truth = rng.integers(0, 3, 80)
     guess = np.where(rng.random(80) < 0.7, truth, rng.integers(0, 3, 80))
@@ -61,7 +61,7 @@ def test_any_metric_of_several_arrays_drawn_together() -> None:
 
 @settings(max_examples=25)
 @given(st.integers(0, 10**6), st.integers(1, 6), st.integers(1, 40))
-def test_many_matrices_at_once_equal_one_by_one(seed: int, K: int, N: int) -> None:
+def test_many_matrices_at_once_equal_one_by_one(seed, K, N):
     rng = np.random.default_rng(seed)
     counts = rng.multinomial(N, rng.dirichlet(np.ones(K * K)), 5).reshape(5, K, K)
     many = overall_scores(counts)
@@ -72,7 +72,7 @@ def test_many_matrices_at_once_equal_one_by_one(seed: int, K: int, N: int) -> No
             np.testing.assert_allclose(values[r], expected, atol=1e-12, err_msg=name)
 
 
-def test_score_intervals_are_those_of_drawing_images() -> None:
+def test_score_intervals_are_those_of_drawing_images():
     rng = np.random.default_rng(2)
     truth = rng.integers(0, 4, 150)
     guess = np.where(rng.random(150) < 0.6, truth, rng.integers(0, 4, 150))
@@ -95,7 +95,7 @@ def test_score_intervals_are_those_of_drawing_images() -> None:
     )
 
 
-def test_absent_classes_make_no_noise() -> None:
+def test_absent_classes_make_no_noise():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = score_intervals(scores_from_confusion([[3, 0], [0, 0]], "ab"))
@@ -104,7 +104,7 @@ def test_absent_classes_make_no_noise() -> None:
 
 
 @pytest.mark.parametrize("arrays", [([1, 2], [1]), ()])
-def test_wrong_input_of_intervals_is_refused(arrays) -> None:
+def test_wrong_input_of_intervals_is_refused(arrays):
     with pytest.raises(WorkshopError, match="same number of rows"):
         bootstrap_interval(np.mean, *arrays)
 
@@ -115,7 +115,7 @@ def answers(both: int, only_a: int, only_b: int, neither: int) -> tuple[list, li
     return a, b
 
 
-def test_many_images_by_hand() -> None:
+def test_many_images_by_hand():
     # Edwards 1948: (|59 - 121| - 1)^2 / 180 = 20.67
     few, test = mcnemar(*answers(10, 1, 9, 4)), mcnemar(*answers(101, 59, 121, 33))
     assert few.exact and few.p_value == pytest.approx(22 / 2**10)  # 2 (1 + 10) ways
@@ -126,9 +126,7 @@ def test_many_images_by_hand() -> None:
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=80))
-def test_the_order_of_models_and_of_images_does_not_matter(
-    pairs: list[tuple[bool, bool]],
-) -> None:
+def test_the_order_of_models_and_of_images_does_not_matter(pairs):
     a, b = (np.array(column) for column in zip(*pairs, strict=True))
     there, back = mcnemar(a, b), mcnemar(b, a)
     assert 0 <= there.p_value <= 1
@@ -142,14 +140,14 @@ def test_the_order_of_models_and_of_images_does_not_matter(
     assert there.difference == pytest.approx(a.mean() - b.mean())
 
 
-def test_equal_answers_are_no_difference() -> None:
+def test_equal_answers_are_no_difference():
     test = mcnemar([1, 0, 1], [1, 0, 1])
     assert test.p_value == 1 and not test.significant and test.difference == 0
     low, high = test.interval()
     assert low < 0 < high
 
 
-def test_the_summary_gives_figures_and_verdict() -> None:
+def test_the_summary_gives_figures_and_verdict():
     yes = mcnemar(*answers(300, 60, 20, 20)).summary("fixmatch", "supervised")
     assert "fixmatch: 90.0%, supervised: 80.0%" in yes
     assert "+10.0 points" in yes
@@ -162,7 +160,7 @@ def test_the_summary_gives_figures_and_verdict() -> None:
     assert "several seeds" in no and "several seeds" in yes
 
 
-def test_interval_by_hand() -> None:
+def test_interval_by_hand():
     # Agresti & Min 2005: half an image more in each cell
     low, high = PairedTest(1, 3, 0, 4, 0.25, True).interval()
     n, b, c = 10, 3.5, 0.5
@@ -171,6 +169,6 @@ def test_interval_by_hand() -> None:
 
 
 @pytest.mark.parametrize(("a", "b"), [([], []), ([1, 0], [1]), ([[1]], [[1]])])
-def test_wrong_input_of_the_paired_test_is_refused(a: list, b: list) -> None:
+def test_wrong_input_of_the_paired_test_is_refused(a, b):
     with pytest.raises(WorkshopError, match="one per test image"):
         mcnemar(a, b)

@@ -43,9 +43,7 @@ def golden_weights(
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("case", range(4))
 @PRECISIONS
-def test_golden(
-    mode: str, case: int, dtype: torch.dtype, rtol: float, atol: float
-) -> None:
+def test_golden(mode, case, dtype, rtol, atol):
     with np.load(GOLDEN / f"ccssl_loss_{case}.npz") as file:
         data = dict(file)
     features = torch.from_numpy(data["features"]).to(dtype).requires_grad_()
@@ -82,14 +80,14 @@ def test_the_order_of_images_and_of_views_does_not_matter(N, K, seed):
     torch.testing.assert_close(graph_contrast(z0[p], z1[p], shuffled), one)
 
 
-def test_the_push_threshold_itself_counts() -> None:
+def test_the_push_threshold_itself_counts():
     probs = torch.tensor([[0.5, 0.3, 0.2], [0.5, 0.2, 0.3], [0.49, 0.3, 0.21]])
     weights = contrast_weights(probs, 0.5)
     assert weights.tolist() == [[1, 0.25, 0], [0.25, 1, 0], [0, 0, 1]]
 
 
 @pytest.mark.parametrize("N", [1, 3])
-def test_zero_embeddings_give_no_nan(N: int) -> None:
+def test_zero_embeddings_give_no_nan(N):
     z = torch.zeros(N, 4, requires_grad=True)
     loss = class_aware_contrast(z, z, torch.ones(N, N))
     loss.backward()
@@ -105,7 +103,7 @@ def test_rows_of_the_graph_are_distributions(N, K, threshold, seed):
     assert (graph.diagonal() > 0).all()
 
 
-def test_zero_embeddings_and_far_ones_give_the_graph_no_nan() -> None:
+def test_zero_embeddings_and_far_ones_give_the_graph_no_nan():
     for z in (torch.zeros(3, 2), 1e4 * draw(3, 2, seed=0).float()):
         z0, z1 = z.clone().requires_grad_(), z.flip(0).clone().requires_grad_()
         loss = graph_contrast(z0, z1, torch.eye(3))
@@ -116,9 +114,7 @@ def test_zero_embeddings_and_far_ones_give_the_graph_no_nan() -> None:
 
 @pytest.mark.parametrize("case", range(5))
 @PRECISIONS
-def test_golden_nt_xent(
-    case: int, dtype: torch.dtype, rtol: float, atol: float
-) -> None:
+def test_golden_nt_xent(case, dtype, rtol, atol):
     data = np.load(GOLDEN / "ntxent.npz")
     assert data["n_cases"] == 5
     z0, z1 = (
@@ -138,7 +134,7 @@ def test_golden_nt_xent(
         np.testing.assert_allclose(ours.detach(), expected, rtol=rtol, atol=atol)
 
 
-def test_length_of_an_embedding_does_not_matter_and_zero_gives_no_nan() -> None:
+def test_length_of_an_embedding_does_not_matter_and_zero_gives_no_nan():
     z0, z1 = draw(2, 5, 4)
     torch.testing.assert_close(nt_xent(3 * z0, 0.1 * z1), nt_xent(z0, z1))
     z = torch.zeros(3, 2, requires_grad=True)
@@ -148,12 +144,12 @@ def test_length_of_an_embedding_does_not_matter_and_zero_gives_no_nan() -> None:
     assert z.grad is not None and z.grad.isfinite().all()
 
 
-def test_half_precision_is_computed_in_float32() -> None:
+def test_half_precision_is_computed_in_float32():
     z0, z1 = (unit(6, 8, seed).bfloat16() for seed in (0, 1))
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(nt_xent(z0, z1), nt_xent(z0.float(), z1.float()))
 
 
-def test_a_batch_of_one_has_nothing_to_tell_apart() -> None:
+def test_a_batch_of_one_has_nothing_to_tell_apart():
     z = torch.tensor([[1.0, 2.0]])
     assert nt_xent(z, -z) == 0

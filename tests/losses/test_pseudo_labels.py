@@ -12,9 +12,7 @@ from workshop_lib.methods.classic import RampUp
 
 @pytest.mark.parametrize(("N", "K"), [(1, 2), (7, 2), (5, 10), (12, 3)])
 @pytest.mark.parametrize("temperature", [1.0, 0.4, 3.0])
-def test_pseudo_label_and_mask_equal_their_loops(
-    N: int, K: int, temperature: float
-) -> None:
+def test_pseudo_label_and_mask_equal_their_loops(N, K, temperature):
     logits = draw(N, K)
     probs = pseudo_label(logits, temperature)
     mask = confidence_mask(probs, 0.7)
@@ -27,7 +25,7 @@ def test_pseudo_label_and_mask_equal_their_loops(
 @pytest.mark.parametrize(("N", "K"), [(1, 2), (7, 2), (5, 10), (12, 3)])
 @pytest.mark.parametrize("soft", [False, True])
 @pytest.mark.parametrize("filled", [0.0, 0.5, 1.0])
-def test_consistency_equals_its_loop(N: int, K: int, soft: bool, filled: float) -> None:
+def test_consistency_equals_its_loop(N, K, soft, filled):
     logits, targets = draw(N, K), draw(N, K, seed=1).softmax(1)
     mask = (torch.arange(N) < filled * N).double()
     total = 0.0
@@ -42,13 +40,13 @@ def test_consistency_equals_its_loop(N: int, K: int, soft: bool, filled: float) 
     assert consistency_loss(logits, pseudo, mask).item() == pytest.approx(total / N)
 
 
-def test_the_threshold_itself_counts() -> None:
+def test_the_threshold_itself_counts():
     probs = torch.tensor([[0.5, 0.5], [0.49, 0.51], [1.0, 0.0]])
     assert confidence_mask(probs, 0.5).tolist() == [1, 1, 1]
     assert confidence_mask(probs, 1.0).tolist() == [0, 0, 1]
 
 
-def test_no_gradient_into_targets_or_mask() -> None:
+def test_no_gradient_into_targets_or_mask():
     weak = draw(4, 3).requires_grad_()
     strong = draw(4, 3, seed=1).requires_grad_()
     assert not pseudo_label(weak).requires_grad
@@ -59,7 +57,7 @@ def test_no_gradient_into_targets_or_mask() -> None:
     assert strong.grad.abs().sum() > 0
 
 
-def test_large_logits_stay_finite() -> None:
+def test_large_logits_stay_finite():
     logits = torch.tensor([[1e4, -1e4], [-1e4, 1e4]])
     loss = consistency_loss(logits, torch.tensor([1, 1]), torch.ones(2))
     assert pseudo_label(logits).isfinite().all()

@@ -55,7 +55,7 @@ def test_labels_in_both_places_cancel_in_defixmatch() -> None:
     torch.testing.assert_close(strong.grad, torch.zeros(4, 3), rtol=0, atol=1e-8)
 
 
-def test_defixmatch_subtracts_what_its_teacher_answers() -> None:
+def test_defixmatch_subtracts_what_its_teacher_answers():
     torch.manual_seed(0)
     model = small_model({"scene": Categorical(WIDTH, 3)})
     method = ready(METHODS["defixmatch"](teacher_decay=0.9), model)
@@ -83,7 +83,7 @@ def sure(*classes: int, confidence: float = 0.95, K: int = 3) -> Tensor:
     return probs
 
 
-def test_flexmatch_an_image_drawn_twice_keeps_its_sure_label() -> None:
+def test_flexmatch_an_image_drawn_twice_keeps_its_sure_label():
     curriculum = CurriculumThreshold((2,), 4, 4, 0.9)
     probs = torch.tensor([[0.95, 0.05], [0.4, 0.6]])
     for order in ([0, 1], [1, 0]):
@@ -92,7 +92,7 @@ def test_flexmatch_an_image_drawn_twice_keeps_its_sure_label() -> None:
         assert labels.tolist() == [-1, -1, 0, -1]
 
 
-def test_flexmatch_counts_pixels_by_fractions() -> None:
+def test_flexmatch_counts_pixels_by_fractions():
     curriculum = CurriculumThreshold((2,), 3, 3, 0.9)
     probs = torch.full((2, 2, 1, 4), 0.5)
     probs[0, :, 0, :3] = torch.tensor([0.95, 0.05])[:, None]
@@ -101,14 +101,14 @@ def test_flexmatch_counts_pixels_by_fractions() -> None:
     assert curriculum.memory.tolist() == expected
 
 
-def test_freematch_fairness_is_zero_without_a_confident_image() -> None:
+def test_freematch_fairness_is_zero_without_a_confident_image():
     logits = draw(5, 3).float().requires_grad_()
     loss = fairness_loss(logits, torch.zeros(5), SelfAdaptiveThreshold((3,)))
     loss.backward()
     assert loss == 0 and logits.grad is not None and not logits.grad.any()
 
 
-def test_freematch_a_class_never_predicted_gives_no_nan() -> None:
+def test_freematch_a_class_never_predicted_gives_no_nan():
     adaptive = SelfAdaptiveThreshold((3,), momentum=0.0)
     adaptive(torch.tensor([[1.0, 0.0, 0.0], [0.9, 0.1, 0.0]]))
     assert adaptive.histogram.tolist() == [1, 0, 0]
@@ -118,7 +118,7 @@ def test_freematch_a_class_never_predicted_gives_no_nan() -> None:
     assert loss.isfinite() and logits.grad is not None and logits.grad.isfinite().all()
 
 
-def test_freematch_lets_rare_classes_through_earlier() -> None:
+def test_freematch_lets_rare_classes_through_earlier():
     """Per pixel: the rare class needs less than the common one."""
     adaptive = SelfAdaptiveThreshold((3,), momentum=0.0)
     shift = torch.tensor([2.0, 0.0, -2.0])
@@ -130,14 +130,14 @@ def test_freematch_lets_rare_classes_through_earlier() -> None:
     assert expected[2] < expected[0]
 
 
-def test_softmatch_equal_confidences_for_long_give_no_nan() -> None:
+def test_softmatch_equal_confidences_for_long_give_no_nan():
     weigh = GaussianWeight((2,), momentum=0.0)
     assert weigh(sure(0, 1, confidence=0.75, K=2)).tolist() == [1, 1]
     assert weigh.variance == 0
 
 
 @pytest.mark.parametrize("name", ["mean_teacher", "fixmatch", "freematch"])
-def test_a_teacher_follows_the_student_and_learns_nothing_by_itself(name: str) -> None:
+def test_a_teacher_follows_the_student_and_learns_nothing_by_itself(name):
     torch.manual_seed(0)
     model = small_model({"scene": Categorical(WIDTH, 3)})
     method = ready(METHODS[name](teacher_decay=0.9), model, steps=10)
@@ -189,7 +189,7 @@ def comatch(**options: float) -> tuple[Method, Model]:
     return ready(method, model, batch_size=2, mu=2), model
 
 
-def test_comatch_remembers_labelled_images_with_their_label() -> None:
+def test_comatch_remembers_labelled_images_with_their_label():
     method, model = comatch()
     batch = batch_for(method, model, B=2)
     batch = replace(batch, targets={"scene": torch.tensor([2, -1])})
@@ -202,7 +202,7 @@ def test_comatch_remembers_labelled_images_with_their_label() -> None:
     torch.testing.assert_close(method.memory.embeddings[4:6], own["projection"])
 
 
-def test_outside_training_comatch_remembers_nothing() -> None:
+def test_outside_training_comatch_remembers_nothing():
     method, model = comatch()
     list(method.eval().losses(model, batch_for(method, model, B=2)))
     assert not any(buffer.any() for buffer in method.buffers())
@@ -221,8 +221,6 @@ def test_outside_training_comatch_remembers_nothing() -> None:
         ("ccssl_comatch", {"ood_threshold": 2}, "ood_threshold=2.*between 0 and 1"),
     ],
 )
-def test_impossible_hyperparameters_are_told(
-    name: str, wrong: dict, words: str
-) -> None:
+def test_impossible_hyperparameters_are_told(name, wrong, words):
     with pytest.raises(WorkshopError, match=words):
         METHODS[name](**wrong)

@@ -22,9 +22,7 @@ OPTIONS = {"threshold": 0.6, "momentum": 0.5, "lambda_e": 0.0, "alignment": Fals
 
 @pytest.mark.parametrize("kind", ["one pixel", "one label"])
 @pytest.mark.parametrize("name", EVERYWHERE)
-def test_a_map_of_one_pixel_and_one_label_are_like_a_scene(
-    name: str, kind: str
-) -> None:
+def test_a_map_of_one_pixel_and_one_label_are_like_a_scene(name, kind):
     """The same numbers in another shape: a tile of 1 x 1, or a choice of two."""
     K = 2 if kind == "one label" else 3
     heads = {
@@ -69,7 +67,7 @@ def test_a_map_of_one_pixel_and_one_label_are_like_a_scene(
 
 
 @pytest.mark.parametrize("alignment", [False, True])
-def test_pixels_follow_cutmix_and_cutout_as_in_a_loop(alignment: bool) -> None:
+def test_pixels_follow_cutmix_and_cutout_as_in_a_loop(alignment):
     B, N, K, H, W = 2, 3, 3, 4, 5
     head = Categorical((1,), K, dense=True)
     head.prior.copy_(torch.tensor([0.2, 0.5, 0.3]))

@@ -1,13 +1,12 @@
 """Every method against for-loops over plain numbers, several steps long."""
 
 import math
-from collections.abc import Callable
 
 import pytest
 import torch
 
 from tests.methods.given import Given, ready
-from tests.methods.slow import IMAGES, Slow, Step, makers
+from tests.methods.slow import IMAGES, Step, makers
 from workshop_lib.losses.contrastive import class_aware_contrast, contrast_weights
 from workshop_lib.methods import METHODS
 from workshop_lib.methods.propagation import LabelPropagationWarmup
@@ -22,14 +21,7 @@ IDS = [f"{name}-{k}" for k, (name, *_) in enumerate(makers())]
 
 @pytest.mark.parametrize(("B", "mu", "K"), SIZES)
 @pytest.mark.parametrize(("name", "make", "options"), list(makers()), ids=IDS)
-def test_terms_mask_and_gradient_are_those_of_a_loop(
-    name: str,
-    make: Callable[[], Slow],
-    options: dict[str, object],
-    B: int,
-    mu: int,
-    K: int,
-) -> None:
+def test_terms_mask_and_gradient_are_those_of_a_loop(name, make, options, B, mu, K):
     method, slow = METHODS[name](**options), make()
     model = Given(4, scene=Categorical(1, K))
     # More images than are ever drawn: they must not count.
@@ -53,7 +45,7 @@ def test_terms_mask_and_gradient_are_those_of_a_loop(
 
 
 @pytest.mark.parametrize("joint", [False, True])
-def test_class_aware_comatch_is_comatch_and_the_contrast(joint: bool) -> None:
+def test_class_aware_comatch_is_comatch_and_the_contrast(joint):
     common = {"threshold": 0.5, "lambda_c": 0.7, "joint_forward": joint}
     plain = METHODS["comatch"](**common)
     both = METHODS["ccssl_comatch"](
@@ -71,7 +63,7 @@ def test_class_aware_comatch_is_comatch_and_the_contrast(joint: bool) -> None:
     assert two == one
 
 
-def test_the_warm_up_is_the_weighted_loss_of_the_propagated_labels() -> None:
+def test_the_warm_up_is_the_weighted_loss_of_the_propagated_labels():
     model, s = Given(scene=Categorical(1, 3)), Step(0, 2, 2, 3)
     guess = torch.arange(IMAGES) % 3
     sure = torch.linspace(0, 1, IMAGES)
@@ -85,7 +77,7 @@ def test_the_warm_up_is_the_weighted_loss_of_the_propagated_labels() -> None:
     assert torch.equal(method.pseudo_labels["scene"][0], guess[s.index])
 
 
-def test_supervised_is_the_cross_entropy_of_the_known_labels() -> None:
+def test_supervised_is_the_cross_entropy_of_the_known_labels():
     s, method = Step(0, 3, 1, 3), METHODS["supervised"](labeled_view="strong")
     s.y = torch.tensor([0, -1, 2])
     model = Given(scene=Categorical(1, 3))

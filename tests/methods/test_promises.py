@@ -33,7 +33,7 @@ def prepared(name: str, norm: bool = True, **options: object) -> tuple[Method, M
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_under_autocast_the_loss_is_float32_and_every_weight_learns(name: str) -> None:
+def test_under_autocast_the_loss_is_float32_and_every_weight_learns(name):
     for joint in (False, True) if name in JOINT else (False,):
         method, model = prepared(name, joint_forward=joint, threshold=0.0)
         with torch.autocast("cpu", torch.bfloat16):
@@ -51,7 +51,7 @@ def test_under_autocast_the_loss_is_float32_and_every_weight_learns(name: str) -
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_one_image_per_batch_gives_no_nan(name: str) -> None:
+def test_one_image_per_batch_gives_no_nan(name):
     method, model = prepared(name, norm=False)
     for seed in range(3):
         assert total(method, model, batch_for(method, model, 1, 1, seed)).isfinite()
@@ -60,7 +60,7 @@ def test_one_image_per_batch_gives_no_nan(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_order_of_images_changes_nothing(name: str) -> None:
+def test_the_order_of_images_changes_nothing(name):
     method, model = prepared(name)
     method, model, other = method.double(), model.double().eval(), copy.deepcopy(method)
     p, q = torch.tensor([2, 0, 3, 1]), torch.tensor([5, 1, 7, 0, 2, 6, 4, 3])
@@ -80,7 +80,7 @@ def test_the_order_of_images_changes_nothing(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", JOINT)
-def test_forwards_agree_where_batch_statistics_play_no_part(name: str) -> None:
+def test_forwards_agree_where_batch_statistics_play_no_part(name):
     (one, model), (other, _) = prepared(name), prepared(name, joint_forward=True)
     model.eval()
     for seed in range(4):  # a memory is full after two
@@ -89,7 +89,7 @@ def test_forwards_agree_where_batch_statistics_play_no_part(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_it_remembers_is_saved_goes_on_and_moves(name: str) -> None:
+def test_what_it_remembers_is_saved_goes_on_and_moves(name):
     method, model = prepared(name)
     for seed in range(3):
         total(method, model, batch_for(method, model, seed=seed))
@@ -107,7 +107,7 @@ def test_what_it_remembers_is_saved_goes_on_and_moves(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", LABELED)
-def test_unknown_labels_teach_nothing_and_break_nothing(name: str) -> None:
+def test_unknown_labels_teach_nothing_and_break_nothing(name):
     method, model = prepared(name, norm=False, lambda_u=0.0, lambda_c=0.0, lambda_e=0.0)
     batch = batch_for(method, model)
     batch = replace(batch, targets={"scene": torch.full((4,), -1)})
@@ -118,7 +118,7 @@ def test_unknown_labels_teach_nothing_and_break_nothing(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [k for k in CONTRASTIVE if k in LABELED])
-def test_models_that_cannot_be_compared_are_refused(name: str) -> None:
+def test_models_that_cannot_be_compared_are_refused(name):
     for heads, words in (
         ({"cover": Categorical((WIDTH,), 3, dense=True)}, "0 heads.*FixMatch"),
         ({k: Categorical(WIDTH, 3) for k in ("a", "b")}, "2 heads"),
@@ -134,9 +134,7 @@ HALF = [torch.bfloat16, torch.float16]
 @pytest.mark.parametrize("hardness", [1.0, 300.0])
 @pytest.mark.parametrize("half", HALF, ids=["bf16", "fp16"])
 @pytest.mark.parametrize("name", NAMES)
-def test_the_same_logits_give_the_same_loss_in_any_format(
-    name: str, half: torch.dtype, hardness: float
-) -> None:
+def test_the_same_logits_give_the_same_loss_in_any_format(name, half, hardness):
     """Exponentials, logarithms and sums in half precision would show: 1e-6 is fp32.
 
     A hardness of 300 gives logits whose exponential fp16 has not, and probabilities
@@ -173,7 +171,7 @@ def test_the_same_logits_give_the_same_loss_in_any_format(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_hyperparameter_is_a_field_that_a_config_can_hold(name: str) -> None:
+def test_every_hyperparameter_is_a_field_that_a_config_can_hold(name):
     method = METHODS[name](labeled_view="strong")
     assert list(method.hyperparameters()) == [f.name for f in fields(method)]
     config = Config(method=method)
@@ -187,7 +185,7 @@ def test_every_hyperparameter_is_a_field_that_a_config_can_hold(name: str) -> No
 
 @pytest.mark.parametrize("joint", [False, True])
 @pytest.mark.parametrize("kept", [0, 1, 3, 4])
-def test_each_view_gets_its_own_outputs_in_order(joint: bool, kept: int) -> None:
+def test_each_view_gets_its_own_outputs_in_order(joint, kept):
     _, model = prepared("fixmatch", norm=False)
     views = [{"s2": torch.randn(n, 3, 4, 4)} for n in (2, 5, 1, 3)]
     learning, asked = forward_views(model, views[:kept], views[kept:], joint)
@@ -199,7 +197,7 @@ def test_each_view_gets_its_own_outputs_in_order(joint: bool, kept: int) -> None
     assert not any(v.requires_grad for out in asked for v in out.values())
 
 
-def test_apart_each_kind_of_view_has_batch_statistics_of_its_own() -> None:
+def test_apart_each_kind_of_view_has_batch_statistics_of_its_own():
     _, model = prepared("fixmatch")
     a, b, c, d = (torch.randn(n, 3, 4, 4) for n in (2, 5, 1, 3))
     twin = copy.deepcopy(model)
@@ -216,7 +214,7 @@ def test_apart_each_kind_of_view_has_batch_statistics_of_its_own() -> None:
     assert after == before + 1
 
 
-def test_views_with_other_sensors_are_run_apart() -> None:
+def test_views_with_other_sensors_are_run_apart():
     class Both(nn.Module):
         def forward(self, x):
             return {"scene": sum(v.flatten(1).sum(1, keepdim=True) for v in x.values())}

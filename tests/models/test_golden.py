@@ -105,9 +105,7 @@ def parameter_rows() -> list[tuple[str, int, int, int, int]]:
 
 
 @pytest.mark.parametrize(("name", "K", "projection", "n", "n_bn"), parameter_rows())
-def test_parameter_counts(
-    name: str, K: int, projection: int, n: int, n_bn: int
-) -> None:
+def test_parameter_counts(name, K, projection, n, n_bn):
     with torch.device("meta"):  # shapes only: nothing is allocated
         model = build_model(
             name,
@@ -120,12 +118,12 @@ def test_parameter_counts(
     assert sum(b.numel() for b in running.values()) == n_bn
 
 
-def test_all_rows_of_the_table_are_compared() -> None:
+def test_all_rows_of_the_table_are_compared():
     assert len(parameter_rows()) == 14
 
 
 @pytest.mark.parametrize("tag", ["same", "first", "stride2"])
-def test_wide_block(tag: str) -> None:
+def test_wide_block(tag):
     data = np.load(GOLDEN / "model_wrn_blocks.npz")
     block = WideBlock(
         int(data[f"{tag}/in"]),
@@ -150,9 +148,7 @@ def test_wide_block(tag: str) -> None:
     ("dtype", "rtol", "atol"),
     [(torch.float64, 1e-8, 1e-9), (torch.float32, 1e-4, 1e-4)],
 )
-def test_wrn_10_1_outputs_gradients_statistics(
-    dtype: torch.dtype, rtol: float, atol: float
-) -> None:
+def test_wrn_10_1_outputs_gradients_statistics(dtype, rtol, atol):
     data = np.load(GOLDEN / "model_wrn_10_1.npz")
 
     def same(ours: Tensor | None, key: str) -> None:
@@ -191,7 +187,7 @@ def test_wrn_10_1_outputs_gradients_statistics(
 
 @pytest.mark.parametrize("name", ["wrn_10_2", "wrn_28_2", "resnet18"])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-def test_whole_network_with_projection(name: str, dtype: torch.dtype) -> None:
+def test_whole_network_with_projection(name, dtype):
     data = np.load(GOLDEN / f"model_formula_{name}_proj.npz")
     rtol, atol = (1e-8, 1e-9) if dtype == torch.float64 else (1e-4, 1e-4)
     K, D = data["logits_eval"].shape[1], data["feats_eval"].shape[1]

@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import sys
 import venv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.metadata import distribution, requires
 from pathlib import Path
 from typing import Any
@@ -128,9 +128,7 @@ def text_of(cell: dict[str, Any]) -> str:
 
 
 @pytest.fixture(scope="module")
-def colab(
-    tmp_path_factory: pytest.TempPathFactory, run_notebook: Run
-) -> Iterator[Colab]:
+def colab(tmp_path_factory, run_notebook):
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("PYTHONPATH", raising=False)  # would show it this checkout
         yield Colab(tmp_path_factory.mktemp("colab"), run_notebook)
@@ -147,14 +145,14 @@ def first_run(colab: Colab) -> tuple[dict[str, str], list[dict[str, Any]]]:
     return before, done
 
 
-def test_what_colab_has_is_seen_and_nothing_else(colab: Colab, first_run: Any):
+def test_what_colab_has_is_seen_and_nothing_else(colab, first_run):
     before, _ = first_run
     names = {canonicalize_name(name) for name in before}
     assert set(THERE) <= names
     assert not {"workshop-lib", "pandas", "tyro", "scikit-learn"} & names
 
 
-def test_first_cell_installs_and_leaves_torch_alone(colab: Colab, first_run: Any):
+def test_first_cell_installs_and_leaves_torch_alone(colab, first_run):
     before, done = first_run
     assert [cell["error"] for cell in done] == [None] * len(done), done[-1]["words"]
     after = colab.versions()
@@ -170,7 +168,7 @@ def test_first_cell_installs_and_leaves_torch_alone(colab: Colab, first_run: Any
     assert str(colab.own) in files[1]
 
 
-def test_first_cell_says_what_to_click(first_run: Any):
+def test_first_cell_says_what_to_click(first_run):
     said = text_of(first_run[1][0])
     assert re.search(r"memory [\d.]+ of [\d.]+ GiB free, preset ci", said)
     assert ("Runtime > Change runtime type" in said) == ("device cpu" in said)
@@ -187,7 +185,7 @@ def test_every_notebook_runs_and_the_second_time_nothing_is_installed(
     assert colab.versions() == before
 
 
-def test_learner_starts_as_well(colab: Colab, first_run: Any):
+def test_learner_starts_as_well(colab, first_run):
     done = colab.run(ROOT / "notebooks" / NAMES[0], **NO_PIP)
     assert done[0]["error"] is None
     assert done[-1]["error"] in (None, "NotYet", "_NotWritten")

@@ -71,7 +71,7 @@ def test_committed_notebooks_are_what_their_sources_say():
     assert {*(ROOT / "notebooks").rglob("*_*.ipynb")} == set(built)
 
 
-def test_another_process_writes_the_same_bytes(tmp_path: Path):
+def test_another_process_writes_the_same_bytes(tmp_path):
     write(tmp_path, TITLE + EXERCISE)
     code = (
         "import sys, pathlib; from workshop_lib.course.notebooks import build;"
@@ -86,7 +86,7 @@ def test_another_process_writes_the_same_bytes(tmp_path: Path):
     assert done.stdout == build(path)[0].encode(), done.stderr
 
 
-def test_notebooks_hold_nothing_that_changes(tmp_path: Path):
+def test_notebooks_hold_nothing_that_changes(tmp_path):
     for text in build(write(tmp_path, TITLE + EXERCISE)):
         notebook = json.loads(text)
         nbformat.validate(notebook)
@@ -99,7 +99,7 @@ def test_notebooks_hold_nothing_that_changes(tmp_path: Path):
         assert str(tmp_path) not in text
 
 
-def test_line_ends_of_windows_change_nothing(tmp_path: Path):
+def test_line_ends_of_windows_change_nothing(tmp_path):
     path = write(tmp_path, TITLE + EXERCISE)
     before = build(path)
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
@@ -109,7 +109,7 @@ def test_line_ends_of_windows_change_nothing(tmp_path: Path):
 # ---- exercises
 
 
-def test_solution_gives_way_to_a_stub_and_follows_folded_up(tmp_path: Path):
+def test_solution_gives_way_to_a_stub_and_follows_folded_up(tmp_path):
     learner, solutions = make(tmp_path, EXERCISE)
     stub = 'def double(x):\n    y = ...\n    todo("twice as \\"much\\"")\n    return y'
     solved = "def double(x):\n    y = 2 * x\n    return y"
@@ -124,7 +124,7 @@ def test_solution_gives_way_to_a_stub_and_follows_folded_up(tmp_path: Path):
     assert "01-002-solution" not in solutions
 
 
-def test_hints_come_before_the_solution(tmp_path: Path):
+def test_hints_come_before_the_solution(tmp_path):
     hint = '\n# %% [markdown] tags=["hint"]\n# I get `a<b>`\n#\n# Look *again*.\n'
     learner, _ = make(tmp_path, EXERCISE + hint + hint + "\n# %%\nx = 1\n")
     order = [name for name in learner if "setup" not in name]
@@ -142,7 +142,7 @@ def test_hints_come_before_the_solution(tmp_path: Path):
     )
 
 
-def test_answers_of_the_quiz_are_in_the_solutions_only(tmp_path: Path):
+def test_answers_of_the_quiz_are_in_the_solutions_only(tmp_path):
     open_ = 'quiz.answer("01-levels", "...")  # a letter in place of the dots'
     learner, solutions = make(tmp_path, f'\n# %% tags=["quiz"]\n{open_}\n')
     assert learner["01-002"]["source"] == open_
@@ -151,7 +151,7 @@ def test_answers_of_the_quiz_are_in_the_solutions_only(tmp_path: Path):
     assert solutions["01-002"]["metadata"] == {"tags": ["quiz"]}
 
 
-def test_a_solution_with_backticks_stays_in_its_fence(tmp_path: Path):
+def test_a_solution_with_backticks_stays_in_its_fence(tmp_path):
     body = (
         '\n# %%\n### BEGIN SOLUTION text\nx = """\n```\n````\n"""\n### END SOLUTION\n'
     )
@@ -180,9 +180,7 @@ def exercises(draw: st.DrawFn) -> tuple[list[str], list[str], list[str]]:
 
 
 @given(exercise=exercises())
-def test_learner_sees_the_task_and_never_the_solution(
-    tmp_path_factory: pytest.TempPathFactory, exercise: tuple[list[str], ...]
-):
+def test_learner_sees_the_task_and_never_the_solution(tmp_path_factory, exercise):
     source, learner, solved = exercise
     folder = tmp_path_factory.mktemp("drawn")
     made, full = make(folder, "\n# %%\n" + "\n".join(source) + "\n")
@@ -223,7 +221,7 @@ def test_a_marker_lost_or_doubled_is_an_error_with_its_line(
         ("\n\n### Something else", 8),
     ],
 )
-def test_malformed_markers(tmp_path: Path, code: str, line: int):
+def test_malformed_markers(tmp_path, code, line):
     found = complaint(tmp_path, f"{TITLE}# %%\n{code}\n")
     assert f"01_topic.py:{line}: " in found
     assert "is no marker, or stands alone" in found
@@ -245,7 +243,7 @@ def test_malformed_markers(tmp_path: Path, code: str, line: int):
         ('# %% [markdown] tags=["hint"]\n# Look\n#\n# there', "I get ..."),
     ],
 )
-def test_malformed_cells(tmp_path: Path, cell: str, words: str):
+def test_malformed_cells(tmp_path, cell, words):
     found = complaint(tmp_path, f"{TITLE}{cell}\n")
     assert "01_topic.py:5: " in found
     assert words in found
@@ -264,11 +262,11 @@ def test_malformed_cells(tmp_path: Path, cell: str, words: str):
         ),
     ],
 )
-def test_malformed_files(tmp_path: Path, text: str, words: str):
+def test_malformed_files(tmp_path, text, words):
     assert words in complaint(tmp_path, text)
 
 
-def test_notes_for_instructors_are_in_the_solutions_only(tmp_path: Path):
+def test_notes_for_instructors_are_in_the_solutions_only(tmp_path):
     note = '\n# %% [markdown] tags=["instructor"]\n# Ask.\n#\n# Wait.\n'
     learner, solutions = make(tmp_path, note + "\n# %%\nx = 1\n")
     assert "01-002" not in learner
@@ -277,7 +275,7 @@ def test_notes_for_instructors_are_in_the_solutions_only(tmp_path: Path):
     assert learner["01-003"] == solutions["01-003"]
 
 
-def test_slow_cells_say_so_and_tags_reach_the_notebook(tmp_path: Path):
+def test_slow_cells_say_so_and_tags_reach_the_notebook(tmp_path):
     body = '\n# %% tags=["slow", "quiz"] seconds=75\nx = 1\n'
     for made in make(tmp_path, body):
         cell = made["01-002"]
@@ -285,20 +283,20 @@ def test_slow_cells_say_so_and_tags_reach_the_notebook(tmp_path: Path):
         assert cell["metadata"] == {"tags": ["slow", "quiz"]}
 
 
-def test_learners_do_not_see_what_the_formatter_is_told(tmp_path: Path):
+def test_learners_do_not_see_what_the_formatter_is_told(tmp_path):
     body = "\n# %%\nf(1,\n  2)  # fmt: skip\ny = '# fmt: skip'\n"
     for made in make(tmp_path, body):
         assert made["01-002"]["source"] == "f(1,\n  2)\ny = '# fmt: skip'"
 
 
-def test_a_figure_tag_reaches_the_notebook_and_names_a_figure(tmp_path: Path):
+def test_a_figure_tag_reaches_the_notebook_and_names_a_figure(tmp_path):
     made, _ = make(tmp_path, '\n# %% tags=["figure:05_top_k"]\nx = 1\n')
     assert made["01-002"]["metadata"]["tags"] == ["figure:05_top_k"]
     with pytest.raises(WorkshopError, match="unknown tag 'figure:top_k'"):
         make(tmp_path, '\n# %% tags=["figure:top_k"]\nx = 1\n')
 
 
-def test_title_badges_set_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_title_badges_set_up(tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(module, "badges", lambda path: asked.append(path) or "[b](c)")
     learner, solutions = make(tmp_path, "\n# %%\nx = 1\n")
@@ -316,7 +314,7 @@ def command(folder: Path, *more: str) -> int:
     return cli.main(["notebooks", "--folder", str(folder), *more])
 
 
-def test_command_writes_then_leaves_alone(tmp_path: Path, capsys: Any):
+def test_command_writes_then_leaves_alone(tmp_path, capsys):
     write(tmp_path, TITLE + EXERCISE)
     assert command(tmp_path) == 0
     assert capsys.readouterr().out.count("written: ") == 2
@@ -327,7 +325,7 @@ def test_command_writes_then_leaves_alone(tmp_path: Path, capsys: Any):
     assert made.stat().st_mtime_ns == before
 
 
-def test_check_lists_what_differs_and_writes_nothing(tmp_path: Path, capsys: Any):
+def test_check_lists_what_differs_and_writes_nothing(tmp_path, capsys):
     write(tmp_path, TITLE + EXERCISE)
     command(tmp_path)
     stale, orphan = tmp_path / "01_topic.ipynb", tmp_path / "09_old.ipynb"
@@ -340,9 +338,7 @@ def test_check_lists_what_differs_and_writes_nothing(tmp_path: Path, capsys: Any
     assert b"\r\n" in stale.read_bytes()
 
 
-def test_a_malformed_source_stops_before_anything_is_written(
-    tmp_path: Path, capsys: Any
-):
+def test_a_malformed_source_stops_before_anything_is_written(tmp_path, capsys):
     write(tmp_path, TITLE + EXERCISE)
     write(tmp_path, TITLE + "# %%\n### END SOLUTION\n", "02_topic.py")
     assert command(tmp_path) == 2
@@ -350,14 +346,12 @@ def test_a_malformed_source_stops_before_anything_is_written(
     assert not list(tmp_path.rglob("*.ipynb"))
 
 
-def test_command_elsewhere_says_where_to_go(tmp_path: Path, capsys: Any):
+def test_command_elsewhere_says_where_to_go(tmp_path, capsys):
     assert command(tmp_path) == 2
     assert "repository's root" in capsys.readouterr().err
 
 
-def test_command_without_jupytext(
-    tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
-):
+def test_command_without_jupytext(tmp_path, capsys, monkeypatch):
     write(tmp_path, TITLE)
     error = ModuleNotFoundError("No module named 'jupytext'", name="jupytext")
 

@@ -10,7 +10,7 @@ from workshop_lib import plots
 COLUMNS = ["step", "class", "used", "correct", "true"]
 
 
-def test_curves_show_the_log_in_per_cent() -> None:
+def test_curves_show_the_log_in_per_cent():
     holes = LOG.copy()
     holes.loc[::2, "val_accuracy"] = np.nan
     lines = plots.learning_curves({"A": LOG, "B": holes}).axes[0].lines
@@ -32,9 +32,7 @@ def test_curves_show_the_log_in_per_cent() -> None:
         ("other", "other (%)", "best 90.0 %"),
     ],
 )
-def test_other_columns_have_their_own_names_and_units(
-    column: str, label: str, best: str
-) -> None:
+def test_other_columns_have_their_own_names_and_units(column, label, best):
     values = np.linspace(-0.05, 0.9, len(STEPS))
     log = pd.DataFrame({"step": STEPS, column: values})
     figure = plots.learning_curves({"A": log}, column=column)
@@ -47,7 +45,7 @@ def test_other_columns_have_their_own_names_and_units(
     assert best in plots.describe(figure)
 
 
-def test_logs_of_several_seeds_become_a_mean_in_a_band() -> None:
+def test_logs_of_several_seeds_become_a_mean_in_a_band():
     seeds = [LOG.assign(val_accuracy=LOG["val_accuracy"] + d) for d in (-0.02, 0, 0.08)]
     figure = plots.learning_curves({"A": pd.concat(seeds), "B": LOG})
     (axes,) = figure.axes
@@ -60,7 +58,7 @@ def test_logs_of_several_seeds_become_a_mean_in_a_band() -> None:
 
 
 @pytest.mark.parametrize("name", ["learning_curves", "pseudo_labels", "growing_curve"])
-def test_the_legend_of_a_training_covers_no_line(name: str) -> None:
+def test_the_legend_of_a_training_covers_no_line(name):
     figure = DRAW[name]()
     figure.draw_without_rendering()
     (legend,), axes = figure.legends, figure.axes[0]
@@ -71,7 +69,7 @@ def test_the_legend_of_a_training_covers_no_line(name: str) -> None:
 
 
 @pytest.mark.parametrize("lines", [1, 2, 4, 5, 6])
-def test_a_legend_of_many_trainings_stays_in_the_figure(lines: int) -> None:
+def test_a_legend_of_many_trainings_stays_in_the_figure(lines):
     logs = {f"Supervised, strong {k}": LOG for k in range(lines)}
     figure = plots.learning_curves(logs)
     figure.draw_without_rendering()
@@ -79,7 +77,7 @@ def test_a_legend_of_many_trainings_stays_in_the_figure(lines: int) -> None:
     assert box.x0 >= 0 and box.x1 <= figure.bbox.width
 
 
-def test_pseudo_labels_draws_both_lines() -> None:
+def test_pseudo_labels_draws_both_lines():
     lines = plots.pseudo_labels(LOG).axes[0].lines
     np.testing.assert_allclose(lines[0].get_ydata(), 100 * LOG["mask_rate"])
     np.testing.assert_allclose(lines[1].get_ydata(), 100 * LOG["pseudo_accuracy"])
@@ -90,7 +88,7 @@ def bias_of(figure) -> np.ndarray:
     return mesh.get_array()
 
 
-def test_bias_is_the_share_used_for_the_share_that_is_there() -> None:
+def test_bias_is_the_share_used_for_the_share_that_is_there():
     rows = [
         (10, "a", 0, 0, 50), (10, "b", 0, 0, 50), (20, "a", 30, 20, 50),
         (20, "b", 10, 5, 50), (40, "a", 100, 20, 60), (40, "b", 0, 0, 30),
@@ -106,7 +104,7 @@ def test_bias_is_the_share_used_for_the_share_that_is_there() -> None:
     assert "b the least, 0.0 times" in plots.describe(figure)
 
 
-def test_bias_keeps_the_order_of_the_classes_and_copes_with_none_used() -> None:
+def test_bias_keeps_the_order_of_the_classes_and_copes_with_none_used():
     rows = [(5, name, 0, 0, 3) for name in ("z", "a", "m")]
     figure = plots.pseudo_label_bias(pd.DataFrame(rows, columns=COLUMNS))
     figure.draw_without_rendering()

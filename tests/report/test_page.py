@@ -74,7 +74,7 @@ def page(text: str) -> Page:
     return Page(text)
 
 
-def test_every_section_is_there_and_linked(page: Page) -> None:
+def test_every_section_is_there_and_linked(page):
     assert [a["id"] for a in page.all("section")] == SECTIONS
     links = [a["href"] for a in page.all("a")]
     assert links == ["#content", *(f"#{name}" for name in SECTIONS)]
@@ -93,9 +93,7 @@ def test_every_section_is_there_and_linked(page: Page) -> None:
         assert words in page.words
 
 
-def test_nothing_is_loaded_from_elsewhere_and_the_page_forbids_it(
-    text: str, page: Page
-) -> None:
+def test_nothing_is_loaded_from_elsewhere_and_the_page_forbids_it(text, page):
     for tag, attrs in page.tags:
         for key in ("src", "href", "srcset", "data", "action", "poster"):
             value = attrs.get(key)
@@ -108,13 +106,13 @@ def test_nothing_is_loaded_from_elsewhere_and_the_page_forbids_it(
     assert "default-src 'none'" in (policy["content"] or "")
 
 
-def test_page_stays_light(text: str, data: ReportData, tmp_path: Path) -> None:
+def test_page_stays_light(text, data, tmp_path):
     photos = sample_report(data.results, TRUTH, CLASSES, side=256)
     page = write_report(tmp_path / "r.html", photos)
     assert len(text) < 3_000_000 and page.stat().st_size < 3_000_000
 
 
-def test_every_picture_has_words(page: Page) -> None:
+def test_every_picture_has_words(page):
     pictures = page.all("img")
     assert len(pictures) > 20
     for picture in pictures:
@@ -122,7 +120,7 @@ def test_every_picture_has_words(page: Page) -> None:
     assert any("FixMatch" in (p["alt"] or "") for p in pictures)
 
 
-def test_structure_for_screen_readers_phones_and_paper(text: str, page: Page) -> None:
+def test_structure_for_screen_readers_phones_and_paper(text, page):
     assert page.all("html")[0]["lang"] == "en"
     levels = [int(tag[1]) for tag, _ in page.tags if tag in ("h1", "h2", "h3", "h4")]
     assert levels.count(1) == 1 and levels[0] == 1
@@ -136,26 +134,24 @@ def test_structure_for_screen_readers_phones_and_paper(text: str, page: Page) ->
     assert "prefers-color-scheme: dark" in text and "@media print" in text
 
 
-def test_names_are_escaped(text: str, page: Page) -> None:
+def test_names_are_escaped(text, page):
     assert NASTY not in text
     assert NASTY in page.words  # and yet read as they are
 
 
-def test_equal_data_give_equal_bytes(
-    data: ReportData, text: str, tmp_path: Path
-) -> None:
+def test_equal_data_give_equal_bytes(data, text, tmp_path):
     again = write_report(tmp_path / "again.html", data)
     assert again.read_text(encoding="utf-8") == text
 
 
-def test_numbers_on_the_page_are_the_scores(data: ReportData, page: Page) -> None:
+def test_numbers_on_the_page_are_the_scores(data, page):
     for item in data.results:
         assert f"{100 * item.value:.1f}\N{NO-BREAK SPACE}%" in page.words
     gain = data.main.value - data.results[1].value
     assert f"worth {100 * gain:.1f} points" in page.words
 
 
-def test_better_baseline_counts(data: ReportData, tmp_path: Path) -> None:
+def test_better_baseline_counts(data, tmp_path):
     assert data.baseline is data.results[1] and data.main is data.results[2]
     best = dataclasses.replace(data.results[0], evaluation=data.results[3].evaluation)
     weak_wins = dataclasses.replace(data, results=[best, *data.results[1:]])
@@ -163,9 +159,7 @@ def test_better_baseline_counts(data: ReportData, tmp_path: Path) -> None:
     assert "did not pay off" in written(weak_wins, tmp_path).words
 
 
-def test_small_difference_is_called_chance(
-    data: ReportData, page: Page, tmp_path: Path
-) -> None:
+def test_small_difference_is_called_chance(data, page, tmp_path):
     strong = data.results[1]
     same = dataclasses.replace(data.results[2], evaluation=strong.evaluation)
     close = dataclasses.replace(data, results=[strong, same])
@@ -173,7 +167,7 @@ def test_small_difference_is_called_chance(
     assert "could be chance: repeat" not in page.words
 
 
-def test_bars_say_what_each_gain_came_from(data: ReportData) -> None:
+def test_bars_say_what_each_gain_came_from(data):
     worth = [bar.worth for bar in gain_bars(data.results)]
     assert worth[0] == ""
     assert worth[1] == "what strong augmentation was worth"
@@ -183,9 +177,7 @@ def test_bars_say_what_each_gain_came_from(data: ReportData) -> None:
     assert "labelled images alone" in found[1].worth
 
 
-def test_the_control_takes_its_part_of_the_gain(
-    data: ReportData, tmp_path: Path
-) -> None:
+def test_the_control_takes_its_part_of_the_gain(data, tmp_path):
     base, main = data.baseline, data.main
     assert base is not None and data.control is None
     alone = written(data, tmp_path).words
@@ -199,7 +191,7 @@ def test_the_control_takes_its_part_of_the_gain(
     assert f"brings {100 * (better - base.value):.1f} points" in words
 
 
-def test_galleries_show_what_they_say(data: ReportData) -> None:
+def test_galleries_show_what_they_say(data):
     corrected, right = corrected_mistakes(data), typical_successes(data)
     assert {p.mark for p in corrected + right} == {"right"}
     assert all("baseline: " in p.alt for p in corrected)
@@ -215,13 +207,13 @@ def test_galleries_show_what_they_say(data: ReportData) -> None:
     assert len(shares) > 3 and shares == sorted(shares, reverse=True)
 
 
-def test_absent_class_is_a_dash(data: ReportData) -> None:
+def test_absent_class_is_a_dash(data):
     table = class_table(data).set_index("class")
     assert table.loc["Empty"].tolist() == ["0", "–", "–", "–", "–", "–"]
     assert table.loc["Forest", "test images"] == "20"
 
 
-def test_differences_are_mcnemars(data: ReportData, page: Page) -> None:
+def test_differences_are_mcnemars(data, page):
     main, weak = data.right(data.main), data.right(data.results[0])
     here, there = int((main & ~weak).sum()), int((weak & ~main).sum())
     points = f"Supervised, weak{100 * (here - there) / 60:+.1f}"
@@ -233,9 +225,7 @@ def test_differences_are_mcnemars(data: ReportData, page: Page) -> None:
     assert all(line in page.words for line in verdict.splitlines()[2:])
 
 
-def test_most_frequent_mistakes_are_counted_and_none_is_no_table(
-    data: ReportData,
-) -> None:
+def test_most_frequent_mistakes_are_counted_and_none_is_no_table(data):
     weakest = data.results[0]
     table = mistake_table(weakest, most=100)
     images = [int(count) for count in table["images"]]
@@ -251,9 +241,7 @@ def with_facts(result: MethodResult, **facts: Any) -> MethodResult:
     return dataclasses.replace(result, run=run)
 
 
-def test_costs_tell_minutes_and_memory_and_a_dash_where_unknown(
-    data: ReportData, tmp_path: Path
-) -> None:
+def test_costs_tell_minutes_and_memory_and_a_dash_where_unknown(data, tmp_path):
     old = with_facts(data.results[0], peak_memory=None, seconds=150.0)
     quick = with_facts(data.results[2], seconds=12.0)
     words = written(dataclasses.replace(data, results=[old, quick]), tmp_path).words
@@ -261,9 +249,7 @@ def test_costs_tell_minutes_and_memory_and_a_dash_where_unknown(
     assert "FixMatch164165000.203001,234,567" in words
 
 
-def test_page_without_the_rest_leaves_it_out_cleanly(
-    data: ReportData, tmp_path: Path
-) -> None:
+def test_page_without_the_rest_leaves_it_out_cleanly(data, tmp_path):
     first = data.results[0]
     uncalibrated = dataclasses.replace(first.evaluation, calibration=None)
     bare = dataclasses.replace(first, evaluation=uncalibrated, embedded=None)
@@ -275,9 +261,7 @@ def test_page_without_the_rest_leaves_it_out_cleanly(
     assert [a["href"] for a in page.all("a")][1:] == [f"#{name}" for name in sections]
 
 
-def test_collapsed_network_is_told_in_place_of_a_map(
-    data: ReportData, tmp_path: Path
-) -> None:
+def test_collapsed_network_is_told_in_place_of_a_map(data, tmp_path):
     found = embedded(TRUTH, CLASSES)
     same = dataclasses.replace(found.test, vectors=np.ones_like(found.test.vectors))
     flat = Embedded(same, knn=0.25, silhouette=math.nan)
@@ -286,9 +270,7 @@ def test_collapsed_network_is_told_in_place_of_a_map(
     assert "No map: all 30 vectors point the same way" in page.words
 
 
-def test_clean_audit_says_what_was_not_looked_for(
-    data: ReportData, tmp_path: Path
-) -> None:
+def test_clean_audit_says_what_was_not_looked_for(data, tmp_path):
     clean = dataclasses.replace(
         data, results=data.results[:1], audit=Audit((), {}), near_duplicates=False
     )
@@ -297,7 +279,7 @@ def test_clean_audit_says_what_was_not_looked_for(
     assert "Not looked for" in page.words
 
 
-def test_settings_stand_beside_the_papers(data: ReportData) -> None:
+def test_settings_stand_beside_the_papers(data):
     rows = settings_table(data).set_index("setting")[["FixMatch", "FixMatch’s paper"]]
     assert rows.loc["threshold"].tolist() == ["0.8", "0.95"]
     assert rows.loc["alignment"].tolist() == ["yes", "no"]
@@ -307,7 +289,7 @@ def test_settings_stand_beside_the_papers(data: ReportData) -> None:
 
 
 @pytest.mark.parametrize("position", [0, 2, 3])
-def test_one_result_is_enough(data: ReportData, tmp_path: Path, position: int) -> None:
+def test_one_result_is_enough(data, tmp_path, position):
     only = data.results[position]
     log = only.run.log.drop(columns=["val_accuracy"])  # stopped before a validation
     short = dataclasses.replace(only, run=dataclasses.replace(only.run, log=log))

@@ -53,9 +53,7 @@ def test_the_least_confident_of_each_class_come_first_and_the_rest_is_counted(
     assert row.startswith("<td>0</td>")
 
 
-def test_several_labels_put_an_image_into_several_groups(
-    found: PredictedFiles, tmp_path: Path
-) -> None:
+def test_several_labels_put_an_image_into_several_groups(found, tmp_path):
     probs = torch.tensor([[0.9, 0.8, 0.1], [0.6, 0.4, 0.1], [0.1, 0.2, 0.1]])
     table = pd.DataFrame(
         {
@@ -74,17 +72,13 @@ def test_several_labels_put_an_image_into_several_groups(
     assert page.count('class="wrong"') == 1
 
 
-def test_confidence_that_is_not_calibrated_says_so(
-    found: PredictedFiles, tmp_path: Path
-) -> None:
+def test_confidence_that_is_not_calibrated_says_so(found, tmp_path):
     raw = dataclasses.replace(found, temperature=None)
     write_prediction_page(tmp_path / "page.html", raw, "T")
     assert "Do not take it literally" in (tmp_path / "page.html").read_text()
 
 
-def test_a_page_that_fails_leaves_the_old_one(
-    found: PredictedFiles, tmp_path: Path
-) -> None:
+def test_a_page_that_fails_leaves_the_old_one(found, tmp_path):
     path = tmp_path / "page.html"
     path.write_text("old")
     with pytest.raises(WorkshopError, match="at least 1 image"):

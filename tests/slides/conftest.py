@@ -26,10 +26,7 @@ def build_or_skip() -> Callable[[Path], list[Path]]:
 
 
 @pytest.fixture(scope="session")
-def built(
-    build_or_skip: Callable[[Path], list[Path]],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Path:
+def built(build_or_skip, tmp_path_factory):
     """The folder with HTML and PDF of every deck: built once for all tests."""
     folder = tmp_path_factory.mktemp("decks")
     build_or_skip(folder)

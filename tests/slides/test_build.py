@@ -107,9 +107,7 @@ def shown(browser: object, html: Path) -> list[dict[str, object]]:
 
 
 @pytest.mark.parametrize("name", DECKS)
-def test_every_page_is_drawn_and_nothing_leaves_it(
-    name: str, built: Path, browser: object
-):
+def test_every_page_is_drawn_and_nothing_leaves_it(name, built, browser):
     pages = shown(browser, built / f"{name}.html")
     assert len(pages) >= 12
     for number, page in enumerate(pages, 1):
@@ -125,7 +123,7 @@ def test_every_page_is_drawn_and_nothing_leaves_it(
 
 
 @pytest.mark.parametrize("name", DECKS)
-def test_the_pdf_has_as_many_pages_and_the_html_is_one_file(name: str, built: Path):
+def test_the_pdf_has_as_many_pages_and_the_html_is_one_file(name, built):
     html = (built / f"{name}.html").read_text(encoding="utf-8")
     pdf = (built / f"{name}.pdf").read_bytes()
     assert pages_of(pdf) == number_of_slides(html)
@@ -158,9 +156,7 @@ def test_a_mistake_in_a_deck_leaves_what_was_built_before(
     assert {path: path.read_bytes() for path in out.iterdir()} == first
 
 
-def test_what_is_missing_is_told_in_words(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_what_is_missing_is_told_in_words(tmp_path, monkeypatch):
     monkeypatch.setenv("CHROME_PATH", str(tmp_path / "nowhere"))
     with pytest.raises(WorkshopError, match="CHROME_PATH"):
         decks.find_chromium()

@@ -60,7 +60,7 @@ def test_a_figure_is_either_tagged_in_a_notebook_or_listed_as_static():
 
 
 @each_figure
-def test_a_figure_is_small_and_named_after_its_unit(path: Path):
+def test_a_figure_is_small_and_named_after_its_unit(path):
     assert re.fullmatch(r"\d\d_[a-z0-9_]+\.(svg|png)", path.name)
     assert path.stat().st_size <= 250_000
     if path.suffix == ".svg":
@@ -69,7 +69,7 @@ def test_a_figure_is_small_and_named_after_its_unit(path: Path):
 
 
 @each_figure
-def test_a_figure_is_sharp_and_its_letters_carry_to_the_back(path: Path):
+def test_a_figure_is_sharp_and_its_letters_carry_to_the_back(path):
     for _, side, pixels in uses(path):
         if path.suffix == ".png":
             width, height = Image.open(path).size
@@ -85,7 +85,7 @@ def test_a_figure_is_sharp_and_its_letters_carry_to_the_back(path: Path):
 
 
 @each_figure
-def test_numbers_of_an_alt_text_are_those_of_the_figure(path: Path):
+def test_numbers_of_an_alt_text_are_those_of_the_figure(path):
     row = re.search(rf"^\| {re.escape(path.name)} \|.*$", STATIC, re.MULTILINE)
     known = ALT[path.name] + (row[0] if row else "")
     for alt, *_ in uses(path):
@@ -124,7 +124,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return made
 
 
-def test_the_last_picture_of_a_tagged_cell_is_written(tmp_path: Path, folder: Path):
+def test_the_last_picture_of_a_tagged_cell_is_written(tmp_path, folder):
     text = nbformat.v4.new_output("stream", text="0.9")
     shown = [picture_output("first"), picture_output("Two bars: 1 and 2."), text]
     made = notebook(tmp_path / "05_topic.ipynb", bars=shown)
@@ -134,7 +134,7 @@ def test_the_last_picture_of_a_tagged_cell_is_written(tmp_path: Path, folder: Pa
     assert words == {"05_bars.svg": "Two bars: 1 and 2."}
 
 
-def test_the_format_of_the_committed_file_stays(tmp_path: Path, folder: Path):
+def test_the_format_of_the_committed_file_stays(tmp_path, folder):
     (folder / "05_bars.png").write_bytes(b"old")
     (folder / "alt.json").write_text('{"05_bars.png": "old", "06_a.svg": "kept"}')
     notebook(tmp_path / "05_topic.ipynb", bars=[picture_output()])
@@ -145,9 +145,7 @@ def test_the_format_of_the_committed_file_stays(tmp_path: Path, folder: Path):
     assert words == {"05_bars.png": "Two bars: 1 and 2.", "06_a.svg": "kept"}
 
 
-def test_what_is_missing_is_reported(
-    tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str]
-):
+def test_what_is_missing_is_reported(tmp_path, folder, capsys):
     (folder / "05_lines.svg").write_text("<svg/>")
     only_png = picture_output()
     del only_png.data["image/svg+xml"]
@@ -161,7 +159,7 @@ def test_what_is_missing_is_reported(
         figures.read(tmp_path / "nowhere.ipynb")
 
 
-def test_a_picture_that_is_too_large_is_refused(tmp_path: Path):
+def test_a_picture_that_is_too_large_is_refused(tmp_path):
     picture = figures.Picture({".svg": b"x" * 300_000, ".png": b"png"}, "")
     assert figures.write("05_a", picture, tmp_path).name == "05_a.png"
     (tmp_path / "05_b.svg").write_text("<svg/>")

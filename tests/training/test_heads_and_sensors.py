@@ -3,7 +3,6 @@
 import copy
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -48,7 +47,7 @@ SENSORS = short(
 
 @pytest.mark.parametrize("kind", HEADS)
 @pytest.mark.parametrize("method", METHODS)
-def test_method_trains_head(method: str, kind: str, tmp_path: Path) -> None:
+def test_method_trains_head(method, kind, tmp_path):
     heads, encoder, several = HEADS[kind]
     scenes = tiny(several=several)
     config = short(method=method, heads=heads, encoder=encoder)
@@ -73,7 +72,7 @@ def test_method_trains_head(method: str, kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_run_resumes_bit_for_bit(method: str, tmp_path: Path) -> None:
+def test_a_run_resumes_bit_for_bit(method, tmp_path):
     config = short(method=method)
     quietly(tmp_path / "whole", config)
     until_first_validation(tmp_path / "cut", config)
@@ -131,7 +130,7 @@ def all_labeled(scenes: Dataset) -> Split:
     return replace(parts(scenes), labeled=parts(scenes).unlabeled)
 
 
-def test_weights_of_losses_and_their_gradient_as_by_hand() -> None:
+def test_weights_of_losses_and_their_gradient_as_by_hand():
     weigh = HeadWeights(["scene", "cover", "absent"], [2.0, 0.5, 1.0], learned=True)
     s, w, L = (0.3, -0.4), (2.0, 0.5), (3.0 + 1.0, 0.2)
     with torch.no_grad():
@@ -161,9 +160,7 @@ def test_weights_of_losses_and_their_gradient_as_by_hand() -> None:
 @pytest.mark.parametrize(
     "changes", [{}, {"head_weights": (1.0, 3.0, 0.5)}, {"learned_weights": True}]
 )
-def test_all_heads_learn_without_labels_and_resume_bit_for_bit(
-    changes: dict, tmp_path: Path
-) -> None:
+def test_all_heads_learn_without_labels_and_resume_bit_for_bit(changes, tmp_path):
     config, scenes = FEW_MAPS.replace(threshold=0.2, **changes), tiny()
     split = all_labeled(scenes)
     run = quietly(tmp_path / "whole", config, scenes, split)
@@ -199,9 +196,7 @@ def test_all_heads_learn_without_labels_and_resume_bit_for_bit(
 
 
 @pytest.mark.parametrize("method", ["supervised", "fixmatch"])
-def test_targets_that_an_image_does_not_have_teach_nothing(
-    method: str, tmp_path: Path
-) -> None:
+def test_targets_that_an_image_does_not_have_teach_nothing(method, tmp_path):
     scenes, config = tiny(), FEW_MAPS.replace(method=method)
     split = all_labeled(scenes)
     hidden = split.labeled[3:]  # the first of each class keep their map
@@ -217,7 +212,7 @@ def test_targets_that_an_image_does_not_have_teach_nothing(
     assert all(torch.equal(found[0][k], found[1][k]) for k in found[0])
 
 
-def test_labels_per_head_are_those_of_smaller_splits_and_in_every_batch() -> None:
+def test_labels_per_head_are_those_of_smaller_splits_and_in_every_batch():
     scenes = tiny(300)
     split = Split.random(scenes, labels_per_class=0, seed=5)
     labels = HeadLabels(FEW_MAPS, scenes, split, CPU)
@@ -235,7 +230,7 @@ def test_labels_per_head_are_those_of_smaller_splits_and_in_every_batch() -> Non
     assert torch.equal(single.stream(), split.labeled) and not single.hidden
 
 
-def test_cosines_of_gradients_against_autograd_by_hand() -> None:
+def test_cosines_of_gradients_against_autograd_by_hand():
     scenes = tiny()
     trainer = Trainer(FEW_MAPS, scenes, all_labeled(scenes), CPU)
     trainer.step()
@@ -264,7 +259,7 @@ def test_cosines_of_gradients_against_autograd_by_hand() -> None:
     assert not any(name.startswith("cosine") for name in alone)
 
 
-def test_elevation_is_the_mean_of_the_dem_and_then_no_input() -> None:
+def test_elevation_is_the_mean_of_the_dem_and_then_no_input():
     scenes = tiny(6)
     dem, has = torch.arange(6 * 64.0).view(6, 1, 8, 8), torch.tensor([1, 1, 0, 1, 1, 1])
     facts = {"has_dem": has}

@@ -41,7 +41,7 @@ def run_in(folder: Path, config: Config = SMALL, **more: object) -> Run:
 
 
 @pytest.mark.parametrize("method", ["supervised", "fixmatch", "freematch", "comatch"])
-def test_a_run_keeps_what_it_promises(method: str, tmp_path: Path) -> None:
+def test_a_run_keeps_what_it_promises(method, tmp_path):
     rows: list[dict] = []
     config = SMALL.replace(method=method)
     run = run_in(tmp_path / "run", config, on_log=rows.append)
@@ -68,12 +68,12 @@ def test_a_run_keeps_what_it_promises(method: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("method", ["supervised", "fixmatch"])
-def test_it_learns_what_a_few_labels_can_teach(method: str, tmp_path: Path) -> None:
+def test_it_learns_what_a_few_labels_can_teach(method, tmp_path):
     config = SMALL.replace(method=method, steps=80, eval_every=40, lr=0.01)
     assert run_in(tmp_path, config).log["val_accuracy"].iloc[-1] >= 0.9
 
 
-def test_other_bands_pixels_or_splits_are_another_run(tmp_path: Path) -> None:
+def test_other_bands_pixels_or_splits_are_another_run(tmp_path):
     run_in(tmp_path)
     for other in (
         replace(SCENES, bands=("B05", "B06", "B07", "B08")),
@@ -90,7 +90,7 @@ def test_other_bands_pixels_or_splits_are_another_run(tmp_path: Path) -> None:
     assert run_in(tmp_path, fresh, resume=False).config == fresh
 
 
-def test_the_callers_random_numbers_stay_as_they_are(tmp_path: Path) -> None:
+def test_the_callers_random_numbers_stay_as_they_are(tmp_path):
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
@@ -114,9 +114,7 @@ def interrupted(folder: Path, monkeypatch: pytest.MonkeyPatch, at: int = 8) -> d
 
 
 @pytest.mark.parametrize("at", [3, 4, 9])
-def test_stopped_anywhere_and_resumed_gives_the_same_bits(
-    at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stopped_anywhere_and_resumed_gives_the_same_bits(at, tmp_path, monkeypatch):
     run_in(tmp_path / "whole")
     folder = tmp_path / "killed"
     interrupted(folder, monkeypatch, at)
@@ -124,9 +122,7 @@ def test_stopped_anywhere_and_resumed_gives_the_same_bits(
     assert compare(tmp_path / "whole", folder) == []
 
 
-def test_a_run_begun_on_a_gpu_continues_without_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_begun_on_a_gpu_continues_without_one(tmp_path, monkeypatch):
     state = interrupted(tmp_path, monkeypatch)
     state |= {"device": "cuda", "generator": torch.zeros(16, dtype=torch.uint8)}
     save_checkpoint(tmp_path / "last.pt", {**state, "precision": "fp16"})
@@ -134,9 +130,7 @@ def test_a_run_begun_on_a_gpu_continues_without_one(
     assert run.facts["steps"] == 12 and run.facts["precision"] == "fp32"
 
 
-def test_a_checkpoint_that_does_not_fit_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_checkpoint_that_does_not_fit_is_refused(tmp_path, monkeypatch):
     state = interrupted(tmp_path, monkeypatch)
     del state["means"]
     save_checkpoint(tmp_path / "last.pt", state)
@@ -144,7 +138,7 @@ def test_a_checkpoint_that_does_not_fit_is_refused(
         run_in(tmp_path)
 
 
-def test_the_test_part_is_never_touched(tmp_path: Path) -> None:
+def test_the_test_part_is_never_touched(tmp_path):
     images = SCENES.images.clone()
     images[SPLIT.test] = 0.77  # whatever: the run must come out the same
     run_in(tmp_path / "a")
@@ -167,9 +161,7 @@ def test_ctrl_c_ends_between_two_steps_and_keeps_the_one_it_was_at(
     assert differences(*state) == []
 
 
-def test_a_finished_run_is_loaded_not_trained_again(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_finished_run_is_loaded_not_trained_again(tmp_path, capsys):
     run_in(tmp_path)
     captured = capsys.readouterr()
     assert captured.out == captured.err == ""  # quiet means quiet
@@ -205,7 +197,7 @@ def test_a_full_disk_ends_no_training_and_spoils_no_file(
     assert not list(tmp_path.glob("*.tmp")) + list(tmp_path.glob(".*.tmp"))
 
 
-def test_a_disk_that_cannot_be_written_is_told_in_words(tmp_path: Path) -> None:
+def test_a_disk_that_cannot_be_written_is_told_in_words(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(WorkshopError, match="cannot write"):
         run_in(tmp_path / "file" / "run")
@@ -227,9 +219,7 @@ def test_out_of_memory_is_one_message_that_names_what_helps(
         assert words in str(told.value)
 
 
-def test_other_errors_are_not_taken_for_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_other_errors_are_not_taken_for_it(tmp_path, monkeypatch):
     def broken(self: Trainer) -> None:
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
@@ -238,9 +228,7 @@ def test_other_errors_are_not_taken_for_it(
         run_in(tmp_path)
 
 
-def test_killed_after_the_last_checkpoint_the_log_is_still_whole(
-    tmp_path: Path,
-) -> None:
+def test_killed_after_the_last_checkpoint_the_log_is_still_whole(tmp_path):
     run = run_in(tmp_path)
     (tmp_path / "run.json").unlink()
     path = tmp_path / "log.csv"
@@ -248,7 +236,7 @@ def test_killed_after_the_last_checkpoint_the_log_is_still_whole(
     pd.testing.assert_frame_equal(run_in(tmp_path).log, run.log)
 
 
-def test_damaged_unfinished_and_old_folders_are_told(tmp_path: Path) -> None:
+def test_damaged_unfinished_and_old_folders_are_told(tmp_path):
     with pytest.raises(WorkshopError, match="no finished run|has no config.json"):
         Run.load(tmp_path)
     run = run_in(tmp_path / "run", SMALL.replace(steps=2))
@@ -265,7 +253,7 @@ def test_damaged_unfinished_and_old_folders_are_told(tmp_path: Path) -> None:
             look(tmp_path)
 
 
-def test_facts_are_plain_json_and_every_network_opens_again(tmp_path: Path) -> None:
+def test_facts_are_plain_json_and_every_network_opens_again(tmp_path):
     trainer = Trainer(SMALL, SCENES, SPLIT, CPU)
     start = {k: v.clone() for k, v in trainer.model.state_dict().items()}
     run = run_in(tmp_path)
@@ -290,9 +278,7 @@ def test_facts_are_plain_json_and_every_network_opens_again(tmp_path: Path) -> N
         run.load_model("last", "onlin")
 
 
-def test_one_line_per_validation_without_a_terminal(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_line_per_validation_without_a_terminal(tmp_path, capsys, monkeypatch):
     train(SMALL, SCENES, SPLIT, folder=tmp_path / "a")
     lines = [x for x in capsys.readouterr().out.splitlines() if x.startswith("step")]
     assert len(lines) == 3
@@ -304,9 +290,7 @@ def test_one_line_per_validation_without_a_terminal(
     assert "fixmatch 1/12 steps" in said and "s left" in said
 
 
-def test_a_bar_only_in_a_terminal_or_notebook(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_bar_only_in_a_terminal_or_notebook(monkeypatch, capsys):
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.setattr(log.sys.stderr, "isatty", lambda: True, raising=False)
     assert log.is_interactive()
@@ -319,7 +303,7 @@ def test_a_bar_only_in_a_terminal_or_notebook(
     assert not log.is_interactive()
 
 
-def test_means_are_over_the_steps_since_the_last_row() -> None:
+def test_means_are_over_the_steps_since_the_last_row():
     means = log.RunningMeans()
     for loss in (1.0, 3.0):
         means.add({"loss": torch.tensor(loss)})
@@ -330,9 +314,7 @@ def test_means_are_over_the_steps_since_the_last_row() -> None:
     assert means.flush() == {"loss": 5.0}
 
 
-def test_default_folders_tell_configs_and_splits_apart(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_default_folders_tell_configs_and_splits_apart(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     other = Split.random(SCENES, labels_per_class=3, seed=2)
     tries = [(SMALL, SPLIT), (SMALL.replace(lr=0.5), SPLIT), (SMALL, other)]
@@ -344,7 +326,7 @@ def test_default_folders_tell_configs_and_splits_apart(
 
 
 @pytest.mark.parametrize("target", ["scene", "cover", "elevation", "several"])
-def test_unknown_targets_are_never_learnt(target: str) -> None:
+def test_unknown_targets_are_never_learnt(target):
     """Whatever stands for them: the same weights as if they were other unknowns."""
     heads = ("scene",) if target == "several" else (target,)
     encoder = "unet-4" if target == "cover" else "small_cnn"

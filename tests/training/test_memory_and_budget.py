@@ -21,7 +21,7 @@ FACTS = {"sensors": {"s2": 4}, "metadata": 0, "heads": {"scene": SCENE}}
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_real_step_takes_what_is_predicted(method: str) -> None:
+def test_the_real_step_takes_what_is_predicted(method):
     scenes = tiny(size=16)
     config = short(method=method, size=16, batch_size=8)
     trainer = Trainer(config, scenes, parts(scenes), torch.device("cpu"))
@@ -36,7 +36,7 @@ def test_the_real_step_takes_what_is_predicted(method: str) -> None:
     assert tracker.peak == pytest.approx(step, rel=0.15)
 
 
-def test_larger_batches_take_more_and_checkpointing_less() -> None:
+def test_larger_batches_take_more_and_checkpointing_less():
     base = short(size=32, batch_size=16)
     usual = estimate_memory(base, FACTS).kept
     assert estimate_memory(base.replace(batch_size=32), FACTS).kept > 1.8 * usual
@@ -47,7 +47,7 @@ def test_larger_batches_take_more_and_checkpointing_less() -> None:
     assert estimate_memory(parts, FACTS).kept < 0.5 * usual
 
 
-def test_budget_says_whether_it_fits_and_what_would_help() -> None:
+def test_budget_says_whether_it_fits_and_what_would_help():
     config = short(encoder="wrn-10-1", size=16, batch_size=16, mu=4)
     plan = budget(config, FACTS, num_images=100)
     assert plan.sentence.startswith("It fits")
@@ -60,9 +60,7 @@ def test_budget_says_whether_it_fits_and_what_would_help() -> None:
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 16])
-def test_a_step_that_is_short_is_timed_whole(
-    batch_size: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_step_that_is_short_is_timed_whole(batch_size, monkeypatch):
     monkeypatch.setattr("workshop_lib.training.cost._LONGEST", math.inf)
     # Not a few images, multiplied: small batches would seem to take twice as long
     config = short(size=16, batch_size=batch_size, mu=7)
@@ -79,14 +77,14 @@ def test_a_step_that_is_short_is_timed_whole(
         ({"height": {"kind": "regression", "num_classes": 0}}, {}),
     ],
 )
-def test_budget_of_every_kind_of_head(heads: dict, changes: dict) -> None:
+def test_budget_of_every_kind_of_head(heads, changes):
     facts = {"sensors": {"rgb": 3, "s1": 2}, "metadata": 0, "heads": heads}
     settings = {"heads": tuple(heads), "sensors": ("rgb", "s1"), "size": 16}
     config = short(**settings, **changes)
     assert budget(config, facts, num_images=50, alternatives=False).memory > 0
 
 
-def test_budget_of_several_heads_takes_more_than_one_of_them() -> None:
+def test_budget_of_several_heads_takes_more_than_one_of_them():
     config = preset("ci", task="multitask", size=8, learned_weights=True)
     facts = read_inputs(config, tiny()).facts()
     maps = config.replace(heads=("cover",), labels_per_head=())

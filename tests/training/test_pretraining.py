@@ -63,7 +63,7 @@ def given_views(method: SimCLR, *views: Tensor) -> dict[str, Tensor]:
 
 @pytest.mark.parametrize("case", range(5))
 @pytest.mark.parametrize("pairs", ["augmentations", "sensors"])
-def test_golden(case: int, pairs: str) -> None:
+def test_golden(case, pairs):
     data = np.load(GOLDEN / "ntxent.npz")
     views = (torch.from_numpy(data[f"c{case}_z{k}"]).double() for k in (0, 1))
     method = SimCLR(pairs=pairs, temperature=float(data[f"c{case}_temperature"]))
@@ -71,7 +71,7 @@ def test_golden(case: int, pairs: str) -> None:
     assert loss == pytest.approx(float(data[f"c{case}_loss"]), rel=1e-6)
 
 
-def test_three_sensors_are_compared_two_by_two_as_by_a_loop() -> None:
+def test_three_sensors_are_compared_two_by_two_as_by_a_loop():
     method = SimCLR(pairs="sensors", temperature=0.3)
     views = [unit(5, 4, seed) for seed in range(3)]
     loss = given_views(method, *views)["contrast"].item()
@@ -90,13 +90,13 @@ def test_three_sensors_are_compared_two_by_two_as_by_a_loop() -> None:
     assert method.log["spread"].item() == pytest.approx(np.mean(wide))
 
 
-def test_without_negatives_only_the_pairs_count() -> None:
+def test_without_negatives_only_the_pairs_count():
     z0, z1 = unit(6, 4, 0), unit(6, 4, 1)
     loss = given_views(SimCLR(negatives=False), z0, z1)["contrast"]
     torch.testing.assert_close(loss, -(z0 * z1).sum(1).mean())
 
 
-def test_spread_and_matches_of_known_embeddings() -> None:
+def test_spread_and_matches_of_known_embeddings():
     sphere = torch.nn.functional.normalize(torch.randn(20_000, 8), dim=1)
     assert spread(sphere).item() == pytest.approx(1, abs=0.02)
     assert spread(sphere[:1]) == 0
@@ -105,7 +105,7 @@ def test_spread_and_matches_of_known_embeddings() -> None:
 
 
 @pytest.mark.parametrize("config", [contrasting(), two_sensors()], ids=["views", "s12"])
-def test_no_label_reaches_the_weights(config: Config, tmp_path: Path) -> None:
+def test_no_label_reaches_the_weights(config, tmp_path):
     """Other labels, other values of `val_knn`; all else is the same to the last bit."""
     scenes = tiny()
     order = torch.randperm(60, generator=torch.Generator().manual_seed(0))
@@ -123,7 +123,7 @@ def test_no_label_reaches_the_weights(config: Config, tmp_path: Path) -> None:
     assert runs[0].facts["labels"] == 0
 
 
-def test_two_sensors_resume_bit_for_bit_and_share_a_projection(tmp_path: Path) -> None:
+def test_two_sensors_resume_bit_for_bit_and_share_a_projection(tmp_path):
     quietly(tmp_path / "whole", two_sensors())
     until_first_validation(tmp_path / "cut", two_sensors())
     run = quietly(tmp_path / "cut", two_sensors())
@@ -140,7 +140,7 @@ def test_two_sensors_resume_bit_for_bit_and_share_a_projection(tmp_path: Path) -
             Trainer(two_sensors().replace(**wrong), scenes, split, CPU)
 
 
-def test_collapse_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_collapse_is_told(tmp_path, capsys):
     alone = {"steps": 40, "eval_every": 20, "lr": 0.02, "warmup_steps": 5}
     config = contrasting(**alone).replace(negatives=False)
     run = quietly(tmp_path / "a", config, verbose=True)
@@ -153,7 +153,7 @@ def test_collapse_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert run.log["spread"].iloc[-1] > 3 * COLLAPSED
 
 
-def test_its_head_is_not_asked_and_the_encoder_goes_on(tmp_path: Path) -> None:
+def test_its_head_is_not_asked_and_the_encoder_goes_on(tmp_path):
     scenes, split = tiny(), parts(tiny())
     run = quietly(tmp_path / "both", two_sensors())
     assert run.metric == "knn" and Run.load(run.folder).config == run.config
@@ -177,7 +177,7 @@ def test_its_head_is_not_asked_and_the_encoder_goes_on(tmp_path: Path) -> None:
     assert 0 <= evaluate(tuned, scenes, split).value <= 1
 
 
-def test_a_pretrained_u_net_starts_one_for_maps(tmp_path: Path) -> None:
+def test_a_pretrained_u_net_starts_one_for_maps(tmp_path):
     run = quietly(tmp_path, contrasting(encoder="unet-4"))
     maps = build_model("unet-4", {"s2": 4}, {"cover": HeadSpec("dense", 3)})
     with pytest.warns(UserWarning, match="no counterpart for encoder.decoder"):
@@ -198,7 +198,7 @@ def test_a_pretrained_u_net_starts_one_for_maps(tmp_path: Path) -> None:
         ({"s2": 12, "s1": 2, "rgb": 3}, "crop-turns-jitter-gray"),
     ],
 )
-def test_parts_of_a_view_are_left_out_one_by_one(sensors: dict, all_parts: str) -> None:
+def test_parts_of_a_view_are_left_out_one_by_one(sensors, all_parts):
     images = {k: torch.rand(20, c, 16, 16) for k, c in sensors.items()}
 
     def seen(name: str) -> dict[str, Tensor]:
@@ -218,7 +218,7 @@ def test_parts_of_a_view_are_left_out_one_by_one(sensors: dict, all_parts: str) 
             seen(name)
 
 
-def test_neighbours_vote_by_kind_of_target() -> None:
+def test_neighbours_vote_by_kind_of_target():
     vectors = torch.tensor([[1.0, 0.0], [2.0, 0.1], [0.0, 1.0], [0.1, 3.0]])
     several = torch.tensor([[1, 0], [1, 0], [1, 1], [0, 1]])
     for head, targets, expected in (
@@ -234,9 +234,7 @@ def test_neighbours_vote_by_kind_of_target() -> None:
         assert everyone.shape == votes.shape and everyone.isfinite().all()
 
 
-def test_the_command_contrasts_the_sensors_that_it_is_given(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_command_contrasts_the_sensors_that_it_is_given(monkeypatch):
     seen: list[Config] = []
     monkeypatch.setattr(
         "workshop_lib.commands.training.train", lambda config, *_: seen.append(config)

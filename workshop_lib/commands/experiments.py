@@ -210,20 +210,18 @@ def leaderboard(
     """
     from workshop_lib.course import leaderboard as board
     from workshop_lib.course.competition import Competition
-    from workshop_lib.data.load import load_dataset
-    from workshop_lib.data.split import Split
+    from workshop_lib.data.load import open_data
+    from workshop_lib.presets import preset
 
     if not folder.is_dir():
         raise WorkshopError(
             f"there is no folder {folder}: give the one that submissions are handed in"
             " to; `workshop submit RUN --group NAME --to FOLDER` makes it."
         )
-    scenes = load_dataset(data)
-    if split:
-        own = Split.load(split, scenes)
-    else:
-        own = Split.random(scenes, labels_per_class, seed=split_seed)
-    competition = Competition(data, scenes, own)
+    config = preset(
+        "class", name=data, labels_per_class=labels_per_class, split_seed=split_seed
+    )
+    competition = Competition(data, *open_data(config, split))
     page = out or folder / "leaderboard.html"
     if watch > 0:
         print(f"writing {page} every {watch} s; Ctrl-C ends", flush=True)

@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from workshop_lib.config import Config
 from workshop_lib.errors import WorkshopError
@@ -139,12 +139,15 @@ def budget(
         memory: in GB, of another machine (15 for a T4); default: what is free here.
             Times are those of this machine all the same.
     """
+    from workshop_lib.data.load import describe
     from workshop_lib.training.cost import budget as budget_of
+    from workshop_lib.training.inputs import read_inputs
 
     for name, value in (("channels", channels), ("num-classes", num_classes)):
         if value is not None and value < 1:
             raise WorkshopError(f"--{name} {value}: it must be at least 1.")
-    facts, count = _facts(config)
+    few, count = describe(config.data)
+    facts = read_inputs(config, few).facts()
     if channels is not None:
         facts["sensors"][next(iter(facts["sensors"]))] = channels
     if num_classes is not None:
@@ -234,15 +237,6 @@ def _check_job(
             f"batch_size={batch} for {processes} processes: each takes an equal part of"
             f" it. Choose a multiple of {processes}, or fewer GPUs."
         )
-
-
-def _facts(config: Config) -> tuple[dict[str, Any], int]:
-    """Return what a training knows of its data, and the number of images."""
-    from workshop_lib.data.load import describe
-    from workshop_lib.training.inputs import read_inputs
-
-    few, count = describe(config.data)
-    return read_inputs(config, few).facts(), count
 
 
 def _lines(command: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ __all__ = [
     "load",
     "record",
     "show",
+    "texts",
     "unit_checks",
     "unit_questions",
 ]
@@ -125,7 +126,8 @@ def unit_checks() -> dict[str, list[str]]:
     >>> unit_checks()["01"]
     ['majority_accuracy', 'convolve']
     """
-    return {unit: list(content) for unit, content in _texts("hints").items()}
+    found = texts("hints")
+    return {unit: list(found[f"unit_{unit}"]) for unit in UNITS}
 
 
 @cache
@@ -135,14 +137,14 @@ def unit_questions() -> dict[str, list[str]]:
     >>> unit_questions()["01"][0]
     '01-two-ssl'
     """
-    texts = _texts("quizzes").items()
-    return {unit: [one["name"] for one in quiz] for unit, quiz in texts}
+    found = texts("quizzes")
+    return {unit: [one["name"] for one in found[f"unit_{unit}"]] for unit in UNITS}
 
 
-def _texts(folder: str) -> dict[str, Any]:
-    """Read the texts of each unit: "04" -> the content of FOLDER/unit_04.yaml."""
-    files = {u: Path(__file__).parent / folder / f"unit_{u}.yaml" for u in UNITS}
-    return {u: yaml.safe_load(f.read_text(encoding="utf-8")) for u, f in files.items()}
+def texts(folder: str) -> dict[str, Any]:
+    """Read the texts of the course: "unit_04" -> the content of FOLDER/unit_04.yaml."""
+    files = (Path(__file__).parent / folder).glob("*.yaml")
+    return {f.stem: yaml.safe_load(f.read_text(encoding="utf-8")) for f in files}
 
 
 def _table() -> pd.DataFrame:

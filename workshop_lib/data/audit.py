@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from workshop_lib.data.dataset import Dataset
-from workshop_lib.data.metadata import coordinates, nearest_km
 from workshop_lib.data.near_duplicates import find_near_duplicates
+from workshop_lib.data.places import coordinates, nearest_km
 from workshop_lib.errors import WorkshopError, listed
 
 Severity = Literal["error", "warning"]

@@ -1,8 +1,7 @@
 """Data sets by name: the embedded one, public ones, and folders of one's own.
 
-Their splits, too. What a split depends on is known before any image is decoded:
-`split_source` splits half a million patches in a minute, and the names files fit the
-images when they are read later.
+Their splits, too: `split_source` splits half a million patches in a minute, by their
+labels alone, and the names files fit the images when they are read later.
 """
 
 __all__ = [
@@ -30,24 +29,20 @@ from workshop_lib.data import split_rules as rules
 from workshop_lib.data.catalog import DatasetInfo, datasets, resolve
 from workshop_lib.data.dataset import RGB, Dataset
 from workshop_lib.data.mini_eo import CLASSES, DEFAULT_BANDS, DEFAULT_SEED, mini_eo
+from workshop_lib.data.places import coordinates, west_to_east
 from workshop_lib.data.read import bigearthnet_patches as patches
+from workshop_lib.data.read import tables
 from workshop_lib.data.read.ben_ge_patches import ben_ge, is_ben_ge
 from workshop_lib.data.read.geotiff import geotiffs, is_multiband
 from workshop_lib.data.read.images import PictureReader, read_images
 from workshop_lib.data.read.index import index_images
-from workshop_lib.data.read.tables import (
-    LABELS_FILE,
-    METADATA_FILE,
-    first_known,
-    read_metadata,
-)
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.settings import DataConfig
 
 MINI_EO_COUNT = 4000  # images of the embedded data set
-_FEW, _MOST = 2, 256  # images that `describe` reads, of each class and in all
 _SUBSETS = {"train": rules.TRAIN, "val": rules.VAL, "test": rules.TEST}
+_FEW, _MOST = 2, 256  # images that `describe` reads, of each class and in all
 
 
 def load_dataset(
@@ -132,12 +127,39 @@ def make_split(dataset: Dataset, data: DataConfig) -> Split:
             return Split.by_block(dataset, data.block_km, data.buffer_km, **wish)
         case "region":
             return Split.by_region(dataset, data.test_regions, **wish)
+        case "longitude":
+            parts = west_to_east(coordinates(dataset.metadata))
+            return _by_lists(dataset, parts, **wish)
         case "predefined":
+            if lists := tables.read_parts(Path(data.name)):
+                parts = [lists.get(name, "") for name in dataset.names]
+                return _by_lists(dataset, parts, **wish)
             name = Path(data.name).name.partition(":")[0]
             return Split.predefined(dataset, name, **wish)
         case other:
-            kinds = ("random", "block", "region", "predefined")
+            kinds = ("random", "block", "region", "longitude", "predefined")
             raise unknown_name("kind of split", other, kinds)
+
+
+def _by_lists(
+    scenes: Dataset, parts: Sequence[str], labels_per_class: int, seed: int
+) -> Split:
+    """Take each image's part, "train", "val" or "test", as given; others are out.
+
+    Only the labelled images are drawn, of the classes that are in all three.
+    """
+    subset = np.array([_SUBSETS.get(part, rules.EXCLUDED) for part in parts])
+    images = rules.Candidates.of(scenes, seed)
+    there = [set(images.strata[subset == k].tolist()) for k in _SUBSETS.values()]
+    needed = sorted(set.intersection(*there) - {-1})
+    if not needed:
+        counts = ", ".join(f"{k} {list(parts).count(k)}" for k in _SUBSETS)
+        raise WorkshopError(
+            f"{counts} of {len(scenes)} images, and no class in all three: is it the"
+            " data set of these lists?"
+        )
+    images, spec = images._replace(needed=needed), rules.SplitSpec(labels_per_class)
+    return Split(**rules.choose_parts(images, subset, spec), seed=seed)
 
 
 def describe(data: DataConfig) -> tuple[Dataset, int]:
@@ -181,12 +203,7 @@ def split_source(
     scenes, published = read_label_index(info, root)
     if not published:
         return Split.random(scenes, labels_per_class, seed=seed), scenes
-    images = rules.Candidates.of(scenes, seed)
-    subset = np.array([_SUBSETS[part] for part in published])
-    there = [set(images.strata[subset == one].tolist()) for one in _SUBSETS.values()]
-    images = images._replace(needed=sorted(set.intersection(*there) - {-1}))
-    parts = rules.choose_parts(images, subset, rules.SplitSpec(labels_per_class))
-    return Split(**parts, seed=seed), scenes
+    return _by_lists(scenes, published, labels_per_class, seed), scenes
 
 
 def read_label_index(
@@ -237,8 +254,6 @@ def _load(
     if is_ben_ge(path):
         found = ben_ge(path, wanted or patches.S2_BANDS, size=size)
         return found, len(found)
-    if (path / LABELS_FILE).is_file():
-        path /= LABELS_FILE
     index = index_images(path)
     count = len(index.labels)
     if few:
@@ -256,12 +271,12 @@ def _load(
     else:
         pictures = read_images(PictureReader(index), size, cache=not few)
         found = Dataset.from_read(pictures, RGB)
-    table = (path if path.is_dir() else path.parent) / METADATA_FILE
-    if table.is_file():
-        told, note = read_metadata(table, found.names)
+    beside = (path if path.is_dir() else path.parent) / tables.METADATA_FILE
+    if beside.is_file():
+        told, note = tables.read_metadata(beside, found.names)
         if note and not few:
             print(note)
-        found = replace(found, metadata=first_known(told, found.metadata))
+        found = replace(found, metadata=tables.first_known(told, found.metadata))
     return found, count
 
 

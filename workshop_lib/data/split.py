@@ -15,7 +15,7 @@ from workshop_lib.data import split_files
 from workshop_lib.data import split_rules as rules
 from workshop_lib.data.audit import Audit, audit_parts
 from workshop_lib.data.dataset import Dataset
-from workshop_lib.data.metadata import block_numbers, coordinates
+from workshop_lib.data.places import block_numbers, coordinates
 from workshop_lib.data.split_files import PARTS
 from workshop_lib.errors import WorkshopError, unknown_name
 

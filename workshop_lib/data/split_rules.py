@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workshop_lib.data.dataset import Dataset
-from workshop_lib.data.metadata import Degrees, nearest_km
+from workshop_lib.data.places import Degrees, nearest_km
 from workshop_lib.errors import WorkshopError, listed, unknown_name
 
 Whole = NDArray[np.int64]

@@ -100,7 +100,8 @@ def _check_classes(
         )
     kinds = Counter(os.path.splitext(name)[1].lower() for name in names)
     formats = ", ".join(f"{n:,} {kind}" for kind, n in kinds.most_common())
-    report.facts.append(f"{len(names):,} images in {len(counts)} classes: {formats}")
+    classes = len(index.class_names)
+    report.facts.append(f"{len(names):,} images in {classes} classes: {formats}")
 
 
 def _check_patches(folder: Path, info: DatasetInfo, report: IntegrityReport) -> None:

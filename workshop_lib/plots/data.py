@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 
 from workshop_lib.data.dataset import Dataset
-from workshop_lib.data.metadata import coordinates
+from workshop_lib.data.places import coordinates
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.plots.style import (

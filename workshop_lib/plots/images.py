@@ -18,20 +18,17 @@ _YEAR, _PIECES = 365, 6  # days; pieces of a year that are shown
 
 
 @house_style()
-def class_samples(
-    scenes: Dataset, *, per_class: int = 6, title: str = "Examples of each class"
-) -> AccessibleFigure:
+def class_samples(scenes: Dataset, *, per_class: int = 6) -> AccessibleFigure:
     """Show the first images of each class, one row per class.
 
     Args:
         scenes: a data set; a class without images gets an empty row.
         per_class: pictures per row.
-        title: heading of the figure.
 
     Raises:
         WorkshopError: there is no image.
     """
-    rows = []
+    rows, title = [], "Examples of each class"
     for k, name in enumerate(scenes.class_names):
         own = scenes.images[scenes.labels == k][:per_class]
         rows.append((name, cells_of(own, scenes.bands)))

@@ -139,9 +139,7 @@ def growing_curve(log: pd.DataFrame, *, steps: int, title: str) -> AccessibleFig
 
 
 @house_style()
-def gradient_conflict(
-    log: pd.DataFrame, *, title: str = "Do the tasks agree?"
-) -> AccessibleFigure:
+def gradient_conflict(log: pd.DataFrame) -> AccessibleFigure:
     """Draw the cosine between the heads' gradients of the encoder they share.
 
     Above 0 a step for one task helps the other as well, at 0 they do not touch each
@@ -150,7 +148,6 @@ def gradient_conflict(
     Args:
         log: `Run.log` of a training with several heads; of several seeds in one table
             (`pd.concat`) the mean is drawn, in a band from the lowest to the highest.
-        title: heading of the figure.
 
     Raises:
         WorkshopError: a log of a single head.
@@ -164,6 +161,7 @@ def gradient_conflict(
         label = " and ".join(column.split("/")[1:])
         mean, _ = _draw_line(axes, log, column, label=label, **line_style(position))
         words.append(f"{label}: mean {mean.mean():.2f}, lowest {mean.min():.2f}.")
+    title = "Do the tasks agree?"
     _finish(figure, axes, title, "cosine of the gradients")
     axes.axhline(0, color=PALETTE["black"], linewidth=1)
     most = 1.1 * max(map(abs, axes.get_ylim()))

@@ -342,10 +342,10 @@ WRONG = {
     ],
     "multitask_loss": [
         (lambda *given: task_by_task(*given).item(), "cannot be learnt from"),
-        (masked_too_late, "one task learns nothing, or NaN"),
+        (masked_too_late, "elevation learns nothing, or NaN"),
         (
             lambda o, t, w: task_by_task({**o, "scene": o["scene"].detach()}, t, w),
-            "one task learns nothing, or NaN",
+            "scene learns nothing, or NaN",
         ),
         (lambda o, t, w: task_by_task(o, t, {**w, "cover": 0}), "one task by itself"),
         (

@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from tests.data.read.files import SAMPLE, write_map, write_patch, write_sample
+from workshop_lib.data.load import load_dataset, make_split
 from workshop_lib.data.read.bigearthnet_patches import (
     CLASSES_19,
+    CLASSES_43,
     S1_BANDS,
     S2_BANDS,
     TO_19,
@@ -17,6 +19,7 @@ from workshop_lib.data.read.bigearthnet_patches import (
 )
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
+from workshop_lib.settings import DataConfig
 
 rasterio = pytest.importorskip("rasterio", reason="needs workshop_lib[geo]")
 warp = pytest.importorskip("rasterio.warp")
@@ -95,6 +98,42 @@ def test_place_and_day(tmp_path):
     (lon,), (lat,) = warp.transform("EPSG:32629", "EPSG:4326", [643_800], [5_797_440])
     assert scenes.metadata["lat"].tolist() == pytest.approx([lat] * 2)
     assert scenes.metadata["lon"].tolist() == pytest.approx([lon] * 2)
+
+
+def test_all_43_classes(tmp_path):
+    found = bigearthnet(patches(tmp_path) / "s2", bands=("B05",), classes=CLASSES_43)
+    rows = [[found.class_names[k] for k in row.nonzero()] for row in found.labels]
+    assert found.num_classes == 43
+    assert list(map(sorted, rows)) == [
+        ["Airports", "Pastures"], ["Rice fields", "Sea and ocean"]
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("inside", ["", "sentinel-2/BigEarthNet-v1.0"])
+def test_a_folder_of_patches_is_loaded_and_split_by_published_lists(tmp_path, inside):
+    place = tmp_path / "ben" / inside
+    for k in range(16):
+        labels = [["Pastures"], ["Sea and ocean"]][k // 2 % 2]
+        given = {"labels": labels, "acquisition_date": "2017-06-17 11:33:21"}
+        write_patch(place, f"S2A_{k:02d}", {"B02": s2_pixels()["B02"]}, **given)
+    for part, numbers in (("train", range(8)), ("val", (8, 10)), ("test", (12, 14))):
+        rows = "".join(f"S2A_{k:02d},S1A_{k:02d}\n" for k in numbers)
+        (tmp_path / f"ben/bigearthnet-{part}.csv").write_text(rows)
+    (tmp_path / "ben/patches_with_seasonal_snow.csv").write_text("S2A_03\n")
+    data = DataConfig(
+        name=str(tmp_path / "ben"), size=8, bands="B02", split="predefined",
+        labels_per_class=1,
+    )  # fmt: skip
+    scenes = load_dataset(data.name, data.size, data.bands)
+    assert len(scenes) == 16 and scenes.metadata["day_of_year"].unique() == 168
+    split = make_split(scenes, data)
+    parts = (split.unlabeled, split.val, split.test)
+    assert [sorted(part.tolist()) for part in parts] == [
+        [0, 1, 2, 4, 5, 6, 7], [8, 10], [12, 14]
+    ]  # fmt: skip
+    assert len(split.labeled) == 2
+    with pytest.raises(WorkshopError, match="no class in all three"):
+        make_split(scenes.subset(range(8)), data)
 
 
 def test_one_error_lists_every_offender(tmp_path):

@@ -8,9 +8,12 @@ import pytest
 import torch
 
 from tests.data.read.files import write_tif
+from workshop_lib.data.load import load_dataset, make_split
+from workshop_lib.data.places import block_numbers, coordinates
 from workshop_lib.data.read.geotiff import geotiffs, is_multiband
 from workshop_lib.data.read.index import index_images
 from workshop_lib.errors import WorkshopError
+from workshop_lib.settings import DataConfig
 
 rasterio = pytest.importorskip("rasterio", reason="needs workshop_lib[geo]")
 warp = pytest.importorskip("rasterio.warp")
@@ -95,6 +98,48 @@ def test_the_place_is_the_centre_of_the_image(tmp_path):
     assert scenes.metadata["lon"].tolist() == pytest.approx([lon] * 2)
     write_tif(root / "River" / "nowhere.tif", levels(1, 2, 3, 4), BANDS)
     assert geotiffs(root).metadata["lat"].isnan().tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("tags", "day"),
+    [({"TIFFTAG_DATETIME": "2017:06:13 10:10:31"}, 164), ({}, None),
+     ({"TIFFTAG_DATETIME": "yesterday"}, None)],
+)  # fmt: skip
+def test_the_date_is_in_the_tags(tmp_path, tags, day):
+    root = two_classes(tmp_path / "d")
+    with rasterio.open(root / "Forest" / "a.tif", "r+") as file:
+        file.update_tags(**tags)
+    found = geotiffs(root).metadata
+    if day is None:
+        assert not found
+        return
+    assert found["day_of_year"][0] == day and found["day_of_year"][1].isnan()
+    with rasterio.open(root / "River" / "b.tif", "r+") as file:
+        file.update_tags(ns="IMAGERY", ACQUISITIONDATETIME="2016-12-31T10:00:00Z")
+        file.update_tags(TIFFTAG_DATETIME="2020:01:01 00:00:00")
+    assert geotiffs(root).metadata["day_of_year"].tolist() == [day, 366]
+
+
+def test_eurosat_with_places_is_split_by_longitude_and_by_block(tmp_path):
+    """As in EuroSAT's georeferenced files: a folder per class, 13 bands each."""
+    names = tuple(f"B{k:02d}" for k in range(1, 14))
+    for k in range(40):
+        east, label = 400_000 + 10_000 * k, ("Forest", "River")[k % 2]
+        place = rasterio.Affine(10, 0, east, 0, -10, 5_500_000)
+        path = tmp_path / label / f"{label}_{k}.tif"
+        write_tif(path, levels(*range(13)), names, crs="EPSG:32632", transform=place)
+    scenes = load_dataset(str(tmp_path), size=6)
+    lon = scenes.metadata["lon"]
+    split = make_split(scenes, DataConfig(split="longitude", labels_per_class=2))
+    assert split.counts() == {"labeled": 4, "unlabeled": 24, "val": 8, "test": 8}
+    assert lon[split.unlabeled].max() < lon[split.val].min() < lon[split.val].max()
+    assert lon[split.val].max() < lon[split.test].min()
+    split = make_split(scenes, DataConfig(split="block", block_km=20))
+    blocks = block_numbers(coordinates(scenes.metadata), 20)
+    sides = [
+        {blocks[i] for i in part.tolist()} for part in (split.unlabeled, split.test)
+    ]
+    assert not sides[0] & sides[1]
 
 
 def test_a_zip_equals_its_folder(tmp_path):

@@ -9,6 +9,7 @@ from tests.data.read.files import png, write_tif
 from workshop_lib.cli import main
 from workshop_lib.data.load import describe, load_dataset, make_split
 from workshop_lib.data.metadata import metadata_vector
+from workshop_lib.data.verify import check_integrity
 from workshop_lib.errors import WorkshopError
 from workshop_lib.settings import DataConfig
 
@@ -111,6 +112,7 @@ def test_several_labels_from_a_table(tmp_path):
     assert scenes.multi_label and scenes.class_names == ("all", "dark", "light", "rare")
     assert scenes.labels[:2].tolist() == [[1, 1, 0, 1], [1, 0, 1, 0]]
     assert scenes.labels[-1].tolist() == [0, 0, 0, 0]  # not known
+    assert "60 images in 4 classes: 60 .png\ncomplete" in str(check_integrity(folder))
     assert load_dataset(str(folder / "labels.csv"), size=6).names == scenes.names
     few, count = describe(DataConfig(name=str(folder), size=6))
     assert count == 60 and few.class_names == scenes.class_names and len(few) < 12

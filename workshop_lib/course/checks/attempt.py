@@ -26,10 +26,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache, wraps
-from pathlib import Path
 from typing import Any, NoReturn
-
-import yaml
 
 from workshop_lib.course import NotYet
 from workshop_lib.course.checks.values import (
@@ -38,7 +35,7 @@ from workshop_lib.course.checks.values import (
     first_difference,
     same,
 )
-from workshop_lib.course.progress import record
+from workshop_lib.course.progress import record, texts
 
 Check = Callable[[Any], None]
 Answer = Callable[..., Any]  # gives the right result, or that of a mistake
@@ -59,10 +56,8 @@ def hints() -> dict[str, dict[str, str]]:
 
     Those of "every_exercise" are for mistakes that can be made in any of them.
     """
-    found: dict[str, dict[str, str]] = {}
-    for path in sorted((Path(__file__).parents[1] / "hints").glob("*.yaml")):
-        found |= yaml.safe_load(path.read_text(encoding="utf-8"))
-    return found
+    units = texts("hints").values()
+    return {name: known for unit in units for name, known in unit.items()}
 
 
 class CheckFailed(AssertionError):  # noqa: N818 - a hint rather than an error

@@ -9,14 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from workshop_lib.course.checks.attempt import (
-    Answer,
-    Attempt,
-    Case,
-    Cases,
-    Mistakes,
-    comparison,
-)
+from workshop_lib.course.checks.attempt import Answer, Cases, Mistakes, comparison
+from workshop_lib.course.checks.training import check_gradients
 from workshop_lib.course.checks.values import draws, noise
 from workshop_lib.models.class_heads import Categorical
 from workshop_lib.pixels import IGNORE
@@ -24,18 +18,7 @@ from workshop_lib.pixels import IGNORE
 Parts = dict[str, Tensor]  # by task
 
 
-def _all_learn(attempt: Attempt, case: str, args: Case) -> None:
-    """Check that each prediction gets a gradient, without NaN."""
-    out = {name: values.clone().requires_grad_() for name, values in args[0].items()}
-    loss = attempt.run(case, out, *args[1:])
-    learns = isinstance(loss, Tensor) and loss.requires_grad
-    attempt.require(learns, "detached", "a number without gradient", "one with it")
-    found = torch.autograd.grad(loss, list(out.values()), materialize_grads=True)
-    fine = all(bool(g.isfinite().all() and g.any()) for g in found)
-    attempt.require(fine, "gradient", "no gradient, or NaN, of one task", "numbers")
-
-
-@comparison("multitask_loss(out, target, weights)", then=_all_learn)
+@comparison("multitask_loss(out, target, weights)", then=check_gradients)
 def multitask_loss(cases: Cases, wrong: Mistakes) -> Answer:
     """Check the weighted sum of three losses where targets are missing.
 

@@ -7,6 +7,7 @@ __all__ = ["confidence_mask", "fixmatch_loss", "pixel_loss", "predict_memory"]
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -97,25 +98,33 @@ def _consistency(
 def check_gradients(attempt: Attempt, case: str, given: Case, weak: str = "") -> None:
     """Check that every view but the weak one is learnt from, on one case.
 
-    Views are the arguments named logits..., and embeddings, named z...
+    Views are the arguments named logits..., embeddings, named z..., and the predictions
+    of each task in the one named out.
     """
+    views: dict[str, Tensor] = {}
+    args: list[Any] = []
     names = attempt.call.partition("(")[2].rstrip(")").split(", ")
-    args = {
-        name: arg.clone().requires_grad_() if name.startswith(("logits", "z")) else arg
-        for name, arg in zip(names, given, strict=True)
-    }
-    loss = attempt.run(case, *args.values())
+    for name, arg in zip(names, given, strict=True):
+        if name.startswith(("logits", "z")):
+            arg = views[name] = arg.clone().requires_grad_()
+        elif name == "out":
+            arg = {task: some.clone().requires_grad_() for task, some in arg.items()}
+            views |= arg
+        args.append(arg)
+    loss = attempt.run(case, *args)
     learnt = isinstance(loss, Tensor) and loss.requires_grad
     came = f"{describe_value(loss)}, without gradient"
     attempt.require(learnt, "detached", came, "a tensor with gradient")
     loss.backward()
-    for name in filter(lambda name: name.startswith(("logits", "z")), names):
-        learns = args[name].grad is not None and bool(args[name].grad.any())
+    for name, view in views.items():
+        found = view.grad if view.grad is not None else torch.zeros(1)
+        learns, known = bool(found.any()), bool(found.isfinite().all())
         came = f"{'a' if learns else 'no'} gradient through {name}"
         if name == weak:
             attempt.require(not learns, "weak_learns", came, "none", weak=weak)
         else:
-            attempt.require(learns, "not_learnt", came, "a gradient", view=name)
+            came += "" if known else ", with NaN"
+            attempt.require(learns and known, "not_learnt", came, "one", view=name)
 
 
 @comparison(

@@ -45,6 +45,7 @@ from workshop_lib.data.metadata import season_of
 from workshop_lib.data.read.bigearthnet_patches import (
     S2_BANDS,
     PatchReader,
+    find_patches,
     patch_fields,
 )
 from workshop_lib.data.read.images import Decoded, OnError, fit, read_images
@@ -68,7 +69,6 @@ COVER_CODES = {
     95: "mangroves",
     100: "moss and lichen",
 }
-_S2, _S1 = "sentinel-2", "sentinel-1"
 _KEY = "patch_id"
 _COLUMNS = {"season_s2": "season", "climatezone": "climate_zone"}
 _COLUMNS |= {"lat": "lat", "lon": "lon"}
@@ -78,8 +78,8 @@ _WEATHER = (
 
 
 def is_ben_ge(folder: Path | str) -> bool:
-    """Return whether a folder holds Sentinel-2 patches in the layout of ben-ge."""
-    return any(Path(folder, _S2).glob("S2*"))
+    """Return whether a folder holds Sentinel-2 patches, as of ben-ge or BigEarthNet."""
+    return find_patches(Path(folder), "S2") is not None
 
 
 def ben_ge(
@@ -91,7 +91,8 @@ def ben_ge(
     """Read patches with all that is known about each of them.
 
     Args:
-        path: folder that holds `sentinel-2` and, if there are any, the rest.
+        path: folder that holds `sentinel-2` and, if there are any, the rest; or patches
+            of BigEarthNet, version 1, of which there are only these.
         bands: which Sentinel-2 bands, in this order.
         size: side in pixels; None for 120. Land cover takes the nearest pixel.
         on_error: as in `Dataset.from_folder`.
@@ -129,8 +130,8 @@ class _BenGeReader(PatchReader):
     """Reads a patch and its maps: bands, radar, elevation, number of the land cover."""
 
     def __init__(self, root: Path, bands: Sequence[str]) -> None:
-        radar = root / _S1 if any((root / _S1).glob("S1*")) else None
-        super().__init__(root / _S2, radar, bands)
+        optical, radar = (find_patches(root, name) for name in ("S2", "S1"))
+        super().__init__(optical or root, radar, bands)
         self.maps: dict[tuple[str, str], Path] = {}  # by ending and patch
         for ending in _MAPS:
             found = _visible(root, f"*{ending}")

@@ -16,7 +16,7 @@ from above, and leave out 11 that images of 10 m do not show.
 Sumbul et al. 2019 (Sentinel-2), 2021 (Sentinel-1 and the 19 classes).
 """
 
-__all__ = ["CLASSES_19", "S1_BANDS", "S2_BANDS", "bigearthnet"]
+__all__ = ["CLASSES_19", "CLASSES_43", "S1_BANDS", "S2_BANDS", "bigearthnet"]
 
 import json
 import os
@@ -38,6 +38,7 @@ from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.read.geotiff import read_raster
 from workshop_lib.data.read.images import Decoded, OnError, ReadImages, read_images
 from workshop_lib.data.read.index import UNKNOWN, ImageEntry, ImageIndex, file_state
+from workshop_lib.data.read.tables import read_parts
 from workshop_lib.data.read.values import Values, center_of, open_raster
 from workshop_lib.errors import WorkshopError, listed, unknown_name
 from workshop_lib.files import read_json, reading
@@ -53,6 +54,7 @@ _JSON = "_labels_metadata.json"  # the end of the name of a patch's file of labe
 TO_19: dict[str, str | None] = yaml.safe_load(
     Path(__file__).with_name("corine.yaml").read_text(encoding="utf-8")
 )
+CLASSES_43 = tuple(TO_19)
 CLASSES_19 = tuple(dict.fromkeys(name for name in TO_19.values() if name))
 
 
@@ -62,6 +64,7 @@ def bigearthnet(
     bands: Sequence[str] = S2_BANDS,
     size: int | None = None,
     on_error: OnError = "raise",
+    classes: Sequence[str] = CLASSES_19,
 ) -> Dataset:
     """Read patches of BigEarthNet with several labels each.
 
@@ -73,9 +76,10 @@ def bigearthnet(
         bands: which Sentinel-2 bands, in this order.
         size: side of the images in pixels; None for 120.
         on_error: as in `Dataset.from_folder`.
+        classes: `CLASSES_19`, or all 43, `CLASSES_43`.
 
     Returns:
-        A dataset with multi-hot labels (N, 19), reflectance as images, and "lat", "lon"
+        A dataset with multi-hot labels (N, K), reflectance as images, and "lat", "lon"
         and "day_of_year" as metadata.
 
     Raises:
@@ -83,38 +87,43 @@ def bigearthnet(
     """
     reader = PatchReader(Path(path), Path(s1) if s1 is not None else None, bands)
     found = read_images(reader, size, on_error=on_error)
-    return Dataset.from_read(found, reader.bands, **patch_fields(reader, found))
+    fields = patch_fields(reader, found, classes)
+    return Dataset.from_read(found, reader.bands, **fields)
 
 
-def patch_fields(reader: "PatchReader", found: ReadImages) -> dict[str, Any]:
+def patch_fields(
+    reader: "PatchReader", found: ReadImages, classes: Sequence[str] = CLASSES_19
+) -> dict[str, Any]:
     """Sort what was read of patches into the fields of a `Dataset`."""
     C, radar = len(reader.bands), len(S1_BANDS)
     return {
         "images": found.images[:, :C],
-        "labels": multi_hot(found.metadata.pop("labels")),
-        "class_names": CLASSES_19,
+        "labels": multi_hot(found.metadata.pop("labels"), classes),
+        "class_names": tuple(classes),
         "modalities": {"s1": found.images[:, C : C + radar]} if reader.s1 else {},
     }
 
 
-def multi_hot(given: Sequence[Sequence[str]]) -> Tensor:
-    """Turn lists of labels into 1 for each of the 19 classes that is there.
+def multi_hot(
+    given: Sequence[Sequence[str]], classes: Sequence[str] = CLASSES_19
+) -> Tensor:
+    """Turn lists of labels into 1 for each of the classes that is there.
 
-    Shape: N lists of names of the 43 or the 19 -> (N, 19) int64.
+    Shape: N lists of names of the 43 or the 19 -> (N, K) int64.
 
     Raises:
         WorkshopError: a label that BigEarthNet does not have.
     """
-    to = TO_19 | {name: name for name in CLASSES_19}
+    to = TO_19 | {name: name for name in (*CLASSES_19, *classes)}
     unknown = sorted({label for some in given for label in some} - set(to))
     if unknown:
         raise WorkshopError(
             f"labels that BigEarthNet does not have: {listed(unknown)}. Is it"
             " BigEarthNet?"
         )
-    labels = torch.zeros(len(given), len(CLASSES_19), dtype=torch.int64)
+    labels = torch.zeros(len(given), len(classes), dtype=torch.int64)
     for i, some in enumerate(given):
-        labels[i, [CLASSES_19.index(name) for k in some if (name := to[k])]] = 1
+        labels[i, [classes.index(name) for k in some if (name := to[k])]] = 1
     return labels
 
 
@@ -140,12 +149,7 @@ def read_labels(folder: Path) -> tuple[dict[str, list[str]], list[str]]:
     s2 = folder / "sentinel-2"
     paths = sorted(tqdm(s2.rglob(f"*{_JSON}"), desc="labels", disable=None))
     labels = {p.name.removesuffix(_JSON): read_json(p)["labels"] for p in paths}
-    parts: dict[str, str] = {}
-    for part in ("train", "val", "test"):
-        path = folder / f"bigearthnet-{part}.csv"
-        if path.exists():
-            table = pd.read_csv(path, header=None, dtype=str)
-            parts |= dict.fromkeys(table[0], part)
+    parts = read_parts(folder)
     missing = [name for name in parts if name not in labels]
     if missing:
         raise WorkshopError(
@@ -220,6 +224,17 @@ def _list_patches(root: Path, pattern: str) -> list[ImageEntry]:
             " per patch, S2A_MSIL2A_... or S1A_IW_GRDH_..."
         )
     return found
+
+
+def find_patches(root: Path, satellite: str) -> Path | None:
+    """Find the folder that holds the patches of "S1" or "S2", at most two folders down.
+
+    None if there is none.
+    """
+    for depth in ("", "*/", "*/*/"):
+        for found in root.glob(f"{depth}{satellite}*/*{_JSON}"):
+            return found.parent.parent
+    return None
 
 
 def _stem(folder: str) -> str:

@@ -6,7 +6,7 @@ come from the band descriptions in the files, or from the caller.
 
 What the numbers mean is decided by `workshop_lib.data.read.values`, file by file. Sizes
 follow the one rule of `workshop_lib.data.read.images`. The centre of a georeferenced
-image becomes its "lat" and "lon".
+image becomes its "lat" and "lon", the date in its tags its "day_of_year".
 """
 
 __all__ = ["GeoTiffReader", "geotiffs", "is_multiband", "raster_size", "read_raster"]
@@ -32,7 +32,7 @@ from workshop_lib.data.read.images import (
 )
 from workshop_lib.data.read.index import ImageEntry, ImageIndex, index_images
 from workshop_lib.data.read.large_image import missing
-from workshop_lib.data.read.values import Values, center_of, open_raster
+from workshop_lib.data.read.values import Values, center_of, day_of, open_raster
 from workshop_lib.errors import WorkshopError, listed
 
 ENDINGS = (".tif", ".tiff")
@@ -103,7 +103,7 @@ class GeoTiffReader:
                 f"bands {listed(missing) or '(none)'} are not in {index.where}: its"
                 f" files hold {', '.join(known)}."
             )
-        self.rules = f"geotiff 2, {self.is_picture}, {self.bands} of {self.names}"
+        self.rules = f"geotiff 3, {self.is_picture}, {self.bands} of {self.names}"
 
     def size(self, entry: ImageEntry) -> tuple[int, int]:
         """Return height and width by the header alone."""
@@ -117,7 +117,7 @@ class GeoTiffReader:
             if values.is_picture != self.is_picture:
                 raise ValueError(f"pixels of type {file.dtypes[0]}, unlike most others")
             found = read_raster(file, values, height, width)
-            return replace(found, metadata=center_of(file))
+            return replace(found, metadata=center_of(file) | day_of(file))
 
 
 def is_multiband(index: ImageIndex) -> bool:

@@ -24,7 +24,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, NamedTuple
 from unicodedata import normalize
 
-from workshop_lib.data.read.tables import METADATA_FILE, read_label_table
+from workshop_lib.data.read.tables import LABELS_FILE, METADATA_FILE, read_label_table
 from workshop_lib.data.read.values import SIDES
 from workshop_lib.errors import WorkshopError, listed
 from workshop_lib.files import reading
@@ -82,7 +82,7 @@ class ImageIndex:
 
 
 def index_images(path: Path | str, endings: tuple[str, ...] = ENDINGS) -> ImageIndex:
-    """List a folder of class folders, a .zip of such, a .txt of names, or a .csv.
+    """List a folder of class folders, a .zip of such, a .txt of names, a labels.csv.
 
     Files of other endings are left out, with a note, except those a .txt names.
 
@@ -90,6 +90,8 @@ def index_images(path: Path | str, endings: tuple[str, ...] = ENDINGS) -> ImageI
         WorkshopError: nothing of the kind, or fewer than two classes in it.
     """
     path = Path(path)
+    if (path / LABELS_FILE).is_file():
+        path /= LABELS_FILE
     ending = path.suffix.lower() if path.is_file() else ""
     if ending == ".txt":
         return _index_names(path)
@@ -210,8 +212,7 @@ def _walk(root: Path) -> Tree:
 
     def refuse(error: OSError) -> None:
         raise WorkshopError(
-            f"cannot look into {error.filename}: {error.strerror}. Check that you may"
-            " read it."
+            f"cannot look into {error.filename}: {error.strerror}. May you read it?"
         ) from error
 
     if not root.is_dir():

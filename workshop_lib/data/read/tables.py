@@ -15,6 +15,7 @@ __all__ = [
     "first_known",
     "read_label_table",
     "read_metadata",
+    "read_parts",
 ]
 
 import math
@@ -28,6 +29,7 @@ from torch import Tensor
 from workshop_lib.errors import WorkshopError, listed
 from workshop_lib.files import reading
 
+PARTS = ("train", "val", "test")
 LABELS_FILE, METADATA_FILE = "labels.csv", "metadata.csv"
 _RANGES = {"lat": (-90, 90), "lon": (-180, 180), "day_of_year": (1, 366)}
 
@@ -103,6 +105,26 @@ def read_metadata(file: Path, names: Sequence[str]) -> tuple[dict[str, Tensor], 
     notes += [f"{file}: {extra} rows name no image"] * bool(extra)
     columns = {str(k): torch.tensor(v.to_numpy()) for k, v in numbers.items()}
     return columns, "\n".join(notes)
+
+
+def read_parts(folder: Path) -> dict[str, str]:
+    """Read published lists of images: name -> "train", "val" or "test".
+
+    Each is a CSV without a heading, whose first column is the name: `train.csv`,
+    `bigearthnet-train.csv`, and so on. What `patches_with_cloud_and_shadow.csv` or
+    `patches_with_seasonal_snow.csv` lists as well is left out.
+
+    Raises:
+        WorkshopError: a list that cannot be read.
+    """
+    parts: dict[str, str] = {}
+    for part in (*PARTS, "patches_with_"):
+        pattern = f"*{part}.csv" if part in PARTS else f"{part}*.csv"
+        for path in sorted(folder.glob(pattern)):
+            with reading(path, "give a CSV with a name on each line."):
+                names = pd.read_csv(path, header=None, dtype=str)[0]
+            parts |= dict.fromkeys(names, part)
+    return {name: part for name, part in parts.items() if part in PARTS}
 
 
 def first_known(

@@ -13,13 +13,15 @@
 
 __all__ = [
     "Values",
-    *("SIDES", "center_of", "import_rasterio", "limits_of", "open_raster"),
+    *("SIDES", "center_of", "day_of", "import_rasterio", "limits_of", "open_raster"),
     *("raster_place", "to_rgb"),
 ]
 
 import re
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -229,3 +231,13 @@ def center_of(file: Any) -> dict[str, float]:
         return {}
     lon, lat = file.lnglat()
     return {"lat": lat, "lon": lon}
+
+
+def day_of(file: Any) -> dict[str, int]:
+    """Return "day_of_year" by the tag of acquisition, else of the file; {} if none."""
+    acquired = file.tags(ns="IMAGERY").get("ACQUISITIONDATETIME")
+    text = acquired or file.tags().get("TIFFTAG_DATETIME", "")
+    with suppress(ValueError):  # no date, or none in this form
+        date = datetime.strptime(re.sub(r"\D", "", text)[:8], "%Y%m%d")
+        return {"day_of_year": date.timetuple().tm_yday}
+    return {}
