@@ -108,13 +108,6 @@ def test_names_are_shown_as_they_are() -> None:
             plots.bars({"cost": 2, name: 3}, title=name, unit="").savefig(io.BytesIO())
 
 
-def test_describe_a_foreign_figure() -> None:
-    figure = Figure()
-    figure.add_subplot().set_title("Rain")
-    assert plots.describe(figure) == "Rain"
-    assert "without" in plots.describe(Figure())
-
-
 def test_the_import_waits_for_no_seaborn() -> None:
     code = "import sys, workshop_lib.plots; sys.exit('seaborn' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -12,7 +12,7 @@ from torch import Tensor
 from workshop_lib.augment import base, occlusion
 from workshop_lib.augment.base import Augmentation, NoAugmentation
 from workshop_lib.augment.geometry import Weak
-from workshop_lib.augment.multimodal import Drawn, View, parse_view
+from workshop_lib.augment.multimodal import Drawn, View
 from workshop_lib.augment.normalize import Normalize, to_float
 from workshop_lib.augment.occlusion import Follow, ModalityDropout
 from workshop_lib.errors import WorkshopError
@@ -155,8 +155,7 @@ class ViewMaker:
         """Look up views that are made together."""
         mover: Augmentation | None = None
         if self.dense:
-            entries = [*self.images, METADATA]
-            still = any(parse_view(name, entries)[0] == "none" for name in names)
+            still = any(name.partition("|")[0] == "none" for name in names)
             mover = NoAugmentation() if still else Weak()
         metadata = self.metadata is not None
         views = (View(name, self.images, metadata, mover) for name in names)

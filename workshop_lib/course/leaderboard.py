@@ -4,10 +4,9 @@ __all__ = ["Leaderboard", "as_text", "rank", "read_folder", "watch", "write_page
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 import pandas as pd
 
@@ -18,8 +17,7 @@ from workshop_lib.evaluation.statistics import mcnemar
 from workshop_lib.files import fill_template, write_text
 
 
-@dataclass(frozen=True)
-class Leaderboard:
+class Leaderboard(NamedTuple):
     """The ranking, and the files that do not count.
 
     Args:
@@ -28,7 +26,7 @@ class Leaderboard:
     """
 
     table: pd.DataFrame
-    errors: dict[str, str] = field(default_factory=dict)
+    errors: dict[str, str]
 
 
 def rank(found: Sequence[Submission], competition: Competition) -> pd.DataFrame:

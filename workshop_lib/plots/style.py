@@ -198,18 +198,12 @@ def point_style(index: int) -> dict[str, Any]:
     }
 
 
-def describe(figure: Figure) -> str:
+def describe(figure: AccessibleFigure) -> str:
     """Return a figure's alt text: its content in words and numbers.
 
-    Every function of `workshop_lib.plots` attaches one. Of another figure only the
-    titles of its axes are known.
+    Every function of `workshop_lib.plots` attaches one.
     """
-    if isinstance(figure, AccessibleFigure) and figure.alt:
-        return figure.alt
-    titles = [
-        t for axes in figure.axes for t in (axes.get_title(), axes.get_title("left"))
-    ]
-    return "; ".join(t for t in titles if t) or "Figure without a description."
+    return figure.alt
 
 
 def short_names(names: Iterable[object], most: int = 24) -> list[str]:

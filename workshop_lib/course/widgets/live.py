@@ -9,8 +9,6 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from matplotlib.figure import Figure
-
 from workshop_lib.plots import AccessibleFigure, describe
 from workshop_lib.report.pictures import data_uri
 from workshop_lib.session import in_notebook
@@ -93,7 +91,7 @@ def picture_with(
     return ipywidgets.VBox([*widgets.values(), picture])
 
 
-def _as_html(figure: Figure) -> str:
+def _as_html(figure: AccessibleFigure) -> str:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=80, facecolor="white")
     alt = html.escape(describe(figure))
