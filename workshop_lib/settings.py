@@ -31,6 +31,7 @@ class DataConfig:
     # test; predefined: published, or by lists *train.csv, *val.csv, *test.csv of names
     split: Literal["random", "block", "region", "longitude", "predefined"] = "random"
     labels_per_class: int = 4  # 0 uses every label of the training part
+    label_fraction: float = 0.0  # labelled part of each class (0.01: 1 %) in its place
     # several heads: labelled images of each class that have the target of each head, 0
     # for all; empty: all labelled images have all targets
     labels_per_head: tuple[int, ...] = ()
@@ -46,6 +47,7 @@ class DataConfig:
         _as_tuples(self, "sensors", "metadata", "test_regions", "labels_per_head")
         _within(self, "size", least=1)
         _within(self, "labels_per_class", least=0)
+        _within(self, "label_fraction", least=0, most=1)
         _within(self, "split_seed", least=0, most=_LARGEST_SEED)
         _within(self, "cutmix", least=0, most=1)
         _within(self, "modality_dropout", least=0, below=1)

@@ -26,17 +26,11 @@ from workshop_lib.data.catalog import (
     resolve,
 )
 from workshop_lib.data.download import get
-from workshop_lib.data.load import (
-    describe,
-    load_dataset,
-    make_split,
-    read_label_index,
-    split_source,
-)
+from workshop_lib.data.load import describe, load_dataset, make_split
 from workshop_lib.data.read.bigearthnet_patches import CLASSES_19, S1_BANDS, S2_BANDS
 from workshop_lib.data.read.landcover import TEST_TILES, TILE_COLOURS, TRAIN_TILES
 from workshop_lib.data.split import Split
-from workshop_lib.data.verify import check_integrity
+from workshop_lib.data.verify import check_integrity, read_label_index, split_source
 from workshop_lib.errors import WorkshopError
 from workshop_lib.settings import DataConfig
 

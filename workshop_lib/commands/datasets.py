@@ -135,7 +135,7 @@ def _split_public(
     overwrite: bool,
 ) -> None:
     """Split a public data set by its labels alone, without reading its images."""
-    from workshop_lib.data.load import split_source
+    from workshop_lib.data.verify import split_source
 
     parts, scenes = split_source(info, root, labels_per_class, seed)
     print(", ".join(f"{part} {n}" for part, n in parts.counts().items()))

@@ -1,7 +1,6 @@
 """Data sets by name: the embedded one, public ones, and folders of one's own.
 
-Their splits, too: `split_source` splits half a million patches in a minute, by their
-labels alone, and the names files fit the images when they are read later.
+Their splits, too.
 """
 
 __all__ = [
@@ -11,8 +10,7 @@ __all__ = [
     "load_moved",
     "make_split",
     "open_data",
-    "read_label_index",
-    "split_source",
+    "split_by_lists",
 ]
 
 from collections.abc import Sequence
@@ -22,11 +20,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from workshop_lib.config import Config
 from workshop_lib.data import split_rules as rules
-from workshop_lib.data.catalog import DatasetInfo, datasets, resolve
+from workshop_lib.data.catalog import datasets, resolve
 from workshop_lib.data.dataset import RGB, Dataset
 from workshop_lib.data.mini_eo import CLASSES, DEFAULT_BANDS, DEFAULT_SEED, mini_eo
 from workshop_lib.data.places import coordinates, west_to_east
@@ -120,6 +117,7 @@ def make_split(dataset: Dataset, data: DataConfig) -> Split:
     """
     wish: dict[str, Any] = {"labels_per_class": data.labels_per_class}
     wish["seed"] = data.split_seed
+    wish["label_fraction"] = data.label_fraction or None
     match str(data.split):  # in Python nothing checks it before
         case "random":
             return Split.random(dataset, **wish)
@@ -129,24 +127,43 @@ def make_split(dataset: Dataset, data: DataConfig) -> Split:
             return Split.by_region(dataset, data.test_regions, **wish)
         case "longitude":
             parts = west_to_east(coordinates(dataset.metadata))
-            return _by_lists(dataset, parts, **wish)
+            return split_by_lists(dataset, parts, **wish)
         case "predefined":
             if lists := tables.read_parts(Path(data.name)):
                 parts = [lists.get(name, "") for name in dataset.names]
-                return _by_lists(dataset, parts, **wish)
+                return split_by_lists(dataset, parts, **wish)
             name = Path(data.name).name.partition(":")[0]
-            return Split.predefined(dataset, name, **wish)
+            if data.label_fraction:
+                raise WorkshopError(
+                    f"label_fraction={data.label_fraction}: the predefined split of"
+                    f" {name} has numbers of labels; give labels_per_class."
+                )
+            return Split.predefined(
+                dataset, name, data.labels_per_class, data.split_seed
+            )
         case other:
             kinds = ("random", "block", "region", "longitude", "predefined")
             raise unknown_name("kind of split", other, kinds)
 
 
-def _by_lists(
-    scenes: Dataset, parts: Sequence[str], labels_per_class: int, seed: int
+def split_by_lists(
+    scenes: Dataset,
+    parts: Sequence[str],
+    labels_per_class: int = 4,
+    seed: int = 0,
+    label_fraction: float | None = None,
 ) -> Split:
-    """Take each image's part, "train", "val" or "test", as given; others are out.
+    """Take each image's part as given; draw the labelled ones of those for training.
 
-    Only the labelled images are drawn, of the classes that are in all three.
+    Only classes that are in all three parts are labelled.
+
+    Args:
+        scenes: the images.
+        parts: "train", "val" or "test" for each; the others are left out.
+        labels_per_class, seed, label_fraction: as of `Split.random`.
+
+    Raises:
+        WorkshopError: no class is in all three parts, or one has too few images.
     """
     subset = np.array([_SUBSETS.get(part, rules.EXCLUDED) for part in parts])
     images = rules.Candidates.of(scenes, seed)
@@ -158,8 +175,9 @@ def _by_lists(
             f"{counts} of {len(scenes)} images, and no class in all three: is it the"
             " data set of these lists?"
         )
-    images, spec = images._replace(needed=needed), rules.SplitSpec(labels_per_class)
-    return Split(**rules.choose_parts(images, subset, spec), seed=seed)
+    spec = rules.SplitSpec(labels_per_class, label_fraction)
+    parts_of = rules.choose_parts(images._replace(needed=needed), subset, spec)
+    return Split(**parts_of, seed=seed)
 
 
 def describe(data: DataConfig) -> tuple[Dataset, int]:
@@ -174,64 +192,6 @@ def describe(data: DataConfig) -> tuple[Dataset, int]:
         WorkshopError: no such data, or no images of at least two classes.
     """
     return _load(data.name, data.size, data.bands, few=_FEW)
-
-
-def split_source(
-    info: DatasetInfo,
-    root: Path | str | None = None,
-    labels_per_class: int = 4,
-    seed: int = 0,
-) -> tuple[Split, Dataset]:
-    """Split a data set that `get` has brought by its labels alone: no pixel is read.
-
-    Where its makers have published which images are for training, validation and test,
-    that stands: BigEarthNet's parts are apart on the map. The seed then chooses the
-    labelled ones among the training images.
-
-    Args:
-        root: folder of the data set; by default where `get` puts it.
-        labels_per_class: labelled images of each class (of several labels the rarest
-            counts), 0 for all.
-        seed: another seed draws another split.
-
-    Returns:
-        The split, and the scenes without pixels that `Split.save` needs.
-
-    Raises:
-        WorkshopError: the data set is not there, or a class has too few images.
-    """
-    scenes, published = read_label_index(info, root)
-    if not published:
-        return Split.random(scenes, labels_per_class, seed=seed), scenes
-    return _by_lists(scenes, published, labels_per_class, seed), scenes
-
-
-def read_label_index(
-    info: DatasetInfo, root: Path | str | None = None
-) -> tuple[Dataset, list[str]]:
-    """List the names and labels of a data set that `get` has brought.
-
-    Returns:
-        A dataset without pixels, and of each image "train", "val" or "test": none if no
-        parts are published.
-
-    Raises:
-        WorkshopError: it is not there, or its lists cannot be read.
-    """
-    images = resolve(info.name, root)
-    if info.layout == "classes":
-        index = index_images(images)
-        names = [entry.name for entry in index.entries]
-        labels = torch.tensor(index.labels)
-        return Dataset.without_pixels(names, labels, index.class_names), []
-    if info.layout in ("scene", "tiles"):
-        raise WorkshopError(
-            f"{info.title} is large images, which are cut into patches before they are"
-            " split (`data.tiles.cut_scenes`), as in benchmarks/landsat.py."
-        )
-    found, published = patches.read_labels(images)
-    labels = patches.multi_hot(list(found.values()))
-    return Dataset.without_pixels(list(found), labels, patches.CLASSES_19), published
 
 
 def _load(

@@ -1,9 +1,10 @@
-"""Integrity of a data set on the disk: what is missing, damaged or odd.
+"""Data sets on the disk, without their pixels: what is missing or odd, and a split.
 
-Headers and file sizes are read, almost no pixels: half a million patches take minutes.
+Headers, file sizes and labels are read, almost no pixels: half a million patches take
+minutes. The names files of a split fit the images when they are read later.
 """
 
-__all__ = ["IntegrityReport", "check_integrity"]
+__all__ = ["IntegrityReport", "check_integrity", "read_label_index", "split_source"]
 
 import os
 from collections import Counter
@@ -12,14 +13,18 @@ from functools import partial
 from pathlib import Path
 from statistics import mode
 
+import torch
 from tqdm import tqdm
 
-from workshop_lib.data.catalog import DatasetInfo
+from workshop_lib.data.catalog import DatasetInfo, resolve
+from workshop_lib.data.dataset import Dataset
+from workshop_lib.data.load import split_by_lists
+from workshop_lib.data.read import bigearthnet_patches as patches
 from workshop_lib.data.read import landcover
-from workshop_lib.data.read.bigearthnet_patches import S1_BANDS, S2_BANDS
 from workshop_lib.data.read.geotiff import is_multiband, raster_size
 from workshop_lib.data.read.images import PictureReader, header_sizes
 from workshop_lib.data.read.index import file_state, index_images
+from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError, listed
 from workshop_lib.pixels import IGNORE
 
@@ -107,7 +112,10 @@ def _check_classes(
 def _check_patches(folder: Path, info: DatasetInfo, report: IntegrityReport) -> None:
     """Count patches of both satellites, and find missing or empty bands."""
     with_labels = "metadata.parquet" not in [one.name for one in info.files]
-    for satellite, bands in (("sentinel-2", S2_BANDS), ("sentinel-1", S1_BANDS)):
+    for satellite, bands in (
+        ("sentinel-2", patches.S2_BANDS),
+        ("sentinel-1", patches.S1_BANDS),
+    ):
         endings = [*(f"{band}.tif" for band in bands), *[_LABELS] * with_labels]
         count, incomplete = 0, []
         walk = tqdm(os.walk(folder / satellite), satellite, disable=None)
@@ -167,3 +175,61 @@ def _check_scene(folder: Path, info: DatasetInfo, report: IntegrityReport) -> No
         report.facts.append(f"{size}, {known:.1f} % of them with data and a class")
     except WorkshopError as error:
         report.faults.append(str(error))
+
+
+def split_source(
+    info: DatasetInfo,
+    root: Path | str | None = None,
+    labels_per_class: int = 4,
+    seed: int = 0,
+) -> tuple[Split, Dataset]:
+    """Split a data set that `get` has brought by its labels alone: no pixel is read.
+
+    Where its makers have published which images are for training, validation and test,
+    that stands: BigEarthNet's parts are apart on the map. The seed then chooses the
+    labelled ones among the training images.
+
+    Args:
+        root: folder of the data set; by default where `get` puts it.
+        labels_per_class: labelled images of each class (of several labels the rarest
+            counts), 0 for all.
+        seed: another seed draws another split.
+
+    Returns:
+        The split, and the scenes without pixels that `Split.save` needs.
+
+    Raises:
+        WorkshopError: the data set is not there, or a class has too few images.
+    """
+    scenes, published = read_label_index(info, root)
+    if not published:
+        return Split.random(scenes, labels_per_class, seed=seed), scenes
+    return split_by_lists(scenes, published, labels_per_class, seed), scenes
+
+
+def read_label_index(
+    info: DatasetInfo, root: Path | str | None = None
+) -> tuple[Dataset, list[str]]:
+    """List the names and labels of a data set that `get` has brought.
+
+    Returns:
+        A dataset without pixels, and of each image "train", "val" or "test": none if no
+        parts are published.
+
+    Raises:
+        WorkshopError: it is not there, or its lists cannot be read.
+    """
+    images = resolve(info.name, root)
+    if info.layout == "classes":
+        index = index_images(images)
+        names = [entry.name for entry in index.entries]
+        labels = torch.tensor(index.labels)
+        return Dataset.without_pixels(names, labels, index.class_names), []
+    if info.layout in ("scene", "tiles"):
+        raise WorkshopError(
+            f"{info.title} is large images, which are cut into patches before they are"
+            " split (`data.tiles.cut_scenes`), as in benchmarks/landsat.py."
+        )
+    found, published = patches.read_labels(images)
+    labels = patches.multi_hot(list(found.values()))
+    return Dataset.without_pixels(list(found), labels, patches.CLASSES_19), published

@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -132,6 +133,8 @@ def test_a_folder_of_patches_is_loaded_and_split_by_published_lists(tmp_path, in
         [0, 1, 2, 4, 5, 6, 7], [8, 10], [12, 14]
     ]  # fmt: skip
     assert len(split.labeled) == 2
+    half = make_split(scenes, replace(data, label_fraction=0.5))
+    assert scenes.labels[half.labeled].sum(dim=0).max() == 2
     with pytest.raises(WorkshopError, match="no class in all three"):
         make_split(scenes.subset(range(8)), data)
 
