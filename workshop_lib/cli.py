@@ -21,7 +21,6 @@ COMMANDS = {
         *(datasets.notebooks, datasets.doctor),
     )
 }
-_HELP = ("-h", "--help")
 
 
 def main(args: list[str] | None = None) -> int:
@@ -33,7 +32,7 @@ def main(args: list[str] | None = None) -> int:
         Ctrl-C.
     """
     args = sys.argv[1:] if args is None else args
-    if not args or args[0] in _HELP:
+    if not args or args[0] in ("-h", "--help"):
         print(_overview())
         return 0 if args else 2
     try:

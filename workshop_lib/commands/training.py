@@ -16,8 +16,6 @@ from workshop_lib.presets import train_flags
 if TYPE_CHECKING:
     from workshop_lib.evaluation.scoring import Evaluation
 
-_PROGRAM = (sys.executable, "-m", "workshop_lib.cli", "train")
-
 
 def train(
     config: Config,
@@ -195,7 +193,7 @@ def slurm(
     minutes = round(60 * hours)
     if minutes < 5:  # two of them are for the checkpoint
         raise WorkshopError(f"minutes={minutes}: it must be at least 5.")
-    command = [*_PROGRAM, *train_flags(config)]
+    command = [sys.executable, "-m", "workshop_lib.cli", "train", *train_flags(config)]
     for flag, path in (("--folder", folder), ("--split-folder", split_folder)):
         command += [flag, str(path)] if path else []
     name = f"{config.method_name}-{Path(config.data.name).name}"

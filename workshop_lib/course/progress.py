@@ -117,7 +117,6 @@ def load() -> dict[str, dict[str, Done]]:
         return load()
 
 
-@cache
 def unit_checks() -> dict[str, list[str]]:
     """Return the checks of each unit, in the order in which a learner meets them.
 
@@ -130,7 +129,6 @@ def unit_checks() -> dict[str, list[str]]:
     return {unit: list(found[f"unit_{unit}"]) for unit in UNITS}
 
 
-@cache
 def unit_questions() -> dict[str, list[str]]:
     """Return the names of each unit's quiz questions, in the order of asking.
 
@@ -141,6 +139,7 @@ def unit_questions() -> dict[str, list[str]]:
     return {unit: [one["name"] for one in found[f"unit_{unit}"]] for unit in UNITS}
 
 
+@cache
 def texts(folder: str) -> dict[str, Any]:
     """Read the texts of the course: "unit_04" -> the content of FOLDER/unit_04.yaml."""
     files = (Path(__file__).parent / folder).glob("*.yaml")

@@ -25,7 +25,7 @@ import re
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import cache, wraps
+from functools import wraps
 from typing import Any, NoReturn
 
 from workshop_lib.course import NotYet
@@ -50,7 +50,6 @@ _SHAPES = re.compile(
 )
 
 
-@cache
 def hints() -> dict[str, dict[str, str]]:
     """Return all hints: exercise -> name -> text, which is not the solution.
 
