@@ -44,7 +44,7 @@ _PUBLIC = {
         (
             *("CCSSL", "UDA", "AdaMatch", "CCSSLCoMatch", "CoMatch", "DeFixMatch"),
             *("FixMatch", "FlexMatch", "FreeMatch", "MeanTeacher", "Method"),
-            *("PseudoLabel", "SimCLR", "SoftMatch", "Supervised"),
+            *("PseudoLabel", "SimCLR", "SoftMatch", "Spatiotemporal", "Supervised"),
         ),
         "methods",
     ),

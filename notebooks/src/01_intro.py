@@ -580,6 +580,7 @@ families = {
     "pseudo-label + consistency": ["fixmatch", "flexmatch", "adamatch",
                                    "freematch", "softmatch", "defixmatch"],
     "and graph or contrast": ["comatch", "ccssl", "ccssl_comatch"],
+    "told place and date (11)": ["spatiotemporal"],
     "no labels at all (10)": ["simclr"],
 }  # fmt: skip
 assert sorted(sum(families.values(), [])) == sorted(METHODS)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from workshop_lib.methods import METHODS, Batch, Method, TrainingSize
 from workshop_lib.models.heads import Head
-from workshop_lib.sample import Sample
+from workshop_lib.sample import Sample, num_images
 
 
 class Given(nn.Module):
@@ -16,12 +16,21 @@ class Given(nn.Module):
     def __init__(self, projection: int = 0, **heads: Head) -> None:
         super().__init__()
         self.heads = nn.ModuleDict(heads)
+        self.encoder = SimpleNamespace(metadata=True, reads_metadata=True)
         self.projection = (
             SimpleNamespace(out_features=projection) if projection else None
         )
 
     def forward(self, x: Sample) -> dict[str, Tensor]:
-        return dict(x)
+        return {"context": torch.zeros(num_images(x), 1), **x}
+
+
+class Told(Given):
+    """Returns the first column of what it is given if told metadata, else another."""
+
+    def forward(self, x: Sample) -> dict[str, Tensor]:
+        column = 0 if self.encoder.reads_metadata else 1
+        return {name: values[:, column] for name, values in x.items()}
 
 
 def made(name: str, **options: object) -> Method:
@@ -35,17 +44,8 @@ def total(method: Method, model: nn.Module, batch: Batch) -> Tensor:
     return torch.stack([term for _, term in method.losses(model, batch)]).sum()
 
 
-def ready(
-    method: Method,
-    model: nn.Module,
-    images: int = 1,
-    unlabeled: int | None = None,
-    batch_size: int = 1,
-    mu: int = 1,
-    steps: int = 100,
-) -> Method:
+def ready(method, model, images=1, unlabeled=None, batch_size=1, mu=1, steps=100):
     """Set a method up, in the default number format of the test."""
-    method.setup(
-        model, TrainingSize(images, unlabeled or images, batch_size, mu, steps)
-    )
+    size = TrainingSize(images, unlabeled or images, batch_size, mu, steps)
+    method.setup(model, size)
     return method.to(torch.get_default_dtype())

@@ -15,9 +15,12 @@ WIDTH = 6
 
 
 class Trunk(nn.Module):
-    """One convolution; with `norm` batch normalisation and its statistics."""
+    """One convolution; with `norm` batch normalisation and its statistics.
 
-    decoder = None
+    Told the metadata it sees the same images a little brighter.
+    """
+
+    decoder, metadata, reads_metadata = None, True, True
 
     def __init__(self, norm: bool = False) -> None:
         super().__init__()
@@ -25,8 +28,10 @@ class Trunk(nn.Module):
         self.norm = nn.BatchNorm2d(WIDTH) if norm else nn.Identity()
 
     def forward(self, x: Sample) -> Features:
-        maps = self.norm(self.conv(x["s2"])).tanh()  # (B, WIDTH, H, W)
-        return Features(maps.mean((2, 3)), (maps,), maps.shape[2:])
+        images = x["s2"] if self.reads_metadata else x["s2"] - 0.3
+        maps = self.norm(self.conv(images)).tanh()  # (B, WIDTH, H, W)
+        vector = maps.mean((2, 3))
+        return Features(vector, (maps,), maps.shape[2:], context=vector)
 
 
 def small_model(
@@ -55,8 +60,12 @@ def batch_for(
     generator = torch.Generator().manual_seed(seed)
 
     def views(n: int, names: tuple[str, ...]) -> tuple[Sample, ...]:
-        shape = (n, 3, size, size)
-        return tuple({"s2": torch.randn(shape, generator=generator)} for _ in names)
+        shapes = {"s2": (n, 3, size, size)}
+        shapes |= {"metadata": (n, 2)} if method.withholds_metadata else {}
+        return tuple(
+            {k: torch.randn(shape, generator=generator) for k, shape in shapes.items()}
+            for _ in names
+        )
 
     return Batch(
         views(B, method.labeled_views),

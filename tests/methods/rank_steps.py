@@ -61,14 +61,14 @@ def train(name: str, me: int, world: int) -> dict[str, Tensor]:
             views=tuple(take(x, rows) for x in batch.views),
             index=order[: B * MU][rows],
         )
-        model.zero_grad()
+        model.zero_grad(), method.zero_grad()
         loss = torch.stack([term for _, term in method.losses(model, mine)]).sum()
         loss.backward()
         found[f"loss {step}"] = mean_over_ranks(loss)
         for key, value in method.log.items():
             found[f"{key} {step}"] = mean_over_ranks(value.double())
         with torch.no_grad():
-            for parameter in model.parameters():
+            for parameter in (*model.parameters(), *method.parameters()):
                 if parameter.grad is not None:
                     parameter -= 0.3 * mean_over_ranks(parameter.grad)
         method.after_step(model)

@@ -40,6 +40,7 @@ class Step:
         self.y = torch.arange(B) % K
         generator = torch.Generator().manual_seed(step)
         self.index = torch.randperm(IMAGES, generator=generator)[:N]
+        self.answers = self  # of whom labelled images are asked, too
 
     def terms(self, method: Method, model: Module) -> dict[str, Tensor]:
         """Return the terms of the loss, those of one name added up."""
@@ -128,7 +129,7 @@ def slow_uda(threshold: float) -> Slow:
 def slow_defixmatch(threshold: float) -> Slow:
     def slow(s: Step) -> tuple[dict[str, float], list[float]]:
         q, mask = s.probs("weak"), over(s.probs("weak"), threshold)
-        labeled = s.probs("x")
+        labeled = s.answers.probs("x")
         subtracted = 0.0
         for q_, p, m in zip(
             labeled, s.probs("x_strong"), over(labeled, threshold), strict=True

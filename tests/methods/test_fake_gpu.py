@@ -29,8 +29,10 @@ ENCODERS = {
 
 def fake_batch(method: Method, model: Model, size: int) -> Batch:
     def views(n: int, names: tuple[str, ...]) -> tuple:
-        shape = (n, 3, size, size)
-        return tuple({"s2": torch.empty(shape, device="cuda")} for _ in names)
+        shapes = {"s2": (n, 3, size, size)}
+        shapes |= {"metadata": (n, 2)} if method.withholds_metadata else {}
+        one = {k: torch.empty(shape, device="cuda") for k, shape in shapes.items()}
+        return tuple(dict(one) for _ in names)
 
     targets = {
         "scene": torch.zeros(B, dtype=torch.int64, device="cuda"),
@@ -52,8 +54,9 @@ def test_losses_stay_on_the_device(name: str, encoder: str) -> None:
     cls = METHODS[name]
     with torch.device("meta"):
         heads = SCENE if cls.needs_projection else ENCODERS[encoder]
-        width = 8 if cls.needs_projection else 0
-        model = build_model(encoder, {"s2": 3}, heads, projection_dim=width)
+        more = {"projection_dim": 8 if cls.needs_projection else 0}
+        more |= {"metadata": 2} if cls.withholds_metadata else {}
+        model = build_model(encoder, {"s2": 3}, heads, **more)
         method = copy.deepcopy(cls())
         method.setup(model, TrainingSize(IMAGES, IMAGES, B, MU, 10))
     size = 32 if "efficient" in encoder else SIZE

@@ -1,6 +1,6 @@
 """Every method against the outputs of independent implementations, step by step."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.methods.given import Given, ready
+from tests.methods.given import Given, Told, ready
 from workshop_lib.losses.contrastive import pseudo_label_graph
 from workshop_lib.losses.memory import MemoryQueue
 from workshop_lib.losses.pseudo_labels import fixmatch_loss
@@ -21,8 +21,8 @@ from workshop_lib.methods import (
     FixMatch,
     FlexMatch,
     FreeMatch,
-    Method,
     SoftMatch,
+    Spatiotemporal,
 )
 from workshop_lib.methods.base import alignments
 from workshop_lib.models import Categorical, MultiLabel
@@ -58,20 +58,12 @@ def load(name: str) -> Golden:
         return dict(file)
 
 
-def tensors(
-    data: Golden, keys: list[str], step: int | None, near: Near
-) -> list[Tensor]:
+def tensors(data, keys, step, near):
     found = (data[key] if step is None else data[key][step] for key in keys)
     return [torch.from_numpy(one).to(near.dtype).requires_grad_() for one in found]
 
 
-def replay(
-    data: Golden,
-    near: Near,
-    method: Method,
-    model: Given,
-    states: dict[str, Callable[[], Tensor]] | None = None,
-) -> None:
+def replay(data, near, method, model, states=None):
     """Take all steps of a method with one weak and one strong view."""
     method.train()
     many = np.ndim(data["loss"]) > 0
@@ -284,21 +276,45 @@ def test_ccssl(case: int, near: Near) -> None:
         near.same(gradient, data[f"grad_{name}"], name)
 
 
-@pytest.mark.parametrize("case", ["multi", "multi1"])
-def test_fixmatch_with_several_labels(case: str, near: Near) -> None:
-    """Two thresholds; the single one of `multi1` goes by what the head is told."""
+@pytest.mark.parametrize("case", ["single", "multi", "multi1"])
+def test_spatiotemporal(case, near):
+    """A teacher and a student; weak views, which it never sees, are NaN for it."""
     data = load(f"stssl_fixmatch_{case}")
-    cutoff = np.atleast_1d(data["p_cutoff"])
+    cutoff, K = np.atleast_1d(data["p_cutoff"]), int(data["K"])
     pair = (float(cutoff[0]), float(cutoff[1])) if len(cutoff) == 2 else None
-    model = Given(tags=MultiLabel(1, int(data["K"]), thresholds=pair))
-    method = ready(FixMatch(threshold=float(cutoff[-1])), model)
-    keys = [f"teacher_logits_{v}" for v in ("x", "u_w", "u_s")]
-    x, weak, strong = tensors(data, keys, None, near)
-    y = {"tags": torch.from_numpy(data["y"]).to(near.dtype)}
-    batch = Batch(({"tags": x},), y, ({"tags": weak}, {"tags": strong}))
-    terms = dict(method.losses(model, batch))
-    pseudo, mask = method.pseudo_labels["tags"]
-    near.same(terms["tags/supervised"], data["sup_loss"])
-    near.same(terms["tags/unsupervised"], data["unsup_loss"])
-    np.testing.assert_array_equal(mask, data["mask"])
+    several = bool(data["multilabel"])
+    head = MultiLabel(1, K, thresholds=pair) if several else Categorical(1, K)
+    model = Told(scene=head)
+    given = options(data, lambda_u="lambda_u", lambda_d="lambda_d")
+    method = Spatiotemporal(
+        distill=str(data["distill_type"]), threshold=float(cutoff[-1]), **given
+    )
+    ready(method, model)
+
+    def both(view: str) -> dict[str, Tensor]:
+        found = {}
+        for ours, theirs in (("scene", "logits"), ("context", "feat")):
+            told = data[f"teacher_{theirs}_{view}"]
+            alone = data.get(f"student_{theirs}_{view}", np.full_like(told, np.nan))
+            rows = torch.from_numpy(np.stack([told, alone], 1)).to(near.dtype)
+            found[ours] = rows.requires_grad_()
+        return found
+
+    x, weak, strong = (both(view) for view in ("x", "u_w", "u_s"))
+    y = torch.from_numpy(data["y"])
+    y = y.to(near.dtype) if several else y
+    terms = dict(method.losses(model, Batch((x,), {"scene": y}, (weak, strong))))
+    torch.stack(list(terms.values())).sum().backward()
+    pseudo, mask = method.pseudo_labels["scene"]
+    near.same(mask, data["mask"])
     np.testing.assert_array_equal(pseudo, data["pseudo_label"])
+    for name, key in (("supervised", "sup_loss"), ("unsupervised", "unsup_loss")):
+        near.same(terms[f"scene/{name}"], data[key] + data[f"student_{key}"], name)
+    distance = given["lambda_d"] * data["student_distill_loss"]
+    near.same(terms["distillation"], distance)
+    near.same(sum(terms.values()), data["total_loss"] + data["student_total_loss"])
+    assert weak["scene"].grad is None and weak["context"].grad is None
+    learned = {"logits_x": x["scene"], "logits_u_s": strong["scene"]}
+    for name, ours in {**learned, "feat_u_s": strong["context"]}.items():
+        for column, who in enumerate(("teacher", "student")):
+            near.same(ours.grad[:, column], data[f"grad_{who}_{name}"], name)

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from torch import Tensor
 
 from tests.methods.given import made, ready
 from tests.methods.networks import batch_for
@@ -14,19 +13,15 @@ HEADS = {"scene": HeadSpec("categorical", 3), "height": HeadSpec("regression")}
 
 
 def two_steps(
-    name: str,
-    checkpointing: bool,
-    micro_batch: int,
-    train: bool,
-    encoder: str = "small_cnn",
-    dtype: torch.dtype = torch.float64,
-) -> list[Tensor]:
+    name, checkpointing, micro_batch, train, encoder="small_cnn", dtype=torch.float64
+):
     """Terms and gradients of two steps, and what is remembered after them."""
     cls = METHODS[name]
     torch.manual_seed(0)
     heads = HEADS | (MAPS if encoder.startswith(("unet", "fcn")) else {})
-    width = 8 if cls.needs_projection else 0
-    model = build_model(encoder, {"s2": 3}, heads, projection_dim=width)
+    more = {"projection_dim": 8 if cls.needs_projection else 0}
+    more |= {"metadata": 2} if cls.withholds_metadata else {}
+    model = build_model(encoder, {"s2": 3}, heads, **more)
     method = made(name, threshold=0.34, ramp_up=0.0, queue_batches=2)
     ready(method, model, 20, 20, batch_size=4, mu=2, steps=4).to(dtype)
     model.to(dtype)
@@ -34,16 +29,17 @@ def two_steps(
         if isinstance(part, Model):
             part.save_memory(checkpointing=checkpointing, micro_batch=micro_batch)
     model.train(train), method.train(train)
-    numbers: list[Tensor] = []
+    numbers = []
     for seed in range(2):  # the second with what was remembered of the first
-        model.zero_grad()
+        model.zero_grad(), method.zero_grad()
         batch = batch_for(method, model, seed=seed, size=16)
         for view in (*batch.labeled, *batch.views):
-            view["s2"] = view["s2"].to(dtype)
+            view.update({name: values.to(dtype) for name, values in view.items()})
         terms = [term for _, term in method.losses(model, batch)]
         torch.stack(terms).sum().backward()
         method.after_step(model)
-        gradients = [p.grad.clone() for p in model.parameters() if p.grad is not None]
+        trained = (*model.parameters(), *method.parameters())
+        gradients = [p.grad.clone() for p in trained if p.grad is not None]
         numbers += [*(term.detach() for term in terms), *gradients]
     return [*numbers, *model.state_dict().values(), *method.state_dict().values()]
 

@@ -108,7 +108,8 @@ def test_what_it_remembers_is_saved_goes_on_and_moves(name):
 
 @pytest.mark.parametrize("name", LABELED)
 def test_unknown_labels_teach_nothing_and_break_nothing(name):
-    method, model = prepared(name, norm=False, lambda_u=0.0, lambda_c=0.0, lambda_e=0.0)
+    weights = dict.fromkeys(("lambda_u", "lambda_c", "lambda_d", "lambda_e"), 0.0)
+    method, model = prepared(name, norm=False, **weights)
     batch = batch_for(method, model)
     batch = replace(batch, targets={"scene": torch.full((4,), -1)})
     loss = total(method, model, batch)

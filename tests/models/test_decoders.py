@@ -5,7 +5,7 @@ import torch
 
 from tests.models.common import COVER, SCENE, count, images, single
 from workshop_lib.errors import WorkshopError
-from workshop_lib.models import FCN, UNet
+from workshop_lib.models import FCN
 
 NAMES = (
     "unet-4",
@@ -58,7 +58,7 @@ def test_scores_are_the_sum_of_the_strides_that_are_on():
 
 
 def test_a_unets_width_is_an_option():
-    small, large = (UNet(in_channels=4, num_classes=7, width=w) for w in (8, 16))
+    small, large = (single(f"unet-{width}", 4, heads=COVER) for width in (8, 16))
     assert 3.5 < count(large) / count(small) < 4
     assert count(large) < 150_000
 

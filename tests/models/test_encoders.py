@@ -1,5 +1,7 @@
 """What every encoder has to cope with; plain and residual networks of one depth."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
@@ -10,14 +12,14 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.models import (
     ENCODERS,
     HeadSpec,
+    ImageNetwork,
     PlainNet,
     ProjectionHead,
     ResNetCIFAR,
-    WideResNet,
     build_model,
 )
 from workshop_lib.models.build import build_backbone
-from workshop_lib.models.residual import gradient_norms
+from workshop_lib.models.residual import gradient_norms, wide_resnet
 
 SMALL = ["small_cnn", "wrn-10-1", "resnet18", "vit-32"]
 
@@ -96,7 +98,8 @@ def test_every_listed_name_builds(name):
 @pytest.mark.parametrize(("raw_input", "dead"), [(False, 0), (True, 4)])
 def test_every_layer_learns_unless_the_slip_is_asked_for(raw_input, dead):
     torch.manual_seed(0)
-    model = WideResNet(depth=10, width=2, num_classes=3, raw_input=raw_input)
+    backbone = partial(wide_resnet, depth=10, width=2, raw_input=raw_input)
+    model = ImageNetwork(backbone, 3, 3)
     model(images(4, 3, 16, 16)).square().sum().backward()
     idle = [name for name, p in model.named_parameters() if p.grad is None]
     assert len(idle) == dead  # scale and shift of two normalisations

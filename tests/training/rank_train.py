@@ -26,8 +26,12 @@ SHORT = short(eval_every=20, warmup_steps=1, projection_dim=4)
 
 
 def in_double_precision() -> None:
-    """Let network and views have so many digits that rounding cannot hide a mistake."""
+    """Let network and views have so many digits that rounding cannot hide a mistake.
+
+    Of dropout, each rank draws its own: left out.
+    """
     torch.set_default_dtype(torch.float64)
+    torch.nn.Dropout.forward = lambda self, x: x  # type: ignore[method-assign]
     for module in (views, normalize):
         module.to_float = lambda images: images.double()  # type: ignore[attr-defined]
 

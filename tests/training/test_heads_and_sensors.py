@@ -67,7 +67,7 @@ def test_method_trains_head(method, kind, tmp_path):
     model, normalize = run.load_model()
     with torch.no_grad():
         out = model(normalize({"s2": scenes.images[:2]}))
-    assert set(out) - {"projection"} == set(heads)
+    assert set(out) - {"projection", "context"} == set(heads)
     assert all(values.isfinite().all() for values in out.values())
 
 

@@ -13,10 +13,10 @@ from workshop_lib.config import OptimConfig
 from workshop_lib.errors import WorkshopError
 from workshop_lib.models import HeadSpec, build_model
 from workshop_lib.models.model import encoder_parameters
-from workshop_lib.training import optim
 from workshop_lib.training.optim import (
     OPTIMIZERS,
     Ema,
+    build_optimizer,
     cosine_7_16,
     set_learning_rate,
     weight_decay_groups,
@@ -24,11 +24,6 @@ from workshop_lib.training.optim import (
 
 SCENE = {"scene": HeadSpec("categorical", 5)}
 GOLDEN = Path(__file__).parents[1] / "golden"
-
-
-def build_optimizer(model: nn.Module, settings: OptimConfig) -> torch.optim.Optimizer:
-    """Build it for any module; all of it is trained at the same rate."""
-    return optim.build_optimizer(model, settings)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("encoder", ["small_cnn", "resnet18", "unet-resnet18"])

@@ -1,6 +1,5 @@
 """A data set of a few small images, short trainings on it, and how to compare them."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -74,22 +73,18 @@ def parts(scenes: Dataset) -> Split:
 def short(**changes: object) -> Config:
     """Six steps of four images, in single precision."""
     settings = {"steps": 6, "eval_every": 3, "batch_size": 4, "mu": 2}
-    return preset("ci", precision="fp32", **{**settings, **changes})
+    return with_known(preset("ci", precision="fp32", **{**settings, **changes}))
 
 
 def with_known(config: Config, **usual: object) -> Config:
-    """Change those of the options that the config's method has."""
+    """Change those of the options that the config's method has, and tell a teacher."""
     known = config.method.hyperparameters()
-    return config.replace(**{k: v for k, v in usual.items() if k in known})
+    usual = {k: v for k, v in usual.items() if k in known}
+    told = {"metadata": ("date",)} if config.method.withholds_metadata else {}
+    return config.replace(**told, **usual)
 
 
-def quietly(
-    folder: Path,
-    config: Config,
-    scenes: Dataset | None = None,
-    split: Split | None = None,
-    **more: object,
-) -> Run:
+def quietly(folder, config, scenes=None, split=None, **more) -> Run:
     """Train and print nothing; on the tiny scenes if no others are given."""
     scenes = scenes or tiny()
     more = {"verbose": False, **more}
@@ -106,9 +101,7 @@ def until_first_validation(*args: object) -> None:
         quietly(*args, on_log=stop)
 
 
-def before_step(
-    monkeypatch: pytest.MonkeyPatch, step: int, act: Callable[[Trainer], object]
-) -> None:
+def before_step(monkeypatch, step, act):
     """Let something happen right before a step, counted from 1."""
     real = Trainer.step
 

@@ -207,9 +207,9 @@ def single_sensor(
     Raises:
         WorkshopError: a run on several sensors, on metadata, or on frozen features.
     """
-    sensors, metadata = list(run.facts["sensors"]), run.facts["metadata"]
-    if len(sensors) != 1 or metadata or run.config.model.features:
-        reads = [*sensors, "metadata"] if metadata else sensors
+    sensors = list(run.facts["sensors"])
+    if len(sensors) != 1 or run.metadata or run.config.model.features:
+        reads = [*sensors, *run.metadata]
         raise WorkshopError(
             f"{run.folder} reads {', '.join(reads)}, but this needs the pixels of one"
             " sensor: train without other sensors, metadata or frozen features."
@@ -233,7 +233,8 @@ def stored_views(run: Run, scenes: Dataset | Sample) -> list[Sample]:
         scenes: images of its sensors, or {"rgb": (N, 3, H, W) uint8}.
     """
     if isinstance(scenes, Dataset):
-        scenes = read_inputs(run.config, scenes).sensors
+        config = run.config.replace(metadata=run.metadata)
+        scenes = read_inputs(config, scenes).sensors
     if not run.config.model.features:
         return [scenes]
     found = open_features(run.config, scenes, (), pick_device())

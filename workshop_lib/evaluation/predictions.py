@@ -197,7 +197,7 @@ def _check(run: Run) -> bool:
     }
     if kind in others:
         raise WorkshopError(f"{run.folder} predicts {others[kind]}.")
-    inputs = [*run.facts["sensors"], *run.config.data.metadata]
+    inputs = [*run.facts["sensors"], *run.metadata]
     if not run.facts["is_rgb"] or inputs not in (["rgb"], ["features"]):
         needs = inputs if run.facts["is_rgb"] else run.facts["bands"]
         raise WorkshopError(

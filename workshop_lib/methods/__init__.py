@@ -17,6 +17,7 @@ __all__ = [
     "PseudoLabel",
     "SimCLR",
     "SoftMatch",
+    "Spatiotemporal",
     "Supervised",
     "TrainingSize",
 ]
@@ -28,6 +29,7 @@ from workshop_lib.methods.contrastive import CCSSL, CCSSLCoMatch, CoMatch
 from workshop_lib.methods.fixmatch import DeFixMatch, FixMatch
 from workshop_lib.methods.running_confidence import FreeMatch, SoftMatch
 from workshop_lib.methods.simclr import SimCLR
+from workshop_lib.methods.spatiotemporal import Spatiotemporal
 
 # Names for the command line and run folders, roughly in the order of publication. A
 # method of one's own needs no entry: pass an instance to `train`.
@@ -45,5 +47,6 @@ METHODS: dict[str, type[Method]] = {
     "comatch": CoMatch,
     "ccssl": CCSSL,
     "ccssl_comatch": CCSSLCoMatch,
+    "spatiotemporal": Spatiotemporal,  # over one of four of these
     "simclr": SimCLR,  # self-supervised: sees no label
 }

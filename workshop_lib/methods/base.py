@@ -73,7 +73,8 @@ class Method(nn.Module):
     A method is a dataclass: its fields are its hyperparameters, written once, here and
     nowhere else. Whatever it remembers between steps (moving averages, thresholds,
     queues, a teacher) is a buffer or a module made in `setup`, so that checkpoints and
-    devices need no further code. To write one's own, subclass this or `FixMatch`,
+    devices need no further code. Its parameters that require a gradient are trained
+    with the model's. To write one's own, subclass this or `FixMatch`,
     override `losses` or `select`, and pass an instance to `train`.
 
     Args:
@@ -88,6 +89,8 @@ class Method(nn.Module):
 
     views: ClassVar[tuple[str, ...]] = ()  # of unlabelled images
     needs_projection: ClassVar[bool] = False  # a head for embeddings
+    projects_sensors: ClassVar[bool] = False  # the features of each by themselves
+    withholds_metadata: ClassVar[bool] = False  # from the model; a teacher may read it
 
     labeled_view: Literal["weak", "strong"] = "weak"
 
@@ -114,11 +117,6 @@ class Method(nn.Module):
     def labeled_views(self) -> tuple[str, ...]:
         """Names of the views of labelled images; () for a method without labels."""
         return (self.labeled_view,)
-
-    @property
-    def projects_sensors(self) -> bool:
-        """Whether the projection takes each sensor's features by themselves."""
-        return False
 
     def hyperparameters(self) -> dict[str, Any]:
         """Return the fields by name, as a config stores them.
@@ -148,9 +146,9 @@ class Method(nn.Module):
         raise NotImplementedError
 
     def after_step(self, model: nn.Module) -> None:
-        """Let the teacher, if there is one, follow the network that has moved."""
-        if self.teacher is not None:
-            decay = self.hyperparameters()["teacher_decay"]
+        """Let a teacher that is an average follow the network that has moved."""
+        decay = self.hyperparameters().get("teacher_decay")
+        if self.teacher is not None and decay is not None:
             ema_update_weights_(self.teacher, model, decay)
 
     def supervised(

@@ -163,8 +163,9 @@ class FreeMatch(ConsistencyMethod):
             if len(head.class_shape) == 1 and not head.dense:
                 _, mask = self.pseudo_labels[name]
                 adaptive = cast(SelfAdaptiveThreshold, self.adaptive[name])
-                loss = fairness_loss(step.out_s[name], mask, adaptive)
-                yield f"{name}/fairness", self.lambda_e * loss
+                for out in head.each_network(step.out_s[name]):
+                    loss = fairness_loss(out, mask, adaptive)
+                    yield f"{name}/fairness", self.lambda_e * loss
 
 
 class GaussianWeight(nn.Module):

@@ -100,7 +100,7 @@ class SimCLR(Method):
         return (self.view or "contrastive",) * 2
 
     @property
-    def projects_sensors(self) -> bool:
+    def projects_sensors(self) -> bool:  # type: ignore[override]
         """Whether each sensor has an embedding of its own."""
         return self.pairs == "sensors"
 

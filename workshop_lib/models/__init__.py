@@ -9,14 +9,13 @@ __all__ = [
     "Features",
     "Head",
     "HeadSpec",
+    "ImageNetwork",
     "Model",
     "MultiLabel",
     "PlainNet",
     "ProjectionHead",
     "Regression",
     "ResNetCIFAR",
-    "UNet",
-    "WideResNet",
     "build_model",
 ]
 
@@ -26,4 +25,4 @@ from workshop_lib.models.encoders import Backbone
 from workshop_lib.models.fusion import Encoder
 from workshop_lib.models.heads import Features, Head, Regression
 from workshop_lib.models.model import Model, ProjectionHead
-from workshop_lib.models.networks import FCN, PlainNet, ResNetCIFAR, UNet, WideResNet
+from workshop_lib.models.networks import FCN, ImageNetwork, PlainNet, ResNetCIFAR

@@ -92,10 +92,8 @@ class MetadataEmbedding(nn.Module):
         self.missing = nn.Parameter(torch.zeros(numbers))
         width = token or EMBEDDING
         one, two = nn.Linear(numbers, width), nn.Linear(width, width)
-        if token:
-            self.layers = nn.Sequential(one, nn.GELU(), two)
-        else:
-            self.layers = nn.Sequential(one, nn.LeakyReLU(0.1), two, nn.LeakyReLU(0.1))
+        shift = [one, nn.LeakyReLU(0.1), two, nn.LeakyReLU(0.1)]
+        self.layers = nn.Sequential(*([one, nn.GELU(), two] if token else shift))
         self.dropout = nn.Dropout(0.0 if token else 0.5)
 
     def forward(self, sample: Sample, batch: int) -> Tensor:

@@ -59,6 +59,10 @@ class Head(nn.Module):
         """Compare scores with targets, element by element; 0 where unknown."""
         raise NotImplementedError
 
+    def each_network(self, out: Tensor) -> Iterable[Tensor]:
+        """Return the scores of each network that has learned this: of one alone."""
+        return (out,)
+
     def known(self, target: Tensor) -> Tensor:
         """Return which elements of a target are known, as a bool tensor."""
         raise NotImplementedError

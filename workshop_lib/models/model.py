@@ -12,14 +12,15 @@ __all__ = [
 import copy
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import get_ema_multi_avg_fn
+from torch.utils._pytree import tree_map
 
 from workshop_lib.models.encoders import CheckpointedSequential, recompute
 from workshop_lib.models.fusion import Encoder
@@ -193,16 +194,10 @@ def in_parts(encoder: nn.Module, sample: Sample, most: int) -> Features:
     order = torch.arange(total, device=found[0].vector.device)
     order = torch.cat([order[k::n] for k in range(n)]).argsort()
 
-    def whole(parts: Iterable[Tensor | None]) -> Tensor:
-        return torch.cat([cast(Tensor, part) for part in parts])[order]
+    def whole(*parts: Any) -> Any:
+        return torch.cat(parts)[order] if isinstance(parts[0], Tensor) else parts[0]
 
-    levels = zip(*(features.maps or () for features in found), strict=True)
-    return Features(
-        whole(features.vector for features in found),  # (B, D)
-        tuple(map(whole, levels)) or None,  # each (B, D, h, w)
-        found[0].size,
-        None if found[0].context is None else whole(f.context for f in found),
-    )
+    return tree_map(whole, *found)
 
 
 def encoder_parameters(model: Model) -> list[nn.Parameter]:

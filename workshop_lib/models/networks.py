@@ -18,9 +18,7 @@ __all__ = [
     "PlainNet",
     "ResNetCIFAR",
     "SingleSensor",
-    "UNet",
     "UNetDecoder",
-    "WideResNet",
 ]
 
 from collections.abc import Callable, Sequence
@@ -32,10 +30,10 @@ from torch import Tensor, nn
 
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.models.class_heads import Categorical, resize
-from workshop_lib.models.encoders import Backbone, Decoder, double_conv, unet_encoder
+from workshop_lib.models.encoders import Backbone, Decoder, double_conv
 from workshop_lib.models.fusion import DecoderBuilder, Encoder
 from workshop_lib.models.heads import Head
-from workshop_lib.models.residual import RESNETS, cifar_net, resnet, wide_resnet
+from workshop_lib.models.residual import RESNETS, cifar_net, resnet
 
 _WIDEST = 256  # channels of a decoder's level; more cost much and add little
 
@@ -154,6 +152,11 @@ class ImageNetwork(SingleSensor):
         in_channels: bands of the images, C.
         num_classes: K.
         decoder: builds what scores pixels; None for a class per image.
+
+    >>> from workshop_lib.models.encoders import unet_encoder
+    >>> unet = ImageNetwork(partial(unet_encoder, width=4), 4, 7, decoder=UNetDecoder)
+    >>> unet(torch.zeros(2, 4, 33, 20)).shape
+    torch.Size([2, 7, 33, 20])
     """
 
     def __init__(
@@ -169,26 +172,6 @@ class ImageNetwork(SingleSensor):
         head = Categorical(width, num_classes, dense=dense)
         super().__init__(encoder, head, "images")
         self.to(memory_format=torch.channels_last)
-
-
-class WideResNet(ImageNetwork):
-    """The network of `wide_resnet`, which takes the options, with a linear classifier.
-
-    >>> WideResNet(depth=10, width=1, num_classes=10)(torch.zeros(2, 3, 16, 16)).shape
-    torch.Size([2, 10])
-    """
-
-    def __init__(
-        self,
-        depth: int = 28,
-        width: int = 2,
-        *,
-        in_channels: int = 3,
-        num_classes: int,
-        **options: Any,
-    ) -> None:
-        backbone = partial(wide_resnet, depth=depth, width=width, **options)
-        super().__init__(backbone, in_channels, num_classes)
 
 
 class PlainNet(ImageNetwork):
@@ -207,18 +190,6 @@ class ResNetCIFAR(PlainNet):
     """The network of `cifar_net` with shortcuts, and a linear classifier."""
 
     shortcuts: ClassVar[bool] = True
-
-
-class UNet(ImageNetwork):
-    """A U-Net of three levels (`unet_encoder`, `UNetDecoder`) that scores pixels.
-
-    >>> UNet(in_channels=4, num_classes=7, width=4)(torch.zeros(2, 4, 33, 20)).shape
-    torch.Size([2, 7, 33, 20])
-    """
-
-    def __init__(self, *, in_channels: int, num_classes: int, width: int = 16) -> None:
-        backbone = partial(unet_encoder, width=width)
-        super().__init__(backbone, in_channels, num_classes, UNetDecoder)
 
 
 class FCN(ImageNetwork):

@@ -11,15 +11,13 @@ __all__ = ["MetadataToken", "ViT", "small_vit", "vit_b_16"]
 import math
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from workshop_lib.models.encoders import Backbone, CheckpointedSequential, set_channels
-
-_SIDE, _PATCH, _BLOCKS = 64, 8, 4  # of the small ones: pixels, pixels, layers
 
 
 class MetadataToken(nn.Module):
@@ -59,7 +57,8 @@ class ViT(Backbone):
         set_channels(network.conv_proj, channels)
         blocks = OrderedDict(network.encoder.layers.named_children())
         network.encoder.layers = CheckpointedSequential(blocks)
-        super().__init__([_Tokens(network)], [network.hidden_dim], ())
+        stage = nn.ModuleDict({"network": network})
+        super().__init__([stage], [network.hidden_dim], ())
         self.token = network.hidden_dim
 
     def forward(self, x: Tensor, shifts: Sequence[Tensor] = ()) -> list[Tensor]:
@@ -69,34 +68,23 @@ class ViT(Backbone):
             x: images (B, C, H, W).
             shifts: the metadata token (B, D, 1, 1); empty for none.
         """
-        asked = self.stages[0](self.normalize(x), *shifts)  # (B, 1, D) or (B, 2, D)
-        return [one[:, :, None, None] for one in asked.unbind(1)]
-
-    def metadata_entry(self) -> nn.Module:
-        """Build what gives the metadata token its position."""
-        return MetadataToken(self.token)
-
-
-class _Tokens(nn.Module):
-    """The layers of a `ViT`: what is frozen, counted and saved as one stage."""
-
-    def __init__(self, network: Any) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, x: Tensor, *metadata: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, 1, D); with a token (B, D, 1, 1) -> (B, 2, D)"""
-        network, encoder = self.network, self.network.encoder
-        size = (network.image_size, network.image_size)
+        network: Any = cast(nn.ModuleDict, self.stages[0])["network"]
+        size, encoder = (network.image_size, network.image_size), network.encoder
+        x = self.normalize(x)
         if x.shape[2:] != size:
             x = F.interpolate(x, size, mode="bilinear", antialias=True)
         patches = network.conv_proj(x).flatten(2).transpose(1, 2)  # (B, P, D)
         first = network.class_token.expand(len(x), -1, -1)
         tokens = torch.cat([first, patches], dim=1) + encoder.pos_embedding
-        more = [token.flatten(1)[:, None] for token in metadata]  # (B, 1, D)
+        more = [token.flatten(1)[:, None] for token in shifts]  # (B, 1, D)
         tokens = encoder.dropout(torch.cat([tokens, *more], dim=1))
         tokens = encoder.ln(encoder.layers(tokens))  # (B, 1 + P, D) or (B, 2 + P, D)
-        return tokens[:, [0, -1] if more else [0]]
+        asked = (0, -1) if more else (0,)
+        return [tokens[:, k, :, None, None] for k in asked]
+
+    def metadata_entry(self) -> nn.Module:
+        """Build what gives the metadata token its position."""
+        return MetadataToken(self.token)
 
 
 def small_vit(channels: int, width: int) -> Backbone:
@@ -115,15 +103,9 @@ def small_vit(channels: int, width: int) -> Backbone:
     """
     from torchvision.models import VisionTransformer
 
-    network = VisionTransformer(
-        image_size=_SIDE,
-        patch_size=_PATCH,
-        num_layers=_BLOCKS,
-        num_heads=math.gcd(width, 4),
-        hidden_dim=width,
-        mlp_dim=2 * width,
-    )
-    return ViT(network, channels)
+    # Sides of image and patch, blocks, heads, widths of the tokens and between layers
+    sizes = 64, 8, 4, math.gcd(width, 4), width, 2 * width
+    return ViT(VisionTransformer(*sizes), channels)
 
 
 def vit_b_16(channels: int) -> Backbone:

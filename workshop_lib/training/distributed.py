@@ -117,14 +117,15 @@ def from_rank_zero(value: T) -> T:
     return told[0]
 
 
-def average_gradients(model: nn.Module) -> None:
+def average_gradients(*modules: nn.Module) -> None:
     """Give all ranks the gradient of the global batch: the mean of their own.
 
     One message for all weights, sent when the backward pass is over.
     """
     if world_size() == 1:
         return
-    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    trained = nn.ModuleList(modules).parameters()
+    gradients = [p.grad for p in trained if p.grad is not None]
     mean = mean_over_ranks(torch.cat([g.flatten() for g in gradients]))
     parts = mean.split([g.numel() for g in gradients])
     for gradient, part in zip(gradients, parts, strict=True):

@@ -219,12 +219,11 @@ def initial_model(
 ) -> Model:
     """Build the network with the weights that its training starts from.
 
-    They are drawn from the config's seed alone, or taken from the run that it names: a
-    finished run can be compared with what it was before training. The caller's random
-    numbers stay as they are.
+    They are drawn from the config's seed alone, or taken from the run that it names, so
+    that a finished run can be compared with them. The caller's random numbers stay.
 
     Args:
-        config: encoder, fusion, projection, pretraining and seed.
+        config: encoder, fusion, projection, pretraining, method and seed.
         facts: of `Inputs.facts`: sensors, metadata and heads.
         load_pretrained: False leaves the weights random, for those of a checkpoint.
 
@@ -233,9 +232,9 @@ def initial_model(
             from, or a network of another kind in it.
     """
     settings = config.model
-    width = settings.projection_dim
+    width, method = settings.projection_dim, config.method
     if width is None:
-        width = 64 if config.method.needs_projection else 0
+        width = 64 if method.needs_projection else 0
     weighting = settings.class_weighting
     choices = (settings.mask_loss, settings.label_thresholds, weighting)
     heads = {
@@ -251,11 +250,12 @@ def initial_model(
             fusion=settings.fusion,
             metadata=facts["metadata"],
             projection_dim=width,
-            projects_sensors=config.method.projects_sensors,
+            projects_sensors=method.projects_sensors,
             pretrained=settings.init_from or None,
             load_pretrained=load_pretrained,
             freeze=settings.freeze,
         )
+    model.encoder.reads_metadata = not method.withholds_metadata
     given = config.optim.head_weights or (1.0,) * len(heads)
     if config.optim.learned_weights or any(weight != 1 for weight in given):
         model.head_weights = HeadWeights(heads, given, config.optim.learned_weights)

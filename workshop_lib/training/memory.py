@@ -152,7 +152,8 @@ def estimate_memory(
             "averaged weights": _size(ema.model),
             "memory of the method": _size(method),
         }
-        optimizer = build_optimizer(model, optim)
+        trained = nn.ModuleList([model, method])
+        optimizer = build_optimizer(trained, optim)
         kept = 0
 
         def after_forward() -> None:
@@ -181,7 +182,8 @@ def estimate_memory(
             model.eval()({k: v.contiguous().clone() for k, v in stored.items()})
         validation = tracker.peak - before
     kept -= start
-    gradients = min(step - kept, sum(p.nbytes for p in model.parameters()))
+    learns = sum(p.nbytes for p in trained.parameters() if p.requires_grad)
+    gradients = min(step - kept, learns)
     held["optimiser"] = start - sum(held.values())
     held["images of the data set"] = num_images * image_bytes
     return MemoryEstimate(

@@ -78,7 +78,7 @@ def weight_decay_groups(
     ]
 
 
-def build_optimizer(model: Model, settings: OptimConfig) -> torch.optim.Optimizer:
+def build_optimizer(model: nn.Module, settings: OptimConfig) -> torch.optim.Optimizer:
     """Build the optimiser of a config, at its peak learning rate.
 
     "adamw" reaches its best within a few thousand steps and hardly minds the learning
@@ -90,13 +90,18 @@ def build_optimizer(model: Model, settings: OptimConfig) -> torch.optim.Optimize
     Weight decays are not comparable: AdamW shrinks weights by lr * weight_decay
     directly, the others add weight_decay * weight to the gradient.
 
+    Args:
+        model: or several modules in one: a model, and the method that has a network of
+            its own to train.
+        settings: of the optimiser.
+
     Raises:
         WorkshopError: an unknown optimiser.
     """
-    slow = encoder_parameters(model) if settings.encoder_lr != 1 else ()
-    groups = weight_decay_groups(
-        model, settings.weight_decay, slow, settings.encoder_lr
-    )
+    models = [m for m in model.modules() if isinstance(m, Model)]
+    slow = [p for m in models for p in encoder_parameters(m)]
+    rates = (slow, settings.encoder_lr) if settings.encoder_lr != 1 else ()
+    groups = weight_decay_groups(model, settings.weight_decay, *rates)
     for group in groups:
         group["lr"] = settings.lr * group["relative_lr"]
     # One kernel for all weights; elsewhere torch picks the fastest way that it knows.

@@ -125,8 +125,7 @@ class PseudoLabelCounts:
         self.closed = list(state["closed"])
 
 
-def _no_bytes() -> Tensor:
-    return torch.empty(0, dtype=torch.uint8)
+_NONE = torch.empty(0, dtype=torch.uint8)
 
 
 @dataclass
@@ -142,8 +141,8 @@ class PseudoMaps:
 
     index: Tensor
     steps: list[int] = field(default_factory=list)
-    maps: Tensor = field(default_factory=_no_bytes)
-    sure: Tensor = field(default_factory=_no_bytes)
+    maps: Tensor = _NONE
+    sure: Tensor = _NONE
 
     @classmethod
     def of(cls, split: Split) -> "PseudoMaps":

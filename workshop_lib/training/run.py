@@ -74,10 +74,9 @@ class Run:
             config: where the method is one's own, which config.json cannot hold.
 
         Raises:
-            WorkshopError: the folder is no finished run, or one of an older version.
+            WorkshopError: the folder is no finished run.
         """
         folder = Path(folder)
-        _refuse_old_run(folder)
         for name in ("config.json", "run.json", "log.csv", "best.pt"):
             if not (folder / name).exists():
                 raise WorkshopError(
@@ -112,6 +111,12 @@ class Run:
             return "knn"
         kinds = {"dense": "miou", "multilabel": "f1_micro", "regression": "r2"}
         return kinds.get(self.facts["heads"][self.main_head]["kind"], "accuracy")
+
+    @property
+    def metadata(self) -> tuple[str, ...]:
+        """Facts of an image that predictions need; none where they are withheld."""
+        config = self.config
+        return () if config.method.withholds_metadata else config.data.metadata
 
     @property
     def dense(self) -> bool:
@@ -245,7 +250,6 @@ def holds_run(folder: Path, config: Config, identity: dict[str, str]) -> bool:
     Raises:
         WorkshopError: another config, other images or another split; says what differs.
     """
-    _refuse_old_run(folder)
     if not (folder / "config.json").exists():
         return False
     changed = config.difference(_read_config(folder, config.method))
@@ -259,19 +263,6 @@ def holds_run(folder: Path, config: Config, identity: dict[str, str]) -> bool:
             " with resume=False (--fresh)."
         )
     return True
-
-
-def _refuse_old_run(folder: Path) -> None:
-    """Explain a folder that a version before 0.2 has written.
-
-    Raises:
-        WorkshopError: the folder holds recipe.json and no config.json.
-    """
-    if (folder / "recipe.json").exists() and not (folder / "config.json").exists():
-        raise WorkshopError(
-            f"{folder} holds a run of version 0.1 (recipe.json), whose networks this"
-            " version cannot read: train again, or install workshop_lib 0.1 to use it."
-        )
 
 
 def _read_config(folder: Path, method: Method | None = None) -> Config:

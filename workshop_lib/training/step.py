@@ -83,7 +83,7 @@ def training_step(
         loss = torch.stack(parts).sum()
     after_forward()
     scaler.scale(loss).backward()  # fp16 only: its small gradients would vanish
-    average_gradients(model)
+    average_gradients(model, method)
     scaler.step(optimizer)
     scaler.update()
     return {"loss": loss, **terms}

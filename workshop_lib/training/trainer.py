@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from workshop_lib.config import Config
 from workshop_lib.data.dataset import Dataset
@@ -94,7 +94,7 @@ class Trainer:
             features = torch.stack(seen).mean(dim=0)  # (n, D)
             data = (features, targets, labeled, unlabeled)
             self.warmup = LabelPropagationWarmup.spread(self.method, model, *data)
-        self.optimizer = build_optimizer(model, optim)
+        self.optimizer = build_optimizer(nn.ModuleList([model, self.method]), optim)
         self.labeled = IndexStream(self.labels.stream(), B, seed=run.seed)
         self.unlabeled = IndexStream(unlabeled, B * mu, seed=run.seed + 1)
         self.generator = torch.Generator(device).manual_seed(run.seed)
