@@ -108,6 +108,10 @@ class Dataset:
             return self.labels.sum(dim=0)
         return self.labels[self.labels >= 0].bincount(minlength=self.num_classes)
 
+    def has_class(self, k: int) -> Tensor:
+        """Return which images are of a class, or have it among others, (N,) bool."""
+        return self.labels[:, k] == 1 if self.multi_label else self.labels == k
+
     @property
     def is_rgb(self) -> bool:
         """Whether the images are 8-bit pictures of three bands."""

@@ -30,7 +30,7 @@ def class_samples(scenes: Dataset, *, per_class: int = 6) -> AccessibleFigure:
     """
     rows, title = [], "Examples of each class"
     for k, name in enumerate(scenes.class_names):
-        own = scenes.images[scenes.labels == k][:per_class]
+        own = scenes.images[scenes.has_class(k)][:per_class]
         rows.append((name, cells_of(own, scenes.bands)))
     figure = picture_table(rows, title)
     counts = ", ".join(f"{name} ({len(cells)})" for name, cells in rows)
@@ -94,7 +94,7 @@ def seasons(scenes: Dataset, classes: Sequence[str]) -> AccessibleFigure:
     for name in classes:
         if name not in scenes.class_names:
             raise unknown_name("class", name, scenes.class_names)
-        own = (scenes.labels == scenes.class_names.index(name)).nonzero().flatten()
+        own = scenes.has_class(scenes.class_names.index(name)).nonzero().flatten()
         nearest = own[(days[own, None] - middles).abs().argmin(dim=0)]  # (6,)
         taken = [str(day) for day in days[nearest].int().tolist()]
         dated = [f"day {day}" for day in taken]

@@ -11,6 +11,7 @@ from workshop_lib.data.load import describe, load_dataset, make_split
 from workshop_lib.data.metadata import metadata_vector
 from workshop_lib.data.verify import check_integrity
 from workshop_lib.errors import WorkshopError
+from workshop_lib.plots import class_samples
 from workshop_lib.settings import DataConfig
 
 
@@ -114,6 +115,7 @@ def test_several_labels_from_a_table(tmp_path):
     assert scenes.labels[-1].tolist() == [0, 0, 0, 0]  # not known
     assert "60 images in 4 classes: 60 .png\ncomplete" in str(check_integrity(folder))
     assert load_dataset(str(folder / "labels.csv"), size=6).names == scenes.names
+    assert "dark (6), light (6), rare (4)" in class_samples(scenes).alt
     few, count = describe(DataConfig(name=str(folder), size=6))
     assert count == 60 and few.class_names == scenes.class_names and len(few) < 12
     split = make_split(scenes, DataConfig(labels_per_class=2))
