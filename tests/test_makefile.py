@@ -126,7 +126,7 @@ MAKE_TEST = "`make test`\n"
     ],
 )
 def test_ci_runs_what_the_readme_says_and_the_slow_tests_and_passes_failure_on(
-    clone: Path, readme: str, makefile: str, code: int, says: str
+    clone, readme, makefile, code, says
 ):
     (clone / "README.md").write_text(readme)
     (clone / "Makefile").write_text(makefile)

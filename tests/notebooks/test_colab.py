@@ -176,7 +176,7 @@ def test_first_cell_says_what_to_click(first_run):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_notebook_runs_and_the_second_time_nothing_is_installed(
-    colab: Colab, first_run: Any, name: str
+    colab, first_run, name
 ):
     before = colab.versions()
     done = colab.run(ROOT / "notebooks" / "solutions" / name, **NO_PIP)

@@ -190,9 +190,7 @@ def test_learner_sees_the_task_and_never_the_solution(tmp_path_factory, exercise
 
 @given(exercise=exercises(), data=st.data())
 def test_a_marker_lost_or_doubled_is_an_error_with_its_line(
-    tmp_path_factory: pytest.TempPathFactory,
-    exercise: tuple[list[str], ...],
-    data: st.DataObject,
+    tmp_path_factory, exercise, data
 ):
     source = list(exercise[0])
     marked = [i for i, line in enumerate(source) if "###" in line]

@@ -37,8 +37,8 @@ def found(tmp_path: Path) -> PredictedFiles:
 
 
 def test_the_least_confident_of_each_class_come_first_and_the_rest_is_counted(
-    found: PredictedFiles, tmp_path: Path
-) -> None:
+    found, tmp_path
+):
     path = tmp_path / "page.html"
     write_prediction_page(path, found, "<b>T</b>", most=3)
     page = path.read_text(encoding="utf-8")

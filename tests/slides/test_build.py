@@ -4,7 +4,6 @@ import io
 import re
 import shutil
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -136,9 +135,7 @@ def test_the_pdf_has_as_many_pages_and_the_html_is_one_file(name, built):
 
 
 def test_a_mistake_in_a_deck_leaves_what_was_built_before(
-    build_or_skip: Callable[[Path], list[Path]],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    build_or_skip, tmp_path, monkeypatch
 ):
     deck = tmp_path / "99_wrong.md"
     page = "---\nmarp: true\n---\n\n# A\n\n![words w:100](figures/{})\n"

@@ -169,7 +169,7 @@ def test_a_picture_that_is_too_large_is_refused(tmp_path):
 
 @pytest.mark.slow
 def test_an_executed_notebook_gives_a_sharp_figure_with_its_words(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path, monkeypatch
 ):
     monkeypatch.setenv("WORKSHOP_FIGURES", "svg")
     draw = (

@@ -147,8 +147,8 @@ def test_the_test_part_is_never_touched(tmp_path):
 
 
 def test_ctrl_c_ends_between_two_steps_and_keeps_the_one_it_was_at(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    tmp_path, monkeypatch
+):
     with monkeypatch.context() as patch:
         before_step(patch, 7, lambda trainer: signal.raise_signal(signal.SIGINT))
         with pytest.raises(
@@ -173,11 +173,8 @@ def test_a_finished_run_is_loaded_not_trained_again(tmp_path, capsys):
 
 @pytest.mark.parametrize("at", [2, 3, 4])
 def test_a_full_disk_ends_no_training_and_spoils_no_file(
-    at: int,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+    at, tmp_path, monkeypatch, capsys
+):
     """Whichever checkpoint the write fails at, after some bytes: the others stay."""
     real, calls = torch.save, []
 
@@ -205,8 +202,8 @@ def test_a_disk_that_cannot_be_written_is_told_in_words(tmp_path):
 
 @pytest.mark.parametrize("error", ["cpu", "cuda", "python"])
 def test_out_of_memory_is_one_message_that_names_what_helps(
-    error: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    error, tmp_path, monkeypatch
+):
     def hungry(self: Trainer) -> None:
         if error == "cpu":
             torch.empty(1 << 60, dtype=torch.uint8)  # a CPU raises a RuntimeError
