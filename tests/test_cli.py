@@ -4,7 +4,6 @@ import contextlib
 import io
 import os
 import re
-import subprocess
 import sys
 from dataclasses import fields
 
@@ -13,6 +12,7 @@ import pandas as pd
 import pytest
 
 from tests.experiments.pictures import write_pictures
+from tests.programs import run_program
 from workshop_lib import cli
 from workshop_lib.commands.options import hyperparameters, with_settings
 from workshop_lib.commands.training import train as train_command
@@ -62,18 +62,17 @@ def test_help_loads_neither_torch_nor_anything_else_heavy(args):
         "heavy = {'torch', 'numpy', 'pandas', 'matplotlib', 'sklearn', 'PIL'}\n"
         "print(sorted(heavy & set(sys.modules)), file=sys.stderr)\n"
     )
-    command = [sys.executable, "-c", program, *args, "--help"]
-    found = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = run_program(sys.executable, "-c", program, *args, "--help")
     assert found.stderr.strip() == "[]"
     assert "usage: workshop" in found.stdout
 
 
 def test_help_answers_within_a_second_of_processor_time():
-    command = [sys.executable, "-m", "workshop_lib.cli", "train", "--help"]
+    command = (sys.executable, "-m", "workshop_lib.cli", "train", "--help")
     taken = []
     for _ in range(3):  # a busy machine may slow one down
         before = sum(os.times()[2:4])  # of ended processes, user and system
-        subprocess.run(command, capture_output=True, check=True)
+        run_program(*command)
         taken.append(sum(os.times()[2:4]) - before)
     assert min(taken) < 1, taken
 
@@ -199,10 +198,8 @@ def test_wrong_use_ends_with_2_and_words_not_a_traceback(args, capsys):
 def test_the_doctor_survives_a_broken_torch(tmp_path):
     (tmp_path / "torch.py").write_text("raise OSError('libtorch is broken')")
     path = os.pathsep.join([str(tmp_path), *sys.path])
-    command = [sys.executable, "-m", "workshop_lib.cli", "doctor"]
-    environment = {**os.environ, "PYTHONPATH": path}
-    found = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert found.returncode == 1, found.stderr
+    command = (sys.executable, "-m", "workshop_lib.cli", "doctor")
+    found = run_program(*command, code=1, env={**os.environ, "PYTHONPATH": path})
     assert "libtorch is broken" in found.stdout
     assert "Traceback" not in found.stderr
 

@@ -8,19 +8,12 @@ import pandas as pd
 import pytest
 
 from tests.evaluation.photos import NAMES, save, save_folders
+from tests.test_cli import run
 from tests.training.tiny import Means
-from workshop_lib import cli
 from workshop_lib.training import inputs
 from workshop_lib.training.run import Run
 
 FLAGS = "--steps 6 --eval-every 3 --batch-size 4 --mu 2 --size 16 --precision fp32"
-
-
-def run(*args: object) -> int:
-    try:
-        return cli.main([str(a) for a in args])
-    except SystemExit as stopped:
-        return int(stopped.code or 0)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import inspect
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import matplotlib.figure
 import pytest
 
 import workshop_lib as wl
+from tests.programs import run_program
 
 SPINNING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
 HEAVY = ("torch", "torchvision", "pandas", "matplotlib", "sklearn", "scipy", "seaborn")
@@ -20,9 +20,7 @@ def test_importing_the_package_loads_nothing_heavy():
         "import sys, workshop_lib as wl; dir(wl);"
         f" print([m for m in {HEAVY!r} if m in sys.modules])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
+    done = run_program(sys.executable, "-c", code)
     assert done.stdout.strip() == "[]"
 
 
@@ -32,13 +30,7 @@ def test_waiting_threads_do_not_spin_unless_told_to(own: str):
     kept = {k: v for k, v in os.environ.items() if k not in SPINNING}
     env = {**kept, **({name: value} if own else {})}
     code = "import workshop_lib, os; print(os.environ.get('GOMP_SPINCOUNT'))"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        env=env,
-        check=True,
-    )
+    done = run_program(sys.executable, "-c", code, env=env)
     expected = {"": "1000", "OMP_WAIT_POLICY": "None", "GOMP_SPINCOUNT": "7"}
     assert done.stdout.strip() == expected[name]
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.programs import run_program
 from workshop_lib import cli
 from workshop_lib.methods import METHODS
 
@@ -46,19 +47,14 @@ def test_no_command_escapes_these_tests():
 
 
 def test_without_make_the_same_is_done():
-    plan = subprocess.run(
-        ["make", "workshop", "-n"], cwd=ROOT, capture_output=True, text=True
-    )
+    plan = run_program("make", "workshop", "-n", cwd=ROOT)
     for line in ("workshop quickstart", "install", "-e ."):
         assert line in plan.stdout and any(line in other for other in OTHER), line
 
 
 @pytest.mark.parametrize("line", MAKE)
 def test_make_targets_exist(line):
-    plan = subprocess.run(
-        [*shlex.split(line), "-n"], cwd=ROOT, capture_output=True, text=True
-    )
-    assert plan.returncode == 0, plan.stderr
+    plan = run_program(*shlex.split(line), "-n", cwd=ROOT)
     wanted = {"make workshop": "workshop quickstart", "make test": "pytest"}[line]
     assert wanted in plan.stdout
 

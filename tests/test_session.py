@@ -2,7 +2,6 @@
 
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +10,7 @@ import psutil
 import pytest
 import torch
 
+from tests.programs import run_program
 from workshop_lib import __version__, session
 from workshop_lib.errors import WorkshopError
 
@@ -89,6 +89,4 @@ assert not glibc or resident() - before > 200, "of 256"
 
 
 def test_freed_memory_stays_in_the_process():
-    command = [sys.executable, "-c", ALLOCATOR]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
+    run_program(sys.executable, "-c", ALLOCATOR, timeout=120)

@@ -8,23 +8,13 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.golden import golden
 from workshop_lib.augment import Weak
-from workshop_lib.augment.rgb import (
-    POOL,
-    RandAugmentMC,
-    apply_operation,
-    gray_square,
-)
+from workshop_lib.augment.rgb import POOL, RandAugmentMC, apply_operation, gray_square
 
 ROOT = next(p for p in Path(__file__).parents if (p / "pyproject.toml").exists())
-GOLDEN = ROOT / "tests/golden"
 FILES = ("32x32", "45x61_photo", "45x61_geom")
 CASE = re.compile(r"(?P<name>[A-Za-z]+)(_v(?P<level>\d))?(_(?P<sign>pos|neg))?$")
-
-
-def golden(which: str) -> dict[str, np.ndarray]:
-    with np.load(GOLDEN / f"randaugment_{which}.npz", allow_pickle=False) as file:
-        return dict(file)
 
 
 def apply_case(case: str, image: Image.Image) -> Image.Image:
@@ -39,26 +29,26 @@ def operation_cases() -> list[tuple[str, str]]:
     return [
         (which, key)
         for which in FILES
-        for key in sorted(golden(which))
+        for key in sorted(golden(f"randaugment_{which}"))
         if key.split("_")[0] in POOL
     ]
 
 
 @pytest.mark.parametrize(("which", "case"), operation_cases())
 def test_operation_equals_golden(which: str, case: str) -> None:
-    data = golden(which)
+    data = golden(f"randaugment_{which}")
     result = apply_case(case, Image.fromarray(data["image"]))
     np.testing.assert_array_equal(np.asarray(result), data[case])
 
 
 def test_the_pool_is_the_published_one() -> None:
-    assert list(POOL) == golden("32x32")["pool_names"].tolist()
+    assert list(POOL) == golden("randaugment_32x32")["pool_names"].tolist()
 
 
 @pytest.mark.parametrize("which", ["32x32", "45x61_geom"])
 @pytest.mark.parametrize("j", range(5))
 def test_cutout_equals_golden(which: str, j: int) -> None:
-    data = golden(which)
+    data = golden(f"randaugment_{which}")
     image = Image.fromarray(data["image"])
     result = gray_square(image, *data["cutout_centres"][j].tolist())
     np.testing.assert_array_equal(np.asarray(result), data[f"CutoutAbs16_{j}"])
@@ -67,7 +57,7 @@ def test_cutout_equals_golden(which: str, j: int) -> None:
 @pytest.mark.parametrize("which", ["32x32", "45x61_geom"])
 @pytest.mark.parametrize("j", range(4))
 def test_sequence_equals_golden(which: str, j: int) -> None:
-    data = golden(which)
+    data = golden(f"randaugment_{which}")
     image = Image.fromarray(data["image"])
     for case in data[f"seq{j}_ops"].tolist():
         if not case.startswith("("):  # "(second op not applied)"

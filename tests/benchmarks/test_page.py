@@ -5,10 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import segmentation
-from benchmarks.page import (
-    run_command,
-    write_marked,
-)
+from benchmarks.page import run_command, write_marked
 from workshop_lib.errors import WorkshopError
 
 ROOT = Path(__file__).parents[2]

@@ -4,13 +4,14 @@ In a process that may map the file of the images, but not also hold a copy of th
 """
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from tests.programs import run_program
 
 resource = pytest.importorskip("resource", reason="address space is limited on Unix")
 
@@ -89,7 +90,7 @@ def folder(tmp_path_factory) -> Path:
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux what is mapped")
 def test_more_images_than_memory(folder, tmp_path):
-    command = [sys.executable, "-c", SCRIPT, str(folder), str(BYTES), str(HEADROOM)]
+    command = (sys.executable, "-c", SCRIPT, folder, BYTES, HEADROOM)
     env = {
         **os.environ,
         "WORKSHOP_CACHE": str(tmp_path / "cache"),
@@ -98,8 +99,7 @@ def test_more_images_than_memory(folder, tmp_path):
         "MALLOC_ARENA_MAX": "1",
         "MALLOC_MMAP_THRESHOLD_": str(2**18),
     }
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stderr
+    done = run_program(*command, env=env, timeout=600)
     assert "a copy fails" in done.stdout and "trained" in done.stdout
     (file,) = (tmp_path / "cache").glob("*.rows")
     assert file.stat().st_size >= BYTES

@@ -1,7 +1,6 @@
 """Metadata as a vector: circles, categories, values that are not known."""
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.golden import golden
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.metadata import (
     KOPPEN,
@@ -82,14 +82,14 @@ def test_a_number_that_is_no_category_is_refused(name, number, range_):
 
 
 def test_place_and_date_are_the_published_vector():
-    golden = np.load(Path(__file__).parents[1] / "golden/metadata_vector.npz")
-    columns = {"lat": golden["lat"], "lon": golden["lng"]}
-    days = {"day_of_year": golden["day_of_year"]}  # 366 is the same as 1
+    theirs = golden("metadata_vector")
+    columns = {"lat": theirs["lat"], "lon": theirs["lng"]}
+    days = {"day_of_year": theirs["day_of_year"]}  # 366 is the same as 1
     found = metadata_vector(dataset_with(**columns, **days), ("place", "date"))
-    np.testing.assert_allclose(found, golden["vector"], rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(found, theirs["vector"], rtol=1e-6, atol=1e-6)
     unknown = dataset_with(lat=[1.0], lon=[2.0], day_of_year=[math.nan])
     found = metadata_vector(unknown, ("place", "date"))
-    np.testing.assert_allclose(found, golden["vector_missing_date"], rtol=1e-6)
+    np.testing.assert_allclose(found, theirs["vector_missing_date"], rtol=1e-6)
 
 
 @given(st.permutations(["date", "place", "climate", "season", "rain"]))

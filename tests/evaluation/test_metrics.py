@@ -2,7 +2,6 @@
 
 import json
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
+from tests.golden import FOLDER, golden
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.head_metrics import (
     border_accuracy,
@@ -19,14 +19,8 @@ from workshop_lib.evaluation.head_metrics import (
 )
 from workshop_lib.evaluation.metrics import Scores, plain, score, scores_from_confusion
 
-GOLDEN = Path(__file__).parents[1] / "golden"
-VAIHINGEN = sorted(p.stem for p in GOLDEN.glob("metrics_vaihingen_*.npz"))
-LABELS = sorted(p.stem for p in GOLDEN.glob("metrics_labels_*.npz"))
-
-
-def golden(name: str) -> dict[str, np.ndarray]:
-    with np.load(GOLDEN / f"{name}.npz", allow_pickle=False) as file:
-        return dict(file)
+VAIHINGEN = sorted(p.stem for p in FOLDER.glob("metrics_vaihingen_*.npz"))
+LABELS = sorted(p.stem for p in FOLDER.glob("metrics_labels_*.npz"))
 
 
 def one_hot(predicted: np.ndarray, K: int) -> torch.Tensor:
@@ -137,8 +131,7 @@ def test_wrong_matrices_are_told(matrix: list[list[int]]) -> None:
 
 
 def test_golden_values_of_several_labels() -> None:
-    with np.load(GOLDEN / "metrics_multilabel.npz", allow_pickle=False) as file:
-        g = dict(file)
+    g = golden("metrics_multilabel")
     logits, y = torch.as_tensor(g["logits"]), torch.as_tensor(g["y"])
     scores = score_multilabel(logits.double().sigmoid(), y, "abcde")
     for ours, theirs in (

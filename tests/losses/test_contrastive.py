@@ -1,7 +1,6 @@
 """Contrast by classes, by a graph and by image: golden numbers, loops, promises."""
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
+from tests.golden import golden
 from tests.losses.draws import PRECISIONS, draw, probabilities, unit
 from workshop_lib.losses.contrastive import (
     class_aware_contrast,
@@ -21,7 +21,6 @@ from workshop_lib.losses.contrastive import (
     weighted_contrast,
 )
 
-GOLDEN = Path(__file__).parents[1] / "golden"
 MODES = ("soft", "leftout", "supcon", "simclr", "unique")
 
 
@@ -44,8 +43,7 @@ def golden_weights(
 @pytest.mark.parametrize("case", range(4))
 @PRECISIONS
 def test_golden(mode, case, dtype, rtol, atol):
-    with np.load(GOLDEN / f"ccssl_loss_{case}.npz") as file:
-        data = dict(file)
+    data = golden(f"ccssl_loss_{case}")
     features = torch.from_numpy(data["features"]).to(dtype).requires_grad_()
     weights = golden_weights(mode, data, dtype)
     temperature = float(data["temperature"])
@@ -115,7 +113,7 @@ def test_zero_embeddings_and_far_ones_give_the_graph_no_nan():
 @pytest.mark.parametrize("case", range(5))
 @PRECISIONS
 def test_golden_nt_xent(case, dtype, rtol, atol):
-    data = np.load(GOLDEN / "ntxent.npz")
+    data = golden("ntxent")
     assert data["n_cases"] == 5
     z0, z1 = (
         torch.from_numpy(data[f"c{case}_z{view}"]).to(dtype).requires_grad_()

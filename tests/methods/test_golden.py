@@ -1,7 +1,6 @@
 """Every method against the outputs of independent implementations, step by step."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.golden import golden
 from tests.methods.given import Given, Told, ready
 from workshop_lib.losses.contrastive import pseudo_label_graph
 from workshop_lib.losses.memory import MemoryQueue
@@ -27,7 +27,6 @@ from workshop_lib.methods import (
 from workshop_lib.methods.base import alignments
 from workshop_lib.models import Categorical, MultiLabel
 
-GOLDEN = Path(__file__).parents[1] / "golden"
 Golden = dict[str, Any]
 
 
@@ -51,11 +50,6 @@ def near(request: pytest.FixtureRequest) -> Iterator[Near]:
     torch.set_default_dtype(request.param)
     yield Near(request.param)
     torch.set_default_dtype(before)
-
-
-def load(name: str) -> Golden:
-    with np.load(GOLDEN / f"{name}.npz") as file:
-        return dict(file)
 
 
 def tensors(data, keys, step, near):
@@ -108,7 +102,7 @@ def scene(data: Golden, projection: int = 0) -> Given:
 
 @pytest.mark.parametrize("case", range(6))
 def test_fixmatch(case: int, near: Near) -> None:
-    data = load(f"fixmatch_{case}")
+    data = golden(f"fixmatch_{case}")
     names = {"threshold": "threshold", "temperature": "T", "lambda_u": "lambda_u"}
     given = options(data, **names)
     method = FixMatch(**given)
@@ -125,7 +119,7 @@ def test_fixmatch(case: int, near: Near) -> None:
 
 @pytest.mark.parametrize("case", ["a", "b"])
 def test_flexmatch(case: str, near: Near) -> None:
-    data = load(f"flexmatch_{case}")
+    data = golden(f"flexmatch_{case}")
     names = {"threshold": "p_cutoff", "warm_up": "thresh_warmup"}
     method = FlexMatch(**options(data, lambda_u="lambda_u", **names))
     ready(method, scene(data), images=int(data["ulb_dest_len"]))
@@ -139,7 +133,7 @@ def test_flexmatch(case: str, near: Near) -> None:
 
 @pytest.mark.parametrize("case", ["a", "b", "c", "d"])
 def test_freematch(case: str, near: Near) -> None:
-    data = load(f"freematch_{case}")
+    data = golden(f"freematch_{case}")
     names = {"momentum": "ema_p", "quantile": "use_quantile", "clip": "clip_thresh"}
     weights = {"lambda_u": "lambda_u", "lambda_e": "lambda_e"}
     method = ready(FreeMatch(**options(data, **names, **weights)), scene(data))
@@ -156,7 +150,7 @@ def test_freematch(case: str, near: Near) -> None:
     "case", ["distalign_a", "distalign_b", "distalign_c", "plain_a", "plain_b"]
 )
 def test_softmatch(case: str, near: Near) -> None:
-    data = load(f"softmatch_{case}")
+    data = golden(f"softmatch_{case}")
     names = {"momentum": "ema_p", "n_sigma": "n_sigma", "lambda_u": "lambda_u"}
     method = SoftMatch(alignment="distalign" in case, **options(data, **names))
     ready(method, scene(data))
@@ -173,7 +167,7 @@ def test_softmatch(case: str, near: Near) -> None:
 
 @pytest.mark.parametrize("case", ["a", "b"])
 def test_adamatch(case: str, near: Near) -> None:
-    data = load(f"adamatch_{case}")
+    data = golden(f"adamatch_{case}")
     names = {"threshold": "p_cutoff", "momentum": "ema_p", "lambda_u": "lambda_u"}
     method = ready(AdaMatch(**options(data, **names)), scene(data))
     align = method.align["scene"]
@@ -195,7 +189,7 @@ VIEWS = ("x", "u_w", "u_s0", "u_s1")
 
 @pytest.mark.parametrize("case", ["a", "b", "c"])
 def test_comatch(case: str, near: Near, monkeypatch: pytest.MonkeyPatch) -> None:
-    data = load(f"comatch_{case}")
+    data = golden(f"comatch_{case}")
     names = {name: name for name in ("threshold", "lambda_u", "lambda_c")}
     names |= {"alignment_batches": "da_len", "queue_batches": "queue_batch"}
     names |= {"memory_weight": "alpha", "graph_threshold": "contrast_threshold"}
@@ -246,7 +240,7 @@ def test_comatch(case: str, near: Near, monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize("case", [0, 1])
 def test_ccssl(case: int, near: Near) -> None:
-    data = load(f"ccssl_step_{case}")
+    data = golden(f"ccssl_step_{case}")
     names = {"threshold": "threshold", "temperature": "T", "lambda_u": "lambda_u"}
     names |= {"lambda_c": "lambda_contrast", "contrast_temperature": "temperature"}
     # -1 where the implementation leaves it out
@@ -279,7 +273,7 @@ def test_ccssl(case: int, near: Near) -> None:
 @pytest.mark.parametrize("case", ["single", "multi", "multi1"])
 def test_spatiotemporal(case, near):
     """A teacher and a student; weak views, which it never sees, are NaN for it."""
-    data = load(f"stssl_fixmatch_{case}")
+    data = golden(f"stssl_fixmatch_{case}")
     cutoff, K = np.atleast_1d(data["p_cutoff"]), int(data["K"])
     pair = (float(cutoff[0]), float(cutoff[1])) if len(cutoff) == 2 else None
     several = bool(data["multilabel"])

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tests.golden import golden
 from workshop_lib.models import (
     Categorical,
     Encoder,
@@ -22,7 +22,6 @@ from workshop_lib.models import (
 from workshop_lib.models.build import build_backbone
 from workshop_lib.models.residual import WideBlock, wide_resnet
 
-GOLDEN = Path(__file__).parents[1] / "golden"
 BACKBONE = "encoder.backbones.all.stages."
 
 
@@ -89,7 +88,7 @@ def formula_weights(names: np.ndarray, shapes: np.ndarray) -> dict[str, Tensor]:
 
 
 def parameter_rows() -> list[tuple[str, int, int, int, int]]:
-    data = np.load(GOLDEN / "model_param_counts.npz")
+    data = golden("model_param_counts")
     rows = []
     for label, n, n_bn in zip(
         data["names"], data["n_parameters"], data["n_bn_running_values"], strict=True
@@ -124,7 +123,7 @@ def test_all_rows_of_the_table_are_compared():
 
 @pytest.mark.parametrize("tag", ["same", "first", "stride2"])
 def test_wide_block(tag):
-    data = np.load(GOLDEN / "model_wrn_blocks.npz")
+    data = golden("model_wrn_blocks")
     block = WideBlock(
         int(data[f"{tag}/in"]),
         int(data[f"{tag}/out"]),
@@ -149,7 +148,7 @@ def test_wide_block(tag):
     [(torch.float64, 1e-8, 1e-9), (torch.float32, 1e-4, 1e-4)],
 )
 def test_wrn_10_1_outputs_gradients_statistics(dtype, rtol, atol):
-    data = np.load(GOLDEN / "model_wrn_10_1.npz")
+    data = golden("model_wrn_10_1")
 
     def same(ours: Tensor | None, key: str) -> None:
         assert ours is not None
@@ -178,7 +177,7 @@ def test_wrn_10_1_outputs_gradients_statistics(dtype, rtol, atol):
     gradients = {name: p.grad for name, p in model.named_parameters()}
     same(gradients[BACKBONE + "0.conv1.weight"], "grad_conv1")
     same(gradients["heads.scene.score.0.weight"], "grad_fc_weight")
-    after = [key for key in data.files if key.startswith("after/")]
+    after = [key for key in data if key.startswith("after/")]
     assert after
     names = our_names(model)
     for key in after:
@@ -188,7 +187,7 @@ def test_wrn_10_1_outputs_gradients_statistics(dtype, rtol, atol):
 @pytest.mark.parametrize("name", ["wrn_10_2", "wrn_28_2", "resnet18"])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_whole_network_with_projection(name, dtype):
-    data = np.load(GOLDEN / f"model_formula_{name}_proj.npz")
+    data = golden(f"model_formula_{name}_proj")
     rtol, atol = (1e-8, 1e-9) if dtype == torch.float64 else (1e-4, 1e-4)
     K, D = data["logits_eval"].shape[1], data["feats_eval"].shape[1]
     backbone = partial(build_backbone, name)

@@ -1,7 +1,6 @@
 """A model as a whole: heads, fusion, options that leave other weights alone."""
 
 import math
-from pathlib import Path
 
 import pytest
 import torch
@@ -11,7 +10,6 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.models import HeadSpec, build_model
 from workshop_lib.models.fusion import FUSIONS
 
-GOLDEN = Path(__file__).parents[1] / "golden"
 HEADS = {**SCENE, "tags": HeadSpec("multilabel", 4), "height": HeadSpec("regression")}
 EACH = pytest.mark.parametrize("fusion", FUSIONS)
 

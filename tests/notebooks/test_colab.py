@@ -14,7 +14,6 @@ bounds are no higher than needed.
 import json
 import re
 import shutil
-import subprocess
 import sys
 import venv
 from collections.abc import Callable
@@ -25,6 +24,8 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from tests.programs import run_program
 
 pytestmark = [
     pytest.mark.slow,
@@ -93,10 +94,7 @@ class Colab:
 
     def ask(self, code: str) -> Any:
         """Run Python in the environment; return what it prints as JSON."""
-        done = subprocess.run(
-            [self.python, "-c", code], capture_output=True, text=True, cwd=self.place
-        )
-        assert done.returncode == 0, done.stderr
+        done = run_program(self.python, "-c", code, cwd=self.place)
         return json.loads(done.stdout)
 
     def versions(self) -> dict[str, str]:

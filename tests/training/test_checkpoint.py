@@ -3,13 +3,13 @@
 import os
 import random
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests.programs import run_program
 from tests.training.tiny import before_step, compare, differences, quietly, short
 from workshop_lib.errors import WorkshopError
 from workshop_lib.files import remove_unfinished
@@ -168,14 +168,8 @@ for step in range(1, 6):
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on a file's size")
 def test_a_real_limit_of_size_costs_no_checkpoint(tmp_path):
     """No pretence: the system itself refuses to write on, in the middle of a file."""
-    done = subprocess.run(
-        [sys.executable, "-c", _ON_A_FULL_DISK, str(tmp_path)],
-        capture_output=True,
-        text=True,
-        cwd=Path(__file__).parents[2],
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    root = Path(__file__).parents[2]
+    done = run_program(sys.executable, "-c", _ON_A_FULL_DISK, tmp_path, cwd=root)
     lines = done.stdout.splitlines()
     expected = ["saved 1", "saved 2", "refused 3", "refused 4", "saved 5"]
     assert [" ".join(line.split()[:2]) for line in lines] == expected

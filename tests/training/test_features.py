@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tests.training.tiny import Means, compare, quietly, until_first_validation
+from tests.training.tiny import Means, quietly, resumed
 from workshop_lib.config import Config
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import Split
@@ -151,11 +151,8 @@ def test_the_first_steps_learn_propagated_labels(scenes, looks, method, tmp_path
     outside = torch.ones(60, dtype=torch.bool)
     outside[pool] = False
     assert not warmup.confidence[outside].any()
-    whole = quietly(tmp_path / "whole", config, scenes, split)
-    assert whole.log["val_accuracy"].iloc[0] > 0.9
-    until_first_validation(tmp_path / "cut", config, scenes, split)
-    quietly(tmp_path / "cut", config, scenes, split)
-    assert compare(tmp_path / "whole", tmp_path / "cut") == []
+    run = resumed(tmp_path, config, scenes, split)
+    assert run.log["val_accuracy"].iloc[0] > 0.9
 
 
 def test_methods_and_images_that_do_not_fit_are_refused(scenes, looks):

@@ -8,14 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from tests.training.tiny import (
-    compare,
-    parts,
-    quietly,
-    short,
-    tiny,
-    until_first_validation,
-)
+from tests.training.tiny import parts, quietly, resumed, short, tiny
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.samples import sample_of, targets_of
 from workshop_lib.data.split import Split
@@ -73,11 +66,7 @@ def test_method_trains_head(method, kind, tmp_path):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_run_resumes_bit_for_bit(method, tmp_path):
-    config = short(method=method)
-    quietly(tmp_path / "whole", config)
-    until_first_validation(tmp_path / "cut", config)
-    quietly(tmp_path / "cut", config)
-    assert compare(tmp_path / "whole", tmp_path / "cut") == []
+    resumed(tmp_path, short(method=method))
 
 
 @pytest.fixture(scope="module")
@@ -95,10 +84,7 @@ def test_interrupted_with_gaps_it_ends_the_same_and_opens_again(
     scenes, tmp_path, fusion
 ):
     config = SENSORS.replace(fusion=fusion)
-    quietly(tmp_path / "whole", config, scenes)
-    until_first_validation(tmp_path / "cut", config, scenes)
-    quietly(tmp_path / "cut", config, scenes)
-    assert compare(tmp_path / "whole", tmp_path / "cut") == []
+    resumed(tmp_path, config, scenes)
     run = Run.load(tmp_path / "cut")
     assert run.config == config
     model, normalize = run.load_model("last", "online")
@@ -163,10 +149,7 @@ def test_weights_of_losses_and_their_gradient_as_by_hand():
 def test_all_heads_learn_without_labels_and_resume_bit_for_bit(changes, tmp_path):
     config, scenes = FEW_MAPS.replace(threshold=0.2, **changes), tiny()
     split = all_labeled(scenes)
-    run = quietly(tmp_path / "whole", config, scenes, split)
-    until_first_validation(tmp_path / "cut", config, scenes, split)
-    quietly(tmp_path / "cut", config, scenes, split)
-    assert compare(tmp_path / "whole", tmp_path / "cut") == []
+    run = resumed(tmp_path, config, scenes, split)
     assert run.facts["labels"] == 30
     heights = int((~scenes.metadata["elevation"][[0, 1, 2, 3, 4, 5]].isnan()).sum())
     assert run.facts["labels_per_head"] == {

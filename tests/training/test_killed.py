@@ -2,20 +2,18 @@
 
 import json
 import os
-import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from tests.programs import run_program
 from tests.training import killed
 from tests.training.tiny import compare, quietly
 from workshop_lib.methods import METHODS
 
 TOLD_APART = {"last.pt", "previous.pt", "best.pt", "log.csv", "pseudo_labels.csv"}
-ROOT = Path(__file__).parents[2]
-MODULE = "tests.training.killed"
 KILLS = 20
 MAPS = ("supervised", "fixmatch", "freematch", "mean_teacher")
 NAMES = [*METHODS, *(f"maps:{name}" for name in MAPS)]
@@ -25,16 +23,9 @@ NAMES = [*METHODS, *(f"maps:{name}" for name in MAPS)]
 @pytest.mark.skipif(os.name == "nt", reason="Windows has neither fork nor SIGKILL")
 def test_every_method_survives_twenty_kills_to_the_last_bit(tmp_path):
     """Checkpoints, best weights, log and pseudo-labels are those of a quiet run."""
-    done = subprocess.run(
-        [sys.executable, "-m", MODULE, tmp_path, str(KILLS), *NAMES],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
-    )
-    print(done.stdout)
-    assert done.returncode == 0, done.stderr
+    command = (sys.executable, "-m", "tests.training.killed", tmp_path, KILLS, *NAMES)
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    done = run_program(*command, cwd=Path(__file__).parents[2], env=env)
     told = [json.loads(line) for line in done.stdout.splitlines()]
     assert [one["method"] for one in told] == NAMES
     for one in told:

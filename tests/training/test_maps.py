@@ -7,14 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.training.tiny import (
-    compare,
-    parts,
-    quietly,
-    short,
-    tiny,
-    until_first_validation,
-)
+from tests.training.tiny import parts, quietly, resumed, short, tiny
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
@@ -84,11 +77,8 @@ def test_a_run_learns_maps_and_says_what_it_saw(tmp_path):
 
 
 def test_maps_over_time_resume_to_the_last_bit(tmp_path):
-    whole = run_in(tmp_path / "whole")
-    until_first_validation(tmp_path / "cut", CONFIG, SCENES, SPLIT)
-    run_in(tmp_path / "cut")
-    assert whole.pseudo_maps().steps == [3, 6]
-    assert compare(tmp_path / "whole", tmp_path / "cut") == []
+    run = resumed(tmp_path, CONFIG, SCENES, SPLIT)
+    assert run.pseudo_maps().steps == [3, 6]
 
 
 def test_the_truth_and_the_labels_are_those_of_the_views_pixels():

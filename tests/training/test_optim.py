@@ -1,13 +1,13 @@
 """Which weights decay, how the learning rate falls, and the average of the weights."""
 
 import copy
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from tests.golden import golden
 from tests.losses.draws import PRECISIONS
 from workshop_lib.config import OptimConfig
 from workshop_lib.errors import WorkshopError
@@ -23,7 +23,6 @@ from workshop_lib.training.optim import (
 )
 
 SCENE = {"scene": HeadSpec("categorical", 5)}
-GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 @pytest.mark.parametrize("encoder", ["small_cnn", "resnet18", "unet-resnet18"])
@@ -108,7 +107,7 @@ def test_the_lectures_list_is_what_torch_calls_it() -> None:
 
 @pytest.mark.parametrize("case", range(4))
 def test_golden_schedule(case: int) -> None:
-    data = np.load(GOLDEN / "schedule_cosine.npz")
+    data = golden("schedule_cosine")
     assert int(data["n_cases"]) == 4
     base, warmup, total, steps, rates = (
         data[f"c{case}_{k}"] for k in ("base_lr", "warmup", "total", "step", "lr")
@@ -131,7 +130,7 @@ class Small(nn.Module):
 @pytest.mark.parametrize("case", [0, 1])
 @PRECISIONS
 def test_golden_ema(case: int, dtype: torch.dtype, rtol: float, atol: float) -> None:
-    data = np.load(GOLDEN / f"ema_{case}.npz")
+    data = golden(f"ema_{case}")
 
     def load(model: nn.Module, step: int) -> None:
         model.load_state_dict(

@@ -3,24 +3,16 @@
 import math
 from dataclasses import replace
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from tests.golden import golden
 from tests.losses.draws import unit
 from tests.methods.given import Given
-from tests.training.tiny import (
-    compare,
-    differences,
-    parts,
-    quietly,
-    short,
-    tiny,
-    until_first_validation,
-)
+from tests.training.tiny import differences, parts, quietly, resumed, short, tiny
 from workshop_lib.augment.multimodal import View
 from workshop_lib.commands.training import pretrain
 from workshop_lib.config import Config
@@ -39,7 +31,6 @@ from workshop_lib.training.run import Run
 from workshop_lib.training.trainer import Trainer
 
 CPU = torch.device("cpu")
-GOLDEN = Path(__file__).parents[1] / "golden"
 SENSORS = {"sensors": ("s2", "s1"), "fusion": "late"}
 
 
@@ -64,7 +55,7 @@ def given_views(method: SimCLR, *views: Tensor) -> dict[str, Tensor]:
 @pytest.mark.parametrize("case", range(5))
 @pytest.mark.parametrize("pairs", ["augmentations", "sensors"])
 def test_golden(case, pairs):
-    data = np.load(GOLDEN / "ntxent.npz")
+    data = golden("ntxent")
     views = (torch.from_numpy(data[f"c{case}_z{k}"]).double() for k in (0, 1))
     method = SimCLR(pairs=pairs, temperature=float(data[f"c{case}_temperature"]))
     loss = given_views(method, *views)["contrast"].item()
@@ -124,10 +115,7 @@ def test_no_label_reaches_the_weights(config, tmp_path):
 
 
 def test_two_sensors_resume_bit_for_bit_and_share_a_projection(tmp_path):
-    quietly(tmp_path / "whole", two_sensors())
-    until_first_validation(tmp_path / "cut", two_sensors())
-    run = quietly(tmp_path / "cut", two_sensors())
-    assert compare(tmp_path / "whole", tmp_path / "cut") == []
+    run = resumed(tmp_path, two_sensors())
     model, _ = run.load_model()
     width = model.encoder.backbones["s1"].widths[-1]
     assert model.projection is not None

@@ -1,18 +1,16 @@
 """The embedded data set: the same everywhere, right in its physics, quick."""
 
 import hashlib
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.golden import golden
 from workshop_lib.data.mini_eo import BANDS, CLASSES, COVERS, FACTS, generate, mini_eo
 from workshop_lib.data.mini_eo.landscape import REGIONS, CounterRNG
 from workshop_lib.errors import WorkshopError
-
-GOLDEN = Path(__file__).parents[2] / "golden" / "mini_eo.npz"
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +36,7 @@ def test_labels_maps_and_facts_are_the_same_on_every_machine():
 
 
 def test_pixels_are_the_same_within_one_grey_level():
-    arrays, kept = generate(10, seed=2026), np.load(GOLDEN)
+    arrays, kept = generate(10, seed=2026), golden("mini_eo")
     for name in ("s2", "s1", "dem"):
         difference = np.abs(arrays[name].astype(int) - kept[name].astype(int))
         assert difference.max() <= 1, name
