@@ -60,7 +60,7 @@ def test_the_weights_are_those_asked_for(tmp_path: Path, which, weights) -> None
     ("changes", "words"),
     [
         ({"sensors": ("s2", "s1")}, "reads s2, s1, but"),
-        ({"sensors": ("s2",), "metadata": ("date",)}, "reads s2, metadata, but"),
+        ({"sensors": ("s2",), "metadata": ("date",)}, "reads s2, date, but"),
     ],
 )
 def test_more_than_one_sensor_is_refused(tmp_path: Path, changes, words) -> None:
