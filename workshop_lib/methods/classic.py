@@ -215,17 +215,13 @@ class MeanTeacher(Method):
             weight = torch.ones_like(sure)  # every answer counts
             answer, weight, visible = as_strong(head, batch, answer, weight)
             self.report(name, answer, weight, visible)
-            error = self._error(head, out_s[name], probs, batch)
+            if head.class_shape:
+                wanted = batch.follow(probs) if head.dense else probs
+                error = (head.distribution(out_s[name]) - wanted).square().mean(dim=1)
+            else:
+                error = head.loss(out_s[name], probs)
             loss = masked_mean(error, weight, visible)
             yield f"{name}/unsupervised", self.lambda_u * self.ramp() * loss
-
-    def _error(self, head: Head, out_s: Tensor, target: Tensor, batch: Batch) -> Tensor:
-        """Return the squared difference of probabilities; of numbers their loss."""
-        if not head.class_shape:
-            return head.loss(out_s, target)
-        if head.dense:
-            target = batch.follow(target)
-        return (head.distribution(out_s) - target).square().mean(dim=1)
 
 
 @dataclass(eq=False)
