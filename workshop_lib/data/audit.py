@@ -128,10 +128,8 @@ def _repeats_and_overlaps(scenes: Dataset, parts: Parts) -> Iterator[Finding]:
 
 def _class_counts(scenes: Dataset, parts: Parts) -> Iterator[Finding]:
     for part, index in parts.items():
-        labels = scenes.labels.cpu()[index]
-        if labels.ndim == 1:  # as (n, K): 1 for the class of each image
-            labels = (labels[:, None] == torch.arange(scenes.num_classes)).long()
-        counts = pd.Series(labels.sum(dim=0).numpy(), index=scenes.class_names)
+        has = (scenes.has_class(k).cpu()[index] for k in range(scenes.num_classes))
+        counts = pd.Series([int(one.sum()) for one in has], index=scenes.class_names)
         absent = counts.index[counts == 0].tolist()
         if absent:
             text = f"{part} has no image of {listed(absent, 5)}"

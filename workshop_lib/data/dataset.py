@@ -104,9 +104,8 @@ class Dataset:
 
     def class_counts(self) -> Tensor:
         """Count the images of each class, (K,) int64; those of unknown class do not."""
-        if self.multi_label:
-            return self.labels.sum(dim=0)
-        return self.labels[self.labels >= 0].bincount(minlength=self.num_classes)
+        K = self.num_classes
+        return torch.stack([self.has_class(k).sum() for k in range(K)])
 
     def has_class(self, k: int) -> Tensor:
         """Return which images are of a class, or have it among others, (N,) bool."""
@@ -210,16 +209,11 @@ class Dataset:
         """
         if found.note:
             print(found.note)
-        common: dict[str, Any] = {
-            "images": found.images,
-            "labels": torch.tensor(found.labels, dtype=torch.int64),
-            "class_names": found.class_names,
-            "names": found.names,
-            "bands": tuple(bands),
-        }
-        if "metadata" not in fields:
-            fields["metadata"] = {k: torch.tensor(v) for k, v in found.metadata.items()}
-        return cls(**common | fields)
+        given: dict[str, Any] = vars(found) | {"bands": bands}
+        del given["note"]
+        given["labels"] = torch.tensor(found.labels, dtype=torch.int64)
+        given["metadata"] = {k: torch.tensor(v) for k, v in found.metadata.items()}
+        return cls(**given | fields)
 
     @classmethod
     def without_pixels(
