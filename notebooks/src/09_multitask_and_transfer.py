@@ -555,9 +555,9 @@ plots.bars(reached, title="Maps from ten images, and what else was learned",
 # and what it does to the map changes with the seed. The scene class has
 # labels in plenty, and pays a little for the company.
 #
-# This is one seed: one draw of ten images. `docs/multitask.md` compares seed
-# by seed. There the classes bring such a map about 3 and 6 points. The other
-# way round, 2,400 maps bring a class with ten labels 7 to 8. Elevations bring
+# This is one seed: one draw of ten images. `docs/multitask.md` compares five
+# seeds. There the classes bring such a map 2 to 6 points. The other way
+# round, 2,400 maps bring a class with ten labels 5 to 12. Elevations bring
 # that class between -7 and +7, which is nothing to rely on; with a weight of
 # 30 they cost a class with forty labels 14 to 34. So tasks help where labels
 # are few **and** the tasks are related, and a weight can spoil it.
