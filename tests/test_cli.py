@@ -23,7 +23,6 @@ from workshop_lib.methods import METHODS
 from workshop_lib.presets import TASKS, TIMES, preset
 from workshop_lib.settings import DataConfig, ModelConfig, OptimConfig, RunConfig
 
-WITH_SETTINGS = ("train", "compare", "budget", "slurm")
 FAST = ("--steps", 6, "--eval-every", 3, "--batch-size", 4, "--mu", 2, "--size", 16)
 
 

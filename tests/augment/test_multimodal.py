@@ -38,9 +38,7 @@ def sample_of(n: int = 4, side: int = 16, seed: int = 0, optical: str = "s2") ->
     }
 
 
-def view_of(
-    sample: Sample, name: str, seed: int = 0, mover: Weak | None = None
-) -> Sample:
+def view_of(sample, name, seed=0, mover=None):
     channels = {k: v.shape[1] for k, v in sample.items()}
     augmentation = SampleAugmentation(name, channels, mover=mover)
     first = next(iter(sample.values()))

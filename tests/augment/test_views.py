@@ -58,9 +58,7 @@ def unchanged(channels: int) -> BandNormalize:
     return BandNormalize(torch.zeros(channels), torch.ones(channels))
 
 
-def maker_of(
-    labeled=("weak",), unlabeled=(), sensors: Sample | None = None, **options
-) -> ViewMaker:
+def maker_of(labeled=("weak",), unlabeled=(), sensors=None, **options):
     sensors = stored() if sensors is None else sensors
     channels = {name: values.shape[1] for name, values in sensors.items()}
     normalize = Normalize({name: unchanged(count) for name, count in channels.items()})

@@ -1,7 +1,5 @@
 """The leaderboard on a projector: one screen, quiet, offline, and always up to date."""
 
-from pathlib import Path
-
 import pandas as pd
 import pytest
 import torch
@@ -68,17 +66,29 @@ def rules() -> Competition:
     return Competition("mini_eo", scenes, Split.random(scenes))
 
 
-def written(tmp_path: Path, rules: Competition, groups: int, errors: int, refresh=60):
-    path = tmp_path / "leaderboard.html"
-    write_page(path, board(groups, errors), rules, refresh)
-    return path
+@pytest.fixture
+def opened(browser, rules, tmp_path):
+    """Gives `open_it(groups, errors=0, screen=PROJECTOR)`: a page in the browser."""
+    pages = []
+
+    def open_it(groups, errors=0, screen=PROJECTOR, refresh=60, **more):
+        path = tmp_path / "leaderboard.html"
+        write_page(path, board(groups, errors), rules, refresh)
+        pages.append(browser.new_page(viewport=screen, **more))
+        pages[-1].goto(path.as_uri())
+        return pages[-1]
+
+    yield open_it
+    for page in pages:
+        page.close()
 
 
 @pytest.mark.parametrize(("groups", "errors"), [(12, 0), (12, 3), (4, 3), (0, 0)])
 def test_page_is_quiet_and_asks_nobody_for_anything(
     browser, rules, tmp_path, groups, errors
 ):
-    address = written(tmp_path, rules, groups, errors).as_uri()
+    write_page(tmp_path / "leaderboard.html", board(groups, errors), rules, 60)
+    address = (tmp_path / "leaderboard.html").as_uri()
     page = opened_quietly(browser, address, viewport=PROJECTOR)
     assert page.locator("tbody tr").count() == groups
     assert page.locator("#errors li").count() == errors
@@ -88,11 +98,8 @@ def test_page_is_quiet_and_asks_nobody_for_anything(
 @pytest.mark.parametrize(
     ("groups", "errors"), [(1, 0), (5, 0), (12, 0), (4, 2), (12, 3)]
 )
-def test_the_table_fits_one_screen_in_type_for_the_last_row(
-    browser, rules, tmp_path, groups, errors
-):
-    page = browser.new_page(viewport=PROJECTOR)
-    page.goto(written(tmp_path, rules, groups, errors).as_uri())
+def test_the_table_fits_one_screen_in_type_for_the_last_row(opened, groups, errors):
+    page = opened(groups, errors)
     size = "document.documentElement.scroll"
     assert page.evaluate(f"{size}Width") <= PROJECTOR["width"]
     legend = page.locator(".legend").bounding_box()
@@ -103,53 +110,39 @@ def test_the_table_fits_one_screen_in_type_for_the_last_row(
         style = f"getComputedStyle(document.querySelector('{part}'))"
         pixels = float(page.evaluate(f"{style}.fontSize").removesuffix("px"))
         assert pixels >= 21.6  # 3 % of the height of the screen
-    page.close()
 
 
 @pytest.mark.parametrize("screen", [PROJECTOR, PHONE])
 @pytest.mark.parametrize("groups", [2, 7, 12, 24])
-def test_no_figure_is_cut_off(browser, rules, tmp_path, groups, screen):
-    page = browser.new_page(viewport=screen)
-    page.goto(written(tmp_path, rules, groups, 0).as_uri())
-    cut = page.evaluate(CUT_OFF)
-    assert cut == []
-    page.close()
+def test_no_figure_is_cut_off(opened, groups, screen):
+    assert opened(groups, screen=screen).evaluate(CUT_OFF) == []
 
 
-def test_names_are_shown_as_they_were_written(browser, rules, tmp_path):
-    page = browser.new_page(viewport=PROJECTOR)
-    page.goto(written(tmp_path, rules, 12, 0).as_uri())
+def test_names_are_shown_as_they_were_written(opened):
+    page = opened(12)
     shown = page.locator("tbody .group").all_inner_texts()
     assert shown == [name[:40] for name in GROUPS]
     assert page.locator("tbody .group b").count() == 0
-    page.close()
 
 
-def test_the_page_loads_itself_again_when_the_ranking_changes(browser, rules, tmp_path):
-    path = written(tmp_path, rules, 2, 0, refresh=1)
-    page = browser.new_page(viewport=PROJECTOR)
-    page.goto(path.as_uri())
+def test_the_page_loads_itself_again_when_the_ranking_changes(opened, rules, tmp_path):
+    page = opened(2, refresh=1)
     assert page.locator("tbody tr").count() == 2
     now = board(3, 0)
     now.table.loc[0, "group"] = "Newcomers"
-    write_page(path, now, rules, refresh=1)
+    write_page(tmp_path / "leaderboard.html", now, rules, refresh=1)
     page.get_by_text("Newcomers").wait_for(timeout=20_000)
     assert page.locator("tbody tr").count() == 3
-    page.close()
 
 
-def test_on_a_phone_nothing_is_wider_than_the_screen(browser, rules, tmp_path):
-    page = browser.new_page(viewport=PHONE)
-    page.goto(written(tmp_path, rules, 12, 3).as_uri())
-    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
-    page.close()
+def test_on_a_phone_nothing_is_wider_than_the_screen(opened):
+    width = opened(12, 3, PHONE).evaluate("document.documentElement.scrollWidth")
+    assert width <= PHONE["width"]
 
 
-def test_ink_stands_out_whatever_the_browser_prefers(browser, rules, tmp_path):
-    page = browser.new_page(viewport=PROJECTOR, color_scheme="light")
-    page.goto(written(tmp_path, rules, 4, 2).as_uri())
+def test_ink_stands_out_whatever_the_browser_prefers(opened):
+    page = opened(4, 2, color_scheme="light")
     assert min(ratio for *_, ratio in texts(page)) > 7  # WCAG AAA
-    page.close()
 
 
 # Cells whose text is wider than the room that they have for it

@@ -153,13 +153,18 @@ def play_03(notebook: Any) -> None:
 def play_04(notebook: Any) -> None:
     """Threshold: a lower one lets more pseudo-labels through, down to all of them."""
     picture = Picture(notebook, "widgets.threshold_slider(")
-    used = [share_used(picture.words(), "0.95")]
-    for threshold in ("0.94", "0.93"):
+    lower(picture, share_used, "0.95", "0.94", "0.93")
+
+
+def lower(picture: Picture, used: Callable[[str, str], float], *steps: str) -> None:
+    """Lower a threshold step by step, then to 0: ever more is used, in the end all."""
+    shares = [used(picture.words(), steps[0])]
+    for threshold in steps[1:]:
         picture.slide("ArrowLeft")
-        used.append(share_used(picture.words(), threshold))
+        shares.append(used(picture.words(), threshold))
     picture.drag_to_the_left()
-    used.append(share_used(picture.words(), "0.00"))
-    assert used == sorted(used) and used[-1] == 100
+    shares.append(used(picture.words(), "0.00"))
+    assert shares == sorted(shares) and shares[-1] == 100
 
 
 def share_used(words: str, threshold: str) -> float:
@@ -221,13 +226,7 @@ def play_07(notebook: Any) -> None:
 def play_08(notebook: Any) -> None:
     """Threshold of pixels: the higher, the fewer are used."""
     picture = Picture(notebook, "widgets.pseudo_map_slider(")
-    used = [pixels_used(picture.words(), "0.60")]
-    for threshold in ("0.59", "0.58"):
-        picture.slide("ArrowLeft")
-        used.append(pixels_used(picture.words(), threshold))
-    picture.drag_to_the_left()
-    used.append(pixels_used(picture.words(), "0.00"))
-    assert used == sorted(used) and used[-1] == 100
+    lower(picture, pixels_used, "0.60", "0.59", "0.58")
 
 
 def pixels_used(words: str, threshold: str) -> int:

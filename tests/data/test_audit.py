@@ -26,9 +26,7 @@ def kinds(split: Split, scenes: Dataset) -> dict[str, str]:
     return {f.kind: f.severity for f in split.audit(scenes).findings}
 
 
-def first(
-    scenes: Dataset, index: torch.Tensor, label: int, count: int = 1
-) -> list[int]:
+def first(scenes, index, label, count=1):
     """The first images of a class in a part."""
     return index[scenes.labels[index] == label][:count].tolist()
 

@@ -7,7 +7,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor
 from torch.nn import functional as F
 
 from tests.golden import golden
@@ -24,9 +23,7 @@ from workshop_lib.losses.contrastive import (
 MODES = ("soft", "leftout", "supcon", "simclr", "unique")
 
 
-def golden_weights(
-    mode: str, data: dict[str, np.ndarray], dtype: torch.dtype
-) -> Tensor:
+def golden_weights(mode, data, dtype):
     labels = torch.from_numpy(data["labels"])
     confidence = torch.from_numpy(data["max_probs"]).to(dtype)
     if mode == "simclr":

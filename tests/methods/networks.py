@@ -1,12 +1,11 @@
 """A tiny network, and batches with all the views that a method asks for."""
 
-from collections.abc import Mapping
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from workshop_lib.methods import Batch, Method
+from workshop_lib.methods import Batch
 from workshop_lib.models import Features, Head, Model, MultiLabel, Regression
 from workshop_lib.models.model import ProjectionHead
 from workshop_lib.sample import Sample
@@ -34,9 +33,7 @@ class Trunk(nn.Module):
         return Features(vector, (maps,), maps.shape[2:], context=vector)
 
 
-def small_model(
-    heads: Mapping[str, Head], projection: int = 0, norm: bool = False
-) -> Model:
+def small_model(heads, projection=0, norm=False):
     head = ProjectionHead(WIDTH, WIDTH, projection) if projection else None
     return Model(cast(Any, Trunk(norm)), heads, head)
 
@@ -53,9 +50,7 @@ def target_of(head: Head, n: int, size: int) -> Tensor:
     return classes
 
 
-def batch_for(
-    method: Method, model: Any, B: int = 4, mu: int = 2, seed: int = 0, size: int = 4
-) -> Batch:
+def batch_for(method, model, B=4, mu=2, seed=0, size=4):
     """Draw a batch: of the labelled images and of mu times as many unlabelled ones."""
     generator = torch.Generator().manual_seed(seed)
 

@@ -4,7 +4,6 @@ import torch
 from torch import Tensor
 
 from workshop_lib.models import HeadSpec, Model, build_model
-from workshop_lib.sample import Sample
 
 SENSORS = {"s2": 3, "s1": 2}
 METADATA = 2
@@ -16,12 +15,7 @@ def images(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def sample(
-    n: int = 4,
-    sides: tuple[int, int] = (16, 16),
-    metadata: int = METADATA,
-    seed: int = 0,
-) -> Sample:
+def sample(n=4, sides=(16, 16), metadata=METADATA, seed=0):
     """A sample of all sensors, normalised, and metadata."""
     found = {
         name: images(n, c, *sides, seed=seed + k)

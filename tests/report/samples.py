@@ -1,7 +1,6 @@
 """Made-up results of four methods, for tests of the page and of its look."""
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +32,7 @@ def embedded(labels: torch.Tensor, class_names: tuple[str, ...]) -> Embedded:
     return Embedded(drawn, knn=0.625, silhouette=-0.25)
 
 
-def sample_evaluation(
-    probs: torch.Tensor, labels: torch.Tensor, class_names: tuple[str, ...]
-) -> Evaluation:
+def sample_evaluation(probs, labels, class_names):
     scores = score(probs, labels, class_names)
     four = (
         CheckpointScores("best", "ema", 400, 0.7, scores.accuracy),
@@ -48,13 +45,7 @@ def sample_evaluation(
     )
 
 
-def sample_result(
-    title: str,
-    labels: torch.Tensor,
-    class_names: tuple[str, ...],
-    skill: float = 1.0,
-    **changes: Any,
-) -> MethodResult:
+def sample_result(title, labels, class_names, skill=1.0, **changes):
     """A method that is the better, the larger its skill; changes are the config's."""
     config = Config().replace(**changes)
     generator = torch.Generator().manual_seed(len(title))
@@ -87,13 +78,7 @@ def sample_result(
     )
 
 
-def sample_report(
-    results: Sequence[MethodResult],
-    labels: torch.Tensor,
-    class_names: tuple[str, ...],
-    side: int = 16,
-    **changes: Any,
-) -> ReportData:
+def sample_report(results, labels, class_names, side=16, **changes):
     """A report of results on random pictures, of which the first N are the test."""
     generator = torch.Generator().manual_seed(0)
     N = len(labels)

@@ -1,8 +1,8 @@
 """The report: whole, self-contained, readable by everyone, and never half-written."""
 
-import dataclasses
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -153,16 +153,16 @@ def test_numbers_on_the_page_are_the_scores(data, page):
 
 def test_better_baseline_counts(data, tmp_path):
     assert data.baseline is data.results[1] and data.main is data.results[2]
-    best = dataclasses.replace(data.results[0], evaluation=data.results[3].evaluation)
-    weak_wins = dataclasses.replace(data, results=[best, *data.results[1:]])
+    best = replace(data.results[0], evaluation=data.results[3].evaluation)
+    weak_wins = replace(data, results=[best, *data.results[1:]])
     assert weak_wins.baseline is weak_wins.results[0]
     assert "did not pay off" in written(weak_wins, tmp_path).words
 
 
 def test_small_difference_is_called_chance(data, page, tmp_path):
     strong = data.results[1]
-    same = dataclasses.replace(data.results[2], evaluation=strong.evaluation)
-    close = dataclasses.replace(data, results=[strong, same])
+    same = replace(data.results[2], evaluation=strong.evaluation)
+    close = replace(data, results=[strong, same])
     assert "could be chance: repeat" in written(close, tmp_path).words
     assert "could be chance: repeat" not in page.words
 
@@ -183,7 +183,7 @@ def test_the_control_takes_its_part_of_the_gain(data, tmp_path):
     alone = written(data, tmp_path).words
     assert "method and its unlabelled images were worth" in alone
     control = result("Control", 3.0, unlabeled_from="labeled")
-    with_it = dataclasses.replace(data, results=[control, *data.results])
+    with_it = replace(data, results=[control, *data.results])
     assert with_it.control is control and with_it.main is main
     better = max(control.value, base.value)
     words = written(with_it, tmp_path).words
@@ -199,7 +199,7 @@ def test_galleries_show_what_they_say(data):
     confidence = data.main.evaluation.probs.amax(1)
     sure = confidence[data.right(data.main) & (TRUTH == 0)].sort().values
     assert f"{100 * sure[len(sure) // 2]:.0f}\N{NO-BREAK SPACE}%" in right[0].alt
-    weakest = dataclasses.replace(data, results=data.results[:1])
+    weakest = replace(data, results=data.results[:1])
     assert corrected_mistakes(weakest) == []
     wrong = confident_mistakes(weakest)
     assert {p.mark for p in wrong} == {"wrong"}
@@ -233,27 +233,27 @@ def test_most_frequent_mistakes_are_counted_and_none_is_no_table(data):
     assert sum(images) == int((weakest.evaluation.probs.argmax(1) != TRUTH).sum())
     perfect = torch.nn.functional.one_hot(TRUTH, len(CLASSES)).float()
     all_right = sample_evaluation(perfect, TRUTH, CLASSES)
-    assert mistake_table(dataclasses.replace(weakest, evaluation=all_right)).empty
+    assert mistake_table(replace(weakest, evaluation=all_right)).empty
 
 
 def with_facts(result: MethodResult, **facts: Any) -> MethodResult:
-    run = dataclasses.replace(result.run, facts={**result.run.facts, **facts})
-    return dataclasses.replace(result, run=run)
+    run = replace(result.run, facts={**result.run.facts, **facts})
+    return replace(result, run=run)
 
 
 def test_costs_tell_minutes_and_memory_and_a_dash_where_unknown(data, tmp_path):
     old = with_facts(data.results[0], peak_memory=None, seconds=150.0)
     quick = with_facts(data.results[2], seconds=12.0)
-    words = written(dataclasses.replace(data, results=[old, quick]), tmp_path).words
+    words = written(replace(data, results=[old, quick]), tmp_path).words
     assert "Supervised, weak16–165002.5–1,234,567" in words
     assert "FixMatch164165000.203001,234,567" in words
 
 
 def test_page_without_the_rest_leaves_it_out_cleanly(data, tmp_path):
     first = data.results[0]
-    uncalibrated = dataclasses.replace(first.evaluation, calibration=None)
-    bare = dataclasses.replace(first, evaluation=uncalibrated, embedded=None)
-    only = dataclasses.replace(data, results=[bare])
+    uncalibrated = replace(first.evaluation, calibration=None)
+    bare = replace(first, evaluation=uncalibrated, embedded=None)
+    only = replace(data, results=[bare])
     page = written(only, tmp_path)
     left_out = ("idea", "calibration", "embedding")
     sections = [name for name in SECTIONS if name not in left_out]
@@ -263,15 +263,15 @@ def test_page_without_the_rest_leaves_it_out_cleanly(data, tmp_path):
 
 def test_collapsed_network_is_told_in_place_of_a_map(data, tmp_path):
     found = embedded(TRUTH, CLASSES)
-    same = dataclasses.replace(found.test, vectors=np.ones_like(found.test.vectors))
+    same = replace(found.test, vectors=np.ones_like(found.test.vectors))
     flat = Embedded(same, knn=0.25, silhouette=math.nan)
-    collapsed = dataclasses.replace(data.results[0], embedded=flat)
-    page = written(dataclasses.replace(data, results=[collapsed]), tmp_path)
+    collapsed = replace(data.results[0], embedded=flat)
+    page = written(replace(data, results=[collapsed]), tmp_path)
     assert "No map: all 30 vectors point the same way" in page.words
 
 
 def test_clean_audit_says_what_was_not_looked_for(data, tmp_path):
-    clean = dataclasses.replace(
+    clean = replace(
         data, results=data.results[:1], audit=Audit((), {}), near_duplicates=False
     )
     page = written(clean, tmp_path)
@@ -284,7 +284,7 @@ def test_settings_stand_beside_the_papers(data):
     assert rows.loc["threshold"].tolist() == ["0.8", "0.95"]
     assert rows.loc["alignment"].tolist() == ["yes", "no"]
     assert "lambda_u" not in rows.index  # as in the paper, and in the defaults
-    weak = settings_table(dataclasses.replace(data, results=data.results[:1]))
+    weak = settings_table(replace(data, results=data.results[:1]))
     assert list(weak.columns) == ["setting", "Supervised, weak"]
 
 
@@ -292,8 +292,8 @@ def test_settings_stand_beside_the_papers(data):
 def test_one_result_is_enough(data, tmp_path, position):
     only = data.results[position]
     log = only.run.log.drop(columns=["val_accuracy"])  # stopped before a validation
-    short = dataclasses.replace(only, run=dataclasses.replace(only.run, log=log))
-    alone = dataclasses.replace(data, results=[short])
+    short = replace(only, run=replace(only.run, log=log))
+    alone = replace(data, results=[short])
     page = written(alone, tmp_path)
     sections = [name for name in SECTIONS if name != "idea" or position == 2]
     assert [a["id"] for a in page.all("section")] == sections

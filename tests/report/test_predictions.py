@@ -1,7 +1,7 @@
 """The page of predicted images: the doubtful first, and no other file needed."""
 
-import dataclasses
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -73,7 +73,7 @@ def test_several_labels_put_an_image_into_several_groups(found, tmp_path):
 
 
 def test_confidence_that_is_not_calibrated_says_so(found, tmp_path):
-    raw = dataclasses.replace(found, temperature=None)
+    raw = replace(found, temperature=None)
     write_prediction_page(tmp_path / "page.html", raw, "T")
     assert "Do not take it literally" in (tmp_path / "page.html").read_text()
 

@@ -103,9 +103,7 @@ def wait(child: int) -> None:
         raise SystemExit(f"a training ended with status {status}")
 
 
-def torment(
-    folder: Path, method: str, kills: int, draw: random.Random
-) -> dict[str, object]:
+def torment(folder, method, kills, draw):
     """Kill and resume until there were enough kills and the training has ended."""
     scenes, config, cpu = tiny(), config_of(method), torch.device("cpu")
     split = parts(scenes)

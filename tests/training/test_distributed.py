@@ -55,9 +55,7 @@ def start() -> Iterator[Start]:
     """Start as many processes as asked for; none outlives the test."""
     started: list[subprocess.Popen[str]] = []
 
-    def begin(
-        ranks: int, *command: object, only_rank: int | None = None, **more: str
-    ) -> list[subprocess.Popen[str]]:
+    def begin(ranks, *command, only_rank=None, **more):
         own = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
         own |= {"WORLD_SIZE": str(ranks), "OMP_NUM_THREADS": "1"}
         if os.environ.get("CUDA_VISIBLE_DEVICES") is None:
