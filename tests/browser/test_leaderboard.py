@@ -127,12 +127,13 @@ def test_names_are_shown_as_they_were_written(opened):
 
 def test_the_page_loads_itself_again_when_the_ranking_changes(opened, rules, tmp_path):
     page = opened(2, refresh=1)
-    assert page.locator("tbody tr").count() == 2
+    rows = "document.querySelectorAll('tbody tr').length"  # none while it loads
+    page.wait_for_function(f"{rows} == 2")
     now = board(3, 0)
     now.table.loc[0, "group"] = "Newcomers"
     write_page(tmp_path / "leaderboard.html", now, rules, refresh=1)
     page.get_by_text("Newcomers").wait_for(timeout=20_000)
-    assert page.locator("tbody tr").count() == 3
+    page.wait_for_function(f"{rows} == 3")
 
 
 def test_on_a_phone_nothing_is_wider_than_the_screen(opened):
