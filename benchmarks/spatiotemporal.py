@@ -91,7 +91,7 @@ def main(
     bases: tuple[str, ...] = ("fixmatch", "freematch"),
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4),
     labels: int = 10,
-    steps: int = 600,
+    steps: int = 800,
     encoder: str = "small_cnn",
     metadata: tuple[str, ...] = ("place", "date"),
     folder: Path = Path("runs/bench/spatiotemporal"),

@@ -45,7 +45,7 @@ FACTS = tuple(
     if f.name not in ("dryness", "wetness")
 )
 _POINTS = 64  # points across a painted landscape; 32 px average 2 x 2 of them
-_POOR = 0.08  # standard deviation of a poor sensor's noise, in reflectance
+_POOR = 0.05  # standard deviation of a poor sensor's noise, in reflectance
 _CHUNK = 64  # patches painted at once: small enough for the cache of a laptop
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -69,10 +69,10 @@ def mini_eo(
         seed: of the generator; 2026 is the set that this workshop's figures are about.
         size: 32 or 64 pixels a side, of the same landscapes (640 m wide).
         bands: names of Sentinel-2 bands, in the order wanted; `BANDS` has all twelve.
-        places: the preset in which the place says more than the pixels: a class is
-            twelve times likelier in its home region instead of three times, and the
-            noise of a poor sensor (0.08, as much as the contrast of the red band)
-            makes classes look alike. For lessons on metadata.
+        places: the preset in which the place says much and pixels less: a class is
+            twenty times likelier in its home region instead of three times, and the
+            noise of a poor sensor (0.05, nearly the contrast of the red band) makes
+            classes look alike. For lessons on metadata.
 
     Returns:
         A dataset with reflectance as images, land-cover `masks` (`COVERS`), modalities
@@ -158,7 +158,7 @@ def _make(
 ) -> Arrays:
     """Paint and record the patches `ids`, all of one class."""
     rng = landscape.CounterRNG(seed, ids)
-    acquisition = landscape.draw_acquisition(rng, scene, 12.0 if places else 3.0)
+    acquisition = landscape.draw_acquisition(rng, scene, 20.0 if places else 3.0)
     canvas = paint_scene(rng, acquisition, scene, _POINTS)
     cover = _majority(canvas, size)
     s2 = optical(canvas, size)  # (n, 12, size, size)
