@@ -29,7 +29,9 @@ from workshop_lib.evaluation.tiling import (
     pixel_predictor,
     sliding_window_classify,
 )
-from workshop_lib.models import Categorical, Head, HeadSpec, Model, build_model
+from workshop_lib.models import HeadSpec, Model, build_model
+from workshop_lib.models.class_heads import Categorical
+from workshop_lib.models.heads import Head
 from workshop_lib.models.networks import SingleSensor
 
 BANDS, CLASSES, WINDOW = 4, 10, 32

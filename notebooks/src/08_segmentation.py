@@ -231,9 +231,11 @@ plots.mask_grid(
 # here, as it was in the networks that this was found with.
 
 # %%
+from functools import partial
+
 import numpy as np
-from workshop_lib.models.networks import PlainNet, ResNetCIFAR
-from workshop_lib.models.residual import gradient_norms
+from workshop_lib.models import ImageNetwork
+from workshop_lib.models.residual import cifar_net, gradient_norms
 
 rows = split.unlabeled[:16]
 images, labels = normalize(scenes.images[rows]), scenes.labels[rows]
@@ -245,10 +247,10 @@ def class_loss(logits):
 
 # %%
 pull = {}
-for name, network in (("plain", PlainNet), ("residual", ResNetCIFAR)):
+for name, shortcuts in (("plain", False), ("residual", True)):
     torch.manual_seed(0)
-    net = network(20, norm=False, in_channels=images.shape[1],
-                  num_classes=scenes.num_classes)  # fmt: skip
+    layers = partial(cifar_net, depth=20, shortcuts=shortcuts, norm=False)
+    net = ImageNetwork(layers, images.shape[1], scenes.num_classes)
     for weights in (p for p in net.parameters() if p.ndim == 4):
         weights.data.mul_(0.5)  # begin small, as was usual before He et al.
     pull[name] = gradient_norms(net, images, class_loss)

@@ -13,7 +13,7 @@ from workshop_lib.course.widgets import evaluation, live, training
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.evaluation.embeddings import Embeddings
 from workshop_lib.evaluation.predictions import Predictions
-from workshop_lib.losses import confidence_mask
+from workshop_lib.losses.pseudo_labels import confidence_mask
 from workshop_lib.plots import AccessibleFigure, Panel, describe
 from workshop_lib.training.pseudo_labels import PseudoMaps
 

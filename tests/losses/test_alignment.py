@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.losses.draws import probabilities, unit
-from workshop_lib.losses import DistributionAlignment
 from workshop_lib.losses.memory import (
+    DistributionAlignment,
     MemoryQueue,
     MovingAverageAlignment,
     PseudoLabelMemory,

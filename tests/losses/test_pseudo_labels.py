@@ -6,7 +6,11 @@ import pytest
 import torch
 
 from tests.losses.draws import draw, slow_softmax
-from workshop_lib.losses import confidence_mask, consistency_loss, pseudo_label
+from workshop_lib.losses.pseudo_labels import (
+    confidence_mask,
+    consistency_loss,
+    pseudo_label,
+)
 from workshop_lib.methods.classic import RampUp
 
 

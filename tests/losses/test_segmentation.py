@@ -17,7 +17,7 @@ from workshop_lib.losses.pseudo_labels import (
     pixel_cross_entropy,
     segmentation_loss,
 )
-from workshop_lib.models import MultiLabel
+from workshop_lib.models.class_heads import MultiLabel
 from workshop_lib.pixels import IGNORE
 
 B, K, H, W = 2, 4, 5, 3

@@ -6,7 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from workshop_lib.methods import Batch
-from workshop_lib.models import Features, Head, Model, MultiLabel, Regression
+from workshop_lib.models import Model
+from workshop_lib.models.class_heads import MultiLabel
+from workshop_lib.models.heads import Features, Head, Regression
 from workshop_lib.models.model import ProjectionHead
 from workshop_lib.sample import Sample
 

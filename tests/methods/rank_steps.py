@@ -17,7 +17,9 @@ from torch import Tensor
 from tests.methods.given import made, ready
 from tests.methods.networks import WIDTH, batch_for, small_model
 from workshop_lib.methods import METHODS, Method
-from workshop_lib.models import Categorical, Model, MultiLabel, Regression
+from workshop_lib.models import Model
+from workshop_lib.models.class_heads import Categorical, MultiLabel
+from workshop_lib.models.heads import Regression
 from workshop_lib.ranks import mean_over_ranks, rank, world_size
 from workshop_lib.sample import take
 from workshop_lib.training.distributed import process_group

@@ -18,7 +18,8 @@ from workshop_lib.methods.running_confidence import (
     SelfAdaptiveThreshold,
     fairness_loss,
 )
-from workshop_lib.models import Categorical, Model
+from workshop_lib.models import Model
+from workshop_lib.models.class_heads import Categorical
 
 FIXMATCH = METHODS["fixmatch"]
 

@@ -25,7 +25,7 @@ from workshop_lib.methods import (
     Spatiotemporal,
 )
 from workshop_lib.methods.base import alignments
-from workshop_lib.models import Categorical, MultiLabel
+from workshop_lib.models.class_heads import Categorical, MultiLabel
 
 Golden = dict[str, Any]
 

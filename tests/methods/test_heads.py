@@ -9,7 +9,7 @@ from tests.losses.draws import draw, slow_softmax
 from tests.methods.given import Given, made, ready
 from tests.methods.slow import IMAGES, Step
 from workshop_lib.methods import METHODS, Batch
-from workshop_lib.models import Categorical, MultiLabel
+from workshop_lib.models.class_heads import Categorical, MultiLabel
 
 pytestmark = pytest.mark.usefixtures("double")
 FIXMATCH = METHODS["fixmatch"]

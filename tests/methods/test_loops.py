@@ -10,7 +10,7 @@ from tests.methods.slow import IMAGES, Step, makers
 from workshop_lib.losses.contrastive import class_aware_contrast, contrast_weights
 from workshop_lib.methods import METHODS
 from workshop_lib.methods.propagation import LabelPropagationWarmup
-from workshop_lib.models import Categorical
+from workshop_lib.models.class_heads import Categorical
 
 pytestmark = pytest.mark.usefixtures("double")
 SIZES = [(1, 1, 2), (1, 3, 2), (3, 2, 5)]  # B, mu, K

@@ -14,7 +14,8 @@ from workshop_lib.config import Config
 from workshop_lib.errors import WorkshopError
 from workshop_lib.methods import METHODS, Batch, Method
 from workshop_lib.methods.base import forward_views
-from workshop_lib.models import Categorical, Model
+from workshop_lib.models import Model
+from workshop_lib.models.class_heads import Categorical
 from workshop_lib.sample import take
 
 NAMES = list(METHODS)

@@ -16,8 +16,10 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.inference import predict, single_sensor, stored_views
 from workshop_lib.methods import METHODS, Batch, Spatiotemporal
 from workshop_lib.methods.spatiotemporal import BASES
-from workshop_lib.models import Categorical, HeadSpec, MultiLabel, Regression
+from workshop_lib.models import HeadSpec
 from workshop_lib.models.build import build_model
+from workshop_lib.models.class_heads import Categorical, MultiLabel
+from workshop_lib.models.heads import Regression
 from workshop_lib.training.trainer import Trainer
 
 CASES = [(1, 1, 2, "mse"), (1, 3, 2, "mae"), (3, 2, 5, "cos"), (2, 2, 3, "none")]

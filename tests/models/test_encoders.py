@@ -9,17 +9,10 @@ from torch.nn import functional as F
 
 from tests.models.common import COVER, SCENE, count, images, single
 from workshop_lib.errors import WorkshopError
-from workshop_lib.models import (
-    ENCODERS,
-    HeadSpec,
-    ImageNetwork,
-    PlainNet,
-    ProjectionHead,
-    ResNetCIFAR,
-    build_model,
-)
-from workshop_lib.models.build import build_backbone
-from workshop_lib.models.residual import gradient_norms, wide_resnet
+from workshop_lib.models import HeadSpec, ImageNetwork, build_model
+from workshop_lib.models.build import ENCODERS, build_backbone
+from workshop_lib.models.model import ProjectionHead
+from workshop_lib.models.residual import cifar_net, gradient_norms, wide_resnet
 
 SMALL = ["small_cnn", "wrn-10-1", "resnet18", "vit-32"]
 
@@ -149,11 +142,14 @@ def test_dropout_on_features_acts_in_training_alone():
         single("fcn-linear", 8, COVER)
 
 
+def cifar(depth: int, classes: int, *, shortcuts: bool, **options) -> ImageNetwork:
+    backbone = partial(cifar_net, depth=depth, shortcuts=shortcuts, **options)
+    return ImageNetwork(backbone, 3, classes)
+
+
 @pytest.mark.parametrize("depth", [8, 20, 56])
 def test_depth_counts_layers_and_shortcuts_cost_no_weights(depth):
-    plain, residual = (
-        network(depth, num_classes=10) for network in (PlainNet, ResNetCIFAR)
-    )
+    plain, residual = (cifar(depth, 10, shortcuts=on) for on in (False, True))
     layers = [m for m in plain.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
     assert len(layers) == depth
     assert count(plain) == count(residual)
@@ -162,9 +158,7 @@ def test_depth_counts_layers_and_shortcuts_cost_no_weights(depth):
 
 
 def test_a_shortcut_adds_what_came_in():
-    plain, residual = (
-        network(8, num_classes=2).eval() for network in (PlainNet, ResNetCIFAR)
-    )
+    plain, residual = (cifar(8, 2, shortcuts=on).eval() for on in (False, True))
     residual.load_state_dict(plain.state_dict())
     first, second = (
         net.encoder.backbone.stages[1][0] for net in (plain, residual)
@@ -180,15 +174,15 @@ def test_a_shortcut_adds_what_came_in():
 def test_without_norm_the_gradient_fades_in_the_plain_network_only():
     x, labels = images(4, 3, 16, 16), torch.tensor([0, 1, 2, 1])
     fading = {}
-    for network in (PlainNet, ResNetCIFAR):
+    for shortcuts in (False, True):
         torch.manual_seed(0)
-        model = network(32, num_classes=3, norm=False, width=8)
+        model = cifar(32, 3, shortcuts=shortcuts, norm=False, width=8)
         with torch.no_grad():
             for p in model.parameters():
                 if p.ndim == 4:
                     p.mul_(0.5)  # as small as initialisations before He's
         norms = gradient_norms(model, x, lambda out: F.cross_entropy(out, labels))
         assert len(norms) == 31
-        fading[network] = norms[0] / norms[-1]
+        fading[shortcuts] = norms[0] / norms[-1]
         assert all(p.grad is None for p in model.parameters())
-    assert fading[PlainNet] < 1e-3 * fading[ResNetCIFAR]
+    assert fading[False] < 1e-3 * fading[True]

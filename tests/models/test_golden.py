@@ -11,15 +11,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tests.golden import golden
-from workshop_lib.models import (
-    Categorical,
-    Encoder,
-    HeadSpec,
-    Model,
-    ProjectionHead,
-    build_model,
-)
+from workshop_lib.models import HeadSpec, Model, build_model
 from workshop_lib.models.build import build_backbone
+from workshop_lib.models.class_heads import Categorical
+from workshop_lib.models.fusion import Encoder
+from workshop_lib.models.model import ProjectionHead
 from workshop_lib.models.residual import WideBlock, wide_resnet
 
 BACKBONE = "encoder.backbones.all.stages."

@@ -22,8 +22,10 @@ from workshop_lib.evaluation.inference import predict_run
 from workshop_lib.evaluation.scoring import evaluate
 from workshop_lib.methods import Batch, SimCLR, Supervised
 from workshop_lib.methods.simclr import COLLAPSED, matched, spread
-from workshop_lib.models import Categorical, HeadSpec, MultiLabel, Regression
+from workshop_lib.models import HeadSpec
 from workshop_lib.models.build import build_model, init_from
+from workshop_lib.models.class_heads import Categorical, MultiLabel
+from workshop_lib.models.heads import Regression
 from workshop_lib.presets import preset
 from workshop_lib.training.checkpoint import load_checkpoint
 from workshop_lib.training.heads import neighbours_votes

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.training.tiny import parts, quietly, short, tiny
 from workshop_lib.errors import WorkshopError
-from workshop_lib.models import Categorical, MultiLabel
+from workshop_lib.models.class_heads import Categorical, MultiLabel
 from workshop_lib.training.pseudo_labels import PseudoLabelCounts
 
 CPU = torch.device("cpu")

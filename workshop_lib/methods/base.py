@@ -22,15 +22,9 @@ from workshop_lib.sample import Sample, join, num_images
 
 Outputs = dict[str, Tensor]  # what a model returns: by head, and "projection"
 
-# Hyperparameters of these names are checked, in whichever method they occur.
-FRACTIONS = (
-    *("threshold", "momentum", "ramp_up", "teacher_decay"),
-    *("memory_weight", "graph_threshold", "ood_threshold"),
-)
-POSITIVE = (
-    *("temperature", "contrast_temperature", "graph_temperature", "n_sigma"),
-    *("queue_batches", "alignment_batches"),
-)
+# How names of hyperparameters end that are checked, in whichever method they occur
+FRACTIONS = ("threshold", "momentum", "ramp_up", "teacher_decay", "memory_weight")
+POSITIVE = ("temperature", "n_sigma", "_batches")
 
 
 def identity(values: Tensor) -> Tensor:
@@ -83,8 +77,8 @@ class Method(nn.Module):
             of labels, but is usually the better supervised baseline.
 
     Raises:
-        WorkshopError: an unknown view, or a hyperparameter out of its range: those
-            named in `FRACTIONS` are in [0, 1], those in `POSITIVE` above 0.
+        WorkshopError: an unknown view, or a hyperparameter out of its range: where
+            its name ends as in `FRACTIONS` it is in [0, 1], as in `POSITIVE` above 0.
     """
 
     views: ClassVar[tuple[str, ...]] = ()  # of unlabelled images
@@ -102,9 +96,9 @@ class Method(nn.Module):
             )
         for name, value in self.hyperparameters().items():
             given = f"{type(self).__name__}({name}={value})"
-            if name in FRACTIONS and not 0 <= value <= 1:
+            if name.endswith(FRACTIONS) and not 0 <= value <= 1:
                 raise WorkshopError(f"{given}: it must be between 0 and 1.")
-            if name in POSITIVE and not value > 0:
+            if name.endswith(POSITIVE) and not value > 0:
                 raise WorkshopError(f"{given}: it must be above 0.")
         self.align = nn.ModuleDict()  # by head, in methods that align pseudo-labels
         self.teacher: nn.Module | None = None  # asked in the model's place

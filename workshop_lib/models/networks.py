@@ -15,15 +15,12 @@ __all__ = [
     "FCN",
     "FCNDecoder",
     "ImageNetwork",
-    "PlainNet",
-    "ResNetCIFAR",
     "SingleSensor",
     "UNetDecoder",
 ]
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +30,7 @@ from workshop_lib.models.class_heads import Categorical, resize
 from workshop_lib.models.encoders import Backbone, Decoder, double_conv
 from workshop_lib.models.fusion import DecoderBuilder, Encoder
 from workshop_lib.models.heads import Head
-from workshop_lib.models.residual import RESNETS, cifar_net, resnet
+from workshop_lib.models.residual import RESNETS, resnet
 
 _WIDEST = 256  # channels of a decoder's level; more cost much and add little
 
@@ -172,24 +169,6 @@ class ImageNetwork(SingleSensor):
         head = Categorical(width, num_classes, dense=dense)
         super().__init__(encoder, head, "images")
         self.to(memory_format=torch.channels_last)
-
-
-class PlainNet(ImageNetwork):
-    """The network of `cifar_net` without shortcuts, with a linear classifier."""
-
-    shortcuts: ClassVar[bool] = False
-
-    def __init__(
-        self, depth: int = 20, *, in_channels: int = 3, num_classes: int, **options: Any
-    ) -> None:
-        backbone = partial(cifar_net, depth=depth, shortcuts=self.shortcuts, **options)
-        super().__init__(backbone, in_channels, num_classes)
-
-
-class ResNetCIFAR(PlainNet):
-    """The network of `cifar_net` with shortcuts, and a linear classifier."""
-
-    shortcuts: ClassVar[bool] = True
 
 
 class FCN(ImageNetwork):

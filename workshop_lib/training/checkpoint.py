@@ -75,6 +75,8 @@ def load_checkpoint(path: Path, needs: tuple[str, ...] = ()) -> dict[str, Any]:
             if archive.testzip() is not None:
                 raise zipfile.BadZipFile
         state = torch.load(path, map_location="cpu", weights_only=True)
+        for key in ("format", *needs):
+            state[key]  # a KeyError where this library has not written the file
     except UNREADABLE as error:
         # torch's own words advise to load the file with code in it: not repeated here.
         raise WorkshopError(
@@ -82,13 +84,7 @@ def load_checkpoint(path: Path, needs: tuple[str, ...] = ()) -> dict[str, Any]:
             " missing, damaged, or of another program: remove it and train again, or"
             " use another."
         ) from error
-    known = state if isinstance(state, dict) else {}
-    if missing := [key for key in ("format", *needs) if key not in known]:
-        raise WorkshopError(
-            f"{path} is not a checkpoint of this library: {', '.join(missing)} is"
-            " missing in it."
-        )
-    return dict(known)
+    return dict(state)
 
 
 def resume_run(

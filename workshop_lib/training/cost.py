@@ -87,7 +87,7 @@ class Budget:
         )
 
     def __str__(self) -> str:
-        rows = [*self.options[0].need.rows(), ("together", self.memory)]
+        rows = [*self.options[0].need.rows.items(), ("together", self.memory)]
         lines = [f"{name:44s}{size / 1e6:9.1f} MB" for name, size in rows]
         lines += ["", f"{'':44s}{'GB':>7s}{'s/step':>9s}{'in all':>9s}  fits"]
         for option in self.options:

@@ -35,33 +35,20 @@ VALIDATION = 0.15  # fraction of the images, as `Split.random` draws them
 class MemoryEstimate:
     """Bytes by purpose, at the fullest moment of a step; and its arithmetic.
 
-    `total` is the highest sum at any moment. The allocator's own waste, the workspace
-    of a GPU's convolution library and the GPU context (0.3 to 0.6 GB) come on top.
+    The highest sum at any moment. The allocator's own waste, the workspace of a GPU's
+    convolution library and the GPU context (0.3 to 0.6 GB) come on top.
     """
 
-    held: dict[str, int]  # from the first step to the last, in words
+    rows: dict[str, int]  # what adds up to the total, in words
     kept: int  # views and activations, at the end of the forward pass
-    gradients: int  # those present at the fullest moment
-    temporaries: int  # everything else that exists for a moment
-    validation: int  # in place of the last three, where it takes more than they do
+    step: int  # all that one step takes: kept, gradients, and what lives for a moment
     flops: int  # of one step: multiplications and additions of convolutions, products
     images_with_gradient: int  # in one step
 
     @property
     def total(self) -> int:
         """Bytes at the fullest moment."""
-        return sum(size for _, size in self.rows())
-
-    def rows(self) -> list[tuple[str, int]]:
-        """Return what adds up to the total, in words."""
-        if self.validation > self.kept + self.gradients + self.temporaries:
-            return [*self.held.items(), ("validation", self.validation)]
-        return [
-            *self.held.items(),
-            ("kept for the backward pass", self.kept),
-            ("gradients", self.gradients),
-            ("temporaries", self.temporaries),
-        ]
+        return sum(self.rows.values())
 
 
 class MemoryTracker(TorchDispatchMode):
@@ -147,7 +134,7 @@ def estimate_memory(
     with FakeTensorMode(allow_non_fake_inputs=True), MemoryTracker() as tracker:
         for module in (model, ema.model, method):
             module.to_empty(device="cpu")
-        held = {
+        rows = {
             "weights": _size(model),
             "averaged weights": _size(ema.model),
             "memory of the method": _size(method),
@@ -183,18 +170,15 @@ def estimate_memory(
         validation = tracker.peak - before
     kept -= start
     learns = sum(p.nbytes for p in trained.parameters() if p.requires_grad)
-    gradients = min(step - kept, learns)
-    held["optimiser"] = start - sum(held.values())
-    held["images of the data set"] = num_images * image_bytes
-    return MemoryEstimate(
-        held=held,
-        kept=kept,
-        gradients=gradients,
-        temporaries=step - kept - gradients,
-        validation=validation,
-        flops=flops,
-        images_with_gradient=model.most_images,
-    )
+    rows["optimiser"] = start - sum(rows.values())
+    rows["images of the data set"] = num_images * image_bytes
+    if validation > step:
+        rows["validation"] = validation
+    else:
+        gradients = min(step - kept, learns)
+        rows |= {"kept for the backward pass": kept, "gradients": gradients}
+        rows["temporaries"] = step - kept - gradients
+    return MemoryEstimate(rows, kept, step, flops, model.most_images)
 
 
 def _fake_batch(
