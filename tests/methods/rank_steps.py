@@ -20,9 +20,8 @@ from workshop_lib.methods import METHODS, Method
 from workshop_lib.models import Model
 from workshop_lib.models.class_heads import Categorical, MultiLabel
 from workshop_lib.models.heads import Regression
-from workshop_lib.ranks import mean_over_ranks, rank, world_size
+from workshop_lib.ranks import mean_over_ranks, process_group, rank, world_size
 from workshop_lib.sample import take
-from workshop_lib.training.distributed import process_group
 
 B, MU, STEPS = 4, 2, 5  # a memory is full after two steps
 USUAL = {"threshold": 0.4, "momentum": 0.5, "alignment": True, "queue_batches": 2}

@@ -19,7 +19,7 @@ import torch
 
 from tests.training.tiny import before_step, parts, short, tiny, with_known
 from workshop_lib.augment import normalize, views
-from workshop_lib.training.distributed import process_group
+from workshop_lib.ranks import process_group
 from workshop_lib.training.loop import train
 
 SHORT = short(eval_every=20, warmup_steps=1, projection_dim=4)

@@ -18,16 +18,18 @@ from torch import distributed, nn
 from workshop_lib import ranks
 from workshop_lib.errors import WorkshopError
 from workshop_lib.methods import METHODS
-from workshop_lib.ranks import own_rows
-from workshop_lib.training.checkpoint import load_checkpoint
-from workshop_lib.training.distributed import (
-    SyncedBatchNorm,
-    average_gradients,
+from workshop_lib.ranks import (
     barrier,
     from_rank_zero,
+    own_rows,
     process_group,
     rank_zero_first,
     stop_together,
+)
+from workshop_lib.training.checkpoint import load_checkpoint
+from workshop_lib.training.step import (
+    SyncedBatchNorm,
+    average_gradients,
     synchronize_batch_norm,
 )
 
@@ -278,7 +280,7 @@ def test_each_rank_has_its_rows_and_all_together_have_all(monkeypatch):
 @pytest.mark.parametrize("dims", [(6, 5), (6, 5, 4, 3)])
 def test_synchronised_statistics_are_those_of_the_whole_batch(dims, monkeypatch):
     """Both ranks in one process: what is gathered is handed to them by the test."""
-    from workshop_lib.training import distributed as module
+    from workshop_lib.training import step as module
 
     torch.manual_seed(0)
     plain_type = nn.BatchNorm1d if len(dims) == 2 else nn.BatchNorm2d

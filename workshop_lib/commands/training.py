@@ -48,9 +48,8 @@ def train(
     from workshop_lib.data.load import describe, open_data
     from workshop_lib.evaluation.scoring import evaluate
     from workshop_lib.experiments.sweeps import check_config
-    from workshop_lib.ranks import rank
+    from workshop_lib.ranks import process_group, rank, rank_zero_first
     from workshop_lib.session import setup
-    from workshop_lib.training.distributed import process_group, rank_zero_first
     from workshop_lib.training.loop import train as train_run
 
     # A misspelt name should not cost the minutes that reading all images may take

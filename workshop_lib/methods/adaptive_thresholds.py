@@ -130,9 +130,10 @@ class FlexMatch(ConsistencyMethod):
     def setup(self, model: nn.Module, size: TrainingSize) -> None:
         """Make the memory of one entry per image, for every head with classes."""
         super().setup(model, size)
-        images = size.num_images, size.num_unlabeled
-        how = *images, self.threshold, self.warm_up
-        self.curriculum = per_head(model, CurriculumThreshold, *how)
+        how = size.num_images, size.num_unlabeled, self.threshold, self.warm_up
+        self.curriculum = per_head(
+            model, lambda head: CurriculumThreshold(head.class_shape, *how)
+        )
 
     def select(self, guess: Guess) -> Tensor:
         """Return 1 where the confidence reaches the threshold of its class."""

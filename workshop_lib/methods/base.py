@@ -9,7 +9,7 @@ __all__ = ["Batch", "Method", "Outputs", "TrainingSize", "forward_views", "heads
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, get_args, get_origin
 
 import torch
 from torch import Tensor, nn
@@ -77,8 +77,9 @@ class Method(nn.Module):
             of labels, but is usually the better supervised baseline.
 
     Raises:
-        WorkshopError: an unknown view, or a hyperparameter out of its range: where
-            its name ends as in `FRACTIONS` it is in [0, 1], as in `POSITIVE` above 0.
+        WorkshopError: a hyperparameter that is none of its choices (`Literal`), or out
+            of its range: in [0, 1] where its name ends as in `FRACTIONS`, above 0 where
+            it ends as in `POSITIVE`.
     """
 
     views: ClassVar[tuple[str, ...]] = ()  # of unlabelled images
@@ -90,12 +91,14 @@ class Method(nn.Module):
 
     def __post_init__(self) -> None:
         super().__init__()  # fields are plain values, so they may be set before
-        if self.labeled_view not in ("weak", "strong"):
-            raise WorkshopError(
-                f"labeled_view={self.labeled_view!r}: choose 'weak' or 'strong'."
-            )
-        for name, value in self.hyperparameters().items():
-            given = f"{type(self).__name__}({name}={value})"
+        for one in fields(self):
+            name, value = one.name, getattr(self, one.name)
+            choices = get_args(one.type)
+            given = f"{type(self).__name__}({name}={value!r})"
+            if get_origin(one.type) is Literal and value not in choices:
+                raise WorkshopError(
+                    f"{given}: choose {' or '.join(map(repr, choices))}."
+                )
             if name.endswith(FRACTIONS) and not 0 <= value <= 1:
                 raise WorkshopError(f"{given}: it must be between 0 and 1.")
             if name.endswith(POSITIVE) and not value > 0:
@@ -193,22 +196,19 @@ def scene_head(model: nn.Module, what: str) -> str:
     return names[0]
 
 
-def per_head(
-    model: nn.Module, make: Callable[..., nn.Module], *how: Any
-) -> nn.ModuleDict:
-    """Make a module for every head that has classes: of their shape, and options."""
-    shapes = {name: head.class_shape for name, head in heads_of(model)}
-    return nn.ModuleDict({k: make(shape, *how) for k, shape in shapes.items() if shape})
+def per_head(model: nn.Module, make: Callable[[Head], nn.Module]) -> nn.ModuleDict:
+    """Make a module for every head that has classes."""
+    return nn.ModuleDict({k: make(h) for k, h in heads_of(model) if h.class_shape})
 
 
 def alignments(model: nn.Module, momentum: float, **options: Any) -> nn.ModuleDict:
     """Make a distribution alignment for every head that has classes."""
-    made = nn.ModuleDict()
-    for name, head in heads_of(model):
-        if shape := head.class_shape:
-            how = {"prior": head.prior, **options}
-            made[name] = DistributionAlignment(shape, momentum, **how)
-    return made
+
+    def make(head: Head) -> nn.Module:
+        options["prior"] = head.prior
+        return DistributionAlignment(head.class_shape, momentum, **options)
+
+    return per_head(model, make)
 
 
 def as_strong(

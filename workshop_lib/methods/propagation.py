@@ -1,6 +1,6 @@
 """Label propagation: spread labels to similar images before training."""
 
-__all__ = ["LabelPropagationWarmup", "propagate_labels"]
+__all__ = ["LabelPropagationWarmup", "most_similar", "propagate_labels"]
 
 import math
 from collections.abc import Iterator
@@ -55,7 +55,7 @@ def propagate_labels(
             f"known labels per class {counts.tolist()} for {num_classes} classes: label"
             " propagation starts from at least one of each class."
         )
-    graph = _graph(features.float())
+    graph = _graph(features)
     start = np.zeros((len(labels), num_classes))
     start[known.cpu().numpy(), labels[known].cpu().numpy()] = 1
     spread = start
@@ -72,22 +72,34 @@ def propagate_labels(
     return guess.to(labels.device), sure.to(features.device)
 
 
+def most_similar(vectors: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Find for each vector the others that point nearly the same way.
+
+    Args:
+        vectors: of any length.
+        k: how many; at most all others.
+
+    Shape: (N, D) -> their cosines, the highest first, and their positions: (N, k) each.
+    """
+    unit = F.normalize(vectors.float(), dim=1)
+    found = []
+    for rows in torch.arange(len(unit), device=unit.device).split(_ROWS):
+        cosine = unit[rows] @ unit.T  # (n, N)
+        here = torch.arange(len(rows), device=unit.device)
+        cosine[here, rows] = -torch.inf  # not its own neighbour
+        found.append(cosine.topk(min(k, len(unit) - 1), dim=1))
+    cosines, near = (torch.cat(parts) for parts in zip(*found, strict=True))
+    return cosines, near
+
+
 def _graph(features: Tensor) -> csr_matrix:
     """Join each image to its nearest neighbours; normalised, symmetric (N, N)."""
     n = len(features)
-    z = F.normalize(features, dim=1)  # (N, D)
-    k = min(NEIGHBOURS, n - 1)
-    weights, columns = [], []
-    for first in range(0, n, _ROWS):
-        cosine = z[first : first + _ROWS] @ z.T  # (rows, N)
-        rows = torch.arange(len(cosine))
-        cosine[rows, first + rows] = -1  # not its own neighbour
-        nearest = cosine.topk(k, dim=1)
-        weights.append(nearest.values.clamp_min(0).pow(3))  # far ones hardly count
-        columns.append(nearest.indices)
-    data = torch.cat(weights).flatten().double().cpu().numpy()
-    column = torch.cat(columns).flatten().cpu().numpy()
-    row = np.repeat(np.arange(n), k)
+    cosines, near = most_similar(features, NEIGHBOURS)
+    weights = cosines.clamp_min(0).pow(3)  # far ones hardly count
+    data = weights.flatten().double().cpu().numpy()
+    column = near.flatten().cpu().numpy()
+    row = np.repeat(np.arange(n), near.shape[1])
     one_way = csr_matrix((data, (row, column)), shape=(n, n))
     both = one_way + one_way.T
     degree = np.maximum(np.asarray(both.sum(axis=1))[:, 0], 1e-12)

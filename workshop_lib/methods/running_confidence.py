@@ -147,7 +147,9 @@ class FreeMatch(ConsistencyMethod):
         """Start a threshold for every head with classes."""
         super().setup(model, size)
         how = self.momentum, self.quantile, self.clip
-        self.adaptive = per_head(model, SelfAdaptiveThreshold, *how)
+        self.adaptive = per_head(
+            model, lambda head: SelfAdaptiveThreshold(head.class_shape, *how)
+        )
 
     def select(self, guess: Guess) -> Tensor:
         """Return 1 where the confidence reaches the threshold of its class."""
@@ -251,7 +253,8 @@ class SoftMatch(ConsistencyMethod):
         super().setup(model, size)
         if self.alignment:
             self.align = alignments(model, self.momentum, start="first batch")
-        self.weigh = per_head(model, GaussianWeight, self.momentum, self.n_sigma)
+        how = self.momentum, self.n_sigma
+        self.weigh = per_head(model, lambda h: GaussianWeight(h.class_shape, *how))
 
     def select(self, guess: Guess) -> Tensor:
         """Return the weight of each guess, by its aligned confidence."""

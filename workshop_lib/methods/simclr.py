@@ -28,7 +28,6 @@ from workshop_lib.models.model import PROJECTION
 from workshop_lib.ranks import gather_rows_with_gradient
 
 COLLAPSED = 0.1  # a spread below this: nearly all images have one embedding
-_PAIRS = ("augmentations", "sensors")
 
 
 @dataclass(eq=False)
@@ -71,8 +70,8 @@ class SimCLR(Method):
             all embeddings become one. To show the collapse.
 
     Raises:
-        WorkshopError: an unknown kind of pairs; in `setup`, a model without projection,
-            or whose first head predicts pixels.
+        WorkshopError: see `Method`; in `setup`, a model without projection, or whose
+            first head predicts pixels.
     """
 
     needs_projection: ClassVar[bool] = True
@@ -81,11 +80,6 @@ class SimCLR(Method):
     view: str = ""
     temperature: float = 0.1
     negatives: bool = True
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.pairs not in _PAIRS:
-            raise WorkshopError(f"pairs={self.pairs!r}: choose {' or '.join(_PAIRS)}.")
 
     @property
     def labeled_views(self) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from workshop_lib.errors import WorkshopError, unknown_name
+from workshop_lib.errors import WorkshopError
 from workshop_lib.losses.pseudo_labels import at_least_fp32
 from workshop_lib.methods.base import Batch, Method, Outputs, TrainingSize, heads_of
 from workshop_lib.methods.fixmatch import ConsistencyMethod, DeFixMatch, FixMatch
@@ -84,7 +84,7 @@ class Spatiotemporal(Method):
             EuroSAT. Too high: the student imitates the context and forgets the classes.
 
     Raises:
-        WorkshopError: an unknown base or distance; see also `Method`.
+        WorkshopError: see `Method`.
     """
 
     views: ClassVar[tuple[str, ...]] = ("weak", "strong")
@@ -100,10 +100,6 @@ class Spatiotemporal(Method):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.base not in BASES:
-            raise unknown_name("base method", self.base, BASES)
-        if self.distill not in DISTANCES:
-            raise unknown_name("distance", self.distill, DISTANCES)
         kind = BASES[self.base]
         known = {f.name for f in fields(kind)}
         options = {k: v for k, v in self.hyperparameters().items() if k in known}

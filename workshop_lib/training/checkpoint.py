@@ -19,8 +19,7 @@ import torch
 
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.files import UNREADABLE, write_or_explain
-from workshop_lib.ranks import rank
-from workshop_lib.training.distributed import barrier, rank_zero_first
+from workshop_lib.ranks import barrier, rank, rank_zero_first
 from workshop_lib.training.trainer import Trainer
 
 FORMAT = 1

@@ -42,12 +42,6 @@ class Option:
     seconds_per_step: float
     seconds: float  # of all steps and validations, without loading the data
 
-    @property
-    def flags(self) -> str:
-        """The changes as the command line takes them."""
-        words = [flag_words(name, value) for name, value in self.changes.items()]
-        return " ".join(sum(words, []))
-
 
 @dataclass(frozen=True)
 class Budget:
@@ -81,8 +75,9 @@ class Budget:
             )
         slower = option.seconds_per_step / first.seconds_per_step
         says = f"; {option.says}" if option.says else ""
+        words = [flag_words(name, value) for name, value in option.changes.items()]
         return (
-            f"It does not fit ({asked}); with {option.flags} it does:"
+            f"It does not fit ({asked}); with {' '.join(sum(words, []))} it does:"
             f" {option.need.total / 1e9:.2g} GB, {slower:.1f} times as long{says}."
         )
 

@@ -29,6 +29,7 @@ from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import Split
 from workshop_lib.methods import Batch, Method
 from workshop_lib.methods.base import heads_of
+from workshop_lib.methods.propagation import most_similar
 from workshop_lib.models import Model
 from workshop_lib.models.heads import Head
 from workshop_lib.models.model import encoder_parameters
@@ -39,7 +40,6 @@ from workshop_lib.training.step import Precision
 
 Views = ViewMaker | FeatureViewMaker
 _SHARPNESS = 0.1  # of the votes: a neighbour at cosine 0.9 counts 1/e of one at 1
-_ROWS = 1024  # images whose similarities to all others are in memory at a time
 
 
 class HeadLabels:
@@ -221,19 +221,14 @@ def neighbours_votes(
     Returns:
         Scores as the head gives them, highest for what is likeliest.
     """
-    unit = F.normalize(vectors.float(), dim=1)
-    votes = []
-    for rows in torch.arange(len(unit), device=unit.device).split(_ROWS):
-        s = unit[rows] @ unit.T  # (n, N)
-        s[torch.arange(len(rows), device=s.device), rows] = -torch.inf  # itself
-        s, near = s.topk(min(k, len(unit) - 1))  # (n, k)
-        said = targets[near]  # (n, k) or (n, k, K)
-        if len(head.class_shape) == 1:
-            said = F.one_hot(said, head.class_shape[0])
-        weight = (s / _SHARPNESS).softmax(dim=1)
-        votes.append(torch.einsum("nk,nk...->n...", weight, said.float()))
+    cosines, near = most_similar(vectors, k)
+    said = targets[near]  # (N, k) or (N, k, K)
+    if len(head.class_shape) == 1:
+        said = F.one_hot(said, head.class_shape[0])
+    weight = (cosines / _SHARPNESS).softmax(dim=1)
+    votes = torch.einsum("nk,nk...->n...", weight, said.float())
     # Several labels: from one half of the votes on, which is a score of 0
-    return torch.cat(votes) - 0.5 * (len(head.class_shape) == 2)
+    return votes - 0.5 * (len(head.class_shape) == 2)
 
 
 def _answers(

@@ -36,8 +36,8 @@ from workshop_lib.methods import Method
 from workshop_lib.models import HeadSpec, Model, build_model
 from workshop_lib.models.heads import HeadWeights
 from workshop_lib.models.pretrained import FeatureExtractor
+from workshop_lib.ranks import rank_zero_first
 from workshop_lib.sample import METADATA, Sample
-from workshop_lib.training.distributed import rank_zero_first
 from workshop_lib.training.log import Progress
 from workshop_lib.training.step import choose_precision
 

@@ -21,7 +21,7 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.files import remove_unfinished, write_text
 from workshop_lib.methods import Method
 from workshop_lib.methods.simclr import COLLAPSED
-from workshop_lib.ranks import rank, world_size
+from workshop_lib.ranks import barrier, rank, rank_zero_first, stop_together, world_size
 from workshop_lib.session import (
     is_out_of_memory,
     peak_memory,
@@ -35,7 +35,6 @@ from workshop_lib.training.checkpoint import (
     save_last,
     what_is_kept,
 )
-from workshop_lib.training.distributed import barrier, rank_zero_first, stop_together
 from workshop_lib.training.log import Progress, Row
 from workshop_lib.training.run import (
     Run,

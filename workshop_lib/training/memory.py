@@ -10,7 +10,7 @@ __all__ = ["MemoryEstimate", "MemoryTracker", "estimate_memory"]
 import copy
 import math
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,11 +68,7 @@ class MemoryTracker(TorchDispatchMode):
         self._bytes: dict[int, int] = {}  # by storage
 
     def __torch_dispatch__(
-        self,
-        func: Any,
-        types: Iterable[type],
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         """Run an operation, and note what it made."""
         kwargs = kwargs or {}
@@ -141,20 +137,14 @@ def estimate_memory(
         }
         trained = nn.ModuleList([model, method])
         optimizer = build_optimizer(trained, optim)
-        kept = 0
-
-        def after_forward() -> None:
-            nonlocal kept
-            kept = tracker.live
-
+        live: list[int] = []  # at the end of each forward pass
         for _ in range(2):  # the optimiser makes its own memory in the first
             start = tracker.live
             tracker.peak, tracker.flops = start, 0
             batch = _fake_batch(config, facts, side, method)
-            training_step(
-                model, method, optimizer, batch, autocast, scaler, after_forward
-            )
-            del batch
+            what = model, method, optimizer, batch, autocast, scaler
+            training_step(*what, lambda: live.append(tracker.live))
+            del batch, what
             ema.update(model)
             method.after_step(model)
             method.log, method.pseudo_labels = {}, {}
@@ -168,7 +158,7 @@ def estimate_memory(
         with torch.no_grad():
             model.eval()({k: v.contiguous().clone() for k, v in stored.items()})
         validation = tracker.peak - before
-    kept -= start
+    kept = live[-1] - start
     learns = sum(p.nbytes for p in trained.parameters() if p.requires_grad)
     rows["optimiser"] = start - sum(rows.values())
     rows["images of the data set"] = num_images * image_bytes

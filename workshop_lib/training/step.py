@@ -1,11 +1,14 @@
-"""The training step, and its number format: half precision where that is faster."""
+"""The training step, alone or on several ranks, in half precision where it pays."""
 
 __all__ = [
     "Precision",
+    "SyncedBatchNorm",
     "Trial",
+    "average_gradients",
     "choose_precision",
     "random_numbers_of",
     "relative_time",
+    "synchronize_batch_norm",
     "training_step",
     "trial_step",
 ]
@@ -23,9 +26,13 @@ from torch import Tensor, nn
 from workshop_lib.errors import unknown_name
 from workshop_lib.methods import Batch, Method
 from workshop_lib.models import Model
-from workshop_lib.ranks import rank
+from workshop_lib.ranks import (
+    gather_rows_with_gradient,
+    mean_over_ranks,
+    rank,
+    world_size,
+)
 from workshop_lib.sample import Sample, interleaved
-from workshop_lib.training.distributed import average_gradients
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -89,6 +96,21 @@ def training_step(
     return {"loss": loss, **terms}
 
 
+def average_gradients(*modules: nn.Module) -> None:
+    """Give all ranks the gradient of the global batch: the mean of their own.
+
+    One message for all weights, sent when the backward pass is over.
+    """
+    if world_size() == 1:
+        return
+    trained = nn.ModuleList(modules).parameters()
+    gradients = [p.grad for p in trained if p.grad is not None]
+    mean = mean_over_ranks(torch.cat([g.flatten() for g in gradients]))
+    parts = mean.split([g.numel() for g in gradients])
+    for gradient, part in zip(gradients, parts, strict=True):
+        gradient.copy_(part.view_as(gradient))
+
+
 @contextmanager
 def random_numbers_of(seed: int, step: int, device: torch.device) -> Iterator[None]:
     """Let dropout draw what belongs to a step, and leave the caller's numbers alone.
@@ -101,6 +123,67 @@ def random_numbers_of(seed: int, step: int, device: torch.device) -> Iterator[No
     with torch.random.fork_rng(devices=gpus):
         torch.manual_seed((seed << 32) + (step << 8) + rank() % 256)
         yield
+
+
+class SyncedBatchNorm(nn.BatchNorm2d):
+    """Normalise by the statistics of all ranks' images, as one process would.
+
+    With a part of the batch each, ranks that normalise for themselves train another
+    network: its statistics are those of fewer images, and they depend on the number of
+    ranks. Here each rank tells the others its mean and variance, channel by channel:
+
+        mean = mean_r m_r,    variance = mean_r v_r + mean_r (m_r - mean)^2
+
+    which is exact, as all parts are of one size, and loses no digits as a mean of
+    squares would. Gradient flows through the exchange: one message forward, one
+    backward. torch's own SyncBatchNorm does the same, but on GPUs only.
+
+    Shape: (n, C, ...) -> the same; n images of the global batch on this rank.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+    momentum: float
+
+    def _check_input_dim(self, input: Tensor) -> None:  # noqa: A002
+        """Take the place of the one- and three-dimensional layers too."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise; in evaluation, and without other ranks, as the plain layer."""
+        if not self.training or world_size() == 1:
+            return super().forward(x)
+        dims = [d for d in range(x.ndim) if d != 1]
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))
+        variance, mean = torch.var_mean(wide, dims, correction=0)  # (C,) of this rank
+        told = gather_rows_with_gradient(torch.stack([mean, variance])[None])
+        means, variances = told.unbind(1)  # (world_size, C)
+        mean = means.mean(0)
+        variance = variances.mean(0) + means.var(0, correction=0)
+        if self.num_batches_tracked is not None:  # else the batch is computed again
+            count = world_size() * x.numel() // x.shape[1]
+            self.num_batches_tracked += 1
+            self.running_mean.lerp_(mean.detach(), self.momentum)
+            unbiased = variance.detach() * count / (count - 1)
+            self.running_var.lerp_(unbiased, self.momentum)
+
+        scale = (variance + self.eps).rsqrt() * self.weight  # (C,)
+        shape = [-1 if d == 1 else 1 for d in range(x.ndim)]
+        centred = wide - mean.view(shape)
+        return (centred * scale.view(shape) + self.bias.view(shape)).to(x.dtype)
+
+
+def synchronize_batch_norm(model: nn.Module) -> None:
+    """Let every batch normalisation of a model look at all ranks; alone, do nothing.
+
+    Weights, buffers and their names stay, so a checkpoint does not depend on the number
+    of processes that made it.
+    """
+    for layer in model.modules():
+        if world_size() > 1 and isinstance(
+            layer, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
+        ):
+            layer.__class__ = SyncedBatchNorm  # the same layer with another `forward`
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,7 @@ from workshop_lib.methods import Batch, Method, TrainingSize
 from workshop_lib.methods.base import heads_of
 from workshop_lib.methods.propagation import LabelPropagationWarmup
 from workshop_lib.models import Model
-from workshop_lib.ranks import own_rows
-from workshop_lib.training.distributed import from_rank_zero, synchronize_batch_norm
+from workshop_lib.ranks import from_rank_zero, own_rows
 from workshop_lib.training.heads import (
     HeadLabels,
     gradient_cosines,
@@ -34,6 +33,7 @@ from workshop_lib.training.pseudo_labels import PseudoLabelCounts, PseudoMaps
 from workshop_lib.training.step import (
     choose_precision,
     random_numbers_of,
+    synchronize_batch_norm,
     training_step,
     trial_step,
 )
