@@ -143,9 +143,8 @@ assert set(GUESS.values()) <= words, "one of the four words in each line"
 #   is a number for each zone: 1 for the patch's own, 0 for the others. That
 #   is called **one-hot**.
 #
-# **Before** you run the cells: as plain numbers 31 December and 1 January are
-# 364 apart. How far apart are they on the circle, and 1 January and 1 July?
-# And two zones, as one-hot vectors?
+# **Exercise 1** (easy, important, 4 minutes). Encode days (N,) and zones
+# (N,), which are counted from 0: sine, cosine, then a number for each zone.
 
 
 # %%
@@ -155,25 +154,34 @@ import torch.nn.functional as F
 
 def encode_facts(day, zone, num_zones):
     """Return a vector for each patch, (N, 2 + num_zones)."""
+    ### BEGIN SOLUTION a circle for the day, a column for each zone
+    ### STUB angle = ...  # (N,)
+    ### STUB onehot = ...  # (N, num_zones)
     angle = 2 * torch.pi * day / 365  # (N,)
     circle = torch.stack([angle.sin(), angle.cos()], dim=1)  # (N, 2)
     onehot = F.one_hot(zone, num_zones)  # (N, num_zones)
-    return torch.cat([circle, onehot], dim=1)
+    numbers = torch.cat([circle, onehot], dim=1)
+    ### END SOLUTION
+    return numbers
 
+
+# %% [markdown] tags=["hint"]
+# I get `Tensors must have same number of dimensions`
+#
+# Sine and cosine are (N,), one-hot is (N, zones). Give them a second axis:
+# `torch.stack([...], dim=1)` makes (N, 2) of two (N,).
+
+# %% [markdown] tags=["hint"]
+# I get `Sizes of tensors must match except in dimension 0`
+#
+# You stack patches on patches. The numbers are axis 1: `dim=1`.
 
 # %%
-days, zones = torch.tensor([1, 365, 182, 182]), torch.tensor([0, 0, 0, 3])
-numbers = encode_facts(days, zones, num_zones=5)
-print(numbers.round(decimals=2))
-for what, one, two in (("31 December and 1 January", 0, 1),
-                       ("1 January and 1 July", 0, 2),
-                       ("zones 0 and 3", 2, 3)):  # fmt: skip
-    print(f"{what:27}{(numbers[one] - numbers[two]).norm():.2f}")
+from workshop_lib.course import checks
+
+checks.encode_facts(encode_facts)
 
 # %% [markdown]
-# **After**: neighbours in the year are neighbours on the circle, half a year
-# is its diameter, 2. Any two zones are equally far apart, the root of 2.
-#
 # The library keeps the parts of a sample apart, in a dictionary: the images
 # of each sensor, and the vector as `"metadata"`. Here are its shapes, and one
 # patch channel by channel.
@@ -239,7 +247,7 @@ quiz.answer("07-units", "...")
 #   here. One NaN in a sum makes the sum NaN; a 0 in its place would be a
 #   radar echo brighter than any city.
 #
-# **Exercise 1** (medium, important, 4 minutes). Mean and deviation of each
+# **Exercise 2** (medium, important, 4 minutes). Mean and deviation of each
 # channel, over the training patches, without what is missing.
 
 
@@ -271,8 +279,6 @@ def channel_statistics(images, train):
 # `mean[:, None, None]`.
 
 # %%
-from workshop_lib.course import checks
-
 checks.channel_statistics(channel_statistics)
 
 # %% [markdown]

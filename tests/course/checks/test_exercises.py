@@ -14,6 +14,9 @@ from workshop_lib import losses, pixels
 from workshop_lib.augment import BandNormalize
 from workshop_lib.augment.occlusion import Follow
 from workshop_lib.course import checks
+from workshop_lib.course.checks import multitask
+from workshop_lib.data.metadata import METADATA_ENCODERS
+from workshop_lib.data.mini_eo import CLIMATE_ZONES
 from workshop_lib.evaluation.embeddings import nearest
 from workshop_lib.evaluation.metrics import score
 from workshop_lib.models.class_heads import Categorical
@@ -106,6 +109,12 @@ def knn(x, a, y, b):
 
 
 # ---- unit 07
+
+
+def encode(day, zone, num_zones):
+    angle = 2 * np.pi * day.numpy() / 365
+    onehot = np.eye(num_zones)[zone.numpy()]
+    return np.column_stack([np.sin(angle), np.cos(angle), onehot])
 
 
 def librarys_statistics(images, train):
@@ -265,6 +274,7 @@ RIGHT = {
         lambda x, q, k: (unit(x) - unit(x)[q]).norm(dim=1).argsort()[1 : k + 1],
     ],
     "knn_accuracy": [knn],
+    "encode_facts": [encode],
     "channel_statistics": [with_numpy, librarys_statistics],
     "window_starts": [begin],
     "mean_iou": [iou_by_class, librarys_iou],
@@ -313,6 +323,10 @@ WRONG = {
         (lambda x, q, k: [0] * k, "print the cosine"),
     ],
     "knn_accuracy": [(lambda x, a, y, b: 0.3, "the argmax of each row")],
+    "encode_facts": [
+        (lambda d, z, n: encode(d, (z + 1) % n, n), "two columns for the day"),
+        (lambda d, z, n: torch.cat([d, z], 0).view(-1, 1, 1), "two columns for the"),
+    ],
     "channel_statistics": [
         (lambda x, i: (x[i].nanmean(), x[i].nanmean()), "the mean over patches"),
     ],
@@ -377,3 +391,11 @@ def test_the_learners_random_numbers_stay():
     torch.manual_seed(3)
     checks.nearest_neighbours(all_but_the_query)
     assert torch.equal(torch.rand(2), expected)
+
+
+def test_facts_are_those_of_the_library():
+    day, zone = torch.tensor([1.0, 172.0, 365.0]), torch.tensor([0, 4, 2])
+    date = METADATA_ENCODERS["date"].encode(day)
+    climate = METADATA_ENCODERS["climate"].encode(zone.float())
+    found = multitask._facts(multitask._circle(day), zone, len(CLIMATE_ZONES))
+    assert torch.allclose(found, torch.cat([date, climate], 1), atol=1e-6)

@@ -1,6 +1,6 @@
 """Checks of units 07 and 09: several sensors, and several tasks."""
 
-__all__ = ["channel_statistics", "gradient_cosine", "multitask_loss"]
+__all__ = ["channel_statistics", "encode_facts", "gradient_cosine", "multitask_loss"]
 
 import math
 from collections.abc import Sequence
@@ -77,6 +77,33 @@ def _long(gradients: list[Tensor]) -> Tensor:
 
 def _cosine(a: list[Tensor], b: list[Tensor]) -> Tensor:
     return F.cosine_similarity(_long(a), _long(b), dim=0)
+
+
+@comparison("encode_facts(day, zone, num_zones)")
+def encode_facts(cases: Cases, wrong: Mistakes) -> Answer:
+    """Check that days are put on a circle and zones become one-hot.
+
+    The learner's function takes days of the year (N,), zones (N,) counted from 0 and
+    their number, and gives (N, 2 + num_zones).
+    """
+    seasons, parts = torch.tensor([1, 91, 172, 300]), torch.tensor([10.5, 200.25, 47])
+    cases["four seasons, 4 zones"] = seasons, torch.tensor([0, 3, 1, 3]), 4
+    cases["the last day, 2 zones"] = torch.tensor([365]), torch.tensor([1]), 2
+    cases["a zone that no patch has"] = parts, torch.tensor([2, 0, 2]), 5
+    wrong["no_circle"] = lambda d, z, n: _facts(d[:, None] / 365, z, n)
+    wrong["half_circle"] = lambda d, z, n: _facts(_circle(d, 0.5), z, n)
+    wrong["cosine_first"] = lambda d, z, n: _facts(_circle(d).flip(1), z, n)
+    wrong["zone_as_number"] = lambda d, z, n: torch.cat([_circle(d), z[:, None]], 1)
+    return lambda day, zone, num_zones: _facts(_circle(day), zone, num_zones)
+
+
+def _circle(day: Tensor, turns: float = 1.0) -> Tensor:
+    angle = 2 * math.pi * turns * day / 365
+    return torch.stack([angle.sin(), angle.cos()], 1)
+
+
+def _facts(days: Tensor, zone: Tensor, num_zones: int) -> Tensor:
+    return torch.cat([days, F.one_hot(zone, num_zones)], 1)
 
 
 @comparison("channel_statistics(images, train)")
