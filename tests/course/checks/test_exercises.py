@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from tests.course.checks import test_splits, views
-from workshop_lib import losses, pixels
+from workshop_lib import pixels
 from workshop_lib.augment import BandNormalize
 from workshop_lib.augment.occlusion import Follow
 from workshop_lib.course import checks
@@ -19,6 +19,7 @@ from workshop_lib.data.metadata import METADATA_ENCODERS
 from workshop_lib.data.mini_eo import CLIMATE_ZONES
 from workshop_lib.evaluation.embeddings import nearest
 from workshop_lib.evaluation.metrics import score
+from workshop_lib.losses import nt_xent, pseudo_labels
 from workshop_lib.models.class_heads import Categorical
 
 # ---- unit 01
@@ -62,9 +63,9 @@ def image_by_image(logits_x, y, logits_u_w, logits_u_s, threshold):
 
 
 def librarys_loss(logits_x, y, logits_u_w, logits_u_s, threshold):
-    probs = losses.pseudo_label(logits_u_w)
-    mask = losses.confidence_mask(probs, threshold)
-    loss_u = losses.consistency_loss(logits_u_s, probs.argmax(dim=1), mask)
+    probs = pseudo_labels.pseudo_label(logits_u_w)
+    mask = pseudo_labels.confidence_mask(probs, threshold)
+    loss_u = pseudo_labels.consistency_loss(logits_u_s, probs.argmax(dim=1), mask)
     return F.cross_entropy(logits_x, y) + loss_u
 
 
@@ -285,7 +286,7 @@ RIGHT = {
         lambda N: [*range(N, 2 * N), *range(N)],
         lambda N: (torch.arange(2 * N) + N) % (2 * N),
     ],
-    "nt_xent": [view_by_view, losses.nt_xent],
+    "nt_xent": [view_by_view, nt_xent],
     "matching_accuracy": [places_found],
     **views.RIGHT,
     **test_splits.RIGHT,
