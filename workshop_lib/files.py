@@ -80,10 +80,10 @@ def check_output(
             f"{path} is what is read: give the output another name. Nothing is written."
         )
     with path.open("rb") as file:
-        ends = file.read(_END)
+        both_ends = file.read(_END)
         file.seek(max(0, path.stat().st_size - _END))
-        ends += file.read()
-    if mark.encode() not in ends and not overwrite:
+        both_ends += file.read()
+    if mark.encode() not in both_ends and not overwrite:
         raise WorkshopError(
             f"{path} exists, and this command did not write it: choose another name, or"
             " replace it with overwrite=True (--overwrite)."
