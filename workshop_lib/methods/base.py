@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from workshop_lib.errors import WorkshopError
 from workshop_lib.losses.memory import DistributionAlignment
 from workshop_lib.models.heads import Head
-from workshop_lib.models.model import ema_update_weights_
+from workshop_lib.models.model import averaged_copy, ema_update_weights_
 from workshop_lib.sample import Sample, join, num_images
 
 Outputs = dict[str, Tensor]  # what a model returns: by head, and "projection"
@@ -86,6 +86,7 @@ class Method(nn.Module):
     needs_projection: ClassVar[bool] = False  # a head for embeddings
     projects_sensors: ClassVar[bool] = False  # the features of each by themselves
     withholds_metadata: ClassVar[bool] = False  # from the model; a teacher may read it
+    aligns_from: ClassVar[str] = "uniform"  # `start` of its alignment
 
     labeled_view: Literal["weak", "strong"] = "weak"
 
@@ -127,7 +128,9 @@ class Method(nn.Module):
         """Make whatever depends on the network or the data; called once.
 
         Called after the heads have seen the labelled targets (`Head.fit`) and before a
-        checkpoint is loaded. Most methods need nothing.
+        checkpoint is loaded. Whichever method has these hyperparameters gets an
+        alignment per head (`alignment`, with its `momentum`), or a teacher that follows
+        the model (`teacher_decay`).
 
         Raises:
             WorkshopError: a method that compares embeddings, and no projection head.
@@ -137,6 +140,11 @@ class Method(nn.Module):
                 f"{type(self).__name__} compares embeddings and needs a model with a"
                 " projection head: build it with projection_dim=64."
             )
+        own = self.hyperparameters()
+        if own.get("alignment"):
+            self.align = alignments(model, own["momentum"], start=self.aligns_from)
+        if own.get("teacher_decay"):
+            self.teacher = averaged_copy(model)
 
     def losses(self, model: nn.Module, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         """Yield the terms of the loss by name; the training loop adds them up."""

@@ -14,7 +14,6 @@ from workshop_lib.methods.base import (
     Batch,
     Method,
     TrainingSize,
-    alignments,
     as_strong,
     forward_views,
     heads_of,
@@ -129,10 +128,9 @@ class PseudoLabel(Method):
     ramp_up: float = 0.4
 
     def setup(self, model: nn.Module, size: TrainingSize) -> None:
-        """Start the ramp-up, and an alignment per head if asked for."""
+        """Start the ramp-up."""
+        super().setup(model, size)
         self.ramp = RampUp(self.ramp_up * size.steps)
-        if self.alignment:
-            self.align = alignments(model, self.momentum)
 
     def after_step(self, model: nn.Module) -> None:
         """Count the step, for the ramp-up."""

@@ -18,14 +18,11 @@ from workshop_lib.methods.base import (
     Batch,
     Method,
     Outputs,
-    TrainingSize,
-    alignments,
     as_strong,
     forward_views,
     heads_of,
 )
 from workshop_lib.models.heads import Head
-from workshop_lib.models.model import averaged_copy
 
 
 class Step(NamedTuple):
@@ -80,12 +77,6 @@ class ConsistencyMethod(Method):
     lambda_u: float = 1.0
     joint_forward: bool = False
     teacher_decay: float = 0.0
-
-    def setup(self, model: nn.Module, size: TrainingSize) -> None:
-        """Make the teacher, a copy of the model before the first step, if asked for."""
-        super().setup(model, size)
-        if self.teacher_decay:
-            self.teacher = averaged_copy(model)
 
     def train(self, mode: bool = True) -> "ConsistencyMethod":
         """Set the mode of what is remembered; a teacher answers as in evaluation."""
@@ -186,12 +177,6 @@ class FixMatch(ConsistencyMethod):
     alignment: bool = False
     momentum: float = 0.99
     temperature: float = 1.0
-
-    def setup(self, model: nn.Module, size: TrainingSize) -> None:
-        """Start an alignment per head, if asked for."""
-        super().setup(model, size)
-        if self.alignment:
-            self.align = alignments(model, self.momentum)
 
     def probabilities(self, name: str, head: Head, step: Step) -> Tensor:
         """Return the probabilities of the weak view, at a temperature, aligned."""

@@ -10,14 +10,14 @@ __all__ = [
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from workshop_lib.losses.memory import class_mean, ema_update_, per_class, uniform
-from workshop_lib.methods.base import TrainingSize, alignments, per_head
+from workshop_lib.methods.base import TrainingSize, per_head
 from workshop_lib.methods.fixmatch import ConsistencyMethod, Guess
 from workshop_lib.ranks import gather_rows, mean_over_ranks
 
@@ -244,15 +244,15 @@ class SoftMatch(ConsistencyMethod):
             pseudo-labels count nearly as much as right ones.
     """
 
+    aligns_from: ClassVar[str] = "first batch"
+
     alignment: bool = True
     momentum: float = 0.999
     n_sigma: float = 2.0
 
     def setup(self, model: nn.Module, size: TrainingSize) -> None:
-        """Start a weight, and an alignment if asked for, per head with classes."""
+        """Start a weight per head with classes."""
         super().setup(model, size)
-        if self.alignment:
-            self.align = alignments(model, self.momentum, start="first batch")
         how = self.momentum, self.n_sigma
         self.weigh = per_head(model, lambda h: GaussianWeight(h.class_shape, *how))
 

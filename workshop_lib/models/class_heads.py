@@ -3,6 +3,7 @@
 __all__ = ["Categorical", "MultiLabel"]
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -59,11 +60,8 @@ class Categorical(Head):
         self.best_by = "miou" if dense else "accuracy"
         self._labeled_loss = segmentation_loss(loss)
         widths = [in_features] if isinstance(in_features, int) else list(in_features)
-        layers = [  # one level, or several of a dense head
-            nn.Conv2d(D, num_classes, 1) if dense else nn.Linear(D, num_classes)
-            for D in widths
-        ]
-        self.score = nn.ModuleList(layers)
+        layer = partial(nn.Conv2d, kernel_size=1) if dense else nn.Linear
+        self.score = nn.ModuleList(layer(D, num_classes) for D in widths)  # by level
         self.register_buffer("prior", uniform(self.class_shape))
         self.register_buffer("class_weights", torch.ones(num_classes))
 

