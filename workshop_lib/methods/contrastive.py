@@ -222,7 +222,7 @@ class CoMatch(ContrastiveMethod):
 
 
 @dataclass(eq=False)
-class CCSSLCoMatch(CoMatch):
+class CCSSLCoMatch(CoMatch, CCSSL):
     """CoMatch with class-aware contrast added.
 
     CoMatch's graph connects images whose pseudo-labels agree and compares one view with
@@ -242,11 +242,7 @@ class CCSSLCoMatch(CoMatch):
         others: see `CoMatch`.
     """
 
-    ood_threshold: float = 0.0
-    contrast_temperature: float = 0.07
-
     def contrast(self, probs: Tensor, z_s: Tensor, z_c: Tensor) -> dict[str, Tensor]:
         """Return CoMatch's contrast and the class-aware one."""
-        weights = contrast_weights(probs, self.ood_threshold)
-        loss = class_aware_contrast(z_s, z_c, weights, self.contrast_temperature)
+        (loss,) = CCSSL.contrast(self, probs, z_s, z_c).values()
         return {**super().contrast(probs, z_s, z_c), "class_contrast": loss}

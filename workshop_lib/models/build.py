@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -87,10 +87,8 @@ class HeadSpec:
             case "categorical":
                 return Categorical(D, K)
             case "dense":
-                maps, weighting = encoder.map_widths, self.class_weighting
-                return Categorical(
-                    maps, K, dense=True, loss=self.loss, class_weighting=weighting
-                )
+                how: Any = {"loss": self.loss, "class_weighting": self.class_weighting}
+                return Categorical(encoder.map_widths, K, dense=True, **how)
             case "multilabel":
                 return MultiLabel(D, K, thresholds=self.thresholds)
             case "regression":

@@ -179,14 +179,12 @@ class Decoder(nn.Module):
 
     `widths` holds the channels of each level that comes out, fine to coarse; `stages`
     is the number of levels of the pyramid that it reads.
+
+    Shape: a pyramid -> a tuple of maps (B, widths[k], h, w), fine to coarse.
     """
 
     widths: tuple[int, ...]
     stages: int
-
-    def forward(self, pyramid: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Return maps (B, widths[k], h, w), fine to coarse."""
-        raise NotImplementedError
 
 
 def pool(maps: Tensor) -> Tensor:
