@@ -118,6 +118,9 @@ def test_places_count_each_group(scenes: Dataset) -> None:
               for k, n in enumerate(REGIONS)}  # fmt: skip
     assert drawn == wanted
     assert axes.get_aspect() > 1  # a degree of latitude is longer on the ground
+    on_land = [sum(ring.get_path().contains_point(at) for ring in axes.patches)
+               for at in ((2.3, 48.9), (-30, 45), (3, 56), (25, 62))]  # fmt: skip
+    assert on_land == [1, 0, 0, 1]  # Paris, the Atlantic, the North Sea, Finland
     figure.draw_without_rendering()
     assert "boreal: " in plots.describe(figure)
     assert "latitude 6" in plots.describe(figure)

@@ -45,6 +45,7 @@ UNITS = {
     "08": "Segmentation",
     "09": "Several tasks",
     "10": "Self-supervised",
+    "11": "Place and date",
 }
 # The two-hour workshop: after these units `show` mentions the certificate
 CORE = ("01", "02", "03", "04", "05", "06")

@@ -3,6 +3,7 @@
 __all__ = ["WAVELENGTHS", "location_map", "modality_gains", "spectra", "split_bars"]
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,9 @@ WAVELENGTHS = {
     "B01": 443, "B02": 493, "B03": 560, "B04": 665, "B05": 704, "B06": 741, "B07": 783,
     "B08": 833, "B8A": 865, "B09": 945, "B11": 1614, "B12": 2202,
 }  # fmt: skip
+# Outlines of the continents, a ring of points each: Natural Earth at 1:110 million
+# (public domain), thinned to a quarter of a degree
+_LAND = Path(__file__).with_name("land.csv")
 _AGAINST = "S2"  # what other sets of sensors are compared with
 # Title and look of each part of a split, from left to right
 _PARTS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -137,10 +141,11 @@ def split_bars(scenes: Dataset, split: Split) -> AccessibleFigure:
 def location_map(
     scenes: Dataset, grouping: str, group_names: Sequence[str]
 ) -> AccessibleFigure:
-    """Draw each image as a point at its longitude and latitude.
+    """Draw each image as a point at its longitude and latitude, over the land.
 
     A degree of longitude is drawn as short as it is on the ground in the middle of the
-    map, so that distances can be compared in all directions.
+    map, so that distances can be compared in all directions. The coastline is
+    simplified, to some 20 km: it is there to recognise places by.
 
     Args:
         scenes: with the metadata "lat" and "lon", in degrees north and east.
@@ -155,10 +160,13 @@ def location_map(
         raise unknown_name("metadata", grouping, scenes.metadata)
     groups = scenes.metadata[grouping].numpy()
     figure, axes = new_axes(5.6, 6.6)
+    axes.set(xlim=(lon.min() - 4, lon.max() + 4), ylim=(lat.min() - 3, lat.max() + 3))
+    for _, ring in pd.read_csv(_LAND).groupby("ring"):
+        axes.fill(ring["lon"], ring["lat"], facecolor="#f0ede4", edgecolor=GREY, lw=1)
     words = []
     for k in np.unique(groups).astype(int).tolist():
         name, north, east = group_names[k], lat[groups == k], lon[groups == k]
-        style = {"markersize": 5, **point_style(k)}
+        style = {"markersize": 4, **point_style(k)}
         axes.plot(east, north, label=f"{name} ({len(east):,})", **style)
         words.append(
             f"{name}: {len(east):,} images,"

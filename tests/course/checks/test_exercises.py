@@ -245,6 +245,21 @@ def places_found(z0, z1):
     return np.mean([np.argmax(row) == i for i, row in enumerate(cosines)])
 
 
+# ---- unit 11
+
+
+def token_by_token(tokens, metadata, first, second, position):
+    made = [second(F.gelu(first(m))) + position for m in metadata]
+    return [[*sequence, token] for sequence, token in zip(tokens, made, strict=True)]
+
+
+def from_teacher(teacher, student, z_teacher, z_student, threshold, lambda_d):
+    confidence, pseudo = teacher.detach().softmax(1).max(1)
+    each = F.cross_entropy(student, pseudo, reduction="none")
+    apart = (z_student - z_teacher.detach()).pow(2).mean()
+    return (each * (confidence >= threshold)).mean() + lambda_d * apart
+
+
 RIGHT = {
     "convolve": [looped],
     "majority_accuracy": [lambda y: (y == y.mode().values).double().mean()],
@@ -288,6 +303,16 @@ RIGHT = {
     ],
     "nt_xent": [view_by_view, nt_xent],
     "matching_accuracy": [places_found],
+    "place_and_date": [
+        lambda lat, lon, day: np.column_stack(
+            [lat / 90, lon / 180, *(f(day * np.pi / 182.5) for f in (np.sin, np.cos))]
+        ),
+    ],
+    "metadata_token": [token_by_token],
+    "student_loss": [from_teacher],
+    "count_entries": [
+        lambda p, low, high: [[x <= low or x >= high for x in row] for row in p]
+    ],
     **views.RIGHT,
     **test_splits.RIGHT,
 }
@@ -366,6 +391,24 @@ WRONG = {
         (lambda a, b, T: view_by_view(a, b.T, T), "two shapes do not fit"),
     ],
     "matching_accuracy": [(lambda a, b: 0.5, "row i is right if its largest")],
+    "place_and_date": [(lambda lat, lon, day: lat, "four columns per image")],
+    "metadata_token": [
+        (lambda t, m, *rest: torch.cat([t, m]), "two shapes do not fit"),
+        (lambda t, *rest: torch.cat([t, t[:, :1]], 1), "print the shapes"),
+    ],
+    "student_loss": [
+        (lambda *given: from_teacher(*given).item(), "cannot be learnt from"),
+        (
+            lambda t, s, zt, zs, *rest: from_teacher(t, s, zs, zt, *rest),
+            "the teacher learns from it, too, through z_teacher",
+        ),
+        (
+            lambda t, s, zt, zs, *rest: from_teacher(t, s, zt, zs.detach(), *rest),
+            "nothing is learnt from z_student",
+        ),
+        (lambda *given: from_teacher(*given[:4], 0.5, 0.5), "two parts: cross-entropy"),
+    ],
+    "count_entries": [(lambda p, low, high: p >= 0.5, "two comparisons, joined by")],
     **views.WRONG,
     **test_splits.WRONG,
 }

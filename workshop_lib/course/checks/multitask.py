@@ -1,17 +1,26 @@
-"""Checks of units 07 and 09: several sensors, and several tasks."""
+"""Checks of units 07, 09 and 11: more than an image goes in, more than a class out.
 
-__all__ = ["channel_statistics", "encode_facts", "gradient_cosine", "multitask_loss"]
+Several sensors, several tasks; place and date, and a teacher that alone reads them.
+"""
+
+__all__ = [
+    *("channel_statistics", "encode_facts", "gradient_cosine", "multitask_loss"),
+    *("count_entries", "metadata_token", "place_and_date", "student_loss"),
+]
 
 import math
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from workshop_lib.course.checks.attempt import Answer, Cases, Mistakes, comparison
-from workshop_lib.course.checks.training import check_gradients
-from workshop_lib.course.checks.values import draws, noise
+from workshop_lib.course.checks.training import check_gradients, consistency
+from workshop_lib.course.checks.values import draws, generator, noise
+from workshop_lib.data.metadata import METADATA_ENCODERS
 from workshop_lib.models.class_heads import Categorical
 from workshop_lib.pixels import IGNORE
 
@@ -137,3 +146,101 @@ def _statistics(images: Tensor, train: Tensor) -> tuple[Tensor, Tensor]:
     some = images[train].double()
     mean = some.nanmean((0, 2, 3))
     return mean, (some - mean[:, None, None]).square().nanmean((0, 2, 3)).sqrt()
+
+
+@comparison("place_and_date(lat, lon, day)")
+def place_and_date(cases: Cases, wrong: Mistakes) -> Answer:
+    """Check the vector of place and date (Bernhard et al. 2024).
+
+    The learner's function takes latitude and longitude in degrees and the day of the
+    year, (N,) each; it gives (N, 4): lat/90, lon/180, then sine and cosine of the angle
+    of the day, where 365 days are a full turn.
+    """
+    lat, lon = torch.tensor([60.2, -33.9, 0.0]), torch.tensor([24.9, 151.2, -78.5])
+    cases["Helsinki, Sydney and Quito"] = lat, lon, torch.tensor([1.0, 172.0, 300.0])
+    cases["31 December"] = lat[:1], lon[:1], torch.tensor([365.0])
+    wrong["degrees"] = lambda *given: _vector(*given) * torch.tensor([90, 180, 1, 1])
+    wrong["year"] = partial(_vector, year=366)
+    wrong["no_turn"] = partial(_vector, year=365 * 2 * torch.pi)
+    wrong["rows"] = lambda *given: _vector(*given).T
+    wrong["swapped"] = lambda *given: _vector(*given)[:, [0, 1, 3, 2]]
+    place, date = (METADATA_ENCODERS[name].encode for name in ("place", "date"))
+    return lambda lat, lon, day: torch.cat([place(lat, lon), date(day)], 1)
+
+
+def _vector(lat: Tensor, lon: Tensor, day: Tensor, year: float = 365) -> Tensor:
+    angle = 2 * torch.pi * day / year
+    return torch.stack([lat / 90, lon / 180, angle.sin(), angle.cos()], 1)
+
+
+@comparison("metadata_token(tokens, metadata, first, second, position)")
+def metadata_token(cases: Cases, wrong: Mistakes) -> Answer:
+    """Check the token that a small network makes of the metadata.
+
+    The learner's function takes tokens (B, T, D), metadata (B, M), two linear layers M
+    to D and D to D, and an embedding of the position (D,). It gives (B, T + 1, D): the
+    tokens, and behind them second(GELU(first(metadata))) + position.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        road = nn.Linear(4, 8), nn.Linear(8, 8), noise(8, seed=2)
+    for B, T in ((3, 5), (1, 2)):
+        tokens, metadata = noise(B, T, 8), noise(B, 4, seed=1)
+        cases[f"{B} times {T} tokens of 8 numbers"] = tokens, metadata, *road
+    wrong["no_gelu"] = partial(_append, activation=lambda hidden: hidden)
+    wrong["relu"] = partial(_append, activation=F.relu)
+    wrong["no_position"] = lambda *given: _append(*given[:4], 0)
+    wrong["in_front"] = lambda *given: _append(*given).roll(1, 1)
+    wrong["added"] = lambda tokens, *given: tokens + _append(tokens, *given)[:, -1:]
+    return _append
+
+
+def _append(*given: Any, activation: Answer = F.gelu) -> Tensor:
+    tokens, metadata, first, second, position = given
+    token = second(activation(first(metadata))) + position  # (B, D)
+    return torch.cat([tokens, token[:, None]], 1)  # (B, T + 1, D)
+
+
+@comparison(
+    "student_loss(logits_teacher, logits_student, z_teacher, z_student, threshold,"
+    " lambda_d)",
+    then=partial(check_gradients, weak="teacher"),
+)
+def student_loss(cases: Cases, wrong: Mistakes) -> Answer:
+    """Check what a student learns from unlabelled images and from its teacher.
+
+    The learner's function takes the scores (B, K) of the teacher, for weak views, and
+    of the student, for strong ones; the context (B, D) of both; a threshold and the
+    weight of the distillation. It gives a scalar: the cross-entropy on the teacher's
+    confident pseudo-labels, averaged over all images, plus lambda_d times the mean
+    squared difference of the contexts.
+    """
+    logits, z = (3 * noise(12, 4), noise(12, 4, seed=1)), noise(2, 12, 6, seed=2)
+    cases["12 images"] = *logits, *z, 0.8, 0.5
+    cases["12 images, no confident prediction"] = *logits, *z, 1.0, 2.0
+    wrong["alone"] = lambda *given: _student(*given[:5], 0)
+    wrong["unweighted"] = lambda *given: _student(*given[:5], 1)
+    wrong["all_images"] = lambda *given: _student(*given[:4], 0, given[5])
+    return _student
+
+
+def _student(*given: Any) -> Tensor:
+    teacher, student, z_teacher, z_student, threshold, lambda_d = given
+    loss = consistency(teacher.detach(), student, threshold)
+    return loss + lambda_d * F.mse_loss(z_student, z_teacher.detach())
+
+
+@comparison("count_entries(probs, low, high)")
+def count_entries(cases: Cases, wrong: Mistakes) -> Answer:
+    """Check which labels of which images are confident enough to learn from.
+
+    The learner's function takes probabilities (B, K) and two thresholds; it gives
+    (B, K), true where a label is confidently absent or confidently present.
+    """
+    cases["8 images, 5 labels"] = torch.rand(8, 5, generator=generator()), 0.05, 0.7
+    cases["far apart"] = torch.tensor([[0.04, 0.2, 0.5, 0.75, 0.99]]), 0.05, 0.9
+    wrong["one_threshold"] = lambda p, low, high: torch.maximum(p, 1 - p) >= high
+    wrong["present"] = lambda p, low, high: p >= high
+    wrong["between"] = lambda p, low, high: (p > low) & (p < high)
+    wrong["both"] = lambda p, low, high: (p <= low) & (p >= high)
+    return lambda p, low, high: (p <= low) | (p >= high)
