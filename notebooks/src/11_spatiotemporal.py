@@ -350,6 +350,9 @@ for k, place in enumerate(GUESS):
     plain, told = (scores[name][k] for name in runs)
     print(f"{place}: {plain:.1f} % without, {told:.1f} % with metadata,"
           f" {told - plain:+.1f} points; you: {GUESS[place]}")  # fmt: skip
+shown = {f"{name}: {place}": value for name, pair in scores.items()
+         for place, value in zip(GUESS, pair, strict=True)}  # fmt: skip
+plots.bars(shown, title="Here and there", unit="test images right (%)")
 
 # %%
 quiz.ask("11-away")
