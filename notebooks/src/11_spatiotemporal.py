@@ -69,8 +69,8 @@ plots.location_map(scenes.subset(torch.arange(1000)), "region", REGIONS)
 # where could it go wrong: latitude, longitude, the day of the year?
 
 # %% tags=["hide-input", "figure:11_seasons"]
-# @title Draw two classes through the year
-plots.seasons(scenes, ("AnnualCrop", "Forest"))
+# @title Draw two classes through the year, without the poor sensor's noise
+plots.seasons(load_dataset("mini_eo"), ("AnnualCrop", "Forest"))
 
 # %% [markdown]
 # ## A year is a circle
@@ -284,7 +284,8 @@ plots.location_map(wet, "kind", ("Lake", "River"))
 # %% [markdown]
 # A test in the same regions cannot tell the two kinds of rules apart. So
 # **hold out** a region: the semi-arid one, region 4, is for the test alone.
-# Half of the validation images of the other regions are the test at home.
+# Quarries and highways are at home there, and rare elsewhere. Half of the
+# validation images of the other regions are the test at home.
 
 # %%
 from workshop_lib.data.split import Split
