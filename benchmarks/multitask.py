@@ -115,6 +115,7 @@ def transfer_picture(rows: pd.DataFrame) -> AccessibleFigure:
     )
     figure.axes[0].set(xscale="log", xticks=part.index, xticklabels=part.index)
     figure.axes[0].minorticks_off()
+    figure.set_size_inches(9.6, 4.8)  # room for six names
     return figure
 
 
