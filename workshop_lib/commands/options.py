@@ -221,11 +221,12 @@ def _classes() -> dict[str, ast.ClassDef]:
     return {node.name: node for node in nodes if isinstance(node, ast.ClassDef)}
 
 
-def _lineage(name: str) -> Iterator[ast.ClassDef]:
-    """Yield a class and its base classes, the most derived first."""
-    while name in _classes():
-        yield _classes()[name]
-        name = ast.unparse(_classes()[name].bases[0]) if _classes()[name].bases else ""
+def _lineage(*names: str) -> Iterator[ast.ClassDef]:
+    """Yield classes and their base classes, level by level, the most derived first."""
+    nodes = [_classes()[name] for name in names if name in _classes()]
+    if nodes:
+        yield from nodes
+        yield from _lineage(*(ast.unparse(base) for n in nodes for base in n.bases))
 
 
 def _explanations(classes: Iterable[ast.ClassDef]) -> dict[str, str]:

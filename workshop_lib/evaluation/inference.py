@@ -209,10 +209,10 @@ def single_sensor(
     """
     sensors = list(run.facts["sensors"])
     if len(sensors) != 1 or run.metadata or run.config.model.features:
-        reads = [*sensors, "metadata"] if run.metadata else sensors
         raise WorkshopError(
-            f"{run.folder} reads {', '.join(reads)}, but this needs the pixels of one"
-            " sensor: train without other sensors, metadata or frozen features."
+            f"{run.folder} reads {', '.join([*sensors, *run.metadata])}, but this needs"
+            " the pixels of one sensor: train without other sensors, metadata or frozen"
+            " features."
         )
     (sensor,) = sensors
     model, normalize = run.load_model(which, weights)
