@@ -66,6 +66,13 @@ def test_one_error_lists_every_bad_line(tmp_path):
         Dataset.from_names(names)
 
 
+def test_a_name_with_a_zero_byte_is_refused(tmp_path):
+    save(tmp_path / "a.png")
+    (tmp_path / "n.txt").write_text("a.png River\n\0.png Forest\n")
+    with pytest.raises(WorkshopError, match="null"):
+        Dataset.from_names(tmp_path / "n.txt")
+
+
 def test_files_that_are_no_names_file(tmp_path):
     (tmp_path / "n.txt").write_bytes(b"\xff\xfe\x00bad")
     with pytest.raises(WorkshopError, match="UTF-8"):

@@ -294,7 +294,7 @@ def file_state(place: Path | str) -> tuple[int, ...]:
     """Return size, time of content and time of change; -1 for a dangling link."""
     try:
         stat = os.stat(place)
-    except OSError:
+    except (OSError, ValueError):  # or a zero byte in the name
         return (-1, -1, -1)  # decoding will report it
     # The third changes too where a copy keeps the time of the original.
     return (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
