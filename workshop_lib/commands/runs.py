@@ -167,9 +167,9 @@ def predict(
     from workshop_lib.report.page import write_prediction_page
     from workshop_lib.training.run import Run
 
-    page = out.with_suffix(".html")
     # Asked first: predicting may take minutes
     check_output(out, "image,", ends=[".csv"], inputs=images, overwrite=overwrite)
+    page = out.with_suffix(".html")
     check_output(page, inputs=images, overwrite=overwrite)
     found = predict_files(Run.load(run), images, on_error)
     if found.note:
