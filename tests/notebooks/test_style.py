@@ -1,5 +1,6 @@
 """What a reader of a notebook may count on: short cells, headings in order, words."""
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -38,6 +39,13 @@ def test_cells_are_short_and_narrow(path: Path):
         lines = source.splitlines()
         assert len(lines) <= LONGEST, f"{name} has {len(lines)} lines: split it"
         assert max(map(len, lines), default=0) <= WIDEST, name
+
+
+@each
+def test_code_is_python(path: Path):
+    for name, source in cells(path, "code"):
+        plain = re.sub(r"^[%!].*", "pass", source, flags=re.MULTILINE)
+        ast.parse(plain, filename=name)
 
 
 @each

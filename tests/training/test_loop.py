@@ -233,7 +233,7 @@ def test_killed_after_the_last_checkpoint_the_log_is_still_whole(tmp_path):
     pd.testing.assert_frame_equal(run_in(tmp_path).log, run.log)
 
 
-def test_damaged_and_unfinished_folders_are_told(tmp_path):
+def test_damaged_unfinished_and_old_folders_are_told(tmp_path):
     with pytest.raises(WorkshopError, match="no finished run|has no config.json"):
         Run.load(tmp_path)
     run = run_in(tmp_path / "run", SMALL.replace(steps=2))
@@ -244,6 +244,10 @@ def test_damaged_and_unfinished_folders_are_told(tmp_path):
         with pytest.raises(WorkshopError, match="restore|Restore"):
             Run.load(run.folder)
         path.write_text(content)
+    (tmp_path / "recipe.json").write_text("{}")
+    for look in (Run.load, run_in):
+        with pytest.raises(WorkshopError, match="version 0.1"):
+            look(tmp_path)
 
 
 def test_facts_are_plain_json_and_every_network_opens_again(tmp_path):

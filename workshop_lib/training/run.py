@@ -75,9 +75,10 @@ class Run:
             config: where the method is one's own, which config.json cannot hold.
 
         Raises:
-            WorkshopError: the folder is no finished run.
+            WorkshopError: the folder is no finished run, or one of an older version.
         """
         folder = Path(folder)
+        _refuse_old_run(folder)
         for name in ("config.json", "run.json", "log.csv", "best.pt"):
             if not (folder / name).exists():
                 raise WorkshopError(
@@ -247,6 +248,7 @@ def holds_run(folder: Path, config: Config, identity: Identity) -> bool:
     Raises:
         WorkshopError: another config, other images or another split; says what differs.
     """
+    _refuse_old_run(folder)
     if not (folder / "config.json").exists():
         return False
     changed = config.difference(_read_config(folder, config.method))
@@ -260,6 +262,19 @@ def holds_run(folder: Path, config: Config, identity: Identity) -> bool:
             " with resume=False (--fresh)."
         )
     return True
+
+
+def _refuse_old_run(folder: Path) -> None:
+    """Explain a folder that a version before 0.2 has written.
+
+    Raises:
+        WorkshopError: the folder holds recipe.json and no config.json.
+    """
+    if (folder / "recipe.json").exists() and not (folder / "config.json").exists():
+        raise WorkshopError(
+            f"{folder} holds a run of version 0.1 (recipe.json), whose networks this"
+            " version cannot read: train again, or install workshop_lib 0.1 to use it."
+        )
 
 
 def _read_config(folder: Path, method: Method | None = None) -> Config:
