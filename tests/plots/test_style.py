@@ -101,11 +101,14 @@ def test_the_alt_text_comes_along_where_matplotlib_shows_figures() -> None:
     assert more["image/png"]["alt"] == plots.describe(figure)
 
 
-def test_names_are_shown_as_they_are() -> None:
+def test_names_are_shown_as_they_are(capsys) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for name in ("$5 $10", r"$\frac{", "a_b^c"):
             plots.bars({"cost": 2, name: 3}, title=name, unit="").savefig(io.BytesIO())
+        assert not capsys.readouterr().out
+        plots.bars({"\U0001f9ea": 3}, title="?", unit="").savefig(io.BytesIO())
+    assert "no font has \U0001f9ea" in capsys.readouterr().out
 
 
 def test_the_import_waits_for_no_seaborn() -> None:

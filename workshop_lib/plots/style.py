@@ -19,7 +19,9 @@ __all__ = [
 
 import io
 import os
+import re
 import sys
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -102,6 +104,21 @@ class AccessibleFigure(Figure):
         # Ticks are made when the figure is drawn, long after `house_style` has ended
         axes.tick_params(colors=INK, labelsize=12)
         return axes
+
+    def savefig(self, *args: Any, **more: Any) -> None:
+        """Save the figure; say in one line which letters no font here has."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            super().savefig(*args, **more)
+        numbers = (re.match(r"Glyph (\d+)", str(one.message)) for one in caught)
+        letters = dict.fromkeys(chr(int(n[1])) for n in numbers if n)
+        if letters:
+            print(f"no font has {''.join(letters)}: install one, such as Noto Sans")
+        for one in caught:
+            if not str(one.message).startswith("Glyph"):
+                warnings.warn_explicit(
+                    one.message, one.category, one.filename, one.lineno
+                )
 
     def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
         buffer = io.BytesIO()
