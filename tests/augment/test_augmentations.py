@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from workshop_lib.augment import RandAugment, SampleAugmentation, Weak
+from workshop_lib.augment import SampleAugmentation, Weak
 from workshop_lib.augment.multimodal import augmentations_for
-from workshop_lib.augment.rgb import OPERATIONS
+from workshop_lib.augment.rgb import OPERATIONS, RandAugment
 from workshop_lib.errors import WorkshopError
 
 CASES = [
@@ -135,8 +135,8 @@ def test_names_and_errors():
         augmentations_for(True, -1.0)
     with pytest.raises(WorkshopError, match="4 channels"):
         RandAugment()(torch.rand(2, 4, 8, 8), torch.Generator())
-    with pytest.raises(WorkshopError, match="symmetries='nine'"):
-        Weak(symmetries="nine")
+    with pytest.raises(WorkshopError, match="unknown kind of symmetries 'nine'"):
+        Weak(symmetries="nine")(torch.rand(2, 3, 8, 8), torch.Generator())
 
 
 def test_images_that_drew_nothing_pass_by_and_the_others_do_not():

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from workshop_lib.augment import Contrastive
 from workshop_lib.augment.geometry import affine, dihedral, move, resized_crop
 from workshop_lib.augment.occlusion import BOX_AREA, cutout, sample_boxes
+from workshop_lib.augment.rgb import Contrastive
 from workshop_lib.errors import WorkshopError
 
 SHAPES = [(1, 3, 32, 32), (5, 4, 45, 61), (3, 12, 33, 33), (2, 1, 1, 7), (1, 2, 2, 1)]

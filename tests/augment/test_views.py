@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from torch import Tensor, distributed
 
 from workshop_lib.augment import base
-from workshop_lib.augment.multimodal import parse_view
 from workshop_lib.augment.normalize import BandNormalize, Normalize
 from workshop_lib.augment.views import FeatureViewMaker, ViewMaker
 from workshop_lib.errors import WorkshopError
@@ -80,16 +79,6 @@ def same(one: Sample, two: Sample) -> bool:
 
 
 # ------------------------------------------------------------------------------ names
-
-
-def test_names_are_an_augmentation_and_what_it_leaves_out():
-    entries = ["s2", "s1", "dem"]
-    for name, kind, left in (
-        ("weak", "weak", entries),
-        ("none|drop:dem", "none", ["s2", "s1"]),
-        ("strong|drop:dem,metadata,s2", "strong", ["s1"]),
-    ):
-        assert parse_view(name, entries) == (kind, left)
 
 
 def test_views_show_the_sensors_that_their_names_say():

@@ -266,15 +266,6 @@ def test_a_silent_server_is_given_up(server, tmp_path, monkeypatch):
     assert time.monotonic() - started < 60  # not for ever
 
 
-def test_without_a_network_the_message_says_all_one_needs(server, tmp_path):
-    nowhere = Mirror("http://127.0.0.1:9/a.zip", MD5)
-    with pytest.raises(WorkshopError) as caught:
-        fetch(a_zip(nowhere), tmp_path)
-    said = str(caught.value)
-    for needed in (nowhere.url, MD5, str(tmp_path / "a.zip"), "--from", "connection"):
-        assert needed in said
-
-
 def test_no_room_is_told_before_anything_is_written(server, tmp_path, monkeypatch):
     monkeypatch.setattr(files, "RESERVE", 10**18)
     with pytest.raises(WorkshopError, match="needs 205 kB on the disk.*are free"):

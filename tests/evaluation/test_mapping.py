@@ -126,14 +126,6 @@ def test_starting_anew_keeps_the_old_map_until_the_new_one_is_whole(tmp_path):
     assert do(picture(seed=1), path, fresh=True).read_bytes() == other != before
 
 
-def test_a_file_that_is_no_map_of_ours_is_left_alone(tmp_path):
-    path = tmp_path / "map.npy"
-    path.write_text("a thesis")
-    with pytest.raises(WorkshopError, match="no map that was made here"):
-        do(picture(), path)
-    assert path.read_text() == "a thesis"
-
-
 def test_an_unfinished_map_of_something_else_is_refused(tmp_path):
     stop_after(tmp_path, rows=20)
     with pytest.raises(WorkshopError, match="what differs is image"):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from workshop_lib.methods import Batch
-from workshop_lib.models import Model
+from workshop_lib.models import Model, build_model
 from workshop_lib.models.class_heads import MultiLabel
 from workshop_lib.models.heads import Features, Head, Regression
 from workshop_lib.models.model import ProjectionHead
@@ -38,6 +38,13 @@ class Trunk(nn.Module):
 def small_model(heads, projection=0, norm=False):
     head = ProjectionHead(WIDTH, WIDTH, projection) if projection else None
     return Model(cast(Any, Trunk(norm)), heads, head)
+
+
+def built_for(cls, encoder, heads):
+    """Build a network with the projection and the metadata that a method needs."""
+    more = {"projection_dim": 8 * cls.needs_projection}
+    more["metadata"] = 2 * cls.withholds_metadata
+    return build_model(encoder, {"s2": 3}, heads, **more)
 
 
 def target_of(head: Head, n: int, size: int) -> Tensor:

@@ -5,15 +5,18 @@ the CPU, or a number that is read back, fails here as it would slow a real GPU d
 """
 
 import copy
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._pytree import tree_map
 
+from tests.methods.networks import batch_for, built_for
 from tests.models.test_fake_gpu import make_fake
-from workshop_lib.methods import METHODS, Batch, Method, TrainingSize
-from workshop_lib.models import HeadSpec, Model, build_model
+from workshop_lib.methods import METHODS, Batch, TrainingSize
+from workshop_lib.models import HeadSpec
 
 B, MU, SIZE, IMAGES = 4, 2, 16, 20
 SCENE = {"scene": HeadSpec("categorical", 3)}
@@ -27,25 +30,9 @@ ENCODERS = {
 }
 
 
-def fake_batch(method: Method, model: Model, size: int) -> Batch:
-    def views(n: int, names: tuple[str, ...]) -> tuple:
-        shapes = {"s2": (n, 3, size, size)}
-        shapes |= {"metadata": (n, 2)} if method.withholds_metadata else {}
-        one = {k: torch.empty(shape, device="cuda") for k, shape in shapes.items()}
-        return tuple(dict(one) for _ in names)
-
-    targets = {
-        "scene": torch.zeros(B, dtype=torch.int64, device="cuda"),
-        "height": torch.empty(B, device="cuda"),
-        "tags": torch.empty(B, 3, device="cuda"),
-        "cover": torch.zeros(B, size, size, dtype=torch.uint8, device="cuda"),
-    }
-    return Batch(
-        views(B, method.labeled_views),
-        {name: targets[name] for name in model.heads},
-        views(MU * B, method.views),
-        torch.zeros(MU * B, dtype=torch.int64, device="cuda"),
-    )
+def on_gpu(tree: Any) -> Any:
+    """Keep the shapes and types of some tensors, on another device."""
+    return tree_map(lambda t: torch.empty(t.shape, dtype=t.dtype, device="cuda"), tree)
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)
@@ -54,16 +41,16 @@ def test_losses_stay_on_the_device(name: str, encoder: str) -> None:
     cls = METHODS[name]
     with torch.device("meta"):
         heads = SCENE if cls.needs_projection else ENCODERS[encoder]
-        more = {"projection_dim": 8 if cls.needs_projection else 0}
-        more |= {"metadata": 2} if cls.withholds_metadata else {}
-        model = build_model(encoder, {"s2": 3}, heads, **more)
+        model = built_for(cls, encoder, heads)
         method = copy.deepcopy(cls())
         method.setup(model, TrainingSize(IMAGES, IMAGES, B, MU, 10))
     size = 32 if "efficient" in encoder else SIZE
+    batch = batch_for(method, model, B, MU, size=size)
     with FakeTensorMode():
         make_fake(model, "cuda")
         make_fake(method, "cuda")
-        terms = dict(method.losses(model, fake_batch(method, model, size)))
+        parts = on_gpu((batch.labeled, batch.targets, batch.views, batch.index))
+        terms = dict(method.losses(model, Batch(*parts)))
         method.after_step(model)
         kept: list[nn.Module] = [model, method]
         state = [t for part in kept for t in part.state_dict().values()]

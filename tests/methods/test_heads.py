@@ -17,6 +17,12 @@ FIXMATCH = METHODS["fixmatch"]
 
 # Methods of one view of pixels or labels: not those that compare whole images.
 EVERYWHERE = [k for k, m in METHODS.items() if m.views and not m.needs_projection]
+# Scores and labels of a scene, in the form of another head
+FORMS = {
+    "scene": (lambda x: x, lambda y: y),
+    "one pixel": (lambda x: x[..., None, None], lambda y: y[:, None, None]),
+    "one label": (lambda x: x[:, 1:], lambda y: y[:, None].double()),
+}
 OPTIONS = {"threshold": 0.6, "momentum": 0.5, "lambda_e": 0.0, "alignment": False}
 
 
@@ -39,21 +45,13 @@ def test_a_map_of_one_pixel_and_one_label_are_like_a_scene(name, kind):
             s = Step(step, 2, 3, K)
             for rows in s.views.values():
                 rows[:, 0] = 0 if K == 2 else rows[:, 0]
-            batch, y = s.batch(method), s.y
-            if which == "one pixel":
-                form = lambda sample: {"scene": sample["scene"][..., None, None]}  # noqa: E731
-                y = y[:, None, None]
-            elif which == "one label":
-                form = lambda sample: {"scene": sample["scene"][:, 1:]}  # noqa: E731
-                y = y[:, None].double()
-            else:
-                form = lambda sample: {"scene": sample["scene"]}  # noqa: E731
-            batch = Batch(
-                tuple(map(form, batch.labeled)),
-                {"scene": y},
-                tuple(map(form, batch.views)),
-                batch.index,
+            batch = s.batch(method)
+            form, known = FORMS[which]
+            labeled, views = (
+                tuple({"scene": form(x["scene"])} for x in some)
+                for some in (batch.labeled, batch.views)
             )
+            batch = Batch(labeled, {"scene": known(s.y)}, views, batch.index)
             terms = dict(method.losses(model, batch))
             terms.pop("scene/fairness", None)
             numbers += [value.item() for value in terms.values()]

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from tests.methods.given import made, ready
-from tests.methods.networks import batch_for
+from tests.methods.networks import batch_for, built_for
 from workshop_lib.methods import METHODS
-from workshop_lib.models import HeadSpec, Model, build_model
+from workshop_lib.models import HeadSpec, Model
 
 MAPS = {"cover": HeadSpec("dense", 3)}
 HEADS = {"scene": HeadSpec("categorical", 3), "height": HeadSpec("regression")}
@@ -19,9 +19,7 @@ def two_steps(
     cls = METHODS[name]
     torch.manual_seed(0)
     heads = HEADS | (MAPS if encoder.startswith(("unet", "fcn")) else {})
-    more = {"projection_dim": 8 if cls.needs_projection else 0}
-    more |= {"metadata": 2} if cls.withholds_metadata else {}
-    model = build_model(encoder, {"s2": 3}, heads, **more)
+    model = built_for(cls, encoder, heads)
     method = made(name, threshold=0.34, ramp_up=0.0, queue_batches=2)
     ready(method, model, 20, 20, batch_size=4, mu=2, steps=4).to(dtype)
     model.to(dtype)

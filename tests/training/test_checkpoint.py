@@ -1,15 +1,12 @@
 """Damaged and foreign checkpoints are refused with the reason; one more is kept."""
 
-import os
 import random
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-from tests.programs import run_program
 from tests.training.tiny import before_step, compare, differences, quietly, short
 from workshop_lib.errors import WorkshopError
 from workshop_lib.files import remove_unfinished
@@ -142,40 +139,6 @@ def test_what_a_kill_left_half_written_is_removed(finished, tmp_path):
     assert not (folder / ".last.pt.abc.tmp").exists()
     assert (folder / "notes.tmp").exists()
     remove_unfinished(tmp_path / "nowhere")
-
-
-NAMES = ("previous.pt", "last.pt")
-
-_ON_A_FULL_DISK = """
-import resource, sys
-from pathlib import Path
-import torch
-from workshop_lib.errors import WorkshopError
-from workshop_lib.training.checkpoint import save_last
-folder = Path(sys.argv[1])
-resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
-for step in range(1, 6):
-    size = 2_000_000 if step in (3, 4) else 20_000
-    try:
-        save_last(folder, {"step": step, "model": torch.zeros(size // 4)})
-        print("saved", step)
-    except WorkshopError as error:
-        print("refused", step, str(error)[:60].replace("\\n", " "))
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on a file's size")
-def test_a_real_limit_of_size_costs_no_checkpoint(tmp_path):
-    """No pretence: the system itself refuses to write on, in the middle of a file."""
-    root = Path(__file__).parents[2]
-    done = run_program(sys.executable, "-c", _ON_A_FULL_DISK, tmp_path, cwd=root)
-    lines = done.stdout.splitlines()
-    expected = ["saved 1", "saved 2", "refused 3", "refused 4", "saved 5"]
-    assert [" ".join(line.split()[:2]) for line in lines] == expected
-    assert "cannot write" in lines[2]
-    assert [load_checkpoint(tmp_path / name)["step"] for name in NAMES] == [2, 5]
-    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(NAMES)
 
 
 @pytest.mark.parametrize("damage", ["foreign", "text", "missing", 0.0, 0.5, 0.999])

@@ -280,14 +280,12 @@ def test_each_rank_has_its_rows_and_all_together_have_all(monkeypatch):
 @pytest.mark.parametrize("dims", [(6, 5), (6, 5, 4, 3)])
 def test_synchronised_statistics_are_those_of_the_whole_batch(dims, monkeypatch):
     """Both ranks in one process: what is gathered is handed to them by the test."""
-    from workshop_lib.training import step as module
-
     torch.manual_seed(0)
     plain_type = nn.BatchNorm1d if len(dims) == 2 else nn.BatchNorm2d
     plain = plain_type(5).double()
     nn.init.normal_(plain.weight)
     nn.init.normal_(plain.bias)
-    monkeypatch.setattr(module, "world_size", lambda: 2)
+    monkeypatch.setattr(ranks, "world_size", lambda: 2)
     layers = []
     for _ in range(2):
         copy = plain_type(5).double()
@@ -303,7 +301,7 @@ def test_synchronised_statistics_are_those_of_the_whole_batch(dims, monkeypatch)
     told = torch.cat(
         [torch.stack(torch.var_mean(p, over, correction=0)[::-1])[None] for p in parts]
     )
-    monkeypatch.setattr(module, "gather_rows_with_gradient", lambda _: told)
+    monkeypatch.setattr(ranks, "gather_rows_with_gradient", lambda _: told)
     out = torch.stack([f(p) for f, p in zip(layers, parts, strict=True)], dim=1)
     expected = plain(x)
     torch.testing.assert_close(out.flatten(0, 1), expected, rtol=1e-12, atol=1e-12)

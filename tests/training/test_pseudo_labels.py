@@ -64,30 +64,6 @@ def test_weights_count_as_far_as_they_weigh() -> None:
     assert counts.table()["used"].tolist() == [0.75, 1.0]
 
 
-def test_the_state_goes_on_anywhere() -> None:
-    whole, broken = PseudoLabelCounts("abc"), PseudoLabelCounts("abc")
-    for step, batch in enumerate(batches(0, 3, 10, 8), start=1):
-        for counts in (whole, broken):
-            counts.add(SCENE, *batch)
-        if step % 4 == 0:
-            whole.flush(step)
-            broken.flush(step)
-        state = broken.state_dict()
-        broken = PseudoLabelCounts("abc")
-        broken.load_state_dict(state)
-    pd.testing.assert_frame_equal(whole.table(), broken.table(), check_exact=True)
-    assert whole.flush(10) == broken.flush(10)
-
-
-def test_a_saved_state_is_not_changed_afterwards() -> None:
-    counts = PseudoLabelCounts("ab")
-    one = torch.tensor([1])
-    counts.add(SCENE, one, one, one)
-    state = counts.state_dict()
-    counts.add(SCENE, one, one, one)
-    assert state["now"].sum() == 3
-
-
 def test_the_run_keeps_a_row_per_class_and_validation(tmp_path):
     run = quietly(tmp_path, SMALL)
     table = run.pseudo_labels()
@@ -163,14 +139,3 @@ def test_a_class_called_na_stays_a_class_and_damage_is_told(tmp_path):
     (tmp_path / "pseudo_labels.csv").write_text("")
     with pytest.raises(WorkshopError, match=r"cannot read .*pseudo_labels\.csv"):
         run.pseudo_labels()
-
-
-def test_counting_reads_nothing_back_from_the_device() -> None:
-    """Tensors on "meta" have no values: whoever asks for one fails."""
-    counts = PseudoLabelCounts("abc")
-    index = torch.zeros(8, dtype=torch.int64, device="meta")
-    with pytest.raises((NotImplementedError, RuntimeError)):
-        torch.bincount(index, minlength=3)
-    for _ in range(2):
-        counts.add(SCENE, index, index.float(), index)
-    assert counts.now is not None and counts.now.shape == (3, 3)

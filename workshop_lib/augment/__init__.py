@@ -12,27 +12,17 @@ training; `normalize` comes last.
 """
 
 __all__ = [
-    "Augmentation",
     "BandNormalize",
-    "Contrastive",
     "FeatureViewMaker",
-    "NoAugmentation",
     "Normalize",
-    "RandAugment",
-    "RandAugmentMC",
     "SampleAugmentation",
-    "SpectralContrastive",
-    "SpectralStrong",
     "ViewMaker",
     "Weak",
     "augmentations_for",
     "to_float",
 ]
 
-from workshop_lib.augment.base import Augmentation, NoAugmentation
 from workshop_lib.augment.geometry import Weak
 from workshop_lib.augment.multimodal import SampleAugmentation, augmentations_for
 from workshop_lib.augment.normalize import BandNormalize, Normalize, to_float
-from workshop_lib.augment.rgb import Contrastive, RandAugment, RandAugmentMC
-from workshop_lib.augment.spectral import SpectralContrastive, SpectralStrong
 from workshop_lib.augment.views import FeatureViewMaker, ViewMaker

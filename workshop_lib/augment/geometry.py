@@ -17,8 +17,9 @@ from torch import Tensor
 
 from workshop_lib.augment import base
 from workshop_lib.augment.base import Augmentation, Params, Shape
-from workshop_lib.errors import WorkshopError
+from workshop_lib.errors import unknown_name
 
+_SYMMETRIES = ("eight", "mirror", "none")
 _LOG_RATIO = 0.2877  # of a crop's sides: 3:4 to 4:3
 
 
@@ -30,9 +31,6 @@ class Weak(Augmentation):
     The paper mirrors left and right only; for images from above all eight symmetries
     keep the label (`symmetries="eight"`).
 
-    Raises:
-        WorkshopError: an unknown kind of symmetries.
-
     >>> images = torch.rand(2, 4, 32, 32)
     >>> Weak()(images, torch.Generator().manual_seed(0)).shape
     torch.Size([2, 4, 32, 32])
@@ -40,12 +38,6 @@ class Weak(Augmentation):
 
     shift: float = 0.125  # largest shift as a fraction of the side (4 pixels of 32)
     symmetries: Literal["eight", "mirror", "none"] = "eight"  # mirror: left and right
-
-    def __post_init__(self) -> None:
-        if self.symmetries not in ("eight", "mirror", "none"):
-            raise WorkshopError(
-                f"symmetries={self.symmetries!r}: known are 'eight', 'mirror', 'none'."
-            )
 
     def sample_params(self, shape: Shape, generator: torch.Generator) -> Params:
         """Draw a symmetry (B,) and a shift (B, 2) in pixels; see `move`."""
@@ -102,7 +94,13 @@ class ContrastiveView(Augmentation):
 def _sample_dihedral(
     shape: Shape, symmetries: str, generator: torch.Generator
 ) -> Tensor:
-    """Draw for each image one of the symmetries that keep its shape: (B,), 0 to 7."""
+    """Draw for each image one of the symmetries that keep its shape: (B,), 0 to 7.
+
+    Raises:
+        WorkshopError: an unknown kind of symmetries.
+    """
+    if symmetries not in _SYMMETRIES:
+        raise unknown_name("kind of symmetries", symmetries, _SYMMETRIES)
     B, _, H, W = shape
     if symmetries == "none":
         return torch.zeros(B, dtype=torch.long, device=generator.device)

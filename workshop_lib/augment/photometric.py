@@ -183,32 +183,14 @@ def autocontrast(images: Tensor, strength: Tensor) -> Tensor:
 def equalize(images: Tensor, strength: Tensor) -> Tensor:
     """Flatten each channel's histogram of 256 levels; strength 1 entirely, 0 not.
 
+    Integer arithmetic as in Pillow's `ImageOps.equalize`, so that both agree exactly.
+
     Shape: (B, C, H, W), (B,).
     """
+    # Here, not above: torchvision takes seconds to import, and few runs need it.
+    from torchvision.transforms.v2.functional import equalize_image
+
     weight = per_image(strength, images)
-    levels = (images * 255).round_().clamp_(0, 255).long().flatten(2)  # (B, C, H*W)
-    tables = _equalize_tables(levels).to(images.dtype) / 255  # (B, C, 256)
-    flattened = tables.gather(2, levels).view(images.shape)
+    levels = (images * 255).round_().clamp_(0, 255).to(torch.uint8)
+    flattened = equalize_image(levels).to(images.dtype) / 255
     return torch.lerp(images, flattened, weight).clamp_(0, 1)
-
-
-def _equalize_tables(levels: Tensor) -> Tensor:
-    """Compute the level that each of the 256 levels becomes by equalising.
-
-    Integer arithmetic as in Pillow's `ImageOps.equalize`, so that both agree exactly:
-    with n pixels, of which `last` have the highest level that occurs, a level becomes
-    (step // 2 + number of darker pixels) // step where step = (n - last) // 255.
-
-    Shape: `levels` (B, C, n) int64 in 0..255 -> (B, C, 256) int64 in 0..255. Channels
-    whose step is 0 (nearly one single value) get the identity.
-    """
-    B, C, n = levels.shape
-    counts = levels.new_zeros(B, C, 256)
-    counts.scatter_add_(2, levels, torch.ones_like(levels))
-    last = counts.gather(2, levels.amax(2, keepdim=True))  # (B, C, 1)
-    step = torch.div(n - last, 255, rounding_mode="floor")
-    darker = counts.cumsum(2) - counts  # (B, C, 256)
-    half = torch.div(step, 2, rounding_mode="floor")
-    table = torch.div(darker + half, step.clamp(min=1), rounding_mode="floor")
-    identity = torch.arange(256, device=levels.device).expand_as(table)
-    return torch.where(step == 0, identity, table.clamp_(max=255))

@@ -6,7 +6,6 @@ __all__ = [
     "load_checkpoint",
     "resume_run",
     "save_checkpoint",
-    "save_last",
     "what_is_kept",
 ]
 
@@ -27,17 +26,16 @@ LAST, PREVIOUS = "last.pt", "previous.pt"  # names in the folder of a run
 _FRESH = "start anew with resume=False (--fresh), or choose another folder"
 
 
-def save_checkpoint(
-    path: Path, state: dict[str, Any], previous: Path | None = None
-) -> None:
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write a dictionary of tensors, numbers and texts in one piece.
+
+    The last checkpoint of a run that is there already is kept as the previous one. The
+    new one is complete before a name changes hands. A kill between the two changes
+    leaves the previous checkpoint alone, which `resume_run` then takes.
 
     Args:
         path: the file.
         state: what to write.
-        previous: new name of an existing file, to keep it. The new one is complete
-            before a name changes hands. A kill between the two changes leaves the
-            previous checkpoint alone, which `resume_run` then takes.
 
     Raises:
         WorkshopError: no space or no permission; an existing file is left as it was.
@@ -45,15 +43,10 @@ def save_checkpoint(
 
     def write(temporary: Path) -> None:
         torch.save({"format": FORMAT, **state}, temporary)
-        if previous is not None and path.exists():
-            os.replace(path, previous)
+        if path.name == LAST and path.exists():
+            os.replace(path, path.with_name(PREVIOUS))
 
     write_or_explain(path, write)
-
-
-def save_last(folder: Path, state: dict[str, Any]) -> None:
-    """Write the last checkpoint of a run, and keep the one before as the previous."""
-    save_checkpoint(folder / LAST, state, folder / PREVIOUS)
 
 
 def load_checkpoint(path: Path, needs: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import pandas as pd
 import torch
 
+from workshop_lib import session
 from workshop_lib.config import Config
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import Split
@@ -22,17 +23,10 @@ from workshop_lib.files import remove_unfinished, write_text
 from workshop_lib.methods import Method
 from workshop_lib.methods.simclr import COLLAPSED
 from workshop_lib.ranks import barrier, rank, rank_zero_first, stop_together, world_size
-from workshop_lib.session import (
-    is_out_of_memory,
-    peak_memory,
-    pick_device,
-    tune_allocator,
-    versions,
-)
 from workshop_lib.training.checkpoint import (
+    LAST,
     resume_run,
     save_checkpoint,
-    save_last,
     what_is_kept,
 )
 from workshop_lib.training.log import Progress, Row
@@ -94,9 +88,9 @@ def train(
         )
     if method is not None:
         config = config.replace(method=method)
-    device = device or pick_device()
+    device = device or session.pick_device()
     if device.type == "cpu":
-        tune_allocator()
+        session.tune_allocator()
     verbose = verbose and rank() == 0
     identity = run_identity(config, scenes, split)
     folder = Path(folder) if folder else default_folder(config, identity)
@@ -118,7 +112,7 @@ def train(
             print(f"number format {trainer.precision}")
         _run(trainer, folder, verbose, on_log)
     except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
+        if not session.is_out_of_memory(error):
             raise
         raise WorkshopError(
             f"out of memory with batch_size={config.optim.batch_size},"
@@ -167,7 +161,7 @@ def _run(
                 trainer.seconds = time.perf_counter() - since
                 everything = trainer.state_dict()  # which all ranks make together
                 if rank() == 0:
-                    save_last(folder, everything)
+                    save_checkpoint(folder / LAST, everything)
                 barrier()  # a rank that exits early would kill the others
                 raise KeyboardInterrupt(
                     f"stopped at step {step} of {total}; the same command continues"
@@ -187,7 +181,7 @@ def _save(trainer: Trainer, folder: Path, bar: Progress, must: bool) -> None:
         if better:
             save_checkpoint(folder / "best.pt", trainer.weights())
             trainer.best = everything["best"] = reached
-        save_last(folder, everything)
+        save_checkpoint(folder / LAST, everything)
         _write_log(folder, trainer)
     except WorkshopError as error:
         if must:
@@ -218,12 +212,12 @@ def _facts(trainer: Trainer, scenes: Dataset, split: Split) -> dict[str, Any]:
         "counts": split.counts(),
         "precision": trainer.precision.name,
         "processes": world_size(),
-        "peak_memory": peak_memory(trainer.device),  # bytes
+        "peak_memory": session.peak_memory(trainer.device),  # bytes
         **trainer.inputs.facts(),
         "bands": list(scenes.bands),
         "is_rgb": scenes.is_rgb,
         "is_8bit": scenes.images.dtype == torch.uint8,
-        **versions(),
+        **session.versions(),
     }
 
 

@@ -23,15 +23,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from workshop_lib import ranks
 from workshop_lib.errors import unknown_name
 from workshop_lib.methods import Batch, Method
 from workshop_lib.models import Model
-from workshop_lib.ranks import (
-    gather_rows_with_gradient,
-    mean_over_ranks,
-    rank,
-    world_size,
-)
 from workshop_lib.sample import Sample, interleaved
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -101,11 +96,11 @@ def average_gradients(*modules: nn.Module) -> None:
 
     One message for all weights, sent when the backward pass is over.
     """
-    if world_size() == 1:
+    if ranks.world_size() == 1:
         return
     trained = nn.ModuleList(modules).parameters()
     gradients = [p.grad for p in trained if p.grad is not None]
-    mean = mean_over_ranks(torch.cat([g.flatten() for g in gradients]))
+    mean = ranks.mean_over_ranks(torch.cat([g.flatten() for g in gradients]))
     parts = mean.split([g.numel() for g in gradients])
     for gradient, part in zip(gradients, parts, strict=True):
         gradient.copy_(part.view_as(gradient))
@@ -121,7 +116,7 @@ def random_numbers_of(seed: int, step: int, device: torch.device) -> Iterator[No
     """
     gpus = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=gpus):
-        torch.manual_seed((seed << 32) + (step << 8) + rank() % 256)
+        torch.manual_seed((seed << 32) + (step << 8) + ranks.rank() % 256)
         yield
 
 
@@ -151,17 +146,17 @@ class SyncedBatchNorm(nn.BatchNorm2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise; in evaluation, and without other ranks, as the plain layer."""
-        if not self.training or world_size() == 1:
+        if not self.training or ranks.world_size() == 1:
             return super().forward(x)
         dims = [d for d in range(x.ndim) if d != 1]
         wide = x.to(torch.promote_types(x.dtype, torch.float32))
         variance, mean = torch.var_mean(wide, dims, correction=0)  # (C,) of this rank
-        told = gather_rows_with_gradient(torch.stack([mean, variance])[None])
+        told = ranks.gather_rows_with_gradient(torch.stack([mean, variance])[None])
         means, variances = told.unbind(1)  # (world_size, C)
         mean = means.mean(0)
         variance = variances.mean(0) + means.var(0, correction=0)
         if self.num_batches_tracked is not None:  # else the batch is computed again
-            count = world_size() * x.numel() // x.shape[1]
+            count = ranks.world_size() * x.numel() // x.shape[1]
             self.num_batches_tracked += 1
             self.running_mean.lerp_(mean.detach(), self.momentum)
             unbiased = variance.detach() * count / (count - 1)
@@ -180,7 +175,7 @@ def synchronize_batch_norm(model: nn.Module) -> None:
     of processes that made it.
     """
     for layer in model.modules():
-        if world_size() > 1 and isinstance(
+        if ranks.world_size() > 1 and isinstance(
             layer, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
         ):
             layer.__class__ = SyncedBatchNorm  # the same layer with another `forward`
