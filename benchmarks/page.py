@@ -24,8 +24,9 @@ import tyro
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.experiments.results import markdown
-from workshop_lib.files import write_or_explain, write_text
+from workshop_lib.files import write_text
 from workshop_lib.plots import AccessibleFigure
+from workshop_lib.plots.style import write_figure
 from workshop_lib.session import setup, versions
 
 CLEAR = 1.0  # point: a smaller gain, or one not in every seed, is not clear
@@ -158,8 +159,5 @@ def write_marked(page: Path, **parts: str) -> None:
 
 def save_figure(path: Path, figure: AccessibleFigure, dpi: int = 80) -> None:
     """Write a figure for a page; an interrupted write leaves the old one."""
-    kind = path.suffix.removeprefix(".")
-    write_or_explain(
-        path, lambda part: figure.savefig(part, format=kind, dpi=dpi, facecolor="white")
-    )
+    write_figure(path, figure, dpi)
     print(f"written: {path}")

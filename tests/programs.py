@@ -3,6 +3,11 @@
 import subprocess
 from typing import Any
 
+import tyro
+
+from workshop_lib.commands.options import with_settings
+from workshop_lib.config import Config
+
 
 def run_program(
     *command: object, code: int = 0, **options: Any
@@ -12,3 +17,14 @@ def run_program(
     done = subprocess.run(words, capture_output=True, text=True, **options)
     assert done.returncode == code, done.stderr
     return done
+
+
+def read_flags(flags: list[str]) -> Config:
+    """Read flags as the command line does."""
+
+    def command(config: Config) -> Config:
+        return config
+
+    flat = (tyro.conf.OmitArgPrefixes,)
+    found: Config = tyro.cli(with_settings(command, flags), args=flags, config=flat)
+    return found

@@ -11,13 +11,12 @@ from typing import Any
 
 import pytest
 import torch
-import tyro
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.experiments.pictures import four_steps, write_pictures
+from tests.programs import read_flags
 from workshop_lib import cli
-from workshop_lib.commands.options import with_settings
 from workshop_lib.commands.training import slurm
 from workshop_lib.config import Config
 from workshop_lib.errors import WorkshopError
@@ -58,17 +57,6 @@ case $1 in
     requeue) echo "requeue $2" >> "$REQUEUED" ;;
 esac
 """
-
-
-def read_flags(flags: list[str]) -> Config:
-    """Read flags as the command line does."""
-
-    def command(config: Config) -> Config:
-        return config
-
-    flat = (tyro.conf.OmitArgPrefixes,)
-    found: Config = tyro.cli(with_settings(command, flags), args=flags, config=flat)
-    return found
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -5,21 +5,18 @@ from dataclasses import replace
 import pytest
 import torch
 
+from tests.scenes import dataset
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import Split
+
+CLASSES = ("Forest", "River", "Port")
 
 
 @pytest.fixture
 def scenes() -> Dataset:
     generator = torch.Generator().manual_seed(0)
-    return Dataset(
-        images=torch.randint(
-            0, 256, (60, 3, 4, 4), generator=generator, dtype=torch.uint8
-        ),
-        labels=torch.arange(60) // 20,
-        class_names=("Forest", "River", "Port"),
-        names=tuple(f"{i}.png" for i in range(60)),
-    )
+    images = torch.randint(0, 256, (60, 3, 4, 4), generator=generator).byte()
+    return dataset(images, torch.arange(60) // 20, CLASSES)
 
 
 def kinds(split: Split, scenes: Dataset) -> dict[str, str]:
@@ -129,12 +126,7 @@ def landscapes() -> Dataset:
     generator = torch.Generator().manual_seed(0)
     coarse = torch.rand(30, 3, 12, 12, generator=generator)
     smooth = torch.nn.functional.interpolate(coarse, size=32, mode="bilinear")
-    return Dataset(
-        (255 * smooth).to(torch.uint8),
-        torch.arange(30) // 10,
-        ("Forest", "River", "Port"),
-        tuple(f"{i}.png" for i in range(30)),
-    )
+    return dataset((255 * smooth).byte(), torch.arange(30) // 10, CLASSES)
 
 
 def near_copy(scenes: Dataset, source: int, target: int) -> Dataset:
@@ -201,10 +193,8 @@ def test_coordinates_that_are_not_all_known_are_told(landscapes):
 def test_several_labels_are_counted_each():
     generator = torch.Generator().manual_seed(0)
     labels = torch.tensor([[1, 1, 0], [1, 0, 1]] * 12)
-    scenes = Dataset(
-        torch.randint(0, 256, (24, 3, 4, 4), generator=generator, dtype=torch.uint8),
-        labels, ("a", "b", "c"), tuple(f"{i}.png" for i in range(24)),
-    )  # fmt: skip
+    images = torch.randint(0, 256, (24, 3, 4, 4), generator=generator).byte()
+    scenes = dataset(images, labels, "abc")
     split = Split.random(scenes, 2)
     assert {f.kind for f in split.audit(scenes).findings} <= {"imbalance"}
     no_c = split.test[labels[split.test][:, 2] == 0]

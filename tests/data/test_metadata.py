@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.golden import golden
+from tests.scenes import dataset
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.metadata import (
     KOPPEN,
@@ -28,14 +29,9 @@ def encoded(name, *numbers):
 
 def dataset_with(**metadata) -> Dataset:
     (n,) = {len(values) for values in metadata.values()}
-    return Dataset(
-        images=torch.rand(n, 1, 4, 4),
-        labels=torch.zeros(n, dtype=torch.int64),
-        class_names=("a",),
-        names=tuple(map(str, range(n))),
-        bands=("B04",),
-        metadata={k: torch.as_tensor(v) for k, v in metadata.items()},
-    )
+    facts = {k: torch.as_tensor(v) for k, v in metadata.items()}
+    images, labels = torch.rand(n, 1, 4, 4), torch.zeros(n, dtype=torch.int64)
+    return dataset(images, labels, "a", bands=("B04",), metadata=facts)
 
 
 @given(st.integers(1, 366))

@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import tarfile
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tests.data.read.files import write_tif
+from tests.data.read.files import write_tif, zip_of
 from workshop_lib import files
 from workshop_lib.data.catalog import (
     Mirror,
@@ -49,13 +48,6 @@ def picture(width=8, height=8, seed=0, ending="png"):
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, {"png": "PNG", "tif": "TIFF"}[ending])
     return out.getvalue()
-
-
-def zip_of(path: Path, files: dict[str, bytes]) -> Path:
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return path
 
 
 def write_files(folder: Path, files: dict[str, bytes]) -> None:

@@ -9,6 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.data.test_split import sets
+from tests.scenes import dataset
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.places import EARTH_KM, block_numbers, coordinates, nearest_km
 from workshop_lib.data.split import PARTS, Split
@@ -21,13 +22,8 @@ def scenes_of(labels, metadata=None, classes=None) -> Dataset:
     labels = torch.as_tensor(labels)
     count = classes or (labels.shape[1] if labels.ndim == 2 else int(labels.max()) + 1)
     pixels = torch.zeros(len(labels), 3, 2, 2, dtype=torch.uint8)
-    return Dataset(
-        pixels,
-        labels,
-        tuple(f"class {k}" for k in range(count)),
-        tuple(f"im {i}.png" for i in range(len(labels))),
-        metadata=metadata or {},
-    )
+    names = [f"class {k}" for k in range(count)]
+    return dataset(pixels, labels, names, metadata=metadata or {})
 
 
 def somewhere(count: int, seed: int = 0, classes: int = 3) -> Dataset:

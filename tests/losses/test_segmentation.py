@@ -1,6 +1,8 @@
 """Losses of maps against loops over pixels; on two ranks they are those of one."""
 
 import math
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -124,50 +126,34 @@ def test_bad_arguments_are_refused_in_words():
         segmentation_loss("dise")
 
 
-class Exchange:
-    """Stands for `mean_over_ranks`: listens to both ranks, then answers both.
-
-    Both ranks are in this process: the first call collects the sums, the second gets
-    the mean of both.
-    """
-
-    def __init__(self) -> None:
-        self.told: list[list[Tensor]] = [[], []]
-        self.rank, self.calls, self.listening = 0, 0, True
-
-    def turn(self, rank: int) -> None:
-        """Go on as another rank."""
-        self.rank, self.calls = rank, 0
-
-    def __call__(self, values: Tensor) -> Tensor:
-        """Note what this rank tells, or return the mean of what both have told."""
-        k, self.calls = self.calls, self.calls + 1
-        if self.listening:
-            self.told[self.rank].append(values.detach().clone())
-            return values.detach()
-        return (self.told[0][k] + self.told[1][k]) / 2
-
-
 def check_two_ranks(monkeypatch, out: Tensor, loss) -> None:
     """Compare `loss(rows, scores)` of each half with that of the whole batch."""
     whole = out.clone().requires_grad_()
     expected = loss(slice(None), whole)
     (slope,) = torch.autograd.grad(expected, whole)
-    exchange = Exchange()
-    for module in (ranks, pseudo_labels):
-        monkeypatch.setattr(module, "mean_over_ranks", exchange)
-    monkeypatch.setattr(ranks, "world_size", lambda: 2)
-    losses, gradients = [], []
-    for rank in (0, 1, 0, 1):
-        exchange.turn(rank)
-        exchange.listening = len(losses) < 2
+    told: list[Tensor] = [torch.empty(0)] * 2
+    here, meet = threading.local(), threading.Barrier(2, timeout=60)
+
+    def mean_over_ranks(values: Tensor) -> Tensor:
+        told[here.rank] = values.detach()
+        meet.wait()  # for what the other rank tells
+        mean = (told[0] + told[1]) / 2
+        meet.wait()
+        return mean
+
+    def on_rank(rank: int) -> tuple[Tensor, Tensor]:
+        here.rank = rank
         mine = out[rank::2].clone().requires_grad_()
         found = loss(slice(rank, None, 2), mine)
-        losses.append(found.detach())
-        gradients += torch.autograd.grad(found, mine)
-    rows = torch.stack(gradients[2:], 1).flatten(0, 1)  # 0, 1, ... of the whole batch
-    mean = (losses[2] + losses[3]) / 2
-    torch.testing.assert_close(mean, expected.detach(), rtol=1e-12, atol=0)
+        return found.detach(), *torch.autograd.grad(found, mine)
+
+    for module in (ranks, pseudo_labels):
+        monkeypatch.setattr(module, "mean_over_ranks", mean_over_ranks)
+    monkeypatch.setattr(ranks, "world_size", lambda: 2)
+    with ThreadPoolExecutor(2) as threads:
+        losses, gradients = zip(*threads.map(on_rank, range(2)), strict=True)
+    rows = torch.stack(gradients, 1).flatten(0, 1)  # 0, 1, ... of the whole batch
+    torch.testing.assert_close(sum(losses) / 2, expected.detach(), rtol=1e-12, atol=0)
     torch.testing.assert_close(rows / 2, slope, rtol=1e-10, atol=1e-14)
 
 

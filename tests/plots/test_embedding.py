@@ -78,17 +78,6 @@ def test_the_number_stands_beside_a_point_of_its_class():
         assert np.isclose(own, text.xy).all(axis=1).any()
 
 
-@pytest.mark.parametrize(
-    ("count", "columns", "shape"),
-    [(1, 3, (1, 1)), (3, 3, (1, 3)), (4, 3, (2, 2)), (5, 3, (2, 3)), (2, 1, (2, 1))],
-)
-def test_maps_fill_their_rows(count, columns, shape):
-    figure = embedding_grid([panel()] * count, names(4), columns=columns)
-    grid = figure.axes[0].get_subplotspec().get_gridspec()
-    assert (grid.nrows, grid.ncols) == shape
-    assert len(figure.axes) == count
-
-
 def test_of_a_single_class_no_words_tell_that_it_is_among_itself():
     points = np.arange(20, dtype=np.float32).reshape(10, 2)
     one = Panel("perplexity 3", points, np.zeros(10, dtype=np.int64))

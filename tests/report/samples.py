@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import torch
 
+from tests.scenes import dataset
 from workshop_lib.config import Config
 from workshop_lib.data.audit import Audit
-from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import Split
 from workshop_lib.evaluation.calibration import calibrate
 from workshop_lib.evaluation.embeddings import Embeddings
@@ -84,13 +84,8 @@ def sample_report(results, labels, class_names, side=16, **changes):
     N = len(labels)
     n = torch.arange(N + 340)
     images = torch.randint(0, 256, (len(n), 3, side, side), generator=generator)
-    scenes = Dataset(
-        images=images.to(torch.uint8),
-        labels=torch.cat([labels, n[:340] % len(class_names)]),
-        class_names=class_names,
-        names=tuple(f"{i:03d}.png" for i in n.tolist()),
-        bands=("red", "green", "blue"),
-    )
+    every = torch.cat([labels, n[:340] % len(class_names)])
+    scenes = dataset(images.byte(), every, class_names)
     split = Split(n[N : N + 16], n[N : N + 300], n[N + 300 :], n[:N], seed=0)
     given: dict[str, Any] = {
         "scenes": scenes,

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from tests.scenes import dataset
 from tests.training.tiny import Means, quietly, resumed
 from workshop_lib.config import Config
 from workshop_lib.data.dataset import Dataset
@@ -41,12 +42,7 @@ def scenes() -> Dataset:
     labels = torch.arange(3).repeat_interleave(20)
     noise = torch.randint(0, 80, (60, 3, 32, 32), generator=generator)
     tint = 150 * torch.eye(3, dtype=torch.int64)[labels][:, :, None, None]
-    return Dataset(
-        images=(noise + tint).byte(),
-        labels=labels,
-        class_names=("red", "green", "blue"),
-        names=tuple(f"{i:03d}.png" for i in range(60)),
-    )
+    return dataset((noise + tint).byte(), labels, ("red", "green", "blue"))
 
 
 CONFIG = Config().replace(

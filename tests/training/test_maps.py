@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.scenes import dataset
 from tests.training.tiny import parts, quietly, resumed, short, tiny
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import Split
@@ -33,15 +34,10 @@ def make_scenes(n=40, rgb=False):
     images = 0.6 - 0.4 * (masks == 1)[:, None].float() + shade
     noise = 0.05 * torch.rand(n, 3, 16, 16, generator=generator)
     images = images.expand(n, 3, 16, 16) + noise
-    return Dataset(
-        images=(255 * images.clamp(0, 1)).to(torch.uint8) if rgb else images,
-        labels=torch.arange(n) % 2,
-        class_names=("even", "odd"),
-        names=tuple(f"{k:02d}" for k in range(n)),
-        bands=("B04", "B03", "B02"),
-        masks=masks,
-        mask_names=("ground", "water"),
-    )
+    images = (255 * images.clamp(0, 1)).byte() if rgb else images
+    more = {"bands": ("B04", "B03", "B02"), "masks": masks}
+    more["mask_names"] = ("ground", "water")
+    return dataset(images, torch.arange(n) % 2, ("even", "odd"), **more)
 
 
 SCENES = make_scenes()

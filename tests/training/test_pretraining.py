@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.golden import golden
 from tests.losses.draws import unit
 from tests.methods.given import Given
 from tests.training.tiny import differences, parts, quietly, resumed, short, tiny
@@ -21,9 +20,7 @@ from workshop_lib.evaluation.embeddings import embed_run
 from workshop_lib.evaluation.inference import predict_run
 from workshop_lib.evaluation.scoring import evaluate
 from workshop_lib.methods import Batch, SimCLR, Supervised
-from workshop_lib.methods.simclr import COLLAPSED, matched, spread
-from workshop_lib.models import HeadSpec
-from workshop_lib.models.build import build_model, init_from
+from workshop_lib.methods.simclr import COLLAPSED
 from workshop_lib.models.class_heads import Categorical, MultiLabel
 from workshop_lib.models.heads import Regression
 from workshop_lib.presets import preset
@@ -54,16 +51,6 @@ def given_views(method: SimCLR, *views: Tensor) -> dict[str, Tensor]:
     return dict(method.losses(model, Batch((), {}, samples)))
 
 
-@pytest.mark.parametrize("case", range(5))
-@pytest.mark.parametrize("pairs", ["augmentations", "sensors"])
-def test_golden(case, pairs):
-    data = golden("ntxent")
-    views = (torch.from_numpy(data[f"c{case}_z{k}"]).double() for k in (0, 1))
-    method = SimCLR(pairs=pairs, temperature=float(data[f"c{case}_temperature"]))
-    loss = given_views(method, *views)["contrast"].item()
-    assert loss == pytest.approx(float(data[f"c{case}_loss"]), rel=1e-6)
-
-
 def test_three_sensors_are_compared_two_by_two_as_by_a_loop():
     method = SimCLR(pairs="sensors", temperature=0.3)
     views = [unit(5, 4, seed) for seed in range(3)]
@@ -87,14 +74,6 @@ def test_without_negatives_only_the_pairs_count():
     z0, z1 = unit(6, 4, 0), unit(6, 4, 1)
     loss = given_views(SimCLR(negatives=False), z0, z1)["contrast"]
     torch.testing.assert_close(loss, -(z0 * z1).sum(1).mean())
-
-
-def test_spread_and_matches_of_known_embeddings():
-    sphere = torch.nn.functional.normalize(torch.randn(20_000, 8), dim=1)
-    assert spread(sphere).item() == pytest.approx(1, abs=0.02)
-    assert spread(sphere[:1]) == 0
-    z = torch.eye(4)
-    assert matched(z, z) == 1 and matched(z, z.roll(1, 0)) == 0
 
 
 @pytest.mark.parametrize("config", [contrasting(), two_sensors()], ids=["views", "s12"])
@@ -165,18 +144,6 @@ def test_its_head_is_not_asked_and_the_encoder_goes_on(tmp_path):
             assert torch.equal(mine[name.replace(".s2.", f".{own}.")], value)
     tuned = quietly(tmp_path / "tuned", config)
     assert 0 <= evaluate(tuned, scenes, split).value <= 1
-
-
-def test_a_pretrained_u_net_starts_one_for_maps(tmp_path):
-    run = quietly(tmp_path, contrasting(encoder="unet-4"))
-    maps = build_model("unet-4", {"s2": 4}, {"cover": HeadSpec("dense", 3)})
-    with pytest.warns(UserWarning, match="no counterpart for encoder.decoder"):
-        init_from(maps, run.folder)
-    theirs = run.load_model()[0].encoder.backbone.state_dict()
-    assert all(
-        torch.equal(value, theirs[name])
-        for name, value in maps.encoder.backbone.state_dict().items()
-    )
 
 
 @pytest.mark.parametrize(

@@ -33,27 +33,25 @@ class Baseline(NamedTuple):
 
     title: str
     method: str
-    hyperparameters: Mapping[str, Any]
-    settings: Mapping[str, Any]
+    changes: Mapping[str, Any]  # hyperparameters and other settings
 
 
 BASELINES = {
     "supervised": Baseline(
-        "Supervised, weak augmentation", "supervised", {"labeled_view": "weak"}, {}
+        "Supervised, weak augmentation", "supervised", {"labeled_view": "weak"}
     ),
     "supervised_strong": Baseline(
-        "Supervised, strong augmentation", "supervised", {"labeled_view": "strong"}, {}
+        "Supervised, strong augmentation", "supervised", {"labeled_view": "strong"}
     ),
     "fixmatch_labelled_only": Baseline(
-        "FixMatch, labelled images only", "fixmatch", {}, {"unlabeled_from": "labeled"}
+        "FixMatch, labelled images only", "fixmatch", {"unlabeled_from": "labeled"}
     ),
-    "fixmatch": Baseline("FixMatch", "fixmatch", {}, {}),
+    "fixmatch": Baseline("FixMatch", "fixmatch", {}),
     "supervised_all": Baseline(
         "Supervised, all labels",
         "supervised",
-        {"labeled_view": "strong"},
         # As many images per step as FixMatch sees
-        {"labels_per_class": 0, "batch_size": 64},
+        {"labeled_view": "strong", "labels_per_class": 0, "batch_size": 64},
     ),
 }
 
@@ -63,7 +61,6 @@ CONTROLS = {
         "FixMatch, threshold 0.95 without alignment",
         "fixmatch",
         {"labeled_view": "weak", "threshold": 0.95, "alignment": False},
-        {},
     )
 }
 
@@ -88,7 +85,7 @@ def baseline_config(
     Raises:
         WorkshopError: an unknown name; lists the known ones and the nearest.
     """
-    known = {method: Baseline(method, method, {}, {}) for method in METHODS}
+    known = {method: Baseline(method, method, {}) for method in METHODS}
     known |= BASELINES | CONTROLS
     if name not in known:
         raise unknown_name("method", name, known)
@@ -98,8 +95,7 @@ def baseline_config(
         method = preset(time, _task(base), one.method).method
     own = method.hyperparameters()
     given = {k: v for k, v in (options or {}).items() if k in own}
-    changes = {**given, **one.hyperparameters, **one.settings}
-    return base.replace(method=method, **changes)
+    return base.replace(method=method, **{**given, **one.changes})
 
 
 def quickstart(base: Config, folder: Path, *, fresh: bool = False) -> pd.DataFrame:

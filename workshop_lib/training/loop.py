@@ -23,12 +23,7 @@ from workshop_lib.files import remove_unfinished, write_text
 from workshop_lib.methods import Method
 from workshop_lib.methods.simclr import COLLAPSED
 from workshop_lib.ranks import barrier, rank, rank_zero_first, stop_together, world_size
-from workshop_lib.training.checkpoint import (
-    LAST,
-    resume_run,
-    save_checkpoint,
-    what_is_kept,
-)
+from workshop_lib.training.checkpoint import resume_run, save_checkpoint, what_is_kept
 from workshop_lib.training.log import Progress, Row
 from workshop_lib.training.run import (
     Run,
@@ -161,7 +156,7 @@ def _run(
                 trainer.seconds = time.perf_counter() - since
                 everything = trainer.state_dict()  # which all ranks make together
                 if rank() == 0:
-                    save_checkpoint(folder / LAST, everything)
+                    save_checkpoint(folder / "last.pt", everything)
                 barrier()  # a rank that exits early would kill the others
                 raise KeyboardInterrupt(
                     f"stopped at step {step} of {total}; the same command continues"
@@ -181,7 +176,7 @@ def _save(trainer: Trainer, folder: Path, bar: Progress, must: bool) -> None:
         if better:
             save_checkpoint(folder / "best.pt", trainer.weights())
             trainer.best = everything["best"] = reached
-        save_checkpoint(folder / LAST, everything)
+        save_checkpoint(folder / "last.pt", everything)
         _write_log(folder, trainer)
     except WorkshopError as error:
         if must:

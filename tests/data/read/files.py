@@ -3,6 +3,7 @@
 import io
 import json
 import warnings
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,14 @@ def png(value=100, size=6):
     stream = io.BytesIO()
     Image.fromarray(np.full((size, size, 3), value, np.uint8)).save(stream, "PNG")
     return stream.getvalue()
+
+
+def zip_of(path, files):
+    """Write an archive of files by their names in it."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
 
 
 def write_tif(path, pixels, names=None, **about):

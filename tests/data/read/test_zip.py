@@ -7,18 +7,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.data.read.files import png
+from tests.data.read.files import png, zip_of
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.read import index
 from workshop_lib.data.read.index import index_images
 from workshop_lib.errors import WorkshopError
-
-
-def archive(path, content):
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
-        for name, data in content.items():
-            file.writestr(name, data)
-    return path
 
 
 def plain(prefix=""):
@@ -31,7 +24,7 @@ def plain(prefix=""):
 
 @pytest.mark.parametrize("prefix", ["", "UCMerced_LandUse/Images/", "a b/"])
 def test_an_archive_equals_its_folder(tmp_path, prefix):
-    path = archive(tmp_path / "x.zip", plain(prefix))
+    path = zip_of(tmp_path / "x.zip", plain(prefix))
     with zipfile.ZipFile(path) as file:
         file.extractall(tmp_path / "out")
     folder = Dataset.from_folder(tmp_path / "out" / prefix)
@@ -48,13 +41,13 @@ def test_an_archive_equals_its_folder(tmp_path, prefix):
 
 def test_backslashes_of_other_systems(tmp_path):
     content = {name.replace("/", "\\"): data for name, data in plain("x/").items()}
-    found = index_images(archive(tmp_path / "x.zip", content))
+    found = index_images(zip_of(tmp_path / "x.zip", content))
     assert found.class_names == ("Forest", "River")
 
 
 def test_one_error_lists_every_offender(tmp_path):
     bad = {"River/zero.png": b"", "River/text.png": b"no image", "Empty/": b""}
-    path = archive(tmp_path / "x.zip", plain() | bad)
+    path = zip_of(tmp_path / "x.zip", plain() | bad)
     with pytest.raises(WorkshopError) as caught:
         Dataset.from_zip(path)
     text = str(caught.value)
@@ -75,7 +68,7 @@ def test_hidden_files_and_other_things_are_left_out(tmp_path):
         "data/overview.png": png(),
         "data/Forest/Thumbs.db": b"x",
     }
-    found = index_images(archive(tmp_path / "x.zip", content))
+    found = index_images(zip_of(tmp_path / "x.zip", content))
     assert [entry.name for entry in found.entries] == [
         "Forest/a.png",
         "Forest/c.png",
@@ -100,7 +93,7 @@ def test_a_member_whose_checksum_is_wrong_is_an_offender(tmp_path):
 def test_a_member_that_says_to_be_huge_is_not_unpacked(tmp_path, monkeypatch):
     monkeypatch.setattr(index, "_MOST_BYTES", len(png()) + 100)
     bomb = {"River/bomb.png": b"\0" * 10_000}
-    path = archive(tmp_path / "x.zip", plain() | bomb)
+    path = zip_of(tmp_path / "x.zip", plain() | bomb)
     with pytest.raises(WorkshopError, match="1 problem.*\n.*River/bomb.png: says to"):
         Dataset.from_zip(path)
 
@@ -111,21 +104,21 @@ def test_what_is_no_archive_of_classes(tmp_path):
     (tmp_path / "x.zip").write_text("<html>quota exceeded")
     with pytest.raises(WorkshopError, match="cut off"):
         index_images(tmp_path / "x.zip")
-    whole = archive(tmp_path / "y.zip", plain()).read_bytes()
+    whole = zip_of(tmp_path / "y.zip", plain()).read_bytes()
     (tmp_path / "x.zip").write_bytes(whole[:-30])
     with pytest.raises(WorkshopError, match="cut off"):
         index_images(tmp_path / "x.zip")
-    flat = archive(tmp_path / "flat.zip", {"a.png": png(), "only/b.png": png()})
+    flat = zip_of(tmp_path / "flat.zip", {"a.png": png(), "only/b.png": png()})
     with pytest.raises(WorkshopError, match="2 images but not at least two folders"):
         index_images(flat)
 
 
 def test_second_time_comes_from_the_cache_and_a_change_is_noticed(tmp_path):
-    path = archive(tmp_path / "x.zip", plain())
+    path = zip_of(tmp_path / "x.zip", plain())
     Dataset.from_zip(path)
     Dataset.from_zip(path)
     assert len(list((tmp_path / "cache").glob("*.rows"))) == 1
-    archive(path, plain() | {"Forest/c.png": png(31)})
+    zip_of(path, plain() | {"Forest/c.png": png(31)})
     assert Dataset.from_zip(path).images[:, 0, 0, 0].tolist() == [10, 31, 20]
 
 
@@ -137,7 +130,7 @@ part = st.text("abc .", min_size=1, max_size=4).filter(lambda s: s.strip(". ") =
 def test_any_wrapping_gives_the_same_names(tmp_path_factory, wrapping, classes):
     prefix = "".join(f"{folder}/" for folder in wrapping)
     content = {f"{prefix}{name}/x.png": png() for name in classes}
-    path = archive(tmp_path_factory.mktemp("zip") / "x.zip", content)
+    path = zip_of(tmp_path_factory.mktemp("zip") / "x.zip", content)
     found = index_images(path)
     assert [entry.name for entry in found.entries] == [
         f"{c}/x.png" for c in sorted(classes)
