@@ -77,23 +77,43 @@ plots.modality_samples(patches.subset(range(100)), which=4)
 
 # %% [markdown]
 # Read a row from left to right. **False colour** shows near infrared as red:
-# plants send back half of it, so what is red is green. **Radar** provides its
-# own illumination: smooth water reflects it away from the sensor and looks
-# dark; buildings reflect it back. **Land cover** is the true class of every
-# pixel, from which everything else was generated.
+# plants reflect far more of it than of red light, so they look red. **Radar**
+# (VV in red, VH in green) provides its own illumination: smooth water
+# reflects it away from the sensor and looks dark; buildings reflect it back.
+# **Land cover** is the true class of every pixel.
 #
 # A **spectrum** shows how much light is reflected in each band. Before you
-# look: which class is darkest in the near infrared?
+# look: which cover is darkest in the near infrared, near 850 nm?
+
+# %% tags=["figure:02_spectra"]
+pixels = 100 * patches.images.permute(0, 2, 3, 1)  # (N, H, W, 12), per cent
+nanometres = [plots.WAVELENGTHS[band] for band in patches.bands]
+curves = {}
+for cover in ("water", "building", "trees", "bare", "cropland",
+              "grassland", "sealed"):  # fmt: skip
+    own = pixels[patches.masks == patches.mask_names.index(cover)]  # (n, 12)
+    curves[cover] = (nanometres, own.median(dim=0).values)
+plots.lines(
+    curves, title="Spectra of land covers: the median of their pixels",
+    x_label="wavelength (nm)", y_label="reflectance (% of the light)",
+)  # fmt: skip
+
+# %% [markdown]
+# Water absorbs infrared: beyond 700 nm it is the darkest cover. Trees absorb
+# red and reflect near infrared: this step, the *red edge*, is what vegetation
+# indices measure. Near 2,200 nm they are dark again, because leaves hold
+# water. Bare soil and sealed ground have no such step.
+#
+# Now the mean spectra of whole images, class by class. Is Lake as dark?
 
 # %%
 plots.spectra(patches)
 
 # %% [markdown]
-# The blue band covers the middle 80 % of images, and the line is their
-# median; grey lines are the medians of the other classes. Near 850 nm Lake is
-# lowest: water swallows infrared. Near 2,200 nm it is Forest. But every blue
-# band covers most of the grey lines. How far can you get with mean colour
-# alone? The next cell tries a simple classifier.
+# It is not: only a third of a Lake image is water, and **a patch mixes
+# covers**. The blue band holds the middle 80 % of images, the line is their
+# median, and grey lines are the other classes. Each blue band covers most of
+# the grey lines. How far can you get with mean colour alone?
 
 # %%
 from sklearn.linear_model import LogisticRegression
@@ -113,10 +133,11 @@ assert 0.1 < share < 0.7
 # **Places.** Each patch has a latitude and a longitude, in one of five
 # regions. In real data, images taken close to each other look alike, so test
 # images next to training images make an easy test. (MiniEO generates
-# neighbours independently.)
+# neighbours independently, and its regions are boxes, partly at sea.)
 
 # %%
-plots.location_map(patches, "region", REGIONS)
+regions = [name.replace("_", "-") for name in REGIONS]
+plots.location_map(patches, "region", regions)
 
 # %% [markdown]
 # **Seasons.** The same class through the year. Look at AnnualCrop: bare soil
@@ -218,6 +239,12 @@ used = torch.as_tensor(used)  # a plain list is fine, too
 print(f"{used.tolist()}: {used.sum()} labels are used")
 assert (used == config.data.labels_per_class).all()
 
+# %% tags=["quiz"]
+quiz.ask("02-labels")
+
+# %% tags=["quiz"]
+quiz.answer("02-labels", "...")
+
 # %% [markdown]
 # In each step a network sees a **batch**: a few labelled images and `mu`
 # times as many unlabelled ones. The paper's ratio is 1:7; the earlier
@@ -235,10 +262,10 @@ print(f"all {pool:,} unlabelled: {pool / (mu * B):.1f} steps")
 assert mu * B == 56
 
 # %% tags=["quiz"]
-quiz.ask("02-labels")
+quiz.ask("02-ratio")
 
 # %% tags=["quiz"]
-quiz.answer("02-labels", "...")
+quiz.answer("02-ratio", "...")
 
 # %% [markdown]
 # ## A split that any machine can reproduce
@@ -604,12 +631,6 @@ for (name, picture), label in zip(pictures.items(), "RSS", strict=True):
 read = Dataset.from_names(place / "names.txt", cache=False)
 print(read)
 assert read.images.shape == (3, 3, 96, 96)
-
-# %% tags=["quiz"]
-quiz.ask("02-ratio")
-
-# %% tags=["quiz"]
-quiz.answer("02-ratio", "...")
 
 # %% [markdown]
 # ## Key points

@@ -16,25 +16,10 @@
 # - explain why normalisation comes last, and in one place;
 # - measure the cost of processing images one by one.
 #
-# **You need** notebook 02: the scenes and their bands. **Time**: 20 minutes.
-
-# %% [markdown]
-# ## Vocabulary
+# **You need** notebook 02: the scenes and their bands. New words are
+# explained at the end: [Vocabulary](#Vocabulary).
 #
-# | from deep learning | what it is |
-# |---|---|
-# | view | what an image looks like after a random change |
-# | batch | images that are processed together, `(B, C, H, W)` |
-# | generator | where random numbers come from; same seed, same numbers |
-# | normalise | per band: subtract the mean, divide by the spread |
-#
-# | from remote sensing | what it is |
-# |---|---|
-# | nadir | the point straight below the sensor |
-# | reflectance | the fraction of light that is reflected, 0 to about 1 |
-# | near infrared | light just beyond red; plants reflect much of it |
-# | NDVI | (near infrared - red) / (near infrared + red): how green |
-# | backscatter | the radar signal that returns, in decibels (dB) |
+# **Time**: 20 minutes.
 
 # %% [markdown]
 # ## Getting more out of a few images
@@ -323,6 +308,46 @@ plots.view_rows(rows, RGB, captions=names,
                   title="The pipelines for photographs")  # fmt: skip
 
 # %% [markdown]
+# ### The same in torchvision
+#
+# Most code elsewhere writes a pipeline as torchvision's `Compose`, and a data
+# set as a class that returns **one** image at a time. A `DataLoader` puts
+# them together to batches. You will meet it again, so here it is once.
+
+# %%
+from torch.utils.data import DataLoader, Dataset
+from torchvision.transforms import v2
+
+weak = v2.Compose([
+    v2.RandomHorizontalFlip(p=0.5),
+    v2.RandomVerticalFlip(p=0.5),
+    v2.RandomAffine(degrees=0, translate=(1 / 8, 1 / 8)),
+    v2.ToDtype(torch.float32, scale=True),  # bytes to 0..1
+    v2.Normalize(mean=[0.4] * 3, std=[0.2] * 3),  # last
+])  # fmt: skip
+
+
+# %%
+class Photographs(Dataset):
+    def __init__(self, images, labels, transform):
+        self.images, self.labels = images, labels
+        self.transform = transform
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, i):
+        return self.transform(self.images[i]), self.labels[i]
+
+
+loader = DataLoader(Photographs(photos, range(len(photos)), weak), 3)
+views, labels = next(iter(loader))
+assert views.shape[1:] == photos.shape[1:] and labels[0] == 0
+
+# %% [markdown]
+# For a folder per class, `torchvision.datasets.ImageFolder` is such a class.
+# (The shift leaves black borders there; the library mirrors the image.)
+#
 # ### Each change by itself
 #
 # Choose a change and move the slider. At 1 all of them go too far. At what
@@ -521,6 +546,24 @@ print(f"{n / speed['strong-1, batch']:.2f} s in batches")
 # - Apply your own `cutout` after your `weak_view`: your own strong view.
 # - Set `DATA = "ucm"`: which of the changes are fair now?
 # - Notebook 04 trains with these views. How much does the strong one add?
+
+# %% [markdown]
+# ## Vocabulary
+#
+# | from deep learning | what it is |
+# |---|---|
+# | view | what an image looks like after a random change |
+# | batch | images that are processed together, `(B, C, H, W)` |
+# | generator | where random numbers come from; same seed, same numbers |
+# | normalise | per band: subtract the mean, divide by the spread |
+#
+# | from remote sensing | what it is |
+# |---|---|
+# | nadir | the point straight below the sensor |
+# | reflectance | the fraction of light that is reflected, 0 to about 1 |
+# | near infrared | light just beyond red; plants reflect much of it |
+# | NDVI | (near infrared - red) / (near infrared + red): how green |
+# | backscatter | the radar signal that returns, in decibels (dB) |
 
 # %% [markdown]
 # ## Sources

@@ -20,30 +20,9 @@
 #
 # **You need** notebook 04; 05 helps. Runs that were finished there are
 # loaded; otherwise they are trained here (about four minutes on two cores).
+# New words are explained at the end: [Vocabulary](#Vocabulary).
 #
 # **Time**: 15 minutes.
-
-# %% [markdown]
-# ## Vocabulary
-#
-# | from deep learning | what it is |
-# |---|---|
-# | vector, embedding | the list of numbers that stands for an image |
-# | features | the vector that the classifier reads |
-# | projection head | two more layers, for a contrastive loss alone |
-# | cosine similarity | of two vectors: 1 same direction, 0 right angle |
-# | kNN | k nearest neighbours: ask the most similar labelled images |
-# | t-SNE | a way to draw many dimensions as two or three |
-#
-# | from remote sensing | what it is |
-# |---|---|
-# | spectral signature | a vector too: one number per band, per pixel |
-# | spectral angle | the angle between two signatures: brightness drops out |
-# | scene | one image with one class |
-#
-# So if you have used the *spectral angle mapper*, you know cosine similarity
-# already. A feature vector is the signature of a whole scene, with bands
-# that the network has invented.
 
 # %% [markdown]
 # ## The runs
@@ -103,7 +82,8 @@ assert len(features) == len(projected) == len(split.test)
 # How long are these vectors? Look at the two histograms: the features have
 # different lengths, the projections all have the same.
 
-# %%
+# %% tags=["hide-input"]
+# @title How long the vectors are
 import numpy as np
 from workshop_lib import plots
 
@@ -245,12 +225,6 @@ plots.neighbours(shown, queries, found, similarity, title=title)
 # %% [markdown]
 # This is a search engine for scenes: "show me more like this one". In an
 # archive without labels this is often the first use of an embedding.
-
-# %%
-quiz.ask("06-collapse")
-
-# %%
-quiz.answer("06-collapse", "...")
 
 # %% [markdown]
 # ## kNN accuracy: the honest number
@@ -405,7 +379,8 @@ plots.embedding_grid(views, names, title="FixMatch, after: t-SNE in 3-D")
 # with known truth: three groups of vectors. B is close to A, and C is far
 # from both; B is ten times as wide as A and C.
 
-# %%
+# %% tags=["hide-input"]
+# @title Three groups with known truth
 rng = np.random.default_rng(0)
 centres = np.zeros((3, 16))
 centres[:, 0], centres[:, 1] = (1, 0.9, -1), (0, 0.45, 0.2)
@@ -431,7 +406,8 @@ shadow, shares = pca(toy)
 drawn = {"PCA": shadow, "t-SNE": tsne(toy)}
 assert shares.sum() > 0.9 and far(drawn["t-SNE"]) < 0.7 * far(shadow)
 
-# %%
+# %% tags=["hide-input"]
+# @title PCA and t-SNE side by side
 picture = plots.AccessibleFigure(figsize=(9, 4.2))
 for place, (name, points) in enumerate(drawn.items(), 1):
     axes = picture.add_subplot(1, 2, place)
@@ -513,6 +489,15 @@ assert all(0 <= share <= 1 for share in value.values())
 # With many labels the features usually win: the projection forgets what its
 # loss does not need. CoMatch is a special case, since its loss is about
 # classes. Trust the numbers above, and remember that they come from one seed.
+#
+# A contrastive loss pushes images apart for a reason. Without that, or
+# labels, all vectors could become equal: they would agree perfectly.
+
+# %%
+quiz.ask("06-collapse")
+
+# %%
+quiz.answer("06-collapse", "...")
 
 # %% [markdown]
 # ## Key points
@@ -533,6 +518,28 @@ assert all(0 <= share <= 1 for share in value.values())
 # - `workshop embed runs/class/fixmatch` writes the vectors as files that
 #   TensorBoard's projector opens: turn the 3-D map by hand.
 # - Embed images of your own with `embed_run` and search among them.
+
+# %% [markdown]
+# ## Vocabulary
+#
+# | from deep learning | what it is |
+# |---|---|
+# | vector, embedding | the list of numbers that stands for an image |
+# | features | the vector that the classifier reads |
+# | projection head | two more layers, for a contrastive loss alone |
+# | cosine similarity | of two vectors: 1 same direction, 0 right angle |
+# | kNN | k nearest neighbours: ask the most similar labelled images |
+# | t-SNE | a way to draw many dimensions as two or three |
+#
+# | from remote sensing | what it is |
+# |---|---|
+# | spectral signature | a vector too: one number per band, per pixel |
+# | spectral angle | the angle between two signatures: brightness drops out |
+# | scene | one image with one class |
+#
+# So if you have used the *spectral angle mapper*, you know cosine similarity
+# already. A feature vector is the signature of a whole scene, with bands
+# that the network has invented.
 
 # %% [markdown]
 # ## Sources

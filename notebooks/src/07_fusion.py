@@ -22,27 +22,6 @@
 # one less after notebook 04; each is kept, and loaded when you come back.
 
 # %% [markdown]
-# ## Vocabulary
-#
-# | from deep learning | what it is |
-# |---|---|
-# | modality | one kind of input: a sensor, a map, a fact |
-# | early fusion, late fusion | meeting at the pixels; at the features |
-# | backbone | the part of a network that turns an image into features |
-# | head | the last layer: turns features into one score per class |
-# | metadata | facts about a patch: date, climate, weather |
-# | modality dropout | leaving out a modality at random while training |
-# | F1 | one number for found and right, averaged over the classes |
-# | IoU | overlap of two areas divided by their union |
-#
-# | from remote sensing | what it is |
-# |---|---|
-# | backscatter | the radar's own signal that comes back, in decibel (dB) |
-# | VV, VH | radar sent upright, received upright or level |
-# | DEM | digital elevation model: the height of each pixel |
-# | climate zone | a letter code, such as Dfc: cold, without a dry season |
-
-# %% [markdown]
 # ## The modalities
 #
 # 5 minutes. **The data setting** first. Fusion needs several sensors of one
@@ -937,6 +916,27 @@ plots.learning_curves({name: run.log for name, run in runs.items()})
 #   `metadata=("season",)`, `metadata=("weather",)`. Guess first.
 # - `python -m benchmarks.fusion` measures more sets, and four fusions.
 # - Notebook 08 draws maps: from one label per patch to one per pixel.
+
+# %% [markdown]
+# ## Vocabulary
+#
+# | from deep learning | what it is |
+# |---|---|
+# | modality | one kind of input: a sensor, a map, a fact |
+# | early fusion, late fusion | meeting at the pixels; at the features |
+# | backbone | the part of a network that turns an image into features |
+# | head | the last layer: turns features into one score per class |
+# | metadata | facts about a patch: date, climate, weather |
+# | modality dropout | leaving out a modality at random while training |
+# | F1 | one number for found and right, averaged over the classes |
+# | IoU | overlap of two areas divided by their union |
+#
+# | from remote sensing | what it is |
+# |---|---|
+# | backscatter | the radar's own signal that comes back, in decibel (dB) |
+# | VV, VH | radar sent upright, received upright or level |
+# | DEM | digital elevation model: the height of each pixel |
+# | climate zone | a letter code, such as Dfc: cold, without a dry season |
 
 # %% [markdown]
 # ## Sources

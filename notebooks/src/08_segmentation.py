@@ -21,30 +21,6 @@
 # each is kept, and loaded when you come back.
 
 # %% [markdown]
-# ## Vocabulary
-#
-# | from deep learning | what it is |
-# |---|---|
-# | segmentation | a class for every pixel |
-# | mask | here also: the map of true classes that belongs to an image |
-# | stride | how many pixels of the image lie between two answers |
-# | head | the last layer of a network, which gives the scores |
-# | shortcut | adds what went into some layers to what comes out |
-# | FCN | fully convolutional network: any image size in, a map out |
-# | U-Net | a network that shrinks the image, and enlarges it again |
-# | IoU | intersection over union: of two areas, the shared part |
-#
-# | from remote sensing | what it is |
-# |---|---|
-# | tile | a piece of a large image that is handled as one |
-# | land cover | what lies on the ground at a pixel |
-# | mosaic | several images put together to one |
-# | no data | pixels whose cover is unknown; written as 255 in our masks |
-#
-# *Mask* has two meanings by now. In notebook 04 it said which images are
-# used; here it is also the true map.
-
-# %% [markdown]
 # ## From scene to pixel
 #
 # 5 minutes. **The data setting**: this notebook needs a
@@ -1016,6 +992,30 @@ board.round(1)
 # - `init_from=` gives an FCN the encoder of a ResNet that has learnt to name
 #   scenes: pretraining, with labels that are cheap.
 # - A real satellite scene, mapped: `docs/landsat.md`.
+
+# %% [markdown]
+# ## Vocabulary
+#
+# | from deep learning | what it is |
+# |---|---|
+# | segmentation | a class for every pixel |
+# | mask | here also: the map of true classes that belongs to an image |
+# | stride | how many pixels of the image lie between two answers |
+# | head | the last layer of a network, which gives the scores |
+# | shortcut | adds what went into some layers to what comes out |
+# | FCN | fully convolutional network: any image size in, a map out |
+# | U-Net | a network that shrinks the image, and enlarges it again |
+# | IoU | intersection over union: of two areas, the shared part |
+#
+# | from remote sensing | what it is |
+# |---|---|
+# | tile | a piece of a large image that is handled as one |
+# | land cover | what lies on the ground at a pixel |
+# | mosaic | several images put together to one |
+# | no data | pixels whose cover is unknown; written as 255 in our masks |
+#
+# *Mask* has two meanings by now. In notebook 04 it said which images are
+# used; here it is also the true map.
 
 # %% [markdown]
 # ## Sources

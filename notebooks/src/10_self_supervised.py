@@ -20,26 +20,6 @@
 # **Time**: 40 minutes. The trainings take about four of them on two cores.
 
 # %% [markdown]
-# ## Vocabulary
-#
-# | from deep learning | what it is |
-# |---|---|
-# | self-supervised | the task is made from the images alone, without labels |
-# | pretext task | that task; here: which two views are of one image? |
-# | positive pair | two views that belong together |
-# | negatives | all other views of the batch |
-# | NT-Xent | the loss of SimCLR: cross-entropy over similarities |
-# | temperature | how strongly the most similar negatives count |
-# | collapse | every image gets the same vector |
-# | linear probe | a linear classifier on features that stay as they are |
-# | fine-tuning | training goes on from pretrained weights, all of them |
-#
-# | from remote sensing | what it is |
-# |---|---|
-# | co-registered | two images show the same ground, pixel by pixel |
-# | acquisition | an image of one place, by one sensor on one day |
-
-# %% [markdown]
 # ## Two names, one abbreviation
 #
 # 3 minutes. Both are written SSL, and papers rarely say which one they mean.
@@ -599,6 +579,26 @@ print(ready.difference(semi))
 #   teaches most?
 # - Draw the t-SNE map of notebook 06 for the pretrained network. Which
 #   classes lie apart, although it has seen no label?
+
+# %% [markdown]
+# ## Vocabulary
+#
+# | from deep learning | what it is |
+# |---|---|
+# | self-supervised | the task is made from the images alone, without labels |
+# | pretext task | that task; here: which two views are of one image? |
+# | positive pair | two views that belong together |
+# | negatives | all other views of the batch |
+# | NT-Xent | the loss of SimCLR: cross-entropy over similarities |
+# | temperature | how strongly the most similar negatives count |
+# | collapse | every image gets the same vector |
+# | linear probe | a linear classifier on features that stay as they are |
+# | fine-tuning | training goes on from pretrained weights, all of them |
+#
+# | from remote sensing | what it is |
+# |---|---|
+# | co-registered | two images show the same ground, pixel by pixel |
+# | acquisition | an image of one place, by one sensor on one day |
 
 # %% [markdown]
 # ## Sources

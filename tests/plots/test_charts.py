@@ -134,7 +134,7 @@ def test_split_bars_count_each_image_once(scenes: Dataset) -> None:
     assert (widths.sum(axis=0) == scenes.class_counts().numpy()).all()
     assert (widths[0] == 2).all() and widths[3].sum() == len(split.test)
     figure.draw_without_rendering()
-    assert "labelled: 20 images, 2 of each class" in plots.describe(figure)
+    assert "labelled, in pool: 20 images, 2 of each" in plots.describe(figure)
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
     assert sum(int(re.search(r"\((\d+)\)", t)[1]) for t in legend) == len(scenes)
 

@@ -1,10 +1,11 @@
-"""Charts of a few numbers: bars, lines, histograms, gains over baselines."""
+"""Charts of a few numbers: bars, lines, histograms, gains over baselines; diagrams."""
 
-__all__ = ["Bar", "bars", "baselines", "histograms", "lines"]
+__all__ = ["Bar", "bars", "baselines", "flow", "histograms", "lines"]
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -165,6 +166,45 @@ def histograms(
     axes.set(xlabel=x_label, ylabel=y_label, title=title)
     figure.legend(loc="outside lower center", ncols=len(groups))
     figure.alt = f"Histograms '{title}': {x_label}. " + " ".join(words)
+    return figure
+
+
+@house_style()
+def flow(
+    boxes: Mapping[str, tuple[str, float, float, str]],
+    paths: Sequence[str],
+    *,
+    title: str,
+) -> AccessibleFigure:
+    """Draw boxes joined by arrows: which result goes where in a method.
+
+    Args:
+        boxes: by a short name, the text of a box, its column and row from the upper
+            left, and its colour: a pale one of `PALETTE`, or any of matplotlib's.
+        paths: short names from box to box, "a b c" for two arrows.
+        title: heading of the figure.
+
+    >>> boxes = {"a": ("image", 0, 0, "white"), "b": ("network", 1, 0, "sky")}
+    >>> flow(boxes, ["a b"], title="Prediction").alt
+    'Diagram: Prediction. image -> network.'
+    """
+    right, below = (max(box[k] for box in boxes.values()) for k in (1, 2))
+    figure, axes = new_axes(1.55 * (right + 1), 0.5 + 0.95 * (below + 1))
+    axes.set(xlim=(-0.5, right + 0.5), ylim=(below + 0.5, -0.5), title=title)
+    axes.axis("off")
+    drawn: dict[str, Any] = {}
+    for name, (text, column, row, colour) in boxes.items():
+        pale = to_rgba(PALETTE[colour], 0.45) if colour in PALETTE else colour
+        look = {"boxstyle": "round,pad=0.4", "facecolor": pale, "edgecolor": INK}
+        drawn[name] = axes.text(column, row, text, ha="center", va="center", bbox=look)
+    words = []
+    for names in map(str.split, paths):
+        for a, b in pairwise(names):
+            ends = (drawn[one].get_bbox_patch() for one in (a, b))
+            arrow = dict(zip(("patchA", "patchB"), ends, strict=True), arrowstyle="-|>")
+            axes.annotate("", boxes[b][1:3], boxes[a][1:3], arrowprops=arrow)
+        words.append(" -> ".join(" ".join(boxes[n][0].split()) for n in names))
+    figure.alt = f"Diagram: {title}. {'; '.join(words)}."
     return figure
 
 

@@ -36,8 +36,8 @@ _LAND = Path(__file__).with_name("land.csv")
 _AGAINST = "S2"  # what other sets of sensors are compared with
 # Title and look of each part of a split, from left to right
 _PARTS: dict[str, tuple[str, dict[str, Any]]] = {
-    "labeled": ("labelled", {"color": PALETTE["vermilion"], "hatch": "xx"}),
-    "unlabeled": ("for training, without label", {"color": PALETTE["sky"]}),
+    "labeled": ("labelled, in pool", {"color": PALETTE["vermilion"], "hatch": "xx"}),
+    "unlabeled": ("the rest of the pool", {"color": PALETTE["sky"]}),
     "val": ("validation", {"color": "white", "hatch": "//"}),
     "test": ("test", {"color": GREY, "hatch": ".."}),
 }
