@@ -6,6 +6,9 @@
 On the splits that come with the library (`Split.predefined`). The features are computed
 first and timed; every training then takes seconds. Stops and resumes: finished runs in
 runs/bench/features/ are loaded, and runs.csv there holds a row for each.
+
+With `--task finetune` the last stage of the backbone is trained too, on maps of the
+stages before it.
 """
 
 import time
@@ -41,11 +44,11 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def base_config(name: str) -> Config:
+def base_config(name: str, task: str = "features") -> Config:
     """Return the config of FixMatch after propagation for one data set."""
     size, feature_size = SIZES[name]
     options = {"data": name, "size": size, "feature_size": feature_size}
-    return preset("class", task="features", split="predefined", **options)
+    return preset("class", task=task, split="predefined", **options)
 
 
 def main(
@@ -56,6 +59,7 @@ def main(
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4),
     folder: Path = Path("runs/bench/features"),
     views: int | None = None,
+    task: Literal["features", "finetune"] = "features",
 ) -> None:
     """Compute features, train, print.
 
@@ -67,8 +71,9 @@ def main(
         seeds: of the predefined splits.
         folder: for the runs.
         views: stored views of each augmentation; default those of the preset.
+        task: which preset.
     """
-    base = base_config(name)
+    base = base_config(name, task)
     if views:
         base = base.replace(feature_views=views)
     scenes = load_dataset(str(data), base.data.size)

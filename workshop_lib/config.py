@@ -56,11 +56,12 @@ class Config:
     run: RunConfig = field(default_factory=RunConfig)
 
     def __post_init__(self) -> None:
-        if self.optim.propagation_steps and not self.model.features:
+        pretrained = self.model.features or self.model.init_from
+        if self.optim.propagation_steps and not pretrained:
             raise WorkshopError(
                 f"propagation_steps={self.optim.propagation_steps} without features:"
                 " labels spread between images whose pretrained features are similar;"
-                " name a backbone, or use 0."
+                " name a backbone (features or init_from), or use 0."
             )
         if self.model.features and (self.data.sensors or self.data.metadata):
             raise WorkshopError(

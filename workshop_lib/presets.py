@@ -7,6 +7,7 @@ task    scenes    a class per image, from random weights
         segment   maps from ten labelled tiles, see docs/segmentation.md
         multitask class, map and elevation with one network, see docs/multitask.md
         features  photographs, on the features of a frozen pretrained network
+        finetune  photographs, its last stage trained too: better, and five times slower
         pretrain  an encoder, without labels: SimCLR
 """
 
@@ -79,6 +80,20 @@ TASKS: dict[str, dict[str, Any]] = {
         "weight_decay": 0.2,
         "eval_every": 250,
     },
+    "finetune": {
+        "size": 160,
+        "features": "efficientnet_lite0",
+        "feature_size": 160,
+        "feature_views": 4,
+        "propagation_steps": 200,
+        "encoder": "efficientnet_lite0",
+        "init_from": "imagenet",
+        "freeze": 4,
+        "encoder_lr": 0.2,
+        "weight_decay": 0.1,
+        "steps": 400,
+        "eval_every": 100,
+    },
     "pretrain": {"batch_size": 64, "mu": 1, "steps": 3000, "eval_every": 250},
 }
 # Hyperparameters of whichever method has them, where they differ from its paper's.
@@ -91,6 +106,7 @@ _METHOD: dict[str, dict[str, Any]] = {
     "segment": {"labeled_view": "strong", "threshold": 0.6, "teacher_decay": 0.99},
     "multitask": {"labeled_view": "strong", "teacher_decay": 0.99},
     "features": {"labeled_view": "strong", "threshold": 0.9},
+    "finetune": {"labeled_view": "strong", "threshold": 0.95, "teacher_decay": 0.99},
     "pretrain": {"view": "strong"},  # better at 32 px: docs/pretraining.md
 }
 
@@ -106,7 +122,7 @@ def preset(
     Args:
         time: "ci", "class" or "home"; default the environment variable
             WORKSHOP_PRESET, or "class" where that is not set.
-        task: "scenes", "segment", "multitask", "features" or "pretrain".
+        task: "scenes", "segment", "multitask", "features", "finetune" or "pretrain".
         method: a name, whose hyperparameters fit time and task; or an instance, which
             is taken as it is. Default "simclr" to pretrain, else "fixmatch".
         changes: settings by name, as `Config.replace` takes them.

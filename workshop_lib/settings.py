@@ -93,11 +93,18 @@ class ModelConfig:
         _within(self, "class_weighting", least=0, most=1)
         if self.features:
             _within(self, "feature_size", least=32)
-        if bool(self.features) != (self.encoder.split("-")[0] in ("linear", "mlp")):
+        on_features = self.encoder.split("-")[0] in ("linear", "mlp")
+        if bool(self.features) != (on_features or self.skipped_stages > 0):
             raise WorkshopError(
                 f"encoder={self.encoder!r} with features={self.features!r}: on features"
-                " train encoder='linear' or 'mlp-256', on pixels any other."
+                " train encoder='linear' or 'mlp-256', or the last stages of the same"
+                " backbone (freeze=4 and its name twice); on pixels any other."
             )
+
+    @property
+    def skipped_stages(self) -> int:
+        """Frozen stages of the encoder whose maps are computed once; 0 for none."""
+        return self.freeze if self.features == self.encoder else 0
 
 
 @dataclass(frozen=True)

@@ -338,7 +338,9 @@ def test_dropout_leaves_the_only_sensor_that_a_view_shows():
 def feature_maker(labeled=("weak",), unlabeled=("weak", "strong")) -> FeatureViewMaker:
     draw = seeded(3)
     versions = {"none": 1, "weak": 3, "strong": 2}
-    features = {k: torch.rand(v, N, 5, generator=draw) for k, v in versions.items()}
+    features = {
+        k: torch.rand(v, N, 5, 1, 1, generator=draw) for k, v in versions.items()
+    }
     normalize = Normalize.fit({"features": features["none"][0]})
     targets = {"scene": torch.arange(N) % 5}
     return FeatureViewMaker(

@@ -7,12 +7,12 @@ from torch import nn
 from tests.models.common import COVER, SCENE, images, single
 from workshop_lib.errors import WorkshopError
 from workshop_lib.models import build_model
-from workshop_lib.models.build import init_from
 from workshop_lib.models.model import encoder_parameters
 from workshop_lib.models.pretrained import (
     PRETRAINED,
     FeatureExtractor,
     InputNormalization,
+    init_from,
 )
 
 LITE0 = "efficientnet_lite0"
@@ -57,6 +57,21 @@ def test_features_do_not_depend_on_neighbours_or_on_training_mode(lite0):
     together, alone = lite0(x), lite0(x[2:3])
     torch.testing.assert_close(together[2:3], alone, atol=1e-4, rtol=1e-3)
     assert together.shape == (4, lite0.width) and not together.requires_grad
+
+
+@pytest.mark.parametrize("stages", [2, 4])
+def test_first_and_last_stages_are_the_whole_network(stages):
+    pixels = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    maps = FeatureExtractor(LITE0, stages)(pixels)
+    sensors = {"features": maps.shape[1]}
+    last = build_model(LITE0, sensors, SCENE, pretrained="imagenet", skip=stages).eval()
+    (backbone,) = last.encoder.each_backbone()
+    assert maps.shape[-1] == 64 // backbone.input_stride
+    whole = single(LITE0, pretrained="imagenet").eval()
+    expected = whole.features({"rgb": pixels}).vector
+    found = last.features({"features": maps}).vector
+    torch.testing.assert_close(found, expected, atol=2e-4, rtol=2e-3)
+    assert last.encoder.unit_range == ("features",)  # nothing is normalised again
 
 
 def test_fine_tuning_keeps_batch_norm_and_moves_every_weight(whole):

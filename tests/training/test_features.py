@@ -11,6 +11,7 @@ from workshop_lib.config import Config
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
+from workshop_lib.evaluation.inference import predict_run, stored_views
 from workshop_lib.methods import METHODS
 from workshop_lib.presets import preset
 from workshop_lib.training import inputs
@@ -26,7 +27,7 @@ def looks(monkeypatch, tmp_path) -> list[str]:
     """Put the small backbone in the place of the big one; note how often it loads."""
     loaded: list[str] = []
 
-    def load(name: str) -> Means:
+    def load(name: str, stages: int) -> Means:
         loaded.append(name)
         return Means()
 
@@ -85,7 +86,8 @@ def test_whatever_format_is_faster_today_the_features_are_the_same(
 def test_views_are_computed_once_and_one_more_costs_only_itself(scenes, looks):
     first = opened(CONFIG, scenes, "weak")
     assert len(looks) == 1
-    assert first["none"].shape == (1, 60, 6) and first["weak"].shape == (2, 60, 6)
+    assert first["none"].shape == (1, 60, 6, 1, 1)
+    assert first["weak"].shape == (2, 60, 6, 1, 1)
     again = opened(CONFIG, scenes, "weak")
     assert len(looks) == 1, "the second time nothing is computed"
     assert again["weak"].equal(first["weak"])
@@ -93,7 +95,8 @@ def test_views_are_computed_once_and_one_more_costs_only_itself(scenes, looks):
     assert len(looks) == 2 and both["weak"].equal(first["weak"])
     assert not both["strong"][0].equal(both["strong"][1]), "each view is another one"
     expected = Means()(scenes.images.float() / 255)
-    torch.testing.assert_close(first["none"][0], expected, atol=2e-3, rtol=2e-3)
+    plain = first["none"][0, :, :, 0, 0].float()
+    torch.testing.assert_close(plain, expected, atol=2e-3, rtol=2e-3)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +133,7 @@ def test_a_head_learns_on_features(scenes, looks, method, encoder, tmp_path):
     assert run.log[f"val_{run.metric}"].iloc[-1] > 0.9 or not learns
     model, normalize = run.load_model()
     with torch.no_grad():
-        plain = opened(config, scenes)["none"][0][..., None, None]  # (60, 6, 1, 1)
+        plain = opened(config, scenes)["none"][0]  # (60, 6, 1, 1)
         guess = model(normalize({"features": plain}))["scene"].argmax(1)
     assert (guess == scenes.labels).float().mean() > 0.9 or not learns
 
@@ -149,6 +152,24 @@ def test_the_first_steps_learn_propagated_labels(scenes, looks, method, tmp_path
     assert not warmup.confidence[outside].any()
     run = resumed(tmp_path, config, scenes, split)
     assert run.log["val_accuracy"].iloc[0] > 0.9
+
+
+def test_last_stages_learn_on_maps_of_the_first(scenes, tmp_path, monkeypatch):
+    pytest.importorskip("efficientnet_lite_pytorch", reason="extra `pretrained`")
+    monkeypatch.setenv("WORKSHOP_CACHE", str(tmp_path / "cache"))
+    split = Split.random(scenes, labels_per_class=1, seed=0)
+    small = {"size": 32, "feature_size": 32, "feature_views": 1, "batch_size": 6}
+    config = preset("ci", task="finetune", mu=1, steps=12, eval_every=6, **small)
+    run = resumed(tmp_path, config.replace(precision="fp32"), scenes, split)
+    assert run.facts["sensors"] == {"features": 112}
+    model, _ = run.load_model()
+    start, _ = run.load_model("initial")
+    moved = zip(model.encoder.parameters(), start.encoder.parameters(), strict=True)
+    assert all(not torch.equal(a, b) for a, b in moved)
+    (view, *weak) = stored_views(run, scenes)
+    assert view["features"].shape == (60, 112, 2, 2) and len(weak) == 1
+    probs = predict_run(run, scenes, split.test)
+    assert probs.shape == (len(split.test), 3)
 
 
 def test_methods_and_images_that_do_not_fit_are_refused(scenes, looks):

@@ -23,8 +23,8 @@ def to_float(images: Tensor) -> Tensor:
     """
     if images.dtype == torch.uint8:
         return images.float().div_(255)  # in place: one large copy less
-    if images.is_floating_point():
-        return images
+    if images.is_floating_point():  # stored features have half precision
+        return images.float() if images.dtype == torch.float16 else images
     raise WorkshopError(
         f"images of type {images.dtype}: expected uint8 (0..255) or floating point."
         " Divide by the largest possible value first, e.g. images.float() / 10000."

@@ -226,11 +226,12 @@ class ViewMaker:
 class FeatureViewMaker:
     """Draw among the stored features of a few views per image, of a frozen backbone.
 
-    It has the methods of `ViewMaker`. A feature is an image of one pixel with D bands.
+    It has the methods of `ViewMaker`. A feature vector is an image of one pixel with D
+    bands; maps of an earlier stage have more pixels.
 
     Args:
-        features: by the view's name, (V, N, D): V stored versions of each image, on the
-            device of the training. "none" is the plain image, V = 1.
+        features: by the view's name, (V, N, D, h, w): V stored versions of each image,
+            on the device of the training. "none" is the plain image, V = 1.
         targets, normalize, labeled_views, unlabeled_views: as of `ViewMaker`.
     """
 
@@ -260,12 +261,12 @@ class FeatureViewMaker:
         return tuple(self._sample(view.index_select(0, index)) for view in stored)
 
     def _draw(self, name: str, index: Tensor, generator: torch.Generator) -> Sample:
-        views = self.features[name]  # (V, N, D)
+        views = self.features[name]  # (V, N, D, h, w)
         which = base.integers(0, len(views), len(index), generator)
         return self._sample(views[own_rows(which), own_rows(index)])
 
     def _sample(self, features: Tensor) -> Sample:
-        sample = self.normalize({"features": features.float()[..., None, None]})
+        sample = self.normalize({"features": features.float()})
         return {k: v.contiguous(memory_format=_LAST) for k, v in sample.items()}
 
 

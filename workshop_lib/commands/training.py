@@ -30,7 +30,8 @@ def train(
 
     Maps instead of classes, from one labelled tile of each class of scene:
     `workshop train --task segment`. For photographs, on the features of a pretrained
-    network: `workshop train --task features --data FOLDER`. Class, map and elevation of
+    network: `workshop train --task features --data FOLDER`, or with `--task finetune`
+    its last stage is trained too. Class, map and elevation of
     each image with one network, from many classes and few maps:
     `workshop train --task multitask`. All change the defaults below; so does
     `--preset`: ci, class, home.

@@ -9,7 +9,7 @@ numbers, and mapped into memory instead of read. What the numbers are is `cached
 them, so a file that was not finished has no description, and is rebuilt.
 """
 
-__all__ = ["WriteRows", "cache_folder", "cached", "memmap_cache"]
+__all__ = ["WriteRows", "cache_folder", "cached", "image_digest", "memmap_cache"]
 
 import hashlib
 import io
@@ -80,6 +80,14 @@ def cached(
     except (OSError, RuntimeError) as error:
         _warn(path, error)
     return content
+
+
+def image_digest(images: Tensor) -> str:
+    """Hash every pixel, for a key; chunk by chunk: a set may be larger than memory."""
+    digest = hashlib.blake2b(str(tuple(images.shape)).encode(), digest_size=20)
+    for chunk in images.split(4096):
+        digest.update(chunk.cpu().contiguous().numpy().data)
+    return digest.hexdigest()
 
 
 def memmap_cache(key: str | None, fill: Fill) -> tuple[Tensor, dict[str, Any]]:

@@ -239,7 +239,7 @@ def stored_views(run: Run, scenes: Dataset | Sample) -> list[Sample]:
         return [scenes]
     found = open_features(run.config, scenes, (), pick_device())
     views = [*found["none"], *found["weak"]]
-    return [{"features": view[:, :, None, None]} for view in views]
+    return [{"features": view} for view in views]
 
 
 def check_fits(run: Run, scenes: Dataset, split: Split) -> None:

@@ -144,7 +144,7 @@ def baselines_table(rows: pd.DataFrame) -> str:
 def _task(config: Config) -> str:
     """Return the task of the preset that a config is closest to."""
     if config.model.features:
-        return "features"
+        return "finetune" if config.model.skipped_stages else "features"
     if len(config.model.heads) > 1:
         return "multitask"
     return "segment" if "cover" in config.model.heads else "scenes"

@@ -1,20 +1,16 @@
 """Networks by name."""
 
-__all__ = ["ENCODERS", "HeadSpec", "build_model", "init_from"]
+__all__ = ["ENCODERS", "HeadSpec", "build_model"]
 
 import re
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 import torch
-from torch import Tensor
 
 from workshop_lib.errors import WorkshopError, unknown_name
-from workshop_lib.files import UNREADABLE
 from workshop_lib.models.class_heads import Categorical, MultiLabel
 from workshop_lib.models.encoders import (
     Backbone,
@@ -31,6 +27,7 @@ from workshop_lib.models.pretrained import (
     PRETRAINED,
     InputNormalization,
     feature_mlp,
+    init_from,
     load_imagenet,
 )
 from workshop_lib.models.residual import cifar_net, wide_resnet
@@ -108,6 +105,7 @@ def build_model(
     pretrained: str | None = None,
     load_pretrained: bool = True,
     freeze: int = 0,
+    skip: int = 0,
 ) -> Model:
     """Build a model from names.
 
@@ -136,6 +134,8 @@ def build_model(
         load_pretrained: False builds the same network and leaves its weights random,
             for those of a checkpoint.
         freeze: stages of the backbones that stay as they are; -1 for the whole encoder.
+        skip: stages that are left out, as the one sensor, "features", holds the maps
+            that they gave (`FeatureExtractor`).
 
     Raises:
         WorkshopError: an unknown name, an impossible depth, a dense head on an encoder
@@ -158,7 +158,12 @@ def build_model(
     imagenet = pretrained == "imagenet"
     built = Encoder(
         sensors,
-        partial(build_backbone, backbone, pretrained=imagenet and load_pretrained),
+        partial(
+            build_backbone,
+            backbone,
+            pretrained=imagenet and load_pretrained,
+            skip=skip,
+        ),
         fusion=fusion,
         metadata=metadata,
         decoder=decoder if dense else None,
@@ -184,13 +189,16 @@ def build_model(
     return model.to(memory_format=torch.channels_last)
 
 
-def build_backbone(name: str, channels: int, *, pretrained: bool = False) -> Backbone:
+def build_backbone(
+    name: str, channels: int, *, pretrained: bool = False, skip: int = 0
+) -> Backbone:
     """Build a backbone from its name.
 
     Args:
         name: such as "small_cnn"; see `build_model`.
         channels: of its input.
         pretrained: whether to load ImageNet weights.
+        skip: first stages, of photographs, that are left out.
 
     Raises:
         WorkshopError: an unknown name, an impossible depth, or `pretrained` without
@@ -198,57 +206,13 @@ def build_backbone(name: str, channels: int, *, pretrained: bool = False) -> Bac
     """
     for pattern, build in _TABLE.items():
         if found := re.fullmatch(pattern, name):
-            backbone = build(channels, *(int(number) for number in found.groups()))
+            numbers = (int(number) for number in found.groups())
+            backbone = build(3 if skip else channels, *numbers)
             if pretrained:
                 load_imagenet(backbone, name)
+            backbone.skip(skip)
             return backbone
     raise unknown_name("encoder", name, ENCODERS)
-
-
-@torch.no_grad()
-def init_from(model: Model, folder: str | Path) -> None:
-    """Start the encoder and the projection from the averaged weights of a run.
-
-    Whatever has the same name and shape is copied; the rest is listed in a warning.
-    Heads start anew: the other model's may have learned other classes. A model of one
-    sensor finds its backbone in a late fusion too.
-
-    Args:
-        model: is changed in place.
-        folder: of the run; its best checkpoint by validation is read.
-
-    Raises:
-        WorkshopError: no trained network there, or none of whose backbone fits.
-    """
-    path = Path(folder) / "best.pt"
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        weights: Mapping[str, Tensor] = state["ema"]["model"]
-    except (OSError, KeyError, *UNREADABLE) as error:
-        raise WorkshopError(
-            f"{path} holds no trained network ({type(error).__name__}): give the folder"
-            " of a finished run, or 'imagenet'."
-        ) from error
-    if len(model.encoder.sensors) == 1:  # its backbone, of a run with one for each
-        (sensor,), (own,) = model.encoder.sensors, model.encoder.backbones
-        old, new = (f"encoder.backbones.{name}." for name in (sensor, own))
-        weights = {k.replace(old, new): v for k, v in weights.items()}
-    anew = ("heads.", "head_weights.")
-    mine = {k: v for k, v in model.state_dict().items() if not k.startswith(anew)}
-    fits = {k for k, v in mine.items() if k in weights and weights[k].shape == v.shape}
-    if not any(k.startswith("encoder.backbones.") and mine[k].ndim for k in fits):
-        raise WorkshopError(
-            "no weight of the other model's backbone fits this one: train both with the"
-            " same encoder, sensors and fusion."
-        )
-    for name in fits:
-        mine[name].copy_(weights[name])
-    if odd := [name for name in mine if name not in fits]:
-        warnings.warn(
-            f"{folder} has no counterpart for {', '.join(odd)}: these start from random"
-            " weights.",
-            stacklevel=4,
-        )
 
 
 def _width_of_sensor(encoder: Encoder) -> int:
@@ -280,6 +244,8 @@ def _parse(encoder: str) -> tuple[str, DecoderBuilder | None]:
 
 def _normalize_photographs(encoder: Encoder, name: str) -> None:
     """Have a backbone that reads RGB alone normalise it as its training did."""
+    if "features" in encoder.sensors:  # their backbone has done it
+        encoder.unit_range = ("features",)
     late = encoder.fusion == "late"
     alone = late or (encoder.fusion == "early" and len(encoder.sensors) == 1)
     if encoder.sensors.get("rgb") != 3 or not alone:

@@ -126,13 +126,15 @@ class Backbone(nn.Module):
             published with, which then has a plain ReLU; 0 takes the feature's width.
 
     `token` is the width of the token in which metadata enters a transformer (`ViT`); 0
-    where it shifts the maps.
+    where it shifts the maps. `input_stride` is the number of pixels per position of
+    what it reads: 1, or more where other stages come first (`skip`).
 
     Shape: (B, C, H, W) -> list of (B, widths[k], H / strides[k], W / strides[k]),
     rounded up or down as the network does.
     """
 
     token: int = 0
+    input_stride: int = 1
 
     def __init__(
         self,
@@ -167,6 +169,13 @@ class Backbone(nn.Module):
     def metadata_entry(self) -> nn.Module:
         """Build what makes `shifts` of the embedded metadata."""
         return MetadataShift(self.widths)
+
+    def skip(self, stages: int) -> None:
+        """Remove the first so many stages: it then reads the maps that they give."""
+        if stages:
+            self.input_stride = self.strides[stages - 1]
+        self.stages = self.stages[stages:]
+        self.widths, self.strides = self.widths[stages:], self.strides[stages:]
 
     def truncate(self, stages: int) -> None:
         """Remove the stages after the first so many, which then cost nothing."""

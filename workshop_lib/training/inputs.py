@@ -28,7 +28,7 @@ from workshop_lib.augment import (
     to_float,
 )
 from workshop_lib.config import Config
-from workshop_lib.data.cache import cached
+from workshop_lib.data.cache import cached, image_digest
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.samples import ELEVATION, sample_of, targets_of
 from workshop_lib.errors import WorkshopError
@@ -53,7 +53,7 @@ class Inputs:
         sensors: (N, C, H, W) each as stored, and "metadata" (N, M).
         targets: by head, (N, ...) each.
         class_names: of each head; empty for a number.
-        features: of a frozen backbone, by view (V, N, D); empty for pixels.
+        features: of a frozen backbone, by view (V, N, D, h, w); empty for pixels.
     """
 
     sensors: Sample
@@ -96,7 +96,7 @@ class Inputs:
         if config.model.features:
             with rank_zero_first():  # computed once, then found in the cache
                 features = open_features(config, sensors, views, device)
-            sensors = {"features": features["none"][0, :, :, None, None]}
+            sensors = {"features": features["none"][0]}
         return replace(
             self,
             sensors={k: values.to(device) for k, values in sensors.items()},
@@ -144,12 +144,14 @@ def open_features(
         device: where to compute.
 
     Returns:
-        For each view (V, N, D) float32 on the device.
+        For each view (V, N, D, 1, 1) half precision on the device, or, where the
+        encoder goes on from the maps of the frozen stages, (V, N, D, h, w).
 
     Raises:
         WorkshopError: images that are not RGB, or a backbone that cannot be loaded.
     """
     settings = config.model
+    stages = settings.skipped_stages
     images = sensors.get("rgb")
     if images is None or len(sensors) > 1:
         raise WorkshopError(
@@ -160,11 +162,12 @@ def open_features(
     # The precision asked for, not what "auto" comes to: that is measured, and may come
     # out otherwise the next time, when the same images must give the same features.
     about = [_RULES, settings.features, settings.feature_size, config.run.precision]
-    content = _digest(images)
+    about += [stages] if stages else []
+    content = image_digest(images)
 
     @cache  # loaded when the first view is missing
     def backbone() -> FeatureExtractor:
-        return FeatureExtractor(settings.features).to(device)
+        return FeatureExtractor(settings.features, stages).to(device)
 
     found = {}
     for view in sorted({"none", "weak", *views}):
@@ -174,7 +177,8 @@ def open_features(
             name = f"features-{view}-{v}-{hashlib.sha256(key.encode()).hexdigest()}"
             compute = partial(_compute, config, images, view, v, backbone, device)
             versions.append(cached(name, compute)["features"])
-        found[view] = torch.stack(versions).float().to(device)
+        shape = (len(versions), *versions[0].shape, 1, 1)[:5]
+        found[view] = torch.stack(versions).view(shape).to(device)
     return found
 
 
@@ -186,7 +190,7 @@ def _compute(
     backbone: Callable[[], FeatureExtractor],
     device: torch.device,
 ) -> dict[str, Tensor]:
-    """Send a version of a view of every image through the backbone: (N, D)."""
+    """Send a version of a view of every image through the backbone."""
     seed = hashlib.sha256(f"{view}/{v}".encode()).digest()[:6]  # in whatever order
     generator = torch.Generator(device).manual_seed(int.from_bytes(seed, "big"))
     augment = augmentations_for(is_rgb=True)[view]
@@ -201,17 +205,9 @@ def _compute(
             if x.shape[-2:] != (size, size):
                 x = F.interpolate(x, (size, size), mode="bilinear", antialias=True)
             with precision.autocast():  # of the network alone: pixels stay float32
-                parts.append(backbone()(x).half().cpu())  # (B, D)
+                parts.append(backbone()(x).half().cpu())  # (B, D) or (B, D, h, w)
             bar.tick(len(batch))
     return {"features": torch.cat(parts)}
-
-
-def _digest(images: Tensor) -> str:
-    """Hash every pixel, chunk by chunk: a set may be larger than memory."""
-    digest = hashlib.blake2b(str(tuple(images.shape)).encode(), digest_size=20)
-    for chunk in images.split(4096):
-        digest.update(chunk.cpu().contiguous().numpy().data)
-    return digest.hexdigest()
 
 
 def initial_model(
@@ -253,7 +249,8 @@ def initial_model(
             projects_sensors=method.projects_sensors,
             pretrained=settings.init_from or None,
             load_pretrained=load_pretrained,
-            freeze=settings.freeze,
+            freeze=0 if settings.features else settings.freeze,
+            skip=settings.skipped_stages,
         )
     model.encoder.reads_metadata = not method.withholds_metadata
     given = config.optim.head_weights or (1.0,) * len(heads)

@@ -113,7 +113,6 @@ def estimate_memory(
     Raises:
         WorkshopError: a config that cannot be built.
     """
-    side = 1 if config.model.features else config.data.size  # of what it reads
     optim = config.optim
     half = "bf16" if precision in ("bf16", "fp16") else "fp32"  # alike in size
     autocast = Precision(half, "cpu")
@@ -127,6 +126,11 @@ def estimate_memory(
         counts = (num_images, num_images, optim.batch_size, optim.mu, optim.steps)
         method.setup(model, TrainingSize(*counts))
         ema = Ema(model, optim.ema_decay)
+    side = config.data.size  # of what it reads
+    if config.model.features:
+        strides = [b.input_stride for b in model.encoder.each_backbone()]
+        whole = config.model.skipped_stages > 0
+        side = math.ceil(config.model.feature_size / max(strides)) if whole else 1
     with FakeTensorMode(allow_non_fake_inputs=True), MemoryTracker() as tracker:
         for module in (model, ema.model, method):
             module.to_empty(device="cpu")

@@ -23,6 +23,7 @@ from workshop_lib.ranks import from_rank_zero, own_rows
 from workshop_lib.training.heads import (
     HeadLabels,
     gradient_cosines,
+    mean_vectors,
     neighbours_score,
     validate_heads,
 )
@@ -90,8 +91,7 @@ class Trainer:
         self.method.to(device)
         self.warmup = None
         if optim.propagation_steps:
-            seen = [v["features"].flatten(1) for v in self.views.plain(unlabeled)]
-            features = torch.stack(seen).mean(dim=0)  # (n, D)
+            features = mean_vectors(model, self.views, unlabeled)  # (n, D)
             data = (features, targets, labeled, unlabeled)
             self.warmup = LabelPropagationWarmup.spread(self.method, model, *data)
         self.optimizer = build_optimizer(nn.ModuleList([model, self.method]), optim)
