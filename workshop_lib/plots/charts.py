@@ -188,7 +188,8 @@ def flow(
     >>> flow(boxes, ["a b"], title="Prediction").alt
     'Diagram: Prediction. image -> network.'
     """
-    right, below = (max(box[k] for box in boxes.values()) for k in (1, 2))
+    right = max(column for _, column, _, _ in boxes.values())
+    below = max(row for _, _, row, _ in boxes.values())
     figure, axes = new_axes(1.55 * (right + 1), 0.5 + 0.95 * (below + 1))
     axes.set(xlim=(-0.5, right + 0.5), ylim=(below + 0.5, -0.5), title=title)
     axes.axis("off")
