@@ -188,8 +188,7 @@ def flow(
     >>> flow(boxes, ["a b"], title="Prediction").alt
     'Diagram: Prediction. image -> network.'
     """
-    right = max(column for _, column, _, _ in boxes.values())
-    below = max(row for _, _, row, _ in boxes.values())
+    right, below = np.max([box[1:3] for box in boxes.values()], axis=0)
     figure, axes = new_axes(1.55 * (right + 1), 0.5 + 0.95 * (below + 1))
     axes.set(xlim=(-0.5, right + 0.5), ylim=(below + 0.5, -0.5), title=title)
     axes.axis("off")
