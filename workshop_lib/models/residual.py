@@ -84,7 +84,7 @@ def cifar_net(
 
     A deeper network could copy a shallower one and do nothing in the remaining layers.
     A plain one does not find that: from some depth on even the training loss gets worse
-    (degradation). With shortcuts every pair starts near "do nothing".
+    (degradation). With shortcuts the input passes on; each pair learns a correction.
 
     Source: He et al. 2015, "Deep Residual Learning", section 4.2: three groups of n
     pairs, 6n + 2 layers in all. The shortcut has no parameters: where the size halves
