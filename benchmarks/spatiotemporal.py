@@ -4,6 +4,7 @@
     python -m benchmarks.spatiotemporal --data mini_eo     where the place says little
     python -m benchmarks.spatiotemporal --encoder vit-32 --bases fixmatch
     python -m benchmarks.spatiotemporal --write-docs       also the page's table
+    python -m benchmarks.spatiotemporal --seeds            the page's picture alone
 
 Trained in four regions of MiniEO, tested on images of the same regions that nothing has
 seen (half of those that are not trained on; the other half chooses the weights), and in
@@ -11,7 +12,9 @@ the fifth region. Stops and resumes: finished runs in runs/bench/spatiotemporal/
 loaded. Tune on `--data mini_eo_places:11`.
 """
 
+import re
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,8 @@ from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.load import load_dataset
 from workshop_lib.data.split import Split
 from workshop_lib.evaluation.inference import predict_run
+from workshop_lib.plots.display import AccessibleFigure
+from workshop_lib.plots.style import line_style, new_axes
 from workshop_lib.presets import preset
 from workshop_lib.training.loop import train
 
@@ -30,6 +35,8 @@ PAGE = Path("docs/spatiotemporal.md")
 REGION = 4  # semi-arid, where longitude tells the reverse
 TESTS = {"home": "seen regions", "away": "region never seen"}
 NO_METADATA = "no metadata"
+_MEAN = r"([\d.]+) ± ([\d.]+)"
+_ROW = re.compile(rf"\| (\w+) \| ([^|]+) \| {_MEAN} \|[^|]*\| {_MEAN} \|")
 
 
 def arms(base: str, **common: Any) -> dict[str, Config]:
@@ -47,22 +54,12 @@ def arms(base: str, **common: Any) -> dict[str, Config]:
 def accuracies(config: Config, scenes: Dataset, folder: Path) -> dict[str, float]:
     """Train a config, or load it; return its accuracy in each test."""
     data = config.data
-    split = Split.by_region(
-        scenes,
-        [REGION],
-        0.3,
-        labels_per_class=data.labels_per_class,
-        seed=data.split_seed,
-    )
+    drawn = {"labels_per_class": data.labels_per_class, "seed": data.split_seed}
+    split = Split.by_region(scenes, [REGION], 0.3, **drawn)
     half = len(split.val) // 2  # its order is random
     parts = {"home": split.val[half:], "away": split.test}
-    run = train(
-        config,
-        scenes,
-        replace(split, val=split.val[:half]),
-        folder=folder,
-        verbose=False,
-    )
+    chooses = replace(split, val=split.val[:half])
+    run = train(config, scenes, chooses, folder=folder, verbose=False)
     found = {"seconds": run.facts["seconds"]}
     for name, index in parts.items():
         right = predict_run(run, scenes, index).argmax(dim=1) == scenes.labels[index]
@@ -84,6 +81,24 @@ def table(rows: pd.DataFrame) -> str:
         found.append((*cells, f"{part['seconds'].median():.0f}", len(part)))
     heads = [cell for title in TESTS.values() for cell in (title, "change by seed")]
     return page.markdown(("base", "what is told", *heads, "seconds", "seeds"), found)
+
+
+def picture(text: str) -> AccessibleFigure:
+    """Draw a table of the page: accuracy in both tests, by what is told."""
+    columns = ["base", "told", "home", "home ±", "away", "away ±"]
+    found = pd.DataFrame(_ROW.findall(text), columns=columns)
+    found[columns[2:]] = found[columns[2:]].astype(float)
+    figure, axes = new_axes(9.6, 4.8)
+    for k, (base, test) in enumerate(product(found["base"].unique(), TESTS)):
+        part = found[found["base"] == base]
+        x = [place + 0.12 * (k - 1.5) for place in range(len(part))]
+        look = {**line_style(k), "linestyle": "", "label": f"{base}, {TESTS[test]}"}
+        axes.errorbar(x, part[test], part[f"{test} ±"], capsize=4, **look)
+    axes.set(ylim=(0, 100), ylabel="accuracy (%)", title="Better here, worse there")
+    axes.set_xticks(range(len(part)), part["told"])
+    axes.legend()
+    figure.alt = f"{axes.get_title()}. {found.to_string(index=False)}"
+    return figure
 
 
 def main(
@@ -116,22 +131,23 @@ def main(
     common = {**about, "steps": steps, "metadata": metadata, "precision": "fp32"}
     folder /= f"{data.replace(':', '-')}-{encoder}-{'-'.join(metadata)}"
     rows = []
-    for seed in seeds:
-        for base in bases:
-            for name, config in arms(
-                base, **common, seed=seed, split_seed=seed
-            ).items():
-                place = folder / f"{base}-{name.replace(' ', '_')}-{labels}-{seed}"
-                found = accuracies(config, scenes, place)
-                rows.append({"base": base, "name": name, "seed": seed, **found})
-                tests = ", ".join(
-                    f"{title} {found[k]:.3f}" for k, title in TESTS.items()
-                )
-                print(f"{place.name}: {tests}, {found['seconds']:.0f} s", flush=True)
-    text = table(pd.DataFrame(rows))
-    print("\n" + text)
-    if write_docs:
-        page.write_marked(PAGE, **{data.replace(":", "_"): text})
+    for seed, base in product(seeds, bases):
+        compared = arms(base, **common, seed=seed, split_seed=seed)
+        for name, config in compared.items():
+            place = folder / f"{base}-{name.replace(' ', '_')}-{labels}-{seed}"
+            found = accuracies(config, scenes, place)
+            rows.append({"base": base, "name": name, "seed": seed, **found})
+            tests = ", ".join(f"{title} {found[k]:.3f}" for k, title in TESTS.items())
+            print(f"{place.name}: {tests}, {found['seconds']:.0f} s", flush=True)
+    if rows:
+        print("\n" + table(pd.DataFrame(rows)))
+    if rows and write_docs:
+        mark = data if encoder == "small_cnn" else f"{data}_{encoder}"
+        title = re.sub("[:-]", "_", mark)
+        page.write_marked(PAGE, **{title: table(pd.DataFrame(rows))})
+    if write_docs or not rows:
+        drawn = PAGE.read_text(encoding="utf-8").partition("mini eo places: end")[0]
+        page.save_figure(PAGE.with_suffix(".png"), picture(drawn))
 
 
 if __name__ == "__main__":
