@@ -4,14 +4,7 @@ A config is compared, hashed and written as JSON. Nothing here imports torch: th
 is looked up when it is first needed, so that a command's help is instant.
 """
 
-__all__ = [
-    "Config",
-    "DataConfig",
-    "ModelConfig",
-    "OptimConfig",
-    "RunConfig",
-    "fields_by_section",
-]
+__all__ = ["Config", "DataConfig", "ModelConfig", "OptimConfig", "RunConfig"]
 
 import hashlib
 import json

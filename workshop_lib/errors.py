@@ -1,9 +1,10 @@
 """The one exception that means: the user can mend this."""
 
-__all__ = ["WorkshopError", "listed", "unknown_name"]
+__all__ = ["WorkshopError", "listed", "readable", "unknown_name"]
 
 import difflib
 from collections.abc import Iterable, Sequence
+from unicodedata import normalize
 
 
 class WorkshopError(ValueError):
@@ -40,3 +41,16 @@ def listed(items: Sequence[str], most: int = 8) -> str:
     """
     more = f", ... and {len(items) - most} more" if len(items) > most else ""
     return ", ".join(items[:most]) + more
+
+
+def readable(name: str) -> str:
+    r"""Return a name that every file, page and terminal can hold.
+
+    Accents in one way, however the disk stores them; bytes that are no UTF-8, and ends
+    of lines, as escapes.
+
+    >>> readable("a\nb\udcff.png")
+    'a\\nb\\xff.png'
+    """
+    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return normalize("NFC", text.replace("\n", "\\n").replace("\r", "\\r"))

@@ -73,6 +73,8 @@ def check_output(
     """
     if ends and path.suffix.lower() not in ends:
         raise WorkshopError(f"{path}: its name must end in {' or '.join(ends)}.")
+    if path.is_dir():
+        raise WorkshopError(f"{path} is a folder: give the name of a file.")
     if not path.is_file():
         return
     if any(one.exists() and path.samefile(one) for one in inputs):

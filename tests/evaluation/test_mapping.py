@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.data.read.files import write_tif
 from workshop_lib.augment.normalize import BandNormalize
 from workshop_lib.data.read.large_image import ArrayImage
 from workshop_lib.errors import WorkshopError
@@ -105,6 +106,8 @@ def test_the_image_itself_and_other_files_are_never_mapped_over(tmp_path):
     for fresh in (False, True):
         with pytest.raises(WorkshopError, match="is what is read"):
             do(image, image, fresh=fresh)
+        with pytest.raises(WorkshopError, match="is what is read"):
+            do(np.load(image, mmap_mode="r"), image, fresh=fresh)
         (tmp_path / "theirs.npy").write_bytes(before)
         with pytest.raises(WorkshopError, match="no map that was made here"):
             do(image, tmp_path / "theirs.npy", fresh=fresh)
@@ -201,6 +204,45 @@ def test_what_cannot_work_is_refused(tmp_path):
     with pytest.raises(WorkshopError, match="statistics are those of 3 bands"):
         do(picture()[:2].astype(np.float32), tmp_path / "b.npy")
     assert not list(tmp_path.glob("*.npy")), "no half a map"
+
+
+@pytest.mark.parametrize("factor", [100, 10_000])
+def test_an_image_in_other_units_than_the_training_is_refused(tmp_path, factor):
+    draw = np.random.default_rng(0)
+    pixels = draw.uniform(0.02, 0.3, (3, 40, 40)).astype(np.float32)
+    normalize = BandNormalize(torch.full((3,), 0.1), torch.full((3,), 0.05))
+    where = tmp_path / "a.npy"
+    map_image(Slow(), normalize, pixels, where, NAMES, size=32, verbose=False)
+    double = map_image(
+        Slow(), normalize, pixels.astype(np.float64), tmp_path / "d.npy", NAMES, size=32
+    )
+    assert where.read_bytes() == double.read_bytes()
+    hole = pixels.copy()
+    hole[:, 20, 30] = -9999  # which is no hole, as nobody says so
+    db = BandNormalize(torch.full((3,), -12.0), torch.full((3,), 4.0))
+    for words, fitted, wrong in (
+        ("median of a band", normalize, pixels * factor),
+        ("holds -9999, .*no data", normalize, hole),
+        ("none of it below 0, as dB is", db, pixels),
+        ("median of a band", normalize, -factor * pixels),
+    ):
+        with pytest.raises(WorkshopError, match=words):
+            map_image(Slow(), fitted, wrong, tmp_path / "b.npy", NAMES, size=32)
+
+
+def test_control_points_are_those_of_the_image(tmp_path):
+    rasterio = pytest.importorskip("rasterio", reason="needs workshop_lib[geo]")
+    corners = [(0, 0), (0, 50), (40, 0), (40, 50)]
+    points = [
+        rasterio.control.GroundControlPoint(r, c, 14 + c / 10, 47 - r / 10)
+        for r, c in corners
+    ]
+    path = write_tif(tmp_path / "a.tif", picture(40, 50), gcps=points, crs="EPSG:4326")
+    with rasterio.open(do(path, tmp_path / "map.tif")) as file:
+        found, crs = file.gcps
+    assert crs.to_epsg() == 4326 and [(p.x, p.y) for p in found] == [
+        (p.x, p.y) for p in points
+    ]
 
 
 def test_the_callers_network_and_normalisation_stay_as_they_were(tmp_path):

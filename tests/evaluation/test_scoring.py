@@ -1,6 +1,7 @@
 """Scores of runs on the test images, for every kind of head; their text and tables."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -194,6 +195,10 @@ def test_what_the_test_cannot_tell_is_said(result):
     assert f"{n} test images are few" in result.caution
     absent = f"no test {kind} of swamp: left out of means"
     assert (absent in result.caution) == (result.kind != "regression")
+    if result.kind == "categorical":
+        one = score(torch.rand(9, 3), torch.zeros(9, dtype=torch.int64), CLASSES)
+        caution = replace(result, scores=one).caution
+        assert "test images of one class only: no kappa, no means" in caution
     assert result.caution in result.summary()
     assert result.to_dict()["caution"] == result.caution
 

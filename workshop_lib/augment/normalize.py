@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from workshop_lib.errors import WorkshopError, unknown_name
 from workshop_lib.sample import Sample
 
+_FAR = 20  # standard deviations that no median of an image in the same units reaches
+IMPOSSIBLE = 1000  # and no single pixel
 _CHUNK = 2**21  # pixel values at a time: as float64 all of them would not fit
 
 
@@ -90,6 +92,31 @@ class BandNormalize(nn.Module):
         # Rounding alone gives a constant band a spread of about 1e-16 of its mean.
         constant = std <= 1e-6 * mean.abs()
         return cls(mean, torch.where(constant, torch.ones_like(std), std))
+
+    def check_units(self, images: Tensor) -> None:
+        """Refuse images in other units than those of the training.
+
+        The median of a band lies within a few standard deviations of its mean, or
+        something is wrong: per cent instead of reflectance, a scale that was not
+        applied. And where nearly all numbers were below 0, not all are above: radar
+        as linear power instead of dB.
+
+        Shape: (n, C, h, w), some of the images, as they are stored.
+
+        Raises:
+            WorkshopError: a band that is too far off, or another number of bands.
+        """
+        bands = self(images).transpose(0, 1).flatten(1)  # (C, pixels)
+        far = bands.nanmedian(dim=1).values.abs().nan_to_num().max()
+        zero = -self.mean / self.std  # (C,)
+        least = bands.nan_to_num(torch.inf, torch.inf).amin(dim=1)  # of no data: inf
+        linear = (zero > 1) & (zero <= least) & least.isfinite()
+        if far > _FAR or linear.any():
+            raise WorkshopError(
+                "the image is in other units than the training images: the median of a"
+                f" band is {far:.0f} standard deviations from their mean"
+                f"{', none of it below 0, as dB is' * bool(linear.any())}. Scale it."
+            )
 
     def forward(self, images: Tensor) -> Tensor:
         """Return normalized images.

@@ -125,13 +125,14 @@ def results(
 
     rows, left_out = collect(runs)
     table = summarize(rows).sort_values(["data", "labels", "value"], ignore_index=True)
-    print(as_text(table))
-    for folder in left_out:
-        print(f"left out: {folder} (not finished, without test scores, or older)")
     if out:
         text = as_markdown(table) if out.suffix == ".md" else table.to_csv(index=False)
         mark = text.partition("\n")[0]
         check_output(out, mark, ends=[".md", ".csv"], overwrite=overwrite)
+    print(as_text(table))
+    for folder in left_out:
+        print(f"left out: {folder} (not finished, without test scores, or older)")
+    if out:
         write_text(out, text)
         print(f"written: {out}")
 

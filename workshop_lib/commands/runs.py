@@ -211,7 +211,7 @@ def map(
         margin: pixels along the edges of patches that do not count.
         fresh: start anew and replace the map that is there.
     """
-    from workshop_lib.data.read.large_image import RasterImage, open_image, row_blocks
+    from workshop_lib.data.read.large_image import open_image, row_blocks
     from workshop_lib.evaluation.inference import single_sensor
     from workshop_lib.evaluation.mapping import map_image
     from workshop_lib.pixels import count_pixels
@@ -226,8 +226,7 @@ def map(
         )
     facts = opened.facts
     bands, is_8bit = facts["bands"], facts.get("is_8bit", facts["is_rgb"])
-    is_raster = image.is_file() and image.suffix.lower() != ".npy"
-    source = RasterImage(image, bands) if is_raster else open_image(image)
+    source = open_image(image, bands)
     if (source.read(0, 0, 1, 1).dtype == "uint8") != is_8bit:
         kinds = ("8-bit pictures", "reflectances")
         raise WorkshopError(

@@ -1,18 +1,6 @@
 """A learner's progress: attempts kept in one JSON file, the table, the certificate."""
 
-__all__ = [
-    "CORE",
-    "PATH",
-    "UNITS",
-    "Done",
-    "certificate",
-    "load",
-    "record",
-    "show",
-    "texts",
-    "unit_checks",
-    "unit_questions",
-]
+__all__ = ["certificate", "load", "record", "show", "texts"]
 
 import json
 import os

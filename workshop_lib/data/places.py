@@ -3,14 +3,7 @@
 For splits that keep places apart, and for the audit of those that do not.
 """
 
-__all__ = [
-    "EARTH_KM",
-    "Degrees",
-    "block_numbers",
-    "coordinates",
-    "nearest_km",
-    "west_to_east",
-]
+__all__ = ["Degrees", "block_numbers", "coordinates", "nearest_km", "west_to_east"]
 
 import math
 from collections.abc import Mapping

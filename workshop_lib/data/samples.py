@@ -1,13 +1,6 @@
 """What a training reads of a data set: its sensors, its targets, and in which order."""
 
-__all__ = [
-    "IndexStream",
-    "known_sensors",
-    "random_scenes",
-    "sample_of",
-    "sensors_of",
-    "targets_of",
-]
+__all__ = ["IndexStream", "random_scenes", "sample_of", "sensors_of", "targets_of"]
 
 import hashlib
 import math

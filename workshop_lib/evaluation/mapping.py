@@ -16,17 +16,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from workshop_lib import files
+from workshop_lib.augment.normalize import BandNormalize
 from workshop_lib.data.read.large_image import ArrayImage, LargeImage, open_image
 from workshop_lib.data.read.values import import_rasterio
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.tiling import RowBlock, blended_row_blocks, pixel_predictor
-from workshop_lib.files import (
-    check_output,
-    read_json,
-    require_disk_space,
-    write_or_explain,
-    write_text,
-)
 from workshop_lib.pixels import IGNORE
 from workshop_lib.session import pick_device
 
@@ -73,9 +68,13 @@ def map_image(
 
     Raises:
         WorkshopError: `out` is a map of something else, or another file; the network
-            does not fit the image or the class names; nothing can be written.
+            does not fit the image, its units or the class names; nothing can be
+            written.
     """
     out, image = Path(out), open_image(source)
+    some = _some_pixels(image)
+    if isinstance(normalize, BandNormalize):
+        normalize.check_units(torch.from_numpy(some))
     if out.suffix.lower() not in (".tif", ".npy"):
         raise WorkshopError(f"a map {out}: its name must end in .tif or .npy.")
     if out.suffix.lower() == ".tif":
@@ -84,14 +83,14 @@ def map_image(
     patches = dict[str, Any](size=size, overlap_factor=overlap_factor, margin=margin)
     facts = {
         "network": _network_digest(model, normalize),
-        "image": _image_digest(image),
+        "image": hashlib.sha256(some.tobytes()).hexdigest(),
         "shape": list(image.shape),
         "class_names": list(class_names),
         **patches,
     }
-    if isinstance(source, str | Path):
-        check_output(out, inputs=[Path(source)], overwrite=True)
-    check_output(about, '"network"')
+    read = getattr(image, "path", None)
+    files.check_output(out, inputs=[Path(read)] if read else [], overwrite=True)
+    files.check_output(about, '"network"')
     if out.exists() and not about.exists() and not (work / PROGRESS).exists():
         raise WorkshopError(
             f"{out} exists and is no map that was made here: choose another name."
@@ -105,7 +104,7 @@ def map_image(
         return out
     done, (_, H, W) = _rows_done(out, work, facts), image.shape
     if done < H:
-        require_disk_space(work, (H - done) * W, f"the map {out.name}")
+        files.require_disk_space(work, (H - done) * W, f"the map {out.name}")
         predict = pixel_predictor(model, normalize, device or pick_device())
         blocks = blended_row_blocks(predict, image, from_row=done, **patches)
         off = None if verbose else True  # None: also off a terminal
@@ -114,7 +113,7 @@ def map_image(
             for block in blocks:
                 bar.update(_write_rows(work, block, facts))
     _write_map(work / ROWS, image, out, class_names)
-    write_text(about, json.dumps(facts, indent=1))
+    files.write_text(about, json.dumps(facts, indent=1))
     shutil.rmtree(work)
     return out
 
@@ -127,7 +126,7 @@ def _rows_done(out: Path, work: Path, facts: dict[str, Any]) -> int:
         if rows.exists() and rows.stat().st_size > H * W:  # with a header before them
             return int(done)
     (work / PROGRESS).unlink(missing_ok=True)  # it is about rows that are gone
-    write_or_explain(rows, lambda part: open_memmap(part, "w+", np.uint8, (H, W)))
+    files.write_or_explain(rows, lambda part: open_memmap(part, "w+", np.uint8, (H, W)))
     return 0
 
 
@@ -138,7 +137,7 @@ def _write_rows(work: Path, block: RowBlock, facts: dict[str, Any]) -> int:
     rows = open_memmap(work / ROWS, "r+")  # anew: what is mapped fills memory
     rows[block.row : end] = classes
     rows.flush()  # before it is called done
-    write_text(work / PROGRESS, json.dumps(facts | {"done": end}))
+    files.write_text(work / PROGRESS, json.dumps(facts | {"done": end}))
     return len(classes)
 
 
@@ -161,7 +160,7 @@ def _classes(block: RowBlock, num_classes: int) -> NDArray[np.uint8]:
 def _check_same(about: Path, facts: dict[str, Any], out: Path) -> dict[str, Any]:
     """Read what map is there, or begun; refuse another."""
     names = {"network": "network or its weights", "shape": "size of the image"}
-    found = read_json(about)
+    found = files.read_json(about)
     changed = [names.get(k, k) for k in facts if found.get(k) != facts[k]]
     if changed:
         raise WorkshopError(
@@ -182,15 +181,13 @@ def _network_digest(model: nn.Module, normalize: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _image_digest(image: LargeImage) -> str:
-    """Hash a sample of the pixels, spread over the image: reading all takes long."""
+def _some_pixels(image: LargeImage) -> NDArray[Any]:
+    """Read windows that are spread over the image, (64, C, h, w): all takes long."""
     _, H, W = image.shape
     h, w = min(16, H), min(16, W)
-    digest = hashlib.sha256()
-    for row in np.linspace(0, H - h, 8).astype(int).tolist():
-        for col in np.linspace(0, W - w, 8).astype(int).tolist():
-            digest.update(np.ma.filled(image.read(row, col, h, w), 0).tobytes())
-    return digest.hexdigest()
+    rows, cols = (np.linspace(0, n, 8).astype(int).tolist() for n in (H - h, W - w))
+    some = [image.read(row, col, h, w) for row in rows for col in cols]
+    return np.stack([np.ma.filled(pixels, 0) for pixels in some])
 
 
 def _write_map(
@@ -217,6 +214,6 @@ def _write_map(
                 file.write(values, 1, window=((row, row + len(values)), (0, W)))
 
     if out.suffix.lower() == ".tif":
-        write_or_explain(out, write_tif)
+        files.write_or_explain(out, write_tif)
     else:
-        write_or_explain(out, lambda part: shutil.copyfile(rows, part))
+        files.write_or_explain(out, lambda part: shutil.copyfile(rows, part))

@@ -12,10 +12,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from workshop_lib.data.read.geotiff import RGB, GeoTiffReader, is_multiband
-from workshop_lib.data.read.images import OnError, PictureReader, read_images
+from workshop_lib.data.read.geotiff import read_pictures
+from workshop_lib.data.read.images import OnError
 from workshop_lib.data.read.index import find_images, index_files
-from workshop_lib.errors import WorkshopError
+from workshop_lib.errors import WorkshopError, readable
 from workshop_lib.evaluation.calibration import apply_temperature
 from workshop_lib.evaluation.inference import predict_run
 from workshop_lib.files import read_json, read_npz, write_npz
@@ -147,14 +147,13 @@ def predict_files(
             read.
     """
     several, names = _check(run), _names(images)
-    index = index_files(names)
-    reader = GeoTiffReader(index, RGB) if is_multiband(index) else PictureReader(index)
-    found = read_images(reader, run.config.data.size, on_error=on_error)
+    found = read_pictures(index_files(names), run.config.data.size, on_error)
     if found.images.dtype != torch.uint8:
         words = "was trained on 8-bit pictures, and these are none: give such images."
         raise WorkshopError(f"{run.folder} {words}")
     probs = predict_run(run, {"rgb": found.images}).double()
-    paths, temperature = tuple(Path(name) for name in found.names), None
+    place_of = {readable(str(path)): path for path in names}
+    paths, temperature = tuple(place_of[name] for name in found.names), None
     if several:
         probs = probs[:, 1]  # (N, K)
         columns = _label_columns(probs, run.class_names)
@@ -241,9 +240,9 @@ def _names(images: Iterable[Path]) -> dict[Path, str]:
     found: dict[Path, str] = {}
     for place in images:
         inside = find_images(place) if place.is_dir() else []
-        found |= {path: path.relative_to(place).as_posix() for path in inside}
+        found |= {p: readable(p.relative_to(place).as_posix()) for p in inside}
         if not place.is_dir():
-            found[place] = place.as_posix()
+            found[place] = readable(place.as_posix())
     if missing := [str(path) for path in found if not path.exists()]:
         raise WorkshopError(
             f"no such image or folder: {', '.join(missing)}. Give image files, or"
@@ -252,5 +251,5 @@ def _names(images: Iterable[Path]) -> dict[Path, str]:
     if not found:
         raise WorkshopError("give at least one image, or a folder of images.")
     if len(set(found.values())) < len(found):
-        found = {path: path.as_posix() for path in found}
+        found = {path: readable(path.as_posix()) for path in found}
     return found

@@ -12,6 +12,7 @@ __all__ = ["draw_neighbours", "embedding_maps", "pca", "sample_per_class", "tsne
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
@@ -110,12 +111,9 @@ def sample_per_class(
         raise WorkshopError(f"most={most} images to draw: give at least 1.")
     order = np.random.default_rng(seed).permutation(len(labels))
     # Deal like cards: every class its first image, then every class its second, ...
-    turn = np.empty(len(labels), dtype=np.int64)
-    for k in np.unique(labels):
-        members = order[labels[order] == k]
-        turn[members] = np.arange(len(members))
-    dealt = order[np.argsort(turn[order], kind="stable")]
-    return np.sort(dealt[:most])
+    shuffled = pd.Series(labels[order])
+    turn = shuffled.groupby(shuffled).cumcount()
+    return np.sort(order[np.argsort(turn, kind="stable")][:most])
 
 
 def _unit(vectors: Points, dims: int) -> Points:

@@ -160,7 +160,9 @@ class Evaluation:
             said.append(f"{n} test images are few: scores may be chance")
         for kind, support in classes.iloc[:, :1].items():  # how many of each
             absent = [str(name) for name, count in support.items() if not count]
-            if absent:
+            if len(absent) == len(support) - 1:
+                said.append(f"test {kind} of one class only: no kappa, no means")
+            elif absent:
                 said.append(f"no test {kind} of {listed(absent)}: left out of means")
         return "; ".join(said)
 
@@ -217,10 +219,8 @@ def evaluate(run: Run, scenes: Dataset, split: Split) -> Evaluation:
     kind = heads[main]["kind"]
     scores = score_head(heads[main], found, truth)
     if isinstance(scores, Scores) and kind == "categorical":
-        boot = score_intervals(scores)
-        intervals = {name: (one.low, one.high) for name, one in boot.items()}
-        # Wilson's works even where all images are right: no resample would differ
-        more["intervals"] = intervals | {"accuracy": scores.interval()}
+        ends = {k: (v.low, v.high) for k, v in score_intervals(scores).items()}
+        more["intervals"] = {k: v for k, v in ends.items() if v[0] < v[1]}  # no NaN
         model, normalize = run.load_model()
         val = predict_heads(run, model, normalize, views, split.val)[main]
         more["calibration"] = calibrate(val, targets[main][split.val], found, truth)

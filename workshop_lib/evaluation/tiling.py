@@ -27,7 +27,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from workshop_lib.augment.normalize import to_float
+from workshop_lib.augment.normalize import IMPOSSIBLE, to_float
 from workshop_lib.data.read.large_image import LargeImage, missing, open_image
 from workshop_lib.data.tiles import offsets, stride
 from workshop_lib.errors import WorkshopError
@@ -238,4 +238,10 @@ def _normalized(
     x: Tensor = normalize(to_float(torch.from_numpy(pixels).to(device)))
     if gaps.any():
         x.masked_fill_(torch.from_numpy(gaps).to(device)[:, None], 0)
+    if (far := x.abs().max()) > IMPOSSIBLE:
+        value = pixels.flat[int(x.abs().argmax())]
+        raise WorkshopError(
+            f"the image holds {value:g}, {far:,.0f} standard deviations from the"
+            " training's mean: is it no data? Declare it in the file, or put NaN."
+        )
     return interleaved(x)

@@ -6,14 +6,7 @@ which the control shows, and what the unlabelled images bring. The ceiling has a
 labels. The quickstart trains these five.
 """
 
-__all__ = [
-    "BASELINES",
-    "CONTROLS",
-    "Baseline",
-    "baseline_config",
-    "baselines_table",
-    "quickstart",
-]
+__all__ = ["BASELINES", "CONTROLS", "baseline_config", "baselines_table", "quickstart"]
 
 from collections.abc import Mapping
 from pathlib import Path

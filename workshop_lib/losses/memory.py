@@ -9,12 +9,7 @@ classes, absent and present. What is remembered per class has the shape of one
 prediction without batch and pixels: (K,), or (2, K).
 """
 
-__all__ = [
-    "DistributionAlignment",
-    "MemoryQueue",
-    "MovingAverageAlignment",
-    "PseudoLabelMemory",
-]
+__all__ = ["DistributionAlignment", "MovingAverageAlignment", "PseudoLabelMemory"]
 
 from collections.abc import Sequence
 from typing import Literal

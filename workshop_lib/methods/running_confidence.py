@@ -1,12 +1,6 @@
 """Weights that follow the network's recent confidence: FreeMatch and SoftMatch."""
 
-__all__ = [
-    "FreeMatch",
-    "GaussianWeight",
-    "SelfAdaptiveThreshold",
-    "SoftMatch",
-    "fairness_loss",
-]
+__all__ = ["FreeMatch", "SoftMatch"]
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

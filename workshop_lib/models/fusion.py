@@ -17,13 +17,7 @@ cannot; the last one moves the scores directly. A transformer reads it as one mo
 (`MetadataToken`).
 """
 
-__all__ = [
-    "FUSIONS",
-    "DecoderBuilder",
-    "Encoder",
-    "LearnedMissingValue",
-    "MetadataEmbedding",
-]
+__all__ = ["DecoderBuilder", "Encoder"]
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast

@@ -17,7 +17,8 @@ import pandas as pd
 from workshop_lib import __version__, plots
 from workshop_lib.config import Config
 from workshop_lib.data.dataset import Dataset
-from workshop_lib.data.read.images import decode_images
+from workshop_lib.data.read.geotiff import read_pictures
+from workshop_lib.data.read.index import index_files
 from workshop_lib.errors import WorkshopError
 from workshop_lib.evaluation.predictions import PredictedFiles
 from workshop_lib.files import fill_template, write_text
@@ -175,7 +176,8 @@ def write_prediction_page(
 
 def _pictures(found: PredictedFiles, rows: pd.DataFrame) -> list[Picture]:
     """Make thumbnails from the files: the model's input is smaller."""
-    small = decode_images([found.paths[i] for i in rows.index], size=THUMBNAIL)
+    files = index_files(found.paths[i] for i in rows.index)
+    small = read_pictures(files, THUMBNAIL).images
     pictures = []
     for pixels, (_, row) in zip(small, rows.iterrows(), strict=True):
         confident = row["confidence"] >= DOUBTFUL

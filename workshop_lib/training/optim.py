@@ -1,14 +1,6 @@
 """The optimiser of a training, its learning rate, and the average of the weights."""
 
-__all__ = [
-    "OPTIMIZERS",
-    "Ema",
-    "build_optimizer",
-    "cosine_7_16",
-    "learning_rate",
-    "set_learning_rate",
-    "weight_decay_groups",
-]
+__all__ = ["OPTIMIZERS", "Ema", "build_optimizer", "learning_rate", "set_learning_rate"]
 
 import math
 from collections.abc import Iterable

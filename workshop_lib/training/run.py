@@ -280,7 +280,10 @@ def _refuse_old_run(folder: Path) -> None:
 def _read_config(folder: Path, method: Method | None = None) -> Config:
     with reading(folder / "config.json", "restore it, or train again."):
         text = (folder / "config.json").read_text(encoding="utf-8")
-        return Config.from_json(text, method)
+        try:
+            return Config.from_json(text, method)
+        except WorkshopError as error:
+            raise WorkshopError(f"{folder / 'config.json'}: {error}") from error
 
 
 def _read_table(path: Path, **options: Any) -> pd.DataFrame:

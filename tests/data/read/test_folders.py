@@ -14,8 +14,8 @@ from PIL import Image
 
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.read import images as reading
-from workshop_lib.data.read.images import decode_images
-from workshop_lib.data.read.index import find_images
+from workshop_lib.data.read.geotiff import read_pictures
+from workshop_lib.data.read.index import find_images, index_files
 from workshop_lib.errors import WorkshopError
 
 
@@ -57,6 +57,18 @@ def test_names_with_spaces_and_accents_in_one_form(tmp_path):
     found = Dataset.from_folder(root)
     assert found.class_names == ("Forest", "River", "Île de forêt")
     assert found.names[-1] == "Île de forêt/été 1.PNG"
+
+
+def test_names_that_no_text_can_hold_are_escaped(tmp_path, capsys):
+    root = tmp_path / "d"
+    two_classes(root)
+    for name in (b"\xff.png", b"c\nd.png", b"\xfe.txt"):
+        shutil.copy(
+            root / "Forest" / "a.png", os.fsencode(root / "Forest") + b"/" + name
+        )
+    found = Dataset.from_folder(root)
+    assert found.names[:3] == ("Forest/\\xff.png", "Forest/a.png", "Forest/c\\nd.png")
+    assert "Forest/\\xfe.txt" in capsys.readouterr().out
 
 
 def test_what_is_hidden_or_no_image_is_left_out(tmp_path, capsys):
@@ -146,7 +158,7 @@ def test_pixels_that_8_bits_cannot_hold_are_refused(tmp_path):
             tmp_path / f"{name}.tif"
         )
     with pytest.raises(WorkshopError) as caught:
-        decode_images([tmp_path / "f.tif", tmp_path / "i.tif"])
+        read_pictures(index_files([tmp_path / "f.tif", tmp_path / "i.tif"]))
     assert "floating-point" in str(caught.value) and "32-bit" in str(caught.value)
 
 
@@ -171,7 +183,8 @@ def test_crop_is_the_centre(tmp_path):
     stripes = np.zeros((8, 24, 3), dtype=np.uint8)
     stripes[:, 8:16] = 200
     Image.fromarray(stripes).save(tmp_path / "wide.png")
-    assert decode_images([tmp_path / "wide.png"], size=8).unique().tolist() == [200]
+    found = read_pictures(index_files([tmp_path / "wide.png"]), 8)
+    assert found.images.unique().tolist() == [200]
 
 
 @settings(max_examples=30, deadline=None)
@@ -179,7 +192,7 @@ def test_crop_is_the_centre(tmp_path):
 def test_any_size_covers_the_target(tmp_path_factory, height, width, size):
     path = tmp_path_factory.mktemp("one") / "x.png"
     picture(height, width, value=90).save(path)
-    images = decode_images([path], size=size)
+    images = read_pictures(index_files([path]), size).images
     assert images.shape == (1, 3, size, size)
     assert images.unique().tolist() == [90]  # no border is made up
 
@@ -231,8 +244,6 @@ def test_wrong_folders(tmp_path):
     put(tmp_path / "d", River__a=picture())
     with pytest.raises(WorkshopError, match="size=0"):
         Dataset.from_folder(tmp_path / "d", size=0)
-    with pytest.raises(WorkshopError, match="no image files"):
-        decode_images([])
 
 
 @pytest.mark.parametrize("wrap", ["Scenes", "UCM/UCM/Scenes"])

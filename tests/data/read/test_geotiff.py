@@ -172,7 +172,7 @@ def test_one_error_lists_every_offender(tmp_path, capsys):
         "Forest/zero.tif: empty file (0 bytes)",
         "Forest/text.tif: ",
         "Forest/cut.tif: ",
-        "River/bytes.tif: pixels of type uint8",
+        "River/bytes.tif: uint8, where most others are reflectance",
         "River/gaps.tif: 36 pixels without data",
         "River/nan.tif: 36 pixels without data",
         "River/large.tif: B8A holds 4000, outside -0.5 to 5",

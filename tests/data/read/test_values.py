@@ -1,6 +1,6 @@
 """What numbers mean: scale, range, gaps, order of bands, and photographs upright."""
 
-import os
+import shutil
 
 import numpy as np
 import pytest
@@ -10,9 +10,9 @@ from PIL import Image
 from tests.data.read.files import write_tif
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.load import load_dataset
-from workshop_lib.data.read.geotiff import geotiffs, is_multiband
-from workshop_lib.data.read.images import decode_images
-from workshop_lib.data.read.index import index_images
+from workshop_lib.data.read.geotiff import geotiffs, is_multiband, read_pictures
+from workshop_lib.data.read.index import index_files, index_images
+from workshop_lib.data.read.landcover import read_pixels
 from workshop_lib.data.read.large_image import RasterImage, missing
 from workshop_lib.data.read.values import center_of, limits_of
 from workshop_lib.errors import WorkshopError
@@ -79,11 +79,14 @@ def test_what_no_reflectance_can_be_is_refused_by_file_band_and_value(
         Dataset(images, torch.tensor([0]), ("a",), ("one",), BANDS)
 
 
-def test_undeclared_fills_of_whole_numbers_are_refused(tmp_path):
+def test_undeclared_fills_of_whole_numbers_and_what_is_rare(tmp_path, capsys):
     for i, fill in enumerate((-9999, 65535)):
         pixels = flat(300, fill, 300, 300, dtype=np.int16 if fill < 0 else np.uint16)
         with pytest.raises(WorkshopError, match=f"B03 holds {fill}"):
             geotiffs(folder(tmp_path / str(i), pixels, flat(300, 500, 300, 3500)))
+    geotiffs(folder(tmp_path / "rare", flat(1, 2, 3, 4), flat(1, 2, 3, 25_000)))
+    said = capsys.readouterr().out
+    assert "1 images to look at: b/1.tif: B08 holds 2.5, outside -0.1 to 2" in said
 
 
 def test_names_say_what_is_no_reflectance(tmp_path):
@@ -94,6 +97,29 @@ def test_names_say_what_is_no_reflectance(tmp_path):
     assert found.images[0, :, 0, 0].tolist() == [-12.5, -20]
 
 
+def test_radar_as_linear_power_is_named(tmp_path, capsys):
+    radar = [flat(low, 0.1, dtype=np.float32) for low in (-12.5, 0.05)]
+    geotiffs(folder(tmp_path / "d", *radar, names=("VV", "VH")))
+    said = capsys.readouterr().out
+    assert "2 images to look at: a/0.tif: VH holds 0.1 to 0.1, as linear power" in said
+    assert "b/1.tif: VV holds 0.05" in said
+
+
+@pytest.mark.parametrize("ending", ["gif", "tif"])
+def test_the_first_of_several_pages_is_read_and_said(tmp_path, capsys, ending):
+    pages = [Image.new("RGB", (4, 4), (k, k, k)) for k in (7, 8, 9)]
+    for name in "ab":
+        (tmp_path / "d" / name).mkdir(parents=True)
+        path = tmp_path / "d" / name / f"x.{ending}"
+        pages[0].save(path, save_all=True, append_images=pages[1:])
+    assert load_dataset(str(tmp_path / "d"), size=4).images.unique().tolist() == [7]
+    said = f"2 images to look at: a/x.{ending}: the first of its 3 pages is read"
+    assert said in capsys.readouterr().out
+    if ending == "gif":
+        with pytest.raises(WorkshopError, match="numbers of a palette"):
+            RasterImage(path, ("red", "green", "blue"))
+
+
 def masked(path, kind):
     """Write a picture whose first column is missing."""
     pixels = np.full((3, 4, 4), 9, np.uint8)
@@ -102,6 +128,10 @@ def masked(path, kind):
     if kind == "alpha":
         rgba = np.concatenate([pixels, hole[None]])
         return write_tif(path, rgba, photometric="RGB", alpha="YES")
+    if kind == "fifth":  # which GDAL takes for no mask
+        bands = np.concatenate([pixels, pixels[:1], hole[None]])
+        names = [getattr(COLOURS, k) for k in ("red", "green", "blue", "gray", "alpha")]
+        return change(write_tif(path, bands), colorinterp=names)
     if kind == "nodata":
         pixels[:, :, 0] = 0
         return write_tif(path, pixels, nodata=0)
@@ -117,7 +147,7 @@ def put_mask(path, mask, inside):
     return path
 
 
-@pytest.mark.parametrize("kind", ["alpha", "nodata", "internal", "sidecar"])
+@pytest.mark.parametrize("kind", ["alpha", "fifth", "nodata", "internal", "sidecar"])
 def test_masked_pixels_are_missing(tmp_path, capsys, kind):
     path = masked(tmp_path / "a.tif", kind)
     image = RasterImage(path, ("red", "green", "blue"))
@@ -126,12 +156,15 @@ def test_masked_pixels_are_missing(tmp_path, capsys, kind):
     assert (image.read(0, 1, 4, 3) == 9).all()
     masked(tmp_path / "d" / "a" / "1.tif", kind)
     masked(tmp_path / "d" / "b" / "2.tif", kind)
+    data = str(tmp_path / "d")
+    if kind == "sidecar":
+        data = shutil.make_archive(data, "zip", data)
     if kind == "alpha":  # a picture for everyone else: read, and said
-        load_dataset(str(tmp_path / "d"), size=4)
+        load_dataset(data, size=4)
         assert "2 images to look at: a/1.tif: what is trans" in capsys.readouterr().out
     else:
         with pytest.raises(WorkshopError, match="a/1.tif: 4 pixels without data"):
-            load_dataset(str(tmp_path / "d"), size=4)
+            load_dataset(data, size=4)
 
 
 def test_colours_decide_the_order_where_bands_have_no_names(tmp_path):
@@ -184,21 +217,27 @@ def test_a_picture_of_16_bits_says_when_its_range_is_lost(tmp_path, capsys):
     assert "1 images to look at: a/x.png: of its 16 bits 2 of 256 levels" in said
 
 
-def test_side_files_belong_to_the_cache(tmp_path):
+@pytest.mark.parametrize("kind", ["tif", "tiff", "zip"])
+def test_side_files_belong_to_the_cache(tmp_path, kind):
     root = folder(tmp_path / "d", flat(1, 2, 3, 4), flat(1, 2, 3, 4))
-    geotiffs(root)
-    for _ in range(2):
-        geotiffs(root)
-    assert len(list((tmp_path / "cache").glob("*.rows"))) == 1
     path = root / "b" / "1.tif"
-    state = os.stat(path)
-    put_mask(path, np.zeros((4, 4), np.uint8), inside=False)
-    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
-    with pytest.raises(WorkshopError, match="b/1.tif: 16 pixels without data"):
-        geotiffs(root)
+    path = path.rename(path.with_suffix(".tiff")) if kind == "tiff" else path
+
+    def read():
+        return geotiffs(
+            shutil.make_archive(root, "zip", root) if kind == "zip" else root
+        )
+
+    for _ in range(2):
+        assert read().images[0, 0, 0, 0] == pytest.approx(1e-4)
+    assert len(list((tmp_path / "cache").glob("*.rows"))) == 1
+    scale = '<PAMRasterBand band="1"><Scale>0.5</Scale></PAMRasterBand>'
+    side = path.with_name(f"{path.name}.aux.xml")
+    side.write_text(f"<PAMDataset>{scale}</PAMDataset>")
+    assert read().images[1, 0, 0, 0] == pytest.approx(0.5)
 
 
-def test_no_place_without_a_transform_and_control_points_are_kept(tmp_path):
+def test_a_place_by_control_points_and_none_without_a_transform(tmp_path):
     corners = [(0, 0), (0, 4), (4, 0), (4, 4)]
     points = [
         rasterio.control.GroundControlPoint(r, c, 14 + c / 10, 47 - r / 10)
@@ -206,9 +245,17 @@ def test_no_place_without_a_transform_and_control_points_are_kept(tmp_path):
     ]
     path = write_tif(tmp_path / "a.tif", flat(1, 2, 3, 4), gcps=points, crs="EPSG:4326")
     bare = write_tif(tmp_path / "b.tif", flat(1, 2, 3, 4), crs="EPSG:32633")
-    with rasterio.open(path) as file, rasterio.open(bare) as other:
-        assert center_of(file) == center_of(other) == {}
-    assert len(RasterImage(path).place["gcps"]) == 4
+    grid = {
+        "crs": 'LOCAL_CS["x",UNIT["metre",1]]',
+        "transform": rasterio.Affine.scale(2),
+    }
+    local = write_tif(tmp_path / "c.tif", flat(1, 2, 3, 4), **grid)
+    with rasterio.open(path) as file:
+        assert center_of(file) == pytest.approx({"lat": 46.8, "lon": 14.2})
+    for path in (bare, local):
+        with rasterio.open(path) as file:
+            assert center_of(file) == {}
+    assert len(RasterImage(tmp_path / "a.tif").place["gcps"]) == 4
 
 
 @pytest.mark.parametrize("ending", ["jpg", "tif", "png"])
@@ -220,6 +267,9 @@ def test_photographs_are_turned_upright(tmp_path, ending):
     lying = Image.fromarray(sky).transpose(Image.Transpose.ROTATE_90)
     path = tmp_path / f"turned.{ending}"
     lying.save(path, exif=exif)
-    found = decode_images([path])[0].float()
-    assert found.shape == (3, 32, 48), "the size is that of the upright picture"
-    assert found[:, :14].min() > 150 and found[:, 18:].max() < 60
+    read = read_pictures(index_files([path])).images[0].numpy()
+    whole = RasterImage(path).read(0, 0, 32, 48)
+    for found in (read, whole, np.moveaxis(read_pixels(path), 2, 0)):
+        assert found.shape == (3, 32, 48), "the size is that of the upright picture"
+        assert found[:, :14].min() > 150 and found[:, 18:].max() < 60
+    assert (RasterImage(path).read(10, 5, 12, 9) == whole[:, 10:22, 5:14]).all()

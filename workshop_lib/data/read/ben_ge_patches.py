@@ -150,7 +150,8 @@ class _BenGeReader(PatchReader):
             if layer is None:
                 layer = np.full((height, width), nothing)
             layers.append(layer[None].astype(np.float32))
-        return Decoded(np.concatenate(layers), found.resized, found.metadata | has)
+        about = found.metadata | has
+        return Decoded(np.concatenate(layers), found.resized, about, found.note)
 
 
 def _visible(root: Path, pattern: str) -> list[Path]:

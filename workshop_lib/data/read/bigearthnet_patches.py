@@ -196,8 +196,9 @@ class PatchReader:
                 found = partner and _read_band(partner, band, height, width)
                 layers.append(found or nothing)
         resized = (height, width) != (SIDE, SIDE)
+        note = next((one.note for one in layers if one.note), "")
         pixels = np.concatenate([one.pixels for one in layers])
-        return Decoded(pixels, resized, metadata)
+        return Decoded(pixels, resized, metadata, note)
 
     @cached_property
     def _partners(self) -> dict[str, str]:

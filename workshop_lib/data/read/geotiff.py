@@ -9,13 +9,13 @@ follow the one rule of `workshop_lib.data.read.images`. The centre of a georefer
 image becomes its "lat" and "lon", the date in its tags its "day_of_year".
 """
 
-__all__ = ["GeoTiffReader", "geotiffs", "is_multiband", "raster_size", "read_raster"]
+__all__ = ["geotiffs", "is_multiband", "raster_size", "read_pictures", "read_raster"]
 
-import os
 import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,7 @@ import numpy as np
 from PIL import Image
 
 from workshop_lib.data.dataset import RGB, Dataset
-from workshop_lib.data.read.images import (
-    UNREADABLE_IMAGE,
-    Decoded,
-    OnError,
-    fit,
-    read_images,
-)
+from workshop_lib.data.read import images
 from workshop_lib.data.read.index import ImageEntry, ImageIndex, index_images
 from workshop_lib.data.read.large_image import missing
 from workshop_lib.data.read.values import Values, center_of, day_of, open_raster
@@ -47,7 +41,7 @@ def geotiffs(
     bands: Sequence[str] | None = None,
     size: int | None = None,
     cache: bool = True,
-    on_error: OnError = "raise",
+    on_error: images.OnError = "raise",
 ) -> Dataset:
     """Read GeoTIFF files of many bands from a folder per class, or a zip of such.
 
@@ -65,7 +59,7 @@ def geotiffs(
     """
     index = data if isinstance(data, ImageIndex) else index_images(data, ENDINGS)
     reader = GeoTiffReader(index, bands)
-    found = read_images(reader, size, cache, on_error)
+    found = images.read_images(reader, size, cache, on_error)
     return Dataset.from_read(found, reader.bands)
 
 
@@ -82,7 +76,7 @@ class GeoTiffReader:
     """
 
     def __init__(self, index: ImageIndex, bands: Sequence[str] | None = None) -> None:
-        self.index = index
+        self.index, self.size = index, partial(raster_size, index)
         self.is_picture, count, known = _usual(index)
         if bands and set(RGB) <= set(known) and not set(bands) & set(known):
             known = ()  # colours only, and the caller knows better
@@ -105,19 +99,33 @@ class GeoTiffReader:
             )
         self.rules = f"geotiff 3, {self.is_picture}, {self.bands} of {self.names}"
 
-    def size(self, entry: ImageEntry) -> tuple[int, int]:
-        """Return height and width by the header alone."""
-        return raster_size(self.index, entry)
-
-    def read(self, entry: ImageEntry, height: int, width: int) -> Decoded:
+    def read(self, entry: ImageEntry, height: int, width: int) -> images.Decoded:
         """Read one image; one of UNREADABLE_IMAGE if a band is missing or has gaps."""
         with open_raster(_source(self.index, entry)) as file:
             # Asked of every file: order, scale and offset may differ
             values = Values(file, self.bands, self.names)
             if values.is_picture != self.is_picture:
-                raise ValueError(f"pixels of type {file.dtypes[0]}, unlike most others")
+                kind = "8-bit pictures" if self.is_picture else "reflectance"
+                raise ValueError(f"{file.dtypes[0]}, where most others are {kind}")
             found = read_raster(file, values, height, width)
             return replace(found, metadata=center_of(file) | day_of(file))
+
+
+def read_pictures(
+    index: ImageIndex, size: int | None = None, on_error: images.OnError = "raise"
+) -> images.ReadImages:
+    """Read files as red, green and blue, for instance to predict.
+
+    Args:
+        index: of the files.
+        size, on_error: as of `read_images`.
+
+    Raises:
+        WorkshopError: files that cannot be read.
+    """
+    is_raster = is_multiband(index)
+    reader = GeoTiffReader(index, RGB) if is_raster else images.PictureReader(index)
+    return images.read_images(reader, size, on_error=on_error)
 
 
 def is_multiband(index: ImageIndex) -> bool:
@@ -148,9 +156,9 @@ def _is_multiband(index: ImageIndex, entry: ImageEntry) -> bool | None:
             named = any(not _PLAIN.fullmatch(text.strip().lower()) for text in texts)
             ordered = 'role="colorinterp"' in tags.get(_ABOUT, "")
             inside = is_tiff and getattr(image, "n_frames", 1) > 1
-            masked = inside or _NODATA in tags or os.path.exists(f"{entry.place}.msk")
+            masked = inside or _NODATA in tags or ".msk" in [s[0] for s in entry.sides]
             return named or ordered or (len(bits) > 1 and (masked or max(bits) != 8))
-    except UNREADABLE_IMAGE as error:  # Pillow opens none of, say, 13 bands
+    except images.UNREADABLE_IMAGE as error:  # Pillow opens none of, say, 13 bands
         odd = isinstance(error, (Image.UnidentifiedImageError, SyntaxError))
         return True if is_tiff and odd else None
 
@@ -163,7 +171,7 @@ def _usual(index: ImageIndex) -> tuple[bool, int, tuple[str, ...]]:
             with open_raster(_source(index, entry)) as file:
                 found = Values(file)
                 votes[found.is_picture, len(found.numbers), found.bands] += 1
-        except UNREADABLE_IMAGE as error:  # reading will list them all
+        except images.UNREADABLE_IMAGE as error:  # reading will list them all
             if isinstance(error, WorkshopError):
                 raise
     if not votes:
@@ -184,7 +192,7 @@ def _source(index: ImageIndex, entry: ImageEntry) -> str:
     return f"/vsizip/{{{index.where}}}/{entry.place.filename}"
 
 
-def read_raster(file: Any, values: Values, height: int, width: int) -> Decoded:
+def read_raster(file: Any, values: Values, height: int, width: int) -> images.Decoded:
     """Read the bands of an open raster in one size.
 
     Raises:
@@ -193,7 +201,11 @@ def read_raster(file: Any, values: Values, height: int, width: int) -> Decoded:
     pixels = values.read(file)  # (C, h, w)
     if gaps := int(missing(pixels).sum()):
         raise ValueError(f"{gaps} pixels without data")
+    pages = len(file.subdatasets)
+    note = (
+        f"the first of its {pages} pages is read" if pages else values.unusual(pixels)
+    )
     if resized := file.shape != (height, width):
-        layers = [np.asarray(fit(Image.fromarray(b), height, width)) for b in pixels]
-        pixels = np.stack(layers)
-    return Decoded(pixels, resized)
+        bands = (images.fit(Image.fromarray(band), height, width) for band in pixels)
+        pixels = np.stack([np.asarray(band) for band in bands])
+    return images.Decoded(pixels, resized, note=note)

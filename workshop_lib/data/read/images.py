@@ -16,7 +16,6 @@ __all__ = [
     "OnError",
     "PictureReader",
     "ReadImages",
-    "decode_images",
     "fit",
     "header_sizes",
     "read_images",
@@ -29,11 +28,10 @@ import os
 import struct
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -42,8 +40,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from workshop_lib.data.cache import WriteRows, memmap_cache
-from workshop_lib.data.read.index import UNKNOWN, ImageEntry, ImageIndex, index_files
-from workshop_lib.data.read.values import SIDES, to_rgb
+from workshop_lib.data.read.index import UNKNOWN, ImageEntry, ImageIndex
+from workshop_lib.data.read.values import to_rgb
 from workshop_lib.errors import WorkshopError, listed, unknown_name
 from workshop_lib.files import UNREADABLE
 
@@ -175,10 +173,8 @@ def read_images(
         return found
 
     # Everything that the decoded images depend on
-    states = [(one.name, *one.state) for one in index.entries]
-    rasters = [one for one in index.entries if one.name.lower().endswith(".tif")]
-    sides = index_files(f"{one.place}{end}" for one in rasters for end in SIDES).entries
-    about = json.dumps([reader.rules, size, index.where, states, *sides]).encode()
+    states = [(one.name, *one.state, *one.sides) for one in index.entries]
+    about = json.dumps([reader.rules, size, index.where, states]).encode()
     key = f"decoded-{hashlib.sha256(about).hexdigest()}" if cache else None
     images, found = memmap_cache(key, fill)
     left_out = check(found)  # again: what is wrong may have been skipped the last time
@@ -197,20 +193,6 @@ def read_images(
         found["metadata"],
         "\n".join(filter(None, [index.note, found["note"], *left_out])),
     )
-
-
-def decode_images(paths: Iterable[Path | str], size: int | None = None) -> Tensor:
-    """Decode single image files by the same rules, for instance to predict.
-
-    Shape: (N, 3, H, W) uint8.
-
-    Raises:
-        WorkshopError: no files, or files that cannot be read.
-    """
-    index = index_files(paths)
-    if not index.entries:
-        raise WorkshopError("no image files were given.")
-    return read_images(PictureReader(index), size=size, cache=False).images
 
 
 def _decode(reader: ImageReader, size: int | None, write: WriteRows) -> dict[str, Any]:

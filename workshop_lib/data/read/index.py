@@ -19,14 +19,12 @@ import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, NamedTuple
-from unicodedata import normalize
 
 from workshop_lib.data.read.tables import LABELS_FILE, METADATA_FILE, read_label_table
-from workshop_lib.data.read.values import SIDES
-from workshop_lib.errors import WorkshopError, listed
+from workshop_lib.data.read.values import SIDES, WORLD
+from workshop_lib.errors import WorkshopError, listed, readable
 from workshop_lib.files import reading
 
 ENDINGS = (
@@ -34,7 +32,7 @@ ENDINGS = (
     *(".bmp", ".gif", ".webp"),
 )
 UNKNOWN = -1  # the label of an image whose class is not known
-_KNOWN = (*SIDES, METADATA_FILE)  # what lies beside images and needs no word
+_KNOWN = (*SIDES, *WORLD, METADATA_FILE)  # what lies beside images and needs no word
 _UNLABELED = ("unlabeled", "unlabelled")  # folders of such images
 
 _MOST_BYTES = 2**30  # of one image in a zip; more is no image but an attack
@@ -46,9 +44,9 @@ class ImageEntry(NamedTuple):
     name: str  # "Forest/a.png"
     place: Any  # what the index's `open` takes: a path, or an entry of an archive
     state: tuple[int, ...]  # size, times or checksum: differs when the content does
+    sides: tuple[Any, ...] = ()  # of a raster: ending and state of each side file
 
 
-_nfc = partial(normalize, "NFC")  # accents in one way, however the disk stores them
 # Every visible folder inside a root, and the visible files directly in it
 Tree = dict[PurePosixPath, list[ImageEntry]]
 
@@ -136,14 +134,18 @@ def _index_tree(
     labels: list[int] = []
     class_names: list[str] = []
     classes = [at for at in tree if at.parent == root != at]
-    classes.sort(key=lambda at: _nfc(at.name))
+    classes.sort(key=lambda at: readable(at.name))
     problems = []
     for at in classes:
-        name = _nfc(at.name)
+        name = readable(at.name)
         label = UNKNOWN if name.lower() in _UNLABELED else len(class_names)
         if label != UNKNOWN:
             class_names.append(name)
-        files = [f._replace(name=f"{name}/{_nfc(f.name)}") for f in tree[at]]
+        there = {file.name: file.state for file in tree[at]}
+        files = [
+            ImageEntry(f"{name}/{readable(n)}", place, state, _sides(n, there.get))
+            for n, place, state, _ in tree[at]
+        ]
         files.sort(key=lambda file: file.name)
         images = [file for file in files if _is_image(file, endings)]
         entries += images
@@ -159,7 +161,7 @@ def _index_tree(
 def _left_out(tree: Tree, endings: tuple[str, ...], images: bool) -> str:
     """Say in one line how many files are no images, or images in no class folder."""
     names = [
-        str(at / file.name)
+        readable(str(at / file.name))
         for at, files in tree.items()
         for file in files
         if _is_image(file, endings) == images and not file.name.endswith(_KNOWN)
@@ -269,16 +271,29 @@ def _index_rows(
 ) -> ImageIndex:
     """List the images of a text or table, a path and a label each, by name."""
     places, labels = zip(*sorted(rows), strict=True)
-    names, paths = map(_nfc, places), [os.path.join(file.parent, p) for p in places]
-    files = zip(names, paths, map(file_state, paths), strict=True)
-    entries, where = [ImageEntry(*one) for one in files], str(file.resolve())
+    entries = index_files(os.path.join(file.parent, p) for p in places).entries
+    named = zip(entries, map(readable, places), strict=True)
+    entries, where = [e._replace(name=n) for e, n in named], str(file.resolve())
     return ImageIndex(where, entries, list(labels), class_names, tuple(problems))
 
 
 def index_files(paths: Iterable[Path | str]) -> ImageIndex:
     """List single files under their paths, without labels; for instance to predict."""
-    entries = [ImageEntry(str(p), str(p), file_state(str(p))) for p in paths]
+    entries = [
+        ImageEntry(readable(str(p)), str(p), file_state(p), _sides(str(p), file_state))
+        for p in paths
+    ]
     return ImageIndex("", entries, [UNKNOWN] * len(entries), ())
+
+
+def _sides(name: str, state_of: Callable[[str], Any]) -> tuple[Any, ...]:
+    """Return ending and state of each file that belongs to a raster."""
+    stem, ending = os.path.splitext(name)
+    if ending.lower() not in (".tif", ".tiff"):
+        return ()
+    ends = [*((name, end) for end in SIDES), *((stem, end) for end in WORLD)]
+    found = ((end, state_of(begin + end)) for begin, end in ends)
+    return tuple((end, *state) for end, state in found if state and state[0] >= 0)
 
 
 def _is_image(file: ImageEntry, endings: tuple[str, ...] = ENDINGS) -> bool:

@@ -35,7 +35,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.read.large_image import ArrayImage, RasterImage, missing
@@ -172,7 +172,8 @@ def read_pixels(path: Path) -> NDArray[Any]:
         WorkshopError: the file cannot be read.
     """
     with reading(path, "get it again."), Image.open(path) as image:
-        return np.asarray(image if image.mode == "L" else image.convert("RGB"))
+        upright = ImageOps.exif_transpose(image)
+        return np.asarray(upright if image.mode == "L" else upright.convert("RGB"))
 
 
 # ETM+ bands 1 to 5, by their light; 28.5 m. Band 7 covers only a part of the scene.

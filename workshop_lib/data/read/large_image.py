@@ -38,6 +38,9 @@ class LargeImage(Protocol):
     def read(self, row: int, col: int, height: int, width: int) -> Pixels: ...
 
 
+Source = Path | str | Pixels | Tensor | LargeImage  # what `open_image` takes
+
+
 def missing(pixels: Pixels) -> NDArray[np.bool_]:
     """Mark the pixels that cannot be looked at.
 
@@ -75,13 +78,15 @@ class ArrayImage:
                 " (reflectances times 10,000 have to be divided first)."
             )
         self._values = values
+        self.path = getattr(values, "filename", None)  # of one that is memory-mapped
         C, H, W = values.shape
         self.shape = (C, H, W)
 
     def read(self, row: int, col: int, height: int, width: int) -> Pixels:
         """Copy a window, (C, height, width)."""
         part = self._values[:, row : row + height, col : col + width]
-        pixels = np.array(part)  # a copy, no map
+        kind = np.uint8 if part.dtype == np.uint8 else np.float32
+        pixels = np.array(part, kind)  # a copy, no map
         # Let go of the pages of a memory-mapped file, which count as memory in use.
         # Private changes of a map opened with "c" are in those very pages: keep them.
         if getattr(self._values, "mode", "c") != "c" and hasattr(mmap, "MADV_DONTNEED"):
@@ -118,22 +123,27 @@ class RasterImage:
         checked = reading(path, "give a GeoTIFF with these bands.")
         with checked, open_raster(str(path)) as file:
             self._values = Values(file, bands)
-            self.shape = (len(self._values.numbers), int(file.height), int(file.width))
             self.place = raster_place(file)
+            self._turned = self._values.photograph(file)  # small enough for memory
+            H, W = (file if self._turned is None else self._turned[0]).shape
+        self.shape = (len(self._values.numbers), int(H), int(W))
 
     def read(self, row: int, col: int, height: int, width: int) -> Pixels:
         """Read a window, (C, height, width), uint8 or float32."""
+        if self._turned is not None:
+            return self._turned[:, row : row + height, col : col + width].copy()
         checked = reading(self.path, "give an image in the units of the training's.")
         with checked, open_raster(str(self.path)) as file:
             return self._values.read(file, ((row, row + height), (col, col + width)))
 
 
-def open_image(source: "Path | str | Pixels | Tensor | LargeImage") -> LargeImage:
+def open_image(source: Source, bands: Sequence[str] | None = None) -> LargeImage:
     """Take a large image in whatever form it is given.
 
     Args:
         source: a GeoTIFF's path; the path of a .npy file, which is memory-mapped; an
             array or tensor (C, H, W); or what has `shape` and `read` already.
+        bands: of a GeoTIFF; see `RasterImage`.
 
     Raises:
         WorkshopError: no such file, or no image.
@@ -145,7 +155,7 @@ def open_image(source: "Path | str | Pixels | Tensor | LargeImage") -> LargeImag
     if not Path(source).is_file():
         raise WorkshopError(f"there is no image {source}: give a GeoTIFF or a .npy.")
     if Path(source).suffix.lower() != ".npy":
-        return RasterImage(source)
+        return RasterImage(source, bands)
     with reading(source, "give a GeoTIFF or a .npy."):
         return ArrayImage(np.load(source, mmap_mode="r"))
 

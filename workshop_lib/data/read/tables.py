@@ -26,7 +26,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from workshop_lib.errors import WorkshopError, listed
+from workshop_lib.errors import WorkshopError, listed, readable
 from workshop_lib.files import reading
 
 PARTS = ("train", "val", "test")
@@ -74,7 +74,7 @@ def read_metadata(file: Path, names: Sequence[str]) -> tuple[dict[str, Tensor], 
         WorkshopError: no table, no such columns, an image on two lines; or, by line,
             values that are no numbers or dates, or outside their range.
     """
-    table = _read(file, ())
+    table = _read(file, ()).rename(index=readable)
     found, faults = {}, []
     for column, text in table.drop(columns="line").items():
         if column == "date":  # of a time of day, the date
@@ -143,8 +143,11 @@ def _read(file: Path, needs: Sequence[str]) -> pd.DataFrame:
     with reading(file, f"give a CSV in UTF-8 with the columns {', '.join(columns)}."):
         options = {"dtype": str, "skip_blank_lines": False, "skipinitialspace": True}
         table = pd.read_csv(file, encoding="utf-8-sig", **options)
+        table.columns = table.columns.str.strip()
+        if not set(columns) <= set(table):
+            raise ValueError(f"its first line is {','.join(table)!r}")
         table = table.assign(line=range(2, len(table) + 2)).dropna(subset=columns[:1])
-        table[columns]  # a missing column is an error here
+        table["name"] = table["name"].str.replace("\\", "/")  # as Windows writes them
     twice = table[table["name"].duplicated()]
     if len(twice):
         rows = [f"line {i}: {name}" for i, name in twice[["line", "name"]].to_numpy()]

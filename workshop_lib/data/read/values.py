@@ -13,8 +13,8 @@
 
 __all__ = [
     "Values",
-    *("SIDES", "center_of", "day_of", "import_rasterio", "limits_of", "open_raster"),
-    *("raster_place", "to_rgb"),
+    *("SIDES", "WORLD", "center_of", "day_of", "import_rasterio", "limits_of"),
+    *("open_raster", "raster_place", "to_rgb"),
 ]
 
 import re
@@ -33,6 +33,7 @@ from workshop_lib.errors import WorkshopError
 Pixels = NDArray[Any]
 
 SIDES = (".msk", ".aux.xml", ".ovr")  # parts of the raster that they are named after
+WORLD = (".tfw", ".wld")  # where it lies: in place of its ending
 SCALE = 10_000  # whole numbers per unit of reflectance, in Sentinel-2 products
 
 
@@ -41,6 +42,7 @@ Limits = tuple[str, float, float]
 _REFLECTANCE: Limits = ("reflectance", -0.5, 5)
 _DB: Limits = ("dB", -100, 100)
 _OTHER: Limits = ("number", -9000, 1e6)
+_USUAL = (-0.1, 2)  # what reflectance is as a rule
 _RADAR = re.compile(r"s1\b.*|(.*[^a-z])?(vv|vh|hh|hv)([^a-z].*)?")
 _INDEX = re.compile(r"nd|[es]avi|evi|dem|dsm|elev|alti|height|slope|temp|lst|therm|st_")
 _NUMBERED = re.compile(r"(band|layer|channel)?[ _-]*\d*")  # "Band 1" says nothing
@@ -81,6 +83,8 @@ class Values:
         self, file: Any, bands: Sequence[str] | None = None, names: Sequence[str] = ()
     ) -> None:
         numbers, own, colours = _bands(file)
+        # GDAL takes an alpha for a mask in some files only; a named one is a band
+        self._alpha = [k for k in range(1, file.count + 1) if k not in numbers]
         own = tuple(names) or own
         if own and len(own) != len(numbers):
             raise ValueError(f"{len(numbers)} bands for {len(own)} names")
@@ -89,6 +93,8 @@ class Values:
             numbers = _find(bands, numbers, own, colours)
         self.numbers, at = numbers, [k - 1 for k in numbers]
         types = [np.dtype(file.dtypes[k]) for k in at]
+        if bands and file.colorinterp[at[0]].name == "palette":
+            raise ValueError("numbers of a palette: save it as red, green and blue")
         if any(one.kind not in "iuf" for one in types):
             raise ValueError(f"pixels of type {', '.join(map(str, types))}")
         scale, offset = np.array(file.scales)[at], np.array(file.offsets)[at]
@@ -96,15 +102,14 @@ class Values:
         self.is_picture = set(types) == {np.dtype(np.uint8)} and not told.any()
         per_unit = 1 / scale  # 1e-4 becomes 10,000 without a rounding error
         for i, one in enumerate(types):
-            unit = limits_of(self.bands[i]) if self.bands else _REFLECTANCE
-            if one.kind in "iu" and not told[i] and unit is _REFLECTANCE:
+            limits = limits_of(self.bands[i]) if self.bands else _REFLECTANCE
+            if one.kind in "iu" and not told[i] and limits is _REFLECTANCE:
                 per_unit[i] = SCALE
-        both = np.stack([per_unit, offset]).astype(np.float32)
-        self._per_unit, self._offset = both[..., None, None]  # (C, 1, 1) each
-        flags = {flag.name for k in at for flag in file.mask_flag_enums[k]}
-        # An "alpha" band with a name of its own is a fourth band, and no mask
-        is_band = "alpha" in flags and len(_bands(file)[0]) == file.count
-        self._has_gaps = flags != {"all_valid"} and not is_band
+        shape = (len(at), 1, 1)
+        self._per_unit = per_unit.astype(np.float32).reshape(shape)
+        self._offset = offset.astype(np.float32).reshape(shape)
+        flags = [{flag.name for flag in file.mask_flag_enums[k]} for k in at]
+        self._has_gaps = any(not one & {"all_valid", "alpha"} for one in flags)
 
     def read(self, file: Any, window: Any = None) -> Pixels:
         """Read the bands, or a window of them: (C, h, w).
@@ -120,6 +125,8 @@ class Values:
         gaps = np.zeros(raw.shape, bool)
         if self._has_gaps:
             gaps = file.read_masks(self.numbers, window=window) == 0
+        if self._alpha:
+            gaps |= (file.read(self._alpha, window=window) == 0).any(axis=0)
         if self.is_picture:
             gaps[:] = gaps.all(axis=0)
             return np.ma.MaskedArray(raw, gaps) if gaps.any() else raw
@@ -128,13 +135,45 @@ class Values:
         values += self._offset
         values[gaps] = np.nan
         for band, stored, layer in zip(self.bands, raw, values, strict=False):
-            unit, least, most = limits_of(band)
-            if (odd := stored[(layer < least) | (layer > most)]).size:
+            unit, *limits = limits_of(band)
+            if odd := _outside(stored, layer, *limits):
                 raise ValueError(
-                    f"{band} holds {odd[0]:g}, outside {least:g} to {most:g}, which is"
-                    f" no {unit}: declare it as nodata, or its scale, in the file"
+                    f"{band} holds {odd}, which is no {unit}: declare it as"
+                    " nodata, or the band's scale and offset, in the file"
                 )
         return values
+
+    def photograph(self, file: Any) -> Pixels | None:
+        """Read a photograph that its EXIF turns, upright: (C, H, W); None if it's none.
+
+        What has a place on the map lies as the place says.
+        """
+        placed = file.gcps[0] or not file.transform.is_identity
+        no_picture = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+        with suppress(*no_picture), Image.open(file.name) as picture:
+            turned = picture.getexif().get(0x0112, 1) > 1
+            if turned and self.is_picture and not placed:
+                pixels = np.moveaxis(np.asarray(to_rgb(picture)[0]), 2, 0)
+                return pixels[[k - 1 for k in self.numbers]]
+        return None
+
+    def unusual(self, values: Pixels) -> str:
+        """Name a value that is possible, but hardly ever right; "" if there is none."""
+        for band, layer in zip(self.bands, values, strict=False):
+            limits = limits_of(band)
+            odd = limits is _REFLECTANCE and _outside(layer, layer, *_USUAL)
+            if odd and not self.is_picture:
+                return f"{band} holds {odd}"
+            if limits is _DB and layer.max() > 0 <= layer.min():
+                ends = f"{layer.min():g} to {layer.max():g}"
+                return f"{band} holds {ends}, as linear power does: dB is below 0"
+        return ""
+
+
+def _outside(stored: Pixels, values: Pixels, least: float, most: float) -> str:
+    """Name the first value outside a range, as it is stored; "" if there is none."""
+    odd = stored[(values < least) | (values > most)]
+    return f"{odd[0]:g}, outside {least:g} to {most:g}" if odd.size else ""
 
 
 def _bands(file: Any) -> tuple[list[int], tuple[str, ...], tuple[str, ...]]:
@@ -170,13 +209,14 @@ def to_rgb(file: Image.Image) -> tuple[Image.Image, str]:
         ValueError: floating-point or 32-bit pixels.
     """
     is_wide = file.mode.startswith("I") or ";16" in str(getattr(file, "tile", ""))
+    frames = 1 if file.format == "MPO" else getattr(file, "n_frames", 1)
+    note = f"the first of its {frames} pages is read" * (frames > 1)
     picture = ImageOps.exif_transpose(file)
     if picture.mode.startswith(("F", "I")):  # 16-bit grey is "I" in older Pillows
         wide = np.asarray(picture)
         if picture.mode == "F" or wide.min() < 0 or wide.max() > 65535:
             raise ValueError("floating-point or 32-bit pixels: they are no picture")
         picture = Image.fromarray((wide >> 8).astype(np.uint8))
-    note = ""
     if "A" in picture.getbands() or "transparency" in picture.info:
         picture = picture.convert("RGBA")  # a palette may hold transparency too
         if picture.getchannel("A").getextrema()[0] == 0:
@@ -227,10 +267,17 @@ def raster_place(file: Any) -> dict[str, Any]:
 
 def center_of(file: Any) -> dict[str, float]:
     """Return "lat" and "lon" of the centre in degrees; {} if not georeferenced."""
-    if file.crs is None or file.transform.is_identity:
+    from rasterio.transform import from_gcps, xy
+    from rasterio.warp import transform
+
+    place = raster_place(file)
+    grid = from_gcps(place["gcps"]) if "gcps" in place else file.transform
+    crs = place["crs"]
+    if not crs or not (crs.is_projected or crs.is_geographic) or grid.is_identity:
         return {}
-    lon, lat = file.lnglat()
-    return {"lat": lat, "lon": lon}
+    x, y = xy(grid, file.height / 2, file.width / 2, offset="ul")
+    (lon,), (lat,) = transform(crs, "EPSG:4326", [x], [y])
+    return {"lat": lat, "lon": lon} if np.isfinite([lat, lon]).all() else {}
 
 
 def day_of(file: Any) -> dict[str, int]:
