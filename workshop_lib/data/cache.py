@@ -9,7 +9,9 @@ numbers, and mapped into memory instead of read. What the numbers are is `cached
 them, so a file that was not finished has no description, and is rebuilt.
 """
 
-__all__ = ["WriteRows", "cache_folder", "cached", "image_digest", "memmap_cache"]
+__all__ = [
+    *("WriteRows", "cached", "file_state", "image_digest", "memmap_cache", "sides_of")
+]
 
 import hashlib
 import io
@@ -29,6 +31,8 @@ from torch import Tensor
 
 from workshop_lib.files import UNREADABLE, write_whole
 
+SIDES = (".msk", ".aux.xml", ".ovr")  # parts of the raster that they are named after
+WORLD = (".tfw", ".wld")  # where it lies: in place of its ending
 Rows = np.ndarray[Any, Any]
 WriteRows = Callable[[Rows], None]  # takes rows (n, ...), always of one shape and type
 Fill = Callable[[WriteRows], dict[str, Any]]  # writes rows; returns facts about them
@@ -167,3 +171,23 @@ def _warn(path: Path, reason: object) -> None:
         " free some space, or set WORKSHOP_CACHE to a folder you may write to.",
         file=sys.stderr,
     )
+
+
+def file_state(place: Path | str) -> tuple[int, ...]:
+    """Return size, time of content and time of change; -1 for a dangling link."""
+    try:
+        stat = os.stat(place)
+    except (OSError, ValueError):  # or a zero byte in the name
+        return (-1, -1, -1)  # decoding will report it
+    # The third changes too where a copy keeps the time of the original.
+    return (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+
+
+def sides_of(name: str, state_of: Callable[[str], Any]) -> tuple[Any, ...]:
+    """Return ending and state of each file that belongs to a raster."""
+    stem, ending = os.path.splitext(name)
+    if ending.lower() not in (".tif", ".tiff"):
+        return ()
+    ends = [*((name, end) for end in SIDES), *((stem, end) for end in WORLD)]
+    found = ((end, state_of(begin + end)) for begin, end in ends)
+    return tuple((end, *state) for end, state in found if state and state[0] >= 0)

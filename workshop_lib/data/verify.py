@@ -16,6 +16,7 @@ from statistics import mode
 import torch
 from tqdm import tqdm
 
+from workshop_lib.data.cache import file_state
 from workshop_lib.data.catalog import DatasetInfo, resolve
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.load import split_by_lists
@@ -23,7 +24,7 @@ from workshop_lib.data.read import bigearthnet_patches as patches
 from workshop_lib.data.read import landcover
 from workshop_lib.data.read.geotiff import is_multiband, raster_size
 from workshop_lib.data.read.images import PictureReader, header_sizes
-from workshop_lib.data.read.index import file_state, index_images
+from workshop_lib.data.read.index import index_images
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError, listed
 from workshop_lib.pixels import IGNORE

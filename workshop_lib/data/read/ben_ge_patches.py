@@ -40,6 +40,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from workshop_lib.data.cache import file_state
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.metadata import season_of
 from workshop_lib.data.read.bigearthnet_patches import (
@@ -49,7 +50,7 @@ from workshop_lib.data.read.bigearthnet_patches import (
     patch_fields,
 )
 from workshop_lib.data.read.images import Decoded, OnError, fit, read_images
-from workshop_lib.data.read.index import ImageEntry, file_state, is_visible
+from workshop_lib.data.read.index import ImageEntry, is_visible
 from workshop_lib.data.read.tables import first_known
 from workshop_lib.data.read.values import open_raster
 from workshop_lib.files import reading

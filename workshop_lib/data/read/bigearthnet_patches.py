@@ -34,10 +34,11 @@ import yaml
 from torch import Tensor
 from tqdm import tqdm
 
+from workshop_lib.data.cache import file_state
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.read.geotiff import read_raster
 from workshop_lib.data.read.images import Decoded, OnError, ReadImages, read_images
-from workshop_lib.data.read.index import UNKNOWN, ImageEntry, ImageIndex, file_state
+from workshop_lib.data.read.index import UNKNOWN, ImageEntry, ImageIndex
 from workshop_lib.data.read.tables import read_parts
 from workshop_lib.data.read.values import Values, center_of, open_raster
 from workshop_lib.errors import WorkshopError, listed, unknown_name

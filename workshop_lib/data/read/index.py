@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, NamedTuple
 
+from workshop_lib.data.cache import SIDES, WORLD, file_state, sides_of
 from workshop_lib.data.read.tables import LABELS_FILE, METADATA_FILE, read_label_table
-from workshop_lib.data.read.values import SIDES, WORLD
 from workshop_lib.errors import WorkshopError, listed, readable
 from workshop_lib.files import reading
 
@@ -143,7 +143,7 @@ def _index_tree(
             class_names.append(name)
         there = {file.name: file.state for file in tree[at]}
         files = [
-            ImageEntry(f"{name}/{readable(n)}", place, state, _sides(n, there.get))
+            ImageEntry(f"{name}/{readable(n)}", place, state, sides_of(n, there.get))
             for n, place, state, _ in tree[at]
         ]
         files.sort(key=lambda file: file.name)
@@ -279,21 +279,11 @@ def _index_rows(
 
 def index_files(paths: Iterable[Path | str]) -> ImageIndex:
     """List single files under their paths, without labels; for instance to predict."""
+    files = [(str(path), file_state(path)) for path in paths]
     entries = [
-        ImageEntry(readable(str(p)), str(p), file_state(p), _sides(str(p), file_state))
-        for p in paths
+        ImageEntry(readable(p), p, at, sides_of(p, file_state)) for p, at in files
     ]
     return ImageIndex("", entries, [UNKNOWN] * len(entries), ())
-
-
-def _sides(name: str, state_of: Callable[[str], Any]) -> tuple[Any, ...]:
-    """Return ending and state of each file that belongs to a raster."""
-    stem, ending = os.path.splitext(name)
-    if ending.lower() not in (".tif", ".tiff"):
-        return ()
-    ends = [*((name, end) for end in SIDES), *((stem, end) for end in WORLD)]
-    found = ((end, state_of(begin + end)) for begin, end in ends)
-    return tuple((end, *state) for end, state in found if state and state[0] >= 0)
 
 
 def _is_image(file: ImageEntry, endings: tuple[str, ...] = ENDINGS) -> bool:
@@ -303,13 +293,3 @@ def _is_image(file: ImageEntry, endings: tuple[str, ...] = ENDINGS) -> bool:
 def is_visible(name: str) -> bool:
     """Return whether a name is one that people gave, not `.cache` or `__MACOSX`."""
     return not name.startswith(".") and name != "__MACOSX"
-
-
-def file_state(place: Path | str) -> tuple[int, ...]:
-    """Return size, time of content and time of change; -1 for a dangling link."""
-    try:
-        stat = os.stat(place)
-    except (OSError, ValueError):  # or a zero byte in the name
-        return (-1, -1, -1)  # decoding will report it
-    # The third changes too where a copy keeps the time of the original.
-    return (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)

@@ -13,8 +13,8 @@
 
 __all__ = [
     "Values",
-    *("SIDES", "WORLD", "center_of", "day_of", "import_rasterio", "limits_of"),
-    *("open_raster", "raster_place", "to_rgb"),
+    *("center_of", "day_of", "import_rasterio", "limits_of", "open_raster"),
+    *("raster_place", "to_rgb"),
 ]
 
 import re
@@ -32,8 +32,6 @@ from workshop_lib.errors import WorkshopError
 
 Pixels = NDArray[Any]
 
-SIDES = (".msk", ".aux.xml", ".ovr")  # parts of the raster that they are named after
-WORLD = (".tfw", ".wld")  # where it lies: in place of its ending
 SCALE = 10_000  # whole numbers per unit of reflectance, in Sentinel-2 products
 
 
