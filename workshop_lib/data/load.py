@@ -4,7 +4,6 @@ Their splits, too.
 """
 
 __all__ = [
-    "MINI_EO_COUNT",
     "describe",
     "load_dataset",
     "load_moved",

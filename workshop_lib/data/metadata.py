@@ -18,10 +18,6 @@ A value that is not known is NaN and stays NaN.
 __all__ = [
     "KOPPEN",
     "METADATA_ENCODERS",
-    "SEASONS",
-    "MetadataEncoder",
-    "find_encoder",
-    "known_metadata",
     "metadata_names",
     "metadata_vector",
     "season_of",

@@ -2,7 +2,6 @@
 
 __all__ = [
     "Tile",
-    "Window",
     "blocks",
     "class_weights",
     "cut_scenes",

@@ -4,8 +4,6 @@ __all__ = [
     "Calibration",
     "Reliability",
     "calibrate",
-    "fit_temperature",
-    "nll",
     "reliability",
     "apply_temperature",
 ]

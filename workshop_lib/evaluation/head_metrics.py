@@ -4,12 +4,10 @@ __all__ = [
     "BORDER_ERRORS",
     "AnyScores",
     "MultilabelScores",
-    "RegressionScores",
     "border_accuracy",
     "border_errors",
     "score_head",
     "score_multilabel",
-    "score_regression",
 ]
 
 import math

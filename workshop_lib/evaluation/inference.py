@@ -10,7 +10,6 @@ __all__ = [
     "embed",
     "predict",
     "predict_heads",
-    "predict_mean",
     "predict_run",
     "single_sensor",
     "stored_views",

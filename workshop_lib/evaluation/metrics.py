@@ -4,7 +4,6 @@ __all__ = [
     "Scores",
     "check_finite",
     "check_predictions",
-    "class_rates",
     "mean_of_known",
     "overall_scores",
     "plain",

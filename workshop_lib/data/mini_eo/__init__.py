@@ -13,7 +13,6 @@ __all__ = [
     "DEFAULT_BANDS",
     "DEFAULT_SEED",
     "REGIONS",
-    "generate",
     "mini_eo",
 ]
 

@@ -12,7 +12,6 @@
 __all__ = [
     "UNREADABLE_IMAGE",
     "Decoded",
-    "ImageReader",
     "OnError",
     "PictureReader",
     "ReadImages",
