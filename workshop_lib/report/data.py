@@ -19,12 +19,7 @@ from workshop_lib.data.load import load_dataset, make_split
 from workshop_lib.data.samples import targets_of
 from workshop_lib.data.split import Split
 from workshop_lib.errors import WorkshopError
-from workshop_lib.evaluation.embeddings import (
-    Embeddings,
-    embed,
-    knn_accuracy,
-    silhouette,
-)
+from workshop_lib.evaluation import embeddings
 from workshop_lib.evaluation.projection import sample_per_class
 from workshop_lib.evaluation.scoring import Evaluation, evaluate
 from workshop_lib.evaluation.statistics import PairedTest, mcnemar
@@ -38,7 +33,7 @@ _AUDITED = 5000  # images; near duplicates among more take half a minute to find
 class Embedded:
     """Embeddings of the test images, and how well they separate the classes."""
 
-    test: Embeddings
+    test: embeddings.Embeddings
     knn: float  # `knn_accuracy` among the labelled images
     silhouette: float  # of the images that are drawn
 
@@ -233,12 +228,14 @@ def _embedded(run: Run, scenes: Dataset, split: Split) -> Embedded | None:
     """Embed the test images, and measure them. None without classes."""
     if run.metric != "accuracy":
         return None
-    found, memory = (embed(run, scenes, i) for i in (split.test, split.labeled))
+    found, memory = (
+        embeddings.embed(run, scenes, i) for i in (split.test, split.labeled)
+    )
     rows = sample_per_class(found.labels, DRAWN)
     apart = math.nan
     with suppress(WorkshopError):  # only one class, or one image of each: undefined
-        apart = silhouette(found.vectors[rows], found.labels[rows])
-    return Embedded(found, knn_accuracy(memory, found), apart)
+        apart = embeddings.silhouette(found.vectors[rows], found.labels[rows])
+    return Embedded(found, embeddings.knn_accuracy(memory, found), apart)
 
 
 def _split_folder(run: Run, scenes: Dataset, split: Split) -> str:

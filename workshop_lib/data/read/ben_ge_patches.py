@@ -43,12 +43,7 @@ from torch import Tensor
 from workshop_lib.data.cache import file_state
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.metadata import season_of
-from workshop_lib.data.read.bigearthnet_patches import (
-    S2_BANDS,
-    PatchReader,
-    find_patches,
-    patch_fields,
-)
+from workshop_lib.data.read import bigearthnet_patches as patches
 from workshop_lib.data.read.images import Decoded, OnError, fit, read_images
 from workshop_lib.data.read.index import ImageEntry, is_visible
 from workshop_lib.data.read.tables import first_known
@@ -80,12 +75,12 @@ _WEATHER = (
 
 def is_ben_ge(folder: Path | str) -> bool:
     """Return whether a folder holds Sentinel-2 patches, as of ben-ge or BigEarthNet."""
-    return find_patches(Path(folder), "S2") is not None
+    return patches.find_patches(Path(folder), "S2") is not None
 
 
 def ben_ge(
     path: Path | str,
-    bands: Sequence[str] = S2_BANDS,
+    bands: Sequence[str] = patches.S2_BANDS,
     size: int | None = None,
     on_error: OnError = "raise",
 ) -> Dataset:
@@ -111,7 +106,7 @@ def ben_ge(
     root = Path(path)
     reader = _BenGeReader(root, bands)
     found = read_images(reader, size, on_error=on_error)
-    fields = patch_fields(reader, found)
+    fields = patches.patch_fields(reader, found)
     facts = {name: torch.tensor(v).float() for name, v in found.metadata.items()}
     facts["season"] = season_of(facts["day_of_year"])
     facts = first_known(_read_tables(root, found.names), facts)
@@ -127,11 +122,11 @@ def ben_ge(
     return Dataset.from_read(found, reader.bands, **fields)
 
 
-class _BenGeReader(PatchReader):
+class _BenGeReader(patches.PatchReader):
     """Reads a patch and its maps: bands, radar, elevation, number of the land cover."""
 
     def __init__(self, root: Path, bands: Sequence[str]) -> None:
-        optical, radar = (find_patches(root, name) for name in ("S2", "S1"))
+        optical, radar = (patches.find_patches(root, name) for name in ("S2", "S1"))
         super().__init__(optical or root, radar, bands)
         self.maps: dict[tuple[str, str], Path] = {}  # by ending and patch
         for ending in _MAPS:
