@@ -54,14 +54,19 @@ def test_all_unreadable_files_are_named_and_nothing_is_written(place, tmp_path, 
     new = shutil.copytree(place / "new", tmp_path / "new")
     (new / "empty.png").write_bytes(b"")
     (new / "text.jpg").write_text("no picture")
+    (new / "lost.png").symlink_to("nowhere")
     out = tmp_path / "p.csv"
     assert run("predict", place / "run", new, "--out", out) == 2
     said = capsys.readouterr().err
-    assert "2 problems" in said and "empty.png: empty file" in said
+    assert (
+        "3 problems" in said
+        and "lost.png: " in said
+        and "empty.png: empty file" in said
+    )
     assert "text.jpg: not an image" in said
     assert not out.exists() and not out.with_suffix(".html").exists()
     assert run("predict", place / "run", new, "--out", out, "--on-error", "skip") == 0
-    assert "2 left out" in capsys.readouterr().out
+    assert "3 left out" in capsys.readouterr().out
     assert len(pd.read_csv(out)) == 10
     assert "text.jpg: not an image" in out.with_suffix(".html").read_text()
 

@@ -138,6 +138,8 @@ def test_get_takes_what_one_has(small_ucm, capsys):
     said = capsys.readouterr().out
     assert "Public domain" in said and "Newsam" in said
     assert resolve("ucm") == folder / "images" / "UCMerced_LandUse" / "Images"
+    get("ucm")
+    assert "already" in capsys.readouterr().out
 
 
 def test_get_downloads_and_removes_the_archive(small_ucm, monkeypatch):
@@ -151,12 +153,6 @@ def test_get_downloads_and_removes_the_archive(small_ucm, monkeypatch):
     there = {path.name for path in Path("data/ucm").iterdir()}
     assert there == {"CITATION.txt", "LICENCE.txt", "ORIGIN.txt", "images"}
     assert (Path("kept") / small_ucm.name).exists()
-
-
-def test_what_is_there_is_not_fetched_again(small_ucm, capsys):
-    get("ucm", given=[small_ucm])
-    get("ucm")
-    assert "already" in capsys.readouterr().out
 
 
 def test_without_a_network_get_says_what_to_do(small_ucm, monkeypatch):

@@ -237,13 +237,13 @@ def _names(images: Iterable[Path]) -> dict[Path, str]:
 
     Where two would have the same name, all are named with their folder.
     """
-    found: dict[Path, str] = {}
+    found, missing = dict[Path, str](), list[str]()
     for place in images:
-        inside = find_images(place) if place.is_dir() else []
-        found |= {p: readable(p.relative_to(place).as_posix()) for p in inside}
-        if not place.is_dir():
-            found[place] = readable(place.as_posix())
-    if missing := [str(path) for path in found if not path.exists()]:
+        missing += [str(place)] * (not place.exists())
+        for path in find_images(place) if place.is_dir() else [place]:
+            name = path.relative_to(place) if place.is_dir() else path
+            found[path] = readable(name.as_posix())
+    if missing:
         raise WorkshopError(
             f"no such image or folder: {', '.join(missing)}. Give image files, or"
             " folders of them."

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import unicodedata
 import zipfile
 
@@ -341,6 +342,17 @@ def test_images_without_a_class(tmp_path, name):
     labels = dict(zip(scenes.names, scenes.labels.tolist(), strict=True))
     assert labels == {"Forest/a.png": 0, "River/b.png": 1, f"{name}/x.png": -1}
     assert scenes.class_counts().tolist() == [1, 1]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="one folder elsewhere")
+def test_classes_that_differ_by_case_only_are_named(tmp_path, capsys):
+    two_classes(tmp_path / "d", forest__a=picture())
+    assert Dataset.from_folder(tmp_path / "d").class_names == (
+        "Forest",
+        "River",
+        "forest",
+    )
+    assert "differ by case only: Forest, forest" in capsys.readouterr().out
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the time of change is not kept there")

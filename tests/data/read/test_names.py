@@ -1,7 +1,5 @@
 """Names files: `path label` a line, spaces in paths, every bad line told."""
 
-import unicodedata
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -35,16 +33,6 @@ def test_numbers_as_labels_are_in_the_order_of_numbers(tmp_path):
     index = index_images(tmp_path / "n.txt")
     assert index.class_names == ("0", "2", "10")
     assert index.labels == [2, 1, 0]
-
-
-def test_what_other_systems_write_reads_the_same(tmp_path):
-    lines = "x\\é.png Forest\r\nb.png River\r\n"
-    text = "\ufeff" + unicodedata.normalize("NFD", lines)
-    (tmp_path / "n.txt").write_text(text, encoding="utf-8", newline="")
-    assert [f.name for f in index_images(tmp_path / "n.txt").entries] == [
-        "b.png",
-        "x/é.png",
-    ]
 
 
 def test_one_error_lists_every_bad_line(tmp_path):

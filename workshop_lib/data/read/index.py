@@ -154,6 +154,9 @@ def _index_tree(
             problems.append(f"{name}/: no images in it ({', '.join(endings)})")
     elsewhere = {at: files for at, files in tree.items() if at not in classes}
     notes = [_left_out(tree, endings, False), _left_out(elsewhere, endings, True)]
+    times = Counter(map(str.casefold, class_names))
+    if alike := [name for name in class_names if times[name.casefold()] > 1]:
+        notes.append(f"classes that differ by case only: {listed(alike)}")
     about = tuple(class_names), tuple(problems), open, "\n".join(filter(None, notes))
     return ImageIndex(where, entries, labels, *about)
 
