@@ -59,7 +59,7 @@ slow: $(call stamp,test) ## slow tests alone: browser, decks, killed and several
 notebooks: $(call stamp,test) ## make notebooks/*.ipynb from notebooks/src
 	$(BIN)/workshop notebooks
 
-slides: setup ## build the decks into slides/build, HTML and PDF (needs npm, Chromium)
+slides: setup ## build the decks into slides/build (needs npm, Chromium); SHORT=1: the short path
 	$(BIN)/python -m slides.decks
 
 bench: setup ## five seeds of the main job's comparison, then speed, into runs/bench (long)

@@ -3,12 +3,14 @@
     python -m slides.decks
 
 makes slides/build/NN_topic.html and .pdf from every slides/NN_topic.md, with Marp,
-which npm installs the first time. After that no network is needed.
+which npm installs the first time. After that no network is needed. With SHORT=1 in the
+environment (`make slides SHORT=1`) only the slides of the short path are built.
 """
 
-__all__ = ["SLIDES", "build", "decks", "find_chromium", "install_marp"]
+__all__ = ["SLIDES", "build", "decks", "find_chromium", "install_marp", "short_path"]
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -29,6 +31,20 @@ _BROWSERS = (
 def decks() -> list[Path]:
     """List the decks' sources, slides/NN_topic.md, by number."""
     return sorted(SLIDES.glob("[0-9][0-9]_*.md"))
+
+
+def short_path(deck: str) -> str:
+    r"""Keep of a deck's text the slides of class core, task and feedback.
+
+    A deck without core slides stays as it is.
+
+    >>> short_path("head\n---\n<!-- _class: core -->\nA\n\n---\n\nB\n")
+    'head\n---\n<!-- _class: core -->\nA\n'
+    """
+    head, *rest = deck.rstrip("\n").split("\n\n---\n\n")  # the head holds the title
+    marks = r"<!-- _class: [^>]*\b(core|task|feedback)\b" if " core -->" in deck else ""
+    kept = [slide for slide in rest if re.search(marks, slide)]
+    return "\n\n---\n\n".join([head, *kept]) + "\n"
 
 
 def find_chromium() -> str:
@@ -94,16 +110,13 @@ def build(folder: Path) -> list[Path]:
         env["CHROME_NO_SANDBOX"] = "1"  # Chromium's sandbox refuses root
     marp = install_marp()
     folder.mkdir(parents=True, exist_ok=True)
-    written = []
+    names = [f"{deck.stem}.{kind}" for deck in decks() for kind in ("html", "pdf")]
     with tempfile.TemporaryDirectory(dir=folder) as new:
         for kind in ("html", "pdf"):
             _convert(marp, kind, Path(new), env)
-        for source in decks():
-            for kind in ("html", "pdf"):
-                name = f"{source.stem}.{kind}"
-                os.replace(Path(new) / name, folder / name)
-                written.append(folder / name)
-    return written
+        for name in names:
+            os.replace(Path(new) / name, folder / name)
+    return [folder / name for name in names]
 
 
 def _convert(marp: Path, kind: str, folder: Path, env: dict[str, str]) -> None:
@@ -116,7 +129,9 @@ def _convert(marp: Path, kind: str, folder: Path, env: dict[str, str]) -> None:
     sources = folder / "sources"
     sources.mkdir(exist_ok=True)
     for deck in decks():
-        shutil.copy(deck, sources)
+        text = deck.read_text(encoding="utf-8")
+        chosen = short_path(text) if os.environ.get("SHORT") == "1" else text
+        (sources / deck.name).write_text(chosen, encoding="utf-8")
     command += ["--input-dir", str(sources.resolve())]
     done = _run([*command, "--output", str(folder.resolve())], env)
     names = [deck.name for deck in decks()]

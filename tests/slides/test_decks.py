@@ -22,11 +22,6 @@ SIZE = re.compile(r"\b[wh]:\d+$")  # what Marp takes out of the alt text
 each_deck = pytest.mark.parametrize("deck", DECKS, ids=lambda path: path.stem)
 
 
-def front_matter(deck: Path) -> dict[str, object]:
-    _, head, _ = deck.read_text(encoding="utf-8").split("---\n", 2)
-    return yaml.safe_load(head)
-
-
 def slides(deck: Path) -> list[str]:
     """Cut a deck at its rulers; code between fences is not looked into."""
     body = deck.read_text(encoding="utf-8").split("---\n", 2)[2]
@@ -49,10 +44,6 @@ def minutes(slide: str) -> float:
     return float(found[0])
 
 
-def alt(image: str) -> str:
-    return SIZE.sub("", image).strip()
-
-
 def test_every_deck_has_its_notebook_and_the_other_way_round():
     assert DECKS
     notebooks = {path.stem for path in SOURCES.glob("[0-9][0-9]_*.py")}
@@ -61,7 +52,7 @@ def test_every_deck_has_its_notebook_and_the_other_way_round():
 
 @each_deck
 def test_front_matter(deck: Path):
-    head = front_matter(deck)
+    head = yaml.safe_load(deck.read_text(encoding="utf-8").split("---\n", 2)[1])
     assert head.pop("title").startswith(deck.stem[:2])
     assert len(head.pop("description").split()) >= 5
     assert head == {
@@ -111,6 +102,10 @@ def test_talk_and_work_fit_into_the_minutes_of_the_unit(deck: Path):
     work = sum(minutes(s) for s in slides(deck) if "task" in classes(s))
     assert talk + work <= unit, f"{talk} of talk, {work} of work"
     assert work >= unit / 4, "learners do something in a quarter of the time at least"
+    plan = (SLIDES / "instructor" / "schedule.md").read_text(encoding="utf-8")
+    given = re.search(rf"^\| \S+ \| {deck.stem[:2]} .*\| (\d+) \|$", plan, re.M)
+    core = sum(minutes(s) for s in slides(deck) if "core" in classes(s))
+    assert not core or 2 <= core <= int(given[1]), "short path: make slides SHORT=1"
 
 
 @each_deck
@@ -120,7 +115,7 @@ def test_every_picture_exists_and_has_alt_text(deck: Path):
     for words, target in found:
         assert (SLIDES / target).is_file(), target
         assert target.startswith(f"figures/{deck.stem[:2]}_"), target
-        assert len(alt(words).split()) >= 5, f"{target}: {words!r}"
+        assert len(SIZE.sub("", words).split()) >= 5, f"{target}: {words!r}"
 
 
 @each_deck
