@@ -94,30 +94,28 @@ def test_a_planted_fault_is_the_only_finding(scenes, plant, kind, severity, word
     assert audit.ok == (severity == "warning")
 
 
-def test_same_pixels_across_parts_is_a_leak(scenes):
+@pytest.mark.parametrize(
+    ("one", "other", "found"),
+    [  # part and class of an image, and of its copy
+        (("unlabeled", 1), ("test", 1), {"same_pixels": "error"}),
+        (("val", 0), ("val", 0), {"same_pixels": "warning"}),
+        (
+            ("unlabeled", 0),
+            ("unlabeled", 1),
+            {"same_pixels": "warning", "contradicting_labels": "warning"},
+        ),
+    ],
+)
+def test_same_pixels(scenes, one, other, found):
     split = Split.random(scenes)
-    a = first(scenes, split.unlabeled, 1)[0]
-    b = first(scenes, split.test, 1)[0]
-    audit = split.audit(copy_pixels(scenes, a, b))
-    (found,) = audit.findings
-    assert (found.kind, found.severity, audit.ok) == ("same_pixels", "error", False)
-    assert set(found.indices) == {a, b}
-
-
-def test_same_pixels_within_a_part_is_a_warning(scenes):
-    split = Split.random(scenes)
-    a, b = first(scenes, split.val, 0, 2)
-    audit = split.audit(copy_pixels(scenes, a, b))
-    (found,) = audit.findings
-    assert (found.kind, found.severity, audit.ok) == ("same_pixels", "warning", True)
-
-
-def test_contradicting_labels(scenes):
-    split = Split.random(scenes)
-    a = first(scenes, split.unlabeled, 0)[0]
-    b = first(scenes, split.unlabeled, 1)[0]
-    found = kinds(split, copy_pixels(scenes, a, b))
-    assert found == {"same_pixels": "warning", "contradicting_labels": "warning"}
+    (part, k), (its_part, its_class) = one, other
+    a = first(scenes, getattr(split, part), k)[0]
+    b = first(scenes, getattr(split, its_part), its_class, 2)[-1]
+    copied = copy_pixels(scenes, a, b)
+    assert kinds(split, copied) == found
+    audit = split.audit(copied)
+    assert all(set(one.indices) == {a, b} for one in audit.findings)
+    assert audit.ok == ("error" not in found.values())
 
 
 @pytest.fixture

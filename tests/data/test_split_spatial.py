@@ -129,22 +129,6 @@ def test_the_gap_is_kept(seed, gap):
         assert sum(len(one) for one in at) == 400
 
 
-@pytest.mark.parametrize(
-    ("scenes", "options", "words"),
-    [
-        (somewhere(100), {"buffer_km": -1.0}, "buffer_km"),
-        (somewhere(100), {"buffer_km": math.nan}, "buffer_km"),
-        (somewhere(100), {"buffer_km": math.inf}, "buffer_km"),
-        (scenes_of([0, 1] * 20), {}, "no coordinates"),
-        (somewhere(100), {"block_km": 5000}, "different places"),
-        *[(somewhere(9), {"block_km": km}, "block_km") for km in (0, -1, math.nan)],
-    ],
-)
-def test_impossible_blocks(scenes, options, words):
-    with pytest.raises(WorkshopError, match=words):
-        Split.by_block(scenes, **options)
-
-
 def test_regions_of_the_test_are_unknown_to_the_others():
     scenes = somewhere(300)
     region = scenes.metadata["region"]
@@ -167,16 +151,35 @@ def test_validation_may_come_from_the_regions_of_training():
         assert int((scenes.labels[split.val] == k).sum()) == int(0.2 * rest[k] + 0.5)
 
 
-@pytest.mark.parametrize(
-    ("wish", "words"),
-    [
-        ({"test": [9]}, "test regions .9. .* give different ones of 0, 1, 2, 3, 4"),
-        ({"test": []}, "at least one for the test"),
-        ({"test": [1], "val": [1]}, "give different ones"),
-        ({"test": [1], "key": "country"}, "unknown metadata 'country'"),
-        ({"test": [1], "val": 1.5}, "val=1.5"),
-    ],
-)
+NAN = math.nan
+BLOCKS = [  # metadata; None for places at random
+    (None, {"buffer_km": -1.0}, "buffer_km"),
+    (None, {"buffer_km": NAN}, "buffer_km"),
+    (None, {"buffer_km": math.inf}, "buffer_km"),
+    (None, {"block_km": 5000}, "different places"),
+    *[(None, {"block_km": km}, "block_km") for km in (0, -1, NAN)],
+    ({"region": torch.zeros(2)}, {}, "no coordinates.*it has region"),
+    ({}, {}, "no coordinates.*it has none"),
+    ({"lat": torch.tensor([1, NAN]), "lon": torch.zeros(2)}, {}, "1 of 2 images have"),
+    ({"lat": torch.full((2,), 5.5e6), "lon": torch.zeros(2)}, {}, "not metres of a"),
+]
+REGIONS = [
+    ({"test": [9]}, "test regions .9. .* give different ones of 0, 1, 2, 3, 4"),
+    ({"test": []}, "at least one for the test"),
+    ({"test": [1], "val": [1]}, "give different ones"),
+    ({"test": [1], "key": "country"}, "unknown metadata 'country'"),
+    ({"test": [1], "val": 1.5}, "val=1.5"),
+]
+
+
+@pytest.mark.parametrize(("metadata", "options", "words"), BLOCKS)
+def test_impossible_blocks(metadata, options, words):
+    scenes = somewhere(100) if metadata is None else scenes_of([0, 1], metadata)
+    with pytest.raises(WorkshopError, match=words):
+        Split.by_block(scenes, **options)
+
+
+@pytest.mark.parametrize(("wish", "words"), REGIONS)
 def test_impossible_regions(wish, words):
     with pytest.raises(WorkshopError, match=words):
         Split.by_region(somewhere(200), **wish)
@@ -273,23 +276,3 @@ def test_blocks_are_as_wide_in_the_north_as_on_the_equator():
         east = np.arange(0, 300, 1.0) / degree
         numbers = block_numbers(np.stack([np.full(300, lat), east], axis=1), 50.0)
         assert len(set(numbers)) in (6, 7)
-
-
-@pytest.mark.parametrize(
-    ("metadata", "words"),
-    [
-        ({"region": torch.zeros(2)}, "no coordinates.*it has region"),
-        ({}, "it has none"),
-        (
-            {"lat": torch.tensor([1.0, float("nan")]), "lon": torch.zeros(2)},
-            "1 of 2 images have no coordinates",
-        ),
-        (
-            {"lat": torch.tensor([5_500_000.0]), "lon": torch.tensor([600_000.0])},
-            "not metres of a map projection",
-        ),
-    ],
-)
-def test_coordinates_that_are_none(metadata, words):
-    with pytest.raises(WorkshopError, match=words):
-        coordinates(metadata)

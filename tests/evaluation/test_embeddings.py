@@ -191,19 +191,6 @@ def test_knn_equals_its_loop_twin(seed, k):
     assert knn_accuracy(memory, queries, k) == pytest.approx(right / 9)
 
 
-def test_length_and_order_do_not_matter_to_neighbours():
-    rng = np.random.default_rng(0)
-    labels = rng.integers(0, 3, 20)
-    vectors = cloud(0, 20)
-    memory = embeddings(vectors[:8], labels[:8], "m")
-    plain = knn_accuracy(memory, embeddings(vectors[8:], labels[8:], "q"))
-    scaled = vectors * rng.uniform(0.1, 10, (20, 1)).astype(np.float32)
-    order = rng.permutation(8)
-    shuffled = embeddings(scaled[:8][order], labels[:8][order], "m")
-    assert knn_accuracy(shuffled, embeddings(scaled[8:], labels[8:], "q")) == plain
-    assert silhouette(scaled, labels) == pytest.approx(silhouette(vectors, labels))
-
-
 def test_images_of_the_memory_are_no_queries():
     memory = embeddings([[1, 0], [0, 1]], [0, 1], "m")
     both = embeddings([[1, 0], [0, 1], [1, 0.1]], [0, 1, 1], "m")  # one more, m2

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.data.read.files import write_tif
+from tests.data.read.files import control_points, write_tif
 from workshop_lib.augment.normalize import BandNormalize
 from workshop_lib.data.read.large_image import ArrayImage
 from workshop_lib.errors import WorkshopError
@@ -54,11 +54,8 @@ def test_a_geotiff_keeps_its_place_and_its_gaps(tmp_path):
     pixels = picture(40, 50)
     pixels[:, 3:9, 4:7] = 0
     where = rasterio.transform.from_origin(630_534, 228_114, 28.5, 28.5)
-    with rasterio.open(
-        tmp_path / "a.tif", "w", driver="GTiff", count=3, height=40, width=50,
-        dtype="uint8", crs="EPSG:32119", transform=where, nodata=0,
-    ) as file:  # fmt: skip
-        file.write(pixels)
+    place = {"crs": "EPSG:32119", "transform": where, "nodata": 0}
+    write_tif(tmp_path / "a.tif", pixels, **place)
     path = do(tmp_path / "a.tif", tmp_path / "map.tif")
     with rasterio.open(path) as file:
         assert (file.crs.to_epsg(), file.transform) == (32119, where)
@@ -232,11 +229,7 @@ def test_an_image_in_other_units_than_the_training_is_refused(tmp_path, factor):
 
 def test_control_points_are_those_of_the_image(tmp_path):
     rasterio = pytest.importorskip("rasterio", reason="needs workshop_lib[geo]")
-    corners = [(0, 0), (0, 50), (40, 0), (40, 50)]
-    points = [
-        rasterio.control.GroundControlPoint(r, c, 14 + c / 10, 47 - r / 10)
-        for r, c in corners
-    ]
+    points = control_points(40, 50)
     path = write_tif(tmp_path / "a.tif", picture(40, 50), gcps=points, crs="EPSG:4326")
     with rasterio.open(do(path, tmp_path / "map.tif")) as file:
         found, crs = file.gcps

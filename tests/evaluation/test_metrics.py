@@ -119,11 +119,6 @@ def test_scores_can_be_written_as_json() -> None:
     assert (found["macro_f1"], found["kappa"]) == (scores.macro_f1, scores.kappa)
 
 
-def test_interval_of_a_perfect_score_is_not_empty() -> None:
-    low, high = scores_from_confusion([[10, 0], [0, 10]], "ab").interval()
-    assert 0.8 < low < 1 and high == pytest.approx(1)
-
-
 @pytest.mark.parametrize("matrix", [[[1, 2, 3]], [[1, -1], [0, 2]], [[0, 0], [0, 0]]])
 def test_wrong_matrices_are_told(matrix: list[list[int]]) -> None:
     with pytest.raises(WorkshopError, match="confusion matrix"):

@@ -118,8 +118,6 @@ def test_predictions_are_those_of_the_model_at_the_fitted_temperature(place):
     assert found.temperature == run_temperature(run)
     calibrated = apply_temperature(probs, found.temperature or 1.0)
     torch.testing.assert_close(found.probs, calibrated)
-    both = found.table["confidence"] + found.table["second_confidence"]
-    assert both.between(0.9998, 1.0002).all(), "of two classes nothing is left over"
     for i, row in enumerate(found.table.itertuples()):
         k = int(calibrated[i].argmax())
         assert row[2] == NAMES[k] and row.second_class == NAMES[1 - k]

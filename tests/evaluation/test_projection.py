@@ -34,15 +34,15 @@ def test_pca_axes_are_those_of_the_covariance():
 @pytest.mark.parametrize("dims", [2, 3])
 def test_tsne_keeps_groups_together_and_repeats_itself(dims):
     vectors, labels = groups(), np.repeat(np.arange(3), 12)
-    points = tsne(vectors, dims, seed=1, max_iter=300)
+    points = tsne(vectors, dims, seed=1)
     assert points.shape == (36, dims) and np.isfinite(points).all()
     assert (labels[nearest_point(points)] == labels).all()
-    np.testing.assert_array_equal(points, tsne(vectors, dims, seed=1, max_iter=300))
+    np.testing.assert_array_equal(points, tsne(vectors, dims, seed=1))
 
 
 def test_a_small_set_in_3d_is_not_thrown_apart():
     # With scikit-learn's least learning rate of 50 a quarter lost its neighbours here.
-    points = tsne(groups(each=4), 3, max_iter=1000)
+    points = tsne(groups(each=4), 3)
     assert (nearest_point(points) // 4 == np.arange(12) // 4).all()
 
 
@@ -53,8 +53,8 @@ def test_lengths_of_vectors_do_not_matter():
 
 
 def test_few_images_are_enough():
-    assert tsne(groups(1, 3), 2, max_iter=250).shape == (3, 2)
-    assert tsne(groups(2, 2), 3, max_iter=250).shape == (4, 3)
+    assert tsne(groups(1, 3), 2).shape == (3, 2)
+    assert tsne(groups(2, 2), 3).shape == (4, 3)
 
 
 @pytest.mark.parametrize("draw", [tsne, lambda v, d: pca(v, d)])

@@ -53,7 +53,6 @@ def tsne(
     *,
     seed: int = 0,
     perplexity: float = 30.0,
-    max_iter: int = 1000,
 ) -> Points:
     """Arrange images so that near neighbours stay near (van der Maaten & Hinton 2008).
 
@@ -67,7 +66,6 @@ def tsne(
         seed: of its random choices.
         perplexity: neighbours that an image attends to, 5 to 50; lowered to a third of
             the images where there are few.
-        max_iter: steps of gradient descent, at least 250.
 
     Returns:
         (N, dims) points; their unit has no meaning.
@@ -84,7 +82,6 @@ def tsne(
         learning_rate=max(len(unit) / 48, 1.0),
         init="pca",
         random_state=seed,
-        max_iter=max_iter,
     )
     return fitted.fit_transform(unit).astype(np.float32)
 

@@ -48,6 +48,13 @@ def write_tif(path, pixels, names=None, **about):
     return path
 
 
+def control_points(height, width):
+    """Where the corners of an image are: points on a map, in degrees."""
+    point = pytest.importorskip("rasterio").control.GroundControlPoint
+    corners = [(r, c) for r in (0, height) for c in (0, width)]
+    return [point(r, c, 14 + c / 10, 47 - r / 10) for r, c in corners]
+
+
 def write_map(path, pixels, **about):
     """Write one band of a patch of 1,200 m in the west of Ireland."""
     rasterio = pytest.importorskip("rasterio", reason="needs workshop_lib[geo]")

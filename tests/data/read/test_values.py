@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.data.read.files import write_tif
+from tests.data.read.files import control_points, write_tif
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.load import load_dataset
 from workshop_lib.data.read.geotiff import geotiffs, is_multiband, read_pictures
@@ -238,12 +238,8 @@ def test_side_files_belong_to_the_cache(tmp_path, kind):
 
 
 def test_a_place_by_control_points_and_none_without_a_transform(tmp_path):
-    corners = [(0, 0), (0, 4), (4, 0), (4, 4)]
-    points = [
-        rasterio.control.GroundControlPoint(r, c, 14 + c / 10, 47 - r / 10)
-        for r, c in corners
-    ]
-    path = write_tif(tmp_path / "a.tif", flat(1, 2, 3, 4), gcps=points, crs="EPSG:4326")
+    place = {"gcps": control_points(4, 4), "crs": "EPSG:4326"}
+    path = write_tif(tmp_path / "a.tif", flat(1, 2, 3, 4), **place)
     bare = write_tif(tmp_path / "b.tif", flat(1, 2, 3, 4), crs="EPSG:32633")
     grid = {
         "crs": 'LOCAL_CS["x",UNIT["metre",1]]',
