@@ -1,7 +1,6 @@
 """Atomic writes, disk space, and clear messages where a file cannot be written."""
 
 __all__ = [
-    "RESERVE",
     "UNREADABLE",
     "check_output",
     "fill_template",

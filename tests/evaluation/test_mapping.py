@@ -222,6 +222,7 @@ def test_an_image_in_other_units_than_the_training_is_refused(tmp_path, factor):
         ("holds -9999, .*no data", normalize, hole),
         ("none of it below 0, as dB is", db, pixels),
         ("median of a band", normalize, -factor * pixels),
+        ("median of a band", normalize, pixels / 10_000),  # scaled once too often
     ):
         with pytest.raises(WorkshopError, match=words):
             map_image(Slow(), fitted, wrong, tmp_path / "b.npy", NAMES, size=32)

@@ -12,6 +12,7 @@ from workshop_lib.sample import Sample
 
 _FAR = 20  # standard deviations that no median of an image in the same units reaches
 IMPOSSIBLE = 1000  # and no single pixel
+_NARROW = 0.05  # standard deviations from the darkest to the brightest pixel
 _CHUNK = 2**21  # pixel values at a time: as float64 all of them would not fit
 
 
@@ -99,7 +100,7 @@ class BandNormalize(nn.Module):
         The median of a band lies within a few standard deviations of its mean, or
         something is wrong: per cent instead of reflectance, a scale that was not
         applied. And where nearly all numbers were below 0, not all are above: radar
-        as linear power instead of dB.
+        as linear power instead of dB. Numbers that hardly differ were scaled twice.
 
         Shape: (n, C, h, w), some of the images, as they are stored.
 
@@ -111,7 +112,9 @@ class BandNormalize(nn.Module):
         zero = -self.mean / self.std  # (C,)
         least = bands.nan_to_num(torch.inf, torch.inf).amin(dim=1)  # of no data: inf
         linear = (zero > 1) & (zero <= least) & least.isfinite()
-        if far > _FAR or linear.any():
+        span = bands.nan_to_num(-torch.inf).amax(dim=1) - least  # (C,)
+        narrow = ((span > 0) & (span < _NARROW)).all()  # 0: one colour only
+        if far > _FAR or linear.any() or narrow:
             raise WorkshopError(
                 "the image is in other units than the training images: the median of a"
                 f" band is {far:.0f} standard deviations from their mean"

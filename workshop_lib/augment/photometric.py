@@ -16,7 +16,6 @@ __all__ = [
     "contrast",
     "equalize",
     "hue",
-    "luma",
     "posterize",
     "sharpness",
     "solarize",

@@ -7,7 +7,6 @@ with published torch numbers then compares methods, not augmentations.
 """
 
 __all__ = [
-    "OPERATIONS",
     "POOL",
     "Contrastive",
     "RandAugment",

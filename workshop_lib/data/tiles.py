@@ -208,7 +208,13 @@ def _patch(
     pixels = tile.image.read(*window)
     mask = np.full((size, size), IGNORE, dtype=np.uint8)
     gaps = missing(pixels)
-    labels = np.where(gaps, IGNORE, tile.mask.read(*window)[0])
+    given = tile.mask.read(*window)[0]
+    if len(odd := given[~np.isin(given, range(256))]):
+        raise WorkshopError(
+            f"the mask of tile {tile.name} holds {odd[0]:g}: give numbers of classes,"
+            " uint8."
+        )
+    labels = np.where(gaps, IGNORE, given)
     mask[: window.height, : window.width] = labels
     pixels = np.asarray(pixels)
     if pixels.dtype != np.uint8:

@@ -8,14 +8,10 @@ half-precision logits: a confidence near the threshold must not depend on roundi
 """
 
 __all__ = [
-    "SEGMENTATION_LOSSES",
-    "FixMatchLoss",
     "confidence_mask",
-    "consistency_loss",
     "dice_loss",
     "fixmatch_loss",
     "focal_loss",
-    "pixel_cross_entropy",
     "pseudo_label",
     "segmentation_loss",
     "sharpen",

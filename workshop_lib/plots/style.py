@@ -6,7 +6,6 @@ __all__ = [
     "MINUS",
     "PALETTE",
     "AccessibleFigure",
-    "carry_alt_text",
     "describe",
     "house_style",
     "line_style",

@@ -12,7 +12,6 @@ __all__ = [
     "curves",
     "data_uri",
     "embedding_map",
-    "gain_bars",
     "holds",
     "labeled_pictures",
     "maps",

@@ -106,6 +106,12 @@ def test_bands_by_name(tmp_path):
     assert np.array_equal(found.read(0, 0, 37, 53), PIXELS[[2, 0]])
     with pytest.raises(WorkshopError, match="no band is called B08: they are B02, B0"):
         RasterImage(path, ("B08", "B02"))
+    for names in (("B02", "B02", "B04"), ("B04", "", "")):
+        write_tif(tmp_path / "b.tif", PIXELS, names)
+        with pytest.raises(
+            WorkshopError, match=f"called {', '.join(names)}: give each"
+        ):
+            RasterImage(tmp_path / "b.tif", ("B02", "B03", "B04"))
 
 
 def test_what_is_no_image_is_refused(tmp_path):

@@ -94,8 +94,8 @@ class GeoTiffReader:
         missing = [band for band in self.bands if band not in known]
         if missing or not self.bands:
             raise WorkshopError(
-                f"bands {listed(missing) or '(none)'} are not in {index.where}: its"
-                f" files hold {', '.join(known)}."
+                f"bands {listed(missing) or '(none)'} are not in"
+                f" {index.where or 'these files'}: they hold {', '.join(known)}."
             )
         self.rules = f"geotiff 3, {self.is_picture}, {self.bands} of {self.names}"
 
