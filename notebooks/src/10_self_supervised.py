@@ -15,7 +15,8 @@
 # - measure what pretraining is worth, in a fair comparison.
 #
 # **You need** notebook 04 (a loss, a training log) and 06 (vectors, cosine,
-# kNN accuracy).
+# kNN accuracy). New words are explained at the end:
+# [Vocabulary](#Vocabulary).
 #
 # **Time**: 40 minutes. The trainings take about four of them on two cores.
 

@@ -68,6 +68,18 @@ def test_what_five_draws_gave_is_what_the_results_say():
     assert told and told.groups() == (f"{float(mean):.0f}", f"{float(own):.0f}")
 
 
+def test_figures_drawn_from_a_page_have_its_numbers():
+    sources = (ROOT / "notebooks" / "src").glob("0[57]*.py")
+    text = "\n".join(path.read_text(encoding="utf-8") for path in sources)
+    real = re.findall(r"^(?:better|fixed) = \[([\d., ]+)\]", text, re.MULTILINE)
+    shown = {f"{100 * float(one):.1f}" for row in real for one in row.split(", ")}
+    means = {"51.2", "55.0"}  # of 52.8 and 49.6, of 56.2 and 53.7
+    assert means < shown <= numbers(PAGES["results"]) | means and len(shown) == 8
+    meet = re.search(r"^meet = \{(.+)\}$", text, re.MULTILINE)[1]
+    for name, value in re.findall(r'"(\w+)": ([\d.]+)', meet):
+        assert re.search(rf"^\| {name} \| .*? \| {value} ±", PAGES["fusion"], re.M)
+
+
 def test_the_memory_is_the_product_of_what_the_slide_says():
     # What WRN-28-2 keeps of an image of 224 pixels: maps, channels, side
     kept = [(2, 16, 224), (16, 32, 224), (16, 64, 112), (16, 128, 56)]
