@@ -128,7 +128,9 @@ assert 0.1 < share < 0.7
 
 # %% [markdown]
 # That is far above guessing (10 %) and far from good, even with 700 labels.
-# The networks of notebook 01 had 40, and saw structure.
+# This is classical machine learning: a person chooses the features, here mean
+# colours, and a classifier learns from them. The networks of notebook 01 had
+# 40 labels, and learnt their features, too: structure.
 #
 # **Places.** Each patch has a latitude and a longitude, in one of five
 # regions. In real data, images taken close to each other look alike, so test

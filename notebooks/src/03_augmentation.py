@@ -310,7 +310,7 @@ plots.view_rows(rows, RGB, captions=names,
 # %% [markdown]
 # ### The same in torchvision
 #
-# Most code elsewhere writes a pipeline as torchvision's `Compose`, and a data
+# (*More*: can wait.) Most code writes a pipeline as a `Compose`, and a data
 # set as a class that returns **one** image at a time. A `DataLoader` puts
 # them together to batches. You will meet it again, so here it is once.
 

@@ -41,8 +41,8 @@ print(f"{len(split.val)} validation, {len(split.test)} test images")
 # %% [markdown]
 # A class once wanted to train FixMatch on photographs of 224 x 224 pixels,
 # with a batch of 8 labelled and 56 unlabelled images, on a graphics card with
-# 15 GB. It crashed in the first step, out of memory. A calculation on paper
-# would have predicted it.
+# 15 GB. It crashed in the first step: `CUDA out of memory`. A calculation on
+# paper would have predicted it.
 #
 # In each step a network runs forward through its layers and then backward.
 # The backward pass needs the outputs of the layers from the forward pass, the
@@ -162,7 +162,9 @@ print(f"not keeping the weak view: 1/{saved:.1f} of the memory")
 # %% [markdown]
 # **After**: the first bar crosses the line, as you predicted. Leaving out the
 # weak view's gradient costs nothing and changes almost nothing. The config of
-# this workshop does it (`joint_forward=False`).
+# this workshop does it (`joint_forward=False`). CoMatch and CCSSL, further
+# down, have one view more with gradient: they need 11.6 GB where FixMatch
+# needs 6.2 (docs/budget.md).
 #
 # For your own training runs use `budget`, which also times a few steps on
 # this machine. Here it checks the config that you are about to run. On the
@@ -593,11 +595,11 @@ plots.learning_curves({name: run.log for name, run in runs.items()})
 # %% [markdown]
 # ### Diagnose the log
 #
-# Five runs that went wrong, each at three steps. **Before** you
-# run the second cell, write a word for each run: `threshold` (no image
-# reaches it), `optimiser` (it holds another model's weights), `mistakes` (the
-# network confirms its own), `average` (the EMA is too slow) or `memorised`
-# (it overfits its labels, in a supervised run).
+# (*More*: can wait.) Five runs that went wrong, each at three steps. Write a
+# word for each run into `DIAGNOSIS` before you run that cell: `threshold` (no
+# image reaches it), `optimiser` (it holds another model's weights),
+# `mistakes` (the network confirms its own), `average` (the EMA is too slow)
+# or `memorised` (a supervised run overfits its labels).
 
 # %% tags=["hide-input"]
 # @title Five logs
