@@ -86,6 +86,11 @@ def masks(*values: int, names: int) -> dict:
         ({"names": ("x", "a\nb")}, "line breaks"),
         ({"names": ("x", "\udc80")}, "UTF-8"),
         ({"labels": torch.tensor([[0], [1]])}, r"\(2,\) int64"),
+        ({"labels": torch.tensor([[1, 0, 0], [0, 1, 0]])}, r"\(2, 2\) int64"),
+        ({"labels": torch.tensor([[1, 0]])}, r"\(2, 2\) int64"),
+        ({"labels": torch.eye(2)}, "float32"),
+        ({"labels": torch.tensor([[1, 0], [2, 0]])}, "no and yes; the first is 2"),
+        ({"labels": torch.tensor([[1, -1], [1, 0]])}, "is -1, of image 0"),
         ({"masks": torch.zeros(2, 4, 5, dtype=torch.uint8)}, "masks"),
         (masks(0, 255, names=2), "255 means unknown. Write .* as 0 and 1"),
         (masks(0, 7, names=3), r"class \[7\] in the masks"),
@@ -129,21 +134,3 @@ def test_several_labels_per_image():
     assert scenes.multi_label and scenes.num_classes == 2
     assert scenes.class_counts().tolist() == [1, 2]
     assert scenes.subset([1]).labels.tolist() == [[0, 1]]
-
-
-@pytest.mark.parametrize(
-    ("labels", "words"),
-    [
-        (torch.tensor([[1, 0, 0], [0, 1, 0]]), r"\(2, 2\) int64"),
-        (torch.tensor([[1, 0]]), r"\(2, 2\) int64"),
-        (torch.tensor([[1.0, 0.0], [0.0, 1.0]]), "float32"),
-        (
-            torch.tensor([[1, 0], [2, 0]]),
-            "0 to 1, no and yes; the first is 2, of image 1",
-        ),
-        (torch.tensor([[1, -1], [1, 0]]), "is -1, of image 0"),
-    ],
-)
-def test_multi_hot_labels_that_do_not_fit(labels, words):
-    with pytest.raises(WorkshopError, match=words):
-        rgb(labels=labels)

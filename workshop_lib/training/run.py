@@ -1,7 +1,6 @@
 """A finished (or interrupted) training as a folder, and how to open it again."""
 
 __all__ = [
-    "CHECKPOINTS",
     "Run",
     "default_folder",
     "holds_run",

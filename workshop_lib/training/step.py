@@ -3,8 +3,6 @@
 __all__ = [
     "Precision",
     "SyncedBatchNorm",
-    "Trial",
-    "average_gradients",
     "choose_precision",
     "random_numbers_of",
     "relative_time",

@@ -1,7 +1,6 @@
 """GeoTIFFs of many bands: by name, as reflectance, with their place."""
 
 import sys
-import zipfile
 
 import numpy as np
 import pytest
@@ -140,15 +139,6 @@ def test_eurosat_with_places_is_split_by_longitude_and_by_block(tmp_path):
         {blocks[i] for i in part.tolist()} for part in (split.unlabeled, split.test)
     ]
     assert not sides[0] & sides[1]
-
-
-def test_a_zip_equals_its_folder(tmp_path):
-    root = two_classes(tmp_path / "d")
-    with zipfile.ZipFile(tmp_path / "d.zip", "w") as file:
-        for path in root.rglob("*.tif"):
-            file.write(path, path.relative_to(tmp_path))
-    folder, zipped = geotiffs(root), geotiffs(tmp_path / "d.zip")
-    assert torch.equal(folder.images, zipped.images) and folder.names == zipped.names
 
 
 def test_one_error_lists_every_offender(tmp_path, capsys):

@@ -235,6 +235,7 @@ def test_side_files_belong_to_the_cache(tmp_path, kind):
     side = path.with_name(f"{path.name}.aux.xml")
     side.write_text(f"<PAMDataset>{scale}</PAMDataset>")
     assert read().images[1, 0, 0, 0] == pytest.approx(0.5)
+    assert torch.equal(read().images, geotiffs(root).images)
 
 
 def test_a_place_by_control_points_and_none_without_a_transform(tmp_path):
