@@ -2,13 +2,7 @@
 
 __all__ = ["CheckFailed"]
 
-from workshop_lib.course.checks import (
-    evaluation,
-    images,
-    multitask,
-    splits,
-    training,
-)
+from workshop_lib.course.checks import evaluation, images, multitask, splits, training
 from workshop_lib.course.checks.attempt import CheckFailed
 from workshop_lib.course.checks.evaluation import *  # noqa: F403
 from workshop_lib.course.checks.images import *  # noqa: F403

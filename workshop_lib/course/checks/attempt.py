@@ -2,7 +2,9 @@
 
 A check never says only "wrong". It computes what the likely mistakes of its exercise
 would give; the first that matches the learner's results is named. If none does, the
-learner sees what came, what was expected and the first place where they differ.
+learner sees what came, what was expected, the first place where they differ, the cases
+that came out right, what the results have to do with the right ones, and a hint of the
+first case that came out wrong.
 
 All that the learner reads is text in `course/hints/unit_NN.yaml`: a hint by the name of
 each mistake, and under "right" what a passed check verified. These files also list the
@@ -10,14 +12,8 @@ exercises: `course.progress` reads them.
 """
 
 __all__ = [
-    "Answer",
-    "Attempt",
-    "Case",
-    "Cases",
-    "CheckFailed",
-    "Mistakes",
-    "comparison",
-    "exercise",
+    *("Answer", "Attempt", "Case", "Cases", "CheckFailed", "Mistakes"),
+    *("comparison", "exercise"),
 ]
 
 import inspect
@@ -33,6 +29,7 @@ from workshop_lib.course.checks.values import (
     describe_value,
     fingerprint,
     first_difference,
+    relation,
     same,
 )
 from workshop_lib.course.progress import record, texts
@@ -42,12 +39,13 @@ Answer = Callable[..., Any]  # gives the right result, or that of a mistake
 Case = tuple[Any, ...]  # the arguments of one call
 Cases = dict[str, Case]  # by the name of the case
 Mistakes = dict[str, Answer]  # by the name of their hint
-
-_SHAPES = re.compile(
-    r"size of tensor|shape|size mismatch|mat1 and mat2|broadcast|dimension"
+_ERRORS = {  # hint -> what the message of the error holds
+    "text": r"'str'",
+    "none_inside": "NoneType",
+    "two_things": r"return_types|'bool' object has no",
+    "shapes": r"sizes? of tensor|shape|size mismatch|mat1 and mat2|broadcast|dimension"
     r"|out of (range|bounds)",
-    re.IGNORECASE,
-)
+}
 
 
 def hints() -> dict[str, dict[str, str]]:
@@ -81,6 +79,7 @@ class Attempt:
 
     def __init__(self, name: str, call: str, function: Any) -> None:
         self.name, self.call, self.function = name, call, function
+        self.names = call.partition("(")[2].rstrip(")").split(", ")
         self.case = "what you gave"  # then the case that was tried last
 
     def run(self, case: str, *args: Any) -> Any:
@@ -118,25 +117,31 @@ class Attempt:
             cases: at least one.
             answer: gives the right result for the same arguments.
             mistakes: the likely ones; one is named if it explains every case. Otherwise
-                the hint "look" says where to look.
+                the hint by the name of the first wrong case, or "look", says where to
+                look.
 
         Raises:
             CheckFailed: some result differs.
         """
         came = {case: self.run(case, *args) for case, args in cases.items()}
 
-        def first_wrong(give: Answer) -> str | None:
-            """Return the first case in which the learner's result is another one."""
-            return next((c for c in cases if not same(came[c], give(*cases[c]))), None)
+        def wrong_on(give: Answer) -> list[str]:
+            """Return the cases in which the learner's result is another one."""
+            return [c for c in cases if not same(came[c], give(*cases[c]))]
 
-        case = first_wrong(answer)
-        if case is None:
+        wrong = wrong_on(answer)
+        if not wrong:
             return
-        explain = (name for name, give in mistakes.items() if not first_wrong(give))
-        expected = answer(*cases[case])
-        self.case, at = case, first_difference(came[case], expected)
-        words = describe_value(came[case]), describe_value(expected)
-        self.fail(next(explain, "look"), *words, at=at)
+        self.case, known = wrong[0], hints()[self.name]
+        results, expected = [came[c] for c in wrong], [answer(*cases[c]) for c in wrong]
+        look = wrong[0] if wrong[0] in known else "look"
+        hint = next((name for name in mistakes if not wrong_on(mistakes[name])), look)
+        rows = {"differs": first_difference(results[0], expected[0])}
+        rows["right on"] = "; ".join(c for c in cases if c not in wrong)
+        if hint == look and (kind := relation(results, expected)):
+            rows["notice"] = self._text(kind)
+        words = describe_value(results[0]), describe_value(expected[0])
+        self.fail(hint, *words, rows)
 
     def require(
         self, holds: bool, hint: str, came: str, expected: str, **values: Any
@@ -146,33 +151,42 @@ class Attempt:
             self.fail(hint, came, expected, **values)
 
     def fail(
-        self, hint: str, came: str, expected: str = "", at: str = "", **values: Any
+        self, hint: str, came: str, expected: str = "", rows: Any = None, **values: Any
     ) -> NoReturn:
         """Report of the case tried last what came, what was expected, and a hint.
 
         Args:
             hint: its name, among those of the exercise or of every exercise.
-            came, expected, at: in words; "" leaves the row out.
+            came, expected: in words; "" leaves the row out.
+            rows: more of them, by name.
             values: what is filled into the hint.
 
         Raises:
             CheckFailed: always.
         """
-        likely = (hints()["every_exercise"] | hints()[self.name])[hint]
-        rows = {"came": came, "expected": expected, "differs": at}
-        rows["likely"] = likely.format(**values) if values else likely
-        lines = [f"  {name + ':':<10} {text}" for name, text in rows.items() if text]
+        shown = {"came": came, "expected": expected, **(rows or {})}
+        shown["likely"] = self._text(hint, **values)
+        lines = [f"  {name + ':':<10} {text}" for name, text in shown.items() if text]
         first = f"✗ {self.name}: not yet. Tried on {self.case}."
         raise CheckFailed("\n".join([first, *lines])) from None
 
+    def _text(self, hint: str, **values: Any) -> str:
+        known = (hints()["every_exercise"] | hints()[self.name])[hint]
+        return known.format(**values) if values else known
+
     def _explain(self, error: Exception, args: Sequence[Any]) -> NoReturn:
         """Report an error of the learner's function, with their own line of code."""
-        came = f"{type(error).__name__}: {error}"
+        came, rows = f"{type(error).__name__}: {error}", {}
         file = getattr(getattr(self.function, "__code__", None), "co_filename", None)
-        frames = traceback.extract_tb(error.__traceback__)
-        own = [frame.line for frame in frames if frame.filename == file]
+        lines = traceback.extract_tb(error.__traceback__)
+        frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+        own = [k for k, line in enumerate(lines) if line.filename == file]
         if own:
-            came += f"\n             in your line `{own[-1]}`"
+            line, known = str(lines[own[-1]].line), frames[own[-1]].f_locals
+            came += f"\n             in your line `{line}`"
+            names = [name for name in re.findall(r"\w+", line) if name in known]
+            there = {name: describe_value(known[name]) for name in names}
+            rows["there"] = "; ".join(f"{name} is {there[name]}" for name in there)
         if isinstance(error, TypeError) and not own:
             name = getattr(self.function, "__name__", "your function")
             signature = "(...)"
@@ -182,8 +196,8 @@ class Attempt:
         if isinstance(error, NameError):
             self.fail("name", came, name=repr(error.name))
         given = "; ".join(describe_value(arg) for arg in args)
-        shapes = _SHAPES.search(str(error))
-        self.fail("shapes" if shapes else "error", came, given=given)
+        kinds = (k for k, words in _ERRORS.items() if re.search(words, came, re.I))
+        self.fail(next(kinds, "error"), came, rows=rows, given=given)
 
     def _unwritten(self, said: str = "") -> NoReturn:
         text = (
@@ -210,10 +224,9 @@ def exercise(call: str) -> Callable[[Callable[[Attempt], None]], Check]:
         def check(function: Any) -> None:
             try:
                 attempt(Attempt(name, call, function))
-            except _NotWritten:
-                raise
-            except CheckFailed:
-                record("checks", name, right=False)
+            except CheckFailed as error:
+                if not isinstance(error, _NotWritten):
+                    record("checks", name, right=False)
                 raise
             record("checks", name, right=True)
             print(f"✓ {name}: {hints()[name]['right']}")

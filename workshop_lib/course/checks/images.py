@@ -46,14 +46,12 @@ def convolve(cases: Cases, wrong: Mistakes) -> Answer:
     cases["a 5 x 7 image"] = noise(5, 7, seed=2), noise(3, 3, seed=3)
     cases["a filter that finds vertical edges"] = noise(8, 6, seed=4), edges
     wrong["flipped"] = lambda image, kernel: _slide(image, kernel.flip(0, 1))
-    wrong["padded"] = lambda image, kernel: _slide(image, kernel, padding=1)
     wrong["transposed"] = lambda image, kernel: _slide(image, kernel.T)
-    wrong["last_missing"] = lambda image, kernel: _slide(image, kernel)[:-1, :-1]
     return _slide
 
 
-def _slide(image: Tensor, kernel: Tensor, padding: int = 0) -> Tensor:
-    return F.conv2d(image[None, None], kernel[None, None], padding=padding)[0, 0]
+def _slide(image: Tensor, kernel: Tensor) -> Tensor:
+    return F.conv2d(image[None, None], kernel[None, None])[0, 0]
 
 
 @comparison("window_starts(side, window, overlap)")
@@ -68,10 +66,7 @@ def window_starts(cases: Cases, wrong: Mistakes) -> Answer:
     cases["a side as long as the window"] = 8, 8, 3
     cases["a side shorter than the window"] = 5, 8, 2
     cases["a side of 256, windows of 64, overlap 24"] = 256, 64, 24
-    wrong["border_missing"] = lambda n, w, o: [*range(0, max(n - w, 0) + 1, w - o)]
-    wrong["beyond"] = lambda n, w, o: [*range(0, n, w - o)]
     wrong["no_overlap"] = lambda n, w, o: offsets(n, w, w)
-    wrong["below_zero"] = lambda n, w, o: [*range(0, n - w, w - o), n - w]
     return lambda side, window, overlap: offsets(side, window, window - overlap)
 
 
@@ -126,7 +121,9 @@ def _symmetry(attempt: Attempt, images: Tensor, came: Tensor) -> Tensor:
     hit = (turned == came).flatten(2).all(dim=2)  # (8, B)
     lost = int((~hit.any(0)).sum())
     what = f"{lost} of {B} images are no mirror image of themselves"
-    attempt.require(not lost, "look", what, "each image itself or its mirror image")
+    bands = bool((turned == came.flip(1)).flatten(2).all(2).any(0)[~hit.any(0)].any())
+    hint = "bands" if bands else "look"
+    attempt.require(not lost, hint, what, "each image itself or its mirror image")
     return hit.int().argmax(0)
 
 
@@ -137,7 +134,8 @@ def _check_luck(attempt: Attempt, which: Tensor) -> None:
     up, side = (float((which & bit).bool().float().mean()) for bit in (1, 2))
     half = 0.3 < up < 0.7 and 0.3 < side < 0.7
     what = f"{100 * side:.0f} % mirrored left-right, {100 * up:.0f} % top-bottom"
-    attempt.require(half, "not_half", what, "about half of each")
+    hint = "turned" if (which & 4).any() else "not_half" if up and side else "one_way"
+    attempt.require(half, hint, what, "about half of each")
     seen = (which & 3).bincount(minlength=4)
     independent = bool((seen > 0.1 * len(which)).all())
     what = f"{int((seen > 0).sum())} of the four views"
@@ -153,11 +151,14 @@ def cutout(cases: Cases, wrong: Mistakes) -> Answer:
     side. Each hole is filled with the image's own mean per band, and cut off at the
     border.
     """
-    for side, size in ((32, 0.5), (64, 0.25)):
-        images = noise(8, 3, side, side) + noise(8, 3, 1, 1, seed=1)
+    for N, side, size in ((8, 32, 0.5), (8, 64, 0.25), (1, 32, 0.5)):
+        images = noise(N, 3, side, side) + noise(N, 3, 1, 1, seed=1)
         # Between two pixels: there is only one way to round
-        place = draws(0, side + 1, 8, 2, seed=2) / side
-        cases[f"8 images of {side} x {side} pixels, size {size}"] = images, place, size
+        place = draws(0, side + 1, N, 2, seed=2) / side
+        inside = place.clamp(size / 2, 1 - size / 2)
+        words = f"{N} of {side} x {side} pixels, size {size}"
+        cases[f"{words}, holes inside"] = images, inside, size
+        cases[f"{words}, some at the border"] = images, place, size
     wrong["twice"] = lambda x, p, size: _cut(x, p, 2 * size)
     wrong["exchanged"] = lambda x, p, size: _cut(x, p.flip(1), size)
     wrong["one_place"] = lambda x, p, size: _cut(x, p[:1].expand_as(p), size)

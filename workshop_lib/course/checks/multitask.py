@@ -39,11 +39,10 @@ def multitask_loss(cases: Cases, wrong: Mistakes) -> Answer:
     weights = {"scene": 1.0, "cover": 0.5, "elevation": 2.0}
     cases["8 images, 3 of them with a map"] = *_batch(maps=3), weights
     cases["a batch without any map"] = *_batch(maps=0), weights
-    wrong["unweighted"] = lambda o, t, w: _sum(o, t, dict.fromkeys(w, 1.0))
-    wrong["no_map"] = lambda o, t, w: (
-        _sum(o, t, w) + 0 * F.cross_entropy(o["cover"], t["cover"], ignore_index=IGNORE)
-    )
-    wrong["nan"] = lambda o, t, w: torch.tensor(math.nan)
+    for task in weights:
+        only = dict.fromkeys(weights, 0.0) | {task: 1.5}
+        cases[f"{task}, with the other weights 0"] = *_batch(maps=3), only
+    wrong["unweighted"] = lambda o, t, w: _sum(o, t, w | {"cover": 1, "elevation": 1})
     return _sum
 
 
@@ -99,10 +98,8 @@ def encode_facts(cases: Cases, wrong: Mistakes) -> Answer:
     cases["four seasons, 4 zones"] = seasons, torch.tensor([0, 3, 1, 3]), 4
     cases["the last day, 2 zones"] = torch.tensor([365]), torch.tensor([1]), 2
     cases["a zone that no patch has"] = parts, torch.tensor([2, 0, 2]), 5
-    wrong["no_circle"] = lambda d, z, n: _facts(d[:, None] / 365, z, n)
+    wrong["in_degrees"] = lambda d, z, n: _facts(_circle(d, 180 / math.pi), z, n)
     wrong["half_circle"] = lambda d, z, n: _facts(_circle(d, 0.5), z, n)
-    wrong["cosine_first"] = lambda d, z, n: _facts(_circle(d).flip(1), z, n)
-    wrong["zone_as_number"] = lambda d, z, n: torch.cat([_circle(d), z[:, None]], 1)
     return lambda day, zone, num_zones: _facts(_circle(day), zone, num_zones)
 
 
@@ -123,12 +120,10 @@ def channel_statistics(cases: Cases, wrong: Mistakes) -> Answer:
     positions of the training patches, and gives mean and deviation, (C,) each.
     """
     gaps, other = _patches(0, gaps=(1, 4, 5, 9, 50)), _patches(2, gaps=(3, 30, 41))
-    cases["patches that sometimes lack the radar"] = gaps, torch.arange(40)
     cases["no gaps"] = _patches(1), torch.arange(40)
+    cases["patches that sometimes lack the radar"] = gaps, torch.arange(40)
     cases["the last patches are for training"] = other, torch.arange(20, 60)
     wrong["all_patches"] = lambda x, train: _statistics(x, torch.arange(len(x)))
-    wrong["nan"] = lambda x, train: (x[train].mean((0, 2, 3)), x[train].std((0, 2, 3)))
-    wrong["gaps_as_zero"] = lambda x, train: _statistics(x.nan_to_num(0.0), train)
     return _statistics
 
 
@@ -159,11 +154,9 @@ def place_and_date(cases: Cases, wrong: Mistakes) -> Answer:
     lat, lon = torch.tensor([60.2, -33.9, 0.0]), torch.tensor([24.9, 151.2, -78.5])
     cases["Helsinki, Sydney and Quito"] = lat, lon, torch.tensor([1.0, 172.0, 300.0])
     cases["31 December"] = lat[:1], lon[:1], torch.tensor([365.0])
-    wrong["degrees"] = lambda *given: _vector(*given) * torch.tensor([90, 180, 1, 1])
-    wrong["year"] = partial(_vector, year=366)
+    wrong["half_turn"] = partial(_vector, year=2 * 365)
+    wrong["in_degrees"] = partial(_vector, year=365 * torch.pi / 180)
     wrong["no_turn"] = partial(_vector, year=365 * 2 * torch.pi)
-    wrong["rows"] = lambda *given: _vector(*given).T
-    wrong["swapped"] = lambda *given: _vector(*given)[:, [0, 1, 3, 2]]
     place, date = (METADATA_ENCODERS[name].encode for name in ("place", "date"))
     return lambda lat, lon, day: torch.cat([place(lat, lon), date(day)], 1)
 
@@ -189,9 +182,8 @@ def metadata_token(cases: Cases, wrong: Mistakes) -> Answer:
         cases[f"{B} times {T} tokens of 8 numbers"] = tokens, metadata, *road
     wrong["no_gelu"] = partial(_append, activation=lambda hidden: hidden)
     wrong["relu"] = partial(_append, activation=F.relu)
+    wrong["everywhere"] = lambda *given: _append(*given[:4], 0) + given[4]
     wrong["no_position"] = lambda *given: _append(*given[:4], 0)
-    wrong["in_front"] = lambda *given: _append(*given).roll(1, 1)
-    wrong["added"] = lambda tokens, *given: tokens + _append(tokens, *given)[:, -1:]
     return _append
 
 
@@ -217,7 +209,8 @@ def student_loss(cases: Cases, wrong: Mistakes) -> Answer:
     """
     logits, z = (3 * noise(12, 4), noise(12, 4, seed=1)), noise(2, 12, 6, seed=2)
     cases["12 images"] = *logits, *z, 0.8, 0.5
-    cases["12 images, no confident prediction"] = *logits, *z, 1.0, 2.0
+    cases["no distillation, lambda_d = 0"] = *logits, *z, 0.7, 0.0
+    cases["no confident prediction"] = *logits, *z, 1.0, 2.0
     wrong["alone"] = lambda *given: _student(*given[:5], 0)
     wrong["unweighted"] = lambda *given: _student(*given[:5], 1)
     wrong["all_images"] = lambda *given: _student(*given[:4], 0, given[5])
@@ -239,6 +232,7 @@ def count_entries(cases: Cases, wrong: Mistakes) -> Answer:
     """
     cases["8 images, 5 labels"] = torch.rand(8, 5, generator=generator()), 0.05, 0.7
     cases["far apart"] = torch.tensor([[0.04, 0.2, 0.5, 0.75, 0.99]]), 0.05, 0.9
+    cases["exactly at a threshold"] = torch.tensor([[0.25, 0.5, 0.75]]), 0.25, 0.75
     wrong["one_threshold"] = lambda p, low, high: torch.maximum(p, 1 - p) >= high
     wrong["present"] = lambda p, low, high: p >= high
     wrong["between"] = lambda p, low, high: (p > low) & (p < high)

@@ -36,11 +36,9 @@ def predict_memory(cases: Cases, wrong: Mistakes) -> Answer:
     wide = [(2, 16, 224), (16, 32, 224), (16, 64, 112), (16, 128, 56)]
     cases["WRN-28-2, B = 8, mu = 7"] = wide, 8, 7
     cases["two layers, B = 4, mu = 1"] = [(3, 8, 32), (1, 20, 16)], 4, 1
-    wrong["numbers"] = lambda kept, B, mu: _memory(kept, B, mu) / 4
     wrong["one_view"] = lambda kept, B, mu: _memory(kept, B, mu / 2)
+    wrong["last_layer"] = lambda kept, B, mu: _memory(kept[-1:], B, mu)
     wrong["labelled_only"] = lambda kept, B, mu: _memory(kept, B, 0)
-    wrong["one_image"] = lambda kept, B, mu: _memory(kept, 1, 0)
-    wrong["gigabytes"] = lambda kept, B, mu: _memory(kept, B, mu) / 1e9
     return _memory
 
 
@@ -61,10 +59,10 @@ def confidence_mask(cases: Cases, wrong: Mistakes) -> Answer:
     cases["large logits with low confidence"] = 5 + noise(4, 3, seed=2), 0.8
     cases["small logits with high confidence"] = 4 * noise(5, 3, seed=3) - 15, 0.7
     cases["a confidence of exactly the threshold, 0.5"] = undecided, 0.5
-    wrong["greater_only"] = lambda z, t: z.softmax(dim=1).amax(dim=1) > t
     wrong["logits"] = lambda z, t: z.amax(dim=1) >= t
+    wrong["sigmoid"] = lambda z, t: z.sigmoid().amax(dim=1) >= t
+    wrong["softmax_twice"] = lambda z, t: _mask(z.softmax(dim=1), t)
     wrong["softmax_over_images"] = lambda z, t: z.softmax(dim=0).amax(dim=1) >= t
-    wrong["every_class"] = lambda z, t: z.softmax(dim=1) >= t
     return _mask
 
 
@@ -104,8 +102,7 @@ def check_gradients(attempt: Attempt, case: str, given: Case, weak: str = "") ->
     """
     views: dict[str, Tensor] = {}
     args: list[Any] = []
-    names = attempt.call.partition("(")[2].rstrip(")").split(", ")
-    for name, arg in zip(names, given, strict=True):
+    for name, arg in zip(attempt.names, given, strict=True):
         if name.startswith(("logits", "z")):
             arg = views[name] = arg.clone().requires_grad_()
         elif name == "out":
@@ -150,9 +147,7 @@ def fixmatch_loss(cases: Cases, wrong: Mistakes) -> Answer:
     wrong["by_confident"] = _whole(partial(consistency, by_confident=True))
     wrong["exchanged"] = _whole(lambda w, s, t: consistency(s, w, t))
     wrong["no_mask"] = _whole(lambda w, s, t: consistency(w, s, 0.0))
-    wrong["mean_too_early"] = _whole(
-        lambda w, s, t: consistency(w, s, 0.0) * _mask(w, t).float().mean()
-    )
+    wrong["own_labels"] = _whole(lambda w, s, t: consistency(s, s, t))
     wrong["softmax_twice"] = _whole(lambda w, s, t: consistency(w, s.softmax(1), t))
     return _whole(consistency)
 
@@ -184,6 +179,8 @@ def pixel_loss(cases: Cases, wrong: Mistakes) -> Answer:
     cases["no box"] = 2 * weak, strong, box & False, hole, 0.6
     cases["no confident pixel"] = 0.5 * weak, strong, box, hole, 0.999
     wrong["not_mixed"] = lambda w, s, box, hole, t: consistency(w, s, t, ~hole)
+    wrong["outside"] = lambda w, s, box, hole, t: _pixels(w, s, ~box, hole, t)
+    wrong["hole_only"] = lambda w, s, box, hole, t: _pixels(w, s, box, ~hole, t)
     wrong["hole_asked"] = lambda w, s, box, hole, t: consistency(_mixed(w, box), s, t)
     wrong["hole_in_mean"] = lambda *given: _pixels(*given) * (~given[3]).float().mean()
     wrong["no_mask"] = lambda w, s, box, hole, t: _pixels(w, s, box, hole, 0.0)

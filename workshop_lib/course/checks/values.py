@@ -1,19 +1,13 @@
 """Values that go into a learner's function and come out: made, compared, described."""
 
 __all__ = [
-    "as_tensor",
-    "describe_value",
-    "draws",
-    "fingerprint",
-    "first_difference",
-    "generator",
-    "global_random",
-    "noise",
-    "same",
+    *("as_tensor", "describe_value", "draws", "fingerprint", "first_difference"),
+    *("generator", "global_random", "noise", "relation", "same"),
 ]
 
 import pickle
 import random
+from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -111,6 +105,8 @@ def describe_value(value: Any) -> str:
     >>> describe_value(torch.zeros(2, 3, 4))
     'shape (2, 3, 4), float32, values from 0 to 0'
     """
+    if "return_types" in type(value).__module__:  # of torch: max, mode, sort, topk
+        return "two things, .values and .indices"
     tensor = as_tensor(value)
     if tensor is None:
         if isinstance(value, list | tuple | set | dict):
@@ -132,7 +128,7 @@ def describe_value(value: Any) -> str:
 
 
 def first_difference(came: Any, expected: Any) -> str:
-    """Report where two results first differ, and in how many places.
+    """Report where two results first differ, in how many places, and at which rows.
 
     Returns:
         An empty string if the shapes differ: then there is nothing to compare.
@@ -143,11 +139,48 @@ def first_difference(came: Any, expected: Any) -> str:
     a, b = a.double(), b.double()
     differ = ~torch.isclose(a, b, **_CLOSE)  # type: ignore[arg-type]
     place = tuple(differ.nonzero()[0].tolist())
-    where = ", ".join(map(str, place))
+    where, few = ", ".join(map(str, place)), ""
+    for dim, size in enumerate(differ.shape):
+        at = differ.nonzero()[:, dim].unique().tolist()
+        if a.ndim > 1 and len(at) <= size / 2:
+            few += f", all at {', '.join(map(str, at))} of dimension {dim}"
     return (
         f"at [{where}] came {_number(a[place])}, expected {_number(b[place])}"
-        f" ({int(differ.sum())} of {differ.numel()} values differ)"
+        f" ({int(differ.sum())} of {differ.numel()} values differ{few})"
     )
+
+
+def relation(came: Sequence[Any], expected: Sequence[Any]) -> str:
+    """Say what wrong results have to do with the right ones, whatever the exercise.
+
+    Args:
+        came, expected: the results of all wrong cases, in the same order.
+
+    Returns:
+        The name of a hint for every exercise; "" if nothing is noticed.
+
+    >>> relation([torch.tensor([3, 1, 2])], [torch.tensor([1, 2, 3])])
+    'reordered'
+    """
+    found = [(as_tensor(x), as_tensor(y)) for x, y in zip(came, expected, strict=True)]
+    pairs = [(x, y) for x, y in found if x is not None and y is not None]
+    if len(pairs) < len(found):
+        return "no_numbers"
+    if any(x.shape != y.shape for x, y in pairs):
+        return "shape"
+    flat = [(x.double().flatten(), y.double().flatten()) for x, y in pairs]
+    a, b = (torch.cat(some) for some in zip(*flat, strict=True))
+    factors, whole = (a / b)[b != 0], not pairs[0][1].is_floating_point()
+    kinds = {
+        "became_nan": (a.isnan() & ~b.isnan()).any(),
+        "whole": whole and (a % 1).any(),
+        "all_or_nothing": not pairs[0][1].ndim and same(a, a.bool()) and (b % 1).any(),
+        "reordered": len(a) > len(pairs) and same(a.sort()[0], b.sort()[0]),
+        "sign": same(a, -b),
+        "scaled": len(factors) > 1 and same(a, b * factors[0]),
+        "unfilled": not whole and same(a, torch.where(a == 0, a, b)),
+    }
+    return next((name for name, holds in kinds.items() if holds), "")
 
 
 def _number(value: Tensor) -> str:
