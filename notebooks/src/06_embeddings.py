@@ -83,7 +83,6 @@ assert len(features) == len(projected) == len(split.test)
 # different lengths, the projections all have the same.
 
 # %% tags=["hide-input"]
-# @title How long the vectors are
 import numpy as np
 from workshop_lib import plots
 
