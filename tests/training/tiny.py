@@ -49,7 +49,7 @@ def tiny(n: int = 60, size: int = 8, seed: int = 0, several: bool = False) -> Da
 class Means(nn.Module):
     """In the place of a pretrained network: mean and spread of each colour."""
 
-    def __init__(self, name: str = "efficientnet_lite0") -> None:
+    def __init__(self, name: str = "efficientnet_lite0", stages: int = 0) -> None:
         super().__init__()
         assert name == "efficientnet_lite0"
 
