@@ -121,7 +121,7 @@ def test_what_does_not_fit_is_refused():
         cut_scenes([Tile("s", whole.image, short)], NAMES, size=16, bands=BANDS)
     for odd in (0.5, 300, np.nan):  # such as classes that were scaled
         mask = ArrayImage(np.full((60, 70), odd, np.float32))
-        with pytest.raises(WorkshopError, match=f"tile s holds {odd:g}: give numbers"):
+        with pytest.raises(WorkshopError, match=f"tile s: its mask holds {odd:g}: "):
             cut_scenes([Tile("s", whole.image, mask)], NAMES, size=16, bands=BANDS)
     with pytest.raises(WorkshopError, match="0 to 1, or 255"):
         cut_scenes([whole], NAMES[:2], size=16, bands=BANDS)

@@ -211,8 +211,7 @@ def _patch(
     given = tile.mask.read(*window)[0]
     if len(odd := given[~np.isin(given, range(256))]):
         raise WorkshopError(
-            f"the mask of tile {tile.name} holds {odd[0]:g}: give numbers of classes,"
-            " uint8."
+            f"tile {tile.name}: its mask holds {odd[0]:g}: give class numbers, uint8."
         )
     labels = np.where(gaps, IGNORE, given)
     mask[: window.height, : window.width] = labels

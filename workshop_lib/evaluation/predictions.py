@@ -149,8 +149,7 @@ def predict_files(
     several, names = _check(run), _names(images)
     found = read_pictures(index_files(names), run.config.data.size, on_error)
     if found.images.dtype != torch.uint8:
-        words = "was trained on 8-bit pictures, and these are none: give such images."
-        raise WorkshopError(f"{run.folder} {words}")
+        raise WorkshopError(f"{run.folder} is about 8-bit pictures: give such images.")
     probs = predict_run(run, {"rgb": found.images}).double()
     place_of = {readable(str(path)): path for path in names}
     paths, temperature = tuple(place_of[name] for name in found.names), None

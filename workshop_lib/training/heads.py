@@ -10,7 +10,6 @@ __all__ = [
     "gradient_cosines",
     "mean_vectors",
     "neighbours_score",
-    "neighbours_votes",
     "validate_heads",
 ]
 

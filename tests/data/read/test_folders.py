@@ -15,8 +15,8 @@ from PIL import Image
 
 from workshop_lib.data.dataset import Dataset
 from workshop_lib.data.read import images as reading
-from workshop_lib.data.read.geotiff import read_pictures
-from workshop_lib.data.read.index import find_images, index_files
+from workshop_lib.data.read.images import decode_images
+from workshop_lib.data.read.index import find_images
 from workshop_lib.errors import WorkshopError
 
 
@@ -159,7 +159,7 @@ def test_pixels_that_8_bits_cannot_hold_are_refused(tmp_path):
             tmp_path / f"{name}.tif"
         )
     with pytest.raises(WorkshopError) as caught:
-        read_pictures(index_files([tmp_path / "f.tif", tmp_path / "i.tif"]))
+        decode_images([tmp_path / "f.tif", tmp_path / "i.tif"])
     assert "floating-point" in str(caught.value) and "32-bit" in str(caught.value)
 
 
@@ -184,8 +184,7 @@ def test_crop_is_the_centre(tmp_path):
     stripes = np.zeros((8, 24, 3), dtype=np.uint8)
     stripes[:, 8:16] = 200
     Image.fromarray(stripes).save(tmp_path / "wide.png")
-    found = read_pictures(index_files([tmp_path / "wide.png"]), 8)
-    assert found.images.unique().tolist() == [200]
+    assert decode_images([tmp_path / "wide.png"], size=8).unique().tolist() == [200]
 
 
 @settings(max_examples=30, deadline=None)
@@ -193,7 +192,7 @@ def test_crop_is_the_centre(tmp_path):
 def test_any_size_covers_the_target(tmp_path_factory, height, width, size):
     path = tmp_path_factory.mktemp("one") / "x.png"
     picture(height, width, value=90).save(path)
-    images = read_pictures(index_files([path]), size).images
+    images = decode_images([path], size=size)
     assert images.shape == (1, 3, size, size)
     assert images.unique().tolist() == [90]  # no border is made up
 

@@ -15,6 +15,7 @@ __all__ = [
     "OnError",
     "PictureReader",
     "ReadImages",
+    "decode_images",
     "fit",
     "header_sizes",
     "read_images",
@@ -27,10 +28,11 @@ import os
 import struct
 import zlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -39,7 +41,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from workshop_lib.data.cache import WriteRows, memmap_cache
-from workshop_lib.data.read.index import UNKNOWN, ImageEntry, ImageIndex
+from workshop_lib.data.read.index import UNKNOWN, ImageEntry, ImageIndex, index_files
 from workshop_lib.data.read.values import to_rgb
 from workshop_lib.errors import WorkshopError, listed, unknown_name
 from workshop_lib.files import UNREADABLE
@@ -192,6 +194,17 @@ def read_images(
         found["metadata"],
         "\n".join(filter(None, [index.note, found["note"], *left_out])),
     )
+
+
+def decode_images(paths: Iterable[Path | str], size: int | None = None) -> Tensor:
+    """Decode single pictures by the same rules, for instance to look at them.
+
+    Shape: (N, 3, H, W) uint8.
+
+    Raises:
+        WorkshopError: files that cannot be read.
+    """
+    return read_images(PictureReader(index_files(paths)), size, cache=False).images
 
 
 def _decode(reader: ImageReader, size: int | None, write: WriteRows) -> dict[str, Any]:

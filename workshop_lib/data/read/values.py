@@ -182,8 +182,7 @@ def _bands(file: Any) -> tuple[list[int], tuple[str, ...], tuple[str, ...]]:
     at = [k for k in range(file.count) if named[k] or colours[k] != "alpha"]
     own, painted = (tuple(some[k] for k in at) for some in (texts, colours))
     one_each = all(own) and len(set(own)) == len(own)
-    told = [text for text in own if not _NUMBERED.fullmatch(text.lower())]
-    if told and not one_each:
+    if not one_each and not all(_NUMBERED.fullmatch(text.lower()) for text in own):
         raise ValueError(f"bands called {', '.join(own)}: give each a name of its own")
     is_rgb = set(_RGB) <= set(painted) and len(set(painted)) == len(painted)
     return [k + 1 for k in at], own if one_each else (), painted if is_rgb else ()
