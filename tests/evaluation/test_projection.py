@@ -46,12 +46,6 @@ def test_a_small_set_in_3d_is_not_thrown_apart():
     assert (nearest_point(points) // 4 == np.arange(12) // 4).all()
 
 
-def test_lengths_of_vectors_do_not_matter():
-    vectors = groups(each=4)
-    scaled = vectors * np.linspace(0.5, 4, len(vectors), dtype=np.float32)[:, None]
-    np.testing.assert_allclose(pca(scaled)[0], pca(vectors)[0], atol=1e-4)
-
-
 def test_few_images_are_enough():
     assert tsne(groups(1, 3), 2).shape == (3, 2)
     assert tsne(groups(2, 2), 3).shape == (4, 3)
