@@ -461,6 +461,14 @@ def convolve(image, kernel):
 
 
 # %% [markdown] tags=["hint"]
+# I do not know how to begin
+#
+# In: an image (H, W) and a filter (3, 3). Out: (H - 2, W - 2). Two loops,
+# over rows `i` and columns `j` of the result; in them `image[i : i + 3, j :
+# j + 3]` is the window, (3, 3). By hand, for an image of ones and a filter
+# of ones: each sum is 9.
+
+# %% [markdown] tags=["hint"]
 # I get `RuntimeError: The size of tensor a (2) must match`
 #
 # One of your windows has only two rows or columns. Two possible reasons:

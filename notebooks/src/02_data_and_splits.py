@@ -320,6 +320,16 @@ def draw_split(labels, names, labels_per_class, seed):
 
 
 # %% [markdown] tags=["hint"]
+# I do not know how to begin
+#
+# First the shares. In: a list, say `members = [5, 8, 1, ...]` of 20
+# positions. 25 % are 5, 15 % are 3: test is `members[:5]`, val
+# `members[5:8]`, the rest `members[8:]`. Then, within a class:
+# `members.sort(key=lambda i: names[i])`; `torch.randperm(n,
+# generator=generator).tolist()` is a new order, and `[members[i] for i in
+# order]` follows it.
+
+# %% [markdown] tags=["hint"]
 # I get "the split depends on the order of the files"
 #
 # `members` are positions, and positions depend on the order. Sort them by
@@ -434,6 +444,13 @@ def leaks(split):
 
 
 # %% [markdown] tags=["hint"]
+# I do not know how to begin
+#
+# `torch.isin(index, training)` gives True or False for each image of
+# `index`, and `.any()` one answer for all. By hand: of 3, 7 in 1, 7, 9 the
+# second is, so any is True. Then `found.append(...)`.
+
+# %% [markdown] tags=["hint"]
 # I get every case accused
 #
 # Compare `index` with `training`, not labelled with unlabelled images. And
@@ -463,6 +480,13 @@ def uneven(scenes, split):
     ### END SOLUTION
     return found
 
+
+# %% [markdown] tags=["hint"]
+# I do not know how to begin
+#
+# `counts` is (K,): its largest is `counts.max()`, its smallest
+# `counts.min()`. By hand: 4, 4, 8 is a fault, for 8 is twice 4; 4, 4, 5 is
+# none. Return a list with a few words in it, or an empty one.
 
 # %% [markdown] tags=["hint"]
 # I get only one case, or none
@@ -500,6 +524,14 @@ def twins(scenes, split):
         ### END SOLUTION
     return found
 
+
+# %% [markdown] tags=["hint"]
+# I do not know how to begin
+#
+# `i in held` is True if image `i` is held back. For two images with the same
+# pixels, `i` and `j`, ask two questions: are they on different sides? Are
+# `scenes.labels[i]` and `scenes.labels[j]` different? One yes is enough for
+# `found.append(...)`.
 
 # %% [markdown] tags=["hint"]
 # I get nothing found in case G, or far too many cases

@@ -145,6 +145,14 @@ def weak_view(images, generator):
 
 
 # %% [markdown] tags=["hint"]
+# I do not know how to begin
+#
+# In and out: (B, C, H, W). `torch.rand(B, 1, 1, 1, generator=generator) <
+# 0.5` is True or False for each image. `images.flip(3)` mirrors all of them
+# left-right, `images.flip(2)` top-bottom, and `torch.where(sideways, a, b)`
+# takes `a` where True. By hand: the row 1, 2, 3 becomes 3, 2, 1.
+
+# %% [markdown] tags=["hint"]
 # I get the same flip for all images
 #
 # One random number decides for the whole batch. Draw `B` numbers. The shape
@@ -236,6 +244,16 @@ def cutout(images, place, size):
     ### END SOLUTION
     return images
 
+
+# %% [markdown] tags=["hint"]
+# I do not know how to begin
+#
+# Images (B, C, H, W), place (B, 2), size a number. By hand: H = 32, size
+# 0.5, place 0.5: the hole is rows 8 to 23. `rows`, (B, H), is the distance
+# of each row from the place; a row is in the hole if `rows.abs() < size /
+# 2`. The same for columns; both by `&`. The mean of each band is
+# `images.mean((2, 3), keepdim=True)`, (B, C, 1, 1), and `torch.where(hole,
+# mean, images)` fills it in.
 
 # %% [markdown] tags=["hint"]
 # I get `The size of tensor a (32) must match the size of tensor b (6)`

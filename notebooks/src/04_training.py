@@ -82,6 +82,14 @@ def predict_memory(kept, batch_size, mu):
 
 
 # %% [markdown] tags=["hint"]
+# I do not know how to begin
+#
+# In: a list of triples and two numbers. Out: one number. An entry `(2, 16,
+# 224)` is 2 maps of 16 channels and 224 x 224 pixels: 2 * 16 * 224 * 224 =
+# 1,605,632 numbers. Add these up over all entries, for one image. Then count
+# the images of a step, and the bytes of a number.
+
+# %% [markdown] tags=["hint"]
 # I get about 12 GB
 #
 # 8 + 56 images are 64. But the 56 unlabelled ones are there twice.
@@ -314,6 +322,15 @@ def fixmatch_loss(logits_x, y, logits_u_w, logits_u_s, threshold):
     ### END SOLUTION
     return loss
 
+
+# %% [markdown] tags=["hint"]
+# I do not know how to begin
+#
+# Scores are (B, K) and (N, K), `y` is (B,), the loss is one number. Four
+# steps: `F.cross_entropy(logits_x, y)`; pseudo-labels and mask, (N,) each,
+# of `logits_u_w.detach()`; `F.cross_entropy(logits_u_s, labels,
+# reduction="none")`, (N,); the mean of that times the mask. By hand: two
+# losses 0.4 and 1.0 with mask 1, 0 have the mean 0.2.
 
 # %% [markdown] tags=["hint"]
 # I get `nan` in the first steps

@@ -251,6 +251,14 @@ def channel_statistics(images, train):
 
 
 # %% [markdown] tags=["hint"]
+# I do not know how to begin
+#
+# In: images (N, C, H, W) and positions. Out: two tensors, (C,) each.
+# `some.nanmean(dim=(0, 2, 3))` averages all but the channels. By hand, for
+# one channel with the pixels 1, 3 and NaN: the mean is 2, the squared
+# distances are 1 and 1, so the deviation is 1.
+
+# %% [markdown] tags=["hint"]
 # I get `module 'torch' has no attribute 'nanstd'`
 #
 # It does not exist. The deviation is the root of the mean of the squared

@@ -441,6 +441,13 @@ def window_starts(side, window, overlap):
 
 
 # %% [markdown] tags=["hint"]
+# I do not know how to begin
+#
+# In: three numbers. Out: a list. By hand: side 11, window 4, overlap 1: the
+# step is 3, and the last window begins at 11 - 4 = 7, so 0, 3, 6, 7.
+# `range(0, last, step)` gives 0, 3, 6.
+
+# %% [markdown] tags=["hint"]
 # I get the last position twice
 #
 # `range` must stop *before* `last`, which you then put at the end.
@@ -589,6 +596,14 @@ def mean_iou(truth, predicted, num_classes):
     ### END SOLUTION
     return float(score)
 
+
+# %% [markdown] tags=["hint"]
+# I do not know how to begin
+#
+# In: two maps of one shape. Out: a number from 0 to 1. By hand: truth 0, 0,
+# 1, map 0, 1, 1: the matrix is 1, 1 in row 0 and 0, 1 in row 1. Class 0 is 1
+# / (2 + 1 - 1) = 1/2, class 1 is 1/2 as well, and so is the mean.
+# `counts.diag()` is the diagonal, `counts.sum(dim=1)` the rows.
 
 # %% [markdown] tags=["hint"]
 # I get `nan`
@@ -836,6 +851,17 @@ def pixel_loss(logits_weak, logits_strong, box, hole, threshold):
     ### END SOLUTION
     return loss
 
+
+# %% [markdown] tags=["hint"]
+# I do not know how to begin
+#
+# Scores are (n, K, H, W), all else is (n, H, W), the loss is one number.
+# `sure` and `labels` are those of the weak view. Three steps are left: let
+# both follow into the box, `torch.where(box, labels.roll(1, dims=0),
+# labels)`; the cross-entropy of each pixel, `reduction="none"`, times 1
+# where `sure >= threshold`, else 0; the mean over `[~hole]`. By hand: pixels
+# with 0.6 (sure), 0.9 (not sure), 0.3 (in the hole) have the mean (0.6 + 0)
+# / 2 = 0.3.
 
 # %% [markdown] tags=["hint"]
 # I get `bool value of Tensor with more than one value is ambiguous`
