@@ -20,7 +20,7 @@ SPEC := pyproject.toml constraints.txt
 stamp = $(VENV)/.installed-$(1)$(if $(TORCH),-torch-$(TORCH))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup workshop lab test test-all slow lint notebooks slides bench figures clean
+.PHONY: help setup workshop lab test test-all slow lint notebooks html slides bench figures clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' \
@@ -58,6 +58,21 @@ slow: $(call stamp,test) ## slow tests alone: browser, decks, killed and several
 
 notebooks: $(call stamp,test) ## make notebooks/*.ipynb from notebooks/src
 	$(BIN)/workshop notebooks
+
+# The notebooks are executed once, then written as one page each, light and dark. A page
+# holds its pictures; formulas are typeset where there is a network.
+PRESET ?= class
+PAGES ?= notebooks/solutions/*.ipynb
+NBCONVERT = $(BIN)/jupyter nbconvert
+AS_PAGE = --to html --template pages --embed-images \
+    --TemplateExporter.extra_template_basedirs=notebooks
+
+html: $(call stamp,test) ## executed solutions to read, into runs/html (PRESET=ci: quick)
+	CI=1 WORKSHOP_PRESET=$(PRESET) $(NBCONVERT) --to notebook --execute \
+	    --ExecutePreprocessor.timeout=-1 --output-dir runs/html/notebooks $(PAGES)
+	$(NBCONVERT) $(AS_PAGE) --output-dir runs/html runs/html/notebooks/*.ipynb
+	$(NBCONVERT) $(AS_PAGE) --theme dark --output-dir runs/html/dark \
+	    runs/html/notebooks/*.ipynb
 
 slides: setup ## build the decks into slides/build (needs npm, Chromium); SHORT=1: the short path
 	$(BIN)/python -m slides.decks

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 TARGETS = ["help", "setup", "workshop", "lab", "lint", "test", "test-all", "slow"]
-TARGETS += ["notebooks", "slides", "bench", "figures", "clean"]
+TARGETS += ["notebooks", "html", "slides", "bench", "figures", "clean"]
 
 pytestmark = pytest.mark.skipif(
     shutil.which("make") is None or shutil.which("bash") is None,
