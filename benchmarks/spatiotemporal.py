@@ -54,8 +54,8 @@ def arms(base: str, **common: Any) -> dict[str, Config]:
 def accuracies(config: Config, scenes: Dataset, folder: Path) -> dict[str, float]:
     """Train a config, or load it; return its accuracy in each test."""
     data = config.data
-    drawn = {"labels_per_class": data.labels_per_class, "seed": data.split_seed}
-    split = Split.by_region(scenes, [REGION], 0.3, **drawn)
+    drawn: dict[str, Any] = {"labels_per_class": data.labels_per_class}
+    split = Split.by_region(scenes, [REGION], 0.3, seed=data.split_seed, **drawn)
     half = len(split.val) // 2  # its order is random
     parts = {"home": split.val[half:], "away": split.test}
     chooses = replace(split, val=split.val[:half])
