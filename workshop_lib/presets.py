@@ -7,7 +7,8 @@ task    scenes    a class per image, from random weights
         segment   maps from ten labelled tiles, see docs/segmentation.md
         multitask class, map and elevation with one network, see docs/multitask.md
         features  photographs, on the features of a frozen pretrained network
-        finetune  photographs, its last stage trained too: better, and five times slower
+        finetune  photographs, its last stage trained too: from 25 labels per class on,
+                  see docs/results.md
         pretrain  an encoder, without labels: SimCLR
 """
 
