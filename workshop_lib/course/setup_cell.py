@@ -20,8 +20,9 @@ _GLOSSARY = "docs/glossary.md"
 _SETUP_TEXT = """\
 ## Set-up
 
-Run this cell first. In Colab it installs `workshop_lib`, once; elsewhere it only
-looks at the machine. It makes `device`, on which the trainings run.
+Run this cell first. In Colab it installs `workshop_lib`, once, in a minute or two;
+elsewhere it only looks at the machine. It makes `device`, on which the trainings run.
+Colab deletes what you have trained when it disconnects: the README says how to keep it.
 
 A word that you do not know? The [glossary]({glossary}) explains it, for people from
 deep learning and for people from remote sensing."""
