@@ -23,6 +23,7 @@ COMMANDS = [
     for line in text.splitlines()
     if language == "bash" and line
 ]
+COLAB = re.findall(r"^!(workshop .+)$", README, re.MULTILINE)
 WORKSHOP = [line for line in COMMANDS if line.startswith("workshop ")]
 MAKE = [line for line in COMMANDS if line.startswith("make")]
 OTHER = [line for line in COMMANDS if line not in WORKSHOP + MAKE]
@@ -86,7 +87,7 @@ def place(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_every_workshop_command_runs_in_the_order_of_the_page(place):
-    for line in WORKSHOP:
+    for line in COLAB + WORKSHOP:
         # A process of its own, as for a reader: the preset is read when it starts.
         command = [sys.executable, "-m", "workshop_lib.cli", *shlex.split(line)[1:]]
         if "--preset" in command:  # which says how long to train, as "ci" would
