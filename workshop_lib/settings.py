@@ -76,7 +76,9 @@ class ModelConfig:
     # "imagenet" (downloaded, or of efficientnet_lite0 from its package), or the folder
     # of a run, whose encoder is taken over; empty for random weights
     init_from: str = ""
-    freeze: int = 0  # stages of the encoder that are not trained; -1 for all
+    # stages of the encoder that are not trained; -1 for all. Where `features` names the
+    # encoder too, their maps are computed once
+    freeze: int = 0
     # on labelled pixels: cross_entropy, focal, dice or cross_entropy+dice
     mask_loss: str = "cross_entropy"
     class_weighting: float = 0.0  # of pixels: 0 all pixels equal, 1 all classes equal
@@ -126,7 +128,8 @@ class OptimConfig:
     ema_decay: float = 0.99  # of the weights that are evaluated (paper: 0.999)
     head_weights: tuple[float, ...] = ()  # of each head's loss; empty: 1
     learned_weights: bool = False  # of the heads' losses, by their uncertainty
-    propagation_steps: int = 0  # on features: first steps on propagated labels
+    # first steps, on labels that are spread over pretrained features
+    propagation_steps: int = 0
 
     def __post_init__(self) -> None:
         _as_tuples(self, "head_weights")

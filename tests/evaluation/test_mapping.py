@@ -215,14 +215,14 @@ def test_an_image_in_other_units_than_the_training_is_refused(tmp_path, factor):
     )
     assert where.read_bytes() == double.read_bytes()
     hole = pixels.copy()
-    hole[:, 20, 30] = -9999  # which is no hole, as nobody says so
+    hole[:, 20, 30] = -9999  # not declared as nodata: a value like any other
     db = BandNormalize(torch.full((3,), -12.0), torch.full((3,), 4.0))
     for words, fitted, wrong in (
         ("median of a band", normalize, pixels * factor),
         ("holds -9999, .*no data", normalize, hole),
-        ("none of it below 0, as dB is", db, pixels),
+        ("in a band nothing is below 0, as dB is", db, pixels),
         ("median of a band", normalize, -factor * pixels),
-        ("median of a band", normalize, pixels / 10_000),  # scaled once too often
+        ("as if they had been scaled twice", normalize, pixels / 10_000),
     ):
         with pytest.raises(WorkshopError, match=words):
             map_image(Slow(), fitted, wrong, tmp_path / "b.npy", NAMES, size=32)

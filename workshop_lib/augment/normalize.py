@@ -114,11 +114,17 @@ class BandNormalize(nn.Module):
         linear = (zero > 1) & (zero <= least) & least.isfinite()
         span = bands.nan_to_num(-torch.inf).amax(dim=1) - least  # (C,)
         narrow = ((span > 0) & (span < _NARROW)).all()  # 0: one colour only
-        if far > _FAR or linear.any() or narrow:
+        says = ""
+        if far > _FAR:
+            says = f"the median of a band is {far:.0f} standard deviations off"
+        elif linear.any():
+            says = "in a band nothing is below 0, as dB is"
+        elif narrow:
+            says = "its numbers hardly differ, as if they had been scaled twice"
+        if says:
             raise WorkshopError(
-                "the image is in other units than the training images: the median of a"
-                f" band is {far:.0f} standard deviations from their mean"
-                f"{', none of it below 0, as dB is' * bool(linear.any())}. Scale it."
+                f"the image is in other units than the training images: {says}. Give it"
+                " in theirs."
             )
 
     def forward(self, images: Tensor) -> Tensor:
